@@ -1,0 +1,61 @@
+# Dubito's commands: `make help` lists them. Everything is installed into .venv, from hashed locks.
+
+PYTHON ?= python3
+MODELS ?= build/models
+
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-emit-index-url --group build \
+	--custom-compile-command "make lock"
+
+# How the shipped bundles were trained: version 1 is the study's network, version 2 the shipped one.
+TRAIN := $(BIN)/dubito train --out "$(MODELS)" --name loan-grade --seed 0 --split-seed 0
+VERSION_1 := --version 1 --architecture study
+VERSION_2 := --version 2 --architecture residual
+
+.PHONY: help serve test check train proof bench lock
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s%s\n", $$1, $$2 }' Makefile
+
+serve: .venv/serve.stamp ## serve the newest bundle; ARGS and DUBITO_* variables set the rest
+	$(BIN)/dubito serve $(ARGS)
+
+# A module's tests stay in one worker (loadscope): its networks and servers are built once.
+test: .venv/dev.stamp ## run the tests; ARGS go to pytest
+	$(BIN)/pytest -n 2 --dist loadscope -q $(ARGS)
+
+check: .venv/dev.stamp ## lint, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+train: .venv/dev.stamp ## train the shipped bundles anew; MODELS names the folder
+	$(TRAIN) $(VERSION_1)
+	$(TRAIN) $(VERSION_2)
+
+proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
+	$(BIN)/pytest -q --proof $(if $(ONLY),--only "$(ONLY)")
+
+bench: .venv/dev.stamp ## measure the figures; ARGS go to the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
+	$(COMPILE) $(ARGS) --output-file requirements/serve.txt
+	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/serve.txt
+
+.venv/bin/pip:
+	$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Dubito needs Python 3.11 to 3.13: make PYTHON=…")'
+	$(PYTHON) -m venv .venv
+
+.venv/serve.stamp: requirements/serve.txt pyproject.toml | .venv/bin/pip
+	@echo "Installing Dubito into .venv: minutes at first, nothing afterwards."
+	$(PIP) --require-hashes -r requirements/serve.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/dev.stamp: requirements/dev.txt .venv/serve.stamp
+	$(PIP) --require-hashes -r requirements/dev.txt
+	touch $@

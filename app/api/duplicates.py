@@ -1,0 +1,35 @@
+"""Members given twice in one JSON object, also when one of them is written with escapes."""
+
+import json
+from typing import Any
+
+
+class _Members(dict[str, Any]):
+    """An object that remembers the first name it was given twice."""
+
+    twice: str | None = None
+
+
+def duplicate(body: bytes) -> tuple[str | int, ...] | None:
+    """The way to a member that is given twice, or None. The body is known to be JSON."""
+    return _search(json.loads(body, object_pairs_hook=_members), ())
+
+
+def _members(pairs: list[tuple[str, Any]]) -> _Members:
+    members = _Members(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                members.twice = name
+            seen.add(name)
+    return members
+
+
+def _search(value: Any, way: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
+    if isinstance(value, _Members) and value.twice is not None:
+        return (*way, value.twice)
+    items = value.items() if isinstance(value, dict) else ()
+    items = enumerate(value) if isinstance(value, list) else items
+    found = (_search(inner, (*way, key)) for key, inner in items)
+    return next((path for path in found if path is not None), None)

@@ -1,0 +1,146 @@
+"""`POST /predict` and `POST /predict/mc`."""
+
+import secrets
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from app.api import answers as answer
+from app.api.body import MEDIA_TYPE, read_body
+from app.api.options import MonteCarloOptions, NoOptions, monte_carlo_options, once
+from app.api.problems import MEDIA_TYPE as PROBLEM
+from app.api.problems import InvalidProblem, Problem
+from app.api.rows import RowReader, example
+from app.errors import Fault, InvalidInput
+from app.serving.predictor import Predictor
+from app.settings import Settings
+from app.values import MAX_SEED, Floats, Identity, Signature
+from app.values import Query as Passes
+
+MOST_DRAWS = 100_000
+"""Numbers of a `draws=true` answer: rows × passes × classes."""
+
+REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another media type"}
+
+
+def grading(
+    predictor: Predictor,
+    identity: Identity,
+    signature: Signature,
+    default_passes: int,
+    settings: Settings,
+) -> APIRouter:
+    """The routes that grade, for one bundle."""
+    router = APIRouter(tags=["grading"], dependencies=[Depends(once)])
+    reader = RowReader(signature, settings.max_rows)
+    answers = answer.Answers(identity, signature.classes)
+    options_model = monte_carlo_options(default_passes, settings.max_passes)
+
+    async def rows_of(request: Request) -> tuple[Floats, bool]:
+        return reader.read(await read_body(request, settings.max_body_bytes, settings.body_seconds))
+
+    @router.post(
+        "/predict",
+        summary="Grade by the deterministic pass",
+        responses=_responses(answers.graded),
+        openapi_extra=_request_body(reader, signature),
+    )
+    async def predict(request: Request, _: Annotated[NoOptions, Query()]) -> Response:
+        rows, many = await rows_of(request)
+        return _json(answers.of_graded(await predictor.grade(rows)), many)
+
+    @router.post(
+        "/predict/mc",
+        summary="Grade with uncertainty, by Monte-Carlo dropout",
+        responses=_responses(answers.doubted, answers.drawn),
+        openapi_extra=_request_body(reader, signature),
+    )
+    async def predict_mc(
+        request: Request,
+        options: Annotated[options_model, Query()],  # type: ignore[valid-type]
+    ) -> Response:
+        rows, many = await rows_of(request)
+        _check_work(options, len(rows), len(signature.classes), settings.max_work)
+        query = Passes(rows, options.passes, _seed(options.seed))
+        doubted = await predictor.doubt(query, keep_draws=options.draws)
+        return _json(answers.of_doubted(doubted), many)
+
+    return router
+
+
+def _seed(asked: int | None) -> int:
+    """The seed asked for, or a fresh one from the operating system."""
+    return secrets.randbelow(MAX_SEED + 1) if asked is None else asked
+
+
+def _check_work(options: MonteCarloOptions, rows: int, classes: int, most: int) -> None:
+    work = rows * options.passes
+    if work > most:
+        message = f"times the number of rows must be at most {most} (DUBITO_MAX_WORK)"
+        raise InvalidInput([Fault(("passes",), message, in_query=True)])
+    if options.draws and work * classes > MOST_DRAWS:
+        message = f"are limited to {MOST_DRAWS} numbers: rows × passes × classes"
+        raise InvalidInput([Fault(("draws",), message, in_query=True)])
+
+
+def _json(rows: list[dict[str, Any]], many: bool) -> Response:
+    content = {"predictions": rows} if many else rows[0]
+    return Response(to_json(content), media_type=MEDIA_TYPE)
+
+
+def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """What a grading route answers, for OpenAPI."""
+    answered: Any = models[0]
+    for model in (*models[1:], *map(answer.listed, models)):
+        answered = answered | model
+    refused = {
+        status: {"description": text, "content": {PROBLEM: {"schema": _schema(Problem)}}}
+        for status, text in REFUSALS.items()
+    }
+    return {
+        200: {"model": answered, "description": "One answer, or one for each of `instances`."},
+        **refused,
+        422: {
+            "description": "What cannot be graded, field by field, or is over a limit.",
+            "content": {PROBLEM: {"schema": _schema(InvalidProblem)}},
+        },
+        503: {
+            "description": "The queue is full: nothing was computed.",
+            "content": {PROBLEM: {"schema": _schema(Problem)}},
+            "headers": {
+                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+            },
+        },
+    }
+
+
+def _request_body(reader: RowReader, signature: Signature) -> dict[str, Any]:
+    """The body a grading route reads, for OpenAPI; written out, as it is read from the bytes."""
+    row, usual = _schema(reader.row), example(signature)
+    rows = _schema(reader.rows)
+    rows["properties"]["instances"]["items"] = row
+    examples = {
+        "one": {"summary": "One row", "value": usual},
+        "many": {"summary": "Several rows", "value": {"instances": [usual, usual]}},
+    }
+    content = {"schema": {"anyOf": [row, rows]}, "examples": examples}
+    return {"requestBody": {"required": True, "content": {MEDIA_TYPE: content}}}
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """A JSON schema without references."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    return _inlined(schema, definitions)
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(value, definitions) for name, value in schema.items()}

@@ -1,0 +1,14 @@
+"""Identifiers: UUID version 7 (RFC 9562 §5.7), which sort by time."""
+
+import os
+import time
+from uuid import UUID
+
+
+def new_id() -> str:
+    """A fresh identifier: 48 bits of Unix milliseconds, then random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    high = random >> 68  # 12 bits
+    low = random & ((1 << 62) - 1)
+    return str(UUID(int=(milliseconds << 80) | (7 << 76) | (high << 64) | (2 << 62) | low))

@@ -1,0 +1,175 @@
+"""Errors as `application/problem+json` (RFC 9457): the one place where errors become HTTP.
+
+Nothing a client sent is repeated, except the names of members and parameters, cut short.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import ErrorDetails, to_json
+from starlette.exceptions import HTTPException
+
+from app.errors import Fault, InvalidInput, Overloaded
+
+MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 20
+LONGEST_NAME = 64
+
+MESSAGES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dataclass_type": "must be an object",
+}
+"""Own words for Pydantic's kinds of error; the others' messages are fit to be shown."""
+
+
+class FieldProblem(BaseModel):
+    """One field that is wrong."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: str
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, for a program and a person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class InvalidProblem(Problem):
+    """What went wrong, field by field; at most twenty are listed."""
+
+    errors: list[FieldProblem]
+
+
+class Refusal(Exception):
+    """A request that HTTP itself refuses: too large, too slow, of another media type."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def problem(
+    status: int, detail: str, *, headers: dict[str, str] | None = None, **members: Any
+) -> Response:
+    """A problem+json answer."""
+    phrase = HTTPStatus(status).phrase
+    content = {
+        "type": f"urn:dubito:problem:{phrase.lower().replace(' ', '-')}",
+        "title": phrase,
+        "status": status,
+        "detail": detail,
+        **members,
+    }
+    return Response(to_json(content), status, headers, MEDIA_TYPE)
+
+
+def invalid(faults: Sequence[Fault]) -> Response:
+    """422 with the fields that are wrong."""
+    first, count = faults[0], len(faults)
+    more = f" and {count - 1} more" if count > 1 else ""
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"{field_of(first)} {first.message}{more}",
+        errors=[_field_problem(fault).model_dump() for fault in faults[:MOST_FAULTS]],
+    )
+
+
+def field_of(fault: Fault) -> str:
+    """The name of what is wrong: the last name on the way to it."""
+    names = [part for part in fault.where if isinstance(part, str)]
+    return shown(names[-1]) if names else "body"
+
+
+def shown(name: str) -> str:
+    """A name a client may have chosen, fit to be shown: short and printable."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME])
+    return text if len(name) <= LONGEST_NAME else f"{text}…"
+
+
+def faults_of(details: Sequence[ErrorDetails]) -> list[Fault]:
+    """Pydantic's errors about a body as faults."""
+    return [Fault(tuple(error["loc"]), message_of(error)) for error in details]
+
+
+def message_of(error: ErrorDetails) -> str:
+    """What is wrong, to stand behind the field's name."""
+    own = MESSAGES.get(error["type"])
+    return own or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the service a problem."""
+    app.add_exception_handler(RequestValidationError, _invalid_query)
+    app.add_exception_handler(InvalidInput, _invalid_input)
+    app.add_exception_handler(Overloaded, _overloaded)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _field_problem(fault: Fault) -> FieldProblem:
+    parts = (shown(str(part)).replace("~", "~0").replace("/", "~1") for part in fault.where)
+    start = "?" if fault.in_query else "#"
+    return FieldProblem(
+        field=field_of(fault), pointer="/".join((start, *parts)), detail=fault.message
+    )
+
+
+async def _invalid_query(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return invalid(
+        [
+            Fault(tuple(detail["loc"][1:]), message_of(detail), in_query=True)
+            for detail in error.errors()
+        ]
+    )
+
+
+async def _invalid_input(_: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidInput)
+    return invalid(error.faults)
+
+
+async def _overloaded(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Overloaded)
+    headers = {"Retry-After": str(error.retry_after)}
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem(error.status, error.detail)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers) if error.headers else None
+    return problem(error.status_code, f"this address answers: {phrase}", headers=headers)
+
+
+async def _unexpected(request: Request, _: Exception) -> Response:
+    headers = {"X-Request-ID": request.state.request_id}
+    detail = "the service failed; the fault is its own"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, headers=headers)

@@ -1,0 +1,141 @@
+"""Rows in JSON: the request models a signature implies, and how bytes become an array."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
+
+from app.api.duplicates import duplicate
+from app.api.problems import Refusal, faults_of
+from app.errors import Fault, InvalidInput
+from app.values import Feature, Floats, Signature
+
+STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+INSTANCES = "instances"
+
+
+class RowReader:
+    """Reads one row, or `{"instances": [row, …]}`, as the signature says."""
+
+    def __init__(self, signature: Signature, most_rows: int) -> None:
+        """Build the models of a row and of many rows."""
+        fields: dict[str, Any] = {
+            f"feature_{at}": (annotation(feature), description(feature))
+            for at, feature in enumerate(signature.features)
+        }
+        self._signature = signature
+        self._most_rows = most_rows
+        self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
+        rows = Annotated[list[self.row], Field(min_length=1, max_length=most_rows)]  # type: ignore[name-defined]
+        self.rows: type[BaseModel] = create_model("Rows", __config__=STRICT, instances=(rows, ...))
+
+    def read(self, body: bytes) -> tuple[Floats, bool]:
+        """Rows `(N, F)`, NaN where a nullable value is null, and whether they came as a list.
+
+        Raises:
+            Refusal: 400, the body is not JSON.
+            InvalidInput: names each field that is wrong.
+        """
+        many = b'"instances"' in body
+        try:
+            rows = self._validated(body, many)
+        except ValidationError as error:
+            rows, many = self._second_reading(body, many, error)
+        self._refuse_duplicates(body, len(rows), many)
+        values = [list(row.__dict__.values()) for row in rows]
+        # Adding 0 makes 0.0 of -0.0.
+        return np.array(values, dtype=np.float64) + 0.0, many
+
+    def _validated(self, body: bytes, many: bool) -> list[BaseModel]:
+        if many:
+            instances: list[BaseModel] = self.rows.model_validate_json(body).instances  # type: ignore[attr-defined]
+            return instances
+        return [self.row.model_validate_json(body)]
+
+    def _second_reading(
+        self, body: bytes, many: bool, error: ValidationError
+    ) -> tuple[list[BaseModel], bool]:
+        """A body whose key is written with escapes is read as what it is; else it is refused."""
+        faults = self._faults(error)
+        if not many and any(fault.where == (INSTANCES,) for fault in faults):
+            try:
+                return self._validated(body, many=True), True
+            except ValidationError as second:
+                faults = self._faults(second)
+        raise InvalidInput(faults)
+
+    def _faults(self, error: ValidationError) -> list[Fault]:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        if details[0]["type"] == "json_invalid":
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
+        return [
+            Fault(fault.where, f"has more than {self._most_rows} rows (DUBITO_MAX_ROWS)")
+            if detail["type"] == "too_long"
+            else fault
+            for fault, detail in zip(faults_of(details), details, strict=True)
+        ]
+
+    def _refuse_duplicates(self, body: bytes, rows: int, many: bool) -> None:
+        """Refuse a member given twice, which Pydantic does not see.
+
+        Every member has one colon, and what was accepted has no text that could hold another: so
+        many colons as members, no duplicate. Only otherwise the body is read again.
+        """
+        members = rows * len(self._signature.features) + many
+        if body.count(b":") != members and (found := duplicate(body)) is not None:
+            raise InvalidInput([Fault(found, "is given more than once")])
+
+
+def annotation(feature: Feature) -> Any:
+    """The type of a feature's values."""
+    number: Any = Annotated[
+        float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)
+    ]
+    if feature.kind == "integer":
+        whole = Field(json_schema_extra={"type": "integer"})
+        number = Annotated[number, AfterValidator(_whole), whole]
+    return number | None if feature.nullable else number
+
+
+def description(feature: Feature) -> Any:
+    """The documentation of a feature."""
+    aliases = ", ".join(feature.aliases)
+    sentences = [
+        f"{feature.title}. Unit: {feature.unit}.",
+        f"Training saw {feature.seen.minimum:g} to {feature.seen.maximum:g}.",
+        f"Also accepted under the name {aliases}." if aliases else "",
+        "May be null." if feature.nullable else "",
+    ]
+    return Field(
+        validation_alias=AliasChoices(feature.name, *feature.aliases),
+        title=feature.title,
+        description=" ".join(filter(None, sentences)),
+    )
+
+
+def example(signature: Signature) -> dict[str, float | int | None]:
+    """A row that is valid and usual: every feature at its median."""
+    return dict(_medians(signature))
+
+
+def _medians(signature: Signature) -> Iterator[tuple[str, float | int]]:
+    for feature in signature.features:
+        median = feature.seen.quantiles["0.5"]
+        yield feature.name, int(median) if feature.kind == "integer" else median
+
+
+def _whole(value: float) -> float:
+    if not value.is_integer():
+        raise PydanticCustomError("whole_number", "must be a whole number")
+    return value

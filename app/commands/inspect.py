@@ -1,0 +1,57 @@
+"""Show what is in a bundle, without running it."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+from app.commands.reference import add_bundle
+from app.commands.serve import add_settings, settings_of
+from app.errors import SettingsError
+from app.network.catalog import find
+from app.network.inspection.archive import inspect
+from app.network.manifest import Manifest
+from app.values import Feature
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which bundle, and how it is shown."""
+    add_bundle(parser)
+    parser.add_argument("--json", action="store_true", help="print bundle.json as it is")
+    add_settings(parser, ["models", "model", "version", "digest"])
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Check the files and print their content."""
+    if rest:
+        raise SettingsError(f"inspect does not know {rest[0]}")
+    settings = settings_of(arguments)
+    folder = find(settings.models, settings.model, settings.version)
+    manifest = inspect(folder, pinned=settings.digest).manifest
+    if arguments.json:
+        sys.stdout.write(manifest.to_bytes().decode() + "\n")
+    else:
+        print("\n".join(_lines(manifest)))
+    return 0
+
+
+def _lines(manifest: Manifest) -> Iterator[str]:
+    identity, trained = manifest.identity, manifest.trained
+    yield f"{identity.name}, version {identity.version}"
+    yield f"digest   {identity.digest}"
+    yield f"classes  {' '.join(manifest.classes)}"
+    yield f"passes   {manifest.passes} by default"
+    yield f"trained  on {trained.data}, {trained.rows:,} rows: {trained.command}"
+    for name, metrics in manifest.metrics.items():
+        yield f"held out, {name}: " + ", ".join(
+            f"{key} {value:.4f}" for key, value in metrics.items()
+        )
+    width = max(len(feature.name) for feature in manifest.features)
+    yield "features"
+    yield from (f"  {_feature(feature, width)}" for feature in manifest.features)
+
+
+def _feature(feature: Feature, width: int) -> str:
+    aliases = f", also {', '.join(feature.aliases)}" if feature.aliases else ""
+    null = ", may be null" if feature.nullable else ""
+    seen = f"{feature.seen.minimum:,.12g} to {feature.seen.maximum:,.12g}"
+    return f"{feature.name:<{width}}  {feature.unit}, seen {seen}{null}{aliases}"

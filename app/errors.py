@@ -1,0 +1,54 @@
+"""The one family of errors. No HTTP and no Keras: the edge translates, see `app.api.problems`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class DubitoError(Exception):
+    """Base of every error this project raises on purpose; its text is one sentence."""
+
+
+class SettingsError(DubitoError):
+    """A setting that cannot be used; the sentence names it."""
+
+
+class BundleError(DubitoError):
+    """A bundle that must not be served; the sentence names the file and the fault."""
+
+
+class NetworkError(DubitoError):
+    """A network the engine refuses to run; the sentence names the layer."""
+
+
+class DataError(DubitoError):
+    """Training or input data that cannot be used; the sentence names the column or file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a request: where (a path of names and positions) and what.
+
+    `message` never contains anything the client sent.
+    """
+
+    where: tuple[str | int, ...]
+    message: str
+    in_query: bool = False
+    """Whether a query parameter is meant instead of a member of the body."""
+
+
+class InvalidInput(DubitoError):
+    """A request that cannot be graded; `faults` names each field."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(fault.message for fault in faults))
+        self.faults = tuple(faults)
+
+
+class Overloaded(DubitoError):
+    """The queue is full; the work was refused before any compute."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("the service has as much work queued as it can hold")
+        self.retry_after = retry_after
+        """Whole seconds after which trying again makes sense."""

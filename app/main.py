@@ -1,0 +1,65 @@
+"""The composition root: settings in, application out. It only wires."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app import __version__
+from app.api import problems
+from app.api.conduct import Conduct
+from app.api.grading import grading
+from app.api.information import describe, information
+from app.network.bundle import load
+from app.network.catalog import find
+from app.serving.predictor import Predictor
+from app.settings import Settings
+
+TITLE = "Dubito"
+SUMMARY = "Predictions that say how far they can be trusted"
+DESCRIPTION = """
+`POST /predict` answers the most likely grade; `POST /predict/mc` runs the network many times with
+Monte-Carlo dropout and answers how much it varies. One bundle, features, passes and seed give one
+answer, to the last bit.
+
+An answer says how likely each grade is and how sure the network is of it. It is no decision, and
+says nothing about whether anything should be granted to anyone.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service for these settings; the bundle is loaded by its lifespan.
+
+    A bundle that must not be served raises `BundleError` there, before any port opens.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        folder = find(settings.models, settings.model, settings.version)
+        bundle = load(folder, pinned=settings.digest)
+        manifest, identity = bundle.manifest, bundle.manifest.identity
+        signature, passes = manifest.signature, manifest.passes
+        predictor = Predictor(bundle.engine, signature, queue=settings.max_queue)
+        card = {"metrics": manifest.metrics, "trained": asdict(manifest.trained)}
+        about = describe(identity, signature, passes, card, bundle.environment, settings)
+        app.include_router(grading(predictor, identity, signature, passes, settings))
+        app.include_router(information(about))
+        app.state.identity = identity
+        try:
+            yield
+        finally:
+            predictor.close()
+
+    app = FastAPIOffline(
+        title=TITLE,
+        summary=SUMMARY,
+        description=DESCRIPTION,
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.add_middleware(Conduct)
+    return app

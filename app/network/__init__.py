@@ -1,0 +1,1 @@
+"""The trained network: Keras layers, bundles, and the engine that runs them."""

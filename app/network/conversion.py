@@ -1,0 +1,29 @@
+"""From a network trained with plain dropout to one with Monte-Carlo dropout, same weights."""
+
+from typing import Any
+
+import keras
+
+from app.network.mc import MCAlphaDropout, MCDropout
+
+MONTE_CARLO = {keras.layers.Dropout: MCDropout, keras.layers.AlphaDropout: MCAlphaDropout}
+"""Plain layers and what takes their place."""
+
+
+def with_monte_carlo(model: keras.Model) -> keras.Model:
+    """A copy of `model` whose dropout layers stay random after training.
+
+    The study's way: with BatchNormalization in the network `training=True` must not be used, so
+    layers that are always on take the dropout layers' place.
+    """
+    copy = keras.models.clone_model(model, clone_function=_twin)
+    copy.set_weights(model.get_weights())
+    for layer in copy.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+    # Keras copies the optimiser as well; a model of the copy's layers alone has none.
+    return keras.Model(copy.inputs, copy.outputs, name=model.name)
+
+
+def _twin(layer: Any) -> Any:
+    return MONTE_CARLO.get(type(layer), type(layer)).from_config(layer.get_config())

@@ -1,0 +1,60 @@
+"""The numerical environment: everything besides the bundle that answers' bits depend on."""
+
+import hashlib
+import os
+import platform
+import sys
+
+import keras
+import numpy as np
+import rfc8785
+import tensorflow as tf
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from app.network.blocks import PASSES
+from app.values import Environment
+
+FLAGS = (
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+    "OPENBLAS_CORETYPE",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+"""Environment variables that choose other arithmetic."""
+
+
+def pin_arithmetic() -> None:
+    """Fix what may differ between two starts on one machine: BLAS runs in the calling thread.
+
+    Blocks are too small to be shared between threads, and the order of a sum must not depend on
+    how many there are.
+    """
+    threadpool_limits(limits=1, user_api="blas")
+
+
+def environment(path: str) -> Environment:
+    """The environment of this process for an engine that takes `path`."""
+    facts = {
+        "keras": keras.version(),
+        "tensorflow": tf.version.VERSION,
+        "numpy": np.__version__,
+        "machine": f"{platform.machine()} {sys.byteorder}-endian",
+        "instructions": " ".join(_instructions()),
+        "blas": " ".join(sorted(_blas(library) for library in threadpool_info())),
+        "engine": f"{path}, blocks of {PASSES}",
+        "flags": " ".join(f"{name}={os.environ[name]}" for name in FLAGS if name in os.environ),
+    }
+    digest = hashlib.sha256(rfc8785.dumps(dict(facts))).hexdigest()
+    return Environment(f"sha256:{digest}", facts)
+
+
+def _instructions() -> list[str]:
+    """The instruction sets that NumPy found and uses."""
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    return [*extensions["baseline"], *extensions.get("found", ())]
+
+
+def _blas(library: dict[str, str]) -> str:
+    return f"{library['internal_api']}-{library['version']}-{library.get('architecture', '')}"

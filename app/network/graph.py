@@ -1,0 +1,135 @@
+"""The general execution: the compiled Keras graph, each block in one fixed shape.
+
+For networks with a layer that has no batch-invariant kernel. One compiled call maps over the
+blocks, so every block runs the same operations on the same shapes: slower, and equal to the last
+bit whatever else is computed beside it.
+"""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from app.errors import NetworkError
+from app.network.blocks import PASSES, Blocks
+from app.network.formula import FormulaLayer
+from app.network.kernels import KERNELS, Array
+from app.network.plan import SOURCE, Plan, Step
+from app.values import Floats
+
+FIXED_SHAPE = frozenset(
+    {
+        "Average",
+        "AveragePooling1D",
+        "Conv1D",
+        "ELU",
+        "Flatten",
+        "GlobalAveragePooling1D",
+        "GlobalMaxPooling1D",
+        "GroupNormalization",
+        "LayerNormalization",
+        "LeakyReLU",
+        "MaxPooling1D",
+        "PReLU",
+        "Permute",
+        "RepeatVector",
+        "Rescaling",
+        "Reshape",
+        "UnitNormalization",
+    }
+)
+"""Keras layers that only this execution runs, by class name."""
+
+
+class Graph:
+    """Runs a plan by calling its Keras layers in a compiled function."""
+
+    name = "graph"
+
+    def __init__(self, plan: Plan) -> None:
+        for step in plan.steps:
+            _check(step)
+        self._plan = plan
+        rows = tf.TensorSpec((None, plan.features), plan.dtype)
+        index = tf.TensorSpec((None,), tf.int64)
+        keeps = [tf.TensorSpec((None, PASSES, *(step.mask or ())), tf.bool) for step in plan.calls]
+        self._deterministic = tf.function(self._map_rows, input_signature=(rows,))
+        self._draws = tf.function(self._map_blocks, input_signature=(rows, index, index, *keeps))
+
+    def deterministic(self, rows: Floats) -> Array:
+        """Probabilities `(N, C)` of the pass without dropout."""
+        return np.asarray(self._deterministic(rows.astype(self._plan.dtype)))
+
+    def draws(self, blocks: Blocks) -> Array:
+        """Probabilities `(B, PASSES, C)` of every pass of every block."""
+        rows = blocks.rows.astype(self._plan.dtype)
+        return np.asarray(self._draws(rows, blocks.row, blocks.mask, *blocks.keeps))
+
+    def _map_rows(self, rows: Any) -> Any:
+        def one(row: Any) -> Any:
+            slots = {SOURCE: row[None]}
+            for step in self._plan.steps:
+                inputs = [slots[slot] for slot in step.inputs]
+                slots[step.output] = inputs[0] if step.mask is not None else _call(step, inputs)
+            return slots[self._plan.result][0]
+
+        return tf.map_fn(one, rows)
+
+    def _map_blocks(self, rows: Any, row: Any, mask: Any, *keeps: Any) -> Any:
+        once = self._once(rows)
+
+        def one(block: Any) -> Any:
+            slots = {slot: values[block[0]] for slot, values in once.items()}
+            remaining = iter(keeps)
+            for step in self._plan.steps:
+                if not step.random:
+                    continue
+                inputs = [_all_passes(slots[slot]) for slot in step.inputs]
+                if step.mask is None:
+                    slots[step.output] = _call(step, inputs)
+                else:
+                    keep = tf.cast(next(remaining)[block[1]], inputs[0].dtype)
+                    slots[step.output] = step.layer.drop(inputs[0], keep)
+            return slots[self._plan.result]
+
+        return tf.map_fn(one, (row, mask), fn_output_signature=self._plan.steps[-1].dtype)
+
+    def _once(self, rows: Any) -> dict[int, Any]:
+        """What is the same in all passes, once a row: by slot `(N, 1, …)`."""
+        steps = [step for step in self._plan.steps if not step.random]
+
+        def one(row: Any) -> list[Any]:
+            slots = {SOURCE: row[None]}
+            for step in steps:
+                slots[step.output] = _call(step, [slots[slot] for slot in step.inputs])
+            return list(slots.values())
+
+        names = [SOURCE, *(step.output for step in steps)]
+        signature = [rows.dtype, *(step.dtype for step in steps)]
+        return dict(zip(names, tf.map_fn(one, rows, fn_output_signature=signature), strict=True))
+
+
+def _check(step: Step) -> None:
+    """Refuse what is on neither list.
+
+    Raises:
+        NetworkError: a layer that is not known to be free of randomness and side effects.
+    """
+    kind = type(step.layer)
+    ours = step.mask is not None or isinstance(step.layer, FormulaLayer)
+    known = kind.__module__.startswith("keras.") and kind.__name__ in KERNELS.keys() | FIXED_SHAPE
+    if not ours and not known:
+        raise NetworkError(
+            f"layer {step.layer.name} is of class {kind.__name__}, which the engine does not run"
+        )
+
+
+def _call(step: Step, inputs: list[Any]) -> Any:
+    return step.layer(inputs) if step.listed else step.layer(*inputs)
+
+
+def _all_passes(values: Any) -> Any:
+    """A value of one row as the same value in every pass."""
+    if values.shape[0] == PASSES:
+        return values
+    return tf.repeat(values, PASSES, axis=0)

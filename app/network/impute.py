@@ -1,0 +1,32 @@
+"""The layer that puts a constant where a nullable feature is missing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from app.network.formula import FormulaLayer
+
+
+@keras.saving.register_keras_serializable("dubito")
+class Impute(FormulaLayer):
+    """Replaces NaN by a constant of its column.
+
+    Args:
+        values: one constant per feature, None for a feature that is never missing (its NaN, which
+            no valid request has, is left alone).
+    """
+
+    def __init__(self, values: Sequence[float | None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.values = list(values)
+
+    def compute(self, xp: Any, inputs: Any) -> Any:
+        """`(…, F)` → `(…, F)`."""
+        constants = [np.nan if value is None else value for value in self.values]
+        return xp.where(xp.isnan(inputs), np.array(constants, self.compute_dtype), inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constants travel in the configuration."""
+        return {**super().get_config(), "values": self.values}

@@ -1,0 +1,1 @@
+"""All knowledge about loans: the signature and the layers of loan networks."""

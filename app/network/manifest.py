@@ -1,0 +1,170 @@
+"""`bundle.json`: everything about a bundle that is not weights.
+
+The text is RFC 8785 canonical JSON, so that equal content has equal bytes and one digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import rfc8785
+from pydantic import TypeAdapter, ValidationError
+
+from app.errors import BundleError
+from app.values import MAX_SEED, Feature, Identity, Signature
+
+MANIFEST_FILE = "bundle.json"
+NETWORK_FILE = "model.keras"
+CARD_FILE = "MODEL_CARD.md"
+SUMS_FILE = "SHA256SUMS"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenRow:
+    """One row whose answers were stored when the bundle was written."""
+
+    features: tuple[float | None, ...]
+    passes: int
+    seed: int
+    deterministic: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A domain fact as data: the reason holds where every named feature has its value."""
+
+    reason: str
+    when: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How the network was trained."""
+
+    command: str
+    data: str
+    data_digest: str
+    rows: int
+    seed: int
+    split_seed: int
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of `bundle.json`, format 1."""
+
+    format: Literal[1]
+    name: str
+    version: int
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+    passes: int
+    """Default number of passes."""
+    calibration: None
+    rules: tuple[Rule, ...]
+    golden: tuple[GoldenRow, ...]
+    metrics: dict[str, dict[str, float]]
+    """Metrics on the held-out split: `deterministic` and `mc`, each by name."""
+    trained: Provenance
+    network_sha256: str
+    """Hexadecimal SHA-256 of `model.keras`."""
+
+    @property
+    def signature(self) -> Signature:
+        """The ordered features and classes."""
+        return Signature(self.features, self.classes)
+
+    @property
+    def identity(self) -> Identity:
+        """Name, version and digest, as every answer carries them."""
+        digest = hashlib.sha256(self.to_bytes()).hexdigest()
+        return Identity(self.name, self.version, f"sha256:{digest}")
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes, which the digest covers."""
+        return rfc8785.dumps(asdict(self))
+
+
+_manifests: TypeAdapter[Manifest] = TypeAdapter(Manifest)
+
+
+def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
+    """Read a manifest from the bytes of `bundle.json`.
+
+    Raises:
+        BundleError: not JSON, not format 1, or not consistent in itself.
+    """
+    try:
+        canonical = rfc8785.dumps(json.loads(text, object_pairs_hook=_without_duplicates))
+    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+        raise BundleError(f"{file} is not valid JSON") from error
+    try:
+        manifest = _manifests.validate_json(canonical)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{file} is not of format 1: {where}: {first['msg']}") from error
+    if manifest.to_bytes() != canonical:
+        raise BundleError(f"{file} is not of format 1: it has fields or values that are unknown")
+    fault = next(_faults(manifest), None)
+    if fault is not None:
+        raise BundleError(f"{file}: {fault}")
+    return manifest
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate key")
+    return members
+
+
+def _faults(manifest: Manifest) -> Iterator[str]:
+    """Yield what is inconsistent, as parts of a sentence."""
+    if manifest.version < 1:
+        yield "the version is not a positive integer"
+    if manifest.passes < 1:
+        yield "the default number of passes is not positive"
+    if not manifest.features:
+        yield "there is no feature"
+    labels = [label for feature in manifest.features for label in (feature.name, *feature.aliases)]
+    if len(set(labels)) != len(labels):
+        yield "two features share a name or an alias"
+    if len(manifest.classes) < 2 or len(set(manifest.classes)) != len(manifest.classes):
+        yield "the classes are not at least two different names"
+    for feature in manifest.features:
+        yield from _feature_faults(feature)
+    for rule in manifest.rules:
+        if unknown := set(rule.when) - {feature.name for feature in manifest.features}:
+            yield f"the rule {rule.reason} names {min(unknown)}, which is no feature"
+    if not manifest.golden:
+        yield "there is no golden row"
+    for row in manifest.golden:
+        yield from _golden_faults(row, manifest.features, len(manifest.classes))
+
+
+def _feature_faults(feature: Feature) -> Iterator[str]:
+    if not feature.minimum < feature.maximum:
+        yield f"the minimum of {feature.name} is not below its maximum"
+    if feature.nullable != (feature.imputed is not None):
+        yield f"{feature.name} needs an imputed value exactly if it is nullable"
+    if len(feature.seen.histogram_edges) != len(feature.seen.histogram_counts) + 1:
+        yield f"the histogram of {feature.name} does not have one edge more than counts"
+
+
+def _golden_faults(row: GoldenRow, features: Sequence[Feature], classes: int) -> Iterator[str]:
+    if len(row.features) != len(features):
+        yield f"a golden row has {len(row.features)} features instead of {len(features)}"
+    for answer in (row.deterministic, row.mean, row.std):
+        if len(answer) != classes:
+            yield f"a golden row answers {len(answer)} classes instead of {classes}"
+    if row.passes < 2 or not 0 <= row.seed <= MAX_SEED:
+        yield "a golden row has passes or a seed out of range"
+    for value, feature in zip(row.features, features, strict=False):
+        if value is None and not feature.nullable:
+            yield f"a golden row has no {feature.name}, which is not nullable"

@@ -1,0 +1,146 @@
+"""The order in which a network's layers run, and which of them are random.
+
+A Keras model becomes a list of steps over numbered slots. Nested models are laid flat. Steps that
+depend on no Monte-Carlo call are the same in every pass and are computed once a row.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from app.errors import NetworkError
+from app.network.mc import MCAlphaDropout, MCDropout, mask_shape
+
+SOURCE = 0
+"""The slot that holds the rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of one layer: from slots to a slot."""
+
+    layer: Any
+    inputs: tuple[int, ...]
+    output: int
+    mask: tuple[int, ...] | None
+    """Shape of one pass' mask, for a Monte-Carlo call; else None."""
+    random: bool
+    """Whether the output differs between passes."""
+    units: int
+    """Numbers in one pass' output."""
+    dtype: str
+    """Of the output."""
+    listed: bool
+    """Whether the layer takes its inputs as one list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A network as steps in topological order."""
+
+    steps: tuple[Step, ...]
+    result: int
+    """The slot that holds the probabilities."""
+    features: int
+    classes: int
+    dtype: str
+    """Of the rows as the network takes them."""
+
+    @property
+    def calls(self) -> tuple[Step, ...]:
+        """The Monte-Carlo calls; a call's position here is its key in the random stream."""
+        return tuple(step for step in self.steps if step.mask is not None)
+
+    @property
+    def widest(self) -> int:
+        """Most numbers that one layer puts out in one pass."""
+        return max(step.units for step in self.steps)
+
+
+def plan(model: keras.Model) -> Plan:
+    """Lay a Functional or Sequential classifier flat.
+
+    Raises:
+        NetworkError: a model that is not a graph of layers with one input `(None, F)` and one
+            output `(None, C)`, or a network without a Monte-Carlo layer before its output.
+    """
+    graph = _graph_of(model)
+    if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise NetworkError("the network is no Functional or Sequential model of one input")
+    shapes = (graph.inputs[0].shape, graph.outputs[0].shape)
+    if any(len(shape) != 2 or shape[1] is None for shape in shapes):
+        raise NetworkError("the network does not map rows of features to rows of classes")
+    planner = _Planner()
+    result = planner.add(graph, (SOURCE,))
+    if result not in planner.random:
+        raise NetworkError("no Monte-Carlo layer has any effect on the network's output")
+    dtype = str(graph.inputs[0].dtype)
+    return Plan(tuple(planner.steps), result, shapes[0][1], shapes[1][1], dtype)
+
+
+class _Planner:
+    """Collects steps; nested models call `add` again with the slots they are called on."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.random: set[int] = set()
+        self.slots = 1
+
+    def add(self, graph: Any, sources: tuple[int, ...]) -> int:
+        slots = {id(tensor): slot for tensor, slot in zip(graph.inputs, sources, strict=True)}
+        for node in _ordered_nodes(graph):
+            inputs = tuple(slots[id(tensor)] for tensor in _tensors(node))
+            inner = _graph_of(node.operation)
+            slot = self.step(node, inputs) if inner is None else self.add(inner, inputs)
+            slots[id(node.outputs[0])] = slot
+        return slots[id(graph.outputs[0])]
+
+    def step(self, node: Any, inputs: tuple[int, ...]) -> int:
+        layer, output = node.operation, self.slots
+        monte_carlo = isinstance(layer, MCDropout | MCAlphaDropout)
+        mask = mask_shape(layer, _tensors(node)[0].shape) if monte_carlo else None
+        random = monte_carlo or not self.random.isdisjoint(inputs)
+        spec, listed = node.outputs[0], isinstance(node.arguments.args[0], list | tuple)
+        units, dtype = math.prod(spec.shape[1:]), str(spec.dtype)
+        self.steps.append(Step(layer, inputs, output, mask, random, units, dtype, listed))
+        self.random |= {output} if random else set()
+        self.slots += 1
+        return output
+
+
+def _graph_of(model: Any) -> Any:
+    """The Functional graph behind a model, or None for what is a layer."""
+    if isinstance(model, keras.Sequential):
+        return model._functional  # noqa: SLF001 - Keras has no public way to a Sequential's graph
+    return model if isinstance(model, keras.models.Model) and hasattr(model, "operations") else None
+
+
+def _ordered_nodes(graph: Any) -> Iterator[Any]:
+    """Calls in topological order, ties by the order of the layers, which a file keeps."""
+    place = {id(operation): position for position, operation in enumerate(graph.operations)}
+    depths = graph._nodes_by_depth  # noqa: SLF001 - Keras has no public way to its nodes
+    for depth in sorted(depths, reverse=True):
+        nodes = [node for node in depths[depth] if not node.is_input]
+        yield from sorted(nodes, key=lambda node: (place[id(node.operation)], _call(node)))
+
+
+def _call(node: Any) -> int:
+    """Which call of its layer a node is."""
+    return int(node.operation._inbound_nodes.index(node))  # noqa: SLF001 - see above
+
+
+def _tensors(node: Any) -> list[Any]:
+    """The tensors a call reads, in order.
+
+    Raises:
+        NetworkError: a call with arguments that are no tensors, or with several outputs.
+    """
+    tensors = list(node.input_tensors)
+    given = keras.tree.flatten([node.arguments.args, node.arguments.kwargs])
+    others = [value for value in given if value is not None and not isinstance(value, bool)]
+    if len(others) != len(tensors) or len(node.outputs) != 1:
+        raise NetworkError(f"layer {node.operation.name} is called in a way that has no plan")
+    return tensors

@@ -1,0 +1,1 @@
+"""The request path between the edge and the engine."""

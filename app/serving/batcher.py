@@ -1,0 +1,117 @@
+"""The batcher: gathers what is waiting while one batch computes, and never waits when idle."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from app.errors import Overloaded
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+LONGEST_RETRY = 60
+"""Seconds; a client is never told to stay away for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Job, Result]):
+    job: Job
+    work: int
+    answer: "asyncio.Future[Result]"
+
+
+class Batcher(Generic[Job, Result]):
+    """Hands batches of jobs to one worker thread; everything else happens on the event loop."""
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Job]], Sequence[Result]],
+        work: Callable[[Job], int],
+        *,
+        thread: ThreadPoolExecutor,
+        batch: int,
+        queue: int,
+    ) -> None:
+        """Take the jobs' runner and their measure.
+
+        Args:
+            run: computes a batch in the worker thread, results in the jobs' order.
+            work: rows × passes of a job.
+            thread: one worker; batchers that share it take turns.
+            batch: most work of a batch (one job alone may exceed it).
+            queue: most work waiting; a job beyond it is refused.
+        """
+        self._run = run
+        self._work = work
+        self._batch = batch
+        self._queue = queue
+        self._waiting: deque[_Waiting[Job, Result]] = deque()
+        self._backlog = 0
+        self._rate = 0.0
+        self._busy = False
+        self._thread = thread
+
+    async def submit(self, job: Job) -> Result:
+        """Queue a job and wait for its result.
+
+        Raises:
+            Overloaded: as much work waits as the queue may hold; nothing was computed.
+        """
+        work = self._work(job)
+        if self._waiting and self._backlog + work > self._queue:
+            raise Overloaded(self._retry_after())
+        waiting = _Waiting(job, work, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._backlog += work
+        if not self._busy:
+            self._start()
+        return await waiting.answer
+
+    def _start(self) -> None:
+        batch = self._take()
+        self._busy = bool(batch)
+        if batch:
+            jobs = [waiting.job for waiting in batch]
+            computed = self._thread.submit(self._timed, jobs, sum(one.work for one in batch))
+            asyncio.wrap_future(computed).add_done_callback(lambda done: self._finish(batch, done))
+
+    def _take(self) -> list[_Waiting[Job, Result]]:
+        """The next batch, without those whose client has gone."""
+        batch: list[_Waiting[Job, Result]] = []
+        total = 0
+        while self._waiting and (not batch or total + self._waiting[0].work <= self._batch):
+            waiting = self._waiting.popleft()
+            self._backlog -= waiting.work
+            if not waiting.answer.cancelled():
+                batch.append(waiting)
+                total += waiting.work
+        return batch
+
+    def _timed(self, jobs: Sequence[Job], work: int) -> Sequence[Result]:
+        start = time.perf_counter()
+        results = self._run(jobs)
+        self._rate = work / max(time.perf_counter() - start, 1e-9)
+        return results
+
+    def _finish(
+        self, batch: list[_Waiting[Job, Result]], done: "asyncio.Future[Sequence[Result]]"
+    ) -> None:
+        error = done.exception()
+        for at, waiting in enumerate(batch):
+            if waiting.answer.done():
+                continue
+            if error is None:
+                waiting.answer.set_result(done.result()[at])
+            else:
+                waiting.answer.set_exception(error)
+        self._start()
+
+    def _retry_after(self) -> int:
+        """Seconds until the backlog is done, at the rate of the last batch."""
+        seconds = self._backlog / self._rate if self._rate else 1.0
+        return min(LONGEST_RETRY, max(1, math.ceil(seconds)))

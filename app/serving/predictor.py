@@ -1,0 +1,106 @@
+"""The use case: rows in, grades with uncertainty out. No transport and no Keras in here."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from app.serving.batcher import Batcher
+from app.uncertainty.decomposition import summarise
+from app.uncertainty.guard import notices
+from app.values import Floats, Indices, Notice, Query, Signature, Summary
+
+BATCH_WORK = 25_600
+"""Rows × passes of a batch: large enough to fill the arithmetic, a few milliseconds of it."""
+
+
+class Engine(Protocol):
+    """What the predictor needs of a network."""
+
+    def predict(self, rows: Floats) -> Floats:
+        """Probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
+
+    def summarise(self, queries: Sequence[Query]) -> list[Summary]:
+        """Statistics over the passes for the rows of every query, in order."""
+
+    def draws(self, query: Query) -> Floats:
+        """Probabilities `(T, N, C)` of every pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """The deterministic answer for `N` rows."""
+
+    probabilities: Floats
+    """`(N, C)`"""
+    notices: list[list[Notice]]
+    """For each row."""
+
+    @property
+    def grades(self) -> Indices:
+        """`(N,)` class indices: the argmax, a tie to the lower index."""
+        grades: Indices = np.argmax(self.probabilities, axis=1)
+        return grades
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """The Monte-Carlo answer for `N` rows."""
+
+    query: Query
+    summary: Summary
+    draws: Floats | None
+    """`(T, N, C)` where asked for."""
+    notices: list[list[Notice]]
+    """For each row."""
+
+
+class Predictor:
+    """Answers for one bundle, batching what arrives together."""
+
+    def __init__(self, engine: Engine, signature: Signature, *, queue: int) -> None:
+        """Take the network, and how much work (rows × passes) may wait."""
+        self._engine = engine
+        self._signature = signature
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dubito-engine")
+        limits = {"thread": self._thread, "batch": BATCH_WORK, "queue": queue}
+        self._plain = Batcher[Floats, Floats](self._predict, len, **limits)
+        self._summaries = Batcher[Query, Summary](engine.summarise, _work, **limits)
+        self._draws = Batcher[Query, Floats](self._draw, _work, **limits)
+
+    async def grade(self, rows: Floats) -> Graded:
+        """The deterministic answer for rows `(N, F)`.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        return Graded(await self._plain.submit(rows), notices(rows, self._signature))
+
+    async def doubt(self, query: Query, *, keep_draws: bool = False) -> Doubted:
+        """The Monte-Carlo answer for a query; its draws as well if they are to be kept.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        found = notices(query.features, self._signature)
+        if not keep_draws:
+            return Doubted(query, await self._summaries.submit(query), None, found)
+        draws = await self._draws.submit(query)
+        return Doubted(query, summarise(draws), draws, found)
+
+    def close(self) -> None:
+        """Let the batch in flight finish and end the thread."""
+        self._thread.shutdown()
+
+    def _predict(self, jobs: Sequence[Floats]) -> list[Floats]:
+        ends = np.cumsum([len(rows) for rows in jobs])[:-1]
+        return np.split(self._engine.predict(np.concatenate(jobs)), ends)
+
+    def _draw(self, queries: Sequence[Query]) -> list[Floats]:
+        return [self._engine.draws(query) for query in queries]
+
+
+def _work(query: Query) -> int:
+    return len(query.features) * query.passes

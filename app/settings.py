@@ -1,0 +1,91 @@
+"""The settings: one frozen object, from `DUBITO_*` variables and flags of the same names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from app.errors import SettingsError
+
+PREFIX = "DUBITO_"
+
+
+def setting(default: Any, text: str, *, least: float = 1, most: float = 10**12) -> Any:
+    """A setting with its meaning, unit and allowed range."""
+    return field(default=default, metadata={"text": text, "least": least, "most": most})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a service is told from outside."""
+
+    host: str = setting("127.0.0.1", "address to listen on")
+    port: int = setting(8000, "TCP port to listen on, 0 for any free one", least=0, most=65535)
+    models: Path = setting(Path("models"), "folder of the bundles")
+    model: str = setting("loan-grade", "name of the bundle to serve")
+    version: int | None = setting(None, "version to serve (the highest)")
+    digest: str | None = setting(None, "the only digest that may be served, sha256:…")
+    max_passes: int = setting(10_000, "most passes of a request")
+    max_rows: int = setting(1_000, "most rows of a request")
+    max_work: int = setting(1_000_000, "most rows × passes of a request")
+    max_queue: int = setting(4_000_000, "most rows × passes waiting; beyond it 503")
+    max_body_bytes: int = setting(1 << 20, "largest body, in bytes")
+    body_seconds: float = setting(10.0, "time for a body to arrive, in seconds", least=0.01)
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            SettingsError: names the setting.
+        """
+        for known in fields(self):
+            value = getattr(self, known.name)
+            least, most = known.metadata["least"], known.metadata["most"]
+            if isinstance(value, int | float) and not least <= value <= most:
+                raise SettingsError(f"{variable(known.name)} must be from {least} to {most}")
+        if self.max_queue < self.max_work:
+            raise SettingsError("DUBITO_MAX_QUEUE must be at least DUBITO_MAX_WORK")
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def read_settings(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
+    """Settings from the environment; flags that are given win.
+
+    Raises:
+        SettingsError: a text that is not of the setting's kind, or a value out of range.
+    """
+    given: dict[str, Any] = {}
+    for known in fields(Settings):
+        flag = flags.get(known.name)
+        text = environment.get(variable(known.name)) if flag is None else flag
+        if text is not None:
+            given[known.name] = _parsed(known.name, known.type, text)
+    return Settings(**given)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none, such as a misspelt one."""
+    known = {variable(known.name) for known in fields(Settings)}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def _parsed(name: str, kind: Any, text: str) -> Any:
+    text = text.strip()
+    if kind in (int, int | None):
+        return _number(name, int, text, "a whole number")
+    if kind is float:
+        return _number(name, float, text, "a number")
+    if not text:
+        raise SettingsError(f"{variable(name)} must not be empty")
+    return Path(text) if kind is Path else text
+
+
+def _number(name: str, kind: type[int] | type[float], text: str, described: str) -> int | float:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable(name)} must be {described}") from error

@@ -1,0 +1,93 @@
+"""The model card: what a person should know before relying on a bundle (Mitchell et al. 2019)."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from app.network.manifest import Manifest
+from app.training.data import Table
+from app.training.layout import Layout
+from app.training.recipe import Recipe
+from app.training.split import Split
+
+METRICS = {
+    "accuracy": "share of rows whose grade is right",
+    "macro_f1": "mean F1 over the classes that occur",
+    "nll": "negative log likelihood, nats",
+    "brier": "Brier score, 0 to 2",
+    "ece": "expected calibration error, 15 bins",
+}
+
+
+UNLIKE = "None of the figures below says how it does on rows unlike those it was trained on."
+
+
+def card(
+    manifest: Manifest, layout: Layout, recipe: Recipe, table: Table, split: Split, weights: int
+) -> str:
+    """The text of `MODEL_CARD.md`; `{digest}` stands where the digest will be."""
+    trained = manifest.trained
+    sections = [
+        f"# {manifest.name}, version {manifest.version}",
+        "Digest: `{digest}`",
+        f"Classifies rows of {len(manifest.features)} features into "
+        f"{', '.join(manifest.classes)} with Monte-Carlo dropout: {weights:,} weights, "
+        f"{manifest.passes} passes by default.",
+        "## What it is for",
+        " ".join((*layout.notes, UNLIKE)),
+        "## Features",
+        _table(("feature", "also", "unit", "training saw", "missing"), _features(manifest)),
+        f"## Held-out figures ({len(split.test):,} rows)",
+        _table(("metric", "deterministic", "Monte Carlo", "meaning"), _figures(manifest)),
+        f"Monte Carlo: mean of {manifest.passes} passes, seed 0. The rows were neither fitted nor "
+        "chosen on. " + _rare(manifest, table, split),
+        "## How it was trained",
+        f"On {trained.data}: {trained.rows:,} rows ({len(split.fit):,} fitted, "
+        f"{len(split.validation):,} for validation), digest `{trained.data_digest}`.",
+        f"```\n{trained.command}\n```",
+        _recipe(recipe),
+        "Versions: " + ", ".join(f"{name} {text}" for name, text in trained.versions.items()) + ".",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _features(manifest: Manifest) -> Iterable[Sequence[str]]:
+    for feature in manifest.features:
+        seen = feature.seen
+        replaced = "" if feature.imputed is None else f"becomes {feature.imputed:g}"
+        yield (
+            f"`{feature.name}`",
+            ", ".join(feature.aliases),
+            feature.unit,
+            f"{seen.minimum:,.12g} to {seen.maximum:,.12g}",
+            replaced if feature.nullable else "not allowed",
+        )
+
+
+def _figures(manifest: Manifest) -> Iterable[Sequence[str]]:
+    plain, monte_carlo = manifest.metrics["deterministic"], manifest.metrics["mc"]
+    for name, meaning in METRICS.items():
+        yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
+
+
+def _rare(manifest: Manifest, table: Table, split: Split) -> str:
+    counts = np.bincount(table.labels[split.test], minlength=len(manifest.classes))
+    listed = ", ".join(
+        f"{name} {count}" for name, count in zip(manifest.classes, counts, strict=True)
+    )
+    return f"Rows by class: {listed}."
+
+
+def _recipe(recipe: Recipe) -> str:
+    shape = recipe.architecture
+    return (
+        f"Hidden layers of {', '.join(map(str, shape.widths))} units ({shape.activation}), dropout "
+        f"{shape.rate:g}; {recipe.optimizer}, learning rate {recipe.learning_rate:g}, weight decay "
+        f"{recipe.weight_decay:g}, batches of {recipe.batch}, at most {recipe.epochs} epochs, early "
+        f"stopping after {recipe.patience} without improvement, best weights kept."
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

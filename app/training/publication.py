@@ -1,0 +1,144 @@
+"""From a recipe and a table to a published bundle: split, fit, evaluate, describe, write."""
+
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from app.network import bundle
+from app.network.catalog import versions
+from app.network.engine import Engine
+from app.network.environment import pin_arithmetic
+from app.network.golden import golden_rows
+from app.network.manifest import GoldenRow, Manifest, Provenance, Rule
+from app.training.card import card
+from app.training.data import Table, select
+from app.training.evaluation import score
+from app.training.fit import fit
+from app.training.layout import Layout
+from app.training.recipe import Recipe
+from app.training.seen import seen
+from app.training.split import Split, split_rows
+from app.values import Feature, Query
+
+GOLDEN = 4
+"""Golden rows besides the most uncertain one and one with a missing value."""
+
+EVALUATION_SEED = 0
+"""Of the held-out rows' passes, so that the card's figures can be asked for over HTTP."""
+
+LIBRARIES = ("keras", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training as it was asked for."""
+
+    recipe: Recipe
+    layout: Layout
+    out: Path
+    name: str
+    version: int | None
+    """The next free one unless given."""
+    seed: int
+    split_seed: int
+    command: str
+    """As it can be given again."""
+    verbose: str | int = "auto"
+    """Keras' progress bar."""
+
+
+def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
+    """Train and write a bundle; returns its folder and what was written.
+
+    Raises:
+        BundleError: this version is already there.
+        DataError: too few rows to be split.
+    """
+    number = job.version or max(versions(job.out, job.name), default=0) + 1
+    bundle.check_free(job.out, job.name, number)
+    pin_arithmetic()
+    split = split_rows(table.labels, job.split_seed)
+    features = _features(job.layout, table, split)
+    fitted, watched = select(table, split.fit), select(table, split.validation)
+    imputed = [feature.imputed for feature in features]
+    classes = len(job.layout.classes)
+    model = fit(job.recipe, fitted, watched, imputed, classes, job.seed, job.verbose)
+    engine = Engine(model)
+    manifest = Manifest(
+        format=1,
+        name=job.name,
+        version=number,
+        features=features,
+        classes=job.layout.classes,
+        passes=job.recipe.passes,
+        calibration=None,
+        rules=tuple(Rule(reason, when) for reason, when in job.layout.rules.items()),
+        golden=_golden(engine, watched, job.recipe.passes),
+        metrics=_metrics(engine, select(table, split.test), job),
+        trained=_provenance(job, table),
+        network_sha256="",
+    )
+    return _write(job, manifest, model, table, split)
+
+
+def _write(
+    job: Job, manifest: Manifest, model: keras.Model, table: Table, split: Split
+) -> tuple[Path, Manifest]:
+    text = card(manifest, job.layout, job.recipe, table, split, model.count_params())
+    return bundle.write(job.out, manifest, model, text)
+
+
+def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]:
+    """The signature: what the domain knows, and what the fit and validation parts show."""
+    learnt = table.features[np.sort(np.concatenate([split.fit, split.validation]))]
+    return tuple(
+        Feature(
+            name=column.name,
+            title=column.title,
+            aliases=(column.alias,) if column.alias else (),
+            kind=column.kind,
+            unit=column.unit,
+            nullable=column.nullable,
+            imputed=float(np.nanmedian(table.features[split.fit, at])) if column.nullable else None,
+            minimum=0.0,
+            maximum=column.maximum,
+            seen=seen(learnt[:, at], column.kind),
+        )
+        for at, column in enumerate(layout.features)
+    )
+
+
+def _golden(engine: Engine, watched: Table, passes: int) -> tuple[GoldenRow, ...]:
+    """Answers for the most uncertain row, a row with a missing value, and the first few."""
+    rows = watched.features[:200]
+    (summary,) = engine.summarise([Query(rows, passes, EVALUATION_SEED)])
+    missing = np.flatnonzero(np.isnan(watched.features).any(axis=1))[:1]
+    chosen = [int(summary.std.max(axis=1).argmax()), *missing.tolist(), *range(GOLDEN)]
+    return golden_rows(engine, watched.features[list(dict.fromkeys(chosen))], passes)
+
+
+def _metrics(engine: Engine, held_out: Table, job: Job) -> dict[str, dict[str, float]]:
+    query = Query(held_out.features, job.recipe.passes, EVALUATION_SEED)
+    (summary,) = engine.summarise([query])
+    plain = engine.predict(held_out.features)
+    return {
+        "deterministic": score(plain, held_out.labels, job.layout.classes),
+        "mc": score(summary.mean, held_out.labels, job.layout.classes),
+    }
+
+
+def _provenance(job: Job, table: Table) -> Provenance:
+    known = {library: version_of(library) for library in LIBRARIES}
+    return Provenance(
+        command=job.command,
+        data=table.source,
+        data_digest=table.digest,
+        rows=len(table.labels),
+        seed=job.seed,
+        split_seed=job.split_seed,
+        versions={**known, "tensorflow": tf.version.VERSION},
+    )

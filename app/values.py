@@ -1,0 +1,138 @@
+"""The vocabulary: frozen dataclasses that travel between the layers.
+
+Shapes in docstrings read `(T, N, C)` = passes, rows, classes, and `F` = features.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+MAX_SEED = 2**53 - 1
+"""Seeds are integers from 0 to this, all exact in JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What training saw of one feature, computed on the rows that have a value."""
+
+    minimum: float
+    maximum: float
+    quantiles: dict[str, float]
+    """Quantile level as text ("0.05") to value."""
+    histogram_edges: tuple[float, ...]
+    histogram_counts: tuple[int, ...]
+    missing: int
+    """Rows without a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input of a bundle: its names, its unit and what it may be."""
+
+    name: str
+    title: str
+    aliases: tuple[str, ...]
+    kind: Literal["integer", "float"]
+    unit: str
+    nullable: bool
+    imputed: float | None
+    """What the network puts in place of a missing value; None where not nullable."""
+    minimum: float
+    maximum: float
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The ordered features and classes of a bundle."""
+
+    features: tuple[Feature, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The feature names, in order."""
+        return tuple(feature.name for feature in self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which bundle gave an answer."""
+
+    name: str
+    version: int
+    digest: str
+    """`sha256:` and the hexadecimal SHA-256 of `bundle.json`'s canonical bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Rows to be graded by Monte Carlo with one number of passes and one seed."""
+
+    features: Floats
+    """`(N, F)`; NaN only where a nullable feature is missing."""
+    passes: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Statistics over the passes for `N` rows, in float64; entropies in nats."""
+
+    mean: Floats
+    """`(N, C)`"""
+    std: Floats
+    """`(N, C)`, population standard deviation (`ddof=0`)."""
+    predictive_entropy: Floats
+    """`(N,)`, H[mean]: total uncertainty."""
+    expected_entropy: Floats
+    """`(N,)`, mean over passes of H[pass]: aleatoric."""
+    mutual_information: Floats
+    """`(N,)`, their difference, at least 0: epistemic."""
+    variation_ratio: Floats
+    """`(N,)`, 1 − share of passes that vote for the most-voted class."""
+
+    @property
+    def grades(self) -> Indices:
+        """`(N,)` class indices: the argmax of the mean, a tie to the lower index."""
+        grades: Indices = np.argmax(self.mean, axis=1)
+        return grades
+
+    def rows(self, start: int, stop: int) -> "Summary":
+        """The statistics of rows `start` to `stop`."""
+        return Summary(*(getattr(self, field.name)[start:stop] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Summary]") -> "Summary":
+        """The statistics of several sets of rows, one after the other."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(cls)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about one row that its reader should know."""
+
+    kind: Literal["out_of_range", "missing"]
+    feature: str
+    value: float | None
+    seen_minimum: float
+    seen_maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The numerical environment: where it is equal, answers are equal to the last bit."""
+
+    fingerprint: str
+    facts: dict[str, str]

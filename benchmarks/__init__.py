@@ -1,0 +1,1 @@
+"""The figures that the documentation states, each reproducible by one command."""

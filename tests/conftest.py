@@ -1,0 +1,107 @@
+"""Claims: checks with a count, small in `make test` and whole in `make proof`.
+
+A test marked `@pytest.mark.claim("name", test=200, proof=10_000)` takes the argument `count`. With
+`--proof` only such tests run, with the second number, and `docs/proof.md` tells what they showed;
+`--only` picks one by name.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+ROOT = Path(__file__).parent.parent
+RECORD = ROOT / "docs" / "proof.md"
+HEAD = """# Proof
+
+What `make proof` showed: every claim with its whole count. `make test` runs the same checks with
+small counts. `make proof ONLY=name` renews one line.
+
+| claim | check | count | result | seconds |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proof", action="store_true", help="only claims, with their whole counts")
+    parser.addoption("--only", default="", help="with --proof: the name of one claim")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marker = metafunc.definition.get_closest_marker("claim")
+    if marker is not None:
+        whole = metafunc.config.getoption("--proof")
+        metafunc.parametrize("count", [marker.kwargs["proof" if whole else "test"]])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--proof"):
+        only = config.getoption("--only")
+        items[:] = [item for item in items if _claim(item) and only in ("", _claim(item))]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: Any = yield
+    if report.when == "call" and (name := _claim(item)) is not None:
+        doc = (getattr(item.obj, "__doc__", "") or "").strip().partition("\n\n")[0]  # type: ignore[attr-defined]
+        count = item.callspec.params["count"]  # type: ignore[attr-defined]
+        case = "-".join(
+            str(value)
+            for key, value in item.callspec.params.items()
+            if key != "count"  # type: ignore[attr-defined]
+        )
+        report.claim = (name, " ".join(doc.split()), case, count)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if not config.getoption("--proof"):
+        return
+    rows = _recorded()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if claim := getattr(report, "claim", None):
+                rows[claim[0], claim[1], claim[2]] = _row(report, outcome, *claim)
+    lines = [rows[key] for key in sorted(rows)]
+    RECORD.write_text(HEAD + "\n".join(lines) + f"\n\n{_environment()}\n", encoding="utf-8")
+
+
+def _row(report: Any, outcome: str, name: str, doc: str, case: str, count: int) -> str:
+    figures = "; ".join(str(value) for key, value in report.user_properties if key == "figure")
+    shown = f"{doc} ({case})" if case else doc
+    result = f"{outcome}{': ' if figures else ''}{figures}"
+    return f"| {name} | {shown} | {count:,} | {result} | {report.duration:.0f} |"
+
+
+def _recorded() -> dict[tuple[str, str, str], str]:
+    """The lines of an earlier run; what runs again takes their place."""
+    found = {}
+    for line in RECORD.read_text(encoding="utf-8").splitlines() if RECORD.exists() else ():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("| ") and len(cells) == 5 and cells[2].replace(",", "").isdigit():
+            doc, _, case = cells[1].partition(" (")
+            found[cells[0], doc, case.removesuffix(")")] = line
+    return found
+
+
+def _environment() -> str:
+    day = time.strftime("%Y-%m-%d")
+    return f"{day}, Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores."
+
+
+def _claim(item: pytest.Item) -> str | None:
+    marker = item.get_closest_marker("claim")
+    return None if marker is None else str(marker.args[0])
