@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from typing import NoReturn
 
 from app import __version__
@@ -32,28 +33,48 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and leave with 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
+    def separate(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The words that are this parser's own, and flags it does not know with their values."""
+        known = {flag for action in self._actions for flag in action.option_strings}
+        own, foreign = [], []
+        remaining = iter(words)
+        for word in remaining:
+            if not word.startswith("--") or word.partition("=")[0] in known:
+                own.append(word)
+            else:
+                foreign += [word] if "=" in word else [word, *islice(remaining, 1)]
+        return own, foreign
 
-def parser() -> Parser:
-    """The parser of all commands."""
+
+def parsers() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of `dubito`, and those of its commands by name."""
     whole = Parser(prog="dubito", description="Predictions that say how far they can be trusted.")
     whole.add_argument("--version", action="version", version=f"dubito {__version__}")
-    commands = whole.add_subparsers(dest="command", required=True, metavar="command")
+    added = whole.add_subparsers(dest="command", required=True, metavar="command")
+    commands = {}
     for name, command in COMMANDS.items():
         summary = (command.__doc__ or "").partition("\n")[0]
-        described = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        command.add_arguments(described)
-    return whole
+        commands[name] = added.add_parser(
+            name, help=summary, description=summary, allow_abbrev=False
+        )
+        command.add_arguments(commands[name])
+    return whole, commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     for name, value in TENSORFLOW.items():
         os.environ.setdefault(name, value)
-    whole = parser()
-    known, rest = whole.parse_known_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    whole, commands = parsers()
+    rest: list[str] = []
+    if given and given[0] in commands:
+        own, rest = commands[given[0]].separate(given[1:])
+        given = [given[0], *own]
+    known = whole.parse_args(given)
     command = COMMANDS[known.command]
     try:
-        return command.run(known, rest)
+        code: int = command.run(known, rest)
     except SettingsError as error:
         print(f"dubito: {error}", file=sys.stderr)
         return 2
@@ -61,5 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dubito: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("dubito: interrupted, nothing was written", file=sys.stderr)
+        print("dubito: interrupted", file=sys.stderr)
         return 1
+    return code

@@ -8,6 +8,7 @@ from typing import Any
 from app.errors import SettingsError
 
 PREFIX = "DUBITO_"
+MODELS = Path("models")
 
 
 def setting(default: Any, text: str, *, least: float = 1, most: float = 10**12) -> Any:
@@ -21,9 +22,9 @@ class Settings:
 
     host: str = setting("127.0.0.1", "address to listen on")
     port: int = setting(8000, "TCP port to listen on, 0 for any free one", least=0, most=65535)
-    models: Path = setting(Path("models"), "folder of the bundles")
+    models: Path = setting(MODELS, "folder of the bundles")
     model: str = setting("loan-grade", "name of the bundle to serve")
-    version: int | None = setting(None, "version to serve (the highest)")
+    version: int | None = setting(None, "version to serve, else the highest")
     digest: str | None = setting(None, "the only digest that may be served, sha256:…")
     max_passes: int = setting(10_000, "most passes of a request")
     max_rows: int = setting(1_000, "most rows of a request")

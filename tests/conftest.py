@@ -57,13 +57,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report: Any = yield
     if report.when == "call" and (name := _claim(item)) is not None:
         doc = (getattr(item.obj, "__doc__", "") or "").strip().partition("\n\n")[0]  # type: ignore[attr-defined]
-        count = item.callspec.params["count"]  # type: ignore[attr-defined]
-        case = "-".join(
-            str(value)
-            for key, value in item.callspec.params.items()
-            if key != "count"  # type: ignore[attr-defined]
-        )
-        report.claim = (name, " ".join(doc.split()), case, count)
+        params = item.callspec.params  # type: ignore[attr-defined]
+        case = "-".join(str(value) for key, value in params.items() if key != "count")
+        report.claim = (name, " ".join(doc.split()), case, params["count"])
     return report
 
 
@@ -98,8 +94,8 @@ def _recorded() -> dict[tuple[str, str, str], str]:
 
 
 def _environment() -> str:
-    day = time.strftime("%Y-%m-%d")
-    return f"{day}, Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores."
+    day, cores = time.strftime("%Y-%m-%d"), os.cpu_count()
+    return f"{day}, Python {platform.python_version()}, NumPy {np.__version__}, {cores} cores."
 
 
 def _claim(item: pytest.Item) -> str | None:

@@ -1,6 +1,7 @@
 """Members given twice in one JSON object, also when one of them is written with escapes."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -29,7 +30,11 @@ def _members(pairs: list[tuple[str, Any]]) -> _Members:
 def _search(value: Any, way: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
     if isinstance(value, _Members) and value.twice is not None:
         return (*way, value.twice)
-    items = value.items() if isinstance(value, dict) else ()
-    items = enumerate(value) if isinstance(value, list) else items
-    found = (_search(inner, (*way, key)) for key, inner in items)
+    found = (_search(inner, (*way, key)) for key, inner in _items(value))
     return next((path for path in found if path is not None), None)
+
+
+def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, list):
+        return enumerate(value)
+    return value.items() if isinstance(value, dict) else ()

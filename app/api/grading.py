@@ -61,10 +61,11 @@ def grading(
         request: Request,
         options: Annotated[options_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
+        asked: MonteCarloOptions = options
         rows, many = await rows_of(request)
-        _check_work(options, len(rows), len(signature.classes), settings.max_work)
-        query = Passes(rows, options.passes, _seed(options.seed))
-        doubted = await predictor.doubt(query, keep_draws=options.draws)
+        _check_work(asked, len(rows), len(signature.classes), settings.max_work)
+        query = Passes(rows, asked.passes, _seed(asked.seed))
+        doubted = await predictor.doubt(query, keep_draws=asked.draws)
         return _json(answers.of_doubted(doubted), many)
 
     return router
@@ -95,7 +96,7 @@ def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     answered: Any = models[0]
     for model in (*models[1:], *map(answer.listed, models)):
         answered = answered | model
-    refused = {
+    refused: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": {PROBLEM: {"schema": _schema(Problem)}}}
         for status, text in REFUSALS.items()
     }
@@ -133,7 +134,8 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     """A JSON schema without references."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
-    return _inlined(schema, definitions)
+    inlined: dict[str, Any] = _inlined(schema, definitions)
+    return inlined
 
 
 def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:

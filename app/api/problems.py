@@ -120,12 +120,12 @@ def message_of(error: ErrorDetails) -> str:
 
 def install(app: FastAPI) -> None:
     """Make every error of the service a problem."""
-    app.add_exception_handler(RequestValidationError, _invalid_query)
-    app.add_exception_handler(InvalidInput, _invalid_input)
-    app.add_exception_handler(Overloaded, _overloaded)
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+    app.exception_handler(RequestValidationError)(_invalid_query)
+    app.exception_handler(InvalidInput)(_invalid_input)
+    app.exception_handler(Overloaded)(_overloaded)
+    app.exception_handler(Refusal)(_refused)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(Exception)(_unexpected)
 
 
 def _field_problem(fault: Fault) -> FieldProblem:
@@ -136,8 +136,7 @@ def _field_problem(fault: Fault) -> FieldProblem:
     )
 
 
-async def _invalid_query(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _invalid_query(_: Request, error: RequestValidationError) -> Response:
     return invalid(
         [
             Fault(tuple(detail["loc"][1:]), message_of(detail), in_query=True)
@@ -146,24 +145,20 @@ async def _invalid_query(_: Request, error: Exception) -> Response:
     )
 
 
-async def _invalid_input(_: Request, error: Exception) -> Response:
-    assert isinstance(error, InvalidInput)
+async def _invalid_input(_: Request, error: InvalidInput) -> Response:
     return invalid(error.faults)
 
 
-async def _overloaded(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Overloaded)
+async def _overloaded(_: Request, error: Overloaded) -> Response:
     headers = {"Retry-After": str(error.retry_after)}
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
+async def _refused(_: Request, error: Refusal) -> Response:
     return problem(error.status, error.detail)
 
 
-async def _http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _http(_: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers) if error.headers else None
     return problem(error.status_code, f"this address answers: {phrase}", headers=headers)

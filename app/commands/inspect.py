@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which bundle, and how it is shown."""
     add_bundle(parser)
     parser.add_argument("--json", action="store_true", help="print bundle.json as it is")
-    add_settings(parser, ["models", "model", "version", "digest"])
+    add_settings(parser, ["models", "digest"])
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -26,14 +26,14 @@ BAR = 32
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The row comes from flags named after the bundle's features, a file, or stdin."""
-    parser.usage = "dubito predict [bundle] [--FEATURE VALUE … | --file FILE] [options]"
+    parser.usage = "dubito predict [bundle] (--FEATURE VALUE … | --file FILE) [options]"
     add_bundle(parser)
     parser.add_argument("--file", help='JSON: a row or {"instances": [row, …]}; - for stdin')
     parser.add_argument("--passes", type=int, help="stochastic passes (default: the bundle's)")
     parser.add_argument("--seed", type=int, help="repeats an answer (default: a fresh one)")
     parser.add_argument("--json", action="store_true", help="answer as the service does")
     parser.epilog = "Features are flags: --loan-amount 12000; `dubito inspect` lists them."
-    add_settings(parser, ["models", "model", "version", "digest", "max_passes", "max_rows"])
+    add_settings(parser, ["models", "digest", "max_passes", "max_rows"])
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -105,11 +105,10 @@ def _from_flags(rest: Sequence[str], signature: Signature) -> dict[str, Any]:
 
 
 def _pairs(rest: Sequence[str]) -> Iterator[tuple[str, str]]:
-    words = [part for word in rest for part in (word.split("=", 1) if word[:2] == "--" else [word])]
-    for flag, text in zip(words[::2], [*words[1::2], ""], strict=False):
-        if not flag.startswith("--") or not text:
-            raise SettingsError(f"predict does not know {flag}, or it has no value")
-        yield flag[2:], text
+    words = iter(rest)
+    for word in words:
+        flag, given, text = word[2:].partition("=")
+        yield flag, text if given else next(words, "")
 
 
 def _flag(name: str) -> str:

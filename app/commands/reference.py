@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from app.errors import BundleError
 from app.network.manifest import MANIFEST_FILE
 
 
@@ -16,7 +17,11 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
 
 
 def flags_of(bundle: str | None) -> dict[str, str | None]:
-    """The settings that a reference stands for."""
+    """The settings that a reference stands for.
+
+    Raises:
+        BundleError: a path where there is no bundle.
+    """
     if bundle is None:
         return {}
     folder = Path(bundle)
@@ -25,4 +30,6 @@ def flags_of(bundle: str | None) -> dict[str, str | None]:
         models = folder.parent.parent if len(folder.parts) > 2 else whole.parent.parent
         return {"models": str(models), "model": whole.parent.name, "version": whole.name}
     name, _, version = bundle.partition("/")
+    if not name or name.startswith(".") or "/" in version:
+        raise BundleError(f"{bundle} holds no {MANIFEST_FILE}")
     return {"model": name, "version": version or None}

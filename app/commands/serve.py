@@ -28,7 +28,8 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Flags for some settings, with their meaning and variable."""
     for known in fields(Settings):
         if known.name in names:
-            text = f"{known.metadata['text']} (default {known.default}; {variable(known.name)})"
+            default = "" if known.default is None else f"default {known.default}, "
+            text = f"{known.metadata['text']} ({default}{variable(known.name)})"
             flag = f"--{known.name.replace('_', '-')}"
             parser.add_argument(flag, metavar="VALUE", help=text.replace("%", "%%"))
 

@@ -1,6 +1,6 @@
 """The study's family of networks, built untrained from a few choices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ class Architecture:
 def build(
     architecture: Architecture,
     rows: Floats,
-    imputed: list[float | None],
+    imputed: Sequence[float | None],
     classes: int,
     features: keras.layers.Layer | None = None,
     seed: int = 0,

@@ -6,7 +6,10 @@ import keras
 
 from app.network.mc import MCAlphaDropout, MCDropout
 
-MONTE_CARLO = {keras.layers.Dropout: MCDropout, keras.layers.AlphaDropout: MCAlphaDropout}
+MONTE_CARLO: dict[Any, Any] = {
+    keras.layers.Dropout: MCDropout,
+    keras.layers.AlphaDropout: MCAlphaDropout,
+}
 """Plain layers and what takes their place."""
 
 
@@ -26,4 +29,5 @@ def with_monte_carlo(model: keras.Model) -> keras.Model:
 
 
 def _twin(layer: Any) -> Any:
-    return MONTE_CARLO.get(type(layer), type(layer)).from_config(layer.get_config())
+    kind = MONTE_CARLO.get(type(layer), type(layer))
+    return kind.from_config(layer.get_config())

@@ -126,10 +126,21 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _faults(manifest: Manifest) -> Iterator[str]:
     """Yield what is inconsistent, as parts of a sentence."""
+    yield from _signature_faults(manifest)
     if manifest.version < 1:
         yield "the version is not a positive integer"
     if manifest.passes < 1:
         yield "the default number of passes is not positive"
+    for rule in manifest.rules:
+        if unknown := set(rule.when) - {feature.name for feature in manifest.features}:
+            yield f"the rule {rule.reason} names {min(unknown)}, which is no feature"
+    if not manifest.golden:
+        yield "there is no golden row"
+    for row in manifest.golden:
+        yield from _golden_faults(row, manifest.features, len(manifest.classes))
+
+
+def _signature_faults(manifest: Manifest) -> Iterator[str]:
     if not manifest.features:
         yield "there is no feature"
     labels = [label for feature in manifest.features for label in (feature.name, *feature.aliases)]
@@ -139,13 +150,6 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield "the classes are not at least two different names"
     for feature in manifest.features:
         yield from _feature_faults(feature)
-    for rule in manifest.rules:
-        if unknown := set(rule.when) - {feature.name for feature in manifest.features}:
-            yield f"the rule {rule.reason} names {min(unknown)}, which is no feature"
-    if not manifest.golden:
-        yield "there is no golden row"
-    for row in manifest.golden:
-        yield from _golden_faults(row, manifest.features, len(manifest.classes))
 
 
 def _feature_faults(feature: Feature) -> Iterator[str]:

@@ -19,6 +19,18 @@ LONGEST_RETRY = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a batcher computes, and how much at a time."""
+
+    thread: ThreadPoolExecutor
+    """One worker; batchers that share it take turns."""
+    batch: int
+    """Most work of a batch; one job alone may exceed it."""
+    queue: int
+    """Most work waiting; a job beyond it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Job, Result]):
     job: Job
     work: int
@@ -32,29 +44,22 @@ class Batcher(Generic[Job, Result]):
         self,
         run: Callable[[Sequence[Job]], Sequence[Result]],
         work: Callable[[Job], int],
-        *,
-        thread: ThreadPoolExecutor,
-        batch: int,
-        queue: int,
+        limits: Limits,
     ) -> None:
         """Take the jobs' runner and their measure.
 
         Args:
             run: computes a batch in the worker thread, results in the jobs' order.
             work: rows × passes of a job.
-            thread: one worker; batchers that share it take turns.
-            batch: most work of a batch (one job alone may exceed it).
-            queue: most work waiting; a job beyond it is refused.
+            limits: where and how much at a time.
         """
         self._run = run
         self._work = work
-        self._batch = batch
-        self._queue = queue
+        self._limits = limits
         self._waiting: deque[_Waiting[Job, Result]] = deque()
         self._backlog = 0
         self._rate = 0.0
         self._busy = False
-        self._thread = thread
 
     async def submit(self, job: Job) -> Result:
         """Queue a job and wait for its result.
@@ -63,28 +68,29 @@ class Batcher(Generic[Job, Result]):
             Overloaded: as much work waits as the queue may hold; nothing was computed.
         """
         work = self._work(job)
-        if self._waiting and self._backlog + work > self._queue:
+        if self._waiting and self._backlog + work > self._limits.queue:
             raise Overloaded(self._retry_after())
         waiting = _Waiting(job, work, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._backlog += work
         if not self._busy:
             self._start()
-        return await waiting.answer
+        result: Result = await waiting.answer
+        return result
 
     def _start(self) -> None:
         batch = self._take()
         self._busy = bool(batch)
         if batch:
             jobs = [waiting.job for waiting in batch]
-            computed = self._thread.submit(self._timed, jobs, sum(one.work for one in batch))
+            computed = self._limits.thread.submit(self._timed, jobs, sum(one.work for one in batch))
             asyncio.wrap_future(computed).add_done_callback(lambda done: self._finish(batch, done))
 
     def _take(self) -> list[_Waiting[Job, Result]]:
         """The next batch, without those whose client has gone."""
         batch: list[_Waiting[Job, Result]] = []
         total = 0
-        while self._waiting and (not batch or total + self._waiting[0].work <= self._batch):
+        while self._waiting and (not batch or total + self._waiting[0].work <= self._limits.batch):
             waiting = self._waiting.popleft()
             self._backlog -= waiting.work
             if not waiting.answer.cancelled():

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from app.serving.batcher import Batcher
+from app.serving.batcher import Batcher, Limits
 from app.uncertainty.decomposition import summarise
 from app.uncertainty.guard import notices
 from app.values import Floats, Indices, Notice, Query, Signature, Summary
@@ -65,10 +65,10 @@ class Predictor:
         self._engine = engine
         self._signature = signature
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dubito-engine")
-        limits = {"thread": self._thread, "batch": BATCH_WORK, "queue": queue}
-        self._plain = Batcher[Floats, Floats](self._predict, len, **limits)
-        self._summaries = Batcher[Query, Summary](engine.summarise, _work, **limits)
-        self._draws = Batcher[Query, Floats](self._draw, _work, **limits)
+        limits = Limits(self._thread, batch=BATCH_WORK, queue=queue)
+        self._plain = Batcher[Floats, Floats](self._predict, len, limits)
+        self._summaries = Batcher[Query, Summary](engine.summarise, _work, limits)
+        self._draws = Batcher[Query, Floats](self._draw, _work, limits)
 
     async def grade(self, rows: Floats) -> Graded:
         """The deterministic answer for rows `(N, F)`.

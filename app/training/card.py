@@ -17,7 +17,7 @@ METRICS = {
     "brier": "Brier score, 0 to 2",
     "ece": "expected calibration error, 15 bins",
 }
-
+"""What each figure means."""
 
 UNLIKE = "None of the figures below says how it does on rows unlike those it was trained on."
 
@@ -30,20 +30,16 @@ def card(
     sections = [
         f"# {manifest.name}, version {manifest.version}",
         "Digest: `{digest}`",
-        f"Classifies rows of {len(manifest.features)} features into "
-        f"{', '.join(manifest.classes)} with Monte-Carlo dropout: {weights:,} weights, "
-        f"{manifest.passes} passes by default.",
+        _summary(manifest, weights),
         "## What it is for",
         " ".join((*layout.notes, UNLIKE)),
         "## Features",
         _table(("feature", "also", "unit", "training saw", "missing"), _features(manifest)),
         f"## Held-out figures ({len(split.test):,} rows)",
         _table(("metric", "deterministic", "Monte Carlo", "meaning"), _figures(manifest)),
-        f"Monte Carlo: mean of {manifest.passes} passes, seed 0. The rows were neither fitted nor "
-        "chosen on. " + _rare(manifest, table, split),
+        _evaluation(manifest, table, split),
         "## How it was trained",
-        f"On {trained.data}: {trained.rows:,} rows ({len(split.fit):,} fitted, "
-        f"{len(split.validation):,} for validation), digest `{trained.data_digest}`.",
+        _data(manifest, split),
         f"```\n{trained.command}\n```",
         _recipe(recipe),
         "Versions: " + ", ".join(f"{name} {text}" for name, text in trained.versions.items()) + ".",
@@ -70,12 +66,30 @@ def _figures(manifest: Manifest) -> Iterable[Sequence[str]]:
         yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
 
 
-def _rare(manifest: Manifest, table: Table, split: Split) -> str:
+def _summary(manifest: Manifest, weights: int) -> str:
+    return (
+        f"Classifies rows of {len(manifest.features)} features into {', '.join(manifest.classes)} "
+        f"with Monte-Carlo dropout: {weights:,} weights, {manifest.passes} passes by default."
+    )
+
+
+def _data(manifest: Manifest, split: Split) -> str:
+    trained = manifest.trained
+    return (
+        f"On {trained.data}: {trained.rows:,} rows ({len(split.fit):,} fitted, "
+        f"{len(split.validation):,} for validation), digest `{trained.data_digest}`."
+    )
+
+
+def _evaluation(manifest: Manifest, table: Table, split: Split) -> str:
     counts = np.bincount(table.labels[split.test], minlength=len(manifest.classes))
     listed = ", ".join(
         f"{name} {count}" for name, count in zip(manifest.classes, counts, strict=True)
     )
-    return f"Rows by class: {listed}."
+    return (
+        f"Monte Carlo: mean of {manifest.passes} passes, seed 0. The rows were neither fitted nor "
+        f"chosen on. Rows by class: {listed}."
+    )
 
 
 def _recipe(recipe: Recipe) -> str:
@@ -83,8 +97,8 @@ def _recipe(recipe: Recipe) -> str:
     return (
         f"Hidden layers of {', '.join(map(str, shape.widths))} units ({shape.activation}), dropout "
         f"{shape.rate:g}; {recipe.optimizer}, learning rate {recipe.learning_rate:g}, weight decay "
-        f"{recipe.weight_decay:g}, batches of {recipe.batch}, at most {recipe.epochs} epochs, early "
-        f"stopping after {recipe.patience} without improvement, best weights kept."
+        f"{recipe.weight_decay:g}, batches of {recipe.batch}, at most {recipe.epochs} epochs, "
+        f"early stopping after {recipe.patience} without improvement, best weights kept."
     )
 
 

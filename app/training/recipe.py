@@ -11,6 +11,8 @@ from app.network.loans.features import LoanFeatures
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 
+STUDY = Architecture()
+
 ADAPTIVE = ("adamw", "adam")
 """Optimisers that scale each weight's gradient, and with it the gradient of an L2 penalty."""
 
@@ -23,7 +25,7 @@ class PenaltyWarning(UserWarning):
 class Recipe:
     """Everything about a training but data and seeds; the defaults are the study's."""
 
-    architecture: Architecture = Architecture()
+    architecture: Architecture = STUDY
     features: Literal["plain", "loan"] = "plain"
     """The nine numbers as they are, or their logs and ratios inside the network."""
     optimizer: Optimizer = "adamw"

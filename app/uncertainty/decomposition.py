@@ -39,13 +39,15 @@ def over_passes(values: Floats) -> Floats:
         if len(values) % 2:
             paired[0] += values[-1]
         values = paired
-    return values[0]
+    total: Floats = values[0]
+    return total
 
 
 def entropy(probabilities: Floats) -> Floats:
     """Shannon entropy in nats along the last axis; 0 · log 0 is 0."""
     logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
-    return np.maximum(-(probabilities * logarithms).sum(axis=-1), 0.0)
+    nats: Floats = np.maximum(-(probabilities * logarithms).sum(axis=-1), 0.0)
+    return nats
 
 
 def variation_ratio(draws: Floats) -> Floats:

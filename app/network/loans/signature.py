@@ -10,8 +10,7 @@ DATASET = ("openintro", "loans_full_schema")
 RULES = {"no_evidence": {"paid_principal": 0.0, "paid_interest": 0.0}}
 NOTES = (
     "A grade says nothing about whether a loan should be granted.",
-    "`paid_principal`, `paid_interest` and `paid_late_fees` are known only after a loan was paid "
-    "out, so the grade describes a running loan, not an application.",
+    "What was paid is known only once a loan runs: the grade describes a loan, not an applicant.",
 )
 
 MOST_MONEY = 1e12
