@@ -39,8 +39,8 @@ train: .venv/dev.stamp ## train the shipped bundles anew; MODELS names the folde
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -q --proof $(if $(ONLY),--only "$(ONLY)")
 
-bench: .venv/dev.stamp ## measure the figures; ARGS go to the benchmarks
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: .venv/dev.stamp ## measure a figure: ONLY=engine
+	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/serve.txt

@@ -81,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DubitoError as error:
         print(f"dubito: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is left must not be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("dubito: interrupted", file=sys.stderr)
         return 1

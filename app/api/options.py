@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from app.errors import Fault, InvalidInput
@@ -40,13 +41,14 @@ def monte_carlo_options(default_passes: int, most_passes: int) -> type[MonteCarl
         le=MAX_SEED,
         description="Repeats an answer to the last bit. Without it a fresh one is drawn and told.",
     )
+    absent_or: Any = int | SkipJsonSchema[None]
     draws = Field(description="Also answer every pass: at most 100,000 numbers.")
     return create_model(
         "MonteCarloOptionsOfBundle",
         __base__=MonteCarloOptions,
-        passes=(Annotated[int, BeforeValidator(_digits), passes], default_passes),
-        seed=(Annotated[int, BeforeValidator(_digits), seed] | None, None),
-        draws=(Annotated[bool, BeforeValidator(_word), draws], False),
+        passes=(Annotated[int, passes, BeforeValidator(_digits)], default_passes),
+        seed=(Annotated[absent_or, seed, BeforeValidator(_digits)], None),
+        draws=(Annotated[bool, draws, BeforeValidator(_word)], False),
     )
 
 

@@ -113,7 +113,7 @@ def description(feature: Feature) -> Any:
     aliases = ", ".join(feature.aliases)
     sentences = [
         f"{feature.title}. Unit: {feature.unit}.",
-        f"Training saw {feature.seen.minimum:g} to {feature.seen.maximum:g}.",
+        f"Training saw {feature.seen.minimum:,.12g} to {feature.seen.maximum:,.12g}.",
         f"Also accepted under the name {aliases}." if aliases else "",
         "May be null." if feature.nullable else "",
     ]

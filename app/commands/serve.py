@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from app.commands.reference import add_bundle, flags_of
@@ -54,8 +54,16 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     # uvicorn raises the signal again once it has stopped; by then there is nothing left to end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    asyncio.run(_serve(settings))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings))
     return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The fastest event loop that is installed."""
+    import uvicorn
+
+    return uvicorn.Config("app.main:create_app").get_loop_factory()
 
 
 async def _serve(settings: Settings) -> None:
@@ -88,6 +96,14 @@ def _listen(host: str, port: int) -> socket.socket:
         SettingsError: the address cannot be listened on.
     """
     try:
-        return socket.create_server((host, port), backlog=2048)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it: head and body of an answer are not held back.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.bind(address)
     except OSError as error:
         raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return listening

@@ -1,0 +1,44 @@
+"""The service in this process, behind Starlette's test client, and the engine it should equal."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from app.network.bundle import Bundle, load
+from app.network.catalog import find
+from app.settings import Settings
+from tests.service import ROOT
+
+SETTINGS = Settings(models=ROOT / "models")
+Answer = httpx2.Response
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[TestClient]:
+    with TestClient(create_app(SETTINGS), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """The served bundle, loaded a second time."""
+    return load(find(SETTINGS.models, SETTINGS.model))
+
+
+@pytest.fixture
+def loan() -> dict[str, float | None]:
+    """The design page's loan."""
+    return {
+        "loan_amount": 12000,
+        "annual_income": 96000,
+        "debt_to_income": 8.6,
+        "total_credit_lines": 14,
+        "delinq_2y": 0,
+        "paid_principal": 773.87,
+        "paid_interest": 126.62,
+        "paid_late_fees": 0,
+        "current_accounts_delinq": 0,
+    }

@@ -1,0 +1,248 @@
+"""Small networks, rows and a plain loop, for tests of the engine and of what stands on it.
+
+Every network takes nine features to seven classes, has Monte-Carlo layers and fixed weights.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import keras
+import numpy as np
+
+from app.network import bundle
+from app.network.architecture import Architecture, build
+from app.network.conversion import with_monte_carlo
+from app.network.engine import Engine
+from app.network.environment import pin_arithmetic
+from app.network.loans.features import LoanFeatures
+from app.network.mc import MCAlphaDropout, MCDropout
+from app.network.plan import plan
+from app.network.stream import kept
+from app.values import Floats, Query, Summary
+
+ROOT = Path(__file__).parent.parent
+FEATURES, CLASSES = 9, 7
+IMPUTED: list[float | None] = [None, None, 17.5, None, None, None, None, None, None]
+SCALES = np.array([1e4, 5e4, 20, 25, 0.5, 2e3, 1e3, 1, 0.1])
+SUMMARIES = tuple(Summary.__dataclass_fields__)
+
+layers = keras.layers
+
+
+def rows(count: int, seed: int = 0, *, missing: bool = False) -> Floats:
+    """Rows `(N, F)` of the size of loans; every fifth lacks its third feature where asked for."""
+    values = np.random.default_rng(seed).exponential(SCALES, (count, FEATURES)).round(2)
+    if missing:
+        values[::5, 2] = np.nan
+    return values
+
+
+def filled(model: Any, seed: int = 1) -> Any:
+    """The model with weights of its own, moving statistics included; no global seed is touched."""
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.name in ("mean", "variance", "count"):
+            continue
+        drawn = random.normal(0, max(1, weight.shape[0]) ** -0.5, weight.shape)
+        if "variance" in weight.name:
+            drawn = np.abs(drawn) + 0.1
+        if weight.name == "gamma":
+            drawn = drawn + 1
+        weight.assign(drawn)
+    return model
+
+
+def family(seed: int = 0, **choices: Any) -> Any:
+    """A network of the study's family with Monte-Carlo layers."""
+    return with_monte_carlo(plain(seed, **choices))
+
+
+def plain(seed: int = 0, *, loan: bool = False, **choices: Any) -> Any:
+    """A network of the study's family as Keras trains it."""
+    features = LoanFeatures(name="loan_features") if loan else None
+    seen = rows(200, 99, missing=True)
+    return filled(build(Architecture(**choices), seen, IMPUTED, CLASSES, features, seed))
+
+
+def normalized(inputs: Any) -> Any:
+    """The inputs, scaled as rows come."""
+    return layers.Normalization(mean=SCALES, variance=SCALES**2)(inputs)
+
+
+def finished(inputs: Any, outputs: Any) -> Any:
+    """The model with a softmax layer on top."""
+    return filled(keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(outputs)))
+
+
+def between(*middle: Any, rate: float = 0.3) -> Any:
+    """Dense, Monte-Carlo dropout, then the layers given, then Monte-Carlo dropout and softmax."""
+    inputs = keras.Input((FEATURES,))
+    outputs = layers.Dense(12, activation="tanh")(normalized(inputs))
+    outputs = MCDropout(rate)(outputs)
+    for layer in middle:
+        outputs = layer(outputs)
+    return finished(inputs, MCDropout(rate)(outputs))
+
+
+def twice() -> Any:
+    """A dense layer and a dropout layer that are each called twice, one after the other."""
+    inputs = keras.Input((FEATURES,))
+    dense, dropout = layers.Dense(FEATURES, activation="relu"), MCDropout(0.3)
+    outputs = dense(dropout(dense(dropout(normalized(inputs)))))
+    return finished(inputs, outputs)
+
+
+def inner(name: str) -> Any:
+    """A model to be called inside another: dropout and a skip."""
+    inputs = keras.Input((FEATURES,))
+    outputs = layers.Dense(FEATURES, activation="relu")(MCDropout(0.25)(inputs))
+    return keras.Model(inputs, layers.Add()([inputs, outputs]), name=name)
+
+
+def nested() -> Any:
+    """A model called twice in a model, beside a Sequential one."""
+    inputs = keras.Input((FEATURES,))
+    shared = inner("shared")
+    stack = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(8), MCDropout(0.5)])
+    return finished(inputs, stack(shared(shared(normalized(inputs)))))
+
+
+def branches() -> Any:
+    """Three branches of one depth with two dropouts of one shape and rate, merged in two ways."""
+    inputs = keras.Input((FEATURES,))
+    scaled = normalized(inputs)
+    first = layers.Dense(8, activation="relu")(MCDropout(0.5)(scaled))
+    second = layers.Dense(8, activation="elu")(MCDropout(0.5)(scaled))
+    third = layers.Dense(8, activation="selu")(scaled)
+    pairs = [layers.Concatenate()([branch, third]) for branch in (first, second)]
+    merged = layers.Subtract()(pairs)
+    product = layers.Multiply()([first, second, third])
+    return finished(inputs, layers.Concatenate()([merged, product, second, third]))
+
+
+def operators() -> Any:
+    """Sums, differences and products written with operators."""
+    inputs = keras.Input((FEATURES,))
+    scaled = MCDropout(0.4)(normalized(inputs))
+    hidden = layers.Dense(FEATURES, activation="sigmoid")(scaled)
+    return finished(inputs, (scaled - hidden) * hidden + scaled)
+
+
+def convolution() -> Any:
+    """Rows read as sequences, with whole channels dropped."""
+    inputs = keras.Input((FEATURES,))
+    outputs = layers.Reshape((FEATURES, 1))(normalized(inputs))
+    outputs = layers.Conv1D(6, 3, activation="gelu", padding="same")(outputs)
+    outputs = MCDropout(0.4, noise_shape=(None, 1, 6))(outputs)
+    outputs = layers.LayerNormalization()(layers.Conv1D(4, 2)(outputs))
+    return finished(inputs, MCDropout(0.3)(layers.Flatten()(outputs)))
+
+
+NETWORKS: dict[str, Callable[[], Any]] = {
+    "study": family,
+    "batch-norm": lambda: family(batch_norm=True),
+    "selu": lambda: family(activation="selu", rate=0.2),
+    "residual": lambda: family(
+        widths=(16, 16, 16), activation="silu", residual=True, placement="hidden", rate=0.2
+    ),
+    "loan": lambda: family(loan=True, activation="silu", rate=0.1),
+    "output": lambda: family(placement="output"),
+    "wide": lambda: family(widths=(64, 64), rate=0.2),
+    "twice": twice,
+    "nested": nested,
+    "branches": branches,
+    "operators": operators,
+}
+"""Networks that both executions can run."""
+
+GENERAL: dict[str, Callable[[], Any]] = {
+    "gelu": lambda: between(layers.Dense(10, activation="gelu"), layers.LayerNormalization()),
+    "convolution": convolution,
+}
+"""Networks that only the general execution can run."""
+
+
+@cache
+def network(name: str) -> Any:
+    """One of the networks, built once."""
+    return {**NETWORKS, **GENERAL}[name]()
+
+
+@cache
+def engine(name: str) -> Engine:
+    """The engine of one of the networks, or of a shipped bundle by its version."""
+    pin_arithmetic()
+    if name.isdigit():
+        return bundle.load(ROOT / "models" / "loan-grade" / name).engine
+    return Engine(network(name))
+
+
+def dropped(layer: Any, inputs: Any, keep: Any) -> Any:
+    """What a dropout layer makes of its inputs and a mask, written from the papers."""
+    keep = np.asarray(keep, np.float32)
+    if isinstance(layer, MCDropout):
+        return inputs * keep / (1 - layer.rate)
+    saturated = -1.0507009873554805 * 1.6732632423543772
+    variance = (1 - layer.rate) * (1 + layer.rate * saturated**2)
+    mixed = inputs * keep + saturated * (1 - keep)
+    return (mixed - layer.rate * saturated) / np.sqrt(variance)
+
+
+@contextmanager
+def given_masks(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
+    """While inside, Keras' own calls of `model` drop with the masks of pass `at`.
+
+    The n-th call of a layer takes the n-th mask that the plan has for this layer.
+    """
+    waiting: dict[int, list[Any]] = defaultdict(list)
+    for call, step in enumerate(plan(model).calls):
+        masks = kept(seed, call, passes, step.mask or (), step.layer.rate)
+        waiting[id(step.layer)].append(masks[at])
+
+    def call(self: Any, inputs: Any, training: bool | None = None) -> Any:
+        return dropped(self, inputs, waiting[id(self)].pop(0))
+
+    with patch.object(MCDropout, "call", call), patch.object(MCAlphaDropout, "call", call):
+        yield
+    assert not any(waiting.values()), "Keras made fewer Monte-Carlo calls than the plan"
+
+
+def called(model: Any, features: Floats) -> Floats:
+    """Keras' own eager call: probabilities `(N, C)`."""
+    values = features.astype(model.inputs[0].dtype)
+    return np.asarray(model([values] if isinstance(model.input, list) else values), np.float64)
+
+
+def loop(model: Any, features: Floats, passes: int, seed: int) -> Floats:
+    """The plain loop: draws `(T, N, C)` of Keras' own eager calls with the stream's masks."""
+    drawn = []
+    for at in range(passes):
+        with given_masks(model, seed, passes, at):
+            drawn.append(called(model, features))
+    return np.stack(drawn)
+
+
+def bits(summary: Summary) -> list[bytes]:
+    """The bytes of every statistic, row by row."""
+    return [
+        b"".join(np.ascontiguousarray(getattr(summary, name)[at]).tobytes() for name in SUMMARIES)
+        for at in range(len(summary.mean))
+    ]
+
+
+def answers(name: str, seed: int = 7, passes: int = 70) -> str:
+    """Answers for twelve rows as hexadecimal text, to be compared between processes."""
+    features = rows(12, 3)
+    (summary,) = engine(name).summarise([Query(features, passes, seed)])
+    return b"".join([*bits(summary), engine(name).predict(features).tobytes()]).hex()
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:]:
+        sys.stdout.write(f"{answers(wanted)}\n")

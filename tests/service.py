@@ -1,0 +1,123 @@
+"""`dubito serve` as a process: started on a free port, stopped by its process id."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parent.parent
+DUBITO = Path(sys.executable).parent / "dubito"
+START_SECONDS = 120
+STOP_SECONDS = 60
+ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)")
+
+LOUD = (
+    "import logging, sys; logging.basicConfig(level=logging.DEBUG);"
+    "from app.cli import main; sys.exit(main())"
+)
+"""The same command with every logger at DEBUG, which no setting asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that listens."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+    """Everything it wrote to stdout and stderr."""
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def written(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to stop; returns its exit code."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        return self.process.wait(STOP_SECONDS)
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process' variables without any setting of Dubito's, this tree first, some changes."""
+    own = {name: text for name, text in os.environ.items() if not name.startswith("DUBITO_")}
+    return {**own, "PYTHONPATH": str(ROOT), **(changes or {})}
+
+
+def command(
+    *arguments: str, changes: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `dubito` to its end."""
+    return subprocess.run(
+        [str(DUBITO), *arguments],
+        cwd=ROOT,
+        env=environment(changes),
+        input=stdin,
+        capture_output=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+
+def begin(
+    log: Path, *arguments: str, changes: Mapping[str, str] | None = None, loud: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start `dubito serve` on a free port of this machine alone, without waiting for it."""
+    program = [sys.executable, "-c", LOUD] if loud else [str(DUBITO)]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [*program, "serve", "--host", "127.0.0.1", "--port", "0", *arguments],
+            cwd=ROOT,
+            env=environment(changes),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until it says where it listens."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        text = log.read_text(encoding="utf-8", errors="replace")
+        if found := ADDRESS.search(text):
+            return found[1]
+        if process.poll() is not None:
+            raise RuntimeError(f"dubito serve ended with {process.returncode}: {text}")
+        time.sleep(0.05)
+    raise TimeoutError("dubito serve did not start")
+
+
+@contextmanager
+def serving(
+    *arguments: str, changes: Mapping[str, str] | None = None, loud: bool = False
+) -> Iterator[Service]:
+    """A service for the length of a block."""
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        process = begin(log, *arguments, changes=changes, loud=loud)
+        try:
+            yield Service(process, address(process, log), log)
+        finally:
+            ended(process)
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """See to it that a process is gone: kindly, then not."""
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
