@@ -1,7 +1,7 @@
 """The README's picture: what the shipped model answers for three real loans.
 
-`make bench ONLY=picture` draws `docs/answer.png`: a bar per grade, its spread over passes, and every
-pass as a dot.
+`make bench ONLY=picture` draws `docs/answer.png`: a bar per grade, its spread over passes, and
+every pass as a dot.
 """
 
 from pathlib import Path

@@ -33,7 +33,7 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a newcomer's folder holds that the commands use, with a small file of loans beside it."""
+    """What a newcomer's folder holds that the commands use, and a small file of loans."""
     place = tmp_path_factory.mktemp("newcomer")
     for name in (".venv", "models"):
         (place / name).symlink_to(ROOT / name)

@@ -41,7 +41,7 @@ def monte_carlo_options(default_passes: int, most_passes: int) -> type[MonteCarl
         le=MAX_SEED,
         description="Repeats an answer to the last bit. Without it a fresh one is drawn and told.",
     )
-    absent_or: Any = int | SkipJsonSchema[None]
+    absent_or: Any = int | SkipJsonSchema[None]  # type: ignore[misc]  # an alias to a checker
     draws = Field(description="Also answer every pass: at most 100,000 numbers.")
     return create_model(
         "MonteCarloOptionsOfBundle",
