@@ -4,15 +4,15 @@ The text is RFC 8785 canonical JSON, so that equal content has equal bytes and o
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import rfc8785
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import BundleError
+from app.network.document import strict_json
 from app.values import MAX_SEED, Feature, Identity, Signature
 
 MANIFEST_FILE = "bundle.json"
@@ -100,8 +100,8 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
         BundleError: not JSON, not format 1, or not consistent in itself.
     """
     try:
-        canonical = rfc8785.dumps(json.loads(text, object_pairs_hook=_without_duplicates))
-    except (ValueError, RecursionError, rfc8785.CanonicalizationError) as error:
+        canonical = rfc8785.dumps(strict_json(text, file))
+    except rfc8785.CanonicalizationError as error:
         raise BundleError(f"{file} is not valid JSON") from error
     try:
         manifest = _manifests.validate_json(canonical)
@@ -115,13 +115,6 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
     if fault is not None:
         raise BundleError(f"{file}: {fault}")
     return manifest
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("duplicate key")
-    return members
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:

@@ -75,8 +75,8 @@ def test_a_missing_field_is_named(
     client: TestClient, loan: Loan, route: str, name: str, *, many: bool
 ) -> None:
     """Every field is required, the nullable one too."""
-    del loan[name]
-    answer = post(client, route, wrapped(json.dumps(loan), many=many))
+    row = {key: value for key, value in loan.items() if key != name}
+    answer = post(client, route, wrapped(json.dumps(row), many=many))
     assert [name] == fields(answer)
     (error,) = answer.json()["errors"]
     assert "is missing" == error["detail"]
@@ -555,9 +555,9 @@ def test_values_are_said_nowhere(
 
 def test_long_names_are_cut(client: TestClient, loan: Loan) -> None:
     """Names that a client made up come back short, printable, and twenty at most."""
-    names = ["\u202e" * 300, "\x00\x1b[31m", "😀" * 5000, "~/~/" * 100, "<script>" * 20]
+    names = ["\u202e" * 300, "\x00\x1b[31m", "😀" * 500, "~/~/" * 100, "<script>" * 20]
     many = {f"{name}{at}": 1 for name in names for at in range(20)}
-    for body in ({name: 1 for name in names}, many, {"instances": [many] * 50}):
+    for body in ({name: 1 for name in names}, many, {"instances": [many] * 20}):
         answer = post(client, "/predict", json.dumps(body, ensure_ascii=False).encode())
         told = fields(answer)
         assert max(map(len, told)) <= 65

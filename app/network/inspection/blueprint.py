@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import BundleError
-from app.network.inspection.document import strict_json
+from app.network.document import strict_json
 from app.network.inspection.objects import check_objects, quoted
 from app.network.manifest import NETWORK_FILE
 
@@ -69,7 +69,7 @@ def parse_blueprint(text: bytes) -> Blueprint:
     Raises:
         BundleError: not strict JSON, an object that is not allowed, or not a network.
     """
-    config = strict_json(text, "config.json")
+    config = strict_json(text, f"{NETWORK_FILE}: config.json")
     check_objects(config)
     if not config.keys() >= {"class_name", "config"}:
         raise BundleError(f"{NETWORK_FILE}: config.json is not a network")

@@ -1,9 +1,9 @@
 """Whether a `model.keras` is a network that can be loaded and can doubt, by its bytes alone."""
 
 from app.errors import BundleError, NetworkError
+from app.network.document import strict_json
 from app.network.inspection.allowed import MONTE_CARLO
 from app.network.inspection.blueprint import Blueprint, Layer, parse_blueprint
-from app.network.inspection.document import strict_json
 from app.network.inspection.members import read_members
 from app.network.inspection.objects import quoted
 from app.network.inspection.weights import check_weights
@@ -21,7 +21,7 @@ def check_network(network: bytes, features: int, classes: int) -> None:
         BundleError: the first fault.
     """
     members = read_members(network)
-    strict_json(members.metadata, "metadata.json")
+    strict_json(members.metadata, f"{NETWORK_FILE}: metadata.json")
     blueprint = parse_blueprint(members.config)
     _check_doubt(blueprint)
     _check_input(blueprint, features)

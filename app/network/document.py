@@ -5,11 +5,10 @@ import math
 from typing import Any
 
 from app.errors import BundleError
-from app.network.manifest import NETWORK_FILE
 
 
-def strict_json(text: bytes, member: str) -> dict[str, Any]:
-    """A JSON object without duplicate keys, NaN or infinity.
+def strict_json(text: bytes, name: str) -> dict[str, Any]:
+    """A JSON object without duplicate keys, NaN or infinity; `name` is what a fault calls it.
 
     Raises:
         BundleError: anything else.
@@ -22,9 +21,9 @@ def strict_json(text: bytes, member: str) -> dict[str, Any]:
             parse_float=_finite,
         )
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{NETWORK_FILE}: {member} is not valid JSON") from error
+        raise BundleError(f"{name} is not valid JSON") from error
     if not isinstance(content, dict):
-        raise BundleError(f"{NETWORK_FILE}: {member} is not a JSON object")
+        raise BundleError(f"{name} is not a JSON object")
     return content
 
 
