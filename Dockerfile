@@ -1,36 +1,32 @@
-# The image of Dubito. Its root file system may be read-only: only the volume is written to.
+# The image of Dubito. Its root file system may be read-only: nothing is written.
 FROM python:3.13-slim AS build
 
 WORKDIR /build
 RUN python -m venv /opt/dubito
 COPY requirements/serve.txt requirements/serve.txt
 RUN /opt/dubito/bin/pip install --no-cache-dir --require-hashes -r requirements/serve.txt
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY app app
 RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 
 FROM python:3.13-slim
 
-RUN useradd --system --uid 10001 --no-create-home dubito \
-    && install --directory --owner dubito --group dubito /var/lib/dubito
+RUN useradd --system --uid 10001 --no-create-home dubito
 
 COPY --from=build /opt/dubito /opt/dubito
 WORKDIR /srv/dubito
 COPY LICENSE ./
 COPY models models
 
-# Beyond the loopback names, DUBITO_ALLOWED_HOSTS must list the names that clients use.
 ENV PATH=/opt/dubito/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     DUBITO_HOST=0.0.0.0 \
     DUBITO_PORT=8000 \
-    DUBITO_MODELS=/srv/dubito/models \
-    DUBITO_STATE=/var/lib/dubito
+    DUBITO_MODELS=/srv/dubito/models
 
 USER 10001
-VOLUME /var/lib/dubito
 EXPOSE 8000
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

@@ -1,7 +1,6 @@
 # Dubito's commands: `make help` lists them. Everything is installed into .venv, from hashed locks.
 
 PYTHON ?= python3
-MODELS ?= build/models
 
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
@@ -10,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--custom-compile-command "make lock"
 
 # How the shipped bundles were trained: version 1 is the study's network, version 2 the shipped one.
-TRAIN := $(BIN)/dubito train --out "$(MODELS)" --name loan-grade --seed 0 --split-seed 0
+TRAIN := $(BIN)/dubito train --out build/models --name loan-grade --seed 0 --split-seed 0
 VERSION_1 := --version 1 --architecture study
 VERSION_2 := --version 2 --architecture residual
 
@@ -32,9 +31,11 @@ check: .venv/dev.stamp ## lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-train: .venv/dev.stamp ## train the shipped bundles anew; MODELS names the folder
+train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and compare
+	rm -rf build/models
 	$(TRAIN) $(VERSION_1)
 	$(TRAIN) $(VERSION_2)
+	diff -rq models build/models && echo "The same, byte for byte."
 
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -q --proof $(if $(ONLY),--only "$(ONLY)")

@@ -137,15 +137,6 @@ def test_runs_as_an_unprivileged_user() -> None:
     assert 0 != int(user)
 
 
-def test_writes_only_to_the_volume() -> None:
-    """The state folder is the volume, and the user of the image owns it."""
-    [volume] = arguments("VOLUME")
-    owner = f"install --directory --owner dubito --group dubito {volume}"
-
-    assert volume == environment()["DUBITO_STATE"]
-    assert any(owner in run for run in arguments("RUN"))
-    assert "1" == environment()["PYTHONDONTWRITEBYTECODE"]
-
 
 def test_listens_where_it_says() -> None:
     """The exposed port is the one that the service is told, on all addresses."""
