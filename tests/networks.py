@@ -205,10 +205,10 @@ def given_masks(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
         masks = kept(seed, call, passes, step.mask or (), step.layer.rate)
         waiting[id(step.layer)].append(masks[at])
 
-    def call(self: Any, inputs: Any, training: bool | None = None) -> Any:
+    def given(self: Any, inputs: Any, training: bool | None = None) -> Any:
         return dropped(self, inputs, waiting[id(self)].pop(0))
 
-    with patch.object(MCDropout, "call", call), patch.object(MCAlphaDropout, "call", call):
+    with patch.object(MCDropout, "call", given), patch.object(MCAlphaDropout, "call", given):
         yield
     assert not any(waiting.values()), "Keras made fewer Monte-Carlo calls than the plan"
 
@@ -216,7 +216,8 @@ def given_masks(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
 def called(model: Any, features: Floats) -> Floats:
     """Keras' own eager call: probabilities `(N, C)`."""
     values = features.astype(model.inputs[0].dtype)
-    return np.asarray(model([values] if isinstance(model.input, list) else values), np.float64)
+    listed = not isinstance(model, keras.Sequential) and isinstance(model.input, list)
+    return np.asarray(model([values] if listed else values), np.float64)
 
 
 def loop(model: Any, features: Floats, passes: int, seed: int) -> Floats:

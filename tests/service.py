@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 DUBITO = Path(sys.executable).parent / "dubito"
@@ -112,7 +113,7 @@ def serving(
             ended(process)
 
 
-def ended(process: subprocess.Popen[bytes]) -> None:
+def ended(process: subprocess.Popen[Any]) -> None:
     """See to it that a process is gone: kindly, then not."""
     if process.poll() is None:
         os.kill(process.pid, signal.SIGTERM)

@@ -78,9 +78,12 @@ ACTIVATIONS: dict[str, Kernel] = {
 
 
 def activation_of(function: Any) -> Kernel | None:
-    """The NumPy counterpart of a Keras activation, if there is one."""
-    name = keras.activations.serialize(function)
-    return ACTIVATIONS.get(name) if isinstance(name, str) else None
+    """The NumPy counterpart of a Keras activation, if there is one.
+
+    By identity: a function of one's own may share a name with one of Keras'.
+    """
+    known = (name for name in ACTIVATIONS if keras.activations.get(name) is function)
+    return ACTIVATIONS.get(next(known, ""))
 
 
 def dense(layer: Any) -> Kernel | None:

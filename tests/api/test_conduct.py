@@ -16,7 +16,7 @@ from app.api.conduct import Conduct
 from app.main import create_app
 from tests.api.conftest import SETTINGS, Answer
 
-SECRET = "94827.5163"
+PLANTED = "94827.5163"
 
 
 def problem_of(answer: Answer, status: int) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def failing() -> Iterator[TestClient]:
 
     @app.get("/fails")
     async def fails() -> None:
-        raise ZeroDivisionError(SECRET)
+        raise ZeroDivisionError(PLANTED)
 
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -93,7 +93,7 @@ def test_an_unexpected_error_is_a_problem(failing: TestClient) -> None:
     content = problem_of(answer, 500)
 
     assert "mine" == answer.headers["X-Request-ID"]
-    assert SECRET not in answer.text
+    assert PLANTED not in answer.text
     assert "Traceback" not in answer.text
     assert "ZeroDivisionError" not in answer.text
     assert "Internal Server Error" == content["title"]
@@ -116,9 +116,9 @@ def test_wrong_addresses_are_problems(
 @pytest.mark.parametrize("address", ["/predict/", "/predict/mc/", "/model/", "/health/live/"])
 def test_an_address_with_a_slash_more_is_not_there(client: TestClient, address: str) -> None:
     """No redirection, which would say again what stood in the address."""
-    answer = client.get(f"{address}?seed={SECRET}", follow_redirects=False)
+    answer = client.get(f"{address}?seed={PLANTED}", follow_redirects=False)
     problem_of(answer, 404)
-    assert SECRET not in str(answer.headers)
+    assert PLANTED not in str(answer.headers)
 
 
 @pytest.mark.parametrize("address", ["/model", "/health/live", "/health/ready", "/predict"])
@@ -137,23 +137,23 @@ def test_figures_are_in_no_log(
     quiet = ("httpx2", "httpcore2", "httpx", "httpcore")
     with caplog.at_level(logging.DEBUG):
         for body in (
-            loan | {"loan_amount": float(SECRET)},
-            loan | {"loan_amount": SECRET},
-            loan | {"loan_amount": -float(SECRET)},
-            loan | {SECRET: 1},
-            {"instances": [loan | {"annual_income": float(SECRET), "delinq_2y": 0.5}]},
+            loan | {"loan_amount": float(PLANTED)},
+            loan | {"loan_amount": PLANTED},
+            loan | {"loan_amount": -float(PLANTED)},
+            loan | {PLANTED: 1},
+            {"instances": [loan | {"annual_income": float(PLANTED), "delinq_2y": 0.5}]},
         ):
             client.post("/predict", json=body)
             client.post("/predict/mc?seed=9482751637", json=body)
-            client.post(f"/predict/mc?seed={SECRET}", json=body)
-            client.post(f"/predict/mc?{SECRET}=1", json=body)
-        client.get(f"/{SECRET}")
-        client.request(f"A{SECRET}", "/predict", headers={"X-Request-ID": f"[{SECRET}]"})
+            client.post(f"/predict/mc?seed={PLANTED}", json=body)
+            client.post(f"/predict/mc?{PLANTED}=1", json=body)
+        client.get(f"/{PLANTED}")
+        client.request(f"A{PLANTED}", "/predict", headers={"X-Request-ID": f"[{PLANTED}]"})
     lines = [line for line in caplog.records if not line.name.startswith(quiet)]
 
     assert len(lines) >= 20
     for line in lines:
-        for secret in (SECRET, "94827", "9482751637"):
+        for secret in (PLANTED, "94827", "9482751637"):
             assert secret not in line.getMessage() + (line.exc_text or "")
 
 

@@ -17,14 +17,13 @@ from tests.api.test_grading import KOREAN, numbers
 from tests.service import Service, environment, serving
 
 TOKENS = (
-    b"{ } [ ] : , \" \\ null true false NaN Infinity -Infinity 1e999 -1 0 -0.0 1e-400 14.5 12000 "
+    b'{ } [ ] : , " \\ null true false NaN Infinity -Infinity 1e999 -1 0 -0.0 1e-400 14.5 12000 '
     b'"instances" "\\u0069nstances" "\\ud800" "\\udc00" {} [] [[]] {"a":1} "" "1" 1_0 0x1 '
     b"9007199254740993 \xff \xed\xa0\x80 \xef\xbb\xbf \x00 \xf0\x9f\x98\x80 // /**/ ' e E + - ."
 ).split(b" ")
 NAMES = [json.dumps(name, ensure_ascii=False).encode() for pair in KOREAN.items() for name in pair]
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[a-zA-Z]+|[{}\[\]:,]')
 MOST_PROBLEM = 16 * 1024
-CONNECTIONS = 4
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def seeds(loan: dict[str, Any]) -> list[bytes]:
 def by_bytes(body: bytes, chance: random.Random) -> bytes:
     """A few bytes flipped, inserted, left out, doubled, or the rest cut off."""
     data = bytearray(body)
-    for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):
+    for _ in range(chance.choice((1, 1, 1, 2, 8))):
         at = chance.randrange(len(data) + 1)
         match chance.randrange(6):
             case 0 if at < len(data):
@@ -70,18 +69,19 @@ def by_bytes(body: bytes, chance: random.Random) -> bytes:
 def by_tokens(body: bytes, chance: random.Random) -> bytes:
     """A few tokens exchanged, inserted, left out, doubled, or nested."""
     tokens = TOKEN.findall(body)
-    for _ in range(chance.choice((1, 1, 2, 3, 8))):
-        at = chance.randrange(len(tokens))
+    for _ in range(chance.choice((1, 1, 1, 2, 5))):
+        words = [at for at, token in enumerate(tokens) if token not in b"{}[]:,"] or [0]
+        at = chance.choice(words)
         other = chance.choice((chance.choice(TOKENS), chance.choice(NAMES), chance.choice(tokens)))
-        match chance.randrange(6):
-            case 0 | 1:
+        match chance.randrange(8):
+            case 0 | 1 | 2 | 3:
                 tokens[at] = other
-            case 2:
-                tokens.insert(at, other)
-            case 3 if len(tokens) > 1:
-                del tokens[at]
             case 4:
-                tokens[at:at] = tokens[at : at + chance.randrange(1, 8)]
+                tokens.insert(chance.randrange(len(tokens)), other)
+            case 5 if len(tokens) > 1:
+                del tokens[chance.randrange(len(tokens))]
+            case 6:
+                tokens[at:at] = tokens[at : at + 4 * chance.randrange(1, 4)]
             case _:
                 levels = chance.choice((1, 20, 200, 3000))
                 tokens[at] = b"[" * levels + tokens[at] + b"]" * levels
@@ -91,7 +91,7 @@ def by_tokens(body: bytes, chance: random.Random) -> bytes:
 def mutated(bodies: list[bytes], count: int, seed: int) -> Iterator[bytes]:
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     for _ in range(count):
-        body, change = chance.choice(bodies), chance.choice((by_bytes, by_tokens))
+        body, change = chance.choice(bodies), chance.choice((by_bytes, by_tokens, by_tokens))
         yield change(body, chance)
 
 
@@ -134,8 +134,8 @@ def test_mutated_bodies_are_survived(
         assert numbers(right) == numbers(client.post(address, json=loan).json())
     assert service.process.poll() is None
     assert "Traceback" not in service.written()
-    assert statuses[400] > count / 10
-    assert statuses[422] > count / 10
+    assert statuses[400] > count / 20
+    assert statuses[422] > count / 20
     shown = ", ".join(f"{status}: {number:,}" for status, number in statuses.items())
     record_property("figure", f"{shown}; no 5xx, no dropped connection; {longest * 1e3:.0f} ms")
 
@@ -161,8 +161,8 @@ EXCLUDED: dict[str, str] = {}
 """Checks of Schemathesis that are left out, each with its reason."""
 
 LIMITS = {
-    # 10 passes × 1,000 rows × 7 classes would be more draws than allowed, but lists stay short.
-    # What rows × passes may come to cannot be said in a schema, so the limit is out of reach.
+    # No schema can say what rows × passes (× classes, of draws) may come to: with these, the
+    # largest product stays below DUBITO_MAX_WORK and below the limit of draws.
     "DUBITO_MAX_PASSES": "100",
     "DUBITO_MAX_ROWS": "100",
 }
@@ -180,7 +180,7 @@ def test_the_service_is_as_documented(record_property: Any, count: int, tmp_path
             "--checks=all",
             *(["--exclude-checks", ",".join(EXCLUDED)] if EXCLUDED else []),
             "--phases=examples,coverage,fuzzing",
-            f"--max-examples={max(1, count // 5)}",
+            f"--max-examples={max(1, count // 2)}",
             "--seed=1",
             "--no-color",
             "--request-timeout=20",

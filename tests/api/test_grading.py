@@ -245,7 +245,9 @@ def test_the_ends_of_the_range_are_inside(client: TestClient, loan: Loan, value:
 
 
 @pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
-def test_a_missing_value_is_told(client: TestClient, bundle: Bundle, loan: Loan, route: str) -> None:
+def test_a_missing_value_is_told(
+    client: TestClient, bundle: Bundle, loan: Loan, route: str
+) -> None:
     """A loan without debt_to_income is graded as with the imputed value, and the answer says so."""
     feature = bundle.manifest.features[2]
     missing = ask(client, route, loan | {"debt_to_income": None}, **_seeded(route))
@@ -280,9 +282,7 @@ def _seeded(route: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
 @pytest.mark.parametrize("mixed", [False, True])
-def test_korean_names_are_names(
-    client: TestClient, loan: Loan, route: str, *, mixed: bool
-) -> None:
+def test_korean_names_are_names(client: TestClient, loan: Loan, route: str, *, mixed: bool) -> None:
     """Aliases answer what the names answer to the last bit, in any mixture and order."""
     names = list(loan)[::2] if mixed else list(loan)
     korean = {KOREAN[name] if name in names else name: loan[name] for name in reversed(loan)}

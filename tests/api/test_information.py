@@ -52,7 +52,7 @@ def openapi(client: TestClient) -> dict[str, Any]:
 
 @pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
 def test_the_examples_work(client: TestClient, route: str) -> None:
-    """Every example of the documentation is valid by its schema, is graded, and warns of nothing."""
+    """Every documented example is valid by its schema, is graded, and warns of nothing."""
     content = openapi(client)["paths"][route]["post"]["requestBody"]["content"]["application/json"]
     validator = jsonschema_rs.validator_for(content["schema"])
 

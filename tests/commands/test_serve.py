@@ -1,5 +1,6 @@
 """`dubito serve` refuses what must not be served: one sentence, exit code 1, no port."""
 
+import json
 import os
 import resource
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -48,13 +50,22 @@ def started(name: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], 
     guarded, port, opened = HOSTILE[name].seen_in == "files", free_port(), False
     program = [sys.executable, "-c", GUARDED] if guarded else [str(DUBITO)]
     process = subprocess.Popen(
-        [*program, "serve", str(folder), "--host", "127.0.0.1", "--port", str(port)],
+        [
+            *program,
+            "serve",
+            "--models",
+            str(folder.parent.parent),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ],
         cwd=ROOT,
         env=environment({"OPENBLAS_NUM_THREADS": "1"} if guarded else {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=limited if guarded else None,  # noqa: PLW1509 - this process has one thread here
+        preexec_fn=limited if guarded else None,
     )
     try:
         while process.poll() is None:
@@ -79,9 +90,7 @@ def refusal(done: subprocess.CompletedProcess[str], name: str) -> None:
 
 
 @pytest.mark.claim("hostile starts", test=8, proof=len(HOSTILE))
-def test_a_hostile_bundle_is_never_served(
-    tmp_path: Path, record_property: pytest.FixtureRequest, count: int
-) -> None:
+def test_a_hostile_bundle_is_never_served(tmp_path: Path, record_property: Any, count: int) -> None:
     """`dubito serve` with a hostile bundle: exit code 1, one sentence, the port never open.
 
     What files alone can show is found where TensorFlow cannot be imported, in 1.5 GiB of memory.
@@ -93,7 +102,7 @@ def test_a_hostile_bundle_is_never_served(
         done, _, opened = started(name, damaged(name, tmp_path / name.replace(" ", "-")))
         refusal(done, name)
         assert not opened, name
-    record_property("figure", f"{len(chosen[:count])} refused")  # type: ignore[operator]
+    record_property("figure", f"{len(chosen[:count])} refused")
 
 
 MANY = (
@@ -104,7 +113,7 @@ from app.cli import main
 for folder in sys.argv[1:]:
     told = io.StringIO()
     with contextlib.redirect_stderr(told):
-        code = main(["serve", folder, "--port", "1"])
+        code = main(["serve", "--models", folder, "--port", "1"])
     print(json.dumps([code, told.getvalue()]))
 """
 )
@@ -112,17 +121,15 @@ for folder in sys.argv[1:]:
 
 def test_hostile_files_are_found_without_tensorflow(tmp_path: Path) -> None:
     """Every fault of the files ends a start before TensorFlow or Keras is imported."""
-    import json
-
     folders = [damaged(name, tmp_path / str(at)) for at, name in enumerate(OF_FILES)]
     done = subprocess.run(
-        [sys.executable, "-c", MANY, *map(str, folders)],
+        [sys.executable, "-c", MANY, *(str(folder.parent.parent) for folder in folders)],
         cwd=ROOT,
         env=environment({"OPENBLAS_NUM_THREADS": "1"}),
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=limited,  # noqa: PLW1509 - this process has one thread here
+        preexec_fn=limited,
     )
     assert 0 == done.returncode, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]

@@ -109,7 +109,11 @@ def test_neighbours_change_no_bit_in_the_general_execution(
 def test_neighbours_change_no_bit_in_other_networks(name: str) -> None:
     """Normalised, self-normalising, branched and nested networks keep the contract as well."""
     features = np.nan_to_num(pool()[:24])
-    queries = [Query(features[:9], 51, 1), Query(features[9:10], 130, 2), Query(features[10:], 3, 1)]
+    queries = [
+        Query(features[:9], 51, 1),
+        Query(features[9:10], 130, 2),
+        Query(features[10:], 3, 1),
+    ]
     together = [row for summary in engine(name).summarise(queries) for row in bits(summary)]
     single = [
         bits(engine(name).summarise([Query(row[None], query.passes, query.seed)])[0])[0]

@@ -35,6 +35,13 @@ layers = keras.layers
 Record = Callable[[str, object], None]
 TOLERANCE = 1e-6
 
+FAMILY: dict[str, dict[str, Any]] = {
+    "study": {},
+    "batch-norm": {"batch_norm": True},
+    "selu": {"activation": "selu", "rate": 0.2},
+    "hidden": {"widths": (64, 64), "placement": "hidden", "rate": 0.2},
+}
+
 GENERAL_LAYERS: dict[str, Callable[[], list[Any]]] = {
     "AveragePooling1D": lambda: [sequence(), layers.AveragePooling1D(2), layers.Flatten()],
     "Conv1D": lambda: [sequence(), layers.Conv1D(4, 2, activation="relu"), layers.Flatten()],
@@ -81,9 +88,7 @@ def check_against_the_loop(model: Any, ran: Engine, passes: int, *, missing: boo
     """The largest distance of mean and std from the loop's, over twelve rows."""
     features = rows(12, 2, missing=missing)
     (summary,) = ran.summarise([Query(features, passes, 42)])
-    return furthest(
-        (summary.mean, summary.std), moments(loop(model, features, passes, 42))
-    )
+    return furthest((summary.mean, summary.std), moments(loop(model, features, passes, 42)))
 
 
 @pytest.mark.claim("oracle", test=20, proof=1_000)
@@ -129,20 +134,12 @@ def test_both_executions_agree(name: str) -> None:
 
 
 @pytest.mark.claim("distribution", test=20_000, proof=200_000)
-@pytest.mark.parametrize(
-    "choices",
-    [
-        pytest.param({}, id="study"),
-        pytest.param({"batch_norm": True}, id="batch-norm"),
-        pytest.param({"activation": "selu", "rate": 0.2}, id="selu"),
-        pytest.param({"widths": (64, 64), "placement": "hidden", "rate": 0.2}, id="hidden"),
-    ],
-)
+@pytest.mark.parametrize("name", list(FAMILY))
 def test_is_distributed_as_keras_own_dropout(
-    choices: dict[str, Any], count: int, record_property: Record
+    name: str, count: int, record_property: Record
 ) -> None:
     """At T passes each class' mean and std are within 4.5 standard errors of Keras' dropout's."""
-    trained = plain(**choices)
+    trained = plain(**FAMILY[name])
     features = rows(3, 8)
     keras.utils.set_random_seed(9)
     theirs = np.stack([training_dropout(trained, row, count) for row in features], axis=1)

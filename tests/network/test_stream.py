@@ -105,12 +105,15 @@ def test_fewer_passes_are_the_first_of_more(shape: tuple[int, ...], fewer: int) 
 def test_a_mask_has_the_shape_asked_for(shape: tuple[int, ...]) -> None:
     """Masks are booleans `(passes, *shape)`."""
     masks = kept(0, 0, 3, shape, 0.5)
-    assert (masks.shape, masks.dtype) == ((3, *shape), np.bool_)
+    assert masks.shape == (3, *shape)
+    assert masks.dtype == np.bool_
 
 
 @pytest.mark.claim("masks", test=100_000, proof=10_000_000)
 @pytest.mark.parametrize("rate", [0.001, 0.05, 0.2, 0.4, 0.5, 0.75, 0.99])
-def test_the_drop_rate_is_right(count: int, rate: float, record_property: Callable[[str, object], None]) -> None:
+def test_the_drop_rate_is_right(
+    count: int, rate: float, record_property: Callable[[str, object], None]
+) -> None:
     """The share of dropped units is the rate within 4.5 binomial standard errors."""
     passes = count // 16
     share = 1 - kept(5, 0, passes, (16,), rate).mean()
@@ -120,7 +123,9 @@ def test_the_drop_rate_is_right(count: int, rate: float, record_property: Callab
 
 
 @pytest.mark.claim("masks", test=200_000, proof=10_000_000)
-def test_streams_are_uncorrelated(count: int, record_property: Callable[[str, object], None]) -> None:
+def test_streams_are_uncorrelated(
+    count: int, record_property: Callable[[str, object], None]
+) -> None:
     """Masks of distinct seeds, calls and passes, neighbours too, correlate no more than chance."""
     passes, units = count // 20, 20
     chosen = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (MAX_SEED, 0), (MAX_SEED, 9), (2**32, 0)]

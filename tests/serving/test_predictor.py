@@ -198,7 +198,9 @@ def test_an_engine_that_fails_may_recover(predictor: Predictor, toy: Toy, *, kee
     with pytest.raises(MemoryError):
         run(predictor.doubt(query, keep_draws=keep))
     toy.fail = False
-    assert summarise(_draws(query)).mean.tolist() == run(predictor.doubt(query)).summary.mean.tolist()
+    assert (
+        summarise(_draws(query)).mean.tolist() == run(predictor.doubt(query)).summary.mean.tolist()
+    )
 
 
 def test_the_request_path_does_not_import_keras() -> None:

@@ -1,0 +1,83 @@
+"""`dubito inspect`: what is in a bundle, without TensorFlow."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from tests.service import ROOT, environment
+
+FOLDER = ROOT / "models" / "loan-grade" / "2"
+
+
+@pytest.mark.parametrize(
+    "reference", ["loan-grade/2", "loan-grade", "models/loan-grade/2", str(FOLDER), None]
+)
+def test_a_bundle_is_shown(
+    reference: str | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By folder, name, name and version, or by default: identity, figures and features."""
+    monkeypatch.chdir(ROOT)
+    assert 0 == main(["inspect", *([reference] if reference else [])])
+    out, err = capsys.readouterr()
+    digest = hashlib.sha256((FOLDER / "bundle.json").read_bytes()).hexdigest()
+
+    assert "" == err
+    assert "loan-grade, version 2" == out.splitlines()[0]
+    assert f"sha256:{digest}" in out
+    for text in ("A B C D E F G", "100 by default", "debt_to_income", "대출금액", "may be null"):
+        assert text in out
+    accuracy = json.loads((FOLDER / "bundle.json").read_bytes())["metrics"]["mc"]["accuracy"]
+    assert f"accuracy {accuracy:.4f}" in out
+
+
+def test_a_bundle_is_shown_from_within(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative folder is a folder, wherever one stands."""
+    monkeypatch.chdir(FOLDER)
+    for reference in (".", "../1", "../../loan-grade/2"):
+        assert 0 == main(["inspect", reference])
+    assert 3 == capsys.readouterr().out.count("digest ")
+
+
+def test_json_is_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` prints bundle.json as it is."""
+    assert 0 == main(["inspect", str(FOLDER), "--json"])
+    assert (FOLDER / "bundle.json").read_text(encoding="utf-8") + "\n" == capsys.readouterr().out
+
+
+def test_it_does_not_import_tensorflow() -> None:
+    """Files are enough."""
+    program = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None;"
+        "from app.cli import main; sys.exit(main(['inspect', 'loan-grade/1']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("reference", ["nothing", "loan-grade/9", "models", "./models", "a/b/c"])
+def test_what_is_no_bundle_is_one_sentence(
+    reference: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Exit code 1 and one line."""
+    monkeypatch.chdir(ROOT)
+    assert main(["inspect", reference]) in {1, 2}
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))

@@ -1,0 +1,246 @@
+"""`dubito predict`: a loan from flags, a file or stdin; a table, or what the service answers."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.cli import main
+from app.main import create_app
+from app.settings import Settings
+from tests.service import ROOT, command
+
+LOAN = {
+    "loan_amount": 12000,
+    "annual_income": 96000,
+    "debt_to_income": 8.6,
+    "total_credit_lines": 14,
+    "delinq_2y": 0,
+    "paid_principal": 773.87,
+    "paid_interest": 126.62,
+    "paid_late_fees": 0,
+    "current_accounts_delinq": 0,
+}
+KOREAN = [
+    "대출금액",
+    "연간소득",
+    "부채_대비_소득_비율",
+    "총계좌수",
+    "최근_2년간_연체_횟수",
+    "총상환원금",
+    "총상환이자",
+    "총연체금액",
+    "연체계좌수",
+]
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(scope="module")
+def served() -> Any:
+    """The service's answer to a body, with seed 42."""
+    with TestClient(create_app(Settings(models=ROOT / "models"))) as client:
+
+        def ask(body: Any, route: str = "/predict/mc?seed=42") -> Any:
+            return client.post(route, json=body).json()
+
+        yield ask
+
+
+def flags(row: dict[str, Any]) -> list[str]:
+    return [
+        word
+        for name, value in row.items()
+        for word in (f"--{name.replace('_', '-')}", json.dumps(value))
+    ]
+
+
+def without_id(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "id"}
+
+
+def predicted(capsys: Captured, *arguments: str) -> Any:
+    assert 0 == main(["predict", *arguments, "--json"])
+    out, err = capsys.readouterr()
+    assert "" == err
+    return json.loads(out)
+
+
+def test_json_is_the_services_answer(served: Any, capsys: Captured, tmp_path: Path) -> None:
+    """By flags or from a file, with one seed: the service's answer but for `id`."""
+    (tmp_path / "loan.json").write_text(json.dumps(LOAN))
+    wanted = without_id(served(LOAN))
+    by_flags = predicted(capsys, *flags(LOAN), "--seed", "42")
+    by_file = predicted(capsys, "--file", str(tmp_path / "loan.json"), "--seed", "42")
+
+    assert list(served(LOAN)) == list(by_flags)
+    assert [wanted, wanted] == [without_id(by_flags), without_id(by_file)]
+
+
+def test_other_passes_and_missing_values(served: Any, capsys: Captured) -> None:
+    """`--passes` and `null` do what they do over HTTP."""
+    row = LOAN | {"debt_to_income": None, "loan_amount": 500_000}
+    wanted = without_id(served(row, "/predict/mc?seed=7&passes=33"))
+    found = predicted(capsys, *flags(row), "--seed", "7", "--passes", "33")
+    assert wanted == without_id(found)
+    assert 2 == len(found["warnings"])
+
+
+@pytest.mark.parametrize("form", ["dashes", "underscores", "equals", "after", "before"])
+def test_flags_have_forms(served: Any, capsys: Captured, form: str) -> None:
+    """Dashes or underscores, a space or =, before or after the other words."""
+    words = {
+        "dashes": [*flags(LOAN), "--seed", "42"],
+        "underscores": [w for n, v in LOAN.items() for w in (f"--{n}", str(v))] + ["--seed=42"],
+        "equals": [f"--{name}={value}" for name, value in LOAN.items()] + ["--seed", "42"],
+        "after": ["loan-grade/2", "--seed", "42", *flags(LOAN)],
+        "before": [*flags(LOAN), "--seed", "42"],
+    }[form]
+    assert without_id(served(LOAN)) == without_id(predicted(capsys, *words))
+
+
+def test_korean_flags_are_flags(served: Any, capsys: Captured) -> None:
+    """The aliases name the features on the command line too."""
+    row = dict(zip(KOREAN, LOAN.values(), strict=True))
+    assert without_id(served(LOAN)) == without_id(predicted(capsys, *flags(row), "--seed", "42"))
+    plain = [word for name, value in row.items() for word in (f"--{name}", str(value))]
+    assert without_id(served(LOAN)) == without_id(predicted(capsys, *plain, "--seed", "42"))
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_stdin_is_a_file(
+    served: Any, capsys: Captured, monkeypatch: pytest.MonkeyPatch, *, many: bool
+) -> None:
+    """`--file -` reads stdin, a row or rows."""
+    body = {"instances": [LOAN, LOAN | {"debt_to_income": None}]} if many else LOAN
+    stream = SimpleNamespace(buffer=io.BytesIO(json.dumps(body).encode()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    found, wanted = predicted(capsys, "--file", "-", "--seed", "42"), served(body)
+    rows = (found["predictions"], wanted["predictions"]) if many else ([found], [wanted])
+    assert [without_id(row) for row in rows[0]] == [without_id(row) for row in rows[1]]
+
+
+def test_a_fresh_seed_is_told(capsys: Captured) -> None:
+    """Without `--seed` another each time, which gives the answer again."""
+    one, two = (predicted(capsys, *flags(LOAN)) for _ in range(2))
+    assert one["seed"] != two["seed"]
+    again = predicted(capsys, *flags(LOAN), "--seed", str(one["seed"]))
+    assert without_id(one) == without_id(again)
+
+
+def test_the_table_has_a_bar_and_a_deviation(served: Any, capsys: Captured) -> None:
+    """A line a grade: mean ± std and a bar; grade, seed, entropies and warnings in words."""
+    row = LOAN | {"debt_to_income": None}
+    wanted = served(row)
+    assert 0 == main(["predict", *flags(row), "--seed", "42"])
+    out, err = capsys.readouterr()
+    head, *lines = out.splitlines()
+
+    assert "" == err
+    assert head.startswith(f"grade {wanted['grade']} ")
+    assert "100 passes, seed 42" in head
+    for grade, line in zip("ABCDEFG", lines[:7], strict=True):
+        assert line.startswith(f"  {grade} ")
+        assert f"{wanted['mean'][grade]:.1%} ±" in line
+        assert f"{wanted['std'][grade]:.1%}" in line
+        assert round(wanted["mean"][grade] * 32) == line.count("█")
+        assert max(map(len, lines)) <= 100
+    assert "warning: debt_to_income is missing" in lines
+    assert any("predictive entropy" in line for line in lines)
+
+
+BAD_BODIES = {
+    "empty": (b"", "JSON"),
+    "cut": (json.dumps(LOAN).encode()[:-5], "JSON"),
+    "no UTF-8": (b"\xff\xfe", "JSON"),
+    "deep": (b"[" * 100_000, "JSON"),
+    "a list": (b"[]", "object"),
+    "a field missing": (json.dumps({**LOAN, "loan_amount": None}).encode(), "loan_amount"),
+    "a field more": (json.dumps({**LOAN, "extra": 1}).encode(), "extra"),
+    "a duplicate": (json.dumps(LOAN).encode()[:-1] + b', "loan_amount": 5}', "loan_amount"),
+    "no rows": (b'{"instances": []}', "instances"),
+    "too many rows": (json.dumps({"instances": [LOAN] * 1001}).encode(), "instances"),
+    "text": (json.dumps({**LOAN, "delinq_2y": "72519.25"}).encode(), "delinq_2y"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BODIES)
+def test_a_bad_file_is_one_sentence(capsys: Captured, tmp_path: Path, case: str) -> None:
+    """What cannot be graded: exit code 1 and one line that names the field and no value."""
+    body, fragment = BAD_BODIES[case]
+    (tmp_path / "loan.json").write_bytes(body)
+    assert 1 == main(["predict", "--file", str(tmp_path / "loan.json")])
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))
+    assert fragment in err
+    assert "72519" not in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "fragment"),
+    [
+        ({"loan_amount": "abc"}, "loan_amount must be a number"),
+        ({"loan_amount": "NaN"}, "loan_amount must be a finite number"),
+        ({"loan_amount": "1e999"}, "loan_amount must be a finite number"),
+        ({"loan_amount": "-1"}, "loan_amount must be greater"),
+        ({"loan_amount": "null"}, "loan_amount must be a number"),
+        ({"loan_amount": "true"}, "loan_amount must be a number"),
+        ({"loan_amount": '"5"'}, "loan_amount must be a number"),
+        ({"loan_amount": "1_000"}, "loan_amount must be a number"),
+        ({"loan_amount": "{}"}, "loan_amount must be a number"),
+        ({"loan_amount": "[" * 50_000}, "loan_amount must be a number"),
+        ({"loan_amount": "9" * 5000}, "loan_amount must be"),
+        ({"loan_amount": "\udcff"}, "loan_amount must be a number"),
+        ({"delinq_2y": "0.5"}, "delinq_2y must be a whole number"),
+    ],
+)
+def test_a_bad_flag_is_one_sentence(
+    capsys: Captured, changes: dict[str, str], fragment: str
+) -> None:
+    """The same by flags."""
+    texts = {name: json.dumps(value) for name, value in LOAN.items()} | changes
+    words = [f"--{name}={text}" for name, text in texts.items()]
+    assert 1 == main(["predict", *words])
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))
+    assert fragment in err
+
+
+def test_a_negative_number_is_a_value(capsys: Captured) -> None:
+    """`--loan-amount -1` is a value that is refused, not a flag or a bundle."""
+    words = flags(LOAN | {"loan_amount": -1})
+    assert 1 == main(["predict", *words])
+    assert "loan_amount" in capsys.readouterr().err
+
+
+def test_a_missing_flag_is_named(capsys: Captured) -> None:
+    """The first feature that was not given."""
+    words = flags({name: value for name, value in LOAN.items() if name != "annual_income"})
+    assert 1 == main(["predict", *words])
+    assert "annual_income is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["/nowhere/loan.json", "/", "\0"])
+def test_a_file_that_is_not_there_is_one_sentence(capsys: Captured, file: str) -> None:
+    """Exit code 1 and one line."""
+    assert 1 == main(["predict", "--file", file])
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))
+
+
+def test_the_installed_command_reads_a_pipe(served: Any) -> None:
+    """In a process of its own: the same answer, on stdout alone."""
+    done = command(
+        "predict", "--file", "-", "--seed", "42", "--json", stdin=json.dumps(LOAN).encode()
+    )
+    assert (0, b"") == (done.returncode, done.stderr)
+    assert without_id(served(LOAN)) == without_id(json.loads(done.stdout))

@@ -1,0 +1,122 @@
+"""The Monte-Carlo layers: what they drop, what they keep, and that they never rest."""
+
+from typing import Any
+from unittest.mock import patch
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import NetworkError
+from app.network.mc import MCAlphaDropout, MCDropout, mask_shape
+
+KINDS = (MCDropout, MCAlphaDropout)
+PLAIN = {MCDropout: keras.layers.Dropout, MCAlphaDropout: keras.layers.AlphaDropout}
+
+
+def test_kept_units_are_scaled_so_that_the_expectation_stays() -> None:
+    """At a rate of 0.75 kept units are multiplied by 4 and dropped ones are 0."""
+    values = np.full((1, 4), 14_400_000, np.float32)
+    keep = np.array([[1, 0, 0, 1]], np.float32)
+    assert MCDropout(0.75).drop(values, keep).tolist() == [[57_600_000, 0, 0, 57_600_000]]
+
+
+@given(rate=st.floats(0.01, 0.95), seed=st.integers(0, 1_000))
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_expectation_over_masks_is_the_input(kind: Any, rate: float, seed: int) -> None:
+    """Averaged by probability over keeping and dropping, Dropout's output is its input."""
+    values = np.random.default_rng(seed).normal(size=(1, 8))
+    layer = kind(rate)
+    mean = (1 - rate) * layer.drop(values, 1.0) + rate * layer.drop(values, 0.0)
+    if kind is MCDropout:
+        np.testing.assert_allclose(mean, values, rtol=1e-9)
+    else:
+        factor = (1 - rate) * ((1 - rate) * (1 + rate * 1.7580993408473766**2)) ** -0.5
+        np.testing.assert_allclose(mean, values * factor, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.3])
+def test_alpha_dropout_keeps_mean_and_variance_of_selu(rate: float) -> None:
+    """Inputs of mean 0 and variance 1 leave with mean 0 and variance 1."""
+    random = np.random.default_rng(4)
+    values = random.normal(size=(1_000_000,))
+    keep = (random.random(values.shape) >= rate).astype(float)
+    dropped = MCAlphaDropout(rate).drop(values, keep)
+    assert abs(dropped.mean()) < 5e-3
+    assert abs(dropped.var() - 1) < 1e-2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rate", [0.1, 0.4, 0.75])
+def test_drop_is_keras_formula(kind: Any, rate: float) -> None:
+    """`drop` gives what Keras' plain layer gives in training, for the mask that Keras drew."""
+    values = np.random.default_rng(1).normal(size=(64, 33)).astype(np.float32) + 0.01
+    theirs = np.asarray(PLAIN[kind](rate, seed=3)(values, training=True))
+    dropped_value = kind(rate).drop(values, np.zeros_like(values))
+    keep = (np.abs(theirs - dropped_value) > 1e-6).astype(np.float32)
+    assert 0 < keep.mean() < 1
+    np.testing.assert_allclose(kind(rate).drop(values, keep), theirs, rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [None, False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_keras_calls_drop_whatever_training_says(kind: Any, training: bool | None) -> None:
+    """Called by Keras, two calls differ, in training and outside of it."""
+    layer, values = kind(0.5, seed=1), np.ones((4, 64), np.float32)
+    first, second = (np.asarray(layer(values, training=training)) for _ in range(2))
+    assert (first != second).any()
+    assert len(np.unique(first)) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predict_of_keras_drops(kind: Any) -> None:
+    """`model.predict` draws too: no way of calling the model makes it inert."""
+    model = keras.Sequential([keras.Input((32,)), kind(0.5, seed=1)])
+    first, second = (model.predict(np.ones((2, 32)), verbose=0) for _ in range(2))
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("noise", [None, (None, 1, 6)])
+def test_survives_serialisation(kind: Any, noise: tuple[int | None, ...] | None) -> None:
+    """A layer comes back from its configuration, in safe mode, as what it was."""
+    layer = kind(0.3, noise_shape=noise, seed=9, name="drop")
+    config = keras.saving.serialize_keras_object(layer)
+    assert config["registered_name"] == f"dubito>{kind.__name__}"
+    read = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    assert type(read) is kind
+    assert (read.rate, read.noise_shape, read.name) == (0.3, noise, "drop")
+    assert read.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected"),
+    [(None, (5, 6)), ((None, 1, 6), (1, 6)), ((1, 5, 1), (5, 1)), ((None, None, 1), (5, 1))],
+)
+def test_the_mask_has_the_shape_of_the_noise(
+    noise: tuple[int | None, ...] | None, expected: tuple[int, ...]
+) -> None:
+    """A mask is as wide as `noise_shape` says, and as the input where that is open."""
+    assert mask_shape(MCDropout(0.5, noise_shape=noise), (None, 5, 6)) == expected
+
+
+@pytest.mark.parametrize("noise", [(2, 5, 6), (None, 7, 6), (None, 5), (5, 6)])
+def test_a_mask_that_cannot_be_is_refused(noise: tuple[int | None, ...]) -> None:
+    """A mask that depends on the batch or does not fit the input is refused."""
+    with pytest.raises(NetworkError, match=r"^the mask of layer drop does not have a fixed shape"):
+        mask_shape(MCDropout(0.5, noise_shape=noise, name="drop"), (None, 5, 6))
+
+
+def test_an_open_dimension_is_refused() -> None:
+    """A sequence of any length has no mask of fixed shape."""
+    with pytest.raises(NetworkError, match="does not have a fixed shape of its own"):
+        mask_shape(MCDropout(0.5), (None, None, 6))
+
+
+def test_the_engines_drop_is_not_keras_call() -> None:
+    """`drop` is a pure function: it draws nothing and calls no Keras random."""
+    with patch.object(keras.random, "dropout", side_effect=AssertionError):
+        values = np.ones((2, 3), np.float32)
+        assert (MCDropout(0.5).drop(values, values) == 2).all()

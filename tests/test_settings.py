@@ -1,0 +1,111 @@
+"""Settings: from variables and flags, each with its range, each error naming its variable."""
+
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.errors import SettingsError
+from app.settings import Settings, read_settings, unknown_variables, variable
+
+GOOD: dict[str, tuple[str, Any]] = {
+    "host": ("127.0.0.2", "127.0.0.2"),
+    "port": ("0", 0),
+    "models": ("some/where", Path("some/where")),
+    "model": ("other", "other"),
+    "version": ("3", 3),
+    "digest": ("sha256:00", "sha256:00"),
+    "max_passes": ("7", 7),
+    "max_rows": (" 8 ", 8),
+    "max_work": ("9", 9),
+    "max_queue": ("2000000", 2_000_000),
+    "max_body_bytes": ("10", 10),
+    "body_seconds": ("0.5", 0.5),
+}
+OTHER = {**dict.fromkeys(GOOD, "11"), "port": "11", "max_queue": "3000000"}
+
+
+def read(environment: dict[str, str] | None = None, /, **flags: Any) -> Settings:
+    return read_settings(environment or {}, flags)
+
+
+def test_every_setting_is_tried() -> None:
+    """The tables above know every setting."""
+    assert set(GOOD) == {known.name for known in fields(Settings)}
+
+
+def test_the_defaults_are_the_design_pages() -> None:
+    """Without variables and flags: loopback, the shipped bundle's highest version, the limits."""
+    found = read()
+    assert ("127.0.0.1", 8000) == (found.host, found.port)
+    assert (Path("models"), "loan-grade") == (found.models, found.model)
+    assert (None, None) == (found.version, found.digest)
+    assert (10_000, 1_000, 1_000_000) == (found.max_passes, found.max_rows, found.max_work)
+    assert (1 << 20, 10) == (found.max_body_bytes, found.body_seconds)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_variable_sets(name: str) -> None:
+    """Every setting has its variable."""
+    text, value = GOOD[name]
+    assert value == getattr(read({f"DUBITO_{name.upper()}": text}), name)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_flag_wins(name: str) -> None:
+    """Every setting has its flag, which wins over the variable."""
+    text, value = GOOD[name]
+    assert value == getattr(read({variable(name): OTHER[name]}, **{name: text}), name)
+    assert value == getattr(read({variable(name): text}, **{name: None}), name)
+
+
+BAD = {
+    "port": ["-1", "65536", "8000.0", "http", "", " ", "0x50", "1e3", "nan", "٣x"],
+    "version": ["0", "-1", "1.0", "latest", ""],
+    "max_passes": ["0", "-5", "many", "1e4", "9" * 30, "9" * 5000],
+    "max_rows": ["0", "-1", "1.5"],
+    "max_work": ["0", "x"],
+    "max_queue": ["0", "x"],
+    "max_body_bytes": ["0", "1MiB"],
+    "body_seconds": ["0", "-1", "nan", "inf", "-inf", "1s", "1e400", "0.001"],
+    "host": ["", "  "],
+    "models": [""],
+    "model": [""],
+    "digest": [""],
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name in BAD for text in BAD[name]])
+@pytest.mark.parametrize("flag", [False, True])
+def test_what_cannot_be_is_refused(name: str, text: str, *, flag: bool) -> None:
+    """Another kind or out of range: one sentence that names the variable and not the value."""
+    with pytest.raises(SettingsError) as refused:
+        read(**{name: text}) if flag else read({variable(name): text})
+    assert variable(name) in str(refused.value)
+    assert len(str(refused.value)) < 120
+
+
+def test_a_queue_holds_the_largest_request() -> None:
+    """What one request may ask for has a place in an empty queue."""
+    with pytest.raises(SettingsError, match="DUBITO_MAX_QUEUE"):
+        read({"DUBITO_MAX_WORK": "5000000"})
+    assert 5_000_000 == read(max_work="5000000", max_queue="5000000").max_work
+
+
+def test_misspelt_variables_are_found() -> None:
+    """Variables with the prefix that are no settings, in order."""
+    environment = {"DUBITO_PROT": "1", "DUBITO_PORT": "1", "PATH": "", "DUBITO_": "x", "DUBITO": ""}
+    assert ["DUBITO_", "DUBITO_PROT"] == unknown_variables(environment)
+
+
+def test_settings_do_not_change() -> None:
+    """The object is frozen."""
+    with pytest.raises(FrozenInstanceError):
+        read().port = 1  # type: ignore[misc]
+
+
+def test_every_setting_says_what_it_is() -> None:
+    """Meaning and unit stand with each."""
+    for known in fields(Settings):
+        assert len(known.metadata["text"]) > 10

@@ -1,0 +1,143 @@
+"""The study, row by row: what its notebook states, and what therefore has to work."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from app.network.architecture import Architecture
+from app.network.conversion import with_monte_carlo
+from app.network.engine import Engine
+from app.network.mc import MCDropout
+from app.training.layout import LOANS, Layout, class_indices
+from app.training.recipe import PenaltyWarning, Recipe
+from app.values import Query
+from tests.networks import called, engine, family, plain, rows
+
+layers = keras.layers
+Record = Callable[[str, object], None]
+
+
+def three_layers(penalty: Any = None) -> Any:
+    """The study's network from loan amount and interest to income: 2, 2 and 1 units."""
+    inputs = keras.Input((2,))
+    outputs = inputs
+    for units in (2, 2, 1):
+        outputs = layers.Dense(
+            units,
+            activation="relu",
+            kernel_initializer=keras.initializers.HeNormal(seed=units),
+            kernel_regularizer=penalty,
+        )(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def test_the_plain_network_has_no_losses() -> None:
+    """Without penalties `model.losses` is an empty list, after a call as well."""
+    model = three_layers()
+    model(np.ones((4, 2), np.float32))
+    assert model.losses == []
+    assert plain().losses == []
+
+
+@pytest.mark.parametrize(
+    ("penalty", "norm"),
+    [
+        (keras.regularizers.L1(0.01), lambda kernel: np.abs(kernel).sum()),
+        (keras.regularizers.L2(0.01), lambda kernel: np.square(kernel).sum()),
+    ],
+    ids=["L1", "L2"],
+)
+def test_each_regularised_layer_has_a_loss(penalty: Any, norm: Callable[[Any], float]) -> None:
+    """After a call `model.losses` holds 0.01 times each kernel's norm, layer by layer."""
+    model = three_layers(penalty)
+    model(np.ones((4, 2), np.float32))
+    expected = [0.01 * norm(np.asarray(layer.kernel)) for layer in model.layers[1:]]
+    np.testing.assert_allclose([float(loss) for loss in model.losses], expected, rtol=1e-5)
+    assert len(model.losses) == 3
+
+
+@pytest.mark.parametrize("choices", [{"l1": 0.01}, {"l2": 0.02}, {"l1": 0.01, "l2": 0.02}])
+def test_the_familys_penalties_show_in_its_losses(choices: dict[str, Any]) -> None:
+    """One loss per hidden kernel, as the choices say, before and after conversion."""
+    model = plain(widths=(16, 8), **choices)
+    kernels = [np.asarray(model.get_layer(f"hidden_{at}").kernel) for at in range(2)]
+    expected = [
+        choices.get("l1", 0) * np.abs(kernel).sum() + choices.get("l2", 0) * np.square(kernel).sum()
+        for kernel in kernels
+    ]
+    for network in (model, with_monte_carlo(model)):
+        np.testing.assert_allclose([float(loss) for loss in network.losses], expected, rtol=1e-5)
+
+
+def test_l2_with_adam_warns() -> None:
+    """L2 is not combined with Adam and its kin, and the warning says what to take instead."""
+    recipe = Recipe(architecture=Architecture(l2=0.01), optimizer="adamw")
+    with pytest.warns(PenaltyWarning, match="use weight decay"):
+        recipe.make_optimizer(10)
+    optimizer = Recipe(architecture=Architecture(l2=0.01), optimizer="sgd").make_optimizer(10)
+    assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
+
+
+def test_dropout_at_three_quarters_multiplies_by_four() -> None:
+    """14,400,000 becomes 57,600,000 or 0, in Keras' training and in ours; else it is unchanged."""
+    values = np.full((1, 1000), 14_400_000, np.float32)
+    trained = np.asarray(layers.Dropout(0.75, seed=1)(values, training=True))
+    ours = np.asarray(MCDropout(0.75, seed=1)(values))
+    assert set(trained.ravel()) == set(ours.ravel()) == {0, 57_600_000}
+    assert (np.asarray(layers.Dropout(0.75)(values, training=False)) == values).all()
+
+
+def test_a_hundred_passes_of_one_row() -> None:
+    """T = 100 on one row is `(100, 1, 7)`; the mean over it is the answer, the std is there."""
+    query = Query(rows(1), 100, 42)
+    draws = engine("study").draws(query)
+    (summary,) = engine("study").summarise([query])
+    assert draws.shape == (100, 1, 7)
+    np.testing.assert_allclose(draws.mean(axis=0), summary.mean, rtol=1e-12)
+    np.testing.assert_allclose(draws.std(axis=0), summary.std, rtol=1e-9)
+    assert summary.std.max() > 0.01
+
+
+@pytest.mark.claim("batch-norm", test=100, proof=1_000)
+def test_requests_leave_batch_normalization_alone(count: int, record_property: Record) -> None:
+    """After Monte-Carlo requests every weight of a BatchNorm network has the bits it had."""
+    model = family(batch_norm=True)
+    ran = Engine(model)
+    before = [np.asarray(weight).tobytes() for weight in model.variables]
+    for seed in range(count):
+        ran.summarise([Query(rows(3, seed), 100, seed)])
+    after = [np.asarray(weight).tobytes() for weight in model.variables]
+    record_property("figure", f"{len(after)} weights")
+    assert after == before
+    assert any("moving_mean" in weight.path for weight in model.variables)
+
+
+@pytest.mark.parametrize("classes", [tuple("ABCDEFG"), tuple("BCADEFG")])
+def test_labels_map_as_string_lookup_maps_them(classes: tuple[str, ...]) -> None:
+    """Labels become the indices that StringLookup gives seven tokens, none out of vocabulary."""
+    labels = np.random.default_rng(0).choice(list("ABCDEFG"), 500).tolist()
+    layout = Layout(LOANS.features, LOANS.target, classes)
+    lookup = layers.StringLookup(vocabulary=list(classes), num_oov_indices=0)
+    assert class_indices(labels, layout).tolist() == np.asarray(lookup(labels)).tolist()
+
+
+def test_the_classes_have_their_natural_order() -> None:
+    """StringLookup would order by frequency; a bundle's order is A to G, and it is stated."""
+    assert LOANS.classes == tuple("ABCDEFG")
+
+
+def test_the_ordinary_prediction_over_a_hundred_rows() -> None:
+    """The argmax path: grades of 100 rows are `np.argmax(model.predict(rows))`'s."""
+    model = plain()
+    features = rows(100, 12)
+    expected = np.argmax(model.predict(features.astype(np.float32), verbose=0), axis=1)
+    found = engine_of(model).predict(features)
+    assert np.argmax(found, axis=1).tolist() == expected.tolist()
+    np.testing.assert_allclose(found, called(model, features), atol=1e-6)
+
+
+def engine_of(model: Any) -> Engine:
+    return Engine(with_monte_carlo(model))
