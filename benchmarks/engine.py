@@ -46,9 +46,7 @@ def main() -> None:
         )
 
 
-def _pairs(
-    study: keras.Model, engine: Engine, rows: np.ndarray
-) -> tuple[list[float], list[float]]:
+def _pairs(study: keras.Model, engine: Engine, rows: np.ndarray) -> tuple[list[float], list[float]]:
     """Seconds of a loop and of an engine call, taken in turn, after one of each to warm up."""
     inputs = keras.ops.convert_to_tensor(rows.astype(np.float32))
     seeds = count()

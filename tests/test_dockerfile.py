@@ -137,7 +137,6 @@ def test_runs_as_an_unprivileged_user() -> None:
     assert 0 != int(user)
 
 
-
 def test_listens_where_it_says() -> None:
     """The exposed port is the one that the service is told, on all addresses."""
     assert [environment()["DUBITO_PORT"]] == arguments("EXPOSE")

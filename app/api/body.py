@@ -4,6 +4,7 @@ import asyncio
 from http import HTTPStatus
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from app.api.problems import Refusal
 
@@ -23,6 +24,8 @@ async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
     try:
         async with asyncio.timeout(seconds):
             return await _collect(request, most_bytes)
+    except ClientDisconnect:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the body broke off") from None
     except TimeoutError:
         detail = f"the body was not complete within {seconds:g} seconds"
         raise Refusal(HTTPStatus.REQUEST_TIMEOUT, detail) from None

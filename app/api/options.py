@@ -12,6 +12,7 @@ from app.errors import Fault, InvalidInput
 from app.values import MAX_SEED
 
 DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
+MOST_PARAMETERS = 20
 WORDS = {"true": True, "false": False}
 
 
@@ -59,9 +60,11 @@ async def once(request: Request) -> None:
         InvalidInput: names the parameter.
     """
     names = [name for name, _ in request.query_params.multi_items()]
-    repeated = [name for at, name in enumerate(names) if name in names[:at]]
-    if repeated:
-        raise InvalidInput([Fault((repeated[0],), "is given more than once", in_query=True)])
+    if len(names) > MOST_PARAMETERS:
+        raise InvalidInput([Fault(("query",), "has too many parameters", in_query=True)])
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidInput([Fault((name,), "is given more than once", in_query=True)])
 
 
 def _digits(text: Any) -> Any:

@@ -1,7 +1,9 @@
 """Rows in JSON: the request models a signature implies, and how bytes become an array."""
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,15 +16,16 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 
 from app.api.duplicates import duplicate
-from app.api.problems import Refusal, faults_of
+from app.api.problems import MOST_FAULTS, Refusal, faults_of
 from app.errors import Fault, InvalidInput
 from app.values import Feature, Floats, Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 INSTANCES = "instances"
+LISTED = re.compile(rb'"instances"\s*:')
 
 
 class RowReader:
@@ -47,11 +50,11 @@ class RowReader:
             Refusal: 400, the body is not JSON.
             InvalidInput: names each field that is wrong.
         """
-        many = b'"instances"' in body
+        many = self._is_list(body)
         try:
             rows = self._validated(body, many)
         except ValidationError as error:
-            rows, many = self._second_reading(body, many, error)
+            raise InvalidInput(self._faults(error)) from None
         self._refuse_duplicates(body, len(rows), many)
         values = [list(row.__dict__.values()) for row in rows]
         # Adding 0 makes 0.0 of -0.0.
@@ -63,17 +66,29 @@ class RowReader:
             return instances
         return [self.row.model_validate_json(body)]
 
-    def _second_reading(
-        self, body: bytes, many: bool, error: ValidationError
-    ) -> tuple[list[BaseModel], bool]:
-        """A body whose key is written with escapes is read as what it is; else it is refused."""
-        faults = self._faults(error)
-        if not many and any(fault.where == (INSTANCES,) for fault in faults):
-            try:
-                return self._validated(body, many=True), True
-            except ValidationError as second:
-                faults = self._faults(second)
-        raise InvalidInput(faults)
+    def _is_list(self, body: bytes) -> bool:
+        """Whether a body has the member `instances`.
+
+        Raises:
+            Refusal: 400, the body is not JSON.
+            InvalidInput: more members than rows can have; they are not worth validating.
+        """
+        most = self._most_rows * len(self._signature.features) + 1
+        if body.count(b":") > most:
+            self._refuse_crowd(body)
+        if b"\\u" not in body:
+            return LISTED.search(body) is not None
+        content = _parsed(body)
+        return isinstance(content, dict) and INSTANCES in content
+
+    def _refuse_crowd(self, body: bytes) -> None:
+        """Say what is unknown in a body of far too many members, without validating them all."""
+        content = _parsed(body)
+        objects = content if isinstance(content, dict) else {}
+        known = {name for one in self._signature.features for name in (one.name, *one.aliases)}
+        unknown = islice((name for name in objects if name not in known | {INSTANCES}), MOST_FAULTS)
+        faults = [Fault((name,), "is not known") for name in unknown]
+        raise InvalidInput(faults or [Fault((), "has more members than rows can have")])
 
     def _faults(self, error: ValidationError) -> list[Fault]:
         details = error.errors(include_url=False, include_context=False, include_input=False)
@@ -139,3 +154,15 @@ def _whole(value: float) -> float:
     if not value.is_integer():
         raise PydanticCustomError("whole_number", "must be a whole number")
     return value
+
+
+def _parsed(body: bytes) -> Any:
+    """A body as JSON says.
+
+    Raises:
+        Refusal: 400, it is not JSON.
+    """
+    try:
+        return from_json(body)
+    except ValueError:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None

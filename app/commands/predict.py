@@ -1,6 +1,7 @@
 """Grade one row, or rows from a file, with error bars."""
 
 import argparse
+import asyncio
 import json
 import secrets
 import sys
@@ -9,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from app.api.answers import Answers
-from app.api.problems import field_of
+from app.api.problems import Refusal, field_of
 from app.api.rows import RowReader
 from app.commands.reference import add_bundle
 from app.commands.serve import add_settings, settings_of
 from app.errors import DataError, InvalidInput, SettingsError
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.serving.predictor import Doubted
-from app.uncertainty.guard import notices
+from app.serving.predictor import Predictor
 from app.values import MAX_SEED, Query, Signature
 
 BAR = 32
@@ -49,12 +49,15 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     except InvalidInput as error:
         first = error.faults[0]
         raise DataError(f"{field_of(first)} {first.message}") from error
+    except Refusal as error:
+        raise DataError("what was given is not JSON") from error
 
     from app.network.bundle import load
 
-    bundle, query = load(folder, pinned=settings.digest), Query(rows, passes, seed)
-    (summary,) = bundle.engine.summarise([query])
-    doubted = Doubted(query, summary, None, notices(rows, manifest.signature))
+    engine = load(folder, pinned=settings.digest).engine
+    predictor = Predictor(engine, manifest.signature, queue=settings.max_queue)
+    doubted = asyncio.run(predictor.doubt(Query(rows, passes, seed)))
+    predictor.close()
     answers = Answers(manifest.identity, manifest.classes).of_doubted(doubted)
     if arguments.json:
         print(json.dumps({"predictions": answers} if many else answers[0], ensure_ascii=False))
@@ -84,6 +87,8 @@ def _body(file: str | None, rest: Sequence[str], signature: Signature) -> bytes:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError("that file name cannot be read") from error
 
 
 def _from_flags(rest: Sequence[str], signature: Signature) -> dict[str, Any]:
@@ -108,7 +113,10 @@ def _pairs(rest: Sequence[str]) -> Iterator[tuple[str, str]]:
     words = iter(rest)
     for word in words:
         flag, given, text = word[2:].partition("=")
-        yield flag, text if given else next(words, "")
+        text = text if given else next(words, "")
+        if not text:
+            raise SettingsError(f"predict needs a value for --{flag}")
+        yield flag, text
 
 
 def _flag(name: str) -> str:
@@ -119,7 +127,7 @@ def _value(text: str) -> Any:
     """A number or null where the text is one; else the text, which the reader refuses."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -51,9 +51,6 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         log.warning("%s is no setting and is ignored", name)
     # What files alone can show is found before TensorFlow is imported.
     inspect(find(settings.models, settings.model, settings.version), pinned=settings.digest)
-    # uvicorn raises the signal again once it has stopped; by then there is nothing left to end.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings))
     return 0
@@ -86,6 +83,9 @@ async def _serve(settings: Settings) -> None:
         identity = app.state.identity
         log.info("serving %s/%d, %s", identity.name, identity.version, identity.digest)
         log.info("http://%s:%d - documentation at /docs", host, port)
+        # uvicorn raises the signal again once it has stopped; by then there is nothing left to end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         await uvicorn.Server(config).serve(sockets=[listening])
 
 

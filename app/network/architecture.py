@@ -89,7 +89,8 @@ def _adapted(values: NDArray[np.float32]) -> keras.layers.Normalization:
     layer = keras.layers.Normalization(name="normalization")
     layer.adapt(values)
     variance = np.asarray(layer.adapt_variance)
-    layer.adapt_variance.assign(np.where(variance > 0, variance, 1))
+    varies = np.ptp(values, axis=0) > 0
+    layer.adapt_variance.assign(np.where(varies.reshape(variance.shape), variance, 1))
     layer.finalize_state()
     return layer
 

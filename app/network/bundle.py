@@ -39,11 +39,11 @@ def load(folder: Path, *, pinned: str | None = None) -> Bundle:
     manifest, file = inspected.manifest, folder / NETWORK_FILE
     try:
         engine = Engine(from_bytes(inspected.network))
+        fault = next(faults(engine, manifest.golden), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error
     except (ValueError, TypeError, KeyError, OSError, tf.errors.OpError) as error:
         raise BundleError(f"{file} cannot be read by Keras") from error
-    fault = next(faults(engine, manifest.golden), None)
     if fault is not None:
         raise BundleError(f"{file}: the network {fault}")
     return Bundle(manifest, engine, environment(engine.path))
@@ -56,6 +56,10 @@ def check_free(models: Path, name: str, version: int) -> Path:
         BundleError: this version is already there; a published version never changes.
     """
     folder = models / name / str(version)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"{folder.parent} cannot be made: {error.strerror}") from error
     if folder.exists():
         raise BundleError(f"{folder} is already there, and a published version never changes")
     return folder
@@ -88,7 +92,6 @@ def write(models: Path, manifest: Manifest, model: keras.Model, card: str) -> tu
 
 def _publish(folder: Path, files: dict[str, bytes]) -> None:
     """Write to a hidden folder beside the final place, then rename."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
     try:
         for name, data in files.items():

@@ -9,7 +9,7 @@ def versions(models: Path, name: str) -> list[int]:
     """The versions of a bundle, ascending; empty where there is none."""
     folder = models / name
     entries = folder.iterdir() if folder.is_dir() else ()
-    return sorted(int(entry.name) for entry in entries if _is_version(entry.name))
+    return sorted(int(entry.name) for entry in entries if _is_version(entry))
 
 
 def find(models: Path, name: str, version: int | None = None) -> Path:
@@ -26,5 +26,6 @@ def find(models: Path, name: str, version: int | None = None) -> Path:
     return models / name / str(version or available[-1])
 
 
-def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdigit() and not name.startswith("0")
+def _is_version(entry: Path) -> bool:
+    name = entry.name
+    return entry.is_dir() and name.isascii() and name.isdigit() and not name.startswith("0")

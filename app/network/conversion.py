@@ -19,13 +19,14 @@ def with_monte_carlo(model: keras.Model) -> keras.Model:
     The study's way: with BatchNormalization in the network `training=True` must not be used, so
     layers that are always on take the dropout layers' place.
     """
-    copy = keras.models.clone_model(model, clone_function=_twin)
+    copy = keras.models.clone_model(model, clone_function=_twin, recursive=True)
     copy.set_weights(model.get_weights())
-    for layer in copy.layers:
+    for layer in copy._flatten_layers():  # noqa: SLF001 - Keras has no public way into nested models
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
-    # Keras copies the optimiser as well; a model of the copy's layers alone has none.
-    return keras.Model(copy.inputs, copy.outputs, name=model.name)
+    # Keras copies the optimiser as well, which a network to be served has no use for.
+    copy.compiled, copy.optimizer = False, None
+    return copy
 
 
 def _twin(layer: Any) -> Any:

@@ -18,6 +18,7 @@ FLAGS = (
     "NPY_DISABLE_CPU_FEATURES",
     "NPY_ENABLE_CPU_FEATURES",
     "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
     "TF_ENABLE_ONEDNN_OPTS",
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
@@ -42,7 +43,7 @@ def environment(path: str) -> Environment:
         "numpy": np.__version__,
         "machine": f"{platform.machine()} {sys.byteorder}-endian",
         "instructions": " ".join(_instructions()),
-        "blas": " ".join(sorted(_blas(library) for library in threadpool_info())),
+        "blas": " ".join(sorted(_blas())),
         "engine": f"{path}, blocks of {PASSES}",
         "flags": " ".join(f"{name}={os.environ[name]}" for name in FLAGS if name in os.environ),
     }
@@ -56,5 +57,11 @@ def _instructions() -> list[str]:
     return [*extensions["baseline"], *extensions.get("found", ())]
 
 
-def _blas(library: dict[str, str]) -> str:
-    return f"{library['internal_api']}-{library['version']}-{library.get('architecture', '')}"
+def _blas() -> list[str]:
+    """The linear algebra NumPy calls; other libraries bring their own, which takes no part."""
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in loaded if "numpy" in library["filepath"]]
+    return [
+        f"{library['internal_api']}-{library['version']}-{library.get('architecture', '')}"
+        for library in own or loaded
+    ]

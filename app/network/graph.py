@@ -7,13 +7,14 @@ bit whatever else is computed beside it.
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from app.errors import NetworkError
 from app.network.blocks import PASSES, Blocks
 from app.network.formula import FormulaLayer
-from app.network.kernels import KERNELS, Array
+from app.network.kernels import KERNELS, Array, is_keras
 from app.network.plan import SOURCE, Plan, Step
 from app.values import Floats
 
@@ -73,7 +74,7 @@ class Graph:
                 slots[step.output] = inputs[0] if step.mask is not None else _call(step, inputs)
             return slots[self._plan.result][0]
 
-        return tf.map_fn(one, rows)
+        return tf.map_fn(one, rows, fn_output_signature=self._plan.result_dtype)
 
     def _map_blocks(self, rows: Any, row: Any, mask: Any, *keeps: Any) -> Any:
         once = self._once(rows)
@@ -92,7 +93,7 @@ class Graph:
                     slots[step.output] = step.layer.drop(inputs[0], keep)
             return slots[self._plan.result]
 
-        return tf.map_fn(one, (row, mask), fn_output_signature=self._plan.steps[-1].dtype)
+        return tf.map_fn(one, (row, mask), fn_output_signature=self._plan.result_dtype)
 
     def _once(self, rows: Any) -> dict[int, Any]:
         """What is the same in all passes, once a row: by slot `(N, 1, …)`."""
@@ -110,18 +111,25 @@ class Graph:
 
 
 def _check(step: Step) -> None:
-    """Refuse what is on neither list.
+    """Refuse what is on neither list, or could look at other rows.
 
     Raises:
         NetworkError: a layer that is not known to be free of randomness and side effects.
     """
-    kind = type(step.layer)
-    ours = step.mask is not None or isinstance(step.layer, FormulaLayer)
-    known = kind.__module__.startswith("keras.") and kind.__name__ in KERNELS.keys() | FIXED_SHAPE
-    if not ours and not known:
+    layer = step.layer
+    if step.mask is not None or isinstance(layer, FormulaLayer):
+        return
+    if not is_keras(layer, KERNELS.keys() | FIXED_SHAPE):
         raise NetworkError(
-            f"layer {step.layer.name} is of class {kind.__name__}, which the engine does not run"
+            f"layer {layer.name} is of class {type(layer).__name__}, which the engine does not run"
         )
+    activation = getattr(layer, "activation", None)
+    if activation is not None and not activation.__module__.startswith("keras."):
+        raise NetworkError(f"layer {layer.name} has an activation that is not Keras' own")
+    axes = getattr(layer, "axis", -1)
+    rank = len(layer.output.shape) if hasattr(layer, "output") else 2
+    if any(axis in (0, -rank) for axis in keras.tree.flatten(axes)):
+        raise NetworkError(f"layer {layer.name} works across rows, which must not meet")
 
 
 def _call(step: Step, inputs: list[Any]) -> Any:

@@ -6,7 +6,7 @@ product is taken block by block, each in the same shape (NumPy calls BLAS once a
 without a kernel is run by `app.network.graph` instead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import reduce
 from typing import Any
 
@@ -173,11 +173,20 @@ KERNELS: dict[str, Callable[[Any], Kernel | None]] = {
 """Keras' own layers and operators by class name; each stands in the batch-invariance test."""
 
 
+OPERATORS = frozenset({"Add", "Subtract", "Multiply"})
+"""What `x + y`, `x - y` and `x * y` of Keras tensors are."""
+
+
 def kernel_of(layer: Any) -> Kernel | None:
     """The kernel of a layer as it is configured, or None where it has none."""
     if isinstance(layer, FormulaLayer):
         return lambda x: layer.compute(np, x)
-    if not type(layer).__module__.startswith("keras."):
-        return None
-    make = KERNELS.get(type(layer).__name__)
-    return None if make is None else make(layer)
+    return KERNELS[type(layer).__name__](layer) if is_keras(layer, KERNELS) else None
+
+
+def is_keras(layer: Any, names: Container[str]) -> bool:
+    """Whether a layer is Keras' own, of one of these classes, or an arithmetic operator."""
+    kind = type(layer)
+    if not isinstance(layer, keras.layers.Layer):
+        return kind.__module__ == "keras.src.ops.numpy" and kind.__name__ in OPERATORS
+    return kind.__module__.startswith("keras.") and kind.__name__ in names

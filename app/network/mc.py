@@ -24,8 +24,10 @@ def mask_shape(layer: Any, shape: tuple[int | None, ...]) -> tuple[int, ...]:
         NetworkError: a mask that would depend on the batch, or an open dimension.
     """
     noise = layer.noise_shape or (None,) * len(shape)
-    units = tuple(own or size for own, size in zip(noise, shape, strict=True))[1:]
-    if noise[0] not in (None, 1) or any(size is None for size in units):
+    fits = len(noise) == len(shape) and noise[0] in (None, 1)
+    units = tuple(own or size for own, size in zip(noise, shape, strict=False))[1:]
+    pairs = zip(units, shape[1:], strict=False)
+    if not fits or any(unit not in (1, size) or unit is None for unit, size in pairs):
         raise NetworkError(f"the mask of layer {layer.name} does not have a fixed shape of its own")
     return tuple(int(size) for size in units if size is not None)
 

@@ -13,6 +13,7 @@ import keras
 
 from app.errors import NetworkError
 from app.network.mc import MCAlphaDropout, MCDropout, mask_shape
+from app.network.stream import threshold
 
 SOURCE = 0
 """The slot that holds the rows."""
@@ -53,6 +54,12 @@ class Plan:
     def calls(self) -> tuple[Step, ...]:
         """The Monte-Carlo calls; a call's position here is its key in the random stream."""
         return tuple(step for step in self.steps if step.mask is not None)
+
+    @property
+    def result_dtype(self) -> str:
+        """Of the probabilities as the network gives them."""
+        (step,) = (step for step in self.steps if step.output == self.result)
+        return step.dtype
 
     @property
     def widest(self) -> int:
@@ -100,10 +107,14 @@ class _Planner:
 
     def step(self, node: Any, inputs: tuple[int, ...]) -> int:
         layer, output = node.operation, self.slots
-        monte_carlo = isinstance(layer, MCDropout | MCAlphaDropout)
-        mask = mask_shape(layer, _tensors(node)[0].shape) if monte_carlo else None
+        monte_carlo = type(layer) in (MCDropout, MCAlphaDropout)
+        mask = None
+        if monte_carlo:
+            threshold(layer.rate)
+            mask = mask_shape(layer, _tensors(node)[0].shape)
         random = monte_carlo or not self.random.isdisjoint(inputs)
-        spec, listed = node.outputs[0], isinstance(node.arguments.args[0], list | tuple)
+        spec, given = node.outputs[0], node.arguments.args
+        listed = bool(given) and isinstance(given[0], list | tuple)
         units, dtype = math.prod(spec.shape[1:]), str(spec.dtype)
         self.steps.append(Step(layer, inputs, output, mask, random, units, dtype, listed))
         self.random |= {output} if random else set()
@@ -113,9 +124,10 @@ class _Planner:
 
 def _graph_of(model: Any) -> Any:
     """The Functional graph behind a model, or None for what is a layer."""
-    if isinstance(model, keras.Sequential):
+    if type(model) is keras.Sequential:
         return model._functional  # noqa: SLF001 - Keras has no public way to a Sequential's graph
-    return model if isinstance(model, keras.models.Model) and hasattr(model, "operations") else None
+    own = isinstance(model, keras.Model) and type(model).__module__.startswith("keras.")
+    return model if own and hasattr(model, "operations") else None
 
 
 def _ordered_nodes(graph: Any) -> Iterator[Any]:
@@ -139,8 +151,12 @@ def _tensors(node: Any) -> list[Any]:
         NetworkError: a call with arguments that are no tensors, or with several outputs.
     """
     tensors = list(node.input_tensors)
-    given = keras.tree.flatten([node.arguments.args, node.arguments.kwargs])
-    others = [value for value in given if value is not None and not isinstance(value, bool)]
-    if len(others) != len(tensors) or len(node.outputs) != 1:
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    given = keras.tree.flatten([args, {**kwargs, "training": None}])
+    others = [value for value in given if value is not None]
+    named = any(isinstance(value, dict) for value in args) or any(
+        value is not None for name, value in kwargs.items() if name != "training"
+    )
+    if named or len(others) != len(tensors) or len(node.outputs) != 1:
         raise NetworkError(f"layer {node.operation.name} is called in a way that has no plan")
     return tensors

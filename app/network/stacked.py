@@ -68,4 +68,4 @@ class Stacked:
         return self._kernels[step.output](*inputs)
 
     def _source(self, rows: Floats) -> dict[int, Array]:
-        return {SOURCE: rows.astype(self._plan.dtype)[:, None]}
+        return {SOURCE: rows.astype(self._plan.dtype, order="C")[:, None]}

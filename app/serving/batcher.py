@@ -101,6 +101,8 @@ class Batcher(Generic[Job, Result]):
     def _timed(self, jobs: Sequence[Job], work: int) -> Sequence[Result]:
         start = time.perf_counter()
         results = self._run(jobs)
+        if len(results) != len(jobs):
+            raise RuntimeError(f"{len(results)} results for {len(jobs)} jobs")
         self._rate = work / max(time.perf_counter() - start, 1e-9)
         return results
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from app.errors import NetworkError
 from app.serving.batcher import Batcher, Limits
 from app.uncertainty.decomposition import summarise
 from app.uncertainty.guard import notices
@@ -75,19 +76,24 @@ class Predictor:
 
         Raises:
             Overloaded: the queue is full.
+            NetworkError: the network's answer is no number.
         """
-        return Graded(await self._plain.submit(rows), notices(rows, self._signature))
+        probabilities = _finite(await self._plain.submit(rows))
+        return Graded(probabilities, notices(rows, self._signature))
 
     async def doubt(self, query: Query, *, keep_draws: bool = False) -> Doubted:
         """The Monte-Carlo answer for a query; its draws as well if they are to be kept.
 
         Raises:
             Overloaded: the queue is full.
+            NetworkError: the network's answer is no number.
         """
         found = notices(query.features, self._signature)
         if not keep_draws:
-            return Doubted(query, await self._summaries.submit(query), None, found)
-        draws = await self._draws.submit(query)
+            summary = await self._summaries.submit(query)
+            _finite(summary.mean)
+            return Doubted(query, summary, None, found)
+        draws = _finite(await self._draws.submit(query))
         return Doubted(query, summarise(draws), draws, found)
 
     def close(self) -> None:
@@ -100,6 +106,17 @@ class Predictor:
 
     def _draw(self, queries: Sequence[Query]) -> list[Floats]:
         return [self._engine.draws(query) for query in queries]
+
+
+def _finite(probabilities: Floats) -> Floats:
+    """Probabilities that are numbers: the argmax of NaN is 0, which would read as the first class.
+
+    Raises:
+        NetworkError: there are others.
+    """
+    if not np.isfinite(probabilities).all():
+        raise NetworkError("the network answers this row with numbers that are not finite")
+    return probabilities
 
 
 def _work(query: Query) -> int:

@@ -34,7 +34,7 @@ def test_keras_and_numpy_give_the_same(name: str) -> None:
     """A formula of real-sized rows is the same by `keras.ops` and by NumPy, to 1e-5."""
     layer, given_rows = LAYERS[name](), rows(500, 7).astype(np.float32)
     theirs = np.asarray(layer(given_rows))
-    ours = layer.compute(np, given_rows)
+    ours = layer.compute(np, given_rows.astype(layer.compute_dtype))
     assert ours.dtype == theirs.dtype
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 

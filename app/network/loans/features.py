@@ -21,8 +21,12 @@ TERMS = (36, 60)
 class LoanFeatures(FormulaLayer):
     """Nine raw loan features `(…, 9)` to twenty-three logs, ratios and phases `(…, 23)`.
 
-    The order of the input is that of `app.network.loans.signature.FEATURES`.
+    The order of the input is that of `app.network.loans.signature.FEATURES`. Computed in double
+    precision, as the phases of payments are differences of large numbers.
     """
+
+    def __init__(self, dtype: Any = "float64", **kwargs: Any) -> None:
+        super().__init__(dtype=dtype, **kwargs)
 
     def compute(self, xp: Any, inputs: Any) -> Any:
         """Elementwise over all leading axes; every value is finite for finite inputs ≥ 0."""
@@ -74,8 +78,8 @@ def discount_exponent(xp: Any, amount: Any, principal: Any, interest: Any) -> An
     `amount − principal / 2`. Interest's share of the payments at that balance is therefore about
     `1 − (1 + r)⁻ᴺ`, whatever k is. Kept within [0.001, 0.99] so that it has a log.
     """
-    balance = amount - 0.5 * principal
-    share_at_balance = interest * amount / ((principal + interest + 1.0) * (balance + 1.0))
+    balance = xp.maximum(amount - 0.5 * principal, 0.0) + 1.0
+    share_at_balance = interest * amount / ((principal + interest + 1.0) * balance)
     return -xp.log(1.0 - xp.clip(share_at_balance, 0.001, 0.99))
 
 
