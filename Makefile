@@ -38,7 +38,7 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 	diff -rq models build/models && echo "The same, byte for byte."
 
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
-	$(BIN)/pytest -q --proof $(if $(ONLY),--only "$(ONLY)")
+	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
 
 bench: .venv/dev.stamp ## measure a figure: ONLY=engine
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)

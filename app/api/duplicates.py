@@ -16,21 +16,22 @@ def duplicate(body: bytes) -> tuple[str | int, ...] | None:
     return _search(json.loads(body, object_pairs_hook=_members), ())
 
 
-def _members(pairs: list[tuple[str, Any]]) -> _Members:
-    members = _Members(pairs)
-    if len(members) < len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                members.twice = name
-            seen.add(name)
-    return members
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    doubled, seen = _Members(members), set[str]()
+    for name, _ in pairs:
+        if name in seen:
+            doubled.twice = name
+        seen.add(name)
+    return doubled
 
 
 def _search(value: Any, way: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
     if isinstance(value, _Members) and value.twice is not None:
         return (*way, value.twice)
-    found = (_search(inner, (*way, key)) for key, inner in _items(value))
+    found = (_search(inner, (*way, key)) for key, inner in _items(value) if inner)
     return next((path for path in found if path is not None), None)
 
 

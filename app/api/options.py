@@ -4,8 +4,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
 from app.errors import Fault, InvalidInput
@@ -42,13 +41,14 @@ def monte_carlo_options(default_passes: int, most_passes: int) -> type[MonteCarl
         le=MAX_SEED,
         description="Repeats an answer to the last bit. Without it a fresh one is drawn and told.",
     )
-    absent_or: Any = int | SkipJsonSchema[None]  # type: ignore[misc]  # an alias to a checker
+    # Pydantic would write the bounds of a number that may be absent in a form no schema knows.
+    shown = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SEED})
     draws = Field(description="Also answer every pass: at most 100,000 numbers.")
     return create_model(
         "MonteCarloOptionsOfBundle",
         __base__=MonteCarloOptions,
         passes=(Annotated[int, passes, BeforeValidator(_digits)], default_passes),
-        seed=(Annotated[absent_or, seed, BeforeValidator(_digits)], None),
+        seed=(Annotated[int | None, seed, BeforeValidator(_digits), shown], None),
         draws=(Annotated[bool, draws, BeforeValidator(_word)], False),
     )
 

@@ -39,6 +39,7 @@ class RowReader:
         }
         self._signature = signature
         self._most_rows = most_rows
+        self._too_many_rows = f"has more than {most_rows} rows (DUBITO_MAX_ROWS)"
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
         rows = Annotated[list[self.row], Field(min_length=1, max_length=most_rows)]  # type: ignore[name-defined]
         self.rows: type[BaseModel] = create_model("Rows", __config__=STRICT, instances=(rows, ...))
@@ -85,6 +86,9 @@ class RowReader:
         """Say what is unknown in a body of far too many members, without validating them all."""
         content = _parsed(body)
         objects = content if isinstance(content, dict) else {}
+        rows = objects.get(INSTANCES)
+        if isinstance(rows, list) and len(rows) > self._most_rows:
+            raise InvalidInput([Fault((INSTANCES,), self._too_many_rows)])
         known = {name for one in self._signature.features for name in (one.name, *one.aliases)}
         unknown = islice((name for name in objects if name not in known | {INSTANCES}), MOST_FAULTS)
         faults = [Fault((name,), "is not known") for name in unknown]
@@ -95,9 +99,7 @@ class RowReader:
         if details[0]["type"] == "json_invalid":
             raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
         return [
-            Fault(fault.where, f"has more than {self._most_rows} rows (DUBITO_MAX_ROWS)")
-            if detail["type"] == "too_long"
-            else fault
+            Fault(fault.where, self._too_many_rows) if detail["type"] == "too_long" else fault
             for fault, detail in zip(faults_of(details), details, strict=True)
         ]
 

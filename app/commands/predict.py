@@ -128,7 +128,7 @@ def _value(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text
+        return text.encode(errors="replace").decode()
 
 
 def _lines(answer: dict[str, Any]) -> Iterator[str]:
