@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 START_SECONDS = 120
+MADE = {"ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(port: int) -> Iterator[None]:
     """`make serve`, the first of the README's commands."""
     assert COMMANDS[0].strip() == "make serve"
-    environment = {**os.environ, "DUBITO_PORT": str(port)}
+    # A newcomer's shell has nothing of the make that runs these tests, such as its ARGS.
+    inherited = {name: text for name, text in os.environ.items() if name not in MADE}
+    environment = {**inherited, "DUBITO_PORT": str(port)}
     with subprocess.Popen(
         ["make", "serve"], cwd=ROOT, env=environment, start_new_session=True
     ) as process:
