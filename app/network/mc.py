@@ -61,6 +61,3 @@ class MCAlphaDropout(keras.layers.AlphaDropout):
         scale = ((1 - self.rate) * (1 + self.rate * NEGATIVE_SATURATION**2)) ** -0.5
         shift = -scale * NEGATIVE_SATURATION * self.rate
         return inputs * (keep * scale) + ((1 - keep) * (scale * NEGATIVE_SATURATION) + shift)
-
-
-MonteCarlo = MCDropout | MCAlphaDropout
