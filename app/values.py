@@ -72,6 +72,52 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """One line of a policy: a promised error rate, and what keeping it costs."""
+
+    target: float
+    """Most P(wrong | automated) that is promised."""
+    threshold: float | None
+    """Largest second mean probability of an automated row; None where nothing may be automated."""
+    automated: float
+    """Share of the calibration rows that were automated."""
+    wrong: float
+    """Share of those that were wrong; 0 where there were none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When an answer may be used without a person; every promise is valid by itself."""
+
+    confidence: float
+    """Over the draw of the calibration part, that a promise is kept."""
+    target: float
+    """The default promise."""
+    epistemic: float
+    """Most mutual information of an automated row, nats; fixed before calibration."""
+    promises: tuple[Promise, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What held-out rows say about the mean of the passes: scores of sets, and a policy."""
+
+    passes: int
+    """Passes the scores were computed with; with fewer, nothing is promised."""
+    coverage: float
+    """Default coverage of prediction sets."""
+    labels: tuple[int, ...]
+    """`(N,)` class indices of the calibration rows."""
+    scores: dict[str, tuple[float, ...]]
+    """Method (`lac`, `aps`, `raps`, `adjacent`) to the rows' nonconformity scores `(N,)`."""
+    penalty: float
+    """RAPS' λ."""
+    free: int
+    """RAPS' k: classes without a penalty."""
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Rows to be graded by Monte Carlo with one number of passes and one seed."""
 

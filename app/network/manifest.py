@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.errors import BundleError
 from app.network.document import strict_json
-from app.values import MAX_SEED, Feature, Identity, Signature
+from app.values import MAX_SEED, Calibration, Feature, Identity, Signature
 
 MANIFEST_FILE = "bundle.json"
 NETWORK_FILE = "model.keras"
@@ -65,7 +65,8 @@ class Manifest:
     classes: tuple[str, ...]
     passes: int
     """Default number of passes."""
-    calibration: None
+    calibration: Calibration | None
+    """Sets and decisions; None where the bundle has neither."""
     rules: tuple[Rule, ...]
     golden: tuple[GoldenRow, ...]
     metrics: dict[str, dict[str, float]]
