@@ -1,4 +1,4 @@
-"""The command line: `dubito serve | train | predict | inspect`.
+"""The command line: `dubito serve | train | tune | convert | predict | inspect`.
 
 Exit codes: 0 done, 1 it failed, 2 wrong use. What fails says so in one sentence on stderr.
 """
@@ -11,10 +11,17 @@ from itertools import islice
 from typing import NoReturn
 
 from app import __version__
-from app.commands import inspect, predict, serve, train
+from app.commands import convert, inspect, predict, serve, train, tune
 from app.errors import DubitoError, SettingsError
 
-COMMANDS = {"serve": serve, "train": train, "predict": predict, "inspect": inspect}
+COMMANDS = {
+    "serve": serve,
+    "train": train,
+    "tune": tune,
+    "convert": convert,
+    "predict": predict,
+    "inspect": inspect,
+}
 
 
 TENSORFLOW = {

@@ -14,6 +14,7 @@ from app.api.grading import grading
 from app.api.information import describe, information
 from app.network.bundle import load
 from app.network.catalog import find
+from app.serving.judge import Judge
 from app.serving.predictor import Predictor
 from app.settings import Settings
 
@@ -24,8 +25,10 @@ DESCRIPTION = """
 Monte-Carlo dropout and answers how much it varies. One bundle, features, passes and seed give one
 answer, to the last bit.
 
-An answer says how likely each grade is and how sure the network is of it. It is no decision, and
-says nothing about whether anything should be granted to anyone.
+An answer says how likely each grade is and how sure the network is of it. Of a calibrated bundle it
+also holds the grades that are to be reckoned with, and a decision: whether the grade may be used
+without a person. A decision says nothing about granting the loan, and a grade says nothing about
+whether anything should be granted to anyone.
 """
 
 
@@ -40,11 +43,15 @@ def create_app(settings: Settings) -> FastAPI:
         folder = find(settings.models, settings.model, settings.version)
         bundle = load(folder, pinned=settings.digest)
         manifest, identity = bundle.manifest, bundle.manifest.identity
-        signature, passes = manifest.signature, manifest.passes
-        predictor = Predictor(bundle.engine, signature, queue=settings.max_queue)
+        signature, passes, calibration = manifest.signature, manifest.passes, manifest.calibration
+        judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
+        predictor = Predictor(bundle.engine, signature, queue=settings.max_queue, judge=judge)
         card = {"metrics": manifest.metrics, "trained": asdict(manifest.trained)}
-        about = describe(identity, signature, passes, card, bundle.environment, settings)
-        app.include_router(grading(predictor, identity, signature, passes, settings))
+        about = describe(
+            identity, signature, passes, calibration, card, bundle.environment, settings
+        )
+        routes = grading(predictor, identity, signature, passes, calibration, settings)
+        app.include_router(routes)
         app.include_router(information(about))
         app.state.identity = identity
         try:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+Booleans = NDArray[np.bool_]
 
 MAX_SEED = 2**53 - 1
 """Seeds are integers from 0 to this, all exact in JSON."""
@@ -59,6 +60,14 @@ class Signature:
     def names(self) -> tuple[str, ...]:
         """The feature names, in order."""
         return tuple(feature.name for feature in self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A domain fact as data: the reason holds where every named feature has its value."""
+
+    reason: str
+    when: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,34 @@ class Calibration:
     """RAPS' λ."""
     free: int
     """RAPS' k: classes without a penalty."""
+    accuracy: float
+    """Share of the calibration rows whose grade was right."""
     policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSets:
+    """Conformal sets of `N` rows, as they are served."""
+
+    sets: Booleans
+    """`(N, C)`: whether a class is in a row's set; the row's grade always is."""
+    always: tuple[int, ...]
+    """Classes that are in every set, as too few calibration rows speak for leaving them out."""
+    below_accuracy: bool
+    """Whether less coverage was asked than grades alone have: the sets cover more than asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a grade may be used without a person; it says nothing about granting a loan."""
+
+    action: Literal["automate", "refer"]
+    reasons: tuple[str, ...]
+    """Why a person should look, none if automated: a notice's kind (`out_of_range`, `missing`), a
+    reason of the bundle's rules, `epistemic` (the passes disagree), `ambiguous` (a second class is
+    too probable for the promise), `few_passes` (fewer than the promise was calibrated with)."""
+    guaranteed: bool
+    """Whether the policy's promises hold for this answer: it had enough passes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Every network takes nine features to seven classes, has Monte-Carlo layers and f
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,15 @@ from app.network.conversion import with_monte_carlo
 from app.network.engine import Engine
 from app.network.environment import pin_arithmetic
 from app.network.loans.features import LoanFeatures
-from app.network.mc import MCAlphaDropout, MCDropout
+from app.network.mc import (
+    MONTE_CARLO,
+    MCAlphaDropout,
+    MCDropout,
+    MCGaussianDropout,
+    MCSpatialDropout1D,
+)
 from app.network.plan import plan
-from app.network.stream import kept
+from app.network.stream import kept, normals
 from app.values import Floats, Query, Summary
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +150,25 @@ def convolution() -> Any:
     return finished(inputs, MCDropout(0.3)(layers.Flatten()(outputs)))
 
 
+def gaussian() -> Any:
+    """Noise of three kinds, side by side and one after the other."""
+    inputs = keras.Input((FEATURES,))
+    scaled = normalized(inputs)
+    first = layers.Dense(12, activation="silu")(MCGaussianDropout(0.2)(scaled))
+    second = layers.Dense(12, activation="selu")(MCAlphaDropout(0.1)(scaled))
+    merged = layers.BatchNormalization()(layers.Add()([first, MCGaussianDropout(0.5)(second)]))
+    return finished(inputs, MCDropout(0.3)(merged))
+
+
+def spatial() -> Any:
+    """Rows read as sequences, with channels dropped by the layer made for it, and normal noise."""
+    inputs = keras.Input((FEATURES,))
+    outputs = layers.Reshape((FEATURES, 1))(normalized(inputs))
+    outputs = layers.Conv1D(6, 3, activation="relu")(outputs)
+    outputs = MCGaussianDropout(0.3)(MCSpatialDropout1D(0.4)(outputs))
+    return finished(inputs, layers.GlobalAveragePooling1D()(outputs))
+
+
 NETWORKS: dict[str, Callable[[], Any]] = {
     "study": family,
     "batch-norm": lambda: family(batch_norm=True),
@@ -158,12 +183,14 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "nested": nested,
     "branches": branches,
     "operators": operators,
+    "gaussian": gaussian,
 }
 """Networks that both executions can run."""
 
 GENERAL: dict[str, Callable[[], Any]] = {
     "gelu": lambda: between(layers.Dense(10, activation="gelu"), layers.LayerNormalization()),
     "convolution": convolution,
+    "spatial": spatial,
 }
 """Networks that only the general execution can run."""
 
@@ -183,10 +210,12 @@ def engine(name: str) -> Engine:
     return Engine(network(name))
 
 
-def dropped(layer: Any, inputs: Any, keep: Any) -> Any:
-    """What a dropout layer makes of its inputs and a mask, written from the papers."""
-    keep = np.asarray(keep, np.float32)
-    if isinstance(layer, MCDropout):
+def dropped(layer: Any, inputs: Any, noise: Any) -> Any:
+    """What a dropout layer makes of its inputs and its noise, written from the papers."""
+    keep = np.asarray(noise, np.float32)
+    if isinstance(layer, MCGaussianDropout):
+        return inputs * (1 + keep * np.sqrt(layer.rate / (1 - layer.rate)))
+    if not isinstance(layer, MCAlphaDropout):
         return inputs * keep / (1 - layer.rate)
     saturated = -1.0507009873554805 * 1.6732632423543772
     variance = (1 - layer.rate) * (1 + layer.rate * saturated**2)
@@ -195,20 +224,40 @@ def dropped(layer: Any, inputs: Any, keep: Any) -> Any:
 
 
 @contextmanager
-def given_masks(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
-    """While inside, Keras' own calls of `model` drop with the masks of pass `at`.
+def instead(call: Callable[..., Any]) -> Iterator[None]:
+    """While inside, this is what Keras' calls of any Monte-Carlo layer do."""
+    with ExitStack() as patches:
+        for kind in MONTE_CARLO:
+            patches.enter_context(patch.object(kind, "call", call))
+        yield
 
-    The n-th call of a layer takes the n-th mask that the plan has for this layer.
+
+def inert(model: Any, features: Any) -> Any:
+    """Keras' own call with the Monte-Carlo layers left out."""
+    with instead(lambda self, inputs, training=None: inputs):
+        return called(model, features)
+
+
+@contextmanager
+def given_noise(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
+    """While inside, Keras' own calls of `model` drop with the noise of pass `at`.
+
+    The n-th call of a layer takes the n-th noise that the plan has for this layer.
     """
     waiting: dict[int, list[Any]] = defaultdict(list)
     for call, step in enumerate(plan(model).calls):
-        masks = kept(seed, call, passes, step.mask or (), step.layer.rate)
-        waiting[id(step.layer)].append(masks[at])
+        normal, shape = isinstance(step.layer, MCGaussianDropout), step.noise or ()
+        drawn = (
+            normals(seed, call, passes, shape)
+            if normal
+            else kept(seed, call, passes, shape, step.layer.rate)
+        )
+        waiting[id(step.layer)].append(drawn[at])
 
     def given(self: Any, inputs: Any, training: bool | None = None) -> Any:
         return dropped(self, inputs, waiting[id(self)].pop(0))
 
-    with patch.object(MCDropout, "call", given), patch.object(MCAlphaDropout, "call", given):
+    with instead(given):
         yield
     assert not any(waiting.values()), "Keras made fewer Monte-Carlo calls than the plan"
 
@@ -221,10 +270,10 @@ def called(model: Any, features: Floats) -> Floats:
 
 
 def loop(model: Any, features: Floats, passes: int, seed: int) -> Floats:
-    """The plain loop: draws `(T, N, C)` of Keras' own eager calls with the stream's masks."""
+    """The plain loop: draws `(T, N, C)` of Keras' own eager calls with the stream's noise."""
     drawn = []
     for at in range(passes):
-        with given_masks(model, seed, passes, at):
+        with given_noise(model, seed, passes, at):
             drawn.append(called(model, features))
     return np.stack(drawn)
 

@@ -7,8 +7,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.api.identifier import new_id
+from app.api.judgements import Decided, PredictionSet, decided, prediction_set
+from app.api.warnings import FewPasses, OddValue, few_passes, odd_value
 from app.serving.predictor import Doubted, Graded
-from app.values import Floats, Identity, Notice
+from app.values import Calibration, Floats, Identity, Notice
 
 CLOSED = ConfigDict(extra="forbid")
 
@@ -23,18 +25,6 @@ class Model(BaseModel):
     digest: str
 
 
-class RowWarning(BaseModel):
-    """Something about a row that its reader should know."""
-
-    model_config = CLOSED
-
-    kind: Literal["out_of_range", "missing"]
-    feature: str
-    value: float | None
-    seen_minimum: float
-    seen_maximum: float
-
-
 class Uncertainty(BaseModel):
     """Uncertainty of one row; entropies in nats."""
 
@@ -46,10 +36,25 @@ class Uncertainty(BaseModel):
     variation_ratio: float = Field(description="1 − share of passes for the most-voted grade")
 
 
+class Precision(BaseModel):
+    """How far the mean may be from that of endlessly many passes."""
+
+    model_config = CLOSED
+
+    half_width: float = Field(
+        description="of a 95% interval of the mean, the largest over the grades; 2/T where all "
+        "T passes are equal"
+    )
+    tolerance: float | None = Field(description="the half-width asked for; null: fixed passes")
+    met: bool | None = Field(description="whether it was reached; null: fixed passes")
+
+
 class Answers:
     """The answer models of one bundle, and their making."""
 
-    def __init__(self, identity: Identity, classes: tuple[str, ...]) -> None:
+    def __init__(
+        self, identity: Identity, classes: tuple[str, ...], calibration: Calibration | None
+    ) -> None:
         """Build the models: `graded` and `doubted` for a row, each with its list form."""
         self._model = {
             "name": identity.name,
@@ -57,19 +62,28 @@ class Answers:
             "digest": identity.digest,
         }
         self._classes = classes
-        grade = Literal[classes]  # type: ignore[valid-type]
+        self._calibration = calibration
+        grade: Any = Literal[classes]
         by_class = _by_class("Probabilities", classes, float)
         common = {"id": (str, ...), "grade": (grade, ...)}
-        closing = {"warnings": (list[RowWarning], ...), "model": (Model, ...)}
-        self.graded = _closed("Graded", **common, probabilities=(by_class, ...), **closing)
+        model = {"model": (Model, ...)}
+        self.graded = _closed(
+            "Graded",
+            **common,
+            probabilities=(by_class, ...),
+            warnings=(list[OddValue], ...),
+            **model,
+        )
         spread = {
             **common,
             "mean": (by_class, ...),
             "std": (by_class, ...),
             "passes": (int, ...),
             "seed": (int, ...),
+            "precision": (Precision, ...),
             "uncertainty": (Uncertainty, ...),
         }
+        closing = {**_judgements(grade, calibration is not None), **model}
         draws = _by_class("Draws", classes, list[float])
         self.doubted = _closed("Doubted", **spread, **closing)
         self.drawn = _closed("Drawn", **spread, draws=(draws, ...), **closing)
@@ -81,7 +95,8 @@ class Answers:
                 "id": new_id(),
                 "grade": self._classes[grade],
                 "probabilities": self._named(probabilities),
-                **self._closing(notices),
+                "warnings": [odd_value(notice) for notice in notices],
+                "model": self._model,
             }
             for grade, probabilities, notices in zip(
                 graded.grades, graded.probabilities, graded.notices, strict=True
@@ -90,20 +105,23 @@ class Answers:
 
     def of_doubted(self, doubted: Doubted) -> list[dict[str, Any]]:
         """The Monte-Carlo answers of all rows."""
-        summary, query = doubted.summary, doubted.query
+        summary, look = doubted.summary, doubted.look
         return [
             {
                 "id": new_id(),
                 "grade": self._classes[grade],
                 "mean": self._named(summary.mean[row]),
                 "std": self._named(summary.std[row]),
-                "passes": query.passes,
-                "seed": query.seed,
+                "passes": int(look.passes[row]),
+                "seed": doubted.query.seed,
+                "precision": _precision(float(look.half_widths[row]), doubted.tolerance),
                 "uncertainty": {
                     name: float(getattr(summary, name)[row]) for name in Uncertainty.model_fields
                 },
-                **self._draws(doubted.draws, row),
-                **self._closing(doubted.notices[row]),
+                **self._draws(doubted, row),
+                **self._judged(doubted, row),
+                "warnings": self._warnings(doubted.notices[row], int(look.passes[row])),
+                "model": self._model,
             }
             for row, grade in enumerate(summary.grades)
         ]
@@ -111,14 +129,24 @@ class Answers:
     def _named(self, values: Floats) -> dict[str, float]:
         return dict(zip(self._classes, values.tolist(), strict=True))
 
-    def _draws(self, draws: Floats | None, row: int) -> dict[str, Any]:
-        if draws is None:
+    def _draws(self, doubted: Doubted, row: int) -> dict[str, Any]:
+        if doubted.draws is None:
             return {}
-        by_class = np.swapaxes(draws[:, row], 0, 1).tolist()
-        return {"draws": dict(zip(self._classes, by_class, strict=True))}
+        own = doubted.draws[: doubted.look.passes[row], row]
+        return {"draws": dict(zip(self._classes, np.swapaxes(own, 0, 1).tolist(), strict=True))}
 
-    def _closing(self, notices: Sequence[Notice]) -> dict[str, Any]:
-        return {"warnings": [_warning(notice) for notice in notices], "model": self._model}
+    def _judged(self, doubted: Doubted, row: int) -> dict[str, Any]:
+        if doubted.judged is None:
+            return {"prediction_set": None, "decision": None}
+        return {
+            "prediction_set": prediction_set(doubted.judged, row, self._classes),
+            "decision": decided(doubted.judged, row),
+        }
+
+    def _warnings(self, notices: Sequence[Notice], passes: int) -> list[dict[str, Any]]:
+        enough = 0 if self._calibration is None else self._calibration.passes
+        few = [few_passes(passes, enough)] if passes < enough else []
+        return [*(odd_value(notice) for notice in notices), *few]
 
 
 def listed(model: type[BaseModel]) -> type[BaseModel]:
@@ -126,8 +154,25 @@ def listed(model: type[BaseModel]) -> type[BaseModel]:
     return _closed(f"{model.__name__}Rows", predictions=(list[model], ...))  # type: ignore[valid-type]
 
 
-def _warning(notice: Notice) -> dict[str, Any]:
-    return {name: getattr(notice, name) for name in RowWarning.model_fields}
+def _judgements(grade: Any, calibrated: bool) -> dict[str, Any]:
+    """The members that a calibrated bundle fills, and their warnings."""
+    if not calibrated:
+        return {
+            "prediction_set": (None, ...),
+            "decision": (None, ...),
+            "warnings": (list[OddValue], ...),
+        }
+    sets = create_model("PredictionSetOfGrades", __base__=PredictionSet, grades=(list[grade], ...))
+    return {
+        "prediction_set": (sets, ...),
+        "decision": (Decided, ...),
+        "warnings": (list[OddValue | FewPasses], ...),
+    }
+
+
+def _precision(half_width: float, tolerance: float | None) -> dict[str, Any]:
+    met = None if tolerance is None else half_width <= tolerance
+    return {"half_width": half_width, "tolerance": tolerance, "met": met}
 
 
 def _closed(name: str, **fields: Any) -> type[BaseModel]:

@@ -9,14 +9,14 @@ from pydantic_core import to_json
 
 from app.api import answers as answer
 from app.api.body import MEDIA_TYPE, read_body
-from app.api.options import MonteCarloOptions, NoOptions, monte_carlo_options, once
+from app.api.options import AUTO, MonteCarloOptions, NoOptions, monte_carlo_options, once
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem
 from app.api.rows import RowReader, example
 from app.errors import Fault, InvalidInput
 from app.serving.predictor import Predictor
 from app.settings import Settings
-from app.values import MAX_SEED, Floats, Identity, Signature
+from app.values import MAX_SEED, Calibration, Floats, Identity, Signature
 from app.values import Query as Passes
 
 MOST_DRAWS = 100_000
@@ -30,13 +30,14 @@ def grading(
     identity: Identity,
     signature: Signature,
     default_passes: int,
+    calibration: Calibration | None,
     settings: Settings,
 ) -> APIRouter:
     """The routes that grade, for one bundle."""
     router = APIRouter(tags=["grading"], dependencies=[Depends(once)])
     reader = RowReader(signature, settings.max_rows)
-    answers = answer.Answers(identity, signature.classes)
-    options_model = monte_carlo_options(default_passes, settings.max_passes)
+    answers = answer.Answers(identity, signature.classes, calibration)
+    options_model = monte_carlo_options(default_passes, settings.max_passes, calibration)
 
     async def rows_of(request: Request) -> tuple[Floats, bool]:
         return reader.read(await read_body(request, settings.max_body_bytes, settings.body_seconds))
@@ -64,8 +65,12 @@ def grading(
         asked: MonteCarloOptions = options
         rows, many = await rows_of(request)
         _check_work(asked, len(rows), len(signature.classes), settings.max_work)
-        query = Passes(rows, asked.passes, _seed(asked.seed))
-        doubted = await predictor.doubt(query, keep_draws=asked.draws)
+        doubted = await predictor.doubt(
+            Passes(rows, asked.most_passes, _seed(asked.seed)),
+            tolerance=asked.reached,
+            keep_draws=asked.draws,
+            asked=asked.asked,
+        )
         return _json(answers.of_doubted(doubted), many)
 
     return router
@@ -77,10 +82,11 @@ def _seed(asked: int | None) -> int:
 
 
 def _check_work(options: MonteCarloOptions, rows: int, classes: int, most: int) -> None:
-    work = rows * options.passes
+    work = rows * options.most_passes
     if work > most:
+        name = "max_passes" if options.passes == AUTO else "passes"
         message = f"times the number of rows must be at most {most} (DUBITO_MAX_WORK)"
-        raise InvalidInput([Fault(("passes",), message, in_query=True)])
+        raise InvalidInput([Fault((name,), message, in_query=True)])
     if options.draws and work * classes > MOST_DRAWS:
         message = f"are limited to {MOST_DRAWS} numbers: rows × passes × classes"
         raise InvalidInput([Fault(("draws",), message, in_query=True)])

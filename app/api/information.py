@@ -4,13 +4,13 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
 from app.api.options import NoOptions, once
 from app.settings import Settings
-from app.values import Environment, Feature, Identity, Signature
+from app.values import Calibration, Environment, Feature, Identity, Signature
 
 CLOSED = ConfigDict(extra="forbid")
 
@@ -34,6 +34,32 @@ class Limits(BaseModel):
     body_bytes: int
 
 
+class Kept(BaseModel):
+    """One line of the table of promises, with its figures on the calibration rows."""
+
+    model_config = CLOSED
+
+    target: float = Field(description="most P(wrong | automated) that is promised")
+    automated: float = Field(description="share of rows that were automated")
+    wrong: float = Field(description="share of those that were wrong")
+
+
+class Calibrated(BaseModel):
+    """What sets and decisions rest on."""
+
+    model_config = CLOSED
+
+    passes: int = Field(description="with fewer, nothing is promised")
+    rows: int
+    accuracy: float
+    coverage: float = Field(description="of prediction sets, unless another is asked for")
+    methods: list[str]
+    target: float = Field(description="the promise, unless another is asked for")
+    confidence: float = Field(description="that a promise is kept, over the draw of the rows")
+    epistemic: float = Field(description="most mutual information of an automated row, nats")
+    promises: list[Kept]
+
+
 class Description(BaseModel):
     """What is served: signature, held-out figures, digest and numerical environment."""
 
@@ -45,6 +71,7 @@ class Description(BaseModel):
     features: list[Feature]
     classes: list[str]
     passes: int
+    calibration: Calibrated | None
     metrics: dict[str, dict[str, float]]
     trained: dict[str, Any]
     environment: Environment
@@ -75,6 +102,7 @@ def describe(
     identity: Identity,
     signature: Signature,
     passes: int,
+    calibration: Calibration | None,
     card: dict[str, Any],
     environment: Environment,
     settings: Settings,
@@ -84,6 +112,7 @@ def describe(
         **asdict(identity),
         **asdict(signature),
         "passes": passes,
+        "calibration": None if calibration is None else _calibrated(calibration),
         **card,
         "environment": asdict(environment),
         "limits": {
@@ -92,4 +121,22 @@ def describe(
             "work": settings.max_work,
             "body_bytes": settings.max_body_bytes,
         },
+    }
+
+
+def _calibrated(calibration: Calibration) -> dict[str, Any]:
+    policy = calibration.policy
+    return {
+        "passes": calibration.passes,
+        "rows": len(calibration.labels),
+        "accuracy": calibration.accuracy,
+        "coverage": calibration.coverage,
+        "methods": list(calibration.scores),
+        "target": policy.target,
+        "confidence": policy.confidence,
+        "epistemic": policy.epistemic,
+        "promises": [
+            {name: getattr(promise, name) for name in Kept.model_fields}
+            for promise in policy.promises
+        ],
     }

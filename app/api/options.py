@@ -1,18 +1,35 @@
 """Query parameters: known, given once, written plainly."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    WrapValidator,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from app.errors import Fault, InvalidInput
-from app.values import MAX_SEED
+from app.serving.judge import Asked, usual
+from app.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
+from app.uncertainty.passes import TOLERANCE, checkpoints
+from app.values import MAX_SEED, Calibration
 
 DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
+DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)
 MOST_PARAMETERS = 20
 WORDS = {"true": True, "false": False}
+AUTO: Literal["auto"] = "auto"
+MOST_AUTO_PASSES = 10_000
+"""Most passes that are made until they are enough, unless a request names a number."""
+LEAST_TOLERANCE, MOST_TOLERANCE = 0.0001, 0.5
 
 
 class NoOptions(BaseModel):
@@ -26,16 +43,46 @@ class MonteCarloOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    passes: int
+    passes: int | Literal["auto"]
+    tolerance: float
+    max_passes: int
     seed: int | None
     draws: bool
 
+    @property
+    def most_passes(self) -> int:
+        """The most passes a row may take."""
+        return self.max_passes if self.passes == AUTO else self.passes
 
-def monte_carlo_options(default_passes: int, most_passes: int) -> type[MonteCarloOptions]:
-    """The options of a bundle, with its default and the service's limit."""
-    passes = Field(
-        ge=1, le=most_passes, description="Stochastic passes a row (at most DUBITO_MAX_PASSES)."
-    )
+    @property
+    def reached(self) -> float | None:
+        """The half-width that decides a row's passes; None where they are fixed."""
+        return self.tolerance if self.passes == AUTO else None
+
+    @property
+    def asked(self) -> Asked | None:
+        """Which sets and decisions are asked for; None of a bundle that has neither."""
+        return None
+
+
+class JudgedOptions(MonteCarloOptions):
+    """How a Monte-Carlo answer of a calibrated bundle is drawn and judged."""
+
+    coverage: float
+    method: str
+    class_conditional: bool
+    target: float
+
+    @property
+    def asked(self) -> Asked:
+        """Which sets and decisions are asked for."""
+        return Asked(self.coverage, self.method, self.class_conditional, self.target)
+
+
+def monte_carlo_options(
+    default_passes: int, most_passes: int, calibration: Calibration | None
+) -> type[MonteCarloOptions]:
+    """The options of a bundle, with its defaults and the service's limit."""
     seed = Field(
         ge=0,
         le=MAX_SEED,
@@ -44,13 +91,87 @@ def monte_carlo_options(default_passes: int, most_passes: int) -> type[MonteCarl
     # Pydantic would write the bounds of a number that may be absent in a form no schema knows.
     shown = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SEED})
     draws = Field(description="Also answer every pass: at most 100,000 numbers.")
+    judged = {} if calibration is None else _judged(calibration)
     return create_model(
         "MonteCarloOptionsOfBundle",
-        __base__=MonteCarloOptions,
-        passes=(Annotated[int, passes, BeforeValidator(_digits)], default_passes),
+        __base__=MonteCarloOptions if calibration is None else JudgedOptions,
+        **_enough(default_passes, most_passes),
         seed=(Annotated[int | None, seed, BeforeValidator(_digits), shown], None),
         draws=(Annotated[bool, draws, BeforeValidator(_word)], False),
+        **judged,
     )
+
+
+def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
+    """The options that say how many passes are made."""
+    most = min(MOST_AUTO_PASSES, most_passes)
+    looks = ", ".join(map(str, checkpoints(most)))
+    passes = Field(
+        ge=1,
+        le=most_passes,
+        description="Stochastic passes a row (at most DUBITO_MAX_PASSES), or `auto`: each row by "
+        "itself is looked at after 64, 128, 256, … passes, at last after `max_passes` (by default "
+        f"after {looks}), and answered at the first look at which a 95% interval of every class' "
+        "mean is at most ± `tolerance`. The answer is the one for that number of passes, and tells "
+        "it.",
+    )
+    shown = {"type": "integer", "minimum": 1, "maximum": most_passes}
+    either = WithJsonSchema({"anyOf": [shown, {"const": AUTO}]})
+    tolerance = Field(
+        ge=LEAST_TOLERANCE,
+        le=MOST_TOLERANCE,
+        description="Half-width to reach with `passes=auto`, which alone reads it: "
+        "2·√(s²/T + 1/T²) for the largest deviation s of a class. T equal passes read as 2/T.",
+    )
+    limit = Field(
+        ge=1,
+        le=most_passes,
+        description="Most passes a row with `passes=auto`, which alone reads it; a row that is "
+        "still too uncertain then is answered as it is. Rows × this many count as work.",
+    )
+    decimal, digits = BeforeValidator(_decimal), BeforeValidator(_digits)
+    return {
+        "passes": (Annotated[int, passes, WrapValidator(_passes), either], default_passes),
+        "tolerance": (Annotated[float, tolerance, decimal], TOLERANCE),
+        "max_passes": (Annotated[int, limit, digits], most),
+    }
+
+
+def _judged(calibration: Calibration) -> dict[str, Any]:
+    """The options that say which sets and decisions are made."""
+    default, targets = (
+        usual(calibration),
+        [promise.target for promise in calibration.policy.promises],
+    )
+    coverage = Field(
+        ge=LEAST_COVERAGE,
+        le=MOST_COVERAGE,
+        description="Share of rows whose prediction set shall hold the right grade.",
+    )
+    method = Field(description="How prediction sets are scored.")
+    class_conditional = Field(
+        description="Whether the coverage shall hold for the rows of every grade by itself."
+    )
+    target = Field(
+        description="The error rate promised of automated grades: one of the bundle's table."
+    )
+    known = WithJsonSchema({"type": "number", "enum": targets})
+    methods = Literal[tuple(calibration.scores)]  # type: ignore[valid-type]
+    return {
+        "coverage": (
+            Annotated[float, coverage, BeforeValidator(_decimal)],
+            default.coverage,
+        ),
+        "method": (Annotated[methods, method], default.method),
+        "class_conditional": (
+            Annotated[bool, class_conditional, BeforeValidator(_word)],
+            default.class_conditional,
+        ),
+        "target": (
+            Annotated[float, target, BeforeValidator(_one_of(targets)), known],
+            default.target,
+        ),
+    }
 
 
 async def once(request: Request) -> None:
@@ -72,6 +193,34 @@ def _digits(text: Any) -> Any:
     if isinstance(text, str) and not DIGITS.fullmatch(text):
         raise PydanticCustomError("plain_integer", "must be a whole number in plain digits")
     return text
+
+
+def _passes(text: Any, number: Callable[[Any], int]) -> int | Literal["auto"]:
+    if text == AUTO:
+        return AUTO
+    if isinstance(text, str) and not DIGITS.fullmatch(text):
+        message = "must be a whole number in plain digits, or auto"
+        raise PydanticCustomError("plain_integer", message)
+    return number(text)
+
+
+def _decimal(text: Any) -> Any:
+    """Plain digits with a point; Pydantic alone would take `1e-2`, `nan` and ` .5` as well."""
+    if isinstance(text, str) and not DECIMAL.fullmatch(text):
+        raise PydanticCustomError("plain_number", "must be a number in plain digits")
+    return text
+
+
+def _one_of(targets: list[float]) -> Callable[[Any], Any]:
+    """Check that a number is one of a table, which is told if it is not."""
+    known = ", ".join(map(str, targets))
+
+    def check(text: Any) -> float:
+        if isinstance(text, str) and DECIMAL.fullmatch(text) and float(text) in targets:
+            return float(text)
+        raise PydanticCustomError("known_number", f"must be one of {known}")
+
+    return check
 
 
 def _word(text: Any) -> Any:

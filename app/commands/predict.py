@@ -9,19 +9,33 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from app.api.answers import Answers
-from app.api.problems import Refusal, field_of
+from app.api.options import MonteCarloOptions, monte_carlo_options
+from app.api.problems import Refusal, field_of, message_of
 from app.api.rows import RowReader
 from app.commands.reference import add_bundle
 from app.commands.serve import add_settings, settings_of
+from app.commands.table import lines
 from app.errors import DataError, InvalidInput, SettingsError
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.serving.predictor import Predictor
-from app.values import MAX_SEED, Query, Signature
+from app.network.manifest import Manifest
+from app.serving.judge import Judge
+from app.serving.predictor import Engine, Predictor
+from app.values import MAX_SEED, Floats, Query, Signature
 
-BAR = 32
-"""Letters of a bar for a probability of 1."""
+OPTIONS = {
+    "passes": "stochastic passes, or auto: as many as are enough (default: the bundle's)",
+    "tolerance": "with --passes auto: the half-width to reach (default 0.01)",
+    "seed": "repeats an answer (default: a fresh one)",
+    "coverage": "share of rows whose prediction set holds the right grade",
+    "method": "how prediction sets are scored: lac, aps, raps, adjacent",
+    "class-conditional": "true: the coverage holds for every grade by itself",
+    "target": "the error rate promised of automated grades",
+}
+"""Flags for the query parameters of `POST /predict/mc`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "dubito predict [bundle] (--FEATURE VALUE … | --file FILE) [options]"
     add_bundle(parser)
     parser.add_argument("--file", help='JSON: a row or {"instances": [row, …]}; - for stdin')
-    parser.add_argument("--passes", type=int, help="stochastic passes (default: the bundle's)")
-    parser.add_argument("--seed", type=int, help="repeats an answer (default: a fresh one)")
+    for name, text in OPTIONS.items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=text)
     parser.add_argument("--json", action="store_true", help="answer as the service does")
     parser.epilog = "Features are flags: --loan-amount 12000; `dubito inspect` lists them."
     add_settings(parser, ["models", "digest", "max_passes", "max_rows"])
@@ -41,8 +55,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     settings = settings_of(arguments)
     folder = find(settings.models, settings.model, settings.version)
     manifest = inspect(folder, pinned=settings.digest).manifest
-    passes = _within("passes", arguments.passes, manifest.passes, 1, settings.max_passes)
-    seed = _within("seed", arguments.seed, secrets.randbelow(MAX_SEED + 1), 0, MAX_SEED)
+    options = _options(arguments, manifest, settings.max_passes)
     body = _body(arguments.file, rest, manifest.signature)
     try:
         rows, many = RowReader(manifest.signature, settings.max_rows).read(body)
@@ -55,22 +68,45 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from app.network.bundle import load
 
     engine = load(folder, pinned=settings.digest).engine
-    predictor = Predictor(engine, manifest.signature, queue=settings.max_queue)
-    doubted = asyncio.run(predictor.doubt(Query(rows, passes, seed)))
-    predictor.close()
-    answers = Answers(manifest.identity, manifest.classes).of_doubted(doubted)
+    answers = _answers(engine, manifest, rows, options)
     if arguments.json:
         print(json.dumps({"predictions": answers} if many else answers[0], ensure_ascii=False))
     else:
-        print("\n\n".join("\n".join(_lines(answer)) for answer in answers))
+        print("\n\n".join("\n".join(lines(answer)) for answer in answers))
     return 0
 
 
-def _within(name: str, given: int | None, default: int, least: int, most: int) -> int:
-    value = default if given is None else given
-    if not least <= value <= most:
-        raise SettingsError(f"--{name} must be from {least} to {most}")
-    return value
+def _options(
+    arguments: argparse.Namespace, manifest: Manifest, most_passes: int
+) -> MonteCarloOptions:
+    """The flags as the service reads its query parameters.
+
+    Raises:
+        SettingsError: names the flag.
+    """
+    names = (name.replace("-", "_") for name in OPTIONS)
+    given = {name: text for name in names if (text := getattr(arguments, name)) is not None}
+    model = monte_carlo_options(manifest.passes, most_passes, manifest.calibration)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise SettingsError(f"--{_flag(str(first['loc'][0]))} {message_of(first)}") from None
+
+
+def _answers(
+    engine: Engine, manifest: Manifest, rows: Floats, options: MonteCarloOptions
+) -> list[dict[str, Any]]:
+    """What the service would answer."""
+    calibration, signature = manifest.calibration, manifest.signature
+    judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
+    predictor = Predictor(engine, signature, queue=len(rows) * options.most_passes, judge=judge)
+    seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
+    query = Query(rows, options.most_passes, seed)
+    doubting = predictor.doubt(query, tolerance=options.reached, asked=options.asked)
+    doubted = asyncio.run(doubting)
+    predictor.close()
+    return Answers(manifest.identity, manifest.classes, calibration).of_doubted(doubted)
 
 
 def _body(file: str | None, rest: Sequence[str], signature: Signature) -> bytes:
@@ -129,37 +165,3 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text.encode(errors="replace").decode()
-
-
-def _lines(answer: dict[str, Any]) -> Iterator[str]:
-    """A small table with a bar and ± for each class."""
-    model, doubt = answer["model"], answer["uncertainty"]
-    yield (
-        f"grade {answer['grade']}   {model['name']}/{model['version']}, {answer['passes']} "
-        f"passes, seed {answer['seed']}"
-    )
-    width = max(map(len, answer["mean"]))
-    for label, mean in answer["mean"].items():
-        std = answer["std"][label]
-        yield f"  {label:<{width}}  {mean:6.1%} ± {std:5.1%}  {_bar(mean, std)}"
-    yield (
-        f"predictive entropy {doubt['predictive_entropy']:.3f} nats, of which epistemic "
-        f"{doubt['mutual_information']:.3f}; variation ratio {doubt['variation_ratio']:.2f}"
-    )
-    for warning in answer["warnings"]:
-        yield f"warning: {_warning(warning)}"
-
-
-def _bar(mean: float, std: float) -> str:
-    """The mean as full blocks, one standard deviation above it as light ones."""
-    full = round(mean * BAR)
-    return "█" * full + "░" * (round(min(mean + std, 1.0) * BAR) - full)
-
-
-def _warning(warning: dict[str, Any]) -> str:
-    if warning["kind"] == "missing":
-        return f"{warning['feature']} is missing"
-    return (
-        f"{warning['feature']} is outside what training saw, "
-        f"{warning['seen_minimum']:,.12g} to {warning['seen_maximum']:,.12g}"
-    )

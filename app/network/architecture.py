@@ -75,12 +75,12 @@ def build(
     outputs, values = inputs, rows.astype(np.float32)
     for layer in prepared:
         outputs, values = layer(outputs), layer(values)
-    normalization = _adapted(np.asarray(values))
+    normalization = adapted(np.asarray(values))
     outputs = builder.hidden(normalization(outputs))
     return keras.Model(inputs, builder.output(outputs, classes), name="classifier")
 
 
-def _adapted(values: NDArray[np.float32]) -> keras.layers.Normalization:
+def adapted(values: NDArray[np.float32]) -> keras.layers.Normalization:
     """A normalisation of `values` that leaves the scale of constant columns alone.
 
     Keras divides a column without variance by its epsilon, 1e-7: the first row with another value

@@ -7,12 +7,12 @@ else is computed beside it. Pass `t` stands at position `t mod PASSES` of block 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.network.plan import Plan
-from app.network.stream import kept
 from app.values import Floats, Query
 
 PASSES = 50
@@ -21,16 +21,16 @@ PASSES = 50
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Work for an execution: `B` blocks over `N` rows and `M` blocks of masks."""
+    """Work for an execution: `B` blocks over `N` rows and `M` blocks of noise."""
 
     rows: Floats
     """`(N, F)`"""
     row: NDArray[np.intp]
     """`(B,)` the row of each block."""
-    mask: NDArray[np.intp]
-    """`(B,)` the masks of each block."""
-    keeps: tuple[NDArray[np.bool_], ...]
-    """For each Monte-Carlo call `(M, PASSES, *mask shape)`."""
+    share: NDArray[np.intp]
+    """`(B,)` the noise of each block."""
+    noises: tuple[NDArray[Any], ...]
+    """For each Monte-Carlo call `(M, PASSES, *shape of its noise)`, of the layer's dtype."""
 
 
 def count(passes: int) -> int:
@@ -41,27 +41,26 @@ def count(passes: int) -> int:
 def blocks_of(plan: Plan, queries: Sequence[Query]) -> Blocks:
     """The blocks of all queries in order: query by query, row by row, pass by pass.
 
-    Rows of one query share its seed and therefore its masks.
+    Rows of one query share its seed and therefore its noise.
     """
-    row, mask, rows_before, masks_before = [], [], 0, 0
+    row, share, rows_before, shares_before = [], [], 0, 0
     for query in queries:
         rows, length = len(query.features), count(query.passes)
         row.append(np.repeat(np.arange(rows_before, rows_before + rows), length))
-        mask.append(np.tile(np.arange(masks_before, masks_before + length), rows))
-        rows_before, masks_before = rows_before + rows, masks_before + length
+        share.append(np.tile(np.arange(shares_before, shares_before + length), rows))
+        rows_before, shares_before = rows_before + rows, shares_before + length
     return Blocks(
         rows=np.concatenate([query.features for query in queries]),
         row=np.concatenate(row),
-        mask=np.concatenate(mask),
-        keeps=tuple(_masks(plan, queries, call) for call in range(len(plan.calls))),
+        share=np.concatenate(share),
+        noises=tuple(_noise(plan, queries, call) for call in range(len(plan.calls))),
     )
 
 
-def _masks(plan: Plan, queries: Sequence[Query], call: int) -> NDArray[np.bool_]:
+def _noise(plan: Plan, queries: Sequence[Query], call: int) -> NDArray[Any]:
     step = plan.calls[call]
-    shape = step.mask or ()
-    masks = [
-        kept(query.seed, call, count(query.passes) * PASSES, shape, step.layer.rate)
-        for query in queries
+    shape = step.noise or ()
+    parts = [
+        step.layer.noise(query.seed, call, count(query.passes) * PASSES, shape) for query in queries
     ]
-    return np.concatenate(masks).reshape(-1, PASSES, *shape)
+    return np.concatenate(parts).reshape(-1, PASSES, *shape)

@@ -4,11 +4,13 @@ from typing import Any
 
 import keras
 
-from app.network.mc import MCAlphaDropout, MCDropout
+from app.network.mc import MCAlphaDropout, MCDropout, MCGaussianDropout, MCSpatialDropout1D
 
 MONTE_CARLO: dict[Any, Any] = {
     keras.layers.Dropout: MCDropout,
     keras.layers.AlphaDropout: MCAlphaDropout,
+    keras.layers.SpatialDropout1D: MCSpatialDropout1D,
+    keras.layers.GaussianDropout: MCGaussianDropout,
 }
 """Plain layers and what takes their place."""
 

@@ -10,12 +10,13 @@ import keras
 
 
 class FormulaLayer(keras.layers.Layer):
-    """A layer without weights whose output is one formula of its input."""
+    """A layer without weights whose output is one formula of its inputs."""
 
-    def compute(self, xp: Any, inputs: Any) -> Any:
-        """The formula, elementwise over all leading axes, in the namespace `xp`."""
+    def compute(self, xp: Any, *inputs: Any) -> Any:
+        """The formula, over all leading axes alike, in the namespace `xp`."""
         raise NotImplementedError
 
     def call(self, inputs: Any) -> Any:
-        """Keras' way in."""
-        return self.compute(keras.ops, inputs)
+        """Keras' way in, with one tensor or a list of them."""
+        given = inputs if isinstance(inputs, list | tuple) else (inputs,)
+        return self.compute(keras.ops, *given)

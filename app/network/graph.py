@@ -53,9 +53,12 @@ class Graph:
         self._plan = plan
         rows = tf.TensorSpec((None, plan.features), plan.dtype)
         index = tf.TensorSpec((None,), tf.int64)
-        keeps = [tf.TensorSpec((None, PASSES, *(step.mask or ())), tf.bool) for step in plan.calls]
+        noises = [
+            tf.TensorSpec((None, PASSES, *(step.noise or ())), step.layer.noise_dtype)
+            for step in plan.calls
+        ]
         self._deterministic = tf.function(self._map_rows, input_signature=(rows,))
-        self._draws = tf.function(self._map_blocks, input_signature=(rows, index, index, *keeps))
+        self._draws = tf.function(self._map_blocks, input_signature=(rows, index, index, *noises))
 
     def deterministic(self, rows: Floats) -> Array:
         """Probabilities `(N, C)` of the pass without dropout."""
@@ -64,36 +67,36 @@ class Graph:
     def draws(self, blocks: Blocks) -> Array:
         """Probabilities `(B, PASSES, C)` of every pass of every block."""
         rows = blocks.rows.astype(self._plan.dtype)
-        return np.asarray(self._draws(rows, blocks.row, blocks.mask, *blocks.keeps))
+        return np.asarray(self._draws(rows, blocks.row, blocks.share, *blocks.noises))
 
     def _map_rows(self, rows: Any) -> Any:
         def one(row: Any) -> Any:
             slots = {SOURCE: row[None]}
             for step in self._plan.steps:
                 inputs = [slots[slot] for slot in step.inputs]
-                slots[step.output] = inputs[0] if step.mask is not None else _call(step, inputs)
+                slots[step.output] = inputs[0] if step.noise is not None else _call(step, inputs)
             return slots[self._plan.result][0]
 
         return tf.map_fn(one, rows, fn_output_signature=self._plan.result_dtype)
 
-    def _map_blocks(self, rows: Any, row: Any, mask: Any, *keeps: Any) -> Any:
+    def _map_blocks(self, rows: Any, row: Any, share: Any, *noises: Any) -> Any:
         once = self._once(rows)
 
         def one(block: Any) -> Any:
             slots = {slot: values[block[0]] for slot, values in once.items()}
-            remaining = iter(keeps)
+            remaining = iter(noises)
             for step in self._plan.steps:
                 if not step.random:
                     continue
                 inputs = [_all_passes(slots[slot]) for slot in step.inputs]
-                if step.mask is None:
+                if step.noise is None:
                     slots[step.output] = _call(step, inputs)
                 else:
-                    keep = tf.cast(next(remaining)[block[1]], inputs[0].dtype)
-                    slots[step.output] = step.layer.drop(inputs[0], keep)
+                    noise = tf.cast(next(remaining)[block[1]], inputs[0].dtype)
+                    slots[step.output] = step.layer.drop(inputs[0], noise)
             return slots[self._plan.result]
 
-        return tf.map_fn(one, (row, mask), fn_output_signature=self._plan.result_dtype)
+        return tf.map_fn(one, (row, share), fn_output_signature=self._plan.result_dtype)
 
     def _once(self, rows: Any) -> dict[int, Any]:
         """What is the same in all passes, once a row: by slot `(N, 1, …)`."""
@@ -117,7 +120,7 @@ def _check(step: Step) -> None:
         NetworkError: a layer that is not known to be free of randomness and side effects.
     """
     layer = step.layer
-    if step.mask is not None or isinstance(layer, FormulaLayer):
+    if step.noise is not None or isinstance(layer, FormulaLayer):
         return
     if not is_keras(layer, KERNELS.keys() | FIXED_SHAPE):
         raise NetworkError(

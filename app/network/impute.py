@@ -22,10 +22,11 @@ class Impute(FormulaLayer):
         super().__init__(**kwargs)
         self.values = list(values)
 
-    def compute(self, xp: Any, inputs: Any) -> Any:
+    def compute(self, xp: Any, *inputs: Any) -> Any:
         """`(…, F)` → `(…, F)`."""
+        (rows,) = inputs
         constants = [np.nan if value is None else value for value in self.values]
-        return xp.where(xp.isnan(inputs), np.array(constants, self.compute_dtype), inputs)
+        return xp.where(xp.isnan(rows), np.array(constants, self.compute_dtype), rows)
 
     def get_config(self) -> dict[str, Any]:
         """The constants travel in the configuration."""

@@ -180,7 +180,7 @@ OPERATORS = frozenset({"Add", "Subtract", "Multiply"})
 def kernel_of(layer: Any) -> Kernel | None:
     """The kernel of a layer as it is configured, or None where it has none."""
     if isinstance(layer, FormulaLayer):
-        return lambda x: layer.compute(np, x)
+        return lambda *xs: layer.compute(np, *xs)
     return KERNELS[type(layer).__name__](layer) if is_keras(layer, KERNELS) else None
 
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.errors import BundleError
 from app.network.document import strict_json
-from app.values import MAX_SEED, Calibration, Feature, Identity, Signature
+from app.values import MAX_SEED, Calibration, Feature, Identity, Rule, Signature
 
 MANIFEST_FILE = "bundle.json"
 NETWORK_FILE = "model.keras"
@@ -31,14 +31,6 @@ class GoldenRow:
     deterministic: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A domain fact as data: the reason holds where every named feature has its value."""
-
-    reason: str
-    when: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)

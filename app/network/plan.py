@@ -12,8 +12,7 @@ from typing import Any
 import keras
 
 from app.errors import NetworkError
-from app.network.mc import MCAlphaDropout, MCDropout, mask_shape
-from app.network.stream import threshold
+from app.network.mc import MONTE_CARLO
 
 SOURCE = 0
 """The slot that holds the rows."""
@@ -26,8 +25,8 @@ class Step:
     layer: Any
     inputs: tuple[int, ...]
     output: int
-    mask: tuple[int, ...] | None
-    """Shape of one pass' mask, for a Monte-Carlo call; else None."""
+    noise: tuple[int, ...] | None
+    """Shape of one pass' noise, for a Monte-Carlo call; else None."""
     random: bool
     """Whether the output differs between passes."""
     units: int
@@ -53,13 +52,22 @@ class Plan:
     @property
     def calls(self) -> tuple[Step, ...]:
         """The Monte-Carlo calls; a call's position here is its key in the random stream."""
-        return tuple(step for step in self.steps if step.mask is not None)
+        return tuple(step for step in self.steps if step.noise is not None)
 
     @property
     def result_dtype(self) -> str:
         """Of the probabilities as the network gives them."""
+        return self._last.dtype
+
+    @property
+    def outlet(self) -> str:
+        """The name of the layer that gives the probabilities."""
+        return str(self._last.layer.name)
+
+    @property
+    def _last(self) -> Step:
         (step,) = (step for step in self.steps if step.output == self.result)
-        return step.dtype
+        return step
 
     @property
     def widest(self) -> int:
@@ -107,16 +115,13 @@ class _Planner:
 
     def step(self, node: Any, inputs: tuple[int, ...]) -> int:
         layer, output = node.operation, self.slots
-        monte_carlo = type(layer) in (MCDropout, MCAlphaDropout)
-        mask = None
-        if monte_carlo:
-            threshold(layer.rate)
-            mask = mask_shape(layer, _tensors(node)[0].shape)
+        monte_carlo = type(layer) in MONTE_CARLO
+        noise = layer.unit_shape(_tensors(node)[0].shape) if monte_carlo else None
         random = monte_carlo or not self.random.isdisjoint(inputs)
         spec, given = node.outputs[0], node.arguments.args
         listed = bool(given) and isinstance(given[0], list | tuple)
         units, dtype = math.prod(spec.shape[1:]), str(spec.dtype)
-        self.steps.append(Step(layer, inputs, output, mask, random, units, dtype, listed))
+        self.steps.append(Step(layer, inputs, output, noise, random, units, dtype, listed))
         self.random |= {output} if random else set()
         self.slots += 1
         return output

@@ -26,7 +26,7 @@ class Stacked:
     @classmethod
     def of(cls, plan: Plan) -> "Stacked | None":
         """The execution of a plan, or None if one of its layers has no kernel."""
-        kernels = {step.output: kernel_of(step.layer) for step in plan.steps if step.mask is None}
+        kernels = {step.output: kernel_of(step.layer) for step in plan.steps if step.noise is None}
         found = {slot: kernel for slot, kernel in kernels.items() if kernel is not None}
         return cls(plan, found) if len(found) == len(kernels) else None
 
@@ -34,7 +34,7 @@ class Stacked:
         """Probabilities `(N, C)` of the pass without dropout."""
         slots = self._source(rows)
         for step in self._plan.steps:
-            if step.mask is None:
+            if step.noise is None:
                 slots[step.output] = self._apply(step, slots)
             else:
                 slots[step.output] = slots[step.inputs[0]]
@@ -50,16 +50,16 @@ class Stacked:
         return np.concatenate([self._draws(once, blocks, chunk) for chunk in chunks])
 
     def _draws(self, once: dict[int, Array], blocks: Blocks, chunk: slice) -> Array:
-        row, mask = blocks.row[chunk], blocks.mask[chunk]
+        row, share = blocks.row[chunk], blocks.share[chunk]
         slots = {slot: values[row] for slot, values in once.items()}
-        keeps = iter(blocks.keeps)
+        noises = iter(blocks.noises)
         for step in self._each:
-            if step.mask is None:
+            if step.noise is None:
                 slots[step.output] = self._apply(step, slots)
             else:
                 values = slots[step.inputs[0]]
-                keep = next(keeps)[mask].astype(values.dtype)
-                slots[step.output] = step.layer.drop(values, keep)
+                noise = next(noises)[share].astype(values.dtype)
+                slots[step.output] = step.layer.drop(values, noise)
         return slots[self._plan.result]
 
     def _apply(self, step: Step, slots: dict[int, Array]) -> Array:

@@ -1,13 +1,16 @@
-"""The random stream: which units a pass keeps, as a pure function of seed, call and pass.
+"""The random stream: the noise of a pass, as a pure function of seed, call, pass and unit.
 
 Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) with the
 key `(seed, call)`, where `call` is the ordinal of the Monte-Carlo call in topological order.
-A mask of `U` units takes `W = ceil(U / 16)` blocks of 256 bits; pass `t` reads the blocks with
-counters `t·W + 1 … (t + 1)·W`, sixteen units each, 16 bits a unit, least significant first.
-A unit is kept where its 16 bits, as an integer, are at least `round(rate · 65536)`.
+A pass of `U` units takes `W = ceil(U / V)` blocks of 256 bits, `V` units each; pass `t` reads the
+blocks with counters `t·W + 1 … (t + 1)·W`, their bits from the least significant word and bit on.
 
-Neither the row nor the batch enters, and pass `t` has the same mask whatever the number of
-passes. The drop rate is met to 2⁻¹⁷.
+A mask has 16 bits a unit (`V` = 16): a unit is kept where they, as an integer, are at least
+`round(rate · 65536)`, so the drop rate is met to 2⁻¹⁷. A normal has 64 bits a unit (`V` = 4): the
+upper 52 of them, `k`, stand for the probability `(k + ½) / 2⁵²`, whose quantile it is.
+
+Neither the row nor the batch enters, and pass `t` has the same noise whatever the number of
+passes. A call is of one kind, so masks and normals never share bits.
 """
 
 import math
@@ -16,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NetworkError
+from app.network.normal import quantile
+from app.values import Floats
 
-UNITS_PER_BLOCK = 16
+WORDS_PER_BLOCK = 4
 LEVELS = 65536
 
 
@@ -38,11 +43,22 @@ def kept(
 ) -> NDArray[np.bool_]:
     """Masks of the first `passes` passes: `(passes, *shape)`, True where a unit is kept."""
     units = math.prod(shape)
-    blocks = -(-units // UNITS_PER_BLOCK)
-    words = philox(seed, call).random_raw(passes * blocks * 4)
-    levels = words.astype("<u8", copy=False).view("<u2")
-    levels = levels.reshape(passes, blocks * UNITS_PER_BLOCK)[:, :units]
+    levels = _words(seed, call, passes, -(-units // 16)).view("<u2")[:, :units]
     return np.greater_equal(levels, threshold(rate)).reshape(passes, *shape)
+
+
+def normals(seed: int, call: int, passes: int, shape: tuple[int, ...]) -> Floats:
+    """Standard normals of the first `passes` passes: `(passes, *shape)`."""
+    units = math.prod(shape)
+    words = _words(seed, call, passes, -(-units // WORDS_PER_BLOCK))[:, :units]
+    upper = (words >> np.uint64(12)).astype(np.float64)
+    return quantile((upper + 0.5) * 2.0**-52).reshape(passes, *shape)
+
+
+def _words(seed: int, call: int, passes: int, blocks: int) -> NDArray[np.uint64]:
+    """The words of the first passes, of so many blocks each: `(passes, blocks · 4)`."""
+    words = philox(seed, call).random_raw(passes * blocks * WORDS_PER_BLOCK)
+    return words.astype("<u8", copy=False).reshape(passes, -1)
 
 
 def philox(seed: int, call: int) -> np.random.Philox:

@@ -61,14 +61,18 @@ class Batcher(Generic[Job, Result]):
         self._rate = 0.0
         self._busy = False
 
-    async def submit(self, job: Job) -> Result:
+    async def submit(self, job: Job, *, accepted: bool = False) -> Result:
         """Queue a job and wait for its result.
+
+        Args:
+            job: what is to be computed.
+            accepted: whether it goes on with a request that was begun, and so is never refused.
 
         Raises:
             Overloaded: as much work waits as the queue may hold; nothing was computed.
         """
         work = self._work(job)
-        if self._waiting and self._backlog + work > self._limits.queue:
+        if self._waiting and not accepted and self._backlog + work > self._limits.queue:
             raise Overloaded(self._retry_after())
         waiting = _Waiting(job, work, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)

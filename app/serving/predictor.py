@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from app.errors import NetworkError
 from app.serving.batcher import Batcher, Limits
+from app.serving.judge import Asked, Judge, Judged
+from app.serving.looks import Look, look_until
 from app.uncertainty.decomposition import summarise
 from app.uncertainty.guard import notices
 from app.values import Floats, Indices, Notice, Query, Signature, Summary
@@ -51,20 +53,32 @@ class Doubted:
     """The Monte-Carlo answer for `N` rows."""
 
     query: Query
-    summary: Summary
+    look: Look
+    tolerance: float | None
+    """The half-width that decided each row's passes; None where they were fixed."""
     draws: Floats | None
-    """`(T, N, C)` where asked for."""
+    """`(T, N, C)` where asked for; a row's own passes are the first ones."""
     notices: list[list[Notice]]
     """For each row."""
+    judged: Judged | None
+    """Sets and decisions of a calibrated bundle."""
+
+    @property
+    def summary(self) -> Summary:
+        """The statistics, each row's over its own passes."""
+        return self.look.summary
 
 
 class Predictor:
     """Answers for one bundle, batching what arrives together."""
 
-    def __init__(self, engine: Engine, signature: Signature, *, queue: int) -> None:
-        """Take the network, and how much work (rows × passes) may wait."""
+    def __init__(
+        self, engine: Engine, signature: Signature, *, queue: int, judge: Judge | None = None
+    ) -> None:
+        """Take the network, how much work (rows × passes) may wait, and who judges, if anyone."""
         self._engine = engine
         self._signature = signature
+        self._judge = judge
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dubito-engine")
         limits = Limits(self._thread, batch=BATCH_WORK, queue=queue)
         self._plain = Batcher[Floats, Floats](self._predict, len, limits)
@@ -81,20 +95,53 @@ class Predictor:
         probabilities = _finite(await self._plain.submit(rows))
         return Graded(probabilities, notices(rows, self._signature))
 
-    async def doubt(self, query: Query, *, keep_draws: bool = False) -> Doubted:
-        """The Monte-Carlo answer for a query; its draws as well if they are to be kept.
+    async def doubt(
+        self,
+        query: Query,
+        *,
+        tolerance: float | None = None,
+        keep_draws: bool = False,
+        asked: Asked | None = None,
+    ) -> Doubted:
+        """The Monte-Carlo answer for a query.
+
+        Args:
+            query: its passes are made, or with a tolerance are the most a row may take.
+            tolerance: lets each row stop at the first checkpoint with such a half-width.
+            keep_draws: whether its draws are answered as well.
+            asked: which sets and decisions, where there is a judge.
 
         Raises:
             Overloaded: the queue is full.
             NetworkError: the network's answer is no number.
         """
         found = notices(query.features, self._signature)
+        look, draws = await self._looked(query, tolerance, keep_draws)
+        judged = None
+        if self._judge is not None:
+            asked = asked or self._judge.usual
+            judged = self._judge.judge(query.features, look, found, asked)
+        return Doubted(query, look, tolerance, draws, found, judged)
+
+    async def _looked(
+        self, query: Query, tolerance: float | None, keep_draws: bool
+    ) -> tuple[Look, Floats | None]:
+        if tolerance is not None:
+            look = await look_until(query, tolerance, self._summary)
+            most = replace(query, passes=int(look.passes.max()))
+            return look, await self._drawn(most, accepted=True) if keep_draws else None
         if not keep_draws:
-            summary = await self._summaries.submit(query)
-            _finite(summary.mean)
-            return Doubted(query, summary, None, found)
-        draws = _finite(await self._draws.submit(query))
-        return Doubted(query, summarise(draws), draws, found)
+            return Look.of(await self._summary(query, accepted=False), query.passes), None
+        draws = await self._drawn(query, accepted=False)
+        return Look.of(summarise(draws), query.passes), draws
+
+    async def _summary(self, query: Query, *, accepted: bool) -> Summary:
+        summary = await self._summaries.submit(query, accepted=accepted)
+        _finite(summary.mean)
+        return summary
+
+    async def _drawn(self, query: Query, *, accepted: bool) -> Floats:
+        return _finite(await self._draws.submit(query, accepted=accepted))
 
     def close(self) -> None:
         """Let the batch in flight finish and end the thread."""

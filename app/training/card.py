@@ -30,14 +30,15 @@ def card(
     sections = [
         f"# {manifest.name}, version {manifest.version}",
         "Digest: `{digest}`",
-        _summary(manifest, weights),
+        summary(manifest, weights),
         "## What it is for",
         " ".join((*layout.notes, UNLIKE)),
         "## Features",
-        _table(("feature", "also", "unit", "training saw", "missing"), _features(manifest)),
+        table_of(("feature", "also", "unit", "training saw", "missing"), feature_cells(manifest)),
         f"## Held-out figures ({len(split.test):,} rows)",
-        _table(("metric", "deterministic", "Monte Carlo", "meaning"), _figures(manifest)),
+        table_of(("metric", "deterministic", "Monte Carlo", "meaning"), figure_cells(manifest)),
         _evaluation(manifest, table, split),
+        *_decisions(manifest),
         "## How it was trained",
         _data(manifest, split),
         f"```\n{trained.command}\n```",
@@ -47,7 +48,8 @@ def card(
     return "\n\n".join(sections) + "\n"
 
 
-def _features(manifest: Manifest) -> Iterable[Sequence[str]]:
+def feature_cells(manifest: Manifest) -> Iterable[Sequence[str]]:
+    """The rows of the table of features."""
     for feature in manifest.features:
         seen = feature.seen
         replaced = "" if feature.imputed is None else f"becomes {feature.imputed:g}"
@@ -60,13 +62,15 @@ def _features(manifest: Manifest) -> Iterable[Sequence[str]]:
         )
 
 
-def _figures(manifest: Manifest) -> Iterable[Sequence[str]]:
+def figure_cells(manifest: Manifest) -> Iterable[Sequence[str]]:
+    """The rows of the table of held-out figures."""
     plain, monte_carlo = manifest.metrics["deterministic"], manifest.metrics["mc"]
     for name, meaning in METRICS.items():
         yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
 
 
-def _summary(manifest: Manifest, weights: int) -> str:
+def summary(manifest: Manifest, weights: int) -> str:
+    """What the bundle is, in a sentence."""
     return (
         f"Classifies rows of {len(manifest.features)} features into {', '.join(manifest.classes)} "
         f"with Monte-Carlo dropout: {weights:,} weights, {manifest.passes} passes by default."
@@ -75,9 +79,10 @@ def _summary(manifest: Manifest, weights: int) -> str:
 
 def _data(manifest: Manifest, split: Split) -> str:
     trained = manifest.trained
+    held = f", {len(split.calibration):,} for calibration" if len(split.calibration) else ""
     return (
         f"On {trained.data}: {trained.rows:,} rows ({len(split.fit):,} fitted, "
-        f"{len(split.validation):,} for validation), digest `{trained.data_digest}`."
+        f"{len(split.validation):,} for validation{held}), digest `{trained.data_digest}`."
     )
 
 
@@ -92,16 +97,55 @@ def _evaluation(manifest: Manifest, table: Table, split: Split) -> str:
     )
 
 
-def _recipe(recipe: Recipe) -> str:
-    shape = recipe.architecture
-    return (
-        f"Hidden layers of {', '.join(map(str, shape.widths))} units ({shape.activation}), dropout "
-        f"{shape.rate:g}; {recipe.optimizer}, learning rate {recipe.learning_rate:g}, weight decay "
-        f"{recipe.weight_decay:g}, batches of {recipe.batch}, at most {recipe.epochs} epochs, "
-        f"early stopping after {recipe.patience} without improvement, best weights kept."
+def _decisions(manifest: Manifest) -> Iterable[str]:
+    """What the calibration part promises, if there was one."""
+    calibration = manifest.calibration
+    if calibration is None:
+        return
+    policy = calibration.policy
+    yield "## Sets and decisions"
+    yield (
+        f"Calibrated on {len(calibration.labels):,} rows with {calibration.passes} passes; fewer "
+        f"passes promise nothing. Prediction sets: {', '.join(calibration.scores)}; coverage "
+        f"{calibration.coverage:g} unless asked otherwise, on average over loans exchangeable with "
+        "these rows and over their draw."
+    )
+    yield (
+        f"Each line by itself: with {policy.confidence:.0%} confidence over the draw of the "
+        "calibration rows, at most the target of the automated grades is wrong, for loans "
+        "exchangeable with them."
+    )
+    yield table_of(
+        ("target", "automated", "wrong among them (calibration rows)"),
+        [
+            (f"{promise.target:.1%}", f"{promise.automated:.1%}", f"{promise.wrong:.2%}")
+            for promise in policy.promises
+        ],
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _recipe(recipe: Recipe) -> str:
+    fitted = (
+        f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, weight decay "
+        f"{recipe.weight_decay:g}, batches of {recipe.batch}, at most {recipe.epochs} epochs"
+    )
+    if recipe.grader is not None:
+        grader = recipe.grader
+        return (
+            f"The {grader.kept} hypotheses about a loan that fit best, scored by layers of "
+            f"{grader.scored} and {grader.judged} units (dropout {grader.judged_rate:g}, one mask "
+            f"for a row's hypotheses), and a general view of {grader.general} units (dropout "
+            f"{grader.general_rate:g}); {fitted}, weights averaged with momentum {recipe.average}."
+        )
+    shape = recipe.architecture
+    return (
+        f"Hidden layers of {', '.join(map(str, shape.widths))} units ({shape.activation}), dropout "
+        f"{shape.rate:g}; {fitted}, early stopping after {recipe.patience} without improvement, "
+        "best weights kept."
+    )
+
+
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

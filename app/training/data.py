@@ -58,7 +58,7 @@ def read_table(path: Path | None, layout: Layout) -> Table:
     Raises:
         DataError: the file cannot be read, or a column is missing or has a value it may not have.
     """
-    source, sheet = _dataset(layout) if path is None else (path.name, _file(path))
+    source, sheet = _dataset(layout) if path is None else (path.name, read_sheet(path))
     *places, target = layout.places(sheet.header)
     cells = sheet.column(target)
     if not cells:
@@ -66,7 +66,7 @@ def read_table(path: Path | None, layout: Layout) -> Table:
     labels = class_indices(cells, layout)
     columns = zip(places, layout.features, strict=True)
     features = np.column_stack([numbers(sheet.column(at), column) for at, column in columns])
-    return Table(features, labels, source, _digest(features, labels, layout))
+    return Table(features, labels, source, digest_of(features, labels, layout))
 
 
 def select(table: Table, indices: Indices) -> Table:
@@ -74,7 +74,8 @@ def select(table: Table, indices: Indices) -> Table:
     return replace(table, features=table.features[indices], labels=table.labels[indices])
 
 
-def _digest(features: Floats, labels: Indices, layout: Layout) -> str:
+def digest_of(features: Floats, labels: Indices, layout: Layout) -> str:
+    """The digest of rows `(N, F)` and their labels `(N,)`, see `Table`."""
     names = [[column.name for column in layout.features], layout.classes]
     digest = hashlib.sha256(json.dumps(names).encode())
     digest.update(features.astype("<f8").tobytes())
@@ -90,8 +91,12 @@ def _dataset(layout: Layout) -> tuple[str, Sheet]:
     return source, Sheet(list(frame.columns), lambda place: frame.iloc[:, place].tolist())
 
 
-def _file(path: Path) -> Sheet:
-    """The format is known by the first bytes, whatever the file is called."""
+def read_sheet(path: Path) -> Sheet:
+    """Read a file's columns; its format is known by the first bytes, whatever it is called.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -1,6 +1,7 @@
 """Fitting a network: Keras' own training, then Monte-Carlo layers in place of the plain ones."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,8 +9,12 @@ import tensorflow as tf
 
 from app.network.architecture import build
 from app.network.conversion import with_monte_carlo
+from app.network.loans.grader import Parts, build_grader
+from app.network.loans.ratebook import RateBook
 from app.training.data import Table
 from app.training.recipe import Recipe
+
+STEM_ROWS = 64
 
 
 def fit(
@@ -19,7 +24,9 @@ def fit(
     imputed: Sequence[float | None],
     classes: int,
     seed: int,
+    book: RateBook | None = None,
     verbose: str | int = "auto",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
     """Train on one part, watch the other, return the network with Monte-Carlo layers.
 
@@ -33,31 +40,58 @@ def fit(
         imputed: what stands for a missing value, by column, or None.
         classes: number of classes.
         seed: of initial weights, dropout and shuffling; below 2³².
+        book: the lender's rate book, for a recipe with a grader.
         verbose: Keras' progress bar.
+        callbacks: told of every epoch besides early stopping; they draw no random numbers.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    model = build(
-        recipe.architecture, training.features, imputed, classes, recipe.feature_layer(), seed
-    )
+    parts = _parts(recipe, training, imputed, classes, seed, book)
     steps = recipe.epochs * -(-len(training.labels) // recipe.batch)
-    model.compile(
+    parts.head.compile(
         optimizer=recipe.make_optimizer(steps),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    model.fit(
-        *_arrays(training),
-        validation_data=_arrays(validation),
+    parts.head.fit(
+        *_arrays(parts, training),
+        validation_data=_arrays(parts, validation),
         batch_size=recipe.batch,
         epochs=recipe.epochs,
-        callbacks=[
-            keras.callbacks.EarlyStopping(patience=recipe.patience, restore_best_weights=True)
-        ],
+        callbacks=[*_callbacks(recipe), *callbacks],
         verbose=verbose,
     )
-    return with_monte_carlo(model)
+    if recipe.average is not None:
+        parts.head.optimizer.finalize_variable_values(parts.head.trainable_variables)
+    return with_monte_carlo(parts.model)
 
 
-def _arrays(table: Table) -> tuple[np.ndarray, np.ndarray]:
-    return table.features.astype(np.float32), table.labels
+def _parts(
+    recipe: Recipe,
+    training: Table,
+    imputed: Sequence[float | None],
+    classes: int,
+    seed: int,
+    book: RateBook | None,
+) -> Parts:
+    rows = training.features
+    if recipe.grader is not None and book is not None:
+        return build_grader(recipe.grader, book, rows, imputed, classes, seed)
+    layer = recipe.feature_layer()
+    model = build(recipe.architecture, rows, imputed, classes, layer, seed)
+    return Parts(model, stem=None, head=model)
+
+
+def _callbacks(recipe: Recipe) -> list[keras.callbacks.Callback]:
+    """Early stopping, save where averaged weights are what is wanted in the end."""
+    if recipe.average is not None:
+        return []
+    return [keras.callbacks.EarlyStopping(patience=recipe.patience, restore_best_weights=True)]
+
+
+def _arrays(parts: Parts, table: Table) -> tuple[Any, np.ndarray]:
+    """What the head is fitted on: what the stem makes of the rows is computed once."""
+    if parts.stem is None:
+        return table.features.astype(np.float32), table.labels
+    made = parts.stem.predict(table.features, batch_size=STEM_ROWS, verbose=0)
+    return [values.astype(np.float32) for values in made], table.labels

@@ -46,7 +46,7 @@ class Layout:
             DataError: a column is missing, or stands there twice (its alias counts).
         """
         wanted = [*map(_names, self.features), self.target]
-        return [_place([name.strip() for name in header], names) for names in wanted]
+        return [place([name.strip() for name in header], names) for names in wanted]
 
 
 LOANS = Layout(
@@ -59,7 +59,7 @@ LOANS = Layout(
 )
 
 
-def numbers(cells: Sequence[object], column: Column) -> Floats:
+def numbers(cells: Sequence[object], column: Column, minimum: float = 0.0) -> Floats:
     """Cells `(N,)`, text or numbers, as float64 `(N,)`; NaN where a nullable value is missing.
 
     Raises:
@@ -71,8 +71,8 @@ def numbers(cells: Sequence[object], column: Column) -> Floats:
         raise DataError(f"{_described(_names(column))} has no value in any row")
     _refuse(column, "has no value", missing & (not column.nullable))
     _refuse(column, "is infinite", np.isinf(values))
-    outside = (values < 0) | (values > column.maximum)
-    _refuse(column, f"is not between 0 and {column.maximum:g}", outside)
+    outside = (values < minimum) | (values > column.maximum)
+    _refuse(column, f"is not between {minimum:g} and {column.maximum:g}", outside)
     if column.kind == "integer":
         _refuse(column, "is not a whole number", np.floor(values) < values)
     return values
@@ -107,12 +107,17 @@ def _described(names: tuple[str, ...]) -> str:
     return f"{name} ({', '.join(aliases)})" if aliases else name
 
 
-def _place(header: Sequence[str], names: tuple[str, ...]) -> int:
-    found = [place for place, name in enumerate(header) if name in names]
+def place(header: Sequence[str], names: tuple[str, ...]) -> int:
+    """The position in the header of the one column that has one of these names.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    found = [at for at, name in enumerate(header) if name in names]
     if not found:
         raise DataError(f"there is no column {_described(names)}")
     if len(found) > 1:
-        both = " and ".join(header[place] for place in found)
+        both = " and ".join(header[at] for at in found)
         raise DataError(f"{_described(names)} stands in more than one column: {both}")
     return found[0]
 

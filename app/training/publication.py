@@ -1,6 +1,6 @@
 """From a recipe and a table to a published bundle: split, fit, evaluate, describe, write."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
 from pathlib import Path
 
@@ -13,16 +13,20 @@ from app.network.catalog import versions
 from app.network.engine import Engine
 from app.network.environment import pin_arithmetic
 from app.network.golden import golden_rows
-from app.network.manifest import GoldenRow, Manifest, Provenance, Rule
+from app.network.loans.decoding import learn_book
+from app.network.manifest import GoldenRow, Manifest, Provenance
+from app.network.temperature import fold
+from app.training.calibrating import calibrate, temperature_of
 from app.training.card import card
 from app.training.data import Table, select
 from app.training.evaluation import score
 from app.training.fit import fit
 from app.training.layout import Layout
+from app.training.logs import curves
 from app.training.recipe import Recipe
 from app.training.seen import seen
 from app.training.split import Split, split_rows
-from app.values import Feature, Query
+from app.values import Calibration, Feature, Query, Rule, Signature
 
 GOLDEN = 4
 """Golden rows besides the most uncertain one and one with a missing value."""
@@ -49,6 +53,8 @@ class Job:
     """As it can be given again."""
     verbose: str | int = "auto"
     """Keras' progress bar."""
+    logs: Path | None = None
+    """Folder of the curves that TensorBoard shows, if they are wanted."""
 
 
 def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
@@ -61,13 +67,12 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
     number = job.version or max(versions(job.out, job.name), default=0) + 1
     bundle.check_free(job.out, job.name, number)
     pin_arithmetic()
-    split = split_rows(table.labels, job.split_seed)
+    split = split_rows(table.labels, job.split_seed, calibrated=job.recipe.calibrated)
     features = _features(job.layout, table, split)
-    fitted, watched = select(table, split.fit), select(table, split.validation)
-    imputed = [feature.imputed for feature in features]
-    classes = len(job.layout.classes)
-    model = fit(job.recipe, fitted, watched, imputed, classes, job.seed, job.verbose)
+    job, model = _fitted(job, table, split, features)
     engine = Engine(model)
+    watched, rules = select(table, split.validation), _rules(job.layout)
+    calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
     manifest = Manifest(
         format=1,
         name=job.name,
@@ -75,14 +80,52 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
         features=features,
         classes=job.layout.classes,
         passes=job.recipe.passes,
-        calibration=None,
-        rules=tuple(Rule(reason, when) for reason, when in job.layout.rules.items()),
+        calibration=calibration,
+        rules=rules,
         golden=_golden(engine, watched, job.recipe.passes),
         metrics=_metrics(engine, select(table, split.test), job),
         trained=_provenance(job, table),
         network_sha256="",
     )
     return _write(job, manifest, model, table, split)
+
+
+def _fitted(
+    job: Job, table: Table, split: Split, features: tuple[Feature, ...]
+) -> tuple[Job, keras.Model]:
+    """The network, its temperature folded in; the job as it could be done on these rows."""
+    fitted, watched = select(table, split.fit), select(table, split.validation)
+    classes, book = len(job.layout.classes), None
+    if job.recipe.grader is not None:
+        book = learn_book(fitted.features, fitted.labels, classes)
+        job = job if book else replace(job, recipe=job.recipe.without_grader())
+    model = fit(
+        job.recipe,
+        fitted,
+        watched,
+        [feature.imputed for feature in features],
+        classes,
+        job.seed,
+        book,
+        verbose=job.verbose,
+        callbacks=curves(job.logs, job.seed),
+    )
+    if job.recipe.calibrated:
+        fold(model, temperature_of(Engine(model), watched, job.recipe.passes))
+    return job, model
+
+
+def _calibration(
+    job: Job, table: Table, split: Split, engine: Engine, signature: Signature
+) -> Calibration | None:
+    if not job.recipe.calibrated:
+        return None
+    watched, held = select(table, split.validation), select(table, split.calibration)
+    return calibrate(engine, watched, held, signature, _rules(job.layout), job.recipe.passes)
+
+
+def _rules(layout: Layout) -> tuple[Rule, ...]:
+    return tuple(Rule(reason, when) for reason, when in layout.rules.items())
 
 
 def _write(

@@ -1,13 +1,14 @@
 """How a network is trained: architecture, optimiser, epochs."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import keras
 
 from app.network.architecture import Architecture
 from app.network.loans.features import LoanFeatures
+from app.network.loans.grader import Grader
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 
@@ -26,6 +27,8 @@ class Recipe:
     """Everything about a training but data and seeds; the defaults are the study's."""
 
     architecture: Architecture = STUDY
+    grader: Grader | None = None
+    """Instead of the architecture: the network that reads loans by their lender's rate book."""
     features: Literal["plain", "loan"] = "plain"
     """The nine numbers as they are, or their logs and ratios inside the network."""
     optimizer: Optimizer = "adamw"
@@ -34,13 +37,24 @@ class Recipe:
     """Decoupled (Loshchilov & Hutter 2019); Keras' own default for AdamW."""
     momentum: float = 0.9
     """Of SGD, Nesterov's kind."""
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "warm"] = "constant"
+    """Of the learning rate; `warm` is the cosine after a twentieth of rising steps."""
+    clip: float | None = None
+    """Largest norm of a weight's gradient."""
+    average: float | None = None
+    """Momentum of an exponential moving average of the weights, which the network then gets."""
     batch: int = 16
     epochs: int = 5
     patience: int = 5
     """Epochs without a better validation loss after which training stops."""
     passes: int = 100
     """Default number of passes of the bundle."""
+    calibrated: bool = False
+    """Whether a part is kept to calibrate probabilities, sets and decisions on."""
+
+    def without_grader(self) -> "Recipe":
+        """For loans whose lender's rate book cannot be read: the next best network."""
+        return replace(RECIPES["residual"], passes=self.passes, calibrated=self.calibrated)
 
     def feature_layer(self) -> keras.layers.Layer | None:
         """The layer of domain features, if there is one."""
@@ -58,16 +72,34 @@ class Recipe:
                 PenaltyWarning,
                 stacklevel=2,
             )
-        rate: Any = self.learning_rate
-        if self.schedule == "cosine":
-            rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
+        rate = self._rate(steps)
+        common: dict[str, Any] = {"clipnorm": self.clip}
+        if self.average is not None:
+            common |= {"use_ema": True, "ema_momentum": self.average}
         match self.optimizer:
             case "adamw":
-                return keras.optimizers.AdamW(rate, weight_decay=self.weight_decay)
+                return keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, **common)
             case "adam":
-                return keras.optimizers.Adam(rate)
+                return keras.optimizers.Adam(rate, **common)
             case "sgd":
-                return keras.optimizers.SGD(rate, momentum=self.momentum, nesterov=True)
+                return keras.optimizers.SGD(rate, momentum=self.momentum, nesterov=True, **common)
+
+    def _rate(self, steps: int) -> Any:
+        """The learning rate, or its course over `steps` steps."""
+        decay = keras.optimizers.schedules.CosineDecay
+        match self.schedule:
+            case "constant":
+                return self.learning_rate
+            case "cosine":
+                return decay(self.learning_rate, steps)
+            case "warm":
+                rising = max(1, steps // 20)
+                return decay(
+                    self.learning_rate / 300,
+                    steps - rising,
+                    warmup_target=self.learning_rate,
+                    warmup_steps=rising,
+                )
 
 
 RECIPES = {
@@ -84,5 +116,18 @@ RECIPES = {
         epochs=60,
         patience=60,
     ),
+    "lattice": Recipe(
+        grader=Grader(),
+        features="loan",
+        learning_rate=3e-3,
+        weight_decay=0.1,
+        schedule="warm",
+        clip=1.0,
+        average=0.995,
+        batch=128,
+        epochs=16,
+        patience=16,
+        calibrated=True,
+    ),
 }
-"""By name: the study's own training, and the one of the better network."""
+"""By name: the study's own training, a better network of its kind, and the best."""

@@ -11,21 +11,28 @@ from app.values import Indices
 
 SHARE = 0.2
 """Of all rows for the test, then of what is left for validation."""
+CALIBRATION_SHARE = 2 / 3
+"""Of the validation part, where sets and decisions are calibrated."""
 MAX_SPLIT_SEED = 2**32 - 1
 FEWEST_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row indices of three parts that share no row and together have every row."""
+    """Row indices of parts that share no row and together have every row."""
 
     fit: Indices
     validation: Indices
+    calibration: Indices
+    """Empty where nothing is to be calibrated."""
     test: Indices
 
 
-def split_rows(labels: Indices, split_seed: int) -> Split:
+def split_rows(labels: Indices, split_seed: int, *, calibrated: bool = False) -> Split:
     """Draw the parts, stratified by the labels `(N,)`: a fifth for the test, a fifth of the rest.
+
+    That second fifth is for validation; where there is to be a calibration, it takes two thirds of
+    it.
 
     The test part is scikit-learn's `train_test_split(arange(N), test_size=0.2, stratify=labels,
     random_state=split_seed)`, save where that raises because a class is too rare (see `_strata`).
@@ -39,14 +46,19 @@ def split_rows(labels: Indices, split_seed: int) -> Split:
     if len(labels) < FEWEST_ROWS:
         raise DataError(f"a split needs at least {FEWEST_ROWS} rows")
     rest, test = _cut(np.arange(len(labels)), labels, split_seed)
-    fit, validation = _cut(rest, labels[rest], split_seed)
-    return Split(fit, validation, test)
+    fit, watched = _cut(rest, labels[rest], split_seed)
+    if not calibrated:
+        return Split(fit, watched, np.arange(0), test)
+    validation, calibration = _cut(watched, labels[watched], split_seed, CALIBRATION_SHARE)
+    return Split(fit, validation, calibration, test)
 
 
-def _cut(rows: Indices, labels: Indices, seed: int) -> tuple[Indices, Indices]:
-    """Rows `(N,)` in two parts, the second of `ceil(N / 5)` rows; labels `(N,)` are the rows'."""
-    strata = _strata(labels, math.ceil(SHARE * len(rows)))
-    kept, taken = train_test_split(rows, test_size=SHARE, stratify=strata, random_state=seed)
+def _cut(
+    rows: Indices, labels: Indices, seed: int, share: float = SHARE
+) -> tuple[Indices, Indices]:
+    """Rows `(N,)` with labels `(N,)` in two parts, the second of `ceil(share · N)` rows."""
+    strata = _strata(labels, math.ceil(share * len(rows)))
+    kept, taken = train_test_split(rows, test_size=share, stratify=strata, random_state=seed)
     return kept, taken
 
 

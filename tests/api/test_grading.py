@@ -27,7 +27,8 @@ CLASSES = list("ABCDEFG")
 UNCERTAINTY = ["predictive_entropy", "expected_entropy", "mutual_information", "variation_ratio"]
 IDENTITY = {"id", "grade", "warnings", "model"}
 PLAIN = IDENTITY | {"probabilities"}
-DOUBTED = IDENTITY | {"mean", "std", "passes", "seed", "uncertainty"}
+JUDGED = {"prediction_set", "decision"}
+DOUBTED = IDENTITY | JUDGED | {"mean", "std", "passes", "seed", "precision", "uncertainty"}
 Loan = dict[str, Any]
 
 
@@ -189,8 +190,9 @@ def test_one_pass_has_no_deviation(client: TestClient, loan: Loan) -> None:
 def test_answers_have_the_design_pages_members(
     client: TestClient, bundle: Bundle, loan: Loan
 ) -> None:
-    """Every member is there and no other: no prediction set or decision before they are built."""
-    model = {"name": "loan-grade", "version": 2, "digest": bundle.manifest.identity.digest}
+    """Every member is there and no other."""
+    identity = bundle.manifest.identity
+    model = {"name": "loan-grade", "version": identity.version, "digest": identity.digest}
     graded = ask(client, "/predict", loan)
     doubted = ask(client, "/predict/mc", loan)
     drawn = ask(client, "/predict/mc", loan, draws="true", passes=3)
@@ -222,10 +224,10 @@ def test_identifiers_sort_by_time(client: TestClient, loan: Loan, route: str) ->
     assert abs((UUID(found[-1]).int >> 80) / 1000 - time.time()) < 60
 
 
-@pytest.mark.parametrize("value", [14_400_000, 999, 40_000.01, 0])
+@pytest.mark.parametrize("value", [14_400_000, 499, 80_000.01, 0])
 @pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
 def test_out_of_range_is_told(client: TestClient, loan: Loan, route: str, value: float) -> None:
-    """A value that training has not seen is graded, with the range it has seen."""
+    """A value far from what training has seen is graded, with the range it has seen."""
     answer = ask(client, route, loan | {"loan_amount": value})
     assert [
         {
@@ -238,9 +240,9 @@ def test_out_of_range_is_told(client: TestClient, loan: Loan, route: str, value:
     ] == answer["warnings"]
 
 
-@pytest.mark.parametrize("value", [1000, 40_000])
+@pytest.mark.parametrize("value", [500, 1000, 40_000, 80_000])
 def test_the_ends_of_the_range_are_inside(client: TestClient, loan: Loan, value: float) -> None:
-    """What training has seen is no reason to warn."""
+    """What training has seen is no reason to warn, nor is what lies close to it."""
     assert [] == ask(client, "/predict", loan | {"loan_amount": value})["warnings"]
 
 

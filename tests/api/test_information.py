@@ -25,6 +25,7 @@ def test_the_model_is_described(client: TestClient, bundle: Bundle) -> None:
     assert asdict(manifest.identity) == identity
     assert features == described["features"]
     assert list(manifest.classes) == described["classes"]
+    assert (manifest.calibration is None) == (described["calibration"] is None)
     assert manifest.metrics == described["metrics"]
     assert asdict(manifest.trained) == described["trained"]
     assert asdict(bundle.environment) == described["environment"]

@@ -1,7 +1,6 @@
 """From plain dropout to Monte-Carlo dropout: weights, calls and normalisation stay."""
 
 from typing import Any
-from unittest.mock import patch
 
 import keras
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from app.network.conversion import with_monte_carlo
 from app.network.mc import MCAlphaDropout, MCDropout
-from tests.networks import FEATURES, called, filled, plain, rows
+from tests.networks import FEATURES, called, filled, inert, plain, rows
 
 layers = keras.layers
 CHOICES: dict[str, dict[str, Any]] = {
@@ -19,15 +18,6 @@ CHOICES: dict[str, dict[str, Any]] = {
     "residual": {"residual": True, "placement": "hidden"},
     "loan": {"loan": True},
 }
-
-
-def inert(model: Any, features: Any) -> Any:
-    """Keras' own call with the Monte-Carlo layers left out."""
-    with (
-        patch.object(MCDropout, "call", lambda self, inputs, training=None: inputs),
-        patch.object(MCAlphaDropout, "call", lambda self, inputs, training=None: inputs),
-    ):
-        return called(model, features)
 
 
 @pytest.mark.parametrize("name", list(CHOICES))

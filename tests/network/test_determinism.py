@@ -90,14 +90,14 @@ def check(name: str, count: int, record: Record) -> None:
 
 
 @pytest.mark.claim("determinism", test=150, proof=10_000)
-@pytest.mark.parametrize("name", ["study", "2", "wide"])
+@pytest.mark.parametrize("name", ["study", "2", "wide", "gaussian"])
 def test_neighbours_change_no_bit(name: str, count: int, record_property: Record) -> None:
     """Rows in random batches from eight threads equal the row alone, bit for bit."""
     check(name, count, record_property)
 
 
 @pytest.mark.claim("determinism", test=6, proof=500)
-@pytest.mark.parametrize("name", ["gelu", "convolution"])
+@pytest.mark.parametrize("name", ["gelu", "convolution", "spatial"])
 def test_neighbours_change_no_bit_in_the_general_execution(
     name: str, count: int, record_property: Record
 ) -> None:
@@ -141,7 +141,7 @@ def test_the_memory_layout_of_rows_changes_no_bit(name: str, layout: str) -> Non
     assert (engine(name).predict(same) == engine(name).predict(features)).all()
 
 
-@pytest.mark.parametrize("name", ["study", "2", "wide", "nested", "gelu"])
+@pytest.mark.parametrize("name", ["study", "2", "wide", "nested", "gaussian", "gelu", "spatial"])
 def test_fewer_draws_are_the_first_of_more(name: str) -> None:
     """The draws of T passes are the first T of 300, bit for bit."""
     features = np.nan_to_num(pool()[:5])
@@ -150,7 +150,7 @@ def test_fewer_draws_are_the_first_of_more(name: str) -> None:
         assert (engine(name).draws(Query(features, passes, 8)) == longest[:passes]).all()
 
 
-@pytest.mark.parametrize("name", ["study", "2", "gelu"])
+@pytest.mark.parametrize("name", ["study", "2", "gaussian", "gelu"])
 def test_a_row_alone_has_the_draws_it_has_in_a_batch(name: str) -> None:
     """Draws themselves, not only their statistics, are equal to the last bit."""
     features = np.nan_to_num(pool()[-12:])
@@ -222,7 +222,7 @@ def test_another_process_gives_the_same_bits(start: str) -> None:
     """A restart answers the same to the last bit, whatever number of threads is asked for."""
     from tests.networks import answers
 
-    names = ["study", "2", "wide", "selu", "gelu", "convolution"]
+    names = ["study", "2", "wide", "selu", "gaussian", "gelu", "convolution", "spatial"]
     command = [sys.executable, str(ROOT / "tests" / "networks.py"), *names]
     variables = {**os.environ, **STARTS[start], "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "77"}
     done = subprocess.run(command, env=variables, capture_output=True, check=True, text=True)

@@ -38,7 +38,7 @@ def test_random_is_what_a_monte_carlo_call_reaches(name: str) -> None:
     """A step is random exactly if a Monte-Carlo call is among its ancestors or it is one."""
     reached: set[int] = set()
     for step in plan(network(name)).steps:
-        expected = step.mask is not None or bool(reached & set(step.inputs))
+        expected = step.noise is not None or bool(reached & set(step.inputs))
         assert step.random == expected
         reached |= {step.output} if expected else set()
 
@@ -240,13 +240,13 @@ def test_a_layer_called_by_keyword_runs_or_is_refused() -> None:
 def test_alpha_dropout_and_dropout_are_both_monte_carlo() -> None:
     """Both of our layers have masks, by their `noise_shape` where they have one."""
     model = stack(MCDropout(0.5), MCAlphaDropout(0.5, noise_shape=(None, 1)))
-    assert [step.mask for step in plan(model).calls] == [(9,), (1,)]
+    assert [step.noise for step in plan(model).calls] == [(9,), (1,)]
 
 
 def test_a_shared_mask_for_the_batch_is_a_mask_of_the_pass() -> None:
     """A `noise_shape` of 1 for the batch is one mask for all rows, as every pass has."""
     model = stack(MCDropout(0.5, noise_shape=(1, 9)))
-    assert plan(model).calls[0].mask == (9,)
+    assert plan(model).calls[0].noise == (9,)
 
 
 def test_a_functional_model_of_one_named_input_is_laid_flat() -> None:

@@ -2,15 +2,17 @@
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from app.errors import NetworkError
-from app.network.stream import LEVELS, kept, threshold
+from app.network.stream import LEVELS, kept, normals, threshold
 from app.values import MAX_SEED
 
 WORD = 2**64
@@ -30,15 +32,23 @@ def philox4x64(counter: tuple[int, ...], key: tuple[int, ...], rounds: int = 10)
     return [c0, c1, c2, c3]
 
 
+def words(seed: int, call: int, at: int, units: int, a_block: int) -> list[int]:
+    """The words of pass `at`, by the words of the stream's own documentation."""
+    width = math.ceil(units / a_block)
+    counters = range(at * width + 1, (at + 1) * width + 1)
+    return [word for at in counters for word in philox4x64((at, 0, 0, 0), (seed, call))]
+
+
 def levels(seed: int, call: int, at: int, units: int) -> list[int]:
-    """The 16-bit levels of pass `at`, by the words of the stream's own documentation."""
-    width = math.ceil(units / 16)
-    words = [
-        word
-        for counter in range(at * width + 1, (at + 1) * width + 1)
-        for word in philox4x64((counter, 0, 0, 0), (seed, call))
-    ]
-    return [word >> shift & 0xFFFF for word in words for shift in (0, 16, 32, 48)][:units]
+    """The 16-bit levels of pass `at`."""
+    read = words(seed, call, at, units, 16)
+    return [word >> shift & 0xFFFF for word in read for shift in (0, 16, 32, 48)][:units]
+
+
+def bells(seed: int, call: int, at: int, units: int) -> list[float]:
+    """The normals of pass `at`, by Python's own quantile."""
+    shares = [((word >> 12) + 0.5) / 2**52 for word in words(seed, call, at, units, 4)[:units]]
+    return [statistics.NormalDist().inv_cdf(share) for share in shares]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +97,19 @@ def test_masks_are_what_the_paper_gives(
     assert kept(seed, call, passes, (units,), rate).tolist() == expected
 
 
+@given(
+    seed=st.integers(0, MAX_SEED),
+    call=st.integers(0, 100),
+    passes=st.integers(1, 5),
+    units=st.integers(1, 20),
+)
+def test_normals_are_what_the_paper_gives(seed: int, call: int, passes: int, units: int) -> None:
+    """Any seed, call, pass and width has the normals of Philox and Python's quantile."""
+    expected = [bells(seed, call, at, units) for at in range(passes)]
+    found = normals(seed, call, passes, (units,))
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-14)
+
+
 def test_the_largest_seed_and_a_late_pass_are_what_the_paper_gives() -> None:
     """Pass 9,999 under the seed 2⁵³ − 1 has the mask of the oracle."""
     expected = [level >= threshold(0.4) for level in levels(MAX_SEED, 2, 9_999, 33)]
@@ -96,9 +119,10 @@ def test_the_largest_seed_and_a_late_pass_are_what_the_paper_gives() -> None:
 @pytest.mark.parametrize("shape", [(1,), (9,), (16,), (17,), (256,), (4, 5), ()])
 @pytest.mark.parametrize("fewer", [1, 49, 50, 99])
 def test_fewer_passes_are_the_first_of_more(shape: tuple[int, ...], fewer: int) -> None:
-    """Pass `t` has the same mask whatever the number of passes."""
-    longer = kept(11, 1, 100, shape, 0.3)
+    """Pass `t` has the same noise whatever the number of passes, to the last bit."""
+    longer, bell = kept(11, 1, 100, shape, 0.3), normals(11, 1, 100, shape)
     assert (kept(11, 1, fewer, shape, 0.3) == longer[:fewer]).all()
+    assert (normals(11, 1, fewer, shape) == bell[:fewer]).all()
 
 
 @pytest.mark.parametrize("shape", [(1,), (9,), (3, 4), (1, 6), ()])
@@ -107,6 +131,7 @@ def test_a_mask_has_the_shape_asked_for(shape: tuple[int, ...]) -> None:
     masks = kept(0, 0, 3, shape, 0.5)
     assert masks.shape == (3, *shape)
     assert masks.dtype == np.bool_
+    assert normals(0, 0, 3, shape).shape == (3, *shape)
 
 
 @pytest.mark.claim("masks", test=100_000, proof=10_000_000)
@@ -143,6 +168,33 @@ def test_units_of_one_pass_are_independent() -> None:
     counts = kept(3, 1, 20_000, (64,), 0.4).sum(axis=1)
     assert abs(counts.mean() - 38.4) < 5 * math.sqrt(15.36 / 20_000)
     assert abs(counts.var() / 15.36 - 1) < 5 * math.sqrt(2 / 20_000)
+
+
+@pytest.mark.claim("normals", test=100_000, proof=10_000_000)
+@pytest.mark.parametrize("key", [(0, 0), (5, 1), (MAX_SEED, 3)])
+def test_normals_are_normal(
+    count: int, key: tuple[int, int], record_property: Callable[[str, object], None]
+) -> None:
+    """Kolmogorov–Smirnov finds nothing, and the first four moments are within 4.5 errors."""
+    drawn = normals(*key, count // 50, (50,)).ravel()
+    powers = [(drawn**n).mean() for n in (1, 2, 3, 4)]
+    errors = [
+        abs(found - true) * math.sqrt(len(drawn) / variance)
+        for found, true, variance in zip(powers, (0, 1, 0, 3), (1, 2, 15, 96), strict=True)
+    ]
+    pvalue = stats.kstest(drawn, "norm").pvalue
+    record_property("figure", f"p {pvalue:.3f}, worst moment {max(errors):.1f} errors off")
+    assert pvalue > 1e-4
+    assert max(errors) < 4.5
+
+
+def test_normals_of_neighbours_are_uncorrelated() -> None:
+    """Neighbouring seeds, calls, passes and units correlate no more than chance."""
+    passes, units = 10_000, 20
+    drawn = [normals(*pair, passes, (units,)).ravel() for pair in [(0, 0), (1, 0), (0, 1), (1, 1)]]
+    lags = [(drawn[0][lag:], drawn[0][:-lag]) for lag in (1, 3, 4, units, 50 * units)]
+    pairs = [*itertools.combinations(drawn, 2), *lags]
+    assert max(abs((a * b).mean()) * math.sqrt(len(a)) for a, b in pairs) < 4.5
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 1 - 1e-9, 1.0, -0.5, 1.5])

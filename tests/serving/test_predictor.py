@@ -118,12 +118,12 @@ def test_doubt_is_of_the_draws(predictor: Predictor, *, keep: bool) -> None:
 
 def test_notices_are_told_by_row(predictor: Predictor) -> None:
     """A missing value and one out of range are told with their row, by either way of grading."""
-    asked = np.array([[1.0, 1.0], [11.0, np.nan], [0.0, 10.0]])
+    asked = np.array([[1.0, 1.0], [16.0, np.nan], [0.0, 10.0]])
     plain = run(predictor.grade(asked)).notices
     doubted = run(predictor.doubt(Query(asked, 3, 0))).notices
 
     assert plain == doubted
-    assert [[], [("out_of_range", "x", 11.0), ("missing", "y", None)], []] == [
+    assert [[], [("out_of_range", "x", 16.0), ("missing", "y", None)], []] == [
         [(notice.kind, notice.feature, notice.value) for notice in row] for row in plain
     ]
 

@@ -36,7 +36,7 @@ INERT = (
 )
 """Keras' own stochastic layers, which do nothing outside training."""
 
-MONTE_CARLO = ("MCDropout", "MCAlphaDropout")
+MONTE_CARLO = ("MCDropout", "MCAlphaDropout", "MCSpatialDropout1D", "MCGaussianDropout")
 
 _ACTIVATIONS = (
     "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh"
@@ -90,8 +90,10 @@ _LAYERS = {
 _OURS = {
     "MCDropout": ("app.network.mc", "rate seed noise_shape"),
     "MCAlphaDropout": ("app.network.mc", "rate seed noise_shape"),
+    "MCSpatialDropout1D": ("app.network.mc", "rate seed"),
+    "MCGaussianDropout": ("app.network.mc", "rate seed"),
     "Impute": ("app.network.impute", "values"),
-} | {name: (module, "") for name, module in loans.MODULES.items()}
+} | {name: (module, loans.SETTINGS[name]) for name, module in loans.MODULES.items()}
 _PARTS: dict[Role, str] = {
     "initializer": "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal"
     " LecunUniform Ones Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling"

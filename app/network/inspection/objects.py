@@ -92,7 +92,7 @@ def _kind(members: dict[str, Any]) -> Kind:
     if members.get("class_name") in INERT:
         raise BundleError(
             f"{NETWORK_FILE}: the layer {_name(members)} is a plain {members['class_name']}, "
-            "which would be inert: convert it to MCDropout or MCAlphaDropout"
+            "which would be inert: `dubito convert` puts Monte-Carlo layers in place of dropout"
         )
     kind = ALLOWED.get(triple)
     if kind is None:

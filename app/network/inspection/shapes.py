@@ -12,7 +12,7 @@ import numpy as np
 from app.network.inspection import spatial
 from app.network.inspection.blueprint import Shape, constant_shape
 from app.network.inspection.steps import Rule, Settings, Step, axis_of, flag, one, setting, whole
-from app.network.loans.allowed import WIDTHS
+from app.network.loans import shapes as loans
 
 MOST_AXES = 6
 
@@ -156,16 +156,6 @@ def _impute(settings: Settings, shapes: Sequence[Shape]) -> Step:
     return Step(one(shapes))
 
 
-def _formula(taken: int, given: int) -> Rule:
-    def rule(_settings: Settings, shapes: Sequence[Shape]) -> Step:
-        shape = one(shapes)
-        if shape[-1] != taken:
-            raise ValueError(f"it takes {taken} columns, not {shape[-1]}")
-        return Step((*shape[:-1], given))
-
-    return rule
-
-
 RULES: dict[str, Rule] = {
     "Dense": _dense,
     "Conv1D": spatial.conv,
@@ -188,6 +178,8 @@ RULES: dict[str, Rule] = {
     "GlobalMaxPooling1D": spatial.global_pool,
     "MCDropout": _dropout,
     "MCAlphaDropout": _dropout,
+    "MCSpatialDropout1D": spatial.dropout,
+    "MCGaussianDropout": _same,
     "Impute": _impute,
 }
 RULES |= dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _merge)
@@ -203,4 +195,4 @@ RULES |= dict.fromkeys(
     ),
     _same,
 )
-RULES |= {name: _formula(*widths) for name, widths in WIDTHS.items()}
+RULES |= loans.RULES

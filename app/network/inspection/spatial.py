@@ -47,6 +47,14 @@ def pool(settings: Settings, shapes: Sequence[Shape]) -> Step:
     return Step((_length(settings, length, _pair(settings, "pool_size")), channels))
 
 
+def dropout(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+    """Whole channels dropped: the input is steps of channels."""
+    shape = one(shapes)
+    if len(shape) != 2:
+        raise ValueError("its input is not steps of channels")
+    return Step(shape)
+
+
 def global_pool(settings: Settings, shapes: Sequence[Shape]) -> Step:
     """Average and maximum over all steps."""
     _, channels = _series(settings, shapes)

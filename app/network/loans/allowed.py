@@ -1,7 +1,21 @@
 """The loan layers a bundle may hold, for checks that read files without importing Keras."""
 
-MODULES = {"LoanFeatures": "app.network.loans.features"}
+MODULES = {
+    "LoanFeatures": "app.network.loans.features",
+    "AmortizationLattice": "app.network.loans.lattice",
+    "GradeEvidence": "app.network.loans.evidence",
+}
 """Layer to the module it is written under."""
 
-WIDTHS = {"LoanFeatures": (9, 23)}
-"""Layer to the widths it takes and gives; it has no weights and no settings."""
+SETTINGS = {
+    "LoanFeatures": "",
+    "AmortizationLattice": "classes kept rates grades rate_shares terms term_shares first_days"
+    " first_shares advances advance_shares most_paid",
+    "GradeEvidence": "temperature",
+}
+"""Layer to the settings of its own."""
+
+FEATURES = 9
+FEATURES_WIDTH = 23
+HYPOTHESIS_WIDTH = 68
+"""Numbers that say how well one hypothesis of the lattice fits, beside its grade."""

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from app.network.formula import FormulaLayer
-from app.network.loans.allowed import WIDTHS
+from app.network.loans.allowed import FEATURES_WIDTH
 
 TERMS = (36, 60)
 """Months over which the lender's loans run."""
@@ -28,10 +28,11 @@ class LoanFeatures(FormulaLayer):
     def __init__(self, dtype: Any = "float64", **kwargs: Any) -> None:
         super().__init__(dtype=dtype, **kwargs)
 
-    def compute(self, xp: Any, inputs: Any) -> Any:
+    def compute(self, xp: Any, *inputs: Any) -> Any:
         """Elementwise over all leading axes; every value is finite for finite inputs ≥ 0."""
+        (rows,) = inputs
         amount, income, debt, lines, delinquencies, principal, interest, late_fees, delinquent = (
-            inputs[..., column] for column in range(9)
+            rows[..., column] for column in range(9)
         )
         paid = principal + interest
         exponent = discount_exponent(xp, amount, principal, interest)
@@ -62,7 +63,7 @@ class LoanFeatures(FormulaLayer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`(…, 9)` → `(…, 23)`."""
-        return (*input_shape[:-1], WIDTHS["LoanFeatures"][1])
+        return (*input_shape[:-1], FEATURES_WIDTH)
 
 
 def share(xp: Any, part: Any, whole: Any) -> Any:

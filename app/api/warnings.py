@@ -1,0 +1,56 @@
+"""Warnings in JSON: what the reader of a row's answer should know, by kind."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.values import Notice
+
+CLOSED = ConfigDict(extra="forbid")
+
+
+class OutOfRange(BaseModel):
+    """A value outside what training saw."""
+
+    model_config = CLOSED
+
+    kind: Literal["out_of_range"]
+    feature: str
+    value: float
+    seen_minimum: float
+    seen_maximum: float
+
+
+class Missing(BaseModel):
+    """A value that is not there; the network puts the usual one in its place."""
+
+    model_config = CLOSED
+
+    kind: Literal["missing"]
+    feature: str
+    value: None
+    seen_minimum: float
+    seen_maximum: float
+
+
+class FewPasses(BaseModel):
+    """Fewer passes than sets and decisions were calibrated with: they promise nothing."""
+
+    model_config = CLOSED
+
+    kind: Literal["few_passes"]
+    passes: int
+    calibrated_passes: int = Field(description="from this many on, sets and decisions hold")
+
+
+OddValue = OutOfRange | Missing
+
+
+def odd_value(notice: Notice) -> dict[str, Any]:
+    """The warning about a value."""
+    return {name: getattr(notice, name) for name in OutOfRange.model_fields}
+
+
+def few_passes(passes: int, calibrated: int) -> dict[str, Any]:
+    """The warning about passes that are fewer than the calibration's."""
+    return {"kind": "few_passes", "passes": passes, "calibrated_passes": calibrated}

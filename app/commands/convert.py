@@ -1,0 +1,105 @@
+"""Make a bundle of a trained Keras network, its dropout put on for good."""
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.commands.flags import positive
+from app.errors import SettingsError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which network, what it takes and answers, and where the bundle is written."""
+    parser.add_argument("network", type=Path, help="a .keras file, as model.save writes it")
+    parser.add_argument(
+        "--features",
+        type=Path,
+        metavar="JSON",
+        required=True,
+        help='{"features": [{"name": "area", "unit": "m²", "imputed": 70}, …]} in the network\'s '
+        "order; also title, aliases, kind (integer, float), minimum, maximum",
+    )
+    parser.add_argument(
+        "--classes", type=_classes, required=True, metavar="A,B,…", help="in the network's order"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="CSV or Parquet of rows like those it was trained on, a column for each feature",
+    )
+    parser.add_argument("--target", metavar="COLUMN", help="of the classes in --data, for figures")
+    parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
+    parser.add_argument("--name", help="name of the bundle (default: the file's)")
+    parser.add_argument("--version", type=positive, help="version (default: the next free one)")
+    parser.add_argument(
+        "--passes", type=_passes, default=100, help="default passes of the bundle (100)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Convert, write, and print the figures."""
+    if rest:
+        raise SettingsError(f"convert does not know {rest[0]}")
+    if arguments.data is None:
+        raise SettingsError(
+            "convert needs --data: rows like those it was trained on show the features' ranges, "
+            "and their answers are stored with the bundle"
+        )
+    name = arguments.name or arguments.network.stem
+    if NAME.fullmatch(name) is None:
+        raise SettingsError("--name must be letters, digits, dots, dashes and underscores")
+    from app.training.adoption import Adoption, publish
+    from app.training.description import read_description
+
+    folder, manifest = publish(
+        Adoption(
+            network=arguments.network,
+            features=read_description(arguments.features),
+            classes=arguments.classes,
+            data=arguments.data,
+            target=arguments.target,
+            out=arguments.out,
+            name=name,
+            version=arguments.version,
+            passes=arguments.passes,
+            command=_command(arguments),
+        )
+    )
+    if arguments.json:
+        print(json.dumps({"bundle": str(folder), "metrics": manifest.metrics.get("mc")}))
+        return 0
+    print(f"{folder}  {manifest.identity.digest}")
+    for label, figures in manifest.metrics.items():
+        print(f"{label}: " + ", ".join(f"{key} {value:.4f}" for key, value in figures.items()))
+    return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command that converts the same again; where it writes to does not matter."""
+    words = [
+        f"dubito convert {arguments.network.name}",
+        f"--features {arguments.features.name}",
+        f"--classes {','.join(arguments.classes)}",
+        f"--data {arguments.data.name}",
+        f"--passes {arguments.passes}",
+    ]
+    return " ".join(words + ([f"--target {arguments.target}"] if arguments.target else []))
+
+
+def _classes(text: str) -> tuple[str, ...]:
+    classes = tuple(part.strip() for part in text.split(","))
+    if len(classes) < 2 or len(set(classes)) != len(classes) or not all(classes):
+        raise argparse.ArgumentTypeError("must be at least two different names, as in A,B,C")
+    return classes
+
+
+def _passes(text: str) -> int:
+    value = positive(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError("must be at least 2: one pass has no deviation")
+    return value

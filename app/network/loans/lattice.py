@@ -1,0 +1,205 @@
+"""The lattice: the hypotheses about a loan that fit its payments best, each as a row of features.
+
+For every rate of the lender's book × term × instalments paid × days of the first period, the
+loan's payments are compared with what the books would say (`amortization`), weighed as stories
+(`explanations`), and the best hypotheses kept. What is left to learn is how far to believe each.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+import keras
+import numpy as np
+
+from app.network.formula import FormulaLayer
+from app.network.loans import explanations
+from app.network.loans.allowed import HYPOTHESIS_WIDTH
+from app.network.loans.amortization import schedule
+from app.network.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, cents_from
+from app.network.loans.ratebook import RateBook, hypotheses
+
+PRIOR = 0.7
+"""Weight of a hypothesis' log prior beside its story's log weight."""
+LATE_FEE = 0.05
+"""Share of an instalment that a lender may ask for when it is late."""
+
+
+@keras.saving.register_keras_serializable("dubito")
+class AmortizationLattice(FormulaLayer):
+    """Nine raw loan features `(…, 9)` to the `kept` best hypotheses `(…, kept, W)`.
+
+    A hypothesis' first `classes` numbers say its grade, one-hot; the others, about 40, how well it
+    fits. Computed in double precision on money rounded to cents.
+
+    Args:
+        classes: number of grades.
+        kept: hypotheses that are kept.
+        kwargs: the members of the lender's `RateBook`, and what every layer takes.
+    """
+
+    def __init__(self, classes: int, kept: int, dtype: Any = "float64", **kwargs: Any) -> None:
+        book = {field.name: kwargs.pop(field.name) for field in fields(RateBook)}
+        super().__init__(dtype=dtype, **kwargs)
+        self.book = RateBook.from_config(book)
+        self.classes, self.kept = classes, kept
+        flat = hypotheses(self.book)
+        terms = flat.terms
+        self._constants = {
+            "rate": terms.rate,
+            "annuity": terms.annuity,
+            "growth": terms.growth,
+            "accumulated": terms.accumulated,
+            "paid": terms.paid,
+        }
+        self._about = {
+            "months": terms.months,
+            "first": terms.first,
+            "grade": flat.grade,
+            "beginning": flat.beginning,
+        }
+        # The last term orders hypotheses that fit equally, alike in every execution.
+        self._prior = PRIOR * flat.log_prior - 1e-9 * np.arange(len(terms.rate))
+
+    def compute(self, xp: Any, *inputs: Any) -> Any:
+        """`(…, 9)` → `(…, kept, W)`, finite for finite inputs ≥ 0."""
+        (rows,) = inputs
+        loan = _loan(xp, rows)
+        every = {name: xp.array(values) for name, values in self._constants.items()}
+        about = {name: xp.array(values) for name, values in self._about.items()}
+        books, _, told = _compare(xp, loan, every, about["first"])
+        score = told.best + xp.array(self._prior) + 0.0 * books.instalment
+        chosen = _best(xp, score, self.kept)
+        return self._described(
+            xp,
+            loan,
+            {name: xp.take(values, chosen) for name, values in every.items()},
+            {name: xp.take(values, chosen) for name, values in about.items()},
+            xp.take_along_axis(score, chosen, axis=-1),
+        )
+
+    def _described(
+        self, xp: Any, loan: Loan, terms: dict[str, Any], about: dict[str, Any], score: Any
+    ) -> Any:
+        books, found, told = _compare(xp, loan, terms, about["first"])
+        columns = [
+            *_one_hot(xp, about["grade"], self.classes),
+            *_one_hot(xp, terms["paid"], PAID_SHOWN),
+            *_one_hot(xp, about["beginning"], BEGINNINGS_SHOWN),
+            about["first"] / 5.0,
+            about["months"] / 60.0,
+            terms["rate"] * 5.0,
+            *_fit(xp, loan, books, found, terms),
+            *_round(xp, found, books, terms),
+            told.on_time / 10.0,
+            told.late / 5.0,
+            told.moved / 5.0,
+            told.extra / 5.0,
+            told.paid_off / 5.0,
+            score / 5.0,
+            (score - xp.max(score, axis=-1, keepdims=True)) / 5.0,
+        ]
+        return xp.stack(columns, axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """`(…, 9)` → `(…, kept, W)`."""
+        return (*input_shape[:-1], self.kept, self.classes + HYPOTHESIS_WIDTH)
+
+    def get_config(self) -> dict[str, Any]:
+        """The book travels in the configuration."""
+        own = {"classes": self.classes, "kept": self.kept}
+        return {**super().get_config(), **own, **self.book.to_config()}
+
+
+PAID_SHOWN = 8
+"""Instalments that have a feature of their own; more share the last."""
+BEGINNINGS_SHOWN = 5
+
+
+def _loan(xp: Any, rows: Any) -> Loan:
+    amount, principal, interest, fees = (
+        xp.floor(rows[..., column : column + 1] * 100.0 + 0.5) / 100.0 for column in (0, 5, 6, 7)
+    )
+    return Loan(xp.maximum(amount, 1.0), principal, interest, fees)
+
+
+def _compare(xp: Any, loan: Loan, terms: dict[str, Any], first: Any) -> tuple[Any, Any, Any]:
+    """Books, residuals and stories of loans under hypotheses."""
+    books = schedule(xp, loan.amount, **terms)
+    rate, paid = terms["rate"], terms["paid"]
+    found = explanations.residuals(xp, loan, books, rate, first, paid)
+    told = explanations.stories(xp, loan, books, found, first, paid, rate)
+    return books, found, told
+
+
+def _best(xp: Any, score: Any, kept: int) -> Any:
+    """Indices `(…, kept)` of the best, in increasing order."""
+    if xp is np:
+        return np.sort(np.argpartition(-score, kept - 1, axis=-1)[..., :kept], axis=-1)
+    return xp.sort(xp.top_k(score, kept, sorted=False)[1], axis=-1)
+
+
+def _one_hot(xp: Any, values: Any, count: int) -> list[Any]:
+    capped = xp.minimum(values, count - 1.0)
+    return [_flag(xp, xp.abs(capped - place) < 0.5, values) for place in range(count)]
+
+
+def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> list[Any]:
+    """How each of the residuals stands, in logs of cents and in days."""
+    principal, total = found.principal, found.total
+    size = _log_cents(xp, principal)
+    sum_size = _log_cents(xp, total)
+    daily = terms["rate"] * (100.0 / 360.0)
+    return [
+        size,
+        xp.sign(principal) * size,
+        _within(xp, xp.abs(principal) * 100.0, 0.8),
+        _within(xp, xp.abs(principal) * 100.0, 5.5),
+        xp.clip(principal / books.instalment, -2.0, 4.0),
+        xp.clip(found.off, -40.0, 40.0) / 10.0,
+        *_whole(xp, found.off_cents),
+        xp.log1p(books.day * 100.0) / 5.0,
+        xp.clip(found.moved, -40.0, 40.0) / 10.0,
+        *_whole(xp, found.moved_cents),
+        xp.clip(found.after, -40.0, 60.0) / 20.0,
+        *_whole(xp, found.after_cents),
+        _flag(xp, found.follows, size),
+        xp.log1p(xp.maximum(books.balance, 1.0) * daily) / 5.0,
+        xp.clip(found.before, -100.0, 250.0) / 50.0,
+        *_whole(xp, found.before_cents),
+        _flag(xp, found.precedes, size),
+        xp.log1p(xp.abs(principal) * daily) / 5.0,
+        sum_size,
+        xp.sign(total) * sum_size,
+        _within(xp, xp.abs(total) * 100.0, 0.8),
+        _log_cents(xp, found.interest),
+        xp.clip(found.interest / books.day, -30.0, 30.0) / 10.0,
+        _within(xp, xp.abs(found.interest) * 100.0, 0.8),
+        xp.log1p(loan.amount) / 10.0 + 0.0 * size,
+        _flag(xp, loan.principal > loan.amount - 0.01, loan.amount) + 0.0 * size,
+        _flag(xp, loan.principal + loan.interest < 0.01, loan.amount) + 0.0 * size,
+    ]
+
+
+def _round(xp: Any, found: Any, books: Any, terms: dict[str, Any]) -> list[Any]:
+    """Whether extra money, or every payment, is a round sum."""
+    paid = xp.maximum(terms["paid"], 1.0)
+    each = books.instalment + found.total / paid
+    sums = [_within(xp, cents_from(xp, found.total, unit), 0.8) for unit in ROUND_SUMS]
+    payments = [_within(xp, cents_from(xp, each, unit), 0.8) for unit in ROUND_PAYMENTS]
+    return [*sums, *payments]
+
+
+def _whole(xp: Any, cents: Any) -> list[Any]:
+    return [xp.log1p(cents), _within(xp, cents, 0.7), _within(xp, cents, 1.1)]
+
+
+def _log_cents(xp: Any, money: Any) -> Any:
+    return xp.log1p(xp.abs(money) * 100.0) / 5.0
+
+
+def _within(xp: Any, cents: Any, most: float) -> Any:
+    return _flag(xp, cents < most, cents)
+
+
+def _flag(xp: Any, condition: Any, like: Any) -> Any:
+    return xp.where(condition, xp.ones_like(like), xp.zeros_like(like))

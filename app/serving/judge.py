@@ -1,0 +1,98 @@
+"""The judge: what a calibrated bundle adds to its statistics, prediction sets and decisions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.serving.looks import Look
+from app.uncertainty.conformal import prediction_sets
+from app.uncertainty.decision import decide
+from app.uncertainty.rules import rule_reasons
+from app.values import Calibration, Decision, Floats, Notice, PredictionSets, Rule, Signature
+
+METHOD = "lac"
+"""The method of sets that are asked for without naming one: the smallest sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What sets and which promise a request asks for."""
+
+    coverage: float
+    method: str
+    class_conditional: bool
+    target: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Sets and decisions for `N` rows."""
+
+    asked: Asked
+    found: PredictionSets
+    enough: list[bool]
+    """Whether each row had as many passes as the calibration; else nothing is promised."""
+    decisions: list[Decision]
+    """For each row."""
+
+
+class Judge:
+    """Judges rows by one bundle's calibration and rules."""
+
+    def __init__(
+        self, calibration: Calibration, rules: Sequence[Rule], signature: Signature
+    ) -> None:
+        """Take what held-out rows showed, and the bundle's domain facts."""
+        self._calibration = calibration
+        self._rules = rules
+        self._signature = signature
+
+    @property
+    def usual(self) -> Asked:
+        """What is asked where a request asks for nothing."""
+        return usual(self._calibration)
+
+    def judge(
+        self, rows: Floats, look: Look, notices: Sequence[Sequence[Notice]], asked: Asked
+    ) -> Judged:
+        """Sets and decisions for rows `(N, F)`; a decision does not depend on the set."""
+        found = prediction_sets(
+            self._calibration,
+            look.summary.mean,
+            asked.method,
+            asked.coverage,
+            asked.class_conditional,
+        )
+        enough = (look.passes >= self._calibration.passes).tolist()
+        return Judged(asked, found, enough, self._decide(rows, look, notices, asked.target))
+
+    def _decide(
+        self, rows: Floats, look: Look, notices: Sequence[Sequence[Notice]], target: float
+    ) -> list[Decision]:
+        """The decisions, those of one number of passes together."""
+        facts = rule_reasons(rows, self._signature, self._rules)
+        decisions: dict[int, Decision] = {}
+        for passes in np.unique(look.passes).tolist():
+            at = np.flatnonzero(look.passes == passes).tolist()
+            decided = decide(
+                self._calibration.policy,
+                self._calibration.passes,
+                target,
+                look.where(np.array(at)).summary,
+                passes,
+                [notices[row] for row in at],
+                [facts[row] for row in at],
+            )
+            decisions.update(zip(at, decided, strict=True))
+        return [decisions[row] for row in range(len(rows))]
+
+
+def usual(calibration: Calibration) -> Asked:
+    """The sets of the calibration's coverage and the policy's own promise."""
+    return Asked(
+        coverage=calibration.coverage,
+        method=METHOD,
+        class_conditional=False,
+        target=calibration.policy.target,
+    )

@@ -1,0 +1,179 @@
+"""From a trained Keras file to a published bundle: convert, look at rows, evaluate, write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from app.errors import NetworkError
+from app.network import bundle
+from app.network.catalog import versions
+from app.network.engine import Engine
+from app.network.environment import pin_arithmetic
+from app.network.foreign import adopt
+from app.network.golden import faults, golden_rows
+from app.network.manifest import GoldenRow, Manifest, Provenance
+from app.network.plan import plan
+from app.training.adoption_card import card
+from app.training.data import Table
+from app.training.description import Described
+from app.training.evaluation import score
+from app.training.rows import read_rows
+from app.training.seen import seen
+from app.values import Feature, Floats, Query
+
+GOLDEN = 4
+"""Golden rows besides the most uncertain one and one with a missing value."""
+
+LOOKED_AT = 200
+"""Rows among which the most uncertain one is looked for."""
+
+SEED = 0
+"""Of the passes over the rows, so that the card's figures can be asked for over HTTP."""
+
+LEAST_SUM = 1 - 1e-4
+"""A row of probabilities sums to 1, but for what a softmax in float32 leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A conversion as it was asked for."""
+
+    network: Path
+    """The `.keras` file."""
+    features: tuple[Described, ...]
+    classes: tuple[str, ...]
+    data: Path
+    """Rows like those the network was trained on."""
+    target: str | None
+    """The column of `data` that has the classes, if figures are wanted."""
+    out: Path
+    name: str
+    version: int | None
+    """The next free one unless given."""
+    passes: int
+    """Default number of passes of the bundle."""
+    command: str
+    """As it can be given again."""
+
+
+def publish(job: Adoption) -> tuple[Path, Manifest]:
+    """Convert and write a bundle; returns its folder and what was written.
+
+    Raises:
+        NetworkError: the network cannot be served.
+        DataError: the rows cannot be used.
+        BundleError: this version is already there.
+    """
+    number = job.version or max(versions(job.out, job.name), default=0) + 1
+    pin_arithmetic()
+    table = read_rows(job.data, job.features, job.classes, job.target)
+    model = adopt(job.network, [feature.imputed for feature in job.features], len(job.classes))
+    engine = Engine(model)
+    _check_answers(engine, table.features, plan(model).outlet)
+    manifest = Manifest(
+        format=1,
+        name=job.name,
+        version=number,
+        features=_features(job.features, table.features),
+        classes=job.classes,
+        passes=job.passes,
+        calibration=None,
+        rules=(),
+        golden=_golden(engine, table.features, job),
+        metrics=_metrics(engine, table, job),
+        trained=_provenance(job, table),
+        network_sha256="",
+    )
+    text = card(manifest, job.network.name, model.count_params())
+    return bundle.write(job.out, manifest, model, text)
+
+
+def _features(described: Sequence[Described], rows: Floats) -> tuple[Feature, ...]:
+    """The signature: what a person said, and what the rows `(N, F)` show."""
+    return tuple(
+        Feature(
+            name=feature.name,
+            title=feature.title or feature.name,
+            aliases=feature.aliases,
+            kind=feature.kind,
+            unit=feature.unit,
+            nullable=feature.imputed is not None,
+            imputed=feature.imputed,
+            minimum=feature.minimum,
+            maximum=feature.maximum,
+            seen=seen(rows[:, at], feature.kind),
+        )
+        for at, feature in enumerate(described)
+    )
+
+
+def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
+    """Check the answers for rows `(N, F)`, without dropout and with it.
+
+    Args:
+        engine: the network that answers.
+        rows: those to be answered.
+        outlet: the name of the layer that gives the answers.
+
+    Raises:
+        NetworkError: numbers that are no probabilities.
+    """
+    drawn = engine.draws(Query(rows[:LOOKED_AT], 2, SEED))
+    answers = np.concatenate([engine.predict(rows), *drawn])
+    if not np.isfinite(answers).all():
+        raise NetworkError("the network answers numbers that are not finite to some of the rows")
+    sums = answers.sum(axis=1)
+    if answers.min() < 0 or sums.min() < LEAST_SUM or sums.max() > 2 - LEAST_SUM:
+        raise NetworkError(
+            f"layer {outlet} does not give probabilities: a row's classes must sum to 1, "
+            "as those of a softmax do"
+        )
+
+
+def _golden(engine: Engine, rows: Floats, job: Adoption) -> tuple[GoldenRow, ...]:
+    """Answers for the most uncertain row, a row with a missing value, and the first few.
+
+    Raises:
+        NetworkError: answers with which a bundle would not be served.
+    """
+    (summary,) = engine.summarise([Query(rows[:LOOKED_AT], job.passes, SEED)])
+    missing = np.flatnonzero(np.isnan(rows).any(axis=1))[:1]
+    first = range(min(GOLDEN, len(rows)))
+    chosen = [int(summary.std.max(axis=1).argmax()), *missing.tolist(), *first]
+    golden = golden_rows(engine, rows[list(dict.fromkeys(chosen))], job.passes)
+    fault = next(faults(engine, golden), None)
+    if fault is not None:
+        raise NetworkError(f"{job.network.name}: the network {fault}")
+    return golden
+
+
+def _metrics(engine: Engine, table: Table, job: Adoption) -> dict[str, dict[str, float]]:
+    if not len(table.labels):
+        return {}
+    (summary,) = engine.summarise([Query(table.features, job.passes, SEED)])
+    return {
+        "deterministic": score(engine.predict(table.features), table.labels, job.classes),
+        "mc": score(summary.mean, table.labels, job.classes),
+    }
+
+
+def _provenance(job: Adoption, table: Table) -> Provenance:
+    """The conversion's own; nobody knows here how the network was trained."""
+    return Provenance(
+        command=job.command,
+        data=table.source,
+        data_digest=table.digest,
+        rows=len(table.features),
+        seed=SEED,
+        split_seed=0,
+        versions={
+            "keras": keras.version(),
+            "numpy": version_of("numpy"),
+            "tensorflow": tf.version.VERSION,
+        },
+    )

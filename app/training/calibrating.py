@@ -1,0 +1,100 @@
+"""Calibration: what held-out rows say about a network's probabilities, sets and decisions.
+
+Three parts take turns, so that each promise is made on rows that nothing before it was chosen on:
+the fit part trains, the validation part fixes the temperature, the epistemic threshold and the path
+of thresholds, and the calibration part gives the scores of sets and the policy.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.network.engine import Engine
+from app.training.data import Table
+from app.uncertainty import selection
+from app.uncertainty.calibration import best_temperature
+from app.uncertainty.decision import fixed_reasons, runner_up
+from app.uncertainty.guard import notices
+from app.uncertainty.rules import rule_reasons
+from app.uncertainty.scores import label_scores
+from app.values import Booleans, Calibration, Floats, Query, Rule, Signature, Summary
+
+COVERAGE = 0.99
+"""Default coverage of prediction sets."""
+METHODS = ("lac", "aps", "raps", "adjacent")
+PENALTY, FREE = 0.01, 2
+"""RAPS' λ and k."""
+EPISTEMIC_SHARE = 0.99
+"""Share of the validation rows that the epistemic threshold lets through."""
+VALIDATION_SEED, CALIBRATION_SEED = 1 << 40, 1 << 41
+"""Where the seeds of a part's rows begin: every row has one of its own, as requests have."""
+
+
+def temperature_of(engine: Engine, watched: Table, passes: int) -> float:
+    """The temperature that minimises the validation part's NLL of the mean of `passes` passes."""
+    queries = _queries(watched.features, passes, VALIDATION_SEED)
+    draws = np.concatenate([engine.draws(query) for query in queries], axis=1)
+    return best_temperature(draws, watched.labels)
+
+
+def calibrate(
+    engine: Engine,
+    watched: Table,
+    held: Table,
+    signature: Signature,
+    rules: Sequence[Rule],
+    passes: int,
+) -> Calibration:
+    """Scores and a policy for the mean of `passes` passes.
+
+    Args:
+        engine: of the network as it will be served, its temperature folded in.
+        watched: the validation part.
+        held: the calibration part, which nothing was chosen on.
+        signature: what the guard compares rows with.
+        rules: the bundle's.
+        passes: how many are promised for; fewer get no promise.
+    """
+    before = _summary(engine, watched.features, passes, VALIDATION_SEED)
+    passed = ~_fixed(watched.features, signature, rules)
+    epistemic = float(
+        np.quantile(before.mutual_information[passed], EPISTEMIC_SHARE, method="higher")
+    )
+    passed &= before.mutual_information <= epistemic
+    thresholds = selection.path(runner_up(before.mean)[passed])
+    found = _summary(engine, held.features, passes, CALIBRATION_SEED)
+    policy = selection.select(
+        found.mean,
+        held.labels,
+        found.mutual_information,
+        _fixed(held.features, signature, rules),
+        thresholds,
+        epistemic,
+    )
+    return Calibration(
+        passes=passes,
+        coverage=COVERAGE,
+        labels=tuple(held.labels.tolist()),
+        accuracy=float(np.mean(found.grades == held.labels)),
+        scores={
+            method: tuple(label_scores(method, found.mean, held.labels, PENALTY, FREE).tolist())
+            for method in METHODS
+        },
+        penalty=PENALTY,
+        free=FREE,
+        policy=policy,
+    )
+
+
+def _queries(rows: Floats, passes: int, first: int) -> list[Query]:
+    return [Query(rows[at : at + 1], passes, first + at) for at in range(len(rows))]
+
+
+def _summary(engine: Engine, rows: Floats, passes: int, first: int) -> Summary:
+    return Summary.joined(engine.summarise(_queries(rows, passes, first)))
+
+
+def _fixed(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> Booleans:
+    """Which rows `(N,)` are referred whatever the network says."""
+    reasons = fixed_reasons(notices(rows, signature), rule_reasons(rows, signature, rules))
+    return np.array([bool(found) for found in reasons])
