@@ -73,9 +73,7 @@ def calibration(bundle: Bundle) -> Calibration:
 def publish(models: Path) -> Path:
     """Write the bundle as `loan-grade/3`; returns its folder."""
     shipped = load(SHIPPED)
-    manifest = replace(
-        shipped.manifest, version=3, calibration=calibration(shipped), rules=(RULE,)
-    )
+    manifest = replace(shipped.manifest, version=3, calibration=calibration(shipped), rules=(RULE,))
     model = from_bytes((SHIPPED / "model.keras").read_bytes())
     return write(models, manifest, model, "# Card of {digest}\n")[0]
 

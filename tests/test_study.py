@@ -11,9 +11,13 @@ from app.network.architecture import Architecture
 from app.network.conversion import with_monte_carlo
 from app.network.engine import Engine
 from app.network.mc import MCDropout
+from app.training.data import Table
+from app.training.fit import fit
 from app.training.layout import LOANS, Layout, class_indices
 from app.training.recipe import PenaltyWarning, Recipe
 from app.values import Query
+from benchmarks.lessons.dropout import PLACEMENTS, selu_moments
+from benchmarks.lessons.penalties import decays
 from tests.networks import called, engine, family, plain, rows
 
 layers = keras.layers
@@ -137,6 +141,91 @@ def test_the_ordinary_prediction_over_a_hundred_rows() -> None:
     found = engine_of(model).predict(features)
     assert np.argmax(found, axis=1).tolist() == expected.tolist()
     np.testing.assert_allclose(found, called(model, features), atol=1e-6)
+
+
+def learnable(count: int, seed: int) -> Table:
+    """Rows `(N, 9)` whose class, one of two, is the sign of their first feature."""
+    features = np.random.default_rng(seed).normal(size=(count, 9))
+    return Table(features, (features[:, 0] > 0).astype(np.intp), "made", "")
+
+
+def trained(recipe: Recipe, noise: int = 0) -> tuple[Any, dict[str, list[float]]]:
+    """A network and its curves; the first so many labels are wrong."""
+    table, history = learnable(300, 0), keras.callbacks.History()
+    table.labels[:noise] = 1 - table.labels[:noise]
+    nothing = [None] * 9
+    model = fit(recipe, table, learnable(100, 1), nothing, 2, 0, verbose=0, callbacks=[history])
+    return model, history.history
+
+
+def kernels(**choice: Any) -> Any:
+    """The hidden weights `(K,)` after training with a penalty."""
+    shape = Architecture(widths=(32,), rate=0.1, **choice)
+    recipe = Recipe(shape, optimizer="sgd", learning_rate=0.1, batch=64, epochs=20, patience=20)
+    return np.asarray(trained(recipe)[0].get_layer("hidden_0").kernel).ravel()
+
+
+def test_l1_is_sparse_and_l2_shrinks() -> None:
+    """L1 takes most weights near zero; L2 makes them smaller, and few of them near zero."""
+    plain_ones, sparse, small = kernels(), kernels(l1=0.01), kernels(l2=0.01)
+    assert np.mean(np.abs(sparse) < 0.01) > 0.5
+    assert np.mean(np.abs(small) < 0.01) < 0.2
+    assert np.square(small).sum() < 0.5 * np.square(plain_ones).sum()
+
+
+def test_l2_under_adam_is_no_decay() -> None:
+    """Under SGD and AdamW equal weights shrink alike; under Adam, by their gradients' size."""
+    left = {name: (small, large) for name, small, large in decays()}
+    for name in ("SGD with L2", "AdamW"):
+        small, large = left[name]
+        assert small == pytest.approx(large, rel=0.02)
+    small, large = left["Adam with L2"]
+    assert large > small + 0.2
+
+
+def test_dropout_before_the_output_alone_is_weaker() -> None:
+    """With dropout on every layer a network learns wrong labels by heart less."""
+    losses = {}
+    for placement in PLACEMENTS:
+        shape = Architecture(widths=(64,), rate=0.4, placement=placement)
+        recipe = Recipe(shape, learning_rate=0.02, batch=64, epochs=30, patience=30)
+        model, _ = trained(recipe, noise=90)
+        table = learnable(300, 0)
+        wrong = Engine(model).predict(table.features)[range(90), 1 - table.labels[:90]]
+        losses[placement] = -np.log(wrong).mean()
+    assert losses["every"] > losses["output"] + 0.1
+
+
+def test_alpha_dropout_keeps_what_selu_keeps() -> None:
+    """Behind eight layers mean and std are 0 and 1 with alpha dropout, not with dropout."""
+    mean, std = selu_moments(layers.AlphaDropout)
+    assert max(abs(mean), abs(std - 1)) < 0.1
+    mean, std = selu_moments(layers.Dropout)
+    assert max(abs(mean), abs(std - 1)) > 0.1
+
+
+def test_training_mode_moves_batch_normalization() -> None:
+    """`training=True` adapts moving statistics, which is why no request is answered with it."""
+    model = plain(batch_norm=True)
+    moving = [weight for weight in model.variables if "moving" in weight.path]
+    before = [np.asarray(weight).copy() for weight in moving]
+    model(rows(20).astype(np.float32), training=True)
+    assert len(before) == 4
+    assert not any(np.array_equal(was, now) for was, now in zip(before, moving, strict=True))
+
+
+def test_early_stopping_keeps_the_best_weights() -> None:
+    """It stops `patience` epochs after the least validation loss, and goes back to its weights."""
+    shape = Architecture(widths=(64,), rate=0.01, placement="output")
+    recipe = Recipe(shape, learning_rate=0.02, batch=64, epochs=60, patience=2)
+    model, curves = trained(recipe, noise=90)
+    best = int(np.argmin(curves["val_loss"]))
+    assert best + 1 + recipe.patience == len(curves["val_loss"]) < recipe.epochs
+    shorter, _ = trained(
+        Recipe(shape, learning_rate=0.02, batch=64, epochs=best + 1, patience=60), noise=90
+    )
+    for kept, expected in zip(model.get_weights(), shorter.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, expected)
 
 
 def engine_of(model: Any) -> Engine:

@@ -9,10 +9,11 @@ from pydantic_core import to_json
 
 from app.api import answers as answer
 from app.api.body import MEDIA_TYPE, read_body
-from app.api.options import AUTO, MonteCarloOptions, NoOptions, monte_carlo_options, once
+from app.api.options import MonteCarloOptions, NoOptions, monte_carlo_options, once
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem
 from app.api.rows import RowReader, example
+from app.api.spelling import AUTO
 from app.errors import Fault, InvalidInput
 from app.serving.predictor import Predictor
 from app.settings import Settings

@@ -1,7 +1,5 @@
-"""Query parameters: known, given once, written plainly."""
+"""Query parameters: known and given once; how they are written is `app.api.spelling`'s."""
 
-import re
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
@@ -14,19 +12,15 @@ from pydantic import (
     WrapValidator,
     create_model,
 )
-from pydantic_core import PydanticCustomError
 
+from app.api.spelling import AUTO, decimal, digits, digits_or_auto, one_of, word
 from app.errors import Fault, InvalidInput
 from app.serving.judge import Asked, usual
 from app.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
 from app.uncertainty.passes import TOLERANCE, checkpoints
 from app.values import MAX_SEED, Calibration
 
-DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
-DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)
 MOST_PARAMETERS = 20
-WORDS = {"true": True, "false": False}
-AUTO: Literal["auto"] = "auto"
 MOST_AUTO_PASSES = 10_000
 """Most passes that are made until they are enough, unless a request names a number."""
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.0001, 0.5
@@ -96,8 +90,8 @@ def monte_carlo_options(
         "MonteCarloOptionsOfBundle",
         __base__=MonteCarloOptions if calibration is None else JudgedOptions,
         **_enough(default_passes, most_passes),
-        seed=(Annotated[int | None, seed, BeforeValidator(_digits), shown], None),
-        draws=(Annotated[bool, draws, BeforeValidator(_word)], False),
+        seed=(Annotated[int | None, seed, BeforeValidator(digits), shown], None),
+        draws=(Annotated[bool, draws, BeforeValidator(word)], False),
         **judged,
     )
 
@@ -116,7 +110,7 @@ def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
         "it.",
     )
     shown = {"type": "integer", "minimum": 1, "maximum": most_passes}
-    either = WithJsonSchema({"anyOf": [shown, {"const": AUTO}]})
+    either = WithJsonSchema({"anyOf": [shown, {"type": "string", "const": AUTO}]})
     tolerance = Field(
         ge=LEAST_TOLERANCE,
         le=MOST_TOLERANCE,
@@ -129,20 +123,18 @@ def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
         description="Most passes a row with `passes=auto`, which alone reads it; a row that is "
         "still too uncertain then is answered as it is. Rows × this many count as work.",
     )
-    decimal, digits = BeforeValidator(_decimal), BeforeValidator(_digits)
+    number, whole = BeforeValidator(decimal), BeforeValidator(digits)
     return {
-        "passes": (Annotated[int, passes, WrapValidator(_passes), either], default_passes),
-        "tolerance": (Annotated[float, tolerance, decimal], TOLERANCE),
-        "max_passes": (Annotated[int, limit, digits], most),
+        "passes": (Annotated[int, passes, WrapValidator(digits_or_auto), either], default_passes),
+        "tolerance": (Annotated[float, tolerance, number], TOLERANCE),
+        "max_passes": (Annotated[int, limit, whole], most),
     }
 
 
 def _judged(calibration: Calibration) -> dict[str, Any]:
     """The options that say which sets and decisions are made."""
-    default, targets = (
-        usual(calibration),
-        [promise.target for promise in calibration.policy.promises],
-    )
+    default = usual(calibration)
+    targets = [promise.target for promise in calibration.policy.promises]
     coverage = Field(
         ge=LEAST_COVERAGE,
         le=MOST_COVERAGE,
@@ -158,17 +150,14 @@ def _judged(calibration: Calibration) -> dict[str, Any]:
     known = WithJsonSchema({"type": "number", "enum": targets})
     methods = Literal[tuple(calibration.scores)]  # type: ignore[valid-type]
     return {
-        "coverage": (
-            Annotated[float, coverage, BeforeValidator(_decimal)],
-            default.coverage,
-        ),
+        "coverage": (Annotated[float, coverage, BeforeValidator(decimal)], default.coverage),
         "method": (Annotated[methods, method], default.method),
         "class_conditional": (
-            Annotated[bool, class_conditional, BeforeValidator(_word)],
+            Annotated[bool, class_conditional, BeforeValidator(word)],
             default.class_conditional,
         ),
         "target": (
-            Annotated[float, target, BeforeValidator(_one_of(targets)), known],
+            Annotated[float, target, BeforeValidator(one_of(targets)), known],
             default.target,
         ),
     }
@@ -186,44 +175,3 @@ async def once(request: Request) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InvalidInput([Fault((name,), "is given more than once", in_query=True)])
-
-
-def _digits(text: Any) -> Any:
-    """Plain decimal digits; Pydantic alone would take `1_000` and ` 7 ` as well."""
-    if isinstance(text, str) and not DIGITS.fullmatch(text):
-        raise PydanticCustomError("plain_integer", "must be a whole number in plain digits")
-    return text
-
-
-def _passes(text: Any, number: Callable[[Any], int]) -> int | Literal["auto"]:
-    if text == AUTO:
-        return AUTO
-    if isinstance(text, str) and not DIGITS.fullmatch(text):
-        message = "must be a whole number in plain digits, or auto"
-        raise PydanticCustomError("plain_integer", message)
-    return number(text)
-
-
-def _decimal(text: Any) -> Any:
-    """Plain digits with a point; Pydantic alone would take `1e-2`, `nan` and ` .5` as well."""
-    if isinstance(text, str) and not DECIMAL.fullmatch(text):
-        raise PydanticCustomError("plain_number", "must be a number in plain digits")
-    return text
-
-
-def _one_of(targets: list[float]) -> Callable[[Any], Any]:
-    """Check that a number is one of a table, which is told if it is not."""
-    known = ", ".join(map(str, targets))
-
-    def check(text: Any) -> float:
-        if isinstance(text, str) and DECIMAL.fullmatch(text) and float(text) in targets:
-            return float(text)
-        raise PydanticCustomError("known_number", f"must be one of {known}")
-
-    return check
-
-
-def _word(text: Any) -> Any:
-    if isinstance(text, str) and text not in WORDS:
-        raise PydanticCustomError("plain_boolean", "must be true or false")
-    return WORDS[text] if isinstance(text, str) else text

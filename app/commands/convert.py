@@ -38,6 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passes", type=_passes, default=100, help="default passes of the bundle (100)"
     )
+    parser.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="CSV",
+        help="labelled rows that nothing was fitted to: adds sets and decisions (needs --target)",
+    )
+    parser.add_argument(
+        "--temperature",
+        action="store_true",
+        help="divide the last layer's logits by what suits a third of --calibrate",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -50,6 +61,10 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             "convert needs --data: rows like those it was trained on show the features' ranges, "
             "and their answers are stored with the bundle"
         )
+    if arguments.calibrate is not None and arguments.target is None:
+        raise SettingsError("--calibrate needs --target, the column that has the classes")
+    if arguments.temperature and arguments.calibrate is None:
+        raise SettingsError("--temperature needs --calibrate, the rows it is chosen on")
     name = arguments.name or arguments.network.stem
     if NAME.fullmatch(name) is None:
         raise SettingsError("--name must be letters, digits, dots, dashes and underscores")
@@ -67,6 +82,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             name=name,
             version=arguments.version,
             passes=arguments.passes,
+            calibrate=arguments.calibrate,
+            temperature=arguments.temperature,
             command=_command(arguments),
         )
     )
@@ -88,7 +105,11 @@ def _command(arguments: argparse.Namespace) -> str:
         f"--data {arguments.data.name}",
         f"--passes {arguments.passes}",
     ]
-    return " ".join(words + ([f"--target {arguments.target}"] if arguments.target else []))
+    if arguments.target:
+        words.append(f"--target {arguments.target}")
+    if arguments.calibrate:
+        words.append(f"--calibrate {arguments.calibrate.name}")
+    return " ".join([*words, *(["--temperature"] if arguments.temperature else [])])
 
 
 def _classes(text: str) -> tuple[str, ...]:

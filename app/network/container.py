@@ -15,7 +15,7 @@ import keras
 from keras.src.saving import saving_lib
 
 from app.network import impute, mc  # noqa: F401 - registers the layers
-from app.network.loans import features  # noqa: F401 - registers the layer
+from app.network.loans import evidence, features, lattice  # noqa: F401 - registers the layers
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip archive can state."""
@@ -32,7 +32,7 @@ def to_bytes(model: keras.Model) -> bytes:
             members = {name: archive.read(name) for name in archive.namelist()}
     members["config.json"] = _renumbered(members["config.json"].decode()).encode()
     members["metadata.json"] = _undated(members["metadata.json"])
-    return _archive(members)
+    return archived(members)
 
 
 def from_bytes(network: bytes) -> keras.Model:
@@ -57,7 +57,8 @@ def _undated(metadata: bytes) -> bytes:
     return json.dumps({**json.loads(metadata), "date_saved": "1980-01-01@00:00:00"}).encode()
 
 
-def _archive(members: dict[str, bytes]) -> bytes:
+def archived(members: dict[str, bytes]) -> bytes:
+    """The bytes of an archive of these members."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(members):

@@ -4,6 +4,7 @@ What a bundle could not hold is refused by the name of the layer, before Keras s
 """
 
 import io
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import tensorflow as tf
 from keras.src.saving import saving_lib
 
 from app.errors import BundleError, NetworkError
-from app.network.container import to_bytes
+from app.network.container import archived, to_bytes
 from app.network.conversion import MONTE_CARLO, with_monte_carlo
 from app.network.document import strict_json
 from app.network.impute import Impute
@@ -43,9 +44,7 @@ def adopt(path: Path, imputed: Sequence[float | None], classes: int) -> keras.Mo
         NetworkError: what cannot be served; names the file and, where it is one's fault, the layer.
     """
     try:
-        network = path.read_bytes()
-        _check_config(_config(network))
-        model = with_monte_carlo(_loaded(network))
+        model = with_monte_carlo(_loaded(_checked(path.read_bytes())))
         _check_shape(model, len(imputed), classes)
         model = _imputing(model, imputed)
         check_network(to_bytes(model), len(imputed), classes)
@@ -58,14 +57,28 @@ def adopt(path: Path, imputed: Sequence[float | None], classes: int) -> keras.Mo
     return model
 
 
-def _config(network: bytes) -> dict[str, Any]:
+def _checked(network: bytes) -> bytes:
+    """The file with every layer's class checked, and dropout called as any other layer is.
+
+    Raises:
+        NetworkError: a layer that is not served, or none that is random.
+    """
     if network.startswith(HDF5_MAGIC):
         raise NetworkError("it is an HDF5 file: save the model again, as .keras")
-    return strict_json(read_members(network).config, "config.json")
+    members = read_members(network)
+    config = strict_json(members.config, "config.json")
+    _check_config(config)
+    return archived(
+        {
+            "config.json": json.dumps(config).encode(),
+            "metadata.json": members.metadata,
+            "model.weights.h5": members.weights,
+        }
+    )
 
 
 def _check_config(config: dict[str, Any]) -> None:
-    """Check the class of every layer at any depth.
+    """Check the class and the calls of every layer at any depth.
 
     Raises:
         NetworkError: a layer that is not served, or none that is random.
@@ -76,6 +89,7 @@ def _check_config(config: dict[str, Any]) -> None:
         layers = list(_layers(config))
         for layer in layers:
             _check_layer(layer)
+            _check_calls(layer)
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise NetworkError("its config.json is not a network as Keras writes it") from error
     if not any(layer["class_name"] in CONVERTED or _is_ours(layer) for layer in layers):
@@ -98,7 +112,17 @@ def _check_layer(layer: dict[str, Any]) -> None:
         raise NetworkError(f"{named} is of class {kind}, which the engine does not run")
     for name, value in settings.items():
         if isinstance(value, dict) and "module" in value and not _is_keras(value):
-            raise NetworkError(f"{named} has a {name} that is not Keras' own")
+            raise NetworkError(f"{named} has a setting, {name}, that is not Keras' own")
+
+
+def _check_calls(layer: dict[str, Any]) -> None:
+    """Check that calls have no options; dropout called with `training=True` needs that no more."""
+    for node in layer.get("inbound_nodes", ()):
+        if layer["class_name"] in CONVERTED:
+            node["kwargs"].pop("training", None)
+        for option, value in node["kwargs"].items():
+            if value:
+                raise NetworkError(f"layer {layer['config']['name']} is called with {option}")
 
 
 def _is_keras(written: dict[str, Any]) -> bool:

@@ -60,9 +60,9 @@ class Plan:
         return self._last.dtype
 
     @property
-    def outlet(self) -> str:
-        """The name of the layer that gives the probabilities."""
-        return str(self._last.layer.name)
+    def outlet(self) -> Any:
+        """The layer that gives the probabilities, however deep it is."""
+        return self._last.layer
 
     @property
     def _last(self) -> Step:

@@ -4,15 +4,16 @@ import keras
 import numpy as np
 
 from app.errors import NetworkError
+from app.network.plan import plan
 
 
 def fold(model: keras.Model, temperature: float) -> None:
     """Divide the last layer's logits by `temperature`, in place (Guo et al. 2017, equation 9).
 
     Raises:
-        NetworkError: the last layer is neither a Dense softmax nor has a temperature.
+        NetworkError: what gives the probabilities is no Dense softmax and has no temperature.
     """
-    last = model.layers[-1]
+    last = plan(model).outlet
     if hasattr(last, "temperature"):
         last.temperature = float(last.temperature * temperature)
     elif isinstance(last, keras.layers.Dense) and last.activation is keras.activations.softmax:

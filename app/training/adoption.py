@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from app.errors import NetworkError
+from app.errors import DataError, NetworkError
 from app.network import bundle
 from app.network.catalog import versions
 from app.network.engine import Engine
@@ -18,19 +18,24 @@ from app.network.foreign import adopt
 from app.network.golden import faults, golden_rows
 from app.network.manifest import GoldenRow, Manifest, Provenance
 from app.network.plan import plan
+from app.network.temperature import fold
 from app.training.adoption_card import card
-from app.training.data import Table
+from app.training.calibrating import calibrate, temperature_of
+from app.training.data import Table, select
 from app.training.description import Described
 from app.training.evaluation import score
 from app.training.rows import read_rows
 from app.training.seen import seen
-from app.values import Feature, Floats, Query
+from app.values import Feature, Floats, Query, Signature
 
 GOLDEN = 4
 """Golden rows besides the most uncertain one and one with a missing value."""
 
 LOOKED_AT = 200
 """Rows among which the most uncertain one is looked for."""
+
+FEWEST_LABELLED = 30
+"""Rows to calibrate on, below which nothing can be promised."""
 
 SEED = 0
 """Of the passes over the rows, so that the card's figures can be asked for over HTTP."""
@@ -56,7 +61,11 @@ class Adoption:
     version: int | None
     """The next free one unless given."""
     passes: int
-    """Default number of passes of the bundle."""
+    """Default number of passes of the bundle, which sets and decisions are calibrated with."""
+    calibrate: Path | None
+    """Labelled rows that give sets and decisions, if these are wanted."""
+    temperature: bool
+    """Whether the last layer's logits are divided by what suits a third of these rows."""
     command: str
     """As it can be given again."""
 
@@ -73,24 +82,45 @@ def publish(job: Adoption) -> tuple[Path, Manifest]:
     pin_arithmetic()
     table = read_rows(job.data, job.features, job.classes, job.target)
     model = adopt(job.network, [feature.imputed for feature in job.features], len(job.classes))
+    features = _features(job.features, table.features)
+    labelled = _labelled(job)
+    if labelled is not None and job.temperature:
+        fold(model, temperature_of(Engine(model), labelled[0], job.passes))
     engine = Engine(model)
-    _check_answers(engine, table.features, plan(model).outlet)
+    _check_answers(engine, table.features, plan(model).outlet.name)
+    signature = Signature(features, job.classes)
     manifest = Manifest(
         format=1,
         name=job.name,
         version=number,
-        features=_features(job.features, table.features),
+        features=features,
         classes=job.classes,
         passes=job.passes,
-        calibration=None,
+        calibration=labelled and calibrate(engine, *labelled, signature, (), job.passes),
         rules=(),
         golden=_golden(engine, table.features, job),
         metrics=_metrics(engine, table, job),
         trained=_provenance(job, table),
         network_sha256="",
     )
-    text = card(manifest, job.network.name, model.count_params())
+    text = card(manifest, job.network.name, model.count_params(), tempered=job.temperature)
     return bundle.write(job.out, manifest, model, text)
+
+
+def _labelled(job: Adoption) -> tuple[Table, Table] | None:
+    """The rows to calibrate on: a third to choose thresholds with, then those that judge them.
+
+    Raises:
+        DataError: too few rows.
+    """
+    if job.calibrate is None:
+        return None
+    table = read_rows(job.calibrate, job.features, job.classes, job.target)
+    if len(table.labels) < FEWEST_LABELLED:
+        raise DataError(f"--calibrate needs at least {FEWEST_LABELLED} rows")
+    order = np.random.default_rng(SEED).permutation(len(table.labels))
+    third = len(order) // 3
+    return select(table, order[:third]), select(table, order[third:])
 
 
 def _features(described: Sequence[Described], rows: Floats) -> tuple[Feature, ...]:

@@ -38,7 +38,7 @@ def card(
         f"## Held-out figures ({len(split.test):,} rows)",
         table_of(("metric", "deterministic", "Monte Carlo", "meaning"), figure_cells(manifest)),
         _evaluation(manifest, table, split),
-        *_decisions(manifest),
+        *decisions(manifest),
         "## How it was trained",
         _data(manifest, split),
         f"```\n{trained.command}\n```",
@@ -97,7 +97,7 @@ def _evaluation(manifest: Manifest, table: Table, split: Split) -> str:
     )
 
 
-def _decisions(manifest: Manifest) -> Iterable[str]:
+def decisions(manifest: Manifest) -> Iterable[str]:
     """What the calibration part promises, if there was one."""
     calibration = manifest.calibration
     if calibration is None:

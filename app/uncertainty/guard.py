@@ -30,9 +30,9 @@ def limits(feature: Feature) -> tuple[float, float]:
     """The smallest and the largest value that is not out of range: what was seen, and a margin.
 
     Where nothing negative was seen, 0 is the least that is allowed. The next row from the same
-    source exceeds a sample's extremes now and then: with the range of 68% of the 10,000 loans, 0.11%
-    of others do on some feature; with these margins 0.013% (mean of 100 splits within a training
-    part), while of annual incomes mistaken by a factor of 1,000, 99.7% are still found.
+    source exceeds a sample's extremes now and then: with the range of 68% of 10,000 loans, 0.11% of
+    the others do on some feature, with these margins 0.013% (mean of 100 splits within a training
+    part); of annual incomes mistaken by a factor of 1,000, 99.7% are still found.
     """
     seen, money = feature.seen, feature.unit == "currency"
     if money and seen.minimum >= 0:

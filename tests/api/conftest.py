@@ -1,6 +1,7 @@
 """The service in this process, behind Starlette's test client, and the engine it should equal."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -10,6 +11,7 @@ from app.main import create_app
 from app.network.bundle import Bundle, load
 from app.network.catalog import find
 from app.settings import Settings
+from tests.calibrated import publish
 from tests.service import ROOT
 
 SETTINGS = Settings(models=ROOT / "models")
@@ -42,3 +44,30 @@ def loan() -> dict[str, float | None]:
         "paid_late_fees": 0,
         "current_accounts_delinq": 0,
     }
+
+
+@pytest.fixture(scope="session")
+def calibrated_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a calibrated bundle."""
+    return publish(tmp_path_factory.mktemp("models")).parent.parent
+
+
+@pytest.fixture(scope="session")
+def calibrated_bundle(calibrated_models: Path) -> Bundle:
+    return load(find(calibrated_models, "loan-grade"))
+
+
+@pytest.fixture(scope="session")
+def calibrated(calibrated_models: Path) -> Iterator[TestClient]:
+    """A service of the calibrated bundle."""
+    settings = Settings(models=calibrated_models)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def uncalibrated() -> Iterator[TestClient]:
+    """A service of a bundle without a calibration."""
+    settings = Settings(models=ROOT / "models", version=2)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        yield client

@@ -271,6 +271,14 @@ def deep() -> Any:
     return chain(inner)
 
 
+def always_on(trained: bool) -> Any:
+    """Dropout as people switch it on who have no layer for it; perhaps normalisation as well."""
+    inputs = keras.Input((6,))
+    scaled = layers.BatchNormalization(name="norm")(inputs, training=trained)
+    outputs = layers.Dense(8, activation="relu")(layers.Dropout(0.5)(scaled, training=True))
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
+
+
 COUNTERPART = "which has no Monte-Carlo counterpart"
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Lambda": (
@@ -284,7 +292,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "custom layer": (lambda: chain(Odd(name="strange")), "layer strange is of class Odd"),
     "custom activation": (
         lambda: chain(layers.Dense(4, activation=odd, name="curved")),
-        "layer curved has a activation that is not Keras' own",
+        "layer curved has a setting, activation, that is not Keras' own",
     ),
     "GaussianNoise": (
         lambda: chain(layers.GaussianNoise(0.1, name="hiss")),
@@ -305,6 +313,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "nothing random": (
         lambda: keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax")]),
         "it has no dropout layer, so nothing in it would be random",
+    ),
+    "normalisation in training": (
+        lambda: always_on(trained=True),
+        "layer norm is called with training",
     ),
     "rate 0": (
         lambda: chain(layers.Dropout(0.0, name="idle")),
@@ -479,6 +491,19 @@ def test_a_version_that_is_there_is_not_changed(
     assert "is already there" in capsys.readouterr().err
     assert 0 == main(words(place, "shells.keras", "--out", out))
     assert (folder.parent / "2" / "bundle.json").exists()
+
+
+def test_dropout_that_is_called_with_training_is_converted(place: Path, tmp_path: Path) -> None:
+    """`Dropout(0.5)(x, training=True)` is dropout like any other, batch statistics stay frozen."""
+    model = always_on(trained=False)
+    model.save(tmp_path / "on.keras")
+    assert 0 == main(words(place, str(tmp_path / "on.keras"), "--out", str(tmp_path)))
+    engine = bundle.load(tmp_path / "on" / "1").engine
+    converted = from_bytes((tmp_path / "on" / "1" / "model.keras").read_bytes())
+    features, _ = rows(5, 7)
+    assert np.abs(inert(converted, features) - engine.predict(features)).max() < 1e-6
+    for ours, theirs in zip(converted.weights, model.weights, strict=True):
+        assert np.asarray(theirs).tobytes() == np.asarray(ours).tobytes()
 
 
 def test_a_bundles_own_network_is_converted_again(

@@ -12,7 +12,9 @@ from starlette.testclient import TestClient
 
 from app.cli import main
 from app.main import create_app
+from app.network.catalog import versions
 from app.settings import Settings
+from tests.calibrated import publish
 from tests.service import ROOT, command
 
 LOAN = {
@@ -92,17 +94,18 @@ def test_other_passes_and_missing_values(served: Any, capsys: Captured) -> None:
     wanted = without_id(served(row, "/predict/mc?seed=7&passes=33"))
     found = predicted(capsys, *flags(row), "--seed", "7", "--passes", "33")
     assert wanted == without_id(found)
-    assert 2 == len(found["warnings"])
+    assert {"missing", "out_of_range"} <= {warning["kind"] for warning in found["warnings"]}
 
 
 @pytest.mark.parametrize("form", ["dashes", "underscores", "equals", "after", "before"])
 def test_flags_have_forms(served: Any, capsys: Captured, form: str) -> None:
     """Dashes or underscores, a space or =, before or after the other words."""
+    newest = versions(ROOT / "models", "loan-grade")[-1]
     words = {
         "dashes": [*flags(LOAN), "--seed", "42"],
         "underscores": [w for n, v in LOAN.items() for w in (f"--{n}", str(v))] + ["--seed=42"],
         "equals": [f"--{name}={value}" for name, value in LOAN.items()] + ["--seed", "42"],
-        "after": ["loan-grade/2", "--seed", "42", *flags(LOAN)],
+        "after": [f"loan-grade/{newest}", "--seed", "42", *flags(LOAN)],
         "before": [*flags(LOAN), "--seed", "42"],
     }[form]
     assert without_id(served(LOAN)) == without_id(predicted(capsys, *words))
@@ -156,6 +159,92 @@ def test_the_table_has_a_bar_and_a_deviation(served: Any, capsys: Captured) -> N
         assert max(map(len, lines)) <= 100
     assert "warning: debt_to_income is missing" in lines
     assert any("predictive entropy" in line for line in lines)
+
+
+def test_as_many_passes_as_are_enough(served: Any, capsys: Captured) -> None:
+    """`--passes auto` with a tolerance does what it does over HTTP; --max-passes is the limit."""
+    wanted = served(LOAN, "/predict/mc?seed=7&passes=auto&tolerance=0.02&max_passes=3000")
+    words = ["--seed", "7", "--passes", "auto", "--tolerance", "0.02", "--max-passes", "3000"]
+    assert without_id(wanted) == without_id(predicted(capsys, *flags(LOAN), *words))
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a calibrated bundle."""
+    return str(publish(tmp_path_factory.mktemp("models")))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--coverage", "0.6", "--method", "aps"],
+        ["--class-conditional", "true", "--target", "0.01"],
+        ["--passes", "64"],
+        ["--passes", "auto", "--tolerance", "0.05"],
+    ],
+    ids=" ".join,
+)
+def test_sets_and_decisions_are_the_services(
+    calibrated: str, capsys: Captured, words: list[str]
+) -> None:
+    """A calibrated bundle's sets and decisions are answered as the service answers them."""
+    body = {"instances": [LOAN, LOAN | {"paid_principal": 0, "paid_interest": 0}]}
+    options = {
+        word.removeprefix("--").replace("-", "_"): text
+        for word, text in zip(words[::2], words[1::2], strict=True)
+    }
+    with TestClient(create_app(Settings(models=Path(calibrated).parent.parent))) as client:
+        wanted = client.post("/predict/mc", params={"seed": 4, **options}, json=body).json()
+    for row, answer in zip(body["instances"], wanted["predictions"], strict=True):
+        found = predicted(capsys, calibrated, *flags(row), "--seed", "4", *words)
+        assert without_id(answer) == without_id(found)
+
+
+def test_the_table_shows_set_and_decision(calibrated: str, capsys: Captured) -> None:
+    """The set's grades, and the decision with its reasons, in words; too few passes are told."""
+    row = LOAN | {"paid_principal": 0, "paid_interest": 0}
+    words = [calibrated, *flags(row), "--seed", "42"]
+    answer = predicted(capsys, *words)
+    assert 0 == main(["predict", *words])
+    lines = capsys.readouterr().out.splitlines()
+    assert f"with 0.9 coverage one of {', '.join(answer['prediction_set']['grades'])}" in lines
+    assert f"decision: refer: {', '.join(answer['decision']['reasons'])}" in lines
+
+    assert 0 == main(["predict", *words, "--passes", "9"])
+    out = capsys.readouterr().out
+    assert "(no promise: too few passes)" in out
+    assert "warning: 100 passes are needed for what sets and decisions promise" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        (["--target", "0.02"], "--target must be one of 0.005, 0.01, 0.05"),
+        (["--coverage", "1"], "--coverage must be less than or equal to 0.999"),
+        (["--method", "x"], "--method must be 'adjacent', 'aps', 'lac' or 'raps'"),
+        (["--class-conditional", "yes"], "--class-conditional must be true or false"),
+        (["--passes", "many"], "--passes must be a whole number in plain digits, or auto"),
+        (["--passes", "0"], "--passes must be greater than or equal to 1"),
+        (["--tolerance", "2"], "--tolerance must be less than or equal to 0.5"),
+        (["--seed", "-1"], "--seed must be"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_a_bad_option_is_wrong_use(
+    calibrated: str, capsys: Captured, words: list[str], fragment: str
+) -> None:
+    """Exit code 2 and one line that names the flag and what it may be."""
+    assert 2 == main(["predict", calibrated, *flags(LOAN), *words])
+    out, err = capsys.readouterr()
+    assert ("", 1) == (out, err.count("\n"))
+    assert fragment in err
+
+
+def test_without_calibration_there_is_no_such_flag(capsys: Captured) -> None:
+    """A bundle without calibration refuses what is about sets and decisions."""
+    assert 2 == main(["predict", "loan-grade/2", *flags(LOAN), "--target", "0.05"])
+    assert "--target is not known" in capsys.readouterr().err
 
 
 BAD_BODIES = {

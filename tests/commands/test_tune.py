@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.network import bundle
 from app.training.data import read_table
 from app.training.layout import LOANS
 from tests.service import DUBITO, ROOT, command, ended, environment, serving
@@ -90,7 +89,6 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
     assert lines[1].startswith(f"trial {TRIALS} of {TRIALS}: ")
     folder = Path(told["bundle"])
     assert tmp_path / "models" / "tuned" / "1" == folder
-    assert told["metrics"] == bundle.load(folder).manifest.metrics["mc"]
 
     again = shlex.split(told["command"])[1:]
     again[again.index("--data") + 1] = str(data)

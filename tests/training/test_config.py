@@ -1,6 +1,7 @@
 """A training in a file: the same keys, types and complaints as the command line's."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from app.commands.flags import DEFAULTS, settle
 from app.commands.train import add_arguments
 from app.errors import SettingsError
+from tests.service import command
 
 
 def settled(file: Path, *words: str) -> dict[str, Any]:
@@ -85,3 +87,28 @@ def test_a_file_that_cannot_be_read(file: Path, content: bytes | None) -> None:
         file.write_bytes(content)
     with pytest.raises(SettingsError, match=r"^small\.toml (cannot be read|is not TOML): "):
         settled(file)
+
+
+def test_a_file_trains(file: Path, tmp_path: Path) -> None:
+    """`--config` on the command line: two seeds, their curves, one bundle, whose command is whole."""
+    file.write_text('architecture = "study"\nwidths = [8]\nepochs = 9\nbatch = 512\nseeds = 2\n')
+    words = ("--epochs", "1", "--tensorboard", str(tmp_path / "logs"), "--out", str(tmp_path))
+    done = command("train", "--config", str(file), *words, "--json")
+    assert 0 == done.returncode, done.stderr
+    told = json.loads(done.stdout)
+    figures = told["seeds"]["mc"]["nll"]
+    assert [0, 1] == told["seeds"]["seeds"]
+    assert figures["sd"] > 0
+    assert abs(told["metrics"]["nll"] - figures["mean"]) == pytest.approx(figures["sd"] / 2**0.5)
+    assert {"run-1-seed-0", "run-2-seed-1"} == {path.name for path in (tmp_path / "logs").iterdir()}
+    assert ["1"] == [path.name for path in (tmp_path / "loan-grade").iterdir()]
+    manifest = json.loads((Path(told["bundle"]) / "bundle.json").read_text())
+    expected = "dubito train --architecture study --batch 512 --epochs 1 --seed 0 --split-seed 0"
+    assert f"{expected} --widths 8" == manifest["trained"]["command"]
+
+
+def test_a_files_fault_is_one_line(file: Path) -> None:
+    """Exit code 2, before anything is read or trained."""
+    file.write_text("wide = 1")
+    done = command("train", "--config", str(file))
+    assert (2, b"dubito: small.toml: there is no flag --wide\n") == (done.returncode, done.stderr)

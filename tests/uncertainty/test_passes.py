@@ -94,7 +94,7 @@ def test_the_mean_is_as_near_as_was_asked(count: int, record_property: Record) -
     look = Look.joined(asyncio.run(auto()))
     predictor.close()
     (reference,) = bundle.engine.summarise([Query(rows, MOST, 2**40)])
-    near = (np.abs(look.summary.mean - reference.mean) <= TOLERANCE).all(axis=1)
+    near = np.abs(look.summary.mean - reference.mean).max(axis=1) <= TOLERANCE
     moving = reference.std.max(axis=1) > 0.01
     fixed = next(
         at

@@ -24,8 +24,8 @@ from app.network.loans.amortization import DAYS_A_MONTH, DAYS_A_YEAR, Schedule
 ROUNDED = 0.6
 """Cents: half a cent for what was rounded, and a little for what it was computed from."""
 LOG_WIDTH = math.log(2.0 * ROUNDED)
-SLOPE, FLOOR = 1.0, -3.0
-"""How fast the weight of a residual falls, per cent beyond rounding, and how far."""
+FLOOR = -3.0
+"""How far the weight of a residual falls; until then by 1 for each cent beyond rounding."""
 ROUND_SUMS = (1.0, 5.0, 10.0, 50.0, 100.0)
 """Units of money in whose multiples people pay extra."""
 ROUND_PAYMENTS = (1.0, 5.0, 10.0, 25.0, 50.0)
@@ -109,8 +109,11 @@ def residuals(xp: Any, loan: Loan, books: Schedule, rate: Any, first: Any, paid:
 
 def weight(xp: Any, cents: Any, log_span: Any) -> Any:
     """Log of the Bayes factor of a residual in cents, by the log of its span in cents."""
-    missed = SLOPE * xp.maximum(cents - ROUNDED, 0.0)
-    return xp.maximum(log_span - LOG_WIDTH - missed, FLOOR)
+    return xp.maximum(_unbounded(xp, cents, log_span), FLOOR)
+
+
+def _unbounded(xp: Any, cents: Any, log_span: Any) -> Any:
+    return log_span - LOG_WIDTH - xp.maximum(cents - ROUNDED, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +141,18 @@ def stories(
         + weight(xp, found.off_cents, log_day)
         - 0.6 * xp.log1p(xp.abs(found.off - first))
     )
-    possible = _flag(xp, _any(xp, found.principal < 0.015, found.precedes), found.total)
+    possible = flag(xp, _any(xp, found.principal < 0.015, found.precedes), found.total)
     late = weight(xp, xp.abs(found.total) * 100.0, LOG_SPAN) - 0.8 * apart + 2.0 * possible - 1.0
     moved = (
         weight(xp, found.moved_cents, log_day)
         + 1.0
         - 1.2 * apart
         - 0.35 * xp.log1p(xp.abs(found.moved - first))
-        - 2.0 * _flag(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS, paid < 0.5), found.total)
+        - 2.0 * flag(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS, paid < 0.5), found.total)
     )
     extra = (
         roundness(xp, found.total, books.instalment, paid)
-        + _when(xp, found, books, rate)
+        + _when(xp, found, rate, log_day)
         - 1.0
         - 0.3 * xp.log1p(xp.abs(found.total) / books.instalment)
     )
@@ -166,14 +169,16 @@ def roundness(xp: Any, total: Any, instalment: Any, paid: Any) -> Any:
     log_count = xp.log(count)
     each = instalment + total / count
     best = FLOOR * xp.ones_like(total)
+    # Every sum starts from the floor, so none of them needs it again.
     for unit, prior in zip(ROUND_SUMS, (1.0, 1.2, 1.5, 2.0, 2.0), strict=True):
-        found = weight(xp, cents_from(xp, total, unit), math.log(unit * 100.0))
+        found = _unbounded(xp, cents_from(xp, total, unit), math.log(unit * 100.0))
         best = xp.maximum(best, found - prior)
-    some = paid > 0.5
+    payments = best
     for unit, prior in zip(ROUND_PAYMENTS, (1.5, 1.5, 2.0, 2.0, 2.3), strict=True):
-        found = weight(xp, cents_from(xp, each, unit) * count, math.log(unit * 100.0) + log_count)
-        best = xp.where(some, xp.maximum(best, found - prior), best)
-    return best
+        cents = cents_from(xp, each, unit) * count
+        found = _unbounded(xp, cents, math.log(unit * 100.0) + log_count)
+        payments = xp.maximum(payments, found - prior)
+    return xp.where(paid > 0.5, payments, best)
 
 
 def cents_from(xp: Any, money: Any, unit: float) -> Any:
@@ -181,10 +186,10 @@ def cents_from(xp: Any, money: Any, unit: float) -> Any:
     return xp.abs(money - unit * xp.round(money / unit)) * 100.0
 
 
-def _when(xp: Any, found: Residuals, books: Schedule, rate: Any) -> Any:
+def _when(xp: Any, found: Residuals, rate: Any, log_day: Any) -> Any:
     """Half the log weight of the extra money having come on a whole day."""
     daily = rate * (100.0 / DAYS_A_YEAR)
-    after = 0.5 * weight(xp, found.after_cents, xp.log(books.day * 100.0 + 4.0))
+    after = 0.5 * weight(xp, found.after_cents, log_day)
     span = xp.log(xp.abs(found.principal) * daily + 4.0)
     before = 0.5 * weight(xp, found.before_cents, span)
     never = -4.0 * xp.ones_like(before)
@@ -198,8 +203,9 @@ def _apart(xp: Any, days: Any, daily: Any) -> Any:
     return xp.abs(days - xp.round(days)) * daily * 100.0
 
 
-def _flag(xp: Any, condition: Any, like: Any) -> Any:
-    return xp.where(condition, xp.ones_like(like), xp.zeros_like(like))
+def flag(xp: Any, condition: Any, like: Any) -> Any:
+    """1 where the condition holds and 0 elsewhere, numbers of the type of `like`."""
+    return xp.multiply(condition, xp.ones((), dtype=like.dtype))
 
 
 def _all(xp: Any, *conditions: Any) -> Any:

@@ -15,13 +15,11 @@ from app.network.formula import FormulaLayer
 from app.network.loans import explanations
 from app.network.loans.allowed import HYPOTHESIS_WIDTH
 from app.network.loans.amortization import schedule
-from app.network.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, cents_from
+from app.network.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, cents_from, flag
 from app.network.loans.ratebook import RateBook, hypotheses
 
 PRIOR = 0.7
 """Weight of a hypothesis' log prior beside its story's log weight."""
-LATE_FEE = 0.05
-"""Share of an instalment that a lender may ask for when it is late."""
 
 
 @keras.saving.register_keras_serializable("dubito")
@@ -66,8 +64,8 @@ class AmortizationLattice(FormulaLayer):
         loan = _loan(xp, rows)
         every = {name: xp.array(values) for name, values in self._constants.items()}
         about = {name: xp.array(values) for name, values in self._about.items()}
-        books, _, told = _compare(xp, loan, every, about["first"])
-        score = told.best + xp.array(self._prior) + 0.0 * books.instalment
+        _, _, told = _compare(xp, loan, every, about["first"])
+        score = told.best + xp.array(self._prior)
         chosen = _best(xp, score, self.kept)
         return self._described(
             xp,
@@ -81,10 +79,12 @@ class AmortizationLattice(FormulaLayer):
         self, xp: Any, loan: Loan, terms: dict[str, Any], about: dict[str, Any], score: Any
     ) -> Any:
         books, found, told = _compare(xp, loan, terms, about["first"])
+        places = [
+            _one_hot(xp, about["grade"], self.classes),
+            _one_hot(xp, terms["paid"], PAID_SHOWN),
+            _one_hot(xp, about["beginning"], BEGINNINGS_SHOWN),
+        ]
         columns = [
-            *_one_hot(xp, about["grade"], self.classes),
-            *_one_hot(xp, terms["paid"], PAID_SHOWN),
-            *_one_hot(xp, about["beginning"], BEGINNINGS_SHOWN),
             about["first"] / 5.0,
             about["months"] / 60.0,
             terms["rate"] * 5.0,
@@ -98,7 +98,7 @@ class AmortizationLattice(FormulaLayer):
             score / 5.0,
             (score - xp.max(score, axis=-1, keepdims=True)) / 5.0,
         ]
-        return xp.stack(columns, axis=-1)
+        return xp.concatenate([*places, xp.stack(columns, axis=-1)], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`(…, 9)` → `(…, kept, W)`."""
@@ -138,9 +138,11 @@ def _best(xp: Any, score: Any, kept: int) -> Any:
     return xp.sort(xp.top_k(score, kept, sorted=False)[1], axis=-1)
 
 
-def _one_hot(xp: Any, values: Any, count: int) -> list[Any]:
-    capped = xp.minimum(values, count - 1.0)
-    return [_flag(xp, xp.abs(capped - place) < 0.5, values) for place in range(count)]
+def _one_hot(xp: Any, values: Any, count: int) -> Any:
+    """`(…)` → `(…, count)`; what is beyond the last place shares it."""
+    capped = xp.minimum(values, count - 1.0)[..., None]
+    places = xp.arange(count, dtype=values.dtype)
+    return flag(xp, xp.abs(capped - places) < 0.5, values)
 
 
 def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> list[Any]:
@@ -162,11 +164,11 @@ def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> 
         *_whole(xp, found.moved_cents),
         xp.clip(found.after, -40.0, 60.0) / 20.0,
         *_whole(xp, found.after_cents),
-        _flag(xp, found.follows, size),
+        flag(xp, found.follows, size),
         xp.log1p(xp.maximum(books.balance, 1.0) * daily) / 5.0,
         xp.clip(found.before, -100.0, 250.0) / 50.0,
         *_whole(xp, found.before_cents),
-        _flag(xp, found.precedes, size),
+        flag(xp, found.precedes, size),
         xp.log1p(xp.abs(principal) * daily) / 5.0,
         sum_size,
         xp.sign(total) * sum_size,
@@ -175,8 +177,8 @@ def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> 
         xp.clip(found.interest / books.day, -30.0, 30.0) / 10.0,
         _within(xp, xp.abs(found.interest) * 100.0, 0.8),
         xp.log1p(loan.amount) / 10.0 + 0.0 * size,
-        _flag(xp, loan.principal > loan.amount - 0.01, loan.amount) + 0.0 * size,
-        _flag(xp, loan.principal + loan.interest < 0.01, loan.amount) + 0.0 * size,
+        flag(xp, loan.principal > loan.amount - 0.01, loan.amount) + 0.0 * size,
+        flag(xp, loan.principal + loan.interest < 0.01, loan.amount) + 0.0 * size,
     ]
 
 
@@ -198,8 +200,4 @@ def _log_cents(xp: Any, money: Any) -> Any:
 
 
 def _within(xp: Any, cents: Any, most: float) -> Any:
-    return _flag(xp, cents < most, cents)
-
-
-def _flag(xp: Any, condition: Any, like: Any) -> Any:
-    return xp.where(condition, xp.ones_like(like), xp.zeros_like(like))
+    return flag(xp, cents < most, cents)

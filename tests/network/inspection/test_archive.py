@@ -21,11 +21,12 @@ from app.errors import BundleError
 from app.network.impute import Impute
 from app.network.inspection.allowed import ACTIVATIONS, ALLOWED
 from app.network.inspection.archive import Inspected, inspect
+from app.network.inspection.shapes import RULES
 from app.network.inspection.soundness import check_network
 from app.network.loans.allowed import WIDTHS
 from app.network.loans.features import LoanFeatures
 from app.network.manifest import GoldenRow, Manifest, Provenance
-from app.network.mc import MCAlphaDropout, MCDropout
+from app.network.mc import MCAlphaDropout, MCDropout, MCGaussianDropout, MCSpatialDropout1D
 from app.values import Feature, Seen
 from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, seal
 
@@ -87,7 +88,9 @@ def convolution() -> Any:
             layers.GroupNormalization(2),
             layers.MaxPooling1D(2),
             MCDropout(0.3, noise_shape=(None, 1, 4)),
+            MCGaussianDropout(0.2),
             layers.Conv1D(4, 2, strides=2, groups=2),
+            MCSpatialDropout1D(0.1),
             layers.Permute((2, 1)),
             layers.AveragePooling1D(2, padding="same"),
             layers.GlobalAveragePooling1D(),
@@ -371,6 +374,13 @@ def test_loan_layers_give_the_widths_that_are_checked() -> None:
         layer = keras.saving.get_registered_object(f"dubito>{name}")()
         assert (None, given) == layer.compute_output_shape((None, taken))
         assert (2, given) == layer(np.ones((2, taken), "float32")).shape
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4)])
+def test_spatial_dropout_is_of_steps_of_channels(shape: tuple[int, ...]) -> None:
+    """On anything else it would drop what the engine does not, and is refused."""
+    with pytest.raises(ValueError, match="its input is not steps of channels"):
+        RULES["MCSpatialDropout1D"]({}, [shape])
 
 
 def test_declared_weights_are_counted_before_any_is_read(folder: Path) -> None:

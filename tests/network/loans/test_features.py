@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from app.network.loans.allowed import WIDTHS
+from app.network.loans.allowed import FEATURES_WIDTH
 from app.network.loans.features import LoanFeatures, discount_exponent, payments_made, share
 from app.network.loans.signature import FEATURES
 
@@ -62,10 +62,10 @@ def test_one_payment_tells_the_rate() -> None:
 def test_the_shape_is_as_stated(shape: tuple[int, ...]) -> None:
     """Nine features become the stated number, over all leading axes."""
     layer = LoanFeatures()
-    given, found = WIDTHS["LoanFeatures"]
-    assert len(FEATURES) == given
-    assert layer.compute(np, np.ones(shape, np.float32)).shape == (*shape[:-1], found)
-    assert layer.compute_output_shape(shape) == (*shape[:-1], found)
+    stated = (*shape[:-1], FEATURES_WIDTH)
+    assert shape[-1] == len(FEATURES)
+    assert layer.compute(np, np.ones(shape, np.float32)).shape == stated
+    assert layer.compute_output_shape(shape) == stated
 
 
 def test_nothing_paid_says_nothing() -> None:

@@ -1,0 +1,55 @@
+"""Spelling of query parameters: plain digits and words, where Pydantic alone would take more."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic_core import PydanticCustomError
+
+DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
+DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)
+WORDS = {"true": True, "false": False}
+AUTO: Literal["auto"] = "auto"
+
+
+def digits(text: Any) -> Any:
+    """Plain decimal digits; Pydantic alone would take `1_000` and ` 7 ` as well."""
+    if isinstance(text, str) and not DIGITS.fullmatch(text):
+        raise PydanticCustomError("plain_integer", "must be a whole number in plain digits")
+    return text
+
+
+def digits_or_auto(text: Any, number: Callable[[Any], int]) -> int | Literal["auto"]:
+    """The word `auto`, or a number in plain digits that `number` then checks."""
+    if text == AUTO:
+        return AUTO
+    if isinstance(text, str) and not DIGITS.fullmatch(text):
+        message = "must be a whole number in plain digits, or auto"
+        raise PydanticCustomError("plain_integer", message)
+    return number(text)
+
+
+def decimal(text: Any) -> Any:
+    """Plain digits with a point; Pydantic alone would take `1e-2`, `nan` and ` .5` as well."""
+    if isinstance(text, str) and not DECIMAL.fullmatch(text):
+        raise PydanticCustomError("plain_number", "must be a number in plain digits")
+    return text
+
+
+def one_of(targets: list[float]) -> Callable[[Any], Any]:
+    """Check that a number is one of a table, which is told if it is not."""
+    known = ", ".join(map(str, targets))
+
+    def check(text: Any) -> float:
+        if isinstance(text, str) and DECIMAL.fullmatch(text) and float(text) in targets:
+            return float(text)
+        raise PydanticCustomError("known_number", f"must be one of {known}")
+
+    return check
+
+
+def word(text: Any) -> Any:
+    """True or false, in these words."""
+    if isinstance(text, str) and text not in WORDS:
+        raise PydanticCustomError("plain_boolean", "must be true or false")
+    return WORDS[text] if isinstance(text, str) else text

@@ -1,0 +1,173 @@
+"""The figures of an evaluation, all from answers: nothing here runs a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import f1_score
+
+from app.training.assessment.doubt import (
+    Doubt,
+    ShiftFigures,
+    automated,
+    doubt,
+    shift_figures,
+)
+from app.training.assessment.evidence import Evidence, Precision
+from app.training.assessment.reliability import Reliability, reliability
+from app.training.assessment.risk import Risk, risks
+from app.training.assessment.sets import Sets, all_sets
+from app.training.evaluation import score
+from app.values import Booleans, Calibration, Indices
+
+COMMON = 10
+"""Rows of a class from which on its F1 says something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A promise, looked up on these rows."""
+
+    target: float
+    automated: float
+    """Share of the rows."""
+    wrong: float
+    """Share of those; 0 where there are none."""
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything that a report shows; what needs a calibration is empty without one."""
+
+    rows: int
+    passes: int
+    classes: tuple[str, ...]
+    class_rows: tuple[int, ...]
+    """`(C,)`"""
+    mc: dict[str, float]
+    """Of the mean of the passes, see `app.training.evaluation`; and `macro_f1_common`, over the
+    classes of ten rows or more."""
+    deterministic: dict[str, float]
+    """The same of one pass without dropout."""
+    rare: dict[str, tuple[int, int]]
+    """Each class of fewer rows: how many of its rows are right, and how many there are."""
+    reliability: tuple[Reliability, ...]
+    """Bins of equal width, then of equal mass."""
+    risks: tuple[Risk, ...]
+    """The base line first."""
+    confusion: tuple[tuple[int, ...], ...]
+    """`(C, C)`: rows by their class, then by their grade."""
+    confusion_automated: tuple[tuple[int, ...], ...] | None
+    """The same of rows that are automated at the default target."""
+    right: Doubt | None
+    wrong: Doubt | None
+    sets: tuple[Sets, ...]
+    promises: tuple[Kept, ...]
+    target: float | None
+    """The default one."""
+    coverage: float | None
+    """The default one."""
+    shifts: tuple[ShiftFigures, ...]
+    precision: Precision | None
+
+
+def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequence[str]) -> Figures:
+    """The figures of what a network answered; with fewer passes than calibrated, of no promise."""
+    if calibration is not None and evidence.passes < calibration.passes:
+        calibration = None
+    summary, labels = evidence.answered.summary, evidence.labels
+    mc, wrong = score(summary.mean, labels, classes), summary.grades != labels
+    plain = score(evidence.plain, labels, classes)
+    counts = np.bincount(labels, minlength=len(classes))
+    policy = None if calibration is None else calibration.policy
+    return Figures(
+        rows=len(labels),
+        passes=evidence.passes,
+        classes=tuple(classes),
+        class_rows=tuple(counts.tolist()),
+        mc=mc | _common(summary.grades, labels, counts),
+        deterministic=plain | _common(np.argmax(evidence.plain, axis=1), labels, counts),
+        rare={
+            name: (int((~wrong[labels == at]).sum()), int(counts[at]))
+            for at, name in enumerate(classes)
+            if counts[at] < COMMON
+        },
+        reliability=(
+            reliability(summary.mean, labels, "equal_width"),
+            reliability(summary.mean, labels, "equal_mass"),
+        ),
+        risks=risks(evidence.plain, summary, labels),
+        confusion=_confusion(labels, summary.grades, len(classes)),
+        confusion_automated=_automated_confusion(evidence, calibration, len(classes)),
+        right=doubt(summary, ~wrong),
+        wrong=doubt(summary, wrong),
+        sets=() if calibration is None else all_sets(calibration, summary.mean, labels),
+        promises=_promises(evidence, calibration, wrong),
+        target=None if policy is None else policy.target,
+        coverage=None if calibration is None else calibration.coverage,
+        shifts=tuple(
+            shift_figures(shifted, evidence.answered, calibration) for shifted in evidence.shifts
+        ),
+        precision=evidence.precision,
+    )
+
+
+def held_out(figures: Figures) -> dict[str, float]:
+    """The most important of them by name, for a manifest; what is undefined is left out."""
+    base, *_, entropy, _information = figures.risks
+    width, mass = figures.reliability
+    found: dict[str, float | None] = {
+        "aurc": entropy.aurc,
+        "aurc_base": base.aurc,
+        "error_auroc": entropy.auroc,
+        "ece_chance": width.expected,
+        "ece_equal_mass": mass.ece,
+        "ece_equal_mass_chance": mass.expected,
+    }
+    for sets in figures.sets:
+        if sets.asked == figures.coverage:
+            found |= {f"coverage_{sets.method}": sets.coverage, f"size_{sets.method}": sets.size}
+    for kept in figures.promises:
+        if kept.target == figures.target:
+            found |= {"automated": kept.automated, "wrong_automated": kept.wrong}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _common(grades: Indices, labels: Indices, counts: Indices) -> dict[str, float]:
+    common = np.flatnonzero(counts >= COMMON)
+    if not len(common):
+        return {}
+    found = f1_score(labels, grades, labels=common, average="macro", zero_division=0)
+    return {"macro_f1_common": float(found)}
+
+
+def _confusion(labels: Indices, grades: Indices, classes: int) -> tuple[tuple[int, ...], ...]:
+    counts = np.bincount(labels * classes + grades, minlength=classes**2)
+    return tuple(tuple(row) for row in counts.reshape(classes, classes).tolist())
+
+
+def _automated_confusion(
+    evidence: Evidence, calibration: Calibration | None, classes: int
+) -> tuple[tuple[int, ...], ...] | None:
+    if calibration is None:
+        return None
+    kept = automated(evidence.answered, calibration, calibration.policy.target)
+    return _confusion(evidence.labels[kept], evidence.answered.summary.grades[kept], classes)
+
+
+def _promises(
+    evidence: Evidence, calibration: Calibration | None, wrong: Booleans
+) -> tuple[Kept, ...]:
+    if calibration is None:
+        return ()
+    targets = [promise.target for promise in calibration.policy.promises]
+    return tuple(
+        _kept(target, automated(evidence.answered, calibration, target), wrong)
+        for target in targets
+    )
+
+
+def _kept(target: float, taken: Booleans, wrong: Booleans) -> Kept:
+    rows, errors = int(taken.sum()), int((taken & wrong).sum())
+    return Kept(target, rows / len(wrong), errors / rows if rows else 0.0, errors)

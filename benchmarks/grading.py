@@ -1,0 +1,106 @@
+"""One split of the loans, on which the shipped network and its peers are trained and asked."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from app.network.engine import Engine
+from app.network.loans.decoding import learn_book
+from app.network.loans.ratebook import RateBook
+from app.network.temperature import fold
+from app.training.calibrating import temperature_of
+from app.training.data import Table, select
+from app.training.fit import fit
+from app.training.layout import LOANS
+from app.training.publication import EVALUATION_SEED
+from app.training.recipe import RECIPES
+from app.training.split import split_rows
+from app.values import Floats, Indices, Query
+from benchmarks import peers
+from benchmarks.peers import Parts
+
+RECIPE = RECIPES["lattice"]
+CLASSES = len(LOANS.classes)
+
+
+class Grading:
+    """The parts of one split; each model's answer to the test part, `(N, C)`, by seed."""
+
+    def __init__(self, table: Table, split_seed: int) -> None:
+        split = split_rows(table.labels, split_seed, calibrated=RECIPE.calibrated)
+        self._fitted, self._watched = select(table, split.fit), select(table, split.validation)
+        self._held_out = select(table, split.test)
+        self._imputed = [
+            float(np.nanmedian(self._fitted.features[:, at])) if column.nullable else None
+            for at, column in enumerate(LOANS.features)
+        ]
+
+    @property
+    def labels(self) -> Indices:
+        """Of the test part."""
+        return self._held_out.labels
+
+    def network(self, seed: int) -> Floats:
+        """The shipped recipe, trained as a publication is."""
+        model = fit(
+            RECIPE,
+            self._fitted,
+            self._watched,
+            self._imputed,
+            CLASSES,
+            seed,
+            self._book,
+            verbose=0,
+        )
+        fold(model, temperature_of(Engine(model), self._watched, RECIPE.passes))
+        query = Query(self._held_out.features, RECIPE.passes, EVALUATION_SEED)
+        (summary,) = Engine(model).summarise([query])
+        return summary.mean
+
+    def lightgbm(self, seed: int) -> Floats:
+        """LightGBM on the network's features."""
+        return peers.boosted(self._same, seed, CLASSES)
+
+    def catboost(self, seed: int) -> Floats:
+        """CatBoost on the network's features."""
+        return peers.ordered(self._same, seed, CLASSES)
+
+    def plain_lightgbm(self, seed: int) -> Floats:
+        """LightGBM on the nine features and their ratios."""
+        return peers.boosted(self._plain, seed, CLASSES)
+
+    def plain_catboost(self, seed: int) -> Floats:
+        """CatBoost on the nine features and their ratios."""
+        return peers.ordered(self._plain, seed, CLASSES)
+
+    @cached_property
+    def _book(self) -> RateBook:
+        book = learn_book(self._fitted.features, self._fitted.labels, CLASSES)
+        if book is None:
+            raise ValueError("no rate book can be learnt from these loans")
+        return book
+
+    @cached_property
+    def _same(self) -> Parts:
+        return self._parts(
+            lambda rows: peers.network_columns(self._filled(rows), self._book, CLASSES)
+        )
+
+    @cached_property
+    def _plain(self) -> Parts:
+        return self._parts(peers.plain_columns)
+
+    def _filled(self, rows: Floats) -> Floats:
+        """Missing values imputed as the network imputes them."""
+        stand_in = [np.nan if value is None else value for value in self._imputed]
+        return np.where(np.isnan(rows), stand_in, rows)
+
+    def _parts(self, columns: Callable[[Floats], Floats]) -> Parts:
+        return Parts(
+            columns(self._fitted.features),
+            self._fitted.labels,
+            columns(self._watched.features),
+            self._watched.labels,
+            columns(self._held_out.features),
+        )

@@ -1,0 +1,77 @@
+"""A line of the page, and the trainings that lines are measured on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+
+from app.training.data import Table, read_table, select
+from app.training.fit import fit
+from app.training.layout import LOANS
+from app.training.recipe import Recipe
+from app.training.split import split_rows
+
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the study states, and what was measured."""
+
+    statement: str
+    figure: str
+    tests: Sequence[str] = ()
+    """`file::function` below `tests/`, of what checks it at every change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A trained network and its figures, epoch by epoch."""
+
+    model: keras.Model
+    curves: dict[str, list[float]]
+    """`loss`, `accuracy`, `val_loss`, `val_accuracy`, each `(E,)`."""
+
+
+@cache
+def parts() -> tuple[Table, Table, Table]:
+    """The rows that are fitted, for validation and held out, of the 10,000 loans."""
+    table = read_table(None, LOANS)
+    split = split_rows(table.labels, SEED)
+    return select(table, split.fit), select(table, split.validation), select(table, split.test)
+
+
+def imputed() -> list[float | None]:
+    """What stands for a missing value, by column: the fitted rows' median."""
+    rows = parts()[0].features
+    return [
+        float(np.nanmedian(rows[:, at])) if column.nullable else None
+        for at, column in enumerate(LOANS.features)
+    ]
+
+
+def trained(recipe: Recipe, callbacks: Sequence[Any] = (), most: int | None = None) -> Training:
+    """Train on the fitted rows, or so many of them; watch the validation rows."""
+    fitted, watched, _ = parts()
+    fitted = select(fitted, np.arange(len(fitted.labels))[:most])
+    history = keras.callbacks.History()
+    classes = len(LOANS.classes)
+    model = fit(
+        recipe,
+        fitted,
+        watched,
+        imputed(),
+        classes,
+        SEED,
+        verbose=0,
+        callbacks=[history, *callbacks],
+    )
+    return Training(model, history.history)
+
+
+def listed(values: Sequence[float], digits: int = 3) -> str:
+    """Numbers for people."""
+    return ", ".join(f"{value:.{digits}f}" for value in values)

@@ -1,0 +1,75 @@
+"""Early stopping, batch normalisation, and the search for hyper-parameters."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from app.network.architecture import Architecture
+from app.training.data import Table, read_table
+from app.training.layout import LOANS
+from app.training.recipe import Recipe
+from app.training.search import search
+from app.training.trials import Terms, Trial
+from benchmarks.lessons.line import SEED, Line, trained
+
+EPOCHS = 60
+PATIENCE = 5
+ROWS = 1000
+TRIALS, TRIAL_EPOCHS = 6, 3
+FREE = Architecture(widths=(128, 128), rate=0.01, placement="output")
+"""As many degrees of freedom as it takes to learn the fitted rows by heart."""
+NORMALIZED = Architecture(widths=(128, 128), rate=0.01, placement="output", batch_norm=True)
+
+
+def lines() -> Iterator[Line]:
+    """The study's first section."""
+    free, normalized = _losses(FREE, EPOCHS), _losses(NORMALIZED, EPOCHS)
+    stopped = _losses(FREE, PATIENCE)
+    yield Line(
+        "Early stopping is the best of the regularisers known before.",
+        f"{ROWS:,} loans, {FREE.widths[0]} units twice, hardly any dropout: {_course(free)}; with "
+        f"patience {PATIENCE} it stops after {len(stopped)} epochs, and keeps {min(stopped):.3f}",
+        ("test_study.py::test_early_stopping_keeps_the_best_weights",),
+    )
+    yield Line(
+        "Batch normalisation is a partial one.", f"the same network with it: {_course(normalized)}"
+    )
+    yield _searched()
+
+
+def _losses(shape: Architecture, patience: int) -> list[float]:
+    """Validation losses `(E,)` of a training on few rows."""
+    recipe = Recipe(
+        architecture=shape, learning_rate=3e-3, batch=64, epochs=EPOCHS, patience=patience
+    )
+    return trained(recipe, most=ROWS).curves["val_loss"]
+
+
+def _course(losses: list[float]) -> str:
+    best = int(np.argmin(losses))
+    return (
+        f"validation loss {losses[best]:.3f} at best, in epoch {best + 1}, and {losses[-1]:.3f} in "
+        f"epoch {len(losses)}"
+    )
+
+
+def _searched() -> Line:
+    table = read_table(None, LOANS)
+    first, at, best = _trials(table)
+    chosen = ", ".join(f"{name} {value}" for name, value in best.choices.items())
+    return Line(
+        "Hyper-parameters are tuned with Keras Tuner (`dubito tune`).",
+        f"of {TRIALS} trials of {TRIAL_EPOCHS} epochs the best is trial {at + 1}, validation NLL "
+        f"{best.val_nll:.3f} (the study's own recipe: {first.val_nll:.3f}): {chosen}",
+        ("training/test_search.py", "commands/test_tune.py"),
+    )
+
+
+def _trials(table: Table) -> tuple[Trial, int, Trial]:
+    """The first trial, the best one's number and itself."""
+    terms = Terms(table.digest, SEED, SEED, TRIAL_EPOCHS)
+    with TemporaryDirectory() as folder:
+        _, first = search(table, LOANS, terms, 1, Path(folder), lambda _: None)
+        return first, *search(table, LOANS, terms, TRIALS, Path(folder), lambda _: None)

@@ -1,0 +1,141 @@
+"""Boosted trees beside the network: LightGBM and CatBoost, on its features and on the plain ones.
+
+Settings are those their own documentation recommends for accuracy: a small learning rate with many
+trees, early stopping on rows that are not fitted, rows and columns drawn at random.
+"""
+
+from dataclasses import dataclass
+
+import catboost
+import lightgbm
+import numpy as np
+
+from app.network.loans.features import LoanFeatures
+from app.network.loans.grader import Grader
+from app.network.loans.lattice import AmortizationLattice
+from app.network.loans.ratebook import RateBook
+from app.uncertainty.calibration import best_temperature, temper
+from app.values import Floats, Indices
+
+LEARNING_RATE = 0.05
+MOST_TREES = 3000
+PATIENCE = 100
+"""Trees without a better validation loss after which no more are grown."""
+THREADS = 2
+CHUNK = 64
+"""Rows that the lattice is laid out for at once."""
+TOP = 3
+STORIES = slice(-7, -2)
+"""Where a hypothesis' five stories stand in the lattice's row, its score follows."""
+SCORE, SCALE = -2, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a peer is given: rows `(N, F)` of its features, by part, and labels `(N,)`."""
+
+    fit: Floats
+    fit_labels: Indices
+    validation: Floats
+    validation_labels: Indices
+    test: Floats
+
+
+def plain_columns(rows: Floats) -> Floats:
+    """The nine features as they are, and four ratios of money, `(N, 13)`."""
+    amount, principal, interest = rows[:, 0], rows[:, 5], rows[:, 6]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        on_principal = np.where(principal > 0, interest / principal, np.nan)
+    ratios = (on_principal, interest / amount, principal / amount, (principal + interest) / amount)
+    return np.column_stack([rows, *ratios])
+
+
+def network_columns(rows: Floats, book: RateBook, classes: int) -> Floats:
+    """What the network's own layers compute of rows without gaps, the lattice laid flat.
+
+    That is the loan features; for every grade its best hypothesis' score and stories, and the log
+    of the sum of the scores' exponentials; and all that is known of the three best hypotheses.
+    """
+    lattice = AmortizationLattice(classes, Grader().kept, **book.to_config())
+    parts = [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]
+    flat = np.concatenate([_flat(lattice.compute(np, part), classes) for part in parts])
+    return np.column_stack([LoanFeatures().compute(np, rows), flat])
+
+
+def _flat(hypotheses: Floats, classes: int) -> Floats:
+    """Kept hypotheses `(N, M, W)` to columns `(N, 7 C + 3 W)`; NaN for a grade that has none."""
+    score = hypotheses[..., SCORE] * SCALE
+    best = np.argsort(-score, axis=1, kind="stable")[:, :TOP]
+    columns = [np.take_along_axis(hypotheses, best[..., None], axis=1).reshape(len(score), -1)]
+    for grade in range(classes):
+        own = np.where(hypotheses[..., grade] > 0.5, score, -np.inf)
+        place, any_left = own.argmax(axis=1), np.isfinite(own).any(axis=1)
+        top = np.where(any_left, own.max(axis=1), 0.0)
+        total = top + np.log(np.maximum(np.exp(own - top[:, None]).sum(axis=1), 1e-300))
+        told = hypotheses[np.arange(len(place)), place, STORIES]
+        about = np.column_stack([top, total, told])
+        columns.append(np.where(any_left[:, None], about, np.nan))
+    return np.concatenate(columns, axis=1)
+
+
+def boosted(parts: Parts, seed: int, classes: int) -> Floats:
+    """LightGBM's probabilities `(N, C)` of the test rows, tempered on the validation part."""
+    model = lightgbm.LGBMClassifier(
+        n_estimators=MOST_TREES,
+        learning_rate=LEARNING_RATE,
+        subsample=0.8,
+        subsample_freq=1,
+        colsample_bytree=0.8,
+        n_jobs=THREADS,
+        force_col_wise=True,
+        random_state=seed,
+        deterministic=True,
+        verbose=-1,
+    )
+    model.fit(
+        parts.fit,
+        parts.fit_labels,
+        eval_set=[(parts.validation, parts.validation_labels)],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+    )
+    return _tempered(model, parts, classes)
+
+
+def ordered(parts: Parts, seed: int, classes: int) -> Floats:
+    """CatBoost's, likewise."""
+    model = catboost.CatBoostClassifier(
+        loss_function="MultiClass",
+        iterations=MOST_TREES,
+        learning_rate=LEARNING_RATE,
+        early_stopping_rounds=PATIENCE,
+        thread_count=THREADS,
+        random_seed=seed,
+        allow_writing_files=False,
+        verbose=False,
+    )
+    model.fit(
+        parts.fit,
+        parts.fit_labels,
+        eval_set=(parts.validation, parts.validation_labels),
+    )
+    return _tempered(model, parts, classes)
+
+
+def _tempered(
+    model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier, parts: Parts, classes: int
+) -> Floats:
+    """Its test probabilities at the temperature that suits the validation part, as ours are."""
+    watched = _probabilities(model, parts.validation, classes)
+    held_out = _probabilities(model, parts.test, classes)
+    temperature = best_temperature(watched[None], parts.validation_labels)
+    tempered: Floats = temper(held_out[None], temperature)[0]
+    return tempered
+
+
+def _probabilities(
+    model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier, rows: Floats, classes: int
+) -> Floats:
+    """`(N, C)`, 0 for a class that was not among the fitted rows."""
+    found = np.zeros((len(rows), classes))
+    found[:, np.asarray(model.classes_, dtype=np.intp)] = model.predict_proba(rows)
+    return found

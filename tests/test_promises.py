@@ -1,0 +1,374 @@
+"""What the shipped bundle promises about real loans: sets, decisions, strange input, no evidence."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from scipy.stats import binom, entropy
+
+from app.network import bundle
+from app.network.bundle import Bundle
+from app.network.catalog import find
+from app.network.engine import Engine
+from app.network.loans.decoding import learn_book
+from app.network.loans.shifts import SHIFTS
+from app.training.calibrating import METHODS, calibrate
+from app.training.data import Table, read_table, select
+from app.training.fit import fit
+from app.training.layout import LOANS
+from app.training.recipe import RECIPES
+from app.training.seen import seen
+from app.training.split import split_rows
+from app.uncertainty import selection
+from app.uncertainty.conformal import prediction_sets, raw_sets, threshold
+from app.uncertainty.decision import decide, fixed_reasons, runner_up
+from app.uncertainty.guard import notices
+from app.uncertainty.rules import rule_reasons
+from app.uncertainty.scores import label_scores
+from app.uncertainty.selective import area_under_roc
+from app.values import (
+    Booleans,
+    Calibration,
+    Decision,
+    Feature,
+    Floats,
+    Query,
+    Signature,
+    Summary,
+)
+from tests.service import ROOT
+
+PASSES = 100
+COVERAGES = (0.9, 0.95, 0.99)
+"""Coverages that are asked for."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that the network was not fitted on, each with passes of its own seed."""
+
+    table: Table
+    summary: Summary
+    fixed: Booleans
+    """Whether a rule refers the row whatever the network says."""
+
+    def taken(self, rows: np.ndarray) -> "Held":
+        summary = Summary(*(getattr(self.summary, name)[rows] for name in FIELDS))
+        return Held(select(self.table, rows), summary, self.fixed[rows])
+
+
+FIELDS = tuple(Summary.__dataclass_fields__)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Bundle:
+    return bundle.load(find(ROOT / "models", "loan-grade", None))
+
+
+@pytest.fixture(scope="module")
+def calibration(shipped: Bundle) -> Calibration:
+    assert shipped.manifest.calibration is not None
+    return shipped.manifest.calibration
+
+
+@pytest.fixture(scope="module")
+def loans() -> Table:
+    return read_table(None, LOANS)
+
+
+@pytest.fixture(scope="module")
+def held(shipped: Bundle, loans: Table) -> Held:
+    """The calibration and the test part, pooled: 3,067 loans."""
+    split = split_rows(loans.labels, 0, calibrated=True)
+    return described(shipped, select(loans, np.concatenate([split.calibration, split.test])))
+
+
+@pytest.fixture(scope="module")
+def test_part(shipped: Bundle, loans: Table) -> Held:
+    return described(shipped, select(loans, split_rows(loans.labels, 0).test))
+
+
+def described(shipped: Bundle, table: Table) -> Held:
+    rows, manifest = table.features, shipped.manifest
+    queries = [Query(rows[at : at + 1], PASSES, 10**6 + at) for at in range(len(rows))]
+    reasons = fixed_reasons(
+        notices(rows, manifest.signature), rule_reasons(rows, manifest.signature, manifest.rules)
+    )
+    summary = Summary.joined(shipped.engine.summarise(queries))
+    return Held(table, summary, np.array([bool(found) for found in reasons]))
+
+
+def halves(held: Held, calibrated: int, seed: int) -> tuple[Held, Held]:
+    order = np.random.default_rng(seed).permutation(len(held.fixed))
+    return held.taken(order[:calibrated]), held.taken(order[calibrated:])
+
+
+def scored(calibration: Calibration, part: Held) -> Calibration:
+    """The calibration as it would be had this part been the calibration part."""
+    options = calibration.penalty, calibration.free
+    labels, mean = part.table.labels, part.summary.mean
+    return replace(
+        calibration,
+        labels=tuple(labels.tolist()),
+        accuracy=float(np.mean(part.summary.grades == labels)),
+        scores={
+            method: tuple(label_scores(method, mean, labels, *options).tolist())
+            for method in METHODS
+        },
+    )
+
+
+@pytest.mark.claim("coverage of real loans", test=20, proof=100)
+@pytest.mark.parametrize("method", METHODS)
+def test_sets_hold_the_grade_as_often_as_was_asked(
+    method: str,
+    count: int,
+    held: Held,
+    calibration: Calibration,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Over random calibration and test splits, every served set covers what was asked.
+
+    And the average set of LAC at 99% has at most 1.10 grades; adjacent sets have no gaps.
+    """
+    rates = {}
+    for coverage in COVERAGES:
+        covered, sizes = [], []
+        for seed in range(count):
+            part, rest = halves(held, len(calibration.labels), seed)
+            asked = scored(calibration, part), rest.summary.mean, method, coverage
+            sets = prediction_sets(*asked, class_conditional=False).sets
+            covered.append(sets[np.arange(len(sets)), rest.table.labels].mean())
+            sizes.append(sets.sum(axis=1).mean())
+            if method == "adjacent":
+                assert (np.abs(np.diff(sets.astype(int), axis=1)).sum(axis=1) <= 2).all()
+        rates[coverage] = (float(np.mean(covered)), float(np.mean(sizes)))
+    told = ", ".join(
+        f"{asked}: {rate:.4f}, size {size:.3f}" for asked, (rate, size) in rates.items()
+    )
+    record_property("figure", told)
+    assert all(rate >= asked - 0.005 for asked, (rate, _) in rates.items())
+    assert method != "lac" or rates[0.99][1] <= 1.10
+
+
+@pytest.mark.claim("raw LAC coverage of real loans", test=20, proof=100)
+@pytest.mark.parametrize("coverage", COVERAGES)
+def test_raw_sets_of_the_least_ambiguous_kind_cover_exactly(
+    coverage: float, count: int, held: Held, record_property: Callable[[str, object], None]
+) -> None:
+    """LAC's raw sets, the grade not added, cover within half a point of what was asked."""
+    found = []
+    for seed in range(count):
+        part, rest = halves(held, 1067, seed)
+        scores = label_scores("lac", part.summary.mean, part.table.labels, 0.0, 0)
+        sets = raw_sets("lac", rest.summary.mean, threshold(scores, coverage), 0.0, 0)
+        found.append(sets[np.arange(len(sets)), rest.table.labels].mean())
+    record_property("figure", f"{np.mean(found):.4f}")
+    assert np.mean(found) == pytest.approx(coverage, abs=0.005)
+
+
+@pytest.mark.claim("promised error of real loans", test=40, proof=200)
+def test_promises_are_kept_on_new_loans(
+    count: int,
+    held: Held,
+    shipped: Bundle,
+    calibration: Calibration,
+    loans: Table,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """A policy chosen on random calibration rows breaks its promise in at most 5% of the draws.
+
+    Broken: more of the automated among all other rows are wrong than was promised. And the default
+    promise automates at least 93%.
+    """
+    epistemic, thresholds = fixed_in_advance(shipped, loans)
+    broken: dict[float, int] = {}
+    shares = []
+    for seed in range(count):
+        part, rest = halves(held, len(calibration.labels), seed)
+        policy = selection.select(
+            part.summary.mean,
+            part.table.labels,
+            part.summary.mutual_information,
+            part.fixed,
+            thresholds,
+            epistemic,
+        )
+        for promise in policy.promises:
+            automated = ~rest.fixed & (rest.summary.mutual_information <= epistemic)
+            limit = -1.0 if promise.threshold is None else promise.threshold
+            automated &= runner_up(rest.summary.mean) <= limit
+            wrong = (rest.summary.grades != rest.table.labels)[automated]
+            failed = automated.any() and wrong.mean() > promise.target
+            broken[promise.target] = broken.get(promise.target, 0) + bool(failed)
+            if promise.target == policy.target:
+                shares.append(automated.mean())
+    told = ", ".join(f"{target:.1%}: {times}" for target, times in broken.items())
+    record_property("figure", f"broken {told}; automated {np.mean(shares):.3f} at 3%")
+    assert max(broken.values()) <= binom.ppf(0.99, count, 0.05)
+    assert np.mean(shares) >= 0.93
+
+
+def fixed_in_advance(shipped: Bundle, loans: Table) -> tuple[float, tuple[float, ...]]:
+    """The epistemic threshold and the path, from the validation part as in training."""
+    split = split_rows(loans.labels, 0, calibrated=True)
+    watched = described(shipped, select(loans, split.validation))
+    assert shipped.manifest.calibration is not None
+    epistemic = shipped.manifest.calibration.policy.epistemic
+    passed = ~watched.fixed & (watched.summary.mutual_information <= epistemic)
+    return epistemic, selection.path(runner_up(watched.summary.mean)[passed])
+
+
+def test_the_bundle_holds_what_its_calibration_part_gives(
+    shipped: Bundle, calibration: Calibration, loans: Table
+) -> None:
+    """Calibrating the shipped network anew gives the shipped calibration."""
+    split = split_rows(loans.labels, 0, calibrated=True)
+    manifest = shipped.manifest
+    again = calibrate(
+        shipped.engine,
+        select(loans, split.validation),
+        select(loans, split.calibration),
+        manifest.signature,
+        manifest.rules,
+        manifest.passes,
+    )
+    assert again.labels == calibration.labels
+    for method in METHODS:
+        np.testing.assert_allclose(again.scores[method], calibration.scores[method], atol=1e-4)
+
+
+def decisions(shipped: Bundle, rows: Floats) -> tuple[Summary, list[Decision], Booleans]:
+    manifest = shipped.manifest
+    assert manifest.calibration is not None
+    (summary,) = shipped.engine.summarise([Query(rows, PASSES, 7)])
+    found = notices(rows, manifest.signature)
+    ruled = rule_reasons(rows, manifest.signature, manifest.rules)
+    policy = manifest.calibration.policy
+    decided = decide(policy, PASSES, policy.target, summary, PASSES, found, ruled)
+    alarmed = np.array([any(one.kind == "out_of_range" for one in noticed) for noticed in found])
+    return summary, decided, alarmed
+
+
+LEAST = dict.fromkeys(SHIFTS, 0.97) | {"amount and income swapped": 0.95}
+
+
+@pytest.mark.claim("strange input", test=2000, proof=2000)
+@pytest.mark.parametrize("shift", SHIFTS)
+def test_strange_rows_are_told_from_usual_ones(
+    shift: str,
+    count: int,
+    shipped: Bundle,
+    test_part: Held,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Mutual information, with the guard's alarms above all, ranks shifted rows above usual ones.
+
+    Rows that the shift leaves as they were are left out, and counted.
+    """
+    usual = test_part.table.features[:count]
+    shifted = SHIFTS[shift](usual)
+    same = ((shifted == usual) | np.isnan(usual)).all(axis=1)
+    before, _, alarmed = decisions(shipped, usual)
+    after, decided, rung = decisions(shipped, shifted[~same])
+    score = np.concatenate(
+        [
+            np.where(alarmed, np.inf, before.mutual_information),
+            np.where(rung, np.inf, after.mutual_information),
+        ]
+    )
+    strange = np.arange(len(score)) >= len(usual)
+    found = area_under_roc(score, strange)
+    referred = np.mean([decision.action == "refer" for decision in decided])
+    record_property("figure", f"AUROC {found:.4f}, {referred:.1%} referred, {same.sum()} unchanged")
+    assert found >= LEAST[shift]
+    assert shift != "money × 1000" or referred >= 0.99
+
+
+@pytest.mark.claim("alarms on usual input", test=5, proof=5)
+def test_usual_rows_raise_no_alarm(
+    count: int, loans: Table, record_property: Callable[[str, object], None]
+) -> None:
+    """The guard of the fit and validation parts alarms on at most 0.1% of test rows, on average."""
+    rates = []
+    for split_seed in range(count):
+        split = split_rows(loans.labels, split_seed, calibrated=True)
+        learnt = loans.features[np.concatenate([split.fit, split.validation])]
+        signature = guarded(learnt)
+        found = notices(loans.features[split.test], signature)
+        alarms = [any(one.kind == "out_of_range" for one in noticed) for noticed in found]
+        rates.append(np.mean(alarms))
+    record_property("figure", f"{np.mean(rates):.5f}")
+    assert np.mean(rates) <= 0.001
+
+
+def guarded(learnt: Floats) -> Signature:
+    features = tuple(
+        Feature(
+            column.name,
+            column.title,
+            (),
+            column.kind,
+            column.unit,
+            column.nullable,
+            0.0 if column.nullable else None,
+            0.0,
+            column.maximum,
+            seen(learnt[:, at], column.kind),
+        )
+        for at, column in enumerate(LOANS.features)
+    )
+    return Signature(features, LOANS.classes)
+
+
+def test_loans_made_to_have_paid_nothing_are_doubted(shipped: Bundle, test_part: Held) -> None:
+    """500 loans whose payments are set to 0: five times the entropy, referred, with the reason."""
+    rows = test_part.table.features[:500].copy()
+    rows[:, 5:8] = 0.0
+    summary, decided, _ = decisions(shipped, rows)
+    paid = test_part.table.features[:, 5] + test_part.table.features[:, 6] > 0
+    rest = test_part.summary.predictive_entropy[paid]
+    assert summary.predictive_entropy.mean() >= 5 * rest.mean()
+    referred = [decision.action == "refer" for decision in decided]
+    assert np.mean(referred) >= 0.95
+    assert all("no_evidence" in decision.reasons for decision in decided)
+
+
+@pytest.mark.claim("loans without evidence", test=1, proof=5)
+def test_loans_that_have_paid_nothing_are_doubted(
+    count: int, loans: Table, record_property: Callable[[str, object], None]
+) -> None:
+    """The few real ones, from the held-out folds of a five-fold run."""
+    nothing = (loans.features[:, 5] == 0) & (loans.features[:, 6] == 0)
+    doubts, others = [], []
+    fold = np.random.default_rng(0).permutation(len(loans.labels)) % 5
+    for held_out in range(count):
+        mine = fold == held_out
+        summary = retrained(loans, ~mine, loans.features[mine])
+        doubts.append(summary.predictive_entropy[nothing[mine]])
+        others.append(summary.predictive_entropy[~nothing[mine]])
+    doubt, other = np.concatenate(doubts), np.concatenate(others)
+    record_property("figure", f"{len(doubt)} loans, {doubt.mean() / other.mean():.1f} times")
+    assert doubt.mean() >= 5 * other.mean()
+
+
+def retrained(loans: Table, fitted: Booleans, rows: Floats) -> Summary:
+    part, recipe = select(loans, np.flatnonzero(fitted)), RECIPES["lattice"]
+    filled = [18.0 if column.nullable else None for column in LOANS.features]
+    book = learn_book(part.features, part.labels, len(LOANS.classes))
+    model = fit(recipe, part, part, filled, len(LOANS.classes), 0, book, verbose=0)
+    (summary,) = Engine(model).summarise([Query(rows, PASSES, 0)])
+    return summary
+
+
+def test_entropies_are_those_of_scipy(shipped: Bundle, test_part: Held) -> None:
+    """Predictive and expected entropy and mutual information, from the same draws."""
+    query = Query(test_part.table.features[:50], PASSES, 3)
+    (summary,) = shipped.engine.summarise([query])
+    draws = shipped.engine.draws(query)
+    predictive = entropy(draws.mean(axis=0), axis=-1)
+    expected = entropy(draws, axis=-1).mean(axis=0)
+    np.testing.assert_allclose(summary.predictive_entropy, predictive, atol=1e-6)
+    np.testing.assert_allclose(summary.expected_entropy, expected, atol=1e-6)
+    np.testing.assert_allclose(summary.mutual_information, predictive - expected, atol=1e-6)
