@@ -514,3 +514,42 @@ def test_a_bundles_own_network_is_converted_again(
     (tmp_path / "again.keras").write_bytes(network)
     assert 0 == main(words(place, str(tmp_path / "again.keras"), "--out", str(tmp_path)))
     assert network == (tmp_path / "again" / "1" / "model.keras").read_bytes()
+
+
+def test_labelled_rows_add_sets_and_decisions(place: Path, folder: Path, tmp_path: Path) -> None:
+    """With --calibrate the weights stay; --temperature divides the last layer's alone."""
+    labelled = write_rows(tmp_path / "labelled.csv", *rows(300, 2))
+    common = ["--target", "size", "--calibrate", str(labelled)]
+    kept = made(place, tmp_path / "kept", *common)
+    tempered = made(place, tmp_path / "tempered", *common, "--temperature")
+    assert folder.joinpath("model.keras").read_bytes() == kept.joinpath("model.keras").read_bytes()
+    before, after = (bundle.load(at) for at in (kept, tempered))
+    assert before.manifest.calibration is not None and after.manifest.calibration is not None
+    features = rows(20, 3)[0]
+    logits = [np.log(one.engine.predict(features)) for one in (before, after)]
+    ratio = np.ptp(logits[0], axis=1) / np.ptp(logits[1], axis=1)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
+    with serving(str(tempered)) as service:
+        answer = asked(service, "/predict/mc", features)[0]
+    assert answer["prediction_set"] is not None and answer["decision"] is not None
+
+
+def made(place: Path, out: Path, *more: str) -> Path:
+    done = command(*words(place, "shells.keras", *more, "--out", str(out), "--json"))
+    assert (0, b"") == (done.returncode, done.stderr)
+    return Path(json.loads(done.stdout)["bundle"])
+
+
+@pytest.mark.parametrize(
+    "more, fault",
+    [
+        (["--calibrate", "x.csv"], "--calibrate needs --target"),
+        (["--temperature"], "--temperature needs --calibrate"),
+    ],
+)
+def test_calibration_flags_need_each_other(
+    place: Path, more: list[str], fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing is said in one sentence, with exit code 2."""
+    assert 2 == main(words(place, "shells.keras", *more))
+    assert fault in capsys.readouterr().err
