@@ -42,12 +42,13 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
 
-bench: .venv/dev.stamp ## measure a figure: ONLY=engine
+bench: .venv/bench.stamp ## measure a figure: ONLY=engine, quality, study or oracles
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/serve.txt
 	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/serve.txt
+	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --constraints requirements/dev.txt
 
 .venv/bin/pip:
 	$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Dubito needs Python 3.11 to 3.13: make PYTHON=…")'
@@ -61,4 +62,8 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 
 .venv/dev.stamp: requirements/dev.txt .venv/serve.stamp
 	$(PIP) --require-hashes -r requirements/dev.txt
+	touch $@
+
+.venv/bench.stamp: requirements/bench.txt .venv/dev.stamp
+	$(PIP) --require-hashes -r requirements/bench.txt
 	touch $@

@@ -150,12 +150,14 @@ def theirs(draws: Array, labels: Array, plain: int) -> dict[str, Any]:
         "Entropy of passes": ask(metrics.Entropy(reduction="none"), by_row),
         "MutualInformation": ask(metrics.MutualInformation(reduction="none"), by_row),
         # Passes first, whatever its documentation says: it turns what it is given.
-        "VariationRatio": ask(metrics.VariationRatio(False, reduction="none"), draws),
+        "VariationRatio": ask(metrics.VariationRatio(probabilistic=False, reduction="none"), draws),
         "CalibrationError": calibration("CalibrationError", BINS, some),
         "CalibrationError on edges": calibration("CalibrationError", EDGE_BINS, every),
         "AdaptiveCalibrationError": calibration("AdaptiveCalibrationError", BINS, some),
         "AURC": ask(metrics.AURC(), mean[some], labels[some]),
-        "AURC of orders": [ask(metrics.AURC(), *_ordered(order)) for order in permutations(range(3))],
+        "AURC of orders": [
+            ask(metrics.AURC(), *_ordered(order)) for order in permutations(range(3))
+        ],
     }
 
 

@@ -69,9 +69,10 @@ def _flat(hypotheses: Floats, classes: int) -> Floats:
     columns = [np.take_along_axis(hypotheses, best[..., None], axis=1).reshape(len(score), -1)]
     for grade in range(classes):
         own = np.where(hypotheses[..., grade] > 0.5, score, -np.inf)
-        place, any_left = own.argmax(axis=1), np.isfinite(own).any(axis=1)
+        place: Indices = own.argmax(axis=1)
+        any_left = np.isfinite(own.max(axis=1))
         top = np.where(any_left, own.max(axis=1), 0.0)
-        total = top + np.log(np.maximum(np.exp(own - top[:, None]).sum(axis=1), 1e-300))
+        total: Floats = top + np.log(np.maximum(np.exp(own - top[:, None]).sum(axis=1), 1e-300))
         told = hypotheses[np.arange(len(place)), place, STORIES]
         about = np.column_stack([top, total, told])
         columns.append(np.where(any_left[:, None], about, np.nan))
@@ -137,5 +138,5 @@ def _probabilities(
 ) -> Floats:
     """`(N, C)`, 0 for a class that was not among the fitted rows."""
     found = np.zeros((len(rows), classes))
-    found[:, np.asarray(model.classes_, dtype=np.intp)] = model.predict_proba(rows)
+    found[:, np.asarray(model.classes_, dtype=np.intp)] = np.asarray(model.predict_proba(rows))
     return found

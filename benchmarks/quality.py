@@ -120,7 +120,8 @@ def write(
             "\n## The same code on other splits of all the data\n",
             "One seed each; nothing is chosen from these.\n",
             *_repeated(repeated),
-            f"\nMeasured {datetime.now(UTC):%Y-%m-%d} by `make bench ONLY=quality`; {_versions()}.\n",
+            f"\nMeasured {datetime.now(UTC):%Y-%m-%d} by `make bench ONLY=quality`;",
+            f"{_versions()}.\n",
         ]
     )
     PAGE.write_text(page, encoding="utf-8")

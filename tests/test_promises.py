@@ -1,4 +1,4 @@
-"""What the shipped bundle promises about real loans: sets, decisions, strange input, no evidence."""
+"""What the shipped bundle promises of real loans: sets, decisions, strange input, no evidence."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

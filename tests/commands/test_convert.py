@@ -524,14 +524,16 @@ def test_labelled_rows_add_sets_and_decisions(place: Path, folder: Path, tmp_pat
     tempered = made(place, tmp_path / "tempered", *common, "--temperature")
     assert folder.joinpath("model.keras").read_bytes() == kept.joinpath("model.keras").read_bytes()
     before, after = (bundle.load(at) for at in (kept, tempered))
-    assert before.manifest.calibration is not None and after.manifest.calibration is not None
+    assert before.manifest.calibration is not None
+    assert after.manifest.calibration is not None
     features = rows(20, 3)[0]
     logits = [np.log(one.engine.predict(features)) for one in (before, after)]
     ratio = np.ptp(logits[0], axis=1) / np.ptp(logits[1], axis=1)
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
     with serving(str(tempered)) as service:
         answer = asked(service, "/predict/mc", features)[0]
-    assert answer["prediction_set"] is not None and answer["decision"] is not None
+    assert answer["prediction_set"] is not None
+    assert answer["decision"] is not None
 
 
 def made(place: Path, out: Path, *more: str) -> Path:
@@ -541,7 +543,7 @@ def made(place: Path, out: Path, *more: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "more, fault",
+    ("more", "fault"),
     [
         (["--calibrate", "x.csv"], "--calibrate needs --target"),
         (["--temperature"], "--temperature needs --calibrate"),

@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_read(file: Path, content: bytes | None) -> None:
 
 
 def test_a_file_trains(file: Path, tmp_path: Path) -> None:
-    """`--config` on the command line: two seeds, their curves, one bundle, whose command is whole."""
+    """`--config` on the command line: two seeds, their curves, a bundle whose command is whole."""
     file.write_text('architecture = "study"\nwidths = [8]\nepochs = 9\nbatch = 512\nseeds = 2\n')
     words = ("--epochs", "1", "--tensorboard", str(tmp_path / "logs"), "--out", str(tmp_path))
     done = command("train", "--config", str(file), *words, "--json")

@@ -52,18 +52,18 @@ def doubt(summary: Summary, chosen: Booleans) -> Doubt | None:
     """The entropies of the rows that are chosen `(N,)`, if there are any."""
     if not chosen.any():
         return None
-    parts = [
-        entropies[chosen]
-        for entropies in (
-            summary.predictive_entropy,
-            summary.expected_entropy,
-            summary.mutual_information,
-        )
-    ]
+    predictive = summary.predictive_entropy[chosen]
+    expected = summary.expected_entropy[chosen]
+    information = summary.mutual_information[chosen]
     return Doubt(
-        int(chosen.sum()),
-        *(float(part.mean()) for part in parts),
-        quantiles=tuple(tuple(np.quantile(part, LEVELS).tolist()) for part in parts),
+        rows=int(chosen.sum()),
+        predictive=float(predictive.mean()),
+        expected=float(expected.mean()),
+        mutual_information=float(information.mean()),
+        quantiles=tuple(
+            tuple(np.quantile(part, LEVELS).tolist())
+            for part in (predictive, expected, information)
+        ),
     )
 
 

@@ -127,7 +127,7 @@ def precision_of(engine: Engine, rows: Floats, looks: Sequence[int] = LOOKS) -> 
 
 
 def _errors(draws: Floats, looks: Sequence[int]) -> tuple[list[float], list[float]]:
-    """Stated and observed errors `(L,)` of one row's draws `(T, C)`, each the largest of a class."""
+    """Stated and observed errors `(L,)` of a row's draws `(T, C)`, each the largest of a class."""
     stated = [float(draws[:passes].std(axis=0, ddof=1).max()) / passes**0.5 for passes in looks]
     return stated, [_spread(draws, passes) for passes in looks]
 

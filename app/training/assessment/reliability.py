@@ -40,7 +40,7 @@ def reliability(
     confidence = probabilities.max(axis=1)
     right = np.argmax(probabilities, axis=1) == labels
     place = (_by_width if kind == "equal_width" else _by_mass)(confidence)
-    used, place, counts = np.unique(place, return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(place, return_inverse=True, return_counts=True)
     stated = np.bincount(place, confidence) / counts
     simulated = np.array(list(_simulated(confidence, place, counts)))
     low, high = np.quantile(simulated, (0.05, 0.95), axis=0)

@@ -42,7 +42,7 @@ def risks(plain: Floats, summary: Summary, labels: Indices) -> tuple[Risk, ...]:
 
 
 def separation(doubt: Floats, positive: Booleans) -> float | None:
-    """AUROC with which doubt `(N,)` tells positive rows; None where there are none, or no others."""
+    """AUROC with which doubt `(N,)` tells positive rows; None where all rows are of one kind."""
     return area_under_roc(doubt, positive) if 0 < positive.sum() < len(positive) else None
 
 

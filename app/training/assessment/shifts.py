@@ -44,17 +44,14 @@ def shifts_of(signature: Signature) -> tuple[Shift, ...]:
 
 def changed(rows: Floats, shifted: Floats) -> Booleans:
     """Which of the rows `(N, F)` are not as they were; a missing value equals another."""
-    same = (rows == shifted) | (np.isnan(rows) & np.isnan(shifted))
-    found: Booleans = ~same.all(axis=1)
-    return found
+    return (~((rows == shifted) | (np.isnan(rows) & np.isnan(shifted)))).any(axis=1)
 
 
 def allowed(rows: Floats, signature: Signature) -> Booleans:
     """Which of the rows `(N, F)` a service takes at all."""
     minima = [feature.minimum for feature in signature.features]
     maxima = [feature.maximum for feature in signature.features]
-    found: Booleans = ~((rows < minima) | (rows > maxima)).any(axis=1)
-    return found
+    return ~((rows < minima) | (rows > maxima)).max(axis=1)
 
 
 def _plain(signature: Signature) -> Iterator[Shift]:

@@ -23,7 +23,7 @@ from app.network.inspection.allowed import ACTIVATIONS, ALLOWED
 from app.network.inspection.archive import Inspected, inspect
 from app.network.inspection.shapes import RULES
 from app.network.inspection.soundness import check_network
-from app.network.loans.allowed import WIDTHS
+from app.network.loans.allowed import FEATURES_WIDTH
 from app.network.loans.features import LoanFeatures
 from app.network.manifest import GoldenRow, Manifest, Provenance
 from app.network.mc import MCAlphaDropout, MCDropout, MCGaussianDropout, MCSpatialDropout1D
@@ -44,7 +44,7 @@ def study() -> Any:
     x = Impute([1.0] + [None] * (FEATURES - 1))(inputs)
     x = LoanFeatures()(x)
     normalization = layers.Normalization(name="scaled")
-    normalization.adapt(np.random.default_rng(0).normal(size=(20, WIDTHS["LoanFeatures"][1])))
+    normalization.adapt(np.random.default_rng(0).normal(size=(20, FEATURES_WIDTH)))
     x = layers.Dense(8, "selu", kernel_regularizer="l2", name="wide")(normalization(x))
     added = layers.Dense(8, kernel_constraint="max_norm")(MCAlphaDropout(0.2)(x))
     x = layers.BatchNormalization()(layers.Add()([x, added]))
@@ -368,12 +368,11 @@ def test_every_allowed_activation_is_keras_own() -> None:
     assert {name for name in ACTIVATIONS if callable(keras.activations.get(name))} == ACTIVATIONS
 
 
-def test_loan_layers_give_the_widths_that_are_checked() -> None:
-    """The table that is read without Keras says what the layers do."""
-    for name, (taken, given) in WIDTHS.items():
-        layer = keras.saving.get_registered_object(f"dubito>{name}")()
-        assert (None, given) == layer.compute_output_shape((None, taken))
-        assert (2, given) == layer(np.ones((2, taken), "float32")).shape
+def test_loan_features_have_the_width_that_is_checked() -> None:
+    """The number that is read without Keras says what the layer does."""
+    layer = keras.saving.get_registered_object("dubito>LoanFeatures")()
+    assert (None, FEATURES_WIDTH) == layer.compute_output_shape((None, FEATURES))
+    assert (2, FEATURES_WIDTH) == layer(np.ones((2, FEATURES), "float32")).shape
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3, 4)])

@@ -47,7 +47,10 @@ NORTH = Lender(
     firsts=(-2, -4),
 )
 SOUTH = Lender(
-    rates=(3.3, 4.95, 8.08, 12.5, 17.6, 23.35), grades=(0, 0, 1, 1, 2, 2), terms=(24, 48), firsts=(0, 5)
+    rates=(3.3, 4.95, 8.08, 12.5, 17.6, 23.35),
+    grades=(0, 0, 1, 1, 2, 2),
+    terms=(24, 48),
+    firsts=(0, 5),
 )
 
 

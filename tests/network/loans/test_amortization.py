@@ -27,13 +27,13 @@ def test_the_formula_is_the_books_kept_month_by_month(
     amount: float, percent: float, months: int, paid: int
 ) -> None:
     """Instalment to the cent; balance, principal and interest within 1e-9 of the amount."""
-    exact, found = kept(Fraction(str(amount)), percent, months, paid), said(amount, percent, months, paid)
+    exact = kept(Fraction(str(amount)), percent, months, paid)
+    found = said(amount, percent, months, paid)
 
     assert float(exact.instalment) == pytest.approx(float(found.instalment), abs=1e-9)
-    near = {"abs": amount * 1e-9 + 1e-9, "rel": 0}
-    assert float(exact.balance) == pytest.approx(float(found.balance), **near)
-    assert float(exact.principal) == pytest.approx(float(found.principal), **near)
-    assert float(exact.interest) == pytest.approx(float(found.interest), **near)
+    for name in ("balance", "principal", "interest"):
+        money, ours = float(getattr(exact, name)), float(getattr(found, name))
+        assert ours == pytest.approx(money, abs=amount * 1e-9 + 1e-9, rel=0)
     day = exact.days(exact.amount, 1)
     assert float(day) == pytest.approx(float(found.day), rel=1e-12)
 

