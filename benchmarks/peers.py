@@ -14,7 +14,7 @@ from app.network.loans.features import LoanFeatures
 from app.network.loans.grader import Grader
 from app.network.loans.lattice import AmortizationLattice
 from app.network.loans.ratebook import RateBook
-from app.uncertainty.calibration import best_temperature, temper
+from app.uncertainty.calibration import cautious_temperature, temper
 from app.values import Floats, Indices
 
 LEARNING_RATE = 0.05
@@ -128,7 +128,7 @@ def _tempered(
     """Its test probabilities at the temperature that suits the validation part, as ours are."""
     watched = _probabilities(model, parts.validation, classes)
     held_out = _probabilities(model, parts.test, classes)
-    temperature = best_temperature(watched[None], parts.validation_labels)
+    temperature = cautious_temperature(watched[None], parts.validation_labels)
     tempered: Floats = temper(held_out[None], temperature)[0]
     return tempered
 

@@ -187,13 +187,15 @@ def test_dropout_before_the_output_alone_is_weaker() -> None:
     """With dropout on every layer a network learns wrong labels by heart less."""
     losses = {}
     for placement in PLACEMENTS:
-        shape = Architecture(widths=(64,), rate=0.4, placement=placement)
-        recipe = Recipe(shape, learning_rate=0.02, batch=64, epochs=30, patience=30)
-        model, _ = trained(recipe, noise=90)
+        shape = Architecture(widths=(64, 64), rate=0.4, placement=placement)
+        recipe = Recipe(shape, learning_rate=0.01, batch=64, epochs=40, patience=40)
         table = learnable(300, 0)
-        wrong = Engine(model).predict(table.features)[range(90), 1 - table.labels[:90]]
+        table.labels[:90] = 1 - table.labels[:90]
+        # Watched on its own rows, so that the weights kept are those that know them best.
+        model = fit(recipe, table, table, [None] * 9, 2, 0, verbose=0)
+        wrong = Engine(model).predict(table.features)[range(90), table.labels[:90]]
         losses[placement] = -np.log(wrong).mean()
-    assert losses["every"] > losses["output"] + 0.1
+    assert losses["every"] > losses["output"] + 0.3
 
 
 def test_alpha_dropout_keeps_what_selu_keeps() -> None:

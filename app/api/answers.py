@@ -42,7 +42,7 @@ class Precision(BaseModel):
     model_config = CLOSED
 
     half_width: float = Field(
-        description="of a 95% interval of the mean, the largest over the grades; 2/T where all "
+        description="of a 95% interval of the mean, the largest over the grades; 1/(2T) where all "
         "T passes are equal"
     )
     tolerance: float | None = Field(description="the half-width asked for; null: fixed passes")

@@ -115,7 +115,8 @@ def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
         ge=LEAST_TOLERANCE,
         le=MOST_TOLERANCE,
         description="Half-width to reach with `passes=auto`, which alone reads it: "
-        "2·√(s²/T + 1/T²) for the largest deviation s of a class. T equal passes read as 2/T.",
+        "2·√(s²/T + 1/(4T)²) for the largest deviation s of a class. T equal passes read as "
+        "1/(2T).",
     )
     limit = Field(
         ge=1,

@@ -12,7 +12,7 @@ import numpy as np
 from app.network.engine import Engine
 from app.training.data import Table
 from app.uncertainty import selection
-from app.uncertainty.calibration import best_temperature
+from app.uncertainty.calibration import cautious_temperature
 from app.uncertainty.decision import fixed_reasons, runner_up
 from app.uncertainty.guard import notices
 from app.uncertainty.rules import rule_reasons
@@ -31,10 +31,10 @@ VALIDATION_SEED, CALIBRATION_SEED = 1 << 40, 1 << 41
 
 
 def temperature_of(engine: Engine, watched: Table, passes: int) -> float:
-    """The temperature that minimises the validation part's NLL of the mean of `passes` passes."""
+    """The one that the validation part wants, by the NLL of the mean of `passes` passes."""
     queries = _queries(watched.features, passes, VALIDATION_SEED)
     draws = np.concatenate([engine.draws(query) for query in queries], axis=1)
-    return best_temperature(draws, watched.labels)
+    return cautious_temperature(draws, watched.labels)
 
 
 def calibrate(

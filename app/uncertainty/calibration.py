@@ -90,10 +90,43 @@ def best_temperature(draws: Floats, labels: Indices) -> float:
     return float(np.exp(_minimum(lambda point: _loss(draws, labels, point), low, high)))
 
 
+def cautious_temperature(draws: Floats, labels: Indices) -> float:
+    """The temperature nearest to 1 that these rows cannot tell from the best one.
+
+    That is whose negative log-likelihood is within one standard error, paired over the rows, of the
+    least one (the one-standard-error rule, Breiman et al. 1984, section 3.4.3): few rows would
+    rather teach their own luck. Many rows, or a network that is far off, decide as the least does.
+
+    Args:
+        draws: `(T, N, C)`, at least two rows.
+        labels: `(N,)`, the class indices that were right.
+    """
+    best = float(np.log(best_temperature(draws, labels)))
+    least = _losses(draws, labels, best)
+
+    def alike(log_temperature: float) -> bool:
+        excess = _losses(draws, labels, log_temperature) - least
+        return float(excess.mean()) <= float(excess.std(ddof=1)) / len(labels) ** 0.5
+
+    near, far = best, 0.0
+    if alike(far):
+        return 1.0
+    while abs(near - far) > PRECISION:
+        middle = (near + far) / 2
+        near, far = (middle, far) if alike(middle) else (near, middle)
+    return float(np.exp(near))
+
+
 def _loss(draws: Floats, labels: Indices, log_temperature: float) -> float:
+    return float(_losses(draws, labels, log_temperature).mean())
+
+
+def _losses(draws: Floats, labels: Indices, log_temperature: float) -> Floats:
+    """Negative log-likelihood `(N,)` of the mean over tempered passes, nats."""
     mean = over_passes(temper(draws, float(np.exp(log_temperature)))) / len(draws)
-    likelihoods = np.take_along_axis(mean, labels[:, None], axis=1)
-    return -float(np.log(np.maximum(likelihoods, np.finfo(np.float64).tiny)).mean())
+    likelihoods = np.take_along_axis(mean, labels[:, None], axis=1)[:, 0]
+    losses: Floats = -np.log(np.maximum(likelihoods, np.finfo(np.float64).tiny))
+    return losses
 
 
 def _minimum(loss: Callable[[float], float], low: float, high: float) -> float:

@@ -12,6 +12,9 @@ FIRST = 64
 TOLERANCE = 0.01
 """The half-width that is asked for unless a request names one."""
 
+UNSEEN = 1 / 4
+"""How far off one pass more may have been, for the floor of a half-width."""
+
 
 def checkpoints(most: int) -> Iterator[int]:
     """The numbers of passes that are looked at: 64, 128, 256, … and last `most`, if that is none.
@@ -28,11 +31,11 @@ def checkpoints(most: int) -> Iterator[int]:
 def half_widths(std: Floats, passes: int) -> Floats:
     """Half the width `(N,)` of a 95% interval of the mean, the largest over the classes, at most 1.
 
-    `2 · √(s²/T + 1/T²)`, where `s` is the deviation with `ddof=1`: two standard errors, and a floor
-    as though one pass more had answered the very opposite. So `T` equal passes read as `2/T`, not
-    as certainty. With them a shift beyond `2/T`, from an answer not yet seen that is at most 2/3
-    away, needs a probability above `3/T` a pass, and such an answer stays unseen in `T` passes with
-    a chance below `e⁻³`, 5%: the rule of three (Hanley and Lippman-Hand 1983).
+    `2 · √(s²/T + 1/(4T)²)`, where `s` is the deviation with `ddof=1`: two standard errors, and a
+    floor as though one pass more had answered otherwise by a quarter. So `T` equal passes read as
+    `1/(2T)`, not as certainty. With them a shift beyond `1/(2T)`, from an answer not yet seen that
+    is at most 1/6 away, needs a probability above `3/T` a pass, and such an answer stays unseen in
+    `T` passes with a chance below `e⁻³`, 5%: the rule of three (Hanley and Lippman-Hand 1983).
 
     Args:
         std: `(N, C)`, population standard deviations (`ddof=0`) over the passes.
@@ -41,7 +44,7 @@ def half_widths(std: Floats, passes: int) -> Floats:
     if passes == 1:
         return np.ones(len(std))
     largest = std.max(axis=1)
-    widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - 1) + 1 / passes**2)
+    widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - 1) + np.square(UNSEEN / passes))
     return np.minimum(widths, 1.0)
 
 

@@ -104,7 +104,7 @@ def test_looks_that_cannot_be_enough_are_left_out() -> None:
     """No pass is made for a look at which the floor alone is above the tolerance."""
     toy = Toy()
     predictor = Predictor(toy, SIGNATURE, queue=10_000)
-    run(predictor.doubt(Query(np.ones((1, 2)), 600, 1), tolerance=0.005))
+    run(predictor.doubt(Query(np.ones((1, 2)), 600, 1), tolerance=0.00125))
     predictor.close()
     assert [512, 600] == toy.batches
 
@@ -115,7 +115,7 @@ def test_a_request_that_was_begun_is_not_refused() -> None:
 
     async def full() -> tuple[Doubted, int]:
         predictor = Predictor(toy, SIGNATURE, queue=100)
-        auto = asyncio.create_task(predictor.doubt(Query(np.ones((1, 2)), 128, 1), tolerance=0.032))
+        auto = asyncio.create_task(predictor.doubt(Query(np.ones((1, 2)), 128, 1), tolerance=0.008))
         filling = [
             asyncio.create_task(predictor.doubt(Query(np.ones((1, 2)), 90, 1))) for _ in range(40)
         ]

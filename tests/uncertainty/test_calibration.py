@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.special
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.uncertainty.calibration import (
     adaptive_calibration_error,
     best_temperature,
+    cautious_temperature,
     expected_calibration_error,
     temper,
 )
@@ -178,3 +180,38 @@ def test_the_best_temperature_has_bounds(labels: list[int], end: float) -> None:
     """Rows all right want no doubt at all, rows all wrong nothing but: both end at a bound."""
     draws = np.array([[[0.9, 0.1], [0.1, 0.9]]])
     assert best_temperature(draws, np.array(labels)) == pytest.approx(end, rel=1e-3)
+
+
+def honest(rows: int, seed: int) -> tuple[Floats, Indices]:
+    """Draws `(1, N, 4)` that are right as often as they say, and labels."""
+    random = np.random.default_rng(seed)
+    draws = random.dirichlet(np.full(4, 0.8), rows)
+    labels = (random.random((rows, 1)) > draws.cumsum(axis=1)).sum(axis=1)
+    return draws[None], np.minimum(labels, 3)
+
+
+@pytest.mark.parametrize("distortion", [0.3, 0.8, 1.5, 2.5])
+def test_a_temperature_that_rows_demand_is_taken(distortion: float) -> None:
+    """Many rows of a distorted network: nearly the best, on the side of 1, one error from it."""
+    draws, labels = honest(20_000, 1)
+    draws = temper(draws, distortion)
+    best, found = best_temperature(draws, labels), cautious_temperature(draws, labels)
+
+    def losses(temperature: float) -> Floats:
+        likelihoods: Floats = temper(draws, temperature)[0][np.arange(len(labels)), labels]
+        return -np.log(likelihoods)
+
+    excess = losses(found) - losses(best)
+    assert found == pytest.approx(best, rel=0.05)
+    assert abs(np.log(found)) < abs(np.log(best))
+    assert excess.mean() == pytest.approx(scipy.stats.sem(excess), rel=0.01)
+
+
+def test_a_temperature_that_may_be_luck_is_not_taken() -> None:
+    """Few rows of a network that needs none: mostly 1 itself, though the best one scatters."""
+    given = [honest(100, seed) for seed in range(30)]
+    best = [best_temperature(*rows) for rows in given]
+    found = [cautious_temperature(*rows) for rows in given]
+
+    assert np.mean(np.array(found) == 1.0) > 0.6
+    assert np.square(np.log(found)).mean() < 0.5 * np.square(np.log(best)).mean()

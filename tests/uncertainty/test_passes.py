@@ -21,6 +21,7 @@ from app.values import Query
 from tests.service import ROOT
 
 MOST = 10_000
+FINE = 0.004
 Record = Callable[[str, object], None]
 
 
@@ -47,37 +48,41 @@ def test_the_looks_double(most: int, looks: list[int]) -> None:
     )
 )
 def test_the_half_width_is_the_formula_written_out(draws: list[tuple[float, ...]]) -> None:
-    """The largest over classes of 2·√(s²/T + 1/T²), s with ddof=1, and at most 1."""
+    """The largest over classes of 2·√(s²/T + 1/(4T)²), s with ddof=1, and at most 1."""
     count, widths = len(draws), []
     for values in zip(*draws, strict=True):
         mean = math.fsum(values) / count
         square = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
-        widths.append(2 * math.sqrt(square / count + 1 / count**2))
+        widths.append(2 * math.sqrt(square / count + 1 / (4 * count) ** 2))
     (found,) = half_widths(np.array(draws).std(axis=0)[None], count)
     assert found == pytest.approx(min(1, max(widths)), rel=1e-9)
 
 
 @pytest.mark.parametrize("passes", [1, 2, 3, 64, 199, 200, 10_000])
 def test_equal_passes_are_not_certain(passes: int) -> None:
-    """T equal passes read as 2/T, the floor; one pass as 1."""
+    """T equal passes read as 1/(2T), the floor; one pass as 1."""
     widths = half_widths(np.zeros((3, 7)), passes)
-    assert [pytest.approx(min(1, 2 / passes))] * 3 == widths.tolist()
+    assert [pytest.approx(1 / (2 * passes) if passes > 1 else 1)] * 3 == widths.tolist()
     assert widths[0] == floor(passes)
 
 
 @pytest.mark.parametrize("passes", [10, 64, 100, 1000])
 def test_the_floor_bounds_what_was_not_seen(passes: int) -> None:
-    """What moves the mean by more than 2/T from 2/3 away would be unseen with less than 5%."""
-    probability = floor(passes) / (2 / 3)
+    """What moves the mean by more than 1/(2T) from 1/6 away is unseen with less than 5%."""
+    probability = floor(passes) / (1 / 6)
     assert probability == pytest.approx(3 / passes)
     assert (1 - probability) ** passes < 0.05
 
 
 @pytest.mark.claim("enough passes", test=200, proof=2_000)
-def test_the_mean_is_as_near_as_was_asked(count: int, record_property: Record) -> None:
+@pytest.mark.parametrize("tolerance", [TOLERANCE, FINE])
+def test_the_mean_is_as_near_as_was_asked(
+    tolerance: float, count: int, record_property: Record
+) -> None:
     """`passes=auto`: held-out rows lie within the tolerance of 10,000 passes of another seed.
 
-    Each row has a seed of its own, since rows of one seed share their masks and so their luck.
+    Each row has a seed of its own, since rows of one seed share their masks and so their luck. The
+    fine tolerance is one at which fixed passes are dear: auto takes a fifth of them on average.
     """
     bundle = load(find(ROOT / "models", "loan-grade"))
     table = read_table(None, LOANS)
@@ -86,7 +91,7 @@ def test_the_mean_is_as_near_as_was_asked(count: int, record_property: Record) -
 
     async def auto() -> list[Look]:
         asking = (
-            predictor.doubt(Query(row[None], MOST, seed), tolerance=TOLERANCE)
+            predictor.doubt(Query(row[None], MOST, seed), tolerance=tolerance)
             for seed, row in enumerate(rows)
         )
         return [doubted.look for doubted in await asyncio.gather(*asking)]
@@ -94,12 +99,12 @@ def test_the_mean_is_as_near_as_was_asked(count: int, record_property: Record) -
     look = Look.joined(asyncio.run(auto()))
     predictor.close()
     (reference,) = bundle.engine.summarise([Query(rows, MOST, 2**40)])
-    near = np.abs(look.summary.mean - reference.mean).max(axis=1) <= TOLERANCE
+    near = np.abs(look.summary.mean - reference.mean).max(axis=1) <= tolerance
     moving = reference.std.max(axis=1) > 0.01
     fixed = next(
         at
         for at in checkpoints(MOST)
-        if np.mean(half_widths(reference.std, at) <= TOLERANCE) >= 0.95
+        if np.mean(half_widths(reference.std, at) <= tolerance) >= 0.95
     )
     record_property(
         "figure",
@@ -109,3 +114,5 @@ def test_the_mean_is_as_near_as_was_asked(count: int, record_property: Record) -
     )
     assert near.mean() >= 0.93
     assert near[moving].mean() >= 0.93
+    # Few rows scatter: there a quarter will do.
+    assert tolerance != FINE or look.passes.mean() <= fixed / (5 if count == 2_000 else 4)
