@@ -19,6 +19,27 @@ METRICS = {
 }
 """What each figure means."""
 
+AREAS = {"aurc", "aurc_base"}
+HELD_OUT = {
+    "aurc": "area under risk and coverage, by predictive entropy",
+    "aurc_base": "the same by 1 − max probability of one pass without dropout",
+    "error_auroc": "chance that a wrong row has more predictive entropy than a right one",
+    "ece_chance": "what the calibration error of 95% of perfectly calibrated models is below",
+    "ece_equal_mass": "expected calibration error, 15 bins of equal mass",
+    "ece_equal_mass_chance": "what that of 95% of perfectly calibrated models is below",
+    "automated": "share of rows that is automated at the default target",
+    "wrong_automated": "share of those that is wrong",
+}
+"""What each figure of sets, decisions and doubt means; those of a method are named for it."""
+
+
+def told_of(name: str) -> str:
+    """The meaning of a held-out figure."""
+    kind, _, method = name.partition("_")
+    told = {"coverage": "share of sets that hold the right class", "size": "mean size of a set"}
+    return HELD_OUT.get(name) or f"{told[kind]}, {method}, at the default coverage"
+
+
 UNLIKE = "None of the figures below says how it does on rows unlike those it was trained on."
 
 
@@ -39,6 +60,7 @@ def card(
         table_of(("metric", "deterministic", "Monte Carlo", "meaning"), figure_cells(manifest)),
         _evaluation(manifest, table, split),
         *decisions(manifest),
+        *_held_out(manifest),
         "## How it was trained",
         _data(manifest, split),
         f"```\n{trained.command}\n```",
@@ -120,6 +142,24 @@ def decisions(manifest: Manifest) -> Iterable[str]:
         [
             (f"{promise.target:.1%}", f"{promise.automated:.1%}", f"{promise.wrong:.2%}")
             for promise in policy.promises
+        ],
+    )
+
+
+def _held_out(manifest: Manifest) -> Iterable[str]:
+    """What calibration, sets, decisions and doubt were worth on the held-out rows."""
+    found = manifest.metrics.get("held_out")
+    if found is None:
+        return
+    yield (
+        "On the held-out rows, each with a seed of its own "
+        f"(`dubito evaluate {manifest.name}/{manifest.version}` draws the pictures):"
+    )
+    yield table_of(
+        ("figure", "held out", "meaning"),
+        [
+            (f"`{name}`", f"{value:.5f}" if name in AREAS else f"{value:.4f}", told_of(name))
+            for name, value in found.items()
         ],
     )
 

@@ -16,6 +16,8 @@ from app.network.golden import golden_rows
 from app.network.loans.decoding import learn_book
 from app.network.manifest import GoldenRow, Manifest, Provenance
 from app.network.temperature import fold
+from app.training.assessment.evidence import evidence_of
+from app.training.assessment.figures import assess, held_out_figures
 from app.training.calibrating import calibrate, temperature_of
 from app.training.card import card
 from app.training.data import Table, select
@@ -83,7 +85,8 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
         calibration=calibration,
         rules=rules,
         golden=_golden(engine, watched, job.recipe.passes),
-        metrics=_metrics(engine, select(table, split.test), job),
+        metrics=_metrics(engine, select(table, split.test), job)
+        | _judged(engine, select(table, split.test), calibration, features, job),
         trained=_provenance(job, table),
         network_sha256="",
     )
@@ -172,6 +175,22 @@ def _metrics(engine: Engine, held_out: Table, job: Job) -> dict[str, dict[str, f
         "deterministic": score(plain, held_out.labels, job.layout.classes),
         "mc": score(summary.mean, held_out.labels, job.layout.classes),
     }
+
+
+def _judged(
+    engine: Engine,
+    held_out: Table,
+    calibration: Calibration | None,
+    features: tuple[Feature, ...],
+    job: Job,
+) -> dict[str, dict[str, float]]:
+    """What sets, decisions and doubt were worth on the held-out rows, if there is a calibration."""
+    if calibration is None:
+        return {}
+    signature = Signature(features, job.layout.classes)
+    passes = job.recipe.passes
+    evidence = evidence_of(engine, held_out, signature, _rules(job.layout), passes)
+    return {"held_out": held_out_figures(assess(evidence, calibration, signature.classes))}
 
 
 def _provenance(job: Job, table: Table) -> Provenance:

@@ -106,7 +106,7 @@ def cautious_temperature(draws: Floats, labels: Indices) -> float:
 
     def alike(log_temperature: float) -> bool:
         excess = _losses(draws, labels, log_temperature) - least
-        return float(excess.mean()) <= float(excess.std(ddof=1)) / len(labels) ** 0.5
+        return bool(excess.mean() <= excess.std(ddof=1) / len(labels) ** 0.5)
 
     near, far = best, 0.0
     if alike(far):

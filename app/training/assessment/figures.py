@@ -113,7 +113,7 @@ def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequenc
     )
 
 
-def held_out(figures: Figures) -> dict[str, float]:
+def held_out_figures(figures: Figures) -> dict[str, float]:
     """The most important of them by name, for a manifest; what is undefined is left out."""
     base, *_, entropy, _information = figures.risks
     width, mass = figures.reliability
