@@ -555,3 +555,18 @@ def test_calibration_flags_need_each_other(
     """What is missing is said in one sentence, with exit code 2."""
     assert 2 == main(words(place, "shells.keras", *more))
     assert fault in capsys.readouterr().err
+
+
+def test_a_converted_network_is_evaluated(
+    folder: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dubito evaluate` asks it about labelled rows of its own; loans are not assumed."""
+    page = tmp_path / "page.html"
+    words = ["--data", str(place / "shells.csv"), "--passes", "20", "--out", str(page)]
+    assert 0 == main(["evaluate", str(folder), *words, "--target", "size"])
+    out = capsys.readouterr().out
+    assert "all 300 rows of shells.csv" in out
+    assert "length × 3: AUROC" in out
+    assert page.exists()
+    assert 1 == main(["evaluate", str(folder), *words])
+    assert "--target" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def sets_picture(found: Sequence[Sets], classes: Sequence[str]) -> Picture:
         size.set(ylabel="mean number of classes in a set")
         coverage.set_title(f"coverage (asked: {asked:g} over all rows)")
         size.set_title("size")
-        size.legend(loc="upper left")
+        size.figure.legend(*size.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
     words = f"Coverage and size of prediction sets per class, asked to cover {asked:g}"
     return picture(words, (9, 3.6), 2, draw)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from app.training.assessment.doubt import Doubt, ShiftFigures
 from app.training.assessment.evidence import Precision
-from app.training.report.picture import ACCENT, QUIET, SECOND, THIRD, Picture, picture
+from app.training.report.picture import ACCENT, QUIET, SECOND, THIRD, Picture, picture, plain_tens
 
 PARTS = ("total", "aleatoric", "epistemic")
 LEAST = 1e-6
@@ -36,8 +36,9 @@ def entropy_picture(right: Doubt | None, wrong: Doubt | None) -> Picture:
             )
             axes.bar([0], [0], color=colour, alpha=0.6, label=f"{told}: {doubt.rows:,} rows")
         axes.set_xticks(range(len(PARTS)), PARTS)
-        axes.set(yscale="log", ylabel="nats", ylim=(LEAST, 3))
-        axes.legend(loc="lower left")
+        axes.set(ylabel="nats", ylim=(LEAST, 3))
+        plain_tens(axes, "y")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
 
     words = "Entropies of right and wrong rows: total, aleatoric and epistemic"
     return picture(words, (9, 3.6), 1, draw)
@@ -88,8 +89,9 @@ def precision_picture(found: Precision) -> Picture:
         )
         guide = found.upper[0] * np.sqrt(found.passes[0] / found.passes)
         axes.plot(found.passes, guide, color=QUIET, linestyle="--", label="1/√T")
-        axes.set(xscale="log", yscale="log", xlabel="passes T", ylabel="standard error")
-        axes.legend(loc="upper right")
+        axes.set(xlabel="passes T", ylabel="standard error")
+        plain_tens(axes, "x", "y")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.25), ncols=2)
 
     words = "Standard error of the mean against the number of passes"
     return picture(words, (9, 3.8), 1, draw)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from app.training.assessment.risk import Risk
-from app.training.report.picture import ACCENT, COLOURS, QUIET, Picture, picture
+from app.training.report.picture import ACCENT, COLOURS, QUIET, Picture, picture, plain_tens
 
 LEAST = 1e-4
 """Where the scale of risks begins; a risk of 0 stands there."""
@@ -22,7 +22,8 @@ def risk_picture(risks: Sequence[Risk]) -> Picture:
         for colour, risk in zip(COLOURS, others, strict=False):
             axes.plot(risk.coverage, _shown(risk), color=colour, linewidth=1.2, label=_told(risk))
         axes.set(xlabel="coverage: share of rows answered, surest first", ylabel="share wrong")
-        axes.set(yscale="log", xlim=(0, 1))
+        axes.set(xlim=(0, 1))
+        plain_tens(axes, "y")
         axes.legend(loc="upper left")
 
     return picture("Risk-coverage curves", (9, 4.2), 1, draw)

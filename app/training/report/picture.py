@@ -6,11 +6,13 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 INK, QUIET, ACCENT, SECOND, THIRD, FOURTH = (
     "#1d2733",
@@ -53,6 +55,15 @@ class Picture:
         """An image that holds its own bytes."""
         data = b64encode(self.svg.encode()).decode("ascii")
         return f'<img alt="{escape(self.words)}" src="data:image/svg+xml;base64,{data}">'
+
+
+def plain_tens(axes: Axes, *names: Literal["x", "y"]) -> None:
+    """Logarithmic axes, whose tens are written as plain numbers."""
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        axis: Axis = getattr(axes, f"{name}axis")
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def picture(
