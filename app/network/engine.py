@@ -1,7 +1,7 @@
 """The engine: the one way from rows to probabilities, in training, calibration and serving.
 
 For one bundle and one numerical environment an answer is a pure function of features, passes and
-seed, to the last bit: see `app.network.stream` for the masks and `app.network.blocks` for why
+seed, to the last bit: see `app.network.stream` for the noise and `app.network.blocks` for why
 neighbours do not matter.
 """
 
