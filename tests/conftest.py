@@ -58,7 +58,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.when == "call" and (name := _claim(item)) is not None:
         doc = (getattr(item.obj, "__doc__", "") or "").strip().partition("\n\n")[0]  # type: ignore[attr-defined]
         params = item.callspec.params  # type: ignore[attr-defined]
-        case = "-".join(str(value) for key, value in params.items() if key != "count")
+        case = "-".join(
+            getattr(value, "__name__", str(value))
+            for key, value in params.items()
+            if key != "count"
+        )
         report.claim = (name, " ".join(doc.split()), case, params["count"])
     return report
 
@@ -66,7 +70,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if not config.getoption("--proof"):
         return
-    rows = _recorded()
+    rows = _recorded() if config.getoption("--only") else {}
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
             if claim := getattr(report, "claim", None):

@@ -17,6 +17,7 @@ import numpy as np
 
 from app.network import bundle
 from app.network.architecture import Architecture, build
+from app.network.container import from_bytes
 from app.network.conversion import with_monte_carlo
 from app.network.engine import Engine
 from app.network.environment import pin_arithmetic
@@ -197,7 +198,9 @@ GENERAL: dict[str, Callable[[], Any]] = {
 
 @cache
 def network(name: str) -> Any:
-    """One of the networks, built once."""
+    """One of the networks, built once, or that of a shipped bundle by its version."""
+    if name.isdigit():
+        return from_bytes((ROOT / "models" / "loan-grade" / name / "model.keras").read_bytes())
     return {**NETWORKS, **GENERAL}[name]()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import app.network.engine as engine_module
 from app.network.engine import Engine
+from app.network.manifest import parse_manifest
 from app.values import Floats, Query, Summary
 from tests.networks import FEATURES, ROOT, SCALES, bits, engine, rows
 
@@ -21,15 +22,19 @@ Record = Callable[[str, object], None]
 PASSES = (1, 2, 7, 31, 49, 50, 51, 64, 99, 100, 101, 128, 150, 151, 200, 299, 300)
 THREADS = 8
 PAIRS = 24
+LOANS = 6
 POOL = 72
 
 
 @cache
 def pool() -> Floats:
-    """Rows `(72, 9)`: common ones, ones with a missing value, and ones at the ends of the range."""
+    """Rows `(72, 9)`: made up, with a missing value, at the ends of the range, and real loans."""
     random = np.random.default_rng(17)
     ends = random.choice([0.0, 1.0, 1e6], (8, FEATURES)) * np.where(SCALES > 1e3, 1e6, 1.0)
-    return np.concatenate([rows(POOL - 8, 23, missing=True), ends])
+    shipped = ROOT / "models" / "loan-grade" / "3" / "bundle.json"
+    golden = [row.features for row in parse_manifest(shipped.read_bytes()).golden]
+    loans = np.array(golden, dtype=np.float64)[:LOANS]
+    return np.concatenate([rows(POOL - 8 - len(loans), 23, missing=True), ends, loans])
 
 
 class Alone:
@@ -90,7 +95,7 @@ def check(name: str, count: int, record: Record) -> None:
 
 
 @pytest.mark.claim("determinism", test=150, proof=10_000)
-@pytest.mark.parametrize("name", ["study", "2", "wide", "gaussian"])
+@pytest.mark.parametrize("name", ["study", "2", "3", "wide", "gaussian"])
 def test_neighbours_change_no_bit(name: str, count: int, record_property: Record) -> None:
     """Rows in random batches from eight threads equal the row alone, bit for bit."""
     check(name, count, record_property)
@@ -123,7 +128,7 @@ def test_neighbours_change_no_bit_in_other_networks(name: str) -> None:
     assert together == single
 
 
-@pytest.mark.parametrize("name", ["study", "2", "selu", "gelu", "operators"])
+@pytest.mark.parametrize("name", ["study", "2", "3", "selu", "gelu", "operators"])
 @pytest.mark.parametrize("layout", ["columns", "strided", "reversed"])
 def test_the_memory_layout_of_rows_changes_no_bit(name: str, layout: str) -> None:
     """Rows stored by columns, with gaps or backwards answer what rows stored in order do."""
@@ -141,7 +146,9 @@ def test_the_memory_layout_of_rows_changes_no_bit(name: str, layout: str) -> Non
     assert (engine(name).predict(same) == engine(name).predict(features)).all()
 
 
-@pytest.mark.parametrize("name", ["study", "2", "wide", "nested", "gaussian", "gelu", "spatial"])
+@pytest.mark.parametrize(
+    "name", ["study", "2", "3", "wide", "nested", "gaussian", "gelu", "spatial"]
+)
 def test_fewer_draws_are_the_first_of_more(name: str) -> None:
     """The draws of T passes are the first T of 300, bit for bit."""
     features = np.nan_to_num(pool()[:5])
@@ -150,7 +157,7 @@ def test_fewer_draws_are_the_first_of_more(name: str) -> None:
         assert (engine(name).draws(Query(features, passes, 8)) == longest[:passes]).all()
 
 
-@pytest.mark.parametrize("name", ["study", "2", "gaussian", "gelu"])
+@pytest.mark.parametrize("name", ["study", "2", "3", "gaussian", "gelu"])
 def test_a_row_alone_has_the_draws_it_has_in_a_batch(name: str) -> None:
     """Draws themselves, not only their statistics, are equal to the last bit."""
     features = np.nan_to_num(pool()[-12:])
@@ -160,7 +167,7 @@ def test_a_row_alone_has_the_draws_it_has_in_a_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("numbers", [1, 10_000, 100_000])
-@pytest.mark.parametrize("name", ["study", "2"])
+@pytest.mark.parametrize("name", ["study", "3"])
 def test_pieces_answer_what_the_whole_does(
     name: str, numbers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +229,7 @@ def test_another_process_gives_the_same_bits(start: str) -> None:
     """A restart answers the same to the last bit, whatever number of threads is asked for."""
     from tests.networks import answers
 
-    names = ["study", "2", "wide", "selu", "gaussian", "gelu", "convolution", "spatial"]
+    names = ["study", "2", "3", "wide", "selu", "gaussian", "gelu", "convolution", "spatial"]
     command = [sys.executable, str(ROOT / "tests" / "networks.py"), *names]
     variables = {**os.environ, **STARTS[start], "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "77"}
     done = subprocess.run(command, env=variables, capture_output=True, check=True, text=True)

@@ -112,7 +112,7 @@ def check_against_the_loop(model: Any, ran: Engine, passes: int, *, missing: boo
 
 
 @pytest.mark.claim("oracle", test=20, proof=1_000)
-@pytest.mark.parametrize("name", [*NETWORKS, *GENERAL])
+@pytest.mark.parametrize("name", [*NETWORKS, *GENERAL, "3"])
 def test_agrees_with_the_loop(name: str, count: int, record_property: Record) -> None:
     """Mean and std are those of the plain loop given the same noise, within 1e-6."""
     missing = name not in ("twice", "nested", "branches", "operators", "gaussian", *GENERAL)

@@ -55,7 +55,7 @@ def test_loan_features_are_finite(row: Any) -> None:
         assert np.isfinite(layer.compute(np, single)).all()
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", ["1", "2", "3"])
 @given(row=LOANS)
 @example(row=np.array([[14_000, 5e4, 10, 5, 0, 28_002, 0, 0, 0.0]]))
 @example(row=np.array([MAXIMA]))

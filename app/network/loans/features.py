@@ -25,8 +25,23 @@ class LoanFeatures(FormulaLayer):
     precision, as the phases of payments are differences of large numbers.
     """
 
-    def __init__(self, dtype: Any = "float64", **kwargs: Any) -> None:
-        super().__init__(dtype=dtype, **kwargs)
+    def __init__(
+        self,
+        *,
+        # By name, as Keras writes the arguments of a layer into the files that are shipped.
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = "float64",
+        autocast: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            activity_regularizer=activity_regularizer,
+            trainable=trainable,
+            dtype=dtype,
+            autocast=autocast,
+            **kwargs,
+        )
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
         """Elementwise over all leading axes; every value is finite for finite inputs ≥ 0."""

@@ -1,6 +1,8 @@
 """What the loan features recover from payments that a schedule made."""
 
+import json
 from typing import Any
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from app.network.loans.allowed import FEATURES_WIDTH
 from app.network.loans.features import LoanFeatures, discount_exponent, payments_made, share
 from app.network.loans.signature import FEATURES
+from tests.service import ROOT
 
 
 def paid(amount: float, rate: float, term: int, payments: int) -> tuple[float, float]:
@@ -74,3 +77,13 @@ def test_nothing_paid_says_nothing() -> None:
     found = LoanFeatures().compute(np, row)[0]
     assert found[-1] == 0
     assert found[16] == pytest.approx(-np.log(0.999), rel=1e-3)
+
+
+def test_it_is_written_as_the_shipped_bundles_have_it() -> None:
+    """So that training version 2 anew gives its file, byte for byte."""
+    file = ROOT / "models" / "loan-grade" / "2" / "model.keras"
+    with ZipFile(file) as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    (shipped,) = [layer["config"] for layer in layers if layer["class_name"] == "LoanFeatures"]
+
+    assert json.dumps(shipped) == json.dumps(LoanFeatures(name="loan_features").get_config())
