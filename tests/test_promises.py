@@ -1,5 +1,6 @@
 """What the shipped bundle promises of real loans: sets, decisions, strange input, no evidence."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,8 @@ from app.network.catalog import find
 from app.network.engine import Engine
 from app.network.loans.decoding import learn_book
 from app.network.loans.shifts import SWAPPED, TIMES
+from app.serving.judge import Judge
+from app.serving.predictor import Doubted, Predictor
 from app.training.calibrating import METHODS, calibrate
 from app.training.data import Table, read_table, select
 from app.training.fit import fit
@@ -384,3 +387,41 @@ def test_entropies_are_those_of_scipy(shipped: Bundle, test_part: Held) -> None:
     np.testing.assert_allclose(summary.predictive_entropy, predictive, atol=1e-6)
     np.testing.assert_allclose(summary.expected_entropy, expected, atol=1e-6)
     np.testing.assert_allclose(summary.mutual_information, predictive - expected, atol=1e-6)
+
+
+@pytest.mark.claim("promises with auto passes", test=600, proof=2000)
+def test_promises_are_kept_with_as_many_passes_as_it_takes(
+    count: int,
+    shipped: Bundle,
+    calibration: Calibration,
+    loans: Table,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """`passes=auto` refers no row for its passes, and keeps the promised error and coverage."""
+    table = select(loans, split_rows(loans.labels, 0).test[:count])
+    manifest = shipped.manifest
+    judge = Judge(calibration, manifest.rules, manifest.signature)
+    predictor = Predictor(shipped.engine, manifest.signature, queue=10**9, judge=judge)
+
+    async def asked() -> list[Doubted]:
+        queries = (Query(row[None], 10_000, seed) for seed, row in enumerate(table.features))
+        return list(
+            await asyncio.gather(*(predictor.doubt(one, tolerance=0.02) for one in queries))
+        )
+
+    found = asyncio.run(asked())
+    predictor.close()
+    judged = [one.judged for one in found if one.judged is not None]
+    assert len(judged) == count
+    assert all(one.decisions[0].guaranteed for one in judged)
+    automated = np.array([one.decisions[0].action == "automate" for one in judged])
+    wrong = np.array([one.summary.grades[0] for one in found]) != table.labels
+    held = [one.found.sets[0, label] for one, label in zip(judged, table.labels, strict=True)]
+    record_property(
+        "figure",
+        f"{automated.mean():.1%} automated, {wrong[automated].mean():.2%} of them wrong; sets hold "
+        f"{np.mean(held):.4f}",
+    )
+    assert automated.mean() >= 0.93
+    assert wrong[automated].mean() <= calibration.policy.target
+    assert np.mean(held) >= 0.98

@@ -49,6 +49,11 @@ class Judge:
         self._signature = signature
 
     @property
+    def passes(self) -> int:
+        """The passes below which nothing is promised."""
+        return self._calibration.passes
+
+    @property
     def usual(self) -> Asked:
         """What is asked where a request asks for nothing."""
         return usual(self._calibration)

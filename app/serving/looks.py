@@ -49,7 +49,7 @@ class Ask(Protocol):
         """Statistics over the passes of the query."""
 
 
-async def look_until(query: Query, tolerance: float, ask: Ask) -> Look:
+async def look_until(query: Query, tolerance: float, ask: Ask, least: int = 1) -> Look:
     """Every row after the first checkpoint at which its half-width is within the tolerance.
 
     A look starts from pass 0 again, which at most doubles the work: so a row's answer is, to the
@@ -59,11 +59,13 @@ async def look_until(query: Query, tolerance: float, ask: Ask) -> Look:
         query: its passes are the most a row may take; after them it is answered as it is.
         tolerance: the half-width to reach.
         ask: answers a query.
+        least: passes below which nothing is promised. Rows that stopped before would be the sure
+            ones, and what is promised of all rows would be kept by the doubtful ones alone.
     """
     open_rows = np.arange(len(query.features))
     rows: list[Indices] = []
     looks: list[Look] = []
-    for look_at in _worth_looking(query.passes, tolerance):
+    for look_at in _worth_looking(query.passes, tolerance, least):
         part = replace(query, features=query.features[open_rows], passes=look_at)
         look = Look.of(await ask(part, accepted=bool(looks)), look_at)
         enough = (look.half_widths <= tolerance) | (look_at == query.passes)
@@ -75,6 +77,9 @@ async def look_until(query: Query, tolerance: float, ask: Ask) -> Look:
     return Look.joined(looks).where(np.argsort(np.concatenate(rows)))
 
 
-def _worth_looking(most: int, tolerance: float) -> Iterator[int]:
-    """The checkpoints at which a row can be within the tolerance, and the last."""
-    return (at for at in checkpoints(most) if at == most or floor(at) <= tolerance)
+def _worth_looking(most: int, tolerance: float, least: int) -> Iterator[int]:
+    """The checkpoints at which a row can be within the tolerance and promised, and the last."""
+    first = least if least <= most else 1
+    return (
+        at for at in checkpoints(most) if at == most or (at >= first and floor(at) <= tolerance)
+    )

@@ -127,7 +127,8 @@ class Predictor:
         self, query: Query, tolerance: float | None, keep_draws: bool
     ) -> tuple[Look, Floats | None]:
         if tolerance is not None:
-            look = await look_until(query, tolerance, self._summary)
+            least = 1 if self._judge is None else self._judge.passes
+            look = await look_until(query, tolerance, self._summary, least)
             most = replace(query, passes=int(look.passes.max()))
             return look, await self._drawn(most, accepted=True) if keep_draws else None
         if not keep_draws:

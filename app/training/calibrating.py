@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.errors import DataError
 from app.network.engine import Engine
 from app.training.data import Table
 from app.uncertainty import selection
@@ -54,9 +55,14 @@ def calibrate(
         signature: what the guard compares rows with.
         rules: the bundle's.
         passes: how many are promised for; fewer get no promise.
+
+    Raises:
+        DataError: fixed rules refer every row of the validation part.
     """
     before = _summary(engine, watched.features, passes, VALIDATION_SEED)
     passed = ~_fixed(watched.features, signature, rules)
+    if not passed.any():
+        raise DataError("every row to choose thresholds on is out of range or refused by a rule")
     epistemic = float(
         np.quantile(before.mutual_information[passed], EPISTEMIC_SHARE, method="higher")
     )

@@ -163,7 +163,11 @@ def _golden(engine: Engine, watched: Table, passes: int) -> tuple[GoldenRow, ...
     rows = watched.features[:200]
     (summary,) = engine.summarise([Query(rows, passes, EVALUATION_SEED)])
     missing = np.flatnonzero(np.isnan(watched.features).any(axis=1))[:1]
-    chosen = [int(summary.std.max(axis=1).argmax()), *missing.tolist(), *range(GOLDEN)]
+    chosen = [
+        int(summary.std.max(axis=1).argmax()),
+        *missing.tolist(),
+        *range(min(GOLDEN, len(rows))),
+    ]
     return golden_rows(engine, watched.features[list(dict.fromkeys(chosen))], passes)
 
 

@@ -15,6 +15,8 @@ CALIBRATION_SHARE = 2 / 3
 """Of the validation part, where sets and decisions are calibrated."""
 MAX_SPLIT_SEED = 2**32 - 1
 FEWEST_ROWS = 3
+FEWEST_CALIBRATED = 30
+"""So that every part has rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,14 @@ def split_rows(labels: Indices, split_seed: int, *, calibrated: bool = False) ->
     random_state=split_seed)`, save where that raises because a class is too rare (see `_strata`).
 
     Raises:
-        DataError: fewer than three rows.
+        DataError: fewer than three rows, or than thirty to be calibrated.
         SettingsError: a seed that scikit-learn does not take, beyond 0 … 2**32 − 1.
     """
     if not 0 <= split_seed <= MAX_SPLIT_SEED:
         raise SettingsError(f"the split seed must be from 0 to {MAX_SPLIT_SEED}")
-    if len(labels) < FEWEST_ROWS:
-        raise DataError(f"a split needs at least {FEWEST_ROWS} rows")
+    fewest = FEWEST_CALIBRATED if calibrated else FEWEST_ROWS
+    if len(labels) < fewest:
+        raise DataError(f"a split needs at least {fewest} rows")
     rest, test = _cut(np.arange(len(labels)), labels, split_seed)
     fit, watched = _cut(rest, labels[rest], split_seed)
     if not calibrated:
@@ -57,7 +60,8 @@ def _cut(
     rows: Indices, labels: Indices, seed: int, share: float = SHARE
 ) -> tuple[Indices, Indices]:
     """Rows `(N,)` with labels `(N,)` in two parts, the second of `ceil(share · N)` rows."""
-    strata = _strata(labels, math.ceil(share * len(rows)))
+    second = math.ceil(share * len(rows))
+    strata = _strata(labels, min(second, len(rows) - second))
     kept, taken = train_test_split(rows, test_size=share, stratify=strata, random_state=seed)
     return kept, taken
 

@@ -94,3 +94,15 @@ def test_a_seed_scikit_learn_does_not_take_is_refused(seed: int) -> None:
     """The sentence names the bounds."""
     with pytest.raises(SettingsError, match="from 0 to 4294967295"):
         split_rows(np.zeros(10, dtype=np.intp), seed)
+
+
+@pytest.mark.parametrize("rows", [30, 31, 47, 69, 120])
+def test_small_calibrated_splits_have_all_parts(rows: int) -> None:
+    """Every part has rows, however few there are of some classes; fewer are one sentence."""
+    labels = np.arange(rows) % 7
+    split = split_rows(labels, 0, calibrated=True)
+    parts = (split.fit, split.validation, split.calibration, split.test)
+    assert all(len(part) for part in parts)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(rows))
+    with pytest.raises(DataError, match="at least 30 rows"):
+        split_rows(labels[:29], 0, calibrated=True)
