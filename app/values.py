@@ -161,6 +161,8 @@ class Query:
     """`(N, F)`; NaN only where a nullable feature is missing."""
     passes: int
     seed: int
+    first: int = 0
+    """The pass it begins with, where only a part of the passes is drawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from app.network.mc import (
     MCSpatialDropout1D,
 )
 from app.network.plan import plan
-from app.network.stream import kept, normals
+from app.network.stream import Run, kept, normals
 from app.values import Floats, Query, Summary
 
 ROOT = Path(__file__).parent.parent
@@ -251,9 +251,9 @@ def given_noise(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
     for call, step in enumerate(plan(model).calls):
         normal, shape = isinstance(step.layer, MCGaussianDropout), step.noise or ()
         drawn = (
-            normals(seed, call, passes, shape)
+            normals([Run(seed, 0, passes)], call, shape)
             if normal
-            else kept(seed, call, passes, shape, step.layer.rate)
+            else kept([Run(seed, 0, passes)], call, shape, step.layer.rate)
         )
         waiting[id(step.layer)].append(drawn[at])
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.network.plan import Plan
+from app.network.stream import Run
 from app.values import Floats, Query
 
 PASSES = 50
@@ -21,16 +22,15 @@ PASSES = 50
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Work for an execution: `B` blocks over `N` rows and `M` blocks of noise."""
+    """Work for an execution: `L` blocks of each of `N` rows."""
 
     rows: Floats
     """`(N, F)`"""
-    row: NDArray[np.intp]
-    """`(B,)` the row of each block."""
-    share: NDArray[np.intp]
-    """`(B,)` the noise of each block."""
+    length: int
+    """`L`"""
     noises: tuple[NDArray[Any], ...]
-    """For each Monte-Carlo call `(M, PASSES, *shape of its noise)`, of the layer's dtype."""
+    """For each Monte-Carlo call `(G, L, PASSES, *shape of its noise)`, of the layer's dtype; `G` is
+    `N`, or 1 where all rows have one seed."""
 
 
 def count(passes: int) -> int:
@@ -39,28 +39,27 @@ def count(passes: int) -> int:
 
 
 def blocks_of(plan: Plan, queries: Sequence[Query]) -> Blocks:
-    """The blocks of all queries in order: query by query, row by row, pass by pass.
+    """The blocks of queries that need equally many a row, their rows in order.
 
     Rows of one query share its seed and therefore its noise.
+
+    Raises:
+        ValueError: a query that does not begin with a block.
     """
-    row, share, rows_before, shares_before = [], [], 0, 0
-    for query in queries:
-        rows, length = len(query.features), count(query.passes)
-        row.append(np.repeat(np.arange(rows_before, rows_before + rows), length))
-        share.append(np.tile(np.arange(shares_before, shares_before + length), rows))
-        rows_before, shares_before = rows_before + rows, shares_before + length
-    return Blocks(
-        rows=np.concatenate([query.features for query in queries]),
-        row=np.concatenate(row),
-        share=np.concatenate(share),
-        noises=tuple(_noise(plan, queries, call) for call in range(len(plan.calls))),
-    )
+    if any(query.first % PASSES for query in queries):
+        raise ValueError(f"a query's first pass must be a multiple of {PASSES}")
+    length = count(queries[0].passes)
+    runs = [Run(query.seed, query.first, length * PASSES) for query in queries]
+    rows = np.concatenate([query.features for query in queries])
+    noises = (_noise(plan, runs, call) for call in range(len(plan.calls)))
+    if len(queries) not in (1, len(rows)):
+        own = np.repeat(np.arange(len(queries)), [len(query.features) for query in queries])
+        noises = (noise[own] for noise in noises)
+    return Blocks(rows, length, tuple(noises))
 
 
-def _noise(plan: Plan, queries: Sequence[Query], call: int) -> NDArray[Any]:
+def _noise(plan: Plan, runs: Sequence[Run], call: int) -> NDArray[Any]:
     step = plan.calls[call]
     shape = step.noise or ()
-    parts = [
-        step.layer.noise(query.seed, call, count(query.passes) * PASSES, shape) for query in queries
-    ]
-    return np.concatenate(parts).reshape(-1, PASSES, *shape)
+    noise = step.layer.noise(runs, call, shape)
+    return noise.reshape(len(runs), -1, PASSES, *shape)

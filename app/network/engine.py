@@ -5,6 +5,7 @@ seed, to the last bit: see `app.network.stream` for the noise and `app.network.b
 neighbours do not matter.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -22,7 +23,9 @@ from app.uncertainty.decomposition import summarise
 from app.values import Floats, Query, Summary
 
 BATCH_NUMBERS = 1 << 22
-"""Numbers a layer may put out at a time, which bounds the memory of any request."""
+"""Numbers that draws and masks may hold at a time, which bounds the memory of any request."""
+MANY_ROWS = 16
+"""Rows of a query that share their masks sooner than they share a batch."""
 
 
 class Execution(Protocol):
@@ -36,20 +39,24 @@ class Execution(Protocol):
         """Probabilities `(N, C)` of the pass without dropout."""
 
     def draws(self, blocks: Blocks) -> Array:
-        """Probabilities `(B, PASSES, C)` of every pass of every block."""
+        """Probabilities `(N, L · PASSES, C)` of every pass of every row."""
 
 
 class Engine:
     """Runs one network. Stateless between calls, so threads may share it."""
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, threads: int = 1) -> None:
         """Choose the execution.
+
+        Args:
+            model: the network.
+            threads: how many may share the work of one call.
 
         Raises:
             NetworkError: a network that is not made of allowed layers, see `app.network.plan`.
         """
         self._plan = plan(model)
-        self._execution = Stacked.of(self._plan) or Graph(self._plan)
+        self._execution = Stacked.of(self._plan, threads) or Graph(self._plan)
         self.path = self._execution.name
 
     @property
@@ -62,8 +69,12 @@ class Engine:
         return self._execution.deterministic(rows).astype(np.float64)
 
     def draws(self, query: Query) -> Floats:
-        """Probabilities `(T, N, C)` of every pass."""
-        return self._draws([query])
+        """Probabilities `(T, N, C)` of every pass.
+
+        Raises:
+            ValueError: a query that does not begin with a block, see `app.network.blocks`.
+        """
+        return np.ascontiguousarray(self._draws([query]).swapaxes(0, 1), dtype=np.float64)
 
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
         """Statistics over the passes for the rows of every query, in order."""
@@ -72,7 +83,7 @@ class Engine:
         found: dict[int, list[Summary]] = {at: [] for at in range(len(queries))}
         for _, same in groupby(parts, key=lambda part: part[1].passes):
             for batch in self._batches(same):
-                whole = summarise(self._draws([part for _, part in batch]))
+                whole = summarise(self._draws([part for _, part in batch]).swapaxes(0, 1))
                 start = 0
                 for at, part in batch:
                     stop = start + len(part.features)
@@ -80,15 +91,16 @@ class Engine:
                     start = stop
         return [Summary.joined(summaries) for summaries in found.values()]
 
-    def _draws(self, queries: Sequence[Query]) -> Floats:
-        """`(T, N, C)` for queries of one number of passes `T`, rows in order."""
-        passes = queries[0].passes
+    def _draws(self, queries: Sequence[Query]) -> Array:
+        """`(N, T, C)` for queries of one number of passes `T`, rows in order."""
         drawn = self._execution.draws(blocks_of(self._plan, queries))
-        by_row = drawn.reshape(-1, count(passes) * PASSES, self._plan.classes)
-        return np.ascontiguousarray(by_row[:, :passes].swapaxes(0, 1), dtype=np.float64)
+        return drawn[:, : queries[0].passes]
 
     def _numbers(self, query: Query) -> int:
-        return len(query.features) * count(query.passes) * PASSES * self._plan.widest
+        """Numbers that a query's draws and masks are made of."""
+        masks = sum(math.prod(step.noise or ()) for step in self._plan.calls)
+        passes = count(query.passes) * PASSES
+        return passes * (len(query.features) * self._plan.classes + masks)
 
     def _parts(self, query: Query) -> Iterator[Query]:
         """A query cut by rows into pieces of bounded size."""
@@ -98,13 +110,17 @@ class Engine:
             yield replace(query, features=query.features[start : start + step])
 
     def _batches(self, parts: Iterator[tuple[int, Query]]) -> Iterator[list[tuple[int, Query]]]:
-        """Pieces gathered until together they reach the bound."""
+        """Pieces gathered until together they reach the bound; a large one stays by itself.
+
+        Masks of several queries are held for each row, those of one query once.
+        """
         batch: list[tuple[int, Query]] = []
         numbers = 0
         for at, part in parts:
-            if batch and numbers + self._numbers(part) > BATCH_NUMBERS:
+            large = len(part.features) >= MANY_ROWS
+            if batch and (large or numbers + self._numbers(part) > BATCH_NUMBERS):
                 yield batch
                 batch, numbers = [], 0
             batch.append((at, part))
-            numbers += self._numbers(part)
+            numbers += BATCH_NUMBERS if large else self._numbers(part)
         yield batch

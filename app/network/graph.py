@@ -65,9 +65,13 @@ class Graph:
         return np.asarray(self._deterministic(rows.astype(self._plan.dtype)))
 
     def draws(self, blocks: Blocks) -> Array:
-        """Probabilities `(B, PASSES, C)` of every pass of every block."""
-        rows = blocks.rows.astype(self._plan.dtype)
-        return np.asarray(self._draws(rows, blocks.row, blocks.share, *blocks.noises))
+        """Probabilities `(N, L · PASSES, C)` of every pass of every row."""
+        rows, length = blocks.rows.astype(self._plan.dtype), blocks.length
+        row = np.repeat(np.arange(len(rows)), length)
+        noises = [noise.reshape(-1, *noise.shape[2:]) for noise in blocks.noises]
+        share = np.arange(len(row)) % (len(blocks.noises[0]) * length)
+        drawn = np.asarray(self._draws(rows, row, share, *noises))
+        return drawn.reshape(len(rows), length * PASSES, -1)
 
     def _map_rows(self, rows: Any) -> Any:
         def one(row: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Layers as NumPy functions of blocks: arrays `(B, P, …)` = blocks, passes, units.
+"""Layers as NumPy functions of blocks: arrays `(N, L, P, …)` = rows, their blocks, passes, units.
 
 Every kernel here is batch-invariant: what it computes for a block depends on that block alone, to
 the last bit. Elementwise arithmetic is so by nature; sums run along a row's own units; and a matrix
@@ -18,6 +18,9 @@ from app.network.formula import FormulaLayer
 
 Array = NDArray[Any]
 Kernel = Callable[..., Array]
+
+FEW_UNITS = 32
+"""Units up to which a reduction is faster unit by unit."""
 
 
 def relu(x: Array) -> Array:
@@ -53,8 +56,22 @@ def softplus(x: Array) -> Array:
 
 def softmax(x: Array) -> Array:
     """eˣ over its sum along the last axis."""
-    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+    exponentials = np.exp(x - over_units(np.maximum, x))
+    exponentials /= over_units(np.add, exponentials)
+    return exponentials
+
+
+def over_units(function: np.ufunc, x: Array) -> Array:
+    """A reduction along the last axis, kept as an axis of length 1, from the first unit on.
+
+    NumPy reduces the few units of one pass after the other; this takes all passes at a time.
+    """
+    if x.shape[-1] > FEW_UNITS:
+        return function.reduce(x, axis=-1, keepdims=True)
+    found = x[..., :1].copy()
+    for unit in range(1, x.shape[-1]):
+        function(found, x[..., unit : unit + 1], out=found)
+    return found
 
 
 def linear(x: Array) -> Array:
@@ -93,7 +110,13 @@ def dense(layer: Any) -> Kernel | None:
     bias = np.asarray(layer.bias) if layer.use_bias else kernel.dtype.type(0)
     if activate is None:
         return None
-    return lambda x: activate(np.matmul(x, kernel) + bias)
+
+    def run(x: Array) -> Array:
+        out = np.matmul(x, kernel)
+        out += bias
+        return activate(out)
+
+    return run
 
 
 def activation(layer: Any) -> Kernel | None:
@@ -140,8 +163,8 @@ def concatenate(layer: Any) -> Kernel | None:
 
 
 def _same_passes(arrays: tuple[Array, ...]) -> list[Array]:
-    leading = np.broadcast_shapes(*(array.shape[:2] for array in arrays))
-    return [np.broadcast_to(array, leading + array.shape[2:]) for array in arrays]
+    leading = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    return [np.broadcast_to(array, leading + array.shape[-1:]) for array in arrays]
 
 
 def merge(function: Callable[[Array, Array], Array]) -> Callable[[Any], Kernel]:

@@ -7,13 +7,14 @@ BatchNormalization keeps its moving statistics.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from numpy.typing import NDArray
 
 from app.errors import NetworkError
-from app.network.stream import kept, normals, threshold
+from app.network.stream import Run, kept, normals, threshold
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -52,9 +53,9 @@ class MonteCarlo:
             raise NetworkError(f"layer {self.name}: {error}") from error
         return fixed_shape(self.name, self.noise_shape, shape)
 
-    def noise(self, seed: int, call: int, passes: int, shape: tuple[int, ...]) -> NDArray[Any]:
-        """The noise of the first passes, `(passes, *shape)` of `noise_dtype`."""
-        return kept(seed, call, passes, shape, self.rate)
+    def noise(self, runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
+        """The noise of the passes of all runs, `(passes, *shape)` of `noise_dtype`."""
+        return kept(runs, call, shape, self.rate)
 
     def drop(self, inputs: Any, noise: Any) -> Any:
         """Drop with given noise, in the dtype of `inputs`: a mask is 1 where a unit is kept."""
@@ -121,9 +122,9 @@ class MCGaussianDropout(MonteCarlo, keras.layers.GaussianDropout):
 
     noise_dtype = "float64"
 
-    def noise(self, seed: int, call: int, passes: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    def noise(self, runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
         """Standard normals."""
-        return normals(seed, call, passes, shape)
+        return normals(runs, call, shape)
 
     def drop(self, inputs: Any, noise: Any) -> Any:
         """Multiply by the noise, scaled and moved to a mean of 1."""

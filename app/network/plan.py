@@ -69,11 +69,6 @@ class Plan:
         (step,) = (step for step in self.steps if step.output == self.result)
         return step
 
-    @property
-    def widest(self) -> int:
-        """Most numbers that one layer puts out in one pass."""
-        return max(step.units for step in self.steps)
-
 
 def plan(model: keras.Model) -> Plan:
     """Lay a Functional or Sequential classifier flat.

@@ -14,6 +14,9 @@ passes. A call is of one kind, so masks and normals never share bits.
 """
 
 import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,29 +41,55 @@ def threshold(rate: float) -> int:
     return dropped
 
 
-def kept(
-    seed: int, call: int, passes: int, shape: tuple[int, ...], rate: float
-) -> NDArray[np.bool_]:
-    """Masks of the first `passes` passes: `(passes, *shape)`, True where a unit is kept."""
-    units = math.prod(shape)
-    levels = _words(seed, call, passes, -(-units // 16)).view("<u2")[:, :units]
-    return np.greater_equal(levels, threshold(rate)).reshape(passes, *shape)
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive passes under one seed."""
+
+    seed: int
+    first: int
+    """The pass it begins with."""
+    count: int
 
 
-def normals(seed: int, call: int, passes: int, shape: tuple[int, ...]) -> Floats:
-    """Standard normals of the first `passes` passes: `(passes, *shape)`."""
+def kept(runs: Sequence[Run], call: int, shape: tuple[int, ...], rate: float) -> NDArray[np.bool_]:
+    """Masks of the passes of all runs: `(passes, *shape)`, True where a unit is kept."""
     units = math.prod(shape)
-    words = _words(seed, call, passes, -(-units // WORDS_PER_BLOCK))[:, :units]
+    levels = _words(runs, call, -(-units // 16)).view("<u2")[:, :units]
+    return np.greater_equal(levels, threshold(rate)).reshape(-1, *shape)
+
+
+def normals(runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> Floats:
+    """Standard normals of the passes of all runs: `(passes, *shape)`."""
+    units = math.prod(shape)
+    words = _words(runs, call, -(-units // WORDS_PER_BLOCK))[:, :units]
     upper = (words >> np.uint64(12)).astype(np.float64)
-    return quantile((upper + 0.5) * 2.0**-52).reshape(passes, *shape)
+    return quantile((upper + 0.5) * 2.0**-52).reshape(-1, *shape)
 
 
-def _words(seed: int, call: int, passes: int, blocks: int) -> NDArray[np.uint64]:
-    """The words of the first passes, of so many blocks each: `(passes, blocks · 4)`."""
-    words = philox(seed, call).random_raw(passes * blocks * WORDS_PER_BLOCK)
-    return words.astype("<u8", copy=False).reshape(passes, -1)
+def _words(runs: Sequence[Run], call: int, blocks: int) -> NDArray[np.uint64]:
+    """The words of the passes, of so many blocks each: `(passes, blocks · 4)`."""
+    words = np.empty((sum(run.count for run in runs), blocks * WORDS_PER_BLOCK), dtype="<u8")
+    flat, start = words.reshape(-1), 0
+    for run in runs:
+        stop = start + run.count * words.shape[1]
+        flat[start:stop] = _generators.at(run.seed, call, run.first * blocks, stop - start)
+        start = stop
+    return words
 
 
-def philox(seed: int, call: int) -> np.random.Philox:
-    """The generator of one call, at its beginning."""
-    return np.random.Philox(key=np.array([seed, call], dtype=np.uint64))
+class _Generators(threading.local):
+    """A thread's Philox, set to where it is to read: making one costs ten times as much."""
+
+    def __init__(self) -> None:
+        self._philox = np.random.Philox(key=0)
+        self._state = self._philox.state
+
+    def at(self, seed: int, call: int, counter: int, words: int) -> NDArray[np.uint64]:
+        """Words from the block after `counter` on."""
+        self._state["state"]["key"][:] = seed, call
+        self._state["state"]["counter"][0] = counter
+        self._philox.state = self._state
+        return self._philox.random_raw(words)
+
+
+_generators = _Generators()

@@ -11,19 +11,20 @@ from app.values import Floats, Summary
 
 def summarise(draws: Floats) -> Summary:
     """Statistics over the passes of `draws` `(T, N, C)`, each pass' classes summing to 1."""
-    draws = np.ascontiguousarray(draws, dtype=np.float64)
-    passes = len(draws)
-    mean = over_passes(draws) / passes
-    variance = over_passes(np.square(draws - mean)) / passes
-    predictive = entropy(mean)
-    expected = over_passes(entropy(draws)) / passes
+    # Classes before rows: NumPy is slow along the few classes of one pass after the other.
+    by_class = np.ascontiguousarray(np.swapaxes(draws, 1, 2), dtype=np.float64)
+    passes = len(by_class)
+    mean = over_passes(by_class) / passes
+    variance = over_passes(np.square(by_class - mean)) / passes
+    predictive = _nats(mean[None])[0]
+    expected = over_passes(_nats(by_class)) / passes
     return Summary(
-        mean=mean,
-        std=np.sqrt(variance),
+        mean=np.ascontiguousarray(mean.T),
+        std=np.ascontiguousarray(np.sqrt(variance).T),
         predictive_entropy=predictive,
         expected_entropy=expected,
         mutual_information=np.maximum(predictive - expected, 0.0),
-        variation_ratio=variation_ratio(draws),
+        variation_ratio=_variation_ratio(by_class),
     )
 
 
@@ -45,8 +46,18 @@ def over_passes(values: Floats) -> Floats:
 
 def entropy(probabilities: Floats) -> Floats:
     """Shannon entropy in nats along the last axis; 0 · log 0 is 0."""
+    leading = probabilities.shape[:-1]
+    return _nats(probabilities.reshape(-1, probabilities.shape[-1], 1)).reshape(leading)
+
+
+def _nats(probabilities: Floats) -> Floats:
+    """Shannon entropies `(T, N)` of `(T, C, N)`, summed from the first class on."""
     logarithms = np.log(np.where(probabilities > 0, probabilities, 1.0))
-    nats: Floats = np.maximum(-(probabilities * logarithms).sum(axis=-1), 0.0)
+    logarithms *= probabilities
+    total = logarithms[:, 0].copy()
+    for one in range(1, logarithms.shape[1]):
+        total += logarithms[:, one]
+    nats: Floats = np.maximum(-total, 0.0)
     return nats
 
 
@@ -55,7 +66,19 @@ def variation_ratio(draws: Floats) -> Floats:
 
     A pass votes for its argmax, a tie for the lower class index.
     """
-    votes = draws.argmax(axis=-1)
-    counts = (votes[..., None] == np.arange(draws.shape[-1])).sum(axis=0)
-    share: Floats = 1.0 - counts.max(axis=-1) / len(draws)
+    return _variation_ratio(np.swapaxes(draws, 1, 2))
+
+
+def _variation_ratio(by_class: Floats) -> Floats:
+    """Of `(T, C, N)`: a class gets the votes of passes in which it is the first of the largest."""
+    top = by_class[:, 0].copy()
+    for one in range(1, by_class.shape[1]):
+        np.maximum(top, by_class[:, one], out=top)
+    free = np.ones(top.shape, dtype=np.bool_)
+    most = np.zeros(top.shape[1:], dtype=np.intp)
+    for one in range(by_class.shape[1]):
+        votes = (by_class[:, one] == top) & free
+        free ^= votes
+        np.maximum(most, np.count_nonzero(votes, axis=0), out=most)
+    share: Floats = 1.0 - most / len(by_class)
     return share

@@ -186,14 +186,14 @@ def test_a_request_beyond_the_bound_is_cut(monkeypatch: pytest.MonkeyPatch) -> N
     inner = ran._execution.draws  # noqa: SLF001 - the execution is no part of the interface
 
     def draws(blocks: object) -> object:
-        sizes.append(len(blocks.row))  # type: ignore[attr-defined]
+        sizes.append(len(blocks.rows) * blocks.length)  # type: ignore[attr-defined]
         return inner(blocks)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ran._execution, "draws", draws)  # noqa: SLF001 - see above
     ran.summarise([Query(rows(1_000), 1_000, 0)])
     assert len(sizes) > 1
     assert sum(sizes) == 1_000 * 20
-    assert max(sizes) * 50 * 16 <= engine_module.BATCH_NUMBERS
+    assert max(sizes) * 50 * 7 <= engine_module.BATCH_NUMBERS
 
 
 def rebuilt() -> object:

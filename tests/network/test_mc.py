@@ -20,6 +20,7 @@ from app.network.mc import (
     MCGaussianDropout,
     MCSpatialDropout1D,
 )
+from app.network.stream import Run
 
 MASKED = (MCDropout, MCAlphaDropout)
 KINDS = (*MASKED, MCGaussianDropout)
@@ -161,7 +162,7 @@ def test_gaussian_dropout_multiplies_by_normals_of_mean_one(rate: float) -> None
     """Ones leave as normals of mean 1 and variance rate / (1 − rate), as Keras' own do."""
     deviation = (rate / (1 - rate)) ** 0.5
     layer, ones = MCGaussianDropout(rate), np.ones((2_000, 50))
-    ours = layer.drop(ones, layer.noise(3, 0, 2_000, (50,)))
+    ours = layer.drop(ones, layer.noise([Run(3, 0, 2_000)], 0, (50,)))
     theirs = np.asarray(PLAIN[MCGaussianDropout](rate, seed=1)(ones, training=True))
     assert stats.kstest(ours.ravel(), "norm", (1, deviation)).pvalue > 1e-4
     assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > 1e-4
@@ -170,7 +171,7 @@ def test_gaussian_dropout_multiplies_by_normals_of_mean_one(rate: float) -> None
 def test_whole_channels_are_dropped() -> None:
     """Each channel is 0 at every step or kept at every step, scaled as Dropout's units are."""
     layer, ones = MCSpatialDropout1D(0.75), np.ones((40, 5, 6))
-    ours = layer.drop(ones, layer.noise(1, 0, 40, layer.unit_shape((None, 5, 6))))
+    ours = layer.drop(ones, layer.noise([Run(1, 0, 40)], 0, layer.unit_shape((None, 5, 6))))
     assert (ours == ours[:, :1]).all()
     assert set(np.unique(ours)) == {0, 4}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from app.errors import NetworkError
-from app.network.stream import LEVELS, kept, normals, threshold
+from app.network.stream import LEVELS, Run, kept, normals, threshold
 from app.values import MAX_SEED
 
 WORD = 2**64
@@ -94,7 +94,7 @@ def test_masks_are_what_the_paper_gives(
         [level >= round(rate * 65536) for level in levels(seed, call, at, units)]
         for at in range(passes)
     ]
-    assert kept(seed, call, passes, (units,), rate).tolist() == expected
+    assert kept([Run(seed, 0, passes)], call, (units,), rate).tolist() == expected
 
 
 @given(
@@ -106,32 +106,32 @@ def test_masks_are_what_the_paper_gives(
 def test_normals_are_what_the_paper_gives(seed: int, call: int, passes: int, units: int) -> None:
     """Any seed, call, pass and width has the normals of Philox and Python's quantile."""
     expected = [bells(seed, call, at, units) for at in range(passes)]
-    found = normals(seed, call, passes, (units,))
+    found = normals([Run(seed, 0, passes)], call, (units,))
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-14)
 
 
 def test_the_largest_seed_and_a_late_pass_are_what_the_paper_gives() -> None:
     """Pass 9,999 under the seed 2⁵³ − 1 has the mask of the oracle."""
     expected = [level >= threshold(0.4) for level in levels(MAX_SEED, 2, 9_999, 33)]
-    assert kept(MAX_SEED, 2, 10_000, (33,), 0.4)[-1].tolist() == expected
+    assert kept([Run(MAX_SEED, 0, 10_000)], 2, (33,), 0.4)[-1].tolist() == expected
 
 
 @pytest.mark.parametrize("shape", [(1,), (9,), (16,), (17,), (256,), (4, 5), ()])
 @pytest.mark.parametrize("fewer", [1, 49, 50, 99])
 def test_fewer_passes_are_the_first_of_more(shape: tuple[int, ...], fewer: int) -> None:
     """Pass `t` has the same noise whatever the number of passes, to the last bit."""
-    longer, bell = kept(11, 1, 100, shape, 0.3), normals(11, 1, 100, shape)
-    assert (kept(11, 1, fewer, shape, 0.3) == longer[:fewer]).all()
-    assert (normals(11, 1, fewer, shape) == bell[:fewer]).all()
+    longer, bell = kept([Run(11, 0, 100)], 1, shape, 0.3), normals([Run(11, 0, 100)], 1, shape)
+    assert (kept([Run(11, 0, fewer)], 1, shape, 0.3) == longer[:fewer]).all()
+    assert (normals([Run(11, 0, fewer)], 1, shape) == bell[:fewer]).all()
 
 
 @pytest.mark.parametrize("shape", [(1,), (9,), (3, 4), (1, 6), ()])
 def test_a_mask_has_the_shape_asked_for(shape: tuple[int, ...]) -> None:
     """Masks are booleans `(passes, *shape)`."""
-    masks = kept(0, 0, 3, shape, 0.5)
+    masks = kept([Run(0, 0, 3)], 0, shape, 0.5)
     assert masks.shape == (3, *shape)
     assert masks.dtype == np.bool_
-    assert normals(0, 0, 3, shape).shape == (3, *shape)
+    assert normals([Run(0, 0, 3)], 0, shape).shape == (3, *shape)
 
 
 @pytest.mark.claim("masks", test=100_000, proof=10_000_000)
@@ -141,7 +141,7 @@ def test_the_drop_rate_is_right(
 ) -> None:
     """The share of dropped units is the rate within 4.5 binomial standard errors."""
     passes = count // 16
-    share = 1 - kept(5, 0, passes, (16,), rate).mean()
+    share = 1 - kept([Run(5, 0, passes)], 0, (16,), rate).mean()
     error = math.sqrt(rate * (1 - rate) / (passes * 16))
     record_property("figure", f"{share:.5f}, {abs(share - rate) / error:.1f} errors off")
     assert abs(share - rate) < 4.5 * error + 2**-17
@@ -154,7 +154,9 @@ def test_streams_are_uncorrelated(
     """Masks of distinct seeds, calls and passes, neighbours too, correlate no more than chance."""
     passes, units = count // 20, 20
     chosen = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (MAX_SEED, 0), (MAX_SEED, 9), (2**32, 0)]
-    streams = {pair: kept(*pair, passes, (units,), 0.5).ravel() for pair in chosen}
+    streams = {
+        pair: kept([Run(pair[0], 0, passes)], pair[1], (units,), 0.5).ravel() for pair in chosen
+    }
     pairs = list(itertools.combinations(streams.values(), 2))
     first = streams[0, 0]
     shifted = [(first[lag:], first[:-lag]) for lag in (1, 4, 15, 16, units, 2 * units, 50 * units)]
@@ -165,7 +167,7 @@ def test_streams_are_uncorrelated(
 
 def test_units_of_one_pass_are_independent() -> None:
     """The number of units kept in a pass is binomial: mean and variance within five errors."""
-    counts = kept(3, 1, 20_000, (64,), 0.4).sum(axis=1)
+    counts = kept([Run(3, 0, 20_000)], 1, (64,), 0.4).sum(axis=1)
     assert abs(counts.mean() - 38.4) < 5 * math.sqrt(15.36 / 20_000)
     assert abs(counts.var() / 15.36 - 1) < 5 * math.sqrt(2 / 20_000)
 
@@ -176,7 +178,7 @@ def test_normals_are_normal(
     count: int, key: tuple[int, int], record_property: Callable[[str, object], None]
 ) -> None:
     """Kolmogorov–Smirnov finds nothing, and the first four moments are within 4.5 errors."""
-    drawn = normals(*key, count // 50, (50,)).ravel()
+    drawn = normals([Run(key[0], 0, count // 50)], key[1], (50,)).ravel()
     powers = [(drawn**n).mean() for n in (1, 2, 3, 4)]
     errors = [
         abs(found - true) * math.sqrt(len(drawn) / variance)
@@ -191,7 +193,10 @@ def test_normals_are_normal(
 def test_normals_of_neighbours_are_uncorrelated() -> None:
     """Neighbouring seeds, calls, passes and units correlate no more than chance."""
     passes, units = 10_000, 20
-    drawn = [normals(*pair, passes, (units,)).ravel() for pair in [(0, 0), (1, 0), (0, 1), (1, 1)]]
+    drawn = [
+        normals([Run(pair[0], 0, passes)], pair[1], (units,)).ravel()
+        for pair in [(0, 0), (1, 0), (0, 1), (1, 1)]
+    ]
     lags = [(drawn[0][lag:], drawn[0][:-lag]) for lag in (1, 3, 4, units, 50 * units)]
     pairs = [*itertools.combinations(drawn, 2), *lags]
     assert max(abs((a * b).mean()) * math.sqrt(len(a)) for a, b in pairs) < 4.5

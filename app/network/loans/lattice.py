@@ -42,6 +42,7 @@ class AmortizationLattice(FormulaLayer):
         self.classes, self.kept = classes, kept
         flat = hypotheses(self.book)
         terms = flat.terms
+        self.scratch = len(terms.rate)
         self._constants = {
             "rate": terms.rate,
             "annuity": terms.annuity,
