@@ -48,7 +48,29 @@ class InvalidInput(DubitoError):
 class Overloaded(DubitoError):
     """The queue is full; the work was refused before any compute."""
 
+    sentence = "the service has as much work queued as it can hold"
+
     def __init__(self, retry_after: int) -> None:
-        super().__init__("the service has as much work queued as it can hold")
+        super().__init__(self.sentence)
         self.retry_after = retry_after
         """Whole seconds after which trying again makes sense."""
+
+
+class Late(Overloaded):
+    """The deadline cannot be met; the work was refused before any compute."""
+
+    sentence = "the answer would not be ready by its deadline"
+
+
+class DeadlinePassed(DubitoError):
+    """The deadline passed after the request was accepted."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before the answer was ready")
+
+
+class Abandoned(DubitoError):
+    """Nobody waits for the answer any more; it was not computed."""
+
+    def __init__(self) -> None:
+        super().__init__("nobody waits for the answer any more")

@@ -1,5 +1,6 @@
 """The composition root: settings in, application out. It only wires."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -54,6 +55,9 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes)
         app.include_router(information(about))
         app.state.identity = identity
+        # What the libraries made lasts as long as the process: the collector need not look again.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:

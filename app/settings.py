@@ -31,6 +31,9 @@ class Settings:
     max_work: int = setting(1_000_000, "most rows × passes of a request")
     max_queue: int = setting(4_000_000, "most rows × passes waiting; beyond it 503")
     max_body_bytes: int = setting(1 << 20, "largest body, in bytes")
+    deadline_ms: int = setting(
+        30_000, "time for an answer that names none, in milliseconds", most=600_000
+    )
     body_seconds: float = setting(10.0, "time for a body to arrive, in seconds", least=0.01)
 
     def __post_init__(self) -> None:

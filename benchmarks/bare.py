@@ -3,12 +3,12 @@
 What a request costs before anything is computed: the yardstick of `benchmarks.serving`. Written as
 FastAPI's tutorial writes a route: the body, the query and the answer are Pydantic models, all of
 them the service's own. Run by `uvicorn --factory benchmarks.bare:create_app`, with the bundle's
-folder in `BARE_BUNDLE`.
+folder in `BARE_BUNDLE` and an answer of the service, as a file of JSON, in `BARE_ANSWER`.
 """
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
@@ -16,13 +16,22 @@ from app.api.answers import Answers
 from app.api.options import monte_carlo_options
 from app.api.rows import RowReader
 from app.network.inspection.archive import inspect
-from app.values import Summary
 
 
 def create_app() -> FastAPI:
-    """One route, which answers the first golden row whatever it is asked."""
+    """One route, which gives the same answer whatever it is asked."""
     manifest = inspect(Path(os.environ["BARE_BUNDLE"])).manifest
-    row = RowReader(manifest.signature, 1).row
-    options = monte_carlo_options(manifest.passes, 10_000, manifest.calibration)
+    row_model = RowReader(manifest.signature, 1).row
+    options_model = monte_carlo_options(manifest.passes, 10_000, manifest.calibration)
     answers = Answers(manifest.identity, manifest.signature.classes, manifest.calibration)
+    answer = answers.doubted.model_validate_json(Path(os.environ["BARE_ANSWER"]).read_bytes())
+    app = FastAPI()
+
+    @app.post("/predict/mc", response_model=answers.doubted)
+    async def predict_mc(
+        row: row_model,  # type: ignore[valid-type]  # noqa: ARG001 - validated, as the service does
+        options: Annotated[options_model, Query()],  # type: ignore[valid-type]  # noqa: ARG001 - see above
+    ) -> Any:
+        return answer
+
     return app

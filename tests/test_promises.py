@@ -26,7 +26,7 @@ from app.training.split import split_rows
 from app.uncertainty import selection
 from app.uncertainty.conformal import prediction_sets, raw_sets, threshold
 from app.uncertainty.decision import decide, fixed_reasons, runner_up
-from app.uncertainty.guard import notices
+from app.uncertainty.guard import Guard
 from app.uncertainty.rules import rule_reasons
 from app.uncertainty.scores import label_scores
 from app.uncertainty.selective import area_under_roc
@@ -96,7 +96,8 @@ def described(shipped: Bundle, table: Table) -> Held:
     rows, manifest = table.features, shipped.manifest
     queries = [Query(rows[at : at + 1], PASSES, 10**6 + at) for at in range(len(rows))]
     reasons = fixed_reasons(
-        notices(rows, manifest.signature), rule_reasons(rows, manifest.signature, manifest.rules)
+        Guard(manifest.signature).notices(rows),
+        rule_reasons(rows, manifest.signature, manifest.rules),
     )
     summary = Summary.joined(shipped.engine.summarise(queries))
     return Held(table, summary, np.array([bool(found) for found in reasons]))
@@ -246,7 +247,7 @@ def decisions(shipped: Bundle, rows: Floats) -> tuple[Summary, list[Decision], B
     manifest = shipped.manifest
     assert manifest.calibration is not None
     (summary,) = shipped.engine.summarise([Query(rows, PASSES, 7)])
-    found = notices(rows, manifest.signature)
+    found = Guard(manifest.signature).notices(rows)
     ruled = rule_reasons(rows, manifest.signature, manifest.rules)
     policy = manifest.calibration.policy
     decided = decide(policy, PASSES, policy.target, summary, PASSES, found, ruled)
@@ -311,7 +312,7 @@ def test_usual_rows_raise_no_alarm(
         split = split_rows(loans.labels, split_seed, calibrated=True)
         learnt = loans.features[np.concatenate([split.fit, split.validation])]
         signature = guarded(learnt)
-        found = notices(loans.features[split.test], signature)
+        found = Guard(signature).notices(loans.features[split.test])
         alarms = [any(one.kind == "out_of_range" for one in noticed) for noticed in found]
         rates.append(np.mean(alarms))
     record_property("figure", f"{np.mean(rates):.5f}")

@@ -21,6 +21,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "max_work": ("9", 9),
     "max_queue": ("2000000", 2_000_000),
     "max_body_bytes": ("10", 10),
+    "deadline_ms": ("250", 250),
     "body_seconds": ("0.5", 0.5),
 }
 OTHER = {**dict.fromkeys(GOOD, "11"), "port": "11", "max_queue": "3000000"}

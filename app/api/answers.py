@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.api.identifier import new_id
 from app.api.judgements import Decided, PredictionSet, decided, prediction_set
-from app.api.warnings import FewPasses, OddValue, few_passes, odd_value
+from app.api.warnings import Degraded, FewPasses, OddValue, degraded, few_passes, odd_value
 from app.serving.predictor import Doubted, Graded
-from app.values import Calibration, Floats, Identity, Notice
+from app.values import Calibration, Floats, Identity
 
 CLOSED = ConfigDict(extra="forbid")
 
@@ -88,28 +88,28 @@ class Answers:
         self.doubted = _closed("Doubted", **spread, **closing)
         self.drawn = _closed("Drawn", **spread, draws=(draws, ...), **closing)
 
-    def of_graded(self, graded: Graded) -> list[dict[str, Any]]:
-        """The deterministic answers of all rows."""
+    def of_graded(self, graded: Graded, rows: range) -> list[dict[str, Any]]:
+        """The deterministic answers of some rows."""
+        grades = graded.grades.tolist()
         return [
             {
                 "id": new_id(),
-                "grade": self._classes[grade],
-                "probabilities": self._named(probabilities),
-                "warnings": [odd_value(notice) for notice in notices],
+                "grade": self._classes[grades[row]],
+                "probabilities": self._named(graded.probabilities[row]),
+                "warnings": [odd_value(notice) for notice in graded.notices[row]],
                 "model": self._model,
             }
-            for grade, probabilities, notices in zip(
-                graded.grades, graded.probabilities, graded.notices, strict=True
-            )
+            for row in rows
         ]
 
-    def of_doubted(self, doubted: Doubted) -> list[dict[str, Any]]:
-        """The Monte-Carlo answers of all rows."""
+    def of_doubted(self, doubted: Doubted, rows: range) -> list[dict[str, Any]]:
+        """The Monte-Carlo answers of some rows."""
         summary, look = doubted.summary, doubted.look
+        grades = summary.grades.tolist()
         return [
             {
                 "id": new_id(),
-                "grade": self._classes[grade],
+                "grade": self._classes[grades[row]],
                 "mean": self._named(summary.mean[row]),
                 "std": self._named(summary.std[row]),
                 "passes": int(look.passes[row]),
@@ -120,10 +120,10 @@ class Answers:
                 },
                 **self._draws(doubted, row),
                 **self._judged(doubted, row),
-                "warnings": self._warnings(doubted.notices[row], int(look.passes[row])),
+                "warnings": self._warnings(doubted, row),
                 "model": self._model,
             }
-            for row, grade in enumerate(summary.grades)
+            for row in rows
         ]
 
     def _named(self, values: Floats) -> dict[str, float]:
@@ -143,10 +143,14 @@ class Answers:
             "decision": decided(doubted.judged, row),
         }
 
-    def _warnings(self, notices: Sequence[Notice], passes: int) -> list[dict[str, Any]]:
-        enough = 0 if self._calibration is None else self._calibration.passes
-        few = [few_passes(passes, enough)] if passes < enough else []
-        return [*(odd_value(notice) for notice in notices), *few]
+    def _warnings(self, doubted: Doubted, row: int) -> list[dict[str, Any]]:
+        passes = int(doubted.look.passes[row])
+        found = [odd_value(notice) for notice in doubted.notices[row]]
+        if self._calibration is not None and passes < self._calibration.passes:
+            found.append(few_passes(passes, self._calibration.passes))
+        if doubted.query.passes < doubted.wanted:
+            found.append(degraded(passes, doubted.wanted))
+        return found
 
 
 def listed(model: type[BaseModel]) -> type[BaseModel]:
@@ -160,13 +164,13 @@ def _judgements(grade: Any, calibrated: bool) -> dict[str, Any]:
         return {
             "prediction_set": (None, ...),
             "decision": (None, ...),
-            "warnings": (list[OddValue], ...),
+            "warnings": (list[OddValue | Degraded], ...),
         }
     sets = create_model("PredictionSetOfGrades", __base__=PredictionSet, grades=(list[grade], ...))
     return {
         "prediction_set": (sets, ...),
         "decision": (Decided, ...),
-        "warnings": (list[OddValue | FewPasses], ...),
+        "warnings": (list[OddValue | FewPasses | Degraded], ...),
     }
 
 

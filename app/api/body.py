@@ -4,8 +4,9 @@ import asyncio
 from http import HTTPStatus
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
 
+from app.api.connection import arrived
 from app.api.problems import Refusal
 
 MEDIA_TYPE = "application/json"
@@ -21,24 +22,34 @@ async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
+    first = arrived(request.receive)
+    if first is not None and not first.get("more_body", False):
+        return _joined([first], most_bytes)
     try:
         async with asyncio.timeout(seconds):
-            return await _collect(request, most_bytes)
-    except ClientDisconnect:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the body broke off") from None
+            return await _collect(request.receive, first, most_bytes)
     except TimeoutError:
         detail = f"the body was not complete within {seconds:g} seconds"
         raise Refusal(HTTPStatus.REQUEST_TIMEOUT, detail) from None
 
 
-async def _collect(request: Request, most_bytes: int) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
+async def _collect(receive: Receive, first: Message | None, most_bytes: int) -> bytes:
+    messages, size = [first or await receive()], 0
+    while messages[-1].get("more_body", False):
+        size += len(messages[-1].get("body", b""))
         if size > most_bytes:
-            raise _too_large(most_bytes)
-        chunks.append(chunk)
-    return b"".join(chunks)
+            break
+        messages.append(await receive())
+    return _joined(messages, most_bytes)
+
+
+def _joined(messages: list[Message], most_bytes: int) -> bytes:
+    if messages[-1]["type"] == "http.disconnect":
+        raise Refusal(HTTPStatus.BAD_REQUEST, "the body broke off")
+    body = b"".join([message.get("body", b"") for message in messages])
+    if len(body) > most_bytes:
+        raise _too_large(most_bytes)
+    return body
 
 
 def _check_media_type(request: Request) -> None:

@@ -1,20 +1,26 @@
 """`POST /predict` and `POST /predict/mc`."""
 
+import asyncio
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from app.api import answers as answer
 from app.api.body import MEDIA_TYPE, read_body
-from app.api.options import MonteCarloOptions, NoOptions, monte_carlo_options, once
+from app.api.connection import hung_up
+from app.api.options import MonteCarloOptions, PlainOptions, monte_carlo_options, plain_options
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem
+from app.api.route import LeanRoute
 from app.api.rows import RowReader, example
 from app.api.spelling import AUTO
 from app.errors import Fault, InvalidInput
+from app.serving.batcher import Client
 from app.serving.predictor import Predictor
 from app.settings import Settings
 from app.values import MAX_SEED, Calibration, Floats, Identity, Signature
@@ -22,6 +28,9 @@ from app.values import Query as Passes
 
 MOST_DRAWS = 100_000
 """Numbers of a `draws=true` answer: rows × passes × classes."""
+
+ROWS_AT_A_TIME = 64
+"""Rows whose answers are written before others have their turn."""
 
 REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another media type"}
 
@@ -35,10 +44,13 @@ def grading(
     settings: Settings,
 ) -> APIRouter:
     """The routes that grade, for one bundle."""
-    router = APIRouter(tags=["grading"], dependencies=[Depends(once)])
+    router = APIRouter(tags=["grading"], route_class=LeanRoute)
     reader = RowReader(signature, settings.max_rows)
     answers = answer.Answers(identity, signature.classes, calibration)
-    options_model = monte_carlo_options(default_passes, settings.max_passes, calibration)
+    options_model = monte_carlo_options(
+        default_passes, settings.max_passes, calibration, settings.deadline_ms
+    )
+    plain_model = plain_options(settings.deadline_ms)
 
     async def rows_of(request: Request) -> tuple[Floats, bool]:
         return reader.read(await read_body(request, settings.max_body_bytes, settings.body_seconds))
@@ -49,9 +61,14 @@ def grading(
         responses=_responses(answers.graded),
         openapi_extra=_request_body(reader, signature),
     )
-    async def predict(request: Request, _: Annotated[NoOptions, Query()]) -> Response:
+    async def predict(
+        request: Request,
+        options: Annotated[plain_model, Query()],  # type: ignore[valid-type]
+    ) -> Response:
+        client = _client(request, options)
         rows, many = await rows_of(request)
-        return _json(answers.of_graded(await predictor.grade(rows)), many)
+        graded = await predictor.grade(rows, client)
+        return await _json(partial(answers.of_graded, graded), len(rows), many)
 
     @router.post(
         "/predict/mc",
@@ -64,17 +81,26 @@ def grading(
         options: Annotated[options_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
         asked: MonteCarloOptions = options
+        client = _client(request, asked)
         rows, many = await rows_of(request)
         _check_work(asked, len(rows), len(signature.classes), settings.max_work)
         doubted = await predictor.doubt(
             Passes(rows, asked.most_passes, _seed(asked.seed)),
+            client,
             tolerance=asked.reached,
             keep_draws=asked.draws,
             asked=asked.asked,
+            degrade=asked.degrade,
         )
-        return _json(answers.of_doubted(doubted), many)
+        return await _json(partial(answers.of_doubted, doubted), len(rows), many)
 
     return router
+
+
+def _client(request: Request, options: PlainOptions) -> Client:
+    """Who asks; the deadline counts from here."""
+    now = asyncio.get_running_loop().time()
+    return Client(now + options.deadline_ms / 1e3, hung_up(request.receive))
 
 
 def _seed(asked: int | None) -> int:
@@ -93,8 +119,15 @@ def _check_work(options: MonteCarloOptions, rows: int, classes: int, most: int) 
         raise InvalidInput([Fault(("draws",), message, in_query=True)])
 
 
-def _json(rows: list[dict[str, Any]], many: bool) -> Response:
-    content = {"predictions": rows} if many else rows[0]
+async def _json(
+    answered: Callable[[range], list[dict[str, Any]]], rows: int, many: bool
+) -> Response:
+    """The answers of all rows; between some of them the event loop may look after others."""
+    found = answered(range(min(rows, ROWS_AT_A_TIME)))
+    for start in range(ROWS_AT_A_TIME, rows, ROWS_AT_A_TIME):
+        await asyncio.sleep(0)
+        found += answered(range(start, min(rows, start + ROWS_AT_A_TIME)))
+    content = {"predictions": found} if many else found[0]
     return Response(to_json(content), media_type=MEDIA_TYPE)
 
 
@@ -115,11 +148,16 @@ def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
             "content": {PROBLEM: {"schema": _schema(InvalidProblem)}},
         },
         503: {
-            "description": "The queue is full: nothing was computed.",
+            "description": "The queue is full, or the deadline cannot be met: nothing was "
+            "computed.",
             "content": {PROBLEM: {"schema": _schema(Problem)}},
             "headers": {
                 "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
             },
+        },
+        504: {
+            "description": "The deadline passed after the request was accepted.",
+            "content": {PROBLEM: {"schema": _schema(Problem)}},
         },
     }
 

@@ -3,12 +3,13 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
-from app.api.options import NoOptions, once
+from app.api.options import NoOptions
+from app.api.route import LeanRoute
 from app.settings import Settings
 from app.values import Calibration, Environment, Feature, Identity, Signature
 
@@ -80,22 +81,24 @@ class Description(BaseModel):
 
 def information(description: dict[str, Any]) -> APIRouter:
     """The routes that say what is served and how it is."""
-    router = APIRouter(tags=["information"], dependencies=[Depends(once)])
-    content = to_json(description)
+    router = APIRouter(tags=["information"], route_class=LeanRoute)
+    _add(router, "/model", "What is served", Description, to_json(description))
+    alive, ready = Health(status="alive"), Health(status="ready")
+    _add(router, "/health/live", "Whether the process answers", Health, to_json(alive))
+    _add(router, "/health/ready", "Whether grades are answered", Health, to_json(ready))
+    return router
 
-    @router.get("/model", summary="What is served", responses={200: {"model": Description}})
-    async def model(_: Annotated[NoOptions, Query()]) -> Response:
+
+def _add(
+    router: APIRouter, path: str, summary: str, model: type[BaseModel], content: bytes
+) -> None:
+    """A route that always answers the same."""
+
+    async def same(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
         return Response(content, media_type=MEDIA_TYPE)
 
-    @router.get("/health/live", summary="Whether the process answers")
-    async def live(_: Annotated[NoOptions, Query()]) -> Health:
-        return Health(status="alive")
-
-    @router.get("/health/ready", summary="Whether grades are answered")
-    async def ready(_: Annotated[NoOptions, Query()]) -> Health:
-        return Health(status="ready")
-
-    return router
+    same.__name__ = path.rpartition("/")[2]
+    router.get(path, summary=summary, responses={200: {"model": model}})(same)
 
 
 def describe(

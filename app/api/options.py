@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Request
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -14,16 +13,17 @@ from pydantic import (
 )
 
 from app.api.spelling import AUTO, decimal, digits, digits_or_auto, one_of, word
-from app.errors import Fault, InvalidInput
 from app.serving.judge import Asked, usual
 from app.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
 from app.uncertainty.passes import TOLERANCE, checkpoints
 from app.values import MAX_SEED, Calibration
 
-MOST_PARAMETERS = 20
 MOST_AUTO_PASSES = 10_000
 """Most passes that are made until they are enough, unless a request names a number."""
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.0001, 0.5
+
+
+MOST_DEADLINE = 600_000
 
 
 class NoOptions(BaseModel):
@@ -32,11 +32,18 @@ class NoOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class MonteCarloOptions(BaseModel):
-    """How a Monte-Carlo answer is drawn."""
+class PlainOptions(BaseModel):
+    """How long any answer may take."""
 
     model_config = ConfigDict(extra="forbid")
 
+    deadline_ms: int
+
+
+class MonteCarloOptions(PlainOptions):
+    """How a Monte-Carlo answer is drawn."""
+
+    degrade: bool
     passes: int | Literal["auto"]
     tolerance: float
     max_passes: int
@@ -73,8 +80,26 @@ class JudgedOptions(MonteCarloOptions):
         return Asked(self.coverage, self.method, self.class_conditional, self.target)
 
 
+def plain_options(default_deadline: int) -> type[PlainOptions]:
+    """The options of the deterministic pass."""
+    deadline = Field(
+        ge=1,
+        le=MOST_DEADLINE,
+        description="Milliseconds after which the answer is of no use: 503 before anything is "
+        "computed where they cannot be kept, 504 where they pass later.",
+    )
+    return create_model(
+        "PlainOptionsOfService",
+        __base__=PlainOptions,
+        deadline_ms=(Annotated[int, deadline, BeforeValidator(digits)], default_deadline),
+    )
+
+
 def monte_carlo_options(
-    default_passes: int, most_passes: int, calibration: Calibration | None
+    default_passes: int,
+    most_passes: int,
+    calibration: Calibration | None,
+    default_deadline: int = MOST_DEADLINE,
 ) -> type[MonteCarloOptions]:
     """The options of a bundle, with its defaults and the service's limit."""
     seed = Field(
@@ -85,13 +110,20 @@ def monte_carlo_options(
     # Pydantic would write the bounds of a number that may be absent in a form no schema knows.
     shown = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SEED})
     draws = Field(description="Also answer every pass: at most 100,000 numbers.")
+    degrade = Field(
+        description="Make fewer passes rather than none where the deadline could not be met; the "
+        "answer tells how many, with a warning."
+    )
     judged = {} if calibration is None else _judged(calibration)
+    deadline = plain_options(default_deadline).model_fields["deadline_ms"]
     return create_model(
         "MonteCarloOptionsOfBundle",
         __base__=MonteCarloOptions if calibration is None else JudgedOptions,
         **_enough(default_passes, most_passes),
         seed=(Annotated[int | None, seed, BeforeValidator(digits), shown], None),
         draws=(Annotated[bool, draws, BeforeValidator(word)], False),
+        deadline_ms=(int, deadline),
+        degrade=(Annotated[bool, degrade, BeforeValidator(word)], False),
         **judged,
     )
 
@@ -162,17 +194,3 @@ def _judged(calibration: Calibration) -> dict[str, Any]:
             default.target,
         ),
     }
-
-
-async def once(request: Request) -> None:
-    """Refuse a parameter that is given more than once.
-
-    Raises:
-        InvalidInput: names the parameter.
-    """
-    names = [name for name, _ in request.query_params.multi_items()]
-    if len(names) > MOST_PARAMETERS:
-        raise InvalidInput([Fault(("query",), "has too many parameters", in_query=True)])
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidInput([Fault((name,), "is given more than once", in_query=True)])

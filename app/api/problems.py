@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails, to_json
 from starlette.exceptions import HTTPException
 
-from app.errors import Fault, InvalidInput, Overloaded
+from app.errors import Abandoned, DeadlinePassed, Fault, InvalidInput, Overloaded
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 20
+CLIENT_CLOSED = 499
+"""For the log alone, as nobody is there to read it; the number is nginx's."""
 LONGEST_NAME = 64
 
 MESSAGES = {
@@ -123,6 +125,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid_query)
     app.exception_handler(InvalidInput)(_invalid_input)
     app.exception_handler(Overloaded)(_overloaded)
+    app.exception_handler(DeadlinePassed)(_deadline_passed)
+    app.exception_handler(Abandoned)(_abandoned)
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unexpected)
@@ -152,6 +156,14 @@ async def _invalid_input(_: Request, error: InvalidInput) -> Response:
 async def _overloaded(_: Request, error: Overloaded) -> Response:
     headers = {"Retry-After": str(error.retry_after)}
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+
+
+async def _deadline_passed(_: Request, error: DeadlinePassed) -> Response:
+    return problem(HTTPStatus.GATEWAY_TIMEOUT, str(error))
+
+
+async def _abandoned(_: Request, __: Abandoned) -> Response:
+    return Response(status_code=CLIENT_CLOSED)
 
 
 async def _refused(_: Request, error: Refusal) -> Response:

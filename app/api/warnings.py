@@ -43,6 +43,16 @@ class FewPasses(BaseModel):
     calibrated_passes: int = Field(description="from this many on, sets and decisions hold")
 
 
+class Degraded(BaseModel):
+    """Fewer passes than were asked for, as the deadline left no time for more."""
+
+    model_config = CLOSED
+
+    kind: Literal["degraded"]
+    passes: int
+    asked_passes: int
+
+
 OddValue = OutOfRange | Missing
 
 
@@ -54,3 +64,8 @@ def odd_value(notice: Notice) -> dict[str, Any]:
 def few_passes(passes: int, calibrated: int) -> dict[str, Any]:
     """The warning about passes that are fewer than the calibration's."""
     return {"kind": "few_passes", "passes": passes, "calibrated_passes": calibrated}
+
+
+def degraded(passes: int, asked: int) -> dict[str, Any]:
+    """The warning about passes that are fewer than asked for."""
+    return {"kind": "degraded", "passes": passes, "asked_passes": asked}

@@ -106,7 +106,9 @@ def _answers(
     doubting = predictor.doubt(query, tolerance=options.reached, asked=options.asked)
     doubted = asyncio.run(doubting)
     predictor.close()
-    return Answers(manifest.identity, manifest.classes, calibration).of_doubted(doubted)
+    return Answers(manifest.identity, manifest.classes, calibration).of_doubted(
+        doubted, range(len(doubted.query.features))
+    )
 
 
 def _body(file: str | None, rest: Sequence[str], signature: Signature) -> bytes:

@@ -1,21 +1,29 @@
-"""The batcher: gathers what is waiting while one batch computes, and never waits when idle."""
+"""The batcher: gathers what is waiting while one batch computes, and never waits when idle.
+
+Small jobs stand in one lane and pieces of large ones in another. A batch takes from both, so that a
+large request costs the small ones beside it no more than its piece.
+"""
 
 import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from app.errors import Overloaded
+from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 LONGEST_RETRY = 60
 """Seconds; a client is never told to stay away for longer."""
+LEAST_SHARE = 16
+"""However slow it goes, a batch may have this part of its most."""
+MEMORY = 0.2
+"""Weight of the last batch in the measured rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +36,75 @@ class Limits:
     """Most work of a batch; one job alone may exceed it."""
     queue: int
     """Most work waiting; a job beyond it is refused."""
+    seconds: float = math.inf
+    """About how long a batch may take, at the measured rate."""
+
+
+def staying() -> bool:
+    """Whether a client has gone that cannot go."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who waits for an answer."""
+
+    deadline: float = math.inf
+    """When the answer is of no use any more, by the event loop's clock."""
+    gone: Callable[[], bool] = staying
+    """Asked by the event loop's thread: whether nobody waits any more."""
+
+
+PATIENT = Client()
+"""Waits for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Job, Result]):
     job: Job
     work: int
+    client: Client
     answer: "asyncio.Future[Result]"
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class _Lane(Generic[Job, Result]):
+    """Jobs in order, and their work."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting[Job, Result]] = deque()
+        self.work = 0
+
+    def append(self, one: _Waiting[Job, Result]) -> None:
+        self.waiting.append(one)
+        self.work += one.work
+
+    def take(self, most: int) -> Iterator[_Waiting[Job, Result]]:
+        """Yield jobs of so much work together, or one that is more; none nobody waits for."""
+        total = 0
+        while self.waiting and (not total or total + self.waiting[0].work <= most):
+            one = self.waiting.popleft()
+            self.work -= one.work
+            if _is_wanted(one):
+                total += one.work
+                yield one
+
+    def sweep(self) -> None:
+        """Let go of what nobody waits for."""
+        self.waiting = deque(one for one in self.waiting if _is_wanted(one))
+        self.work = sum(one.work for one in self.waiting)
+
+
+def _is_wanted(one: _Waiting[Job, Result]) -> bool:
+    """Whether somebody waits still; if not, what waits is ended."""
+    if one.client.gone():
+        one.fail(Abandoned())
+    elif one.client.deadline < asyncio.get_running_loop().time():
+        one.fail(DeadlinePassed())
+    return not one.answer.done()
 
 
 class Batcher(Generic[Job, Result]):
@@ -56,74 +126,135 @@ class Batcher(Generic[Job, Result]):
         self._run = run
         self._work = work
         self._limits = limits
-        self._waiting: deque[_Waiting[Job, Result]] = deque()
-        self._backlog = 0
+        self._small = _Lane[Job, Result]()
+        self._large = _Lane[Job, Result]()
         self._rate = 0.0
-        self._busy = False
+        self._computing = 0
+        self._since = 0.0
 
-    async def submit(self, job: Job, *, accepted: bool = False) -> Result:
+    async def submit(
+        self,
+        job: Job,
+        client: Client = PATIENT,
+        *,
+        accepted: bool = False,
+    ) -> Result:
         """Queue a job and wait for its result.
 
         Args:
             job: what is to be computed.
-            accepted: whether it goes on with a request that was begun, and so is never refused.
+            client: who waits for it.
+            accepted: whether it goes on with a request that was admitted, and so is never refused.
 
         Raises:
             Overloaded: as much work waits as the queue may hold; nothing was computed.
+            Late: the deadline cannot be met; nothing was computed.
+            DeadlinePassed: the deadline has passed since.
+            Abandoned: the client has gone, and nothing was computed.
         """
-        work = self._work(job)
-        if self._waiting and not accepted and self._backlog + work > self._limits.queue:
-            raise Overloaded(self._retry_after())
-        waiting = _Waiting(job, work, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._backlog += work
-        if not self._busy:
+        if not accepted:
+            self.admit(self._work(job), client)
+        return await self.put(job, client)
+
+    def put(
+        self, job: Job, client: Client = PATIENT, *, large: bool = False
+    ) -> "asyncio.Future[Result]":
+        """Queue a job of an admitted request; `large` says that it is a piece of a large one."""
+        loop = asyncio.get_running_loop()
+        waiting: _Waiting[Job, Result] = _Waiting(
+            job, self._work(job), client, loop.create_future()
+        )
+        (self._large if large else self._small).append(waiting)
+        if not self._computing:
             self._start()
-        result: Result = await waiting.answer
-        return result
+        return waiting.answer
+
+    def admit(self, work: int, client: Client, *, large: bool = False) -> None:
+        """Refuse what the queue cannot hold, or what could not be ready in time.
+
+        Raises:
+            Overloaded: as much work waits as the queue may hold.
+            Late: the deadline cannot be met.
+        """
+        backlog = self._small.work + self._large.work
+        if backlog and backlog + work > self._limits.queue:
+            self._small.sweep()
+            self._large.sweep()
+            backlog = self._small.work + self._large.work
+            if backlog and backlog + work > self._limits.queue:
+                raise Overloaded(self._retry_after())
+        if work > self.affordable(client, large=large):
+            raise Late(self._retry_after())
+
+    def affordable(self, client: Client, *, large: bool = False) -> float:
+        """Work that can be done by the client's deadline, at the measured rate."""
+        if not self._rate or client.deadline == math.inf:
+            return math.inf
+        now = asyncio.get_running_loop().time()
+        under_way = self._computing - (time.perf_counter() - self._since) * self._rate
+        ahead = max(0.0, under_way) if self._computing else 0.0
+        # Beside large requests, small ones have half of every batch.
+        ahead += self._small.work + self._large.work if large else self._small.work
+        share = 2 if self._large.work and not large else 1
+        return (client.deadline - now) * self._rate / share - ahead
+
+    @property
+    def _budget(self) -> int:
+        """Work of a batch."""
+        most, seconds = self._limits.batch, self._limits.seconds
+        return most if seconds == math.inf else self._in(seconds, most)
+
+    def _in(self, seconds: float, most: int) -> int:
+        return int(min(most, max(self._rate * seconds, most / LEAST_SHARE)))
 
     def _start(self) -> None:
         batch = self._take()
-        self._busy = bool(batch)
+        self._computing = sum(one.work for one in batch)
         if batch:
-            jobs = [waiting.job for waiting in batch]
-            computed = self._limits.thread.submit(self._timed, jobs, sum(one.work for one in batch))
-            asyncio.wrap_future(computed).add_done_callback(lambda done: self._finish(batch, done))
+            self._since = time.perf_counter()
+            loop = asyncio.get_running_loop()
+            self._limits.thread.submit(self._compute, loop, batch)
 
     def _take(self) -> list[_Waiting[Job, Result]]:
-        """The next batch, without those whose client has gone."""
-        batch: list[_Waiting[Job, Result]] = []
-        total = 0
-        while self._waiting and (not batch or total + self._waiting[0].work <= self._limits.batch):
-            waiting = self._waiting.popleft()
-            self._backlog -= waiting.work
-            if not waiting.answer.cancelled():
-                batch.append(waiting)
-                total += waiting.work
+        """The next batch, without those nobody waits for."""
+        budget = self._budget
+        batch = list(self._large.take(budget // 2 if self._small.waiting else budget))
+        if self._small.waiting:
+            batch += self._small.take(budget // 2 if batch else budget)
         return batch
 
-    def _timed(self, jobs: Sequence[Job], work: int) -> Sequence[Result]:
-        start = time.perf_counter()
-        results = self._run(jobs)
-        if len(results) != len(jobs):
-            raise RuntimeError(f"{len(results)} results for {len(jobs)} jobs")
-        self._rate = work / max(time.perf_counter() - start, 1e-9)
-        return results
+    def _compute(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting[Job, Result]]) -> None:
+        """In the worker thread: run a batch and hand over what came of it."""
+        found: Sequence[Result] | BaseException
+        try:
+            found = self._run([one.job for one in batch])
+        except BaseException as error:  # noqa: BLE001 - it is raised where the results are awaited
+            found = error
+        else:
+            if len(found) != len(batch):
+                found = RuntimeError(f"{len(found)} results for {len(batch)} jobs")
+        loop.call_soon_threadsafe(self._finish, batch, found)
 
     def _finish(
-        self, batch: list[_Waiting[Job, Result]], done: "asyncio.Future[Sequence[Result]]"
+        self, batch: list[_Waiting[Job, Result]], found: "Sequence[Result] | BaseException"
     ) -> None:
-        error = done.exception()
-        for at, waiting in enumerate(batch):
-            if waiting.answer.done():
-                continue
-            if error is None:
-                waiting.answer.set_result(done.result()[at])
-            else:
-                waiting.answer.set_exception(error)
+        rate = self._computing / max(time.perf_counter() - self._since, 1e-9)
+        self._rate += (rate - self._rate) * (MEMORY if self._rate else 1.0)
+        # First of all the worker gets its next batch: it need not wait while answers are sent.
         self._start()
+        late = asyncio.get_running_loop().time()
+        for at, one in enumerate(batch):
+            if one.answer.done():
+                continue
+            if isinstance(found, BaseException):
+                one.answer.set_exception(found)
+            elif one.client.deadline < late:
+                one.fail(DeadlinePassed())
+            else:
+                one.answer.set_result(found[at])
 
     def _retry_after(self) -> int:
-        """Seconds until the backlog is done, at the rate of the last batch."""
-        seconds = self._backlog / self._rate if self._rate else 1.0
+        """Seconds until what waits is done, at the measured rate."""
+        work = self._small.work + self._large.work + self._computing
+        seconds = work / self._rate if self._rate else 1.0
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))

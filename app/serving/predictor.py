@@ -1,22 +1,32 @@
 """The use case: rows in, grades with uncertainty out. No transport and no Keras in here."""
 
+import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
 from app.errors import NetworkError
-from app.serving.batcher import Batcher, Limits
+from app.serving.batcher import PATIENT, Batcher, Client, Limits
 from app.serving.judge import Asked, Judge, Judged
 from app.serving.looks import Look, look_until
 from app.uncertainty.decomposition import summarise
-from app.uncertainty.guard import notices
+from app.uncertainty.guard import Guard
 from app.values import Floats, Indices, Notice, Query, Signature, Summary
 
 BATCH_WORK = 25_600
-"""Rows × passes of a batch: large enough to fill the arithmetic, a few milliseconds of it."""
+"""Most rows × passes of a batch: more does not fill the arithmetic any better."""
+BATCH_SECONDS = 0.008
+"""About how long a batch may take, which is what a small request may have to wait for."""
+PIECE = 3_200
+"""Rows × passes from which on a request is cut into pieces of so many."""
+BLOCK = 50
+"""Passes that are computed at least, and of which pieces are multiples."""
+SAFETY = 0.7
+"""Share of the passes that could be made in time which is made where time is short."""
 
 
 class Engine(Protocol):
@@ -62,11 +72,44 @@ class Doubted:
     """For each row."""
     judged: Judged | None
     """Sets and decisions of a calibrated bundle."""
+    wanted: int
+    """The passes asked for; the query has fewer where time was short."""
 
     @property
     def summary(self) -> Summary:
         """The statistics, each row's over its own passes."""
         return self.look.summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """Rows for the deterministic pass."""
+
+    rows: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    """Rows for statistics over their passes."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """Rows for every pass."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduction:
+    """Draws `(T, N, C)` for statistics."""
+
+    draws: Floats
+
+
+_Job = _Plain | _Statistics | _Draws | _Reduction
 
 
 class Predictor:
@@ -77,83 +120,154 @@ class Predictor:
     ) -> None:
         """Take the network, how much work (rows × passes) may wait, and who judges, if anyone."""
         self._engine = engine
-        self._signature = signature
+        self._guard = Guard(signature)
         self._judge = judge
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dubito-engine")
-        limits = Limits(self._thread, batch=BATCH_WORK, queue=queue)
-        self._plain = Batcher[Floats, Floats](self._predict, len, limits)
-        self._summaries = Batcher[Query, Summary](engine.summarise, _work, limits)
-        self._draws = Batcher[Query, Floats](self._draw, _work, limits)
+        limits = Limits(self._thread, BATCH_WORK, queue, BATCH_SECONDS)
+        self._batcher = Batcher[_Job, Any](self._run, _work, limits)
 
-    async def grade(self, rows: Floats) -> Graded:
+    async def grade(self, rows: Floats, client: Client = PATIENT) -> Graded:
         """The deterministic answer for rows `(N, F)`.
 
         Raises:
-            Overloaded: the queue is full.
+            Overloaded: the queue is full, or the client's deadline cannot be met.
+            DeadlinePassed: it was accepted, and has become too late.
+            Abandoned: the client has gone.
             NetworkError: the network's answer is no number.
         """
-        probabilities = _finite(await self._plain.submit(rows))
-        return Graded(probabilities, notices(rows, self._signature))
+        probabilities = await self._batcher.submit(_Plain(rows), client)
+        return Graded(_finite(probabilities), self._guard.notices(rows))
 
     async def doubt(
         self,
         query: Query,
+        client: Client = PATIENT,
         *,
         tolerance: float | None = None,
         keep_draws: bool = False,
         asked: Asked | None = None,
+        degrade: bool = False,
     ) -> Doubted:
         """The Monte-Carlo answer for a query.
 
         Args:
             query: its passes are made, or with a tolerance are the most a row may take.
+            client: who waits for it.
             tolerance: lets each row stop at the first checkpoint with such a half-width.
             keep_draws: whether its draws are answered as well.
             asked: which sets and decisions, where there is a judge.
+            degrade: whether fewer passes are made rather than none where time is short.
 
         Raises:
-            Overloaded: the queue is full.
+            Overloaded: the queue is full, or the client's deadline cannot be met.
+            DeadlinePassed: it was accepted, and has become too late.
+            Abandoned: the client has gone.
             NetworkError: the network's answer is no number.
         """
-        found = notices(query.features, self._signature)
-        look, draws = await self._looked(query, tolerance, keep_draws)
+        wanted = query.passes
+        if degrade:
+            query = self._affordable(query, client)
+        found = self._guard.notices(query.features)
+        look, draws = await self._looked(query, client, tolerance, keep_draws)
         judged = None
         if self._judge is not None:
             asked = asked or self._judge.usual
             judged = self._judge.judge(query.features, look, found, asked)
-        return Doubted(query, look, tolerance, draws, found, judged)
+        return Doubted(query, look, tolerance, draws, found, judged, wanted)
+
+    def _affordable(self, query: Query, client: Client) -> Query:
+        """A query with as many of its passes as can be made in time, or as it is."""
+        work = _work(_Statistics(query))
+        affordable = self._batcher.affordable(client, large=work > PIECE)
+        if work <= affordable:
+            return query
+        passes = int(affordable * SAFETY / len(query.features)) // BLOCK * BLOCK
+        return replace(query, passes=min(query.passes, passes)) if passes > 0 else query
 
     async def _looked(
-        self, query: Query, tolerance: float | None, keep_draws: bool
+        self, query: Query, client: Client, tolerance: float | None, keep_draws: bool
     ) -> tuple[Look, Floats | None]:
+        async def ask(query: Query, *, accepted: bool) -> Summary:
+            return await self._summary(query, client, accepted=accepted)
+
         if tolerance is not None:
             least = 1 if self._judge is None else self._judge.passes
-            look = await look_until(query, tolerance, self._summary, least)
+            look = await look_until(query, tolerance, ask, least)
+            if not keep_draws:
+                return look, None
             most = replace(query, passes=int(look.passes.max()))
-            return look, await self._drawn(most, accepted=True) if keep_draws else None
+            return look, _finite(await self._batcher.submit(_Draws(most), client, accepted=True))
         if not keep_draws:
-            return Look.of(await self._summary(query, accepted=False), query.passes), None
-        draws = await self._drawn(query, accepted=False)
+            return Look.of(await ask(query, accepted=False), query.passes), None
+        draws = _finite(await self._batcher.submit(_Draws(query), client))
         return Look.of(summarise(draws), query.passes), draws
 
-    async def _summary(self, query: Query, *, accepted: bool) -> Summary:
-        summary = await self._summaries.submit(query, accepted=accepted)
+    async def _summary(self, query: Query, client: Client, *, accepted: bool) -> Summary:
+        work = _work(_Statistics(query))
+        if work <= PIECE:
+            job = _Statistics(query)
+            summary: Summary = await self._batcher.submit(job, client, accepted=accepted)
+        else:
+            if not accepted:
+                self._batcher.admit(work, client, large=True)
+            summary = await self._in_pieces(query, client)
         _finite(summary.mean)
         return summary
 
-    async def _drawn(self, query: Query, *, accepted: bool) -> Floats:
-        return _finite(await self._draws.submit(query, accepted=accepted))
+    async def _in_pieces(self, query: Query, client: Client) -> Summary:
+        """A large query, cut by rows, and by passes where one row is too large already."""
+        if query.passes > PIECE:
+            rows = (replace(query, features=row[None]) for row in query.features)
+            queued = [self._queued(row, client) for row in rows]
+            return Summary.joined(
+                await asyncio.gather(*(self._long(one, client) for one in queued))
+            )
+        step = PIECE // max(query.passes, BLOCK)
+        parts = (
+            replace(query, features=query.features[start : start + step])
+            for start in range(0, len(query.features), step)
+        )
+        put = partial(self._batcher.put, client=client, large=True)
+        return Summary.joined(await asyncio.gather(*[put(_Statistics(part)) for part in parts]))
+
+    def _queued(self, query: Query, client: Client) -> "list[asyncio.Future[Floats]]":
+        """The draws to come of one row with more passes than a piece."""
+        step = PIECE // BLOCK * BLOCK
+        parts = (
+            replace(query, first=first, passes=min(step, query.passes - first))
+            for first in range(0, query.passes, step)
+        )
+        return [self._batcher.put(_Draws(part), client, large=True) for part in parts]
+
+    async def _long(self, queued: "list[asyncio.Future[Floats]]", client: Client) -> Summary:
+        """The statistics of one row whose draws come in order."""
+        draws = np.concatenate(await asyncio.gather(*queued))
+        found: Summary = await self._batcher.put(_Reduction(draws), client, large=True)
+        return found
 
     def close(self) -> None:
         """Let the batch in flight finish and end the thread."""
         self._thread.shutdown()
 
-    def _predict(self, jobs: Sequence[Floats]) -> list[Floats]:
-        ends = np.cumsum([len(rows) for rows in jobs])[:-1]
-        return np.split(self._engine.predict(np.concatenate(jobs)), ends)
-
-    def _draw(self, queries: Sequence[Query]) -> list[Floats]:
-        return [self._engine.draws(query) for query in queries]
+    def _run(self, jobs: Sequence[_Job]) -> list[Any]:
+        """In the worker thread: the results of a batch, each kind of job at once."""
+        found: dict[int, Any] = {}
+        plain = {at: job.rows for at, job in enumerate(jobs) if isinstance(job, _Plain)}
+        if plain:
+            rows = list(plain.values())
+            ends = np.cumsum([len(part) for part in rows])[:-1]
+            whole = self._engine.predict(np.concatenate(rows))
+            found.update(zip(plain, np.split(whole, ends), strict=True))
+        asked = {at: job.query for at, job in enumerate(jobs) if isinstance(job, _Statistics)}
+        if asked:
+            summaries = self._engine.summarise(list(asked.values()))
+            found.update(zip(asked, summaries, strict=True))
+        for at, job in enumerate(jobs):
+            if isinstance(job, _Draws):
+                found[at] = self._engine.draws(job.query)
+            elif isinstance(job, _Reduction):
+                found[at] = summarise(job.draws)
+        return [found[at] for at in range(len(jobs))]
 
 
 def _finite(probabilities: Floats) -> Floats:
@@ -167,5 +281,10 @@ def _finite(probabilities: Floats) -> Floats:
     return probabilities
 
 
-def _work(query: Query) -> int:
-    return len(query.features) * query.passes
+def _work(job: _Job) -> int:
+    """Rows × passes; what is less than a block costs as much as one."""
+    if isinstance(job, _Plain):
+        return len(job.rows) * BLOCK
+    if isinstance(job, _Reduction):
+        return BLOCK
+    return len(job.query.features) * max(job.query.passes, BLOCK)

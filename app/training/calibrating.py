@@ -15,7 +15,7 @@ from app.training.data import Table
 from app.uncertainty import selection
 from app.uncertainty.calibration import cautious_temperature
 from app.uncertainty.decision import fixed_reasons, runner_up
-from app.uncertainty.guard import notices
+from app.uncertainty.guard import Guard
 from app.uncertainty.rules import rule_reasons
 from app.uncertainty.scores import label_scores
 from app.values import Booleans, Calibration, Floats, Query, Rule, Signature, Summary
@@ -102,5 +102,5 @@ def _summary(engine: Engine, rows: Floats, passes: int, first: int) -> Summary:
 
 def _fixed(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> Booleans:
     """Which rows `(N,)` are referred whatever the network says."""
-    reasons = fixed_reasons(notices(rows, signature), rule_reasons(rows, signature, rules))
+    reasons = fixed_reasons(Guard(signature).notices(rows), rule_reasons(rows, signature, rules))
     return np.array([bool(found) for found in reasons])

@@ -12,18 +12,25 @@ STEP = 1.0
 """But an integer by this at least."""
 
 
-def notices(rows: Floats, signature: Signature) -> list[list[Notice]]:
-    """What to say about each of the rows `(N, F)`: a value that is missing or out of range.
+class Guard:
+    """Knows what training saw of every feature."""
 
-    Out of range means beyond `limits`; the notice gives the range that was seen.
-    """
-    minima, maxima = np.transpose([limits(feature) for feature in signature.features])
-    missing = np.isnan(rows)
-    outside = (rows < minima) | (rows > maxima)
-    found: list[list[Notice]] = [[] for _ in rows]
-    for row, column in np.argwhere(missing | outside):
-        found[row].append(_notice(signature.features[column], float(rows[row, column])))
-    return found
+    def __init__(self, signature: Signature) -> None:
+        self._features = signature.features
+        self._minima, self._maxima = np.transpose([limits(one) for one in signature.features])
+
+    def notices(self, rows: Floats) -> list[list[Notice]]:
+        """What to say about each of the rows `(N, F)`: a value that is missing or out of range.
+
+        Out of range means beyond `limits`; the notice gives the range that was seen.
+        """
+        # A missing value is within nothing.
+        odd = ~((rows >= self._minima) & (rows <= self._maxima))
+        found: list[list[Notice]] = [[] for _ in rows]
+        if odd.any():
+            for row, column in np.argwhere(odd):
+                found[row].append(_notice(self._features[column], float(rows[row, column])))
+        return found
 
 
 def limits(feature: Feature) -> tuple[float, float]:

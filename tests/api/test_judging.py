@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from app.network.bundle import Bundle
 from app.uncertainty.conformal import prediction_sets
 from app.uncertainty.decision import decide
-from app.uncertainty.guard import notices
+from app.uncertainty.guard import Guard
 from app.uncertainty.rules import rule_reasons
 from app.uncertainty.scores import METHODS
 from app.values import Query
@@ -88,7 +88,7 @@ def test_decisions_are_the_policys(
         target,
         summary,
         120,
-        notices(features, manifest.signature),
+        Guard(manifest.signature).notices(features),
         rule_reasons(features, manifest.signature, [RULE]),
     )
     body = {"instances": rows}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.errors import Overloaded
-from app.serving.batcher import LONGEST_RETRY, Batcher, Limits
+from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
+from app.serving.batcher import LONGEST_RETRY, Batcher, Client, Limits
 
 Squares = Batcher[int, int]
 PATIENCE = 5
@@ -329,3 +329,90 @@ def test_results_are_never_crossed(thread: ThreadPoolExecutor, seed: int) -> Non
     assert len(seen) == len(set(seen))
     refused = {job for job, one in enumerate(found) if isinstance(one, Overloaded)}
     assert set() == refused & set(seen)
+
+
+def test_who_has_gone_costs_nothing(worker: Worker, thread: ThreadPoolExecutor) -> None:
+    """Of a thousand clients that hang up while they wait, not one is computed."""
+
+    async def hung_up() -> list[Any]:
+        squares = batcher(worker, thread, queue=10**6)
+        tasks = await waiting(squares, worker, [1])
+        gone = Client(gone=lambda: True)
+        tasks += [asyncio.create_task(squares.submit(job, gone)) for job in range(2, 1002)]
+        tasks += [asyncio.create_task(squares.submit(7))]
+        await asyncio.sleep(0)
+        worker.let.set()
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+    found = run(hung_up())
+    assert [[1], [7]] == worker.batches
+    assert {Abandoned} == {type(one) for one in found[1:-1]}
+    assert 49 == found[-1]
+
+
+def test_who_has_gone_leaves_room(worker: Worker, thread: ThreadPoolExecutor) -> None:
+    """A queue that is full of clients who have gone takes the next one."""
+
+    async def full() -> list[Any]:
+        squares = batcher(worker, thread, queue=10)
+        tasks = await waiting(squares, worker, [1])
+        gone = Client(gone=lambda: True)
+        tasks += [asyncio.create_task(squares.submit(job, gone)) for job in range(10)]
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(squares.submit(5))]
+        await asyncio.sleep(0)
+        worker.let.set()
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+    assert 25 == run(full())[-1]
+
+
+def test_a_deadline_that_passes_is_an_error(worker: Worker, thread: ThreadPoolExecutor) -> None:
+    """A job whose deadline passes while it waits or computes ends with DeadlinePassed."""
+
+    async def late() -> list[Any]:
+        squares = batcher(worker, thread)
+        soon = Client(asyncio.get_running_loop().time() + 0.05)
+        worker.let.clear()
+        tasks = [asyncio.create_task(squares.submit(job, soon)) for job in (1, 2)]
+        await asyncio.to_thread(worker.begun.wait, PATIENCE)
+        await asyncio.sleep(0.1)
+        worker.let.set()
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+    assert [DeadlinePassed, DeadlinePassed] == [type(one) for one in run(late())]
+    assert [[1]] == worker.batches
+
+
+def test_a_deadline_that_cannot_be_met_is_refused(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """Once the rate is known, a job that would take longer than there is time is refused."""
+
+    async def refused() -> int:
+        squares = batcher(worker, thread, work=int)
+        await squares.submit(10)
+        now = asyncio.get_running_loop().time()
+        with pytest.raises(Late):
+            await squares.submit(10**12, Client(now + 0.001))
+        return await squares.submit(10, Client(now + 60))
+
+    assert 100 == run(refused())
+
+
+def test_pieces_of_large_requests_do_not_hold_up_small_ones(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """A batch takes from both lanes, half of it each; none waits for all of the other."""
+
+    async def mixed() -> None:
+        squares = batcher(worker, thread, batch=4)
+        tasks = await waiting(squares, worker, [1])
+        pieces = [squares.put(job, large=True) for job in range(100, 106)]
+        tasks += [asyncio.create_task(squares.submit(job)) for job in range(2, 6)]
+        await asyncio.sleep(0)
+        worker.let.set()
+        await asyncio.gather(*tasks, *pieces)
+
+    run(mixed())
+    assert [[1], [100, 101, 2, 3], [102, 103, 4, 5], [104, 105]] == worker.batches

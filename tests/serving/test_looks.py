@@ -103,7 +103,7 @@ def test_draws_are_those_of_the_most_passes(predictor: Predictor) -> None:
 def test_looks_that_cannot_be_enough_are_left_out() -> None:
     """No pass is made for a look at which the floor alone is above the tolerance."""
     toy = Toy()
-    predictor = Predictor(toy, SIGNATURE, queue=10_000)
+    predictor = Predictor(toy, SIGNATURE, queue=100_000)
     run(predictor.doubt(Query(np.ones((1, 2)), 600, 1), tolerance=0.00125))
     predictor.close()
     assert [512, 600] == toy.batches
@@ -141,8 +141,19 @@ def test_an_answer_that_is_no_number_ends_it() -> None:
             return found
 
     toy = Broken()
-    predictor = Predictor(toy, SIGNATURE, queue=10_000)
+    predictor = Predictor(toy, SIGNATURE, queue=100_000)
     with pytest.raises(NetworkError):
         run(predictor.doubt(Query(np.ones((1, 2)), 256, 1), tolerance=0.04))
     predictor.close()
     assert [64] == toy.batches
+
+
+@pytest.mark.parametrize(("count", "passes"), [(1, 7_001), (2, 3_250), (90, 100), (40, 333)])
+def test_a_request_in_pieces_answers_what_the_whole_does(count: int, passes: int) -> None:
+    """Cut by rows or by passes, a large request has the bits of one call of the engine."""
+    query = Query(rows(count, 3), passes, 5)
+    predictor = Predictor(engine("2"), SIGNATURE_OF_NINE, queue=10**9)
+    found = asyncio.run(predictor.doubt(query)).summary
+    predictor.close()
+    (wanted,) = engine("2").summarise([query])
+    assert bits(found) == bits(wanted)

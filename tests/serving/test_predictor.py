@@ -79,7 +79,7 @@ def toy() -> Toy:
 
 @pytest.fixture
 def predictor(toy: Toy) -> Iterator[Predictor]:
-    predictor = Predictor(toy, SIGNATURE, queue=10_000)
+    predictor = Predictor(toy, SIGNATURE, queue=100_000)
     yield predictor
     toy.let.set()
     predictor.close()
@@ -178,7 +178,7 @@ def test_a_full_queue_refuses_the_next(predictor: Predictor, toy: Toy) -> None:
         toy.let.clear()
         tasks = [asyncio.create_task(predictor.doubt(Query(rows(1), 1, 0)))]
         await asyncio.to_thread(toy.begun.wait, PATIENCE)
-        tasks += [asyncio.create_task(predictor.doubt(Query(rows(10), 1000, at))) for at in (1,)]
+        tasks += [asyncio.create_task(predictor.doubt(Query(rows(10), 10_000, at))) for at in (1,)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded) as refused:
             await predictor.doubt(Query(rows(1), 1, 0))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from app.network.loans.signature import DATASET, FEATURES, TARGET
-from app.uncertainty.guard import limits, notices
+from app.uncertainty.guard import Guard, limits
 from app.values import Feature, Floats, Notice, Seen, Signature
 
 
@@ -96,18 +96,18 @@ def test_limits_have_a_margin(of: Feature, expected: tuple[float, float]) -> Non
 )
 def test_a_row_is_told_what_is_odd_about_it(row: list[float], expected: list[Notice]) -> None:
     """Values beyond the limits and missing ones, by feature, and what was seen."""
-    assert notices(np.array([row]), SIGNATURE) == [expected]
+    assert Guard(SIGNATURE).notices(np.array([row])) == [expected]
 
 
 def test_each_row_has_its_own_notices() -> None:
     """Rows are told apart, and a good row has none."""
-    found = notices(np.array([[-1, 0, 500], [50, 0, 500], [50, 12.0, 500]]), SIGNATURE)
+    found = Guard(SIGNATURE).notices(np.array([[-1, 0, 500], [50, 0, 500], [50, 12.0, 500]]))
     assert [[notice.feature for notice in row] for row in found] == [["age"], [], ["debt"]]
 
 
 def test_values_are_plain_numbers() -> None:
     """What is said can be written as JSON: no NumPy numbers."""
-    ((notice,),) = notices(np.array([[-1, 0.0, 500]]), SIGNATURE)
+    ((notice,),) = Guard(SIGNATURE).notices(np.array([[-1, 0.0, 500]]))
     assert type(notice.value) is float
 
 
@@ -123,7 +123,7 @@ def test_nothing_is_said_of_what_is_within_the_limits(rows: list[tuple[float, fl
         ]
         for age, debt in rows
     ]
-    found = notices(table, SIGNATURE)
+    found = Guard(SIGNATURE).notices(table)
     assert [[notice.feature for notice in row] for row in found] == expected
 
 
@@ -146,7 +146,7 @@ def guarded(rows: Floats) -> Signature:
 
 def alarmed(rows: Floats, signature: Signature) -> float:
     """The share of rows with a value out of range."""
-    found = notices(rows, signature)
+    found = Guard(signature).notices(rows)
     return float(np.mean([any(one.kind == "out_of_range" for one in row) for row in found]))
 
 

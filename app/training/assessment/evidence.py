@@ -13,7 +13,7 @@ from app.network.engine import Engine
 from app.training.assessment.shifts import Shift, allowed, changed
 from app.training.data import Table
 from app.uncertainty.decision import fixed_reasons
-from app.uncertainty.guard import notices
+from app.uncertainty.guard import Guard
 from app.uncertainty.rules import rule_reasons
 from app.values import Booleans, Floats, Indices, Query, Rule, Signature, Summary
 
@@ -143,7 +143,7 @@ def _spread(draws: Floats, passes: int) -> float:
 def _answered(
     engine: Engine, rows: Floats, signature: Signature, rules: Sequence[Rule], passes: int
 ) -> Answered:
-    seen = notices(rows, signature)
+    seen = Guard(signature).notices(rows)
     reasons = fixed_reasons(seen, rule_reasons(rows, signature, rules))
     return Answered(
         summary=_summary(engine, rows, passes),
