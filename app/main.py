@@ -52,8 +52,8 @@ def create_app(settings: Settings) -> FastAPI:
             identity, signature, passes, calibration, card, bundle.environment, settings
         )
         routes = grading(predictor, identity, signature, passes, calibration, settings)
-        app.include_router(routes)
-        app.include_router(information(about))
+        # Not included as routers, which FastAPI would look through anew for every request.
+        app.router.routes.extend([*routes.routes, *information(about).routes])
         app.state.identity = identity
         # What the libraries made lasts as long as the process: the collector need not look again.
         gc.collect()

@@ -34,6 +34,9 @@ class Settings:
     deadline_ms: int = setting(
         30_000, "time for an answer that names none, in milliseconds", most=600_000
     )
+    log_requests: int = setting(
+        0, "1 logs every request, 0 only what was refused or failed", least=0, most=1
+    )
     body_seconds: float = setting(10.0, "time for a body to arrive, in seconds", least=0.01)
 
     def __post_init__(self) -> None:

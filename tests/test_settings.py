@@ -22,9 +22,10 @@ GOOD: dict[str, tuple[str, Any]] = {
     "max_queue": ("2000000", 2_000_000),
     "max_body_bytes": ("10", 10),
     "deadline_ms": ("250", 250),
+    "log_requests": ("1", 1),
     "body_seconds": ("0.5", 0.5),
 }
-OTHER = {**dict.fromkeys(GOOD, "11"), "port": "11", "max_queue": "3000000"}
+OTHER = {**dict.fromkeys(GOOD, "11"), "port": "11", "log_requests": "0", "max_queue": "3000000"}
 
 
 def read(environment: dict[str, str] | None = None, /, **flags: Any) -> Settings:

@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise SettingsError(f"serve does not know {rest[0]}")
     settings = settings_of(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if settings.log_requests:
+        logging.getLogger("dubito.access").setLevel(logging.DEBUG)
     for name in unknown_variables(os.environ):
         log.warning("%s is no setting and is ignored", name)
     # What files alone can show is found before TensorFlow is imported.
@@ -74,6 +76,8 @@ async def _serve(settings: Settings) -> None:
         lifespan="off",
         log_config=None,
         access_log=False,
+        # Nothing here asks where a request came from.
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=30,
     )

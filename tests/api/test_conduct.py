@@ -161,7 +161,7 @@ def test_the_log_has_a_line_a_request(
     client: TestClient, loan: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Method, the route's template, status, time and identifier."""
-    with caplog.at_level(logging.INFO, "dubito.access"):
+    with caplog.at_level(logging.DEBUG, "dubito.access"):
         client.post("/predict/mc?seed=1", json=loan, headers={"X-Request-ID": "mine"})
         client.get("/nowhere", headers={"X-Request-ID": "other"})
     lines = [line.getMessage() for line in caplog.records if line.name == "dubito.access"]
@@ -211,3 +211,15 @@ def test_a_client_that_leaves_is_no_fault_of_the_service(app: FastAPI) -> None:
     begun: Message = {"type": "http.request", "body": b'{"loan_amount":', "more_body": True}
     sent = asyncio.run(_exchange(app, [begun]))
     assert [] == [message for message in sent if message.get("status", 0) >= 500]
+
+
+def test_what_went_well_is_not_logged_unless_asked(
+    client: TestClient, loan: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """At INFO, the usual level, a graded row leaves no line and a refused one does."""
+    with caplog.at_level(logging.INFO, "dubito.access"):
+        client.post("/predict", json=loan)
+        client.post("/predict", json={})
+    lines = [line.getMessage() for line in caplog.records if line.name == "dubito.access"]
+    assert 1 == len(lines)
+    assert lines[0].startswith("POST /predict 422")
