@@ -12,6 +12,10 @@ class SettingsError(DubitoError):
     """A setting that cannot be used; the sentence names it."""
 
 
+class HostingError(DubitoError):
+    """Processes that could not be started; the sentence says why."""
+
+
 class BundleError(DubitoError):
     """A bundle that must not be served; the sentence names the file and the fault."""
 

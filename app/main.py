@@ -15,6 +15,7 @@ from app.api.grading import grading
 from app.api.information import describe, information
 from app.network.bundle import load
 from app.network.catalog import find
+from app.serving.capacity import capacity, memory
 from app.serving.judge import Judge
 from app.serving.predictor import Predictor
 from app.settings import Settings
@@ -42,11 +43,12 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         folder = find(settings.models, settings.model, settings.version)
-        bundle = load(folder, pinned=settings.digest)
+        bundle = load(folder, pinned=settings.digest, threads=settings.threads)
         manifest, identity = bundle.manifest, bundle.manifest.identity
         signature, passes, calibration = manifest.signature, manifest.passes, manifest.calibration
         judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
-        predictor = Predictor(bundle.engine, signature, queue=settings.max_queue, judge=judge)
+        queue = min(settings.max_queue, capacity(memory() // settings.workers))
+        predictor = Predictor(bundle.engine, signature, queue=queue, judge=judge)
         card = {"metrics": manifest.metrics, "trained": asdict(manifest.trained)}
         about = describe(
             identity, signature, passes, calibration, card, bundle.environment, settings
@@ -54,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         routes = grading(predictor, identity, signature, passes, calibration, settings)
         # Not included as routers, which FastAPI would look through anew for every request.
         app.router.routes.extend([*routes.routes, *information(about).routes])
-        app.state.identity = identity
+        app.state.identity, app.state.ready = identity, True
         # What the libraries made lasts as long as the process: the collector need not look again.
         gc.collect()
         gc.freeze()

@@ -1,5 +1,6 @@
 """The settings: one frozen object, from `DUBITO_*` variables and flags of the same names."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ class Settings:
 
     host: str = setting("127.0.0.1", "address to listen on")
     port: int = setting(8000, "TCP port to listen on, 0 for any free one", least=0, most=65535)
+    workers: int = setting(1, "processes that serve, each with the bundle", most=64)
     models: Path = setting(MODELS, "folder of the bundles")
     model: str = setting("loan-grade", "name of the bundle to serve")
     version: int | None = setting(None, "version to serve, else the highest")
@@ -29,7 +31,7 @@ class Settings:
     max_passes: int = setting(10_000, "most passes of a request")
     max_rows: int = setting(1_000, "most rows of a request")
     max_work: int = setting(1_000_000, "most rows × passes of a request")
-    max_queue: int = setting(4_000_000, "most rows × passes waiting; beyond it 503")
+    max_queue: int = setting(4_000_000, "most rows × passes waiting in a worker; beyond it 503")
     max_body_bytes: int = setting(1 << 20, "largest body, in bytes")
     deadline_ms: int = setting(
         30_000, "time for an answer that names none, in milliseconds", most=600_000
@@ -38,6 +40,17 @@ class Settings:
         0, "1 logs every request, 0 only what was refused or failed", least=0, most=1
     )
     body_seconds: float = setting(10.0, "time for a body to arrive, in seconds", least=0.01)
+    drain_seconds: float = setting(
+        0.5,
+        "after SIGTERM, time for taking requests though not ready, in seconds",
+        least=0,
+        most=600,
+    )
+
+    @property
+    def threads(self) -> int:
+        """Threads for a worker's arithmetic: its share of the cores."""
+        return max(1, len(os.sched_getaffinity(0)) // self.workers)
 
     def __post_init__(self) -> None:
         """Check the ranges.

@@ -12,6 +12,7 @@ from app.settings import Settings, read_settings, unknown_variables, variable
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("127.0.0.2", "127.0.0.2"),
     "port": ("0", 0),
+    "workers": ("2", 2),
     "models": ("some/where", Path("some/where")),
     "model": ("other", "other"),
     "version": ("3", 3),
@@ -24,6 +25,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "deadline_ms": ("250", 250),
     "log_requests": ("1", 1),
     "body_seconds": ("0.5", 0.5),
+    "drain_seconds": ("2.5", 2.5),
 }
 OTHER = {**dict.fromkeys(GOOD, "11"), "port": "11", "log_requests": "0", "max_queue": "3000000"}
 

@@ -18,6 +18,7 @@ from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem
 from app.api.route import LeanRoute
 from app.api.rows import RowReader, example
+from app.api.schema import schema
 from app.api.spelling import AUTO
 from app.errors import Fault, InvalidInput
 from app.serving.batcher import Client
@@ -137,7 +138,7 @@ def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     for model in (*models[1:], *map(answer.listed, models)):
         answered = answered | model
     refused: dict[int | str, dict[str, Any]] = {
-        status: {"description": text, "content": {PROBLEM: {"schema": _schema(Problem)}}}
+        status: {"description": text, "content": {PROBLEM: {"schema": schema(Problem)}}}
         for status, text in REFUSALS.items()
     }
     return {
@@ -145,27 +146,27 @@ def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
         **refused,
         422: {
             "description": "What cannot be graded, field by field, or is over a limit.",
-            "content": {PROBLEM: {"schema": _schema(InvalidProblem)}},
+            "content": {PROBLEM: {"schema": schema(InvalidProblem)}},
         },
         503: {
             "description": "The queue is full, or the deadline cannot be met: nothing was "
             "computed.",
-            "content": {PROBLEM: {"schema": _schema(Problem)}},
+            "content": {PROBLEM: {"schema": schema(Problem)}},
             "headers": {
                 "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
             },
         },
         504: {
             "description": "The deadline passed after the request was accepted.",
-            "content": {PROBLEM: {"schema": _schema(Problem)}},
+            "content": {PROBLEM: {"schema": schema(Problem)}},
         },
     }
 
 
 def _request_body(reader: RowReader, signature: Signature) -> dict[str, Any]:
     """The body a grading route reads, for OpenAPI; written out, as it is read from the bytes."""
-    row, usual = _schema(reader.row), example(signature)
-    rows = _schema(reader.rows)
+    row, usual = schema(reader.row), example(signature)
+    rows = schema(reader.rows)
     rows["properties"]["instances"]["items"] = row
     examples = {
         "one": {"summary": "One row", "value": usual},
@@ -173,21 +174,3 @@ def _request_body(reader: RowReader, signature: Signature) -> dict[str, Any]:
     }
     content = {"schema": {"anyOf": [row, rows]}, "examples": examples}
     return {"requestBody": {"required": True, "content": {MEDIA_TYPE: content}}}
-
-
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """A JSON schema without references."""
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    inlined: dict[str, Any] = _inlined(schema, definitions)
-    return inlined
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(item, definitions) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(value, definitions) for name, value in schema.items()}

@@ -1,6 +1,7 @@
 """`GET /model`, `/health/live` and `/health/ready`."""
 
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,7 +10,10 @@ from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
 from app.api.options import NoOptions
+from app.api.problems import MEDIA_TYPE as PROBLEM
+from app.api.problems import Problem, Refusal
 from app.api.route import LeanRoute
+from app.api.schema import schema
 from app.settings import Settings
 from app.values import Calibration, Environment, Feature, Identity, Signature
 
@@ -85,8 +89,22 @@ def information(description: dict[str, Any]) -> APIRouter:
     _add(router, "/model", "What is served", Description, to_json(description))
     alive, ready = Health(status="alive"), Health(status="ready")
     _add(router, "/health/live", "Whether the process answers", Health, to_json(alive))
-    _add(router, "/health/ready", "Whether grades are answered", Health, to_json(ready))
+    _add_ready(router, to_json(ready))
     return router
+
+
+def _add_ready(router: APIRouter, content: bytes) -> None:
+    refused = {"description": "It is stopping.", "content": {PROBLEM: {"schema": schema(Problem)}}}
+
+    @router.get(
+        "/health/ready",
+        summary="Whether grades are answered",
+        responses={200: {"model": Health}, 503: refused},
+    )
+    async def ready(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+        if not request.app.state.ready:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+        return Response(content, media_type=MEDIA_TYPE)
 
 
 def _add(

@@ -28,8 +28,13 @@ class Bundle:
     environment: Environment
 
 
-def load(folder: Path, *, pinned: str | None = None) -> Bundle:
+def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
     """Load a bundle, or say in one sentence why it must not be served.
+
+    Args:
+        folder: the bundle's.
+        pinned: the only digest it may have.
+        threads: how many may share the work of one call of its engine.
 
     Raises:
         BundleError: names the file and the fault.
@@ -38,7 +43,7 @@ def load(folder: Path, *, pinned: str | None = None) -> Bundle:
     pin_arithmetic()
     manifest, file = inspected.manifest, folder / NETWORK_FILE
     try:
-        engine = Engine(from_bytes(inspected.network))
+        engine = Engine(from_bytes(inspected.network), threads)
         fault = next(faults(engine, manifest.golden), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error

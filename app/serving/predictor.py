@@ -25,6 +25,8 @@ PIECE = 3_200
 """Rows × passes from which on a request is cut into pieces of so many."""
 BLOCK = 50
 """Passes that are computed at least, and of which pieces are multiples."""
+ROWS_OF_A_PIECE = PIECE // BLOCK
+"""Rows of a piece that is not drawn."""
 SAFETY = 0.7
 """Share of the passes that could be made in time which is made where time is short."""
 
@@ -135,8 +137,18 @@ class Predictor:
             Abandoned: the client has gone.
             NetworkError: the network's answer is no number.
         """
-        probabilities = await self._batcher.submit(_Plain(rows), client)
+        probabilities = await self._plain(rows, client)
         return Graded(_finite(probabilities), self._guard.notices(rows))
+
+    async def _plain(self, rows: Floats, client: Client) -> Floats:
+        if len(rows) <= ROWS_OF_A_PIECE:
+            whole: Floats = await self._batcher.submit(_Plain(rows), client)
+            return whole
+        self._batcher.admit(_work(_Plain(rows)), client, large=True)
+        starts = range(0, len(rows), ROWS_OF_A_PIECE)
+        parts = (_Plain(rows[start : start + ROWS_OF_A_PIECE]) for start in starts)
+        put = partial(self._batcher.put, client=client, large=True)
+        return np.concatenate(await asyncio.gather(*map(put, parts)))
 
     async def doubt(
         self,

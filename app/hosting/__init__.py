@@ -1,0 +1,1 @@
+"""Processes, the port and their orderly end."""

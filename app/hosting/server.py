@@ -1,0 +1,92 @@
+"""One process that serves: its event loop from the start to an orderly end."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.hosting.port import BACKLOG, listen
+from app.hosting.times import ANSWER_SECONDS
+from app.main import create_app
+from app.settings import Settings
+from app.values import Identity
+
+SWITCH_SECONDS = 0.0002
+"""How long one thread may keep another from Python, 25 times less than usual: the engine gives way
+at every operation, and had to wait so long each time for the event loop to do the same."""
+
+Started = Callable[[Identity], None]
+
+
+def serve(settings: Settings, opened: socket.socket, started: Started) -> None:
+    """Load the bundle, serve it on a bound socket, and return after SIGINT or SIGTERM.
+
+    Raises:
+        BundleError: the bundle must not be served; nobody could connect.
+        SettingsError: another process listens there.
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
+        runner.run(_serve(settings, opened, started))
+
+
+async def _serve(settings: Settings, opened: socket.socket, started: Started) -> None:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        listen(opened)
+        started(app.state.identity)
+        # uvicorn raises the signal again once it has stopped; by then there is nothing left to end.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        await Server(app, settings.drain_seconds).serve(sockets=[opened])
+
+
+class Server(uvicorn.Server):
+    """Ends in three steps: not ready any more, no new connections, all answers given."""
+
+    def __init__(self, app: FastAPI, drain_seconds: float) -> None:
+        """Take the application, and how long it takes requests when it is not ready any more."""
+        super().__init__(_configured(app))
+        self._state = app.state
+        self._drain_seconds = drain_seconds
+        self._loop = asyncio.get_running_loop()
+        self._haste = asyncio.Event()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the end; who presses Ctrl-C does not wait for load balancers to notice."""
+        if sig == signal.SIGINT:
+            self._loop.call_soon_threadsafe(self._haste.set)
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End in three steps."""
+        self._state.ready = False
+        # From now on every answer closes its connection, so that none is closed under a request.
+        self.server_state.default_headers = [
+            *self.server_state.default_headers,
+            (b"connection", b"close"),
+        ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_seconds):
+                await self._haste.wait()
+        await super().shutdown(sockets)
+
+
+def _configured(app: FastAPI | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app or "app.main:create_app",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        # Nothing here asks where a request came from.
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=ANSWER_SECONDS,
+    )

@@ -1,0 +1,142 @@
+"""Several processes on one port: started together, replaced when they crash, ended in order."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from typing import Any
+
+from app.errors import HostingError
+from app.hosting.port import address
+from app.hosting.times import ANSWER_SECONDS, EXIT_SECONDS
+from app.hosting.worker import Failed, Worker, begin
+from app.settings import Settings
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds before a crashed worker is replaced; each crash doubles them, a start resets them."""
+
+log = logging.getLogger("dubito")
+
+
+def supervise(settings: Settings, opened: socket.socket) -> None:
+    """Serve with as many workers as the settings say, until SIGINT or SIGTERM.
+
+    Raises:
+        HostingError: no worker could start; the sentence is the worker's own.
+    """
+    _share_threads(settings)
+    with _signals() as woken:
+        Supervisor(settings, opened).run(woken)
+
+
+def _share_threads(settings: Settings) -> None:
+    """What TensorFlow may use in each worker, so that together they have threads as cores."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(settings.threads))
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket that can be read once SIGINT or SIGTERM came."""
+    woken, waking = socket.socketpair()
+    waking.settimeout(0)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, lambda *_: None) for number in numbers]
+    before = signal.set_wakeup_fd(waking.fileno())
+    try:
+        yield woken
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+        woken.close()
+        waking.close()
+
+
+class Supervisor:
+    """Looks after the workers of one service."""
+
+    def __init__(self, settings: Settings, opened: socket.socket) -> None:
+        """Take the settings of all, and the bound socket that they share."""
+        self._settings = settings
+        self._opened = opened
+        self._workers: list[Worker] = []
+        self._due: list[float] = []
+        self._pause = FIRST_PAUSE
+        self._serving = False
+
+    def run(self, woken: socket.socket) -> None:
+        """Keep the workers going until `woken` can be read.
+
+        Raises:
+            HostingError: none of them could start.
+        """
+        self._workers = [self._begun() for _ in range(self._settings.workers)]
+        try:
+            while woken not in (events := self._events(woken)):
+                for worker in list(self._workers):
+                    if worker.line in events:
+                        self._hear(worker)
+                self._replace()
+        finally:
+            self._end()
+
+    def _begun(self) -> Worker:
+        return begin(self._settings, self._opened)
+
+    def _events(self, woken: socket.socket) -> list[Any]:
+        pause = min(self._due, default=None)
+        seconds = None if pause is None else max(0.0, pause - time.monotonic())
+        return wait([woken, *(worker.line for worker in self._workers)], seconds)
+
+    def _hear(self, worker: Worker) -> None:
+        """Take what a worker says, or notice that it has ended."""
+        try:
+            said = worker.line.recv()
+        except (EOFError, OSError):
+            self._ended(worker, None)
+            return
+        if isinstance(said, Failed):
+            self._ended(worker, said.sentence)
+            return
+        self._pause = FIRST_PAUSE
+        if not self._serving:
+            log.info("serving %s/%d, %s", said.name, said.version, said.digest)
+            log.info("%s - documentation at /docs", address(self._opened))
+        self._serving = True
+        log.info("worker %d serves", worker.process.pid)
+
+    def _ended(self, worker: Worker, sentence: str | None) -> None:
+        """Plan a worker's successor; without any that ever served the whole start has failed."""
+        self._workers.remove(worker)
+        worker.line.close()
+        worker.process.join()
+        told = sentence or f"a worker ended with code {worker.process.exitcode}"
+        if not self._serving:
+            raise HostingError(told)
+        log.error("%s; another follows in %g s", told, self._pause)
+        self._due.append(time.monotonic() + self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _replace(self) -> None:
+        now = time.monotonic()
+        for due in [due for due in self._due if due <= now]:
+            self._due.remove(due)
+            self._workers.append(self._begun())
+
+    def _end(self) -> None:
+        """Tell all workers to stop; who takes longer than an end may is killed."""
+        for worker in self._workers:
+            worker.process.terminate()
+        end = time.monotonic() + self._settings.drain_seconds + ANSWER_SECONDS + EXIT_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.0, end - time.monotonic()))
+            if worker.process.is_alive():
+                log.error("worker %d did not stop in time", worker.process.pid)
+                worker.process.kill()
+                worker.process.join()
+            worker.line.close()
