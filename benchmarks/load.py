@@ -1,0 +1,58 @@
+"""Load on an HTTP service: wrk, which keeps a number of connections busy (Debian package wrk)."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
+SCRIPT = """wrk.method = "POST"
+wrk.body = [==[{body}]==]
+wrk.headers["Content-Type"] = "application/json"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a service bore."""
+
+    rate: float
+    """Requests a second."""
+    p50: float
+    """Seconds."""
+    p99: float
+    """Seconds."""
+
+
+def load(url: str, body: str, connections: int, seconds: int) -> Load:
+    """Post a body again and again over so many connections.
+
+    Raises:
+        RuntimeError: an answer was an error.
+    """
+    with TemporaryDirectory() as folder:
+        script = Path(folder) / "post.lua"
+        script.write_text(SCRIPT.format(body=body), encoding="utf-8")
+        many = [f"-c{connections}", f"-d{seconds}s", "-t1", "--timeout", "30s"]
+        done = subprocess.run(
+            [shutil.which("wrk") or "wrk", *many, "--latency", "-s", str(script), url],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    text = done.stdout
+    if "Non-2xx" in text or "Socket errors" in text:
+        raise RuntimeError(f"{url} failed: {text}")
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    if rate is None:
+        raise RuntimeError(text)
+    return Load(float(rate[1]), _percentile(text, "50%"), _percentile(text, "99%"))
+
+
+def _percentile(text: str, name: str) -> float:
+    found = re.search(rf"^\s+{name}\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(text)
+    return float(found[1]) * SECONDS[found[2]]

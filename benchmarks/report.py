@@ -1,0 +1,107 @@
+"""What a benchmark found: a table, its figures as JSON and a picture, all on one page.
+
+Every benchmark writes `docs/performance/<name>.json` and `.png`; the page `docs/performance.md` is
+made anew of all that are there.
+"""
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+PAGE = Path("docs/performance.md")
+FOLDER = Path("docs/performance")
+ORDER = ("serving", "peers", "engine", "libraries", "overload", "soak", "startup")
+HEAD = """# Performance
+
+Ours and theirs in turn, in one run on one machine of two cores, with nothing else running; a ratio
+is the median of the ratios of neighbouring rounds, and in brackets stand the least and the most of
+them. `make bench ONLY=…` repeats a section. *Asked* is what the project asks of itself.
+"""
+INK, BAR, MARK = "#1f2933", "#9fb8d3", "#c0392b"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of the picture."""
+
+    label: str
+    value: float
+    asked: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one benchmark found."""
+
+    name: str
+    title: str
+    how: str
+    """What was measured, and how."""
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    figures: dict[str, Any]
+    """Every single measurement."""
+    axis: str
+    """What the bars show."""
+    bars: tuple[Bar, ...]
+
+
+def publish(report: Report) -> None:
+    """Write a report's files and the page, and print the table."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n"
+    (FOLDER / f"{report.name}.json").write_text(text, encoding="utf-8")
+    _draw(report)
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")]
+    found.sort(key=lambda one: ORDER.index(one["name"]))
+    PAGE.write_text("\n".join([HEAD, *map(_section, found)]), encoding="utf-8")
+    print("\n".join(_table(report.head, report.rows)))
+
+
+def spread(ratios: Sequence[float], digits: int = 2) -> str:
+    """The median of some ratios, with the least and the most."""
+    median, least, most = statistics.median(ratios), min(ratios), max(ratios)
+    return f"{median:,.{digits}f} ({least:,.{digits}f} to {most:,.{digits}f})"
+
+
+def _section(report: dict[str, Any]) -> str:
+    name = report["name"]
+    table = "\n".join(_table(report["head"], report["rows"]))
+    return (
+        f"## {report['title']}\n\n{report['how']} `make bench ONLY={name}`, "
+        f"[all figures](performance/{name}.json).\n\n{table}\n\n"
+        f"![{report['axis']}](performance/{name}.png)\n"
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _draw(report: Report) -> None:
+    mpl.rcParams.update({"font.size": 9, "text.color": INK})
+    bars = report.bars[::-1]
+    figure = Figure(figsize=(8, 0.8 + 0.32 * len(bars)), layout="constrained")
+    axes = figure.subplots()
+    values = [bar.value for bar in bars]
+    axes.barh(range(len(bars)), values, color=BAR, height=0.65)
+    for at, bar in enumerate(bars):
+        axes.text(bar.value, at, f" {bar.value:,.3g}", va="center", color=INK)
+        if bar.asked is not None:
+            axes.plot([bar.asked] * 2, [at - 0.4, at + 0.4], color=MARK, linewidth=2)
+    if max(values) > 50 * min(values):
+        axes.set_xscale("log")
+    axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
+    axes.set_xlabel(f"{report.axis}; red: asked")
+    axes.margins(x=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(FOLDER / f"{report.name}.png", dpi=120)

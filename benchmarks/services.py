@@ -1,0 +1,134 @@
+"""Services for a while: ours, and the bare route beside it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.request import ProxyHandler, Request, build_opener
+
+from app.api.rows import example
+from app.network.catalog import find
+from app.network.inspection.archive import inspect
+
+MODELS = Path("models")
+NAME = "loan-grade"
+NETWORKS = {"study": 1, "shipped": 3}
+"""The versions of the bundles that hold them."""
+START_SECONDS = 120
+OPENER = build_opener(ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that answers."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    seconds: float
+    """From its start until it was ready."""
+
+    def resident(self) -> int:
+        """Bytes of memory, of the process alone."""
+        return resident(self.process.pid)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory of a process."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def row(version: int) -> str:
+    """A usual row of a bundle, as JSON."""
+    return json.dumps(example(inspect(find(MODELS, NAME, version)).manifest.signature))
+
+
+def post(url: str, body: str) -> bytes:
+    """The answer to a POST."""
+    request = Request(url, body.encode(), {"Content-Type": "application/json"})  # noqa: S310 - ours
+    with OPENER.open(request, timeout=60) as answer:
+        content: bytes = answer.read()
+        return content
+
+
+@contextmanager
+def ours(version: int, *arguments: str) -> Iterator[Running]:
+    """`dubito serve` with a bundle."""
+    port = free_port()
+    words = [str(Path(sys.executable).parent / "dubito"), "serve", f"{NAME}/{version}"]
+    with running([*words, "--port", str(port), *arguments], port, "/health/ready") as found:
+        yield found
+
+
+@contextmanager
+def bare(version: int, answer: bytes) -> Iterator[Running]:
+    """The bare route with the models of a bundle, and an answer of it."""
+    port = free_port()
+    words = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.bare:create_app"]
+    quiet = ["--no-access-log", "--log-level", "warning", "--port", str(port)]
+    with TemporaryDirectory() as folder:
+        kept = Path(folder) / "answer.json"
+        kept.write_bytes(answer)
+        told = {"BARE_BUNDLE": str(find(MODELS, NAME, version)), "BARE_ANSWER": str(kept)}
+        with running([*words, *quiet], port, "/docs", told) as found:
+            yield found
+
+
+@contextmanager
+def running(
+    words: Sequence[str], port: int, ready: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """A service for the length of a block, from when it is ready; its children end with it."""
+    url, start = f"http://127.0.0.1:{port}", time.perf_counter()
+    own = {name: text for name, text in os.environ.items() if not name.startswith("DUBITO_")}
+    process = subprocess.Popen(
+        words,
+        env={**own, **(variables or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while not _answers(url + ready):
+            if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
+                raise RuntimeError(f"{' '.join(words)} did not start")
+            time.sleep(0.01)
+        yield Running(process, url, time.perf_counter() - start)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        port: int = opened.getsockname()[1]
+        return port
+
+
+def _answers(url: str) -> bool:
+    try:
+        with OPENER.open(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def load_until_warm(url: str, body: str, requests: int = 200) -> None:
+    """Ask for so many answers, one after the other."""
+    for _ in range(requests):
+        post(f"{url}/predict/mc?passes=100", body)
