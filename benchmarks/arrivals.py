@@ -7,6 +7,7 @@ never sent.
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +48,7 @@ class Connections:
             return 0
 
     async def _exchange(self, request: bytes) -> int:
-        connection = self._idle.pop() if self._idle else None
-        reader, writer = connection or await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
+        reader, writer, head = await self._sent(request)
         lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
         await reader.readexactly(int(lines[b"content-length"]))
         if lines.get(b"connection") == b"close":
@@ -58,6 +56,19 @@ class Connections:
         else:
             self._idle.append((reader, writer))
         return int(head.split(b" ", 2)[1])
+
+    async def _sent(
+        self, request: bytes
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+        """Where a request went and the head of its answer; a kept connection may be closed."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            with suppress(OSError, asyncio.IncompleteReadError):
+                writer.write(request)
+                return reader, writer, await reader.readuntil(b"\r\n\r\n")
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(request)
+        return reader, writer, await reader.readuntil(b"\r\n\r\n")
 
     def close(self) -> None:
         """Hang up."""

@@ -100,7 +100,8 @@ def _report(rounds: list[tuple[float, dict[int, list[Answer]], list[float]]]) ->
         name="overload",
         title="Overload",
         how=f"Requests of {ROWS} rows × {PASSES:,} passes with a deadline of {DEADLINE:g} s, of "
-        f"the shipped network; {best:.0f} a second is the best rate without a queue (4 connections). "
+        f"the shipped network; {best:.0f} a second is the best rate of 4 connections, without a "
+        "queue. "
         "They come at random times in an open loop, and a latency counts from when its request was "
         f"due. {ROUNDS} rounds of {SECONDS} s. Health under 10 × answers within "
         f"{slow * 1e3:.0f} ms (p99).",

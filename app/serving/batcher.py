@@ -22,6 +22,9 @@ LONGEST_RETRY = 60
 """Seconds; a client is never told to stay away for longer."""
 LEAST_SHARE = 16
 """However slow it goes, a batch may have this part of its most."""
+MARGIN = 0.7
+"""Share of the time to a deadline that may be planned with: an answer that comes too late has cost
+as much as one in time, and under overload every queue is as long as may be planned."""
 MEMORY = 0.2
 """Weight of the last batch in the measured rate."""
 
@@ -187,7 +190,7 @@ class Batcher(Generic[Job, Result]):
             raise Late(self._retry_after())
 
     def affordable(self, client: Client, *, large: bool = False) -> float:
-        """Work that can be done by the client's deadline, at the measured rate."""
+        """Work that is safely done by the client's deadline, at the measured rate."""
         if not self._rate or client.deadline == math.inf:
             return math.inf
         now = asyncio.get_running_loop().time()
@@ -196,7 +199,7 @@ class Batcher(Generic[Job, Result]):
         # Beside large requests, small ones have half of every batch.
         ahead += self._small.work + self._large.work if large else self._small.work
         share = 2 if self._large.work and not large else 1
-        return (client.deadline - now) * self._rate / share - ahead
+        return MARGIN * (client.deadline - now) * self._rate / share - ahead
 
     @property
     def _budget(self) -> int:

@@ -27,8 +27,6 @@ BLOCK = 50
 """Passes that are computed at least, and of which pieces are multiples."""
 ROWS_OF_A_PIECE = PIECE // BLOCK
 """Rows of a piece that is not drawn."""
-SAFETY = 0.7
-"""Share of the passes that could be made in time which is made where time is short."""
 
 
 class Engine(Protocol):
@@ -193,7 +191,7 @@ class Predictor:
         affordable = self._batcher.affordable(client, large=work > PIECE)
         if work <= affordable:
             return query
-        passes = int(affordable * SAFETY / len(query.features)) // BLOCK * BLOCK
+        passes = int(affordable / len(query.features)) // BLOCK * BLOCK
         return replace(query, passes=min(query.passes, passes)) if passes > 0 else query
 
     async def _looked(
