@@ -24,7 +24,7 @@ from app.errors import Fault, InvalidInput
 from app.serving.batcher import Client
 from app.serving.predictor import Predictor
 from app.settings import Settings
-from app.values import MAX_SEED, Calibration, Floats, Identity, Signature
+from app.values import MAX_SEED, Calibration, Identity, Signature
 from app.values import Query as Passes
 
 MOST_DRAWS = 100_000
@@ -53,8 +53,8 @@ def grading(
     )
     plain_model = plain_options(settings.deadline_ms)
 
-    async def rows_of(request: Request) -> tuple[Floats, bool]:
-        return reader.read(await read_body(request, settings.max_body_bytes, settings.body_seconds))
+    async def body_of(request: Request) -> bytes:
+        return await read_body(request, settings.max_body_bytes, settings.body_seconds)
 
     @router.post(
         "/predict",
@@ -67,7 +67,7 @@ def grading(
         options: Annotated[plain_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
         client = _client(request, options)
-        rows, many = await rows_of(request)
+        rows, many = reader.read(await body_of(request))
         graded = await predictor.grade(rows, client)
         return await _json(partial(answers.of_graded, graded), len(rows), many)
 
@@ -83,7 +83,12 @@ def grading(
     ) -> Response:
         asked: MonteCarloOptions = options
         client = _client(request, asked)
-        rows, many = await rows_of(request)
+        body = await body_of(request)
+        if not asked.degrade:
+            # Under overload most are refused, and should not cost those who are answered.
+            most = max(1, settings.max_work // asked.least_passes)
+            predictor.admit(min(_rows_at_least(body), most), asked.least_passes, client)
+        rows, many = reader.read(body)
         _check_work(asked, len(rows), len(signature.classes), settings.max_work)
         doubted = await predictor.doubt(
             Passes(rows, asked.most_passes, _seed(asked.seed)),
@@ -102,6 +107,11 @@ def _client(request: Request, options: PlainOptions) -> Client:
     """Who asks; the deadline counts from here."""
     now = asyncio.get_running_loop().time()
     return Client(now + options.deadline_ms / 1e3, hung_up(request.receive))
+
+
+def _rows_at_least(body: bytes) -> int:
+    """Rows of a body that is not read yet, if it is JSON as it should be."""
+    return max(1, body.count(b"{") - 1)
 
 
 def _seed(asked: int | None) -> int:

@@ -56,6 +56,11 @@ class MonteCarloOptions(PlainOptions):
         return self.max_passes if self.passes == AUTO else self.passes
 
     @property
+    def least_passes(self) -> int:
+        """The fewest passes a row may take."""
+        return 1 if self.passes == AUTO else self.passes
+
+    @property
     def reached(self) -> float | None:
         """The half-width that decides a row's passes; None where they are fixed."""
         return self.tolerance if self.passes == AUTO else None
