@@ -179,12 +179,10 @@ class Batcher(Generic[Job, Result]):
             Overloaded: as much work waits as the queue may hold.
             Late: the deadline cannot be met.
         """
-        backlog = self._small.work + self._large.work
-        if backlog and backlog + work > self._limits.queue:
+        if self.backlog and self.backlog + work > self._limits.queue:
             self._small.sweep()
             self._large.sweep()
-            backlog = self._small.work + self._large.work
-            if backlog and backlog + work > self._limits.queue:
+            if self.backlog and self.backlog + work > self._limits.queue:
                 raise Overloaded(self._retry_after())
         if work > self.affordable(client, large=large):
             raise Late(self._retry_after())
@@ -197,9 +195,14 @@ class Batcher(Generic[Job, Result]):
         under_way = self._computing - (time.perf_counter() - self._since) * self._rate
         ahead = max(0.0, under_way) if self._computing else 0.0
         # Beside large requests, small ones have half of every batch.
-        ahead += self._small.work + self._large.work if large else self._small.work
+        ahead += self.backlog if large else self._small.work
         share = 2 if self._large.work and not large else 1
         return MARGIN * (client.deadline - now) * self._rate / share - ahead
+
+    @property
+    def backlog(self) -> int:
+        """Work that waits."""
+        return self._small.work + self._large.work
 
     @property
     def _budget(self) -> int:
@@ -258,6 +261,6 @@ class Batcher(Generic[Job, Result]):
 
     def _retry_after(self) -> int:
         """Seconds until what waits is done, at the measured rate."""
-        work = self._small.work + self._large.work + self._computing
+        work = self.backlog + self._computing
         seconds = work / self._rate if self._rate else 1.0
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))

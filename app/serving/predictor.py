@@ -127,13 +127,14 @@ class Predictor:
         self._batcher = Batcher[_Job, Any](self._run, _work, limits)
 
     def admit(self, rows: int, passes: int, client: Client) -> None:
-        """Refuse what is sure to be refused, before more is known of it.
+        """While others wait, refuse what is sure to be refused, before more is known of it.
 
         Raises:
             Overloaded: the queue is full, or the client's deadline cannot be met.
         """
-        work = rows * max(passes, BLOCK)
-        self._batcher.admit(work, client, large=work > PIECE)
+        if self._batcher.backlog:
+            work = rows * max(passes, BLOCK)
+            self._batcher.admit(work, client, large=work > PIECE)
 
     async def grade(self, rows: Floats, client: Client = PATIENT) -> Graded:
         """The deterministic answer for rows `(N, F)`.

@@ -121,7 +121,7 @@ def test_a_network_the_engine_refuses_is_a_fault_of_the_file(
 ) -> None:
     """What the engine refuses is told with the file's name."""
 
-    def refuse(model: object, threads: int) -> None:  # noqa: ARG001 - as it is called
+    def refuse(model: object, threads: int) -> None:
         raise NetworkError("layer odd is odd")
 
     monkeypatch.setattr(bundle, "Engine", refuse)
