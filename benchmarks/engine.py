@@ -34,8 +34,8 @@ ROUNDS = 5
 LEAST_SECONDS = 0.1
 """A round repeats a call until so much time is over."""
 MOST_WORK = {"study": 110_000, "wide": 110_000, "shipped": 6_400}
-"""Rows × passes beyond which the others would need gigabytes: tiled, the lattice is computed anew in
-every pass."""
+"""Rows × passes beyond which the others would need gigabytes: tiled, the lattice is computed anew
+in every pass."""
 PASSES = (1, 10, 100, 1_000, 10_000)
 ROWS = (1, 16, 64, 1_024)
 LOOPED = ((1, 100), (64, 100))
