@@ -12,9 +12,6 @@ import keras
 class FormulaLayer(keras.layers.Layer):
     """A layer without weights whose output is one formula of its inputs."""
 
-    scratch = 0
-    """Numbers that a row takes in between, where these are more than come out."""
-
     def compute(self, xp: Any, *inputs: Any) -> Any:
         """The formula, over all leading axes alike, in the namespace `xp`."""
         raise NotImplementedError

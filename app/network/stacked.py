@@ -13,6 +13,8 @@ from app.values import Floats
 
 CHUNK_NUMBERS = 1 << 16
 """About how many numbers a step puts out at a time, so that steps hand on through the cache."""
+ONCE_NUMBERS = 1 << 17
+"""The same for what is computed once a row: of fewer numbers, calling NumPy costs more."""
 SHARED = 1 << 26
 """Multiplications from which on several threads are sooner done than one."""
 
@@ -38,7 +40,7 @@ class Stacked:
         once = {SOURCE, *(step.output for step in self._once)}
         self._lasting = once & {slot for step in self._each for slot in self._sources(step)}
         self._blocks = max(1, CHUNK_NUMBERS // PASSES // max(step.units for step in self._each))
-        self._rows = max(1, CHUNK_NUMBERS // 2 // max(_scratch(step) for step in plan.steps))
+        self._rows = max(1, ONCE_NUMBERS // max(step.units for step in plan.steps))
         self._work = PASSES * sum(_multiplications(step) for step in self._each)
         self._threads = ThreadPoolExecutor(threads, "dubito-chunks") if threads > 1 else None
 
@@ -117,11 +119,6 @@ class Stacked:
 
 def _joined(parts: list[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _scratch(step: Step) -> int:
-    """Most numbers that a row takes within a step."""
-    return max(step.units, getattr(step.layer, "scratch", 0))
 
 
 def _multiplications(step: Step) -> int:

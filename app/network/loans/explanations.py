@@ -75,8 +75,19 @@ class Residuals:
     """Whether `before` is one."""
 
 
-def residuals(xp: Any, loan: Loan, books: Schedule, rate: Any, first: Any, paid: Any) -> Residuals:
-    """Compare loans with their books under every hypothesis."""
+def residuals(
+    xp: Any,
+    loan: Loan,
+    books: Schedule,
+    rate: Any,
+    first: Any,
+    paid: Any,
+    slack: float = 0.0,
+) -> Residuals:
+    """Compare loans with their books under every hypothesis.
+
+    Limits that days must keep are wider by `slack`, see `stories`.
+    """
     principal = loan.principal - books.principal
     beyond = loan.interest - books.interest
     interest = beyond - first * books.day
@@ -100,9 +111,12 @@ def residuals(xp: Any, loan: Loan, books: Schedule, rate: Any, first: Any, paid:
         after_cents=_apart(xp, after, on_balance),
         before=before,
         before_cents=_apart(xp, before, on_principal),
-        follows=_all(xp, after > -0.5, after < MOST_DAYS, principal > -0.015),
+        follows=_all(xp, after > -0.5 - slack, after < MOST_DAYS + slack, principal > -0.015),
         precedes=_all(
-            xp, before > -0.5, before < (DAYS_A_MONTH + 0.5) * paid, xp.abs(principal) > 0.015
+            xp,
+            before > -0.5 - slack,
+            before < (DAYS_A_MONTH + 0.5) * paid + slack,
+            xp.abs(principal) > 0.015,
         ),
     )
 
@@ -130,9 +144,20 @@ class Stories:
 
 
 def stories(
-    xp: Any, loan: Loan, books: Schedule, found: Residuals, first: Any, paid: Any, rate: Any
+    xp: Any,
+    loan: Loan,
+    books: Schedule,
+    found: Residuals,
+    first: Any,
+    paid: Any,
+    rate: Any,
+    slack: float = 0.0,
 ) -> Stories:
-    """Weigh every story under every hypothesis."""
+    """Weigh every story under every hypothesis.
+
+    With a `slack`, days, one of which may stand on a limit exactly, keep it in spite of rounding:
+    then no weight is less than without, but for rounding itself.
+    """
     log_day = xp.log(books.day * 100.0 + 4.0)
     apart_by = xp.abs(found.principal)
     apart = xp.log1p(apart_by)
@@ -148,7 +173,7 @@ def stories(
         + 1.0
         - 1.2 * apart
         - 0.35 * xp.log1p(xp.abs(found.moved - first))
-        - 2.0 * flag(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS, paid < 0.5), found.total)
+        - 2.0 * flag(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS + slack, paid < 0.5), found.total)
     )
     extra = (
         roundness(xp, found.total, books.instalment, paid)

@@ -13,13 +13,19 @@ import numpy as np
 
 from app.network.formula import FormulaLayer
 from app.network.loans import explanations
-from app.network.loans.allowed import HYPOTHESIS_WIDTH
+from app.network.loans.allowed import FEATURES, HYPOTHESIS_WIDTH
 from app.network.loans.amortization import schedule
 from app.network.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, cents_from, flag
 from app.network.loans.ratebook import RateBook, hypotheses
+from app.network.loans.shortlist import SPARE, Shortlist
+from app.values import Floats
 
 PRIOR = 0.7
 """Weight of a hypothesis' log prior beside its story's log weight."""
+SLACK = 1e-6
+"""Days by which a limit is wider on the way to the shortlist."""
+UNSURE_ROWS = 8
+"""Rows that are compared with every hypothesis at a time, which keeps them in the cache."""
 
 
 @keras.saving.register_keras_serializable("dubito")
@@ -42,7 +48,6 @@ class AmortizationLattice(FormulaLayer):
         self.classes, self.kept = classes, kept
         flat = hypotheses(self.book)
         terms = flat.terms
-        self.scratch = len(terms.rate)
         self._constants = {
             "rate": terms.rate,
             "annuity": terms.annuity,
@@ -58,28 +63,59 @@ class AmortizationLattice(FormulaLayer):
         }
         # The last term orders hypotheses that fit equally, alike in every execution.
         self._prior = PRIOR * flat.log_prior - 1e-9 * np.arange(len(terms.rate))
+        self._shortlist = self._listing(len(terms.rate))
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
         """`(…, 9)` → `(…, kept, W)`, finite for finite inputs ≥ 0."""
         (rows,) = inputs
-        loan = _loan(xp, rows)
-        every = {name: xp.array(values) for name, values in self._constants.items()}
-        about = {name: xp.array(values) for name, values in self._about.items()}
-        _, _, told = _compare(xp, loan, every, about["first"])
-        score = told.best + xp.array(self._prior)
-        chosen = _best(xp, score, self.kept)
-        return self._described(
-            xp,
-            loan,
-            {name: xp.take(values, chosen) for name, values in every.items()},
-            {name: xp.take(values, chosen) for name, values in about.items()},
-            xp.take_along_axis(score, chosen, axis=-1),
-        )
+        if xp is np and self._shortlist is not None:
+            found = self._listed(self._shortlist, rows.reshape(-1, rows.shape[-1]))
+            return found.reshape(*rows.shape[:-1], *found.shape[1:])
+        return self._of_all(xp, rows)
 
-    def _described(
-        self, xp: Any, loan: Loan, terms: dict[str, Any], about: dict[str, Any], score: Any
-    ) -> Any:
+    def _of_all(self, xp: Any, rows: Any) -> Any:
+        """The best of every hypothesis there is."""
+        chosen = _best(xp, self._scores(xp, rows), self.kept)
+        return self._described(xp, rows, chosen)[1]
+
+    def _listed(self, shortlist: Shortlist, rows: Floats) -> Floats:
+        """The same for rows `(N, 9)`: the best of the shortlist, where it is long enough."""
+        places, others = shortlist.of(rows)
+        score, described = self._described(np, rows, places)
+        best = _best(np, score, self.kept)
+        least = np.take_along_axis(score, best, axis=1).min(axis=1)
+        found: Floats = np.take_along_axis(described, best[..., None], axis=1)
+        unsure = np.flatnonzero(~(least > others))
+        for at in range(0, len(unsure), UNSURE_ROWS):
+            part = unsure[at : at + UNSURE_ROWS]
+            found[part] = self._of_all(np, rows[part])
+        return found
+
+    def _listing(self, places: int) -> Shortlist | None:
+        """A shortlist, where there is anything to leave out."""
+        if places <= 2 * (self.kept + SPARE):
+            return None
+
+        def score(row: Any) -> Any:
+            return self._scores(keras.ops, row, SLACK)
+
+        return Shortlist(score, FEATURES, places, self.kept)
+
+    def _scores(self, xp: Any, rows: Any, slack: float = 0.0) -> Any:
+        """Of every hypothesis, `(…, E)`."""
+        terms = {name: xp.array(values) for name, values in self._constants.items()}
+        _, _, told = _compare(xp, _loan(xp, rows), terms, xp.array(self._about["first"]), slack)
+        return told.best + xp.array(self._prior)
+
+    def _described(self, xp: Any, rows: Any, chosen: Any) -> tuple[Any, Any]:
+        """Scores `(…, M)` of some hypotheses, and all that is known of them `(…, M, W)`."""
+        loan = _loan(xp, rows)
+        terms, about = (
+            {name: xp.take(xp.array(values), chosen) for name, values in constants.items()}
+            for constants in (self._constants, self._about)
+        )
         books, found, told = _compare(xp, loan, terms, about["first"])
+        score = told.best + xp.take(xp.array(self._prior), chosen)
         places = [
             _one_hot(xp, about["grade"], self.classes),
             _one_hot(xp, terms["paid"], PAID_SHOWN),
@@ -99,7 +135,7 @@ class AmortizationLattice(FormulaLayer):
             score / 5.0,
             (score - xp.max(score, axis=-1, keepdims=True)) / 5.0,
         ]
-        return xp.concatenate([*places, xp.stack(columns, axis=-1)], axis=-1)
+        return score, xp.concatenate([*places, xp.stack(columns, axis=-1)], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """`(…, 9)` → `(…, kept, W)`."""
@@ -123,12 +159,14 @@ def _loan(xp: Any, rows: Any) -> Loan:
     return Loan(xp.maximum(amount, 1.0), principal, interest, fees)
 
 
-def _compare(xp: Any, loan: Loan, terms: dict[str, Any], first: Any) -> tuple[Any, Any, Any]:
+def _compare(
+    xp: Any, loan: Loan, terms: dict[str, Any], first: Any, slack: float = 0.0
+) -> tuple[Any, Any, Any]:
     """Books, residuals and stories of loans under hypotheses."""
     books = schedule(xp, loan.amount, **terms)
     rate, paid = terms["rate"], terms["paid"]
-    found = explanations.residuals(xp, loan, books, rate, first, paid)
-    told = explanations.stories(xp, loan, books, found, first, paid, rate)
+    found = explanations.residuals(xp, loan, books, rate, first, paid, slack)
+    told = explanations.stories(xp, loan, books, found, first, paid, rate, slack)
     return books, found, told
 
 
