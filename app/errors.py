@@ -66,6 +66,15 @@ class Late(Overloaded):
     sentence = "the answer would not be ready by its deadline"
 
 
+class EngineLost(Overloaded):
+    """The engine's process has ended; another one, or another worker, follows."""
+
+    sentence = "the engine has ended, and nothing can be graded until it is back"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=5)
+
+
 class DeadlinePassed(DubitoError):
     """The deadline passed after the request was accepted."""
 

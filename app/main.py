@@ -1,9 +1,9 @@
 """The composition root: settings in, application out. It only wires."""
 
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, dataclass
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -13,12 +13,14 @@ from app.api import problems
 from app.api.conduct import Conduct
 from app.api.grading import grading
 from app.api.information import describe, information
-from app.network.bundle import load
 from app.network.catalog import find
+from app.network.manifest import Manifest
 from app.serving.capacity import capacity, memory
+from app.serving.compute import Compute, Thread
 from app.serving.judge import Judge
 from app.serving.predictor import Predictor
 from app.settings import Settings
+from app.values import Environment
 
 TITLE = "Dubito"
 SUMMARY = "Predictions that say how far they can be trusted"
@@ -34,24 +36,58 @@ whether anything should be granted to anyone.
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service for these settings; the bundle is loaded by its lifespan.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A bundle that may be served, and what computes for it."""
 
-    A bundle that must not be served raises `BundleError` there, before any port opens.
+    manifest: Manifest
+    environment: Environment
+    compute: Compute
+
+
+Opening = Callable[[Settings], AbstractAsyncContextManager[Opened]]
+"""How the bundle of some settings is opened, for as long as it is served."""
+
+
+@asynccontextmanager
+async def in_this_process(settings: Settings) -> AsyncIterator[Opened]:
+    """The bundle, computed in a thread.
+
+    Raises:
+        BundleError: it must not be served.
+    """
+    # A service whose engine is another process does without what this imports.
+    from app.network.bundle import load
+
+    folder = find(settings.models, settings.model, settings.version)
+    bundle = load(folder, pinned=settings.digest, threads=settings.threads)
+    yield Opened(bundle.manifest, bundle.environment, Thread(bundle.engine))
+
+
+def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAPI:
+    """The service for these settings; the bundle is opened by its lifespan.
+
+    A bundle that must not be served raises a `DubitoError` there, before any port opens.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        folder = find(settings.models, settings.model, settings.version)
-        bundle = load(folder, pinned=settings.digest, threads=settings.threads)
-        manifest, identity = bundle.manifest, bundle.manifest.identity
+        async with opening(settings) as opened:
+            predictor = install(app, opened)
+            try:
+                yield
+            finally:
+                predictor.close()
+
+    def install(app: FastAPI, opened: Opened) -> Predictor:
+        manifest, identity = opened.manifest, opened.manifest.identity
         signature, passes, calibration = manifest.signature, manifest.passes, manifest.calibration
         judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
         queue = min(settings.max_queue, capacity(memory() // settings.workers))
-        predictor = Predictor(bundle.engine, signature, queue=queue, judge=judge)
+        predictor = Predictor(opened.compute, signature, queue=queue, judge=judge)
         card = {"metrics": manifest.metrics, "trained": asdict(manifest.trained)}
         about = describe(
-            identity, signature, passes, calibration, card, bundle.environment, settings
+            identity, signature, passes, calibration, card, opened.environment, settings
         )
         routes = grading(predictor, identity, signature, passes, calibration, settings)
         # Not included as routers, which FastAPI would look through anew for every request.
@@ -60,10 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
         # What the libraries made lasts as long as the process: the collector need not look again.
         gc.collect()
         gc.freeze()
-        try:
-            yield
-        finally:
-            predictor.close()
+        return predictor
 
     app = FastAPIOffline(
         title=TITLE,

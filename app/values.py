@@ -190,7 +190,14 @@ class Summary:
 
     def rows(self, start: int, stop: int) -> "Summary":
         """The statistics of rows `start` to `stop`."""
-        return Summary(*(getattr(self, field.name)[start:stop] for field in fields(self)))
+        return Summary(
+            self.mean[start:stop],
+            self.std[start:stop],
+            self.predictive_entropy[start:stop],
+            self.expected_entropy[start:stop],
+            self.mutual_information[start:stop],
+            self.variation_ratio[start:stop],
+        )
 
     @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":

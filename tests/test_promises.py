@@ -14,6 +14,7 @@ from app.network.catalog import find
 from app.network.engine import Engine
 from app.network.loans.decoding import learn_book
 from app.network.loans.shifts import SWAPPED, TIMES
+from app.serving.compute import Thread
 from app.serving.judge import Judge
 from app.serving.predictor import Doubted, Predictor
 from app.training.calibrating import METHODS, calibrate
@@ -402,7 +403,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     table = select(loans, split_rows(loans.labels, 0).test[:count])
     manifest = shipped.manifest
     judge = Judge(calibration, manifest.rules, manifest.signature)
-    predictor = Predictor(shipped.engine, manifest.signature, queue=10**9, judge=judge)
+    predictor = Predictor(Thread(shipped.engine), manifest.signature, queue=10**9, judge=judge)
 
     async def asked() -> list[Doubted]:
         queries = (Query(row[None], 10_000, seed) for seed, row in enumerate(table.features))

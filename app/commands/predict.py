@@ -22,8 +22,10 @@ from app.errors import DataError, InvalidInput, SettingsError
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.network.manifest import Manifest
+from app.serving.compute import Thread
+from app.serving.jobs import Engine
 from app.serving.judge import Judge
-from app.serving.predictor import Engine, Predictor
+from app.serving.predictor import Predictor
 from app.values import MAX_SEED, Floats, Query, Signature
 
 OPTIONS = {
@@ -100,7 +102,8 @@ def _answers(
     """What the service would answer."""
     calibration, signature = manifest.calibration, manifest.signature
     judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
-    predictor = Predictor(engine, signature, queue=len(rows) * options.most_passes, judge=judge)
+    queue = len(rows) * options.most_passes
+    predictor = Predictor(Thread(engine), signature, queue=queue, judge=judge)
     seed = secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed
     query = Query(rows, options.most_passes, seed)
     doubting = predictor.doubt(query, tolerance=options.reached, asked=options.asked)

@@ -64,10 +64,13 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _serve(settings: Settings, opened: socket.socket) -> None:
     """Serve in this process."""
     # The supervisor of several processes does without what this imports.
-    from app.hosting.server import serve
+    from app.hosting.child import begun
 
     def started(identity: Identity) -> None:
         log.info("serving %s/%d, %s", identity.name, identity.version, identity.digest)
         log.info("%s - documentation at /docs", address(opened))
 
-    serve(settings, opened, started)
+    with begun(settings) as engine:
+        from app.hosting.server import serve
+
+        serve(settings, opened, engine, started)

@@ -3,48 +3,68 @@
 import asyncio
 import signal
 import socket
-import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from app.errors import EngineLost
+from app.hosting.child import EngineProcess
 from app.hosting.port import BACKLOG, listen
+from app.hosting.remote import opened as opened_by
 from app.hosting.times import ANSWER_SECONDS
-from app.main import create_app
+from app.main import Opened, create_app
 from app.settings import Settings
 from app.values import Identity
-
-SWITCH_SECONDS = 0.0002
-"""How long one thread may keep another from Python, 25 times less than usual: the engine gives way
-at every operation, and had to wait so long each time for the event loop to do the same."""
 
 Started = Callable[[Identity], None]
 
 
-def serve(settings: Settings, opened: socket.socket, started: Started) -> None:
-    """Load the bundle, serve it on a bound socket, and return after SIGINT or SIGTERM.
+def serve(
+    settings: Settings, opened: socket.socket, engine: EngineProcess, started: Started
+) -> None:
+    """Serve what an engine has loaded on a bound socket, and return after SIGINT or SIGTERM.
 
     Raises:
-        BundleError: the bundle must not be served; nobody could connect.
+        HostingError: the bundle must not be served, and nobody could connect.
         SettingsError: another process listens there.
+        EngineLost: the engine ended by itself, whereupon the service did.
     """
-    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, opened, started))
+        runner.run(_serve(settings, opened, engine, started))
 
 
-async def _serve(settings: Settings, opened: socket.socket, started: Started) -> None:
-    app = create_app(settings)
+async def _serve(
+    settings: Settings, opened: socket.socket, engine: EngineProcess, started: Started
+) -> None:
+    lost = asyncio.Event()
+
+    @asynccontextmanager
+    async def opening(_: Settings) -> AsyncIterator[Opened]:
+        async with opened_by(engine, lost.set) as bundle:
+            yield bundle
+
+    app = create_app(settings, opening)
     async with app.router.lifespan_context(app):
         listen(opened)
         started(app.state.identity)
         # uvicorn raises the signal again once it has stopped; by then there is nothing left to end.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
-        await Server(app, settings.drain_seconds).serve(sockets=[opened])
+        server = Server(app, settings.drain_seconds)
+        watching = asyncio.create_task(_end_without(lost, server))
+        await server.serve(sockets=[opened])
+        watching.cancel()
+    if lost.is_set():
+        raise EngineLost
+
+
+async def _end_without(lost: asyncio.Event, server: "Server") -> None:
+    """Nothing can be graded any more: whoever started the service shall see it."""
+    await lost.wait()
+    server.should_exit = True
 
 
 class Server(uvicorn.Server):

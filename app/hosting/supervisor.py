@@ -13,7 +13,8 @@ from typing import Any
 from app.errors import HostingError
 from app.hosting.port import address
 from app.hosting.times import ANSWER_SECONDS, EXIT_SECONDS
-from app.hosting.worker import Failed, Worker, begin
+from app.hosting.wire import Failed
+from app.hosting.worker import Worker, begin
 from app.settings import Settings
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0

@@ -11,17 +11,11 @@ from multiprocessing.context import SpawnProcess
 
 from app.errors import DubitoError
 from app.hosting.logs import configure_logs
+from app.hosting.wire import Failed
 from app.settings import Settings
 
 SPAWN = multiprocessing.get_context("spawn")
 """A fork of a process that has used TensorFlow hangs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """What a worker says that cannot serve."""
-
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +42,13 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
     configure_logs(settings, f"[{os.getpid()}]")
     threading.Thread(target=_end_with_supervisor, args=(line,), daemon=True).start()
     # What it imports takes seconds; the supervisor never needs it.
-    from app.hosting.server import serve
+    from app.hosting.child import begun
 
     try:
-        serve(settings, opened, line.send)
+        with begun(settings) as engine:
+            from app.hosting.server import serve
+
+            serve(settings, opened, engine, line.send)
     except DubitoError as error:
         line.send(Failed(str(error)))
 

@@ -9,9 +9,9 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
 
@@ -31,10 +31,8 @@ MEMORY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a batcher computes, and how much at a time."""
+    """How much a batcher takes."""
 
-    thread: ThreadPoolExecutor
-    """One worker; batchers that share it take turns."""
     batch: int
     """Most work of a batch; one job alone may exceed it."""
     queue: int
@@ -69,7 +67,7 @@ class _Waiting(Generic[Job, Result]):
     client: Client
     answer: "asyncio.Future[Result]"
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -111,20 +109,20 @@ def _is_wanted(one: _Waiting[Job, Result]) -> bool:
 
 
 class Batcher(Generic[Job, Result]):
-    """Hands batches of jobs to one worker thread; everything else happens on the event loop."""
+    """Hands over one batch of jobs after the other; it lives on the event loop."""
 
     def __init__(
         self,
-        run: Callable[[Sequence[Job]], Sequence[Result]],
+        run: "Callable[[Sequence[Job]], asyncio.Future[Any]]",
         work: Callable[[Job], int],
         limits: Limits,
     ) -> None:
         """Take the jobs' runner and their measure.
 
         Args:
-            run: computes a batch in the worker thread, results in the jobs' order.
+            run: begins a batch, whose results come in the jobs' order.
             work: rows × passes of a job.
-            limits: where and how much at a time.
+            limits: how much at a time.
         """
         self._run = run
         self._work = work
@@ -218,8 +216,7 @@ class Batcher(Generic[Job, Result]):
         self._computing = sum(one.work for one in batch)
         if batch:
             self._since = time.perf_counter()
-            loop = asyncio.get_running_loop()
-            self._limits.thread.submit(self._compute, loop, batch)
+            self._run([one.job for one in batch]).add_done_callback(partial(self._finish, batch))
 
     def _take(self) -> list[_Waiting[Job, Result]]:
         """The next batch, without those nobody waits for."""
@@ -229,38 +226,36 @@ class Batcher(Generic[Job, Result]):
             batch += self._small.take(budget // 2 if batch else budget)
         return batch
 
-    def _compute(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting[Job, Result]]) -> None:
-        """In the worker thread: run a batch and hand over what came of it."""
-        found: Sequence[Result] | BaseException
-        try:
-            found = self._run([one.job for one in batch])
-        except BaseException as error:  # noqa: BLE001 - it is raised where the results are awaited
-            found = error
-        else:
-            if len(found) != len(batch):
-                found = RuntimeError(f"{len(found)} results for {len(batch)} jobs")
-        loop.call_soon_threadsafe(self._finish, batch, found)
-
     def _finish(
-        self, batch: list[_Waiting[Job, Result]], found: "Sequence[Result] | BaseException"
+        self, batch: list[_Waiting[Job, Result]], done: "asyncio.Future[Sequence[Result]]"
     ) -> None:
+        """Hand over what came of a batch."""
         rate = self._computing / max(time.perf_counter() - self._since, 1e-9)
         self._rate += (rate - self._rate) * (MEMORY if self._rate else 1.0)
         # First of all the worker gets its next batch: it need not wait while answers are sent.
         self._start()
+        error = _error_of(done, len(batch))
         late = asyncio.get_running_loop().time()
         for at, one in enumerate(batch):
-            if one.answer.done():
-                continue
-            if isinstance(found, BaseException):
-                one.answer.set_exception(found)
+            if error is not None:
+                one.fail(error)
             elif one.client.deadline < late:
                 one.fail(DeadlinePassed())
-            else:
-                one.answer.set_result(found[at])
+            elif not one.answer.done():
+                one.answer.set_result(done.result()[at])
 
     def _retry_after(self) -> int:
         """Seconds until what waits is done, at the measured rate."""
         work = self.backlog + self._computing
         seconds = work / self._rate if self._rate else 1.0
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
+
+
+def _error_of(done: "asyncio.Future[Sequence[Any]]", jobs: int) -> BaseException | None:
+    """Why there are no results, if there are none."""
+    if done.cancelled():
+        return Abandoned()
+    if done.exception() is not None:
+        return done.exception()
+    found = len(done.result())
+    return None if found == jobs else RuntimeError(f"{found} results for {jobs} jobs")

@@ -1,16 +1,16 @@
 """The use case: rows in, grades with uncertainty out. No transport and no Keras in here."""
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from app.errors import NetworkError
 from app.serving.batcher import PATIENT, Batcher, Client, Limits
+from app.serving.compute import Compute
+from app.serving.jobs import BLOCK, Draws, Job, Plain, Reduction, Statistics, work_of
 from app.serving.judge import Asked, Judge, Judged
 from app.serving.looks import Look, look_until
 from app.uncertainty.decomposition import summarise
@@ -23,23 +23,8 @@ BATCH_SECONDS = 0.008
 """About how long a batch may take, which is what a small request may have to wait for."""
 PIECE = 3_200
 """Rows × passes from which on a request is cut into pieces of so many."""
-BLOCK = 50
-"""Passes that are computed at least, and of which pieces are multiples."""
 ROWS_OF_A_PIECE = PIECE // BLOCK
 """Rows of a piece that is not drawn."""
-
-
-class Engine(Protocol):
-    """What the predictor needs of a network."""
-
-    def predict(self, rows: Floats) -> Floats:
-        """Probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
-
-    def summarise(self, queries: Sequence[Query]) -> list[Summary]:
-        """Statistics over the passes for the rows of every query, in order."""
-
-    def draws(self, query: Query) -> Floats:
-        """Probabilities `(T, N, C)` of every pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,50 +66,18 @@ class Doubted:
         return self.look.summary
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
-    """Rows for the deterministic pass."""
-
-    rows: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Statistics:
-    """Rows for statistics over their passes."""
-
-    query: Query
-
-
-@dataclass(frozen=True, slots=True)
-class _Draws:
-    """Rows for every pass."""
-
-    query: Query
-
-
-@dataclass(frozen=True, slots=True)
-class _Reduction:
-    """Draws `(T, N, C)` for statistics."""
-
-    draws: Floats
-
-
-_Job = _Plain | _Statistics | _Draws | _Reduction
-
-
 class Predictor:
     """Answers for one bundle, batching what arrives together."""
 
     def __init__(
-        self, engine: Engine, signature: Signature, *, queue: int, judge: Judge | None = None
+        self, compute: Compute, signature: Signature, *, queue: int, judge: Judge | None = None
     ) -> None:
-        """Take the network, how much work (rows × passes) may wait, and who judges, if anyone."""
-        self._engine = engine
+        """Take what computes, how much work (rows × passes) may wait, and who judges, if anyone."""
+        self._compute = compute
         self._guard = Guard(signature)
         self._judge = judge
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dubito-engine")
-        limits = Limits(self._thread, BATCH_WORK, queue, BATCH_SECONDS)
-        self._batcher = Batcher[_Job, Any](self._run, _work, limits)
+        limits = Limits(BATCH_WORK, queue, BATCH_SECONDS)
+        self._batcher = Batcher[Job, Any](compute.submit, work_of, limits)
 
     def admit(self, rows: int, passes: int, client: Client) -> None:
         """While others wait, refuse what is sure to be refused, before more is known of it.
@@ -150,11 +103,11 @@ class Predictor:
 
     async def _plain(self, rows: Floats, client: Client) -> Floats:
         if len(rows) <= ROWS_OF_A_PIECE:
-            whole: Floats = await self._batcher.submit(_Plain(rows), client)
+            whole: Floats = await self._batcher.submit(Plain(rows), client)
             return whole
-        self._batcher.admit(_work(_Plain(rows)), client, large=True)
+        self._batcher.admit(work_of(Plain(rows)), client, large=True)
         starts = range(0, len(rows), ROWS_OF_A_PIECE)
-        parts = (_Plain(rows[start : start + ROWS_OF_A_PIECE]) for start in starts)
+        parts = (Plain(rows[start : start + ROWS_OF_A_PIECE]) for start in starts)
         put = partial(self._batcher.put, client=client, large=True)
         return np.concatenate(await asyncio.gather(*map(put, parts)))
 
@@ -197,7 +150,7 @@ class Predictor:
 
     def _affordable(self, query: Query, client: Client) -> Query:
         """A query with as many of its passes as can be made in time, or as it is."""
-        work = _work(_Statistics(query))
+        work = work_of(Statistics(query))
         affordable = self._batcher.affordable(client, large=work > PIECE)
         if work <= affordable:
             return query
@@ -216,16 +169,16 @@ class Predictor:
             if not keep_draws:
                 return look, None
             most = replace(query, passes=int(look.passes.max()))
-            return look, _finite(await self._batcher.submit(_Draws(most), client, accepted=True))
+            return look, _finite(await self._batcher.submit(Draws(most), client, accepted=True))
         if not keep_draws:
             return Look.of(await ask(query, accepted=False), query.passes), None
-        draws = _finite(await self._batcher.submit(_Draws(query), client))
+        draws = _finite(await self._batcher.submit(Draws(query), client))
         return Look.of(summarise(draws), query.passes), draws
 
     async def _summary(self, query: Query, client: Client, *, accepted: bool) -> Summary:
-        work = _work(_Statistics(query))
+        work = work_of(Statistics(query))
         if work <= PIECE:
-            job = _Statistics(query)
+            job = Statistics(query)
             summary: Summary = await self._batcher.submit(job, client, accepted=accepted)
         else:
             if not accepted:
@@ -248,7 +201,7 @@ class Predictor:
             for start in range(0, len(query.features), step)
         )
         put = partial(self._batcher.put, client=client, large=True)
-        return Summary.joined(await asyncio.gather(*[put(_Statistics(part)) for part in parts]))
+        return Summary.joined(await asyncio.gather(*[put(Statistics(part)) for part in parts]))
 
     def _queued(self, query: Query, client: Client) -> "list[asyncio.Future[Floats]]":
         """The draws to come of one row with more passes than a piece."""
@@ -257,37 +210,17 @@ class Predictor:
             replace(query, first=first, passes=min(step, query.passes - first))
             for first in range(0, query.passes, step)
         )
-        return [self._batcher.put(_Draws(part), client, large=True) for part in parts]
+        return [self._batcher.put(Draws(part), client, large=True) for part in parts]
 
     async def _long(self, queued: "list[asyncio.Future[Floats]]", client: Client) -> Summary:
         """The statistics of one row whose draws come in order."""
         draws = np.concatenate(await asyncio.gather(*queued))
-        found: Summary = await self._batcher.put(_Reduction(draws), client, large=True)
+        found: Summary = await self._batcher.put(Reduction(draws), client, large=True)
         return found
 
     def close(self) -> None:
-        """Let the batch in flight finish and end the thread."""
-        self._thread.shutdown()
-
-    def _run(self, jobs: Sequence[_Job]) -> list[Any]:
-        """In the worker thread: the results of a batch, each kind of job at once."""
-        found: dict[int, Any] = {}
-        plain = {at: job.rows for at, job in enumerate(jobs) if isinstance(job, _Plain)}
-        if plain:
-            rows = list(plain.values())
-            ends = np.cumsum([len(part) for part in rows])[:-1]
-            whole = self._engine.predict(np.concatenate(rows))
-            found.update(zip(plain, np.split(whole, ends), strict=True))
-        asked = {at: job.query for at, job in enumerate(jobs) if isinstance(job, _Statistics)}
-        if asked:
-            summaries = self._engine.summarise(list(asked.values()))
-            found.update(zip(asked, summaries, strict=True))
-        for at, job in enumerate(jobs):
-            if isinstance(job, _Draws):
-                found[at] = self._engine.draws(job.query)
-            elif isinstance(job, _Reduction):
-                found[at] = summarise(job.draws)
-        return [found[at] for at in range(len(jobs))]
+        """Let the batch in flight finish, and end."""
+        self._compute.close()
 
 
 def _finite(probabilities: Floats) -> Floats:
@@ -299,12 +232,3 @@ def _finite(probabilities: Floats) -> Floats:
     if not np.isfinite(probabilities).all():
         raise NetworkError("the network answers this row with numbers that are not finite")
     return probabilities
-
-
-def _work(job: _Job) -> int:
-    """Rows × passes; what is less than a block costs as much as one."""
-    if isinstance(job, _Plain):
-        return len(job.rows) * BLOCK
-    if isinstance(job, _Reduction):
-        return BLOCK
-    return len(job.query.features) * max(job.query.passes, BLOCK)

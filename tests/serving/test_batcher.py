@@ -57,7 +57,10 @@ def batcher(
     queue: int = 1000,
     work: Callable[[int], int] = lambda job: 1,
 ) -> Squares:
-    return Squares(worker, work, Limits(thread, batch, queue))
+    def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
+        return asyncio.get_running_loop().run_in_executor(thread, worker, jobs)
+
+    return Squares(elsewhere, work, Limits(batch, queue))
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:

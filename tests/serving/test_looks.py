@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.errors import NetworkError, Overloaded
+from app.serving.compute import Thread
 from app.serving.predictor import Doubted, Predictor
 from app.uncertainty.passes import checkpoints, half_widths
 from app.values import Floats, Query
@@ -19,7 +20,7 @@ PATIENCE = 60
 
 @pytest.fixture
 def predictor() -> Iterator[Predictor]:
-    predictor = Predictor(engine("2"), SIGNATURE_OF_NINE, queue=10**9)
+    predictor = Predictor(Thread(engine("2")), SIGNATURE_OF_NINE, queue=10**9)
     yield predictor
     predictor.close()
 
@@ -103,7 +104,7 @@ def test_draws_are_those_of_the_most_passes(predictor: Predictor) -> None:
 def test_looks_that_cannot_be_enough_are_left_out() -> None:
     """No pass is made for a look at which the floor alone is above the tolerance."""
     toy = Toy()
-    predictor = Predictor(toy, SIGNATURE, queue=100_000)
+    predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
     run(predictor.doubt(Query(np.ones((1, 2)), 600, 1), tolerance=0.00125))
     predictor.close()
     assert [512, 600] == toy.batches
@@ -114,7 +115,7 @@ def test_a_request_that_was_begun_is_not_refused() -> None:
     toy = Toy()
 
     async def full() -> tuple[Doubted, int]:
-        predictor = Predictor(toy, SIGNATURE, queue=100)
+        predictor = Predictor(Thread(toy), SIGNATURE, queue=100)
         auto = asyncio.create_task(predictor.doubt(Query(np.ones((1, 2)), 128, 1), tolerance=0.008))
         filling = [
             asyncio.create_task(predictor.doubt(Query(np.ones((1, 2)), 90, 1))) for _ in range(40)
@@ -141,7 +142,7 @@ def test_an_answer_that_is_no_number_ends_it() -> None:
             return found
 
     toy = Broken()
-    predictor = Predictor(toy, SIGNATURE, queue=100_000)
+    predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
     with pytest.raises(NetworkError):
         run(predictor.doubt(Query(np.ones((1, 2)), 256, 1), tolerance=0.04))
     predictor.close()
@@ -152,7 +153,7 @@ def test_an_answer_that_is_no_number_ends_it() -> None:
 def test_a_request_in_pieces_answers_what_the_whole_does(count: int, passes: int) -> None:
     """Cut by rows or by passes, a large request has the bits of one call of the engine."""
     query = Query(rows(count, 3), passes, 5)
-    predictor = Predictor(engine("2"), SIGNATURE_OF_NINE, queue=10**9)
+    predictor = Predictor(Thread(engine("2")), SIGNATURE_OF_NINE, queue=10**9)
     found = asyncio.run(predictor.doubt(query)).summary
     predictor.close()
     (wanted,) = engine("2").summarise([query])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.errors import Overloaded
+from app.serving.compute import Thread
 from app.serving.predictor import BATCH_WORK, Predictor
 from app.uncertainty.decomposition import summarise
 from app.values import Feature, Floats, Query, Seen, Signature, Summary
@@ -79,7 +80,7 @@ def toy() -> Toy:
 
 @pytest.fixture
 def predictor(toy: Toy) -> Iterator[Predictor]:
-    predictor = Predictor(toy, SIGNATURE, queue=100_000)
+    predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
     yield predictor
     toy.let.set()
     predictor.close()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.network.bundle import load
 from app.network.catalog import find
+from app.serving.compute import Thread
 from app.serving.looks import Look
 from app.serving.predictor import Predictor
 from app.training.data import read_table
@@ -87,7 +88,7 @@ def test_the_mean_is_as_near_as_was_asked(
     bundle = load(find(ROOT / "models", "loan-grade"))
     table = read_table(None, LOANS)
     rows = table.features[split_rows(table.labels, 0).test][:count]
-    predictor = Predictor(bundle.engine, bundle.manifest.signature, queue=10**9)
+    predictor = Predictor(Thread(bundle.engine), bundle.manifest.signature, queue=10**9)
 
     async def auto() -> list[Look]:
         asking = (

@@ -1,0 +1,97 @@
+"""The service's side of its engine: hands it batches, notices its end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from app.errors import EngineLost, HostingError
+from app.hosting.child import EngineProcess
+from app.hosting.wire import Batch, Failed, Frames, framed, packed, unpacked
+from app.main import Opened
+from app.serving.jobs import Job
+
+
+@asynccontextmanager
+async def opened(engine: EngineProcess, lost: Callable[[], None]) -> AsyncIterator[Opened]:
+    """Wait until an engine is ready; `lost` is called should it end before the block does.
+
+    Raises:
+        HostingError: it ended, or its bundle must not be served.
+    """
+    loop = asyncio.get_running_loop()
+    _, remote = await loop.create_unix_connection(Remote, sock=engine.line)
+    try:
+        ready = await remote.next()
+    except EngineLost:
+        code = await asyncio.to_thread(engine.process.wait)
+        raise HostingError(f"the engine's process ended with code {code}") from None
+    if isinstance(ready, Failed):
+        raise HostingError(ready.sentence)
+    remote.lost = lost
+    try:
+        yield Opened(ready.manifest, ready.environment, remote)
+    finally:
+        remote.close()
+
+
+class Remote(asyncio.Protocol):
+    """Computes batches in the engine's process, see `app.serving.compute`."""
+
+    def __init__(self) -> None:
+        self.lost: Callable[[], None] | None = None
+        """Called once where the process ends by itself."""
+        self._loop = asyncio.get_running_loop()
+        self._frames = Frames()
+        self._transport: Any = None
+        self._waiting: tuple[asyncio.Future[Any], Sequence[Job], Batch | None] | None = None
+        self._ended = False
+
+    def next(self) -> "asyncio.Future[Any]":
+        """The next message."""
+        return self._expect((), None)
+
+    def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
+        """Begin a batch."""
+        batch = packed(jobs)
+        if not self._ended:
+            self._transport.write(framed(batch))
+        return self._expect(jobs, batch)
+
+    def close(self) -> None:
+        """End the line, and with it the process."""
+        self.lost, self._ended = None, True
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what messages are written to."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Hand over a message that has come whole."""
+        message = self._frames.whole(data)
+        if message is None or self._waiting is None:
+            return
+        (future, jobs, batch), self._waiting = self._waiting, None
+        if future.done():
+            return
+        if isinstance(message, Exception):
+            future.set_exception(message)
+        else:
+            future.set_result(message if batch is None else unpacked(jobs, batch, message))
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Fail what is under way."""
+        self._ended = True
+        if self._waiting is not None and not self._waiting[0].done():
+            self._waiting[0].set_exception(EngineLost())
+        if self.lost is not None:
+            self.lost()
+
+    def _expect(self, jobs: Sequence[Job], batch: Batch | None) -> "asyncio.Future[Any]":
+        future = self._loop.create_future()
+        if self._ended:
+            future.set_exception(EngineLost())
+        else:
+            self._waiting = (future, jobs, batch)
+        return future

@@ -1,0 +1,148 @@
+"""The wire between a service and its engine: whole messages over a socket of this machine.
+
+Batches are packed as few large arrays: pickling each row's handful of numbers by itself would cost
+more than the network does.
+"""
+
+import pickle
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from app.network.manifest import Manifest
+from app.serving.jobs import Engine, Job, Statistics, results
+from app.values import Environment, Floats, Query, Summary
+
+LENGTH = struct.Struct("<Q")
+"""What every message begins with: how many bytes follow."""
+READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What an engine says once it has loaded its bundle."""
+
+    manifest: Manifest
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a process says that cannot begin."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs: queries for statistics as columns, then all others."""
+
+    features: Floats
+    """`(N, F)` of all queries, one after the other."""
+    rows: tuple[int, ...]
+    """Of each query."""
+    passes: tuple[int, ...]
+    seeds: tuple[int, ...]
+    others: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What came of a batch."""
+
+    statistics: Summary | None
+    """Of all rows of all queries."""
+    others: tuple[Any, ...]
+
+
+def packed(jobs: Sequence[Job]) -> Batch:
+    """Jobs for the wire."""
+    queries = [job.query for job in jobs if isinstance(job, Statistics)]
+    return Batch(
+        features=np.concatenate([query.features for query in queries]) if queries else np.empty(0),
+        rows=tuple(len(query.features) for query in queries),
+        passes=tuple(query.passes for query in queries),
+        seeds=tuple(query.seed for query in queries),
+        others=tuple(job for job in jobs if not isinstance(job, Statistics)),
+    )
+
+
+def worked_off(engine: Engine, batch: Batch) -> Answers:
+    """What comes of a batch."""
+    queries = [
+        Statistics(Query(batch.features[start:stop], passes, seed))
+        for (start, stop), passes, seed in zip(
+            _bounds(batch.rows), batch.passes, batch.seeds, strict=True
+        )
+    ]
+    found = results(engine, [*queries, *batch.others])
+    statistics = Summary.joined(found[: len(queries)]) if queries else None
+    return Answers(statistics, tuple(found[len(queries) :]))
+
+
+def unpacked(jobs: Sequence[Job], batch: Batch, answers: Answers) -> list[Any]:
+    """The results of jobs, in their order."""
+    whole, others = answers.statistics, iter(answers.others)
+    if whole is None:
+        return list(others)
+    parts = (whole.rows(start, stop) for start, stop in _bounds(batch.rows))
+    return [next(parts) if isinstance(job, Statistics) else next(others) for job in jobs]
+
+
+def _bounds(rows: Sequence[int]) -> list[tuple[int, int]]:
+    return list(pairwise(accumulate(rows, initial=0)))
+
+
+def framed(message: Any) -> bytes:
+    """A message as it goes over the wire."""
+    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return LENGTH.pack(len(content)) + content
+
+
+def send(line: socket.socket, message: Any) -> None:
+    """Send a message, waiting until all of it is on its way."""
+    line.sendall(framed(message))
+
+
+def receive(line: socket.socket) -> Any:
+    """Wait for a message.
+
+    Raises:
+        EOFError: the other side has ended.
+    """
+    (length,) = LENGTH.unpack(_exactly(line, LENGTH.size))
+    return pickle.loads(_exactly(line, length))  # noqa: S301 - from our own process alone
+
+
+def _exactly(line: socket.socket, size: int) -> bytearray:
+    content = bytearray()
+    while len(content) < size:
+        part = line.recv(min(READ_BYTES, size - len(content)))
+        if not part:
+            raise EOFError
+        content += part
+    return content
+
+
+class Frames:
+    """Puts messages together from pieces as they arrive."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def whole(self, data: bytes) -> Any:
+        """The message that is complete with these bytes, or None; never more than one is sent."""
+        self._pending += data
+        if len(self._pending) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack_from(self._pending)
+        if len(self._pending) < LENGTH.size + length:
+            return None
+        content = bytes(memoryview(self._pending)[LENGTH.size :])
+        self._pending.clear()
+        return pickle.loads(content)  # noqa: S301 - from our own process alone
