@@ -7,9 +7,11 @@ talks over file descriptor N.
 
 import gc
 import pickle
+import select
 import signal
 import socket
 import sys
+import time
 
 from app.errors import DubitoError
 from app.hosting.wire import Failed, Ready, receive, send, worked_off
@@ -17,6 +19,9 @@ from app.network.bundle import load
 from app.network.catalog import find
 from app.network.engine import Engine
 from app.settings import Settings
+
+WATCHED_SECONDS = 0.0003
+"""After each batch."""
 
 
 def main(line: socket.socket) -> None:
@@ -32,8 +37,18 @@ def main(line: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     send(line, Ready(bundle.manifest, bundle.environment))
+    poll = select.poll()
+    poll.register(line, select.POLLIN)
     while True:
+        _watch(poll)
         _answer(line, bundle.engine)
+
+
+def _watch(poll: select.poll) -> None:
+    """Look for the next batch a moment: to be woken takes longer than a small one."""
+    end = time.perf_counter() + WATCHED_SECONDS
+    while time.perf_counter() < end and not poll.poll(0):
+        pass
 
 
 def _answer(line: socket.socket, engine: Engine) -> None:

@@ -55,8 +55,8 @@ class Batch:
 class Answers:
     """What came of a batch."""
 
-    statistics: Summary | None
-    """Of all rows of all queries."""
+    statistics: Floats
+    """`(N, 2 C + 4)` of all rows of all queries, as `Summary` has them."""
     others: tuple[Any, ...]
 
 
@@ -81,17 +81,36 @@ def worked_off(engine: Engine, batch: Batch) -> Answers:
         )
     ]
     found = results(engine, [*queries, *batch.others])
-    statistics = Summary.joined(found[: len(queries)]) if queries else None
-    return Answers(statistics, tuple(found[len(queries) :]))
+    return Answers(_columns(found[: len(queries)]), tuple(found[len(queries) :]))
 
 
 def unpacked(jobs: Sequence[Job], batch: Batch, answers: Answers) -> list[Any]:
     """The results of jobs, in their order."""
     whole, others = answers.statistics, iter(answers.others)
-    if whole is None:
-        return list(others)
-    parts = (whole.rows(start, stop) for start, stop in _bounds(batch.rows))
+    parts = (_summary(whole[start:stop]) for start, stop in _bounds(batch.rows))
     return [next(parts) if isinstance(job, Statistics) else next(others) for job in jobs]
+
+
+def _columns(summaries: Sequence[Summary]) -> Floats:
+    """Summaries side by side in one array."""
+    if not summaries:
+        return np.empty((0, 0))
+    classes = summaries[0].mean.shape[1]
+    found = np.empty((sum(len(one.mean) for one in summaries), 2 * classes + 4))
+    start = 0
+    for one in summaries:
+        part = found[start : start + len(one.mean)]
+        part[:, :classes], part[:, classes:-4] = one.mean, one.std
+        part[:, -4], part[:, -3] = one.predictive_entropy, one.expected_entropy
+        part[:, -2], part[:, -1] = one.mutual_information, one.variation_ratio
+        start += len(part)
+    return found
+
+
+def _summary(columns: Floats) -> Summary:
+    classes = columns.shape[1] // 2 - 2
+    last = (columns[:, at] for at in range(-4, 0))
+    return Summary(columns[:, :classes], columns[:, classes:-4], *last)
 
 
 def _bounds(rows: Sequence[int]) -> list[tuple[int, int]]:

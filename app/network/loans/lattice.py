@@ -24,6 +24,8 @@ PRIOR = 0.7
 """Weight of a hypothesis' log prior beside its story's log weight."""
 SLACK = 1e-6
 """Days by which a limit is wider on the way to the shortlist."""
+FEW_ROWS = 2
+"""Fewer than these are sooner compared with every hypothesis than TensorFlow is called."""
 UNSURE_ROWS = 8
 """Rows that are compared with every hypothesis at a time, which keeps them in the cache."""
 
@@ -68,10 +70,10 @@ class AmortizationLattice(FormulaLayer):
     def compute(self, xp: Any, *inputs: Any) -> Any:
         """`(…, 9)` → `(…, kept, W)`, finite for finite inputs ≥ 0."""
         (rows,) = inputs
-        if xp is np and self._shortlist is not None:
-            found = self._listed(self._shortlist, rows.reshape(-1, rows.shape[-1]))
-            return found.reshape(*rows.shape[:-1], *found.shape[1:])
-        return self._of_all(xp, rows)
+        if xp is not np or self._shortlist is None or rows.size < FEW_ROWS * FEATURES:
+            return self._of_all(xp, rows)
+        found = self._listed(self._shortlist, rows.reshape(-1, FEATURES))
+        return found.reshape(*rows.shape[:-1], *found.shape[1:])
 
     def _of_all(self, xp: Any, rows: Any) -> Any:
         """The best of every hypothesis there is."""
