@@ -18,7 +18,7 @@ from app.training.recipe import RECIPES
 from app.training.split import split_rows
 from app.values import Floats, Indices, Query
 from benchmarks import peers
-from benchmarks.peers import Parts
+from benchmarks.trees import Parts
 
 RECIPE = RECIPES["lattice"]
 CLASSES = len(LOANS.classes)

@@ -36,15 +36,19 @@ class Running:
     """From its start until it was ready."""
 
     def resident(self) -> int:
-        """Bytes of memory, of the process alone."""
+        """Bytes of memory, of all its processes."""
         return resident(self.process.pid)
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory of a process."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
+    """Bytes of memory of a process and of those it has started.
+
+    What processes share counts in each by its part (PSS), as it is there once.
+    """
+    parts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    line = next(line for line in parts.splitlines() if line.startswith("Pss:"))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return int(line.split()[1]) * 1024 + sum(map(resident, map(int, children)))
 
 
 def row(version: int) -> str:

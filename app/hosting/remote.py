@@ -7,7 +7,7 @@ from typing import Any
 
 from app.errors import EngineLost, HostingError
 from app.hosting.child import EngineProcess
-from app.hosting.wire import Batch, Failed, Frames, framed, packed, unpacked
+from app.hosting.wire import Batch, Failed, Frames, Ready, framed, packed, unpacked
 from app.main import Opened
 from app.serving.jobs import Job
 
@@ -22,17 +22,23 @@ async def opened(engine: EngineProcess, lost: Callable[[], None]) -> AsyncIterat
     loop = asyncio.get_running_loop()
     _, remote = await loop.create_unix_connection(Remote, sock=engine.line)
     try:
-        ready = await remote.next()
-    except EngineLost:
-        code = await asyncio.to_thread(engine.process.wait)
-        raise HostingError(f"the engine's process ended with code {code}") from None
-    if isinstance(ready, Failed):
-        raise HostingError(ready.sentence)
-    remote.lost = lost
-    try:
+        ready = await _first(remote, engine)
+        remote.lost = lost
         yield Opened(ready.manifest, ready.environment, remote)
     finally:
         remote.close()
+
+
+async def _first(remote: "Remote", engine: EngineProcess) -> Ready:
+    """What an engine says first."""
+    try:
+        said: Ready | Failed = await remote.next()
+    except EngineLost:
+        code = await asyncio.to_thread(engine.process.wait)
+        raise HostingError(f"the engine's process ended with code {code}") from None
+    if isinstance(said, Failed):
+        raise HostingError(said.sentence)
+    return said
 
 
 class Remote(asyncio.Protocol):

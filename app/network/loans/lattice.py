@@ -71,12 +71,12 @@ class AmortizationLattice(FormulaLayer):
         """`(…, 9)` → `(…, kept, W)`, finite for finite inputs ≥ 0."""
         (rows,) = inputs
         if xp is not np or self._shortlist is None or rows.size < FEW_ROWS * FEATURES:
-            return self._of_all(xp, rows)
+            return self.exhaustive(xp, rows)
         found = self._listed(self._shortlist, rows.reshape(-1, FEATURES))
         return found.reshape(*rows.shape[:-1], *found.shape[1:])
 
-    def _of_all(self, xp: Any, rows: Any) -> Any:
-        """The best of every hypothesis there is."""
+    def exhaustive(self, xp: Any, rows: Any) -> Any:
+        """The same as `compute`, found by comparing every hypothesis."""
         chosen = _best(xp, self._scores(xp, rows), self.kept)
         return self._described(xp, rows, chosen)[1]
 
@@ -90,7 +90,7 @@ class AmortizationLattice(FormulaLayer):
         unsure = np.flatnonzero(~(least > others))
         for at in range(0, len(unsure), UNSURE_ROWS):
             part = unsure[at : at + UNSURE_ROWS]
-            found[part] = self._of_all(np, rows[part])
+            found[part] = self.exhaustive(np, rows[part])
         return found
 
     def _listing(self, places: int) -> Shortlist | None:

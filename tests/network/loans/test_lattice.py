@@ -63,6 +63,37 @@ def test_neighbours_change_no_bit(given: Any) -> None:
         assert layer.compute(np, row[None, None]).tobytes() == found.tobytes()
 
 
+def on_a_limit() -> Floats:
+    """Loans under one of whose hypotheses a residual is the most days there may be, exactly."""
+    rows = np.ones((40, 9))
+    rows[:, 0] = np.arange(1, 41) * 200.0
+    rows[0] = [8000.0, 73000.0, 10.83, 26.0, 3.0, 876.66, 152.16, 0.0, 0.0]
+    rows[1:, 5] = 876.66 / 8000.0 * rows[1:, 0]
+    rows[1:, 6] = 152.16 / 8000.0 * rows[1:, 0]
+    return rows
+
+
+@pytest.mark.parametrize("given", [real, extreme, on_a_limit], ids=["real", "extreme", "limit"])
+def test_the_shortlist_leaves_out_none_of_the_best(given: Any) -> None:
+    """With a shortlist or by comparing every hypothesis: the same to the last bit."""
+    layer, rows = lattice(7), given()
+    assert layer.compute(np, rows).tobytes() == layer.exhaustive(np, rows).tobytes()
+
+
+def test_the_shortlist_is_long_enough_for_usual_loans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a lender's own loans hardly any needs to be compared with every hypothesis."""
+    layer, rows = lattice(), loans(NORTH, 400, 1).rows
+    compared, exhaustive = [], layer.exhaustive
+
+    def counted(xp: Any, rows: Any) -> Any:
+        compared.append(len(rows))
+        return exhaustive(xp, rows)
+
+    monkeypatch.setattr(layer, "exhaustive", counted)
+    layer.compute(np, rows)
+    assert sum(compared) <= len(rows) // 50
+
+
 @pytest.mark.parametrize("shape", [(1, 9), (5, 9), (2, 3, 9)])
 def test_the_shape_is_as_stated(shape: tuple[int, ...]) -> None:
     """Nine features become kept hypotheses of the stated width, over all leading axes."""

@@ -1,0 +1,168 @@
+"""The engine's process: it answers as one's own would, and its end is noticed."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.api.rows import example
+from app.errors import EngineLost, HostingError
+from app.hosting.child import begun
+from app.hosting.remote import opened
+from app.main import Opened
+from app.network.bundle import load
+from app.network.catalog import find
+from app.serving.jobs import Draws, Job, Plain, Reduction, Statistics, results
+from app.settings import Settings
+from app.values import Query, Summary
+from tests.service import ROOT, Service, serving
+
+SETTINGS = Settings(models=ROOT / "models", version=1)
+JSON = {"Content-Type": "application/json"}
+SECONDS = 60
+
+Use = Callable[[Opened], Coroutine[Any, Any, Any]]
+
+
+def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = lambda: None) -> Any:
+    """What comes of using an engine's process."""
+
+    async def run() -> Any:
+        async with opened(engine, lost) as bundle:
+            return await asyncio.wait_for(use(bundle), SECONDS)
+
+    with begun(settings) as engine:
+        return asyncio.run(run())
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(word) for word in text.split()]
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and not only waits to be buried."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+
+
+def test_its_answers_are_those_of_an_engine_at_hand() -> None:
+    """Every kind of job, several batches: the same to the last bit, and the same environment."""
+    at_hand = load(find(SETTINGS.models, SETTINGS.model, 1))
+    rows = np.array([list(example(at_hand.manifest.signature).values())] * 3, dtype=np.float64)
+    query = Query(rows, 130, 5)
+    asked: list[Job] = [
+        Statistics(query),
+        Plain(rows),
+        Draws(Query(rows[:1], 7, 1)),
+        Statistics(Query(rows[:1], 1, 6)),
+        Reduction(at_hand.engine.draws(query)),
+    ]
+
+    async def use(bundle: Opened) -> Any:
+        found = [await bundle.compute.submit(part) for part in (asked, asked[:1], asked[1:])]
+        return bundle.environment, found
+
+    environment, (whole, first, others) = using(use)
+    wanted = results(at_hand.engine, asked)
+    assert at_hand.environment == environment
+    assert _bits(wanted) == _bits(whole) == _bits([*first, *others])
+
+
+def _bits(found: list[Any]) -> list[list[bytes]]:
+    return [
+        [np.ascontiguousarray(getattr(one, name)).tobytes() for name in Summary.__slots__]
+        if isinstance(one, Summary)
+        else [one.tobytes()]
+        for one in found
+    ]
+
+
+def test_what_fails_there_is_raised_here_and_the_next_batch_is_computed() -> None:
+    """An error of a batch is that batch's alone."""
+
+    async def use(bundle: Opened) -> Any:
+        rows = np.ones((1, len(bundle.manifest.signature.features)))
+        with pytest.raises(ValueError, match="multiple"):
+            await bundle.compute.submit([Draws(Query(rows, 5, 1, first=3))])
+        return await bundle.compute.submit([Plain(rows)])
+
+    (probabilities,) = using(use)
+    assert 1.0 == pytest.approx(probabilities.sum())
+
+
+def test_its_end_fails_what_is_under_way_and_what_follows() -> None:
+    """Killed: the batch fails, the next is refused, and whoever asked to be told is."""
+    told: list[bool] = []
+
+    async def use(bundle: Opened) -> None:
+        rows = np.ones((1000, len(bundle.manifest.signature.features)))
+        under_way = bundle.compute.submit([Statistics(Query(rows, 10_000, 1))])
+        await asyncio.sleep(0.1)
+        (pid,) = (pid for pid in children(os.getpid()) if _is_engine(pid))
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(EngineLost):
+            await under_way
+        with pytest.raises(EngineLost):
+            await bundle.compute.submit([Plain(rows)])
+
+    using(use, lost=lambda: told.append(True))
+    assert [True] == told
+
+
+def _is_engine(pid: int) -> bool:
+    return b"app.hosting.engine" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_a_bundle_that_is_not_there_is_a_sentence() -> None:
+    """The engine's own sentence is raised here."""
+    with pytest.raises(HostingError, match="version 99"):
+        using(lambda _: asyncio.sleep(0), Settings(models=ROOT / "models", version=99))
+
+
+def grade(service: Service) -> tuple[int, str | None]:
+    """Status and `Retry-After` of a request."""
+    row = json.dumps(example(load(find(SETTINGS.models, SETTINGS.model, 1)).manifest.signature))
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    connection.request("POST", "/predict", row, JSON)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.headers["Retry-After"]
+
+
+def test_a_service_ends_without_its_engine() -> None:
+    """The engine killed: a request is told to come back, and the service ends with a sentence."""
+    with serving("loan-grade/1", "--drain-seconds", "5") as service:
+        assert (200, None) == grade(service)
+        (engine,) = children(service.process.pid)
+        os.kill(engine, signal.SIGKILL)
+        assert (503, "5") == grade(service)
+        assert 1 == service.process.wait(SECONDS)
+        assert "the engine has ended" in service.written().splitlines()[-1]
+        assert "Traceback" not in service.written()
+
+
+def test_an_engine_does_not_outlive_its_service() -> None:
+    """The service killed: its engine ends; a SIGTERM of its own it leaves to the service."""
+    with serving("loan-grade/1") as service:
+        (engine,) = children(service.process.pid)
+        os.kill(engine, signal.SIGTERM)
+        assert (200, None) == grade(service)
+        service.process.kill()
+        service.process.wait()
+        end = time.monotonic() + SECONDS
+        while is_running(engine) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not is_running(engine)
