@@ -17,7 +17,7 @@ from app.training.publication import EVALUATION_SEED
 from app.training.recipe import RECIPES
 from app.training.split import split_rows
 from app.values import Floats, Indices, Query
-from benchmarks import peers
+from benchmarks import trees
 from benchmarks.trees import Parts
 
 RECIPE = RECIPES["lattice"]
@@ -60,19 +60,19 @@ class Grading:
 
     def lightgbm(self, seed: int) -> Floats:
         """LightGBM on the network's features."""
-        return peers.boosted(self._same, seed, CLASSES)
+        return trees.boosted(self._same, seed, CLASSES)
 
     def catboost(self, seed: int) -> Floats:
         """CatBoost on the network's features."""
-        return peers.ordered(self._same, seed, CLASSES)
+        return trees.ordered(self._same, seed, CLASSES)
 
     def plain_lightgbm(self, seed: int) -> Floats:
         """LightGBM on the nine features and their ratios."""
-        return peers.boosted(self._plain, seed, CLASSES)
+        return trees.boosted(self._plain, seed, CLASSES)
 
     def plain_catboost(self, seed: int) -> Floats:
         """CatBoost on the nine features and their ratios."""
-        return peers.ordered(self._plain, seed, CLASSES)
+        return trees.ordered(self._plain, seed, CLASSES)
 
     @cached_property
     def _book(self) -> RateBook:
@@ -84,12 +84,12 @@ class Grading:
     @cached_property
     def _same(self) -> Parts:
         return self._parts(
-            lambda rows: peers.network_columns(self._filled(rows), self._book, CLASSES)
+            lambda rows: trees.network_columns(self._filled(rows), self._book, CLASSES)
         )
 
     @cached_property
     def _plain(self) -> Parts:
-        return self._parts(peers.plain_columns)
+        return self._parts(trees.plain_columns)
 
     def _filled(self, rows: Floats) -> Floats:
         """Missing values imputed as the network imputes them."""

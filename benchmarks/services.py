@@ -89,13 +89,18 @@ def bare(version: int, answer: bytes) -> Iterator[Running]:
 
 @contextmanager
 def running(
-    words: Sequence[str], port: int, ready: str, variables: Mapping[str, str] | None = None
+    words: Sequence[str],
+    port: int,
+    ready: str,
+    variables: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Running]:
     """A service for the length of a block, from when it is ready; its children end with it."""
     url, start = f"http://127.0.0.1:{port}", time.perf_counter()
     own = {name: text for name, text in os.environ.items() if not name.startswith("DUBITO_")}
     process = subprocess.Popen(
         words,
+        cwd=folder,
         env={**own, **(variables or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

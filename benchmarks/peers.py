@@ -1,0 +1,265 @@
+"""Serving systems beside ours: the same network and passes, each as its documentation advises.
+
+`make bench ONLY=peers`. About ten minutes, and at first as many for the peers' environments in
+`build/servers`. Configurations are in `benchmarks/servers`.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from app.network.catalog import find
+from app.network.container import from_bytes
+from app.network.inspection.archive import inspect
+from benchmarks.load import Load, load
+from benchmarks.report import Bar, Report, publish, spread
+from benchmarks.services import (
+    MODELS,
+    NAME,
+    NETWORKS,
+    Running,
+    free_port,
+    load_until_warm,
+    ours,
+    post,
+    row,
+    running,
+)
+
+HERE = Path("benchmarks/servers").resolve()
+BUILT = Path("build/servers").resolve()
+ROUTE = "/predict/mc?passes=100"
+PASSES = 100
+CONNECTIONS = (1, 32)
+ROUNDS = 5
+SECONDS = 4
+WARM_SECONDS = 5
+"""Of load before anything is measured: some peers learn how long to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A serving system."""
+
+    title: str
+    words: Callable[[Path, int], list[str]]
+    """Its command, by its environment's programs and a port."""
+    ready: str
+    route: str
+    body: Callable[[list[float]], Any]
+    """A request for one row."""
+    asked: float
+    """At least so many times its requests a second, at 32 connections."""
+
+
+PEERS = {
+    "bentoml": Peer(
+        "BentoML",
+        lambda programs, port: [f"{programs}/bentoml", "serve", "service:Study", f"--port={port}"],
+        "/readyz",
+        "/predict",
+        lambda values: {"rows": [values]},
+        6.0,
+    ),
+    "litserve": Peer(
+        "LitServe",
+        lambda programs, port: [f"{programs}/python", "service.py", str(port)],
+        "/health",
+        "/predict",
+        lambda values: {"row": values},
+        3.0,
+    ),
+    "mlserver": Peer(
+        "MLServer",
+        lambda programs, port: [
+            "env",
+            f"MLSERVER_HTTP_PORT={port}",
+            f"MLSERVER_GRPC_PORT={free_port()}",
+            f"{programs}/mlserver",
+            "start",
+            ".",
+        ],
+        "/v2/models/study/ready",
+        "/v2/models/study/infer",
+        lambda values: {
+            "inputs": [
+                {"name": "rows", "shape": [1, len(values)], "datatype": "FP64", "data": values}
+            ]
+        },
+        3.0,
+    ),
+    "mlflow": Peer(
+        "MLflow",
+        lambda programs, port: [
+            f"{programs}/mlflow",
+            "models",
+            "serve",
+            f"--model-uri={BUILT / 'mlflow-model'}",
+            "--env-manager=local",
+            f"--port={port}",
+            "--workers=1",
+        ],
+        "/health",
+        "/invocations",
+        lambda values: {"inputs": [values]},
+        6.0,
+    ),
+    "ray": Peer(
+        "Ray Serve",
+        lambda programs, port: [f"{programs}/python", "service.py", str(port)],
+        "/-/healthz",
+        "/",
+        lambda values: {"row": values},
+        6.0,
+    ),
+}
+ASKED_ALONE = 3.0
+"""At one connection, the median latency of every peer is at least so many times ours."""
+
+Pairs = list[tuple[Load, Load]]
+
+
+def main() -> None:
+    """Measure all peers, or those named on the command line."""
+    version = NETWORKS["study"]
+    export(version, BUILT / "network")
+    found: dict[tuple[str, int], Pairs] = {}
+    for name in sys.argv[1:] or PEERS:
+        install(name)
+        with ours(version) as mine, serving(name) as theirs:
+            found.update(_measured(name, mine, theirs, version))
+    if len(sys.argv) == 1:
+        publish(_report(found))
+
+
+def export(version: int, folder: Path) -> None:
+    """Write a bundle's network with its passes, mean and standard deviation as one function."""
+    module = tf.Module()
+    module.model = from_bytes(inspect(find(MODELS, NAME, version)).network)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 9), tf.float32)])
+    def run(rows: Any) -> Any:
+        draws = module.model(tf.repeat(rows, PASSES, axis=0))
+        draws = tf.reshape(draws, (-1, PASSES, draws.shape[-1]))
+        return tf.reduce_mean(draws, 1), tf.math.reduce_std(draws, 1)
+
+    module.run = run
+    tf.saved_model.save(module, str(folder))
+
+
+def install(name: str) -> None:
+    """Make a peer's environment, unless it is there with these very versions."""
+    wanted = (HERE / name / "requirements.txt").read_text(encoding="utf-8")
+    stamp = BUILT / name / "installed.txt"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", BUILT / name], check=True)
+    pip = [str(BUILT / name / "bin" / "pip"), "install", "--quiet"]
+    subprocess.run([*pip, "-r", str(HERE / name / "requirements.txt")], check=True)
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+@contextmanager
+def serving(name: str) -> Iterator[Running]:
+    """A peer that answers."""
+    peer, port, programs = PEERS[name], free_port(), BUILT / name / "bin"
+    told = {
+        "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": f"{HERE}:{HERE / name}",
+        "PEERS_NETWORK": str(BUILT / "network"),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    folder = HERE / name
+    if name == "mlflow" and not (BUILT / "mlflow-model").exists():
+        words = [str(programs / "python"), "service.py", str(BUILT / "mlflow-model")]
+        subprocess.run(words, cwd=folder, env=told, check=True)
+    with running(peer.words(programs, port), port, peer.ready, told, folder) as found:
+        yield found
+
+
+def _measured(
+    name: str, mine: Running, theirs: Running, version: int
+) -> dict[tuple[str, int], Pairs]:
+    peer, body = PEERS[name], row(version)
+    other = json.dumps(peer.body([float(value) for value in json.loads(body).values()]))
+    url = theirs.url + peer.route
+    print(name, post(url, other).decode()[:200], flush=True)
+    load_until_warm(mine.url, body)
+    found = {}
+    for connections in CONNECTIONS:
+        load(url, other, connections, WARM_SECONDS)
+        found[name, connections] = [
+            (
+                load(mine.url + ROUTE, body, connections, SECONDS),
+                load(url, other, connections, SECONDS),
+            )
+            for _ in range(ROUNDS)
+        ]
+        one, two = found[name, connections][-1]
+        print(name, connections, f"{one.rate:,.0f} {two.rate:,.0f}", flush=True)
+    return found
+
+
+def _report(found: dict[tuple[str, int], Pairs]) -> Report:
+    rows, bars = [], []
+    for (name, connections), pairs in found.items():
+        peer = PEERS[name]
+        rates = [one.rate / two.rate for one, two in pairs]
+        delays = [two.p50 / one.p50 for one, two in pairs]
+        alone = connections == 1
+        rows.append(
+            (
+                peer.title,
+                str(connections),
+                f"{statistics.median(two.rate for _, two in pairs):,.0f}",
+                f"{statistics.median(two.p50 for _, two in pairs) * 1e3:,.2f}",
+                f"{statistics.median(one.rate for one, _ in pairs):,.0f}",
+                f"{statistics.median(one.p50 for one, _ in pairs) * 1e3:,.2f}",
+                spread(rates, 1) + ("" if alone else f" ≥ {peer.asked:.0f}"),
+                spread(delays, 1) + (f" ≥ {ASKED_ALONE:.0f}" if alone else ""),
+            )
+        )
+        if not alone:
+            bars.append(Bar(peer.title, statistics.median(rates), peer.asked))
+    return Report(
+        name="peers",
+        title="Beside other serving systems",
+        how="The study's network, 100 passes for one row in each request. The peers run one tiled "
+        "`tf.function` with mean and standard deviation in the graph, batch up to 64 requests "
+        "where they can, and are set up as their documentation advises "
+        "([configurations](../benchmarks/servers)); everyone has one worker. wrk, "
+        f"{ROUNDS} rounds of {SECONDS} s, ours and theirs in turn; after ≥ stands what is asked.",
+        head=(
+            "peer",
+            "connections",
+            "theirs / s",
+            "theirs p50 ms",
+            "ours / s",
+            "ours p50 ms",
+            "requests a second, ours / theirs",
+            "p50, theirs / ours",
+        ),
+        rows=tuple(rows),
+        figures={
+            f"{name}, {connections}": [
+                {side: {"rate": one.rate, "p50": one.p50, "p99": one.p99}}
+                for pair in pairs
+                for side, one in zip(("ours", "theirs"), pair, strict=True)
+            ]
+            for (name, connections), pairs in found.items()
+        },
+        axis="requests a second at 32 connections, ours / theirs",
+        bars=tuple(bars),
+    )
+
+
+if __name__ == "__main__":
+    main()
