@@ -142,12 +142,15 @@ def main() -> None:
 
 def export(version: int, folder: Path) -> None:
     """Write a bundle's network with its passes, mean and standard deviation as one function."""
-    module = tf.Module()
-    module.model = from_bytes(inspect(find(MODELS, NAME, version)).network)
+    module, model = tf.Module(), from_bytes(inspect(find(MODELS, NAME, version)).network)
+    module.variables_of_network = [variable.value for variable in model.variables]
+    # What dropout draws from is no variable of the model.
+    generators = (getattr(layer, "seed_generator", None) for layer in model.layers)
+    module.states = [one.state.value for one in generators if one is not None]
 
     @tf.function(input_signature=[tf.TensorSpec((None, 9), tf.float32)])
     def run(rows: Any) -> Any:
-        draws = module.model(tf.repeat(rows, PASSES, axis=0))
+        draws = model(tf.repeat(rows, PASSES, axis=0))
         draws = tf.reshape(draws, (-1, PASSES, draws.shape[-1]))
         return tf.reduce_mean(draws, 1), tf.math.reduce_std(draws, 1)
 
