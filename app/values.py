@@ -202,6 +202,8 @@ class Summary:
     @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":
         """The statistics of several sets of rows, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             *(
                 np.concatenate([getattr(part, field.name) for part in parts])

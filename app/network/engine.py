@@ -57,6 +57,7 @@ class Engine:
         """
         self._plan = plan(model)
         self._execution = Stacked.of(self._plan, threads) or Graph(self._plan)
+        self._masks = sum(math.prod(step.noise or ()) for step in self._plan.calls)
         self.path = self._execution.name
 
     @property
@@ -84,6 +85,9 @@ class Engine:
         for _, same in groupby(parts, key=lambda part: part[1].passes):
             for batch in self._batches(same):
                 whole = summarise(self._draws([part for _, part in batch]).swapaxes(0, 1))
+                if len(batch) == 1:
+                    found[batch[0][0]].append(whole)
+                    continue
                 start = 0
                 for at, part in batch:
                     stop = start + len(part.features)
@@ -98,14 +102,16 @@ class Engine:
 
     def _numbers(self, query: Query) -> int:
         """Numbers that a query's draws and masks are made of."""
-        masks = sum(math.prod(step.noise or ()) for step in self._plan.calls)
         passes = count(query.passes) * PASSES
-        return passes * (len(query.features) * self._plan.classes + masks)
+        return passes * (len(query.features) * self._plan.classes + self._masks)
 
     def _parts(self, query: Query) -> Iterator[Query]:
         """A query cut by rows into pieces of bounded size."""
         rows = len(query.features)
         step = max(1, rows * BATCH_NUMBERS // max(1, self._numbers(query)))
+        if step >= rows:
+            yield query
+            return
         for start in range(0, rows, step):
             yield replace(query, features=query.features[start : start + step])
 

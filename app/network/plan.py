@@ -48,11 +48,8 @@ class Plan:
     classes: int
     dtype: str
     """Of the rows as the network takes them."""
-
-    @property
-    def calls(self) -> tuple[Step, ...]:
-        """The Monte-Carlo calls; a call's position here is its key in the random stream."""
-        return tuple(step for step in self.steps if step.noise is not None)
+    calls: tuple[Step, ...]
+    """The Monte-Carlo calls; a call's position here is its key in the random stream."""
 
     @property
     def result_dtype(self) -> str:
@@ -88,7 +85,8 @@ def plan(model: keras.Model) -> Plan:
     if result not in planner.random:
         raise NetworkError("no Monte-Carlo layer has any effect on the network's output")
     dtype = str(graph.inputs[0].dtype)
-    return Plan(tuple(planner.steps), result, shapes[0][1], shapes[1][1], dtype)
+    calls = tuple(step for step in planner.steps if step.noise is not None)
+    return Plan(tuple(planner.steps), result, shapes[0][1], shapes[1][1], dtype, calls)
 
 
 class _Planner:

@@ -14,10 +14,11 @@ def summarise(draws: Floats) -> Summary:
     # Classes before rows: NumPy is slow along the few classes of one pass after the other.
     by_class = np.ascontiguousarray(np.swapaxes(draws, 1, 2), dtype=np.float64)
     passes = len(by_class)
-    mean = over_passes(by_class) / passes
+    # One sum of probabilities and entropies: its many additions cost more by number than by size.
+    sums = over_passes(np.concatenate([by_class, _nats(by_class)[:, None]], axis=1)) / passes
+    mean, expected = sums[:-1], sums[-1]
     variance = over_passes(np.square(by_class - mean)) / passes
     predictive = _nats(mean[None])[0]
-    expected = over_passes(_nats(by_class)) / passes
     return Summary(
         mean=np.ascontiguousarray(mean.T),
         std=np.ascontiguousarray(np.sqrt(variance).T),
@@ -71,14 +72,11 @@ def variation_ratio(draws: Floats) -> Floats:
 
 def _variation_ratio(by_class: Floats) -> Floats:
     """Of `(T, C, N)`: a class gets the votes of passes in which it is the first of the largest."""
-    top = by_class[:, 0].copy()
-    for one in range(1, by_class.shape[1]):
-        np.maximum(top, by_class[:, one], out=top)
-    free = np.ones(top.shape, dtype=np.bool_)
-    most = np.zeros(top.shape[1:], dtype=np.intp)
-    for one in range(by_class.shape[1]):
-        votes = (by_class[:, one] == top) & free
-        free ^= votes
-        np.maximum(most, np.count_nonzero(votes, axis=0), out=most)
-    share: Floats = 1.0 - most / len(by_class)
+    votes = by_class == by_class.max(axis=1, keepdims=True)
+    counted = np.add.reduce(votes, axis=0, dtype=np.intp)
+    if (counted.sum(axis=0) > len(by_class)).any():
+        # Ties: only the first of the largest has the vote.
+        votes &= np.add.accumulate(votes, axis=1, dtype=np.intp) == 1
+        counted = np.add.reduce(votes, axis=0, dtype=np.intp)
+    share: Floats = 1.0 - counted.max(axis=0) / len(by_class)
     return share
