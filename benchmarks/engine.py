@@ -62,7 +62,7 @@ def main() -> None:
     for network, (model, engine) in _networks(rows).items():
         graph = _graph(model)
         for size, passes in _sizes(MOST_WORK[network]):
-            ways = {"tiled Keras": _tiled(model), "tf.function": graph}
+            ways = {"tiled Keras": tiled(model), "tf.function": graph}
             if network == "study" and (size, passes) in LOOPED:
                 ways["loop"] = _loop(model)
             for way, theirs in ways.items():
@@ -119,15 +119,16 @@ def _loop(model: keras.Model) -> Way:
     return loop
 
 
-def _tiled(model: keras.Model) -> Way:
+def tiled(model: keras.Model) -> Way:
+    """One call of a network with every row as often as there are passes."""
     dtype = model.inputs[0].dtype
 
-    def tiled(rows: Floats, passes: int) -> Any:
+    def run(rows: Floats, passes: int) -> Any:
         inputs = keras.ops.convert_to_tensor(np.repeat(rows.astype(dtype), passes, axis=0))
         draws = np.asarray(model(inputs)).reshape(len(rows), passes, -1)
         return draws.mean(axis=1), draws.std(axis=1)
 
-    return tiled
+    return run
 
 
 def _graph(model: keras.Model) -> Way:

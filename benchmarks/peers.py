@@ -159,14 +159,18 @@ def export(version: int, folder: Path) -> None:
 
 
 def install(name: str) -> None:
-    """Make a peer's environment, unless it is there with these very versions."""
-    wanted = (HERE / name / "requirements.txt").read_text(encoding="utf-8")
-    stamp = BUILT / name / "installed.txt"
+    """Make a peer's environment."""
+    install_into(BUILT / name, HERE / name / "requirements.txt")
+
+
+def install_into(folder: Path, requirements: Path) -> None:
+    """Make an environment, unless it is there with these very versions."""
+    wanted, stamp = requirements.read_text(encoding="utf-8"), folder / "installed.txt"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", BUILT / name], check=True)
-    pip = [str(BUILT / name / "bin" / "pip"), "install", "--quiet"]
-    subprocess.run([*pip, "-r", str(HERE / name / "requirements.txt")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet"]
+    subprocess.run([*pip, "-r", str(requirements)], check=True)
     stamp.write_text(wanted, encoding="utf-8")
 
 
