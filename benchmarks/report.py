@@ -16,7 +16,16 @@ from matplotlib.figure import Figure
 
 PAGE = Path("docs/performance.md")
 FOLDER = Path("docs/performance")
-ORDER = ("serving", "peers", "engine", "libraries", "overload", "soak", "startup")
+ORDER = (
+    "serving",
+    "peers",
+    "engine",
+    "libraries",
+    "overload",
+    "beside",
+    "soak",
+    "startup",
+)
 HEAD = """# Performance
 
 Ours and theirs in turn, in one run on one machine of two cores, with nothing else running; a ratio

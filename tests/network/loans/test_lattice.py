@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from app.network.loans import lattice as module
 from app.network.loans.allowed import HYPOTHESIS_WIDTH
 from app.network.loans.lattice import AmortizationLattice
 from app.training.data import read_table
@@ -92,6 +93,23 @@ def test_the_shortlist_is_long_enough_for_usual_loans(monkeypatch: pytest.Monkey
     monkeypatch.setattr(layer, "exhaustive", counted)
     layer.compute(np, rows)
     assert sum(compared) <= len(rows) // 50
+
+
+def test_the_shortlist_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first rows no number of rows makes TensorFlow trace the formula again."""
+    traced, schedule = [], module.schedule
+
+    def counted(xp: Any, *arguments: Any, **named: Any) -> Any:
+        traced.extend([xp] if xp is not np else [])
+        return schedule(xp, *arguments, **named)
+
+    monkeypatch.setattr(module, "schedule", counted)
+    layer, rows = lattice(7), real()
+    layer.compute(np, rows[:2])
+    once = len(traced)
+    for count in (3, 1, 16, 17, 64, 2, 400):
+        layer.compute(np, rows[:count, None])
+    assert 1 <= once == len(traced)
 
 
 @pytest.mark.parametrize("shape", [(1, 9), (5, 9), (2, 3, 9)])
