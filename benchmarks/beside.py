@@ -67,16 +67,17 @@ def _report(found: dict[tuple[str, str], tuple[Pairs, int]]) -> Report:
     rows, bars = [], []
     for (network, name), (pairs, answered) in found.items():
         ratios = [beside.p99 / alone.p99 for alone, beside in pairs]
-        alone, beside = (statistics.median(one.p99 for one in side) for side in zip(*pairs))
+        alone, beside = (
+            statistics.median(one.p99 for one in side) for side in zip(*pairs, strict=True)
+        )
         delays = f"{alone * 1e3:.1f} and {beside * 1e3:.1f} ms"
         rows.append((network, name, delays, spread(ratios), f"≤ {ASKED}", str(answered)))
         bars.append(Bar(f"{network}, {name}", statistics.median(ratios), ASKED))
     return Report(
         name="beside",
         title="Small requests beside a large one",
-        how=f"One row and 100 passes in each of {CONNECTIONS} connections, alone and while a client "
-        "repeats a large request, in turn; wrk, "
-        f"{ROUNDS} rounds of {SECONDS} s.",
+        how=f"One row and 100 passes over {CONNECTIONS} connections, alone and while another client "
+        f"repeats a large request, in turn; wrk, {ROUNDS} rounds of {SECONDS} s.",
         head=("network", "beside", "p99 alone and beside", "ratio", "asked", "large answers"),
         rows=tuple(rows),
         figures={

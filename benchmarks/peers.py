@@ -203,13 +203,13 @@ def _measured(
     found = {}
     for connections in CONNECTIONS:
         load(url, other, connections, WARM_SECONDS)
-        found[name, connections] = [
-            (
-                load(mine.url + ROUTE, body, connections, SECONDS),
-                load(url, other, connections, SECONDS),
-            )
-            for _ in range(ROUNDS)
-        ]
+        pairs = []
+        for _ in range(ROUNDS):
+            with theirs.paused():
+                one = load(mine.url + ROUTE, body, connections, SECONDS)
+            with mine.paused():
+                pairs.append((one, load(url, other, connections, SECONDS)))
+        found[name, connections] = pairs
         one, two = found[name, connections][-1]
         print(name, connections, f"{one.rate:,.0f} {two.rate:,.0f}", flush=True)
     return found
@@ -243,7 +243,8 @@ def _report(found: dict[tuple[str, int], Pairs]) -> Report:
         "`tf.function` with mean and standard deviation in the graph, batch up to 64 requests "
         "where they can, and are set up as their documentation advises "
         "([configurations](../benchmarks/servers)); everyone has one worker. wrk, "
-        f"{ROUNDS} rounds of {SECONDS} s, ours and theirs in turn; after ≥ stands what is asked.",
+        f"{ROUNDS} rounds of {SECONDS} s, ours and theirs in turn, the other one paused; after ≥ "
+        "stands what is asked.",
         head=(
             "peer",
             "connections",

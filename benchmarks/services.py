@@ -39,6 +39,25 @@ class Running:
         """Bytes of memory, of all its processes."""
         return resident(self.process.pid)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Without it for a while: some services are busy even when nobody asks."""
+        everyone = _tree(self.process.pid)
+        for pid in everyone:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in everyone:
+                os.kill(pid, signal.SIGCONT)
+
+
+def _tree(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [word for task in tasks for word in task.read_text(encoding="ascii").split()]
+    return [pid, *(one for child in children for one in _tree(int(child)))]
+
 
 def resident(pid: int) -> int:
     """Bytes of memory of a process and of those it has started.

@@ -79,7 +79,7 @@ async def answered(port: int, asked: Sequence[Asked]) -> list[Any]:
 @pytest.mark.parametrize("version", [1, 3])
 @pytest.mark.claim("concurrent requests", test=600, proof=50_000)
 def test_no_answer_is_lost_or_crossed(version: int, record_property: Any, count: int) -> None:
-    """Seeded requests from 48 connections at once: each has the answer it has alone, bit for bit."""
+    """Seeded requests from 48 connections at once: each answer is that to it alone, bit for bit."""
     bundle = load(find(SETTINGS.models, SETTINGS.model, version))
     names, asked = bundle.manifest.signature.names, list(requests(bundle, count))
     with serving(f"loan-grade/{version}") as service:
