@@ -76,8 +76,8 @@ def _report(found: dict[tuple[str, str], tuple[Pairs, int]]) -> Report:
     return Report(
         name="beside",
         title="Small requests beside a large one",
-        how=f"One row and 100 passes over {CONNECTIONS} connections, alone and while another client "
-        f"repeats a large request, in turn; wrk, {ROUNDS} rounds of {SECONDS} s.",
+        how=f"One row and 100 passes over {CONNECTIONS} connections, alone and while "
+        f"another client repeats a large request, in turn; wrk, {ROUNDS} rounds of {SECONDS} s.",
         head=("network", "beside", "p99 alone and beside", "ratio", "asked", "large answers"),
         rows=tuple(rows),
         figures={
