@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from app.network.loans import lattice as module
 from app.network.loans.allowed import HYPOTHESIS_WIDTH
+from app.network.loans.amortization import schedule
 from app.network.loans.lattice import AmortizationLattice
 from app.training.data import read_table
 from app.training.layout import LOANS
@@ -97,13 +97,13 @@ def test_the_shortlist_is_long_enough_for_usual_loans(monkeypatch: pytest.Monkey
 
 def test_the_shortlist_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first rows no number of rows makes TensorFlow trace the formula again."""
-    traced, schedule = [], module.schedule
+    traced: list[Any] = []
 
     def counted(xp: Any, *arguments: Any, **named: Any) -> Any:
         traced.extend([xp] if xp is not np else [])
         return schedule(xp, *arguments, **named)
 
-    monkeypatch.setattr(module, "schedule", counted)
+    monkeypatch.setattr("app.network.loans.lattice.schedule", counted)
     layer, rows = lattice(7), real()
     layer.compute(np, rows[:2])
     once = len(traced)
