@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,23 @@ class Service:
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
         return self.process.wait(STOP_SECONDS)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something to be so."""
+    end = time.monotonic() + STOP_SECONDS
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there, and not only waits to be buried."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:

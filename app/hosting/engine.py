@@ -71,9 +71,8 @@ def _portable(error: Exception) -> Exception:
 
 
 if __name__ == "__main__":
-    # The service ends it: Ctrl-C and a manager's SIGTERM reach both, and answers are still due.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    # The service ends it: a manager's SIGTERM may reach both, and answers are still due.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         main(socket.socket(fileno=int(sys.argv[1])))
     except (EOFError, OSError):

@@ -48,6 +48,7 @@ class Batch:
     """Of each query."""
     passes: tuple[int, ...]
     seeds: tuple[int, ...]
+    firsts: tuple[int, ...]
     others: tuple[Job, ...]
 
 
@@ -68,6 +69,7 @@ def packed(jobs: Sequence[Job]) -> Batch:
         rows=tuple(len(query.features) for query in queries),
         passes=tuple(query.passes for query in queries),
         seeds=tuple(query.seed for query in queries),
+        firsts=tuple(query.first for query in queries),
         others=tuple(job for job in jobs if not isinstance(job, Statistics)),
     )
 
@@ -75,9 +77,9 @@ def packed(jobs: Sequence[Job]) -> Batch:
 def worked_off(engine: Engine, batch: Batch) -> Answers:
     """What comes of a batch."""
     queries = [
-        Statistics(Query(batch.features[start:stop], passes, seed))
-        for (start, stop), passes, seed in zip(
-            _bounds(batch.rows), batch.passes, batch.seeds, strict=True
+        Statistics(Query(batch.features[start:stop], passes, seed, first))
+        for (start, stop), passes, seed, first in zip(
+            _bounds(batch.rows), batch.passes, batch.seeds, batch.firsts, strict=True
         )
     ]
     found = results(engine, [*queries, *batch.others])

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ from app.hosting.remote import opened
 from app.main import Opened
 from app.network.bundle import load
 from app.network.catalog import find
+from app.network.inspection.archive import inspect
 from app.serving.jobs import Draws, Job, Plain, Reduction, Statistics, results
 from app.settings import Settings
 from app.values import Query, Summary
-from tests.service import ROOT, Service, serving
+from tests.service import ROOT, Service, is_alive, serving, until
 
 SETTINGS = Settings(models=ROOT / "models", version=1)
 JSON = {"Content-Type": "application/json"}
@@ -47,14 +47,6 @@ def children(pid: int) -> list[int]:
     """The processes that a process has started."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
     return [int(word) for word in text.split()]
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there, and not only waits to be buried."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except FileNotFoundError:
-        return False
 
 
 def test_its_answers_are_those_of_an_engine_at_hand() -> None:
@@ -133,7 +125,8 @@ def test_a_bundle_that_is_not_there_is_a_sentence() -> None:
 
 def grade(service: Service) -> tuple[int, str | None]:
     """Status and `Retry-After` of a request."""
-    row = json.dumps(example(load(find(SETTINGS.models, SETTINGS.model, 1)).manifest.signature))
+    folder = find(SETTINGS.models, SETTINGS.model, 1)
+    row = json.dumps(example(inspect(folder).manifest.signature))
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     connection.request("POST", "/predict", row, JSON)
     answer = connection.getresponse()
@@ -162,7 +155,4 @@ def test_an_engine_does_not_outlive_its_service() -> None:
         assert (200, None) == grade(service)
         service.process.kill()
         service.process.wait()
-        end = time.monotonic() + SECONDS
-        while is_running(engine) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert not is_running(engine)
+        until(lambda: not is_alive(engine))

@@ -6,18 +6,16 @@ import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.hostile import HOSTILE
-from tests.service import ROOT, Service, command, serving
+from tests.service import ROOT, Service, command, is_alive, serving, until
 
 READY = re.compile(r"worker (\d+) serves")
-SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +28,6 @@ def service() -> Iterator[Service]:
 def workers(service: Service) -> list[int]:
     """Process ids of all workers that ever served."""
     return [int(found) for found in READY.findall(service.written())]
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def answer(service: Service) -> dict[str, object]:

@@ -11,6 +11,9 @@ from app.serving.jobs import Draws, Job, Plain, Reduction, Statistics, results
 from app.uncertainty.decomposition import summarise
 from app.values import Floats, Query, Summary
 
+RANGES = ((1, 9), (0, 2**53), (0, 3))
+"""Of passes, seeds, and the passes that queries begin with."""
+
 
 class Noisy:
     """An engine whose answers tell rows, passes and seeds apart."""
@@ -21,7 +24,9 @@ class Noisy:
 
     def draws(self, query: Query) -> Floats:
         """Rows' shares after noise."""
-        noise = np.random.default_rng(query.seed).uniform(0.1, 1, (query.passes, 1, 3))
+        noise = np.random.default_rng([query.seed, query.first]).uniform(
+            0.1, 1, (query.passes, 1, 3)
+        )
         raw = query.features + noise
         drawn: Floats = raw / raw.sum(axis=-1, keepdims=True)
         return drawn
@@ -37,7 +42,8 @@ def jobs(random: np.random.Generator) -> list[Job]:
     found: list[Job] = []
     for kind in random.integers(0, 4, random.integers(1, 8)):
         rows = random.uniform(0, 1, (random.integers(1, 5), 3))
-        query = Query(rows, int(random.integers(1, 9)), int(random.integers(2**53)))
+        passes, seed, first = (int(random.integers(low, high)) for low, high in RANGES)
+        query = Query(rows, passes, seed, first)
         made = (Plain(rows), Statistics(query), Draws(query), Reduction(engine.draws(query)))
         found.append(made[kind])
     return found

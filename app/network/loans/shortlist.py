@@ -2,7 +2,8 @@
 
 XLA makes one loop of the hundred operations of a score, and holds no lock of Python's meanwhile.
 It may round otherwise than NumPy, so that what it says is no answer: only which hypotheses cannot
-be among the best, by a margin far above any rounding.
+be among the best, by a margin far above that of rounding. What jumps at a limit gets slack (see
+`explanations`); instalments are rounded up alike unless one is within 1e-9 of a cent of the next.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """MLServer: adaptive batching, see `model-settings.json`; no worker processes, `settings.json`.
 
-Its documentation says that worker processes cost more than they bring for light models; with them
-it was slower here.
+Its worker processes are for models that would block the server; one is all that is compared here.
 """
 
 from typing import Any
