@@ -75,8 +75,8 @@ class Stacked:
         """Which rows, and which of their blocks; all of them, or some of one row."""
         step = max(1, self._blocks // length)
         for start in range(0, rows, step):
-            for first in range(0, length, self._blocks if step == 1 else length):
-                yield slice(start, start + step), slice(first, first + max(self._blocks, length))
+            for first in range(0, length, self._blocks):
+                yield slice(start, start + step), slice(first, first + self._blocks)
 
     def _by_rows(self, rows: Floats, steps: list[Step] | tuple[Step, ...], kept: set[int]) -> Slots:
         """Some slots `(N, 1, 1, …)` after steps in which all passes are alike."""
