@@ -48,6 +48,8 @@ ASKED = {
 }
 THREADS = 2
 """Cores of the machine, for the arithmetic rate."""
+SETTLED_SECONDS = 0.3
+"""After a matrix product on all cores, whose threads look for more work for a while."""
 SIDE = 2_048
 """Of the matrices whose product tells the machine's rate."""
 
@@ -171,8 +173,14 @@ def _rates(engine: Engine, rows: Floats) -> list[tuple[float, float]]:
         with threadpool_limits(limits=THREADS, user_api="blas"):
             return matrix @ matrix
 
-    pairs = _pairs(product, _ours(engine), rows, 100)
-    return [(SIDE**3 / theirs, work / own) for theirs, own in pairs]
+    def rates() -> tuple[float, float]:
+        peak = SIDE**3 / _seconds(product, rows, 100)
+        time.sleep(SETTLED_SECONDS)
+        return peak, work / _seconds(ours, rows, 100)
+
+    ours = _ours(engine)
+    ours(rows, 100)
+    return [rates() for _ in range(ROUNDS)]
 
 
 def _report(

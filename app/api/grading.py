@@ -21,7 +21,7 @@ from app.api.rows import RowReader, example
 from app.api.schema import schema
 from app.api.spelling import AUTO
 from app.errors import Fault, InvalidInput
-from app.serving.batcher import Client
+from app.serving.client import Client
 from app.serving.predictor import Predictor
 from app.settings import Settings
 from app.values import MAX_SEED, Calibration, Identity, Signature
@@ -67,7 +67,7 @@ def grading(
         options: Annotated[plain_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
         client = _client(request, options)
-        rows, many = reader.read(await body_of(request))
+        rows, many = await reader.read_in_turns(await body_of(request))
         graded = await predictor.grade(rows, client)
         return await _json(partial(answers.of_graded, graded), len(rows), many)
 
@@ -88,7 +88,7 @@ def grading(
             # Under overload most are refused, and should not cost those who are answered.
             most = max(1, settings.max_work // asked.least_passes)
             predictor.admit(min(_rows_at_least(body), most), asked.least_passes, client)
-        rows, many = reader.read(body)
+        rows, many = await reader.read_in_turns(body)
         _check_work(asked, len(rows), len(signature.classes), settings.max_work)
         doubted = await predictor.doubt(
             Passes(rows, asked.most_passes, _seed(asked.seed)),
@@ -134,12 +134,15 @@ async def _json(
     answered: Callable[[range], list[dict[str, Any]]], rows: int, many: bool
 ) -> Response:
     """The answers of all rows; between some of them the event loop may look after others."""
-    found = answered(range(min(rows, ROWS_AT_A_TIME)))
-    for start in range(ROWS_AT_A_TIME, rows, ROWS_AT_A_TIME):
-        await asyncio.sleep(0)
-        found += answered(range(start, min(rows, start + ROWS_AT_A_TIME)))
-    content = {"predictions": found} if many else found[0]
-    return Response(to_json(content), media_type=MEDIA_TYPE)
+    if not many:
+        return Response(to_json(answered(range(1))[0]), media_type=MEDIA_TYPE)
+    written = []
+    for start in range(0, rows, ROWS_AT_A_TIME):
+        if start:
+            await asyncio.sleep(0)
+        part = answered(range(start, min(rows, start + ROWS_AT_A_TIME)))
+        written.append(to_json(part)[1:-1])
+    return Response(b'{"predictions":[%b]}' % b",".join(written), media_type=MEDIA_TYPE)
 
 
 def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

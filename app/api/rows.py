@@ -1,5 +1,6 @@
 """Rows in JSON: the request models a signature implies, and how bytes become an array."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -13,12 +14,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     create_model,
 )
 from pydantic_core import PydanticCustomError, from_json
 
 from app.api.duplicates import duplicate
+from app.api.parts import parts
 from app.api.problems import MOST_FAULTS, Refusal, faults_of
 from app.errors import Fault, InvalidInput
 from app.values import Feature, Floats, Signature
@@ -43,6 +46,7 @@ class RowReader:
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
         rows = Annotated[list[self.row], Field(min_length=1, max_length=most_rows)]  # type: ignore[name-defined]
         self.rows: type[BaseModel] = create_model("Rows", __config__=STRICT, instances=(rows, ...))
+        self._part = TypeAdapter(list[self.row])  # type: ignore[name-defined]
 
     def read(self, body: bytes) -> tuple[Floats, bool]:
         """Rows `(N, F)`, NaN where a nullable value is null, and whether they came as a list.
@@ -57,9 +61,32 @@ class RowReader:
         except ValidationError as error:
             raise InvalidInput(self._faults(error)) from None
         self._refuse_duplicates(body, len(rows), many)
-        values = [list(row.__dict__.values()) for row in rows]
-        # Adding 0 makes 0.0 of -0.0.
-        return np.array(values, dtype=np.float64) + 0.0, many
+        return _array(rows), many
+
+    async def read_in_turns(self, body: bytes) -> tuple[Floats, bool]:
+        """As `read`; between the parts of a long list others have their turn."""
+        # Members of more rows than are allowed are not worth validating, see `_is_list`.
+        listed = [] if self._is_crowded(body) else parts(body)
+        found = []
+        for part in listed:
+            rows = self._plain_rows(part)
+            if rows is None:
+                break
+            found.append(rows)
+            await asyncio.sleep(0)
+        if listed and len(found) == len(listed):
+            return np.concatenate(found), True
+        return self.read(body)
+
+    def _plain_rows(self, part: bytes) -> Floats | None:
+        """The rows `(n, F)` of a list in JSON, or None where something may be wrong with them."""
+        try:
+            rows = self._part.validate_json(part)
+        except ValidationError:
+            return None
+        # Another number of colons than of members: see `_refuse_duplicates`.
+        plain = part.count(b":") == len(rows) * len(self._signature.features)
+        return _array(rows) if plain else None
 
     def _validated(self, body: bytes, many: bool) -> list[BaseModel]:
         if many:
@@ -74,13 +101,16 @@ class RowReader:
             Refusal: 400, the body is not JSON.
             InvalidInput: more members than rows can have; they are not worth validating.
         """
-        most = self._most_rows * len(self._signature.features) + 1
-        if body.count(b":") > most:
+        if self._is_crowded(body):
             self._refuse_crowd(body)
         if b"\\u" not in body:
             return LISTED.search(body) is not None
         content = _parsed(body)
         return isinstance(content, dict) and INSTANCES in content
+
+    def _is_crowded(self, body: bytes) -> bool:
+        """Whether a body has more members than rows can have."""
+        return body.count(b":") > self._most_rows * len(self._signature.features) + 1
 
     def _refuse_crowd(self, body: bytes) -> None:
         """Say what is unknown in a body of far too many members, without validating them all."""
@@ -112,6 +142,13 @@ class RowReader:
         members = rows * len(self._signature.features) + many
         if body.count(b":") != members and (found := duplicate(body)) is not None:
             raise InvalidInput([Fault(found, "is given more than once")])
+
+
+def _array(rows: list[BaseModel]) -> Floats:
+    """The values `(N, F)` of validated rows."""
+    values = [list(row.__dict__.values()) for row in rows]
+    # Adding 0 makes 0.0 of -0.0.
+    return np.array(values, dtype=np.float64) + 0.0
 
 
 def annotation(feature: Feature) -> Any:

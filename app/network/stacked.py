@@ -42,7 +42,8 @@ class Stacked:
         self._blocks = max(1, CHUNK_NUMBERS // PASSES // max(step.units for step in self._each))
         self._rows = max(1, ONCE_NUMBERS // max(step.units for step in plan.steps))
         self._work = PASSES * sum(_multiplications(step) for step in self._each)
-        self._threads = ThreadPoolExecutor(threads, "dubito-chunks") if threads > 1 else None
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "dubito-chunks") if threads > 1 else None
 
     @classmethod
     def of(cls, plan: Plan, threads: int = 1) -> "Stacked | None":
@@ -62,13 +63,18 @@ class Stacked:
         rows, length = len(blocks.rows), blocks.length
         found = np.empty((rows, length, PASSES, self._plan.classes), self._plan.result_dtype)
 
-        def run(chunk: tuple[slice, slice]) -> None:
-            found[chunk] = self._run(once, blocks, *chunk)
+        def run(chunks: list[tuple[slice, slice]]) -> None:
+            for chunk in chunks:
+                found[chunk] = self._run(once, blocks, *chunk)
 
-        shared = self._threads is not None and self._work * rows * length >= SHARED
-        each = self._threads.map if self._threads is not None and shared else map
-        for _ in each(run, self._chunks(rows, length)):
-            pass
+        chunks = list(self._chunks(rows, length))
+        if self._pool is not None and self._work * rows * length >= SHARED:
+            # A long part for each thread: taking chunk after chunk they would wait for each other.
+            share = -(-len(chunks) // self._threads)
+            parts = (chunks[at : at + share] for at in range(0, len(chunks), share))
+            list(self._pool.map(run, parts))
+        else:
+            run(chunks)
         return found.reshape(rows, length * PASSES, -1)
 
     def _chunks(self, rows: int, length: int) -> Iterator[tuple[slice, slice]]:

@@ -1,19 +1,20 @@
 """The batcher: gathers what is waiting while one batch computes, and never waits when idle.
 
-Small jobs stand in one lane and pieces of large ones in another. A batch takes from both, so that a
-large request costs the small ones beside it no more than its piece.
+Small jobs stand in one lane and large ones in another. A batch takes a slice of the first large one
+and as many small ones as it may, so that a large request costs those beside it one slice.
 """
 
 import asyncio
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
+from app.serving.client import PATIENT, Client
+from app.serving.lane import Cut, Lane, Piece, Waiting, whole
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -21,12 +22,23 @@ Result = TypeVar("Result")
 LONGEST_RETRY = 60
 """Seconds; a client is never told to stay away for longer."""
 LEAST_SHARE = 16
-"""However slow it goes, a batch may have this part of its most."""
+"""However slow it goes, a batch or a slice may have this part of its most."""
 MARGIN = 0.7
 """Share of the time to a deadline that may be planned with: an answer that comes too late has cost
 as much as one in time, and under overload every queue is as long as may be planned."""
 MEMORY = 0.2
 """Weight of the last batch in the measured rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handling(Generic[Job, Result]):
+    """What a batcher must know of its jobs."""
+
+    work: Callable[[Job], int]
+    """Rows × passes."""
+    cut: Cut[Job]
+    joined: Callable[[Job, list[Result]], Result]
+    """A job's result, from those of the parts it was cut into, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,73 +51,10 @@ class Limits:
     """Most work waiting; a job beyond it is refused."""
     seconds: float = math.inf
     """About how long a batch may take, at the measured rate."""
-
-
-def staying() -> bool:
-    """Whether a client has gone that cannot go."""
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who waits for an answer."""
-
-    deadline: float = math.inf
-    """When the answer is of no use any more, by the event loop's clock."""
-    gone: Callable[[], bool] = staying
-    """Asked by the event loop's thread: whether nobody waits any more."""
-
-
-PATIENT = Client()
-"""Waits for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Job, Result]):
-    job: Job
-    work: int
-    client: Client
-    answer: "asyncio.Future[Result]"
-
-    def fail(self, error: BaseException) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-
-class _Lane(Generic[Job, Result]):
-    """Jobs in order, and their work."""
-
-    def __init__(self) -> None:
-        self.waiting: deque[_Waiting[Job, Result]] = deque()
-        self.work = 0
-
-    def append(self, one: _Waiting[Job, Result]) -> None:
-        self.waiting.append(one)
-        self.work += one.work
-
-    def take(self, most: int) -> Iterator[_Waiting[Job, Result]]:
-        """Yield jobs of so much work together, or one that is more; none nobody waits for."""
-        total = 0
-        while self.waiting and (not total or total + self.waiting[0].work <= most):
-            one = self.waiting.popleft()
-            self.work -= one.work
-            if _is_wanted(one):
-                total += one.work
-                yield one
-
-    def sweep(self) -> None:
-        """Let go of what nobody waits for."""
-        self.waiting = deque(one for one in self.waiting if _is_wanted(one))
-        self.work = sum(one.work for one in self.waiting)
-
-
-def _is_wanted(one: _Waiting[Job, Result]) -> bool:
-    """Whether somebody waits still; if not, what waits is ended."""
-    if one.client.gone():
-        one.fail(Abandoned())
-    elif one.client.deadline < asyncio.get_running_loop().time():
-        one.fail(DeadlinePassed())
-    return not one.answer.done()
+    slice: float = math.inf
+    """Most work of a slice; a job of more is large."""
+    slice_seconds: float = math.inf
+    """About how long a slice may take, at the measured rate."""
 
 
 class Batcher(Generic[Job, Result]):
@@ -114,21 +63,15 @@ class Batcher(Generic[Job, Result]):
     def __init__(
         self,
         run: "Callable[[Sequence[Job]], asyncio.Future[Any]]",
-        work: Callable[[Job], int],
+        handling: Handling[Job, Result],
         limits: Limits,
     ) -> None:
-        """Take the jobs' runner and their measure.
-
-        Args:
-            run: begins a batch, whose results come in the jobs' order.
-            work: rows × passes of a job.
-            limits: how much at a time.
-        """
+        """Take what begins a batch, whose results come in the jobs' order."""
         self._run = run
-        self._work = work
+        self._handling = handling
         self._limits = limits
-        self._small = _Lane[Job, Result]()
-        self._large = _Lane[Job, Result]()
+        self._small = Lane[Job, Result](handling.work, whole)
+        self._large = Lane[Job, Result](handling.work, handling.cut)
         self._rate = 0.0
         self._computing = 0
         self._since = 0.0
@@ -154,23 +97,19 @@ class Batcher(Generic[Job, Result]):
             Abandoned: the client has gone, and nothing was computed.
         """
         if not accepted:
-            self.admit(self._work(job), client)
+            self.admit(self._handling.work(job), client)
         return await self.put(job, client)
 
-    def put(
-        self, job: Job, client: Client = PATIENT, *, large: bool = False
-    ) -> "asyncio.Future[Result]":
-        """Queue a job of an admitted request; `large` says that it is a piece of a large one."""
-        loop = asyncio.get_running_loop()
-        waiting: _Waiting[Job, Result] = _Waiting(
-            job, self._work(job), client, loop.create_future()
-        )
-        (self._large if large else self._small).append(waiting)
+    def put(self, job: Job, client: Client = PATIENT) -> "asyncio.Future[Result]":
+        """Queue a job of an admitted request; its result comes as `submit` says."""
+        work, answer = self._handling.work(job), asyncio.get_running_loop().create_future()
+        lane = self._large if work > self._slice else self._small
+        lane.append(Waiting(job, job, work, client, answer))
         if not self._computing:
             self._start()
-        return waiting.answer
+        return answer
 
-    def admit(self, work: int, client: Client, *, large: bool = False) -> None:
+    def admit(self, work: int, client: Client) -> None:
         """Refuse what the queue cannot hold, or what could not be ready in time.
 
         Raises:
@@ -182,19 +121,20 @@ class Batcher(Generic[Job, Result]):
             self._large.sweep()
             if self.backlog and self.backlog + work > self._limits.queue:
                 raise Overloaded(self._retry_after())
-        if work > self.affordable(client, large=large):
+        if work > self.affordable(work, client):
             raise Late(self._retry_after())
 
-    def affordable(self, client: Client, *, large: bool = False) -> float:
-        """Work that is safely done by the client's deadline, at the measured rate."""
+    def affordable(self, work: int, client: Client) -> float:
+        """How much of some work is safely done by the client's deadline, at the measured rate."""
         if not self._rate or client.deadline == math.inf:
             return math.inf
         now = asyncio.get_running_loop().time()
         under_way = self._computing - (time.perf_counter() - self._since) * self._rate
         ahead = max(0.0, under_way) if self._computing else 0.0
-        # Beside large requests, small ones have half of every batch.
-        ahead += self.backlog if large else self._small.work
-        share = 2 if self._large.work and not large else 1
+        is_large = work > self._slice
+        ahead += self.backlog if is_large else self._small.work
+        beside = self._large.work and not is_large
+        share = 1 + self._slice / (self._budget / 2) if beside else 1
         return MARGIN * (client.deadline - now) * self._rate / share - ahead
 
     @property
@@ -203,31 +143,36 @@ class Batcher(Generic[Job, Result]):
         return self._small.work + self._large.work
 
     @property
-    def _budget(self) -> int:
+    def _budget(self) -> float:
         """Work of a batch."""
-        most, seconds = self._limits.batch, self._limits.seconds
-        return most if seconds == math.inf else self._in(seconds, most)
+        return self._in(self._limits.seconds, self._limits.batch)
 
-    def _in(self, seconds: float, most: int) -> int:
-        return int(min(most, max(self._rate * seconds, most / LEAST_SHARE)))
+    @property
+    def _slice(self) -> float:
+        """Work of a slice."""
+        return self._in(self._limits.slice_seconds, self._limits.slice)
+
+    def _in(self, seconds: float, most: float) -> float:
+        """Work that is done in so many seconds."""
+        if seconds == math.inf or not self._rate:
+            return most
+        return min(most, max(self._rate * seconds, most / LEAST_SHARE))
 
     def _start(self) -> None:
         batch = self._take()
-        self._computing = sum(one.work for one in batch)
+        self._computing = sum(piece.work for piece in batch)
         if batch:
             self._since = time.perf_counter()
-            self._run([one.job for one in batch]).add_done_callback(partial(self._finish, batch))
+            done = self._run([piece.job for piece in batch])
+            done.add_done_callback(partial(self._finish, batch))
 
-    def _take(self) -> list[_Waiting[Job, Result]]:
+    def _take(self) -> list[Piece[Job, Result]]:
         """The next batch, without those nobody waits for."""
-        budget = self._budget
-        batch = list(self._large.take(budget // 2 if self._small.waiting else budget))
-        if self._small.waiting:
-            batch += self._small.take(budget // 2 if batch else budget)
-        return batch
+        large = list(self._large.take(int(self._slice))) if self._large.work else []
+        return [*large, *self._small.take(int(self._budget / (2 if large else 1)))]
 
     def _finish(
-        self, batch: list[_Waiting[Job, Result]], done: "asyncio.Future[Sequence[Result]]"
+        self, batch: list[Piece[Job, Result]], done: "asyncio.Future[Sequence[Result]]"
     ) -> None:
         """Hand over what came of a batch."""
         rate = self._computing / max(time.perf_counter() - self._since, 1e-9)
@@ -235,14 +180,23 @@ class Batcher(Generic[Job, Result]):
         # First of all the worker gets its next batch: it need not wait while answers are sent.
         self._start()
         error = _error_of(done, len(batch))
-        late = asyncio.get_running_loop().time()
-        for at, one in enumerate(batch):
+        now = asyncio.get_running_loop().time()
+        for at, piece in enumerate(batch):
             if error is not None:
-                one.fail(error)
-            elif one.client.deadline < late:
-                one.fail(DeadlinePassed())
-            elif not one.answer.done():
-                one.answer.set_result(done.result()[at])
+                piece.owner.fail(error)
+            elif piece.owner.client.deadline < now:
+                piece.owner.fail(DeadlinePassed())
+            else:
+                self._hand_over(piece, done.result()[at])
+
+    def _hand_over(self, piece: Piece[Job, Result], result: Result) -> None:
+        """Keep the result of a piece, or answer with that of the last."""
+        one = piece.owner
+        if one.parts or not piece.is_last:
+            one.parts.append(result)
+        if piece.is_last and not one.answer.done():
+            parts = one.parts
+            one.answer.set_result(self._handling.joined(one.job, parts) if parts else result)
 
     def _retry_after(self) -> int:
         """Seconds until what waits is done, at the measured rate."""

@@ -1,7 +1,7 @@
 """Jobs: what a batch is made of, and how an engine works them off."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,8 @@ from app.values import Floats, Query, Summary
 
 BLOCK = 50
 """Passes that are computed at least."""
+DRAWS_OF_A_PASS = 4
+"""Draws whose reduction takes as long as a pass."""
 
 
 class Engine(Protocol):
@@ -62,8 +64,57 @@ def work_of(job: Job) -> int:
     if isinstance(job, Plain):
         return len(job.rows) * BLOCK
     if isinstance(job, Reduction):
-        return BLOCK
+        return max(BLOCK, len(job.draws) // DRAWS_OF_A_PASS)
     return len(job.query.features) * max(job.query.passes, BLOCK)
+
+
+def cut(job: Job, most: int) -> tuple[Job, Job | None]:
+    """A job's first part, of so much work or else of one row or block, and its rest, if any.
+
+    It is cut by rows; where the draws of one row are asked for, by passes.
+    """
+    if isinstance(job, Reduction):
+        return job, None
+    if isinstance(job, Plain):
+        rows = max(1, most // BLOCK)
+        return (
+            (Plain(job.rows[:rows]), Plain(job.rows[rows:]))
+            if rows < len(job.rows)
+            else (job, None)
+        )
+    query, kind = job.query, type(job)
+    if isinstance(job, Draws) and len(query.features) == 1:
+        passes = max(1, most // BLOCK) * BLOCK
+        if passes >= query.passes:
+            return job, None
+        later = replace(query, first=query.first + passes, passes=query.passes - passes)
+        return Draws(replace(query, passes=passes)), Draws(later)
+    rows = max(1, most // max(query.passes, BLOCK))
+    if rows >= len(query.features):
+        return job, None
+    parts = query.features[:rows], query.features[rows:]
+    first, rest = (kind(replace(query, features=part)) for part in parts)
+    return first, rest
+
+
+def joined(job: Job, parts: list[Any]) -> Any:
+    """A job's result, from those of its parts."""
+    if isinstance(job, Statistics):
+        return Summary.joined(parts)
+    return _drawn(job.query, parts) if isinstance(job, Draws) else np.concatenate(parts)
+
+
+def _drawn(query: Query, parts: list[Floats]) -> Floats:
+    """Draws `(T, N, C)` from those of rows, the last of which may have come by passes."""
+    found = np.empty((query.passes, len(query.features), parts[0].shape[-1]))
+    row = passed = 0
+    for part in parts:
+        passes, rows, _ = part.shape
+        found[passed : passed + passes, row : row + rows] = part
+        passed += passes
+        if passed == query.passes:
+            row, passed = row + rows, 0
+    return found
 
 
 def results(engine: Engine, jobs: Sequence[Job]) -> list[Any]:

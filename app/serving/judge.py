@@ -1,7 +1,7 @@
 """The judge: what a calibrated bundle adds to its statistics, prediction sets and decisions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,6 +35,19 @@ class Judged:
     """Whether each row had as many passes as the calibration; else nothing is promised."""
     decisions: list[Decision]
     """For each row."""
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Judged]") -> "Judged":
+        """What one request's rows were found to be, part by part."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        return cls(
+            first.asked,
+            replace(first.found, sets=np.concatenate([part.found.sets for part in parts])),
+            [enough for part in parts for enough in part.enough],
+            [decision for part in parts for decision in part.decisions],
+        )
 
 
 class Judge:

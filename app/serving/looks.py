@@ -36,7 +36,7 @@ class Look:
             np.concatenate([part.half_widths for part in parts]),
         )
 
-    def where(self, rows: Indices | NDArray[np.bool_]) -> "Look":
+    def where(self, rows: Indices | NDArray[np.bool_] | slice) -> "Look":
         """The rows of a selection, in its order."""
         chosen = Summary(*(getattr(self.summary, one.name)[rows] for one in fields(Summary)))
         return Look(chosen, self.passes[rows], self.half_widths[rows])

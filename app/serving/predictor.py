@@ -2,15 +2,25 @@
 
 import asyncio
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from app.errors import NetworkError
-from app.serving.batcher import PATIENT, Batcher, Client, Limits
+from app.serving.batcher import Batcher, Handling, Limits
+from app.serving.client import PATIENT, Client
 from app.serving.compute import Compute
-from app.serving.jobs import BLOCK, Draws, Job, Plain, Reduction, Statistics, work_of
+from app.serving.jobs import (
+    BLOCK,
+    Draws,
+    Job,
+    Plain,
+    Reduction,
+    Statistics,
+    cut,
+    joined,
+    work_of,
+)
 from app.serving.judge import Asked, Judge, Judged
 from app.serving.looks import Look, look_until
 from app.uncertainty.decomposition import summarise
@@ -20,11 +30,15 @@ from app.values import Floats, Indices, Notice, Query, Signature, Summary
 BATCH_WORK = 25_600
 """Most rows × passes of a batch: more does not fill the arithmetic any better."""
 BATCH_SECONDS = 0.008
-"""About how long a batch may take, which is what a small request may have to wait for."""
-PIECE = 3_200
-"""Rows × passes from which on a request is cut into pieces of so many."""
-ROWS_OF_A_PIECE = PIECE // BLOCK
-"""Rows of a piece that is not drawn."""
+"""About how long a batch may take."""
+SLICE_WORK = 6_400
+"""Most rows × passes of a slice of a large request."""
+SLICE_SECONDS = 0.002
+"""About how long a slice may take, which is what a small request may have to wait for."""
+LONG = 3_200
+"""Passes from which on one row is a large request, which is cut by passes."""
+ROWS_AT_A_TIME = 64
+"""Rows that are judged before others have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +90,9 @@ class Predictor:
         self._compute = compute
         self._guard = Guard(signature)
         self._judge = judge
-        limits = Limits(BATCH_WORK, queue, BATCH_SECONDS)
-        self._batcher = Batcher[Job, Any](compute.submit, work_of, limits)
+        limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, SLICE_WORK, SLICE_SECONDS)
+        handling: Handling[Job, Any] = Handling(work_of, cut, joined)
+        self._batcher = Batcher[Job, Any](compute.submit, handling, limits)
 
     def admit(self, rows: int, passes: int, client: Client) -> None:
         """While others wait, refuse what is sure to be refused, before more is known of it.
@@ -86,8 +101,7 @@ class Predictor:
             Overloaded: the queue is full, or the client's deadline cannot be met.
         """
         if self._batcher.backlog:
-            work = rows * max(passes, BLOCK)
-            self._batcher.admit(work, client, large=work > PIECE)
+            self._batcher.admit(rows * max(passes, BLOCK), client)
 
     async def grade(self, rows: Floats, client: Client = PATIENT) -> Graded:
         """The deterministic answer for rows `(N, F)`.
@@ -98,18 +112,9 @@ class Predictor:
             Abandoned: the client has gone.
             NetworkError: the network's answer is no number.
         """
-        probabilities = await self._plain(rows, client)
-        return Graded(_finite(probabilities), self._guard.notices(rows))
-
-    async def _plain(self, rows: Floats, client: Client) -> Floats:
-        if len(rows) <= ROWS_OF_A_PIECE:
-            whole: Floats = await self._batcher.submit(Plain(rows), client)
-            return whole
-        self._batcher.admit(work_of(Plain(rows)), client, large=True)
-        starts = range(0, len(rows), ROWS_OF_A_PIECE)
-        parts = (Plain(rows[start : start + ROWS_OF_A_PIECE]) for start in starts)
-        put = partial(self._batcher.put, client=client, large=True)
-        return np.concatenate(await asyncio.gather(*map(put, parts)))
+        probabilities = await self._batcher.submit(Plain(rows), client)
+        notices, _ = await self._judged(rows, None, None)
+        return Graded(_finite(probabilities), notices)
 
     async def doubt(
         self,
@@ -140,18 +145,32 @@ class Predictor:
         wanted = query.passes
         if degrade:
             query = self._affordable(query, client)
-        found = self._guard.notices(query.features)
         look, draws = await self._looked(query, client, tolerance, keep_draws)
-        judged = None
-        if self._judge is not None:
-            asked = asked or self._judge.usual
-            judged = self._judge.judge(query.features, look, found, asked)
-        return Doubted(query, look, tolerance, draws, found, judged, wanted)
+        notices, judged = await self._judged(query.features, look, asked)
+        return Doubted(query, look, tolerance, draws, notices, judged, wanted)
+
+    async def _judged(
+        self, rows: Floats, look: Look | None, asked: Asked | None
+    ) -> tuple[list[list[Notice]], Judged | None]:
+        """What is to be known of rows beside statistics; others have their turn in between."""
+        notices, judged = list[list[Notice]](), list[Judged]()
+        for start in range(0, len(rows), ROWS_AT_A_TIME):
+            if start:
+                await asyncio.sleep(0)
+            part = slice(start, start + ROWS_AT_A_TIME)
+            found = self._guard.notices(rows[part])
+            notices += found
+            if self._judge is not None and look is not None:
+                seen = look if len(rows) <= ROWS_AT_A_TIME else look.where(part)
+                judged.append(
+                    self._judge.judge(rows[part], seen, found, asked or self._judge.usual)
+                )
+        return notices, Judged.joined(judged) if judged else None
 
     def _affordable(self, query: Query, client: Client) -> Query:
         """A query with as many of its passes as can be made in time, or as it is."""
         work = work_of(Statistics(query))
-        affordable = self._batcher.affordable(client, large=work > PIECE)
+        affordable = self._batcher.affordable(work, client)
         if work <= affordable:
             return query
         passes = int(affordable / len(query.features)) // BLOCK * BLOCK
@@ -176,46 +195,23 @@ class Predictor:
         return Look.of(summarise(draws), query.passes), draws
 
     async def _summary(self, query: Query, client: Client, *, accepted: bool) -> Summary:
-        work = work_of(Statistics(query))
-        if work <= PIECE:
-            job = Statistics(query)
-            summary: Summary = await self._batcher.submit(job, client, accepted=accepted)
-        else:
+        if query.passes > LONG:
             if not accepted:
-                self._batcher.admit(work, client, large=True)
-            summary = await self._in_pieces(query, client)
+                self._batcher.admit(work_of(Statistics(query)), client)
+            rows = (Draws(replace(query, features=row[None])) for row in query.features)
+            queued = [self._batcher.put(row, client) for row in rows]
+            summary = Summary.joined(
+                await asyncio.gather(*(self._long(draws, client) for draws in queued))
+            )
+        else:
+            summary = await self._batcher.submit(Statistics(query), client, accepted=accepted)
         _finite(summary.mean)
         return summary
 
-    async def _in_pieces(self, query: Query, client: Client) -> Summary:
-        """A large query, cut by rows, and by passes where one row is too large already."""
-        if query.passes > PIECE:
-            rows = (replace(query, features=row[None]) for row in query.features)
-            queued = [self._queued(row, client) for row in rows]
-            return Summary.joined(
-                await asyncio.gather(*(self._long(one, client) for one in queued))
-            )
-        step = PIECE // max(query.passes, BLOCK)
-        parts = (
-            replace(query, features=query.features[start : start + step])
-            for start in range(0, len(query.features), step)
-        )
-        put = partial(self._batcher.put, client=client, large=True)
-        return Summary.joined(await asyncio.gather(*[put(Statistics(part)) for part in parts]))
-
-    def _queued(self, query: Query, client: Client) -> "list[asyncio.Future[Floats]]":
-        """The draws to come of one row with more passes than a piece."""
-        step = PIECE // BLOCK * BLOCK
-        parts = (
-            replace(query, first=first, passes=min(step, query.passes - first))
-            for first in range(0, query.passes, step)
-        )
-        return [self._batcher.put(Draws(part), client, large=True) for part in parts]
-
-    async def _long(self, queued: "list[asyncio.Future[Floats]]", client: Client) -> Summary:
-        """The statistics of one row whose draws come in order."""
-        draws = np.concatenate(await asyncio.gather(*queued))
-        found: Summary = await self._batcher.put(Reduction(draws), client, large=True)
+    async def _long(self, queued: "asyncio.Future[Floats]", client: Client) -> Summary:
+        """The statistics of one row of an admitted request, whose passes are no single piece."""
+        reduction = Reduction(await queued)
+        found: Summary = await self._batcher.submit(reduction, client, accepted=True)
         return found
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The batcher: what waits is gathered while one batch computes, and nothing is crossed."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
-from app.serving.batcher import LONGEST_RETRY, Batcher, Client, Limits
+from app.serving.batcher import LONGEST_RETRY, Batcher, Handling, Limits
+from app.serving.client import Client
 
 Squares = Batcher[int, int]
 PATIENCE = 5
@@ -55,12 +57,22 @@ def batcher(
     *,
     batch: int = 100,
     queue: int = 1000,
+    most_of_a_slice: float = math.inf,
     work: Callable[[int], int] = lambda job: 1,
 ) -> Squares:
     def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
         return asyncio.get_running_loop().run_in_executor(thread, worker, jobs)
 
-    return Squares(elsewhere, work, Limits(batch, queue))
+    limits = Limits(batch, queue, slice=most_of_a_slice)
+    return Squares(elsewhere, Handling(work, cut, joined), limits)
+
+
+def cut(job: int, most: int) -> tuple[int, int | None]:
+    return min(job, most), job - most if job > most else None
+
+
+def joined(job: int, parts: list[int]) -> int:
+    return sum(parts)
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -403,19 +415,38 @@ def test_a_deadline_that_cannot_be_met_is_refused(
     assert 100 == run(refused())
 
 
-def test_pieces_of_large_requests_do_not_hold_up_small_ones(
+def test_slices_of_large_jobs_do_not_hold_up_small_ones(
     worker: Worker, thread: ThreadPoolExecutor
 ) -> None:
-    """A batch takes from both lanes, half of it each; none waits for all of the other."""
+    """A batch takes a slice of the first large job, and small ones for the other half of it."""
 
-    async def mixed() -> None:
-        squares = batcher(worker, thread, batch=4)
-        tasks = await waiting(squares, worker, [1])
-        pieces = [squares.put(job, large=True) for job in range(100, 106)]
-        tasks += [asyncio.create_task(squares.submit(job)) for job in range(2, 6)]
-        await asyncio.sleep(0)
+    async def mixed() -> list[int]:
+        squares = batcher(worker, thread, batch=4, most_of_a_slice=2, work=int)
+        tasks = await waiting(squares, worker, [1, 5, 1, 7, 1, 1, 1])
         worker.let.set()
-        await asyncio.gather(*tasks, *pieces)
+        return list(await asyncio.gather(*tasks))
 
-    run(mixed())
-    assert [[1], [100, 101, 2, 3], [102, 103, 4, 5], [104, 105]] == worker.batches
+    assert [1, 4 + 4 + 1, 1, 3 * 4 + 1, 1, 1, 1] == run(mixed())
+    assert [[1], [2, 1, 1], [2, 1, 1], [1, 1], [2], [2], [2]] == worker.batches
+
+
+def test_a_large_job_that_nobody_waits_for_is_computed_no_further(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """Of a job whose client hangs up in the midst of it no further slice is taken."""
+    gone = threading.Event()
+
+    async def left() -> list[Any]:
+        squares = batcher(worker, thread, most_of_a_slice=2, work=int)
+        worker.let.clear()
+        large = asyncio.create_task(squares.submit(100, Client(gone=gone.is_set)))
+        await asyncio.to_thread(worker.begun.wait, PATIENCE)
+        small = asyncio.create_task(squares.submit(1))
+        gone.set()
+        worker.let.set()
+        return list(await asyncio.gather(large, small, return_exceptions=True))
+
+    abandoned, one = run(left())
+    assert isinstance(abandoned, Abandoned)
+    assert 1 == one
+    assert [[2], [1]] == worker.batches
