@@ -18,12 +18,13 @@ import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
 from app.network.architecture import Architecture, build
+from app.network.arithmetic import pin_arithmetic
 from app.network.bundle import load
 from app.network.catalog import find
 from app.network.container import from_bytes
 from app.network.conversion import with_monte_carlo
 from app.network.engine import Engine
-from app.network.environment import pin_arithmetic
+from app.network.execution import engine_of
 from app.network.inspection.archive import inspect
 from app.training.data import read_table
 from app.training.layout import LOANS
@@ -92,7 +93,7 @@ def _networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
         "wide": with_monte_carlo(build(wide, rows, imputed, classes)),
     }
     folder = find(Path("models"), "loan-grade")
-    engines = {name: (model, Engine(model, THREADS)) for name, model in networks.items()}
+    engines = {name: (model, engine_of(model, THREADS)) for name, model in networks.items()}
     shipped = from_bytes(inspect(folder).network)
     return {**engines, "shipped": (shipped, load(folder, threads=THREADS).engine)}
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.network.loans.decoding import learn_book
 from app.network.loans.ratebook import RateBook
 from app.network.temperature import fold
@@ -53,9 +53,9 @@ class Grading:
             self._book,
             verbose=0,
         )
-        fold(model, temperature_of(Engine(model), self._watched, RECIPE.passes))
+        fold(model, temperature_of(engine_of(model), self._watched, RECIPE.passes))
         query = Query(self._held_out.features, RECIPE.passes, EVALUATION_SEED)
-        (summary,) = Engine(model).summarise([query])
+        (summary,) = engine_of(model).summarise([query])
         return summary.mean
 
     def lightgbm(self, seed: int) -> Floats:

@@ -52,7 +52,7 @@ def load(url: str, body: str, connections: int, seconds: int) -> Load:
 
 
 def _percentile(text: str, name: str) -> float:
-    found = re.search(rf"^\s+{name}\s+([\d.]+)(us|ms|s|m)$", text, re.MULTILINE)
+    found = re.search(rf"^\s+{name}\s+([\d.]+)(us|ms|s|m) *$", text, re.MULTILINE)
     if found is None:
         raise RuntimeError(text)
     return float(found[1]) * SECONDS[found[2]]

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, stdev
 
-from app.network.environment import pin_arithmetic
+from app.network.arithmetic import pin_arithmetic
 from app.training.data import read_table
 from app.training.layout import LOANS
 from app.values import Floats, Indices

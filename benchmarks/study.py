@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from app.network.environment import pin_arithmetic
+from app.network.arithmetic import pin_arithmetic
 from benchmarks.lessons import dropout, passes, penalties, validation
 from benchmarks.lessons.line import Line
 

@@ -17,10 +17,11 @@ import numpy as np
 
 from app.network import bundle
 from app.network.architecture import Architecture, build
+from app.network.arithmetic import pin_arithmetic
 from app.network.container import from_bytes
 from app.network.conversion import with_monte_carlo
 from app.network.engine import Engine
-from app.network.environment import pin_arithmetic
+from app.network.execution import engine_of
 from app.network.loans.features import LoanFeatures
 from app.network.mc import (
     MONTE_CARLO,
@@ -210,7 +211,7 @@ def engine(name: str) -> Engine:
     pin_arithmetic()
     if name.isdigit():
         return bundle.load(ROOT / "models" / "loan-grade" / name).engine
-    return Engine(network(name))
+    return engine_of(network(name))
 
 
 def dropped(layer: Any, inputs: Any, noise: Any) -> Any:
@@ -248,13 +249,12 @@ def given_noise(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
     The n-th call of a layer takes the n-th noise that the plan has for this layer.
     """
     waiting: dict[int, list[Any]] = defaultdict(list)
-    for call, step in enumerate(plan(model).calls):
-        normal, shape = isinstance(step.layer, MCGaussianDropout), step.noise or ()
-        drawn = (
-            normals([Run(seed, 0, passes)], call, shape)
-            if normal
-            else kept([Run(seed, 0, passes)], call, shape, step.layer.rate)
-        )
+    for step in plan(model).steps:
+        if step.call is None:
+            continue
+        key = [Run(seed, 0, passes)], step.call.ordinal, step.call.shape
+        normal = isinstance(step.layer, MCGaussianDropout)
+        drawn = normals(*key) if normal else kept(*key, step.layer.rate)
         waiting[id(step.layer)].append(drawn[at])
 
     def given(self: Any, inputs: Any, training: bool | None = None) -> Any:

@@ -57,6 +57,12 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(word) for word in text.split()]
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process is there, and not only waits to be buried."""
     try:

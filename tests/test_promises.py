@@ -11,7 +11,7 @@ from scipy.stats import binom, entropy
 from app.network import bundle
 from app.network.bundle import Bundle
 from app.network.catalog import find
-from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.network.loans.decoding import learn_book
 from app.network.loans.shifts import SWAPPED, TIMES
 from app.serving.compute import Thread
@@ -375,7 +375,7 @@ def retrained(loans: Table, fitted: Booleans, rows: Floats) -> Summary:
     filled = [18.0 if column.nullable else None for column in LOANS.features]
     book = learn_book(part.features, part.labels, len(LOANS.classes))
     model = fit(recipe, part, part, filled, len(LOANS.classes), 0, book, verbose=0)
-    (summary,) = Engine(model).summarise([Query(rows, PASSES, 0)])
+    (summary,) = engine_of(model).summarise([Query(rows, PASSES, 0)])
     return summary
 
 

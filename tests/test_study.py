@@ -10,6 +10,7 @@ import pytest
 from app.network.architecture import Architecture
 from app.network.conversion import with_monte_carlo
 from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.network.mc import MCDropout
 from app.training.data import Table
 from app.training.fit import fit
@@ -109,7 +110,7 @@ def test_a_hundred_passes_of_one_row() -> None:
 def test_requests_leave_batch_normalization_alone(count: int, record_property: Record) -> None:
     """After Monte-Carlo requests every weight of a BatchNorm network has the bits it had."""
     model = family(batch_norm=True)
-    ran = Engine(model)
+    ran = engine_of(model)
     before = [np.asarray(weight).tobytes() for weight in model.variables]
     for seed in range(count):
         ran.summarise([Query(rows(3, seed), 100, seed)])
@@ -138,7 +139,7 @@ def test_the_ordinary_prediction_over_a_hundred_rows() -> None:
     model = plain()
     features = rows(100, 12)
     expected = np.argmax(model.predict(features.astype(np.float32), verbose=0), axis=1)
-    found = engine_of(model).predict(features)
+    found = converted(model).predict(features)
     assert np.argmax(found, axis=1).tolist() == expected.tolist()
     np.testing.assert_allclose(found, called(model, features), atol=1e-6)
 
@@ -193,7 +194,7 @@ def test_dropout_before_the_output_alone_is_weaker() -> None:
         table.labels[:90] = 1 - table.labels[:90]
         # Watched on its own rows, so that the weights kept are those that know them best.
         model = fit(recipe, table, table, [None] * 9, 2, 0, verbose=0)
-        wrong = Engine(model).predict(table.features)[range(90), table.labels[:90]]
+        wrong = engine_of(model).predict(table.features)[range(90), table.labels[:90]]
         losses[placement] = -np.log(wrong).mean()
     assert losses["every"] > losses["output"] + 0.3
 
@@ -230,5 +231,5 @@ def test_early_stopping_keeps_the_best_weights() -> None:
         np.testing.assert_array_equal(kept, expected)
 
 
-def engine_of(model: Any) -> Engine:
-    return Engine(with_monte_carlo(model))
+def converted(model: Any) -> Engine:
+    return engine_of(with_monte_carlo(model))

@@ -34,6 +34,10 @@ def begun(settings: Settings) -> Iterator[EngineProcess]:
     try:
         send(line, settings)
         yield EngineProcess(process, line)
+    except BaseException:
+        # Whoever interrupts a start does not wait until the bundle is loaded.
+        process.kill()
+        raise
     finally:
         line.close()
         try:

@@ -18,6 +18,7 @@ from app.hosting.wire import Failed, Ready, receive, send, worked_off
 from app.network.bundle import load
 from app.network.catalog import find
 from app.network.engine import Engine
+from app.network.golden import warm
 from app.settings import Settings
 
 WATCHED_SECONDS = 0.0003
@@ -36,7 +37,11 @@ def main(line: socket.socket) -> None:
     # What the libraries made lasts as long as the process: the collector need not look again.
     gc.collect()
     gc.freeze()
-    send(line, Ready(bundle.manifest, bundle.environment))
+    program = bundle.engine.program
+    portable = program if program is not None and program.portable else None
+    send(line, Ready(bundle.manifest, bundle.environment, portable))
+    # While the service begins to listen.
+    warm(bundle.engine, bundle.manifest.golden)
     poll = select.poll()
     poll.register(line, select.POLLIN)
     while True:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from app.network.manifest import Manifest
+from app.network.program import Program
 from app.serving.jobs import Engine, Job, Statistics, results
 from app.values import Environment, Floats, Query, Summary
 
@@ -29,6 +30,8 @@ class Ready:
 
     manifest: Manifest
     environment: Environment
+    program: Program | None
+    """Its network, where a process without Keras can run it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.network.plan import Plan
+from app.network.noise import Call
 from app.network.stream import Run
 from app.values import Floats, Query
 
@@ -29,7 +29,7 @@ class Blocks:
     length: int
     """`L`"""
     noises: tuple[NDArray[Any], ...]
-    """For each Monte-Carlo call `(G, L, PASSES, *shape of its noise)`, of the layer's dtype; `G` is
+    """For each Monte-Carlo call `(G, L, PASSES, *shape of its noise)`; `G` is
     `N`, or 1 where all rows have one seed."""
 
 
@@ -38,7 +38,7 @@ def count(passes: int) -> int:
     return -(-passes // PASSES)
 
 
-def blocks_of(plan: Plan, queries: Sequence[Query]) -> Blocks:
+def blocks_of(calls: Sequence[Call], queries: Sequence[Query]) -> Blocks:
     """The blocks of queries that need equally many a row, their rows in order.
 
     Rows of one query share its seed and therefore its noise.
@@ -51,15 +51,13 @@ def blocks_of(plan: Plan, queries: Sequence[Query]) -> Blocks:
     length = count(queries[0].passes)
     runs = [Run(query.seed, query.first, length * PASSES) for query in queries]
     rows = np.concatenate([query.features for query in queries])
-    noises = (_noise(plan, runs, call) for call in range(len(plan.calls)))
+    noises = (_noise(call, runs) for call in calls)
     if len(queries) not in (1, len(rows)):
         own = np.repeat(np.arange(len(queries)), [len(query.features) for query in queries])
         noises = (noise[own] for noise in noises)
     return Blocks(rows, length, tuple(noises))
 
 
-def _noise(plan: Plan, runs: Sequence[Run], call: int) -> NDArray[Any]:
-    step = plan.calls[call]
-    shape = step.noise or ()
-    noise = step.layer.noise(runs, call, shape)
-    return noise.reshape(len(runs), -1, PASSES, *shape)
+def _noise(call: Call, runs: Sequence[Run]) -> NDArray[Any]:
+    noise = call.noise.drawn(runs, call.ordinal, call.shape)
+    return noise.reshape(len(runs), -1, PASSES, *call.shape)

@@ -10,9 +10,11 @@ import keras
 import tensorflow as tf
 
 from app.errors import BundleError, NetworkError
+from app.network.arithmetic import pin_arithmetic
 from app.network.container import from_bytes, to_bytes
 from app.network.engine import Engine
-from app.network.environment import environment, pin_arithmetic
+from app.network.environment import environment
+from app.network.execution import engine_of
 from app.network.golden import faults
 from app.network.inspection.archive import inspect
 from app.network.manifest import CARD_FILE, MANIFEST_FILE, NETWORK_FILE, SUMS_FILE, Manifest
@@ -43,7 +45,7 @@ def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle
     pin_arithmetic()
     manifest, file = inspected.manifest, folder / NETWORK_FILE
     try:
-        engine = Engine(from_bytes(inspected.network), threads)
+        engine = engine_of(from_bytes(inspected.network), threads)
         fault = next(faults(engine, manifest.golden), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error

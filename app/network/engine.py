@@ -11,14 +11,12 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Protocol
 
-import keras
 import numpy as np
 
 from app.network.blocks import PASSES, Blocks, blocks_of, count
-from app.network.graph import Graph
 from app.network.kernels import Array
-from app.network.plan import plan
-from app.network.stacked import Stacked
+from app.network.noise import Call
+from app.network.program import Program
 from app.uncertainty.decomposition import summarise
 from app.values import Floats, Query, Summary
 
@@ -29,11 +27,23 @@ MANY_ROWS = 16
 
 
 class Execution(Protocol):
-    """How a plan is run; every execution gives the same answers within 1e-6, each its own bits."""
+    """How a network is run; all give the same answers within 1e-6, each its own bits."""
 
     @property
     def name(self) -> str:
         """Part of the numerical environment."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Features and classes `(F, C)`."""
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Of the network's Monte-Carlo layers."""
+
+    @property
+    def program(self) -> Program | None:
+        """The network as functions that need no Keras, where it has such."""
 
     def deterministic(self, rows: Floats) -> Array:
         """Probabilities `(N, C)` of the pass without dropout."""
@@ -45,25 +55,16 @@ class Execution(Protocol):
 class Engine:
     """Runs one network. Stateless between calls, so threads may share it."""
 
-    def __init__(self, model: keras.Model, threads: int = 1) -> None:
-        """Choose the execution.
-
-        Args:
-            model: the network.
-            threads: how many may share the work of one call.
-
-        Raises:
-            NetworkError: a network that is not made of allowed layers, see `app.network.plan`.
-        """
-        self._plan = plan(model)
-        self._execution = Stacked.of(self._plan, threads) or Graph(self._plan)
-        self._masks = sum(math.prod(step.noise or ()) for step in self._plan.calls)
-        self.path = self._execution.name
+    def __init__(self, execution: Execution) -> None:
+        """Take how the network is run, see `app.network.execution`."""
+        self._execution = execution
+        self._masks = sum(math.prod(call.shape) for call in execution.calls)
+        self.path, self.program = execution.name, execution.program
 
     @property
     def shape(self) -> tuple[int, int]:
         """Features and classes `(F, C)`."""
-        return self._plan.features, self._plan.classes
+        return self._execution.shape
 
     def predict(self, rows: Floats) -> Floats:
         """Probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
@@ -97,13 +98,13 @@ class Engine:
 
     def _draws(self, queries: Sequence[Query]) -> Array:
         """`(N, T, C)` for queries of one number of passes `T`, rows in order."""
-        drawn = self._execution.draws(blocks_of(self._plan, queries))
+        drawn = self._execution.draws(blocks_of(self._execution.calls, queries))
         return drawn[:, : queries[0].passes]
 
     def _numbers(self, query: Query) -> int:
         """Numbers that a query's draws and masks are made of."""
         passes = count(query.passes) * PASSES
-        return passes * (len(query.features) * self._plan.classes + self._masks)
+        return passes * (len(query.features) * self.shape[1] + self._masks)
 
     def _parts(self, query: Query) -> Iterator[Query]:
         """A query cut by rows into pieces of bounded size."""

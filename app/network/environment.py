@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import rfc8785
 import tensorflow as tf
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_info
 
 from app.network.blocks import PASSES
 from app.values import Environment
@@ -24,15 +24,6 @@ FLAGS = (
     "XLA_FLAGS",
 )
 """Environment variables that choose other arithmetic."""
-
-
-def pin_arithmetic() -> None:
-    """Fix what may differ between two starts on one machine: BLAS runs in the calling thread.
-
-    Blocks are too small to be shared between threads, and the order of a sum must not depend on
-    how many there are.
-    """
-    threadpool_limits(limits=1, user_api="blas")
 
 
 def environment(path: str) -> Environment:

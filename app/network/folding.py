@@ -9,63 +9,56 @@ so that masks `(T, U)` times weighed inputs `(U, M)` is all there is to compute.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from app.network.kernels import Array, Kernel, activation_of, is_keras
-from app.network.mc import MCDropout
-from app.network.plan import Plan, Step
+from app.network.kernels import Array, Dense
+from app.network.noise import Call, Dropout
+from app.network.program import Operation, Program
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
     """A Monte-Carlo call and the Dense layer behind it, as one."""
 
-    drop: Step
-    weights: Array
-    """`(U,)`"""
-    bias: Any
-    activate: Kernel
+    drop: Operation
+    call: Call
+    dense: Dense
 
-    def run(self, inputs: Array, noise: Array) -> Array:
+    def run(self, inputs: Array, masks: Array) -> Array:
         """Inputs `(N, 1, 1, M, U)` and masks `(N or 1, L, PASSES, 1, U)` to `(N, L, P, M, 1)`."""
-        weighed = np.swapaxes(inputs[:, :, 0] * self.weights, -1, -2)
-        masks = self.drop.layer.drop(np.ones((), noise.dtype), noise[..., 0, :])
-        return self.activate(np.matmul(masks, weighed) + self.bias)[..., None]
+        weighed = np.swapaxes(inputs[:, :, 0] * self.dense.kernel[:, 0], -1, -2)
+        product = np.matmul(masks[..., 0, :], weighed) + self.dense.bias
+        return self.dense.activate(product)[..., None]
 
 
-def folds_of(plan: Plan) -> dict[int, Fold]:
+def folds_of(program: Program) -> dict[int, Fold]:
     """The folds there are, by the slot of what comes out."""
-    readers: dict[int, list[Step]] = {}
-    for step in plan.steps:
-        for slot in step.inputs:
-            readers.setdefault(slot, []).append(step)
-    random = {step.output for step in plan.steps if step.random}
+    readers: dict[int, list[Operation]] = {}
+    for operation in program.operations:
+        for slot in operation.inputs:
+            readers.setdefault(slot, []).append(operation)
+    random = {operation.output for operation in program.operations if operation.random}
     folds = {}
-    for drop in plan.calls:
+    for drop in program.operations:
         behind = readers.get(drop.output, [])
-        if len(behind) == 1 and _can_fold(drop, behind[0], random):
-            folds[behind[0].output] = _fold(drop, behind[0].layer)
-    return {slot: fold for slot, fold in folds.items() if fold is not None}
+        fold = _fold(drop, behind[0], random) if len(behind) == 1 else None
+        if fold is not None:
+            folds[behind[0].output] = fold
+    return folds
 
 
-def _can_fold(drop: Step, behind: Step, random: set[int]) -> bool:
-    """Whether a call and what reads it are of the kind that can be folded."""
-    return (
-        type(drop.layer) is MCDropout
-        and drop.noise is not None
-        and len(drop.noise) == 2
-        and drop.noise[0] == 1
+def _fold(drop: Operation, behind: Operation, random: set[int]) -> Fold | None:
+    """A call and what reads it as one, where they are of the kind that can be folded."""
+    call, dense = drop.run, behind.run
+    if not isinstance(call, Call) or not isinstance(dense, Dense):
+        return None
+    fits = (
+        isinstance(call.noise, Dropout)
+        and len(call.shape) == 2
+        and call.shape[0] == 1
         and drop.inputs[0] not in random
-        and is_keras(behind.layer, {"Dense"})
-        and behind.layer.units == 1
+        and dense.kernel.shape[1] == 1
         and drop.dtype == behind.dtype
     )
-
-
-def _fold(drop: Step, dense: Any) -> Fold | None:
-    kernel = np.asarray(dense.kernel)[:, 0]
-    bias = np.asarray(dense.bias) if dense.use_bias else kernel.dtype.type(0)
-    activate = activation_of(dense.activation)
-    return None if activate is None else Fold(drop, kernel, bias, activate)
+    return Fold(drop, call, dense) if fits else None

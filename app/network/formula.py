@@ -4,6 +4,7 @@
 only what both have. So the fast execution cannot drift from the trained layer.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,6 +12,14 @@ import keras
 
 class FormulaLayer(keras.layers.Layer):
     """A layer without weights whose output is one formula of its inputs."""
+
+    portable = False
+    """Whether `formula` is something that a process without Keras can read."""
+
+    @property
+    def formula(self) -> Callable[..., Any]:
+        """`compute`, or what it calls."""
+        return self.compute
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
         """The formula, over all leading axes alike, in the namespace `xp`."""

@@ -48,6 +48,11 @@ def faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
         yield "has no Monte-Carlo deviation: its dropout is gone and its certainty would be false"
 
 
+def warm(engine: Engine, golden: Sequence[GoldenRow]) -> None:
+    """Have an engine compile what it needs for several rows, of which requests come one by one."""
+    engine.predict(np.concatenate([_row(stored) for stored in golden]))
+
+
 def _answered(engine: Engine, row: Floats, passes: int, seed: int) -> GoldenRow:
     (summary,) = engine.summarise([Query(row[None], passes, seed)])
     return GoldenRow(

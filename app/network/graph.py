@@ -14,8 +14,10 @@ import tensorflow as tf
 from app.errors import NetworkError
 from app.network.blocks import PASSES, Blocks
 from app.network.formula import FormulaLayer
-from app.network.kernels import KERNELS, Array, is_keras
-from app.network.plan import SOURCE, Plan, Step
+from app.network.kernels import Array
+from app.network.lowering import KERNELS, is_keras
+from app.network.plan import Plan, Step
+from app.network.program import SOURCE
 from app.values import Floats
 
 FIXED_SHAPE = frozenset(
@@ -46,16 +48,17 @@ class Graph:
     """Runs a plan by calling its Keras layers in a compiled function."""
 
     name = "graph"
+    program = None
 
     def __init__(self, plan: Plan) -> None:
         for step in plan.steps:
             _check(step)
         self._plan = plan
+        self.calls, self.shape = plan.calls, (plan.features, plan.classes)
         rows = tf.TensorSpec((None, plan.features), plan.dtype)
         index = tf.TensorSpec((None,), tf.int64)
         noises = [
-            tf.TensorSpec((None, PASSES, *(step.noise or ())), step.layer.noise_dtype)
-            for step in plan.calls
+            tf.TensorSpec((None, PASSES, *call.shape), call.noise.dtype) for call in plan.calls
         ]
         self._deterministic = tf.function(self._map_rows, input_signature=(rows,))
         self._draws = tf.function(self._map_blocks, input_signature=(rows, index, index, *noises))
@@ -78,7 +81,7 @@ class Graph:
             slots = {SOURCE: row[None]}
             for step in self._plan.steps:
                 inputs = [slots[slot] for slot in step.inputs]
-                slots[step.output] = inputs[0] if step.noise is not None else _call(step, inputs)
+                slots[step.output] = _call(step, inputs) if step.call is None else inputs[0]
             return slots[self._plan.result][0]
 
         return tf.map_fn(one, rows, fn_output_signature=self._plan.result_dtype)
@@ -88,16 +91,15 @@ class Graph:
 
         def one(block: Any) -> Any:
             slots = {slot: values[block[0]] for slot, values in once.items()}
-            remaining = iter(noises)
             for step in self._plan.steps:
                 if not step.random:
                     continue
                 inputs = [_all_passes(slots[slot]) for slot in step.inputs]
-                if step.noise is None:
+                if step.call is None:
                     slots[step.output] = _call(step, inputs)
                 else:
-                    noise = tf.cast(next(remaining)[block[1]], inputs[0].dtype)
-                    slots[step.output] = step.layer.drop(inputs[0], noise)
+                    noise = tf.cast(noises[step.call.ordinal][block[1]], inputs[0].dtype)
+                    slots[step.output] = step.call.noise.drop(inputs[0], noise)
             return slots[self._plan.result]
 
         return tf.map_fn(one, (row, share), fn_output_signature=self._plan.result_dtype)
@@ -124,7 +126,7 @@ def _check(step: Step) -> None:
         NetworkError: a layer that is not known to be free of randomness and side effects.
     """
     layer = step.layer
-    if step.noise is not None or isinstance(layer, FormulaLayer):
+    if step.call is not None or isinstance(layer, FormulaLayer):
         return
     if not is_keras(layer, KERNELS.keys() | FIXED_SHAPE):
         raise NetworkError(

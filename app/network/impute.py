@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from app.network.formula import FormulaLayer
+from app.network.kernels import Fill
 
 
 @keras.saving.register_keras_serializable("dubito")
@@ -18,15 +19,21 @@ class Impute(FormulaLayer):
             no valid request has, is left alone).
     """
 
+    portable = True
+
     def __init__(self, values: Sequence[float | None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.values = list(values)
 
+    @property
+    def formula(self) -> Fill:
+        """The constants in place of NaN."""
+        constants = [np.nan if value is None else value for value in self.values]
+        return Fill(np.array(constants, self.compute_dtype))
+
     def compute(self, xp: Any, *inputs: Any) -> Any:
         """`(…, F)` → `(…, F)`."""
-        (rows,) = inputs
-        constants = [np.nan if value is None else value for value in self.values]
-        return xp.where(xp.isnan(rows), np.array(constants, self.compute_dtype), rows)
+        return self.formula(xp, *inputs)
 
     def get_config(self) -> dict[str, Any]:
         """The constants travel in the configuration."""

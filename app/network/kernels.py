@@ -3,18 +3,17 @@
 Every kernel here is batch-invariant: what it computes for a block depends on that block alone, to
 the last bit. Elementwise arithmetic is so by nature; sums run along a row's own units; and a matrix
 product is taken block by block, each in the same shape (NumPy calls BLAS once a block). A layer
-without a kernel is run by `app.network.graph` instead.
+without a kernel is run by `app.network.graph` instead. There is no Keras in here: which kernel a
+layer has is said in `app.network.lowering`.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
-
-from app.network.formula import FormulaLayer
 
 Array = NDArray[Any]
 Kernel = Callable[..., Array]
@@ -94,122 +93,88 @@ ACTIVATIONS: dict[str, Kernel] = {
 """By Keras' name."""
 
 
-def activation_of(function: Any) -> Kernel | None:
-    """The NumPy counterpart of a Keras activation, if there is one.
-
-    By identity: a function of one's own may share a name with one of Keras'.
-    """
-    known = (name for name in ACTIVATIONS if keras.activations.get(name) is function)
-    return ACTIVATIONS.get(next(known, ""))
-
-
-def dense(layer: Any) -> Kernel | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
     """Inputs times kernel, block by block, plus bias, through the activation."""
-    activate = activation_of(layer.activation)
-    kernel = np.ascontiguousarray(layer.kernel)
-    bias = np.asarray(layer.bias) if layer.use_bias else kernel.dtype.type(0)
-    if activate is None:
-        return None
 
-    def run(x: Array) -> Array:
-        out = np.matmul(x, kernel)
-        out += bias
-        return activate(out)
+    kernel: Array
+    """`(inputs, units)`"""
+    bias: Array
+    """`(units,)`, or 0."""
+    activate: Kernel
 
-    return run
-
-
-def activation(layer: Any) -> Kernel | None:
-    """An activation by itself."""
-    return activation_of(layer.activation)
+    def __call__(self, x: Array) -> Array:
+        """`(…, inputs)` to `(…, units)`."""
+        out = np.matmul(x, self.kernel)
+        out += self.bias
+        if self.activate is relu:
+            # In place, and with as many zeros as units: NumPy takes twice as long with one.
+            return np.maximum(out, np.zeros_like(self.bias), out=out)
+        return self.activate(out)
 
 
-def softmax_layer(layer: Any) -> Kernel | None:
-    """Softmax along the last axis only."""
-    return softmax if layer.axis in (-1, [-1]) else None
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """Inputs times a factor, plus an offset, unit by unit."""
+
+    factor: Array
+    offset: Array
+
+    def __call__(self, x: Array) -> Array:
+        """`(…, U)` to the same."""
+        return x * self.factor + self.offset
 
 
-def plain_relu(layer: Any) -> Kernel | None:
-    """ReLU without a slope, threshold or ceiling of its own."""
-    plain = (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
-    return relu if plain else None
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardize:
+    """Inputs less mean, over standard deviation."""
+
+    mean: Array
+    deviation: Array
+
+    def __call__(self, x: Array) -> Array:
+        """`(…, U)` to the same."""
+        return (x - self.mean) / self.deviation
 
 
-def batch_normalization(layer: Any) -> Kernel | None:
-    """The affine map of inference, from the moving statistics (Ioffe & Szegedy 2015, alg. 2)."""
-    if layer.axis not in (-1, len(layer.moving_mean.shape)):
-        return None
-    mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
-    factor = 1 / np.sqrt(variance + variance.dtype.type(layer.epsilon))
-    factor = factor * np.asarray(layer.gamma) if layer.scale else factor
-    offset = -mean * factor + (np.asarray(layer.beta) if layer.center else 0)
-    return lambda x: x * factor + offset
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A function of two or more inputs, from left to right."""
+
+    function: np.ufunc
+
+    def __call__(self, *xs: Array) -> Array:
+        """`(…, U)` each, to one."""
+        found: Array = reduce(self.function, xs)
+        return found
 
 
-def normalization(layer: Any) -> Kernel | None:
-    """Inputs less mean, over standard deviation; along the last axis only."""
-    if layer.invert or layer.axis not in ((-1,), (1,)):
-        return None
-    mean, variance = np.asarray(layer.mean).ravel(), np.asarray(layer.variance).ravel()
-    deviation = np.maximum(np.sqrt(variance), variance.dtype.type(keras.config.epsilon()))
-    return lambda x: (x - mean) / deviation
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A formula that is written for any namespace, in NumPy's; see `app.network.formula`."""
+
+    formula: Callable[..., Any]
+
+    def __call__(self, *xs: Array) -> Array:
+        """As the formula says."""
+        found: Array = self.formula(np, *xs)
+        return found
 
 
-def concatenate(layer: Any) -> Kernel | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Fill:
+    """A formula: constants in place of what is missing."""
+
+    constants: Array
+    """`(F,)`, NaN where nothing is."""
+
+    def __call__(self, xp: Any, rows: Any) -> Any:
+        """`(…, F)` to the same."""
+        return xp.where(xp.isnan(rows), self.constants, rows)
+
+
+def concatenate(*xs: Array) -> Array:
     """Side by side along the last axis; what is the same in all passes is repeated."""
-    if layer.axis != -1:
-        return None
-    return lambda *xs: np.concatenate(_same_passes(xs), axis=-1)
-
-
-def _same_passes(arrays: tuple[Array, ...]) -> list[Array]:
-    leading = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
-    return [np.broadcast_to(array, leading + array.shape[-1:]) for array in arrays]
-
-
-def merge(function: Callable[[Array, Array], Array]) -> Callable[[Any], Kernel]:
-    """A merge of two or more inputs, from left to right."""
-    return lambda _: lambda *xs: reduce(function, xs)
-
-
-def identity(_: Any) -> Kernel:
-    """What does nothing in a prediction."""
-    return linear
-
-
-KERNELS: dict[str, Callable[[Any], Kernel | None]] = {
-    "Dense": dense,
-    "Activation": activation,
-    "ReLU": plain_relu,
-    "Softmax": softmax_layer,
-    "BatchNormalization": batch_normalization,
-    "Normalization": normalization,
-    "Concatenate": concatenate,
-    "Add": merge(np.add),
-    "Subtract": merge(np.subtract),
-    "Multiply": merge(np.multiply),
-    "Maximum": merge(np.maximum),
-    "Minimum": merge(np.minimum),
-    "Identity": identity,
-    "ActivityRegularization": identity,
-}
-"""Keras' own layers and operators by class name; each stands in the batch-invariance test."""
-
-
-OPERATORS = frozenset({"Add", "Subtract", "Multiply"})
-"""What `x + y`, `x - y` and `x * y` of Keras tensors are."""
-
-
-def kernel_of(layer: Any) -> Kernel | None:
-    """The kernel of a layer as it is configured, or None where it has none."""
-    if isinstance(layer, FormulaLayer):
-        return lambda *xs: layer.compute(np, *xs)
-    return KERNELS[type(layer).__name__](layer) if is_keras(layer, KERNELS) else None
-
-
-def is_keras(layer: Any, names: Container[str]) -> bool:
-    """Whether a layer is Keras' own, of one of these classes, or an arithmetic operator."""
-    kind = type(layer)
-    if not isinstance(layer, keras.layers.Layer):
-        return kind.__module__ == "keras.src.ops.numpy" and kind.__name__ in OPERATORS
-    return kind.__module__.startswith("keras.") and kind.__name__ in names
+    leading = np.broadcast_shapes(*(x.shape[:-1] for x in xs))
+    whole = [np.broadcast_to(x, leading + x.shape[-1:]) for x in xs]
+    return np.concatenate(whole, axis=-1)

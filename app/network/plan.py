@@ -13,9 +13,8 @@ import keras
 
 from app.errors import NetworkError
 from app.network.mc import MONTE_CARLO
-
-SOURCE = 0
-"""The slot that holds the rows."""
+from app.network.noise import Call
+from app.network.program import SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +24,8 @@ class Step:
     layer: Any
     inputs: tuple[int, ...]
     output: int
-    noise: tuple[int, ...] | None
-    """Shape of one pass' noise, for a Monte-Carlo call; else None."""
+    call: Call | None
+    """For a Monte-Carlo layer; else None."""
     random: bool
     """Whether the output differs between passes."""
     units: int
@@ -48,8 +47,8 @@ class Plan:
     classes: int
     dtype: str
     """Of the rows as the network takes them."""
-    calls: tuple[Step, ...]
-    """The Monte-Carlo calls; a call's position here is its key in the random stream."""
+    calls: tuple[Call, ...]
+    """Of Monte-Carlo layers."""
 
     @property
     def result_dtype(self) -> str:
@@ -85,8 +84,9 @@ def plan(model: keras.Model) -> Plan:
     if result not in planner.random:
         raise NetworkError("no Monte-Carlo layer has any effect on the network's output")
     dtype = str(graph.inputs[0].dtype)
-    calls = tuple(step for step in planner.steps if step.noise is not None)
-    return Plan(tuple(planner.steps), result, shapes[0][1], shapes[1][1], dtype, calls)
+    return Plan(
+        tuple(planner.steps), result, shapes[0][1], shapes[1][1], dtype, tuple(planner.calls)
+    )
 
 
 class _Planner:
@@ -94,6 +94,7 @@ class _Planner:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.calls: list[Call] = []
         self.random: set[int] = set()
         self.slots = 1
 
@@ -108,16 +109,21 @@ class _Planner:
 
     def step(self, node: Any, inputs: tuple[int, ...]) -> int:
         layer, output = node.operation, self.slots
-        monte_carlo = type(layer) in MONTE_CARLO
-        noise = layer.unit_shape(_tensors(node)[0].shape) if monte_carlo else None
-        random = monte_carlo or not self.random.isdisjoint(inputs)
+        call = self.call(node) if type(layer) in MONTE_CARLO else None
+        random = call is not None or not self.random.isdisjoint(inputs)
         spec, given = node.outputs[0], node.arguments.args
         listed = bool(given) and isinstance(given[0], list | tuple)
         units, dtype = math.prod(spec.shape[1:]), str(spec.dtype)
-        self.steps.append(Step(layer, inputs, output, noise, random, units, dtype, listed))
+        self.steps.append(Step(layer, inputs, output, call, random, units, dtype, listed))
         self.random |= {output} if random else set()
         self.slots += 1
         return output
+
+    def call(self, node: Any) -> Call:
+        layer = node.operation
+        shape = layer.unit_shape(_tensors(node)[0].shape)
+        self.calls.append(Call(len(self.calls), layer.noise, shape))
+        return self.calls[-1]
 
 
 def _graph_of(model: Any) -> Any:

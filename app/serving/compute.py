@@ -1,21 +1,52 @@
-"""Where batches are computed: in a thread of this process, or wherever else."""
+"""Where batches are computed: at hand, in a thread of this process, or wherever else."""
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from app.serving.jobs import Engine, Job, results
+from app.serving.jobs import Engine, Job, results, work_of
 
 
 class Compute(Protocol):
-    """Computes one batch at a time, elsewhere than on the event loop."""
+    """Computes one batch at a time; what takes long, elsewhere than on the event loop."""
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
         """Begin a batch; its results come in the jobs' order. Called on the event loop."""
 
     def close(self) -> None:
         """Let the batch in flight finish, and end."""
+
+
+class Nearby:
+    """Computes a small job that is alone on the event loop itself, and hands on all others."""
+
+    def __init__(self, engine: Engine, beyond: Compute, most: int) -> None:
+        """Take an engine at hand, what computes all else, and what work (rows × passes) is small.
+
+        Both must give the same answers, to the last bit.
+        """
+        self._engine = engine
+        self._beyond = beyond
+        self._most = most
+        self._alone = True
+
+    def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
+        """Begin a batch, or have done with it."""
+        # Where others come at the same time, the next will, and they go on meanwhile.
+        was_alone, self._alone = self._alone, len(jobs) == 1
+        if not (was_alone and self._alone) or work_of(jobs[0]) > self._most:
+            return self._beyond.submit(jobs)
+        future = asyncio.get_running_loop().create_future()
+        try:
+            future.set_result(results(self._engine, jobs))
+        except Exception as error:  # noqa: BLE001 - it is raised where the results are awaited
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        """Let the batch in flight finish, and end."""
+        self._beyond.close()
 
 
 class Thread:

@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from app.errors import DataError, NetworkError
 from app.network import bundle
+from app.network.arithmetic import pin_arithmetic
 from app.network.catalog import versions
 from app.network.engine import Engine
-from app.network.environment import pin_arithmetic
+from app.network.execution import engine_of
 from app.network.foreign import adopt
 from app.network.golden import faults, golden_rows
 from app.network.manifest import GoldenRow, Manifest, Provenance
@@ -85,8 +86,8 @@ def publish(job: Adoption) -> tuple[Path, Manifest]:
     features = _features(job.features, table.features)
     labelled = _labelled(job)
     if labelled is not None and job.temperature:
-        fold(model, temperature_of(Engine(model), labelled[0], job.passes))
-    engine = Engine(model)
+        fold(model, temperature_of(engine_of(model), labelled[0], job.passes))
+    engine = engine_of(model)
     _check_answers(engine, table.features, plan(model).outlet.name)
     signature = Signature(features, job.classes)
     manifest = Manifest(

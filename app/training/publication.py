@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from app.network import bundle
+from app.network.arithmetic import pin_arithmetic
 from app.network.catalog import versions
 from app.network.engine import Engine
-from app.network.environment import pin_arithmetic
+from app.network.execution import engine_of
 from app.network.golden import golden_rows
 from app.network.loans.decoding import learn_book
 from app.network.manifest import GoldenRow, Manifest, Provenance
@@ -72,7 +73,7 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
     split = split_rows(table.labels, job.split_seed, calibrated=job.recipe.calibrated)
     features = _features(job.layout, table, split)
     job, model = _fitted(job, table, split, features)
-    engine = Engine(model)
+    engine = engine_of(model)
     watched, rules = select(table, split.validation), _rules(job.layout)
     calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
     manifest = Manifest(
@@ -114,7 +115,7 @@ def _fitted(
         callbacks=curves(job.logs, job.seed),
     )
     if job.recipe.calibrated:
-        fold(model, temperature_of(Engine(model), watched, job.recipe.passes))
+        fold(model, temperature_of(engine_of(model), watched, job.recipe.passes))
     return job, model
 
 

@@ -16,8 +16,8 @@ import keras_tuner
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from app.network.engine import Engine
-from app.network.environment import pin_arithmetic
+from app.network.arithmetic import pin_arithmetic
+from app.network.execution import engine_of
 from app.training.data import Table, select
 from app.training.evaluation import score
 from app.training.fit import fit
@@ -98,7 +98,7 @@ class _Objective:
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
             return math.log(len(self.classes))
         query = Query(self.watched.features, recipe.passes, PASSES_SEED)
-        (summary,) = Engine(model).summarise([query])
+        (summary,) = engine_of(model).summarise([query])
         return score(summary.mean, self.watched.labels, self.classes)["nll"]
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from app.network.architecture import Architecture, Placement
-from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.training.data import Table
 from app.training.evaluation import score
 from app.training.layout import LOANS
@@ -61,7 +61,7 @@ def _gap(placement: Placement) -> tuple[float, float]:
 
 
 def _nll(model: Any, table: Table) -> float:
-    return score(Engine(model).predict(table.features), table.labels, LOANS.classes)["nll"]
+    return score(engine_of(model).predict(table.features), table.labels, LOANS.classes)["nll"]
 
 
 def _values(found: np.ndarray) -> str:

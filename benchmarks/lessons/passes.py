@@ -12,7 +12,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from app.network.architecture import Architecture, build
 from app.network.conversion import with_monte_carlo
-from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.training.evaluation import score
 from app.training.layout import LOANS
 from app.training.logs import curves
@@ -63,7 +63,7 @@ def _read(folder: Path, name: str) -> list[float]:
 
 
 def _predictions(model: Any) -> Iterator[Line]:
-    engine, (_, _, held_out) = Engine(model), parts()
+    engine, (_, _, held_out) = engine_of(model), parts()
     grades = np.argmax(engine.predict(held_out.features[:100]), axis=1)
     counts = np.bincount(grades, minlength=len(LOANS.classes))
     yield Line(
@@ -97,7 +97,7 @@ def _statistics() -> Line:
     plain = build(Architecture(batch_norm=True), rows, imputed(), len(LOANS.classes))
     ours = with_monte_carlo(plain)
     before = _moving(plain)
-    Engine(ours).summarise([Query(rows, PASSES, SEED)])
+    engine_of(ours).summarise([Query(rows, PASSES, SEED)])
     plain(rows.astype(np.float32), training=True)
     moved, kept = (_largest_change(before, _moving(model)) for model in (plain, ours))
     return Line(

@@ -16,7 +16,18 @@ import httpx
 import pytest
 
 from tests.hostile import HOSTILE
-from tests.service import DUBITO, ROOT, address, begin, command, ended, environment, serving
+from tests.service import (
+    DUBITO,
+    ROOT,
+    address,
+    begin,
+    children,
+    command,
+    ended,
+    environment,
+    serving,
+    until,
+)
 
 GOOD = ROOT / "models" / "loan-grade" / "2"
 MEMORY = 3 << 29
@@ -193,7 +204,8 @@ def test_a_signal_ends_a_service_that_still_starts(tmp_path: Path, number: signa
     """Who stops a service while its network loads does not wait for ever."""
     process = begin(tmp_path / "log")
     try:
-        time.sleep(1.5)
+        until(lambda: bool(children(process.pid)))
+        time.sleep(0.5)
         os.kill(process.pid, number)
         process.wait(15)
     finally:

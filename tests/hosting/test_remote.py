@@ -20,10 +20,11 @@ from app.main import Opened
 from app.network.bundle import load
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
+from app.serving.compute import Nearby
 from app.serving.jobs import Draws, Job, Plain, Reduction, Statistics, results
 from app.settings import Settings
 from app.values import Query, Summary
-from tests.service import ROOT, Service, is_alive, serving, until
+from tests.service import ROOT, Service, children, is_alive, serving, until
 
 SETTINGS = Settings(models=ROOT / "models", version=1)
 JSON = {"Content-Type": "application/json"}
@@ -41,12 +42,6 @@ def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = la
 
     with begun(settings) as engine:
         return asyncio.run(run())
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(word) for word in text.split()]
 
 
 def test_its_answers_are_those_of_an_engine_at_hand() -> None:
@@ -113,6 +108,27 @@ def test_its_end_fails_what_is_under_way_and_what_follows() -> None:
     assert [True] == told
 
 
+@pytest.mark.parametrize(("version", "at_hand"), [(1, True), (2, False), (3, False)])
+def test_a_small_lone_job_is_answered_at_hand(version: int, *, at_hand: bool) -> None:
+    """Where the network needs no Keras its bits are the same here and there, in turn and alone."""
+    settings = Settings(models=ROOT / "models", version=version)
+    bundle = load(find(settings.models, settings.model, version))
+    row = np.array([list(example(bundle.manifest.signature).values())], dtype=np.float64)
+    kinds: list[Job] = [
+        Plain(row),
+        *(Statistics(Query(row * factor, 50, 7)) for factor in (1, 1.5)),
+        Draws(Query(row, 30, 3)),
+    ]
+
+    async def use(opened: Opened) -> Any:
+        assert isinstance(opened.compute, Nearby) == at_hand
+        alone = [(await opened.compute.submit([job]))[0] for job in kinds]
+        return alone, await opened.compute.submit(kinds)
+
+    alone, together = using(use, settings)
+    assert _bits(results(bundle.engine, kinds)) == _bits(alone) == _bits(together)
+
+
 def _is_engine(pid: int) -> bool:
     return b"app.hosting.engine" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
@@ -137,7 +153,7 @@ def grade(service: Service) -> tuple[int, str | None]:
 
 def test_a_service_ends_without_its_engine() -> None:
     """The engine killed: a request is told to come back, and the service ends with a sentence."""
-    with serving("loan-grade/1", "--drain-seconds", "5") as service:
+    with serving("loan-grade/3", "--drain-seconds", "5") as service:
         assert (200, None) == grade(service)
         (engine,) = children(service.process.pid)
         os.kill(engine, signal.SIGKILL)

@@ -124,7 +124,7 @@ def test_a_network_the_engine_refuses_is_a_fault_of_the_file(
     def refuse(model: object, threads: int) -> None:
         raise NetworkError("layer odd is odd")
 
-    monkeypatch.setattr(bundle, "Engine", refuse)
+    monkeypatch.setattr(bundle, "engine_of", refuse)
     with pytest.raises(BundleError, match=r"model\.keras: layer odd is odd$"):
         load(SHIPPED)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.network.container import from_bytes, to_bytes
-from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.values import Query
 from tests.networks import GENERAL, NETWORKS, ROOT, family, network, rows
 
@@ -69,7 +69,7 @@ def test_what_was_written_reads_back(name: str) -> None:
     pairs = zip(read.get_weights(), network(name).get_weights(), strict=True)
     assert all(ours.tobytes() == theirs.tobytes() for ours, theirs in pairs)
     query = Query(rows(2), 10, 3)
-    assert (Engine(read).draws(query) == Engine(network(name)).draws(query)).all()
+    assert (engine_of(read).draws(query) == engine_of(network(name)).draws(query)).all()
     rewritten = to_bytes(read)
     assert to_bytes(from_bytes(rewritten)) == rewritten
 

@@ -13,6 +13,7 @@ import pytest
 
 import app.network.engine as engine_module
 from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.network.manifest import parse_manifest
 from app.values import Floats, Query, Summary
 from tests.networks import FEATURES, ROOT, SCALES, bits, engine, rows
@@ -182,7 +183,7 @@ def test_pieces_answer_what_the_whole_does(
 
 def test_a_request_beyond_the_bound_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work over the bound reaches the execution in several pieces, none of them over it."""
-    ran, sizes = Engine(rebuilt()), []
+    ran, sizes = engine_of(rebuilt()), []
     inner = ran._execution.draws  # noqa: SLF001 - the execution is no part of the interface
 
     def draws(blocks: object) -> object:
@@ -207,7 +208,7 @@ def test_a_network_built_twice_answers_the_same() -> None:
     results: list[list[Summary]] = []
 
     def run() -> None:
-        results.append(Engine(rebuilt()).summarise([Query(rows(8), 90, 6)]))
+        results.append(engine_of(rebuilt()).summarise([Query(rows(8), 90, 6)]))
 
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:

@@ -11,7 +11,9 @@ from app.errors import NetworkError
 from app.network.blocks import blocks_of
 from app.network.conversion import MONTE_CARLO, with_monte_carlo
 from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.network.graph import FIXED_SHAPE, Graph
+from app.network.lowering import program_of
 from app.network.mc import MCDropout
 from app.network.plan import plan
 from app.network.stacked import Stacked
@@ -130,7 +132,7 @@ def test_every_layer_of_the_general_execution_is_tested() -> None:
 def test_general_layers_agree_with_the_loop(name: str) -> None:
     """Each layer that only the general execution runs gives what Keras' own call gives."""
     model = average() if name == "Average" else between(*GENERAL_LAYERS[name]())
-    ran = Engine(model)
+    ran = engine_of(model)
     assert ran.path == "graph"
     assert check_against_the_loop(model, ran, 4, missing=False) < TOLERANCE
     features = rows(7, 4)
@@ -143,10 +145,11 @@ def test_general_layers_agree_with_the_loop(name: str) -> None:
 def test_both_executions_agree(name: str) -> None:
     """The lean and the general execution give one network's mean and std within 1e-6."""
     laid = plan(network(name))
-    lean, general = Stacked.of(laid), Graph(laid)
-    assert lean is not None
+    program = program_of(laid)
+    assert program is not None
+    lean, general = Stacked(program), Graph(laid)
     query = Query(rows(8, 5), 100, 6)
-    drawn = [ran.draws(blocks_of(laid, [query])) for ran in (lean, general)]
+    drawn = [ran.draws(blocks_of(laid.calls, [query])) for ran in (lean, general)]
     first, second = (moments(draws.astype(np.float64).swapaxes(0, 1)) for draws in drawn)
     assert furthest(first, second) < TOLERANCE
     deterministic = [ran.deterministic(query.features) for ran in (lean, general)]
@@ -163,7 +166,7 @@ def test_is_distributed_as_keras_own_dropout(
     features = rows(3, 8)
     keras.utils.set_random_seed(9)
     theirs = np.stack([training_dropout(trained, row, count) for row in features], axis=1)
-    ours = Engine(with_monte_carlo(trained)).draws(Query(features, count, 10))
+    ours = engine_of(with_monte_carlo(trained)).draws(Query(features, count, 10))
     scores = [
         np.abs(ours.mean(axis=0) - theirs.mean(axis=0))
         / np.hypot(error_of_mean(ours), error_of_mean(theirs)),
@@ -243,7 +246,7 @@ def test_a_nested_model_called_by_the_names_of_its_inputs() -> None:
     given = {"z": layers.Dense(4)(scaled), "a": layers.Dense(4)(scaled)}
     model = finished(inputs, difference(given))
     with pytest.raises(NetworkError, match="called in a way that has no plan"):
-        Engine(model)
+        engine_of(model)
 
 
 @pytest.mark.parametrize("kind", ["int32", "float64"])
@@ -257,7 +260,7 @@ def test_an_input_of_another_type(kind: str, activation: str) -> None:
     model = filled(
         keras.Model(inputs, layers.Dense(7, activation="softmax")(MCDropout(0.5)(hidden)))
     )
-    ran = Engine(model)
+    ran = engine_of(model)
     features = np.floor(rows(5) / 100)
     (summary,) = ran.summarise([Query(features, 20, 1)])
     mean = loop(model, features, 20, 1).mean(axis=0)
@@ -273,6 +276,6 @@ def test_a_network_in_double_precision() -> None:
         model = between(layers.Dense(8, activation="relu"))
     finally:
         keras.config.set_dtype_policy(policy)
-    ran = Engine(model)
-    assert ran.path == "stacked 2"
+    ran = engine_of(model)
+    assert ran.path == "stacked 3"
     assert check_against_the_loop(model, ran, 10, missing=False) < TOLERANCE

@@ -7,11 +7,13 @@ import sys
 import pytest
 from threadpoolctl import threadpool_info
 
-from app.network.environment import FLAGS, environment, pin_arithmetic
+from app.network.arithmetic import pin_arithmetic
+from app.network.environment import FLAGS, environment
 from tests.networks import ROOT
 
 SCRIPT = (
-    "from app.network.environment import *; pin_arithmetic(); print(environment('p').fingerprint)"
+    "from app.network.arithmetic import *; from app.network.environment import *;"
+    " pin_arithmetic(); print(environment('p').fingerprint)"
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.network.golden import faults, golden_rows
 from app.network.manifest import GoldenRow
 from app.values import Floats, Query, Summary
@@ -82,7 +82,7 @@ def test_answers_that_are_no_probabilities_are_found(
 
 def test_other_weights_are_found() -> None:
     """A network of other weights does not give the stored answers."""
-    other = Engine(filled(family(), 77))
+    other = engine_of(filled(family(), 77))
     assert "does not give the answer stored for golden row 0" in found(other)
 
 
@@ -111,6 +111,6 @@ def test_certainty_without_dropout_is_found() -> None:
 
 def test_a_rate_of_almost_nothing_is_found() -> None:
     """Dropout that hardly ever drops reports false certainty, and is found."""
-    quiet = Engine(family(rate=2**-15))
+    quiet = engine_of(family(rate=2**-15))
     golden = golden_rows(quiet, rows(2), 2)
     assert found(quiet, golden)[-1].startswith("has no Monte-Carlo deviation")

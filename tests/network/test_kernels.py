@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.network.environment import pin_arithmetic
-from app.network.kernels import ACTIVATIONS, KERNELS, activation_of, kernel_of
+from app.network.arithmetic import pin_arithmetic
+from app.network.kernels import ACTIVATIONS
 from app.network.loans.features import LoanFeatures
+from app.network.lowering import KERNELS, activation_of, kernel_of
 from tests.networks import filled, rows
 
 layers = keras.layers

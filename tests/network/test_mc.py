@@ -31,7 +31,7 @@ def test_kept_units_are_scaled_so_that_the_expectation_stays() -> None:
     """At a rate of 0.75 kept units are multiplied by 4 and dropped ones are 0."""
     values = np.full((1, 4), 14_400_000, np.float32)
     keep = np.array([[1, 0, 0, 1]], np.float32)
-    assert MCDropout(0.75).drop(values, keep).tolist() == [[57_600_000, 0, 0, 57_600_000]]
+    assert MCDropout(0.75).noise.drop(values, keep).tolist() == [[57_600_000, 0, 0, 57_600_000]]
 
 
 @given(rate=st.floats(0.01, 0.95), seed=st.integers(0, 1_000))
@@ -39,8 +39,8 @@ def test_kept_units_are_scaled_so_that_the_expectation_stays() -> None:
 def test_the_expectation_over_masks_is_the_input(kind: Any, rate: float, seed: int) -> None:
     """Averaged by probability over keeping and dropping, Dropout's output is its input."""
     values = np.random.default_rng(seed).normal(size=(1, 8))
-    layer = kind(rate)
-    mean = (1 - rate) * layer.drop(values, 1.0) + rate * layer.drop(values, 0.0)
+    noise = kind(rate).noise
+    mean = (1 - rate) * noise.drop(values, 1.0) + rate * noise.drop(values, 0.0)
     if kind is MCDropout:
         np.testing.assert_allclose(mean, values, rtol=1e-9)
     else:
@@ -54,7 +54,7 @@ def test_alpha_dropout_keeps_mean_and_variance_of_selu(rate: float) -> None:
     random = np.random.default_rng(4)
     values = random.normal(size=(1_000_000,))
     keep = (random.random(values.shape) >= rate).astype(float)
-    dropped = MCAlphaDropout(rate).drop(values, keep)
+    dropped = MCAlphaDropout(rate).noise.drop(values, keep)
     assert abs(dropped.mean()) < 5e-3
     assert abs(dropped.var() - 1) < 1e-2
 
@@ -65,10 +65,10 @@ def test_drop_is_keras_formula(kind: Any, rate: float) -> None:
     """`drop` gives what Keras' plain layer gives in training, for the mask that Keras drew."""
     values = np.random.default_rng(1).normal(size=(64, 33)).astype(np.float32) + 0.01
     theirs = np.asarray(PLAIN[kind](rate, seed=3)(values, training=True))
-    dropped_value = kind(rate).drop(values, np.zeros_like(values))
+    dropped_value = kind(rate).noise.drop(values, np.zeros_like(values))
     keep = (np.abs(theirs - dropped_value) > 1e-6).astype(np.float32)
     assert 0 < keep.mean() < 1
-    np.testing.assert_allclose(kind(rate).drop(values, keep), theirs, rtol=2e-6, atol=1e-6)
+    np.testing.assert_allclose(kind(rate).noise.drop(values, keep), theirs, rtol=2e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("training", [None, False, True])
@@ -161,8 +161,8 @@ def test_a_rate_that_drops_nothing_or_everything_is_refused_by_name(kind: Any, r
 def test_gaussian_dropout_multiplies_by_normals_of_mean_one(rate: float) -> None:
     """Ones leave as normals of mean 1 and variance rate / (1 − rate), as Keras' own do."""
     deviation = (rate / (1 - rate)) ** 0.5
-    layer, ones = MCGaussianDropout(rate), np.ones((2_000, 50))
-    ours = layer.drop(ones, layer.noise([Run(3, 0, 2_000)], 0, (50,)))
+    noise, ones = MCGaussianDropout(rate).noise, np.ones((2_000, 50))
+    ours = noise.drop(ones, noise.drawn([Run(3, 0, 2_000)], 0, (50,)))
     theirs = np.asarray(PLAIN[MCGaussianDropout](rate, seed=1)(ones, training=True))
     assert stats.kstest(ours.ravel(), "norm", (1, deviation)).pvalue > 1e-4
     assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > 1e-4
@@ -171,7 +171,8 @@ def test_gaussian_dropout_multiplies_by_normals_of_mean_one(rate: float) -> None
 def test_whole_channels_are_dropped() -> None:
     """Each channel is 0 at every step or kept at every step, scaled as Dropout's units are."""
     layer, ones = MCSpatialDropout1D(0.75), np.ones((40, 5, 6))
-    ours = layer.drop(ones, layer.noise([Run(1, 0, 40)], 0, layer.unit_shape((None, 5, 6))))
+    masks = layer.noise.drawn([Run(1, 0, 40)], 0, layer.unit_shape((None, 5, 6)))
+    ours = layer.noise.drop(ones, masks)
     assert (ours == ours[:, :1]).all()
     assert set(np.unique(ours)) == {0, 4}
 
@@ -189,4 +190,4 @@ def test_the_engines_drop_is_not_keras_call() -> None:
     """`drop` is a pure function: it draws nothing and calls no Keras random."""
     with patch.object(keras.random, "dropout", side_effect=AssertionError):
         values = np.ones((2, 3), np.float32)
-        assert (MCDropout(0.5).drop(values, values) == 2).all()
+        assert (MCDropout(0.5).noise.drop(values, values) == 2).all()

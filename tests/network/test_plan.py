@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import NetworkError
 from app.network.container import from_bytes, to_bytes
-from app.network.engine import Engine
+from app.network.execution import engine_of
 from app.network.mc import MCAlphaDropout, MCDropout
 from app.network.plan import plan
 from app.values import Query
@@ -38,7 +38,7 @@ def test_random_is_what_a_monte_carlo_call_reaches(name: str) -> None:
     """A step is random exactly if a Monte-Carlo call is among its ancestors or it is one."""
     reached: set[int] = set()
     for step in plan(network(name)).steps:
-        expected = step.noise is not None or bool(reached & set(step.inputs))
+        expected = step.call is not None or bool(reached & set(step.inputs))
         assert step.random == expected
         reached |= {step.output} if expected else set()
 
@@ -51,7 +51,7 @@ def test_the_order_of_calls_survives_saving(name: str) -> None:
     again = from_bytes(to_bytes(read))
     assert names(model) == names(read) == names(again)
     query = Query(rows(3), 20, 4)
-    assert (Engine(model).draws(query) == Engine(read).draws(query)).all()
+    assert (engine_of(model).draws(query) == engine_of(read).draws(query)).all()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_two_calls_never_share_a_mask() -> None:
     once = MCDropout(0.5)
     for pair in ([once, once], [MCDropout(0.5), MCDropout(0.5)]):
         difference = layers.Subtract()([layer(inputs) for layer in pair])
-        draws = Engine(finished(inputs, difference)).draws(Query(rows(1), 50, 0))
+        draws = engine_of(finished(inputs, difference)).draws(Query(rows(1), 50, 0))
         assert draws.std(axis=0).max() > 0.01
 
 
@@ -224,14 +224,14 @@ def test_what_cannot_be_run_is_refused_by_its_sentence(name: str) -> None:
     make, sentence = REFUSED[name]
     model = make()
     with pytest.raises(NetworkError, match=sentence):
-        Engine(model)
+        engine_of(model)
 
 
 def test_a_layer_called_by_keyword_runs_or_is_refused() -> None:
     """`layer(inputs=x)` is as good as `layer(x)`, or refused by a sentence, but no crash."""
     model = called_by_keyword()
     try:
-        ran = Engine(model)
+        ran = engine_of(model)
     except NetworkError:
         return
     assert ran.draws(Query(rows(2), 5, 0)).shape == (5, 2, 3)
@@ -240,13 +240,13 @@ def test_a_layer_called_by_keyword_runs_or_is_refused() -> None:
 def test_alpha_dropout_and_dropout_are_both_monte_carlo() -> None:
     """Both of our layers have masks, by their `noise_shape` where they have one."""
     model = stack(MCDropout(0.5), MCAlphaDropout(0.5, noise_shape=(None, 1)))
-    assert [step.noise for step in plan(model).calls] == [(9,), (1,)]
+    assert [call.shape for call in plan(model).calls] == [(9,), (1,)]
 
 
 def test_a_shared_mask_for_the_batch_is_a_mask_of_the_pass() -> None:
     """A `noise_shape` of 1 for the batch is one mask for all rows, as every pass has."""
     model = stack(MCDropout(0.5, noise_shape=(1, 9)))
-    assert plan(model).calls[0].noise == (9,)
+    assert plan(model).calls[0].shape == (9,)
 
 
 def test_a_functional_model_of_one_named_input_is_laid_flat() -> None:
@@ -254,4 +254,4 @@ def test_a_functional_model_of_one_named_input_is_laid_flat() -> None:
     inputs = keras.Input((9,), name="row")
     outputs = layers.Dense(3, activation="softmax")(MCDropout(0.5)(normalized(inputs)))
     model = keras.Model({"row": inputs}, outputs)
-    assert np.isfinite(Engine(model).predict(rows(2))).all()
+    assert np.isfinite(engine_of(model).predict(rows(2))).all()
