@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from app.api.connection import hung_up
 from app.api.options import MonteCarloOptions, PlainOptions, monte_carlo_options, plain_options
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem
+from app.api.response import InParts
 from app.api.route import LeanRoute
 from app.api.rows import RowReader, example
 from app.api.schema import schema
@@ -30,7 +31,7 @@ from app.values import Query as Passes
 MOST_DRAWS = 100_000
 """Numbers of a `draws=true` answer: rows × passes × classes."""
 
-ROWS_AT_A_TIME = 64
+ROWS_AT_A_TIME = 16
 """Rows whose answers are written before others have their turn."""
 
 REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another media type"}
@@ -142,7 +143,15 @@ async def _json(
             await asyncio.sleep(0)
         part = answered(range(start, min(rows, start + ROWS_AT_A_TIME)))
         written.append(to_json(part)[1:-1])
-    return Response(b'{"predictions":[%b]}' % b",".join(written), media_type=MEDIA_TYPE)
+    return InParts([b'{"predictions":[', *_separated(written), b"]}"], MEDIA_TYPE)
+
+
+def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Parts with commas between them."""
+    for at, part in enumerate(parts):
+        if at:
+            yield b","
+        yield part
 
 
 def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:

@@ -66,17 +66,14 @@ class RowReader:
     async def read_in_turns(self, body: bytes) -> tuple[Floats, bool]:
         """As `read`; between the parts of a long list others have their turn."""
         # Members of more rows than are allowed are not worth validating, see `_is_list`.
-        listed = [] if self._is_crowded(body) else parts(body)
         found = []
-        for part in listed:
+        for part in () if self._is_crowded(body) else parts(body):
             rows = self._plain_rows(part)
             if rows is None:
-                break
+                return self.read(body)
             found.append(rows)
             await asyncio.sleep(0)
-        if listed and len(found) == len(listed):
-            return np.concatenate(found), True
-        return self.read(body)
+        return (np.concatenate(found), True) if found else self.read(body)
 
     def _plain_rows(self, part: bytes) -> Floats | None:
         """The rows `(n, F)` of a list in JSON, or None where something may be wrong with them."""

@@ -15,19 +15,16 @@ from typing import Any, Generic, TypeVar
 from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
 from app.serving.client import PATIENT, Client
 from app.serving.lane import Cut, Lane, Piece, Waiting, whole
+from app.serving.pace import Pace, done_in
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 LONGEST_RETRY = 60
 """Seconds; a client is never told to stay away for longer."""
-LEAST_SHARE = 16
-"""However slow it goes, a batch or a slice may have this part of its most."""
 MARGIN = 0.7
 """Share of the time to a deadline that may be planned with: an answer that comes too late has cost
 as much as one in time, and under overload every queue is as long as may be planned."""
-MEMORY = 0.2
-"""Weight of the last batch in the measured rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,8 @@ class Limits:
     slice: float = math.inf
     """Most work of a slice; a job of more is large."""
     slice_seconds: float = math.inf
-    """About how long a slice may take, at the measured rate."""
+    """About how long a slice may take, at the measured rate, if a batch of small jobs takes less;
+    else as long as that."""
 
 
 class Batcher(Generic[Job, Result]):
@@ -72,8 +70,9 @@ class Batcher(Generic[Job, Result]):
         self._limits = limits
         self._small = Lane[Job, Result](handling.work, whole)
         self._large = Lane[Job, Result](handling.work, handling.cut)
-        self._rate = 0.0
+        self._pace = Pace()
         self._computing = 0
+        self._is_sliced = False
         self._since = 0.0
 
     async def submit(
@@ -126,16 +125,18 @@ class Batcher(Generic[Job, Result]):
 
     def affordable(self, work: int, client: Client) -> float:
         """How much of some work is safely done by the client's deadline, at the measured rate."""
-        if not self._rate or client.deadline == math.inf:
+        is_large = work > self._slice
+        # What a batch of many rows achieves, only such a batch shows.
+        rate = self._pace.fast if is_large else self._pace.rate
+        if not rate or client.deadline == math.inf:
             return math.inf
         now = asyncio.get_running_loop().time()
-        under_way = self._computing - (time.perf_counter() - self._since) * self._rate
+        under_way = self._computing - (time.perf_counter() - self._since) * rate
         ahead = max(0.0, under_way) if self._computing else 0.0
-        is_large = work > self._slice
         ahead += self.backlog if is_large else self._small.work
         beside = self._large.work and not is_large
         share = 1 + self._slice / (self._budget / 2) if beside else 1
-        return MARGIN * (client.deadline - now) * self._rate / share - ahead
+        return MARGIN * (client.deadline - now) * rate / share - ahead
 
     @property
     def backlog(self) -> int:
@@ -145,18 +146,13 @@ class Batcher(Generic[Job, Result]):
     @property
     def _budget(self) -> float:
         """Work of a batch."""
-        return self._in(self._limits.seconds, self._limits.batch)
+        return done_in(self._limits.seconds, self._pace.rate, self._limits.batch)
 
     @property
     def _slice(self) -> float:
         """Work of a slice."""
-        return self._in(self._limits.slice_seconds, self._limits.slice)
-
-    def _in(self, seconds: float, most: float) -> float:
-        """Work that is done in so many seconds."""
-        if seconds == math.inf or not self._rate:
-            return most
-        return min(most, max(self._rate * seconds, most / LEAST_SHARE))
+        seconds = max(self._limits.slice_seconds, self._pace.small_seconds)
+        return done_in(seconds, self._pace.fast or self._pace.rate, self._limits.slice)
 
     def _start(self) -> None:
         batch = self._take()
@@ -169,14 +165,15 @@ class Batcher(Generic[Job, Result]):
     def _take(self) -> list[Piece[Job, Result]]:
         """The next batch, without those nobody waits for."""
         large = list(self._large.take(int(self._slice))) if self._large.work else []
+        self._is_sliced = bool(large)
         return [*large, *self._small.take(int(self._budget / (2 if large else 1)))]
 
     def _finish(
         self, batch: list[Piece[Job, Result]], done: "asyncio.Future[Sequence[Result]]"
     ) -> None:
         """Hand over what came of a batch."""
-        rate = self._computing / max(time.perf_counter() - self._since, 1e-9)
-        self._rate += (rate - self._rate) * (MEMORY if self._rate else 1.0)
+        seconds = time.perf_counter() - self._since
+        self._pace.saw(self._computing, seconds, sliced=self._is_sliced)
         # First of all the worker gets its next batch: it need not wait while answers are sent.
         self._start()
         error = _error_of(done, len(batch))
@@ -201,7 +198,7 @@ class Batcher(Generic[Job, Result]):
     def _retry_after(self) -> int:
         """Seconds until what waits is done, at the measured rate."""
         work = self.backlog + self._computing
-        seconds = work / self._rate if self._rate else 1.0
+        seconds = work / self._pace.rate if self._pace.rate else 1.0
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
 
 

@@ -37,7 +37,7 @@ SLICE_SECONDS = 0.002
 """About how long a slice may take, which is what a small request may have to wait for."""
 LONG = 3_200
 """Passes from which on one row is a large request, which is cut by passes."""
-ROWS_AT_A_TIME = 64
+ROWS_AT_A_TIME = 16
 """Rows that are judged before others have their turn."""
 
 

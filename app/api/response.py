@@ -1,0 +1,39 @@
+"""A response that is sent part by part: in between the event loop looks after others."""
+
+import asyncio
+from collections.abc import Sequence
+
+from fastapi import Response
+from starlette.types import Receive, Scope, Send
+
+BYTES_AT_A_TIME = 1 << 16
+
+
+class InParts(Response):
+    """A body in parts."""
+
+    def __init__(self, parts: Sequence[bytes], media_type: str) -> None:
+        """Take the parts of the body, in order."""
+        super().__init__(media_type=media_type)
+        self._parts = parts
+        self.headers["content-length"] = str(sum(map(len, parts)))
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        gathered = bytearray()
+        for part in self._parts:
+            gathered += part
+            if len(gathered) >= BYTES_AT_A_TIME:
+                await send(
+                    {"type": "http.response.body", "body": bytes(gathered), "more_body": True}
+                )
+                gathered.clear()
+                await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": bytes(gathered)})
