@@ -15,13 +15,16 @@ from typing import Any, Generic, TypeVar
 from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
 from app.serving.client import PATIENT, Client
 from app.serving.lane import Cut, Lane, Piece, Waiting, whole
-from app.serving.pace import Pace, done_in
+from app.serving.limits import Limits
+from app.serving.pace import Pace, Portion
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 LONGEST_RETRY = 60
 """Seconds; a client is never told to stay away for longer."""
+QUIET_AFTER = 0.2
+"""Seconds after the last small job."""
 MARGIN = 0.7
 """Share of the time to a deadline that may be planned with: an answer that comes too late has cost
 as much as one in time, and under overload every queue is as long as may be planned."""
@@ -36,23 +39,6 @@ class Handling(Generic[Job, Result]):
     cut: Cut[Job]
     joined: Callable[[Job, list[Result]], Result]
     """A job's result, from those of the parts it was cut into, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a batcher takes."""
-
-    batch: int
-    """Most work of a batch; one job alone may exceed it."""
-    queue: int
-    """Most work waiting; a job beyond it is refused."""
-    seconds: float = math.inf
-    """About how long a batch may take, at the measured rate."""
-    slice: float = math.inf
-    """Most work of a slice; a job of more is large."""
-    slice_seconds: float = math.inf
-    """About how long a slice may take, at the measured rate, if a batch of small jobs takes less;
-    else as long as that."""
 
 
 class Batcher(Generic[Job, Result]):
@@ -70,9 +56,9 @@ class Batcher(Generic[Job, Result]):
         self._limits = limits
         self._small = Lane[Job, Result](handling.work, whole)
         self._large = Lane[Job, Result](handling.work, handling.cut)
-        self._pace = Pace()
+        self._pace = Pace(limits)
         self._computing = 0
-        self._is_sliced = False
+        self._small_came = -math.inf
         self._since = 0.0
 
     async def submit(
@@ -102,7 +88,9 @@ class Batcher(Generic[Job, Result]):
     def put(self, job: Job, client: Client = PATIENT) -> "asyncio.Future[Result]":
         """Queue a job of an admitted request; its result comes as `submit` says."""
         work, answer = self._handling.work(job), asyncio.get_running_loop().create_future()
-        lane = self._large if work > self._slice else self._small
+        lane = self._large if self._is_large(work) else self._small
+        if lane is self._small:
+            self._small_came = time.perf_counter()
         lane.append(Waiting(job, job, work, client, answer))
         if not self._computing:
             self._start()
@@ -125,9 +113,9 @@ class Batcher(Generic[Job, Result]):
 
     def affordable(self, work: int, client: Client) -> float:
         """How much of some work is safely done by the client's deadline, at the measured rate."""
-        is_large = work > self._slice
+        is_large = self._is_large(work)
         # What a batch of many rows achieves, only such a batch shows.
-        rate = self._pace.fast if is_large else self._pace.rate
+        rate = self._pace.large_rate.value if is_large else self._pace.small_rate.value
         if not rate or client.deadline == math.inf:
             return math.inf
         now = asyncio.get_running_loop().time()
@@ -135,7 +123,7 @@ class Batcher(Generic[Job, Result]):
         ahead = max(0.0, under_way) if self._computing else 0.0
         ahead += self.backlog if is_large else self._small.work
         beside = self._large.work and not is_large
-        share = 1 + self._slice / (self._budget / 2) if beside else 1
+        share = 1 + self._pace.slice.work / (self._pace.batch.work / 2) if beside else 1
         return MARGIN * (client.deadline - now) * rate / share - ahead
 
     @property
@@ -143,42 +131,41 @@ class Batcher(Generic[Job, Result]):
         """Work that waits."""
         return self._small.work + self._large.work
 
-    @property
-    def _budget(self) -> float:
-        """Work of a batch."""
-        return done_in(self._limits.seconds, self._pace.rate, self._limits.batch)
+    def _is_large(self, work: int) -> bool:
+        """Whether a job is cut."""
+        return work > self._pace.slice.work
 
     @property
-    def _slice(self) -> float:
-        """Work of a slice."""
-        seconds = max(self._limits.slice_seconds, self._pace.small_seconds)
-        return done_in(seconds, self._pace.fast or self._pace.rate, self._limits.slice)
+    def _is_quiet(self) -> bool:
+        """Whether no small jobs come, which would wait for a slice."""
+        return time.perf_counter() - self._small_came > QUIET_AFTER
 
     def _start(self) -> None:
         batch = self._take()
-        self._computing = sum(piece.work for piece in batch)
-        if batch:
+        self._computing = batch.large + batch.small
+        if batch.pieces:
             self._since = time.perf_counter()
-            done = self._run([piece.job for piece in batch])
+            done = self._run([piece.job for piece in batch.pieces])
             done.add_done_callback(partial(self._finish, batch))
 
-    def _take(self) -> list[Piece[Job, Result]]:
+    def _take(self) -> "_Batch[Job, Result]":
         """The next batch, without those nobody waits for."""
-        large = list(self._large.take(int(self._slice))) if self._large.work else []
-        self._is_sliced = bool(large)
-        return [*large, *self._small.take(int(self._budget / (2 if large else 1)))]
+        portion = self._pace.part if self._is_quiet else self._pace.slice
+        large = list(self._large.take(int(portion.work))) if self._large.work else []
+        small = list(self._small.take(int(self._pace.batch.work / (2 if large else 1))))
+        return _Batch([*large, *small], _work(large), _work(small), portion)
 
     def _finish(
-        self, batch: list[Piece[Job, Result]], done: "asyncio.Future[Sequence[Result]]"
+        self, batch: "_Batch[Job, Result]", done: "asyncio.Future[Sequence[Result]]"
     ) -> None:
         """Hand over what came of a batch."""
         seconds = time.perf_counter() - self._since
-        self._pace.saw(self._computing, seconds, sliced=self._is_sliced)
+        self._pace.saw(batch.large, batch.small, seconds, batch.portion)
         # First of all the worker gets its next batch: it need not wait while answers are sent.
         self._start()
-        error = _error_of(done, len(batch))
+        error = _error_of(done, len(batch.pieces))
         now = asyncio.get_running_loop().time()
-        for at, piece in enumerate(batch):
+        for at, piece in enumerate(batch.pieces):
             if error is not None:
                 piece.owner.fail(error)
             elif piece.owner.client.deadline < now:
@@ -198,8 +185,24 @@ class Batcher(Generic[Job, Result]):
     def _retry_after(self) -> int:
         """Seconds until what waits is done, at the measured rate."""
         work = self.backlog + self._computing
-        seconds = work / self._pace.rate if self._pace.rate else 1.0
+        rate = self._pace.small_rate.value or self._pace.large_rate.value
+        seconds = work / rate if rate else 1.0
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch(Generic[Job, Result]):
+    """What is computed at a time."""
+
+    pieces: list[Piece[Job, Result]]
+    large: int
+    """Work of large jobs, whose portion it was."""
+    small: int
+    portion: Portion
+
+
+def _work(pieces: list[Piece[Any, Any]]) -> int:
+    return sum(piece.work for piece in pieces)
 
 
 def _error_of(done: "asyncio.Future[Sequence[Any]]", jobs: int) -> BaseException | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import NetworkError
-from app.serving.batcher import Batcher, Handling, Limits
+from app.serving.batcher import Batcher, Handling
 from app.serving.client import PATIENT, Client
 from app.serving.compute import Compute
 from app.serving.jobs import (
@@ -22,6 +22,7 @@ from app.serving.jobs import (
     work_of,
 )
 from app.serving.judge import Asked, Judge, Judged
+from app.serving.limits import Limits
 from app.serving.looks import Look, look_until
 from app.uncertainty.decomposition import summarise
 from app.uncertainty.guard import Guard
@@ -31,6 +32,8 @@ BATCH_WORK = 25_600
 """Most rows × passes of a batch: more does not fill the arithmetic any better."""
 BATCH_SECONDS = 0.008
 """About how long a batch may take."""
+QUIET_SECONDS = 0.016
+"""About how long a part of a large request may take where no small ones come."""
 SLICE_WORK = 6_400
 """Most rows × passes of a slice of a large request."""
 SLICE_SECONDS = 0.002
@@ -90,7 +93,7 @@ class Predictor:
         self._compute = compute
         self._guard = Guard(signature)
         self._judge = judge
-        limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, SLICE_WORK, SLICE_SECONDS)
+        limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS)
         handling: Handling[Job, Any] = Handling(work_of, cut, joined)
         self._batcher = Batcher[Job, Any](compute.submit, handling, limits)
 

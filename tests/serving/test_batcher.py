@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
-from app.serving.batcher import LONGEST_RETRY, Batcher, Handling, Limits
+from app.serving.batcher import LONGEST_RETRY, Batcher, Handling
 from app.serving.client import Client
+from app.serving.limits import Limits
 
 Squares = Batcher[int, int]
 PATIENCE = 5
@@ -437,7 +438,7 @@ def test_a_large_job_that_nobody_waits_for_is_computed_no_further(
     gone = threading.Event()
 
     async def left() -> list[Any]:
-        squares = batcher(worker, thread, most_of_a_slice=2, work=int)
+        squares = batcher(worker, thread, batch=2, most_of_a_slice=2, work=int)
         worker.let.clear()
         large = asyncio.create_task(squares.submit(100, Client(gone=gone.is_set)))
         await asyncio.to_thread(worker.begun.wait, PATIENCE)
