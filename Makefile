@@ -42,7 +42,7 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
 
-bench: .venv/bench.stamp ## measure: ONLY=engine, serving, peers, libraries, overload, beside, soak, startup, quality, study or oracles
+bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving, peers, libraries, overload, beside, soak, startup, quality, study or oracles
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions

@@ -15,7 +15,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from threadpoolctl import threadpool_limits
 
 from app.network.architecture import Architecture, build
 from app.network.arithmetic import pin_arithmetic
@@ -48,11 +47,7 @@ ASKED = {
     ("study", "tf.function", 64, 100): 1.5,
 }
 THREADS = 2
-"""Cores of the machine, for the arithmetic rate."""
-SETTLED_SECONDS = 0.3
-"""After a matrix product on all cores, whose threads look for more work for a while."""
-SIDE = 2_048
-"""Of the matrices whose product tells the machine's rate."""
+"""Cores of the machine."""
 
 Key = tuple[str, str, int, int]
 
@@ -62,29 +57,28 @@ def main() -> None:
     pin_arithmetic()
     rows = np.nan_to_num(read_table(None, LOANS).features, nan=17.6)
     found: dict[Key, list[tuple[float, float]]] = {}
-    for network, (model, engine) in _networks(rows).items():
+    for network, (model, engine) in networks(rows).items():
         graph = _graph(model)
         for size, passes in _sizes(MOST_WORK[network]):
             ways = {"tiled Keras": tiled(model), "tf.function": graph}
             if network == "study" and (size, passes) in LOOPED:
                 ways["loop"] = _loop(model)
             for way, theirs in ways.items():
-                pairs = _pairs(theirs, _ours(engine), rows[:size], passes)
+                pairs = _pairs(theirs, ours(engine), rows[:size], passes)
                 found[network, way, size, passes] = pairs
             print(network, size, passes, flush=True)
         if network == "study":
             found[network, "T = 1,000", 64, 100] = _pairs(
-                _ours(engine, 1_000),
-                _ours(engine),
+                ours(engine, 1_000),
+                ours(engine),
                 rows[:64],
                 100,
             )
-        if network == "wide":
-            rates = _rates(engine, rows[:64])
-    publish(_report(found, rates))
+    publish(_report(found))
 
 
-def _networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
+def networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
+    """The networks by name, scaled to rows `(N, F)`, each with its engine."""
     imputed = [17.6 if column.nullable else None for column in LOANS.features]
     classes = len(LOANS.classes)
     wide = Architecture(widths=(256, 256, 256), rate=0.2)
@@ -108,7 +102,8 @@ def _sizes(most: int) -> Iterator[tuple[int, int]]:
 Way = Callable[[Floats, int], Any]
 
 
-def _ours(engine: Engine, always: int | None = None) -> Way:
+def ours(engine: Engine, always: int | None = None) -> Way:
+    """Our engine with a fresh seed each time, always with so many passes if that is given."""
     seeds = count()
     return lambda rows, passes: engine.summarise([Query(rows, always or passes, next(seeds))])
 
@@ -154,10 +149,11 @@ def _pairs(theirs: Way, ours: Way, rows: Floats, passes: int) -> list[tuple[floa
     """Seconds of a call, theirs and ours, taken in turn after one of each to warm up."""
     theirs(rows, passes)
     ours(rows, passes)
-    return [(_seconds(theirs, rows, passes), _seconds(ours, rows, passes)) for _ in range(ROUNDS)]
+    return [(seconds(theirs, rows, passes), seconds(ours, rows, passes)) for _ in range(ROUNDS)]
 
 
-def _seconds(way: Way, rows: Floats, passes: int) -> float:
+def seconds(way: Way, rows: Floats, passes: int) -> float:
+    """How long a call takes, over enough of them."""
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < LEAST_SECONDS:
         way(rows, passes)
@@ -165,28 +161,7 @@ def _seconds(way: Way, rows: Floats, passes: int) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def _rates(engine: Engine, rows: Floats) -> list[tuple[float, float]]:
-    """Multiplications a second: of a float32 matrix product on all cores, and of ours."""
-    matrix = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32)
-    work = 100 * len(rows) * (9 * 256 + 2 * 256 * 256 + 256 * 7)
-
-    def product(_: Floats, __: int) -> Any:
-        with threadpool_limits(limits=THREADS, user_api="blas"):
-            return matrix @ matrix
-
-    def rates() -> tuple[float, float]:
-        peak = SIDE**3 / _seconds(product, rows, 100)
-        time.sleep(SETTLED_SECONDS)
-        return peak, work / _seconds(ours, rows, 100)
-
-    ours = _ours(engine)
-    ours(rows, 100)
-    return [rates() for _ in range(ROUNDS)]
-
-
-def _report(
-    found: dict[Key, list[tuple[float, float]]], rates: list[tuple[float, float]]
-) -> Report:
+def _report(found: dict[Key, list[tuple[float, float]]]) -> Report:
     rows, bars = [], []
     for key, pairs in found.items():
         network, way, size, passes = key
@@ -207,24 +182,17 @@ def _report(
         )
         if passes == 100 and size in {1, 64} and not limit:
             bars.append(Bar(f"{network}, {size} rows, {way}", median, asked))
-    shares = [own / theirs for theirs, own in rates]
-    rate = statistics.median(own for _, own in rates)
-    peak = statistics.median(theirs for theirs, _ in rates)
     return Report(
         name="engine",
         title="In process",
         how=f"Milliseconds of one call, theirs and ours in turn, {ROUNDS} rounds of at least "
         f"{LEAST_SECONDS} s, and the ratio. *loop* is the study's, a call for every pass; *tiled "
         "Keras* one call for all passes; *tf.function* the same compiled, with mean and std in the "
-        "graph; *T = 1,000* is ours beside ours with 100. The wide network's arithmetic for 64 "
-        f"rows and 100 passes runs at {spread(shares)} of the rate of a float32 matrix product on "
-        f"both cores ({rate / 1e9:,.0f} of {peak / 1e9:,.0f} thousand million multiplications a "
-        "second; asked ≥ 0.5).",
+        "graph; *T = 1,000* is ours beside ours with 100.",
         head=("network", "rows", "passes", "beside", "theirs ms", "ours ms", "ratio", "asked"),
         rows=tuple(rows),
         figures={
             "seconds": {", ".join(map(str, key)): pairs for key, pairs in found.items()},
-            "rates": rates,
         },
         axis="times as fast as the other way, 100 passes",
         bars=tuple(bars),

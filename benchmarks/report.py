@@ -20,6 +20,7 @@ ORDER = (
     "serving",
     "peers",
     "engine",
+    "rate",
     "libraries",
     "overload",
     "beside",

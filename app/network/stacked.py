@@ -13,7 +13,7 @@ from app.network.noise import Call, applied
 from app.network.program import SOURCE, Operation, Program
 from app.values import Floats
 
-CHUNK_NUMBERS = 1 << 17
+CHUNK_NUMBERS = 1 << 18
 """About how many numbers a step puts out at a time, so that steps hand on through the cache."""
 ONCE_NUMBERS = 1 << 17
 """The same for what is computed once a row: of fewer numbers, calling NumPy costs more."""

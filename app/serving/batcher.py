@@ -16,7 +16,7 @@ from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
 from app.serving.client import PATIENT, Client
 from app.serving.lane import Cut, Lane, Piece, Waiting, whole
 from app.serving.limits import Limits
-from app.serving.pace import Pace, Portion
+from app.serving.pace import Average, Pace, Portion
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -109,13 +109,14 @@ class Batcher(Generic[Job, Result]):
             if self.backlog and self.backlog + work > self._limits.queue:
                 raise Overloaded(self._retry_after())
         if work > self.affordable(work, client):
+            if not self._computing:
+                self._rate(work).grow()
             raise Late(self._retry_after())
 
     def affordable(self, work: int, client: Client) -> float:
         """How much of some work is safely done by the client's deadline, at the measured rate."""
         is_large = self._is_large(work)
-        # What a batch of many rows achieves, only such a batch shows.
-        rate = self._pace.large_rate.value if is_large else self._pace.small_rate.value
+        rate = self._rate(work).value
         if not rate or client.deadline == math.inf:
             return math.inf
         now = asyncio.get_running_loop().time()
@@ -134,6 +135,10 @@ class Batcher(Generic[Job, Result]):
     def _is_large(self, work: int) -> bool:
         """Whether a job is cut."""
         return work > self._pace.slice.work
+
+    def _rate(self, work: int) -> Average:
+        """At which a job is done: what a batch of many rows achieves, only such a batch shows."""
+        return self._pace.large_rate if self._is_large(work) else self._pace.small_rate
 
     @property
     def _is_quiet(self) -> bool:

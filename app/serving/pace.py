@@ -4,6 +4,7 @@ from app.serving.limits import Limits
 
 MEMORY = 0.2
 """Weight of the last batch in what is measured."""
+DISTRUST = 1.1
 LEAST_SHARE = 64
 """However long it takes, a portion may have this part of its most."""
 FASTEST_LESS, FASTEST_MORE = 0.5, 1.25
@@ -42,6 +43,10 @@ class Average:
     def saw(self, value: float) -> None:
         """Take account of one more."""
         self.value += (value - self.value) * (MEMORY if self.value else 1.0)
+
+    def grow(self) -> None:
+        """Trust it a little less: where all is refused for its sake, nothing else corrects it."""
+        self.value *= DISTRUST
 
 
 class Pace:

@@ -416,6 +416,27 @@ def test_a_deadline_that_cannot_be_met_is_refused(
     assert 100 == run(refused())
 
 
+def test_a_wrong_rate_is_found_out(worker: Worker, thread: ThreadPoolExecutor) -> None:
+    """One slow batch does not have everything refused for ever: after some one is let through."""
+
+    async def refused() -> int:
+        squares = batcher(worker, thread, work=int)
+        worker.let.clear()
+        asyncio.get_running_loop().call_later(0.2, worker.let.set)
+        await squares.submit(10)
+        count = 0
+        while True:
+            now = asyncio.get_running_loop().time()
+            try:
+                await squares.submit(10, Client(now + 0.1))
+            except Late:
+                count += 1
+            else:
+                return count
+
+    assert 1 <= run(refused()) <= 20
+
+
 def test_slices_of_large_jobs_do_not_hold_up_small_ones(
     worker: Worker, thread: ThreadPoolExecutor
 ) -> None:

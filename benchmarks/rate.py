@@ -1,0 +1,78 @@
+"""The wide network's arithmetic beside what this machine can do: multiplications a second.
+
+`make bench ONLY=rate`. About a minute.
+"""
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from app.network.arithmetic import pin_arithmetic
+from app.network.engine import Engine
+from app.training.data import read_table
+from app.training.layout import LOANS
+from app.values import Floats
+from benchmarks.engine import THREADS, networks, ours, seconds
+from benchmarks.report import Bar, Report, publish, spread
+
+ROUNDS = 25
+ROWS, PASSES = 64, 100
+WORK = PASSES * ROWS * (9 * 256 + 2 * 256 * 256 + 256 * 7)
+"""Multiplications of a call."""
+SETTLED_SECONDS = 0.3
+"""After a matrix product on all cores, whose threads look for more work for a while."""
+SIDE = 2_048
+"""Of the matrices whose product tells the machine's rate."""
+ASKED = 0.5
+
+
+def main() -> None:
+    """Measure both in turn."""
+    pin_arithmetic()
+    rows = np.nan_to_num(read_table(None, LOANS).features, nan=17.6)
+    _, engine = networks(rows)["wide"]
+    publish(_report(_rates(engine, rows[:ROWS])))
+
+
+def _rates(engine: Engine, rows: Floats) -> list[tuple[float, float]]:
+    """Multiplications a second: of a float32 matrix product on all cores, and of ours."""
+    matrix = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32)
+
+    def product(_: Floats, __: int) -> Any:
+        with threadpool_limits(limits=THREADS, user_api="blas"):
+            return matrix @ matrix
+
+    def rates() -> tuple[float, float]:
+        peak = SIDE**3 / seconds(product, rows, PASSES)
+        time.sleep(SETTLED_SECONDS)
+        return peak, WORK / seconds(mine, rows, PASSES)
+
+    mine = ours(engine)
+    mine(rows, PASSES)
+    return [rates() for _ in range(ROUNDS)]
+
+
+def _report(rates: list[tuple[float, float]]) -> Report:
+    shares = [own / peak for peak, own in rates]
+    peak, own = (statistics.median(side) / 1e9 for side in zip(*rates, strict=True))
+    return Report(
+        name="rate",
+        title="Arithmetic of a wide network",
+        how=f"Three layers of 256 units, {ROWS} rows, {PASSES} passes, beside the product of two "
+        f"float32 matrices of {SIDE:,} on both cores, in turn, {ROUNDS} rounds.",
+        head=("what", "thousand million multiplications a second", "share", "asked"),
+        rows=(
+            ("matrix product", f"{peak:,.0f}", "", ""),
+            ("ours", f"{own:,.0f}", spread(shares), f"≥ {ASKED}"),
+        ),
+        figures={"rates": rates},
+        axis="share of the rate of a matrix product",
+        bars=(Bar("wide, 64 rows", statistics.median(shares), ASKED),),
+    )
+
+
+if __name__ == "__main__":
+    main()
