@@ -1,4 +1,4 @@
-# The image of Dubito. Its root file system may be read-only: nothing is written.
+# The image of Dubito. Its root file system may be read-only: only the state is written.
 FROM python:3.13-slim AS build
 
 WORKDIR /build
@@ -12,7 +12,8 @@ RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
 
-RUN useradd --system --uid 10001 --no-create-home dubito
+RUN useradd --system --uid 10001 --no-create-home dubito \
+    && install --directory --owner=dubito --mode=0700 /srv/dubito/var
 
 COPY --from=build /opt/dubito /opt/dubito
 WORKDIR /srv/dubito
@@ -24,8 +25,10 @@ ENV PATH=/opt/dubito/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DUBITO_HOST=0.0.0.0 \
     DUBITO_PORT=8000 \
-    DUBITO_MODELS=/srv/dubito/models
+    DUBITO_MODELS=/srv/dubito/models \
+    DUBITO_STATE=/srv/dubito/var
 
+VOLUME /srv/dubito/var
 USER 10001
 EXPOSE 8000
 

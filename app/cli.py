@@ -1,4 +1,4 @@
-"""The command line: `dubito serve | train | tune | convert | evaluate | predict | inspect`.
+"""The command line: `dubito serve | train | tune | convert | evaluate | predict | …`.
 
 Exit codes: 0 done, 1 it failed, 2 wrong use. What fails says so in one sentence on stderr.
 """
@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NoReturn
 
 from app import __version__
-from app.commands import convert, evaluate, inspect, predict, serve, train, tune
+from app.commands import convert, evaluate, inspect, predict, records, serve, train, tune
 from app.errors import DubitoError, SettingsError
 
 COMMANDS = {
@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "inspect": inspect,
+    "records": records,
 }
 
 

@@ -87,3 +87,33 @@ class Abandoned(DubitoError):
 
     def __init__(self) -> None:
         super().__init__("nobody waits for the answer any more")
+
+
+class RecordsError(DubitoError):
+    """Records that cannot be opened, read or verified; the sentence says why."""
+
+
+class Unrecorded(Overloaded):
+    """The answer could not be recorded, so that it was not given."""
+
+    sentence = "the answer could not be recorded"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=5)
+
+
+class NotFound(DubitoError):
+    """There is no such thing; the sentence says what."""
+
+
+class Conflict(DubitoError):
+    """It contradicts what is recorded already; the sentence says how."""
+
+
+class Unreadable(Overloaded):
+    """The records do not answer."""
+
+    sentence = "the records cannot be read at this moment"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=5)

@@ -1,8 +1,8 @@
 """The composition root: settings in, application out. It only wires."""
 
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 
 from fastapi import FastAPI
@@ -10,9 +10,14 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import problems
+from app.api.answers import Answers
+from app.api.cases import Cases
 from app.api.conduct import Conduct
 from app.api.grading import grading
+from app.api.identifier import new_id
 from app.api.information import describe, information
+from app.api.predictions import predictions
+from app.api.recording import Memory, Recorder
 from app.network.catalog import find
 from app.network.manifest import Manifest
 from app.serving.capacity import capacity, memory
@@ -64,6 +69,25 @@ async def in_this_process(settings: Settings) -> AsyncIterator[Opened]:
     yield Opened(bundle.manifest, bundle.environment, Thread(bundle.engine))
 
 
+@contextmanager
+def remembering(settings: Settings) -> Iterator[Memory | None]:
+    """Where answers are recorded, if anywhere.
+
+    Raises:
+        RecordsError: the records cannot be opened.
+    """
+    if settings.records == "off":
+        yield None
+        return
+    # A service without records does without what this imports.
+    from app.records import database, key, store
+
+    url = database.url_of(settings.records_url, settings.state)
+    secret = settings.records_key_file or settings.state / key.FILE
+    with store.remembering(url, secret, new_id()) as kept:
+        yield Memory(kept.writer, kept, waits=settings.records == "durable")
+
+
 def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAPI:
     """The service for these settings; the bundle is opened by its lifespan.
 
@@ -73,13 +97,14 @@ def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opening(settings) as opened:
-            predictor = install(app, opened)
-            try:
-                yield
-            finally:
-                predictor.close()
+            with remembering(settings) as kept:
+                predictor = install(app, opened, kept)
+                try:
+                    yield
+                finally:
+                    predictor.close()
 
-    def install(app: FastAPI, opened: Opened) -> Predictor:
+    def install(app: FastAPI, opened: Opened, kept: Memory | None) -> Predictor:
         manifest, identity = opened.manifest, opened.manifest.identity
         signature, passes, calibration = manifest.signature, manifest.passes, manifest.calibration
         judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
@@ -89,9 +114,15 @@ def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAP
         about = describe(
             identity, signature, passes, calibration, card, opened.environment, settings
         )
-        routes = grading(predictor, identity, signature, passes, calibration, settings)
+        recorder = Recorder(signature, opened.environment.fingerprint, kept)
+        routes = grading(predictor, recorder, identity, signature, passes, calibration, settings)
         # Not included as routers, which FastAPI would look through anew for every request.
         app.router.routes.extend([*routes.routes, *information(about).routes])
+        if kept is not None:
+            answers = Answers(identity, signature.classes, calibration)
+            environment = opened.environment.fingerprint
+            cases = Cases(kept, predictor, answers, identity, signature, environment, settings)
+            app.router.routes.extend(predictions(cases, settings).routes)
         app.state.identity, app.state.ready = identity, True
         # What the libraries made lasts as long as the process: the collector need not look again.
         gc.collect()

@@ -10,11 +10,20 @@ from app.errors import SettingsError
 
 PREFIX = "DUBITO_"
 MODELS = Path("models")
+STATE = Path("var")
 
 
-def setting(default: Any, text: str, *, least: float = 1, most: float = 10**12) -> Any:
-    """A setting with its meaning, unit and allowed range."""
-    return field(default=default, metadata={"text": text, "least": least, "most": most})
+def setting(
+    default: Any,
+    text: str,
+    *,
+    least: float = 1,
+    most: float = 10**12,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A setting with its meaning, unit and allowed range or words."""
+    known = {"text": text, "least": least, "most": most, "choices": choices}
+    return field(default=default, metadata=known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,25 @@ class Settings:
     max_body_bytes: int = setting(1 << 20, "largest body, in bytes")
     deadline_ms: int = setting(
         30_000, "time for an answer that names none, in milliseconds", most=600_000
+    )
+    state: Path = setting(STATE, "folder of what the service remembers, the only one it writes")
+    records: str = setting(
+        "durable",
+        "whether answers are recorded: durable (before they leave), relaxed (soon after) or off",
+        choices=("durable", "relaxed", "off"),
+    )
+    records_url: str | None = setting(
+        None, "database of the records, as SQLAlchemy writes it, else a SQLite file in the state"
+    )
+    records_exposed: int = setting(
+        0, "1 shows records on addresses other than loopback too", least=0, most=1
+    )
+    allowed_hosts: str = setting(
+        "localhost,127.0.0.1,[::1]",
+        "names under which records may be asked for, separated by commas",
+    )
+    records_key_file: Path | None = setting(
+        None, "file of the key that chains the records, else one in the state"
     )
     log_requests: int = setting(
         0, "1 logs every request, 0 only what was refused or failed", least=0, most=1
@@ -61,6 +89,9 @@ class Settings:
         for known in fields(self):
             value = getattr(self, known.name)
             least, most = known.metadata["least"], known.metadata["most"]
+            choices = known.metadata["choices"]
+            if choices and value not in choices:
+                raise SettingsError(f"{variable(known.name)} must be one of {', '.join(choices)}")
             if isinstance(value, int | float) and not least <= value <= most:
                 raise SettingsError(f"{variable(known.name)} must be from {least} to {most}")
         if self.max_queue < self.max_work:
@@ -101,7 +132,7 @@ def _parsed(name: str, kind: Any, text: str) -> Any:
         return _number(name, float, text, "a number")
     if not text:
         raise SettingsError(f"{variable(name)} must not be empty")
-    return Path(text) if kind is Path else text
+    return Path(text) if kind in (Path, Path | None) else text
 
 
 def _number(name: str, kind: type[int] | type[float], text: str, described: str) -> int | float:

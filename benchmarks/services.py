@@ -87,7 +87,9 @@ def post(url: str, body: str) -> bytes:
 def ours(version: int, *arguments: str) -> Iterator[Running]:
     """`dubito serve` with a bundle."""
     port = free_port()
-    words = [str(Path(sys.executable).parent / "dubito"), "serve", f"{NAME}/{version}"]
+    # Nobody else here remembers what it answers; `benchmarks.records` tells what that costs.
+    quiet = ["--records", "off"]
+    words = [str(Path(sys.executable).parent / "dubito"), "serve", f"{NAME}/{version}", *quiet]
     with running([*words, "--port", str(port), *arguments], port, "/health/ready") as found:
         yield found
 

@@ -102,7 +102,7 @@ def begin(
         return subprocess.Popen(
             [*program, "serve", "--host", "127.0.0.1", "--port", "0", *arguments],
             cwd=ROOT,
-            env=environment(changes),
+            env=environment({"DUBITO_STATE": str(log.parent / "var"), **(changes or {})}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.values import Query
 from tests.service import ROOT, serving
 
-SETTINGS = Settings(models=ROOT / "models", version=1)
+SETTINGS = Settings(models=ROOT / "models", version=1, records="off")
 CONNECTIONS = 48
 SECONDS = 120
 HEAD = "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"

@@ -43,12 +43,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(port: int) -> Iterator[None]:
+def service(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """`make serve`, the first of the README's commands."""
     assert COMMANDS[0].strip() == "make serve"
     # A newcomer's shell has nothing of the make that runs these tests, such as its ARGS.
     inherited = {name: text for name, text in os.environ.items() if name not in MADE}
-    environment = {**inherited, "DUBITO_PORT": str(port)}
+    state = tmp_path_factory.mktemp("state")
+    environment = {**inherited, "DUBITO_PORT": str(port), "DUBITO_STATE": str(state)}
     with subprocess.Popen(
         ["make", "serve"], cwd=ROOT, env=environment, start_new_session=True
     ) as process:

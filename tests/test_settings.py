@@ -23,11 +23,24 @@ GOOD: dict[str, tuple[str, Any]] = {
     "max_queue": ("2000000", 2_000_000),
     "max_body_bytes": ("10", 10),
     "deadline_ms": ("250", 250),
+    "state": ("some/state", Path("some/state")),
+    "records": ("relaxed", "relaxed"),
+    "records_url": ("postgresql://x/y", "postgresql://x/y"),
+    "records_exposed": ("1", 1),
+    "allowed_hosts": ("grades.example", "grades.example"),
+    "records_key_file": ("some/key", Path("some/key")),
     "log_requests": ("1", 1),
     "body_seconds": ("0.5", 0.5),
     "drain_seconds": ("2.5", 2.5),
 }
-OTHER = {**dict.fromkeys(GOOD, "11"), "port": "11", "log_requests": "0", "max_queue": "3000000"}
+OTHER = {
+    **dict.fromkeys(GOOD, "11"),
+    "port": "11",
+    "log_requests": "0",
+    "max_queue": "3000000",
+    "records": "off",
+    "records_exposed": "0",
+}
 
 
 def read(environment: dict[str, str] | None = None, /, **flags: Any) -> Settings:

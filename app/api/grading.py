@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from app.api.connection import hung_up
 from app.api.options import MonteCarloOptions, PlainOptions, monte_carlo_options, plain_options
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem
+from app.api.recording import Record, Recorder
 from app.api.response import InParts
 from app.api.route import LeanRoute
 from app.api.rows import RowReader, example
@@ -25,7 +27,7 @@ from app.errors import Fault, InvalidInput
 from app.serving.client import Client
 from app.serving.predictor import Predictor
 from app.settings import Settings
-from app.values import MAX_SEED, Calibration, Identity, Signature
+from app.values import MAX_SEED, Calibration, Floats, Identity, Signature
 from app.values import Query as Passes
 
 MOST_DRAWS = 100_000
@@ -34,11 +36,15 @@ MOST_DRAWS = 100_000
 ROWS_AT_A_TIME = 16
 """Rows whose answers are written before others have their turn."""
 
+PLAIN = {"endpoint": "/predict"}
+"""What is recorded of how a deterministic pass was asked for."""
+
 REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another media type"}
 
 
 def grading(
     predictor: Predictor,
+    recorder: Recorder,
     identity: Identity,
     signature: Signature,
     default_passes: int,
@@ -68,9 +74,14 @@ def grading(
         options: Annotated[plain_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
         client = _client(request, options)
-        rows, many = await reader.read_in_turns(await body_of(request))
-        graded = await predictor.grade(rows, client)
-        return await _json(partial(answers.of_graded, graded), len(rows), many)
+        body = await body_of(request)
+        with recorder.of(request, body) as record:
+            if (earlier := await record.earlier()) is not None:
+                return earlier
+            rows, many = await reader.read_in_turns(body)
+            graded = await predictor.grade(rows, client)
+            answered = _Answered(partial(answers.of_graded, graded), rows, PLAIN)
+            return await _response(answered, record, many)
 
     @router.post(
         "/predict/mc",
@@ -85,21 +96,25 @@ def grading(
         asked: MonteCarloOptions = options
         client = _client(request, asked)
         body = await body_of(request)
-        if not asked.degrade:
-            # Under overload most are refused, and should not cost those who are answered.
-            most = max(1, settings.max_work // asked.least_passes)
-            predictor.admit(min(_rows_at_least(body), most), asked.least_passes, client)
-        rows, many = await reader.read_in_turns(body)
-        _check_work(asked, len(rows), len(signature.classes), settings.max_work)
-        doubted = await predictor.doubt(
-            Passes(rows, asked.most_passes, _seed(asked.seed)),
-            client,
-            tolerance=asked.reached,
-            keep_draws=asked.draws,
-            asked=asked.asked,
-            degrade=asked.degrade,
-        )
-        return await _json(partial(answers.of_doubted, doubted), len(rows), many)
+        with recorder.of(request, body) as record:
+            if (earlier := await record.earlier()) is not None:
+                return earlier
+            if not asked.degrade:
+                # Under overload most are refused, and should not cost those who are answered.
+                most = max(1, settings.max_work // asked.least_passes)
+                predictor.admit(min(_rows_at_least(body), most), asked.least_passes, client)
+            rows, many = await reader.read_in_turns(body)
+            _check_work(asked, len(rows), len(signature.classes), settings.max_work)
+            doubted = await predictor.doubt(
+                Passes(rows, asked.most_passes, _seed(asked.seed)),
+                client,
+                tolerance=asked.reached,
+                keep_draws=asked.draws,
+                asked=asked.asked,
+                degrade=asked.degrade,
+            )
+            answered = _Answered(partial(answers.of_doubted, doubted), rows, asked.recorded)
+            return await _response(answered, record, many)
 
     return router
 
@@ -131,19 +146,35 @@ def _check_work(options: MonteCarloOptions, rows: int, classes: int, most: int) 
         raise InvalidInput([Fault(("draws",), message, in_query=True)])
 
 
-async def _json(
-    answered: Callable[[range], list[dict[str, Any]]], rows: int, many: bool
-) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """Rows that were graded."""
+
+    answers: Callable[[range], list[dict[str, Any]]]
+    """Of some of them."""
+    rows: Floats
+    asked: dict[str, Any]
+    """As it is recorded."""
+
+    def part(self, start: int, record: Record) -> bytes:
+        """The answers to a few rows in JSON, without the brackets of the list."""
+        stop = min(len(self.rows), start + ROWS_AT_A_TIME)
+        answers = self.answers(range(start, stop))
+        record.add(answers, self.rows[start:stop], self.asked)
+        return to_json(answers)[1:-1]
+
+
+async def _response(answered: _Answered, record: Record, many: bool) -> Response:
     """The answers of all rows; between some of them the event loop may look after others."""
+    parts = [answered.part(0, record)]
     if not many:
-        return Response(to_json(answered(range(1))[0]), media_type=MEDIA_TYPE)
-    written = []
-    for start in range(0, rows, ROWS_AT_A_TIME):
-        if start:
-            await asyncio.sleep(0)
-        part = answered(range(start, min(rows, start + ROWS_AT_A_TIME)))
-        written.append(to_json(part)[1:-1])
-    return InParts([b'{"predictions":[', *_separated(written), b"]}"], MEDIA_TYPE)
+        (content,) = await record.keep(parts)
+        return Response(content, media_type=MEDIA_TYPE)
+    for start in range(ROWS_AT_A_TIME, len(answered.rows), ROWS_AT_A_TIME):
+        await asyncio.sleep(0)
+        parts.append(answered.part(start, record))
+    listed = [b'{"predictions":[', *_separated(parts), b"]}"]
+    return InParts(await record.keep(listed), MEDIA_TYPE)
 
 
 def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:

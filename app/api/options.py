@@ -1,5 +1,6 @@
 """Query parameters: known and given once; how they are written is `app.api.spelling`'s."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -69,6 +70,13 @@ class MonteCarloOptions(PlainOptions):
     def asked(self) -> Asked | None:
         """Which sets and decisions are asked for; None of a bundle that has neither."""
         return None
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """How the answer was asked for, as its record has it."""
+        wanted = {"passes": self.passes, "tolerance": self.reached, "degrade": self.degrade}
+        judged = None if self.asked is None else asdict(self.asked)
+        return {"endpoint": "/predict/mc", "asked": {**wanted, "judged": judged}}
 
 
 class JudgedOptions(MonteCarloOptions):

@@ -13,7 +13,15 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails, to_json
 from starlette.exceptions import HTTPException
 
-from app.errors import Abandoned, DeadlinePassed, Fault, InvalidInput, Overloaded
+from app.errors import (
+    Abandoned,
+    Conflict,
+    DeadlinePassed,
+    Fault,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+)
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 20
@@ -126,6 +134,8 @@ def install(app: FastAPI) -> None:
     app.exception_handler(InvalidInput)(_invalid_input)
     app.exception_handler(Overloaded)(_overloaded)
     app.exception_handler(DeadlinePassed)(_deadline_passed)
+    app.exception_handler(Conflict)(_conflict)
+    app.exception_handler(NotFound)(_not_found)
     app.exception_handler(Abandoned)(_abandoned)
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(HTTPException)(_http)
@@ -160,6 +170,14 @@ async def _overloaded(_: Request, error: Overloaded) -> Response:
 
 async def _deadline_passed(_: Request, error: DeadlinePassed) -> Response:
     return problem(HTTPStatus.GATEWAY_TIMEOUT, str(error))
+
+
+async def _conflict(_: Request, error: Conflict) -> Response:
+    return problem(HTTPStatus.CONFLICT, str(error))
+
+
+async def _not_found(_: Request, error: NotFound) -> Response:
+    return problem(HTTPStatus.NOT_FOUND, str(error))
 
 
 async def _abandoned(_: Request, __: Abandoned) -> Response:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
-from app.errors import HostingError
+from app.errors import HostingError, SettingsError
 from app.hosting.port import address
 from app.hosting.times import ANSWER_SECONDS, EXIT_SECONDS
 from app.hosting.wire import Failed
@@ -28,10 +28,30 @@ def supervise(settings: Settings, opened: socket.socket) -> None:
 
     Raises:
         HostingError: no worker could start; the sentence is the worker's own.
+        SettingsError: several workers cannot keep the records that are set.
     """
+    _check_records(settings)
     _share_threads(settings)
     with _signals() as woken:
         Supervisor(settings, opened).run(woken)
+
+
+def _check_records(settings: Settings) -> None:
+    """Refuse what would have several processes write one file.
+
+    Raises:
+        SettingsError: the records are in SQLite.
+    """
+    if settings.records == "off":
+        return
+    # What it imports a service without records does without.
+    from app.records.database import is_sqlite, url_of
+
+    if is_sqlite(url_of(settings.records_url, settings.state)):
+        raise SettingsError(
+            "several workers cannot write one SQLite file: name a PostgreSQL database in "
+            "DUBITO_RECORDS_URL, or set DUBITO_RECORDS to off"
+        )
 
 
 def _share_threads(settings: Settings) -> None:

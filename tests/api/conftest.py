@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.calibrated import publish
 from tests.service import ROOT
 
-SETTINGS = Settings(models=ROOT / "models")
+SETTINGS = Settings(models=ROOT / "models", records="off")
 Answer = httpx2.Response
 
 
@@ -60,7 +60,7 @@ def calibrated_bundle(calibrated_models: Path) -> Bundle:
 @pytest.fixture(scope="session")
 def calibrated(calibrated_models: Path) -> Iterator[TestClient]:
     """A service of the calibrated bundle."""
-    settings = Settings(models=calibrated_models)
+    settings = Settings(models=calibrated_models, records="off")
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
         yield client
 
@@ -68,6 +68,6 @@ def calibrated(calibrated_models: Path) -> Iterator[TestClient]:
 @pytest.fixture(scope="session")
 def uncalibrated() -> Iterator[TestClient]:
     """A service of a bundle without a calibration."""
-    settings = Settings(models=ROOT / "models", version=2)
+    settings = Settings(models=ROOT / "models", version=2, records="off")
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
         yield client

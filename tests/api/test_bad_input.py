@@ -333,7 +333,7 @@ def test_lone_surrogates_are_refused(client: TestClient, route: str, where: str,
 @pytest.fixture(scope="module")
 def wide() -> Iterator[TestClient]:
     """A service that reads bodies of 64 MiB."""
-    settings = Settings(models=SETTINGS.models, max_body_bytes=64 * MIB)
+    settings = Settings(models=SETTINGS.models, max_body_bytes=64 * MIB, records="off")
     with TestClient(create_app(settings)) as client:
         yield client
 

@@ -24,7 +24,7 @@ def asked(loan: dict[str, Any]) -> bytes:
 async def overloaded(loan: dict[str, Any], crowd: int) -> tuple[list[httpx.Response], list[Any]]:
     """A crowd asks at once of a service that holds two such requests; health is asked meanwhile."""
     work = ROWS * PASSES
-    settings = Settings(models=SETTINGS.models, max_work=work, max_queue=2 * work)
+    settings = Settings(models=SETTINGS.models, max_work=work, max_queue=2 * work, records="off")
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app),
@@ -103,7 +103,7 @@ def test_health_answers_under_load(crowded: tuple[list[httpx.Response], list[Any
 
 async def hurried(loan: dict[str, Any], *queries: str) -> list[httpx.Response]:
     """The answers to 500 rows, one after the other; the first request makes the rate known."""
-    app = create_app(Settings(models=SETTINGS.models))
+    app = create_app(Settings(models=SETTINGS.models, records="off"))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(

@@ -50,7 +50,7 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def served() -> Any:
     """The service's answer to a body, with seed 42."""
-    with TestClient(create_app(Settings(models=ROOT / "models"))) as client:
+    with TestClient(create_app(Settings(models=ROOT / "models", records="off"))) as client:
 
         def ask(body: Any, route: str = "/predict/mc?seed=42") -> Any:
             return client.post(route, json=body).json()
@@ -194,7 +194,9 @@ def test_sets_and_decisions_are_the_services(
         word.removeprefix("--").replace("-", "_"): text
         for word, text in zip(words[::2], words[1::2], strict=True)
     }
-    with TestClient(create_app(Settings(models=Path(calibrated).parent.parent))) as client:
+    with TestClient(
+        create_app(Settings(models=Path(calibrated).parent.parent, records="off"))
+    ) as client:
         wanted = client.post("/predict/mc", params={"seed": 4, **options}, json=body).json()
     for row, answer in zip(body["instances"], wanted["predictions"], strict=True):
         found = predicted(capsys, calibrated, *flags(row), "--seed", "4", *words)

@@ -20,7 +20,7 @@ READY = re.compile(r"worker (\d+) serves")
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with serving("loan-grade/1", "--workers", "2") as found:
+    with serving("loan-grade/1", "--workers", "2", "--records", "off") as found:
         until(lambda: len(workers(found)) == 2)
         yield found
 
@@ -70,7 +70,7 @@ def test_a_signal_ends_all(service: Service) -> None:
 
 def test_workers_do_not_outlive_their_supervisor() -> None:
     """When the supervisor is killed, its workers end by themselves."""
-    with serving("loan-grade/1", "--workers", "2") as found:
+    with serving("loan-grade/1", "--workers", "2", "--records", "off") as found:
         until(lambda: len(workers(found)) == 2)
         os.kill(found.process.pid, signal.SIGKILL)
         until(lambda: not any(map(is_alive, workers(found))))
@@ -83,7 +83,7 @@ def test_a_broken_bundle_ends_the_start(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "models" / "loan-grade" / "2", folder)
     HOSTILE[name].damage(folder)
     done: subprocess.CompletedProcess[bytes] = command(
-        "serve", "--models", str(tmp_path), "--port", "0", "--workers", "3"
+        "serve", "--models", str(tmp_path), "--port", "0", "--workers", "3", "--records", "off"
     )
     (line,) = done.stderr.decode().splitlines()
     assert 1 == done.returncode

@@ -1,0 +1,209 @@
+"""Recording: what is remembered of every answered row, before the answer leaves."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fastapi import Request, Response
+from pydantic_core import to_json
+
+from app.api.body import MEDIA_TYPE
+from app.errors import Conflict, Fault, InvalidInput
+from app.events import Entry, Event, Reply
+from app.values import Floats, Signature
+
+REFERENCE = "dubito-reference"
+KEY = "idempotency-key"
+MOST_CHARACTERS = 200
+ELSEWHERE = frozenset({"id", "model", "warnings", "draws"})
+"""Members of an answer that stand elsewhere in its record, or can be computed again."""
+TAKEN = "this Idempotency-Key came with another request"
+
+
+class Writer(Protocol):
+    """What takes entries, and says of each when it is on the disk."""
+
+    def put(self, entry: Entry) -> "asyncio.Future[bool]":
+        """Queue an entry; whether it was added, False where another has answered to its key."""
+
+
+class Reader(Protocol):
+    """Where what was recorded comes from."""
+
+    async def reply_to(self, key: str) -> Reply | None:
+        """The first answer to a request that named a key."""
+
+    async def history(self, prediction: str) -> list[Event]:
+        """All that happened to a prediction, first things first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Where entries go and come from."""
+
+    writer: Writer
+    reader: Reader
+    waits: bool
+    """Whether an answer leaves only once its entry is on the disk."""
+
+
+class Recorder:
+    """Makes a record of every request, or none where nothing is to be remembered."""
+
+    def __init__(self, signature: Signature, environment: str, memory: Memory | None) -> None:
+        """Take the bundle's features, the numerical environment's fingerprint, and the memory."""
+        self.names = signature.names
+        self.environment = environment
+        self.memory = memory
+        self._answering: set[str] = set()
+        """Keys of requests that are being answered."""
+
+    @contextmanager
+    def of(self, request: Request, body: bytes) -> "Iterator[Record]":
+        """The record of a request, while it is answered.
+
+        Raises:
+            InvalidInput: a header that is too long or not printable.
+            Conflict: its key is that of another request that is being answered.
+        """
+        if self.memory is None:
+            yield Record(self, None, None)
+            return
+        reference, key = _header(request, REFERENCE), _header(request, KEY)
+        if key is None:
+            yield Record(self, reference, None)
+            return
+        if key in self._answering:
+            raise Conflict("a request with this Idempotency-Key is being answered")
+        self._answering.add(key)
+        try:
+            yield Record(self, reference, Key.of(key, request, body))
+        finally:
+            self._answering.discard(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A request's own name, under which it is answered once."""
+
+    text: str
+    request: bytes
+    """SHA-256 of route, query and body."""
+
+    @classmethod
+    def of(cls, text: str, request: Request, body: bytes) -> "Key":
+        """The key of a request."""
+        scope = request.scope
+        asked = b"\0".join((scope["path"].encode(), scope["query_string"], body))
+        return cls(text, hashlib.sha256(asked).digest())
+
+
+class Record:
+    """What is to be remembered of one request."""
+
+    def __init__(self, recorder: Recorder, reference: str | None, key: Key | None) -> None:
+        self._recorder = recorder
+        self._reference = reference
+        self._key = key
+        self._events: list[Event] = []
+
+    async def earlier(self) -> Response | None:
+        """The first answer to the request's key, if it has one and there was one.
+
+        Raises:
+            Conflict: the key came with another request.
+        """
+        if self._key is None:
+            return None
+        reply = await self._reply(self._key)
+        return None if reply is None else Response(reply, media_type=MEDIA_TYPE)
+
+    def add(
+        self, answers: Sequence[Mapping[str, Any]], rows: Floats, asked: Mapping[str, Any]
+    ) -> None:
+        """Add the answers to some rows, and how they were asked for."""
+        if self._recorder.memory is None:
+            return
+        now = time.time_ns() // 1000
+        for answer, row in zip(answers, rows.tolist(), strict=True):
+            self._events.append(
+                Event(
+                    "prediction",
+                    answer["id"],
+                    now,
+                    to_json(self._body(answer, asked)),
+                    to_json(self._personal(row), inf_nan_mode="null"),
+                    self._reference,
+                )
+            )
+
+    async def keep(self, parts: Sequence[bytes]) -> Sequence[bytes]:
+        """Remember what was added; returns the parts of the body that may now be answered.
+
+        Raises:
+            Unrecorded: it could not be written, so that nothing may be answered.
+            Conflict: the key came with another request meanwhile.
+        """
+        memory = self._recorder.memory
+        if memory is None:
+            return parts
+        written = memory.writer.put(Entry(tuple(self._events), self._own_reply(parts)))
+        if self._key is None and not memory.waits:
+            written.add_done_callback(_looked_at)
+        elif not await written and self._key is not None:
+            # Another process has answered to the key meanwhile.
+            reply = await self._reply(self._key)
+            return parts if reply is None else [reply]
+        return parts
+
+    def _own_reply(self, parts: Sequence[bytes]) -> Reply | None:
+        if self._key is None:
+            return None
+        first = self._events[0]
+        content = b"".join(parts)
+        return Reply(self._key.text, self._key.request, first.prediction, first.time, content)
+
+    async def _reply(self, key: Key) -> bytes | None:
+        assert self._recorder.memory is not None  # noqa: S101 - there is no key without a memory
+        reply = await self._recorder.memory.reader.reply_to(key.text)
+        if reply is not None and reply.request != key.request:
+            raise Conflict(TAKEN)
+        return None if reply is None else reply.content
+
+    def _body(self, answer: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "environment": self._recorder.environment,
+            "model": answer["model"],
+            **asked,
+            "answer": {name: value for name, value in answer.items() if name not in ELSEWHERE},
+            "warnings": [_without_value(warning) for warning in answer["warnings"]],
+        }
+
+    def _personal(self, row: list[float]) -> dict[str, Any]:
+        features = dict(zip(self._recorder.names, row, strict=True))
+        return {"features": features, "reference": self._reference}
+
+
+def _without_value(warning: Mapping[str, Any]) -> dict[str, Any]:
+    """A warning that says nothing of the row's own figures."""
+    return {name: value for name, value in warning.items() if name != "value"}
+
+
+def _looked_at(written: "asyncio.Future[bool]") -> None:
+    """The writer has said in the log why it failed."""
+    if not written.cancelled():
+        written.exception()
+
+
+def _header(request: Request, name: str) -> str | None:
+    text: str | None = request.headers.get(name)
+    if text is None:
+        return None
+    if not (0 < len(text) <= MOST_CHARACTERS and text.isascii() and text.isprintable()):
+        message = f"must be 1 to {MOST_CHARACTERS} printable ASCII characters"
+        raise InvalidInput([Fault((name,), message)])
+    return text

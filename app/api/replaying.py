@@ -1,0 +1,94 @@
+"""Replaying: a recorded answer computed again, and how far apart the two are."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.answers import Answers
+from app.api.case import Case
+from app.api.recording import ELSEWHERE
+from app.serving.client import Client
+from app.serving.predictor import Predictor
+from app.values import Floats, Query
+
+
+class Replay(BaseModel):
+    """What came of computing a recorded answer again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    identical: bool = Field(description="every figure to the last bit, and all that follows")
+    largest_difference: float = Field(description="between two figures of the same name")
+    differing: list[str] = Field(description="the members that are not the same")
+    reasons: list[str] = Field(description="why they could differ")
+    answer: dict[str, Any]
+
+
+async def computed(
+    case: Case, rows: Floats, predictor: Predictor, answers: Answers, client: Client
+) -> list[dict[str, Any]]:
+    """The answers to rows `(N, F)`, asked for as the case's was: same passes, same seed."""
+    if case.body["endpoint"] == "/predict":
+        graded = await predictor.grade(rows, client)
+        found = answers.of_graded(graded, range(len(rows)))
+    else:
+        answer = case.body["answer"]
+        query = Query(rows, answer["passes"], answer["seed"])
+        doubted = await predictor.doubt(query, client, asked=case.judged)
+        whole = replace(doubted, tolerance=case.tolerance)
+        found = answers.of_doubted(whole, range(len(rows)))
+    return [_plain(one) for one in found]
+
+
+def compared(case: Case, again: dict[str, Any], environment: str) -> dict[str, Any]:
+    """How a recorded answer and the same computed again differ."""
+    before, now = dict(_figures("", case.body["answer"])), dict(_figures("", again))
+    differing = sorted(
+        name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
+    )
+    distances = [
+        abs(before[name] - now[name])
+        for name in before.keys() & now.keys()
+        if isinstance(before[name], float) and isinstance(now[name], float)
+    ]
+    return {
+        "id": case.event.prediction,
+        "identical": not differing,
+        "largest_difference": max(distances, default=0.0),
+        "differing": differing,
+        "reasons": list(_reasons(case, environment)),
+        "answer": again,
+    }
+
+
+def differences(first: dict[str, Any], second: dict[str, Any]) -> dict[str, float]:
+    """Second less first, figure by figure."""
+    before, now = dict(_figures("", first)), dict(_figures("", second))
+    return {
+        name: now[name] - before[name]
+        for name in before
+        if isinstance(before[name], float) and isinstance(now.get(name), float)
+    }
+
+
+def _reasons(case: Case, environment: str) -> Iterator[str]:
+    if case.body["environment"] != environment:
+        yield "the numerical environment is another one"
+
+
+def _plain(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer as it is recorded."""
+    return {name: value for name, value in answer.items() if name not in ELSEWHERE}
+
+
+def _figures(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every figure of an answer, named by the way to it."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _figures(f"{prefix}.{name}" if prefix else name, inner)
+    else:
+        yield prefix, float(value) if isinstance(value, np.floating) else value

@@ -1,0 +1,133 @@
+"""The database: opened, migrated, and for SQLite held by one process alone."""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from app.errors import RecordsError
+
+MIGRATIONS = "app.records:migrations"
+FILE = "records.db"
+LOCK = "records.lock"
+BUSY_SECONDS = 5.0
+"""For which a reader of SQLite waits for a writer."""
+
+
+def url_of(url: str | None, state: Path) -> str:
+    """Where records are: the URL that was given, or a file in the service's own folder."""
+    return url or f"sqlite:///{state / FILE}"
+
+
+def is_sqlite(url: str) -> bool:
+    """Whether a URL is SQLite's.
+
+    Raises:
+        RecordsError: it is no URL of a database.
+    """
+    try:
+        return make_url(url).get_backend_name() == "sqlite"
+    except ArgumentError as error:
+        raise RecordsError("DUBITO_RECORDS_URL is not the URL of a database") from error
+
+
+@contextmanager
+def opened(url: str, *, alone: bool = True) -> Iterator[Engine]:
+    """A database for the length of a block, its tables as this code knows them.
+
+    Args:
+        url: SQLAlchemy's.
+        alone: whether this process writes, so that no other may where the database is a file.
+
+    Raises:
+        RecordsError: it cannot be opened, another process holds it, or a newer Dubito made it.
+    """
+    path = make_url(url).database if is_sqlite(url) else None
+    with ExitStack() as stack:
+        if path is not None and alone:
+            stack.enter_context(_locked(Path(path).parent))
+        engine = _engine(url)
+        stack.callback(engine.dispose)
+        try:
+            with engine.begin() as connection:
+                _migrate(connection)
+        except SQLAlchemyError as error:
+            raise RecordsError(f"the records cannot be opened: {_reason(error)}") from error
+        yield engine
+
+
+def _locked(folder: Path) -> IO[str]:
+    """A file that this process alone holds until it is closed.
+
+    A second writer could damage a SQLite database, and would break the order of the chains.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("w")
+    except OSError as error:
+        raise RecordsError(f"{folder} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise RecordsError(f"another process writes the records in {folder}") from error
+    return file
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, connect_args=_arguments(url))
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise RecordsError(f"the records' database has no driver here: {error}") from error
+    if is_sqlite(url):
+        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _arguments(url: str) -> dict[str, Any]:
+    return {"timeout": BUSY_SECONDS, "check_same_thread": False} if is_sqlite(url) else {}
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    """What is committed is on the disk, what is erased is not, and readers do not wait."""
+    # The driver's own transactions would begin too late; `_begin` says when.
+    connection.isolation_level = None
+    for words in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {words}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _migrate(connection: Connection) -> None:
+    """Bring the tables to this code's state.
+
+    Raises:
+        RecordsError: a newer Dubito made them.
+    """
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in known:
+        raise RecordsError(f"a newer Dubito made the records: their state is {current}")
+    command.upgrade(config, "head")
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What the database says, without the statement and what it held."""
+    cause = getattr(error, "orig", None)
+    return type(error).__name__ if cause is None else str(cause).strip().partition("\n")[0]

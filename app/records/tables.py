@@ -1,0 +1,66 @@
+"""The tables, as the code knows them; `migrations` makes them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+IDENTIFIER = 36
+"""Characters of a UUID."""
+MOST_REFERENCE = 200
+"""Characters of a client's reference, and of the key of a reply."""
+
+metadata = MetaData()
+
+chains = Table(
+    "chains",
+    metadata,
+    Column("chain", String(IDENTIFIER), primary_key=True),
+    Column("started", BigInteger, nullable=False),
+    Column("heads", Text, nullable=False),
+    Column("genesis", LargeBinary, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("link", LargeBinary, nullable=False),
+)
+"""One for each process that ever wrote, with where it has come to."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("chain", String(IDENTIFIER), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("prediction", String(IDENTIFIER), nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("personal", LargeBinary),
+    Column("salt", LargeBinary),
+    Column("digest", LargeBinary),
+    Column("link", LargeBinary, nullable=False),
+    Column("reference", String(MOST_REFERENCE)),
+    PrimaryKeyConstraint("chain", "sequence"),
+    Index("events_by_prediction", "prediction"),
+    Index("events_by_time", "time"),
+    Index("events_by_reference", "reference"),
+)
+"""Only ever added to, but for `personal`, `salt` and `reference`, which may be erased."""
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("key", String(MOST_REFERENCE), primary_key=True),
+    Column("request", LargeBinary, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("prediction", String(IDENTIFIER), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index("replies_by_time", "time"),
+    Index("replies_by_prediction", "prediction"),
+)
+"""First answers to requests that named a key, kept for a day."""

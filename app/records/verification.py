@@ -1,0 +1,139 @@
+"""Verification: whether the chains are as they were written."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from app.events import Event
+from app.records.chain import Head, digest_of, genesis, link_of
+from app.records.tables import chains, events
+
+ROWS_AT_A_TIME = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a verification."""
+
+    events: int
+    heads: tuple[Head, ...]
+    """Where the chains have come to: a checkpoint, to be kept elsewhere."""
+    faults: tuple[str, ...]
+    """One sentence each; none if all is as it was written."""
+
+
+def verify(connection: Connection, key: bytes, checkpoint: Mapping[str, Head]) -> Verdict:
+    """Go through all chains.
+
+    Args:
+        connection: to the records.
+        key: of the chain.
+        checkpoint: heads of an earlier verification, by chain, kept out of reach of the database.
+    """
+    faults: list[str] = []
+    heads: dict[str, Head] = {}
+    claims: dict[tuple[str, int], bytes] = {}
+    for head in checkpoint.values():
+        claims[head.chain, head.sequence] = head.link
+    rows = connection.execute(select(chains).order_by(chains.c.chain)).all()
+    for row in rows:
+        for chain, sequence, link in json.loads(row.heads):
+            claims[chain, sequence] = bytes.fromhex(link)
+    erased = _Erased(connection)
+    count = 0
+    for row in rows:
+        walk = _Walk(key, row, claims, erased)
+        faults += walk.faults(connection)
+        heads[row.chain] = walk.head
+        count += walk.head.sequence
+    faults += _beyond(claims, heads)
+    faults += _homeless(connection, set(heads))
+    return Verdict(count, tuple(heads.values()), tuple(faults))
+
+
+class _Walk:
+    """One chain, from its beginning to its end."""
+
+    def __init__(
+        self,
+        key: bytes,
+        row: Row[Any],
+        claims: Mapping[tuple[str, int], bytes],
+        erased: "_Erased",
+    ) -> None:
+        self._key = key
+        self._row = row
+        self._claims = claims
+        self._erased = erased
+        self.head = Head(row.chain, 0, row.genesis)
+
+    def faults(self, connection: Connection) -> Iterator[str]:
+        row = self._row
+        if genesis(self._key, row.chain, row.started, row.heads) != row.genesis:
+            yield f"chain {row.chain} does not begin as it was written"
+        mine = select(events).where(events.c.chain == row.chain).order_by(events.c.sequence)
+        found = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(mine)
+        for one in found:
+            yield from self._step(one)
+        if (row.sequence, row.link) != (self.head.sequence, self.head.link):
+            yield f"chain {row.chain} ends at {self.head.sequence}, not at {row.sequence}"
+
+    def _step(self, row: Row[Any]) -> Iterator[str]:
+        place = f"event {row.sequence} of chain {row.chain}"
+        if row.sequence != self.head.sequence + 1:
+            yield f"{place} does not follow the one before it, which is {self.head.sequence}"
+        event = Event(row.kind, row.prediction, row.time, row.body, row.personal, row.reference)
+        before = Head(row.chain, row.sequence - 1, self.head.link)
+        if link_of(self._key, before, event, row.digest) != row.link:
+            yield f"{place} is not as it was written"
+        yield from self._personal(place, row)
+        claimed = self._claims.get((row.chain, row.sequence), row.link)
+        if claimed != row.link:
+            yield f"{place} is not the one that was there before"
+        self.head = Head(row.chain, row.sequence, row.link)
+
+    def _personal(self, place: str, row: Row[Any]) -> Iterator[str]:
+        if row.digest is None:
+            if row.personal is not None or row.salt is not None or row.reference is not None:
+                yield f"{place} has a personal part that was not written with it"
+        elif row.personal is None:
+            if not self._erased.covers(row):
+                yield f"the personal part of {place} is gone, and no erasure says so"
+        elif digest_of(row.salt or b"", row.personal) != row.digest:
+            yield f"the personal part of {place} is not as it was written"
+        elif json.loads(row.personal).get("reference") != row.reference:
+            yield f"the reference of {place} is not as it was written"
+
+
+class _Erased:
+    """What erasures say they took away."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._before = 0
+        self._predictions: set[str] = set()
+        for body in connection.scalars(select(events.c.body).where(events.c.kind == "erasure")):
+            said = json.loads(body)
+            self._before = max(self._before, said.get("before", 0))
+            self._predictions.update(said.get("predictions", ()))
+
+    def covers(self, row: Row[Any]) -> bool:
+        """Whether the personal part of an event may be missing."""
+        return row.time < self._before or row.prediction in self._predictions
+
+
+def _beyond(claims: Mapping[tuple[str, int], bytes], heads: Mapping[str, Head]) -> Iterator[str]:
+    """What others have seen and is not there any more."""
+    for chain, sequence in sorted(claims):
+        if chain not in heads:
+            yield f"chain {chain} is gone, which had come to {sequence}"
+        elif sequence > heads[chain].sequence:
+            yield f"chain {chain} was cut: it had come to {sequence}"
+
+
+def _homeless(connection: Connection, known: set[str]) -> Iterator[str]:
+    """Events of no chain."""
+    for chain in sorted(set(connection.scalars(select(events.c.chain).distinct())) - known):
+        yield f"events of chain {chain} are there, but not the chain"

@@ -1,0 +1,112 @@
+"""The writer: one thread that commits together what has gathered while it committed."""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import Unrecorded
+from app.events import Entry
+
+MOST_EVENTS = 4_096
+"""Of a transaction."""
+MOST_WAITING = 65_536
+"""Events that may wait to be written; beyond them the answer is that nothing can be recorded."""
+
+log = logging.getLogger("dubito.records")
+
+
+class Pages(Protocol):
+    """What takes entries: all of a group, or none where it raises."""
+
+    def write(self, entries: list[Entry]) -> list[bool]:
+        """For each entry whether it was added."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    entry: Entry
+    written: "asyncio.Future[bool]"
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+
+class Writer:
+    """Takes entries on the event loop, writes them in a thread."""
+
+    def __init__(self, pages: Pages) -> None:
+        """Begin the thread."""
+        self._pages = pages
+        self._waiting: deque[_Waiting] = deque()
+        self._events = 0
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._work, name="dubito-records", daemon=True)
+        self._thread.start()
+
+    @property
+    def behind(self) -> int:
+        """Events that wait to be written."""
+        return self._events
+
+    def put(self, entry: Entry) -> "asyncio.Future[bool]":
+        """Queue an entry; its future says whether it was added, once that is on the disk.
+
+        Raises:
+            Unrecorded: too much waits already; the future raises it where the database fails.
+        """
+        if self._events + len(entry.events) > MOST_WAITING:
+            raise Unrecorded
+        waiting = _Waiting(entry, asyncio.get_running_loop().create_future())
+        with self._changed:
+            self._waiting.append(waiting)
+            self._events += len(entry.events)
+            self._changed.notify()
+        return waiting.written
+
+    def close(self) -> None:
+        """Write what waits, and end the thread."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while group := self._next():
+            outcome: list[bool] | Unrecorded
+            try:
+                outcome = self._pages.write([one.entry for one in group])
+            except SQLAlchemyError as error:
+                # Its text could hold what was to be written.
+                log.error("records cannot be written: %s", type(error).__name__)  # noqa: TRY400
+                outcome = Unrecorded()
+            _tell(group, outcome)
+
+    def _next(self) -> list[_Waiting]:
+        """The next group, once there is one; none when all is written and nothing follows."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closing)
+            group, count = [], 0
+            while self._waiting and count < MOST_EVENTS:
+                group.append(self._waiting.popleft())
+                count += len(group[-1].entry.events)
+            self._events -= count
+        return group
+
+
+def _tell(group: list[_Waiting], outcome: "list[bool] | Unrecorded") -> None:
+    """Settle futures on the loop they belong to, all at once."""
+
+    def settle() -> None:
+        for at, one in enumerate(group):
+            if one.written.done():
+                continue
+            if isinstance(outcome, Unrecorded):
+                one.written.set_exception(outcome)
+            else:
+                one.written.set_result(outcome[at])
+
+    group[0].loop.call_soon_threadsafe(settle)

@@ -1,0 +1,43 @@
+"""A database of records on the disk, and what is written to it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from app.events import Entry, Event
+from app.records.database import opened, url_of
+from app.records.ledger import Ledger
+
+KEY = bytes(range(32))
+CHAIN = "01a20b81-4528-7cce-8a01-000000000001"
+PERSONAL = {"features": {"amount": 4711.5, "income": None}, "reference": None}
+
+
+def event(number: int, reference: str | None = None) -> Event:
+    """A prediction's event, with a figure that tells it from others."""
+    personal = json.dumps({**PERSONAL, "number": number, "reference": reference}).encode()
+    body = json.dumps({"answer": {"grade": "A"}, "number": number}).encode()
+    return Event("prediction", f"prediction-{number}", 1_000 + number, body, personal, reference)
+
+
+def entries(count: int, first: int = 0) -> list[Entry]:
+    return [Entry((event(number),)) for number in range(first, first + count)]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return url_of(None, tmp_path)
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    with opened(url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Ledger:
+    return Ledger(engine, KEY, CHAIN)
