@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         for at in range(4):
             headers = {"Dubito-Reference": f"case {at % 2}"}
             address = f"{service.url}/predict/mc?passes=20"
-            body = {"instances": [LOAN | {"loan_amount": 4711 + at}] * 2}
+            body = {"instances": [LOAN | {"loan_amount": 47110815 + at}] * 2}
             answer = httpx.post(address, json=body, headers=headers).json()
             found += [row["id"] for row in answer["predictions"]]
         assert 0 == service.stop()
@@ -55,7 +55,7 @@ def test_a_table_of_all_predictions(served: tuple[Path, list[str]], tmp_path: Pa
         lines = list(csv.DictReader(opened))
     assert sorted(identifiers) == sorted(line["id"] for line in lines)
     first = lines[0]
-    assert ("4711.0", "", "case 0") == (
+    assert ("47110815.0", "", "case 0") == (
         first["loan_amount"],
         first["debt_to_income"],
         first["reference"],
@@ -71,7 +71,7 @@ def test_parquet_holds_what_csv_does(served: tuple[Path, list[str]], tmp_path: P
     file = tmp_path / "all.parquet"
     assert 0 == records(served[0], "export", "--out", str(file))[0]
     table = parquet.read_table(file).to_pydict()
-    assert [4711.0, 4711.0, 4712.0] == sorted(table["loan_amount"])[:3]
+    assert [47110815.0, 47110815.0, 47110816.0] == sorted(table["loan_amount"])[:3]
     assert [20] * 8 == table["answer.passes"]
 
 
@@ -116,9 +116,9 @@ def test_an_erased_case_is_gone_and_the_rest_verifies(served: tuple[Path, list[s
     assert 0 == records(state, "verify")[0]
     content = b"".join(file.read_bytes() for file in state.iterdir())
     assert b"case 0" in content
-    assert b"4711" in content
+    assert b"47110815" in content
     assert b"case 1" not in content
-    assert b"4712" not in content
+    assert b"47110816" not in content
 
 
 @pytest.mark.parametrize(
