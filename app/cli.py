@@ -7,24 +7,15 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from itertools import islice
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from app import __version__
-from app.commands import convert, evaluate, inspect, predict, records, serve, train, tune
 from app.errors import DubitoError, SettingsError
 
-COMMANDS = {
-    "serve": serve,
-    "train": train,
-    "tune": tune,
-    "convert": convert,
-    "evaluate": evaluate,
-    "predict": predict,
-    "inspect": inspect,
-    "records": records,
-}
-
+COMMANDS = ("serve", "train", "tune", "convert", "evaluate", "predict", "inspect", "records")
+"""Each a module of `app.commands`, imported where it is asked for."""
 
 TENSORFLOW = {
     # Its own chatter would bury the one sentence that matters.
@@ -55,13 +46,14 @@ class Parser(argparse.ArgumentParser):
         return own, foreign
 
 
-def parsers() -> tuple[Parser, dict[str, Parser]]:
-    """The parser of `dubito`, and those of its commands by name."""
+def parsers(names: Sequence[str]) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of `dubito`, and those of some of its commands by name."""
     whole = Parser(prog="dubito", description="Predictions that say how far they can be trusted.")
     whole.add_argument("--version", action="version", version=f"dubito {__version__}")
     added = whole.add_subparsers(dest="command", required=True, metavar="command")
     commands = {}
-    for name, command in COMMANDS.items():
+    for name in names:
+        command = _command(name)
         summary = (command.__doc__ or "").partition("\n")[0]
         commands[name] = added.add_parser(
             name, help=summary, description=summary, allow_abbrev=False
@@ -70,18 +62,23 @@ def parsers() -> tuple[Parser, dict[str, Parser]]:
     return whole, commands
 
 
+def _command(name: str) -> Any:
+    return import_module(f"app.commands.{name}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     for name, value in TENSORFLOW.items():
         os.environ.setdefault(name, value)
     given = list(sys.argv[1:] if arguments is None else arguments)
-    whole, commands = parsers()
+    is_known = bool(given) and given[0] in COMMANDS
+    whole, commands = parsers(given[:1] if is_known else COMMANDS)
     rest: list[str] = []
-    if given and given[0] in commands:
+    if is_known:
         own, rest = commands[given[0]].separate(given[1:])
         given = [given[0], *own]
     known = whole.parse_args(given)
-    command = COMMANDS[known.command]
+    command = _command(known.command)
     try:
         code: int = command.run(known, rest)
     except SettingsError as error:

@@ -3,9 +3,13 @@
 An event never changes. What is personal in it stands apart, so that it can be erased later.
 """
 
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
+MICROSECONDS = 1_000_000
+"""In a second; times here are microseconds since 1970, UTC."""
 Kind = Literal["prediction", "outcome", "review", "erasure"]
 
 
@@ -17,7 +21,6 @@ class Event:
     prediction: str
     """Identifier of the prediction; empty for an erasure, which names its own."""
     time: int
-    """Microseconds since 1970, UTC."""
     body: bytes
     """JSON in which nobody can be recognised."""
     personal: bytes | None = None
@@ -36,7 +39,6 @@ class Reply:
     prediction: str
     """Identifier of the first prediction in it."""
     time: int
-    """Microseconds since 1970, UTC."""
     content: bytes
 
 
@@ -46,3 +48,13 @@ class Entry:
 
     events: tuple[Event, ...]
     reply: Reply | None = None
+
+
+def now() -> int:
+    """The time."""
+    return time.time_ns() // 1_000
+
+
+def moment(at: int) -> str:
+    """A time as ISO 8601."""
+    return datetime.fromtimestamp(at / MICROSECONDS, UTC).isoformat()

@@ -96,8 +96,9 @@ def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAP
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opening(settings) as opened:
-            with remembering(settings) as kept:
+        # The records open while an engine in another process loads.
+        with remembering(settings) as kept:
+            async with opening(settings) as opened:
                 predictor = install(app, opened, kept)
                 try:
                     yield
@@ -115,11 +116,11 @@ def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAP
             identity, signature, passes, calibration, card, opened.environment, settings
         )
         recorder = Recorder(signature, opened.environment.fingerprint, kept)
-        routes = grading(predictor, recorder, identity, signature, passes, calibration, settings)
+        answers = Answers(identity, signature.classes, calibration)
+        routes = grading(predictor, recorder, answers, signature, passes, calibration, settings)
         # Not included as routers, which FastAPI would look through anew for every request.
         app.router.routes.extend([*routes.routes, *information(about).routes])
         if kept is not None:
-            answers = Answers(identity, signature.classes, calibration)
             environment = opened.environment.fingerprint
             cases = Cases(kept, predictor, answers, identity, signature, environment, settings)
             app.router.routes.extend(predictions(cases, settings).routes)

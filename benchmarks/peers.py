@@ -20,7 +20,7 @@ from app.network.catalog import find
 from app.network.container import from_bytes
 from app.network.inspection.archive import inspect
 from benchmarks.load import Load, load
-from benchmarks.report import Bar, Report, publish, spread
+from benchmarks.report import FOLDER, Bar, Report, publish, spread
 from benchmarks.services import (
     MODELS,
     NAME,
@@ -128,16 +128,26 @@ Pairs = list[tuple[Load, Load]]
 
 
 def main() -> None:
-    """Measure all peers, or those named on the command line."""
+    """Measure all peers, or renew the figures of those named on the command line."""
     version = NETWORKS["study"]
     export(version, BUILT / "network")
-    found: dict[tuple[str, int], Pairs] = {}
+    found = _published() if sys.argv[1:] else {}
     for name in sys.argv[1:] or PEERS:
         install(name)
         with ours(version) as mine, serving(name) as theirs:
             found.update(_measured(name, mine, theirs, version))
-    if len(sys.argv) == 1:
-        publish(_report(found))
+    publish(_report(found))
+
+
+def _published() -> dict[tuple[str, int], Pairs]:
+    """The figures of the last time."""
+    figures = json.loads((FOLDER / "peers.json").read_text(encoding="utf-8"))["figures"]
+    found = {}
+    for key, sides in figures.items():
+        name, _, connections = key.partition(", ")
+        loads = [Load(**side) for one in sides for side in one.values()]
+        found[name, int(connections)] = list(zip(loads[::2], loads[1::2], strict=True))
+    return found
 
 
 def export(version: int, folder: Path) -> None:

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from tempfile import TemporaryDirectory
 
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import NETWORKS, load_until_warm, ours, resident, row
@@ -24,7 +25,11 @@ def main() -> None:
     for _ in range(ROUNDS):
         imports.append(_imported())
         for network, version in NETWORKS.items():
-            with ours(version) as service:
+            # As it starts by default, with records.
+            with (
+                TemporaryDirectory() as state,
+                ours(version, "--records", "durable", "--state", state) as service,
+            ):
                 load_until_warm(service.url, row(version))
                 found[network].append((service.seconds, service.resident()))
     publish(_report(imports, found))

@@ -3,18 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from app.events import Event
+from app.events import Event, moment
 from app.serving.judge import Asked
 from app.values import Floats
 
 CLOSED = ConfigDict(extra="forbid")
-MICROSECONDS = 1_000_000
 
 
 class OutcomeModel(BaseModel):
@@ -98,8 +96,3 @@ class Case:
             "warnings": self.body["warnings"],
             "outcome": self.outcome,
         }
-
-
-def moment(time: int) -> str:
-    """Microseconds since 1970 as ISO 8601, UTC."""
-    return datetime.fromtimestamp(time / MICROSECONDS, UTC).isoformat()

@@ -2,23 +2,23 @@
 
 import asyncio
 import json
-import time
 from http import HTTPStatus
 from typing import Any, Literal
 
 import numpy as np
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from app.api.answers import Answers
-from app.api.case import Case, moment
+from app.api.case import Case
+from app.api.duplicates import duplicate
 from app.api.problems import Refusal, faults_of
 from app.api.recording import Memory
 from app.api.replaying import compared, computed, differences
 from app.api.rows import RowReader
 from app.errors import Conflict, Fault, InvalidInput, NotFound
-from app.events import Entry, Event
+from app.events import Entry, Event, moment, now
 from app.serving.client import Client
 from app.serving.predictor import Predictor
 from app.settings import Settings
@@ -115,10 +115,10 @@ class Cases:
                 if case.outcome["grade"] != grade:
                     raise Conflict("another outcome is recorded for this prediction")
                 return case.outcome
-            now = time.time_ns() // 1000
-            event = Event("outcome", case.event.prediction, now, to_json({"grade": grade}))
+            time = now()
+            event = Event("outcome", case.event.prediction, time, to_json({"grade": grade}))
             await self._memory.writer.put(Entry((event,)))
-        return {"grade": grade, "time": moment(now)}
+        return {"grade": grade, "time": moment(time)}
 
     def _rows(self, case: Case) -> Floats:
         if case.personal is None:
@@ -158,17 +158,26 @@ def _merged(
     unknown = [Fault(("features", name), "is not known") for name in given if name not in names]
     if unknown:
         raise InvalidInput(unknown)
+    if len({names[name] for name in given}) < len(given):
+        raise InvalidInput([Fault(("features",), "names a feature by its name and its alias")])
     before = {name: None if np.isnan(value) else value for name, value in features.items()}
     return before | {names[name]: value for name, value in given.items()}
 
 
 def _read(model: Any, body: bytes) -> Any:
+    """A small body as a model says.
+
+    Raises:
+        Refusal: 400, it is not JSON.
+        InvalidInput: names what is wrong.
+    """
     try:
-        from_json(body)
-    except ValueError:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
-    try:
-        return model.model_validate_json(body)
+        found = model.model_validate_json(body)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
+        if details[0]["type"] == "json_invalid":
+            raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
         raise InvalidInput(faults_of(details)) from None
+    if (twice := duplicate(body)) is not None:
+        raise InvalidInput([Fault(twice, "is given more than once")])
+    return found

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from app.api import answers as answer
+from app.api.answers import Answers, listed
 from app.api.body import MEDIA_TYPE, read_body
 from app.api.connection import hung_up
 from app.api.options import MonteCarloOptions, PlainOptions, monte_carlo_options, plain_options
@@ -27,7 +27,7 @@ from app.errors import Fault, InvalidInput
 from app.serving.client import Client
 from app.serving.predictor import Predictor
 from app.settings import Settings
-from app.values import MAX_SEED, Calibration, Floats, Identity, Signature
+from app.values import MAX_SEED, Calibration, Floats, Signature
 from app.values import Query as Passes
 
 MOST_DRAWS = 100_000
@@ -45,7 +45,7 @@ REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another me
 def grading(
     predictor: Predictor,
     recorder: Recorder,
-    identity: Identity,
+    answers: Answers,
     signature: Signature,
     default_passes: int,
     calibration: Calibration | None,
@@ -54,7 +54,6 @@ def grading(
     """The routes that grade, for one bundle."""
     router = APIRouter(tags=["grading"], route_class=LeanRoute)
     reader = RowReader(signature, settings.max_rows)
-    answers = answer.Answers(identity, signature.classes, calibration)
     options_model = monte_carlo_options(
         default_passes, settings.max_passes, calibration, settings.deadline_ms
     )
@@ -188,7 +187,7 @@ def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
 def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """What a grading route answers, for OpenAPI."""
     answered: Any = models[0]
-    for model in (*models[1:], *map(answer.listed, models)):
+    for model in (*models[1:], *map(listed, models)):
         answered = answered | model
     refused: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": {PROBLEM: {"schema": schema(Problem)}}}

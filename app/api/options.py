@@ -1,6 +1,7 @@
 """Query parameters: known and given once; how they are written is `app.api.spelling`'s."""
 
 from dataclasses import asdict
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -71,7 +72,7 @@ class MonteCarloOptions(PlainOptions):
         """Which sets and decisions are asked for; None of a bundle that has neither."""
         return None
 
-    @property
+    @cached_property
     def recorded(self) -> dict[str, Any]:
         """How the answer was asked for, as its record has it."""
         wanted = {"passes": self.passes, "tolerance": self.reached, "degrade": self.degrade}

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from fastapi import Request, Response
 from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
-from app.errors import Conflict, Fault, InvalidInput
-from app.events import Entry, Event, Reply
+from app.errors import Conflict, Fault, InvalidInput, Unrecorded
+from app.events import Entry, Event, Reply, now
 from app.values import Floats, Signature
 
 REFERENCE = "dubito-reference"
@@ -21,7 +20,6 @@ KEY = "idempotency-key"
 MOST_CHARACTERS = 200
 ELSEWHERE = frozenset({"id", "model", "warnings", "draws"})
 """Members of an answer that stand elsewhere in its record, or can be computed again."""
-TAKEN = "this Idempotency-Key came with another request"
 
 
 class Writer(Protocol):
@@ -128,13 +126,13 @@ class Record:
         """Add the answers to some rows, and how they were asked for."""
         if self._recorder.memory is None:
             return
-        now = time.time_ns() // 1000
+        time = now()
         for answer, row in zip(answers, rows.tolist(), strict=True):
             self._events.append(
                 Event(
                     "prediction",
                     answer["id"],
-                    now,
+                    time,
                     to_json(self._body(answer, asked)),
                     to_json(self._personal(row), inf_nan_mode="null"),
                     self._reference,
@@ -157,7 +155,9 @@ class Record:
         elif not await written and self._key is not None:
             # Another process has answered to the key meanwhile.
             reply = await self._reply(self._key)
-            return parts if reply is None else [reply]
+            if reply is None:
+                raise Unrecorded
+            return [reply]
         return parts
 
     def _own_reply(self, parts: Sequence[bytes]) -> Reply | None:
@@ -171,7 +171,7 @@ class Record:
         assert self._recorder.memory is not None  # noqa: S101 - there is no key without a memory
         reply = await self._recorder.memory.reader.reply_to(key.text)
         if reply is not None and reply.request != key.request:
-            raise Conflict(TAKEN)
+            raise Conflict("this Idempotency-Key came with another request")
         return None if reply is None else reply.content
 
     def _body(self, answer: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,13 +179,18 @@ class Record:
             "environment": self._recorder.environment,
             "model": answer["model"],
             **asked,
-            "answer": {name: value for name, value in answer.items() if name not in ELSEWHERE},
+            "answer": plain(answer),
             "warnings": [_without_value(warning) for warning in answer["warnings"]],
         }
 
     def _personal(self, row: list[float]) -> dict[str, Any]:
         features = dict(zip(self._recorder.names, row, strict=True))
         return {"features": features, "reference": self._reference}
+
+
+def plain(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer as it is recorded."""
+    return {name: value for name, value in answer.items() if name not in ELSEWHERE}
 
 
 def _without_value(warning: Mapping[str, Any]) -> dict[str, Any]:

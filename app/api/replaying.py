@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.answers import Answers
 from app.api.case import Case
-from app.api.recording import ELSEWHERE
+from app.api.recording import plain
 from app.serving.client import Client
 from app.serving.predictor import Predictor
 from app.values import Floats, Query
@@ -41,7 +40,7 @@ async def computed(
         doubted = await predictor.doubt(query, client, asked=case.judged)
         whole = replace(doubted, tolerance=case.tolerance)
         found = answers.of_doubted(whole, range(len(rows)))
-    return [_plain(one) for one in found]
+    return [plain(one) for one in found]
 
 
 def compared(case: Case, again: dict[str, Any], environment: str) -> dict[str, Any]:
@@ -80,15 +79,10 @@ def _reasons(case: Case, environment: str) -> Iterator[str]:
         yield "the numerical environment is another one"
 
 
-def _plain(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer as it is recorded."""
-    return {name: value for name, value in answer.items() if name not in ELSEWHERE}
-
-
 def _figures(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Every figure of an answer, named by the way to it."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _figures(f"{prefix}.{name}" if prefix else name, inner)
     else:
-        yield prefix, float(value) if isinstance(value, np.floating) else value
+        yield prefix, value

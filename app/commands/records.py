@@ -3,12 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.commands.serve import add_settings, settings_of
 from app.errors import RecordsError, SettingsError
+from app.events import MICROSECONDS
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -94,13 +96,13 @@ def _verify(arguments: argparse.Namespace, settings: Settings, engine: "Engine")
 def _erase(arguments: argparse.Namespace, settings: Settings, engine: "Engine") -> int:
     from app.records.erasure import erase_before, erase_reference
 
-    ledger = _ledger(settings, engine)
-    if arguments.reference is None:
-        erase_before(engine, ledger, arguments.before)
-        print("erased what is personal of everything before")
-    else:
-        count = erase_reference(engine, ledger, arguments.reference)
-        print(f"erased what is personal of {count:,} predictions")
+    with closing(_ledger(settings, engine)) as ledger:
+        if arguments.reference is None:
+            erase_before(ledger, arguments.before)
+            print("erased what is personal of everything before")
+        else:
+            count = erase_reference(engine, ledger, arguments.reference)
+            print(f"erased what is personal of {count:,} predictions")
     return 0
 
 
@@ -136,4 +138,4 @@ def _moment(text: str) -> int:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text} is no date") from error
     known = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return int(known.timestamp() * 1_000_000)
+    return int(known.timestamp() * MICROSECONDS)

@@ -31,7 +31,6 @@ def main(line: socket.socket) -> None:
         settings: Settings = receive(line)
         folder = find(settings.models, settings.model, settings.version)
         bundle = load(folder, pinned=settings.digest, threads=settings.threads)
-        warm(bundle.engine, bundle.manifest.golden)
     except DubitoError as error:
         send(line, Failed(str(error)))
         return
@@ -41,6 +40,7 @@ def main(line: socket.socket) -> None:
     program = bundle.engine.program
     portable = program if program is not None and program.portable else None
     send(line, Ready(bundle.manifest, bundle.environment, portable))
+    warm(bundle.engine, bundle.manifest.golden)
     poll = select.poll()
     poll.register(line, select.POLLIN)
     while True:

@@ -49,7 +49,7 @@ def faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
 
 
 def warm(engine: Engine, golden: Sequence[GoldenRow]) -> None:
-    """Have an engine compile what it needs for several rows, of which requests come one by one."""
+    """Have an engine begin to compile what several rows are sooner done with."""
     engine.predict(np.concatenate([_row(stored) for stored in golden]))
 
 

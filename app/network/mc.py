@@ -24,7 +24,7 @@ class MonteCarlo:
     name: str
     rate: float
     noise_shape: Lengths | None = None
-    kind: type[Dropout | AlphaDropout | GaussianDropout]
+    kind: type[Noise]
 
     @property
     def noise(self) -> Noise:

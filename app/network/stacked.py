@@ -60,7 +60,7 @@ class Stacked:
         found = np.empty((rows, length, PASSES, self.shape[1]), self.program.result_dtype)
         threads = self._threads if self._work * rows * length >= SHARED else 1
         chunks = list(self._chunks(rows, length, threads))
-        masks = _Masks(blocks, reused=len(chunks) > length)
+        masks = _Masks(blocks, reused=chunks[0][0].stop < rows)
 
         def run(chunks: Iterable[tuple[slice, slice]]) -> None:
             for chunk in chunks:
@@ -120,7 +120,7 @@ class _Masks:
     """The terms of the noise of a call, for some rows and blocks."""
 
     def __init__(self, blocks: Blocks, *, reused: bool) -> None:
-        """Take the noise, and whether chunks of one block are many."""
+        """Take the noise, and whether more than one chunk of rows has a use for it."""
         self._noises = blocks.noises
         self._reused = reused
         self._whole: dict[int, tuple[Array, ...]] = {}

@@ -3,17 +3,16 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from app.errors import RecordsError
+from app.events import moment
 from app.records.tables import events
 
 ROWS_AT_A_TIME = 1_000
-MICROSECONDS = 1_000_000
 
 
 def write(connection: Connection, file: Path) -> int:
@@ -47,10 +46,9 @@ def _lines(connection: Connection) -> Iterator[dict[str, Any]]:
         asked.order_by(events.c.time, events.c.chain, events.c.sequence)
     )
     for row in found:
-        at = datetime.fromtimestamp(row.time / MICROSECONDS, UTC)
         whole = {
             "id": row.prediction,
-            "time": at.isoformat(),
+            "time": moment(row.time),
             "reference": row.reference,
             **json.loads(row.personal or b"{}").get("features", {}),
             **json.loads(row.body),

@@ -1,20 +1,21 @@
 """The ledger: adds events to this process' chain, a transaction for each group."""
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.events import Entry, Event, Reply
+from app.events import MICROSECONDS, Entry, Event, Reply, now
 from app.records.chain import Head, Seal, genesis, sealed
 from app.records.tables import chains, events, replies
 
 REPLY_SECONDS = 86_400
 """For how long a reply is kept."""
+NOTHING = {"personal": None, "salt": None, "reference": None}
+"""What is left of a personal part."""
 
 
 class Ledger:
@@ -22,15 +23,11 @@ class Ledger:
 
     def __init__(self, engine: Engine, key: bytes, chain: str) -> None:
         """Begin a chain, which covers where those before it have come to."""
-        self._engine = engine
+        # Always the same connection: several that write can damage a SQLite database.
+        self._connection = engine.connect()
         self._key = key
-        with engine.begin() as connection:
-            self._head = _begun(connection, key, chain)
-
-    @property
-    def head(self) -> Head:
-        """Where the chain has come to."""
-        return self._head
+        with self._connection.begin():
+            self._head = _begun(self._connection, key, chain)
 
     def write(self, entries: Sequence[Entry]) -> list[bool]:
         """Add what entries hold, in order: all of it or, where this raises, nothing.
@@ -41,7 +38,10 @@ class Ledger:
         Raises:
             SQLAlchemyError: the database did not take it.
         """
-        with self._engine.begin() as connection:
+        connection = self._connection
+        with connection.begin():
+            if any(entry.reply is not None for entry in entries):
+                _forget(connection)
             added = [entry.reply is None or _is_first(connection, entry.reply) for entry in entries]
             head, rows = self._head, list[dict[str, Any]]()
             for entry, is_added in zip(entries, added, strict=True):
@@ -55,15 +55,29 @@ class Ledger:
         self._head = head
         return added
 
-    def forget_replies(self) -> None:
-        """Let go of replies that are older than a day."""
-        before = time.time_ns() // 1000 - REPLY_SECONDS * 1_000_000
-        with self._engine.begin() as connection:
-            connection.execute(delete(replies).where(replies.c.time < before))
+    def erase(self, what: dict[str, Any], where: ColumnElement[bool]) -> None:
+        """Erase what is personal of some events, and say so in an event."""
+        body = json.dumps(what, separators=(",", ":")).encode()
+        # The event first: were there no time for more, a second attempt would find the rest.
+        self.write([Entry((Event("erasure", "", now(), body),))])
+        gone = select(events.c.prediction).where(where)
+        with self._connection.begin():
+            self._connection.execute(delete(replies).where(replies.c.prediction.in_(gone)))
+            self._connection.execute(update(events).where(where).values(NOTHING))
+
+    def close(self) -> None:
+        """End; the chain stays as it is."""
+        self._connection.close()
+
+
+def _forget(connection: Connection) -> None:
+    """Let go of replies that are older than a day."""
+    before = now() - REPLY_SECONDS * MICROSECONDS
+    connection.execute(delete(replies).where(replies.c.time < before))
 
 
 def _begun(connection: Connection, key: bytes, chain: str) -> Head:
-    started, heads = time.time_ns() // 1000, json.dumps(_open_heads(connection))
+    started, heads = now(), json.dumps(_open_heads(connection))
     link = genesis(key, chain, started, heads)
     connection.execute(
         insert(chains).values(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,14 +83,12 @@ def remembering(url: str, key: Path, chain: str) -> Iterator[Store]:
         RecordsError: the database or the key cannot be used.
     """
     secret = read_or_make(key)
-    with opened(url) as engine:
-        ledger = Ledger(engine, secret, chain)
-        ledger.forget_replies()
-        store = Store(engine, ledger)
-        try:
-            yield store
-        finally:
-            store.close()
+    with (
+        opened(url) as engine,
+        closing(Ledger(engine, secret, chain)) as ledger,
+        closing(Store(engine, ledger)) as store,
+    ):
+        yield store
 
 
 def _event(row: Row[Any]) -> Event:

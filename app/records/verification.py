@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +41,7 @@ def verify(connection: Connection, key: bytes, checkpoint: Mapping[str, Head]) -
         claims[head.chain, head.sequence] = head.link
     rows = connection.execute(select(chains).order_by(chains.c.chain)).all()
     for row in rows:
-        for chain, sequence, link in json.loads(row.heads):
-            claims[chain, sequence] = bytes.fromhex(link)
+        claims.update(_claims(row.heads))
     erased = _Erased(connection)
     count = 0
     for row in rows:
@@ -52,6 +52,15 @@ def verify(connection: Connection, key: bytes, checkpoint: Mapping[str, Head]) -
     faults += _beyond(claims, heads)
     faults += _homeless(connection, set(heads))
     return Verdict(count, tuple(heads.values()), tuple(faults))
+
+
+def _claims(heads: str) -> dict[tuple[str, int], bytes]:
+    """What a chain says of those before it; nothing if it is no list of heads, which is told."""
+    with suppress(ValueError, TypeError):
+        return {
+            (chain, sequence): bytes.fromhex(link) for chain, sequence, link in json.loads(heads)
+        }
+    return {}
 
 
 class _Walk:
@@ -115,9 +124,11 @@ class _Erased:
         self._before = 0
         self._predictions: set[str] = set()
         for body in connection.scalars(select(events.c.body).where(events.c.kind == "erasure")):
-            said = json.loads(body)
-            self._before = max(self._before, said.get("before", 0))
-            self._predictions.update(said.get("predictions", ()))
+            # One that was tampered with is told where its chain is gone through.
+            with suppress(ValueError, TypeError, AttributeError):
+                said = json.loads(body)
+                self._predictions.update(said.get("predictions", ()))
+                self._before = max(self._before, said.get("before", 0))
 
     def covers(self, row: Row[Any]) -> bool:
         """Whether the personal part of an event may be missing."""

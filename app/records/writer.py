@@ -4,10 +4,8 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unrecorded
 from app.events import Entry
@@ -31,7 +29,6 @@ class Pages(Protocol):
 class _Waiting:
     entry: Entry
     written: "asyncio.Future[bool]"
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
 
 class Writer:
@@ -79,7 +76,7 @@ class Writer:
             outcome: list[bool] | Unrecorded
             try:
                 outcome = self._pages.write([one.entry for one in group])
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - whoever waits is told, and the next are written
                 # Its text could hold what was to be written.
                 log.error("records cannot be written: %s", type(error).__name__)  # noqa: TRY400
                 outcome = Unrecorded()
@@ -109,4 +106,4 @@ def _tell(group: list[_Waiting], outcome: "list[bool] | Unrecorded") -> None:
             else:
                 one.written.set_result(outcome[at])
 
-    group[0].loop.call_soon_threadsafe(settle)
+    group[0].written.get_loop().call_soon_threadsafe(settle)

@@ -152,6 +152,7 @@ def test_what_if(client: TestClient, loan: Loan) -> None:
         ({"features": {"loan_amount": -1}}, "loan_amount"),
         ({"features": {"loan_amount": "1"}}, "loan_amount"),
         ({"features": {"nonsense": 1}}, "nonsense"),
+        ({"features": {"loan_amount": 1, "대출금액": 1}}, "features"),
         ({"feature": {}}, "feature"),
         ({}, "features"),
     ],
@@ -163,6 +164,18 @@ def test_a_correction_that_cannot_be_graded(
     told = call(client, "POST", f"/predictions/{ask(client, loan)['id']}/what-if", json=body)
     assert 422 == told.status_code
     assert field in [fault["field"] for fault in told.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b'{"grade": "A", "grade": "B"}', 422), (b"{", 400), (b"", 400)]
+)
+def test_an_outcome_that_cannot_be_read(
+    client: TestClient, loan: Loan, content: bytes, status: int
+) -> None:
+    """A member given twice is refused, and so is what is no JSON."""
+    route = f"/predictions/{ask(client, loan)['id']}/outcome"
+    headers = {"Content-Type": "application/json"}
+    assert status == client.put(route, content=content, headers=headers).status_code
 
 
 def test_an_outcome_is_noted_once(client: TestClient, loan: Loan) -> None:

@@ -8,32 +8,25 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
+from app.api.rows import example
+from app.network.catalog import find
+from app.network.inspection.archive import inspect
 from app.records.database import url_of
-from tests.service import command, serving
-
-LOAN = {
-    "loan_amount": 12000,
-    "annual_income": 96000,
-    "debt_to_income": None,
-    "total_credit_lines": 14,
-    "delinq_2y": 0,
-    "paid_principal": 773.87,
-    "paid_interest": 126.62,
-    "paid_late_fees": 0,
-    "current_accounts_delinq": 0,
-}
+from tests.service import ROOT, command, serving
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """The state of a service that has answered eight rows, and their identifiers."""
     state = tmp_path_factory.mktemp("state")
+    manifest = inspect(find(ROOT / "models", "loan-grade", 1)).manifest
+    loan = example(manifest.signature) | {"debt_to_income": None}
     with serving("loan-grade/1", changes={"DUBITO_STATE": str(state)}) as service:
         found = []
         for at in range(4):
             headers = {"Dubito-Reference": f"case {at % 2}"}
             address = f"{service.url}/predict/mc?passes=20"
-            body = {"instances": [LOAN | {"loan_amount": 47110815 + at}] * 2}
+            body = {"instances": [loan | {"loan_amount": 47110815 + at}] * 2}
             answer = httpx.post(address, json=body, headers=headers).json()
             found += [row["id"] for row in answer["predictions"]]
         assert 0 == service.stop()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,5 +40,6 @@ def engine(url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def ledger(engine: Engine) -> Ledger:
-    return Ledger(engine, KEY, CHAIN)
+def ledger(engine: Engine) -> Iterator[Ledger]:
+    with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+        yield ledger

@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
-from app.events import Entry, Event
+from app.events import Entry, Event, now
 from app.records.chain import Head, sealed
 from app.records.erasure import erase_before, erase_reference
 from app.records.ledger import Ledger
@@ -30,13 +32,14 @@ def verdict(engine: Engine, key: bytes = KEY, checkpoint: Sequence[Head] = ()) -
 def written(engine: Engine) -> tuple[Head, ...]:
     """Two chains, in groups of several sizes, with every kind of event; returns where they end."""
     for chain, first in ((CHAIN, 0), (LATER, COUNT)):
-        ledger, remaining = Ledger(engine, KEY, chain), entries(COUNT, first)
-        while remaining:
-            ledger.write(remaining[:7])
-            remaining = remaining[7:]
-        outcome = Event("outcome", f"prediction-{first}", 5_000, b'{"grade": "B"}')
-        review = Event("review", f"prediction-{first}", 6_000, b"{}", b'{"who": "Kim"}')
-        ledger.write([Entry((outcome, review))])
+        with closing(Ledger(engine, KEY, chain)) as ledger:
+            remaining = entries(COUNT, first)
+            while remaining:
+                ledger.write(remaining[:7])
+                remaining = remaining[7:]
+            outcome = Event("outcome", f"prediction-{first}", 5_000, b'{"grade": "B"}')
+            review = Event("review", f"prediction-{first}", 6_000, b"{}", b'{"who": "Kim"}')
+            ledger.write([Entry((outcome, review))])
     return verdict(engine).heads
 
 
@@ -123,7 +126,8 @@ def forge(connection: Connection, random: random.Random) -> None:
 
 def rewrite(connection: Connection, random: random.Random) -> None:
     """The beginning of the later chain, which covers where the first one had come to."""
-    name, value = random.choice([("started", 7), ("heads", "[]"), ("genesis", b"x" * 32)])
+    heads = [("heads", told) for told in ("[]", "[[1]]", "x")]
+    name, value = random.choice([("started", 7), ("genesis", b"x"), *heads])
     connection.execute(update(chains).where(chains.c.chain == LATER).values({name: value}))
 
 
@@ -157,8 +161,8 @@ def test_what_was_written_verifies(engine: Engine) -> None:
     """Two chains of all kinds of events, also with a checkpoint of before, and of now."""
     heads = written(engine)
     assert (2 * (COUNT + 2), ()) == (verdict(engine).events, verdict(engine).faults)
-    ledger = Ledger(engine, KEY, "01a20b81-4528-7cce-8a01-000000000003")
-    ledger.write(entries(3, 300))
+    with closing(Ledger(engine, KEY, "01a20b81-4528-7cce-8a01-000000000003")) as ledger:
+        ledger.write(entries(3, 300))
     assert () == verdict(engine, checkpoint=heads).faults
 
 
@@ -199,9 +203,8 @@ def test_another_key_verifies_nothing(engine: Engine) -> None:
     assert 2 * (COUNT + 2) + 2 == len(verdict(engine, key=bytes(32)).faults)
 
 
-def test_an_erased_reference_verifies(engine: Engine) -> None:
+def test_an_erased_reference_verifies(engine: Engine, ledger: Ledger) -> None:
     """Features, salt and reference are gone from the file itself; the chain holds, and says so."""
-    ledger = Ledger(engine, KEY, CHAIN)
     ledger.write([Entry((event(at, "case 7" if at % 2 else None),)) for at in range(10)])
     ledger.write([Entry((Event("review", "prediction-3", 2_000, b"{}", b'{"note": "told"}'),))])
     assert 5 == erase_reference(engine, ledger, "case 7")
@@ -211,6 +214,7 @@ def test_an_erased_reference_verifies(engine: Engine) -> None:
     gone = [row.personal is None and row.salt is None and row.reference is None for row in rows]
     assert [at % 2 == 1 for at in range(10)] + [True, True] == gone
     assert () == verdict(engine).faults
+    ledger.close()
     with engine.connect() as connection:
         connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     content = Path(engine.url.database or "").read_bytes()
@@ -218,12 +222,33 @@ def test_an_erased_reference_verifies(engine: Engine) -> None:
     assert b"told" not in content
 
 
-def test_retention_verifies(engine: Engine) -> None:
+def test_retention_verifies(engine: Engine, ledger: Ledger) -> None:
     """What is personal of events before a time is gone, of others not; the chain holds."""
-    ledger = Ledger(engine, KEY, CHAIN)
     ledger.write(entries(10))
-    erase_before(engine, ledger, 1_004)
+    erase_before(ledger, 1_004)
     with engine.connect() as connection:
         personal = connection.scalars(select(events.c.personal).order_by(events.c.sequence)).all()
     assert [True] * 4 + [False] * 6 + [True] == [one is None for one in personal]
     assert () == verdict(engine).faults
+
+
+def test_an_erasure_excuses_nothing_that_comes_later(engine: Engine, ledger: Ledger) -> None:
+    """However far in the future the time is that it names."""
+    erase_before(ledger, now() + 10**12)
+    ledger.write([Entry((replace(event(1), time=now() + 1),))])
+    with engine.begin() as connection:
+        connection.execute(update(events).values(personal=None, salt=None))
+    (fault,) = verdict(engine).faults
+    assert "no erasure says so" in fault
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"before": "x"}', b'{"predictions": 3}'])
+def test_an_erasure_that_was_tampered_with_is_told(
+    engine: Engine, ledger: Ledger, body: bytes
+) -> None:
+    """Whatever was made of it, it is a fault and no crash."""
+    ledger.write(entries(1))
+    erase_before(ledger, 10**6)
+    with engine.begin() as connection:
+        connection.execute(update(events).where(events.c.kind == "erasure").values(body=body))
+    assert any("is not as it was written" in fault for fault in verdict(engine).faults)

@@ -24,13 +24,13 @@ class Book:
         self.let = threading.Event()
         self.let.set()
         self.begun = threading.Event()
-        self.fails = False
+        self.fails: Exception | None = None
 
     def write(self, group: list[Entry]) -> list[bool]:
         self.begun.set()
         assert self.let.wait(PATIENCE)
-        if self.fails:
-            raise OperationalError("insert", {}, Exception("disk is full"))
+        if self.fails is not None:
+            raise self.fails
         self.groups.append(list(group))
         return [entry.events[0].prediction != "prediction-3" for entry in group]
 
@@ -66,17 +66,20 @@ def test_what_waits_is_written_together_and_in_order(writer: Writer, book: Book)
     assert 0 == writer.behind
 
 
+@pytest.mark.parametrize(
+    "error", [OperationalError("insert", {}, Exception("disk is full")), TypeError("amount")]
+)
 def test_where_it_fails_everybody_of_the_group_is_told_and_the_next_is_written(
-    writer: Writer, book: Book, caplog: pytest.LogCaptureFixture
+    writer: Writer, book: Book, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     """And the log says that it failed, with nothing of what was to be written."""
 
     async def run() -> list[object]:
-        book.fails = True
+        book.fails = error
         found = await asyncio.gather(
             *(writer.put(entry) for entry in entries(3)), return_exceptions=True
         )
-        book.fails = False
+        book.fails = None
         return [*found, await writer.put(entries(1)[0])]
 
     *failed, written = asyncio.run(run())

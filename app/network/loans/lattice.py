@@ -26,7 +26,7 @@ SLACK = 1e-6
 """Days by which a limit is wider on the way to the shortlist."""
 FEW_ROWS = 2
 """Fewer than these are sooner compared with every hypothesis than TensorFlow is called."""
-UNSURE_ROWS = 8
+COMPARED_ROWS = 8
 """Rows that are compared with every hypothesis at a time, which keeps them in the cache."""
 
 
@@ -65,14 +65,17 @@ class AmortizationLattice(FormulaLayer):
         }
         # The last term orders hypotheses that fit equally, alike in every execution.
         self._prior = PRIOR * flat.log_prior - 1e-9 * np.arange(len(terms.rate))
-        self._shortlist = self._listing(len(terms.rate))
+        self.shortlist = self._listing(len(terms.rate))
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
         """`(…, 9)` → `(…, kept, W)`, finite for finite inputs ≥ 0."""
         (rows,) = inputs
-        if xp is not np or self._shortlist is None or rows.size < FEW_ROWS * FEATURES:
+        if xp is not np or self.shortlist is None or rows.size < FEW_ROWS * FEATURES:
             return self.exhaustive(xp, rows)
-        found = self._listed(self._shortlist, rows.reshape(-1, FEATURES))
+        flat = rows.reshape(-1, FEATURES)
+        # Nobody waits for seconds until it is compiled: both ways give the same bits.
+        is_ready = self.shortlist.is_ready()
+        found = self._listed(self.shortlist, flat) if is_ready else self._compared(flat)
         return found.reshape(*rows.shape[:-1], *found.shape[1:])
 
     def exhaustive(self, xp: Any, rows: Any) -> Any:
@@ -88,10 +91,14 @@ class AmortizationLattice(FormulaLayer):
         least = np.take_along_axis(score, best, axis=1).min(axis=1)
         found: Floats = np.take_along_axis(described, best[..., None], axis=1)
         unsure = np.flatnonzero(~(least > others))
-        for at in range(0, len(unsure), UNSURE_ROWS):
-            part = unsure[at : at + UNSURE_ROWS]
-            found[part] = self.exhaustive(np, rows[part])
+        if unsure.size:
+            found[unsure] = self._compared(rows[unsure])
         return found
+
+    def _compared(self, rows: Floats) -> Floats:
+        """The same for rows `(N, 9)`, few of them at a time compared with every hypothesis."""
+        starts = range(0, len(rows), COMPARED_ROWS)
+        return np.concatenate([self.exhaustive(np, rows[at : at + COMPARED_ROWS]) for at in starts])
 
     def _listing(self, places: int) -> Shortlist | None:
         """A shortlist, where there is anything to leave out."""

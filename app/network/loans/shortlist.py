@@ -6,6 +6,7 @@ be among the best, by a margin far above that of rounding. What jumps at a limit
 `explanations`); instalments are rounded up alike unless one is within 1e-9 of a cent of the next.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ class Shortlist:
     """Finds hypotheses that may be the best of a row."""
 
     def __init__(self, score: Callable[[Any], Any], columns: int, places: int, most: int) -> None:
-        """Take the formula; it is compiled when it is first used.
+        """Take the formula; it is compiled once somebody asks whether it is.
 
         Args:
             score: rows `(1, F)` to scores `(1, E)`, in operations of TensorFlow, float64.
@@ -37,12 +38,34 @@ class Shortlist:
             most: how many of the best are looked for; `most + SPARE` must be fewer than `E`.
         """
         self._score = score
-        self._places = places
+        self._columns, self._places = columns, places
         self._length = most + SPARE
         signature = [tf.TensorSpec((ROWS, columns), tf.float64), tf.TensorSpec((), tf.int32)]
         self._run = tf.function(
             self._every, jit_compile=True, autograph=False, input_signature=signature
         )
+
+        self._asked = threading.Lock()
+        self._compiling: threading.Thread | None = None
+        self._is_compiled = False
+
+    def is_ready(self) -> bool:
+        """Whether it is compiled; asked for the first time, that begins beside the caller."""
+        with self._asked:
+            if self._compiling is None:
+                self._compiling = threading.Thread(target=self._compile, name="dubito-shortlist")
+                self._compiling.start()
+        return self._is_compiled
+
+    def wait(self) -> None:
+        """Until it is ready."""
+        if not self.is_ready() and self._compiling is not None:
+            self._compiling.join()
+
+    def _compile(self) -> None:
+        self._run.get_concrete_function()
+        self.of(np.ones((1, self._columns)))
+        self._is_compiled = True
 
     def of(self, rows: Floats) -> tuple[Indices, Floats]:
         """Positions `(N, M)` of rows `(N, F)`, increasing, and what no other's score exceeds."""

@@ -1,6 +1,7 @@
 """The lattice: the true hypothesis is kept, Keras and NumPy agree, neighbours change no bit."""
 
 import itertools
+import threading
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import pytest
 from app.network.loans.allowed import HYPOTHESIS_WIDTH
 from app.network.loans.amortization import schedule
 from app.network.loans.lattice import AmortizationLattice
+from app.network.loans.shortlist import Shortlist
 from app.training.data import read_table
 from app.training.layout import LOANS
 from app.values import Floats
@@ -21,8 +23,16 @@ SCORE = -1
 RATE = CLASSES + 8 + 5 + 2
 
 
-def lattice(classes: int = CLASSES) -> AmortizationLattice:
+def fresh(classes: int = CLASSES) -> AmortizationLattice:
     return AmortizationLattice(classes, KEPT, **NORTH.book().to_config())
+
+
+def lattice(classes: int = CLASSES) -> AmortizationLattice:
+    """One whose shortlist is compiled."""
+    layer = fresh(classes)
+    assert layer.shortlist is not None
+    layer.shortlist.wait()
+    return layer
 
 
 def real() -> Floats:
@@ -79,6 +89,25 @@ def test_the_shortlist_leaves_out_none_of_the_best(given: Any) -> None:
     """With a shortlist or by comparing every hypothesis: the same to the last bit."""
     layer, rows = lattice(7), given()
     assert layer.compute(np, rows).tobytes() == layer.exhaustive(np, rows).tobytes()
+
+
+def test_nobody_waits_for_the_shortlist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that come while it is compiled have the same bits as those that come later."""
+    let, compile_ = threading.Event(), Shortlist._compile  # noqa: SLF001 - it has to be held up
+
+    def held_up(self: Shortlist) -> None:
+        assert let.wait(60)
+        compile_(self)
+
+    monkeypatch.setattr(Shortlist, "_compile", held_up)
+    layer, rows = fresh(7), real()[:50]
+    assert layer.shortlist is not None
+    before = layer.compute(np, rows)
+    assert not layer.shortlist.is_ready()
+    let.set()
+    layer.shortlist.wait()
+    assert layer.shortlist.is_ready()
+    assert before.tobytes() == layer.compute(np, rows).tobytes()
 
 
 def test_the_shortlist_is_long_enough_for_usual_loans(monkeypatch: pytest.MonkeyPatch) -> None:
