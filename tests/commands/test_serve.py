@@ -61,6 +61,7 @@ def free_port() -> int:
 def started(name: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], int, bool]:
     """A start with a hostile bundle; its port, and whether that ever opened."""
     guarded, port, opened = HOSTILE[name].seen_in == "files", free_port(), False
+    changes = {"DUBITO_STATE": str(folder / "var")}
     process = subprocess.Popen(
         [
             str(DUBITO),
@@ -73,7 +74,7 @@ def started(name: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], 
             str(port),
         ],
         cwd=ROOT,
-        env=without_tensorflow() if guarded else environment(),
+        env=without_tensorflow() | changes if guarded else environment(changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
