@@ -13,6 +13,7 @@ TRAIN := $(BIN)/dubito train --out build/models --name loan-grade --seed 0 --spl
 VERSION_1 := --version 1 --architecture study
 VERSION_2 := --version 2 --architecture residual
 VERSION_3 := --version 3 --architecture lattice
+VERSION_4 := --version 4 --architecture lattice
 
 .PHONY: help serve test check train proof bench lock
 
@@ -37,6 +38,7 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 	$(TRAIN) $(VERSION_1)
 	$(TRAIN) $(VERSION_2)
 	$(TRAIN) $(VERSION_3)
+	$(TRAIN) $(VERSION_4)
 	diff -rq models build/models && echo "The same, byte for byte."
 
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim

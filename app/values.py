@@ -126,6 +126,8 @@ class Calibration:
     accuracy: float
     """Share of the calibration rows whose grade was right."""
     policy: Policy
+    mutual_information: tuple[float, ...] = ()
+    """`(N,)` of the calibration rows, nats, to tell drift by; none in bundles of an older Dubito."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ def calibrate(
         penalty=PENALTY,
         free=FREE,
         policy=policy,
+        mutual_information=tuple(found.mutual_information.tolist()),
     )
 
 

@@ -48,7 +48,7 @@ def test_rows_of_a_file(file: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     """JSON on stdout alone, and a page; the figures are those of the file's rows."""
     page = tmp_path / "deep" / "page.html"
     code, told, _ = evaluated(
-        capsys, "loan-grade/3", "--data", str(file), "--out", str(page), "--passes", "100"
+        capsys, "loan-grade/4", "--data", str(file), "--out", str(page), "--passes", "100"
     )
     assert 0 == code
     figures = told["figures"]

@@ -11,11 +11,11 @@ import pytest
 from app.cli import main
 from tests.service import ROOT, environment
 
-FOLDER = ROOT / "models" / "loan-grade" / "3"
+FOLDER = ROOT / "models" / "loan-grade" / "4"
 
 
 @pytest.mark.parametrize(
-    "reference", ["loan-grade/3", "loan-grade", "models/loan-grade/3", str(FOLDER), None]
+    "reference", ["loan-grade/4", "loan-grade", "models/loan-grade/4", str(FOLDER), None]
 )
 def test_a_bundle_is_shown(
     reference: str | None,
@@ -29,7 +29,7 @@ def test_a_bundle_is_shown(
     digest = hashlib.sha256((FOLDER / "bundle.json").read_bytes()).hexdigest()
 
     assert "" == err
-    assert "loan-grade, version 3" == out.splitlines()[0]
+    assert "loan-grade, version 4" == out.splitlines()[0]
     assert f"sha256:{digest}" in out
     for text in ("A B C D E F G", "100 by default", "debt_to_income", "대출금액", "may be null"):
         assert text in out
