@@ -53,6 +53,8 @@ class Overloaded(DubitoError):
     """The queue is full; the work was refused before any compute."""
 
     sentence = "the service has as much work queued as it can hold"
+    reason = "queue_full"
+    """For metrics."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(self.sentence)
@@ -64,12 +66,14 @@ class Late(Overloaded):
     """The deadline cannot be met; the work was refused before any compute."""
 
     sentence = "the answer would not be ready by its deadline"
+    reason = "deadline_unmeetable"
 
 
 class EngineLost(Overloaded):
     """The engine's process has ended; another one, or another worker, follows."""
 
     sentence = "the engine has ended, and nothing can be graded until it is back"
+    reason = "engine_lost"
 
     def __init__(self) -> None:
         super().__init__(retry_after=5)
@@ -78,12 +82,16 @@ class EngineLost(Overloaded):
 class DeadlinePassed(DubitoError):
     """The deadline passed after the request was accepted."""
 
+    reason = "deadline_passed"
+
     def __init__(self) -> None:
         super().__init__("the deadline passed before the answer was ready")
 
 
 class Abandoned(DubitoError):
     """Nobody waits for the answer any more; it was not computed."""
+
+    reason = "abandoned"
 
     def __init__(self) -> None:
         super().__init__("nobody waits for the answer any more")
@@ -97,6 +105,7 @@ class Unrecorded(Overloaded):
     """The answer could not be recorded, so that it was not given."""
 
     sentence = "the answer could not be recorded"
+    reason = "unrecorded"
 
     def __init__(self) -> None:
         super().__init__(retry_after=5)
@@ -114,6 +123,7 @@ class Unreadable(Overloaded):
     """The records do not answer."""
 
     sentence = "the records cannot be read at this moment"
+    reason = "unreadable"
 
     def __init__(self) -> None:
         super().__init__(retry_after=5)

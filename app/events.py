@@ -4,6 +4,7 @@ An event never changes. What is personal in it stands apart, so that it can be e
 """
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -11,6 +12,8 @@ from typing import Literal
 MICROSECONDS = 1_000_000
 """In a second; times here are microseconds since 1970, UTC."""
 Kind = Literal["prediction", "outcome", "review", "erasure"]
+Order = Literal["oldest", "doubtful"]
+"""Of those that wait for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,81 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What an entry adds to the figures of a bundle."""
+
+    digest: str
+    """The bundle's."""
+    counts: Mapping[str, int]
+    """Name of a count to what is added to it: whole numbers, whose order is of no matter."""
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Tally]") -> "Tally":
+        """What several add to the figures of one bundle."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(parts[0].digest, summed(part.counts for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """A prediction that waits for a person."""
+
+    prediction: str
+    time: int
+    doubt: float
+    """Its predictive entropy, nats."""
+    body: bytes
+    """JSON: what a list of those that wait shows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What can be said of a prediction once only."""
+
+    kind: Kind
+    prediction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A note of the service to itself, which only moves on."""
+
+    name: str
+    position: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """The counts of a stretch of time, of one bundle."""
+
+    start: int
+    """Seconds since 1970, UTC."""
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """What is to be remembered of one request, all of it or nothing."""
+    """What is to be remembered together, all of it or nothing."""
 
     events: tuple[Event, ...]
     reply: Reply | None = None
+    tally: Tally | None = None
+    referrals: tuple[Referral, ...] = ()
+    claim: Claim | None = None
+    mark: Mark | None = None
+    forget: int | None = None
+    """What is personal of all events before this time is erased."""
+
+
+def summed(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Counts of several together."""
+    whole: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            whole[name] = whole.get(name, 0) + count
+    return whole
 
 
 def now() -> int:

@@ -64,6 +64,9 @@ class Settings:
     records_key_file: Path | None = setting(
         None, "file of the key that chains the records, else one in the state"
     )
+    retention_days: int = setting(
+        0, "days after which what is personal is erased, 0 for never", least=0, most=36_500
+    )
     log_requests: int = setting(
         0, "1 logs every request, 0 only what was refused or failed", least=0, most=1
     )

@@ -127,7 +127,7 @@ class Calibration:
     """Share of the calibration rows whose grade was right."""
     policy: Policy
     mutual_information: tuple[float, ...] = ()
-    """`(N,)` of the calibration rows, nats, to tell drift by; none in bundles of an older Dubito."""
+    """`(N,)` of the calibration rows, nats, to tell drift by; none in older bundles."""
 
 
 @dataclass(frozen=True, slots=True)

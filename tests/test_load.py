@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from app.api.rows import example
-from app.main import Opened, create_app, in_this_process
+from app.main import create_app
+from app.opening import Opened, in_this_process
 from app.network.bundle import Bundle, load
 from app.network.catalog import find
 from app.serving.compute import Compute

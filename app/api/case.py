@@ -24,6 +24,13 @@ class OutcomeModel(BaseModel):
     time: str
 
 
+class ReviewModel(OutcomeModel):
+    """What a person made of it; note and name are null once they were erased."""
+
+    note: str | None
+    reviewer: str | None
+
+
 class CaseModel(BaseModel):
     """A recorded prediction."""
 
@@ -40,28 +47,39 @@ class CaseModel(BaseModel):
     answer: dict[str, Any]
     warnings: list[dict[str, Any]]
     outcome: OutcomeModel | None
+    review: ReviewModel | None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """The events of one prediction, read."""
 
-    event: Event
+    events: tuple[Event, ...]
     body: dict[str, Any]
     personal: dict[str, Any] | None
     """None where it was erased."""
     outcome: dict[str, Any] | None
+    review: dict[str, Any] | None
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Case":
-        """From all events of a prediction, first things first."""
-        first = next(event for event in events if event.kind == "prediction")
-        outcomes = (event for event in events if event.kind == "outcome")
-        outcome = next(
-            ({**json.loads(one.body), "time": moment(one.time)} for one in outcomes), None
-        )
+        """From all events of a prediction, of which that of the prediction itself is one."""
+        known = {event.kind: event for event in events}
+        first = known["prediction"]
         personal = None if first.personal is None else json.loads(first.personal)
-        return cls(first, json.loads(first.body), personal, outcome)
+        outcome, review = known.get("outcome"), known.get("review")
+        return cls(
+            tuple(events),
+            json.loads(first.body),
+            personal,
+            None if outcome is None else _said(outcome, {}),
+            None if review is None else _said(review, {"note": None, "reviewer": None}),
+        )
+
+    @property
+    def event(self) -> Event:
+        """That of the prediction itself."""
+        return next(event for event in self.events if event.kind == "prediction")
 
     @property
     def rows(self) -> Floats:
@@ -95,4 +113,11 @@ class Case:
             "answer": self.body["answer"],
             "warnings": self.body["warnings"],
             "outcome": self.outcome,
+            "review": self.review,
         }
+
+
+def _said(event: Event, personal: dict[str, Any]) -> dict[str, Any]:
+    """What an event says, with what is left of its personal part."""
+    own = json.loads(event.personal) if event.personal is not None else personal
+    return {**json.loads(event.body), **own, "time": moment(event.time)}

@@ -3,26 +3,24 @@
 import asyncio
 import json
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import to_json
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.api.answers import Answers
+from app.api.bundles import Bundles
 from app.api.case import Case
 from app.api.duplicates import duplicate
 from app.api.problems import Refusal, faults_of
-from app.api.recording import Memory
+from app.api.recording import ENVIRONMENT
 from app.api.replaying import compared, computed, differences
 from app.api.rows import RowReader
-from app.errors import Conflict, Fault, InvalidInput, NotFound
-from app.events import Entry, Event, moment, now
+from app.errors import Fault, InvalidInput, NotFound
+from app.memory import Reader
 from app.serving.client import Client
-from app.serving.predictor import Predictor
 from app.settings import Settings
-from app.values import Floats, Identity, Signature
+from app.values import Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -40,31 +38,13 @@ class WhatIf(BaseModel):
 
 
 class Cases:
-    """Recorded predictions of one service."""
+    """Recorded predictions."""
 
-    def __init__(
-        self,
-        memory: Memory,
-        predictor: Predictor,
-        answers: Answers,
-        identity: Identity,
-        signature: Signature,
-        environment: str,
-        settings: Settings,
-    ) -> None:
-        """Take where events come from and go to, and what answers."""
-        self._memory = memory
-        self._noting = asyncio.Lock()
-        self._predictor = predictor
-        self._answers = answers
-        self._identity = identity
-        self._signature = signature
-        self._environment = environment
-        self._settings = settings
-        self._reader = RowReader(signature, 1)
-        grade: Any = Literal[signature.classes]
-        self.known = create_model("Known", __base__=_Known, grade=(grade, ...))
-        """The body that tells a true grade."""
+    def __init__(self, reader: Reader, bundles: Bundles, settings: Settings) -> None:
+        """Take where events come from, and the bundles that compute them again."""
+        self._reader = reader
+        self._bundles = bundles
+        self._seconds = settings.deadline_ms / 1e3
 
     async def case(self, request: Request) -> Case:
         """The case that a request names.
@@ -72,27 +52,45 @@ class Cases:
         Raises:
             NotFound: none is recorded under this identifier.
         """
-        events = await self._memory.reader.history(request.path_params["id"])
-        if not any(event.kind == "prediction" for event in events):
+        case = await self.named(request.path_params["id"])
+        if case is None:
             raise NotFound("no prediction is recorded under this identifier")
-        return Case.of(events)
+        return case
+
+    async def named(self, prediction: str) -> Case | None:
+        """The case of an identifier, if it is known."""
+        events = await self._reader.history(prediction)
+        known = any(event.kind == "prediction" for event in events)
+        return Case.of(events) if known else None
 
     async def replay(self, case: Case) -> dict[str, Any]:
-        """A case computed again."""
-        (again,) = await self._computed(case, self._rows(case))
-        return compared(case, again, self._environment)
+        """A case computed again, by the bundle that has answered it.
+
+        Raises:
+            Refusal: 410, its features were erased.
+            Conflict: its bundle is not there any more.
+        """
+        served = await self._bundles.of(_kept(case).body["model"])
+        (again,) = await computed(case, case.rows, served, self._client())
+        then = await self._reader.mark(ENVIRONMENT + case.body["environment"])
+        facts = {} if then is None else json.loads(then.content)
+        return compared(case, again, served.environment, facts)
 
     async def what_if(self, case: Case, body: bytes) -> dict[str, Any]:
         """A case and the same with some features changed.
 
         Raises:
             InvalidInput: names each feature that is wrong.
+            Refusal: 410, its features were erased.
+            Conflict: its bundle is not there any more.
         """
-        before = self._rows(case)
-        features = dict(zip(self._signature.names, before[0].tolist(), strict=True))
-        changed = _merged(self._signature, features, body)
-        after, _ = self._reader.read(json.dumps(changed).encode())
-        recorded, corrected = await self._computed(case, np.concatenate([before, after]))
+        served = await self._bundles.of(_kept(case).body["model"])
+        signature, before = served.signature, case.rows
+        features = dict(zip(signature.names, before[0].tolist(), strict=True))
+        changed = _merged(signature, features, body)
+        after, _ = RowReader(signature, 1).read(json.dumps(changed).encode())
+        rows = np.concatenate([before, after])
+        recorded, corrected = await computed(case, rows, served, self._client())
         return {
             "id": case.event.prediction,
             "features": changed,
@@ -101,38 +99,8 @@ class Cases:
             "difference": differences(recorded, corrected),
         }
 
-    async def come_out(self, request: Request, body: bytes) -> dict[str, Any]:
-        """Note the true grade of a case; once it is known it stays.
-
-        Raises:
-            InvalidInput: it is none of the grades.
-            Conflict: another one is known.
-        """
-        grade: str = _read(self.known, body).grade
-        async with self._noting:
-            case = await self.case(request)
-            if case.outcome is not None:
-                if case.outcome["grade"] != grade:
-                    raise Conflict("another outcome is recorded for this prediction")
-                return case.outcome
-            time = now()
-            event = Event("outcome", case.event.prediction, time, to_json({"grade": grade}))
-            await self._memory.writer.put(Entry((event,)))
-        return {"grade": grade, "time": moment(time)}
-
-    def _rows(self, case: Case) -> Floats:
-        if case.personal is None:
-            raise Refusal(HTTPStatus.GONE, "the features of this prediction were erased")
-        model = case.body["model"]
-        if model["digest"] != self._identity.digest:
-            known = f"{model['name']}/{model['version']}"
-            raise Conflict(f"{known} has answered, which is not served here")
-        return case.rows
-
-    async def _computed(self, case: Case, rows: Floats) -> list[dict[str, Any]]:
-        now = asyncio.get_running_loop().time()
-        client = Client(now + self._settings.deadline_ms / 1e3)
-        return await computed(case, rows, self._predictor, self._answers, client)
+    def _client(self) -> Client:
+        return Client(asyncio.get_running_loop().time() + self._seconds)
 
 
 class Changes(BaseModel):
@@ -143,10 +111,11 @@ class Changes(BaseModel):
     features: dict[str, float | None]
 
 
-class _Known(BaseModel):
-    model_config = STRICT
-
-    grade: str
+def _kept(case: Case) -> Case:
+    """A case whose features are there."""
+    if case.personal is None:
+        raise Refusal(HTTPStatus.GONE, "the features of this prediction were erased")
+    return case
 
 
 def _merged(
@@ -154,7 +123,7 @@ def _merged(
 ) -> dict[str, float | None]:
     """Features with those that a body changes, by their names or aliases."""
     names = {alias: one.name for one in signature.features for alias in (one.name, *one.aliases)}
-    given = _read(Changes, body).features
+    given = read_small(Changes, body).features
     unknown = [Fault(("features", name), "is not known") for name in given if name not in names]
     if unknown:
         raise InvalidInput(unknown)
@@ -164,7 +133,7 @@ def _merged(
     return before | {names[name]: value for name, value in given.items()}
 
 
-def _read(model: Any, body: bytes) -> Any:
+def read_small(model: Any, body: bytes) -> Any:
     """A small body as a model says.
 
     Raises:

@@ -24,6 +24,7 @@ from app.api.rows import RowReader, example
 from app.api.schema import schema
 from app.api.spelling import AUTO
 from app.errors import Fault, InvalidInput
+from app.monitoring.meter import Meter
 from app.serving.client import Client
 from app.serving.predictor import Predictor
 from app.settings import Settings
@@ -46,6 +47,7 @@ def grading(
     predictor: Predictor,
     recorder: Recorder,
     answers: Answers,
+    meter: Meter,
     signature: Signature,
     default_passes: int,
     calibration: Calibration | None,
@@ -79,7 +81,8 @@ def grading(
                 return earlier
             rows, many = await reader.read_in_turns(body)
             graded = await predictor.grade(rows, client)
-            answered = _Answered(partial(answers.of_graded, graded), rows, PLAIN)
+            answers_of = partial(answers.of_graded, graded)
+            answered = _Answered(answers_of, rows, PLAIN, meter.graded)
             return await _response(answered, record, many)
 
     @router.post(
@@ -112,7 +115,8 @@ def grading(
                 asked=asked.asked,
                 degrade=asked.degrade,
             )
-            answered = _Answered(partial(answers.of_doubted, doubted), rows, asked.recorded)
+            answers_of = partial(answers.of_doubted, doubted)
+            answered = _Answered(answers_of, rows, asked.recorded, meter.doubted)
             return await _response(answered, record, many)
 
     return router
@@ -154,12 +158,15 @@ class _Answered:
     rows: Floats
     asked: dict[str, Any]
     """As it is recorded."""
+    count: Callable[[list[dict[str, Any]]], None]
+    """Takes answers for metrics."""
 
     def part(self, start: int, record: Record) -> bytes:
         """The answers to a few rows in JSON, without the brackets of the list."""
         stop = min(len(self.rows), start + ROWS_AT_A_TIME)
         answers = self.answers(range(start, stop))
         record.add(answers, self.rows[start:stop], self.asked)
+        self.count(answers)
         return to_json(answers)[1:-1]
 
 

@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.values import Calibration, Environment, Feature, Identity, Signature
 
 CLOSED = ConfigDict(extra="forbid")
+CARD = "text/markdown"
 
 
 class Health(BaseModel):
@@ -83,14 +84,28 @@ class Description(BaseModel):
     limits: Limits
 
 
-def information(description: dict[str, Any]) -> APIRouter:
+def information(description: dict[str, Any], card: str) -> APIRouter:
     """The routes that say what is served and how it is."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
     _add(router, "/model", "What is served", Description, to_json(description))
+    _add_card(router, card.encode())
     alive, ready = Health(status="alive"), Health(status="ready")
     _add(router, "/health/live", "Whether the process answers", Health, to_json(alive))
     _add_ready(router, to_json(ready))
     return router
+
+
+def _add_card(router: APIRouter, card: bytes) -> None:
+    answered = {"content": {CARD: {"schema": {"type": "string"}}}}
+
+    @router.get(
+        "/model/card",
+        summary="The bundle's card, Markdown",
+        responses={200: answered},
+        response_class=Response,
+    )
+    async def model_card(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+        return Response(card, media_type=CARD)
 
 
 def _add_ready(router: APIRouter, content: bytes) -> None:

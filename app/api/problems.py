@@ -3,7 +3,7 @@
 Nothing a client sent is repeated, except the names of members and parameters, cut short.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -41,6 +41,12 @@ MESSAGES = {
     "dataclass_type": "must be an object",
 }
 """Own words for Pydantic's kinds of error; the others' messages are fit to be shown."""
+
+
+Refused = Callable[[str], None]
+"""Takes the reason why a request was given up."""
+Handler = Callable[[Request, Any], Awaitable[Response]]
+GivenUp = Overloaded | DeadlinePassed | Abandoned
 
 
 class FieldProblem(BaseModel):
@@ -128,15 +134,23 @@ def message_of(error: ErrorDetails) -> str:
     return own or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of the service a problem."""
+def install(app: FastAPI, refused: Refused = lambda _: None) -> None:
+    """Make every error of the service a problem; say of each request given up, why it was."""
+
+    def told(handler: Handler) -> Handler:
+        async def tell(request: Request, error: GivenUp) -> Response:
+            refused(error.reason)
+            return await handler(request, error)
+
+        return tell
+
     app.exception_handler(RequestValidationError)(_invalid_query)
     app.exception_handler(InvalidInput)(_invalid_input)
-    app.exception_handler(Overloaded)(_overloaded)
-    app.exception_handler(DeadlinePassed)(_deadline_passed)
+    app.exception_handler(Overloaded)(told(_overloaded))
+    app.exception_handler(DeadlinePassed)(told(_deadline_passed))
     app.exception_handler(Conflict)(_conflict)
     app.exception_handler(NotFound)(_not_found)
-    app.exception_handler(Abandoned)(_abandoned)
+    app.exception_handler(Abandoned)(told(_abandoned))
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unexpected)

@@ -5,57 +5,41 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
 from app.errors import Conflict, Fault, InvalidInput, Unrecorded
-from app.events import Entry, Event, Reply, now
+from app.events import Entry, Event, Referral, Reply, Tally, now
+from app.memory import Memory
+from app.monitoring.observation import Observer
 from app.values import Floats, Signature
 
 REFERENCE = "dubito-reference"
 KEY = "idempotency-key"
+ENVIRONMENT = "environment:"
+"""What the names of notes of numerical environments begin with; their fingerprint follows."""
 MOST_CHARACTERS = 200
 ELSEWHERE = frozenset({"id", "model", "warnings", "draws"})
 """Members of an answer that stand elsewhere in its record, or can be computed again."""
 
 
-class Writer(Protocol):
-    """What takes entries, and says of each when it is on the disk."""
-
-    def put(self, entry: Entry) -> "asyncio.Future[bool]":
-        """Queue an entry; whether it was added, False where another has answered to its key."""
-
-
-class Reader(Protocol):
-    """Where what was recorded comes from."""
-
-    async def reply_to(self, key: str) -> Reply | None:
-        """The first answer to a request that named a key."""
-
-    async def history(self, prediction: str) -> list[Event]:
-        """All that happened to a prediction, first things first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Where entries go and come from."""
-
-    writer: Writer
-    reader: Reader
-    waits: bool
-    """Whether an answer leaves only once its entry is on the disk."""
-
-
 class Recorder:
     """Makes a record of every request, or none where nothing is to be remembered."""
 
-    def __init__(self, signature: Signature, environment: str, memory: Memory | None) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        environment: str,
+        observer: Observer,
+        memory: Memory | None,
+    ) -> None:
         """Take the bundle's features, the numerical environment's fingerprint, and the memory."""
         self.names = signature.names
         self.environment = environment
+        self.observer = observer
         self.memory = memory
         self._answering: set[str] = set()
         """Keys of requests that are being answered."""
@@ -108,6 +92,8 @@ class Record:
         self._reference = reference
         self._key = key
         self._events: list[Event] = []
+        self._referrals: list[Referral] = []
+        self._tallies: list[Tally] = []
 
     async def earlier(self) -> Response | None:
         """The first answer to the request's key, if it has one and there was one.
@@ -138,6 +124,9 @@ class Record:
                     self._reference,
                 )
             )
+            if (answer.get("decision") or {}).get("action") == "refer":
+                self._referrals.append(_referral(answer, time))
+        self._tallies.append(self._recorder.observer.answered(answers, rows))
 
     async def keep(self, parts: Sequence[bytes]) -> Sequence[bytes]:
         """Remember what was added; returns the parts of the body that may now be answered.
@@ -149,7 +138,7 @@ class Record:
         memory = self._recorder.memory
         if memory is None:
             return parts
-        written = memory.writer.put(Entry(tuple(self._events), self._own_reply(parts)))
+        written = memory.writer.put(self._entry(parts))
         if self._key is None and not memory.waits:
             written.add_done_callback(_looked_at)
         elif not await written and self._key is not None:
@@ -159,6 +148,14 @@ class Record:
                 raise Unrecorded
             return [reply]
         return parts
+
+    def _entry(self, parts: Sequence[bytes]) -> Entry:
+        return Entry(
+            tuple(self._events),
+            self._own_reply(parts),
+            Tally.joined(self._tallies),
+            tuple(self._referrals),
+        )
 
     def _own_reply(self, parts: Sequence[bytes]) -> Reply | None:
         if self._key is None:
@@ -191,6 +188,19 @@ class Record:
 def plain(answer: Mapping[str, Any]) -> dict[str, Any]:
     """An answer as it is recorded."""
     return {name: value for name, value in answer.items() if name not in ELSEWHERE}
+
+
+def _referral(answer: Mapping[str, Any], time: int) -> Referral:
+    """What a list of those that wait shows of an answer."""
+    doubt = answer["uncertainty"]
+    shown = {
+        "grade": answer["grade"],
+        "reasons": answer["decision"]["reasons"],
+        "predictive_entropy": doubt["predictive_entropy"],
+        "mutual_information": doubt["mutual_information"],
+        "model": answer["model"],
+    }
+    return Referral(answer["id"], time, doubt["predictive_entropy"], to_json(shown))
 
 
 def _without_value(warning: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,16 @@
 """Replaying: a recorded answer computed again, and how far apart the two are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.answers import Answers
+from app.api.bundles import Served
 from app.api.case import Case
 from app.api.recording import plain
 from app.serving.client import Client
-from app.serving.predictor import Predictor
-from app.values import Floats, Query
+from app.values import Environment, Floats, Query
 
 
 class Replay(BaseModel):
@@ -28,23 +27,32 @@ class Replay(BaseModel):
 
 
 async def computed(
-    case: Case, rows: Floats, predictor: Predictor, answers: Answers, client: Client
+    case: Case, rows: Floats, served: Served, client: Client
 ) -> list[dict[str, Any]]:
     """The answers to rows `(N, F)`, asked for as the case's was: same passes, same seed."""
     if case.body["endpoint"] == "/predict":
-        graded = await predictor.grade(rows, client)
-        found = answers.of_graded(graded, range(len(rows)))
+        graded = await served.predictor.grade(rows, client)
+        found = served.answers.of_graded(graded, range(len(rows)))
     else:
         answer = case.body["answer"]
         query = Query(rows, answer["passes"], answer["seed"])
-        doubted = await predictor.doubt(query, client, asked=case.judged)
+        doubted = await served.predictor.doubt(query, client, asked=case.judged)
         whole = replace(doubted, tolerance=case.tolerance)
-        found = answers.of_doubted(whole, range(len(rows)))
+        found = served.answers.of_doubted(whole, range(len(rows)))
     return [plain(one) for one in found]
 
 
-def compared(case: Case, again: dict[str, Any], environment: str) -> dict[str, Any]:
-    """How a recorded answer and the same computed again differ."""
+def compared(
+    case: Case, again: dict[str, Any], environment: Environment, facts: Mapping[str, str]
+) -> dict[str, Any]:
+    """How a recorded answer and the same computed again differ.
+
+    Args:
+        case: what was recorded.
+        again: the answer now.
+        environment: the numerical environment now.
+        facts: what is known of the one in which it was answered.
+    """
     before, now = dict(_figures("", case.body["answer"])), dict(_figures("", again))
     differing = sorted(
         name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
@@ -59,7 +67,7 @@ def compared(case: Case, again: dict[str, Any], environment: str) -> dict[str, A
         "identical": not differing,
         "largest_difference": max(distances, default=0.0),
         "differing": differing,
-        "reasons": list(_reasons(case, environment)),
+        "reasons": list(_reasons(case, environment, facts)),
         "answer": again,
     }
 
@@ -74,9 +82,15 @@ def differences(first: dict[str, Any], second: dict[str, Any]) -> dict[str, floa
     }
 
 
-def _reasons(case: Case, environment: str) -> Iterator[str]:
-    if case.body["environment"] != environment:
-        yield "the numerical environment is another one"
+def _reasons(case: Case, environment: Environment, facts: Mapping[str, str]) -> Iterator[str]:
+    """Why figures could differ: the bundle is the same, so it can only be what computes."""
+    if case.body["environment"] == environment.fingerprint:
+        return
+    yield "the numerical environment is another one"
+    for name in sorted(facts.keys() | environment.facts.keys()):
+        then, now = facts.get(name, "nothing"), environment.facts.get(name, "nothing")
+        if facts and then != now:
+            yield f"{name} was {then} and is {now}"
 
 
 def _figures(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

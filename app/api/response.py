@@ -1,12 +1,21 @@
-"""A response that is sent part by part: in between the event loop looks after others."""
+"""Responses: JSON, whole or part by part, so that in between the event loop looks after others."""
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import Response
+from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
+from app.api.body import MEDIA_TYPE
+
 BYTES_AT_A_TIME = 1 << 16
+
+
+def json_response(content: dict[str, Any]) -> Response:
+    """Content as JSON; what is no number is null."""
+    return Response(to_json(content, inf_nan_mode="null"), media_type=MEDIA_TYPE)
 
 
 class InParts(Response):

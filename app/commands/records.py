@@ -94,11 +94,11 @@ def _verify(arguments: argparse.Namespace, settings: Settings, engine: "Engine")
 
 
 def _erase(arguments: argparse.Namespace, settings: Settings, engine: "Engine") -> int:
-    from app.records.erasure import erase_before, erase_reference
+    from app.records.erasure import erase_reference, retention
 
     with closing(_ledger(settings, engine)) as ledger:
         if arguments.reference is None:
-            erase_before(ledger, arguments.before)
+            ledger.write([retention(arguments.before)])
             print("erased what is personal of everything before")
         else:
             count = erase_reference(engine, ledger, arguments.reference)

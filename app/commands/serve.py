@@ -12,6 +12,7 @@ from app.errors import SettingsError
 from app.hosting.logs import configure_logs
 from app.hosting.port import address, bound
 from app.hosting.supervisor import supervise
+from app.monitoring.folder import keep_none
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.settings import Settings, read_settings, unknown_variables, variable
@@ -70,6 +71,7 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
         log.info("serving %s/%d, %s", identity.name, identity.version, identity.digest)
         log.info("%s - documentation at /docs", address(opened))
 
+    keep_none()
     with begun(settings) as engine:
         from app.hosting.server import serve
 

@@ -8,10 +8,10 @@ from typing import Any
 from app.errors import EngineLost, HostingError
 from app.hosting.child import EngineProcess
 from app.hosting.wire import Batch, Failed, Frames, Ready, framed, packed, unpacked
-from app.main import Opened
 from app.network.arithmetic import pin_arithmetic
 from app.network.engine import Engine
 from app.network.stacked import Stacked
+from app.opening import Opened
 from app.serving.compute import Compute, Nearby
 from app.serving.jobs import Job
 

@@ -4,18 +4,19 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from app.errors import EngineLost
-from app.hosting.child import EngineProcess
+from app.hosting.child import EngineProcess, begun
 from app.hosting.port import BACKLOG, listen
 from app.hosting.remote import opened as opened_by
 from app.hosting.times import ANSWER_SECONDS
-from app.main import Opened, create_app
+from app.main import create_app
+from app.opening import Opened
 from app.settings import Settings
 from app.values import Identity
 
@@ -42,8 +43,12 @@ async def _serve(
     lost = asyncio.Event()
 
     @asynccontextmanager
-    async def opening(_: Settings) -> AsyncIterator[Opened]:
-        async with opened_by(engine, lost.set) as bundle:
+    async def opening(asked: Settings) -> AsyncIterator[Opened]:
+        if asked == settings:
+            async with opened_by(engine, lost.set) as bundle:
+                yield bundle
+            return
+        async with _beside(asked) as bundle:
             yield bundle
 
     app = create_app(settings, opening)
@@ -59,6 +64,17 @@ async def _serve(
         watching.cancel()
     if lost.is_set():
         raise EngineLost
+
+
+@asynccontextmanager
+async def _beside(settings: Settings) -> AsyncIterator[Opened]:
+    """Another bundle, for replays; should its engine end, the service goes on."""
+    with ExitStack() as stack:
+        engine = stack.enter_context(begun(settings))
+        async with opened_by(engine, lambda: None) as bundle:
+            yield bundle
+        # A process takes a moment to end.
+        await asyncio.to_thread(stack.close)
 
 
 async def _end_without(lost: asyncio.Event, server: "Server") -> None:

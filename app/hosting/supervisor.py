@@ -15,6 +15,7 @@ from app.hosting.port import address
 from app.hosting.times import ANSWER_SECONDS, EXIT_SECONDS
 from app.hosting.wire import Failed
 from app.hosting.worker import Worker, begin
+from app.monitoring.folder import forget, shared
 from app.settings import Settings
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
@@ -28,11 +29,11 @@ def supervise(settings: Settings, opened: socket.socket) -> None:
 
     Raises:
         HostingError: no worker could start; the sentence is the worker's own.
-        SettingsError: several workers cannot keep the records that are set.
+        SettingsError: several workers cannot keep the records that are set, or no counts.
     """
     _check_records(settings)
     _share_threads(settings)
-    with _signals() as woken:
+    with shared(settings.state), _signals() as woken:
         Supervisor(settings, opened).run(woken)
 
 
@@ -136,6 +137,7 @@ class Supervisor:
         self._workers.remove(worker)
         worker.line.close()
         worker.process.join()
+        forget(worker.process.pid)
         told = sentence or f"a worker ended with code {worker.process.exitcode}"
         if not self._serving:
             raise HostingError(told)

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from app.errors import BundleError
+from app.network.manifest import CARD_FILE
+from app.values import Identity
 
 
 def versions(models: Path, name: str) -> list[int]:
@@ -24,6 +26,12 @@ def find(models: Path, name: str, version: int | None = None) -> Path:
     if version is not None and version not in available:
         raise BundleError(f"{models / name} has no version {version}, it has {available}")
     return models / name / str(version or available[-1])
+
+
+def card_of(models: Path, identity: Identity) -> str:
+    """The card of a bundle that is there, Markdown."""
+    file = models / identity.name / str(identity.version) / CARD_FILE
+    return file.read_text(encoding="utf-8")
 
 
 def _is_version(entry: Path) -> bool:

@@ -1,9 +1,9 @@
 """Erasure: what is personal goes, and an event says so."""
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
-from app.events import now
-from app.records.ledger import Ledger
+from app.events import Entry, now
+from app.records.ledger import Ledger, erasure
 from app.records.tables import events
 
 
@@ -18,10 +18,16 @@ def erase_reference(engine: Engine, ledger: Ledger, reference: str) -> int:
     return len(predictions)
 
 
-def erase_before(ledger: Ledger, before: int) -> None:
-    """Erase what is personal of all events before a time.
+def retention(before: int) -> Entry:
+    """What erases all that is personal of events before a time.
 
     Not of what is to come: the event that says so would excuse whatever is missing later.
     """
     before = min(before, now())
-    ledger.erase({"reason": "retention", "before": before}, events.c.time < before)
+    return Entry((erasure({"reason": "retention", "before": before}),), forget=before)
+
+
+def is_due(connection: Connection, before: int) -> bool:
+    """Whether something personal is left of events before a time."""
+    left = (events.c.time < before) & events.c.salt.is_not(None)
+    return connection.execute(select(events.c.sequence).where(left).limit(1)).first() is not None

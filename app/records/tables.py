@@ -2,8 +2,11 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Float,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -64,3 +67,46 @@ replies = Table(
     Index("replies_by_prediction", "prediction"),
 )
 """First answers to requests that named a key, kept for a day."""
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("prediction", String(IDENTIFIER), nullable=False),
+    Column("kind", String(16), nullable=False),
+    PrimaryKeyConstraint("prediction", "kind"),
+)
+"""What has been said of a prediction that can be said once only."""
+
+referrals = Table(
+    "referrals",
+    metadata,
+    Column("prediction", String(IDENTIFIER), primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("doubt", Float(53), nullable=False),
+    Column("waits", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("referrals_by_time", "waits", "time", "prediction"),
+    Index("referrals_by_doubt", "waits", "doubt", "prediction"),
+)
+"""Predictions that were referred to a person, and whether they wait for one."""
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("digest", String(80), nullable=False),
+    Column("span", Integer, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("chain", String(IDENTIFIER), nullable=False),
+    Column("counts", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("digest", "span", "start", "chain"),
+)
+"""Counts of a stretch of time, of a bundle, of the process that wrote a chain."""
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(MOST_REFERENCE), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+"""Notes of the service to itself."""

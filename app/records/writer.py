@@ -39,6 +39,7 @@ class Writer:
         self._pages = pages
         self._waiting: deque[_Waiting] = deque()
         self._events = 0
+        self._failures = 0
         self._changed = threading.Condition()
         self._is_closing = False
         self._thread = threading.Thread(target=self._work, name="dubito-records", daemon=True)
@@ -48,6 +49,11 @@ class Writer:
     def behind(self) -> int:
         """Events that wait to be written."""
         return self._events
+
+    @property
+    def failures(self) -> int:
+        """Groups of entries that could not be written."""
+        return self._failures
 
     def put(self, entry: Entry) -> "asyncio.Future[bool]":
         """Queue an entry; its future says whether it was added, once that is on the disk.
@@ -79,6 +85,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - whoever waits is told, and the next are written
                 # Its text could hold what was to be written.
                 log.error("records cannot be written: %s", type(error).__name__)  # noqa: TRY400
+                self._failures += 1
                 outcome = Unrecorded()
             _tell(group, outcome)
 

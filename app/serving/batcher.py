@@ -20,6 +20,8 @@ from app.serving.pace import Average, Pace, Portion
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+Seen = Callable[[int, float], None]
+"""Takes the work and the seconds of a batch."""
 
 LONGEST_RETRY = 60
 """Seconds; a client is never told to stay away for longer."""
@@ -49,9 +51,11 @@ class Batcher(Generic[Job, Result]):
         run: "Callable[[Sequence[Job]], asyncio.Future[Any]]",
         handling: Handling[Job, Result],
         limits: Limits,
+        seen: Seen = lambda *_: None,
     ) -> None:
-        """Take what begins a batch, whose results come in the jobs' order."""
+        """Take what begins a batch, whose results come in the jobs' order, and who hears of it."""
         self._run = run
+        self._seen = seen
         self._handling = handling
         self._limits = limits
         self._small = Lane[Job, Result](handling.work, whole)
@@ -168,6 +172,7 @@ class Batcher(Generic[Job, Result]):
         self._pace.saw(batch.large, batch.small, seconds, batch.portion)
         # First of all the worker gets its next batch: it need not wait while answers are sent.
         self._start()
+        self._seen(batch.large + batch.small, seconds)
         error = _error_of(done, len(batch.pieces))
         now = asyncio.get_running_loop().time()
         for at, piece in enumerate(batch.pieces):

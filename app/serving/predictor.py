@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import NetworkError
-from app.serving.batcher import Batcher, Handling
+from app.serving.batcher import Batcher, Handling, Seen
 from app.serving.client import PATIENT, Client
 from app.serving.compute import Compute
 from app.serving.jobs import (
@@ -87,15 +87,29 @@ class Predictor:
     """Answers for one bundle, batching what arrives together."""
 
     def __init__(
-        self, compute: Compute, signature: Signature, *, queue: int, judge: Judge | None = None
+        self,
+        compute: Compute,
+        signature: Signature,
+        *,
+        queue: int,
+        judge: Judge | None = None,
+        seen: Seen = lambda *_: None,
     ) -> None:
-        """Take what computes, how much work (rows × passes) may wait, and who judges, if anyone."""
+        """Take what computes, how much work (rows × passes) may wait, and who judges, if anyone.
+
+        `seen` is told of every batch.
+        """
         self._compute = compute
         self._guard = Guard(signature)
         self._judge = judge
         limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS)
         handling: Handling[Job, Any] = Handling(work_of, cut, joined)
-        self._batcher = Batcher[Job, Any](compute.submit, handling, limits)
+        self._batcher = Batcher[Job, Any](compute.submit, handling, limits, seen)
+
+    @property
+    def backlog(self) -> int:
+        """Work that waits."""
+        return self._batcher.backlog
 
     def admit(self, rows: int, passes: int, client: Client) -> None:
         """While others wait, refuse what is sure to be refused, before more is known of it.

@@ -16,7 +16,7 @@ from app.api.rows import example
 from app.errors import EngineLost, HostingError
 from app.hosting.child import begun
 from app.hosting.remote import opened
-from app.main import Opened
+from app.opening import Opened
 from app.network.bundle import load
 from app.network.catalog import find
 from app.network.inspection.archive import inspect

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, text, update
 
 from app.events import Entry, Event, now
 from app.records.chain import Head, sealed
-from app.records.erasure import erase_before, erase_reference
+from app.records.erasure import erase_reference, retention
 from app.records.ledger import Ledger
 from app.records.tables import chains, events
 from app.records.verification import Verdict, verify
@@ -225,7 +225,7 @@ def test_an_erased_reference_verifies(engine: Engine, ledger: Ledger) -> None:
 def test_retention_verifies(engine: Engine, ledger: Ledger) -> None:
     """What is personal of events before a time is gone, of others not; the chain holds."""
     ledger.write(entries(10))
-    erase_before(ledger, 1_004)
+    ledger.write([retention(1_004)])
     with engine.connect() as connection:
         personal = connection.scalars(select(events.c.personal).order_by(events.c.sequence)).all()
     assert [True] * 4 + [False] * 6 + [True] == [one is None for one in personal]
@@ -234,7 +234,7 @@ def test_retention_verifies(engine: Engine, ledger: Ledger) -> None:
 
 def test_an_erasure_excuses_nothing_that_comes_later(engine: Engine, ledger: Ledger) -> None:
     """However far in the future the time is that it names."""
-    erase_before(ledger, now() + 10**12)
+    ledger.write([retention(now() + 10**12)])
     ledger.write([Entry((replace(event(1), time=now() + 1),))])
     with engine.begin() as connection:
         connection.execute(update(events).values(personal=None, salt=None))
@@ -248,7 +248,7 @@ def test_an_erasure_that_was_tampered_with_is_told(
 ) -> None:
     """Whatever was made of it, it is a fault and no crash."""
     ledger.write(entries(1))
-    erase_before(ledger, 10**6)
+    ledger.write([retention(10**6)])
     with engine.begin() as connection:
         connection.execute(update(events).where(events.c.kind == "erasure").values(body=body))
     assert any("is not as it was written" in fault for fault in verdict(engine).faults)

@@ -1,0 +1,31 @@
+"""Bundles that answer: the one that is served, and those that answered before it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.api.answers import Answers
+from app.serving.predictor import Predictor
+from app.values import Environment, Identity, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A bundle that is open, and what answers for it."""
+
+    identity: Identity
+    signature: Signature
+    environment: Environment
+    predictor: Predictor
+    answers: Answers
+
+
+class Bundles(Protocol):
+    """Where bundles are had."""
+
+    async def of(self, model: Mapping[str, Any]) -> Served:
+        """The bundle that a record names.
+
+        Raises:
+            Conflict: it is not there any more, or is not what it was.
+        """

@@ -1,0 +1,33 @@
+"""`GET /metrics`, for Prometheus. It tells of no single row, so it is no record to be guarded."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from app.api.options import NoOptions
+from app.api.route import LeanRoute
+
+OPENMETRICS = "application/openmetrics-text"
+
+Page = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""From an Accept header to the page and its media type."""
+
+
+def exposition(page: Page) -> APIRouter:
+    """The route of metrics."""
+    router = APIRouter(tags=["information"], route_class=LeanRoute)
+    text = {"schema": {"type": "string"}}
+
+    @router.get(
+        "/metrics",
+        summary="Figures for Prometheus, of all workers together",
+        response_class=PlainTextResponse,
+        responses={200: {"content": {"text/plain": text, OPENMETRICS: text}}},
+    )
+    async def metrics(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+        content, media_type = await page(request.headers.get("accept", ""))
+        return Response(content, media_type=media_type)
+
+    return router

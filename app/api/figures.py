@@ -1,0 +1,138 @@
+"""`GET /uncertainty` and `GET /uncertainty/stream`: figures over time, for who polls or listens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+from starlette.responses import StreamingResponse
+
+from app.api.body import MEDIA_TYPE
+from app.api.figures_model import Uncertainty
+from app.api.problems import MEDIA_TYPE as PROBLEM
+from app.api.problems import Problem, Refusal
+from app.api.route import LeanRoute
+from app.api.schema import schema
+from app.errors import DubitoError
+from app.monitoring.monitor import KEPT_SECONDS, Content, Monitor
+from app.monitoring.window import STEPS, WINDOWS, Window
+
+EVENTS = "text/event-stream"
+MOST_LISTENERS = 100
+SILENCE = 15.0
+"""Seconds without a change after which a listener is told that the service is still there."""
+CACHING = "max-age=1"
+UNREADABLE: dict[int | str, dict[str, Any]] = {
+    503: {
+        "description": "The records do not answer.",
+        "content": {PROBLEM: {"schema": schema(Problem)}},
+    }
+}
+
+
+class FigureOptions(BaseModel):
+    """Which stretch of time, and in what steps."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    window: Annotated[
+        Literal[tuple(WINDOWS)],  # type: ignore[valid-type]
+        Field(description="How far back, up to now."),
+    ] = "1h"
+    step: Annotated[
+        Literal[tuple(STEPS)] | None,  # type: ignore[valid-type]
+        Field(description="No longer than the window; `1h` or `1d` of a window of several days."),
+        WithJsonSchema({"type": "string", "enum": list(STEPS)}),
+    ] = None
+
+    @field_validator("step")
+    @classmethod
+    def _fits(cls, step: str | None, info: ValidationInfo) -> str | None:
+        length = info.data.get("window")
+        if step is not None and length is not None and not Window(length, step).is_fine:
+            raise PydanticCustomError("step", "does not fit the window")
+        return step
+
+    @property
+    def asked(self) -> Window:
+        """The window."""
+        return Window(self.window, self.step or WINDOWS[self.window].step)
+
+
+def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
+    """The routes of figures.
+
+    Args:
+        monitor: who tells them.
+        is_ready: whether the service goes on; once it does not, listeners are let go.
+    """
+    router = APIRouter(tags=["figures"], route_class=LeanRoute)
+    listeners = 0
+
+    @router.get(
+        "/uncertainty",
+        summary="Figures over time",
+        responses={
+            200: {"model": Uncertainty},
+            304: {"description": "It is as it was."},
+            **UNREADABLE,
+        },
+    )
+    async def figures(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
+        content = await monitor.content(options.asked)
+        headers = {"ETag": f'"{content.tag}"', "Cache-Control": CACHING}
+        if content.tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(content.body, media_type=MEDIA_TYPE, headers=headers)
+
+    @router.get(
+        "/uncertainty/stream",
+        summary="The same as server-sent events",
+        responses={200: {"content": {EVENTS: {"schema": {"type": "string"}}}}, **UNREADABLE},
+        response_class=Response,
+    )
+    async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response
+        if listeners >= MOST_LISTENERS:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already")
+        first = await monitor.content(options.asked)
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(told(options.asked, first), media_type=EVENTS, headers=headers)
+
+    async def told(window: Window, content: Content) -> AsyncIterator[bytes]:
+        nonlocal listeners
+        listeners += 1
+        try:
+            yield _event(content)
+            tag, silent = content.tag, 0.0
+            while is_ready():
+                await asyncio.sleep(KEPT_SECONDS)
+                silent += KEPT_SECONDS
+                try:
+                    content = await monitor.content(window)
+                except DubitoError:
+                    # The records do not answer for now; the next look may find them.
+                    continue
+                if content.tag != tag:
+                    yield _event(content)
+                    tag, silent = content.tag, 0.0
+                elif silent >= SILENCE:
+                    yield b": still there\n\n"
+                    silent = 0.0
+        finally:
+            listeners -= 1
+
+    return router
+
+
+def _event(content: Content) -> bytes:
+    return b"id: " + content.tag.encode() + b"\ndata: " + content.body + b"\n\n"

@@ -1,0 +1,128 @@
+"""The models of figures, for OpenAPI. No member has a default."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.answers import Model
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Figures(_Closed):
+    """What was answered in a stretch of time; null where there was nothing."""
+
+    rows: int
+    passes: int
+    grades: dict[str, int]
+    automated: int
+    referred: int
+    referral_rate: float | None
+    reasons: dict[str, int]
+    predictive_entropy: dict[str, float | None] = Field(description="quantiles, nats")
+    mutual_information: dict[str, float | None] = Field(description="quantiles, nats")
+    set_sizes: dict[str, int]
+    warnings: dict[str, int]
+
+
+class Step(Figures):
+    """The same, of one step."""
+
+    start: str
+
+
+class Shifted(_Closed):
+    """A feature, or the mutual information, beside what training or calibration saw."""
+
+    feature: str
+    rows: int
+    missing: int
+    psi: float | None = Field(description="population stability index")
+    statistic: float | None = Field(description="Kolmogorov-Smirnov, at the edges of the bins")
+    p_value: float | None = Field(description="of the statistic; nobody looked before")
+
+
+class Drift(_Closed):
+    """How far rows are from what training saw."""
+
+    rows: int
+    features: list[Shifted]
+
+
+class Coverage(_Closed):
+    """How often the raw sets held the right grade."""
+
+    promised: float
+    seen: float | None
+    rows: int
+
+
+class Automated(_Closed):
+    """How often grades were wrong that could be used without a person."""
+
+    promised: float | None
+    wrong: float | None
+    rows: int
+
+
+class Reliable(_Closed):
+    """A bin of confidence, and how often its grades were right."""
+
+    confidence: float
+    accuracy: float
+    rows: int
+
+
+class Risky(_Closed):
+    """A share of rows, the surest first, and the share of those that were wrong."""
+
+    coverage: float
+    risk: float
+
+
+class Outcomes(_Closed):
+    """Of answers whose true grade became known in this time."""
+
+    known: int
+    accuracy: float | None
+    ece: float | None = Field(description="expected calibration error, 15 bins")
+    coverage: Coverage
+    automated: Automated
+    reliability: list[Reliable]
+    risk_coverage: list[Risky]
+
+
+class Estimate(_Closed):
+    """What the calibrated probabilities themselves expect: no outcome was looked at."""
+
+    accuracy: float | None
+    automated_wrong: float | None
+
+
+class Alarm(_Closed):
+    """A test that may be looked at all the time: false alarms have at most 1 chance in 100."""
+
+    name: str
+    raised: bool
+    evidence: float = Field(description="against that nothing is wrong")
+    largest: float = Field(description="that there ever was, by this bundle")
+    threshold: float
+    rows: int
+    raised_at: str | None
+    largest_feature: str | None = Field(description="what speaks most for drift")
+
+
+class Uncertainty(_Closed):
+    """Figures of the bundle that is served, over a window of time."""
+
+    window: str
+    step: str
+    start: str
+    end: str
+    model: Model
+    total: Figures
+    steps: list[Step]
+    drift: Drift
+    outcomes: Outcomes
+    estimate: Estimate
+    alarms: list[Alarm]

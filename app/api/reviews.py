@@ -1,0 +1,109 @@
+"""`/reviews`: what waits for a person, and what a person made of it."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.api.answers import Model
+from app.api.body import read_body
+from app.api.case import ReviewModel
+from app.api.exposure import Exposure
+from app.api.options import NoOptions
+from app.api.refusals import documented
+from app.api.response import json_response
+from app.api.route import LeanRoute
+from app.api.spelling import digits
+from app.api.verdicts import Verdicts
+from app.errors import Fault, InvalidInput
+from app.events import Order, Referral, moment
+from app.memory import Memory
+from app.settings import Settings
+
+CLOSED = ConfigDict(extra="forbid")
+MOST_LISTED, LISTED = 500, 50
+
+
+class ReviewOptions(BaseModel):
+    """Which of those that wait are listed."""
+
+    model_config = CLOSED
+
+    order: Annotated[Order, Field(description="`oldest` or most `doubtful` first.")] = "oldest"
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(digits)] = LISTED
+    after: Annotated[str, Field(description="`next` of the list before, to go on.")] = ""
+
+
+class Waiting(BaseModel):
+    """A prediction that waits for a person."""
+
+    model_config = CLOSED
+
+    id: str
+    time: str
+    grade: str
+    reasons: list[str]
+    predictive_entropy: float
+    mutual_information: float
+    model: Model
+
+
+class Queue(BaseModel):
+    """Some predictions that wait for a person."""
+
+    model_config = CLOSED
+
+    waiting: int = Field(description="how many there are in all")
+    reviews: list[Waiting]
+    next: str | None = Field(description="for `after`, to go on; null at the end")
+
+
+def reviews(memory: Memory, verdicts: Verdicts, settings: Settings) -> APIRouter:
+    """The routes of the queue."""
+    router = APIRouter(tags=["records"], route_class=LeanRoute)
+    exposure = Exposure(settings)
+
+    @router.get("/reviews", summary="What waits for a person", **documented(Queue, names_one=False))
+    async def queue(request: Request, options: Annotated[ReviewOptions, Query()]) -> Response:
+        exposure.check(request)
+        return json_response(await _listed(memory, options))
+
+    @router.post(
+        "/reviews/{id}",
+        summary="What a person made of it",
+        **documented(ReviewModel, verdicts.reviewed),
+    )
+    async def review(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+        exposure.check(request)
+        body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
+        return json_response(await verdicts.review(request, body))
+
+    return router
+
+
+async def _listed(memory: Memory, options: ReviewOptions) -> dict[str, Any]:
+    after = _place(options.after, options.order) if options.after else None
+    found = await memory.reader.referrals(options.order, options.limit + 1, after)
+    shown = found[: options.limit]
+    return {
+        "waiting": await memory.reader.waiting(),
+        "reviews": [
+            {"id": one.prediction, "time": moment(one.time), **json.loads(one.body)}
+            for one in shown
+        ],
+        "next": _told(shown[-1], options.order) if len(found) > options.limit else None,
+    }
+
+
+def _told(one: Referral, order: Order) -> str:
+    """The place of one that waits, for the client to give back."""
+    return f"{one.time if order == 'oldest' else one.doubt!r}_{one.prediction}"
+
+
+def _place(text: str, order: Order) -> tuple[float, str]:
+    number, _, prediction = text.partition("_")
+    try:
+        return (int(number) if order == "oldest" else float(number)), prediction
+    except ValueError:
+        raise InvalidInput([Fault(("after",), "is no place in this list", in_query=True)]) from None

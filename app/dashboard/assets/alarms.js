@@ -1,0 +1,53 @@
+/** Alarms: quiet lines while all is well, clear banners once one is raised. */
+
+import { el } from "./elements.js";
+import { label, moment, number, t } from "./words.js";
+
+const LOWEST = 0.01;
+const HEADROOM = 10;
+
+/** Bring the banners up to date; what did not change is left, so that it is not read out again. */
+export function showAlarms(root, alarms, model) {
+  alarms.forEach((alarm, at) => {
+    const fresh = banner(alarm, model);
+    const old = root.children[at];
+    if (!old) root.append(fresh);
+    else if (old.dataset.said !== fresh.dataset.said) old.replaceWith(fresh);
+    else old.querySelector(".meter").replaceWith(fresh.querySelector(".meter"));
+  });
+  while (root.children.length > alarms.length) root.lastElementChild.remove();
+}
+
+function banner(alarm, model) {
+  const text = sentence(alarm, model);
+  const state = alarm.raised ? "raised" : "calm";
+  return el("section", { class: `card alarm ${state}`, id: `alarm-${alarm.name}`, "data-said": state + text },
+    el("div", {}, el("h3", {}, t(`alarm.${alarm.name}`), " ", el("span", { class: `badge ${alarm.raised ? "bad" : "good"}` }, t(`alarm.${state}`))), el("p", {}, text)),
+    meter(alarm));
+}
+
+function sentence(alarm, model) {
+  if (!alarm.raised) return t(alarm.rows ? `alarm.${alarm.name}.quiet` : "alarm.unknown");
+  const since = alarm.raised_at ? ` ${t("alarm.since", { time: moment(alarm.raised_at) })}` : "";
+  return t(`alarm.${alarm.name}.raised`, { feature: named(alarm.largest_feature, model) }) + since;
+}
+
+/** A feature of the signature, or a figure that is watched like one. */
+export function named(name, model) {
+  const feature = model.features.find((one) => one.name === name);
+  return feature ? label(feature) : t(`feature.${name}`).replace(/^feature\./, "").replaceAll("_", " ");
+}
+
+/** Evidence on a scale of powers of ten, its largest so far, and the threshold. */
+function meter(alarm) {
+  const top = Math.max(alarm.threshold, alarm.largest, alarm.evidence) * HEADROOM;
+  const place = (value) => Math.log(Math.max(value, LOWEST) / LOWEST) / Math.log(top / LOWEST);
+  const texts = {
+    evidence: number(alarm.evidence, 2), largest: number(alarm.largest, 2),
+    threshold: number(alarm.threshold), rows: number(alarm.rows),
+  };
+  const style = { "--evidence": place(alarm.evidence), "--largest": place(alarm.largest), "--threshold": place(alarm.threshold) };
+  return el("div.meter", { "aria-live": "off" },
+    el("div.scale", { role: "img", "aria-label": t("alarm.evidence", texts), style }, el("span.evidence"), el("span.largest"), el("span.threshold")),
+    el("p.small", {}, t("alarm.evidence.short", texts)));
+}

@@ -1,0 +1,75 @@
+/** One case: what was asked and answered, why it waits, and what a person says to it. */
+
+import { bars, cautions, decided, doubt, likelihoods, tile } from "./answer.js";
+import { card, el, table } from "./elements.js";
+import { explained, withheld } from "./faults.js";
+import { histogram, standing } from "./histogram.js";
+import { asked } from "./http.js";
+import { outcomeForm, reviewForm } from "./judgement.js";
+import { label, moment, number, percent, reason, t, unit } from "./words.js";
+
+const [FORBIDDEN, NOT_FOUND] = [403, 404];
+
+/**
+ * @param {string} id
+ * @param {object} model
+ * @param {(said: string) => void} reviewed
+ * @returns {Promise<HTMLElement>}
+ */
+export async function openCase(id, model, reviewed) {
+  try {
+    const found = await asked(`/predictions/${encodeURIComponent(id)}`);
+    return shown(found, model, reviewed);
+  } catch (problem) {
+    return el("p.notice", { role: "alert" }, refusal(problem));
+  }
+}
+
+function refusal(problem) {
+  if (problem.status === FORBIDDEN) return withheld(problem);
+  return problem.status === NOT_FOUND ? t("fault.unknown") : explained(problem);
+}
+
+function shown(found, model, reviewed) {
+  const { answer, id } = found;
+  const classes = Object.keys(likelihoods(answer));
+  const whole = el("div.result", { "data-case": id });
+  const reload = async () => whole.replaceWith(await openCase(id, model, reviewed));
+  whole.append(
+    head(found, classes),
+    features(found, model),
+    el("section.card", {}, el("h3", {}, t("bars.title")), bars(answer, classes),
+      answer.uncertainty && el("div.within", {}, el("h4", {}, t("doubt.title")), doubt(answer.uncertainty, classes))),
+    reviewForm(found, classes, reviewed, reload),
+    outcomeForm(found, classes, reload));
+  return whole;
+}
+
+function head({ id, time, answer, model: by }, classes) {
+  const reasons = answer.decision?.reasons ?? [];
+  return el("section.card.verdict", {}, tile(answer.grade, classes, "hero middle"),
+    el("div.says", {},
+      el("h3", {}, t("answer.grade", { grade: answer.grade })),
+      el("p.likely", {}, t("answer.share", { share: percent(likelihoods(answer)[answer.grade]) })),
+      el("p.chips", {}, reasons.map((name) => el("span.badge.warn", {}, reason(name, "short")))),
+      el("p", {}, answer.decision ? decided(answer) : ""),
+      el("p.small", {}, `${moment(time)} · ${t("review.from", by)} · `, el("code", {}, id))));
+}
+
+function features({ features: row, warnings }, model) {
+  if (row === null) return card(t("review.features"), el("p.small", {}, t("review.erased")));
+  const rows = model.features.filter(({ name }) => name in row).map((feature) => line(feature, row[feature.name]));
+  const heads = [t("feature"), t("review.value"), t("model.distribution")];
+  const odd = cautions(warnings, model);
+  return card(t("review.features"), table(t("review.features"), heads, rows, { classes: "row" }), odd.length ? el("ul.cautions", {}, odd) : "");
+}
+
+function line(feature, value) {
+  const place = standing(feature, value);
+  const isOdd = value === null || value < feature.seen.minimum || value > feature.seen.maximum;
+  return [
+    el("span", {}, label(feature), el("span.note", {}, unit(feature))),
+    el("strong", {}, number(value, 12)),
+    el("span.place", {}, histogram(feature, value), el("span", { class: isOdd ? "badge warn" : "note" }, place)),
+  ];
+}

@@ -1,0 +1,84 @@
+/** Colours: the theme in force, and a scale for ordered classes that is told apart by lightness. */
+
+import { remember, remembered } from "./memory.js";
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+/** From the first class to the last: lightness, chroma and hue (OKLCH), every one 3:1 on its ground. */
+const SCALES = {
+  light: [[0.66, 0.115, 205], [0.29, 0.12, 335]],
+  dark: [[0.54, 0.15, 262], [0.91, 0.1, 445]],
+};
+
+export function chosenTheme() {
+  return remembered("theme") ?? "auto";
+}
+
+/** Take a theme: "auto", "light" or "dark". */
+export function takeTheme(theme) {
+  remember("theme", theme);
+  showTheme();
+}
+
+export function showTheme() {
+  document.documentElement.dataset.theme = inForce();
+}
+
+/** "light" or "dark". */
+export function inForce() {
+  const chosen = chosenTheme();
+  if (chosen !== "auto") return chosen;
+  return dark.matches ? "dark" : "light";
+}
+
+export function onThemeOfDevice(changed) {
+  dark.addEventListener("change", () => {
+    showTheme();
+    changed();
+  });
+}
+
+/** A colour of the style sheet by its name. */
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+/** The colours of `count` ordered classes. */
+export function ordered(count) {
+  const [from, to] = SCALES[inForce()];
+  return Array.from({ length: count }, (_, at) => {
+    const along = count < 2 ? 0 : at / (count - 1);
+    return hex(...from.map((start, axis) => start + along * (to[axis] - start)));
+  });
+}
+
+/** Black or white, whichever reads better on a colour. */
+export function ink(background) {
+  const [red, green, blue] = [1, 3, 5].map((at) => linear(parseInt(background.slice(at, at + 2), 16) / 255));
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return luminance > 0.179 ? "#10131a" : "#ffffff";
+}
+
+function linear(value) {
+  return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+}
+
+/** OKLCH to sRGB, by Ottosson's matrices. */
+function hex(lightness, chroma, hue) {
+  const angle = (hue * Math.PI) / 180;
+  const [a, b] = [chroma * Math.cos(angle), chroma * Math.sin(angle)];
+  const long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const short = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const rgb = [
+    4.0767416621 * long - 3.3077115913 * middle + 0.2309699292 * short,
+    -1.2684380046 * long + 2.6097574011 * middle - 0.3413193965 * short,
+    -0.0041960863 * long - 0.7034186147 * middle + 1.707614701 * short,
+  ];
+  return `#${rgb.map(channel).join("")}`;
+}
+
+function channel(value) {
+  const bounded = Math.min(Math.max(value, 0), 1);
+  const encoded = bounded <= 0.0031308 ? 12.92 * bounded : 1.055 * bounded ** (1 / 2.4) - 0.055;
+  return Math.round(255 * encoded).toString(16).padStart(2, "0");
+}

@@ -1,0 +1,60 @@
+/** Requests to the service this page came from, and to no other. */
+
+const NO_CHANGE = 304;
+
+/** What the service refused, with its own words. */
+export class Problem extends Error {
+  /** @param {number} status 0 where there was no answer at all */
+  constructor(status, body) {
+    super(body.detail ?? "");
+    this.status = status;
+    /** @type {{field: string, pointer: string, detail: string}[]} */
+    this.errors = body.errors ?? [];
+  }
+}
+
+/**
+ * Ask; figures travel in bodies, never in addresses.
+ * @param {string} path
+ * @param {{method?: string, body?: any, headers?: Object<string, string>}} options
+ * @returns {Promise<Response>} an answer that is no refusal
+ */
+async function ask(path, { method = "GET", body, headers = {} } = {}) {
+  const sent = body === undefined ? headers : { ...headers, "Content-Type": "application/json" };
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  let answer;
+  try {
+    answer = await fetch(path, { method, body: text, headers: sent });
+  } catch {
+    throw new Problem(0, {});
+  }
+  if (answer.ok || answer.status === NO_CHANGE) return answer;
+  throw new Problem(answer.status, await answer.json().catch(() => ({})));
+}
+
+/** An answer in JSON. */
+export async function asked(path, options) {
+  return (await ask(path, options)).json();
+}
+
+/** An answer in words. */
+export async function read(path) {
+  return (await ask(path)).text();
+}
+
+/** A question that is asked again and again: null where nothing changed since. */
+export class Repeated {
+  #tag = null;
+
+  constructor(path) {
+    this.path = path;
+  }
+
+  async ask() {
+    const headers = this.#tag === null ? {} : { "If-None-Match": this.#tag };
+    const answer = await ask(this.path, { headers });
+    if (answer.status === NO_CHANGE) return null;
+    this.#tag = answer.headers.get("ETag");
+    return answer.json();
+  }
+}

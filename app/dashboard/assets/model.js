@@ -1,0 +1,92 @@
+/** The view of the model: what it is, what it promises, what it asks for. */
+
+import { tile } from "./answer.js";
+import { card, el, table } from "./elements.js";
+import { histogram } from "./histogram.js";
+import { read } from "./http.js";
+import { rendered } from "./markdown.js";
+import { fixed, has, label, number, percent, share, t, unit } from "./words.js";
+
+const COPIED_MS = 2000;
+
+/** @param {HTMLElement} panel @param {object} model */
+export function modelView(panel, model) {
+  let text = null;
+  const redraw = () => panel.replaceChildren(
+    el("h2.hidden", {}, t("model.title")),
+    identity(model), el("div.twin", {}, metrics(model), promises(model)), signature(model),
+    el("div.twin", {}, environment(model), trained(model)), modelCard(text));
+  const show = async () => {
+    if (text !== null) return;
+    text = await read("/model/card").catch(() => "");
+    panel.lastElementChild.replaceWith(modelCard(text));
+  };
+  redraw();
+  return { show, hide() {}, redraw };
+}
+
+function identity(model) {
+  const copy = el("button.small", { type: "button", onclick: () => copied(copy, model.digest) }, t("model.copy"));
+  return el("section.card.identity", {},
+    el("div", {}, el("p.over", {}, t("model.name")), el("h3", {}, model.name)),
+    el("div", {}, el("p.over", {}, t("model.version")), el("p.large", {}, model.version)),
+    el("div", {}, el("p.over", {}, t("model.passes")), el("p.large", {}, number(model.passes))),
+    el("div", {}, el("p.over", {}, t("model.classes")), el("p.chips", {}, model.classes.map((name) => tile(name, model.classes, "chip")))),
+    el("div.wide", {}, el("p.over", {}, t("model.digest")), el("p.digest", {}, el("code", {}, model.digest), copy)));
+}
+
+async function copied(button, text) {
+  await navigator.clipboard.writeText(text);
+  button.textContent = t("model.copied");
+  setTimeout(() => (button.textContent = t("model.copy")), COPIED_MS);
+}
+
+function metrics({ metrics: { mc, deterministic } }) {
+  const shown = ["accuracy", "macro_f1", "nll", "brier", "ece"].filter((name) => mc?.[name] !== undefined);
+  const named = (name) => el("span", {}, t(`metric.${name}`), el("span.note", {}, t(`metric.${name}.note`)));
+  const rows = shown.map((name) => [named(name), fixed(mc[name], 4), fixed(deterministic?.[name], 4)]);
+  return card(t("model.metrics"), table(t("model.metrics"), [t("model.metric"), t("model.mc"), t("model.deterministic")], rows));
+}
+
+function promises({ calibration }) {
+  if (calibration === null) return card(t("model.promises"), el("p.small", {}, t("model.uncalibrated")));
+  const heads = [t("model.target"), t("model.automated"), t("model.wrong")];
+  const rows = calibration.promises.map(({ target, automated, wrong }) => [
+    el("span", {}, share(target), target === calibration.target && el("span.badge", {}, t("model.default"))),
+    percent(automated), percent(wrong, 2)]);
+  const note = t("model.promises.note", { confidence: share(calibration.confidence), rows: number(calibration.rows), passes: number(calibration.passes) });
+  return card(t("model.promises"), table(t("model.promises"), heads, rows), el("p.small", {}, note));
+}
+
+function signature(model) {
+  const heads = [t("feature"), t("model.distribution"), t("model.range"), t("model.median"), t("model.unit"), t("model.kind"), t("model.empty")];
+  const rows = model.features.map((feature) => [
+    el("span", {}, label(feature), el("code.note", {}, feature.name)),
+    histogram(feature),
+    `${number(feature.seen.minimum)} – ${number(feature.seen.maximum)}`,
+    number(feature.seen.quantiles["0.5"]),
+    unit(feature),
+    has(`kind.${feature.kind}`) ? t(`kind.${feature.kind}`) : feature.kind,
+    feature.nullable ? t("model.imputed", { value: number(feature.imputed) }) : t("model.notempty"),
+  ]);
+  return card(t("model.signature"), table(t("model.signature"), heads, rows, { classes: "signature", words: [1, 4, 5, 6] }));
+}
+
+function environment({ environment: { fingerprint, facts } }) {
+  return card(t("model.environment"), el("p.small", {}, t("model.environment.note")),
+    pairs({ ...facts, [t("model.fingerprint")]: fingerprint }));
+}
+
+function trained({ trained: { versions, ...facts } }) {
+  return card(t("model.trained"), pairs({ ...facts, ...versions }));
+}
+
+function pairs(facts) {
+  return el("dl.pairs", {}, Object.entries(facts).map(([name, value]) =>
+    el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, el("code", {}, String(value))))));
+}
+
+function modelCard(text) {
+  const content = text ? el("div.prose", { lang: "en" }, rendered(text, 3)) : el("p.small", {}, text === null ? "…" : t("model.nocard"));
+  return card(t("model.card"), content);
+}

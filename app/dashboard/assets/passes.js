@@ -1,0 +1,64 @@
+/** The chart of an answer: a bar and whisker for every grade, and every pass as a dot beside it. */
+
+import { colour, ordered } from "./colours.js";
+import { draw } from "./charts.js";
+import { percent, t } from "./words.js";
+
+const MOST_DOTS = 400;
+const BAR = { width: 0.34, offset: -0.4 };
+const DOTS = { centre: 0.2, spread: 0.17 };
+/** An irrational step spreads points evenly, and the same way every time. */
+const GOLDEN = 0.6180339887498949;
+
+/** How many passes are drawn as dots. */
+export function drawn(answer) {
+  return Math.min(answer.passes, MOST_DOTS);
+}
+
+/** Draw an answer with its draws. */
+export function passesChart(host, answer, classes) {
+  const colours = ordered(classes.length);
+  const chosen = answer.prediction_set?.grades ?? classes;
+  const texts = classes.map((name) => `${name} ${percent(answer.mean[name])} ± ${percent(answer.std[name])}`);
+  host.dataset.bars = classes.length;
+  const layout = {
+    margin: { l: 44, r: 4, t: 8, b: 34 },
+    xaxis: {
+      range: [-0.6, classes.length - 0.4], tickvals: classes.map((_, at) => at),
+      ticktext: classes.map((name) => (chosen.includes(name) ? `<b>${name}</b>` : name)),
+      tickfont: { size: 14, color: colour("text") },
+    },
+    yaxis: { range: [0, 1.02], tickformat: ".0%", dtick: 0.25 },
+  };
+  const traces = [means(answer, classes, colours, chosen), dots(answer, classes, colours)];
+  return draw(host, traces, layout, t("bars.summary", { grades: texts.join("; ") }));
+}
+
+function means(answer, classes, colours, chosen) {
+  const mean = classes.map((name) => answer.mean[name]);
+  const std = classes.map((name) => answer.std[name]);
+  return {
+    type: "bar", x: classes.map((_, at) => at), y: mean, width: BAR.width, offset: BAR.offset,
+    marker: { color: colours, opacity: classes.map((name) => (chosen.includes(name) ? 1 : 0.45)), cornerradius: 3 },
+    error_y: {
+      type: "data", symmetric: false, color: colour("text"), thickness: 1.5, width: 5,
+      array: std.map((value, at) => Math.min(value, 1 - mean[at])), arrayminus: std.map((value, at) => Math.min(value, mean[at])),
+    },
+    customdata: classes.map((name, at) => [name, percent(mean[at]), percent(std[at])]),
+    hovertemplate: `%{customdata[0]}<br>${t("bars.mean")} %{customdata[1]}<br>${t("bars.std")} %{customdata[2]}<extra></extra>`,
+  };
+}
+
+function dots(answer, classes, colours) {
+  const [x, y, of, said] = [[], [], [], []];
+  classes.forEach((name, at) => answer.draws[name].slice(0, MOST_DOTS).forEach((value, pass) => {
+    x.push(at + DOTS.centre + DOTS.spread * (2 * ((pass * GOLDEN) % 1) - 1));
+    y.push(value);
+    of.push(colours[at]);
+    said.push(`${name} · ${t("bars.pass", { pass: pass + 1 })}<br>${percent(value)}`);
+  }));
+  return {
+    type: "scatter", mode: "markers", x, y, text: said, hovertemplate: "%{text}<extra></extra>", cliponaxis: false,
+    marker: { color: of, size: answer.passes > 150 ? 4 : 5, opacity: 0.55, line: { width: 0 } },
+  };
+}

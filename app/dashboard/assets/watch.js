@@ -1,0 +1,130 @@
+/** The view that watches: what was answered of late, as it changes. */
+
+import { showAlarms } from "./alarms.js";
+import { forget } from "./charts.js";
+import { card, el, table } from "./elements.js";
+import { driftTable, showDrift } from "./drift.js";
+import { withheld } from "./faults.js";
+import { Outcomes } from "./outcomes.js";
+import { SERIES } from "./series.js";
+import { Stream } from "./stream.js";
+import { tiles } from "./tiles.js";
+import { clock, t } from "./words.js";
+
+/** Every window with the step that shows it well. */
+const STEPS = { "1h": "1m", "6h": "10m", "1d": "10m", "7d": "1h", "30d": "1d" };
+
+/** @param {HTMLElement} panel @param {object} model */
+export function watchView(panel, model) {
+  return new Watch(panel, model);
+}
+
+class Watch {
+  #stream = null;
+  #data = null;
+  #state = "waiting";
+  #window = "1h";
+  #isShown = false;
+
+  constructor(panel, model) {
+    this.panel = panel;
+    this.model = model;
+    this.redraw();
+  }
+
+  show() {
+    if (this.#isShown) return;
+    this.#isShown = true;
+    this.#follow();
+  }
+
+  hide() {
+    this.#isShown = false;
+    this.#stream?.stop();
+  }
+
+  redraw() {
+    forget(this.panel);
+    this.live = el("p.live", {});
+    this.alarms = el("div.alarms", { "aria-live": "polite" });
+    this.tiles = el("div.tiles");
+    this.drift = driftTable();
+    this.outcomes = new Outcomes();
+    this.charts = SERIES.map((series) => chart(series));
+    this.body = el("div.result", {}, this.alarms, this.tiles,
+      el("div.mosaic", {}, this.charts.map(({ whole }) => whole)),
+      card(t("drift.title"), el("p.small", {}, t("drift.intro")), this.drift), this.outcomes.whole);
+    this.refusal = el("div", { role: "alert" });
+    this.panel.replaceChildren(
+      el("div.heading", {}, el("h2", {}, t("watch.title")), el("div.heading", {}, this.live, this.#windows())),
+      this.refusal, this.body);
+    this.body.hidden = this.#data === null;
+    if (this.#data !== null) this.#fill();
+  }
+
+  #windows() {
+    return el("fieldset.segments", {}, el("legend.hidden", {}, t("watch.window")), Object.keys(STEPS).map((name) =>
+      el("label", {}, el("input", { type: "radio", name: "window", value: name, checked: name === this.#window,
+        onchange: () => {
+          this.#window = name;
+          this.#follow();
+        } }), el("span", {}, t(`window.${name}`)))));
+  }
+
+  #follow() {
+    this.#stream?.stop();
+    this.#stream = new Stream(`window=${this.#window}&step=${STEPS[this.#window]}`, {
+      figures: (data) => this.#take(data),
+      state: (name) => this.#tell(name),
+      refused: (problem) => {
+        this.refusal.replaceChildren(el("p.notice", {}, withheld(problem)));
+        this.live.replaceChildren();
+      },
+    });
+    this.#stream.start();
+  }
+
+  #take(data) {
+    this.#data = data;
+    this.refusal.replaceChildren();
+    this.body.hidden = false;
+    this.#fill();
+  }
+
+  #tell(state) {
+    this.#state = state;
+    const time = this.#data === null ? "" : t("live.at", { time: clock(this.#data.end) });
+    this.live.replaceChildren(el("span", { class: `pulse ${state}`, "aria-hidden": "true" }), el("strong", {}, t(`live.${state}`)), " ", time);
+  }
+
+  #fill() {
+    const data = this.#data;
+    this.body.dataset.rows = data.total.rows;
+    this.#tell(this.#state);
+    showAlarms(this.alarms, data.alarms, this.model);
+    this.tiles.replaceChildren(...tiles(data, this.model));
+    showDrift(this.drift, data.drift, this.model);
+    this.outcomes.show(data);
+    this.charts.forEach((one) => one.show(data, this.model));
+  }
+}
+
+/** A card with one chart over time, and its figures in a table. */
+function chart({ name, note, picture }) {
+  const host = el("div.chart", { role: "img", id: `chart-${name}` });
+  const inside = el("div");
+  let fill = () => {};
+  const folded = el("details.figures", { ontoggle: () => fill() }, el("summary", {}, t("figures")), inside);
+  const whole = card(t(`series.${name}`), note && el("p.small", {}, t(note)), host, folded);
+  const show = (data, model) => {
+    const { draw, heads, rows } = picture(data, model);
+    host.dataset.rows = data.total.rows;
+    host.dataset.points = data.steps.filter((step) => step.rows > 0).length;
+    draw(host);
+    fill = () => {
+      if (folded.open) inside.replaceChildren(table(t(`series.${name}`), heads, rows));
+    };
+    if (!inside.contains(document.activeElement)) fill();
+  };
+  return { whole, show };
+}

@@ -1,0 +1,70 @@
+"""The memory, as those see it who use it: where entries go, and where what they held comes from.
+
+Whoever reads may find that the database does not answer (`Unreadable`), whoever writes that it does
+not take an entry (`Unrecorded`).
+"""
+
+from asyncio import Future
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.events import Entry, Event, Mark, Order, Referral, Reply, Rollup
+
+
+class Writer(Protocol):
+    """What takes entries, and says of each when it is on the disk."""
+
+    @property
+    def behind(self) -> int:
+        """Events that wait to be written."""
+
+    @property
+    def failures(self) -> int:
+        """Groups of entries that could not be written."""
+
+    def put(self, entry: Entry) -> "Future[bool]":
+        """Queue an entry; whether it was added, False where another has answered to its key."""
+
+
+class Reader(Protocol):
+    """Where what was recorded comes from."""
+
+    async def reply_to(self, key: str) -> Reply | None:
+        """The first answer to a request that named a key."""
+
+    async def history(self, prediction: str) -> list[Event]:
+        """All that happened to a prediction, first things first."""
+
+    async def mark(self, name: str) -> Mark | None:
+        """A note of the service to itself."""
+
+    async def rollups(self, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
+        """The counts of a bundle, stretch by stretch: those that begin from `start` to `stop`.
+
+        Args:
+            digest: the bundle's.
+            span: seconds of a stretch: a minute or an hour.
+            start: seconds since 1970.
+            stop: likewise; a stretch that begins there is not among them.
+        """
+
+    async def waiting(self) -> int:
+        """How many predictions wait for a person."""
+
+    async def referrals(
+        self, order: Order, most: int, after: tuple[float, str] | None
+    ) -> list[Referral]:
+        """Some of them, from a place on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Where entries go and come from."""
+
+    writer: Writer
+    reader: Reader
+    forget: Callable[[int], Awaitable[None]]
+    """Erases what is personal and older than so many microseconds."""
+    waits: bool
+    """Whether an answer leaves only once its entry is on the disk."""

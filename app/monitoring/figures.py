@@ -1,0 +1,130 @@
+"""Figures: what counts of answers come to."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.monitoring.observation import CONFIDENCE_BINS, COVERAGE, MILLION
+from app.monitoring.scale import quantiles
+from app.uncertainty.betting import Tally
+
+Counts = Mapping[str, int]
+MISSES = round(1 - COVERAGE, 9)
+"""Most share of rows whose raw set may miss the right grade."""
+
+
+def figures(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
+    """What was answered in a stretch of time."""
+    automated, referred = counts.get("action.automate", 0), counts.get("action.refer", 0)
+    most = math.log(len(classes))
+    grades = members(counts, "grade")
+    return {
+        "rows": counts.get("rows", 0),
+        "passes": counts.get("passes", 0),
+        "grades": {label: grades.get(label, 0) for label in classes},
+        "automated": automated,
+        "referred": referred,
+        "referral_rate": ratio(referred, automated + referred),
+        "reasons": members(counts, "reason"),
+        "predictive_entropy": quantiles(numbered(counts, "entropy"), most),
+        "mutual_information": quantiles(numbered(counts, "information"), most),
+        "set_sizes": members(counts, "set"),
+        "warnings": members(counts, "warning"),
+    }
+
+
+def estimate(counts: Counts) -> dict[str, Any]:
+    """What the calibrated probabilities themselves expect, no outcome being needed."""
+    right = counts.get("expected.right", 0) / MILLION
+    wrong = counts.get("expected.automated_wrong", 0) / MILLION
+    return {
+        "accuracy": ratio(right, counts.get("expected.rows", 0)),
+        "automated_wrong": ratio(wrong, counts.get("action.automate", 0)),
+    }
+
+
+def outcomes(counts: Counts, target: float | None) -> dict[str, Any]:
+    """How answers came out whose truth became known, beside what was promised.
+
+    Args:
+        counts: of the time in which it became known.
+        target: the promise that is shown, the bundle's own; None where there is none.
+    """
+    known, raw = counts.get("known.rows", 0), counts.get("raw.rows", 0)
+    promised = f"automated.{target}"
+    automated = counts.get(f"{promised}.rows", 0)
+    bins = [_reliability(counts, at) for at in range(CONFIDENCE_BINS)]
+    shown = [one for one in bins if one["rows"]]
+    rows = sum(one["rows"] for one in shown)
+    gaps = (one["rows"] * abs(one["accuracy"] - one["confidence"]) for one in shown)
+    return {
+        "known": known,
+        "accuracy": ratio(counts.get("known.right", 0), known),
+        "ece": ratio(sum(gaps), rows),
+        "coverage": {
+            "promised": COVERAGE,
+            "seen": ratio(raw - counts.get("raw.missed", 0), raw),
+            "rows": raw,
+        },
+        "automated": {
+            "promised": target,
+            "wrong": ratio(counts.get(f"{promised}.wrong", 0), automated),
+            "rows": automated,
+        },
+        "reliability": shown,
+        "risk_coverage": _risk_coverage(counts),
+    }
+
+
+def missed(counts: Counts) -> dict[float, Tally]:
+    """How often raw sets missed the right grade, by the share that was promised at most."""
+    rows = counts.get("raw.rows", 0)
+    return {MISSES: Tally(rows, counts.get("raw.missed", 0))} if rows else {}
+
+
+def kept(counts: Counts) -> dict[float, Tally]:
+    """How often automated grades were wrong, by the target that was promised."""
+    found = members(counts, "automated")
+    targets = [name.removesuffix(".rows") for name in found if name.endswith(".rows")]
+    return {
+        float(target): Tally(found[f"{target}.rows"], found.get(f"{target}.wrong", 0))
+        for target in sorted(targets)
+    }
+
+
+def members(counts: Counts, kind: str) -> dict[str, int]:
+    """The counts of one kind, by what follows it in their names."""
+    start = kind + "."
+    return {name[len(start) :]: count for name, count in counts.items() if name.startswith(start)}
+
+
+def numbered(counts: Counts, kind: str) -> dict[int, int]:
+    """The counts of one kind, which are bins."""
+    return {int(name): count for name, count in members(counts, kind).items()}
+
+
+def ratio(part: float, whole: float) -> float | None:
+    """A share; None of nothing."""
+    return part / whole if whole else None
+
+
+def _reliability(counts: Counts, at: int) -> dict[str, Any]:
+    rows = counts.get(f"confidence.{at}.rows", 0)
+    return {
+        "confidence": ratio(counts.get(f"confidence.{at}.sum", 0) / MILLION, rows),
+        "accuracy": ratio(counts.get(f"confidence.{at}.right", 0), rows),
+        "rows": rows,
+    }
+
+
+def _risk_coverage(counts: Counts) -> list[dict[str, float]]:
+    """Share of rows up to each bin of predictive entropy, and share of those that were wrong."""
+    risk = members(counts, "risk")
+    bins = sorted(int(name.removesuffix(".rows")) for name in risk if name.endswith(".rows"))
+    whole = sum(risk[f"{at}.rows"] for at in bins)
+    found, rows, wrong = [], 0, 0
+    for at in bins:
+        rows += risk[f"{at}.rows"]
+        wrong += risk.get(f"{at}.wrong", 0)
+        found.append({"coverage": rows / whole, "risk": wrong / rows})
+    return found

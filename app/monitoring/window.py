@@ -1,0 +1,88 @@
+"""Windows: the stretches of time that figures are asked for, and their steps."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from app.events import Rollup, summed
+
+MINUTE, HOUR = 60, 3_600
+STEPS = {"1m": MINUTE, "10m": 10 * MINUTE, "1h": HOUR, "1d": 24 * HOUR}
+"""Seconds of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How far back, and the step that goes with it."""
+
+    seconds: int
+    step: str
+
+
+WINDOWS = {
+    "1h": Length(HOUR, "1m"),
+    "6h": Length(6 * HOUR, "10m"),
+    "1d": Length(24 * HOUR, "10m"),
+    "7d": Length(168 * HOUR, "1h"),
+    "30d": Length(720 * HOUR, "1d"),
+}
+MOST_STRETCHES = 1_500
+"""That are read for a window."""
+LATE_SECONDS = 10
+"""After the end of a stretch its counts may still change for so long: a commit takes its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A length of time and the steps it is told in, by name."""
+
+    length: str
+    step: str
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether its steps are neither longer than it nor too many, and can be read quickly."""
+        seconds = WINDOWS[self.length].seconds
+        return seconds >= STEPS[self.step] and seconds // self.span <= MOST_STRETCHES
+
+    @property
+    def span(self) -> int:
+        """Seconds of the counts that its steps are made of."""
+        return MINUTE if STEPS[self.step] < HOUR else HOUR
+
+    def bounds(self, now: int) -> tuple[int, int]:
+        """Where it begins and ends, seconds since 1970; the last step holds the present."""
+        step = STEPS[self.step]
+        end = now // step * step + step
+        return end - WINDOWS[self.length].seconds, end
+
+
+class Steps:
+    """Counts by step, of which only what may have changed is read again."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._known: dict[int, dict[str, int]] = {}
+        self._read = 0
+        self.fresh: set[int] = set()
+        """Steps that have changed with the last `take`."""
+
+    def since(self, start: int) -> int:
+        """From where on is to be read, in a window that begins at `start`."""
+        step = STEPS[self._window.step]
+        return max(start, (self._read - LATE_SECONDS) // step * step)
+
+    def take(self, rollups: Iterable[Rollup], bounds: tuple[int, int], now: int) -> None:
+        """Take what was read."""
+        step, (start, end), since = STEPS[self._window.step], bounds, self.since(bounds[0])
+        parts: dict[int, list[Rollup]] = {}
+        for one in rollups:
+            parts.setdefault(one.start // step * step, []).append(one)
+        for at in [at for at in self._known if at < start]:
+            del self._known[at]
+        self.fresh = set(range(since, end, step))
+        for at in self.fresh:
+            self._known[at] = summed(one.counts for one in parts.get(at, ()))
+        self._read = now
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, int]]]:
+        return iter(sorted(self._known.items()))

@@ -1,0 +1,37 @@
+"""The queue: predictions that wait for a person."""
+
+from sqlalchemy import Connection, func, select, tuple_
+
+from app.events import Order, Referral
+from app.records.tables import referrals
+
+WAITS = referrals.c.waits.is_(True)
+
+
+def count(connection: Connection) -> int:
+    """How many wait."""
+    return connection.execute(select(func.count()).where(WAITS)).scalar_one()
+
+
+def page(
+    connection: Connection, order: Order, most: int, after: tuple[float, str] | None
+) -> list[Referral]:
+    """Some that wait.
+
+    Args:
+        connection: to the records.
+        order: the oldest or the most doubtful first.
+        most: how many.
+        after: time or doubt, and identifier, of the one before the first.
+    """
+    by = referrals.c.time if order == "oldest" else referrals.c.doubt
+    place = tuple_(by, referrals.c.prediction)
+    asked = select(referrals).where(WAITS).limit(most)
+    if order == "oldest":
+        asked = asked.order_by(by, referrals.c.prediction)
+        beyond = None if after is None else place > after
+    else:
+        asked = asked.order_by(by.desc(), referrals.c.prediction.desc())
+        beyond = None if after is None else place < after
+    found = connection.execute(asked if beyond is None else asked.where(beyond))
+    return [Referral(row.prediction, row.time, row.doubt, row.body) for row in found]

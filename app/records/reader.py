@@ -1,0 +1,109 @@
+"""The reader: what was recorded, for those who ask."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import Unreadable
+from app.events import Event, Mark, Order, Referral, Reply, Rollup
+from app.records.queue import count, page
+from app.records.rollups import read
+from app.records.tables import events, marks, replies
+
+Found = TypeVar("Found")
+
+
+class Reader:
+    """Reads in threads, beside whoever writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def reply_to(self, key: str) -> Reply | None:
+        """The first answer to a request that named a key.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+
+        def read(connection: Connection) -> Reply | None:
+            row = connection.execute(select(replies).where(replies.c.key == key)).first()
+            return None if row is None else Reply(**row._mapping)  # noqa: SLF001 - its public name
+
+        return await self.ask(read)
+
+    async def history(self, prediction: str) -> list[Event]:
+        """All that happened to a prediction, first things first; nothing if it is not known.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+
+        def read(connection: Connection) -> list[Event]:
+            mine = select(events).where(events.c.prediction == prediction)
+            rows = connection.execute(mine.order_by(events.c.time, events.c.sequence))
+            return [_event(row) for row in rows]
+
+        return await self.ask(read)
+
+    async def rollups(self, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
+        """The counts of a bundle, see `app.records.rollups.read`.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        return await self.ask(lambda connection: read(connection, digest, span, start, stop))
+
+    async def mark(self, name: str) -> Mark | None:
+        """A note of the service to itself.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+
+        def find(connection: Connection) -> Mark | None:
+            row = connection.execute(select(marks).where(marks.c.name == name)).first()
+            return None if row is None else Mark(**row._mapping)  # noqa: SLF001 - its public name
+
+        return await self.ask(find)
+
+    async def waiting(self) -> int:
+        """How many predictions wait for a person.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        return await self.ask(count)
+
+    async def referrals(
+        self, order: Order, most: int, after: tuple[float, str] | None
+    ) -> list[Referral]:
+        """Predictions that wait for a person, see `app.records.queue.read`.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        return await self.ask(lambda connection: page(connection, order, most, after))
+
+    async def ask(self, read: Callable[[Connection], Found]) -> Found:
+        """Read in a thread.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+
+        def run() -> Found:
+            with self._engine.connect() as connection:
+                return read(connection)
+
+        try:
+            return await asyncio.to_thread(run)
+        except SQLAlchemyError as error:
+            raise Unreadable from error
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(row.kind, row.prediction, row.time, row.body, row.personal, row.reference)

@@ -1,0 +1,113 @@
+"""The watch for validity: bets that promised rates of failure are exceeded, on known outcomes.
+
+Two promises are tested: that prediction sets, as calibrated, miss the right class in no more than
+their share of rows, and that no more of the automated grades are wrong than the target says.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+STAKES = tuple(0.005 * 2**power for power in range(8))
+"""Shares of the wealth that are bet, 0.005 to 0.64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows had a promise, and in how many of them it failed."""
+
+    rows: int = 0
+    failures: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.rows + other.rows, self.failures + other.failures)
+
+
+Tallies = Mapping[float, Tally]
+"""Most probability of a failure that was promised, above 0 and below 1, to its rows."""
+
+
+def log_wealth(tallies: Tallies) -> float:
+    """Logarithm of the wealth of somebody who began with 1 and bet that promises are broken.
+
+    A row with a promise of t at most multiplies a stake by 1 + κ(x/t − 1), x being 1 for a failure
+    and 0 otherwise, which is at most 1 on average if the promise is kept; so the product over the
+    rows is a test supermartingale (Shafer 2021; Waudby-Smith and Ramdas 2024, section 4). It is the
+    ratio of the likelihoods of t + κ(1 − t) and t. The mean over the κ in `STAKES` is one as well,
+    and needs to know neither the order of rows nor the rate at which they fail.
+    """
+    stakes = np.array(STAKES)
+    logs = np.zeros(len(stakes))
+    for promised, tally in tallies.items():
+        logs += tally.failures * np.log1p(stakes * (1 / promised - 1))
+        logs += (tally.rows - tally.failures) * np.log1p(-stakes)
+    return float(np.logaddexp.reduce(logs)) - math.log(len(stakes))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What is known of the promises whose outcome is known."""
+
+    misses: dict[float, Tally]
+    """Of prediction sets, before anything was added to them: 1 − coverage to its rows."""
+    errors: dict[float, Tally]
+    """Of automated grades: target to its rows."""
+    largest: float
+    """Logarithm of the largest evidence so far."""
+
+    @classmethod
+    def begin(cls) -> "Outcomes":
+        """Before the first outcome."""
+        return cls({}, {}, 0.0)
+
+    @property
+    def rows(self) -> int:
+        """Outcomes that were looked at."""
+        return sum(tally.rows for tally in self.misses.values())
+
+    @property
+    def evidence(self) -> float:
+        """Logarithm of the evidence now, see `app.uncertainty.alarm`: the mean over both wealths.
+
+        Both are supermartingales in the light of all outcomes, if rows are independent, so that
+        their mean is one, though a row may fail in both ways.
+        """
+        both = log_wealth(self.misses), log_wealth(self.errors)
+        return float(np.logaddexp(*both)) - math.log(2)
+
+    def advance(self, misses: Tallies, errors: Tallies) -> "Outcomes":
+        """After more outcomes."""
+        moved = Outcomes(_sum(self.misses, misses), _sum(self.errors, errors), self.largest)
+        return Outcomes(moved.misses, moved.errors, max(self.largest, moved.evidence))
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "misses": _plain(self.misses),
+            "errors": _plain(self.errors),
+            "largest": self.largest,
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> "Outcomes":
+        """From what `to_json` gave."""
+        return cls(_tallies(state["misses"]), _tallies(state["errors"]), state["largest"])
+
+
+def _sum(before: Tallies, more: Tallies) -> dict[float, Tally]:
+    return {
+        promised: before.get(promised, Tally()) + more.get(promised, Tally())
+        for promised in sorted({*before, *more})
+    }
+
+
+def _plain(tallies: Tallies) -> list[list[float]]:
+    """Promise, rows and failures of each tally."""
+    return [[promised, tally.rows, tally.failures] for promised, tally in tallies.items()]
+
+
+def _tallies(plain: list[Any]) -> dict[float, Tally]:
+    return {promised: Tally(rows, failures) for promised, rows, failures in plain}
