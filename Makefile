@@ -15,10 +15,10 @@ VERSION_2 := --version 2 --architecture residual
 VERSION_3 := --version 3 --architecture lattice
 VERSION_4 := --version 4 --architecture lattice
 
-.PHONY: help serve test check train proof bench lock
+.PHONY: help serve test check train proof pictures bench lock
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' Makefile
 
 serve: .venv/serve.stamp ## serve the newest bundle; ARGS and DUBITO_* variables set the rest
 	$(BIN)/dubito serve $(ARGS)
@@ -43,6 +43,9 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
+
+pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
+	$(BIN)/pytest -q tests/dashboard/pictures.py
 
 bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving, peers, libraries, overload, beside, soak, startup, quality, study or oracles
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)

@@ -16,6 +16,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "models": ("some/where", Path("some/where")),
     "model": ("other", "other"),
     "version": ("3", 3),
+    "retention_days": ("30", 30),
     "digest": ("sha256:00", "sha256:00"),
     "max_passes": ("7", 7),
     "max_rows": (" 8 ", 8),

@@ -10,33 +10,31 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
 )
-from pydantic_core import PydanticCustomError
 from starlette.responses import StreamingResponse
 
 from app.api.body import MEDIA_TYPE
 from app.api.figures_model import Uncertainty
 from app.api.problems import MEDIA_TYPE as PROBLEM
-from app.api.problems import Problem, Refusal
+from app.api.problems import InvalidProblem, Problem, Refusal
 from app.api.route import LeanRoute
 from app.api.schema import schema
 from app.errors import DubitoError
 from app.monitoring.monitor import KEPT_SECONDS, Content, Monitor
-from app.monitoring.window import STEPS, WINDOWS, Window
+from app.monitoring.window import STEPS, WINDOWS, Window, fitting
 
 EVENTS = "text/event-stream"
 MOST_LISTENERS = 100
 SILENCE = 15.0
 """Seconds without a change after which a listener is told that the service is still there."""
 CACHING = "max-age=1"
-UNREADABLE: dict[int | str, dict[str, Any]] = {
-    503: {
-        "description": "The records do not answer.",
-        "content": {PROBLEM: {"schema": schema(Problem)}},
-    }
+REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {PROBLEM: {"schema": schema(model)}}}
+    for status, text, model in (
+        (422, "A query parameter is wrong.", InvalidProblem),
+        (503, "The records do not answer, or too many listen.", Problem),
+    )
 }
 
 
@@ -51,22 +49,17 @@ class FigureOptions(BaseModel):
     ] = "1h"
     step: Annotated[
         Literal[tuple(STEPS)] | None,  # type: ignore[valid-type]
-        Field(description="No longer than the window; `1h` or `1d` of a window of several days."),
+        Field(
+            description="Where it is longer than the window, or too short for it, another is "
+            "taken, which the answer tells."
+        ),
         WithJsonSchema({"type": "string", "enum": list(STEPS)}),
     ] = None
-
-    @field_validator("step")
-    @classmethod
-    def _fits(cls, step: str | None, info: ValidationInfo) -> str | None:
-        length = info.data.get("window")
-        if step is not None and length is not None and not Window(length, step).is_fine:
-            raise PydanticCustomError("step", "does not fit the window")
-        return step
 
     @property
     def asked(self) -> Window:
         """The window."""
-        return Window(self.window, self.step or WINDOWS[self.window].step)
+        return fitting(self.window, self.step)
 
 
 def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
@@ -85,7 +78,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         responses={
             200: {"model": Uncertainty},
             304: {"description": "It is as it was."},
-            **UNREADABLE,
+            **REFUSED,
         },
     )
     async def figures(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
@@ -98,7 +91,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
     @router.get(
         "/uncertainty/stream",
         summary="The same as server-sent events",
-        responses={200: {"content": {EVENTS: {"schema": {"type": "string"}}}}, **UNREADABLE},
+        responses={200: {"content": {EVENTS: {}}}, **REFUSED},
         response_class=Response,
     )
     async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response

@@ -82,7 +82,7 @@ def grading(
             rows, many = await reader.read_in_turns(body)
             graded = await predictor.grade(rows, client)
             answers_of = partial(answers.of_graded, graded)
-            answered = _Answered(answers_of, rows, PLAIN, meter.graded)
+            answered = _Answered(answers_of, rows, PLAIN, meter.graded, is_drawn=False)
             return await _response(answered, record, many)
 
     @router.post(
@@ -116,7 +116,8 @@ def grading(
                 degrade=asked.degrade,
             )
             answers_of = partial(answers.of_doubted, doubted)
-            answered = _Answered(answers_of, rows, asked.recorded, meter.doubted)
+            is_drawn = asked.seed is None and asked.reached is None
+            answered = _Answered(answers_of, rows, asked.recorded, meter.doubted, is_drawn)
             return await _response(answered, record, many)
 
     return router
@@ -160,12 +161,15 @@ class _Answered:
     """As it is recorded."""
     count: Callable[[list[dict[str, Any]]], None]
     """Takes answers for metrics."""
+    is_drawn: bool
+    """Whether passes and seed were fixed before, the seed by chance."""
 
     def part(self, start: int, record: Record) -> bytes:
         """The answers to a few rows in JSON, without the brackets of the list."""
         stop = min(len(self.rows), start + ROWS_AT_A_TIME)
         answers = self.answers(range(start, stop))
-        record.add(answers, self.rows[start:stop], self.asked)
+        is_drawn = self.is_drawn and start == 0
+        record.add(answers, self.rows[start:stop], self.asked, is_drawn=is_drawn)
         self.count(answers)
         return to_json(answers)[1:-1]
 

@@ -107,9 +107,21 @@ class Record:
         return None if reply is None else Response(reply, media_type=MEDIA_TYPE)
 
     def add(
-        self, answers: Sequence[Mapping[str, Any]], rows: Floats, asked: Mapping[str, Any]
+        self,
+        answers: Sequence[Mapping[str, Any]],
+        rows: Floats,
+        asked: Mapping[str, Any],
+        *,
+        is_drawn: bool,
     ) -> None:
-        """Add the answers to some rows, and how they were asked for."""
+        """Add the answers to some rows.
+
+        Args:
+            answers: as they leave.
+            rows: `(N, F)`, what they answer.
+            asked: how they were asked for.
+            is_drawn: whether the first row's seed was drawn for it alone.
+        """
         if self._recorder.memory is None:
             return
         time = now()
@@ -126,7 +138,7 @@ class Record:
             )
             if (answer.get("decision") or {}).get("action") == "refer":
                 self._referrals.append(_referral(answer, time))
-        self._tallies.append(self._recorder.observer.answered(answers, rows))
+        self._tallies.append(self._recorder.observer.answered(answers, rows, is_drawn=is_drawn))
 
     async def keep(self, parts: Sequence[bytes]) -> Sequence[bytes]:
         """Remember what was added; returns the parts of the body that may now be answered.

@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.api.answers import Model
 from app.api.body import read_body
@@ -16,13 +16,14 @@ from app.api.response import json_response
 from app.api.route import LeanRoute
 from app.api.spelling import digits
 from app.api.verdicts import Verdicts
-from app.errors import Fault, InvalidInput
 from app.events import Order, Referral, moment
 from app.memory import Memory
 from app.settings import Settings
 
 CLOSED = ConfigDict(extra="forbid")
 MOST_LISTED, LISTED = 500, 50
+PLACE = r"^[0-9]{1,16}(\.[0-9]{1,20})?(e-[0-9]{1,3})?_[0-9a-f-]{36}$"
+"""Time or doubt, and identifier."""
 
 
 class ReviewOptions(BaseModel):
@@ -32,7 +33,11 @@ class ReviewOptions(BaseModel):
 
     order: Annotated[Order, Field(description="`oldest` or most `doubtful` first.")] = "oldest"
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(digits)] = LISTED
-    after: Annotated[str, Field(description="`next` of the list before, to go on.")] = ""
+    after: Annotated[
+        str | None,
+        Field(pattern=PLACE, description="`next` of the list before, to go on."),
+        WithJsonSchema({"type": "string", "pattern": PLACE}),
+    ] = None
 
 
 class Waiting(BaseModel):
@@ -83,7 +88,7 @@ def reviews(memory: Memory, verdicts: Verdicts, settings: Settings) -> APIRouter
 
 
 async def _listed(memory: Memory, options: ReviewOptions) -> dict[str, Any]:
-    after = _place(options.after, options.order) if options.after else None
+    after = None if options.after is None else _place(options.after)
     found = await memory.reader.referrals(options.order, options.limit + 1, after)
     shown = found[: options.limit]
     return {
@@ -101,9 +106,6 @@ def _told(one: Referral, order: Order) -> str:
     return f"{one.time if order == 'oldest' else one.doubt!r}_{one.prediction}"
 
 
-def _place(text: str, order: Order) -> tuple[float, str]:
+def _place(text: str) -> tuple[float, str]:
     number, _, prediction = text.partition("_")
-    try:
-        return (int(number) if order == "oldest" else float(number)), prediction
-    except ValueError:
-        raise InvalidInput([Fault(("after",), "is no place in this list", in_query=True)]) from None
+    return float(number), prediction

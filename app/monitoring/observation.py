@@ -37,14 +37,28 @@ class Observer:
         self._features = [places[name] for name in subject.signature.names]
         self._information = places.get(MUTUAL_INFORMATION)
         calibration = subject.calibration
+        self._passes = 0 if calibration is None else calibration.passes
         self._most_score = None if calibration is None else _raw_threshold(calibration)
 
-    def answered(self, answers: Sequence[Mapping[str, Any]], rows: Floats) -> Tally:
-        """What the answers to rows `(N, F)` add."""
+    def answered(
+        self, answers: Sequence[Mapping[str, Any]], rows: Floats, *, is_drawn: bool
+    ) -> Tally:
+        """What the answers to rows `(N, F)` add.
+
+        Args:
+            answers: as they leave.
+            rows: what they answer.
+            is_drawn: whether the first row's seed was drawn for it: other rows of its request have
+                the same one, and seeds that clients choose may be those of other requests.
+        """
         counts: dict[str, int] = {}
         for answer, row in zip(answers, rows.tolist(), strict=True):
             for name, more in self._of_answer(answer, row):
                 counts[name] = counts.get(name, 0) + more
+        # Only as it was computed for the calibration rows is it comparable with theirs.
+        if is_drawn and self._information and answers[0]["passes"] == self._passes:
+            doubt = answers[0]["uncertainty"]
+            counts[self._information.name_of(doubt[MUTUAL_INFORMATION])] = 1
         return Tally(self._digest, counts)
 
     def came_out(self, body: Mapping[str, Any], grade: str) -> Tally:
@@ -70,8 +84,6 @@ class Observer:
         yield f"information.{place(information)}", 1
         yield "expected.rows", 1
         yield "expected.right", round(MILLION * expected)
-        if self._information is not None:
-            yield self._information.name_of(information), 1
         if decision is None:
             return
         yield "action." + decision["action"], 1

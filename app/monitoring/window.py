@@ -39,12 +39,6 @@ class Window:
     step: str
 
     @property
-    def is_fine(self) -> bool:
-        """Whether its steps are neither longer than it nor too many, and can be read quickly."""
-        seconds = WINDOWS[self.length].seconds
-        return seconds >= STEPS[self.step] and seconds // self.span <= MOST_STRETCHES
-
-    @property
     def span(self) -> int:
         """Seconds of the counts that its steps are made of."""
         return MINUTE if STEPS[self.step] < HOUR else HOUR
@@ -54,6 +48,16 @@ class Window:
         step = STEPS[self.step]
         end = now // step * step + step
         return end - WINDOWS[self.length].seconds, end
+
+
+def fitting(length: str, step: str | None) -> Window:
+    """A window with a step, or with the nearest that fits it; else with the one that is usual."""
+    if step is None:
+        return Window(length, WINDOWS[length].step)
+    seconds = WINDOWS[length].seconds
+    least = MINUTE if seconds // MINUTE <= MOST_STRETCHES else HOUR
+    wanted = min(max(STEPS[step], least), seconds)
+    return Window(length, next(name for name, long in STEPS.items() if long >= wanted))
 
 
 class Steps:

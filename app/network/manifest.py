@@ -80,7 +80,11 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The canonical bytes, which the digest covers."""
-        return rfc8785.dumps(asdict(self))
+        plain = asdict(self)
+        if self.calibration is not None and not self.calibration.mutual_information:
+            # Older bundles do not know it; their bytes stay what they were.
+            del plain["calibration"]["mutual_information"]
+        return rfc8785.dumps(plain)
 
 
 _manifests: TypeAdapter[Manifest] = TypeAdapter(Manifest)
@@ -117,6 +121,12 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield "the version is not a positive integer"
     if manifest.passes < 1:
         yield "the default number of passes is not positive"
+    calibration = manifest.calibration
+    if calibration is not None and len(calibration.mutual_information) not in (
+        0,
+        len(calibration.labels),
+    ):
+        yield "the calibration does not have the mutual information of each of its rows"
     for rule in manifest.rules:
         if unknown := set(rule.when) - {feature.name for feature in manifest.features}:
             yield f"the rule {rule.reason} names {min(unknown)}, which is no feature"

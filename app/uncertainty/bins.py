@@ -16,7 +16,12 @@ Counts = Mapping[int, int]
 """Bin to how many values are in it; bins that are not named have none."""
 
 MUTUAL_INFORMATION = "mutual_information"
-"""The stream of what the network does not know, beside those of the features."""
+"""The stream of what the network does not know, beside those of the features.
+
+It is like its reference only if every row in it had as many passes as the calibration's and a seed
+drawn for it alone: mutual information grows with the passes, and rows of one seed share their masks
+and so their luck. Rows that had not would raise alarms without any drift.
+"""
 PARTS = 20
 """Of a reference's values that have no histogram yet."""
 

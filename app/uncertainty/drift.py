@@ -50,17 +50,19 @@ def drift(bins: Bins, counts: Counts) -> Drift:
 def stability(reference: Indices, counts: Indices) -> float:
     """The population stability index Σ (aᵦ − rᵦ) · ln(aᵦ / rᵦ), at least 0.
 
-    It is Jeffreys' divergence of the shares in the bins (Jeffreys 1946; as an index of credit
-    scoring: Siddiqi 2006, chapter 8). No share may be 0, so half a row is added to every bin of the
-    reference, `rᵦ = (Rᵦ + ½) / (N + B/2)` (Krichevsky and Trofimov 1981), and as many rows, spread
-    as the reference is, to what came: `aᵦ = (cᵦ + rᵦ · B/2) / (n + B/2)`. A bin that is empty in
-    both thus adds nearly nothing. Without drift one expects about (B − 1) · (1/n + 1/N) at most
-    (Yurdakul and Naranjo 2020), which for few rows is more than the customary 0.1 and 0.25.
+    It is Jeffreys' divergence of the shares in the B bins that are not empty in both (Jeffreys
+    1946; in credit scoring, Siddiqi 2006). As no share may be 0, half a row is added to each bin of
+    the reference, `rᵦ = (Rᵦ + ½) / (N + B/2)` (Krichevsky and Trofimov 1981), and as many rows,
+    spread as the reference is, to what came: `aᵦ = (cᵦ + rᵦ · B/2) / (n + B/2)`. Without drift one
+    expects (B − 1) · (1/n + 1/N) at most (Yurdakul and Naranjo 2020): where rows are few, this is
+    more than the 0.1 and 0.25 from which a shift is customarily called small and large.
 
     Args:
         reference: `R`, `(B,)`.
         counts: `c`, `(B,)`.
     """
+    occupied = (reference > 0) | (counts > 0)
+    reference, counts = reference[occupied], counts[occupied]
     half = len(reference) / 2
     known: Floats = (reference + 0.5) / (reference.sum() + half)
     found = (counts + half * known) / (counts.sum() + half)

@@ -24,8 +24,8 @@ class Watch:
     at most, however they depend on one another. Their average would look bolder, but promises less:
     each is a martingale in the light of its own p-values alone, and whoever sees the others' could
     choose by them when to look (Choe and Ramdas 2024, "Combining evidence across filtrations"). So
-    the evidence of the watch is that of its strongest stream, divided by S. All streams count alike:
-    mutual information, which sees what does not fit together, has needed no favour for it.
+    the evidence of the watch is that of its strongest stream, divided by S. All streams count
+    alike: mutual information, which sees what does not fit together, needs no favour for it.
     """
 
     streams: dict[str, Martingale]

@@ -1,7 +1,9 @@
 """Recorded predictions: shown, computed again, corrected, and how they came out."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,16 +193,36 @@ def test_an_outcome_is_noted_once(client: TestClient, loan: Loan) -> None:
     assert (422, "grade") == (wrong.status_code, wrong.json()["errors"][0]["field"])
 
 
-def test_another_bundle_is_told(settings: Settings, loan: Loan) -> None:
-    """A prediction of another version is shown, but not computed by this one."""
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+@pytest.fixture
+def both(settings: Settings, tmp_path: Path) -> Settings:
+    """With version 1 in the folder as well."""
+    models = tmp_path / "models"
+    shutil.copytree(settings.models, models)
+    shutil.copytree(ROOT / "models" / "loan-grade" / "1", models / "loan-grade" / "1")
+    return replace(settings, models=models)
+
+
+def test_another_bundle_computes_its_own(both: Settings, loan: Loan) -> None:
+    """A prediction of another version is computed again by that one, while it is there."""
+    with TestClient(create_app(both), base_url="http://127.0.0.1") as client:
         identifier = ask(client, loan)["id"]
-    other = Settings(models=ROOT / "models", version=1, state=settings.state)
-    with TestClient(create_app(other), base_url="http://127.0.0.1") as client:
+    with TestClient(create_app(replace(both, version=1)), base_url="http://127.0.0.1") as client:
+        again = call(client, "POST", f"/predictions/{identifier}/replay")
+        assert (200, True) == (again.status_code, again.json()["identical"])
+        own = ask(client, loan)["id"]
+        assert call(client, "POST", f"/predictions/{own}/replay").json()["identical"]
+
+
+def test_a_bundle_that_is_gone_is_told(both: Settings, loan: Loan) -> None:
+    """Or one that is not what it was: the prediction is shown, and not computed by another."""
+    with TestClient(create_app(both), base_url="http://127.0.0.1") as client:
+        identifier = ask(client, loan)["id"]
+    (both.models / "loan-grade" / "3").rename(both.models / "loan-grade" / "4")
+    with TestClient(create_app(replace(both, version=1)), base_url="http://127.0.0.1") as client:
         assert 200 == client.get(f"/predictions/{identifier}").status_code
         told = call(client, "POST", f"/predictions/{identifier}/replay")
         assert 409 == told.status_code
-        assert "is not served here" in told.json()["detail"]
+        assert "is not there any more" in told.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)

@@ -165,8 +165,9 @@ def test_figures_that_cannot_be_had_spoil_nothing(
 
 def test_every_refusal_has_a_reason_of_its_own() -> None:
     """Each error that ends a request for want of something says which, and metrics know it."""
-    errors = [Abandoned, DeadlinePassed, Overloaded, *Overloaded.__subclasses__()]
-    assert sorted(REFUSALS) == sorted(error.reason for error in errors)
+    overloads: list[type[Overloaded]] = [Overloaded, *Overloaded.__subclasses__()]
+    reasons = [Abandoned.reason, DeadlinePassed.reason, *(error.reason for error in overloads)]
+    assert sorted(REFUSALS) == sorted(reasons)
 
 
 @pytest.mark.parametrize("accept", ["", f"text/html;q=0.9, {OPENMETRICS};version=1.0.0;q=0.7"])
@@ -177,7 +178,7 @@ def test_names_follow_the_conventions(metrics: Metrics, meter: Meter, accept: st
     text = page(metrics, Sources(lambda: 0, Writer(), lambda: FIGURES), accept)
     if accept:
         assert text.endswith("# EOF\n")
-        assert list(text_string_to_metric_families(text))
+        assert list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
     else:
         assert "" == promtool("check", "metrics", stdin=text).strip()
         assert "_created" not in text

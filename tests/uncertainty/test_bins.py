@@ -2,14 +2,15 @@
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.network.manifest import Manifest
 from app.training.seen import seen
 from app.uncertainty.bins import MUTUAL_INFORMATION, PARTS, Bins, bins_of, of_feature, of_reference
 from app.values import Feature, Floats
@@ -22,13 +23,11 @@ VALUES = st.lists(
 
 def feature(column: Floats, *, integer: bool = False) -> Feature:
     """A feature of which training saw this column."""
-    kind = "integer" if integer else "float"
-    of = seen(column, "integer" if integer else "float")
-    return Feature("x", "X", (), kind, "", True, 0.0, -1e9, 1e9, of)  # type: ignore[arg-type]
-
-
-def manifest(version: int) -> Manifest:
-    return inspect(ROOT / "models" / "loan-grade" / str(version)).manifest
+    kind: Literal["integer", "float"] = "integer" if integer else "float"
+    of = seen(column, kind)
+    return Feature(
+        "x", "X", (), kind, "", nullable=True, imputed=0.0, minimum=-1e9, maximum=1e9, seen=of
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_what_is_above_begins_behind_the_maximum() -> None:
 def test_a_features_reference_is_what_training_saw(
     values: list[float], others: list[float], gaps: int
 ) -> None:
-    """Training's own column falls into the bins as their reference says, and `index` is `indices`."""
+    """Training's own column falls into the bins as the reference says; `index` is `indices`."""
     column = np.array([*values, *[math.nan] * gaps])
     bins = of_feature(feature(column))
     assert len(bins.reference) == bins.size
@@ -80,7 +79,7 @@ def test_a_features_reference_is_what_training_saw(
 
 @given(values=VALUES)
 def test_a_reference_has_bins_of_its_own(values: list[float]) -> None:
-    """About twenty at most, of nearly equal mass where values differ; nothing beyond the extremes."""
+    """About twenty at most, none of them empty but those beyond the extremes."""
     bins = of_reference(values)
     assert bins.size <= PARTS + 3
     assert sum(bins.reference) == len(values)
@@ -103,14 +102,15 @@ def test_a_reference_without_values_is_an_error() -> None:
 
 def test_the_streams_of_a_bundle() -> None:
     """Every feature and mutual information, which an older bundle lacks."""
-    for version, more in ((3, []), (4, [MUTUAL_INFORMATION])):
-        bundle = manifest(version)
-        streams = bins_of(bundle.signature, bundle.calibration)
-        assert list(streams) == [*bundle.signature.names, *more]
-        assert sum(streams["paid_interest"].reference) == 6_933
-    assert bundle.calibration is not None
-    assert sum(streams[MUTUAL_INFORMATION].reference) == len(bundle.calibration.labels)
-    assert list(bins_of(bundle.signature, None)) == list(bundle.signature.names)
+    manifest = inspect(find(ROOT / "models", "loan-grade")).manifest
+    calibration = manifest.calibration
+    assert calibration is not None
+    streams = bins_of(manifest.signature, calibration)
+    assert list(streams) == [*manifest.signature.names, MUTUAL_INFORMATION]
+    assert sum(streams[MUTUAL_INFORMATION].reference) == len(calibration.labels)
+    assert sum(streams["debt_to_income"].reference) == sum(streams["loan_amount"].reference)
+    for older in (None, replace(calibration, mutual_information=())):
+        assert list(bins_of(manifest.signature, older)) == list(manifest.signature.names)
 
 
 def test_counts_become_an_array() -> None:

@@ -23,32 +23,32 @@ def counts(values: Floats, bins: Bins = BINS) -> Counts:
     pairs=st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=2, max_size=25),
 )
 def test_stability_is_the_divergence_of_the_smoothed_shares(pairs: list[tuple[int, int]]) -> None:
-    """Both relative entropies together, as SciPy has them, whatever is empty."""
+    """Both relative entropies together, as SciPy has them, of the bins that are not empty."""
     reference, came = np.transpose(pairs)
-    bins = len(reference)
-    known = (reference + 0.5) / (reference.sum() + bins / 2)
-    found = (came + known * bins / 2) / (came.sum() + bins / 2)
+    known, found = np.transpose([pair for pair in pairs if any(pair)] or [(0, 0)])
+    bins = len(known)
+    known = (known + 0.5) / (known.sum() + bins / 2)
+    found = (found + known * bins / 2) / (found.sum() + bins / 2)
     both = scipy.special.rel_entr(known, found) + scipy.special.rel_entr(found, known)
     assert stability(reference, came) == pytest.approx(both.sum(), abs=1e-12)
     assert stability(reference, came) >= 0
 
 
-def test_bins_that_are_always_empty_hardly_count() -> None:
-    """Room for what is below, above or missing makes nothing unstable."""
-    reference, came = np.full(20, 350), np.full(20, 3)
+def test_bins_that_are_empty_do_not_count() -> None:
+    """Room for what is below, above or missing changes nothing until something is there."""
+    reference, came = np.full(20, 350), np.r_[np.full(10, 2), np.full(10, 4)]
     plain = stability(reference, came)
-    roomy = stability(np.r_[0, reference, 0, 0], np.r_[0, came, 0, 0])
-    assert plain == pytest.approx(0, abs=1e-12)
-    assert roomy < 0.001
+    assert stability(np.r_[0, reference, 0, 0], np.r_[0, came, 0, 0]) == plain > 0
+    assert stability(np.r_[0, reference, 0, 0], np.r_[0, came, 20, 0]) > plain + 0.5
 
 
 def test_stability_is_what_is_expected_without_drift() -> None:
     """At most (B − 1) · (1/n + 1/N) on average, and near it with many rows."""
     random = np.random.default_rng(1)
-    for rows, nearly in ((60, 0.5), (2_000, 0.9)):
+    for rows, nearly in ((60, 0.5), (2_000, 0.8)):
         found = [drift(BINS, counts(random.normal(size=rows))).psi or 0.0 for _ in range(300)]
-        most = (BINS.size - 4) * (1 / rows + 1 / len(REFERENCE))
-        assert nearly * most < np.mean(found) < 1.1 * most
+        most = (BINS.size - 2) * (1 / rows + 1 / len(REFERENCE))
+        assert nearly * most < np.mean(found) < most
 
 
 @pytest.mark.parametrize("limit", [*np.linspace(0.0, 3.0, 301), 5.0, 1.1799999, 1.18])
@@ -63,12 +63,11 @@ def test_kolmogorovs_distribution_is_scipys(limit: float) -> None:
 def test_the_statistic_of_few_values_is_scipys(reference: list[int], came: list[int]) -> None:
     """Where every value has a bin to itself nothing is lost."""
     found = largest_gap(np.bincount(reference, minlength=6), np.bincount(came, minlength=6))
-    expected = scipy.stats.ks_2samp(reference, came, method="asymp")
-    assert found == pytest.approx(expected.statistic)
+    shares = [scipy.stats.ecdf(sample).cdf.evaluate(np.arange(6)) for sample in (reference, came)]
+    assert found == pytest.approx(np.abs(shares[0] - shares[1]).max(), abs=1e-12)
     limit = np.sqrt(len(reference) * len(came) / (len(reference) + len(came))) * found
-    assert chance(found, len(reference), len(came)) == pytest.approx(
-        scipy.stats.kstwobign.sf(limit), rel=1e-9
-    )
+    expected = scipy.stats.kstwobign.sf(limit)
+    assert chance(found, len(reference), len(came)) == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
 def test_between_the_bins_no_more_is_seen_than_there_is() -> None:
@@ -84,7 +83,7 @@ def test_between_the_bins_no_more_is_seen_than_there_is() -> None:
 
 
 def test_p_values_hold_their_level_without_drift() -> None:
-    """Of 1,000 windows from the reference's own law at most 5% and 3 standard errors are below 5%."""
+    """Of 1,000 windows without drift at most 5%, and 3 standard errors, are below 5%."""
     random = np.random.default_rng(3)
     found = []
     for _ in range(1_000):
@@ -112,7 +111,7 @@ def test_missing_values_are_drift_of_the_shares_alone() -> None:
     same = counts(REFERENCE)
     plain, holed = drift(BINS, same), drift(BINS, {**same, BINS.missing: 500})
     assert (holed.statistic, holed.p_value) == (plain.statistic, plain.p_value) == (0.0, 1.0)
-    assert plain.psi == pytest.approx(0, abs=1e-3)
+    assert plain.psi == pytest.approx(0, abs=1e-6)
     assert holed.psi is not None
     assert holed.psi > 0.5
 

@@ -33,8 +33,14 @@ export function verdict(answer, model) {
     el("div.says", {},
       el("h3", {}, t("answer.grade", { grade })),
       el("p.likely", {}, el("strong", {}, t("answer.share", { share: percent(likelihoods(answer)[grade]) })), " ", spread),
-      el("p.decision", { "data-action": decision?.action ?? "none" }, mark(decision?.action), el("span", {}, decided(answer))),
+      sentence(answer),
       decision && el("p.small", {}, promised(decision, model), " ", t("disclaimer"))));
+}
+
+/** The decision as a sentence that is seen at once. */
+export function sentence(answer) {
+  const action = answer.decision?.action ?? "none";
+  return el("p.decision", { "data-action": action }, mark(action), el("span", {}, decided(answer)));
 }
 
 function promised(decision, model) {
@@ -84,9 +90,9 @@ export function doubt(uncertainty, classes) {
   ];
 }
 
-/** What the reader should know of the row, a sentence each. */
-export function cautions(warnings, model) {
-  return warnings.map((warning) => el("li", {}, caution(warning, model)));
+/** What the reader should know of the row, a sentence each; records leave values to the row. */
+export function cautions(warnings, model, row = {}) {
+  return warnings.map((warning) => el("li", {}, caution({ value: row[warning.feature], ...warning }, model)));
 }
 
 function caution(warning, model) {

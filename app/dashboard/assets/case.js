@@ -1,25 +1,26 @@
 /** One case: what was asked and answered, why it waits, and what a person says to it. */
 
-import { bars, cautions, decided, doubt, likelihoods, tile } from "./answer.js";
+import { bars, cautions, doubt, likelihoods, sentence, tile } from "./answer.js";
 import { card, el, table } from "./elements.js";
 import { explained, withheld } from "./faults.js";
 import { histogram, standing } from "./histogram.js";
 import { asked } from "./http.js";
 import { outcomeForm, reviewForm } from "./judgement.js";
-import { label, moment, number, percent, reason, t, unit } from "./words.js";
+import { label, moment, number, percent, t, unit } from "./words.js";
 
 const [FORBIDDEN, NOT_FOUND] = [403, 404];
 
 /**
  * @param {string} id
  * @param {object} model
- * @param {(said: string) => void} reviewed
+ * @param {{reviewed: (said: string) => void, changed: () => void}} on what follows when it was
+ *   reviewed here, or turned out to be reviewed already
  * @returns {Promise<HTMLElement>}
  */
-export async function openCase(id, model, reviewed) {
+export async function openCase(id, model, on) {
   try {
     const found = await asked(`/predictions/${encodeURIComponent(id)}`);
-    return shown(found, model, reviewed);
+    return shown(found, model, on);
   } catch (problem) {
     return el("p.notice", { role: "alert" }, refusal(problem));
   }
@@ -30,29 +31,29 @@ function refusal(problem) {
   return problem.status === NOT_FOUND ? t("fault.unknown") : explained(problem);
 }
 
-function shown(found, model, reviewed) {
+function shown(found, model, on) {
   const { answer, id } = found;
   const classes = Object.keys(likelihoods(answer));
   const whole = el("div.result", { "data-case": id });
-  const reload = async () => whole.replaceWith(await openCase(id, model, reviewed));
+  const reload = async () => {
+    whole.replaceWith(await openCase(id, model, on));
+    on.changed();
+  };
   whole.append(
     head(found, classes),
     features(found, model),
-    el("section.card", {}, el("h3", {}, t("bars.title")), bars(answer, classes),
-      answer.uncertainty && el("div.within", {}, el("h4", {}, t("doubt.title")), doubt(answer.uncertainty, classes))),
-    reviewForm(found, classes, reviewed, reload),
-    outcomeForm(found, classes, reload));
+    el("div.twin", {}, card(t("bars.title"), bars(answer, classes)),
+      answer.uncertainty && card(t("doubt.title"), doubt(answer.uncertainty, classes))),
+    el("div.twin", {}, reviewForm(found, classes, on.reviewed, reload), outcomeForm(found, classes, reload)));
   return whole;
 }
 
 function head({ id, time, answer, model: by }, classes) {
-  const reasons = answer.decision?.reasons ?? [];
   return el("section.card.verdict", {}, tile(answer.grade, classes, "hero middle"),
     el("div.says", {},
-      el("h3", {}, t("answer.grade", { grade: answer.grade })),
+      el("h3", { tabindex: "-1" }, t("answer.grade", { grade: answer.grade })),
       el("p.likely", {}, t("answer.share", { share: percent(likelihoods(answer)[answer.grade]) })),
-      el("p.chips", {}, reasons.map((name) => el("span.badge.warn", {}, reason(name, "short")))),
-      el("p", {}, answer.decision ? decided(answer) : ""),
+      answer.decision && sentence(answer),
       el("p.small", {}, `${moment(time)} · ${t("review.from", by)} · `, el("code", {}, id))));
 }
 
@@ -60,7 +61,7 @@ function features({ features: row, warnings }, model) {
   if (row === null) return card(t("review.features"), el("p.small", {}, t("review.erased")));
   const rows = model.features.filter(({ name }) => name in row).map((feature) => line(feature, row[feature.name]));
   const heads = [t("feature"), t("review.value"), t("model.distribution")];
-  const odd = cautions(warnings, model);
+  const odd = cautions(warnings, model, row);
   return card(t("review.features"), table(t("review.features"), heads, rows, { classes: "row" }), odd.length ? el("ul.cautions", {}, odd) : "");
 }
 
@@ -68,7 +69,7 @@ function line(feature, value) {
   const place = standing(feature, value);
   const isOdd = value === null || value < feature.seen.minimum || value > feature.seen.maximum;
   return [
-    el("span", {}, label(feature), el("span.note", {}, unit(feature))),
+    el("span", {}, label(feature), el("span.unit", {}, ` ${unit(feature)}`)),
     el("strong", {}, number(value, 12)),
     el("span.place", {}, histogram(feature, value), el("span", { class: isOdd ? "badge warn" : "note" }, place)),
   ];

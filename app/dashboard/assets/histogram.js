@@ -5,6 +5,8 @@ import { number, percent, t } from "./words.js";
 
 const [WIDTH, HEIGHT] = [120, 28];
 const EDGE = 3;
+/** From this share on, a bin says more of a value than how many are below it. */
+const MANY = 0.15;
 
 /**
  * A histogram by density over the middle 98% of values.
@@ -47,7 +49,16 @@ function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
 export function standing({ seen }, value) {
   if (value === null) return t("review.absent");
   if (value < seen.minimum || value > seen.maximum) return t("review.outside");
+  const together = company(seen, value);
+  if (together >= MANY) return t("review.like", { share: percent(together, 0) });
   return t("review.percentile", { share: percent(below(seen, value), 0) });
+}
+
+/** The share of training's values that stand in the same bin. */
+function company({ histogram_edges: edges, histogram_counts: counts }, value) {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const at = counts.findIndex((_, bin) => value >= edges[bin] && value < edges[bin + 1]);
+  return (counts[at] ?? 0) / total;
 }
 
 /** The share of training's values that are smaller, as far as the histogram tells. */

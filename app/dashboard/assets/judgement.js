@@ -7,7 +7,7 @@ import { remember, remembered } from "./memory.js";
 import { moment, t } from "./words.js";
 
 const CONFLICT = 409;
-const LONGEST_NOTE = 2000;
+const [LONGEST_NAME, LONGEST_NOTE] = [200, 4000];
 
 /** The review: as it was given, or the form that gives it. */
 export function reviewForm({ id, review }, classes, reviewed, reload) {
@@ -17,7 +17,7 @@ export function reviewForm({ id, review }, classes, reviewed, reload) {
   }
   const grades = gradeChoice("review-grade", t("review.grade"), classes);
   const note = el("textarea", { id: "note", maxlength: LONGEST_NOTE, "aria-describedby": "note-hint" });
-  const reviewer = el("input", { id: "reviewer", type: "text", autocomplete: "name", "aria-required": "true", "aria-describedby": "review-fault", value: remembered("reviewer") ?? "" });
+  const reviewer = el("input", { id: "reviewer", type: "text", maxlength: LONGEST_NAME, autocomplete: "name", "aria-required": "true", "aria-describedby": "review-fault", value: remembered("reviewer") ?? "" });
   const fault = el("p.fault", { id: "review-fault", role: "alert" });
   const save = async () => {
     const missing = grades.chosen() === null ? [t("review.choose"), grades.first] : reviewer.value.trim() === "" ? [t("review.name"), reviewer] : null;
@@ -41,7 +41,7 @@ export function reviewForm({ id, review }, classes, reviewed, reload) {
 export function outcomeForm({ id, outcome }, classes, reload) {
   const title = el("h3", {}, t("review.outcome"));
   if (outcome) return el("section.card", {}, title, el("p", { id: "outcome-done" }, t("review.outcome.known", { grade: outcome.grade, time: moment(outcome.time) })));
-  const grades = gradeChoice("outcome-grade", t("review.outcome"), classes);
+  const grades = gradeChoice("outcome-grade", t("review.outcome.grade"), classes);
   const fault = el("p.fault", { role: "alert" });
   const save = async () => {
     if (grades.chosen() === null) {

@@ -32,7 +32,7 @@ function identity(model) {
     el("div", {}, el("p.over", {}, t("model.version")), el("p.large", {}, model.version)),
     el("div", {}, el("p.over", {}, t("model.passes")), el("p.large", {}, number(model.passes))),
     el("div", {}, el("p.over", {}, t("model.classes")), el("p.chips", {}, model.classes.map((name) => tile(name, model.classes, "chip")))),
-    el("div.wide", {}, el("p.over", {}, t("model.digest")), el("p.digest", {}, el("code", {}, model.digest), copy)));
+    el("div.wide", {}, el("p.over", {}, t("model.digest")), el("p.digest", {}, el("code", {}, model.digest), navigator.clipboard && copy)));
 }
 
 async function copied(button, text) {

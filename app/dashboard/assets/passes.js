@@ -39,7 +39,10 @@ function means(answer, classes, colours, chosen) {
   const std = classes.map((name) => answer.std[name]);
   return {
     type: "bar", x: classes.map((_, at) => at), y: mean, width: BAR.width, offset: BAR.offset,
-    marker: { color: colours, opacity: classes.map((name) => (chosen.includes(name) ? 1 : 0.45)), cornerradius: 3 },
+    marker: {
+      color: colours.map((of, at) => (chosen.includes(classes[at]) ? of : hollow(of))),
+      line: { color: colours, width: 1.5 }, cornerradius: 3,
+    },
     error_y: {
       type: "data", symmetric: false, color: colour("text"), thickness: 1.5, width: 5,
       array: std.map((value, at) => Math.min(value, 1 - mean[at])), arrayminus: std.map((value, at) => Math.min(value, mean[at])),
@@ -47,6 +50,11 @@ function means(answer, classes, colours, chosen) {
     customdata: classes.map((name, at) => [name, percent(mean[at]), percent(std[at])]),
     hovertemplate: `%{customdata[0]}<br>${t("bars.mean")} %{customdata[1]}<br>${t("bars.std")} %{customdata[2]}<extra></extra>`,
   };
+}
+
+/** The same colour as a breath of it: the bar of a grade that is not in the set. */
+function hollow(of) {
+  return `${of}30`;
 }
 
 function dots(answer, classes, colours) {

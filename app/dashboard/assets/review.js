@@ -40,7 +40,7 @@ class Review {
     const isNew = !this.#isShown;
     this.#isShown = true;
     if (isNew) await this.#load();
-    if (id !== (this.#open ?? "")) this.#select(id || null);
+    if (id !== (this.#open ?? "")) this.#select(id || null, true);
   }
 
   hide() {
@@ -102,18 +102,22 @@ class Review {
     return el("a.item", { href: `#review/${one.id}`, "data-id": one.id, "aria-current": isOpen ? "true" : null },
       tile(one.grade, this.model.classes),
       el("span", {}, el("span.why", {}, why), el("span.note", {}, moment(one.time))),
-      el("span.amount", { title: t("tile.entropy.note") }, fixed(one.predictive_entropy, 2)));
+      el("span.amount", { title: t("series.entropy") }, fixed(one.predictive_entropy, 2)));
   }
 
-  async #select(id) {
+  /** Open a case; when a person asked for it, its heading is what is read next. */
+  async #select(id, isAsked = false) {
     this.#open = id;
     this.#showList();
     if (id === null) {
       this.#nothingOpen();
       return;
     }
-    const whole = await openCase(id, this.model, (said) => this.#reviewed(id, said));
-    if (this.#open === id) this.place.replaceChildren(whole);
+    const on = { reviewed: (said) => this.#reviewed(id, said), changed: () => this.#load() };
+    const whole = await openCase(id, this.model, on);
+    if (this.#open !== id) return;
+    this.place.replaceChildren(whole);
+    if (isAsked) whole.querySelector("h3")?.focus({ preventScroll: true });
   }
 
   /** After a review: it leaves the queue, and the next one opens. */

@@ -4,7 +4,8 @@ import { draw } from "./charts.js";
 import { colour, ordered } from "./colours.js";
 import { fixed, moment, number, percent, reason, t } from "./words.js";
 
-const COLOURS = 6;
+/** Reasons of the policy have colours of their own; those of a bundle's rules share the last one. */
+const KNOWN = ["ambiguous", "epistemic", "out_of_range", "missing", "few_passes"];
 const OUTER = ["0.05", "0.95"];
 const INNER = ["0.25", "0.75"];
 
@@ -22,7 +23,7 @@ function decisions({ steps, total, step }) {
   const traces = parts.map(([name, of]) => stacked(steps, step, t(name), steps.map((one) => one[name]), of, "%{y:,}"));
   const summary = t("series.decisions.summary", { automated: number(total.automated), referred: number(total.referred) });
   return {
-    draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: whole(steps) }), summary),
+    draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: whole(steps.map(({ rows }) => rows)) }), summary),
     ...listed(steps, parts.map(([name]) => [t(name), (one) => number(one[name])])),
   };
 }
@@ -42,13 +43,20 @@ function grades({ steps, total, step }, { classes }) {
 function reasons({ steps, total, step }) {
   const names = Object.keys(total.reasons).filter((name) => total.reasons[name] > 0).sort((a, b) => total.reasons[b] - total.reasons[a]);
   const titles = names.map((name) => `${reason(name, "short")} (${number(total.reasons[name])})`);
+  const count = (one, name) => one.reasons[name] ?? 0;
   const traces = names.map((name, at) =>
-    stacked(steps, step, titles[at], steps.map((one) => one.reasons[name] ?? 0), colour(`reason-${(at % COLOURS) + 1}`), "%{y:,}"));
+    stacked(steps, step, titles[at], steps.map((one) => count(one, name)), tint(name), "%{y:,}"));
+  const heights = steps.map((one) => names.reduce((sum, name) => sum + count(one, name), 0));
+  const layout = overTime(steps, { ...stack(), yaxis: whole(heights) }, names.length === 0);
   return {
-    draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: whole(steps) }, names.length === 0),
-      t("series.reasons.summary", { reasons: titles.join(", ") || t("series.empty") })),
-    ...listed(steps, names.map((name) => [reason(name, "short"), (one) => number(one.reasons[name] ?? 0)])),
+    draw: (host) => draw(host, traces, layout, t("series.reasons.summary", { reasons: titles.join(", ") || t("series.empty") })),
+    ...listed(steps, names.map((name) => [reason(name, "short"), (one) => number(count(one, name))])),
   };
+}
+
+function tint(name) {
+  const at = KNOWN.indexOf(name);
+  return colour(`reason-${(at < 0 ? KNOWN.length : at) + 1}`);
 }
 
 /** Quantiles as standing bars: nothing is drawn between two steps where nothing was answered. */
@@ -84,9 +92,11 @@ function stack() {
   return { barmode: "stack", showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal", itemclick: false, itemdoubleclick: false } };
 }
 
-function whole(steps) {
-  const most = Math.max(...steps.map(({ rows }) => rows));
-  return { rangemode: "tozero", nticks: 5, tickformat: ",d", ...(most < 5 ? { dtick: 1, range: [0, 5] } : {}) };
+/** An axis of counts, whose marks are whole numbers also where there are few. */
+function whole(counts) {
+  const most = Math.max(...counts);
+  const few = { dtick: 1, range: [0, Math.max(most, 2) + 0.3] };
+  return { rangemode: "tozero", nticks: 5, tickformat: ",d", ...(most < 5 ? few : {}) };
 }
 
 /** A layout whose horizontal axis is the window, also where nothing happened. */

@@ -1,14 +1,14 @@
 /** The four figures that are looked at first. */
 
 import { el } from "./elements.js";
-import { fixed, number, percent, share, t } from "./words.js";
+import { number, percent, share, t } from "./words.js";
 
 export function tiles({ total, outcomes, estimate }, model) {
-  const median = total.predictive_entropy?.["0.5"];
+  const doubt = total.predictive_entropy;
   return [
     figure("rows", number(total.rows), t("tile.rows.note", { passes: number(total.passes) })),
     figure("referral", percent(total.referral_rate), t("tile.referral.note", { referred: number(total.referred), rows: number(total.rows) })),
-    figure("entropy", fixed(median), t("tile.entropy.note")),
+    figure("entropy", number(doubt?.["0.5"], 2), t("tile.entropy.note", { high: number(doubt?.["0.95"], 2) })),
     wrong(outcomes.automated, estimate, model),
   ];
 }

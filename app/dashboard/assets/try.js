@@ -88,7 +88,13 @@ class Try {
     this.#showAnswer();
     const same = this.#isSame ? ` ${t("try.same")}.` : "";
     const likely = percent(answer.mean[answer.grade]);
+    this.#bringIntoView();
     this.said.textContent = t("try.said", { grade: answer.grade, share: likely, decision: decided(answer) }) + same;
+  }
+
+  /** Where the answer stands below the form, as on a phone. */
+  #bringIntoView() {
+    if (this.result.getBoundingClientRect().top > innerHeight / 2) this.result.scrollIntoView({ block: "start" });
   }
 
   #refused(problem) {

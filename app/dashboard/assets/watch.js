@@ -22,6 +22,7 @@ export function watchView(panel, model) {
 class Watch {
   #stream = null;
   #data = null;
+  #at = null;
   #state = "waiting";
   #window = "1h";
   #isShown = false;
@@ -86,6 +87,7 @@ class Watch {
 
   #take(data) {
     this.#data = data;
+    this.#at = new Date();
     this.refusal.replaceChildren();
     this.body.hidden = false;
     this.#fill();
@@ -93,7 +95,7 @@ class Watch {
 
   #tell(state) {
     this.#state = state;
-    const time = this.#data === null ? "" : t("live.at", { time: clock(this.#data.end) });
+    const time = this.#data === null ? "" : t("live.at", { time: clock(this.#at) });
     this.live.replaceChildren(el("span", { class: `pulse ${state}`, "aria-hidden": "true" }), el("strong", {}, t(`live.${state}`)), " ", time);
   }
 

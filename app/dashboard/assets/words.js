@@ -32,7 +32,7 @@ export function has(key) {
 /** The words for a key, with values put where they are named in braces. */
 export function t(key, values = {}) {
   const text = LANGUAGES[language][key] ?? english[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] ?? "" : whole));
 }
 
 /** A feature's name as people say it: its title, or in Korean the alias that is Korean. */
