@@ -14,7 +14,17 @@ from typing import Any, NoReturn
 from app import __version__
 from app.errors import DubitoError, SettingsError
 
-COMMANDS = ("serve", "train", "tune", "convert", "evaluate", "predict", "inspect", "records")
+COMMANDS = (
+    "serve",
+    "train",
+    "tune",
+    "convert",
+    "evaluate",
+    "predict",
+    "inspect",
+    "records",
+    "replay",
+)
 """Each a module of `app.commands`, imported where it is asked for."""
 
 TENSORFLOW = {

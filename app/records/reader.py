@@ -49,6 +49,16 @@ class Reader:
 
         return await self.ask(read)
 
+    async def predictions(self) -> list[str]:
+        """All there are, in the order of their identifiers, which is that of time.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        asked = select(events.c.prediction).where(events.c.kind == "prediction")
+        ordered = asked.order_by(events.c.prediction)
+        return await self.ask(lambda connection: list(connection.scalars(ordered)))
+
     async def rollups(self, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
         """The counts of a bundle, see `app.records.rollups.read`.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.service import Service, serving
 
@@ -20,6 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SLOW_MS = 30_000
 PHONE = {"width": 375, "height": 812}
 DESK = {"width": 1280, "height": 900}
 ODD = {
@@ -57,6 +58,12 @@ def service() -> Iterator[Service]:
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """A busy machine may take its time."""
+    expect.set_options(timeout=SLOW_MS)
 
 
 @pytest.fixture

@@ -1,0 +1,76 @@
+"""Compute recorded predictions again, and say whether they are the same to the last bit."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from app.commands.serve import add_settings, settings_of
+from app.errors import Conflict, RecordsError, SettingsError
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+SHOWN = ("id", "identical", "largest_difference", "differing", "reasons")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which predictions, and of which records."""
+    parser.add_argument("ids", nargs="*", metavar="ID", help="of predictions (default: all)")
+    parser.set_defaults(bundle=None)
+    add_settings(parser, ["models", "state", "records_url"])
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Print a line of JSON for each; returns 1 unless all are identical."""
+    if rest:
+        raise SettingsError(f"replay does not know {rest[0]}")
+    settings = settings_of(arguments)
+    # What this imports no other command needs.
+    from app.records import database
+
+    url = database.url_of(settings.records_url, settings.state)
+    with database.opened(url, alone=False) as engine:
+        count, identical = asyncio.run(_print(arguments.ids, settings, engine))
+    print(f"{identical:,} of {count:,} identical", file=sys.stderr)
+    return 0 if identical == count else 1
+
+
+async def _print(
+    identifiers: Sequence[str], settings: Settings, engine: "Engine"
+) -> tuple[int, int]:
+    """Print what comes of each; returns how many there are, and how many are identical."""
+    count = identical = 0
+    async with aclosing(_replayed(identifiers, settings, engine)) as found:
+        async for one in found:
+            print(json.dumps({name: one[name] for name in SHOWN if name in one}))
+            count, identical = count + 1, identical + one["identical"]
+    return count, identical
+
+
+async def _replayed(
+    identifiers: Sequence[str], settings: Settings, engine: "Engine"
+) -> AsyncGenerator[dict[str, Any]]:
+    from app.api.cases import Cases
+    from app.api.problems import Refusal
+    from app.opening import in_this_process
+    from app.records.reader import Reader
+    from app.shelf import Shelf
+
+    reader, shelf = Reader(engine), Shelf(None, in_this_process, settings)
+    cases = Cases(reader, shelf, settings)
+    try:
+        for identifier in identifiers or await reader.predictions():
+            case = await cases.named(identifier)
+            if case is None:
+                raise RecordsError(f"no prediction is recorded under {identifier}")
+            try:
+                yield await cases.replay(case)
+            except (Conflict, Refusal) as error:
+                yield {"id": identifier, "identical": False, "reasons": [str(error)]}
+    finally:
+        await shelf.close()
