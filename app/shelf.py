@@ -1,14 +1,14 @@
 """The shelf: the bundle that is served, and beside it one that answered before, for replays."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from app.api.answers import Answers
 from app.api.bundles import Served
-from app.errors import BundleError, Conflict, HostingError
+from app.errors import BundleError, Conflict, EngineLost, HostingError
 from app.opening import Opened, Opening
 from app.serving.batcher import Seen
 from app.serving.capacity import capacity, memory
@@ -44,20 +44,27 @@ class Shelf:
         self._other: Served | None = None
         self._turn = asyncio.Lock()
 
-    async def of(self, model: Mapping[str, Any]) -> Served:
-        """The bundle that a record names.
+    @asynccontextmanager
+    async def of(self, model: Mapping[str, Any]) -> AsyncIterator[Served]:
+        """The bundle that a record names, for the length of a block.
 
         Raises:
             Conflict: it is not there any more, or is not what it was.
         """
-        for known in (self._current, self._other):
-            if known is not None and known.identity.digest == model["digest"]:
-                return known
+        if self._current is not None and self._current.identity.digest == model["digest"]:
+            yield self._current
+            return
+        # One after the other: none is closed while something is computed with it.
         async with self._turn:
             if self._other is None or self._other.identity.digest != model["digest"]:
                 await self.close()
                 self._other = await self._opened(model)
-        return self._other
+            try:
+                yield self._other
+            except EngineLost:
+                # Its process has ended; whoever asks next has another.
+                await self.close()
+                raise
 
     async def close(self) -> None:
         """Close what was opened here."""

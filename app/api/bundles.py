@@ -1,6 +1,7 @@
 """Bundles that answer: the one that is served, and those that answered before it."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,8 +24,8 @@ class Served:
 class Bundles(Protocol):
     """Where bundles are had."""
 
-    async def of(self, model: Mapping[str, Any]) -> Served:
-        """The bundle that a record names.
+    def of(self, model: Mapping[str, Any]) -> AbstractAsyncContextManager[Served]:
+        """The bundle that a record names, for the length of a block.
 
         Raises:
             Conflict: it is not there any more, or is not what it was.

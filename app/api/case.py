@@ -1,7 +1,7 @@
 """A case: a recorded prediction with all that happened to it since."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,12 @@ class Case:
         """The features `(1, F)`, in the order they were recorded; of a case that has them."""
         values = (self.personal or {})["features"].values()
         return np.array([[np.nan if value is None else value for value in values]])
+
+    @property
+    def grades(self) -> Iterable[str]:
+        """The grades there were to answer."""
+        answer = self.body["answer"]
+        return answer["mean" if "mean" in answer else "probabilities"].keys()
 
     @property
     def judged(self) -> Asked | None:

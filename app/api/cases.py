@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from app.api.bundles import Bundles
 from app.api.case import Case
 from app.api.duplicates import duplicate
+from app.api.identifier import is_id
 from app.api.problems import Refusal, faults_of
 from app.api.recording import ENVIRONMENT
 from app.api.replaying import compared, computed, differences
@@ -52,7 +53,8 @@ class Cases:
         Raises:
             NotFound: none is recorded under this identifier.
         """
-        case = await self.named(request.path_params["id"])
+        identifier = request.path_params["id"]
+        case = await self.named(identifier) if is_id(identifier) else None
         if case is None:
             raise NotFound("no prediction is recorded under this identifier")
         return case
@@ -70,8 +72,8 @@ class Cases:
             Refusal: 410, its features were erased.
             Conflict: its bundle is not there any more.
         """
-        served = await self._bundles.of(_kept(case).body["model"])
-        (again,) = await computed(case, case.rows, served, self._client())
+        async with self._bundles.of(_kept(case).body["model"]) as served:
+            (again,) = await computed(case, case.rows, served, self._client())
         then = await self._reader.mark(ENVIRONMENT + case.body["environment"])
         facts = {} if then is None else json.loads(then.content)
         return compared(case, again, served.environment, facts)
@@ -84,13 +86,13 @@ class Cases:
             Refusal: 410, its features were erased.
             Conflict: its bundle is not there any more.
         """
-        served = await self._bundles.of(_kept(case).body["model"])
-        signature, before = served.signature, case.rows
-        features = dict(zip(signature.names, before[0].tolist(), strict=True))
-        changed = _merged(signature, features, body)
-        after, _ = RowReader(signature, 1).read(json.dumps(changed).encode())
-        rows = np.concatenate([before, after])
-        recorded, corrected = await computed(case, rows, served, self._client())
+        async with self._bundles.of(_kept(case).body["model"]) as served:
+            signature, before = served.signature, case.rows
+            features = dict(zip(signature.names, before[0].tolist(), strict=True))
+            changed = _merged(signature, features, body)
+            after, _ = RowReader(signature, 1).read(json.dumps(changed).encode())
+            rows = np.concatenate([before, after])
+            recorded, corrected = await computed(case, rows, served, self._client())
         return {
             "id": case.event.prediction,
             "features": changed,

@@ -2,17 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app.api.body import MEDIA_TYPE
 from app.api.figures_model import Uncertainty
@@ -95,36 +92,49 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         response_class=Response,
     )
     async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response
+        nonlocal listeners
+        first = await monitor.content(options.asked)
         if listeners >= MOST_LISTENERS:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already")
-        first = await monitor.content(options.asked)
-        headers = {"Cache-Control": "no-store"}
-        return StreamingResponse(told(options.asked, first), media_type=EVENTS, headers=headers)
+        listeners += 1
+        return _Stream(told(options.asked, first), left)
 
     async def told(window: Window, content: Content) -> AsyncIterator[bytes]:
+        yield _event(content)
+        tag, silent = content.tag, 0.0
+        while is_ready():
+            await asyncio.sleep(KEPT_SECONDS)
+            silent += KEPT_SECONDS
+            # Where the records do not answer for now, the next look may find them.
+            with suppress(DubitoError):
+                content = await monitor.content(window)
+            if content.tag != tag:
+                yield _event(content)
+                tag, silent = content.tag, 0.0
+            elif silent >= SILENCE:
+                yield b": still there\n\n"
+                silent = 0.0
+
+    def left() -> None:
         nonlocal listeners
-        listeners += 1
-        try:
-            yield _event(content)
-            tag, silent = content.tag, 0.0
-            while is_ready():
-                await asyncio.sleep(KEPT_SECONDS)
-                silent += KEPT_SECONDS
-                try:
-                    content = await monitor.content(window)
-                except DubitoError:
-                    # The records do not answer for now; the next look may find them.
-                    continue
-                if content.tag != tag:
-                    yield _event(content)
-                    tag, silent = content.tag, 0.0
-                elif silent >= SILENCE:
-                    yield b": still there\n\n"
-                    silent = 0.0
-        finally:
-            listeners -= 1
+        listeners -= 1
 
     return router
+
+
+class _Stream(StreamingResponse):
+    """Events for one listener, until one of both ends."""
+
+    def __init__(self, events: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        super().__init__(events, media_type=EVENTS, headers={"Cache-Control": "no-store"})
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def _event(content: Content) -> bytes:

@@ -1,7 +1,10 @@
 """Identifiers: UUID version 7 (RFC 9562 §5.7), which sort by time."""
 
 import os
+import re
 import time
+
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_id() -> str:
@@ -12,3 +15,8 @@ def new_id() -> str:
     low = random & ((1 << 62) - 1)
     digits = f"{(milliseconds << 80) | (7 << 76) | (high << 64) | (2 << 62) | low:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def is_id(text: str) -> bool:
+    """Whether a text could be an identifier; some that are none no database takes."""
+    return ID.fullmatch(text) is not None

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from app.api.case import Case
 from app.api.cases import Cases, read_small
-from app.errors import Conflict, Unrecorded
+from app.errors import Conflict, Fault, InvalidInput, Unrecorded
 from app.events import Claim, Entry, Event, Kind, Tally, now
 from app.memory import Memory
 from app.monitoring.observation import Observer
@@ -42,7 +42,7 @@ class Verdicts:
             Conflict: another one is known.
         """
         said = read_small(self.known, body).model_dump()
-        case = await self._cases.case(request)
+        case = _answering(await self._cases.case(request), said["grade"])
         if case.outcome is None:
             tally = self._observer.came_out(case.body, said["grade"])
             case = await self._said("outcome", case, said, None, tally)
@@ -56,7 +56,7 @@ class Verdicts:
             Conflict: another review is known.
         """
         said = read_small(self.reviewed, body).model_dump()
-        case = await self._cases.case(request)
+        case = _answering(await self._cases.case(request), said["grade"])
         if case.review is None:
             personal = {name: said[name] for name in ("note", "reviewer")}
             case = await self._said("review", case, {"grade": said["grade"]}, personal, None)
@@ -95,6 +95,17 @@ class _Reviewed(BaseModel):
     grade: str
     note: Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
     reviewer: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+
+
+def _answering(case: Case, grade: str) -> Case:
+    """A case whose bundle, which need not be the one that is served, knows a grade.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    if grade not in case.grades:
+        raise InvalidInput([Fault(("grade",), "must be one of the bundle that has answered")])
+    return case
 
 
 def _agreed(known: dict[str, Any] | None, said: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -93,9 +93,10 @@ def kept(counts: Counts) -> dict[float, Tally]:
 
 
 def members(counts: Counts, kind: str) -> dict[str, int]:
-    """The counts of one kind, by what follows it in their names."""
+    """The counts of one kind, by what follows it in their names, in that order."""
     start = kind + "."
-    return {name[len(start) :]: count for name, count in counts.items() if name.startswith(start)}
+    found = sorted(item for item in counts.items() if item[0].startswith(start))
+    return {name[len(start) :]: count for name, count in found}
 
 
 def numbered(counts: Counts, kind: str) -> dict[int, int]:

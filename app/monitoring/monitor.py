@@ -40,7 +40,7 @@ class _View:
     shown: dict[int, dict[str, Any]] = field(default_factory=dict)
     content: Content | None = None
     at: float = 0.0
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: "asyncio.Task[Content] | None" = None
 
 
 class Monitor:
@@ -70,20 +70,27 @@ class Monitor:
             Unreadable: the database does not answer.
         """
         view = self._views.setdefault(window, _View(Steps(window)))
-        async with view.turn:
-            if view.content is None or time.monotonic() - view.at > KEPT_SECONDS:
-                view.content = await self._read(window, view)
-                view.at = time.monotonic()
-            return view.content
+        if view.reading is None:
+            if view.content is not None and time.monotonic() - view.at <= KEPT_SECONDS:
+                return view.content
+            view.reading = asyncio.create_task(self._read(window, view))
+            view.reading.add_done_callback(_looked_at)
+        # Who asked may go away: what was begun is done whole, and others wait for it.
+        return await asyncio.shield(view.reading)
 
     async def _read(self, window: Window, view: _View) -> Content:
         now = int(time.time())
         start, end = window.bounds(now)
-        digest, since = self._identity.digest, view.steps.since(start)
-        rollups = await self._reader.rollups(digest, window.span, since, end)
-        view.steps.take(rollups, (start, end), now)
-        # Nobody else changes the view meanwhile; the event loop goes on.
-        return await asyncio.to_thread(self._told, window, view, start, end)
+        digest, since = self._identity.digest, view.steps.since(start, now)
+        try:
+            rollups = await self._reader.rollups(digest, window.span, since, end)
+            view.steps.take(rollups, (start, end), now)
+            # Nobody else changes the view meanwhile; the event loop goes on.
+            view.content = await asyncio.to_thread(self._told, window, view, start, end)
+            view.at = time.monotonic()
+        finally:
+            view.reading = None
+        return view.content
 
     def _told(self, window: Window, view: _View, start: int, end: int) -> Content:
         known = dict(view.steps)
@@ -109,6 +116,12 @@ class Monitor:
         }
         body = to_json(values, inf_nan_mode="null")
         return Content(values, body, hashlib.sha256(body).hexdigest()[:32])
+
+
+def _looked_at(reading: "asyncio.Task[Content]") -> None:
+    """Whoever still waits is told why it failed; nobody else needs to be."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _moment(seconds: int) -> str:

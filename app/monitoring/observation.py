@@ -4,6 +4,7 @@ All of it is whole numbers that are added up, so that any number of processes te
 Sums of probabilities are in millionths.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from app.values import Calibration, Floats
 MILLION = 1_000_000
 CONFIDENCE_BINS = 15
 """Of equal width, as the study's calibration error has."""
+CONFIDENCE_EDGES = tuple(at / CONFIDENCE_BINS for at in range(1, CONFIDENCE_BINS))
+"""Between the bins; each takes its upper end in."""
 COVERAGE = 0.99
 """Of the raw sets whose misses are watched."""
 Pair = tuple[str, int]
@@ -105,8 +108,7 @@ class Observer:
         if asked is None:
             return
         wrong, confidence = int(answer["grade"] != grade), answer["mean"][answer["grade"]]
-        # A bin takes its upper end in, as is usual: 1 belongs to the last.
-        at = max(0, min(CONFIDENCE_BINS, -int(-confidence * CONFIDENCE_BINS // 1)) - 1)
+        at = bisect_left(CONFIDENCE_EDGES, confidence)
         yield f"confidence.{at}.rows", 1
         yield f"confidence.{at}.right", 1 - wrong
         yield f"confidence.{at}.sum", round(MILLION * confidence)

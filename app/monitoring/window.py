@@ -70,18 +70,22 @@ class Steps:
         self.fresh: set[int] = set()
         """Steps that have changed with the last `take`."""
 
-    def since(self, start: int) -> int:
+    def since(self, start: int, now: int) -> int:
         """From where on is to be read, in a window that begins at `start`."""
+        if now < self._read:
+            # The clock was set back.
+            return start
         step = STEPS[self._window.step]
         return max(start, (self._read - LATE_SECONDS) // step * step)
 
     def take(self, rollups: Iterable[Rollup], bounds: tuple[int, int], now: int) -> None:
         """Take what was read."""
-        step, (start, end), since = STEPS[self._window.step], bounds, self.since(bounds[0])
+        step, (start, end) = STEPS[self._window.step], bounds
+        since = self.since(start, now)
         parts: dict[int, list[Rollup]] = {}
         for one in rollups:
             parts.setdefault(one.start // step * step, []).append(one)
-        for at in [at for at in self._known if at < start]:
+        for at in [at for at in self._known if not start <= at < since]:
             del self._known[at]
         self.fresh = set(range(since, end, step))
         for at in self.fresh:

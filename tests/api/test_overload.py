@@ -103,7 +103,10 @@ def test_health_answers_under_load(crowded: tuple[list[httpx.Response], list[Any
 
 async def hurried(loan: dict[str, Any], *queries: str) -> list[httpx.Response]:
     """The answers to 500 rows, one after the other; the first request makes the rate known."""
-    app = create_app(Settings(models=SETTINGS.models, records="off"))
+    settings = Settings(
+        models=SETTINGS.models, max_work=5_000_000, max_queue=5_000_000, records="off"
+    )
+    app = create_app(settings)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(
@@ -144,12 +147,12 @@ def test_a_deadline_that_cannot_be_met_is_refused(loan: dict[str, Any]) -> None:
 
 def test_fewer_passes_are_made_where_the_client_says_so(loan: dict[str, Any]) -> None:
     """With degrade=true the answer has as many passes as there is time for, and says so."""
-    query = "passes=2000&seed=3&deadline_ms=1000&degrade=true"
-    _, answer = asyncio.run(hurried(loan, query))
+    query = "passes=10000&seed=3&deadline_ms=2000&degrade=true"
+    _, _, answer = asyncio.run(hurried(loan, "passes=500&seed=1", query))
     assert 200 == answer.status_code
     row = answer.json()["predictions"][0]
-    assert row["passes"] < 2000
-    assert {"kind": "degraded", "passes": row["passes"], "asked_passes": 2000} in row["warnings"]
+    assert row["passes"] < 10_000
+    assert {"kind": "degraded", "passes": row["passes"], "asked_passes": 10_000} in row["warnings"]
     assert row["decision"]["guaranteed"] == (row["passes"] >= 100)
     (_, same) = asyncio.run(hurried(loan, f"passes={row['passes']}&seed=3"))
     assert row["mean"] == same.json()["predictions"][0]["mean"]

@@ -49,7 +49,7 @@ function promised(decision, model) {
 }
 
 function mark(action) {
-  return el("span.mark", { "aria-hidden": "true" }, action === "automate" ? "✓" : "!");
+  return el("span.mark", { "aria-hidden": "true" }, { automate: "✓", refer: "!" }[action] ?? "–");
 }
 
 /** The prediction set as a row of grades. */

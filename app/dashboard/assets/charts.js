@@ -38,6 +38,11 @@ export function forget(root) {
   for (const host of root.querySelectorAll(".js-plotly-plot")) window.Plotly?.purge(host);
 }
 
+/** Text that stays text where Plotly would read a tag. */
+export function plain(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+}
+
 function whole(layout) {
   const { xaxis = {}, yaxis = {}, ...rest } = layout;
   return {

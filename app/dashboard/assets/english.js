@@ -149,6 +149,7 @@ export default {
   "series.empty": "no rows in this time",
   automated: "automated",
   referred: "referred",
+  undecided: "without a decision",
   median: "median",
   band50: "middle half",
   band90: "90% of rows",

@@ -149,6 +149,7 @@ export default {
   "series.empty": "이 기간에는 없음",
   automated: "자동",
   referred: "사람에게",
+  undecided: "판단 없음",
   median: "중앙값",
   band50: "가운데 절반",
   band90: "90%의 범위",

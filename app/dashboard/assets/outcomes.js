@@ -45,8 +45,7 @@ function reliabilityChart(host, points) {
   const most = Math.max(...points.map(({ rows }) => rows), 1);
   const line = { type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], line: { color: colour("edge"), dash: "dot", width: 1.5 }, hoverinfo: "skip" };
   const dots = {
-    type: "scatter", mode: "lines+markers", x: points.map(({ confidence }) => confidence), y: points.map(({ accuracy }) => accuracy),
-    line: { color: colour("accent"), width: 2 },
+    type: "scatter", mode: "markers", x: points.map(({ confidence }) => confidence), y: points.map(({ accuracy }) => accuracy),
     marker: { color: colour("accent"), size: points.map(({ rows }) => SMALLEST + (LARGEST - SMALLEST) * Math.sqrt(rows / most)), opacity: 0.8, line: { width: 0 } },
     text: points.map(({ rows }) => `${number(rows)} ${t("rows")}`), cliponaxis: false,
     hovertemplate: `${t("reliability.confidence")} %{x:.1%}<br>${t("reliability.accuracy")} %{y:.1%}<br>%{text}<extra></extra>`,

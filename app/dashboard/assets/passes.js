@@ -1,7 +1,7 @@
 /** The chart of an answer: a bar and whisker for every grade, and every pass as a dot beside it. */
 
 import { colour, ordered } from "./colours.js";
-import { draw } from "./charts.js";
+import { draw, plain } from "./charts.js";
 import { percent, t } from "./words.js";
 
 const MOST_DOTS = 400;
@@ -25,7 +25,7 @@ export function passesChart(host, answer, classes) {
     margin: { l: 44, r: 4, t: 8, b: 34 },
     xaxis: {
       range: [-0.6, classes.length - 0.4], tickvals: classes.map((_, at) => at),
-      ticktext: classes.map((name) => (chosen.includes(name) ? `<b>${name}</b>` : name)),
+      ticktext: classes.map((name) => (chosen.includes(name) ? `<b>${plain(name)}</b>` : plain(name))),
       tickfont: { size: 14, color: colour("text") },
     },
     yaxis: { range: [0, 1.02], tickformat: ".0%", dtick: 0.25 },
@@ -47,7 +47,7 @@ function means(answer, classes, colours, chosen) {
       type: "data", symmetric: false, color: colour("text"), thickness: 1.5, width: 5,
       array: std.map((value, at) => Math.min(value, 1 - mean[at])), arrayminus: std.map((value, at) => Math.min(value, mean[at])),
     },
-    customdata: classes.map((name, at) => [name, percent(mean[at]), percent(std[at])]),
+    customdata: classes.map((name, at) => [plain(name), percent(mean[at]), percent(std[at])]),
     hovertemplate: `%{customdata[0]}<br>${t("bars.mean")} %{customdata[1]}<br>${t("bars.std")} %{customdata[2]}<extra></extra>`,
   };
 }
@@ -63,7 +63,7 @@ function dots(answer, classes, colours) {
     x.push(at + DOTS.centre + DOTS.spread * (2 * ((pass * GOLDEN) % 1) - 1));
     y.push(value);
     of.push(colours[at]);
-    said.push(`${name} · ${t("bars.pass", { pass: pass + 1 })}<br>${percent(value)}`);
+    said.push(`${plain(name)} · ${t("bars.pass", { pass: pass + 1 })}<br>${percent(value)}`);
   }));
   return {
     type: "scatter", mode: "markers", x, y, text: said, hovertemplate: "%{text}<extra></extra>", cliponaxis: false,

@@ -1,6 +1,6 @@
 /** Charts over time: rows by decision, grades, doubt, and why rows are referred. */
 
-import { draw } from "./charts.js";
+import { draw, plain } from "./charts.js";
 import { colour, ordered } from "./colours.js";
 import { fixed, moment, number, percent, reason, t } from "./words.js";
 
@@ -19,12 +19,14 @@ export const SERIES = [
 ];
 
 function decisions({ steps, total, step }) {
-  const parts = [["automated", colour("accent")], ["referred", colour("epistemic-colour")]];
-  const traces = parts.map(([name, of]) => stacked(steps, step, t(name), steps.map((one) => one[name]), of, "%{y:,}"));
+  const parts = [["automated", colour("accent")], ["referred", colour("epistemic-colour")], ["undecided", colour("reason-6")]];
+  const count = (one, name) => (name === "undecided" ? one.rows - one.automated - one.referred : one[name]);
+  const shown = parts.filter(([name]) => name !== "undecided" || count(total, name) > 0);
+  const traces = shown.map(([name, of]) => stacked(steps, step, t(name), steps.map((one) => count(one, name)), of, "%{y:,}"));
   const summary = t("series.decisions.summary", { automated: number(total.automated), referred: number(total.referred) });
   return {
     draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: whole(steps.map(({ rows }) => rows)) }), summary),
-    ...listed(steps, parts.map(([name]) => [t(name), (one) => number(one[name])])),
+    ...listed(steps, shown.map(([name]) => [t(name), (one) => number(count(one, name))])),
   };
 }
 
@@ -83,7 +85,8 @@ function band({ steps, total, step }, name, tint) {
   };
 }
 
-function stacked(steps, step, name, y, of, format) {
+function stacked(steps, step, title, y, of, format) {
+  const name = plain(title);
   const x = steps.map(({ start }) => local(start));
   return { type: "bar", x, y, name, width: wide(step), marker: { color: of, line: { width: 0 } }, hovertemplate: `%{x|%m-%d %H:%M}<br>${name}: ${format}<extra></extra>` };
 }

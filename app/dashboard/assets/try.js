@@ -59,6 +59,7 @@ class Try {
   }
 
   async #ask() {
+    if (this.result.getAttribute("aria-busy") === "true") return;
     const { row, query } = question(this.model, this.#values);
     this.#busy(true);
     try {
