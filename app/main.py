@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.api import problems
 from app.api.conduct import Conduct
+from app.api.exposure import allow, origins_of
 from app.api.identifier import new_id
 from app.memory import Memory
 from app.monitoring.metrics import Metrics
@@ -83,5 +84,7 @@ def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAP
         redirect_slashes=False,
     )
     problems.install(app, metrics.refused)
+    if settings.cors_origins is not None:
+        allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)
     return app

@@ -173,7 +173,7 @@ async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
             await work()
         except DubitoError as error:
             log.warning("%s", error)
-        except Exception as error:  # noqa: BLE001 - an alarm that nobody looks at any more would be silent
+        except Exception as error:  # noqa: BLE001 - alarms must not end in silence
             # Its text could hold figures.
             log.error("alarms or erasure failed: %s", type(error).__name__)  # noqa: TRY400
         await asyncio.sleep(seconds)

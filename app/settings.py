@@ -61,6 +61,9 @@ class Settings:
         "localhost,127.0.0.1,[::1]",
         "names under which records may be asked for, separated by commas",
     )
+    cors_origins: str | None = setting(
+        None, "other sites whose pages may ask, separated by commas: https://desk.example"
+    )
     records_key_file: Path | None = setting(
         None, "file of the key that chains the records, else one in the state"
     )

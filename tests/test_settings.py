@@ -17,6 +17,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "model": ("other", "other"),
     "version": ("3", 3),
     "retention_days": ("30", 30),
+    "cors_origins": ("https://desk.example", "https://desk.example"),
     "digest": ("sha256:00", "sha256:00"),
     "max_passes": ("7", 7),
     "max_rows": (" 8 ", 8),

@@ -90,7 +90,7 @@ class Case:
     @property
     def grades(self) -> Iterable[str]:
         """The grades there were to answer."""
-        answer = self.body["answer"]
+        answer: dict[str, dict[str, float]] = self.body["answer"]
         return answer["mean" if "mean" in answer else "probabilities"].keys()
 
     @property

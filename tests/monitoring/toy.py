@@ -1,0 +1,190 @@
+"""A small bundle to be watched, answers of it, and a memory in this process with its own clock."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from app.errors import Unreadable, Unrecorded
+from app.events import Entry, Event, Mark, Order, Referral, Reply, Rollup, Tally, summed
+from app.monitoring.subject import Subject
+from app.training.seen import seen
+from app.values import (
+    Calibration,
+    Feature,
+    Floats,
+    Identity,
+    Policy,
+    Promise,
+    Signature,
+)
+
+CLASSES = ("small", "middle", "large")
+PASSES = 50
+TARGET = 0.05
+SPANS = (60, 3_600)
+NOON = 1_795_608_000
+"""Seconds since 1970, a whole hour."""
+
+
+def columns(random: np.random.Generator, rows: int, shift: float = 0.0) -> Floats:
+    """Rows `(N, 2)`, as training saw them or shifted."""
+    weight = random.normal(10 + shift, 2, rows)
+    length = np.where(random.random(rows) < 0.1, np.nan, random.integers(1, 30, rows))
+    return np.column_stack([weight, length])
+
+
+def _signature() -> Signature:
+    saw = columns(np.random.default_rng(0), 4_000)
+    bounds = {"nullable": True, "imputed": 0.0, "minimum": -1e9, "maximum": 1e9}
+    return Signature(
+        (
+            Feature("weight", "Weight", (), "float", "g", seen=seen(saw[:, 0], "float"), **bounds),
+            Feature(
+                "length", "Length", (), "integer", "", seen=seen(saw[:, 1], "integer"), **bounds
+            ),
+        ),
+        CLASSES,
+    )
+
+
+def _calibration() -> Calibration:
+    random = np.random.default_rng(1)
+    return Calibration(
+        passes=PASSES,
+        coverage=0.9,
+        labels=tuple(random.integers(0, 3, 500).tolist()),
+        scores={"lac": tuple(random.random(500).tolist())},
+        penalty=0.01,
+        free=1,
+        accuracy=0.8,
+        policy=Policy(0.95, TARGET, 0.2, (Promise(TARGET, 0.3, 0.6, 0.03),)),
+        mutual_information=tuple(random.exponential(0.05, 500).tolist()),
+    )
+
+
+SUBJECT = Subject(Identity("shells", 3, "sha256:" + 32 * "5e"), _signature(), _calibration())
+DIGEST = SUBJECT.identity.digest
+
+
+def answers(random: np.random.Generator, rows: Floats) -> list[dict[str, Any]]:
+    """Monte-Carlo answers to rows, of every kind."""
+    return [_answer(random, mean) for mean in random.dirichlet((0.4, 0.4, 0.4), len(rows))]
+
+
+def _answer(random: np.random.Generator, mean: Floats) -> dict[str, Any]:
+    entropy = float(-(mean * np.log(np.maximum(mean, 1e-300))).sum())
+    reasons = [one for one in ("missing", "ambiguous", "epistemic") if random.random() < 0.2]
+    passes = int(random.choice([10, PASSES, 100]))
+    inside = [name for name, share in zip(CLASSES, mean, strict=True) if share > 0.1]
+    return {
+        "grade": CLASSES[int(mean.argmax())],
+        "mean": dict(zip(CLASSES, mean.tolist(), strict=True)),
+        "passes": passes,
+        "uncertainty": {
+            "predictive_entropy": entropy,
+            "mutual_information": float(entropy * random.random() / 5),
+        },
+        "prediction_set": {"grades": inside},
+        "decision": {
+            "action": "refer" if reasons else "automate",
+            "reasons": reasons,
+            "target": float(random.choice([0.01, TARGET])),
+            "guaranteed": passes >= PASSES,
+        },
+        "warnings": [{"kind": "missing"}] * ("missing" in reasons),
+    }
+
+
+def recorded(answer: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """The body of its record, as far as an outcome looks at it."""
+    return {"answer": answer, "asked": {}, "model": {"digest": DIGEST}, **changes}
+
+
+@dataclass
+class Clock:
+    """The module `time`, at a time that a test sets."""
+
+    now: float = NOON
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class Records:
+    """A memory that counts what it was asked, and fails where a test says so."""
+
+    asked: list[tuple[int, int]] = field(default_factory=list)
+    """Where each reading of counts began and ended."""
+    fails: bool = False
+    is_slow: bool = False
+    behind: int = 0
+    failures: int = 0
+    _counts: dict[tuple[int, int], list[Mapping[str, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    _marks: dict[str, Mark] = field(default_factory=dict)
+
+    def add(self, tallies: Iterable[Tally], at: float) -> None:
+        """Count what happened at a time."""
+        for tally in tallies:
+            for span in SPANS:
+                self._counts[span, int(at) // span * span].append(tally.counts)
+
+    def whole(self, start: int, stop: int) -> dict[str, int]:
+        """All counts of some time."""
+        return summed(
+            counts
+            for (span, at), parts in self._counts.items()
+            for counts in parts
+            if span == SPANS[0] and start <= at < stop
+        )
+
+    def put(self, entry: Entry) -> "asyncio.Future[bool]":
+        written = asyncio.get_running_loop().create_future()
+        mark = entry.mark
+        if self.fails or mark is None:
+            written.set_exception(Unrecorded())
+            return written
+        known = self._marks.get(mark.name)
+        is_ahead = known is None or mark.position > known.position
+        if is_ahead:
+            self._marks[mark.name] = mark
+        written.set_result(is_ahead)
+        return written
+
+    async def rollups(self, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
+        self.asked.append((start, stop))
+        await asyncio.sleep(0.01 if self.is_slow else 0)
+        if self.fails:
+            raise Unreadable
+        assert DIGEST == digest
+        return [
+            Rollup(at, summed(parts))
+            for (of, at), parts in sorted(self._counts.items())
+            if of == span and start <= at < stop
+        ]
+
+    async def mark(self, name: str) -> Mark | None:
+        return self._marks.get(name)
+
+    async def history(self, prediction: str) -> list[Event]:
+        raise NotImplementedError
+
+    async def reply_to(self, key: str) -> Reply | None:
+        raise NotImplementedError
+
+    async def waiting(self) -> int:
+        raise NotImplementedError
+
+    async def referrals(
+        self, order: Order, most: int, after: tuple[float, str] | None
+    ) -> list[Referral]:
+        raise NotImplementedError
