@@ -11,6 +11,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.hosting.port import bound
+from tests.programs import program
 from tests.service import ended
 
 SECONDS = 30
@@ -56,7 +57,7 @@ def total(page: Mapping[Series, float], name: str, /, **labels: str) -> float:
 def promtool(*words: str, stdin: str = "") -> str:
     """What promtool says of something that it finds no fault with."""
     done = subprocess.run(
-        ["promtool", *words],
+        [program("promtool"), *words],
         input=stdin,
         text=True,
         capture_output=True,
@@ -76,7 +77,7 @@ def prometheus(config: Path, folder: Path) -> Iterator[httpx.Client]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                "prometheus",
+                program("prometheus"),
                 f"--config.file={config}",
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address={address}",

@@ -38,17 +38,13 @@ def columns(random: np.random.Generator, rows: int, shift: float = 0.0) -> Float
 
 
 def _signature() -> Signature:
-    saw = columns(np.random.default_rng(0), 4_000)
-    bounds = {"nullable": True, "imputed": 0.0, "minimum": -1e9, "maximum": 1e9}
-    return Signature(
-        (
-            Feature("weight", "Weight", (), "float", "g", seen=seen(saw[:, 0], "float"), **bounds),
-            Feature(
-                "length", "Length", (), "integer", "", seen=seen(saw[:, 1], "integer"), **bounds
-            ),
-        ),
-        CLASSES,
+    weight, length = columns(np.random.default_rng(0), 4_000).T
+    saw = {"weight": seen(weight, "float"), "length": seen(length, "float")}
+    features = (
+        Feature(name, name, (), "float", "", True, 0.0, -1e9, 1e9, of)  # noqa: FBT003 - nullable
+        for name, of in saw.items()
     )
+    return Signature(tuple(features), CLASSES)
 
 
 def _calibration() -> Calibration:

@@ -1,0 +1,24 @@
+"""Programs that some tests start, from Debian's packages; without them those tests are skipped."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {"chromium": "chromium", "promtool": "prometheus", "prometheus": "prometheus"}
+
+
+def program(name: str) -> str:
+    """Where a program is."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"Debian's package {PACKAGES[name]} is not installed")
+    return found
+
+
+def postgres_folder() -> Path:
+    """Where the programs of PostgreSQL's server are, of its newest version here."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda at: float(at.parent.name))
+    if not found:
+        pytest.skip("Debian's package postgresql is not installed")
+    return found[-1]
