@@ -16,7 +16,7 @@ ROWS_AT_A_TIME = 1_000
 
 
 def write(connection: Connection, file: Path) -> int:
-    """Write all predictions, oldest first, and how each came out; returns how many they are.
+    """Write all predictions, oldest first, with what was said of each; returns how many they are.
 
     Raises:
         RecordsError: the file's ending is neither .csv nor .parquet, or it cannot be written.
@@ -39,8 +39,7 @@ def _names(connection: Connection) -> Iterator[str]:
 
 
 def _lines(connection: Connection) -> Iterator[dict[str, Any]]:
-    outcomes = select(events).where(events.c.kind == "outcome").order_by(events.c.time)
-    known = {row.prediction: json.loads(row.body) for row in connection.execute(outcomes)}
+    outcomes, reviews = _grades(connection, "outcome"), _grades(connection, "review")
     asked = select(events).where(events.c.kind == "prediction")
     found = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(
         asked.order_by(events.c.time, events.c.chain, events.c.sequence)
@@ -52,9 +51,16 @@ def _lines(connection: Connection) -> Iterator[dict[str, Any]]:
             "reference": row.reference,
             **json.loads(row.personal or b"{}").get("features", {}),
             **json.loads(row.body),
-            "outcome": known.get(row.prediction, {}).get("grade"),
+            "outcome": outcomes.get(row.prediction),
+            "review": reviews.get(row.prediction),
         }
         yield dict(_flat("", whole))
+
+
+def _grades(connection: Connection, kind: str) -> dict[str, str]:
+    """What grade was said of predictions, later."""
+    said = select(events).where(events.c.kind == kind)
+    return {row.prediction: json.loads(row.body)["grade"] for row in connection.execute(said)}
 
 
 def _flat(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -80,7 +80,7 @@ def graded(url: str) -> None:
                 name: None if np.isnan(value) else value
                 for name, value in zip(names, features, strict=True)
             }
-            answer = client.post("/predict/mc", json=row, params={"seed": at}).json()
+            answer = client.post("/predict/mc", json=row).json()
             if answer["decision"]["action"] == "automate" and chance.random() < 0.6:
                 label = LOANS.classes[int(held_out.labels[at])]
                 client.put(f"/predictions/{answer['id']}/outcome", json={"grade": label})
