@@ -15,6 +15,7 @@ from app.api.body import MEDIA_TYPE
 from app.api.figures_model import Uncertainty
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem, Refusal
+from app.api.response import names
 from app.api.route import LeanRoute
 from app.api.schema import schema
 from app.errors import DubitoError
@@ -80,8 +81,9 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
     )
     async def figures(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
         content = await monitor.content(options.asked)
-        headers = {"ETag": f'"{content.tag}"', "Cache-Control": CACHING}
-        if content.tag in request.headers.get("if-none-match", ""):
+        tag = f'"{content.tag}"'
+        headers = {"ETag": tag, "Cache-Control": CACHING}
+        if names(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(content.body, media_type=MEDIA_TYPE, headers=headers)
 

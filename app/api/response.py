@@ -18,6 +18,11 @@ def json_response(content: dict[str, Any]) -> Response:
     return Response(to_json(content, inf_nan_mode="null"), media_type=MEDIA_TYPE)
 
 
+def names(tags: str, tag: str) -> bool:
+    """Whether an `If-None-Match` names a tag, weakly or not."""
+    return any(one.strip().removeprefix("W/") in {tag, "*"} for one in tags.split(","))
+
+
 class InParts(Response):
     """A body in parts."""
 

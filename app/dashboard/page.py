@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.options import NoOptions
 from app.api.problems import Refusal
+from app.api.response import names
 from app.api.route import LeanRoute
 from app.dashboard.asset import CHARTS, PAGE, Asset, charts, own_assets
 
@@ -63,7 +64,7 @@ async def _sent(asset: Asset, request: Request) -> Response:
     is_packed = _takes_gzip(request.headers.get("accept-encoding", ""))
     tag = f'"{asset.digest}{"-gzip" if is_packed else ""}"'
     headers = {**HEADERS, "ETag": tag}
-    if _has(request.headers.get("if-none-match", ""), tag):
+    if names(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     content = asset.packed if is_packed else asset.plain
     headers |= {"Content-Encoding": "gzip"} if is_packed else {}
@@ -78,8 +79,3 @@ def _takes_gzip(accepted: str) -> bool:
         if name.strip() in {"gzip", "*"}:
             return quality.replace(" ", "").rstrip("0").rstrip(".") not in {"q=", "q"}
     return False
-
-
-def _has(tags: str, tag: str) -> bool:
-    """Whether an `If-None-Match` names a tag, weakly or not."""
-    return any(one.strip().removeprefix("W/") in {tag, "*"} for one in tags.split(","))

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,7 +15,7 @@ from app.errors import EngineLost
 from app.hosting.child import EngineProcess, begun
 from app.hosting.port import BACKLOG, listen
 from app.hosting.remote import opened as opened_by
-from app.hosting.times import ANSWER_SECONDS
+from app.hosting.times import ANSWER_SECONDS, DEAF_SECONDS
 from app.main import create_app
 from app.opening import Opened
 from app.settings import Settings
@@ -111,7 +112,23 @@ class Server(uvicorn.Server):
         with suppress(TimeoutError):
             async with asyncio.timeout(self._drain_seconds):
                 await self._haste.wait()
+        deaf = asyncio.create_task(self._let_go_of_the_deaf())
         await super().shutdown(sockets)
+        deaf.cancel()
+
+    async def _let_go_of_the_deaf(self) -> None:
+        """Close connections on which nothing is read any more; the end need not wait for them."""
+        before: dict[Any, int] = {}
+        while True:
+            left = {
+                connection.transport: connection.transport.get_write_buffer_size()
+                for connection in self.server_state.connections
+            }
+            for transport, size in left.items():
+                if size and size == before.get(transport):
+                    transport.abort()
+            before = left
+            await asyncio.sleep(DEAF_SECONDS)
 
 
 def _configured(app: FastAPI | None) -> uvicorn.Config:

@@ -56,8 +56,8 @@ def fitting(length: str, step: str | None) -> Window:
         return Window(length, WINDOWS[length].step)
     seconds = WINDOWS[length].seconds
     least = MINUTE if seconds // MINUTE <= MOST_STRETCHES else HOUR
-    wanted = min(max(STEPS[step], least), seconds)
-    return Window(length, next(name for name, long in STEPS.items() if long >= wanted))
+    most = min(max(STEPS[step], least), seconds)
+    return Window(length, [name for name, long in STEPS.items() if long <= most][-1])
 
 
 class Steps:

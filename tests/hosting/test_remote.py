@@ -16,10 +16,10 @@ from app.api.rows import example
 from app.errors import EngineLost, HostingError
 from app.hosting.child import begun
 from app.hosting.remote import opened
-from app.opening import Opened
 from app.network.bundle import load
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
+from app.opening import Opened
 from app.serving.compute import Nearby
 from app.serving.jobs import Draws, Job, Plain, Reduction, Statistics, results
 from app.settings import Settings

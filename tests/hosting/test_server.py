@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tests.service import ROOT, Service, serving
 CLIENTS = 16
 ROWS = 40
 JSON = {"Content-Type": "application/json"}
+FORM = "Content-Type: application/json\r\n"
 
 
 def bodies() -> tuple[bytes, bytes]:
@@ -53,6 +55,23 @@ def test_a_service_that_stops_is_not_ready_but_answers() -> None:
         "/health/live": (200, "close"),
         "/predict": (200, "close"),
     } == found
+
+
+def test_who_does_not_read_delays_no_end() -> None:
+    """A client that asked for much and reads nothing is let go soon after SIGTERM."""
+    row = json.loads(bodies()[0])
+    body = json.dumps({"instances": [row] * 10_000}).encode()
+    head = f"POST /predict/mc?passes=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n{FORM}"
+    limits = ("--max-rows", "10000", "--max-body-bytes", "10000000")
+    with serving("loan-grade/1", "--records", "off", *limits) as service:
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            deaf.connect(("127.0.0.1", service.port))
+            deaf.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            assert deaf.recv(8).startswith(b"HTTP/1.1")
+            began = time.monotonic()
+            assert 0 == service.stop()
+        assert time.monotonic() - began < 15
 
 
 def test_ctrl_c_does_not_wait() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import Unreadable, Unrecorded
-from app.events import Entry, Event, Mark, Order, Referral, Reply, Rollup, Tally, summed
+from app.events import Event, Mark, Order, Referral, Reply, Rollup, Tally, summed
 from app.monitoring.subject import Subject
 from app.training.seen import seen
 from app.values import (
@@ -143,7 +143,7 @@ class Records:
             if span == SPANS[0] and start <= at < stop
         )
 
-    def put(self, entry: Entry) -> "asyncio.Future[bool]":
+    def put(self, entry: Any) -> "asyncio.Future[bool]":
         written = asyncio.get_running_loop().create_future()
         mark = entry.mark
         if self.fails or mark is None:

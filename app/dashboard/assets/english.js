@@ -156,7 +156,7 @@ export default {
   time: "Time",
   rows: "Rows",
   "drift.title": "Compared with training",
-  "drift.intro": "PSI measures how far a feature has moved: up to 0.1 hardly, from 0.25 much. KS is the largest gap between the two distributions.",
+  "drift.intro": "PSI measures how far a feature has moved: up to 0.1 hardly, from 0.25 much. KS is the largest gap between the two distributions. The doubt of the network counts where the service drew the seed and made as many passes as it was calibrated with.",
   "drift.psi": "PSI",
   "drift.statistic": "KS",
   "drift.p": "p-value",

@@ -1,0 +1,207 @@
+"""The sentry: alarms that move on minute by minute, whoever looks and however often."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.errors import Unreadable, Unrecorded
+from app.events import Tally
+from app.monitoring import sentry as module
+from app.monitoring.observation import Observer
+from app.monitoring.sentry import Sentry
+from app.monitoring.window import LATE_SECONDS
+from tests.monitoring.toy import (
+    CLASSES,
+    NOON,
+    SUBJECT,
+    Clock,
+    Records,
+    answers,
+    columns,
+    recorded,
+)
+
+OBSERVER = Observer(SUBJECT)
+ROWS = 40
+"""Of a minute."""
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def records() -> Records:
+    return Records()
+
+
+def minute(at: int, shift: float = 0.0, *, wrong: bool = False) -> list[Tally]:
+    """What came in a minute: usual rows or shifted ones, which come out as expected or do not."""
+    random = np.random.default_rng(at)
+    rows = columns(random, ROWS, shift)
+    found = [one | {"passes": 50} for one in answers(random, rows)]
+    for one in found:
+        one["decision"]["guaranteed"] = True
+    tallies = [
+        OBSERVER.answered([one], row[None], is_drawn=False)
+        for one, row in zip(found, rows, strict=True)
+    ]
+    for one in found[:20]:
+        shares = list(one["mean"].values())
+        label = int(np.argmin(shares)) if wrong else int(np.argmax(shares))
+        tallies.append(OBSERVER.came_out(recorded(one), CLASSES[label]))
+    return tallies
+
+
+def pass_minutes(
+    records: Records, clock: Clock, count: int, shift: float = 0.0, *, wrong: bool = False
+) -> None:
+    for _ in range(count):
+        records.add(minute(int(clock.now), shift, wrong=wrong), clock.now)
+        clock.now += 60
+
+
+def look(*sentries: Sentry) -> None:
+    async def one_by_one() -> None:
+        for sentry in sentries:
+            await sentry.look()
+
+    asyncio.run(one_by_one())
+
+
+def told(sentry: Sentry) -> dict[str, Any]:
+    return {alarm["name"]: alarm for alarm in sentry.alarms()}
+
+
+def new(records: Records) -> Sentry:
+    return Sentry(records, records, SUBJECT)
+
+
+def moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def test_usual_rows_raise_nothing(clock: Clock, records: Records) -> None:
+    """Before the first row and after a hundred minutes of them."""
+    sentry = new(records)
+    for rows in (0, 100 * ROWS):
+        look(sentry)
+        alarms = told(sentry)
+        assert [False, False] == [alarm["raised"] for alarm in alarms.values()]
+        assert {100.0} == {alarm["threshold"] for alarm in alarms.values()}
+        assert (rows, rows // 2) == (alarms["drift"]["rows"], alarms["validity"]["rows"])
+        pass_minutes(records, clock, 100)
+        clock.now += LATE_SECONDS
+
+
+def test_a_minute_is_looked_at_once_it_is_over(clock: Clock, records: Records) -> None:
+    """And ten seconds later, when nothing is committed to it any more; and then only once."""
+    sentry = new(records)
+    records.add(minute(NOON), NOON)
+    clock.now = NOON + 60 + LATE_SECONDS - 1
+    look(sentry)
+    assert 0 == told(sentry)["drift"]["rows"]
+    clock.now += 1
+    for _ in range(3):
+        look(sentry)
+        assert ROWS == told(sentry)["drift"]["rows"]
+    clock.now += 10_000
+    look(sentry)
+    assert ROWS == told(sentry)["drift"]["rows"]
+
+
+def test_drift_raises_its_alarm_which_stays(clock: Clock, records: Records) -> None:
+    """Told are the minute and the feature; usual rows after it and a restart change nothing."""
+    pass_minutes(records, clock, 5)
+    sentry = new(records)
+    began = int(clock.now)
+    pass_minutes(records, clock, 10, shift=4.0)
+    clock.now += LATE_SECONDS
+    look(sentry)
+    drift, validity = told(sentry).values()
+    assert (True, False) == (drift["raised"], validity["raised"])
+    assert "weight" == drift["largest_feature"]
+    assert drift["largest"] >= 100 > validity["largest"]
+    assert moment(began) <= drift["raised_at"] <= moment(began + 600)
+    pass_minutes(records, clock, 10)
+    for other in (sentry, new(records)):
+        look(other)
+        again = told(other)["drift"]
+        assert (True, drift["raised_at"]) == (again["raised"], again["raised_at"])
+        assert again["largest"] >= drift["largest"]
+
+
+def test_broken_promises_raise_the_other_alarm(clock: Clock, records: Records) -> None:
+    """Outcomes that are mostly wrong, of rows that are as usual."""
+    pass_minutes(records, clock, 5, wrong=True)
+    clock.now += LATE_SECONDS
+    sentry = new(records)
+    look(sentry)
+    assert {"drift": False, "validity": True} == {
+        name: alarm["raised"] for name, alarm in told(sentry).items()
+    }
+    assert told(sentry)["validity"]["largest_feature"] is None
+
+
+def test_a_restart_goes_on_from_the_mark(clock: Clock, records: Records) -> None:
+    """A new sentry every few minutes comes to what one that lived on does, digit by digit."""
+    other = Records()
+    one = new(other)
+    for at in range(12):
+        for place in (records, other):
+            place.add(minute(at, at / 20), clock.now)
+        clock.now += 60 + LATE_SECONDS
+        look(new(records), one)
+    last = new(records)
+    assert 0 == told(last)["drift"]["rows"]
+    look(last)
+    assert 12 * ROWS == told(last)["drift"]["rows"]
+    assert one.alarms() == last.alarms()
+
+
+def test_two_sentries_on_the_same_records_agree(clock: Clock, records: Records) -> None:
+    """They look at random moments, also both at once: no minute counts twice, none is lost."""
+    random = np.random.default_rng(7)
+    alone = Records()
+    single, pair = new(alone), [new(records), new(records)]
+
+    async def several() -> None:
+        for _ in range(60):
+            tallies = minute(int(clock.now), 0.3)
+            records.add(tallies, clock.now)
+            alone.add(tallies, clock.now)
+            clock.now += int(random.integers(20, 200))
+            chosen = [sentry for sentry in pair if random.random() < 0.6]
+            await asyncio.gather(*(sentry.look() for sentry in chosen))
+        clock.now += 200
+        await asyncio.gather(single.look(), *(sentry.look() for sentry in pair))
+        await asyncio.gather(*(sentry.look() for sentry in pair))
+
+    asyncio.run(several())
+    assert 60 * ROWS == told(single)["drift"]["rows"]
+    assert single.alarms() == pair[0].alarms() == pair[1].alarms()
+
+
+def test_what_could_not_be_read_or_written_is_looked_at_later(
+    clock: Clock, records: Records
+) -> None:
+    """A failure moves nothing on."""
+    records.add(minute(NOON), NOON)
+    clock.now += 100
+    sentry = new(records)
+    records.fails = True
+    with pytest.raises((Unreadable, Unrecorded)):
+        look(sentry)
+    assert 0 == told(sentry)["drift"]["rows"]
+    records.fails = False
+    look(sentry)
+    assert ROWS == told(sentry)["drift"]["rows"]
+    other = new(records)
+    look(other)
+    assert ROWS == told(other)["drift"]["rows"]

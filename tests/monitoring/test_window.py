@@ -1,0 +1,129 @@
+"""Windows of time: their steps, and what of them is read again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.events import Rollup, summed
+from app.monitoring.window import (
+    LATE_SECONDS,
+    MOST_STRETCHES,
+    STEPS,
+    WINDOWS,
+    Steps,
+    Window,
+    fitting,
+)
+from tests.monitoring.toy import NOON
+
+EVERY = [(length, step) for length in WINDOWS for step in (None, *STEPS)]
+HOUR = Window("1h", "1m")
+
+
+@pytest.mark.parametrize(("length", "step"), EVERY)
+@pytest.mark.parametrize("now", [NOON - 1, NOON, NOON + 1, NOON + 61 * 61])
+def test_every_window_has_steps_that_fit(length: str, step: str | None, now: int) -> None:
+    """They divide it, the last one holds the present, and no more are read than is allowed."""
+    window = fitting(length, step)
+    seconds, long = WINDOWS[length].seconds, STEPS[window.step]
+    start, end = window.bounds(now)
+    assert (0, 0) == (seconds % long, end % long)
+    assert seconds == end - start
+    assert end - long <= now < end
+    assert 1 <= seconds // long <= MOST_STRETCHES
+    assert seconds // window.span <= MOST_STRETCHES
+    assert 0 == long % window.span
+
+
+@pytest.mark.parametrize(
+    ("length", "step", "expected"),
+    [
+        ("1h", None, "1m"),
+        ("30d", None, "1d"),
+        ("1d", "1m", "1m"),
+        ("7d", "1m", "1h"),
+        ("30d", "10m", "1h"),
+        ("1h", "1d", "1h"),
+        ("6h", "1h", "1h"),
+        ("6h", "1d", "1h"),
+        ("1d", "1d", "1d"),
+    ],
+)
+def test_a_step_that_does_not_fit_is_the_nearest(
+    length: str, step: str | None, expected: str
+) -> None:
+    assert expected == fitting(length, step).step
+
+
+class Book:
+    """Counts by minute as they come, and steps that are read from it."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.steps = Steps(window)
+        self.minutes: dict[int, int] = {}
+        self.since = 0
+
+    def write(self, at: int) -> None:
+        self.minutes[at // 60 * 60] = self.minutes.get(at // 60 * 60, 0) + 1
+
+    def read(self, now: int) -> None:
+        start, end = self.window.bounds(now)
+        self.since = self.steps.since(start, now)
+        self.steps.take(list(self._from(self.since, end)), (start, end), now)
+
+    def whole(self, now: int) -> dict[int, dict[str, int]]:
+        """All steps, read anew."""
+        step, (start, end) = STEPS[self.window.step], self.window.bounds(now)
+        return {
+            at: summed(one.counts for one in self._from(at, at + step))
+            for at in range(start, end, step)
+        }
+
+    def _from(self, start: int, end: int) -> list[Rollup]:
+        found = sorted((at, count) for at, count in self.minutes.items() if start <= at < end)
+        return [Rollup(at, {"rows": count}) for at, count in found]
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.one_of(st.integers(0, 90), st.sampled_from([-3_600, -70, -1, 600, 3_590, 9_000])),
+        st.booleans(),
+        st.integers(0, LATE_SECONDS - 1),
+    ),
+    max_size=40,
+)
+
+
+@given(MOVES, st.sampled_from([HOUR, Window("1h", "10m"), Window("6h", "10m")]))
+def test_what_is_not_read_again_has_not_changed(
+    moves: list[tuple[int, bool, int]], window: Window
+) -> None:
+    """Idle for hours, read twice a second, a late commit, a clock set back: all steps are right.
+
+    What a clock that was set back adds to old minutes is found if somebody looks meanwhile.
+    """
+    book, now = Book(window), NOON
+    for more, reads, late in moves:
+        now += more
+        book.write(now - late)
+        if reads or more < 0:
+            book.read(now)
+            assert book.whole(now) == dict(book.steps)
+    book.read(now)
+    assert book.whole(now) == dict(book.steps)
+    assert list(book.whole(now)) == [at for at, _ in book.steps]
+
+
+def test_only_what_may_have_changed_is_read_again() -> None:
+    """The present minute, and for ten seconds the one before it."""
+    book = Book(HOUR)
+    book.read(NOON + 5)
+    assert NOON + 60 - 3_600 == book.since
+    book.read(NOON + 30)
+    assert (NOON - 60, {NOON - 60, NOON}) == (book.since, book.steps.fresh)
+    book.read(NOON + 31)
+    assert (NOON, {NOON}) == (book.since, book.steps.fresh)
+    book.read(NOON + 65)
+    book.read(NOON + 66)
+    assert {NOON, NOON + 60} == book.steps.fresh

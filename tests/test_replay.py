@@ -1,0 +1,93 @@
+"""Recorded predictions computed again by real services: of another version, on other arithmetic."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from app.api.rows import example
+from app.main import create_app
+from app.network.catalog import find
+from app.network.inspection.archive import inspect
+from app.settings import Settings
+from tests.service import ROOT, Service, children, is_alive, serving
+
+MODELS = ROOT / "models"
+LOAN = example(inspect(find(MODELS, "loan-grade", 4)).manifest.signature)
+QUERIES = ("", "/mc", "/mc?passes=4000&seed=3", "/mc?passes=auto&target=0.05")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def recorded(state: Path) -> list[str]:
+    """Predictions of version 4."""
+    settings = Settings(models=MODELS, version=4, state=state)
+    with TestClient(create_app(settings)) as client:
+        bodies = [client.post(f"/predict{query}", json=LOAN).json() for query in QUERIES]
+        rows = [LOAN | {"loan_amount": 1_000 + at, "debt_to_income": None} for at in range(20)]
+        bodies += client.post("/predict/mc", json={"instances": rows}).json()["predictions"]
+    return [body["id"] for body in bodies]
+
+
+@contextmanager
+def served(bundle: str, state: Path, **changes: str) -> Iterator[Service]:
+    """A service on the same records."""
+    with serving(bundle, changes={"DUBITO_STATE": str(state), **changes}) as service:
+        yield service
+
+
+def replayed(service: Service, identifiers: list[str]) -> list[Any]:
+    """What comes of several that are computed again at once."""
+    with httpx.Client(base_url=service.url, timeout=60) as client, ThreadPoolExecutor(8) as pool:
+        addresses = [f"/predictions/{identifier}/replay" for identifier in identifiers]
+        answers = list(pool.map(client.post, addresses))
+    assert {200} == {answer.status_code for answer in answers}
+    return [answer.json() for answer in answers]
+
+
+def test_the_bundle_that_has_answered_computes_again(state: Path, recorded: list[str]) -> None:
+    """To the last bit, in a second engine's process, which ends with the service.
+
+    The service's own predictions are computed by its own engine meanwhile.
+    """
+    with served("loan-grade/1", state) as service:
+        own = httpx.post(f"{service.url}/predict/mc", json=LOAN).json()["id"]
+        (engine,) = children(service.process.pid)
+        told = replayed(service, [*recorded, own, *recorded])
+        assert [True] * len(told) == [one["identical"] for one in told]
+        assert [[]] * len(told) == [one["reasons"] for one in told]
+        processes = children(service.process.pid)
+        assert (2, True) == (len(processes), engine in processes)
+        assert 0 == service.stop()
+        assert [] == [process for process in processes if is_alive(process)]
+        assert "Traceback" not in service.written()
+
+
+def test_other_arithmetic_is_told_and_how_far_apart_it_is(state: Path, recorded: list[str]) -> None:
+    """A flag that changes it: the facts that differ, before and now, and the largest difference."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", ())
+    flags = {"NPY_DISABLE_CPU_FEATURES": " ".join(found), "TF_ENABLE_ONEDNN_OPTS": "1"}
+    with served("loan-grade/4", state, **flags) as service:
+        fingerprint = httpx.get(f"{service.url}/model").json()["environment"]["fingerprint"]
+        shown = httpx.get(f"{service.url}/predictions/{recorded[0]}").json()
+        assert fingerprint != shown["environment"]
+        told = replayed(service, recorded)
+    now = " ".join(f"{name}={text}" for name, text in flags.items())
+    for one in told:
+        first, *facts = one["reasons"]
+        assert "the numerical environment is another one" == first
+        assert f"flags was TF_ENABLE_ONEDNN_OPTS=0 and is {now}" in facts
+        assert bool(found) == any(fact.startswith("instructions was") for fact in facts)
+        assert one["identical"] == (one["differing"] == []) == (one["largest_difference"] == 0)
+        assert one["largest_difference"] < 1e-6
+    assert bool(found) == any(one["largest_difference"] for one in told)
