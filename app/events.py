@@ -4,7 +4,7 @@ An event never changes. What is personal in it stands apart, so that it can be e
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -72,6 +72,7 @@ class Referral:
     """Its predictive entropy, nats."""
     body: bytes
     """JSON: what a list of those that wait shows of it."""
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,24 @@ class Entry:
     """What is personal of all events before this time is erased."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry that who writes it makes first: what that takes, others need not wait for."""
+
+    rows: int
+    """Events that it will hold."""
+    is_urgent: bool
+    """Whether somebody waits for it in any case."""
+    make: Callable[[], Entry]
+
+
 def summed(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Counts of several together."""
     whole: dict[str, int] = {}
     for part in parts:
+        if not whole:
+            whole.update(part)
+            continue
         for name, count in part.items():
             whole[name] = whole.get(name, 0) + count
     return whole

@@ -47,8 +47,9 @@ def remembering(settings: Settings) -> Iterator[Memory | None]:
 
     url = database.url_of(settings.records_url, settings.state)
     secret = settings.records_key_file or settings.state / key.FILE
-    with store.remembering(url, secret, new_id()) as kept:
-        yield Memory(kept.writer, kept.reader, kept.forget, settings.records == "durable")
+    waits = settings.records == "durable"
+    with store.remembering(url, secret, new_id(), waits=waits) as kept:
+        yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 
 def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAPI:

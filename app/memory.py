@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.events import Entry, Event, Mark, Order, Referral, Reply, Rollup
+from app.events import Draft, Entry, Event, Mark, Order, Referral, Reply, Rollup
 
 
 class Writer(Protocol):
@@ -23,7 +23,7 @@ class Writer(Protocol):
     def failures(self) -> int:
         """Groups of entries that could not be written."""
 
-    def put(self, entry: Entry) -> "Future[bool]":
+    def put(self, entry: Entry | Draft) -> "Future[bool]":
         """Queue an entry; whether it was added, False where another has answered to its key."""
 
 

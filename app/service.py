@@ -175,5 +175,5 @@ async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
             log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - alarms must not end in silence
             # Its text could hold figures.
-            log.error("alarms or erasure failed: %s", type(error).__name__)  # noqa: TRY400
+            log.error("the alarms or the erasure failed: %s", type(error).__name__)  # noqa: TRY400
         await asyncio.sleep(seconds)

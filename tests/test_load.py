@@ -15,9 +15,9 @@ import uvicorn
 
 from app.api.rows import example
 from app.main import create_app
-from app.opening import Opened, in_this_process
 from app.network.bundle import Bundle, load
 from app.network.catalog import find
+from app.opening import Opened, in_this_process
 from app.serving.compute import Compute
 from app.serving.jobs import Job, work_of
 from app.settings import Settings

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -12,7 +13,7 @@ from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
 from app.errors import Conflict, Fault, InvalidInput, Unrecorded
-from app.events import Entry, Event, Referral, Reply, Tally, now
+from app.events import Draft, Entry, Event, Referral, Reply, Tally, now
 from app.memory import Memory
 from app.monitoring.observation import Observer
 from app.values import Floats, Signature
@@ -84,6 +85,17 @@ class Key:
         return cls(text, hashlib.sha256(asked).digest())
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """Answers to some rows of a request."""
+
+    time: int
+    answers: Sequence[Mapping[str, Any]]
+    rows: Floats
+    asked: Mapping[str, Any]
+    is_drawn: bool
+
+
 class Record:
     """What is to be remembered of one request."""
 
@@ -91,9 +103,7 @@ class Record:
         self._recorder = recorder
         self._reference = reference
         self._key = key
-        self._events: list[Event] = []
-        self._referrals: list[Referral] = []
-        self._tallies: list[Tally] = []
+        self._answered: list[_Answered] = []
 
     async def earlier(self) -> Response | None:
         """The first answer to the request's key, if it has one and there was one.
@@ -122,23 +132,8 @@ class Record:
             asked: how they were asked for.
             is_drawn: whether the first row's seed was drawn for it alone.
         """
-        if self._recorder.memory is None:
-            return
-        time = now()
-        for answer, row in zip(answers, rows.tolist(), strict=True):
-            self._events.append(
-                Event(
-                    "prediction",
-                    answer["id"],
-                    time,
-                    to_json(self._body(answer, asked)),
-                    to_json(self._personal(row), inf_nan_mode="null"),
-                    self._reference,
-                )
-            )
-            if (answer.get("decision") or {}).get("action") == "refer":
-                self._referrals.append(_referral(answer, time))
-        self._tallies.append(self._recorder.observer.answered(answers, rows, is_drawn=is_drawn))
+        if self._recorder.memory is not None:
+            self._answered.append(_Answered(now(), answers, rows, asked, is_drawn))
 
     async def keep(self, parts: Sequence[bytes]) -> Sequence[bytes]:
         """Remember what was added; returns the parts of the body that may now be answered.
@@ -150,7 +145,8 @@ class Record:
         memory = self._recorder.memory
         if memory is None:
             return parts
-        written = memory.writer.put(self._entry(parts))
+        rows = sum(len(part.answers) for part in self._answered)
+        written = memory.writer.put(Draft(rows, self._key is not None, partial(self._entry, parts)))
         if self._key is None and not memory.waits:
             written.add_done_callback(_looked_at)
         elif not await written and self._key is not None:
@@ -162,19 +158,40 @@ class Record:
         return parts
 
     def _entry(self, parts: Sequence[bytes]) -> Entry:
+        """What is remembered; made by who writes it, while the event loop looks after others."""
+        answered, observer = self._answered, self._recorder.observer
+        tallies = [
+            observer.answered(part.answers, part.rows, is_drawn=part.is_drawn) for part in answered
+        ]
         return Entry(
-            tuple(self._events),
+            tuple(event for part in answered for event in self._events(part)),
             self._own_reply(parts),
-            Tally.joined(self._tallies),
-            tuple(self._referrals),
+            Tally.joined(tallies),
+            tuple(
+                _referral(answer, part.time)
+                for part in answered
+                for answer in part.answers
+                if (answer.get("decision") or {}).get("action") == "refer"
+            ),
         )
+
+    def _events(self, part: "_Answered") -> Iterator[Event]:
+        for answer, row in zip(part.answers, part.rows.tolist(), strict=True):
+            yield Event(
+                "prediction",
+                answer["id"],
+                part.time,
+                to_json(self._body(answer, part.asked)),
+                to_json(self._personal(row), inf_nan_mode="null"),
+                self._reference,
+            )
 
     def _own_reply(self, parts: Sequence[bytes]) -> Reply | None:
         if self._key is None:
             return None
-        first = self._events[0]
-        content = b"".join(parts)
-        return Reply(self._key.text, self._key.request, first.prediction, first.time, content)
+        first = self._answered[0]
+        identifier, content = first.answers[0]["id"], b"".join(parts)
+        return Reply(self._key.text, self._key.request, identifier, first.time, content)
 
     async def _reply(self, key: Key) -> bytes | None:
         assert self._recorder.memory is not None  # noqa: S101 - there is no key without a memory

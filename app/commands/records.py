@@ -78,10 +78,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _verify(arguments: argparse.Namespace, settings: Settings, engine: "Engine") -> int:
     from app.records import checkpoint
+    from app.records.database import snapshot
     from app.records.verification import verify
 
     before = {} if arguments.checkpoint is None else checkpoint.read(arguments.checkpoint)
-    with engine.connect() as connection:
+    with snapshot(engine) as connection:
         verdict = verify(connection, _secret(settings), before)
     for fault in verdict.faults:
         print(fault, file=sys.stderr)
@@ -107,9 +108,10 @@ def _erase(arguments: argparse.Namespace, settings: Settings, engine: "Engine") 
 
 
 def _export(arguments: argparse.Namespace, _: Settings, engine: "Engine") -> int:
+    from app.records.database import snapshot
     from app.records.export import write
 
-    with engine.connect() as connection:
+    with snapshot(engine) as connection:
         count = write(connection, arguments.out)
     print(f"{count:,} predictions in {arguments.out}")
     return 0

@@ -4,16 +4,16 @@ All of it is whole numbers that are added up, so that any number of processes te
 Sums of probabilities are in millionths.
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from app.events import Tally
-from app.monitoring.scale import place
+from app.monitoring.scale import EDGES, place
 from app.monitoring.subject import Subject
-from app.uncertainty.bins import MUTUAL_INFORMATION, Bins
+from app.uncertainty.bins import MUTUAL_INFORMATION
 from app.uncertainty.conformal import TOLERANCE, threshold
 from app.values import Calibration, Floats
 
@@ -24,6 +24,8 @@ CONFIDENCE_EDGES = tuple(at / CONFIDENCE_BINS for at in range(1, CONFIDENCE_BINS
 """Between the bins; each takes its upper end in."""
 COVERAGE = 0.99
 """Of the raw sets whose misses are watched."""
+ENTROPY = tuple(f"entropy.{at}" for at in range(len(EDGES) + 1))
+INFORMATION = tuple(f"information.{at}" for at in range(len(EDGES) + 1))
 Pair = tuple[str, int]
 """Name of a count, and what is added to it."""
 
@@ -35,9 +37,11 @@ class Observer:
         """Take the bundle, which says what rows were like that it was made for."""
         self._digest = subject.identity.digest
         places = {
-            name: _Stream(at, bins) for at, (name, bins) in enumerate(subject.streams.items())
+            name: (bins.edges, [f"stream.{at}.{place}" for place in range(bins.size)])
+            for at, (name, bins) in enumerate(subject.streams.items())
         }
         self._features = [places[name] for name in subject.signature.names]
+        """Edges of the bins, and the names of their counts."""
         self._information = places.get(MUTUAL_INFORMATION)
         calibration = subject.calibration
         self._passes = 0 if calibration is None else calibration.passes
@@ -54,14 +58,18 @@ class Observer:
             is_drawn: whether the first row's seed was drawn for it: other rows of its request have
                 the same one, and seeds that clients choose may be those of other requests.
         """
-        counts: dict[str, int] = {}
+        names, counts = list[str](), dict[str, int]()
         for answer, row in zip(answers, rows.tolist(), strict=True):
-            for name, more in self._of_answer(answer, row):
-                counts[name] = counts.get(name, 0) + more
+            self._name(names, answer, row)
+            if "mean" in answer:
+                for name, more in _sums(answer):
+                    counts[name] = counts.get(name, 0) + more
         # Only as it was computed for the calibration rows is it comparable with theirs.
         if is_drawn and self._information and answers[0]["passes"] == self._passes:
-            doubt = answers[0]["uncertainty"]
-            counts[self._information.name_of(doubt[MUTUAL_INFORMATION])] = 1
+            edges, of = self._information
+            names.append(of[bisect_right(edges, answers[0]["uncertainty"][MUTUAL_INFORMATION])])
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
         return Tally(self._digest, counts)
 
     def came_out(self, body: Mapping[str, Any], grade: str) -> Tally:
@@ -69,32 +77,27 @@ class Observer:
         counts = dict(self._of_outcome(body["answer"], body.get("asked"), grade, body["model"]))
         return Tally(body["model"]["digest"], counts)
 
-    def _of_answer(self, answer: Mapping[str, Any], row: Sequence[float]) -> Iterator[Pair]:
-        yield "rows", 1
-        yield "grade." + answer["grade"], 1
-        for warning in answer["warnings"]:
-            yield "warning." + warning["kind"], 1
-        for stream, value in zip(self._features, row, strict=True):
-            yield stream.name_of(value), 1
-        if "mean" in answer:
-            yield from self._of_doubt(answer)
-
-    def _of_doubt(self, answer: Mapping[str, Any]) -> Iterator[Pair]:
-        doubt, decision = answer["uncertainty"], answer["decision"]
-        information, expected = doubt[MUTUAL_INFORMATION], answer["mean"][answer["grade"]]
-        yield "passes", answer["passes"]
-        yield f"entropy.{place(doubt['predictive_entropy'])}", 1
-        yield f"information.{place(information)}", 1
-        yield "expected.rows", 1
-        yield "expected.right", round(MILLION * expected)
-        if decision is None:
+    def _name(self, names: list[str], answer: Mapping[str, Any], row: Sequence[float]) -> None:
+        """Name what an answer counts one of; every answer waits for it."""
+        names += ("rows", "grade." + answer["grade"])
+        names += ["warning." + warning["kind"] for warning in answer["warnings"]]
+        # What is missing is no number, and the last bin.
+        names += [
+            of[bisect_right(edges, value) if value == value else -1]
+            for (edges, of), value in zip(self._features, row, strict=True)
+        ]
+        if "mean" not in answer:
             return
-        yield "action." + decision["action"], 1
-        yield f"set.{len(answer['prediction_set']['grades'])}", 1
-        for reason in decision["reasons"]:
-            yield "reason." + reason, 1
-        if decision["action"] == "automate":
-            yield "expected.automated_wrong", round(MILLION * (1 - expected))
+        doubt, decision = answer["uncertainty"], answer["decision"]
+        names += (
+            "expected.rows",
+            ENTROPY[place(doubt["predictive_entropy"])],
+            INFORMATION[place(doubt[MUTUAL_INFORMATION])],
+        )
+        if decision is not None:
+            size = len(answer["prediction_set"]["grades"])
+            names += ("action." + decision["action"], f"set.{size}")
+            names += ["reason." + reason for reason in decision["reasons"]]
 
     def _of_outcome(
         self,
@@ -127,16 +130,13 @@ class Observer:
             yield "raw.missed", int(score - self._most_score > TOLERANCE)
 
 
-class _Stream:
-    """The names of a stream's bins."""
-
-    def __init__(self, at: int, bins: Bins) -> None:
-        self._index: Callable[[float], int] = bins.index
-        self._names = [f"stream.{at}.{place}" for place in range(bins.size)]
-
-    def name_of(self, value: float) -> str:
-        """The count of a value's bin."""
-        return self._names[self._index(value)]
+def _sums(answer: Mapping[str, Any]) -> Iterator[Pair]:
+    """What an answer adds that is not counted one by one."""
+    yield "passes", answer["passes"]
+    expected = answer["mean"][answer["grade"]]
+    yield "expected.right", round(MILLION * expected)
+    if answer["decision"] is not None and answer["decision"]["action"] == "automate":
+        yield "expected.automated_wrong", round(MILLION * (1 - expected))
 
 
 def _raw_threshold(calibration: Calibration) -> float | None:

@@ -77,5 +77,5 @@ def digest_of(salt: bytes, personal: bytes) -> bytes:
 
 def _mac(key: bytes, *parts: bytes) -> bytes:
     """HMAC of parts, each with its length before it, so that none can run into the next."""
-    message = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    message = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
     return hmac.digest(key, message, "sha256")

@@ -1,4 +1,7 @@
-"""The database: opened, migrated, and for SQLite held by one process alone."""
+"""The database: opened, migrated, and for SQLite held by one process alone.
+
+PostgreSQL is shared by processes that start, write and end as they like; SQLite is a file of ours.
+"""
 
 import fcntl
 import sqlite3
@@ -11,8 +14,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from app.errors import RecordsError
@@ -21,7 +24,12 @@ MIGRATIONS = "app.records:migrations"
 FILE = "records.db"
 LOCK = "records.lock"
 BUSY_SECONDS = 5.0
-"""For which a reader of SQLite waits for a writer."""
+"""For which a reader of SQLite waits for a writer, and a writer of PostgreSQL for another one."""
+SILENCE_SECONDS = 10
+"""After which a server of PostgreSQL that does not answer is given up."""
+DRIVER = "postgresql+psycopg"
+MIGRATING = 0x64756269746F
+"""The number of the lock under which one process at a time migrates a PostgreSQL database."""
 
 
 def url_of(url: str | None, state: Path) -> str:
@@ -39,6 +47,16 @@ def is_sqlite(url: str) -> bool:
         return make_url(url).get_backend_name() == "sqlite"
     except ArgumentError as error:
         raise RecordsError("DUBITO_RECORDS_URL is not the URL of a database") from error
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees the records as they are now, whatever is written meanwhile."""
+    with engine.connect() as connection:
+        # SQLite's transactions do so anyway.
+        if connection.dialect.name != "sqlite":
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
 
 
 @contextmanager
@@ -84,27 +102,48 @@ def _locked(folder: Path) -> IO[str]:
     return file
 
 
-def _engine(url: str) -> Engine:
+def _engine(words: str) -> Engine:
+    is_file, url = is_sqlite(words), make_url(words)
+    if url.drivername == "postgresql":
+        url = url.set(drivername=DRIVER)
     try:
-        engine = create_engine(url, connect_args=_arguments(url))
+        engine = create_engine(url, connect_args=_arguments(url), pool_pre_ping=not is_file)
     except (ArgumentError, ModuleNotFoundError) as error:
         raise RecordsError(f"the records' database has no driver here: {error}") from error
-    if is_sqlite(url):
-        event.listen(engine, "connect", _prepare)
+    if is_file:
+        event.listen(engine, "connect", _prepare_file)
         event.listen(engine, "begin", _begin)
+    elif url.drivername == DRIVER:
+        event.listen(engine, "connect", _prepare_session)
     return engine
 
 
-def _arguments(url: str) -> dict[str, Any]:
-    return {"timeout": BUSY_SECONDS, "check_same_thread": False} if is_sqlite(url) else {}
+def _arguments(url: URL) -> dict[str, Any]:
+    """What the driver is told, but for what the URL itself says."""
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    if url.drivername != DRIVER:
+        return {}
+    told = {"connect_timeout": SILENCE_SECONDS, "tcp_user_timeout": SILENCE_SECONDS * 1_000}
+    return {name: value for name, value in told.items() if name not in url.query}
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_file(connection: sqlite3.Connection, _record: object) -> None:
     """What is committed is on the disk, what is erased is not, and readers do not wait."""
     # The driver's own transactions would begin too late; `_begin` says when.
     connection.isolation_level = None
     for words in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
         connection.execute(f"PRAGMA {words}")
+
+
+def _prepare_session(connection: Any, _record: object) -> None:
+    """What is committed is on the disk, and who holds a key for long is not waited for."""
+    connection.execute(f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'")
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) "
+        "WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.commit()
 
 
 def _begin(connection: Connection) -> None:
@@ -117,6 +156,9 @@ def _migrate(connection: Connection) -> None:
     Raises:
         RecordsError: a newer Dubito made them.
     """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATING})
     config = Config()
     config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection

@@ -1,22 +1,38 @@
 """The ledger: adds events to this process' chain, a transaction for each group."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, TypeGuard
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
-from app.events import MICROSECONDS, Claim, Entry, Event, Mark, now
+from app.events import MICROSECONDS, Entry, Event, now
 from app.records.chain import Head, Seal, genesis, sealed
+from app.records.contest import settled
+from app.records.queue import refer
 from app.records.rollups import Rollups
-from app.records.tables import chains, claims, events, marks, referrals, replies
+from app.records.statement import Addition, Statement
+from app.records.tables import chains, events, replies
 
 REPLY_SECONDS = 86_400
 """For how long a reply is kept."""
 NOTHING = {"personal": None, "salt": None, "reference": None}
 """What is left of a personal part."""
+MOVE = (
+    update(chains)
+    .where(chains.c.chain == bindparam("own"))
+    .values(sequence=bindparam("come_to"), link=bindparam("last"))
+)
 
 
 class Ledger:
@@ -27,55 +43,74 @@ class Ledger:
         # Always the same connection: several that write can damage a SQLite database.
         self._connection = engine.connect()
         self._key = key
-        self._rollups = Rollups(chain)
+        self._rollups = Rollups(engine.dialect, chain)
+        self._add = Addition(engine.dialect, events)
+        self._move = Statement(engine.dialect, MOVE)
         with self._connection.begin():
             self._head = _begun(self._connection, key, chain)
+        self._is_sure = True
+        """Whether the chain is known to have come to the head, and the rollups to their counts."""
 
     def write(self, entries: Sequence[Entry]) -> list[bool]:
         """Add what entries hold, in order: all of it or, where this raises, nothing.
+
+        Where the connection is lost while it commits, nobody knows which of both it was.
 
         Returns:
             For each entry whether it was added: one is not whose reply has another's key, which
             claims what is claimed already, or whose mark is behind.
 
         Raises:
-            SQLAlchemyError: the database did not take it.
+            Exception: SQLAlchemy's or the driver's; the database did not take it.
         """
-        connection = self._connection
-        with connection.begin():
+        with self._transaction() as connection:
             if any(entry.reply is not None for entry in entries):
                 _forget(connection)
-            added = [_is_free(connection, entry) for entry in entries]
+            added = settled(connection, entries)
             taken = [entry for entry, is_added in zip(entries, added, strict=True) if is_added]
-            head = self._appended(connection, [one for entry in taken for one in entry.events])
+            self._append(connection, [one for entry in taken for one in entry.events])
             tallies = [entry.tally for entry in taken if entry.tally is not None]
-            counts = self._rollups.add(connection, tallies, now())
-            _refer(connection, taken)
+            self._rollups.add(connection, tallies, now())
+            refer(connection, taken)
             for entry in taken:
                 if entry.forget is not None:
                     _erase(connection, events.c.time < entry.forget)
-        self._head = head
-        self._rollups.keep(counts)
         return added
 
     def erase(self, what: dict[str, Any], where: ColumnElement[bool]) -> None:
-        """Erase what is personal of some events, and say so in an event."""
-        with self._connection.begin():
-            head = self._appended(self._connection, [erasure(what)])
-            _erase(self._connection, where)
-        self._head = head
+        """Erase what is personal of some events, and say so in an event.
 
-    def _appended(self, connection: Connection, more: Sequence[Event]) -> Head:
-        """Where the chain has come to with some more events."""
-        head, rows = self._head, list[dict[str, Any]]()
+        Raises:
+            Exception: SQLAlchemy's or the driver's; the database did not take it.
+        """
+        with self._transaction() as connection:
+            self._append(connection, [erasure(what)])
+            _erase(connection, where)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """A transaction on a connection that is had anew where it was lost."""
+        connection = self._connection
+        is_sure, self._is_sure = self._is_sure, False
+        with connection.begin():
+            if not is_sure:
+                self._head = _found(connection, self._head.chain)
+                self._rollups.recall(connection)
+            yield connection
+        self._is_sure = True
+
+    def _append(self, connection: Connection, more: Sequence[Event]) -> None:
+        """Go on with some more events."""
+        head, rows = self._head, list[tuple[Any, ...]]()
         for event in more:
             seal = sealed(self._key, head, event)
-            rows.append(_row(head.chain, event, seal))
             head = Head(head.chain, seal.sequence, seal.link)
+            rows.append(_row(head.chain, event, seal))
         if rows:
-            connection.execute(insert(events), rows)
-            _move(connection, head)
-        return head
+            cursor = connection.connection.cursor()
+            self._add.run(cursor, rows)
+            self._move.run(cursor, own=head.chain, come_to=head.sequence, last=head.link)
+        self._head = head
 
     def close(self) -> None:
         """End; the chain stays as it is."""
@@ -112,61 +147,28 @@ def _open_heads(connection: Connection) -> list[list[Any]]:
     return [list(head) for head in heads if head not in covered]
 
 
-def _row(chain: str, event: Event, seal: Seal) -> dict[str, Any]:
-    return {
-        "chain": chain,
-        "sequence": seal.sequence,
-        "kind": event.kind,
-        "prediction": event.prediction,
-        "time": event.time,
-        "body": event.body,
-        "personal": event.personal,
-        "salt": seal.salt,
-        "digest": seal.digest,
-        "link": seal.link,
-        "reference": event.reference,
-    }
-
-
-def _is_free(connection: Connection, entry: Entry) -> bool:
-    """Whether nothing stands against an entry; what would stand against others is added."""
+def _row(chain: str, event: Event, seal: Seal) -> tuple[Any, ...]:
+    """The row of an event, in the order of its columns."""
     return (
-        (entry.reply is None or _is_first(connection, replies, asdict(entry.reply)))
-        and (entry.claim is None or _is_first(connection, claims, asdict(entry.claim)))
-        and (entry.mark is None or _is_ahead(connection, entry.mark))
+        chain,
+        seal.sequence,
+        event.kind,
+        event.prediction,
+        event.time,
+        event.body,
+        event.personal,
+        seal.salt,
+        seal.digest,
+        seal.link,
+        event.reference,
     )
 
 
-def _is_first(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    """Whether nobody has added a row of its key yet; then it is added."""
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(table).values(row))
-    except IntegrityError:
-        return False
-    return True
-
-
-def _is_ahead(connection: Connection, mark: Mark) -> bool:
-    """Whether a mark is further on than what is known of it; then it is set."""
-    behind = (marks.c.name == mark.name) & (marks.c.position < mark.position)
-    moved = update(marks).where(behind).values(asdict(mark))
-    return bool(connection.execute(moved).rowcount) or _is_first(connection, marks, asdict(mark))
-
-
-def _refer(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Let predictions wait for a person, and those wait no longer who have been looked at."""
-    waiting = [asdict(one) | {"waits": True} for entry in entries for one in entry.referrals]
-    if waiting:
-        connection.execute(insert(referrals), waiting)
-    seen = [entry.claim.prediction for entry in entries if _is_review(entry.claim)]
-    if seen:
-        mine = referrals.c.prediction.in_(seen)
-        connection.execute(update(referrals).where(mine).values(waits=False))
-
-
-def _is_review(claim: Claim | None) -> TypeGuard[Claim]:
-    return claim is not None and claim.kind == "review"
+def _found(connection: Connection, chain: str) -> Head:
+    """Where a chain has come to; waits for a transaction that still moves it."""
+    asked = select(chains.c.sequence, chains.c.link).where(chains.c.chain == chain)
+    row = connection.execute(asked.with_for_update()).one()
+    return Head(chain, row.sequence, row.link)
 
 
 def _erase(connection: Connection, where: ColumnElement[bool]) -> None:
@@ -174,11 +176,3 @@ def _erase(connection: Connection, where: ColumnElement[bool]) -> None:
     gone = select(events.c.prediction).where(where)
     connection.execute(delete(replies).where(replies.c.prediction.in_(gone)))
     connection.execute(update(events).where(where).values(NOTHING))
-
-
-def _move(connection: Connection, head: Head) -> None:
-    connection.execute(
-        update(chains)
-        .where(chains.c.chain == head.chain)
-        .values(sequence=head.sequence, link=head.link)
-    )

@@ -1,11 +1,25 @@
 """The queue: predictions that wait for a person."""
 
-from sqlalchemy import Connection, func, select, tuple_
+from collections.abc import Sequence
 
-from app.events import Order, Referral
-from app.records.tables import referrals
+from sqlalchemy import Connection, func, insert, select, tuple_, update
+
+from app.events import Entry, Order, Referral
+from app.records.tables import referrals, row_of
 
 WAITS = referrals.c.waits.is_(True)
+
+
+def refer(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Let predictions wait, and those wait no longer who have been looked at."""
+    more = [row_of(referrals, one) for entry in entries for one in entry.referrals]
+    if more:
+        connection.execute(insert(referrals), more)
+    claims = [entry.claim for entry in entries if entry.claim is not None]
+    seen = [claim.prediction for claim in claims if claim.kind == "review"]
+    if seen:
+        mine = referrals.c.prediction.in_(seen)
+        connection.execute(update(referrals).where(mine).values(waits=False))
 
 
 def count(connection: Connection) -> int:

@@ -14,13 +14,16 @@ from app.records.ledger import Ledger
 from app.records.reader import Reader
 from app.records.writer import Writer
 
+PAUSE = 0.1
+"""Seconds for which what is to be written gathers where answers do not wait for it."""
+
 
 class Store:
     """Records that are open."""
 
-    def __init__(self, engine: Engine, ledger: Ledger) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, pause: float) -> None:
         """Begin to write."""
-        self.writer = Writer(ledger)
+        self.writer = Writer(ledger, pause)
         self.reader = Reader(engine)
 
     async def forget(self, age: int) -> None:
@@ -40,13 +43,14 @@ class Store:
 
 
 @contextmanager
-def remembering(url: str, key: Path, chain: str) -> Iterator[Store]:
+def remembering(url: str, key: Path, chain: str, *, waits: bool = True) -> Iterator[Store]:
     """A store for the length of a block, in which this process writes a chain of its own.
 
     Args:
         url: of the database, SQLAlchemy's.
         key: the file of the chain's key.
         chain: identifier of the new chain.
+        waits: whether answers wait for what is written.
 
     Raises:
         RecordsError: the database or the key cannot be used.
@@ -55,6 +59,6 @@ def remembering(url: str, key: Path, chain: str) -> Iterator[Store]:
     with (
         opened(url) as engine,
         closing(Ledger(engine, secret, chain)) as ledger,
-        closing(Store(engine, ledger)) as store,
+        closing(Store(engine, ledger, 0.0 if waits else PAUSE)) as store,
     ):
         yield store

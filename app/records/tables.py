@@ -1,5 +1,7 @@
 """The tables, as the code knows them; `migrations` makes them."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -110,3 +112,8 @@ marks = Table(
     Column("content", LargeBinary, nullable=False),
 )
 """Notes of the service to itself."""
+
+
+def row_of(table: Table, one: object) -> dict[str, Any]:
+    """The row of something that has a table's columns as attributes."""
+    return {name: getattr(one, name) for name in table.columns.keys()}  # noqa: SIM118 - no dict

@@ -144,6 +144,7 @@ def test_the_language_is_switched_and_kept(opened: Opened) -> None:
         page.reload()
         expect(page.get_by_role("heading", name="등급 묻기")).to_be_visible()
         page.get_by_role("button", name="예시 채우기").click()
+        expect(page.locator("#field-loan_amount")).not_to_have_value("")
         page.get_by_role("button", name="묻기", exact=True).click()
         expect(page.locator(".decision")).to_contain_text("사람의 확인 없이")
 

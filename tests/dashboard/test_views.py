@@ -86,8 +86,8 @@ def test_two_reviewers_are_told_of_each_other(opened: Opened, service: Service) 
         page.get_by_role("group", name="The right grade").get_by_role("radio", name="A").check()
         page.get_by_label("Your name").fill("Kim")
         page.get_by_role("button", name="Save and go on").click()
-        expect(page.locator(".notice")).to_contain_text("Somebody else has reviewed this case")
         expect(page.locator("#review-done")).to_contain_text("grade D, by Lee")
+        expect(page.locator(".notice")).to_contain_text("Somebody else has reviewed this case")
 
 
 def test_an_outcome_is_told(opened: Opened, service: Service) -> None:

@@ -36,8 +36,10 @@ function shown(found, model, on) {
   const classes = Object.keys(likelihoods(answer));
   const whole = el("div.result", { "data-case": id });
   const reload = async () => {
-    whole.replaceWith(await openCase(id, model, on));
+    const fresh = await openCase(id, model, on);
+    whole.replaceWith(fresh);
     on.changed();
+    return fresh;
   };
   whole.append(
     head(found, classes),

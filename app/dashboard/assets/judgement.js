@@ -73,8 +73,8 @@ async function told(tell, fault, conflict, reload, done) {
       return;
     }
     const notice = el("p.notice", { role: "alert" }, t(conflict));
-    fault.closest(".card").parentElement.before(notice);
-    await reload();
+    const fresh = await reload();
+    fresh.lastElementChild?.before(notice);
     return;
   }
   await done();
