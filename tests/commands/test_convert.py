@@ -1,9 +1,11 @@
 """`dubito convert`: a network trained with plain Keras becomes a bundle, or is refused by name."""
 
 import csv
+import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -537,9 +539,10 @@ def test_labelled_rows_add_sets_and_decisions(place: Path, folder: Path, tmp_pat
 
 
 def made(place: Path, out: Path, *more: str) -> Path:
-    done = command(*words(place, "shells.keras", *more, "--out", str(out), "--json"))
-    assert (0, b"") == (done.returncode, done.stderr)
-    return Path(json.loads(done.stdout)["bundle"])
+    told = io.StringIO()
+    with redirect_stdout(told):
+        assert 0 == main(words(place, "shells.keras", *more, "--out", str(out), "--json"))
+    return Path(json.loads(told.getvalue())["bundle"])
 
 
 @pytest.mark.parametrize(
