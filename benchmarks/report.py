@@ -25,6 +25,7 @@ ORDER = (
     "overload",
     "beside",
     "soak",
+    "records",
     "startup",
 )
 HEAD = """# Performance

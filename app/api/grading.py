@@ -169,9 +169,10 @@ class _Answered:
         stop = min(len(self.rows), start + ROWS_AT_A_TIME)
         answers = self.answers(range(start, stop))
         is_drawn = self.is_drawn and start == 0
-        record.add(answers, self.rows[start:stop], self.asked, is_drawn=is_drawn)
+        content = to_json(answers)
+        record.add(content, self.rows[start:stop], self.asked, is_drawn=is_drawn)
         self.count(answers)
-        return to_json(answers)[1:-1]
+        return content[1:-1]
 
 
 async def _response(answered: _Answered, record: Record, many: bool) -> Response:

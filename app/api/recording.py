@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from app.api.body import MEDIA_TYPE
 from app.errors import Conflict, Fault, InvalidInput, Unrecorded
@@ -23,6 +23,8 @@ KEY = "idempotency-key"
 ENVIRONMENT = "environment:"
 """What the names of notes of numerical environments begin with; their fingerprint follows."""
 MOST_CHARACTERS = 200
+Part = tuple[int, bytes, Floats, Mapping[str, Any], bool]
+"""Of a record: when, answers in JSON, rows, how they were asked for, whether a seed was drawn."""
 ELSEWHERE = frozenset({"id", "model", "warnings", "draws"})
 """Members of an answer that stand elsewhere in its record, or can be computed again."""
 
@@ -85,17 +87,6 @@ class Key:
         return cls(text, hashlib.sha256(asked).digest())
 
 
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """Answers to some rows of a request."""
-
-    time: int
-    answers: Sequence[Mapping[str, Any]]
-    rows: Floats
-    asked: Mapping[str, Any]
-    is_drawn: bool
-
-
 class Record:
     """What is to be remembered of one request."""
 
@@ -103,7 +94,7 @@ class Record:
         self._recorder = recorder
         self._reference = reference
         self._key = key
-        self._answered: list[_Answered] = []
+        self._parts: list[Part] = []
 
     async def earlier(self) -> Response | None:
         """The first answer to the request's key, if it has one and there was one.
@@ -117,23 +108,20 @@ class Record:
         return None if reply is None else Response(reply, media_type=MEDIA_TYPE)
 
     def add(
-        self,
-        answers: Sequence[Mapping[str, Any]],
-        rows: Floats,
-        asked: Mapping[str, Any],
-        *,
-        is_drawn: bool,
+        self, answers: bytes, rows: Floats, asked: Mapping[str, Any], *, is_drawn: bool
     ) -> None:
         """Add the answers to some rows.
 
+        What is kept until it is written is bytes: many small objects would cost all others more.
+
         Args:
-            answers: as they leave.
+            answers: a list of them in JSON, as they leave.
             rows: `(N, F)`, what they answer.
             asked: how they were asked for.
             is_drawn: whether the first row's seed was drawn for it alone.
         """
         if self._recorder.memory is not None:
-            self._answered.append(_Answered(now(), answers, rows, asked, is_drawn))
+            self._parts.append((now(), answers, rows, asked, is_drawn))
 
     async def keep(self, parts: Sequence[bytes]) -> Sequence[bytes]:
         """Remember what was added; returns the parts of the body that may now be answered.
@@ -145,8 +133,9 @@ class Record:
         memory = self._recorder.memory
         if memory is None:
             return parts
-        rows = sum(len(part.answers) for part in self._answered)
-        written = memory.writer.put(Draft(rows, self._key is not None, partial(self._entry, parts)))
+        rows = sum(len(rows) for _, _, rows, _, _ in self._parts)
+        reply = None if self._key is None else b"".join(parts)
+        written = memory.writer.put(Draft(rows, reply is not None, partial(self._entry, reply)))
         if self._key is None and not memory.waits:
             written.add_done_callback(_looked_at)
         elif not await written and self._key is not None:
@@ -157,41 +146,36 @@ class Record:
             return [reply]
         return parts
 
-    def _entry(self, parts: Sequence[bytes]) -> Entry:
+    def _entry(self, reply: bytes | None) -> Entry:
         """What is remembered; made by who writes it, while the event loop looks after others."""
-        answered, observer = self._answered, self._recorder.observer
-        tallies = [
-            observer.answered(part.answers, part.rows, is_drawn=part.is_drawn) for part in answered
-        ]
-        return Entry(
-            tuple(event for part in answered for event in self._events(part)),
-            self._own_reply(parts),
-            Tally.joined(tallies),
-            tuple(
-                _referral(answer, part.time)
-                for part in answered
-                for answer in part.answers
-                if (answer.get("decision") or {}).get("action") == "refer"
-            ),
-        )
+        events, tallies, referrals = list[Event](), list[Tally](), list[Referral]()
+        for time, content, rows, asked, is_drawn in self._parts:
+            answers = from_json(content)
+            events += self._events(answers, rows, asked, time)
+            tallies.append(self._recorder.observer.answered(answers, rows, is_drawn=is_drawn))
+            referrals += [_referral(answer, time) for answer in answers if _is_referred(answer)]
+        first = events[0]
+        own = None
+        if self._key is not None and reply is not None:
+            own = Reply(self._key.text, self._key.request, first.prediction, first.time, reply)
+        return Entry(tuple(events), own, Tally.joined(tallies), tuple(referrals))
 
-    def _events(self, part: "_Answered") -> Iterator[Event]:
-        for answer, row in zip(part.answers, part.rows.tolist(), strict=True):
+    def _events(
+        self,
+        answers: Sequence[Mapping[str, Any]],
+        rows: Floats,
+        asked: Mapping[str, Any],
+        time: int,
+    ) -> Iterator[Event]:
+        for answer, row in zip(answers, rows.tolist(), strict=True):
             yield Event(
                 "prediction",
                 answer["id"],
-                part.time,
-                to_json(self._body(answer, part.asked)),
+                time,
+                to_json(self._body(answer, asked)),
                 to_json(self._personal(row), inf_nan_mode="null"),
                 self._reference,
             )
-
-    def _own_reply(self, parts: Sequence[bytes]) -> Reply | None:
-        if self._key is None:
-            return None
-        first = self._answered[0]
-        identifier, content = first.answers[0]["id"], b"".join(parts)
-        return Reply(self._key.text, self._key.request, identifier, first.time, content)
 
     async def _reply(self, key: Key) -> bytes | None:
         assert self._recorder.memory is not None  # noqa: S101 - there is no key without a memory
@@ -217,6 +201,10 @@ class Record:
 def plain(answer: Mapping[str, Any]) -> dict[str, Any]:
     """An answer as it is recorded."""
     return {name: value for name, value in answer.items() if name not in ELSEWHERE}
+
+
+def _is_referred(answer: Mapping[str, Any]) -> bool:
+    return (answer.get("decision") or {}).get("action") == "refer"
 
 
 def _referral(answer: Mapping[str, Any], time: int) -> Referral:

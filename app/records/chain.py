@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 
 from app.events import Event
 
@@ -48,10 +49,17 @@ def genesis(key: bytes, chain: str, started: int, heads: str) -> bytes:
     return _mac(key, b"chain", chain.encode(), b"%d" % started, heads.encode())
 
 
-def sealed(key: bytes, head: Head, event: Event) -> Seal:
-    """What an event gets that follows a head."""
-    salt = None if event.personal is None else os.urandom(SALT_BYTES)
-    digest = None if salt is None else digest_of(salt, event.personal or b"")
+def salts(count: int) -> list[bytes]:
+    """Random bytes for so many events, drawn at once."""
+    drawn = os.urandom(SALT_BYTES * count)
+    return [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
+
+
+def sealed(key: bytes, head: Head, event: Event, salt: bytes) -> Seal:
+    """What an event gets that follows a head; the salt only where something is personal."""
+    if event.personal is None:
+        return Seal(head.sequence + 1, None, None, link_of(key, head, event, None))
+    digest = digest_of(salt, event.personal)
     return Seal(head.sequence + 1, salt, digest, link_of(key, head, event, digest))
 
 
@@ -77,5 +85,12 @@ def digest_of(salt: bytes, personal: bytes) -> bytes:
 
 def _mac(key: bytes, *parts: bytes) -> bytes:
     """HMAC of parts, each with its length before it, so that none can run into the next."""
-    message = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
-    return hmac.digest(key, message, "sha256")
+    # Unlike `hmac.digest` this keeps the interpreter, which the event loop would not give back.
+    found = _keyed(key).copy()
+    found.update(b"".join([len(part).to_bytes(4, "big") + part for part in parts]))
+    return found.digest()
+
+
+@lru_cache(8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")

@@ -138,7 +138,7 @@ def _prepare_file(connection: sqlite3.Connection, _record: object) -> None:
 
 def _prepare_session(connection: Any, _record: object) -> None:
     """What is committed is on the disk, and who holds a key for long is not waited for."""
-    connection.execute(f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'")
+    connection.execute(f"SET lock_timeout = {BUSY_SECONDS * 1e3:.0f}")
     connection.execute(
         "SELECT set_config('synchronous_commit', 'on', false) "
         "WHERE current_setting('synchronous_commit') = 'off'"

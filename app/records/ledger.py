@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import (
@@ -15,9 +15,10 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import InvalidRequestError
 
 from app.events import MICROSECONDS, Entry, Event, now
-from app.records.chain import Head, Seal, genesis, sealed
+from app.records.chain import Head, Seal, genesis, salts, sealed
 from app.records.contest import settled
 from app.records.queue import refer
 from app.records.rollups import Rollups
@@ -40,7 +41,8 @@ class Ledger:
 
     def __init__(self, engine: Engine, key: bytes, chain: str) -> None:
         """Begin a chain, which covers where those before it have come to."""
-        # Always the same connection: several that write can damage a SQLite database.
+        self._engine = engine
+        # One at a time: several connections that write can damage a SQLite database.
         self._connection = engine.connect()
         self._key = key
         self._rollups = Rollups(engine.dialect, chain)
@@ -89,21 +91,29 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        """A transaction on a connection that is had anew where it was lost."""
-        connection = self._connection
+        """A transaction; after one that failed all that it may have changed is looked at anew."""
         is_sure, self._is_sure = self._is_sure, False
-        with connection.begin():
+        if not is_sure:
+            self._reconnect()
+        with self._connection.begin():
             if not is_sure:
-                self._head = _found(connection, self._head.chain)
-                self._rollups.recall(connection)
-            yield connection
+                self._head = _found(self._connection, self._head.chain)
+                self._rollups.recall(self._connection)
+            yield self._connection
         self._is_sure = True
+
+    def _reconnect(self) -> None:
+        """Let go of a connection that may be lost, or in the middle of something."""
+        with suppress(InvalidRequestError):
+            self._connection.invalidate()
+        self._connection.close()
+        self._connection = self._engine.connect()
 
     def _append(self, connection: Connection, more: Sequence[Event]) -> None:
         """Go on with some more events."""
         head, rows = self._head, list[tuple[Any, ...]]()
-        for event in more:
-            seal = sealed(self._key, head, event)
+        for event, salt in zip(more, salts(len(more)), strict=True):
+            seal = sealed(self._key, head, event, salt)
             head = Head(head.chain, seal.sequence, seal.link)
             rows.append(_row(head.chain, event, seal))
         if rows:

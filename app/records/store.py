@@ -21,7 +21,7 @@ PAUSE = 0.1
 class Store:
     """Records that are open."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, pause: float) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, pause: float = 0.0) -> None:
         """Begin to write."""
         self.writer = Writer(ledger, pause)
         self.reader = Reader(engine)

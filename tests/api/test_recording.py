@@ -2,21 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, select, update
 from starlette.testclient import TestClient
 
+from app.events import MICROSECONDS, now
 from app.main import create_app
 from app.records.database import url_of
 from app.records.key import FILE, read
 from app.records.tables import events
 from app.records.verification import verify
 from app.settings import Settings
-from tests.service import ROOT
+from tests.service import ROOT, until
 
+DAY = 86_400 * MICROSECONDS
 JSON = {"Content-Type": "application/json"}
 Loan = dict[str, float | None]
 
@@ -141,3 +144,21 @@ def test_relaxed_records_are_there_after_an_orderly_end(state: Path, loan: Loan)
     with TestClient(create_app(settings)) as client:
         answers = [client.post("/predict", json=loan).json() for _ in range(20)]
     assert [answer["id"] for answer in answers] == [row.prediction for row in recorded(state)]
+
+
+def test_what_is_personal_is_forgotten_at_the_start(state: Path, loan: Loan) -> None:
+    """Where a setting says after how many days; what is younger stays."""
+    settings = Settings(models=ROOT / "models", version=1, state=state)
+    with TestClient(create_app(settings)) as client:
+        for _ in range(2):
+            client.post("/predict", json=loan)
+    # Nobody but a test sets an event's time back, and the chain tells of it.
+    engine = create_engine(url_of(None, state))
+    old = events.c.sequence == 1
+    with engine.begin() as connection:
+        connection.execute(update(events).where(old).values(time=now() - 3 * DAY))
+    with TestClient(create_app(replace(settings, retention_days=2))):
+        left = select(events.c.salt.is_not(None)).order_by(events.c.time)
+        with engine.connect() as connection:
+            until(lambda: connection.scalars(left).all()[:2] == [False, True])
+    engine.dispose()

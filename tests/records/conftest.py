@@ -1,4 +1,4 @@
-"""A database of records on the disk, and what is written to it."""
+"""Databases of records, one of either kind, and what is written to them."""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from app.events import Entry, Event
 from app.records.database import opened, url_of
 from app.records.ledger import Ledger
+from tests.postgres import MODEL, Server, serving
 
 KEY = bytes(range(32))
 CHAIN = "01a20b81-4528-7cce-8a01-000000000001"
@@ -28,9 +29,30 @@ def entries(count: int, first: int = 0) -> list[Entry]:
     return [Entry((event(number),)) for number in range(first, first + count)]
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server with a database of empty tables, after which others are made."""
+    with serving() as server:
+        server.run(f"CREATE DATABASE {MODEL}")
+        with opened(server.url(MODEL)):
+            pass
+        yield server
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def file(tmp_path: Path) -> str:
+    """The URL of a database of SQLite."""
     return url_of(None, tmp_path)
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a fresh database, of one kind and of the other."""
+    if request.param == "SQLite":
+        yield request.getfixturevalue("file")
+        return
+    with request.getfixturevalue("server").database(MODEL) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,16 +2,23 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
 
 from app.errors import RecordsError
 from app.records.database import is_sqlite, opened, url_of
+from app.records.ledger import Ledger
 from app.records.tables import metadata
+from app.records.verification import verify
+from tests.postgres import Server
+from tests.records.conftest import CHAIN, KEY, entries
 from tests.service import ROOT, environment
 
 HOLD = (
@@ -35,9 +42,9 @@ def test_a_second_start_finds_what_the_first_wrote(url: str) -> None:
         assert 1 == connection.scalar(text("SELECT count(*) FROM replies"))
 
 
-def test_what_is_committed_survives_and_what_is_erased_does_not(engine: Engine) -> None:
+def test_what_is_committed_survives_and_what_is_erased_does_not(file: str) -> None:
     """Write-ahead log, synced at each commit, erased bytes overwritten."""
-    with engine.connect() as connection:
+    with opened(file) as engine, engine.connect() as connection:
         found = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "secure_delete")
@@ -53,10 +60,10 @@ def test_a_newer_database_is_refused(url: str) -> None:
         pass
 
 
-def test_a_second_process_is_refused(url: str) -> None:
+def test_a_second_process_is_refused(file: str) -> None:
     """While one process writes no other may; afterwards it may."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, url],
+        [sys.executable, "-c", HOLD, file],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.PIPE,
@@ -64,12 +71,12 @@ def test_a_second_process_is_refused(url: str) -> None:
     ) as process:
         assert process.stdout is not None
         assert b"open\n" == process.stdout.readline()
-        with pytest.raises(RecordsError, match="another process writes the records"), opened(url):
+        with pytest.raises(RecordsError, match="another process writes the records"), opened(file):
             pass
-        with opened(url, alone=False):
+        with opened(file, alone=False):
             pass
         process.communicate()
-    with opened(url):
+    with opened(file):
         pass
 
 
@@ -90,13 +97,13 @@ def test_a_database_that_cannot_be_opened_is_one_sentence(url: str) -> None:
         pass
 
 
-def test_what_is_no_database_is_one_sentence(tmp_path: Path, url: str) -> None:
+def test_what_is_no_database_is_one_sentence(tmp_path: Path, file: str) -> None:
     """A file of other content is not touched."""
-    file = tmp_path / "records.db"
-    file.write_bytes(b"no database" * 1000)
-    with pytest.raises(RecordsError, match="not a database"), opened(url):
+    other = tmp_path / "records.db"
+    other.write_bytes(b"no database" * 1000)
+    with pytest.raises(RecordsError, match="not a database"), opened(file):
         pass
-    assert b"no database" * 1000 == file.read_bytes()
+    assert b"no database" * 1000 == other.read_bytes()
 
 
 def test_urls_are_told_apart() -> None:
@@ -104,3 +111,38 @@ def test_urls_are_told_apart() -> None:
     assert is_sqlite(url_of(None, Path("var")))
     assert not is_sqlite("postgresql+psycopg://localhost/dubito")
     assert "postgresql://x" == url_of("postgresql://x", Path("var"))
+
+
+def test_without_a_driver_s_name_postgresql_is_reached(server: Server) -> None:
+    """By the driver that Dubito brings."""
+    with server.database() as url, opened(url.replace("+psycopg", "")) as engine:
+        assert "psycopg" == engine.dialect.driver
+
+
+def test_what_is_committed_is_on_the_disk_of_postgresql(server: Server) -> None:
+    """Also where the database says otherwise; a stricter word of its own stands."""
+    with server.database() as url:
+        name = make_url(url).database
+        for set_to, found in (("off", "on"), ("remote_apply", "remote_apply")):
+            server.run(f"ALTER DATABASE {name} SET synchronous_commit = {set_to}")
+            with opened(url) as engine, engine.connect() as connection:
+                assert found == connection.scalar(text("SHOW synchronous_commit"))
+                assert "5s" == connection.scalar(text("SHOW lock_timeout"))
+
+
+def test_several_start_at_once(server: Server) -> None:
+    """One of them makes the tables, and all begin a chain; none is told of a fault."""
+    with server.database() as url:
+
+        def start(number: int) -> int:
+            with (
+                opened(url) as engine,
+                closing(Ledger(engine, KEY, CHAIN[:-1] + str(number))) as one,
+            ):
+                return sum(one.write(entries(5, 10 * number)))
+
+        with ThreadPoolExecutor(6) as threads:
+            assert [5] * 6 == list(threads.map(start, range(6)))
+        with opened(url) as engine, engine.connect() as connection:
+            verdict = verify(connection, KEY, {})
+    assert (30, 6, ()) == (verdict.events, len(verdict.heads), verdict.faults)

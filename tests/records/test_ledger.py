@@ -1,11 +1,26 @@
-"""The ledger: a key is answered once, for a day."""
+"""The ledger: a key is answered once, for a day; whatever fails, the chain goes on as it should."""
 
-from sqlalchemy import Engine, select
+import random
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
 
-from app.events import MICROSECONDS, Entry, Reply, now
+import pytest
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from app.events import MICROSECONDS, Claim, Entry, Mark, Reply, Tally, now
+from app.records.database import opened
 from app.records.ledger import REPLY_SECONDS, Ledger
-from app.records.tables import events, replies
-from tests.records.conftest import entries, event
+from app.records.rollups import SPANS, read
+from app.records.statement import Addition, Statement
+from app.records.tables import claims, events, marks, replies
+from app.records.verification import verify
+from tests.postgres import MODEL, Server
+from tests.records.conftest import CHAIN, KEY, entries, event
+
+DIGEST = "sha256:" + "0" * 64
+FUTURE = 10**10
 
 
 def replying(number: int, key: str, ago: float = 0.0) -> Entry:
@@ -32,3 +47,161 @@ def test_a_reply_is_kept_for_a_day(engine: Engine, ledger: Ledger) -> None:
     with engine.connect() as connection:
         found = connection.scalars(select(replies.c.content).order_by(replies.c.key)).all()
     assert [b"answer 2", b"answer 1"] == found
+
+
+def claiming(number: int, prediction: str) -> Entry:
+    """An entry that says of a prediction what can be said once."""
+    return Entry((event(number),), claim=Claim("outcome", prediction))
+
+
+def test_a_second_claim_is_not_added(engine: Engine, ledger: Ledger) -> None:
+    """Of two in one group the first one stands, and so it does in later ones."""
+    group = [claiming(0, "x"), claiming(1, "y"), claiming(2, "x"), *entries(1, 3)]
+    assert [True, True, False, True] == ledger.write(group)
+    review = Entry((event(5),), claim=Claim("review", "x"))
+    assert [False, True] == ledger.write([claiming(4, "y"), review])
+    with engine.connect() as connection:
+        assert 3 == connection.scalar(select(func.count()).select_from(claims))
+        assert 4 == connection.scalar(select(func.count()).select_from(events))
+
+
+def marking(position: int) -> Entry:
+    return Entry((), mark=Mark("watch", position, b"at %d" % position))
+
+
+def test_a_mark_only_moves_on(engine: Engine, ledger: Ledger) -> None:
+    """Whoever is behind, or has come as far, is told that it did nothing."""
+    found = [ledger.write([marking(position)]) for position in (5, 5, 4, 7)]
+    assert [[True], [False], [False], [True]] == found
+    assert [True, False, True] == ledger.write([marking(8), marking(8), marking(9)])
+    with engine.connect() as connection:
+        assert [(9, b"at 9")] == connection.execute(select(marks.c.position, marks.c.content)).all()
+
+
+def tallied(count: int, first: int) -> list[Entry]:
+    """Entries that count one row each."""
+    tally = Tally(DIGEST, {"rows": 1})
+    return [Entry(entry.events, tally=tally) for entry in entries(count, first)]
+
+
+def check(engine: Engine, count: int) -> None:
+    """So many events are there, as they were written, and the rollups say so too."""
+    with engine.connect() as connection:
+        verdict = verify(connection, KEY, {})
+        found = [read(connection, DIGEST, span, 0, FUTURE) for span in SPANS]
+    assert (count, ()) == (verdict.events, verdict.faults)
+    assert [count] * 2 == [sum(one.counts["rows"] for one in part) for part in found]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 21, 64, 65, 200])
+def test_groups_of_any_size_are_whole(engine: Engine, ledger: Ledger, size: int) -> None:
+    """However many rows go with a statement."""
+    ledger.write(tallied(size, 0))
+    ledger.write(tallied(size, size))
+    check(engine, 2 * size)
+    with engine.connect() as connection:
+        found = connection.scalars(select(events.c.prediction).order_by(events.c.sequence)).all()
+    assert [f"prediction-{at}" for at in range(2 * size)] == found
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_who_does_not_know_whether_a_group_is_there_looks(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    """A connection is lost at the commit: the chain goes on from what is there."""
+    ledger.write(tallied(3, 0))
+    commit, driver = engine.dialect.do_commit, engine.dialect.loaded_dbapi
+
+    def lost(connection: Any) -> None:
+        if is_committed:
+            commit(connection)
+        connection.dbapi_connection.close()
+        raise driver.OperationalError("lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.dialect, "do_commit", lost)
+        with pytest.raises(DBAPIError):
+            ledger.write(tallied(4, 10))
+    ledger.write(tallied(5, 20))
+    check(engine, 12 if is_committed else 8)
+
+
+@pytest.mark.parametrize("failing", [Addition, Statement])
+def test_a_group_that_fails_halfway_leaves_nothing(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failing: type
+) -> None:
+    """Neither events nor counts nor keys; the next group is added as if there had been none."""
+    ledger.write(tallied(3, 0))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failing, "run", fail)
+        for _ in range(2):
+            with pytest.raises(OSError):  # noqa: PT011 - made above
+                ledger.write([*tallied(4, 10), replying(14, "a")])
+    assert [True] * 6 == ledger.write([*tallied(5, 20), replying(25, "a")])
+    with engine.connect() as connection:
+        assert () == verify(connection, KEY, {}).faults
+        assert 1 == connection.scalar(select(func.count()).select_from(replies))
+
+
+def test_a_connection_that_was_ended_is_had_anew(server: Server) -> None:
+    """One group fails, the next is written; nobody starts the service again for that."""
+    with (
+        server.database(MODEL) as url,
+        opened(url) as engine,
+        closing(Ledger(engine, KEY, CHAIN)) as ledger,
+    ):
+        for first in (0, 10, 20):
+            ledger.write(tallied(4, first))
+            server.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test%'"
+            )
+            with pytest.raises(DBAPIError):
+                ledger.write(tallied(4, 100))
+        ledger.write(tallied(4, 30))
+        check(engine, 16)
+
+
+def test_who_names_the_same_things_at_once_does_not_hinder_others(server: Server) -> None:
+    """Keys in any order, by several processes: one answer each, and no deadlock."""
+    with server.database(MODEL) as url, opened(url) as engine:
+
+        def race(chain: int) -> list[list[bool]]:
+            order = random.Random(chain)  # noqa: S311 - no secret
+            with closing(Ledger(engine, KEY, CHAIN[:-1] + str(chain))) as ledger:
+                found = []
+                for turn in range(40):
+                    keys = order.sample(range(6), 6)
+                    group = [replying(key, f"{turn} {key}") for key in keys]
+                    added = ledger.write([*group, claiming(9, f"{turn}"), marking(turn + 1)])
+                    found.append([added[keys.index(key)] for key in range(6)] + added[6:])
+                return found
+
+        with ThreadPoolExecutor(3) as threads:
+            told = list(threads.map(race, range(3)))
+        for turn in zip(*told, strict=True):
+            assert [1] * 7 == [sum(one) for one in zip(*(part[:7] for part in turn), strict=True)]
+        with engine.connect() as connection:
+            assert () == verify(connection, KEY, {}).faults
+            assert 40 == connection.scalar(select(marks.c.position))
+
+
+def test_who_holds_a_key_for_long_is_not_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that hangs in its transaction does not hang all others."""
+    monkeypatch.setattr("app.records.database.BUSY_SECONDS", 0.2)
+    with (
+        server.database(MODEL) as url,
+        opened(url) as engine,
+        closing(Ledger(engine, KEY, CHAIN)) as ledger,
+        engine.connect() as other,
+    ):
+        held = {"key": "a", "request": b"", "time": now(), "prediction": "", "content": b""}
+        other.execute(insert(replies).values(held))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            ledger.write([replying(1, "a")])
+        assert [True] == ledger.write([replying(1, "b")])

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.engine import make_url
 
 from app.events import Entry, Event, now
 from app.records.chain import Head, sealed
+from app.records.database import opened
 from app.records.erasure import erase_reference, retention
 from app.records.ledger import Ledger
 from app.records.tables import chains, events
@@ -105,7 +107,7 @@ def forge(connection: Connection, random: random.Random) -> None:
     """One event more at the end of a chain, made with another key."""
     row = connection.execute(select(chains).where(chains.c.chain == LATER)).one()
     made = event(random.randint(100, 200))
-    seal = sealed(bytes(32), Head(LATER, row.sequence, row.link), made)
+    seal = sealed(bytes(32), Head(LATER, row.sequence, row.link), made, bytes(16))
     connection.execute(
         insert(events).values(
             chain=LATER,
@@ -204,7 +206,7 @@ def test_another_key_verifies_nothing(engine: Engine) -> None:
 
 
 def test_an_erased_reference_verifies(engine: Engine, ledger: Ledger) -> None:
-    """Features, salt and reference are gone from the file itself; the chain holds, and says so."""
+    """Features, salt and reference are gone; the chain holds, and says so."""
     ledger.write([Entry((event(at, "case 7" if at % 2 else None),)) for at in range(10)])
     ledger.write([Entry((Event("review", "prediction-3", 2_000, b"{}", b'{"note": "told"}'),))])
     assert 5 == erase_reference(engine, ledger, "case 7")
@@ -214,12 +216,19 @@ def test_an_erased_reference_verifies(engine: Engine, ledger: Ledger) -> None:
     gone = [row.personal is None and row.salt is None and row.reference is None for row in rows]
     assert [at % 2 == 1 for at in range(10)] + [True, True] == gone
     assert () == verdict(engine).faults
-    ledger.close()
-    with engine.connect() as connection:
-        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-    content = Path(engine.url.database or "").read_bytes()
+
+
+def test_what_is_erased_is_in_no_file(file: str) -> None:
+    """SQLite overwrites what it lets go of."""
+    with opened(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
+        ledger.write([Entry((event(at, "case 7"),)) for at in range(10)])
+        assert 10 == erase_reference(engine, ledger, "case 7")
+    content = b"".join(
+        one.read_bytes() for one in Path(make_url(file).database or "").parent.iterdir()
+    )
+    assert b"prediction-7" in content
     assert b"case 7" not in content
-    assert b"told" not in content
+    assert b"4711" not in content
 
 
 def test_retention_verifies(engine: Engine, ledger: Ledger) -> None:

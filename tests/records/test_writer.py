@@ -2,16 +2,18 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.errors import Unrecorded
-from app.events import Entry
+from app.events import Claim, Draft, Entry
 from app.records import writer as module
 from app.records.writer import Writer
-from tests.records.conftest import entries
+from tests.records.conftest import entries, event
 
 PATIENCE = 5
 
@@ -107,6 +109,68 @@ def test_too_much_waiting_is_refused(
         assert await writer.put(entries(1)[0])
 
     asyncio.run(run())
+
+
+def test_what_is_put_in_one_turn_of_the_loop_is_one_group(writer: Writer, book: Book) -> None:
+    """The thread is told of the first when the last is there."""
+
+    async def run() -> None:
+        await asyncio.gather(*(writer.put(entry) for entry in entries(7)))
+
+    asyncio.run(run())
+    assert [entries(7)] == book.groups
+
+
+def test_what_nobody_waits_for_gathers(book: Book) -> None:
+    """For a while; with the first that somebody waits for all goes at once."""
+    named = Entry((event(9),), claim=Claim("outcome", "prediction-9"))
+
+    async def run() -> None:
+        with closing(Writer(book, pause=PATIENCE)) as patient:
+            several = []
+            for entry in entries(3):
+                several.append(patient.put(entry))
+                await asyncio.sleep(0.01)
+            assert [] == book.groups
+            start = time.monotonic()
+            await asyncio.gather(*several, patient.put(named))
+            assert time.monotonic() - start < PATIENCE / 2
+            patient.put(entries(1, 20)[0])
+
+    asyncio.run(run())
+    assert [[*entries(3), named], entries(1, 20)] == book.groups
+
+
+def test_what_nobody_waits_for_is_written_soon(book: Book) -> None:
+    """Without anybody who comes after it."""
+
+    async def run() -> None:
+        with closing(Writer(book, pause=0.05)) as patient:
+            assert await patient.put(entries(1)[0])
+
+    asyncio.run(run())
+    assert [entries(1)] == book.groups
+
+
+def test_drafts_are_made_in_the_thread(writer: Writer, book: Book) -> None:
+    """They count as many rows as they will have events."""
+    (made,) = entries(1)
+    threads = list[str]()
+
+    def make() -> Entry:
+        threads.append(threading.current_thread().name)
+        return made
+
+    async def run() -> None:
+        book.let.clear()
+        written = writer.put(Draft(3, is_urgent=False, make=make))
+        assert 3 == writer.behind
+        book.let.set()
+        assert await written
+
+    asyncio.run(run())
+    assert ["dubito-records"] == threads
+    assert [[made]] == book.groups
 
 
 def test_closing_writes_what_waits(book: Book) -> None:

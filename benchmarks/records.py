@@ -1,0 +1,228 @@
+"""What remembering costs: durable and relaxed records beside none, and figures that are polled.
+
+`make bench ONLY=records`. About ten minutes, and 3 GB below `build`.
+"""
+
+import json
+import random
+import shutil
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+
+from sqlalchemy import Connection, insert
+
+from app.api.identifier import new_id
+from app.events import Entry, Event, Tally, now
+from app.network.catalog import find
+from app.network.inspection.archive import inspect
+from app.records.database import opened, url_of
+from app.records.key import FILE, read_or_make
+from app.records.ledger import Ledger
+from app.records.tables import rollups
+from benchmarks.load import Load, load
+from benchmarks.report import Bar, Report, publish, spread
+from benchmarks.services import MODELS, NAME, NETWORKS, ours, post, row
+
+ROUTE = "/predict/mc?passes=100"
+KINDS = ("off", "durable", "relaxed")
+ASKED = {"durable": 0.75, "relaxed": 0.9}
+POLLED = {"an hour by minutes": "window=1h&step=1m", "a day by ten minutes": "window=1d&step=10m"}
+MOST_SECONDS, LEAST_SHARE = 0.05, 0.95
+"""Of the p95 of a poll, and of the throughput beside polls."""
+CONNECTIONS, ROUNDS, SECONDS = 32, 7, 4
+RECORDS, AT_ONCE = 1_000_000, 4_096
+A_SECOND = 10
+"""Polls."""
+FOLDER = Path("build/records")
+MINUTE, HOUR, DAYS = 60, 3_600, 30
+
+Rounds = list[dict[str, Load]]
+
+
+@dataclass
+class Polls:
+    """What a dashboard saw."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def p95(self) -> float:
+        """Seconds that one in twenty took longer than."""
+        return statistics.quantiles(self.seconds, n=20)[-1]
+
+
+def main() -> None:
+    """Measure both."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    try:
+        prices = {name: _price(version) for name, version in NETWORKS.items()}
+        polled = _polling(NETWORKS["shipped"])
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    publish(_report(prices, polled))
+
+
+def _price(version: int) -> Rounds:
+    """Throughput without records, and with both kinds of them, in turn."""
+    body = row(version)
+    with ExitStack() as services:
+        urls = {
+            kind: services.enter_context(
+                ours(version, "--records", kind, "--state", str(FOLDER / f"{version}-{kind}"))
+            ).url
+            + ROUTE
+            for kind in KINDS
+        }
+        for url in urls.values():
+            load(url, body, CONNECTIONS, SECONDS)
+        return [
+            {kind: load(url, body, CONNECTIONS, SECONDS) for kind, url in urls.items()}
+            for _ in range(ROUNDS)
+        ]
+
+
+def _polling(version: int) -> dict[str, tuple[Polls, list[tuple[Load, Load]]]]:
+    """Throughput on many records with and without polls, and how long these take."""
+    state, body = FOLDER / "many", row(version)
+    found = {}
+    with ours(version, "--records", "off") as service:
+        answer = json.loads(post(f"{service.url}{ROUTE}", body))
+    _prepare(state, answer, json.loads(body))
+    with ours(version, "--records", "durable", "--state", str(state)) as service:
+        load(service.url + ROUTE, body, CONNECTIONS, SECONDS)
+        for name, query in POLLED.items():
+            polls, pairs = Polls(), []
+            for _ in range(ROUNDS):
+                with _polled(service.url, query, polls):
+                    beside = load(service.url + ROUTE, body, CONNECTIONS, SECONDS)
+                alone = load(service.url + ROUTE, body, CONNECTIONS, SECONDS)
+                pairs.append((beside, alone))
+            found[name] = polls, pairs
+    return found
+
+
+@contextmanager
+def _polled(url: str, query: str, polls: Polls) -> Iterator[None]:
+    """Polls for the length of a block."""
+    ended = threading.Event()
+
+    def poll() -> None:
+        host = url.removeprefix("http://")
+        connection = HTTPConnection(host, timeout=30)
+        tag, due = "", time.perf_counter()
+        while not ended.wait(max(0.0, due - time.perf_counter())):
+            due += 1 / A_SECOND
+            start = time.perf_counter()
+            connection.request("GET", f"/uncertainty?{query}", headers={"If-None-Match": tag})
+            answer = connection.getresponse()
+            answer.read()
+            polls.seconds.append(time.perf_counter() - start)
+            tag = answer.headers.get("ETag", tag)
+        connection.close()
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _prepare(state: Path, answer: dict[str, object], features: dict[str, object]) -> None:
+    """Records of a month: as many predictions, and the counts of all its minutes and hours."""
+    secret = read_or_make(state / FILE)
+    whole = {"environment": "sha256:" + "0" * 64, "endpoint": "/predict/mc", "answer": answer}
+    body = json.dumps({**whole, "model": answer["model"], "warnings": []}).encode()
+    personal = json.dumps({"features": features, "reference": None}).encode()
+    digest = inspect(find(MODELS, NAME, NETWORKS["shipped"])).manifest.identity.digest
+    with opened(url_of(None, state)) as engine, closing(Ledger(engine, secret, new_id())) as ledger:
+        for _ in range(0, RECORDS, AT_ONCE):
+            time_, tally = now(), Tally(digest, {"rows": AT_ONCE})
+            events = (Event("prediction", new_id(), time_, body, personal) for _ in range(AT_ONCE))
+            ledger.write([Entry(tuple(events), tally=tally)])
+        with engine.begin() as connection:
+            _count(connection, digest, int(time.time()))
+
+
+def _count(connection: Connection, digest: str, end: int) -> None:
+    chance = random.Random(0)  # noqa: S311 - no secret
+    for span, length in ((MINUTE, 8 * 24 * HOUR), (HOUR, DAYS * 24 * HOUR)):
+        starts = range((end - length) // span * span, end // span * span, span)
+        rows = [
+            {
+                "digest": digest,
+                "span": span,
+                "start": start,
+                "chain": "of before",
+                "counts": json.dumps(_counts(chance, span)).encode(),
+            }
+            for start in starts
+        ]
+        connection.execute(insert(rollups), rows)
+
+
+def _counts(chance: random.Random, span: int) -> dict[str, int]:
+    """Counts as many rows leave them: most bins of all streams."""
+    many = span * 20 // MINUTE
+    names = [
+        *("rows", "passes", "action.automate", "action.refer", "reason.ambiguous", "set.1"),
+        *(f"grade.{grade}" for grade in "ABCDEFG"),
+        *(f"entropy.{at}" for at in range(20, 97, 2)),
+        *(f"information.{at}" for at in range(10, 80, 2)),
+        *(f"stream.{stream}.{at}" for stream in range(10) for at in range(20)),
+    ]
+    return {name: chance.randint(1, many) for name in names}
+
+
+def _report(
+    prices: dict[str, Rounds], polled: dict[str, tuple[Polls, list[tuple[Load, Load]]]]
+) -> Report:
+    rows, bars = [], []
+    for network, rounds in prices.items():
+        for kind, asked in ASKED.items():
+            ratios = [one[kind].rate / one["off"].rate for one in rounds]
+            rows.append((network, f"{kind}, of the rate without", spread(ratios), f"≥ {asked}"))
+            bars.append(Bar(f"{network}, {kind}", statistics.median(ratios), asked))
+    for name, (polls, pairs) in polled.items():
+        ratios = [beside.rate / alone.rate for beside, alone in pairs]
+        least, most = f"≥ {LEAST_SHARE}", f"≤ {MOST_SECONDS * 1e3:.0f}"
+        rows.append((name, "rate beside polls, of that without", spread(ratios), least))
+        rows.append((name, "p95 of a poll, ms", f"{polls.p95 * 1e3:.1f}", most))
+        bars.append(Bar(f"polled: {name}", statistics.median(ratios), LEAST_SHARE))
+    return Report(
+        name="records",
+        title="What remembering costs",
+        how=f"`POST /predict/mc` with 100 passes for one row in each request, {CONNECTIONS} "
+        "connections, one worker, records in SQLite: durable (an answer leaves after its commit), "
+        f"relaxed and off in turn, {ROUNDS} rounds of {SECONDS} s. Then the shipped network with "
+        f"durable records of which there are {RECORDS:,} already, with `/uncertainty` polled "
+        f"{A_SECOND} times a second and without.",
+        head=("what", "figure", "median (least to most)", "asked"),
+        rows=tuple(rows),
+        figures={
+            "prices": {
+                network: [{kind: one.rate for kind, one in found.items()} for found in rounds]
+                for network, rounds in prices.items()
+            },
+            "polled": {
+                name: {
+                    "seconds": polls.seconds,
+                    "rates": [(beside.rate, alone.rate) for beside, alone in pairs],
+                }
+                for name, (polls, pairs) in polled.items()
+            },
+        },
+        axis="rate, of the rate without",
+        bars=tuple(bars),
+    )
+
+
+if __name__ == "__main__":
+    main()

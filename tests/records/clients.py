@@ -1,0 +1,108 @@
+"""Clients that ask as fast as they are answered, and what is recorded of their answers."""
+
+import http.client
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import select
+
+from app.api.rows import example
+from app.network.catalog import find
+from app.network.inspection.archive import inspect
+from app.records.database import opened, snapshot, url_of
+from app.records.key import FILE, read
+from app.records.rollups import SPANS
+from app.records.tables import events, rollups
+from app.records.verification import verify
+from tests.service import ROOT
+
+JSON = {"Content-Type": "application/json"}
+MANY = 8
+ROWS = 3
+LOST = (OSError, http.client.HTTPException, ValueError)
+
+
+class Clients:
+    """Threads that ask for the length of a block; who loses the connection has it anew."""
+
+    def __init__(self, port: int) -> None:
+        """Begin."""
+        found = inspect(find(ROOT / "models", "loan-grade", 1))
+        self.row = row = example(found.manifest.signature)
+        self._bodies = [json.dumps(row), json.dumps({"instances": [row] * ROWS})]
+        self._port = port
+        self._over = threading.Event()
+        self.answered: list[str] = []
+        """Identifiers of all rows whose answer came whole."""
+        self.statuses: Counter[int] = Counter()
+        self.refusals: list[tuple[str, str | None]] = []
+        """Of what was refused, what the answer said and when to come again."""
+        self._threads = [threading.Thread(target=self._ask, args=(at,)) for at in range(MANY)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, at: int) -> None:
+        while not self._over.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+            try:
+                while not self._over.is_set():
+                    connection.request("POST", "/predict/mc?passes=20", self._bodies[at % 2], JSON)
+                    self._note(connection.getresponse())
+            except LOST:
+                time.sleep(0.01)
+            finally:
+                connection.close()
+
+    def _note(self, answer: http.client.HTTPResponse) -> None:
+        content = json.loads(answer.read())
+        if answer.status == http.HTTPStatus.OK:
+            self.answered += [row["id"] for row in content.get("predictions", [content])]
+        else:
+            self.refusals.append((content["detail"], answer.getheader("Retry-After")))
+        self.statuses[answer.status] += 1
+
+    def __enter__(self) -> "Clients":
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is there."""
+
+    predictions: Counter[str]
+    """How often each is there."""
+    chains: Mapping[str, int]
+    """How many events each has."""
+    faults: tuple[str, ...]
+    counted: tuple[int, ...]
+    """Rows that the rollups say there were, by minute and by hour."""
+
+
+def recorded(state: Path, url: str | None = None) -> Recorded:
+    """What is there, read from beside a service or after it."""
+    with opened(url_of(url, state), alone=False) as engine, snapshot(engine) as connection:
+        verdict = verify(connection, read(state / FILE), {})
+        named = select(events.c.prediction).where(events.c.kind == "prediction")
+        parts = connection.execute(select(rollups.c.span, rollups.c.counts)).all()
+        return Recorded(
+            Counter(connection.scalars(named)),
+            {head.chain: head.sequence for head in verdict.heads},
+            verdict.faults,
+            tuple(
+                sum(json.loads(counts)["rows"] for of, counts in parts if of == span)
+                for span in SPANS
+            ),
+        )

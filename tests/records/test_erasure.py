@@ -1,0 +1,114 @@
+"""Retention: what is personal goes after its time, and nothing else does."""
+
+import asyncio
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, Select, Table, select
+
+from app.errors import Unrecorded
+from app.events import MICROSECONDS, Claim, Entry, Event, Referral, Reply, Tally, now
+from app.records.ledger import Ledger
+from app.records.store import Store
+from app.records.tables import claims, events, metadata, referrals, replies, rollups
+from app.records.verification import verify
+from tests.records.conftest import KEY
+
+DAY = 86_400 * MICROSECONDS
+AGES = (9, 8, 7, 3, 1, 0)
+"""Days."""
+PERSONAL = ("personal", "salt", "reference")
+
+
+def recorded(number: int, age: int) -> Entry:
+    """A prediction of so many days ago, with all that may go with one."""
+    time, name = now() - age * DAY - 1, f"prediction-{number}"
+    personal = b'{"features":{},"reference":"case %d"}' % number
+    prediction = Event("prediction", name, time, b"{}", personal, f"case {number}")
+    review = Event("review", name, time, b"{}", b'{"note":"told","reviewer":"Kim"}')
+    return Entry(
+        (prediction, review),
+        Reply(f"key {number}", b"asked", name, now(), b"answer"),
+        Tally("sha256:0", {"rows": 1}),
+        (Referral(name, time, 0.5, b"{}"),),
+        Claim("review", name),
+    )
+
+
+@pytest.fixture
+def written(ledger: Ledger) -> Ledger:
+    ledger.write([recorded(number, age) for number, age in enumerate(AGES)])
+    return ledger
+
+
+def forget(engine: Engine, ledger: Ledger, days: int) -> None:
+    """As the service does when it starts, and once a day."""
+
+    async def run() -> None:
+        with closing(Store(engine, ledger)) as store:
+            await store.forget(days * DAY)
+
+    asyncio.run(run())
+
+
+def content(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Everything that is recorded, but for where the chain has come to."""
+    return {
+        name: [dict(row) for row in connection.execute(_in_order(table)).mappings()]
+        for name, table in metadata.tables.items()
+        if name != "chains"
+    }
+
+
+def _in_order(table: Table) -> Select[Any]:
+    return select(table).order_by(*table.primary_key)
+
+
+def test_what_is_personal_goes_after_its_time(engine: Engine, written: Ledger) -> None:
+    """Features, references, reviewers' words and whole answers; all else stays as it was."""
+    with engine.connect() as connection:
+        before = content(connection)
+    forget(engine, written, 5)
+    with engine.connect() as connection:
+        after = content(connection)
+        assert () == verify(connection, KEY, {}).faults
+    gone = {f"prediction-{number}" for number, age in enumerate(AGES) if age >= 5}
+    assert 3 == len(gone)
+    for row in before[events.name]:
+        if row["prediction"] in gone:
+            row |= dict.fromkeys(PERSONAL)
+    kept = [row for row in before[replies.name] if row["prediction"] not in gone]
+    *same, erasure = after[events.name]
+    assert before[events.name] == same
+    assert ("erasure", "") == (erasure["kind"], erasure["prediction"])
+    assert kept == after[replies.name]
+    for table in (claims, referrals, rollups):
+        assert before[table.name] == after[table.name]
+
+
+def test_where_nothing_is_due_nothing_is_written(engine: Engine, written: Ledger) -> None:
+    """Not even that nothing was: neither before its time, nor a second time, nor of outcomes."""
+    for days in (10, 5, 5, 5):
+        forget(engine, written, days)
+    outcome = Event("outcome", "prediction-0", now() - 9 * DAY, b'{"grade":"A"}')
+    written.write([Entry((outcome,))])
+    forget(engine, written, 5)
+    with engine.connect() as connection:
+        erasures = select(events.c.sequence).where(events.c.kind == "erasure")
+        assert [2 * len(AGES) + 1] == connection.scalars(erasures).all()
+
+
+def test_an_erasure_that_is_not_taken_is_told(
+    engine: Engine, written: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was personal is still there, and goes the next time."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write", lambda *_: 1 / 0)
+        with pytest.raises(Unrecorded):
+            forget(engine, written, 5)
+    forget(engine, written, 5)
+    with engine.connect() as connection:
+        left = connection.scalars(select(events.c.salt)).all()
+        assert () == verify(connection, KEY, {}).faults
+    assert 6 == sum(salt is not None for salt in left)
