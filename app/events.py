@@ -72,7 +72,6 @@ class Referral:
     """Its predictive entropy, nats."""
     body: bytes
     """JSON: what a list of those that wait shows of it."""
-    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import InvalidRequestError
 
 from app.events import MICROSECONDS, Entry, Event, now
+from app.records import queue
 from app.records.chain import Head, Seal, genesis, salts, sealed
 from app.records.contest import settled
-from app.records.queue import refer
 from app.records.rollups import Rollups
 from app.records.statement import Addition, Statement
-from app.records.tables import chains, events, replies
+from app.records.tables import chains, events, referrals, replies
 
 REPLY_SECONDS = 86_400
 """For how long a reply is kept."""
@@ -47,6 +47,7 @@ class Ledger:
         self._key = key
         self._rollups = Rollups(engine.dialect, chain)
         self._add = Addition(engine.dialect, events)
+        self._refer = Addition(engine.dialect, referrals)
         self._move = Statement(engine.dialect, MOVE)
         with self._connection.begin():
             self._head = _begun(self._connection, key, chain)
@@ -73,7 +74,8 @@ class Ledger:
             self._append(connection, [one for entry in taken for one in entry.events])
             tallies = [entry.tally for entry in taken if entry.tally is not None]
             self._rollups.add(connection, tallies, now())
-            refer(connection, taken)
+            self._refer.run(connection.connection.cursor(), queue.rows(taken))
+            queue.release(connection, taken)
             for entry in taken:
                 if entry.forget is not None:
                     _erase(connection, events.c.time < entry.forget)

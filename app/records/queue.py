@@ -1,20 +1,27 @@
 """The queue: predictions that wait for a person."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import Connection, func, select, tuple_, update
 
 from app.events import Entry, Order, Referral
-from app.records.tables import referrals, row_of
+from app.records.tables import referrals
 
 WAITS = referrals.c.waits.is_(True)
 
 
-def refer(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Let predictions wait, and those wait no longer who have been looked at."""
-    more = [row_of(referrals, one) for entry in entries for one in entry.referrals]
-    if more:
-        connection.execute(insert(referrals), more)
+def rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+    """The rows of predictions that are to wait, in the order of their columns."""
+    return [
+        (one.prediction, one.time, one.doubt, True, one.body)
+        for entry in entries
+        for one in entry.referrals
+    ]
+
+
+def release(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Let those wait no longer who have been looked at."""
     claims = [entry.claim for entry in entries if entry.claim is not None]
     seen = [claim.prediction for claim in claims if claim.kind == "review"]
     if seen:

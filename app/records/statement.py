@@ -26,21 +26,28 @@ class Statement:
 
 
 class Addition:
-    """Adds rows to a table, many with a statement: after each the event loop has its turn."""
+    """Adds rows to a table, many with a statement.
 
-    AT_ONCE = (64, 16, 4, 1)
+    With each statement the event loop takes the interpreter, and gives it back when it likes.
+    """
+
+    AT_ONCE = 64
 
     def __init__(self, dialect: Dialect, table: Table) -> None:
         """Compile it, for rows of all columns in their order."""
-        head, values, _ = str(insert(table).compile(dialect=dialect)).partition(" VALUES ")
+        self._head = str(insert(table).compile(dialect=dialect)).partition(" VALUES ")[0]
         mark = "?" if dialect.paramstyle == "qmark" else "%s"
-        row = f"({', '.join([mark] * len(table.columns))})"
-        self._texts = {many: head + values + ", ".join([row] * many) for many in self.AT_ONCE}
+        self._row = f"({', '.join([mark] * len(table.columns))})"
+        self._texts: dict[int, str] = {}
+        """By number of rows: the driver knows again what it has prepared."""
 
     def run(self, cursor: DBAPICursor, rows: Sequence[Sequence[Any]]) -> None:
         """Add rows."""
-        at = 0
-        for many, text in self._texts.items():
-            while len(rows) - at >= many:
-                cursor.execute(text, [value for row in rows[at : at + many] for value in row])
-                at += many
+        for at in range(0, len(rows), self.AT_ONCE):
+            part = rows[at : at + self.AT_ONCE]
+            cursor.execute(self._text(len(part)), [value for row in part for value in row])
+
+    def _text(self, rows: int) -> str:
+        if rows not in self._texts:
+            self._texts[rows] = f"{self._head} VALUES {', '.join([self._row] * rows)}"
+        return self._texts[rows]
