@@ -11,6 +11,8 @@ from typing import Literal
 
 MICROSECONDS = 1_000_000
 """In a second; times here are microseconds since 1970, UTC."""
+MINUTE, HOUR = 60, 3_600
+"""Seconds of the stretches of time that figures are counted in."""
 Kind = Literal["prediction", "outcome", "review", "erasure"]
 Order = Literal["oldest", "doubtful"]
 """Of those that wait for a person."""

@@ -4,7 +4,7 @@ All of it is whole numbers that are added up, so that any number of processes te
 Sums of probabilities are in millionths.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,11 +37,11 @@ class Observer:
         """Take the bundle, which says what rows were like that it was made for."""
         self._digest = subject.identity.digest
         places = {
-            name: (bins.edges, [f"stream.{at}.{place}" for place in range(bins.size)])
+            name: (bins, [f"stream.{at}.{place}" for place in range(bins.size)])
             for at, (name, bins) in enumerate(subject.streams.items())
         }
         self._features = [places[name] for name in subject.signature.names]
-        """Edges of the bins, and the names of their counts."""
+        """Bins, and the names of their counts."""
         self._information = places.get(MUTUAL_INFORMATION)
         calibration = subject.calibration
         self._passes = 0 if calibration is None else calibration.passes
@@ -66,8 +66,8 @@ class Observer:
                     counts[name] = counts.get(name, 0) + more
         # Only as it was computed for the calibration rows is it comparable with theirs.
         if is_drawn and self._information and answers[0]["passes"] == self._passes:
-            edges, of = self._information
-            names.append(of[bisect_right(edges, answers[0]["uncertainty"][MUTUAL_INFORMATION])])
+            bins, of = self._information
+            names.append(of[bins.index(answers[0]["uncertainty"][MUTUAL_INFORMATION])])
         for name in names:
             counts[name] = counts.get(name, 0) + 1
         return Tally(self._digest, counts)
@@ -81,10 +81,8 @@ class Observer:
         """Name what an answer counts one of; every answer waits for it."""
         names += ("rows", "grade." + answer["grade"])
         names += ["warning." + warning["kind"] for warning in answer["warnings"]]
-        # What is missing is no number, and the last bin.
         names += [
-            of[bisect_right(edges, value) if value == value else -1]
-            for (edges, of), value in zip(self._features, row, strict=True)
+            of[bins.index(value)] for (bins, of), value in zip(self._features, row, strict=True)
         ]
         if "mean" not in answer:
             return

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from app.events import Entry, Mark, Rollup
+from app.events import MINUTE, Entry, Mark, Rollup
 from app.memory import Reader, Writer
 from app.monitoring.figures import kept, missed
 from app.monitoring.shift import stream_counts
 from app.monitoring.subject import Subject
-from app.monitoring.window import LATE_SECONDS, MINUTE
+from app.monitoring.window import LATE_SECONDS
 from app.uncertainty.alarm import THRESHOLD, raised, shown
 from app.uncertainty.betting import Outcomes
 from app.uncertainty.watch import Watch

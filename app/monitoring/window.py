@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from app.events import Rollup, summed
+from app.events import HOUR, MINUTE, Rollup, summed
 
-MINUTE, HOUR = 60, 3_600
 STEPS = {"1m": MINUTE, "10m": 10 * MINUTE, "1h": HOUR, "1d": 24 * HOUR}
 """Seconds of a step."""
 

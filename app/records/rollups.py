@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 from pydantic_core import to_json
 from sqlalchemy import Connection, Dialect, bindparam, delete, insert, select, update
 
-from app.events import MICROSECONDS, Rollup, Tally, summed
+from app.events import HOUR, MICROSECONDS, MINUTE, Rollup, Tally, summed
 from app.records.statement import Statement
 from app.records.tables import rollups
 
-MINUTE, HOUR = 60, 3_600
 SPANS = (MINUTE, HOUR)
 """Seconds of a stretch."""
 MINUTES_KEPT = 8 * 86_400

@@ -8,11 +8,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.errors import Unreadable
-from app.events import Claim, Entry, Event, Mark, Referral, Reply, Tally, now
+from app.events import HOUR, Claim, Entry, Event, Mark, Referral, Reply, Tally, now
 from app.records.database import opened
 from app.records.ledger import Ledger
 from app.records.reader import Reader
-from app.records.rollups import HOUR
 from tests.postgres import MODEL, Server
 from tests.records.conftest import CHAIN, KEY, entries, event
 

@@ -6,10 +6,10 @@ from contextlib import closing
 import pytest
 from sqlalchemy import Engine, func, select
 
-from app.events import MICROSECONDS, Entry, Rollup, Tally
+from app.events import HOUR, MICROSECONDS, MINUTE, Entry, Rollup, Tally
 from app.records import ledger as module
 from app.records.ledger import Ledger
-from app.records.rollups import HOUR, MINUTE, MINUTES_KEPT, read
+from app.records.rollups import MINUTES_KEPT, read
 from app.records.tables import rollups
 from tests.records.conftest import CHAIN, KEY, event
 
