@@ -25,6 +25,8 @@ Seen = Callable[[int, float], None]
 
 LONGEST_RETRY = 60
 """Seconds; a client is never told to stay away for longer."""
+SOON_SECONDS = 0.004
+"""Of a batch that is not worth halving."""
 QUIET_AFTER = 0.2
 """Seconds after the last small job."""
 MARGIN = 0.7
@@ -62,6 +64,8 @@ class Batcher(Generic[Job, Result]):
         self._large = Lane[Job, Result](handling.work, handling.cut)
         self._pace = Pace(limits)
         self._computing = 0
+        self._answering = 0
+        """Work in small jobs of the last batch."""
         self._small_came = -math.inf
         self._since = 0.0
 
@@ -161,8 +165,22 @@ class Batcher(Generic[Job, Result]):
         """The next batch, without those nobody waits for."""
         portion = self._pace.part if self._is_quiet else self._pace.slice
         large = list(self._large.take(int(portion.work))) if self._large.work else []
-        small = list(self._small.take(int(self._pace.batch.work / (2 if large else 1))))
+        # Beside a slice as many as may be: whoever is left waits for another slice.
+        most = self._pace.batch.work / 2 if large else self._most_small()
+        small = list(self._small.take(int(most)))
+        self._answering = _work(small)
         return _Batch([*large, *small], _work(large), _work(small), portion)
+
+    def _most_small(self) -> float:
+        """Most work in small jobs of the next batch, unless that is soon done anyway.
+
+        Where clients ask again when they are answered, one batch of all leaves nothing to compute
+        while its answers are written, and nothing to write while the next is computed. Half of what
+        waits and what is being answered keeps both at work.
+        """
+        soon = self._pace.small_rate.value * SOON_SECONDS or math.inf
+        half = (self._small.work + self._answering) / 2
+        return min(self._pace.batch.work, max(soon, half))
 
     def _finish(
         self, batch: "_Batch[Job, Result]", done: "asyncio.Future[Sequence[Result]]"

@@ -109,12 +109,48 @@ def test_what_waits_is_gathered(worker: Worker, thread: ThreadPoolExecutor) -> N
     """While one batch computes, the next gathers all that comes, in order."""
 
     async def gathered() -> list[int]:
-        tasks = await waiting(batcher(worker, thread), worker, range(1, 21))
+        squares = batcher(worker, thread)
+        # By now it is known that all of it is soon done.
+        await asyncio.gather(*(squares.submit(0) for _ in range(200)))
+        tasks = await waiting(squares, worker, range(1, 21))
         worker.let.set()
         return list(await asyncio.gather(*tasks))
 
     assert [job * job for job in range(1, 21)] == run(gathered())
-    assert [[1], list(range(2, 21))] == worker.batches
+    assert [0] * 200 == [job for batch in worker.batches[:-2] for job in batch]
+    assert [[1], list(range(2, 21))] == worker.batches[-2:]
+
+
+def test_half_is_taken_where_all_takes_long() -> None:
+    """Half of what waits and of what is being answered, so that both are always at work."""
+    batches = list[tuple[Sequence[int], asyncio.Future[Sequence[int]]]]()
+
+    def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
+        batches.append((jobs, asyncio.get_running_loop().create_future()))
+        return batches[-1][1]
+
+    async def computed() -> None:
+        """The last batch is, in twenty milliseconds for each job."""
+        jobs, done = batches[-1]
+        await asyncio.sleep(0.02 * len(jobs))
+        done.set_result([job * job for job in jobs])
+        await asyncio.sleep(0)
+
+    async def use() -> list[int]:
+        handling: Handling[int, int] = Handling(lambda _: 1, cut, joined)
+        squares = Squares(elsewhere, handling, Limits(1000, 1000))
+        asked = [squares.put(0)]
+        asked += [squares.put(job) for job in range(1, 20)]
+        for _ in range(3):
+            await computed()
+        asked += [squares.put(job) for job in range(20, 24)]
+        while not all(one.done() for one in asked):
+            await computed()
+        return list(await asyncio.gather(*asked))
+
+    assert [job * job for job in range(24)] == run(use())
+    # (19 + 1) / 2, then (9 + 10) / 2; (0 + 9) / 2 is more than there is, and later (4 + 0) / 2.
+    assert [1, 10, 9, 1, 2, 1] == [len(jobs) for jobs, _ in batches]
 
 
 def test_a_batch_is_bounded(worker: Worker, thread: ThreadPoolExecutor) -> None:
@@ -163,15 +199,18 @@ def test_a_failure_is_of_its_batch(worker: Worker, thread: ThreadPoolExecutor) -
     assert ["ArithmeticError"] * 3 == [type(one).__name__ for one in found[1:4]]
 
 
-@pytest.mark.parametrize("count", [0, 1, 5])
-def test_a_wrong_number_of_results_fails(thread: ThreadPoolExecutor, count: int) -> None:
+@pytest.mark.parametrize("more", [-1, 1, 2])
+def test_a_wrong_number_of_results_fails(thread: ThreadPoolExecutor, more: int) -> None:
     """A runner that answers too few or too many is an error for those who wait, not silence."""
 
+    def runner(jobs: Sequence[int]) -> list[int]:
+        return [0] * (len(jobs) + more * (jobs[0] in range(1, 4)))
+
     async def wrong() -> list[Any]:
-        squares = batcher(lambda jobs: [0] * (count if len(jobs) > 1 else 1), thread)
+        squares = batcher(runner, thread)
         tasks = [asyncio.create_task(squares.submit(job)) for job in range(4)]
         found = list(await asyncio.gather(*tasks, return_exceptions=True))
-        return [*found, await squares.submit(1)]
+        return [*found, await squares.submit(9)]
 
     found = run(wrong())
     assert 0 == found[0] == found[4]
