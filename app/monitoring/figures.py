@@ -6,7 +6,7 @@ from typing import Any
 
 from app.monitoring.observation import CONFIDENCE_BINS, COVERAGE, MILLION
 from app.monitoring.scale import quantiles
-from app.uncertainty.betting import Tally
+from app.uncertainty.betting import Trials
 
 Counts = Mapping[str, int]
 MISSES = round(1 - COVERAGE, 9)
@@ -76,18 +76,18 @@ def outcomes(counts: Counts, target: float | None) -> dict[str, Any]:
     }
 
 
-def missed(counts: Counts) -> dict[float, Tally]:
+def missed(counts: Counts) -> dict[float, Trials]:
     """How often raw sets missed the right grade, by the share that was promised at most."""
     rows = counts.get("raw.rows", 0)
-    return {MISSES: Tally(rows, counts.get("raw.missed", 0))} if rows else {}
+    return {MISSES: Trials(rows, counts.get("raw.missed", 0))} if rows else {}
 
 
-def kept(counts: Counts) -> dict[float, Tally]:
+def kept(counts: Counts) -> dict[float, Trials]:
     """How often automated grades were wrong, by the target that was promised."""
     found = members(counts, "automated")
     targets = [name.removesuffix(".rows") for name in found if name.endswith(".rows")]
     return {
-        float(target): Tally(found[f"{target}.rows"], found.get(f"{target}.wrong", 0))
+        float(target): Trials(found[f"{target}.rows"], found.get(f"{target}.wrong", 0))
         for target in sorted(targets)
     }
 

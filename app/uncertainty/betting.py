@@ -16,21 +16,21 @@ STAKES = tuple(0.005 * 2**power for power in range(8))
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Trials:
     """How many rows had a promise, and in how many of them it failed."""
 
     rows: int = 0
     failures: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.rows + other.rows, self.failures + other.failures)
+    def __add__(self, other: "Trials") -> "Trials":
+        return Trials(self.rows + other.rows, self.failures + other.failures)
 
 
-Tallies = Mapping[float, Tally]
+ByPromise = Mapping[float, Trials]
 """Most probability of a failure that was promised, above 0 and below 1, to its rows."""
 
 
-def log_wealth(tallies: Tallies) -> float:
+def log_wealth(trials: ByPromise) -> float:
     """Logarithm of the wealth of somebody who began with 1 and bet that promises are broken.
 
     A row with a promise of t at most multiplies a stake by 1 + κ(x/t − 1), x being 1 for a failure
@@ -41,9 +41,9 @@ def log_wealth(tallies: Tallies) -> float:
     """
     stakes = np.array(STAKES)
     logs = np.zeros(len(stakes))
-    for promised, tally in tallies.items():
-        logs += tally.failures * np.log1p(stakes * (1 / promised - 1))
-        logs += (tally.rows - tally.failures) * np.log1p(-stakes)
+    for promised, one in trials.items():
+        logs += one.failures * np.log1p(stakes * (1 / promised - 1))
+        logs += (one.rows - one.failures) * np.log1p(-stakes)
     return float(np.logaddexp.reduce(logs)) - math.log(len(stakes))
 
 
@@ -51,9 +51,9 @@ def log_wealth(tallies: Tallies) -> float:
 class Outcomes:
     """What is known of the promises whose outcome is known."""
 
-    misses: dict[float, Tally]
+    misses: dict[float, Trials]
     """Of prediction sets, before anything was added to them: 1 − coverage to its rows."""
-    errors: dict[float, Tally]
+    errors: dict[float, Trials]
     """Of automated grades: target to its rows."""
     largest: float
     """Logarithm of the largest evidence so far."""
@@ -66,7 +66,7 @@ class Outcomes:
     @property
     def rows(self) -> int:
         """Outcomes that were looked at."""
-        return sum(tally.rows for tally in self.misses.values())
+        return sum(one.rows for one in self.misses.values())
 
     @property
     def evidence(self) -> float:
@@ -78,7 +78,7 @@ class Outcomes:
         both = log_wealth(self.misses), log_wealth(self.errors)
         return float(np.logaddexp(*both)) - math.log(2)
 
-    def advance(self, misses: Tallies, errors: Tallies) -> "Outcomes":
+    def advance(self, misses: ByPromise, errors: ByPromise) -> "Outcomes":
         """After more outcomes."""
         moved = Outcomes(_sum(self.misses, misses), _sum(self.errors, errors), self.largest)
         return Outcomes(moved.misses, moved.errors, max(self.largest, moved.evidence))
@@ -94,20 +94,20 @@ class Outcomes:
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Outcomes":
         """From what `to_json` gave."""
-        return cls(_tallies(state["misses"]), _tallies(state["errors"]), state["largest"])
+        return cls(_trials(state["misses"]), _trials(state["errors"]), state["largest"])
 
 
-def _sum(before: Tallies, more: Tallies) -> dict[float, Tally]:
+def _sum(before: ByPromise, more: ByPromise) -> dict[float, Trials]:
     return {
-        promised: before.get(promised, Tally()) + more.get(promised, Tally())
+        promised: before.get(promised, Trials()) + more.get(promised, Trials())
         for promised in sorted({*before, *more})
     }
 
 
-def _plain(tallies: Tallies) -> list[list[float]]:
-    """Promise, rows and failures of each tally."""
-    return [[promised, tally.rows, tally.failures] for promised, tally in tallies.items()]
+def _plain(trials: ByPromise) -> list[list[float]]:
+    """Promise, rows and failures of each."""
+    return [[promised, one.rows, one.failures] for promised, one in trials.items()]
 
 
-def _tallies(plain: list[Any]) -> dict[float, Tally]:
-    return {promised: Tally(rows, failures) for promised, rows, failures in plain}
+def _trials(plain: list[Any]) -> dict[float, Trials]:
+    return {promised: Trials(rows, failures) for promised, rows, failures in plain}

@@ -15,7 +15,7 @@ from app.monitoring.figures import estimate, figures, kept, missed, outcomes
 from app.monitoring.observation import Observer
 from app.monitoring.scale import place
 from app.monitoring.shift import shift
-from app.uncertainty.betting import Tally
+from app.uncertainty.betting import Trials
 from app.uncertainty.calibration import expected_calibration_error
 from app.uncertainty.drift import drift
 from app.uncertainty.selective import risk_coverage
@@ -113,8 +113,8 @@ def test_evidence_is_read_from_the_same_counts(answered: Answers, labels: Indice
     assert {0.01, TARGET} == set(kept(counts))
     for target, tally in kept(counts).items():
         rows, wrong = (counts[f"automated.{target}.{name}"] for name in ("rows", "wrong"))
-        assert Tally(rows, wrong) == tally
-    assert {0.01: Tally(counts["raw.rows"], counts["raw.missed"])} == missed(counts)
+        assert Trials(rows, wrong) == tally
+    assert {0.01: Trials(counts["raw.rows"], counts["raw.missed"])} == missed(counts)
     assert {} == kept({}) == missed({})
 
 

@@ -14,7 +14,7 @@ from app.training.layout import LOANS
 from app.training.seen import seen
 from app.training.split import split_rows
 from app.uncertainty.alarm import ALPHA, MOST, THRESHOLD, raised, shown
-from app.uncertainty.betting import Outcomes, Tallies, Tally
+from app.uncertainty.betting import ByPromise, Outcomes, Trials
 from app.uncertainty.bins import Bins, Counts, bins_of, of_feature, of_reference
 from app.uncertainty.conformal import raw_sets, threshold
 from app.uncertainty.decision import decide
@@ -73,8 +73,8 @@ def counted(places: dict[str, Indices]) -> dict[str, Counts]:
     return {name: dict(enumerate(np.bincount(one).tolist())) for name, one in places.items()}
 
 
-def tallied(failed: Booleans, promised: float) -> Tallies:
-    return {promised: Tally(len(failed), int(failed.sum()))}
+def tallied(failed: Booleans, promised: float) -> ByPromise:
+    return {promised: Trials(len(failed), int(failed.sum()))}
 
 
 def shares(rows: int, size: int) -> list[Indices]:
@@ -195,7 +195,7 @@ def test_validity_is_seldom_alarmed_at_while_it_holds(count: int, record_propert
         for rows in shares(ROWS, 5):
             missed, wrong = chance[rows] < 0.01, chance[rows] < np.where(strict[rows], 0.01, 0.03)
             errors = {
-                target: Tally(int(of.sum()), int(wrong[of].sum()))
+                target: Trials(int(of.sum()), int(wrong[of].sum()))
                 for target, of in ((0.01, strict[rows]), (0.03, ~strict[rows]))
             }
             outcomes = outcomes.advance(tallied(missed, 0.01), errors)

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.uncertainty.alarm import ALPHA, raised
-from app.uncertainty.betting import STAKES, Outcomes, Tallies, Tally, log_wealth
+from app.uncertainty.betting import STAKES, ByPromise, Outcomes, Trials, log_wealth
 
 TALLY = st.tuples(st.integers(0, 200), st.integers(0, 20)).map(
-    lambda pair: Tally(sum(pair), pair[1])
+    lambda pair: Trials(sum(pair), pair[1])
 )
 TALLIES = st.dictionaries(st.sampled_from([0.005, 0.01, 0.03, 0.1]), TALLY, max_size=4)
 
@@ -29,8 +29,8 @@ def naive(rows: list[tuple[float, bool]]) -> float:
     return sum(wealths) / len(wealths)
 
 
-def rates(found: np.ndarray, promised: float) -> Tallies:
-    return {promised: Tally(len(found), int(found.sum()))}
+def rates(found: np.ndarray, promised: float) -> ByPromise:
+    return {promised: Trials(len(found), int(found.sum()))}
 
 
 @given(
@@ -39,12 +39,12 @@ def rates(found: np.ndarray, promised: float) -> Tallies:
 )
 def test_counts_say_all_that_rows_say(rows: list[tuple[float, bool]], seed: int) -> None:
     """The wealth is that of betting row by row, in any order."""
-    tallies: dict[float, Tally] = {}
+    trials: dict[float, Trials] = {}
     for promised, failed in rows:
-        tallies[promised] = tallies.get(promised, Tally()) + Tally(1, int(failed))
+        trials[promised] = trials.get(promised, Trials()) + Trials(1, int(failed))
     order = np.random.default_rng(seed).permutation(len(rows))
     shuffled = [rows[at] for at in order]
-    assert math.exp(log_wealth(tallies)) == pytest.approx(naive(shuffled), rel=1e-9)
+    assert math.exp(log_wealth(trials)) == pytest.approx(naive(shuffled), rel=1e-9)
 
 
 @pytest.mark.parametrize("rows", [1, 30, 400])
@@ -52,7 +52,7 @@ def test_counts_say_all_that_rows_say(rows: list[tuple[float, bool]], seed: int)
 def test_bets_are_fair_where_a_promise_is_just_kept(promised: float, rows: int) -> None:
     """The wealth is 1 on average, over all numbers of failures, and less at a smaller rate."""
     failures = np.arange(rows + 1)
-    wealth = [log_wealth({promised: Tally(rows, at)}) for at in failures.tolist()]
+    wealth = [log_wealth({promised: Trials(rows, at)}) for at in failures.tolist()]
 
     def mean(rate: float) -> float:
         chances = scipy.stats.binom.logpmf(failures, rows, rate)
@@ -64,7 +64,7 @@ def test_bets_are_fair_where_a_promise_is_just_kept(promised: float, rows: int) 
 
 
 @given(parts=st.lists(st.tuples(TALLIES, TALLIES), max_size=5))
-def test_outcomes_add_up(parts: list[tuple[Tallies, Tallies]]) -> None:
+def test_outcomes_add_up(parts: list[tuple[ByPromise, ByPromise]]) -> None:
     """However minutes are cut and ordered, the evidence is the same; the largest is kept."""
     forth, back, seen = Outcomes.begin(), Outcomes.begin(), [0.0]
     for misses, errors in parts:
@@ -79,14 +79,14 @@ def test_outcomes_add_up(parts: list[tuple[Tallies, Tallies]]) -> None:
 
 
 @given(misses=TALLIES, errors=TALLIES)
-def test_outcomes_survive_json(misses: Tallies, errors: Tallies) -> None:
+def test_outcomes_survive_json(misses: ByPromise, errors: ByPromise) -> None:
     state = Outcomes.begin().advance(misses, errors)
     assert Outcomes.from_json(json.loads(json.dumps(state.to_json()))) == state
 
 
 def test_the_evidence_is_the_mean_of_both() -> None:
     """Sets that miss raise the alarm without a single automated row, at half the evidence."""
-    misses = {0.01: Tally(100, 30)}
+    misses = {0.01: Trials(100, 30)}
     state = Outcomes.begin().advance(misses, {})
     expected = (math.exp(log_wealth(misses)) + 1) / 2
     assert math.exp(state.evidence) == pytest.approx(expected)
@@ -123,8 +123,8 @@ def test_a_broken_promise_is_found(promised: float, factor: float, rows: int) ->
 
 def test_a_wealth_that_is_lost_is_no_error() -> None:
     """Millions of kept promises leave a finite logarithm, and evidence of the smallest kind."""
-    state = Outcomes.begin().advance({0.01: Tally(10**7, 10)}, {0.03: Tally(10**7, 10)})
+    state = Outcomes.begin().advance({0.01: Trials(10**7, 10)}, {0.03: Trials(10**7, 10)})
     assert math.isfinite(state.evidence)
     assert state.largest == 0.0
-    for misses, errors in itertools.product(({}, {0.01: Tally()}), repeat=2):
+    for misses, errors in itertools.product(({}, {0.01: Trials()}), repeat=2):
         assert state.advance(misses, errors).evidence == state.evidence
