@@ -79,6 +79,13 @@ class EngineLost(Overloaded):
         super().__init__(retry_after=5)
 
 
+class RecorderLost(DubitoError):
+    """The recorder's process has ended, and nothing can be remembered."""
+
+    def __init__(self) -> None:
+        super().__init__("the recorder has ended, and nothing can be recorded until it is back")
+
+
 class DeadlinePassed(DubitoError):
     """The deadline passed after the request was accepted."""
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 MICROSECONDS = 1_000_000
 """In a second; times here are microseconds since 1970, UTC."""
@@ -116,15 +116,35 @@ class Entry:
     """What is personal of all events before this time is erased."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An entry that who writes it makes first: what that takes, others need not wait for."""
+class Part(NamedTuple):
+    """Some rows of a request, and what they were answered."""
 
+    time: int
+    answers: bytes
+    """A list in JSON, as they leave."""
+    rows: bytes
+    """`(N, F)` doubles."""
+    asked: Mapping[str, Any]
+    """How they were asked for."""
+    is_drawn: bool
+    """Whether the first row's seed was drawn for it alone."""
+
+
+class Draft(NamedTuple):
+    """What a request was answered, of which an entry is made elsewhere: nobody waits for that.
+
+    It is bytes that go quickly to another process.
+    """
+
+    parts: tuple[Part, ...]
     rows: int
-    """Events that it will hold."""
-    is_urgent: bool
-    """Whether somebody waits for it in any case."""
-    make: Callable[[], Entry]
+    """How many there are in all parts."""
+    reference: str | None
+    reply: Reply | None
+
+
+Made = Callable[[Draft], Entry]
+"""How entries are made of drafts."""
 
 
 def summed(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:

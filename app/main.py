@@ -1,8 +1,8 @@
 """The composition root: settings in, application out. It only wires."""
 
 import gc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -32,9 +32,13 @@ whether anything should be granted to anyone.
 """
 
 
-@contextmanager
-def remembering(settings: Settings) -> Iterator[Memory | None]:
-    """Where answers are recorded, if anywhere.
+Remembering = Callable[[Settings], AbstractAsyncContextManager[Memory | None]]
+"""How it is had where answers are recorded, for as long as they are; None where they are not."""
+
+
+@asynccontextmanager
+async def remembering_here(settings: Settings) -> AsyncIterator[Memory | None]:
+    """The memory, written by a thread of this process.
 
     Raises:
         RecordsError: the records cannot be opened.
@@ -46,14 +50,18 @@ def remembering(settings: Settings) -> Iterator[Memory | None]:
     from app.records import database, key, store
 
     url = database.url_of(settings.records_url, settings.state)
-    secret = settings.records_key_file or settings.state / key.FILE
+    secret = key.path_of(settings.records_key_file, settings.state)
     waits = settings.records == "durable"
-    with store.remembering(url, secret, new_id(), waits=waits) as kept:
+    async with store.in_this_process(url, secret, new_id()) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 
-def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAPI:
-    """The service for these settings; the bundle is opened by its lifespan.
+def create_app(
+    settings: Settings,
+    opening: Opening = in_this_process,
+    remembering: Remembering = remembering_here,
+) -> FastAPI:
+    """The service for these settings; the bundle and the records are opened by its lifespan.
 
     A bundle that must not be served raises a `DubitoError` there, before any port opens.
     """
@@ -61,18 +69,17 @@ def create_app(settings: Settings, opening: Opening = in_this_process) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # The records open while an engine in another process loads.
-        with remembering(settings) as kept:
-            async with opening(settings) as opened:
-                service = Service(settings, opening, opened, kept, metrics)
-                for router in service.routers(lambda: bool(app.state.ready)):
-                    # Not included, as FastAPI would look through routers anew for every request.
-                    app.router.routes.extend(router.routes)
-                app.state.identity, app.state.ready = opened.manifest.identity, True
-                # What the libraries made lasts as long as the process: it need not be looked at.
-                gc.collect()
-                gc.freeze()
-                async with service.running():
-                    yield
+        async with remembering(settings) as kept, opening(settings) as opened:
+            service = Service(settings, opening, opened, kept, metrics)
+            for router in service.routers(lambda: bool(app.state.ready)):
+                # Not included, as FastAPI would look through routers anew for every request.
+                app.router.routes.extend(router.routes)
+            app.state.identity, app.state.ready = opened.manifest.identity, True
+            # What the libraries made lasts as long as the process: it need not be looked at.
+            gc.collect()
+            gc.freeze()
+            async with service.running():
+                yield
 
     metrics = Metrics()
     app = FastAPIOffline(

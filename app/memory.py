@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.events import Draft, Entry, Event, Mark, Order, Referral, Reply, Rollup
+from app.events import Draft, Entry, Event, Made, Mark, Order, Referral, Reply, Rollup
 
 
 class Writer(Protocol):
@@ -17,11 +17,17 @@ class Writer(Protocol):
 
     @property
     def behind(self) -> int:
-        """Events that wait to be written."""
+        """Events that are not written yet."""
 
     @property
     def failures(self) -> int:
         """Groups of entries that could not be written."""
+
+    def introduce(self, made: Made) -> None:
+        """Say how entries are made of drafts; before there are any."""
+
+    def leave(self, entry: Entry | Draft) -> None:
+        """Queue an entry that nobody waits for."""
 
     def put(self, entry: Entry | Draft) -> "Future[bool]":
         """Queue an entry; whether it was added, False where another has answered to its key."""

@@ -25,6 +25,7 @@ from app.memory import Memory
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.monitor import USUAL, Monitor
 from app.monitoring.observation import Observer
+from app.monitoring.scribe import Scribe
 from app.monitoring.sentry import Sentry
 from app.monitoring.subject import Subject
 from app.network.catalog import card_of
@@ -83,11 +84,11 @@ class Service:
             yield
 
     def _grading(self) -> APIRouter:
-        manifest, fingerprint = self._manifest, self._environment.fingerprint
+        manifest = self._manifest
         memory = None if self._kept is None else self._kept.memory
         return grading(
             self._served.predictor,
-            Recorder(manifest.signature, fingerprint, self._observer, memory),
+            Recorder(memory),
             self._served.answers,
             self._metrics.meter(manifest.identity, manifest.signature.classes),
             manifest.signature,
@@ -120,6 +121,7 @@ class Kept:
         self._settings = settings
         self._classes = opened.manifest.signature.classes
         self._environment = opened.environment
+        memory.writer.introduce(Scribe(_subject(opened), opened.environment.fingerprint))
         self._cases = Cases(memory.reader, shelf, settings)
         self._sentry = Sentry(memory.reader, memory.writer, _subject(opened))
         self.monitor = Monitor(memory.reader, self._sentry, _subject(opened))
@@ -151,7 +153,7 @@ class Kept:
         """What a later replay in another numerical environment compares with."""
         facts = to_json(self._environment.facts)
         mark = Mark(ENVIRONMENT + self._environment.fingerprint, 1, facts)
-        self.memory.writer.put(Entry((), mark=mark)).add_done_callback(asyncio.Future.exception)
+        self.memory.writer.leave(Entry((), mark=mark))
 
     async def _look(self) -> None:
         await self._sentry.look()

@@ -122,6 +122,17 @@ def address(process: subprocess.Popen[bytes], log: Path) -> str:
     raise TimeoutError("dubito serve did not start")
 
 
+def child(pid: int, kind: str) -> int:
+    """The process that a service has for something: `engine` or `recorder`."""
+    name = f"app.hosting.{kind}".encode()
+    (found,) = (one for one in children(pid) if name in _words(one))
+    return found
+
+
+def _words(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 @contextmanager
 def serving(
     *arguments: str, changes: Mapping[str, str] | None = None, loud: bool = False

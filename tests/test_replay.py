@@ -16,7 +16,7 @@ from app.main import create_app
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.settings import Settings
-from tests.service import ROOT, Service, children, is_alive, serving
+from tests.service import ROOT, Service, child, children, is_alive, serving
 
 MODELS = ROOT / "models"
 LOAN = example(inspect(find(MODELS, "loan-grade", 4)).manifest.signature)
@@ -62,12 +62,13 @@ def test_the_bundle_that_has_answered_computes_again(state: Path, recorded: list
     """
     with served("loan-grade/1", state) as service:
         own = httpx.post(f"{service.url}/predict/mc", json=LOAN).json()["id"]
-        (engine,) = children(service.process.pid)
+        engine = child(service.process.pid, "engine")
         told = replayed(service, [*recorded, own, *recorded])
         assert [True] * len(told) == [one["identical"] for one in told]
         assert [[]] * len(told) == [one["reasons"] for one in told]
         processes = children(service.process.pid)
-        assert (2, True) == (len(processes), engine in processes)
+        # Two engines, and who records.
+        assert (3, True) == (len(processes), engine in processes)
         assert 0 == service.stop()
         assert [] == [process for process in processes if is_alive(process)]
         assert "Traceback" not in service.written()

@@ -170,7 +170,7 @@ class _Answered:
         answers = self.answers(range(start, stop))
         is_drawn = self.is_drawn and start == 0
         content = to_json(answers)
-        record.add(content, self.rows[start:stop], self.asked, is_drawn=is_drawn)
+        record.add(answers, content, self.rows[start:stop], self.asked, is_drawn=is_drawn)
         self.count(answers)
         return content[1:-1]
 

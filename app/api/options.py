@@ -1,7 +1,7 @@
 """Query parameters: known and given once; how they are written is `app.api.spelling`'s."""
 
 from dataclasses import asdict
-from functools import cached_property
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -72,12 +72,10 @@ class MonteCarloOptions(PlainOptions):
         """Which sets and decisions are asked for; None of a bundle that has neither."""
         return None
 
-    @cached_property
+    @property
     def recorded(self) -> dict[str, Any]:
         """How the answer was asked for, as its record has it."""
-        wanted = {"passes": self.passes, "tolerance": self.reached, "degrade": self.degrade}
-        judged = None if self.asked is None else asdict(self.asked)
-        return {"endpoint": "/predict/mc", "asked": {**wanted, "judged": judged}}
+        return _recorded(self.passes, self.reached, self.degrade, self.asked)
 
 
 class JudgedOptions(MonteCarloOptions):
@@ -92,6 +90,18 @@ class JudgedOptions(MonteCarloOptions):
     def asked(self) -> Asked:
         """Which sets and decisions are asked for."""
         return Asked(self.coverage, self.method, self.class_conditional, self.target)
+
+
+@lru_cache(64)
+def _recorded(
+    passes: int | str, tolerance: float | None, degrade: bool, judged: Asked | None
+) -> dict[str, Any]:
+    """One object for all who ask the same, which goes once to who records them together."""
+    wanted = {"passes": passes, "tolerance": tolerance, "degrade": degrade}
+    return {
+        "endpoint": "/predict/mc",
+        "asked": {**wanted, "judged": None if judged is None else asdict(judged)},
+    }
 
 
 def plain_options(default_deadline: int) -> type[PlainOptions]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bundles import Served
 from app.api.case import Case
-from app.api.recording import plain
+from app.monitoring.scribe import plain
 from app.serving.client import Client
 from app.values import Environment, Floats, Query
 

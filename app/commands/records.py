@@ -123,7 +123,7 @@ ACTIONS = {"verify": _verify, "erase": _erase, "export": _export}
 def _secret(settings: Settings) -> bytes:
     from app.records import key
 
-    return key.read(settings.records_key_file or settings.state / key.FILE)
+    return key.read(key.path_of(settings.records_key_file, settings.state))
 
 
 def _ledger(settings: Settings, engine: "Engine") -> "Ledger":

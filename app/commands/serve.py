@@ -72,7 +72,7 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
         log.info("%s - documentation at /docs", address(opened))
 
     keep_none()
-    with begun(settings) as engine:
+    with begun(settings) as children:
         from app.hosting.server import serve
 
-        serve(settings, opened, engine, started)
+        serve(settings, opened, children, started)

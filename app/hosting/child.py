@@ -1,10 +1,10 @@
-"""The engine's process as the service starts and ends it."""
+"""The processes that a service needs beside its own, as it starts and ends them."""
 
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from app.hosting.times import EXIT_SECONDS
@@ -13,29 +13,53 @@ from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class EngineProcess:
-    """A process that loads a bundle, and the line to it."""
+class Child:
+    """A process, and the line to it."""
 
     process: subprocess.Popen[bytes]
     line: socket.socket
 
 
+@dataclass(frozen=True, slots=True)
+class Children:
+    """What a service needs: who computes for it, and who records if anything is recorded."""
+
+    engine: Child
+    recorder: Child | None
+
+
 @contextmanager
-def begun(settings: Settings) -> Iterator[EngineProcess]:
-    """An engine's process for the length of a block, which loads while others are imported."""
+def begun(settings: Settings) -> Iterator[Children]:
+    """Both processes for the length of a block; they load while others are imported."""
+    with ExitStack() as stack:
+        engine = stack.enter_context(engine_begun(settings))
+        is_off = settings.records == "off"
+        recorder = None if is_off else stack.enter_context(_child("recorder", settings))
+        yield Children(engine, recorder)
+
+
+@contextmanager
+def engine_begun(settings: Settings) -> Iterator[Child]:
+    """An engine's process for the length of a block."""
+    with _child("engine", settings) as engine:
+        yield engine
+
+
+@contextmanager
+def _child(module: str, settings: Settings) -> Iterator[Child]:
     line, other = socket.socketpair()
     with other:
         number = other.fileno()
-        words = [sys.executable, "-m", "app.hosting.engine", str(number)]
+        words = [sys.executable, "-m", f"app.hosting.{module}", str(number)]
         # A session of its own: Ctrl-C ends the service, and that ends it.
         process = subprocess.Popen(  # noqa: S603 - our own module
             words, pass_fds=[number], stdin=subprocess.DEVNULL, start_new_session=True
         )
     try:
         send(line, settings)
-        yield EngineProcess(process, line)
+        yield Child(process, line)
     except BaseException:
-        # Whoever interrupts a start does not wait until the bundle is loaded.
+        # Whoever interrupts a start does not wait until a bundle is loaded.
         process.kill()
         raise
     finally:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.errors import EngineLost, HostingError
-from app.hosting.child import EngineProcess
+from app.hosting.child import Child
 from app.hosting.wire import Batch, Failed, Frames, Ready, framed, packed, unpacked
 from app.network.arithmetic import pin_arithmetic
 from app.network.engine import Engine
@@ -21,7 +21,7 @@ to the engine's process and back would take."""
 
 
 @asynccontextmanager
-async def opened(engine: EngineProcess, lost: Callable[[], None]) -> AsyncIterator[Opened]:
+async def opened(engine: Child, lost: Callable[[], None]) -> AsyncIterator[Opened]:
     """Wait until an engine is ready; `lost` is called should it end before the block does.
 
     Raises:
@@ -46,7 +46,7 @@ def _compute(ready: Ready, remote: "Remote") -> Compute:
     return Nearby(Engine(Stacked(ready.program)), remote, most)
 
 
-async def _first(remote: "Remote", engine: EngineProcess) -> Ready:
+async def _first(remote: "Remote", engine: Child) -> Ready:
     """What an engine says first."""
     try:
         said: Ready | Failed = await remote.next()
@@ -92,16 +92,8 @@ class Remote(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand over a message that has come whole."""
-        message = self._frames.whole(data)
-        if message is None or self._waiting is None:
-            return
-        (future, jobs, batch), self._waiting = self._waiting, None
-        if future.done():
-            return
-        if isinstance(message, Exception):
-            future.set_exception(message)
-        else:
-            future.set_result(message if batch is None else unpacked(jobs, batch, message))
+        for message in self._frames.whole(data):
+            self._hear(message)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Fail what is under way."""
@@ -110,6 +102,17 @@ class Remote(asyncio.Protocol):
             self._waiting[0].set_exception(EngineLost())
         if self.lost is not None:
             self.lost()
+
+    def _hear(self, message: Any) -> None:
+        if self._waiting is None:
+            return
+        (future, jobs, batch), self._waiting = self._waiting, None
+        if future.done():
+            return
+        if isinstance(message, Exception):
+            future.set_exception(message)
+        else:
+            future.set_result(message if batch is None else unpacked(jobs, batch, message))
 
     def _expect(self, jobs: Sequence[Job], batch: Batch | None) -> "asyncio.Future[Any]":
         future = self._loop.create_future()

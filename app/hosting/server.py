@@ -5,18 +5,21 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from app.errors import EngineLost
-from app.hosting.child import EngineProcess, begun
+from app.errors import DubitoError, EngineLost, RecorderLost
+from app.hosting.child import Child, Children, engine_begun
+from app.hosting.pages import opened as pages_of
 from app.hosting.port import BACKLOG, listen
 from app.hosting.remote import opened as opened_by
 from app.hosting.times import ANSWER_SECONDS, DEAF_SECONDS
 from app.main import create_app
+from app.memory import Memory
 from app.opening import Opened
 from app.settings import Settings
 from app.values import Identity
@@ -24,35 +27,45 @@ from app.values import Identity
 Started = Callable[[Identity], None]
 
 
-def serve(
-    settings: Settings, opened: socket.socket, engine: EngineProcess, started: Started
-) -> None:
+def serve(settings: Settings, opened: socket.socket, children: Children, started: Started) -> None:
     """Serve what an engine has loaded on a bound socket, and return after SIGINT or SIGTERM.
 
     Raises:
         HostingError: the bundle must not be served, and nobody could connect.
+        RecordsError: the records cannot be opened.
         SettingsError: another process listens there.
         EngineLost: the engine ended by itself, whereupon the service did.
+        RecorderLost: the recorder did.
     """
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, opened, engine, started))
+        runner.run(_serve(settings, opened, children, started))
 
 
 async def _serve(
-    settings: Settings, opened: socket.socket, engine: EngineProcess, started: Started
+    settings: Settings, opened: socket.socket, children: Children, started: Started
 ) -> None:
-    lost = asyncio.Event()
+    lost: asyncio.Future[DubitoError] = asyncio.get_running_loop().create_future()
 
     @asynccontextmanager
     async def opening(asked: Settings) -> AsyncIterator[Opened]:
         if asked == settings:
-            async with opened_by(engine, lost.set) as bundle:
+            async with opened_by(children.engine, partial(_lose, lost, EngineLost())) as bundle:
                 yield bundle
             return
         async with _beside(asked) as bundle:
             yield bundle
 
-    app = create_app(settings, opening)
+    @asynccontextmanager
+    async def remembering(asked: Settings) -> AsyncIterator[Memory | None]:
+        if children.recorder is None:
+            yield None
+            return
+        async with _remembered(
+            children.recorder, asked, partial(_lose, lost, RecorderLost())
+        ) as memory:
+            yield memory
+
+    app = create_app(settings, opening, remembering)
     async with app.router.lifespan_context(app):
         listen(opened)
         started(app.state.identity)
@@ -63,24 +76,44 @@ async def _serve(
         watching = asyncio.create_task(_end_without(lost, server))
         await server.serve(sockets=[opened])
         watching.cancel()
-    if lost.is_set():
-        raise EngineLost
+    if lost.done():
+        raise lost.result()
+
+
+def _lose(lost: "asyncio.Future[DubitoError]", why: DubitoError) -> None:
+    """Note that a process has ended without which there is no service."""
+    if not lost.done():
+        lost.set_result(why)
+
+
+@asynccontextmanager
+async def _remembered(
+    recorder: Child, settings: Settings, lost: Callable[[], None]
+) -> AsyncIterator[Memory]:
+    """The memory, written by another process."""
+    # A service without records does without what this imports.
+    from app.records import database, store
+
+    url = database.url_of(settings.records_url, settings.state)
+    waits = settings.records == "durable"
+    async with pages_of(recorder, lost) as pages, store.elsewhere(url, pages) as kept:
+        yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 
 @asynccontextmanager
 async def _beside(settings: Settings) -> AsyncIterator[Opened]:
     """Another bundle, for replays; should its engine end, the service goes on."""
     with ExitStack() as stack:
-        engine = stack.enter_context(begun(settings))
+        engine = stack.enter_context(engine_begun(settings))
         async with opened_by(engine, lambda: None) as bundle:
             yield bundle
         # A process takes a moment to end.
         await asyncio.to_thread(stack.close)
 
 
-async def _end_without(lost: asyncio.Event, server: "Server") -> None:
+async def _end_without(lost: "asyncio.Future[DubitoError]", server: "Server") -> None:
     """Nothing can be graded any more: whoever started the service shall see it."""
-    await lost.wait()
+    await asyncio.shield(lost)
     server.should_exit = True
 
 

@@ -1,4 +1,4 @@
-"""The wire between a service and its engine: whole messages over a socket of this machine.
+"""The wire between a service and its other processes: whole messages over a local socket.
 
 Batches are packed as few large arrays: pickling each row's handful of numbers by itself would cost
 more than the network does.
@@ -7,7 +7,7 @@ more than the network does.
 import pickle
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -32,6 +32,11 @@ class Ready:
     environment: Environment
     program: Program | None
     """Its network, where a process without Keras can run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a recorder says once the records are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +164,14 @@ class Frames:
     def __init__(self) -> None:
         self._pending = bytearray()
 
-    def whole(self, data: bytes) -> Any:
-        """The message that is complete with these bytes, or None; never more than one is sent."""
+    def whole(self, data: bytes) -> Iterator[Any]:
+        """Yield the messages that are complete with these bytes."""
         self._pending += data
-        if len(self._pending) < LENGTH.size:
-            return None
-        (length,) = LENGTH.unpack_from(self._pending)
-        if len(self._pending) < LENGTH.size + length:
-            return None
-        content = bytes(memoryview(self._pending)[LENGTH.size :])
-        self._pending.clear()
-        return pickle.loads(content)  # noqa: S301 - from our own process alone
+        while len(self._pending) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._pending)
+            end = LENGTH.size + length
+            if len(self._pending) < end:
+                return
+            content = bytes(memoryview(self._pending)[LENGTH.size : end])
+            del self._pending[:end]
+            yield pickle.loads(content)  # noqa: S301 - from our own process alone

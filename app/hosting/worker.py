@@ -45,10 +45,10 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
     from app.hosting.child import begun
 
     try:
-        with begun(settings) as engine:
+        with begun(settings) as children:
             from app.hosting.server import serve
 
-            serve(settings, opened, engine, line.send)
+            serve(settings, opened, children, line.send)
     except DubitoError as error:
         line.send(Failed(str(error)))
 

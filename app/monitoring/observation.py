@@ -5,6 +5,7 @@ Sums of probabilities are in millionths.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -58,18 +59,18 @@ class Observer:
             is_drawn: whether the first row's seed was drawn for it: other rows of its request have
                 the same one, and seeds that clients choose may be those of other requests.
         """
-        names, counts = list[str](), dict[str, int]()
+        names = list[str]()
         for answer, row in zip(answers, rows.tolist(), strict=True):
             self._name(names, answer, row)
-            if "mean" in answer:
-                for name, more in _sums(answer):
-                    counts[name] = counts.get(name, 0) + more
         # Only as it was computed for the calibration rows is it comparable with theirs.
         if is_drawn and self._information and answers[0]["passes"] == self._passes:
             bins, of = self._information
             names.append(of[bins.index(answers[0]["uncertainty"][MUTUAL_INFORMATION])])
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
+        counts = Counter(names)
+        for answer in answers:
+            if "mean" in answer:
+                for name, more in _sums(answer):
+                    counts[name] += more
         return Tally(self._digest, counts)
 
     def came_out(self, body: Mapping[str, Any], grade: str) -> Tally:

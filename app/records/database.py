@@ -5,26 +5,27 @@ PostgreSQL is shared by processes that start, write and end as they like; SQLite
 
 import fcntl
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from app.errors import RecordsError
 
 MIGRATIONS = "app.records:migrations"
+HEAD, VERSIONS = "0002", "alembic_version"
+"""The last of them, and Alembic's table of those that were made."""
 FILE = "records.db"
 LOCK = "records.lock"
 BUSY_SECONDS = 5.0
 """For which a reader of SQLite waits for a writer, and a writer of PostgreSQL for another one."""
+ORPHAN_SECONDS, AGAIN_SECONDS = 5.0, 0.05
+"""For which a process waits that another one lets go of SQLite's file, and between two looks."""
 SILENCE_SECONDS = 10
 """After which a server of PostgreSQL that does not answer is given up."""
 DRIVER = "postgresql+psycopg"
@@ -84,22 +85,46 @@ def opened(url: str, *, alone: bool = True) -> Iterator[Engine]:
         yield engine
 
 
+@contextmanager
+def connected(url: str) -> Iterator[Engine]:
+    """A database that another process has opened and writes, to be read for the length of a block.
+
+    Raises:
+        RecordsError: the URL is none, or its database has no driver here.
+    """
+    engine = _engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def _locked(folder: Path) -> IO[str]:
     """A file that this process alone holds until it is closed.
 
-    A second writer could damage a SQLite database, and would break the order of the chains.
+    A second writer could damage a SQLite database, and would break the order of the chains. Who
+    wrote for a service that was killed has still its last group to write.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / LOCK).open("w")
     except OSError as error:
         raise RecordsError(f"{folder} cannot be written: {error.strerror}") from error
+    end = time.monotonic() + ORPHAN_SECONDS
+    while not _is_taken(file):
+        if time.monotonic() > end:
+            file.close()
+            raise RecordsError(f"another process writes the records in {folder}")
+        time.sleep(AGAIN_SECONDS)
+    return file
+
+
+def _is_taken(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise RecordsError(f"another process writes the records in {folder}") from error
-    return file
+    except OSError:
+        return False
+    return True
 
 
 def _engine(words: str) -> Engine:
@@ -107,7 +132,13 @@ def _engine(words: str) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername=DRIVER)
     try:
-        engine = create_engine(url, connect_args=_arguments(url), pool_pre_ping=not is_file)
+        engine = create_engine(
+            url,
+            connect_args=_arguments(url),
+            pool_pre_ping=not is_file,
+            # What is recorded is in no log and no error.
+            hide_parameters=True,
+        )
     except (ArgumentError, ModuleNotFoundError) as error:
         raise RecordsError(f"the records' database has no driver here: {error}") from error
     if is_file:
@@ -159,14 +190,30 @@ def _migrate(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATING})
+    current = _state(connection)
+    if current == HEAD:
+        return
+    # Most starts do without what this imports.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     config = Config()
     config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
         raise RecordsError(f"a newer Dubito made the records: their state is {current}")
     command.upgrade(config, "head")
+
+
+def _state(connection: Connection) -> str | None:
+    """The last migration that was made, if any was."""
+    if not inspect(connection).has_table(VERSIONS):
+        return None
+    asked = text(f"SELECT version_num FROM {VERSIONS}")  # noqa: S608 - our own
+    found: str | None = connection.scalar(asked)
+    return found
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -10,6 +10,11 @@ FILE = "records.key"
 BYTES = 32
 
 
+def path_of(file: Path | None, state: Path) -> Path:
+    """Where the key is: the file that was given, or one in the service's own folder."""
+    return file or state / FILE
+
+
 def read_or_make(file: Path) -> bytes:
     """The key in a file, which is made where there is none.
 

@@ -1,29 +1,27 @@
-"""The store: records as the service uses them, written by one thread and read by others."""
+"""The store: records as the service uses them, read here and written where its pages are."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from app.events import now
-from app.records.database import opened
+from app.records.database import connected, opened
 from app.records.erasure import is_due, retention
 from app.records.key import read_or_make
 from app.records.ledger import Ledger
+from app.records.pages import Pages, Thread
 from app.records.reader import Reader
 from app.records.writer import Writer
-
-PAUSE = 0.1
-"""Seconds for which what is to be written gathers where answers do not wait for it."""
 
 
 class Store:
     """Records that are open."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, pause: float = 0.0) -> None:
-        """Begin to write."""
-        self.writer = Writer(ledger, pause)
+    def __init__(self, engine: Engine, writer: Writer) -> None:
+        """Take where they are read, and who writes them."""
+        self.writer = writer
         self.reader = Reader(engine)
 
     async def forget(self, age: int) -> None:
@@ -37,28 +35,44 @@ class Store:
         if await self.reader.ask(lambda connection: is_due(connection, before)):
             await self.writer.put(retention(before))
 
-    def close(self) -> None:
-        """Write what waits."""
-        self.writer.close()
-
 
 @contextmanager
-def remembering(url: str, key: Path, chain: str, *, waits: bool = True) -> Iterator[Store]:
-    """A store for the length of a block, in which this process writes a chain of its own.
+def writing(url: str, key: Path, chain: str) -> Iterator[tuple[Engine, Ledger]]:
+    """A database, and a chain of this process' own in it, for the length of a block.
 
     Args:
         url: of the database, SQLAlchemy's.
         key: the file of the chain's key.
         chain: identifier of the new chain.
-        waits: whether answers wait for what is written.
 
     Raises:
         RecordsError: the database or the key cannot be used.
     """
     secret = read_or_make(key)
-    with (
-        opened(url) as engine,
-        closing(Ledger(engine, secret, chain)) as ledger,
-        closing(Store(engine, ledger, 0.0 if waits else PAUSE)) as store,
-    ):
-        yield store
+    with opened(url) as engine, closing(Ledger(engine, secret, chain)) as ledger:
+        yield engine, ledger
+
+
+@asynccontextmanager
+async def in_this_process(url: str, key: Path, chain: str) -> AsyncIterator[Store]:
+    """A store for the length of a block, which a thread writes; as `writing` says."""
+    with writing(url, key, chain) as (engine, ledger), closing(Thread(ledger)) as pages:
+        async with _stored(engine, pages) as store:
+            yield store
+
+
+@asynccontextmanager
+async def elsewhere(url: str, pages: Pages) -> AsyncIterator[Store]:
+    """A store for the length of a block, whose database another process has opened and writes."""
+    with connected(url) as engine:
+        async with _stored(engine, pages) as store:
+            yield store
+
+
+@asynccontextmanager
+async def _stored(engine: Engine, pages: Pages) -> AsyncIterator[Store]:
+    writer = Writer(pages)
+    try:
+        yield Store(engine, writer)
+    finally:
+        await writer.close()

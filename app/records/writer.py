@@ -1,154 +1,146 @@
-"""The writer: one thread that commits together what has gathered while it committed."""
+"""The writer: hands over what is to be remembered, and tells who waits when it is written.
+
+What comes in one turn of the event loop goes together, and does not wait for what went before it:
+who writes takes together what has gathered meanwhile.
+"""
 
 import asyncio
 import logging
-import threading
-from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple
 
 from app.errors import Unrecorded
-from app.events import Draft, Entry
+from app.events import Draft, Entry, Made
+from app.records.pages import Group, NotWritten, Pages
 
-MOST_EVENTS = 4_096
-"""Of a transaction."""
 MOST_WAITING = 65_536
 """Events that may wait to be written; beyond them the answer is that nothing can be recorded."""
+
+END_SECONDS = 30
+"""For which an end waits for what is still to be written."""
+PAUSE = 0.1
+"""Seconds for which entries gather that nobody waits for."""
 
 log = logging.getLogger("dubito.records")
 
 
-class Pages(Protocol):
-    """What takes entries: all of a group, or none where it raises."""
-
-    def write(self, entries: list[Entry]) -> list[bool]:
-        """For each entry whether it was added."""
-
-
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     entry: Entry | Draft
     events: int
-    written: "asyncio.Future[bool]"
+    written: "asyncio.Future[bool] | None"
+    """None where nobody waits for it."""
 
 
 class Writer:
-    """Takes entries on the event loop, writes them in a thread."""
+    """Takes entries, and drafts of them, on the event loop."""
 
-    def __init__(self, pages: Pages, pause: float = 0.0) -> None:
-        """Begin the thread.
-
-        Args:
-            pages: what takes entries.
-            pause: seconds for which entries gather that nobody waits for.
-        """
+    def __init__(self, pages: Pages) -> None:
+        """Take where they go."""
         self._pages = pages
-        self._pause = pause
-        self._waiting: deque[_Waiting] = deque()
-        self._events = 0
+        self._waiting: list[_Waiting] = []
+        self._under_way: set[asyncio.Future[list[bool]]] = set()
+        self._due: asyncio.Handle | None = None
+        self._is_pausing = False
+        self._behind = 0
         self._failures = 0
-        self._changed = threading.Condition()
-        self._is_idle = False
-        self._is_urgent = False
-        self._is_closing = False
-        self._is_announced = False
-        self._thread = threading.Thread(target=self._work, name="dubito-records", daemon=True)
-        self._thread.start()
 
     @property
     def behind(self) -> int:
-        """Events that wait to be written."""
-        return self._events
+        """Events that are not written yet."""
+        return self._behind
 
     @property
     def failures(self) -> int:
         """Groups of entries that could not be written."""
         return self._failures
 
+    def introduce(self, made: Made) -> None:
+        """Say how entries are made of drafts; before there are any."""
+        self._pages.introduce(made)
+
     def put(self, entry: Entry | Draft) -> "asyncio.Future[bool]":
         """Queue an entry; its future says whether it was added, once that is on the disk.
 
         Raises:
-            Unrecorded: too much waits already; the future raises it where the database fails.
+            Unrecorded: too much waits already, or nothing is written any more; the future raises it
+                where the database fails.
         """
-        events = entry.rows if isinstance(entry, Draft) else len(entry.events)
-        if self._events + events > MOST_WAITING:
-            raise Unrecorded
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(entry, events, loop.create_future())
-        with self._changed:
-            self._waiting.append(waiting)
-            self._events += events
-            self._is_urgent = self._is_urgent or _is_waited_for(entry)
-        if not self._is_announced:
-            # What others put in the same turn of the loop is to be of the same group.
-            self._is_announced = True
-            loop.call_soon(self._announce)
-        return waiting.written
+        written: asyncio.Future[bool] = loop.create_future()
+        self._queue(entry, written)
+        if self._is_pausing:
+            self._cancel()
+        if self._due is None:
+            self._due = loop.call_soon(self._send)
+        return written
 
-    def _announce(self) -> None:
-        self._is_announced = False
-        with self._changed:
-            if self._is_idle or self._is_urgent:
-                self._changed.notify()
+    def leave(self, entry: Entry | Draft) -> None:
+        """Queue an entry that nobody waits for; the log says if it cannot be written.
 
-    def close(self) -> None:
-        """Write what waits, and end the thread."""
-        with self._changed:
-            self._is_closing = True
-            self._changed.notify()
-        self._thread.join()
+        Raises:
+            Unrecorded: too much waits already, or nothing is written any more.
+        """
+        self._queue(entry, None)
+        if self._due is None:
+            self._is_pausing = True
+            self._due = asyncio.get_running_loop().call_later(PAUSE, self._send)
 
-    def _work(self) -> None:
-        while group := self._next():
-            outcome: list[bool] | Unrecorded
-            try:
-                outcome = self._pages.write([_made(one.entry) for one in group])
-            except Exception as error:  # noqa: BLE001 - whoever waits is told, and the next are written
-                # Its text could hold what was to be written.
-                log.error("records cannot be written: %s", type(error).__name__)  # noqa: TRY400
-                self._failures += 1
-                outcome = Unrecorded()
-            _tell(group, outcome)
+    async def close(self) -> None:
+        """Return when all is written, or cannot be for long."""
+        self._cancel()
+        self._send()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=END_SECONDS)
+        if self._behind:
+            log.error("%d events could not be written before the end", self._behind)
 
-    def _next(self) -> list[_Waiting]:
-        """The next group, once there is one; none when all is written and nothing follows."""
-        with self._changed:
-            self._is_idle = True
-            self._changed.wait_for(lambda: self._waiting or self._is_closing)
-            self._is_idle = False
-            if self._pause:
-                self._changed.wait_for(lambda: self._is_urgent or self._is_closing, self._pause)
-            self._is_urgent = False
-            group, count = [], 0
-            while self._waiting and count < MOST_EVENTS:
-                group.append(self._waiting.popleft())
-                count += group[-1].events
-            self._events -= count
-        return group
+    def _queue(self, entry: Entry | Draft, written: "asyncio.Future[bool] | None") -> None:
+        events = entry.rows if isinstance(entry, Draft) else len(entry.events)
+        if self._pages.is_over or self._behind + events > MOST_WAITING:
+            raise Unrecorded
+        self._waiting.append(_Waiting(entry, events, written))
+        self._behind += events
 
+    def _cancel(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        self._due, self._is_pausing = None, False
 
-def _made(entry: Entry | Draft) -> Entry:
-    return entry.make() if isinstance(entry, Draft) else entry
+    def _send(self) -> None:
+        """Hand over what has gathered."""
+        self._due, self._is_pausing = None, False
+        group, self._waiting = self._waiting, []
+        if group:
+            done = self._submitted([one.entry for one in group])
+            self._under_way.add(done)
+            done.add_done_callback(partial(self._finish, group))
 
+    def _submitted(self, group: Group) -> "asyncio.Future[list[bool]]":
+        """Hand over a group; an error of that is as one of writing it."""
+        try:
+            return self._pages.submit(group)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            failed: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
+            failed.set_exception(NotWritten(type(error).__name__))
+            return failed
 
-def _is_waited_for(entry: Entry | Draft) -> bool:
-    """Whether somebody waits for an entry, also where answers do not."""
-    if isinstance(entry, Draft):
-        return entry.is_urgent
-    return any((entry.reply, entry.claim, entry.mark, entry.forget is not None))
-
-
-def _tell(group: list[_Waiting], outcome: "list[bool] | Unrecorded") -> None:
-    """Settle futures on the loop they belong to, all at once."""
-
-    def settle() -> None:
+    def _finish(self, group: list[_Waiting], done: "asyncio.Future[list[bool]]") -> None:
+        """Tell who waits for a group."""
+        self._under_way.discard(done)
+        self._behind -= sum(one.events for one in group)
+        error = done.exception()
+        if error is not None:
+            # Its text could hold what was to be written.
+            log.error("records cannot be written: %s", _name(error))
+            self._failures += 1
         for at, one in enumerate(group):
-            if one.written.done():
+            if one.written is None or one.written.done():
                 continue
-            if isinstance(outcome, Unrecorded):
-                one.written.set_exception(outcome)
+            if error is None:
+                one.written.set_result(done.result()[at])
             else:
-                one.written.set_result(outcome[at])
+                one.written.set_exception(Unrecorded())
 
-    group[0].written.get_loop().call_soon_threadsafe(settle)
+
+def _name(error: BaseException) -> str:
+    return error.cause if isinstance(error, NotWritten) else type(error).__name__

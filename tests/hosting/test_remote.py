@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 
 from app.api.rows import example
 from app.errors import EngineLost, HostingError
-from app.hosting.child import begun
+from app.hosting.child import engine_begun
 from app.hosting.remote import opened
 from app.network.bundle import load
 from app.network.catalog import find
@@ -24,7 +23,7 @@ from app.serving.compute import Nearby
 from app.serving.jobs import Draws, Job, Plain, Reduction, Statistics, results
 from app.settings import Settings
 from app.values import Query, Summary
-from tests.service import ROOT, Service, children, is_alive, serving, until
+from tests.service import ROOT, Service, child, is_alive, serving, until
 
 SETTINGS = Settings(models=ROOT / "models", version=1)
 JSON = {"Content-Type": "application/json"}
@@ -40,7 +39,7 @@ def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = la
         async with opened(engine, lost) as bundle:
             return await asyncio.wait_for(use(bundle), SECONDS)
 
-    with begun(settings) as engine:
+    with engine_begun(settings) as engine:
         return asyncio.run(run())
 
 
@@ -97,8 +96,7 @@ def test_its_end_fails_what_is_under_way_and_what_follows() -> None:
         rows = np.ones((1000, len(bundle.manifest.signature.features)))
         under_way = bundle.compute.submit([Statistics(Query(rows, 10_000, 1))])
         await asyncio.sleep(0.1)
-        (pid,) = (pid for pid in children(os.getpid()) if _is_engine(pid))
-        os.kill(pid, signal.SIGKILL)
+        os.kill(child(os.getpid(), "engine"), signal.SIGKILL)
         with pytest.raises(EngineLost):
             await under_way
         with pytest.raises(EngineLost):
@@ -129,10 +127,6 @@ def test_a_small_lone_job_is_answered_at_hand(version: int, *, at_hand: bool) ->
     assert _bits(results(bundle.engine, kinds)) == _bits(alone) == _bits(together)
 
 
-def _is_engine(pid: int) -> bool:
-    return b"app.hosting.engine" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
 def test_a_bundle_that_is_not_there_is_a_sentence() -> None:
     """The engine's own sentence is raised here."""
     with pytest.raises(HostingError, match="version 99"):
@@ -155,7 +149,7 @@ def test_a_service_ends_without_its_engine() -> None:
     """The engine killed: a request is told to come back, and the service ends with a sentence."""
     with serving("loan-grade/3", "--drain-seconds", "5") as service:
         assert (200, None) == grade(service)
-        (engine,) = children(service.process.pid)
+        engine = child(service.process.pid, "engine")
         os.kill(engine, signal.SIGKILL)
         assert (503, "5") == grade(service)
         assert 1 == service.process.wait(SECONDS)
@@ -166,7 +160,7 @@ def test_a_service_ends_without_its_engine() -> None:
 def test_an_engine_does_not_outlive_its_service() -> None:
     """The service killed: its engine ends; a SIGTERM of its own it leaves to the service."""
     with serving("loan-grade/1") as service:
-        (engine,) = children(service.process.pid)
+        engine = child(service.process.pid, "engine")
         os.kill(engine, signal.SIGTERM)
         assert (200, None) == grade(service)
         service.process.kill()

@@ -76,5 +76,12 @@ def test_a_message_may_come_in_pieces(piece: int) -> None:
     for message in ("first", list(range(50)), b"x" * 300):
         sent = framed(message)
         parts = [sent[at : at + piece] for at in range(0, len(sent), piece)]
-        assert [None] * (len(parts) - 1) == [frames.whole(part) for part in parts[:-1]]
-        assert message == frames.whole(parts[-1])
+        assert [] == [one for part in parts[:-1] for one in frames.whole(part)]
+        assert [message] == list(frames.whole(parts[-1]))
+
+
+def test_several_messages_may_come_at_once() -> None:
+    """All that are whole are there, and the rest of the last follows."""
+    frames, sent = Frames(), b"".join(map(framed, ("first", "second", "third")))
+    assert ["first", "second"] == list(frames.whole(sent[:-1]))
+    assert ["third"] == list(frames.whole(sent[-1:]))

@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 
 from app.errors import Unreadable, Unrecorded
-from app.events import Event, Mark, Order, Referral, Reply, Rollup, Tally, summed
+from app.events import (
+    Draft,
+    Entry,
+    Event,
+    Made,
+    Mark,
+    Order,
+    Referral,
+    Reply,
+    Rollup,
+    Tally,
+    summed,
+)
 from app.monitoring.subject import Subject
 from app.training.seen import seen
 from app.values import (
@@ -142,6 +154,12 @@ class Records:
             for counts in parts
             if span == SPANS[0] and start <= at < stop
         )
+
+    def introduce(self, made: Made) -> None:
+        """Nobody drafts anything here."""
+
+    def leave(self, entry: Entry | Draft) -> None:
+        self.put(entry).add_done_callback(asyncio.Future.exception)
 
     def put(self, entry: Any) -> "asyncio.Future[bool]":
         written = asyncio.get_running_loop().create_future()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.records.clients import Clients, recorded
-from tests.service import Service, serving, until
+from tests.service import Service, child, serving, until
 
 SIZE = 24 << 20
 """Bytes of the disk."""
@@ -50,7 +50,7 @@ def full(state: Path) -> Iterator[None]:
 @contextmanager
 def failing(service: Service, state: Path) -> Iterator[None]:
     """No file of a service can grow for the length of a block, which is another fault of a disk."""
-    kind, pid = resource.RLIMIT_FSIZE, service.process.pid
+    kind, pid = resource.RLIMIT_FSIZE, child(service.process.pid, "recorder")
     largest = max(file.stat().st_size for file in state.iterdir())
     soft, hard = resource.prlimit(pid, kind, (largest, resource.RLIM_INFINITY))
     try:

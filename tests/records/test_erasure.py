@@ -10,9 +10,11 @@ from sqlalchemy import Connection, Engine, Select, Table, select
 from app.errors import Unrecorded
 from app.events import MICROSECONDS, Claim, Entry, Event, Referral, Reply, Tally, now
 from app.records.ledger import Ledger
+from app.records.pages import Thread
 from app.records.store import Store
 from app.records.tables import claims, events, metadata, referrals, replies, rollups
 from app.records.verification import verify
+from app.records.writer import Writer
 from tests.records.conftest import KEY
 
 DAY = 86_400 * MICROSECONDS
@@ -46,8 +48,8 @@ def forget(engine: Engine, ledger: Ledger, days: int) -> None:
     """As the service does when it starts, and once a day."""
 
     async def run() -> None:
-        with closing(Store(engine, ledger)) as store:
-            await store.forget(days * DAY)
+        with closing(Thread(ledger)) as pages:
+            await Store(engine, Writer(pages)).forget(days * DAY)
 
     asyncio.run(run())
 

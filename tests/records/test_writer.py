@@ -1,40 +1,49 @@
-"""What gathered while the writer wrote is written together; nothing is told before it is there."""
+"""The writer hands over what has come; nothing is told before it is there."""
 
 import asyncio
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from app.errors import Unrecorded
-from app.events import Claim, Draft, Entry
+from app.events import Draft, Entry, Made, Part
 from app.records import writer as module
+from app.records.pages import Group, NotWritten
 from app.records.writer import Writer
-from tests.records.conftest import entries, event
+from tests.records.conftest import entries
+from tests.service import until
 
 PATIENCE = 5
 
 
 class Book:
-    """Takes entries when it is let; remembers the groups."""
+    """Takes groups, and tells of them when the test does."""
 
     def __init__(self) -> None:
-        self.groups: list[list[Entry]] = []
-        self.let = threading.Event()
-        self.let.set()
-        self.begun = threading.Event()
-        self.fails: Exception | None = None
+        self.groups: list[Group] = []
+        self.futures: list[asyncio.Future[list[bool]]] = []
+        self.made: Made | None = None
+        self.is_over = False
 
-    def write(self, group: list[Entry]) -> list[bool]:
-        self.begun.set()
-        assert self.let.wait(PATIENCE)
-        if self.fails is not None:
-            raise self.fails
-        self.groups.append(list(group))
-        return [entry.events[0].prediction != "prediction-3" for entry in group]
+    def introduce(self, made: Made) -> None:
+        self.made = made
+
+    def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
+        self.groups.append(group)
+        self.futures.append(asyncio.get_running_loop().create_future())
+        return self.futures[-1]
+
+    def has(self, groups: int) -> bool:
+        return len(self.groups) == groups
+
+    def tell(self, at: int) -> None:
+        """Say that a group was written, but for the third prediction."""
+        group = [one for one in self.groups[at] if isinstance(one, Entry)]
+        told = [one.events[0].prediction != "prediction-3" for one in group]
+        self.futures[at].set_result(told)
 
 
 @pytest.fixture
@@ -43,159 +52,196 @@ def book() -> Book:
 
 
 @pytest.fixture
-def writer(book: Book) -> Iterator[Writer]:
-    made = Writer(book)
-    yield made
-    made.close()
+def writer(book: Book) -> Writer:
+    return Writer(book)
 
 
-def test_what_waits_is_written_together_and_in_order(writer: Writer, book: Book) -> None:
-    """The first entry goes at once, those that come meanwhile in one group after it."""
-
-    async def run() -> list[bool]:
-        book.let.clear()
-        first = writer.put(entries(1)[0])
-        await asyncio.to_thread(book.begun.wait, PATIENCE)
-        others = [writer.put(entry) for entry in entries(5, 1)]
-        assert 5 == writer.behind
-        assert not first.done()
-        book.let.set()
-        return list(await asyncio.gather(first, *others))
-
-    added = asyncio.run(run())
-    assert [entries(1), entries(5, 1)] == book.groups
-    assert [True, True, True, False, True, True] == added
-    assert 0 == writer.behind
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
 
 
-@pytest.mark.parametrize(
-    "error", [OperationalError("insert", {}, Exception("disk is full")), TypeError("amount")]
-)
-def test_where_it_fails_everybody_of_the_group_is_told_and_the_next_is_written(
-    writer: Writer, book: Book, caplog: pytest.LogCaptureFixture, error: Exception
+def test_what_comes_in_one_turn_of_the_loop_goes_together(writer: Writer, book: Book) -> None:
+    """At once, whatever is under way; each is told of its own when it is written, not before."""
+
+    async def use() -> None:
+        several = [writer.put(one) for one in entries(5)]
+        await asyncio.sleep(0)
+        other = writer.put(entries(1, 9)[0])
+        await asyncio.sleep(0)
+        assert [entries(5), entries(1, 9)] == book.groups
+        assert 6 == writer.behind
+        assert not any(one.done() for one in (*several, other))
+        book.tell(0)
+        assert [True, True, True, False, True] == await asyncio.gather(*several)
+        assert not other.done()
+        assert 1 == writer.behind
+        book.tell(1)
+        assert await other
+        assert 0 == writer.behind
+
+    run(use())
+
+
+def test_where_it_fails_everybody_of_the_group_is_told(
+    writer: Writer, book: Book, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And the log says that it failed, with nothing of what was to be written."""
+    """And the log says that it failed; the next group is another matter."""
 
-    async def run() -> list[object]:
-        book.fails = error
-        found = await asyncio.gather(
-            *(writer.put(entry) for entry in entries(3)), return_exceptions=True
-        )
-        book.fails = None
-        return [*found, await writer.put(entries(1)[0])]
+    async def use() -> None:
+        several = [writer.put(one) for one in entries(3)]
+        writer.leave(entries(1, 7)[0])
+        await asyncio.sleep(0)
+        after = writer.put(entries(1)[0])
+        await asyncio.sleep(0)
+        book.futures[0].set_exception(NotWritten("OperationalError"))
+        book.tell(1)
+        failed = await asyncio.gather(*several, return_exceptions=True)
+        assert all(isinstance(one, Unrecorded) for one in failed)
+        assert await after
+        assert (1, 0) == (writer.failures, writer.behind)
 
-    *failed, written = asyncio.run(run())
-    assert all(isinstance(one, Unrecorded) for one in failed)
-    assert written is True
-    assert "records cannot be written" in caplog.text
-    assert "amount" not in caplog.text
+    run(use())
+    assert ["records cannot be written: OperationalError"] == caplog.messages
 
 
 def test_too_much_waiting_is_refused(
     writer: Writer, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is refused was not queued, and later there is room again."""
-    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    """What is refused was not queued, and later there is room again; drafts count their rows."""
+    monkeypatch.setattr(module, "MOST_WAITING", 4)
+    three = Draft((Part(0, b"", b"", {}, is_drawn=False),), 3, None, None)
 
-    async def run() -> None:
-        book.let.clear()
-        first = writer.put(entries(1)[0])
-        await asyncio.to_thread(book.begun.wait, PATIENCE)
-        others = [writer.put(entry) for entry in entries(3)]
+    async def use() -> None:
+        writer.put(entries(1)[0])
+        writer.leave(three)
+        assert 4 == writer.behind
+        for way in (writer.put, writer.leave):
+            with pytest.raises(Unrecorded):
+                way(entries(1)[0])
+        await asyncio.sleep(0)
+        book.futures[0].set_result([True, True])
+        await asyncio.sleep(0)
+        assert 0 == writer.behind
+
+    run(use())
+    assert [[*entries(1), three]] == book.groups
+
+
+def test_what_cannot_be_written_any_more_is_refused(writer: Writer, book: Book) -> None:
+    """Also where nobody would wait for it: it would be lost for certain."""
+    book.is_over = True
+
+    async def use() -> None:
+        for way in (writer.put, writer.leave):
+            with pytest.raises(Unrecorded):
+                way(entries(1)[0])
+
+    run(use())
+    assert 0 == writer.behind
+
+
+def test_an_error_of_handing_over_is_told(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of writing: nobody waits for ever, and there is room again."""
+
+    def fail(_: Group) -> None:
+        raise MemoryError("amount")
+
+    monkeypatch.setattr(Book, "submit", lambda _self, group: fail(group))
+
+    async def use() -> None:
         with pytest.raises(Unrecorded):
-            writer.put(entries(1)[0])
-        book.let.set()
-        await asyncio.gather(first, *others)
-        assert await writer.put(entries(1)[0])
+            await writer.put(entries(1)[0])
+        assert (1, 0) == (writer.failures, writer.behind)
 
-    asyncio.run(run())
+    run(use())
 
 
-def test_what_is_put_in_one_turn_of_the_loop_is_one_group(writer: Writer, book: Book) -> None:
-    """The thread is told of the first when the last is there."""
+def test_an_end_does_not_wait_for_ever(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says how much was left."""
+    monkeypatch.setattr(module, "END_SECONDS", 0.05)
 
-    async def run() -> None:
-        await asyncio.gather(*(writer.put(entry) for entry in entries(7)))
+    async def use() -> None:
+        for entry in entries(3):
+            writer.leave(entry)
+        await writer.close()
 
-    asyncio.run(run())
-    assert [entries(7)] == book.groups
+    run(use())
+    assert ["3 events could not be written before the end"] == caplog.messages
 
 
-def test_what_nobody_waits_for_gathers(book: Book) -> None:
+def test_what_nobody_waits_for_gathers(
+    writer: Writer, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For a while; with the first that somebody waits for all goes at once."""
-    named = Entry((event(9),), claim=Claim("outcome", "prediction-9"))
+    monkeypatch.setattr(module, "PAUSE", PATIENCE * 2)
 
-    async def run() -> None:
-        with closing(Writer(book, pause=PATIENCE)) as patient:
-            several = []
-            for entry in entries(3):
-                several.append(patient.put(entry))
-                await asyncio.sleep(0.01)
-            assert [] == book.groups
+    async def use() -> None:
+        for entry in entries(3):
+            writer.leave(entry)
+            await asyncio.sleep(0.01)
+        assert [] == book.groups
+        writer.put(entries(1, 9)[0])
+        await asyncio.sleep(0)
+        assert [[*entries(3), *entries(1, 9)]] == book.groups
+
+    run(use())
+
+
+def test_what_nobody_waits_for_goes_soon(writer: Writer, book: Book) -> None:
+    """Without anybody who comes after it, and again after that."""
+
+    async def use() -> None:
+        for at in range(2):
             start = time.monotonic()
-            await asyncio.gather(*several, patient.put(named))
-            assert time.monotonic() - start < PATIENCE / 2
-            patient.put(entries(1, 20)[0])
+            writer.leave(entries(1, at)[0])
+            await asyncio.to_thread(until, partial(book.has, at + 1))
+            assert time.monotonic() - start >= module.PAUSE
 
-    asyncio.run(run())
-    assert [[*entries(3), named], entries(1, 20)] == book.groups
-
-
-def test_what_nobody_waits_for_is_written_soon(book: Book) -> None:
-    """Without anybody who comes after it."""
-
-    async def run() -> None:
-        with closing(Writer(book, pause=0.05)) as patient:
-            assert await patient.put(entries(1)[0])
-
-    asyncio.run(run())
-    assert [entries(1)] == book.groups
+    run(use())
+    assert [entries(1), entries(1, 1)] == book.groups
 
 
-def test_drafts_are_made_in_the_thread(writer: Writer, book: Book) -> None:
-    """They count as many rows as they will have events."""
-    (made,) = entries(1)
-    threads = list[str]()
+def test_closing_waits_until_all_is_written(writer: Writer, book: Book) -> None:
+    """Nothing that was taken is lost by an orderly end, also where nobody waits for it."""
 
-    def make() -> Entry:
-        threads.append(threading.current_thread().name)
-        return made
+    async def use() -> None:
+        under_way = writer.put(entries(1)[0])
+        await asyncio.sleep(0)
+        writer.leave(entries(1, 1)[0])
+        closing = asyncio.create_task(writer.close())
+        await asyncio.sleep(0)
+        assert [entries(1), entries(1, 1)] == book.groups
+        book.tell(0)
+        assert await under_way
+        assert not closing.done()
+        book.futures[1].set_exception(NotWritten("OperationalError"))
+        await closing
+        assert 0 == writer.behind
 
-    async def run() -> None:
-        book.let.clear()
-        written = writer.put(Draft(3, is_urgent=False, make=make))
-        assert 3 == writer.behind
-        book.let.set()
-        assert await written
-
-    asyncio.run(run())
-    assert ["dubito-records"] == threads
-    assert [[made]] == book.groups
-
-
-def test_closing_writes_what_waits(book: Book) -> None:
-    """Nothing that was taken is lost by an orderly end."""
-
-    async def run() -> None:
-        made = Writer(book)
-        book.let.clear()
-        waiting = [made.put(entry) for entry in entries(9)]
-        book.let.set()
-        await asyncio.to_thread(made.close)
-        assert 8 == sum(await asyncio.gather(*waiting))
-
-    asyncio.run(run())
+    run(use())
 
 
 def test_who_has_gone_is_no_hindrance(writer: Writer, book: Book) -> None:
     """A request that was cancelled is written all the same; its neighbours are told."""
 
-    async def run() -> None:
-        book.let.clear()
+    async def use() -> None:
         gone, other = (writer.put(entry) for entry in entries(2))
         gone.cancel()
-        book.let.set()
+        await asyncio.sleep(0)
+        book.tell(0)
         assert await other
 
-    asyncio.run(run())
-    assert 2 == sum(map(len, book.groups))
+    run(use())
+    assert [entries(2)] == book.groups
+
+
+def test_who_writes_is_told_how_entries_are_made(writer: Writer, book: Book) -> None:
+    """The writer hands on drafts as they are."""
+
+    def made(_: Draft) -> Entry:
+        return entries(1)[0]
+
+    writer.introduce(made)
+    assert book.made is made

@@ -1,0 +1,98 @@
+"""The recorder's process: writes what a service remembers, until its line ends.
+
+To make an event of an answer, seal it and hand it to a database costs a fifth of a small request.
+In the service it would take turns with the event loop; here both go on, and what has come while one
+group was written is written with the next. `python -m app.hosting.recorder N` talks over file
+descriptor N.
+"""
+
+import gc
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+from app.api.identifier import new_id
+from app.errors import DubitoError
+from app.events import Made
+from app.hosting.wire import READ_BYTES, Failed, Frames, Recording, framed, receive, send
+from app.records import database, key
+from app.records.ledger import Ledger
+from app.records.pages import MOST_EVENTS, Group, size, write
+from app.records.store import writing
+from app.settings import Settings
+
+
+def main(line: socket.socket) -> None:
+    """Serve the process at the other end of a line."""
+    settings: Settings = receive(line)
+    url = database.url_of(settings.records_url, settings.state)
+    secret = key.path_of(settings.records_key_file, settings.state)
+    try:
+        with writing(url, secret, new_id()) as (_, ledger):
+            send(line, Recording())
+            gc.collect()
+            gc.freeze()
+            _record(line, ledger)
+    except DubitoError as error:
+        send(line, Failed(str(error)))
+
+
+def _record(line: socket.socket, ledger: Ledger) -> None:
+    made: Made | None = None
+    for messages in _gathered(line):
+        groups = list[Group]()
+        for message in messages:
+            if callable(message):
+                made = message
+            else:
+                groups.append(message)
+        outcomes = write(ledger, made, groups)
+        # Whoever was to be told may have been killed; what it sent before is written all the same.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            line.sendall(b"".join(map(framed, outcomes)))
+
+
+def _read(line: socket.socket, flags: int = 0) -> bytes:
+    """What has come; nothing at the end of the line, also where that was broken off."""
+    try:
+        return line.recv(READ_BYTES, flags)
+    except ConnectionResetError:
+        return b""
+
+
+def _gathered(line: socket.socket) -> Iterator[list[Group | Made]]:
+    """Yield all that has come, at least something; ends with the line."""
+    frames = Frames()
+    while data := _read(line):
+        messages = list(frames.whole(data))
+        events = _events(messages)
+        while events < MOST_EVENTS and (data := _already(line)):
+            more = list(frames.whole(data))
+            messages += more
+            events += _events(more)
+        if messages:
+            yield messages
+
+
+def _already(line: socket.socket) -> bytes:
+    """What has come already, if anything has."""
+    try:
+        return _read(line, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return b""
+
+
+def _events(messages: list[Group | Made]) -> int:
+    return sum(size(message) for message in messages if not callable(message))
+
+
+if __name__ == "__main__":
+    # The service ends it: a manager's SIGTERM may reach both, and answers are still to be recorded.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        main(socket.socket(fileno=int(sys.argv[1])))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        # The service has gone before its records were open.
+        sys.exit()

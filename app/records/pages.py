@@ -1,0 +1,122 @@
+"""Pages: where groups of entries are written, each together with others that wait."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from app.events import Draft, Entry, Made
+
+MOST_EVENTS = 4_096
+"""Of a transaction, unless a group has more."""
+
+Group = Sequence[Entry | Draft]
+
+
+class NotWritten(Exception):
+    """A group was not written; `cause` is the kind of the error, whose text could hold figures."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class Pages(Protocol):
+    """Writes groups, in their order. It lives on the event loop."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is written any more."""
+
+    def introduce(self, made: Made) -> None:
+        """Say how entries are made of drafts; before there are any."""
+
+    def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
+        """Begin to write a group: for each entry whether it was added.
+
+        Raises:
+            NotWritten: the future; the database did not take it.
+        """
+
+
+class Book(Protocol):
+    """What takes entries: all of a group, or none where it raises."""
+
+    def write(self, entries: Sequence[Entry]) -> list[bool]:
+        """For each entry whether it was added."""
+
+
+def write(
+    book: Book, made: Made | None, groups: Sequence[Group]
+) -> "list[list[bool] | NotWritten]":
+    """Write groups together; what comes of each."""
+    try:
+        added = iter(book.write([_entry(made, one) for group in groups for one in group]))
+    except Exception as error:  # noqa: BLE001 - whoever waits is told, and the next are written
+        return [NotWritten(type(error).__name__) for _ in groups]
+    return [[next(added) for _ in group] for group in groups]
+
+
+def size(group: Group) -> int:
+    """How many events a group will have."""
+    return sum(one.rows if isinstance(one, Draft) else len(one.events) for one in group)
+
+
+def _entry(made: Made | None, one: Entry | Draft) -> Entry:
+    if isinstance(one, Entry):
+        return one
+    assert made is not None  # noqa: S101 - it is introduced before there are drafts
+    return made(one)
+
+
+class Thread:
+    """Writes in a thread of this process, which takes turns with the event loop."""
+
+    def __init__(self, book: Book) -> None:
+        """Begin the thread."""
+        self._book = book
+        self._made: Made | None = None
+        self._waiting = deque[tuple[Group, asyncio.Future[list[bool]]]]()
+        self._thread = ThreadPoolExecutor(1, "dubito-records")
+
+    @property
+    def is_over(self) -> bool:
+        """Never: the thread lasts as long as the service."""
+        return False
+
+    def introduce(self, made: Made) -> None:
+        """Say how entries are made of drafts."""
+        self._made = made
+
+    def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
+        """Begin to write a group."""
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        self._waiting.append((group, written))
+        self._thread.submit(self._work, loop)
+        return written
+
+    def close(self) -> None:
+        """Write what waits, and end the thread."""
+        self._thread.shutdown()
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what waits, if that was not done with what waited before it."""
+        taken, events = list[tuple[Group, asyncio.Future[list[bool]]]](), 0
+        while self._waiting and events < MOST_EVENTS:
+            taken.append(self._waiting.popleft())
+            events += size(taken[-1][0])
+        if taken:
+            found = write(self._book, self._made, [group for group, _ in taken])
+            loop.call_soon_threadsafe(_tell, [written for _, written in taken], found)
+
+
+def _tell(
+    several: "list[asyncio.Future[list[bool]]]", found: "list[list[bool] | NotWritten]"
+) -> None:
+    for written, outcome in zip(several, found, strict=True):
+        if isinstance(outcome, NotWritten):
+            written.set_exception(outcome)
+        else:
+            written.set_result(outcome)
