@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from app.hosting.times import EXIT_SECONDS
 from app.hosting.wire import send
@@ -32,21 +33,15 @@ class Children:
 def begun(settings: Settings) -> Iterator[Children]:
     """Both processes for the length of a block; they load while others are imported."""
     with ExitStack() as stack:
-        engine = stack.enter_context(engine_begun(settings))
+        engine = stack.enter_context(child("engine", settings))
         is_off = settings.records == "off"
-        recorder = None if is_off else stack.enter_context(_child("recorder", settings))
+        recorder = None if is_off else stack.enter_context(child("recorder", settings))
         yield Children(engine, recorder)
 
 
 @contextmanager
-def engine_begun(settings: Settings) -> Iterator[Child]:
-    """An engine's process for the length of a block."""
-    with _child("engine", settings) as engine:
-        yield engine
-
-
-@contextmanager
-def _child(module: str, settings: Settings) -> Iterator[Child]:
+def child(module: Literal["engine", "recorder"], settings: Settings) -> Iterator[Child]:
+    """One of them for the length of a block."""
     line, other = socket.socketpair()
     with other:
         number = other.fileno()

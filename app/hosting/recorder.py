@@ -67,11 +67,8 @@ def _gathered(line: socket.socket) -> Iterator[list[Group | Made]]:
     frames = Frames()
     while data := _read(line):
         messages = list(frames.whole(data))
-        events = _events(messages)
-        while events < MOST_EVENTS and (data := _already(line)):
-            more = list(frames.whole(data))
-            messages += more
-            events += _events(more)
+        while _events(messages) < MOST_EVENTS and (data := _already(line)):
+            messages += frames.whole(data)
         if messages:
             yield messages
 

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.errors import DubitoError, EngineLost, RecorderLost
-from app.hosting.child import Child, Children, engine_begun
+from app.hosting.child import Child, Children, child
 from app.hosting.pages import opened as pages_of
 from app.hosting.port import BACKLOG, listen
 from app.hosting.remote import opened as opened_by
@@ -104,7 +104,7 @@ async def _remembered(
 async def _beside(settings: Settings) -> AsyncIterator[Opened]:
     """Another bundle, for replays; should its engine end, the service goes on."""
     with ExitStack() as stack:
-        engine = stack.enter_context(engine_begun(settings))
+        engine = stack.enter_context(child("engine", settings))
         async with opened_by(engine, lambda: None) as bundle:
             yield bundle
         # A process takes a moment to end.

@@ -28,7 +28,8 @@ class Statement:
 class Addition:
     """Adds rows to a table, many with a statement.
 
-    With each statement the event loop takes the interpreter, and gives it back when it likes.
+    A statement costs more than a row does, and in a thread the event loop takes the interpreter
+    with each, and gives it back when it likes.
     """
 
     AT_ONCE = 64

@@ -182,7 +182,7 @@ def test_a_recorder_does_not_outlive_its_service(tmp_path: Path) -> None:
 
 
 def test_without_records_there_is_no_recorder() -> None:
-    """Nor what it would import."""
+    """The engine is the only process beside the service."""
     with begun(replace(SETTINGS, records="off")) as children:
         assert children.recorder is None
         children.engine.process.kill()

@@ -13,7 +13,7 @@ import pytest
 
 from app.api.rows import example
 from app.errors import EngineLost, HostingError
-from app.hosting.child import engine_begun
+from app.hosting import child as module
 from app.hosting.remote import opened
 from app.network.bundle import load
 from app.network.catalog import find
@@ -39,7 +39,7 @@ def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = la
         async with opened(engine, lost) as bundle:
             return await asyncio.wait_for(use(bundle), SECONDS)
 
-    with engine_begun(settings) as engine:
+    with module.child("engine", settings) as engine:
         return asyncio.run(run())
 
 
