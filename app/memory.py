@@ -23,6 +23,10 @@ class Writer(Protocol):
     def failures(self) -> int:
         """Groups of entries that could not be written."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be recorded now, in a sentence; None where entries are taken."""
+
     def introduce(self, made: Made) -> None:
         """Say how entries are made of drafts; before there are any."""
 

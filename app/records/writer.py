@@ -54,6 +54,11 @@ class Writer:
         """Groups of entries that could not be written."""
         return self._failures
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be recorded now, in a sentence; None where entries are taken."""
+        return "the recorder has ended" if self._pages.is_over else None
+
     def introduce(self, made: Made) -> None:
         """Say how entries are made of drafts; before there are any."""
         self._pages.introduce(made)
