@@ -380,7 +380,8 @@ class Connection(asyncio.Protocol):
             return
         if self._queue:
             self._run(self._queue.popleft())
-        elif self._unparsed:
+        if self._unparsed and not self._queue:
+            # It may hold the rest of the request that has just begun to be answered.
             data, self._unparsed, self.flow.is_held = self._unparsed, b"", False
             self._feed(data)
         self.flow.resume_reading()
