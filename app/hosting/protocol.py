@@ -35,6 +35,8 @@ TCP_CLOSED = 7
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("dubito.access")
+failures = logging.getLogger("uvicorn.error")
+"""Where uvicorn's request cycle tells of an application that failed."""
 
 
 class Flow(FlowControl):
@@ -67,6 +69,8 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._limits = connections.limits
         self._common: dict[str, Any] = {
+            "type": "http",
+            "root_path": "",
             "asgi": {"version": config.asgi_version, "spec_version": "2.3"},
             "scheme": "http",
             "state": app_state,
@@ -338,13 +342,12 @@ class Connection(asyncio.Protocol):
 
     def _cycle(self, head: Head, url: Any) -> RequestResponseCycle:
         """The request as ASGI has it."""
-        scope: Any = {**head.scope(url), **self._common}
-        scope["state"] = scope["state"].copy()
+        scope: Any = head.scope(url, self._common)
         return RequestResponseCycle(
             scope=scope,
             transport=self.transport,
             flow=self.flow,
-            logger=logging.getLogger("uvicorn.error"),
+            logger=failures,
             access_logger=log,
             access_log=False,
             default_headers=self._server.default_headers,
@@ -377,6 +380,10 @@ class Connection(asyncio.Protocol):
         """After an answer, go on with what was queued or read, or wait for the next request."""
         self._server.total_requests += 1
         if self.transport.is_closing():
+            return
+        if not (self._queue or self._unparsed):
+            self.flow.resume_reading()
+            self._rest()
             return
         if self._queue:
             self._run(self._queue.popleft())

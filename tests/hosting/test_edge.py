@@ -95,7 +95,7 @@ class Client:
             return []
         if not exchange.reads:
             return await self._until_closed(sending)
-        faults = []
+        faults = list[str]()
         for name, statuses in exchange.answers:
             answer = await self._answer()
             if answer is None:
