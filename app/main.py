@@ -1,6 +1,7 @@
 """The composition root: settings in, application out. It only wires."""
 
 import gc
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -16,7 +17,7 @@ from app.memory import Memory
 from app.monitoring.metrics import Metrics
 from app.opening import Opening, in_this_process
 from app.service import Service
-from app.settings import Settings
+from app.settings import Settings, read_settings
 
 TITLE = "Dubito"
 SUMMARY = "Predictions that say how far they can be trusted"
@@ -96,3 +97,14 @@ def create_app(
         allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)
     return app
+
+
+def from_environment() -> FastAPI:
+    """The service that `DUBITO_*` variables describe, for `uvicorn --factory`.
+
+    Everything runs in one process there, and the limits of connections are uvicorn's own.
+
+    Raises:
+        SettingsError: a variable that cannot be used.
+    """
+    return create_app(read_settings(os.environ, {}))

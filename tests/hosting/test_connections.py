@@ -94,7 +94,7 @@ def test_each_wait_has_its_limit(name: str, seconds: float) -> None:
 
 
 def test_what_nobody_takes_is_bounded() -> None:
-    """Of those that take nothing the longest are ended, until the rest holds no more than it may."""
+    """Of those that take nothing the longest are ended, until the others hold what they may."""
     connections = Connections(LIMITS)
     guests = full(connections)
     for at, guest in enumerate(guests):
