@@ -6,19 +6,23 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.types import Message, Receive
 
+from app.api.access import is_of_page
 from app.api.connection import arrived
 from app.api.problems import Refusal
 
 MEDIA_TYPE = "application/json"
 
 
-async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
-    """The bytes of a JSON body.
+async def read_body(
+    request: Request, most_bytes: int, seconds: float, *, optional: bool = False
+) -> bytes:
+    """The bytes of a JSON body; where it is `optional`, an empty one needs no media type.
 
     Raises:
         Refusal: 415 another media type or a coding, 413 too large, 408 not complete in time.
     """
-    _check_media_type(request)
+    if not (optional and _is_empty(request)):
+        _check_media_type(request)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
@@ -52,9 +56,22 @@ def _joined(messages: list[Message], most_bytes: int) -> bytes:
     return body
 
 
+def _is_empty(request: Request) -> bool:
+    """Whether the head of a request says that no body follows."""
+    headers = request.headers
+    return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+
+
 def _check_media_type(request: Request) -> None:
-    given = request.headers.get("content-type", MEDIA_TYPE).partition(";")[0].strip().lower()
-    if given != MEDIA_TYPE:
+    """Refuse what is not called JSON.
+
+    A program may leave the type out. A browser may not: of the types that a page of another site
+    can send without asking first, none is JSON, and none at all is one of them.
+    """
+    given = request.headers.get("content-type")
+    if given is None and not is_of_page(request.scope):
+        given = MEDIA_TYPE
+    if given is None or given.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
