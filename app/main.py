@@ -11,6 +11,7 @@ from app import __version__
 from app.api import problems
 from app.api.access import Access, Guard, allow, origins_of
 from app.api.conduct import Conduct
+from app.api.documentation import SERVERS, document
 from app.api.identifier import new_id
 from app.memory import Memory
 from app.monitoring.metrics import Metrics
@@ -88,9 +89,13 @@ def create_app(
         description=DESCRIPTION,
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=SERVERS,
+        root_path_in_servers=False,
     )
+    document(app)
     problems.install(app, metrics.refused)
     # The first that is added is the innermost: allowed pages can read why they were refused.
     app.add_middleware(Guard, access=Access(settings))

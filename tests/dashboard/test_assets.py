@@ -15,7 +15,7 @@ from app.dashboard.asset import ASSETS, CHARTS, PAGE, own_assets
 from app.dashboard.page import POLICY, page
 
 OWN = sorted(own_assets())
-NAMED = re.compile(r'(?:href|src)="/assets/([^"]+)"|from "\./([^"]+)"')
+NAMED = re.compile(r'(?:href|src)="assets/([^"]+)"|from "\./([^"]+)"')
 ADDRESS = re.compile(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"']+")
 
 

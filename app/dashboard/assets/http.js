@@ -1,4 +1,7 @@
-/** Requests to the service this page came from, and to no other. */
+/**
+ * Requests to the service this page came from, and to no other. Their paths are relative to the
+ * page, as a proxy may serve it under a path of its own.
+ */
 
 const NO_CHANGE = 304;
 

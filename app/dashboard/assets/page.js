@@ -23,7 +23,7 @@ let current = null;
 showTheme();
 showWords();
 switches();
-asked("/model").then(begin, (problem) => {
+asked("model").then(begin, (problem) => {
   document.getElementById("failure").replaceChildren(el("p.notice", {}, explained(problem)));
 });
 

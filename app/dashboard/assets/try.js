@@ -63,7 +63,7 @@ class Try {
     const { row, query } = question(this.model, this.#values);
     this.#busy(true);
     try {
-      const answer = await asked(`/predict/mc?${query}`, { method: "POST", body: row });
+      const answer = await asked(`predict/mc?${query}`, { method: "POST", body: row });
       this.#take(answer, row);
     } catch (problem) {
       this.#refused(problem);
@@ -146,7 +146,7 @@ class Try {
 
 /** The example of the service's own documentation. */
 async function documented() {
-  const interface_ = await asked("/openapi.json");
+  const interface_ = await asked("openapi.json");
   const body = interface_.paths["/predict/mc"].post.requestBody;
   return body.content["application/json"].examples.one.value;
 }
