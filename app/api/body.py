@@ -11,6 +11,8 @@ from app.api.connection import arrived
 from app.api.problems import Refusal
 
 MEDIA_TYPE = "application/json"
+BOM = b"\xef\xbb\xbf"
+"""Some programs begin a text with it; a reader may pass over it (RFC 8259 §8.1)."""
 
 
 async def read_body(
@@ -53,7 +55,7 @@ def _joined(messages: list[Message], most_bytes: int) -> bytes:
     body = b"".join([message.get("body", b"") for message in messages])
     if len(body) > most_bytes:
         raise _too_large(most_bytes)
-    return body
+    return body.removeprefix(BOM)
 
 
 def _is_empty(request: Request) -> bool:

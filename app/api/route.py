@@ -59,7 +59,7 @@ def options_reader(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
         try:
             return model.model_validate(given)
         except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False, include_input=False)
+            details = error.errors(include_url=False, include_input=False)
             faults = [Fault(tuple(one["loc"]), message_of(one), in_query=True) for one in details]
             raise InvalidInput(faults) from None
 

@@ -1,6 +1,6 @@
 /** Figures as they change: by server-sent events, or by asking again where those do not come. */
 
-import { Repeated, asked } from "./http.js";
+import { Repeated, asked, parsed } from "./http.js";
 
 const POLL_MS = 4000;
 
@@ -43,7 +43,7 @@ export class Stream {
     const source = new EventSource(`uncertainty/stream?${this.query}`);
     this.#source = source;
     source.onopen = () => this.on.state("live");
-    source.onmessage = (event) => this.on.figures(JSON.parse(event.data));
+    source.onmessage = (event) => this.on.figures(parsed(event.data));
     source.onerror = () => {
       if (!this.#isOn) return;
       this.on.state("waiting");
