@@ -8,7 +8,7 @@ from starlette.types import Message, Receive
 
 from app.api.access import is_of_page
 from app.api.connection import arrived
-from app.api.problems import Refusal
+from app.api.problems import Refusal, plural
 
 MEDIA_TYPE = "application/json"
 BOM = b"\xef\xbb\xbf"
@@ -35,7 +35,7 @@ async def read_body(
         async with asyncio.timeout(seconds):
             return await _collect(request.receive, first, most_bytes)
     except TimeoutError:
-        detail = f"the body was not complete within {seconds:g} seconds"
+        detail = f"the body was not complete within {seconds:g} second{plural(seconds)}"
         raise Refusal(HTTPStatus.REQUEST_TIMEOUT, detail) from None
 
 
@@ -81,5 +81,6 @@ def _check_media_type(request: Request) -> None:
 
 def _too_large(most_bytes: int) -> Refusal:
     return Refusal(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {most_bytes} bytes"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body is larger than {most_bytes} byte{plural(most_bytes)}",
     )

@@ -163,7 +163,7 @@ def _filled(words: str, context: dict[str, Any]) -> str:
     return words.format(**context, s=plural(most)) if "{" in words else words
 
 
-def plural(count: int | None) -> str:
+def plural(count: float | None) -> str:
     """The ending of a noun behind a number."""
     return "" if count == 1 else "s"
 

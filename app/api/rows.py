@@ -22,7 +22,7 @@ from pydantic_core import from_json
 
 from app.api.members import Way, composed, duplicate, with_composed_names
 from app.api.parts import parts
-from app.api.problems import MOST_FAULTS, Refusal, faults_of
+from app.api.problems import MOST_FAULTS, Refusal, faults_of, plural
 from app.api.spelling import wrong
 from app.errors import Fault, InvalidInput
 from app.values import Feature, Floats, Signature
@@ -45,7 +45,7 @@ class RowReader:
         }
         self._signature = signature
         self._most_rows = most_rows
-        self._too_many_rows = f"has more than {most_rows} rows (DUBITO_MAX_ROWS)"
+        self._too_many_rows = f"has more than {most_rows} row{plural(most_rows)} (DUBITO_MAX_ROWS)"
         self._known = {name for feature in signature.features for name in accepted(feature)}
         self._listed = LISTED_SURELY if INSTANCES in self._known else LISTED
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)

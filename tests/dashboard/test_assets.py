@@ -77,7 +77,7 @@ def test_both_languages_say_the_same_things() -> None:
     """English and Korean have the same keys, and name the same values."""
     entry = re.compile(r'^  "?([\w.]+)"?: "(.*)",$', re.MULTILINE)
     english, korean = (
-        {key: set(re.findall(r"\{(\w+)\}", said)) for key, said in entry.findall(text(name))}
+        {key: set(re.findall(r"\{(\w+)[:}]", said)) for key, said in entry.findall(text(name))}
         for name in ("english.js", "korean.js")
     )
     assert english
