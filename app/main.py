@@ -10,8 +10,9 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import problems
+from app.api.access import Access, Guard, allow, origins_of
 from app.api.conduct import Conduct
-from app.api.exposure import allow, origins_of
+from app.api.documentation import SERVERS, document
 from app.api.identifier import new_id
 from app.memory import Memory
 from app.monitoring.metrics import Metrics
@@ -89,10 +90,16 @@ def create_app(
         description=DESCRIPTION,
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=SERVERS,
+        root_path_in_servers=False,
     )
+    document(app)
     problems.install(app, metrics.refused)
+    # The first that is added is the innermost: allowed pages can read why they were refused.
+    app.add_middleware(Guard, access=Access(settings))
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)

@@ -59,7 +59,8 @@ class Settings:
     )
     allowed_hosts: str = setting(
         "localhost,127.0.0.1,[::1]",
-        "names under which records may be asked for, separated by commas",
+        "names under which records may be asked for, and on loopback browsers may grade, "
+        "separated by commas",
     )
     cors_origins: str | None = setting(
         None, "other sites whose pages may ask, separated by commas: https://desk.example"

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
+from unicodedata import normalize
 
 import rfc8785
 from pydantic import TypeAdapter, ValidationError
@@ -139,7 +140,12 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 def _signature_faults(manifest: Manifest) -> Iterator[str]:
     if not manifest.features:
         yield "there is no feature"
-    labels = [label for feature in manifest.features for label in (feature.name, *feature.aliases)]
+    # Compared as requests' names are: macOS spells Korean in another form of Unicode.
+    labels = [
+        normalize("NFC", label)
+        for feature in manifest.features
+        for label in (feature.name, *feature.aliases)
+    ]
     if len(set(labels)) != len(labels):
         yield "two features share a name or an alias"
     if len(manifest.classes) < 2 or len(set(manifest.classes)) != len(manifest.classes):
