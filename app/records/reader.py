@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Engine, Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unreadable
-from app.events import Event, Mark, Order, Referral, Reply, Rollup
+from app.events import Event, Mark, Order, Referral, Reply, Rollup, now
+from app.records.contest import is_kept
 from app.records.queue import count, page
 from app.records.rollups import read
 from app.records.tables import events, marks, replies
@@ -23,14 +24,15 @@ class Reader:
         self._engine = engine
 
     async def reply_to(self, key: str) -> Reply | None:
-        """The first answer to a request that named a key.
+        """The first answer to a request that named a key, if that still holds it.
 
         Raises:
             Unreadable: the database does not answer.
         """
 
         def read(connection: Connection) -> Reply | None:
-            row = connection.execute(select(replies).where(replies.c.key == key)).first()
+            mine = (replies.c.key == key) & is_kept(now())
+            row = connection.execute(select(replies).where(mine)).first()
             return None if row is None else Reply(**row._mapping)  # noqa: SLF001 - its public name
 
         return await self.ask(read)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.events import now
+from app.events import Entry, Erasure, now
 from app.records.database import connected, opened
-from app.records.erasure import is_due, retention
+from app.records.erasure import is_due
 from app.records.key import read_or_make
 from app.records.ledger import Ledger
 from app.records.pages import Pages, Thread
@@ -33,7 +33,7 @@ class Store:
         """
         before = now() - age
         if await self.reader.ask(lambda connection: is_due(connection, before)):
-            await self.writer.put(retention(before))
+            await self.writer.put(Entry((), erasure=Erasure(before=before)))
 
 
 @contextmanager

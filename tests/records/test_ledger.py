@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.events import MICROSECONDS, Claim, Entry, Mark, Reply, Tally, now
+from app.events import MICROSECONDS, Claim, Entry, Erasure, Mark, Reply, Tally, now
+from app.records.contest import REPLY_SECONDS
 from app.records.database import opened
-from app.records.ledger import REPLY_SECONDS, Ledger
+from app.records.ledger import Ledger
 from app.records.rollups import SPANS, read
 from app.records.statement import Addition, Statement
 from app.records.tables import claims, events, marks, replies
@@ -147,8 +148,20 @@ def test_a_group_that_fails_halfway_leaves_nothing(
         assert 1 == connection.scalar(select(func.count()).select_from(replies))
 
 
-def test_a_connection_that_was_ended_is_had_anew(server: Server) -> None:
-    """One group fails, the next is written; nobody starts the service again for that."""
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test%'"
+
+
+def test_a_connection_that_was_ended_is_had_anew(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it was idle or between two statements: the group is written, and once only."""
+    run = Statement.run
+
+    def end(self: Statement, *arguments: Any, **values: Any) -> None:
+        monkeypatch.undo()
+        run(self, *arguments, **values)
+        server.run(TERMINATE)
+
     with (
         server.database(MODEL) as url,
         opened(url) as engine,
@@ -156,13 +169,40 @@ def test_a_connection_that_was_ended_is_had_anew(server: Server) -> None:
     ):
         for first in (0, 10, 20):
             ledger.write(tallied(4, first))
-            server.run(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test%'"
-            )
-            with pytest.raises(DBAPIError):
-                ledger.write(tallied(4, 100))
-        ledger.write(tallied(4, 30))
-        check(engine, 16)
+            server.run(TERMINATE)
+            assert [True] * 4 == ledger.write(tallied(4, first + 5))
+            monkeypatch.setattr(Statement, "run", end)
+            assert [True] == ledger.write([replying(first + 9, f"{first}")])
+        server.run(TERMINATE)
+        assert 3 == ledger.erase(Erasure(before=1_003))
+        with engine.connect() as connection:
+            verdict = verify(connection, KEY, {})
+            assert (28, ()) == (verdict.events, verdict.faults)
+            assert 3 == connection.scalar(select(func.count()).select_from(replies))
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_after_a_restart_of_the_database_the_first_group_is_written(
+    server: Server, *, asks: bool
+) -> None:
+    """Whether or not somebody asked while it was away, which fails; readers have it again too."""
+    with (
+        server.database(MODEL) as url,
+        opened(url) as engine,
+        closing(Ledger(engine, KEY, CHAIN)) as ledger,
+    ):
+        ledger.write(tallied(4, 0))
+        check(engine, 4)
+        server.end()
+        try:
+            if asks:
+                for _ in range(2):
+                    with pytest.raises(DBAPIError):
+                        ledger.write(tallied(4, 10))
+        finally:
+            server.start()
+        assert [True] * 4 == ledger.write(tallied(4, 20))
+        check(engine, 8)
 
 
 def test_who_names_the_same_things_at_once_does_not_hinder_others(server: Server) -> None:
