@@ -153,6 +153,27 @@ class Draft(NamedTuple):
     reply: Reply | None
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process counted in a minute, of one bundle."""
+
+    owner: str
+    """Whoever counted: of one owner, a later share has a later start."""
+    start: int
+    """Seconds since 1970, UTC, by the clock of then."""
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Shares that somebody has not looked at yet."""
+
+    last: Mapping[str, int]
+    """All owners of shares that are kept, each with the start of its last one."""
+    shares: Sequence[Share]
+    """By their start."""
+
+
 Made = Callable[[Draft], Entry]
 """How entries are made of drafts."""
 

@@ -54,6 +54,19 @@ def drop_expired(connection: Connection, time: int) -> None:
     connection.execute(delete(replies).where(replies.c.key.in_(old)))
 
 
+def redate(connection: Connection, time: int, step: int | None) -> None:
+    """Date back replies from the future, so that each still holds its key for a day.
+
+    Args:
+        connection: to the records.
+        time: now.
+        step: microseconds by which the clock was set, below 0; None where nobody knows.
+    """
+    ahead = select(replies.c.key).where(replies.c.time > time).with_for_update(skip_locked=True)
+    dated = time if step is None else replies.c.time + step
+    connection.execute(update(replies).where(replies.c.key.in_(ahead)).values(time=dated))
+
+
 def _names(entry: Entry) -> tuple[str, ...]:
     mark, claim, reply = entry.mark, entry.claim, entry.reply
     return (

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from app.events import Entry, Erasure, Event, now
+from app.clock import Clock
+from app.events import MICROSECONDS, Entry, Erasure, Event, now
 from app.records import contest, queue
 from app.records.chain import Head, Seal, genesis, salts, sealed
 from app.records.erasure import erase, said
@@ -40,6 +41,9 @@ class Ledger:
         self._move = Statement(engine.dialect, MOVE)
         with self._connection.begin():
             self._head = _begun(self._connection, key, chain)
+            contest.redate(self._connection, now(), None)
+        self._clock, self._set_back = Clock(), 0
+        """And microseconds, below 0, of which replies do not know yet that it was set back."""
         self._is_sure = True
         """Whether the chain is known to have come to the head, and the rollups to their counts."""
         self._is_committing = False
@@ -57,7 +61,9 @@ class Ledger:
         Raises:
             Exception: SQLAlchemy's or the driver's; the database did not take it.
         """
-        return self._run(lambda connection: self._written(connection, entries))
+        added = self._run(lambda connection: self._written(connection, entries))
+        self._set_back = 0
+        return added
 
     def erase(self, erasure: Erasure) -> int:
         """Erase what is personal of some events, and say so; returns of how many predictions.
@@ -69,6 +75,9 @@ class Ledger:
 
     def _written(self, connection: Connection, entries: Sequence[Entry]) -> list[bool]:
         time = now()
+        self._set_back += min(0, int(self._clock.step() * MICROSECONDS))
+        if self._set_back:
+            contest.redate(connection, time, self._set_back)
         added = contest.settled(connection, entries, time)
         taken = [entry for entry, is_added in zip(entries, added, strict=True) if is_added]
         self._append(connection, [one for entry in taken for one in entry.events])
