@@ -1,9 +1,9 @@
 """The sentry: moves the alarms on, minute by minute, from the counts of all processes.
 
 What it knows stands in a mark, so that a restart forgets nothing. It remembers how far it has come
-with the counts of each owner, and not a time up to which all was looked at: after a step of the clock
-what comes may be dated before what came. Whatever is drawn at random is drawn from the bundle's
-digest and how far it had come: every process comes to the same.
+with the counts of each owner, and not a time up to which all was looked at: after a step of the
+clock what comes may be dated before what came. Whatever is drawn at random is drawn from the
+bundle's digest and how far it had come: every process comes to the same.
 """
 
 import json
@@ -27,8 +27,8 @@ from app.uncertainty.alarm import THRESHOLD, raised, shown
 from app.uncertainty.betting import Outcomes
 from app.uncertainty.watch import Watch
 
-UNSETTLED_SECONDS = 2 * MINUTE + LATE_SECONDS
-"""For which a minute that is not over, by the clock, is looked for changes; then it is over."""
+UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
+"""After which a minute is over that was seen to begin, also where the clock says it is to come."""
 
 Place = tuple[str, int]
 """Owner and start of a share."""
@@ -74,13 +74,11 @@ class Sentry:
         mark = await self._reader.mark(self._name)
         if mark is not None and mark.position > self._state.position:
             self._state = _read(mark)
-        if self._clock.step():
-            # A minute that seems over now may be one that somebody is about to commit to.
-            return
         digest, state = self._subject.identity.digest, self._state
         unseen = await self._reader.unseen(digest, state.seen, state.default)
         over = self._over(unseen.shares)
-        if not over:
+        # After a step of the clock a minute seems over that somebody may be about to commit to.
+        if self._clock.step() or not over:
             return
         seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
         moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)

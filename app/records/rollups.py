@@ -33,6 +33,9 @@ SPANS = (MINUTE, HOUR)
 MINUTES_KEPT = 8 * 86_400
 """Seconds after which minutes are forgotten; hours stay."""
 
+LITTLE = 5
+"""Seconds by which the clock may be set back without more ado: it soon is where it was."""
+
 Place = tuple[str, int, int]
 """Digest, span and start."""
 Counts = dict[str, int]
@@ -80,10 +83,9 @@ class Rollups:
 
     def _moved_on(self, seconds: int) -> int:
         """The time to count by, which for one owner of rows never goes back."""
-        if seconds < self._latest - MINUTE:
+        if seconds < self._latest - LITTLE:
             self._owner, self._latest = str(uuid4()), 0
             self._current.clear()
-        # A little is not worth an owner: the clock soon is where it was.
         return max(self._latest, seconds)
 
     def recall(self, connection: Connection) -> None:

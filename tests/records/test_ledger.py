@@ -1,5 +1,6 @@
 """The ledger: a key is answered once, for a day; whatever fails, the chain goes on as it should."""
 
+import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,14 +14,17 @@ from app.events import MICROSECONDS, Claim, Entry, Erasure, Mark, Reply, Tally, 
 from app.records.contest import REPLY_SECONDS
 from app.records.database import opened
 from app.records.ledger import Ledger
+from app.records.reader import Reader
 from app.records.rollups import SPANS, read
 from app.records.statement import Addition, Statement
 from app.records.tables import claims, events, marks, replies
 from app.records.verification import verify
+from tests.monitoring.toy import Clock
 from tests.postgres import MODEL, Server
 from tests.records.conftest import CHAIN, KEY, entries, event
 
 DIGEST = "sha256:" + "0" * 64
+DAY = REPLY_SECONDS * MICROSECONDS
 
 
 def replying(number: int, key: str, ago: float = 0.0) -> Entry:
@@ -47,6 +51,68 @@ def test_a_reply_is_kept_for_a_day(engine: Engine, ledger: Ledger) -> None:
     with engine.connect() as connection:
         found = connection.scalars(select(replies.c.content).order_by(replies.c.key)).all()
     assert [b"answer 2", b"answer 1"] == found
+
+
+def test_a_key_is_held_for_a_day_to_the_microsecond(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reply of that age is neither told nor in the way, though nothing was written since."""
+    reader, first = Reader(engine), replying(0, "k")
+    ledger.write([first])
+    for age, is_held in ((DAY - 1, True), (DAY, False)):
+        time = (first.reply.time if first.reply else 0) + age
+        for module in ("ledger", "reader"):
+            monkeypatch.setattr(f"app.records.{module}.now", lambda time=time: time)
+        assert is_held == (asyncio.run(reader.reply_to("k")) is not None)
+        assert [not is_held] == ledger.write([replying(1, "k")])
+    with engine.connect() as connection:
+        assert [b"answer 1"] == connection.scalars(select(replies.c.content)).all()
+
+
+def test_a_key_that_is_free_again_is_answered_once(server: Server) -> None:
+    """Of several processes that answer under it at once."""
+    with server.database(MODEL) as url, opened(url) as engine:
+        with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+            ledger.write([replying(at, f"{at}", REPLY_SECONDS + 1) for at in range(50)])
+
+        def answer(chain: int) -> list[bool]:
+            order = random.Random(chain)  # noqa: S311 - no secret
+            with closing(Ledger(engine, KEY, CHAIN[:-1] + str(chain))) as ledger:
+                names = order.sample(range(50), 50)
+                groups = [names[at : at + 5] for at in range(0, 50, 5)]
+                told = [ledger.write([replying(at, f"{at}") for at in group]) for group in groups]
+                added = dict(zip(names, [one for part in told for one in part], strict=True))
+                return [added[at] for at in range(50)]
+
+        with ThreadPoolExecutor(3) as threads:
+            found = list(threads.map(answer, range(2, 5)))
+        assert [1] * 50 == [sum(one) for one in zip(*found, strict=True)]
+        with engine.connect() as connection:
+            assert 50 == connection.scalar(select(func.count()).select_from(replies))
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_clock_that_is_set_back_makes_no_key_last_longer(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, *, restarts: bool
+) -> None:
+    """A reply that was given nine hours ahead lasts a day from when it was given.
+
+    Where that is not known any more, from the next start.
+    """
+    monkeypatch.setattr("app.clock.time", clock := Clock(now=now() / MICROSECONDS))
+    monkeypatch.setattr("app.records.ledger.now", lambda: int(clock.time() * MICROSECONDS))
+    first, nine = int(clock.time() * MICROSECONDS), 9 * 3_600
+    with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+        clock.ahead = nine
+        given = Reply("k", b"asked", "prediction-0", first + nine * MICROSECONDS, b"answer")
+        ledger.write([Entry((event(0),), given)])
+        clock.now += 100
+        clock.ahead = 0
+        if not restarts:
+            ledger.write(entries(1, 1))
+    with closing(Ledger(engine, KEY, CHAIN[:-1] + "2")), engine.connect() as connection:
+        lasts = connection.scalars(select(replies.c.time)).one()
+    assert lasts == pytest.approx(first + (100 * MICROSECONDS if restarts else 0), abs=MICROSECONDS)
 
 
 def claiming(number: int, prediction: str) -> Entry:

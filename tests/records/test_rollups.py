@@ -90,11 +90,11 @@ def test_a_clock_that_is_set_back_a_little_changes_no_stretch_that_is_over(
     engine: Engine, ledger: Ledger, clock: SetTo
 ) -> None:
     """What is written then counts in the latest one."""
-    clock(120)
-    ledger.write([counting(rows=1)])
-    clock(61)
-    ledger.write([counting(rows=1)])
     clock(121)
+    ledger.write([counting(rows=1)])
+    clock(117)
+    ledger.write([counting(rows=1)])
+    clock(122)
     ledger.write([counting(rows=1)])
     assert [Rollup(NOON + 120, {"rows": 3})] == told(engine, MINUTE)
 
