@@ -18,6 +18,7 @@ from app.api.predictions import predictions
 from app.api.recording import ENVIRONMENT, Recorder
 from app.api.reviews import reviews
 from app.api.verdicts import Verdicts
+from app.clock import Clock, told
 from app.dashboard.page import page
 from app.errors import DubitoError
 from app.events import MICROSECONDS, Entry, Mark
@@ -122,6 +123,7 @@ class Kept:
         self._classes = opened.manifest.signature.classes
         self._environment = opened.environment
         memory.writer.introduce(Scribe(_subject(opened), opened.environment.fingerprint))
+        self._clock = Clock()
         self._cases = Cases(memory.reader, shelf, settings)
         self._sentry = Sentry(memory.reader, memory.writer, _subject(opened))
         self.monitor = Monitor(memory.reader, self._sentry, _subject(opened))
@@ -156,6 +158,10 @@ class Kept:
         self.memory.writer.leave(Entry((), mark=mark))
 
     async def _look(self) -> None:
+        if step := self._clock.step():
+            log.warning("%s", told(step))
+            # The recorder sees it with the next entry, which may be long in coming.
+            self.memory.writer.leave(Entry(()))
         await self._sentry.look()
         await self.monitor.content(USUAL)
 

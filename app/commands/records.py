@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.serve import add_settings, settings_of
 from app.errors import RecordsError, SettingsError
-from app.events import MICROSECONDS
+from app.events import MICROSECONDS, Erasure
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -95,15 +95,10 @@ def _verify(arguments: argparse.Namespace, settings: Settings, engine: "Engine")
 
 
 def _erase(arguments: argparse.Namespace, settings: Settings, engine: "Engine") -> int:
-    from app.records.erasure import erase_reference, retention
-
+    erasure = Erasure(reference=arguments.reference, before=arguments.before)
     with closing(_ledger(settings, engine)) as ledger:
-        if arguments.reference is None:
-            ledger.write([retention(arguments.before)])
-            print("erased what is personal of everything before")
-        else:
-            count = erase_reference(engine, ledger, arguments.reference)
-            print(f"erased what is personal of {count:,} predictions")
+        count = ledger.erase(erasure)
+    print(f"erased what is personal of {count:,} predictions")
     return 0
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.events import now
+from app.clock import Clock
+from app.events import MICROSECONDS, Entry, Erasure, now
 from app.records.database import connected, opened
-from app.records.erasure import is_due, retention
+from app.records.erasure import is_due
 from app.records.key import read_or_make
 from app.records.ledger import Ledger
 from app.records.pages import Pages, Thread
@@ -22,6 +23,7 @@ class Store:
     def __init__(self, engine: Engine, writer: Writer) -> None:
         """Take where they are read, and who writes them."""
         self.writer = writer
+        self._clock = Clock()
         self.reader = Reader(engine)
 
     async def forget(self, age: int) -> None:
@@ -31,9 +33,10 @@ class Store:
             Unreadable: the database does not answer.
             Unrecorded: it does not take the erasure.
         """
-        before = now() - age
+        # What a clock that is set ahead would erase too early, nobody brings back.
+        before = min(now(), int(self._clock.steady() * MICROSECONDS)) - age
         if await self.reader.ask(lambda connection: is_due(connection, before)):
-            await self.writer.put(retention(before))
+            await self.writer.put(Entry((), erasure=Erasure(before=before)))
 
 
 @contextmanager
