@@ -52,7 +52,8 @@ bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving (ARGS='--against
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/serve.txt
-	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/serve.txt
+	$(COMPILE) $(ARGS) --output-file requirements/image.txt --extra postgres --constraints requirements/serve.txt
+	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/image.txt
 	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --constraints requirements/dev.txt
 
 .venv/bin/pip:
