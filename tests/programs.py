@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"chromium": "chromium", "promtool": "prometheus", "prometheus": "prometheus"}
+PACKAGES = {
+    "chromium": "chromium",
+    "nginx": "nginx",
+    "promtool": "prometheus",
+    "prometheus": "prometheus",
+}
 
 
 def program(name: str) -> str:

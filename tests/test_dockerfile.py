@@ -22,6 +22,7 @@ from tests import postgres
 from tests.dockerfile import Container, Image, build, parse, started
 from tests.service import ROOT
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSTRUCTIONS = parse((ROOT / "Dockerfile").read_text())
 
 
@@ -132,6 +133,14 @@ def test_listens_where_it_says() -> None:
     """The exposed port is the one that the service is told, on all addresses."""
     assert [environment()["DUBITO_PORT"]] == arguments("EXPOSE")
     assert "0.0.0.0" == environment()["DUBITO_HOST"]  # noqa: S104 - a container has its own network
+
+
+def test_the_readme_keeps_the_state() -> None:
+    """The README's line publishes the port on loopback alone, and names a volume for the state."""
+    (line,) = re.findall(r"`docker build -t dubito \. && (docker run .*)`", README)
+    [port], [volume] = arguments("EXPOSE"), arguments("VOLUME")
+
+    assert f"docker run -p 127.0.0.1:{port}:{port} -v dubito:{volume} dubito" == line
 
 
 def test_asks_for_a_route_that_exists() -> None:
