@@ -5,14 +5,24 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"chromium": "chromium", "promtool": "prometheus", "prometheus": "prometheus"}
+PACKAGES = {
+    "chromium": "chromium",
+    "curl": "curl",
+    "go": "golang-go",
+    "java": "default-jdk-headless",
+    "nginx": "nginx",
+    "node": "nodejs",
+    "promtool": "prometheus",
+    "prometheus": "prometheus",
+    "wget": "wget",
+}
 
 
 def program(name: str) -> str:
     """Where a program is."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"Debian's package {PACKAGES[name]} is not installed")
+        pytest.skip(f"Debian's package {PACKAGES.get(name, name)} is not installed")
     return found
 
 
