@@ -74,6 +74,12 @@ class Settings:
         0, "1 logs every request, 0 only what was refused or failed", least=0, most=1
     )
     body_seconds: float = setting(10.0, "time for a body to arrive, in seconds", least=0.01)
+    engine_seconds: float = setting(
+        5.0,
+        "time without a sign of life of the engine after which nothing is graded, in seconds",
+        least=1,
+        most=3_600,
+    )
     drain_seconds: float = setting(
         0.5,
         "after SIGTERM, time for taking requests though not ready, in seconds",

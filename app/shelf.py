@@ -27,7 +27,15 @@ def served(opened: Opened, settings: Settings, seen: Seen = lambda *_: None) -> 
         manifest.identity,
         signature,
         opened.environment,
-        Predictor(opened.compute, signature, queue=queue, judge=judge, seen=seen),
+        Predictor(
+            opened.compute,
+            signature,
+            queue=queue,
+            judge=judge,
+            seen=seen,
+            # As long as a request waits that names no deadline.
+            longest=settings.deadline_ms / 1e3,
+        ),
         Answers(manifest.identity, signature.classes, calibration),
     )
 

@@ -22,6 +22,8 @@ MANIFEST = inspect(ROOT / "models" / "loan-grade" / "4").manifest
 class Compute:
     """Computes nothing."""
 
+    trouble: str | None = None
+
     def submit(self, jobs: Any) -> "asyncio.Future[list[Any]]":
         raise NotImplementedError
 

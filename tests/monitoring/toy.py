@@ -135,6 +135,7 @@ class Records:
     is_slow: bool = False
     behind: int = 0
     failures: int = 0
+    trouble: str | None = None
     _counts: dict[tuple[int, int], list[Mapping[str, int]]] = field(
         default_factory=lambda: defaultdict(list)
     )
