@@ -79,6 +79,16 @@ class EngineLost(Overloaded):
         super().__init__(retry_after=5)
 
 
+class Crowded(Overloaded):
+    """Too many wait for bundles that answered before."""
+
+    sentence = "too many wait for older bundles to be opened"
+    reason = "crowded"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=10)
+
+
 class Unready(Overloaded):
     """No grade would be given now: the engine or the records are in trouble."""
 

@@ -35,7 +35,8 @@ def predictions(cases: Cases, verdicts: Verdicts, settings: Settings) -> APIRout
     async def replay(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
         exposure.check(request)
         await body_of(request)
-        return json_response(await cases.replay(await cases.case(request)))
+        client = cases.client(request)
+        return json_response(await cases.replay(await cases.case(request), client))
 
     @router.post(
         "/predictions/{id}/what-if", summary="With other features", **documented(WhatIf, Changes)
@@ -43,7 +44,8 @@ def predictions(cases: Cases, verdicts: Verdicts, settings: Settings) -> APIRout
     async def what_if(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
         exposure.check(request)
         body = await body_of(request)
-        return json_response(await cases.what_if(await cases.case(request), body))
+        client = cases.client(request)
+        return json_response(await cases.what_if(await cases.case(request), body, client))
 
     @router.put(
         "/predictions/{id}/outcome",
