@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 
@@ -31,6 +31,7 @@ from app.monitoring.sentry import Sentry
 from app.monitoring.subject import Subject
 from app.network.catalog import card_of
 from app.opening import Opened, Opening
+from app.serving.readiness import Readiness, Trouble
 from app.settings import Settings
 from app.shelf import Shelf, served
 
@@ -61,6 +62,7 @@ class Service:
         self._shelf = Shelf(self._served, opening, settings)
         self._observer = Observer(_subject(opened))
         self._kept = None if memory is None else Kept(settings, opened, memory, self._shelf)
+        self._readiness = Readiness(*self._troubles())
 
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """All routes; `is_ready` says whether listeners are still told."""
@@ -84,12 +86,19 @@ class Service:
                 await stack.enter_async_context(kept.running())
             yield
 
+    def _troubles(self) -> Iterator[Trouble]:
+        yield lambda: self._served.predictor.trouble
+        if self._kept is not None:
+            writer = self._kept.memory.writer
+            yield lambda: writer.trouble
+
     def _grading(self) -> APIRouter:
         manifest = self._manifest
         memory = None if self._kept is None else self._kept.memory
         return grading(
             self._served.predictor,
             Recorder(memory),
+            self._readiness,
             self._served.answers,
             self._metrics.meter(manifest.identity, manifest.signature.classes),
             manifest.signature,
@@ -110,7 +119,8 @@ class Service:
             self._environment,
             self._settings,
         )
-        return information(about, card_of(self._settings.models, manifest.identity))
+        card_text = card_of(self._settings.models, manifest.identity)
+        return information(about, card_text, self._readiness)
 
 
 class Kept:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.api.bundles import Bundles
 from app.api.case import Case
+from app.api.connection import hung_up
 from app.api.identifier import is_id
 from app.api.members import composed, duplicate
 from app.api.problems import Refusal, faults_of
@@ -20,7 +21,7 @@ from app.api.replaying import compared, computed, differences
 from app.api.rows import RowReader, accepted, parsed, unknown_names
 from app.errors import Fault, InvalidInput, NotFound
 from app.memory import Reader
-from app.serving.client import Client
+from app.serving.client import PATIENT, Client
 from app.settings import Settings
 from app.values import Signature
 
@@ -68,20 +69,25 @@ class Cases:
         known = any(event.kind == "prediction" for event in events)
         return Case.of(events) if known else None
 
-    async def replay(self, case: Case) -> dict[str, Any]:
+    def client(self, request: Request) -> Client:
+        """Who asks, and waits as long as one who names no deadline; its body was read."""
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        return Client(deadline, hung_up(request.receive))
+
+    async def replay(self, case: Case, client: Client = PATIENT) -> dict[str, Any]:
         """A case computed again, by the bundle that has answered it.
 
         Raises:
             Refusal: 410, its features were erased.
             Conflict: its bundle is not there any more.
         """
-        async with self._bundles.of(_kept(case).body["model"]) as served:
-            (again,) = await computed(case, case.rows, served, self._client())
+        async with self._bundles.of(_kept(case).body["model"], client) as served:
+            (again,) = await computed(case, case.rows, served, client)
         then = await self._reader.mark(ENVIRONMENT + case.body["environment"])
         facts = {} if then is None else json.loads(then.content)
         return compared(case, again, served.environment, facts)
 
-    async def what_if(self, case: Case, body: bytes) -> dict[str, Any]:
+    async def what_if(self, case: Case, body: bytes, client: Client) -> dict[str, Any]:
         """A case and the same with some features changed.
 
         Raises:
@@ -89,13 +95,13 @@ class Cases:
             Refusal: 410, its features were erased.
             Conflict: its bundle is not there any more.
         """
-        async with self._bundles.of(_kept(case).body["model"]) as served:
+        async with self._bundles.of(_kept(case).body["model"], client) as served:
             signature, before = served.signature, case.rows
             features = dict(zip(signature.names, before[0].tolist(), strict=True))
             changed = _merged(signature, features, body)
             after, _ = RowReader(signature, 1).read(json.dumps(changed).encode())
             rows = np.concatenate([before, after])
-            recorded, corrected = await computed(case, rows, served, self._client())
+            recorded, corrected = await computed(case, rows, served, client)
         return {
             "id": case.event.prediction,
             "features": changed,
@@ -103,9 +109,6 @@ class Cases:
             "corrected": corrected,
             "difference": differences(recorded, corrected),
         }
-
-    def _client(self) -> Client:
-        return Client(asyncio.get_running_loop().time() + self._seconds)
 
 
 class Changes(BaseModel):

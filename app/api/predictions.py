@@ -34,7 +34,8 @@ def predictions(cases: Cases, verdicts: Verdicts, settings: Settings) -> APIRout
     async def replay(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
         access.check_records(request)
         await read_body(request, most, seconds, optional=True)
-        return json_response(await cases.replay(await cases.case(request)))
+        client = cases.client(request)
+        return json_response(await cases.replay(await cases.case(request), client))
 
     @router.post(
         "/predictions/{id}/what-if", summary="With other features", **documented(WhatIf, Changes)
@@ -42,7 +43,8 @@ def predictions(cases: Cases, verdicts: Verdicts, settings: Settings) -> APIRout
     async def what_if(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
         access.check_records(request)
         body = await read_body(request, most, seconds)
-        return json_response(await cases.what_if(await cases.case(request), body))
+        client = cases.client(request)
+        return json_response(await cases.what_if(await cases.case(request), body, client))
 
     @router.put(
         "/predictions/{id}/outcome",

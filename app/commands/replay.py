@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -61,7 +62,8 @@ async def _replayed(
     from app.records.reader import Reader
     from app.shelf import Shelf
 
-    reader, shelf = Reader(engine), Shelf(None, in_this_process, settings)
+    # Nobody else waits: a large table may take its time.
+    reader, shelf = Reader(engine, math.inf), Shelf(None, in_this_process, settings)
     cases = Cases(reader, shelf, settings)
     try:
         for identifier in identifiers or await reader.predictions():
@@ -74,3 +76,4 @@ async def _replayed(
                 yield {"id": identifier, "identical": False, "reasons": [str(error)]}
     finally:
         await shelf.close()
+        reader.close()

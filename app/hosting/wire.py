@@ -35,6 +35,11 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """What an engine says now and then, also while it computes: its process runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """What a recorder says once the records are open."""
 

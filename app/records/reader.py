@@ -1,6 +1,5 @@
 """The reader: what was recorded, for those who ask."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import Unreadable
 from app.events import Event, Mark, Order, Referral, Reply, Rollup, Unseen, now
 from app.records.contest import is_kept
+from app.records.desk import READ_SECONDS, Desk
 from app.records.queue import count, page
 from app.records.rollups import read, unseen
 from app.records.tables import events, marks, replies
@@ -20,8 +20,14 @@ Found = TypeVar("Found")
 class Reader:
     """Reads in threads, beside whoever writes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, seconds: float = READ_SECONDS) -> None:
+        """Take what is read, and for how long one waits for it."""
         self._engine = engine
+        self._desk = Desk(seconds)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._desk.close()
 
     async def reply_to(self, key: str) -> Reply | None:
         """The first answer to a request that named a key, if that still holds it.
@@ -114,7 +120,7 @@ class Reader:
         """Read in a thread.
 
         Raises:
-            Unreadable: the database does not answer.
+            Unreadable: the database does not answer, or not in time.
         """
 
         def run() -> Found:
@@ -122,7 +128,7 @@ class Reader:
                 return read(connection)
 
         try:
-            return await asyncio.to_thread(run)
+            return await self._desk.read(run)
         except SQLAlchemyError as error:
             raise Unreadable from error
 

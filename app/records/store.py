@@ -74,8 +74,9 @@ async def elsewhere(url: str, pages: Pages) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _stored(engine: Engine, pages: Pages) -> AsyncIterator[Store]:
-    writer = Writer(pages)
+    store = Store(engine, Writer(pages))
     try:
-        yield Store(engine, writer)
+        yield store
     finally:
-        await writer.close()
+        await store.writer.close()
+        store.reader.close()
