@@ -28,7 +28,6 @@ from app.monitoring.observation import Observer
 from app.monitoring.scribe import Scribe
 from app.monitoring.sentry import Sentry
 from app.monitoring.subject import Subject
-from app.network.catalog import card_of
 from app.opening import Opened, Opening
 from app.settings import Settings
 from app.shelf import Shelf, served
@@ -55,6 +54,7 @@ class Service:
         self._settings = settings
         self._manifest = opened.manifest
         self._environment = opened.environment
+        self._card = opened.card
         self._metrics = metrics
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
@@ -109,7 +109,7 @@ class Service:
             self._environment,
             self._settings,
         )
-        return information(about, card_of(self._settings.models, manifest.identity))
+        return information(about, self._card)
 
 
 class Kept:

@@ -39,7 +39,7 @@ def main(line: socket.socket) -> None:
     gc.freeze()
     program = bundle.engine.program
     portable = program if program is not None and program.portable else None
-    send(line, Ready(bundle.manifest, bundle.environment, portable))
+    send(line, Ready(bundle.manifest, bundle.environment, portable, bundle.card))
     warm(bundle.engine, bundle.manifest.golden)
     poll = select.poll()
     poll.register(line, select.POLLIN)

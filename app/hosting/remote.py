@@ -32,7 +32,7 @@ async def opened(engine: Child, lost: Callable[[], None]) -> AsyncIterator[Opene
     try:
         ready = await _first(remote, engine)
         remote.lost = lost
-        yield Opened(ready.manifest, ready.environment, _compute(ready, remote))
+        yield Opened(ready.manifest, ready.environment, _compute(ready, remote), ready.card)
     finally:
         remote.close()
 

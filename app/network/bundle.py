@@ -28,6 +28,8 @@ class Bundle:
     manifest: Manifest
     engine: Engine
     environment: Environment
+    card: str
+    """Markdown."""
 
 
 def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
@@ -53,7 +55,7 @@ def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle
         raise BundleError(f"{file} cannot be read by Keras") from error
     if fault is not None:
         raise BundleError(f"{file}: the network {fault}")
-    return Bundle(manifest, engine, environment(engine.path))
+    return Bundle(manifest, engine, environment(engine.path), inspected.card)
 
 
 def check_free(models: Path, name: str, version: int) -> Path:

@@ -20,6 +20,9 @@ NETWORK_FILE = "model.keras"
 CARD_FILE = "MODEL_CARD.md"
 SUMS_FILE = "SHA256SUMS"
 
+MOST_GOLDEN_PASSES = 1_000_000
+"""Of all golden rows: they are run at the start, which must not take long."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoldenRow:
@@ -132,6 +135,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
             yield f"the rule {rule.reason} names {min(unknown)}, which is no feature"
     if not manifest.golden:
         yield "there is no golden row"
+    if (passes := sum(row.passes for row in manifest.golden)) > MOST_GOLDEN_PASSES:
+        yield f"golden rows of {passes} passes are more than the {MOST_GOLDEN_PASSES} allowed"
     for row in manifest.golden:
         yield from _golden_faults(row, manifest.features, len(manifest.classes))
 
