@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from app.errors import BundleError
-from app.network import files
 from app.network.files import MOST_BYTES, read_files
 from app.network.inspection.archive import inspect
 from tests.service import ROOT
@@ -115,7 +114,7 @@ def test_a_file_that_grows_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPa
             return b" " * size
         return real(descriptor, size)
 
-    monkeypatch.setattr(files.os, "read", growing)
+    monkeypatch.setattr(os, "read", growing)
     with pytest.raises(BundleError, match=r"^MODEL_CARD\.md is larger than the 1048576 bytes"):
         read_files(folder)
 
@@ -144,7 +143,7 @@ def test_all_files_are_of_one_folder(folder: Path, monkeypatch: pytest.MonkeyPat
         current.symlink_to("2")
         return real(descriptor, size)
 
-    monkeypatch.setattr(files.os, "read", switching)
+    monkeypatch.setattr(os, "read", switching)
     found = read_files(current)
     assert found.card == (SHIPPED / "MODEL_CARD.md").read_bytes()
     assert found.network == (SHIPPED / "model.keras").read_bytes()
