@@ -29,7 +29,6 @@ from app.monitoring.observation import Observer
 from app.monitoring.scribe import Scribe
 from app.monitoring.sentry import Sentry
 from app.monitoring.subject import Subject
-from app.network.catalog import card_of
 from app.opening import Opened, Opening
 from app.serving.readiness import Readiness, Trouble
 from app.settings import Settings
@@ -57,6 +56,7 @@ class Service:
         self._settings = settings
         self._manifest = opened.manifest
         self._environment = opened.environment
+        self._card = opened.card
         self._metrics = metrics
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
@@ -119,8 +119,7 @@ class Service:
             self._environment,
             self._settings,
         )
-        card_text = card_of(self._settings.models, manifest.identity)
-        return information(about, card_text, self._readiness)
+        return information(about, self._card, self._readiness)
 
 
 class Kept:

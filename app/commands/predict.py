@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
     from app.network.bundle import load
 
-    engine = load(folder, pinned=settings.digest).engine
+    engine = load(folder, pinned=manifest.identity.digest).engine
     answers = _answers(engine, manifest, rows, options)
     if arguments.json:
         print(json.dumps({"predictions": answers} if many else answers[0], ensure_ascii=False))

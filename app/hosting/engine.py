@@ -80,7 +80,7 @@ def main(line: socket.socket) -> None:
     gc.freeze()
     program = bundle.engine.program
     portable = program if program is not None and program.portable else None
-    pulse.send(Ready(bundle.manifest, bundle.environment, portable))
+    pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.card))
     warm(bundle.engine, bundle.manifest.golden)
     poll = select.poll()
     poll.register(line, select.POLLIN)

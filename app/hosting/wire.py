@@ -32,6 +32,8 @@ class Ready:
     environment: Environment
     program: Program | None
     """Its network, where a process without Keras can run it."""
+    card: str
+    """Markdown."""
 
 
 @dataclass(frozen=True, slots=True)
