@@ -7,9 +7,18 @@ not take an entry (`Unrecorded`).
 from asyncio import Future
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from app.events import Draft, Entry, Event, Made, Mark, Order, Referral, Reply, Rollup
+
+
+class Trouble(NamedTuple):
+    """Why nothing can be recorded now."""
+
+    sentence: str
+    """What a client may be told."""
+    detail: str | None = None
+    """What an operator is told besides."""
 
 
 class Writer(Protocol):
