@@ -17,7 +17,7 @@ class Trouble(NamedTuple):
 
     sentence: str
     """What a client may be told."""
-    detail: str | None = None
+    detail: str
     """What an operator is told besides."""
 
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.memory import Trouble
+
 SQLITE = {
     "SQLITE_FULL": "the disk is full",
     "SQLITE_READONLY": "the database is read-only",
@@ -46,11 +48,14 @@ class Cause(NamedTuple):
     """What it comes from, where that is known."""
     is_lasting: bool
     """Whether the next try would fail as well, for all that is known."""
+    advice: str | None = None
+    """What can be done, for an operator."""
 
     @property
-    def sentence(self) -> str:
+    def trouble(self) -> Trouble:
         """Why nothing can be recorded."""
-        return f"nothing can be recorded: {self.words or self.name}"
+        sentence = f"nothing can be recorded: {self.words or self.name}"
+        return Trouble(sentence, self.advice or self.name)
 
     def __str__(self) -> str:
         return self.name if self.words is None else f"{self.name}, {self.words}"
@@ -60,7 +65,7 @@ def cause_of(error: BaseException) -> Cause:
     """The cause of an error of SQLAlchemy or a driver; of any other only its class is known."""
     name = type(error).__name__
     if isinstance(error, Displaced):
-        return Cause(name, str(error), is_lasting=True)
+        return Cause(name, error.sentence, is_lasting=True, advice=error.advice)
     driver = getattr(error, "orig", None) or error
     if isinstance(driver, sqlite3.Error):
         code = getattr(driver, "sqlite_errorname", "")
@@ -84,7 +89,11 @@ def told(error: Exception) -> str:
 
 
 class Displaced(Exception):
-    """What is open is not what is at its path any more; the text says what."""
+    """What is open is not what is at its path any more."""
+
+    def __init__(self, sentence: str, advice: str) -> None:
+        super().__init__(sentence)
+        self.sentence, self.advice = sentence, advice
 
 
 def _of_postgresql(name: str, error: BaseException) -> Cause:

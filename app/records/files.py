@@ -62,9 +62,12 @@ def make_folder(folder: Path) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(FOLDER, exist_ok=True)
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(FOLDER)
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -78,8 +81,9 @@ def replace(path: Path, content: bytes) -> None:
         path.write_bytes(content)
         return
     draft = path.with_name(f".{path.name[:100]}-{secrets.token_hex(4)}")
-    write(open_new(draft), content)
+    descriptor = open_new(draft)
     try:
+        write(descriptor, content)
         draft.replace(path)
     except OSError:
         draft.unlink()

@@ -78,7 +78,10 @@ class Silence:
         if self._looks <= SILENT_LOOKS:
             return None
         seconds = SILENT_LOOKS * LOOK_SECONDS
-        return Trouble(f"the recorder has not answered for more than {seconds:g} s")
+        return Trouble(
+            f"the recorder has not answered for more than {seconds:g} s",
+            "it stands still, or waits for the database",
+        )
 
 
 def write(

@@ -22,6 +22,8 @@ ORPHAN_SECONDS, AGAIN_SECONDS = 5.0, 0.05
 """For which a process waits that another one lets go of a database, and between two looks."""
 LEAST_BYTES = 1 << 22
 """Of the disk: with less it is tried whether anything can be written."""
+MOST_DESCRIPTORS = 1_024
+"""Among which the open files are looked for."""
 
 Identity = tuple[int, int]
 """Device and inode: no other file has them while this one is open."""
@@ -48,7 +50,8 @@ class Place:
             except OSError:
                 is_there = False
             if not is_there:
-                raise Displaced("the records' files were deleted, moved or replaced while in use")
+                sentence = "the records' files were deleted, moved or replaced while in use"
+                raise Displaced(sentence, self._advice())
 
     def is_tight(self) -> bool:
         """Whether the disk is all but full, or can only be read."""
@@ -56,18 +59,18 @@ class Place:
         free = about.f_bavail * about.f_frsize
         return free < LEAST_BYTES or bool(about.f_flag & os.ST_RDONLY)
 
-    def remains(self) -> str:
-        """Where what was recorded can be copied from, while this process runs."""
-        names = {path.name for path in self._files} - {LOCK}
+    def _advice(self) -> str:
+        """Where what was deleted can be copied from, while this process runs and only then."""
+        names = {path.name for path in self._files if not path.name.endswith((".lock", "-shm"))}
         found = []
-        for descriptor in sorted(Path("/proc/self/fd").iterdir(), key=lambda one: int(one.name)):
+        for number in range(MOST_DESCRIPTORS):
             with suppress(OSError):
-                target = descriptor.readlink()
-                name = target.name.removesuffix(" (deleted)")
-                if name in names and not name.endswith("-shm"):
+                target = Path(f"/proc/self/fd/{number}").readlink().name
+                name = target.removesuffix(" (deleted)")
+                if name in names:
                     names.discard(name)
-                    found.append(f"/proc/{os.getpid()}/fd/{descriptor.name} ({name})")
-        return " and ".join(found)
+                    found.append(f"/proc/{os.getpid()}/fd/{number} ({name})")
+        return f"deleted ones are there until this process ends: copy {' and '.join(found)}"
 
 
 @contextmanager

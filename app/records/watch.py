@@ -9,6 +9,7 @@ from app.events import Entry, Mark, now
 from app.memory import Trouble
 from app.records import key
 from app.records.cause import Cause, cause_of
+from app.records.files import shown
 from app.records.pages import Book
 from app.records.place import Place
 
@@ -54,13 +55,13 @@ class Watched:
         """Why nothing can be written now."""
         self._try()
         if self._failed is not None:
-            return Trouble(self._failed.sentence, self._remains())
+            return self._failed.trouble
         try:
             if self._secret in key.read_all(self._file):
                 return None
         except RecordsError:
             pass
-        return Trouble("the key of the records is not in its file any more")
+        return Trouble("the key of the records is not in its file any more", shown(self._file))
 
     def _try(self) -> None:
         """See whether anything can be written, where that is not known."""
@@ -82,6 +83,3 @@ class Watched:
     def _is_at_ease(self) -> bool:
         """Whether a file has room around it; of a server nothing is known without asking."""
         return self._place is not None and not self._place.is_tight()
-
-    def _remains(self) -> str | None:
-        return None if self._place is None else self._place.remains()

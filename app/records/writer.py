@@ -166,7 +166,7 @@ class Writer:
         cause = error.cause if isinstance(error, NotWritten) else cause_of(error)
         self._diary.lose(sum(one.events for one in group if one.written is None))
         if cause.is_lasting:
-            self._see(Trouble(cause.sentence, str(cause)))
+            self._see(cause.trouble)
         else:
             # Its text could hold what was to be written.
             log.error("records cannot be written: %s", cause)
@@ -194,7 +194,7 @@ class Diary:
         self._well = 0 if trouble is not None else self._well + 1
         if trouble is not None and not self._is_told:
             self._is_told = True
-            log.error("records cannot be written: %s", ": ".join(filter(None, trouble)))
+            log.error("%s (%s)", trouble.sentence, trouble.detail)
         if self._is_told and self._well >= WELL_LOOKS:
             self._is_told = False
             log.warning("records are written again")

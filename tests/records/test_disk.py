@@ -65,7 +65,7 @@ def check_policy(service: Service, clients: Clients) -> None:
     until(lambda: clients.statuses[503] > ENOUGH)
     assert 200 == httpx.get(f"{service.url}/model").status_code
     assert all("recorded" in told and again == "5" for told, again in clients.refusals)
-    assert 1 == service.written().count("records cannot be written")
+    assert 1 == service.written().count("nothing can be recorded")
 
 
 def check_recovery(service: Service, clients: Clients) -> None:
