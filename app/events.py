@@ -13,7 +13,7 @@ MICROSECONDS = 1_000_000
 """In a second; times here are microseconds since 1970, UTC."""
 MINUTE, HOUR = 60, 3_600
 """Seconds of the stretches of time that figures are counted in."""
-Kind = Literal["prediction", "outcome", "review", "erasure"]
+Kind = Literal["prediction", "outcome", "review", "erasure", "key"]
 Order = Literal["oldest", "doubtful"]
 """Of those that wait for a person."""
 
@@ -24,7 +24,7 @@ class Event:
 
     kind: Kind
     prediction: str
-    """Identifier of the prediction; empty for an erasure, which names its own."""
+    """Identifier of the prediction; empty for what is said of several, or of the records."""
     time: int
     body: bytes
     """JSON in which nobody can be recognised."""

@@ -7,9 +7,18 @@ not take an entry (`Unrecorded`).
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from app.events import Draft, Entry, Event, Made, Mark, Order, Referral, Reply, Rollup, Unseen
+
+
+class Trouble(NamedTuple):
+    """Why nothing can be recorded now."""
+
+    sentence: str
+    """What a client may be told."""
+    detail: str
+    """What an operator is told besides."""
 
 
 class Writer(Protocol):

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.events import MICROSECONDS, now
 from app.main import create_app
-from app.records.database import url_of
+from app.records.address import url_of
 from app.records.key import FILE, read
 from app.records.tables import events, replies
 from app.records.verification import verify

@@ -16,7 +16,8 @@ from app.api.identifier import new_id
 from app.events import Erasure
 from app.main import create_app
 from app.network.inspection.archive import inspect
-from app.records.database import opened, url_of
+from app.records.address import url_of
+from app.records.database import opened
 from app.records.key import FILE, read
 from app.records.ledger import Ledger
 from app.settings import Settings

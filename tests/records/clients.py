@@ -16,7 +16,8 @@ from sqlalchemy import select
 from app.api.rows import example
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.records.database import opened, snapshot, url_of
+from app.records.address import url_of
+from app.records.database import reading, snapshot
 from app.records.key import FILE, read
 from app.records.rollups import SPANS
 from app.records.tables import events, rollups
@@ -100,7 +101,7 @@ class Recorded:
 
 def recorded(state: Path, url: str | None = None) -> Recorded:
     """What is there, read from beside a service or after it."""
-    with opened(url_of(url, state), alone=False) as engine, snapshot(engine) as connection:
+    with reading(url_of(url, state)) as engine, snapshot(engine) as connection:
         verdict = verify(connection, read(state / FILE), {})
         named = select(events.c.prediction).where(events.c.kind == "prediction")
         parts = connection.execute(select(rollups.c.span, rollups.c.counts)).all()
