@@ -45,6 +45,8 @@ class Exchange:
     ends_side: bool = False
     """Whether the client ends its side after all is sent."""
     reads: bool = True
+    unread: int = 0
+    """Answers that were asked for by who does not read."""
     hangs_up: bool = False
     is_closed: bool = False
     """Whether the last complete request asks for the connection to be closed."""
@@ -368,6 +370,7 @@ def _deaf(make: Maker) -> Exchange:
     path = "/predict/mc?passes=70&draws=true"
     requests = [make.request(body, path=path) for _ in range(make.random.randint(4, 12))]
     make.exchange.reads, make.exchange.answers = False, []
+    make.exchange.unread = len(requests)
     make.exchange.broken = frozenset()
     return make.send(*requests)
 
