@@ -61,6 +61,8 @@ class Sentry:
         self._name = f"watch:{subject.identity.digest}"
         self._state = State(0, Watch.begin(subject.streams), Outcomes.begin())
         self._clock = Clock()
+        self._waited = False
+        """Whether the last look left all to the next one."""
         self._noticed: dict[Place, float] = {}
         """Shares that are not over, with when they were read first, by the monotonic clock."""
 
@@ -77,14 +79,21 @@ class Sentry:
         digest, state = self._subject.identity.digest, self._state
         unseen = await self._reader.unseen(digest, state.seen, state.default)
         over = self._over(unseen.shares)
-        # After a step of the clock a minute seems over that somebody may be about to commit to.
-        if self._clock.step() or not over:
+        if self._is_doubtful() or not over:
             return
         seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
         moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)
         told = Mark(self._name, moved.position, _written(moved))
         if await self._writer.put(Entry((), mark=told)):
             self._state = moved
+
+    def _is_doubtful(self) -> bool:
+        """Whether a minute may seem over that somebody is about to commit to: the clock was set.
+
+        By the next look that is done, also if the clock is set all the time.
+        """
+        self._waited = self._clock.step() != 0 and not self._waited
+        return self._waited
 
     def _over(self, shares: Sequence[Share]) -> list[Share]:
         """Those that nobody adds to any more; of each owner the first ones."""

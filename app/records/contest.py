@@ -15,6 +15,12 @@ from app.records.tables import claims, marks, replies, row_of
 REPLY_SECONDS = 86_400
 """For which a reply holds its key: at this age, to the microsecond, the key is free again."""
 
+EXPIRED = (
+    select(replies.c.key)
+    .where(replies.c.time <= bindparam("latest"))
+    .with_for_update(skip_locked=True)
+)
+DROP = delete(replies).where(replies.c.key == bindparam("old"))
 MOVE = (
     update(marks)
     .where(marks.c.name == bindparam("own"), marks.c.position < bindparam("place"))
@@ -50,8 +56,10 @@ def drop_expired(connection: Connection, time: int) -> None:
     Those that another process has locked are left to it: whoever waited here while that one waits
     for a key of this transaction would never end. So this comes last, and waits for nobody.
     """
-    old = select(replies.c.key).where(~is_kept(time)).with_for_update(skip_locked=True)
-    connection.execute(delete(replies).where(replies.c.key.in_(old)))
+    expired = connection.scalars(EXPIRED, {"latest": time - REPLY_SECONDS * MICROSECONDS})
+    # In one statement SQLite would look through all replies.
+    if old := [{"old": key} for key in expired]:
+        connection.execute(DROP, old)
 
 
 def redate(connection: Connection, time: int, step: int | None) -> None:

@@ -287,6 +287,23 @@ def test_what_is_committed_while_the_clock_is_set_is_not_passed_over(
     assert 2 * ROWS == told(sentry)["drift"]["rows"]
 
 
+def test_a_clock_that_is_set_all_the_time_makes_nobody_blind(
+    clock: Clock, records: Records
+) -> None:
+    """Every other look moves on."""
+    sentry = new(records)
+    for _ in range(6):
+        records.add(minute(int(clock.now)), clock.time())
+        clock.now += 60
+        clock.ahead += 5
+        clock.ahead += 5
+        look(sentry)
+    assert told(sentry)["drift"]["rows"] >= 4 * ROWS
+    clock.now += 60
+    look(sentry)
+    assert 6 * ROWS == told(sentry)["drift"]["rows"]
+
+
 @pytest.mark.parametrize("ahead", [0, DAY])
 def test_a_mark_of_an_older_dubito_is_gone_on_from(
     clock: Clock, records: Records, ahead: int

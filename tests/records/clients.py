@@ -33,12 +33,18 @@ LOST = (OSError, http.client.HTTPException, ValueError)
 class Clients:
     """Threads that ask for the length of a block; who loses the connection has it anew."""
 
-    def __init__(self, port: int, reference: str | None = None) -> None:
-        """Begin; with a reference, every request names that case and a key of its own."""
+    def __init__(self, port: int, reference: str | None = None, pause: float = 0) -> None:
+        """Begin.
+
+        Args:
+            port: where to ask.
+            reference: a case that every request names, beside a key of its own.
+            pause: seconds for which each thread waits between two requests.
+        """
         found = inspect(find(ROOT / "models", "loan-grade", 1))
         self.row = row = example(found.manifest.signature)
         self._bodies = [json.dumps(row), json.dumps({"instances": [row] * ROWS})]
-        self._port, self._reference = port, reference
+        self._port, self._reference, self._pause = port, reference, pause
         self._over = threading.Event()
         self.answered: list[str] = []
         """Identifiers of all rows whose answer came whole."""
@@ -57,6 +63,7 @@ class Clients:
                     body, headers = self._bodies[at % 2], self._headers()
                     connection.request("POST", "/predict/mc?passes=20", body, headers)
                     self._note(connection.getresponse())
+                    self._over.wait(self._pause)
             except LOST:
                 time.sleep(0.01)
             finally:

@@ -1,7 +1,9 @@
 """Retention: what is personal goes after its time, and nothing else does."""
 
 import asyncio
+import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime
 from typing import Any
@@ -12,6 +14,8 @@ from sqlalchemy import Connection, Engine, Select, Table, select
 from app.commands.records import _moment as at_moment
 from app.errors import Unrecorded
 from app.events import MICROSECONDS, Claim, Entry, Erasure, Event, Referral, Reply, Tally, now
+from app.records.database import opened
+from app.records.erasure import is_due
 from app.records.ledger import Ledger
 from app.records.pages import Thread
 from app.records.store import Store
@@ -19,7 +23,8 @@ from app.records.tables import claims, events, metadata, referrals, replies, rol
 from app.records.verification import verify
 from app.records.writer import Writer
 from tests.monitoring.toy import Clock
-from tests.records.conftest import KEY
+from tests.postgres import MODEL, Server
+from tests.records.conftest import CHAIN, KEY
 
 DAY = 86_400 * MICROSECONDS
 AGES = (9, 8, 7, 3, 1, 0)
@@ -162,3 +167,33 @@ def test_summer_time_moves_nothing(
     with engine.connect() as connection:
         left = connection.scalars(select(events.c.salt).order_by(events.c.sequence)).all()
     assert [True, True, False, False] == [salt is None for salt in left[:4]]
+
+
+def test_several_that_forget_at_once_do_not_hinder_each_other(server: Server) -> None:
+    """As workers do that start together: each event is erased, and listed once."""
+    with server.database(MODEL) as url, opened(url) as engine:
+        with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+            ledger.write([recorded(number, 1 + number % 9) for number in range(300)])
+
+        def forget(chain: int) -> int:
+            with closing(Ledger(engine, KEY, CHAIN[:-1] + str(chain))) as ledger:
+                entries = [recorded(1_000 * chain + number, 0) for number in range(20)]
+                before = now() - 5 * DAY
+                assert all(ledger.write([*entries, Entry((), erasure=Erasure(before=before))]))
+                return ledger.erase(Erasure(before=before))
+
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(forget, range(2, 5)))
+        with engine.connect() as connection:
+            assert not is_due(connection, now() - 5 * DAY)
+            assert () == verify(connection, KEY, {}).faults
+            bodies = connection.scalars(select(events.c.body).where(events.c.kind == "erasure"))
+            ranges = [
+                range(first, last + 1)
+                for body in bodies
+                for chain, of in json.loads(body)["events"].items()
+                for first, last in of
+                if chain == CHAIN
+            ]
+    listed = [sequence for part in ranges for sequence in part]
+    assert len(listed) == len(set(listed)) == 2 * sum(1 + number % 9 >= 5 for number in range(300))
