@@ -90,6 +90,7 @@ def name_database(url: "URL") -> None:
 def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records import checkpoint
     from app.records.database import legible, reading, snapshot
+    from app.records.files import shown
     from app.records.verification import verify
 
     before = {} if arguments.checkpoint is None else checkpoint.read(arguments.checkpoint)
@@ -97,9 +98,9 @@ def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> in
         secret, *earlier = _keys(settings)
         verdict = verify(connection, secret, before, earlier)
     for fault in verdict.faults:
-        print(fault, file=sys.stderr)
+        print(shown(fault), file=sys.stderr)
     for sentence in verdict.given_up:
-        print(sentence)
+        print(shown(sentence))
     if verdict.faults:
         raise RecordsError(f"{len(verdict.faults):,} faults in {verdict.events:,} events")
     if arguments.write_checkpoint is not None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.memory import Trouble
+from app.records.files import shown
 
 SQLITE = {
     "SQLITE_FULL": "the disk is full",
@@ -85,7 +86,7 @@ def told(error: Exception) -> str:
     own = str(error if driver is None else driver).strip().partition("\n")[0]
     if driver is None and isinstance(error, SQLAlchemyError):
         own = cause.name
-    return own if cause.words is None else f"{cause.words} ({own})"
+    return shown(own) if cause.words is None else f"{cause.words} ({shown(own)})"
 
 
 class Displaced(Exception):

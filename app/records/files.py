@@ -17,9 +17,9 @@ FOLDER = 0o700
 """Mode of a state folder that is made here."""
 
 
-def shown(path: Path) -> str:
-    """A path as it may stand in a sentence: on one line, whatever its name holds."""
-    signs = str(path)
+def shown(text: Path | str) -> str:
+    """A path, or what else comes from outside, as it may stand in a sentence: on one line."""
+    signs = str(text)
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in signs
     )

@@ -61,8 +61,8 @@ def check(found: str | None, *, is_older_fine: bool = False) -> None:
         )
 
 
-def migrate(connection: Connection) -> None:
-    """Bring tables of any age, or none, to this code's state, in the connection's transaction."""
+def migrate(connection: Connection, to: str = HEAD) -> None:
+    """Bring tables of any age, or none, to a state, in the connection's transaction."""
     # Most starts do without what this imports.
     from alembic import command
     from alembic.config import Config
@@ -70,4 +70,4 @@ def migrate(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

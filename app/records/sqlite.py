@@ -94,7 +94,7 @@ def _mode(file: Path) -> Mode:
         RecordsError: it cannot.
     """
     log, index = (file.with_name(file.name + end) for end in ("-wal", "-shm"))
-    is_writable = os.access(file.parent, os.W_OK)
+    is_writable = os.access(file.parent, os.W_OK, effective_ids=True)
     if not log.exists() or (not is_writable and not log.stat().st_size):
         # All there is stands in the file. To read it by its locks would make files beside it.
         return "immutable"
