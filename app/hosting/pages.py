@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import HostingError, RecordsError
 from app.events import Made
-from app.hosting.child import Child
+from app.hosting.child import Child, end_of
 from app.hosting.times import EXIT_SECONDS
 from app.hosting.wire import Failed, Frames, Recording, framed
 from app.records.pages import Group, NotWritten
@@ -29,8 +29,8 @@ async def opened(recorder: Child, lost: Callable[[], None]) -> AsyncIterator["Re
         if isinstance(said, Failed):
             raise RecordsError(said.sentence)
         if not isinstance(said, Recording):
-            code = await asyncio.to_thread(recorder.process.wait)
-            raise HostingError(f"the recorder's process ended with code {code}")
+            end = await asyncio.to_thread(end_of, recorder)
+            raise HostingError(f"the recorder's process {end}")
         remote.lost = lost
         yield remote
     finally:
