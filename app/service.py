@@ -18,6 +18,7 @@ from app.api.predictions import predictions
 from app.api.recording import ENVIRONMENT, Recorder
 from app.api.reviews import reviews
 from app.api.verdicts import Verdicts
+from app.clock import Clock, told
 from app.dashboard.page import page
 from app.errors import DubitoError
 from app.events import MICROSECONDS, Entry, Mark
@@ -28,7 +29,6 @@ from app.monitoring.observation import Observer
 from app.monitoring.scribe import Scribe
 from app.monitoring.sentry import Sentry
 from app.monitoring.subject import Subject
-from app.network.catalog import card_of
 from app.opening import Opened, Opening
 from app.serving.readiness import Readiness, Trouble
 from app.settings import Settings
@@ -56,6 +56,7 @@ class Service:
         self._settings = settings
         self._manifest = opened.manifest
         self._environment = opened.environment
+        self._card = opened.card
         self._metrics = metrics
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
@@ -118,8 +119,7 @@ class Service:
             self._environment,
             self._settings,
         )
-        card_text = card_of(self._settings.models, manifest.identity)
-        return information(about, card_text, self._readiness)
+        return information(about, self._card, self._readiness)
 
 
 class Kept:
@@ -132,6 +132,7 @@ class Kept:
         self._classes = opened.manifest.signature.classes
         self._environment = opened.environment
         memory.writer.introduce(Scribe(_subject(opened), opened.environment.fingerprint))
+        self._clock = Clock()
         self._cases = Cases(memory.reader, shelf, settings)
         self._sentry = Sentry(memory.reader, memory.writer, _subject(opened))
         self.monitor = Monitor(memory.reader, self._sentry, _subject(opened))
@@ -166,6 +167,10 @@ class Kept:
         self.memory.writer.leave(Entry((), mark=mark))
 
     async def _look(self) -> None:
+        if step := self._clock.step():
+            log.warning("%s", told(step))
+            # The recorder sees it with the next entry, which may be long in coming.
+            self.memory.writer.leave(Entry(()))
         await self._sentry.look()
         await self.monitor.content(USUAL)
 

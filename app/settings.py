@@ -59,7 +59,8 @@ class Settings:
     )
     allowed_hosts: str = setting(
         "localhost,127.0.0.1,[::1]",
-        "names under which records may be asked for, separated by commas",
+        "names under which records may be asked for, and on loopback browsers may grade, "
+        "separated by commas",
     )
     cors_origins: str | None = setting(
         None, "other sites whose pages may ask, separated by commas: https://desk.example"
@@ -74,6 +75,22 @@ class Settings:
         0, "1 logs every request, 0 only what was refused or failed", least=0, most=1
     )
     body_seconds: float = setting(10.0, "time for a body to arrive, in seconds", least=0.01)
+    max_header_bytes: int = setting(32_768, "largest head of a request, in bytes", least=256)
+    max_headers: int = setting(100, "most headers of a request", least=10)
+    max_url_bytes: int = setting(8_192, "longest URL, in bytes", least=64)
+    header_seconds: float = setting(
+        20.0, "time for the head of a request to arrive, in seconds", least=0.01
+    )
+    keep_alive_seconds: float = setting(
+        75.0, "time for which a connection may be idle between requests, in seconds", least=0.01
+    )
+    unread_seconds: float = setting(
+        30.0, "time for which a client may take nothing of its answer, in seconds", least=0.01
+    )
+    max_unread_bytes: int = setting(
+        1 << 26, "most bytes of answers that clients leave unread, of all together"
+    )
+    max_connections: int = setting(4_096, "most open connections, of each worker")
     engine_seconds: float = setting(
         5.0,
         "time without a sign of life of the engine after which nothing is graded, in seconds",

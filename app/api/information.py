@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
-from app.api.options import NoOptions
+from app.api.options import AnyOptions, NoOptions
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import Problem, Refusal
 from app.api.route import LeanRoute
@@ -91,7 +91,7 @@ def information(description: dict[str, Any], card: str, readiness: Readiness) ->
     _add(router, "/model", "What is served", Description, to_json(description))
     _add_card(router, card.encode())
     alive, ready = Health(status="alive"), Health(status="ready")
-    _add(router, "/health/live", "Whether the process answers", Health, to_json(alive))
+    _add(router, "/health/live", "Whether the process answers", Health, to_json(alive), AnyOptions)
     _add_ready(router, to_json(ready), readiness)
     return router
 
@@ -120,7 +120,7 @@ def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
         summary="Whether grades are answered",
         responses={200: {"model": Health}, 503: refused},
     )
-    async def ready(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def ready(request: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - says that none count
         if not request.app.state.ready:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
         if (trouble := readiness.trouble) is not None:
@@ -129,11 +129,16 @@ def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
 
 
 def _add(
-    router: APIRouter, path: str, summary: str, model: type[BaseModel], content: bytes
+    router: APIRouter,
+    path: str,
+    summary: str,
+    model: type[BaseModel],
+    content: bytes,
+    known: type[BaseModel] = NoOptions,
 ) -> None:
     """A route that always answers the same."""
 
-    async def same(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def same(_: Request, options: Annotated[known, Query()]) -> Response:  # type: ignore[valid-type] # noqa: ARG001 - says that there are none
         return Response(content, media_type=MEDIA_TYPE)
 
     same.__name__ = path.rpartition("/")[2]

@@ -14,8 +14,10 @@ from fastapi import FastAPI
 
 from app.errors import DubitoError, EngineLost, RecorderLost
 from app.hosting.child import Child, Children, child
+from app.hosting.connections import Connections, Limits
 from app.hosting.pages import opened as pages_of
 from app.hosting.port import BACKLOG, listen
+from app.hosting.protocol import Connection
 from app.hosting.remote import opened as opened_by
 from app.hosting.signals import ending
 from app.hosting.times import ANSWER_SECONDS, DEAF_SECONDS
@@ -71,10 +73,15 @@ async def _serve(
     async with app.router.lifespan_context(app):
         listen(opened)
         started(app.state.identity)
-        server = Server(app, settings.drain_seconds)
-        watching = asyncio.create_task(_end_without(lost, server))
+        connections = Connections(Limits.of(settings))
+        server = Server(app, connections, settings.drain_seconds)
+        watching = [
+            asyncio.create_task(_end_without(lost, server)),
+            asyncio.create_task(connections.watch()),
+        ]
         await server.serve(sockets=[opened])
-        watching.cancel()
+        for task in watching:
+            task.cancel()
     if lost.done():
         raise lost.result()
 
@@ -119,9 +126,12 @@ async def _end_without(lost: "asyncio.Future[DubitoError]", server: "Server") ->
 class Server(uvicorn.Server):
     """Ends in three steps: not ready any more, no new connections, all answers given."""
 
-    def __init__(self, app: FastAPI, drain_seconds: float) -> None:
+    def __init__(self, app: FastAPI, connections: Connections, drain_seconds: float) -> None:
         """Take the application, and how long it takes requests when it is not ready any more."""
-        super().__init__(_configured(app))
+        config = _configured(app)
+        # uvicorn takes any maker of protocols, as long as it is no text.
+        config.http = partial(Connection, connections=connections)  # type: ignore[assignment]
+        super().__init__(config)
         self._state = app.state
         self._drain_seconds = drain_seconds
         self._loop = asyncio.get_running_loop()
