@@ -45,7 +45,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Serve until SIGINT or SIGTERM; what was accepted is answered first."""
+    """Serve until SIGINT, SIGTERM or SIGHUP; what was accepted is answered first."""
     if rest:
         raise SettingsError(f"serve does not know {rest[0]}")
     settings = settings_of(arguments)

@@ -80,8 +80,9 @@ def main(line: socket.socket) -> None:
     gc.freeze()
     program = bundle.engine.program
     portable = program if program is not None and program.portable else None
-    pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.card))
+    # What this begins may take more memory than there is: then nothing was promised yet.
     warm(bundle.engine, bundle.manifest.golden)
+    pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.card))
     poll = select.poll()
     poll.register(line, select.POLLIN)
     while True:

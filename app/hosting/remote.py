@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.errors import EngineLost, HostingError
-from app.hosting.child import Child
+from app.hosting.child import Child, end_of
 from app.hosting.times import BEAT_SECONDS
 from app.hosting.wire import Batch, Beat, Failed, Frames, Ready, framed, packed, unpacked
 from app.network.arithmetic import pin_arithmetic
@@ -61,8 +61,8 @@ async def _first(remote: "Remote", engine: Child) -> Ready:
     try:
         said: Ready | Failed = await remote.next()
     except EngineLost:
-        code = await asyncio.to_thread(engine.process.wait)
-        raise HostingError(f"the engine's process ended with code {code}") from None
+        end = await asyncio.to_thread(end_of, engine)
+        raise HostingError(f"the engine's process {end}") from None
     if isinstance(said, Failed):
         raise HostingError(said.sentence)
     return said

@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -19,6 +19,7 @@ from app.hosting.pages import opened as pages_of
 from app.hosting.port import BACKLOG, listen
 from app.hosting.protocol import Connection
 from app.hosting.remote import opened as opened_by
+from app.hosting.signals import ending
 from app.hosting.times import ANSWER_SECONDS, DEAF_SECONDS
 from app.main import create_app
 from app.memory import Memory
@@ -30,12 +31,12 @@ Started = Callable[[Identity], None]
 
 
 def serve(settings: Settings, opened: socket.socket, children: Children, started: Started) -> None:
-    """Serve what an engine has loaded on a bound socket, and return after SIGINT or SIGTERM.
+    """Serve what an engine has loaded on a bound socket, and return after a signal to end.
 
     Raises:
         HostingError: the bundle must not be served, and nobody could connect.
         RecordsError: the records cannot be opened.
-        SettingsError: another process listens there.
+        HostingError: another process listens there.
         EngineLost: the engine ended by itself, whereupon the service did.
         RecorderLost: the recorder did.
     """
@@ -72,9 +73,6 @@ async def _serve(
     async with app.router.lifespan_context(app):
         listen(opened)
         started(app.state.identity)
-        # uvicorn raises the signal again once it has stopped; by then there is nothing left to end.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
         connections = Connections(Limits.of(settings))
         server = Server(app, connections, settings.drain_seconds)
         watching = [
@@ -138,6 +136,16 @@ class Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._loop = asyncio.get_running_loop()
         self._haste = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Begin the end at a signal. One that comes later changes nothing, until all is written.
+
+        uvicorn would raise it again once it has stopped.
+        """
+        for number in ending():
+            signal.signal(number, self.handle_exit)
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the end; who presses Ctrl-C does not wait for load balancers to notice."""

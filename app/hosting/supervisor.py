@@ -6,16 +6,17 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
 from app.errors import HostingError, SettingsError
 from app.hosting.port import address
+from app.hosting.signals import ending
 from app.hosting.times import ANSWER_SECONDS, EXIT_SECONDS
 from app.hosting.wire import Failed
 from app.hosting.worker import Worker, begin
-from app.monitoring.folder import forget, shared
+from app.monitoring.folder import Shared, forget
 from app.settings import Settings
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
@@ -25,7 +26,7 @@ log = logging.getLogger("dubito")
 
 
 def supervise(settings: Settings, opened: socket.socket) -> None:
-    """Serve with as many workers as the settings say, until SIGINT or SIGTERM.
+    """Serve with as many workers as the settings say, until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
         HostingError: no worker could start; the sentence is the worker's own.
@@ -33,8 +34,8 @@ def supervise(settings: Settings, opened: socket.socket) -> None:
     """
     _check_records(settings)
     _share_threads(settings)
-    with shared(settings.state), _signals() as woken:
-        Supervisor(settings, opened).run(woken)
+    with closing(Shared(settings.state)) as counts, _signals() as woken:
+        Supervisor(settings, opened, counts).run(woken)
 
 
 def _check_records(settings: Settings) -> None:
@@ -63,10 +64,10 @@ def _share_threads(settings: Settings) -> None:
 
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket that can be read once SIGINT or SIGTERM came."""
+    """A socket that can be read once a signal came that ends a service."""
     woken, waking = socket.socketpair()
     waking.settimeout(0)
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = ending()
     handlers = [signal.signal(number, lambda *_: None) for number in numbers]
     before = signal.set_wakeup_fd(waking.fileno())
     try:
@@ -82,10 +83,11 @@ def _signals() -> Iterator[socket.socket]:
 class Supervisor:
     """Looks after the workers of one service."""
 
-    def __init__(self, settings: Settings, opened: socket.socket) -> None:
-        """Take the settings of all, and the bound socket that they share."""
+    def __init__(self, settings: Settings, opened: socket.socket, counts: Shared) -> None:
+        """Take the settings of all, and the bound socket and the counts that they share."""
         self._settings = settings
         self._opened = opened
+        self._counts = counts
         self._workers: list[Worker] = []
         self._due: list[float] = []
         self._pause = FIRST_PAUSE
@@ -149,7 +151,19 @@ class Supervisor:
         now = time.monotonic()
         for due in [due for due in self._due if due <= now]:
             self._due.remove(due)
+            self._restore()
             self._workers.append(self._begun())
+
+    def _restore(self) -> None:
+        """See to it that a worker that begins finds where to count."""
+        try:
+            if self._counts.restore():
+                log.error(
+                    "the folder of the workers' counts was removed and is made anew: "
+                    "/metrics counts from 0, and a worker from its next start on"
+                )
+        except SettingsError as error:
+            log.error("%s", error)  # noqa: TRY400 - the sentence says it all
 
     def _end(self) -> None:
         """Tell all workers to stop; who takes longer than an end may is killed."""
