@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from app import __version__
 from app.errors import DubitoError, SettingsError
+from app.printable import printable
 
 COMMANDS = (
     "serve",
@@ -92,10 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = command.run(known, rest)
     except SettingsError as error:
-        print(f"dubito: {error}", file=sys.stderr)
+        print(f"dubito: {printable(str(error))}", file=sys.stderr)
         return 2
     except DubitoError as error:
-        print(f"dubito: {error}", file=sys.stderr)
+        print(f"dubito: {printable(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read the output has seen enough; what is left must not be written at exit either.

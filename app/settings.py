@@ -59,7 +59,8 @@ class Settings:
     )
     allowed_hosts: str = setting(
         "localhost,127.0.0.1,[::1]",
-        "names under which records may be asked for, separated by commas",
+        "names under which records may be asked for, and on loopback browsers may grade, "
+        "separated by commas",
     )
     cors_origins: str | None = setting(
         None, "other sites whose pages may ask, separated by commas: https://desk.example"
@@ -90,6 +91,12 @@ class Settings:
         1 << 26, "most bytes of answers that clients leave unread, of all together"
     )
     max_connections: int = setting(4_096, "most open connections, of each worker")
+    engine_seconds: float = setting(
+        5.0,
+        "time without a sign of life of the engine after which nothing is graded, in seconds",
+        least=1,
+        most=3_600,
+    )
     drain_seconds: float = setting(
         0.5,
         "after SIGTERM, time for taking requests though not ready, in seconds",

@@ -22,7 +22,8 @@ from app.api.identifier import new_id
 from app.events import Entry, Event, Tally, now
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.records.database import opened, url_of
+from app.records.address import url_of
+from app.records.database import opened
 from app.records.key import FILE, read_or_make
 from app.records.ledger import Ledger
 from app.records.tables import rollups

@@ -32,3 +32,11 @@ def postgres_folder() -> Path:
     if not found:
         pytest.skip("Debian's package postgresql is not installed")
     return found[-1]
+
+
+def false_clock() -> Path:
+    """The library that gives a process another clock."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        pytest.skip("Debian's package faketime is not installed")
+    return found[0]

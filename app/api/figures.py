@@ -27,6 +27,8 @@ MOST_LISTENERS = 100
 SILENCE = 15.0
 """Seconds without a change after which a listener is told that the service is still there."""
 CACHING = "max-age=1"
+STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Nothing on the way keeps events back, nginx included."""
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {PROBLEM: {"schema": schema(model)}}}
     for status, text, model in (
@@ -94,12 +96,10 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         response_class=Response,
     )
     async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response
-        nonlocal listeners
         first = await monitor.content(options.asked)
         if listeners >= MOST_LISTENERS:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already")
-        listeners += 1
-        return _Stream(told(options.asked, first), left)
+        return _Stream(told(options.asked, first), count)
 
     async def told(window: Window, content: Content) -> AsyncIterator[bytes]:
         yield _event(content)
@@ -117,9 +117,9 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
                 yield b": still there\n\n"
                 silent = 0.0
 
-    def left() -> None:
+    def count(change: int) -> None:
         nonlocal listeners
-        listeners -= 1
+        listeners += change
 
     return router
 
@@ -127,16 +127,17 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
 class _Stream(StreamingResponse):
     """Events for one listener, until one of both ends."""
 
-    def __init__(self, events: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
-        super().__init__(events, media_type=EVENTS, headers={"Cache-Control": "no-store"})
-        self._ended = ended
+    def __init__(self, events: AsyncIterator[bytes], count: Callable[[int], None]) -> None:
+        super().__init__(events, media_type=EVENTS, headers=STREAMED)
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them."""
+        """Send them; who asks for the head alone is no listener."""
+        self._count(1)
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._ended()
+            self._count(-1)
 
 
 def _event(content: Content) -> bytes:

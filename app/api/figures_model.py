@@ -121,7 +121,9 @@ class Uncertainty(_Closed):
     end: str
     model: Model
     total: Figures
-    steps: list[Step]
+    steps: list[Step] = Field(
+        description="the last one holds the present, and what is dated later: the clock was ahead"
+    )
     drift: Drift
     outcomes: Outcomes
     estimate: Estimate

@@ -27,6 +27,7 @@ from app.errors import Fault, InvalidInput
 from app.monitoring.meter import Meter
 from app.serving.client import Client
 from app.serving.predictor import Predictor
+from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.values import MAX_SEED, Calibration, Floats, Signature
 from app.values import Query as Passes
@@ -46,6 +47,7 @@ REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another me
 def grading(
     predictor: Predictor,
     recorder: Recorder,
+    readiness: Readiness,
     answers: Answers,
     meter: Meter,
     signature: Signature,
@@ -74,9 +76,10 @@ def grading(
         request: Request,
         options: Annotated[plain_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
+        readiness.check()
         client = _client(request, options)
         body = await body_of(request)
-        with recorder.of(request, body) as record:
+        with recorder.of(request, body, client.deadline) as record:
             if (earlier := await record.earlier()) is not None:
                 return earlier
             rows, many = await reader.read_in_turns(body)
@@ -96,9 +99,10 @@ def grading(
         options: Annotated[options_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
         asked: MonteCarloOptions = options
+        readiness.check()
         client = _client(request, asked)
         body = await body_of(request)
-        with recorder.of(request, body) as record:
+        with recorder.of(request, body, client.deadline) as record:
             if (earlier := await record.earlier()) is not None:
                 return earlier
             if not asked.degrade:
@@ -213,15 +217,16 @@ def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
             "content": {PROBLEM: {"schema": schema(InvalidProblem)}},
         },
         503: {
-            "description": "The queue is full, or the deadline cannot be met: nothing was "
-            "computed.",
+            "description": "The queue is full, the deadline cannot be met, or the engine or the "
+            "records are in trouble: nothing was computed.",
             "content": {PROBLEM: {"schema": schema(Problem)}},
             "headers": {
                 "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
             },
         },
         504: {
-            "description": "The deadline passed after the request was accepted.",
+            "description": "The deadline passed after the request was accepted. The answer may be "
+            "recorded all the same; the same request with the same Idempotency-Key finds out.",
             "content": {PROBLEM: {"schema": schema(Problem)}},
         },
     }

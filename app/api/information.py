@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
-from app.api.options import NoOptions
+from app.api.options import AnyOptions, NoOptions
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import Problem, Refusal
 from app.api.route import LeanRoute
 from app.api.schema import schema
+from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.values import Calibration, Environment, Feature, Identity, Signature
 
@@ -84,14 +85,14 @@ class Description(BaseModel):
     limits: Limits
 
 
-def information(description: dict[str, Any], card: str) -> APIRouter:
+def information(description: dict[str, Any], card: str, readiness: Readiness) -> APIRouter:
     """The routes that say what is served and how it is."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
     _add(router, "/model", "What is served", Description, to_json(description))
     _add_card(router, card.encode())
     alive, ready = Health(status="alive"), Health(status="ready")
-    _add(router, "/health/live", "Whether the process answers", Health, to_json(alive))
-    _add_ready(router, to_json(ready))
+    _add(router, "/health/live", "Whether the process answers", Health, to_json(alive), AnyOptions)
+    _add_ready(router, to_json(ready), readiness)
     return router
 
 
@@ -108,26 +109,36 @@ def _add_card(router: APIRouter, card: bytes) -> None:
         return Response(card, media_type=CARD)
 
 
-def _add_ready(router: APIRouter, content: bytes) -> None:
-    refused = {"description": "It is stopping.", "content": {PROBLEM: {"schema": schema(Problem)}}}
+def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
+    refused = {
+        "description": "It is stopping, or the engine or the records are in trouble.",
+        "content": {PROBLEM: {"schema": schema(Problem)}},
+    }
 
     @router.get(
         "/health/ready",
         summary="Whether grades are answered",
         responses={200: {"model": Health}, 503: refused},
     )
-    async def ready(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def ready(request: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - says that none count
         if not request.app.state.ready:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+        if (trouble := readiness.trouble) is not None:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, trouble)
         return Response(content, media_type=MEDIA_TYPE)
 
 
 def _add(
-    router: APIRouter, path: str, summary: str, model: type[BaseModel], content: bytes
+    router: APIRouter,
+    path: str,
+    summary: str,
+    model: type[BaseModel],
+    content: bytes,
+    known: type[BaseModel] = NoOptions,
 ) -> None:
     """A route that always answers the same."""
 
-    async def same(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def same(_: Request, options: Annotated[known, Query()]) -> Response:  # type: ignore[valid-type] # noqa: ARG001 - says that there are none
         return Response(content, media_type=MEDIA_TYPE)
 
     same.__name__ = path.rpartition("/")[2]

@@ -34,6 +34,12 @@ class NoOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class AnyOptions(BaseModel):
+    """Whatever is given is ignored: probes add what keeps a cache from answering."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class PlainOptions(BaseModel):
     """How long any answer may take."""
 

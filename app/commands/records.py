@@ -1,4 +1,4 @@
-"""Verify, erase or export what a service remembers."""
+"""Verify, erase, export or upgrade what a service remembers, or begin anew with another key."""
 
 import argparse
 import sys
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from app.commands.serve import add_settings, settings_of
 from app.errors import RecordsError, SettingsError
-from app.events import MICROSECONDS
+from app.events import MICROSECONDS, Erasure
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from sqlalchemy.engine import URL
 
     from app.records.ledger import Ledger
 
@@ -22,8 +23,11 @@ OWN = {
     "verify": ("checkpoint", "write_checkpoint"),
     "erase": ("reference", "before"),
     "export": ("out",),
+    "upgrade": (),
+    "new-key": (),
 }
 """Which flags belong to which action."""
+UNREADABLE = "the records cannot be read"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +68,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         if name not in OWN[arguments.action]:
             flag = name.replace("_", "-")
             raise SettingsError(f"records {arguments.action} does not know --{flag}")
-    if arguments.action != "verify" and len(given) != 1:
+    if arguments.action in ("erase", "export") and len(given) != 1:
         flags = " or ".join(f"--{name}" for name in OWN[arguments.action])
         raise SettingsError(f"records {arguments.action} needs {flags}")
     settings = settings_of(arguments)
@@ -72,65 +76,142 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from app.records import database
 
     url = database.url_of(settings.records_url, settings.state)
-    with database.opened(url, alone=arguments.action == "erase") as engine:
-        return ACTIONS[arguments.action](arguments, settings, engine)
+    name_database(url)
+    return ACTIONS[arguments.action](arguments, settings, url)
 
 
-def _verify(arguments: argparse.Namespace, settings: Settings, engine: "Engine") -> int:
+def name_database(url: "URL") -> None:
+    """Say on stderr which database is meant: the shell may lack the service's variables."""
+    from app.records.address import described
+
+    print(f"records: {described(url)}", file=sys.stderr)
+
+
+def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records import checkpoint
-    from app.records.database import snapshot
+    from app.records.database import legible, reading, snapshot
     from app.records.verification import verify
 
     before = {} if arguments.checkpoint is None else checkpoint.read(arguments.checkpoint)
-    with snapshot(engine) as connection:
-        verdict = verify(connection, _secret(settings), before)
+    with reading(url) as engine, legible(UNREADABLE), snapshot(engine) as connection:
+        secret, *earlier = _keys(settings)
+        verdict = verify(connection, secret, before, earlier)
     for fault in verdict.faults:
         print(fault, file=sys.stderr)
+    for sentence in verdict.given_up:
+        print(sentence)
     if verdict.faults:
         raise RecordsError(f"{len(verdict.faults):,} faults in {verdict.events:,} events")
     if arguments.write_checkpoint is not None:
-        arguments.write_checkpoint.write_text(checkpoint.to_text(verdict.heads), encoding="utf-8")
-    print(f"{verdict.events:,} events in {len(verdict.heads):,} chains, all as they were written")
+        checkpoint.write(arguments.write_checkpoint, verdict.heads)
+    chains = len(verdict.heads) - len(verdict.given_up)
+    print(f"{verdict.events:,} events in {chains:,} chains, all as they were written")
     return 0
 
 
-def _erase(arguments: argparse.Namespace, settings: Settings, engine: "Engine") -> int:
-    from app.records.erasure import erase_reference, retention
+def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
+    from app.records.database import legible, opened
 
-    with closing(_ledger(settings, engine)) as ledger:
-        if arguments.reference is None:
-            ledger.write([retention(arguments.before)])
-            print("erased what is personal of everything before")
-        else:
-            count = erase_reference(engine, ledger, arguments.reference)
-            print(f"erased what is personal of {count:,} predictions")
+    erasure = Erasure(reference=arguments.reference, before=arguments.before)
+    with (
+        opened(url, fresh=False) as engine,
+        legible("the records cannot be erased"),
+        closing(_ledger(settings, engine)) as ledger,
+    ):
+        count = ledger.erase(erasure)
+    if not count and arguments.reference is None:
+        raise RecordsError("nothing personal is left of before that time")
+    if not count:
+        raise RecordsError("no prediction has that reference")
+    print(f"erased what is personal of {count:,} predictions")
     return 0
 
 
-def _export(arguments: argparse.Namespace, _: Settings, engine: "Engine") -> int:
-    from app.records.database import snapshot
+def _export(arguments: argparse.Namespace, _: Settings, url: "URL") -> int:
+    from app.records.database import legible, reading, snapshot
     from app.records.export import write
+    from app.records.files import shown
 
-    with snapshot(engine) as connection:
+    with reading(url) as engine, legible(UNREADABLE), snapshot(engine) as connection:
         count = write(connection, arguments.out)
-    print(f"{count:,} predictions in {arguments.out}")
+    print(f"{count:,} predictions in {shown(arguments.out)}")
     return 0
 
 
-ACTIONS = {"verify": _verify, "erase": _erase, "export": _export}
+def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
+    from app.records import upgrade
+    from app.records.address import dump_command, file_of
+    from app.records.database import legible, writable
+    from app.records.files import shown
+    from app.records.schema import HEAD
+
+    with legible("the records cannot be upgraded"), writable(url) as engine:
+        schema, file = upgrade.before(engine), file_of(url)
+        if schema == HEAD:
+            print(f"the records have schema {HEAD} already")
+            return 0
+        if file is not None:
+            print(f"a copy of the records as they were: {shown(upgrade.copied(file, schema))}")
+        else:
+            dump = dump_command(url, f"records-{schema}.dump")
+            print(f"no copy is made of a database of PostgreSQL; this makes one:\n{dump}")
+            _wait_for_enter("the records are upgraded after Enter, and left alone after Ctrl-C ")
+        upgrade.upgrade(engine)
+    print(f"the records have schema {HEAD} now, and had {schema}")
+    return 0
 
 
-def _secret(settings: Settings) -> bytes:
+def _wait_for_enter(prompt: str) -> None:
+    """Give a person the time for a copy; a program makes it before."""
+    if sys.stdin.isatty():
+        input(prompt)
+
+
+def _new_key(_: argparse.Namespace, settings: Settings, url: "URL") -> int:
+    from app.records import key
+    from app.records.admission import renewed
+    from app.records.database import legible, opened
+    from app.records.files import shown
+
+    file = key.path_of(settings.records_key_file, settings.state)
+    with opened(url, fresh=False) as engine, legible("a new chain cannot be begun"):
+        given_up = renewed(engine, file, _new_id())
+    print(f"a new chain begins, under the new key in {shown(file)}")
+    if given_up:
+        print(
+            f"{given_up:,} chains before it are of a key that is not there; they cannot be "
+            "verified any more, unless that key is added to the file as a line of its own"
+        )
+    return 0
+
+
+ACTIONS = {
+    "verify": _verify,
+    "erase": _erase,
+    "export": _export,
+    "upgrade": _upgrade,
+    "new-key": _new_key,
+}
+
+
+def _keys(settings: Settings) -> tuple[bytes, ...]:
     from app.records import key
 
-    return key.read(key.path_of(settings.records_key_file, settings.state))
+    return key.read_all(key.path_of(settings.records_key_file, settings.state))
 
 
 def _ledger(settings: Settings, engine: "Engine") -> "Ledger":
-    from app.api.identifier import new_id
-    from app.records.ledger import Ledger
+    from app.records import key
+    from app.records.admission import begun
 
-    return Ledger(engine, _secret(settings), new_id())
+    file = key.path_of(settings.records_key_file, settings.state)
+    return begun(engine, file, _new_id())[0]
+
+
+def _new_id() -> str:
+    from app.api.identifier import new_id
+
+    return new_id()
 
 
 def _moment(text: str) -> int:

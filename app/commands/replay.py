@@ -3,17 +3,21 @@
 import argparse
 import asyncio
 import json
+import math
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from app.commands.records import name_database
 from app.commands.serve import add_settings, settings_of
 from app.errors import Conflict, RecordsError, SettingsError
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from app.records.reader import Reader
 
 SHOWN = ("id", "identical", "largest_difference", "differing", "reasons")
 
@@ -34,7 +38,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from app.records import database
 
     url = database.url_of(settings.records_url, settings.state)
-    with database.opened(url, alone=False) as engine:
+    name_database(url)
+    with database.reading(url) as engine, database.legible("the records cannot be read"):
         count, identical = asyncio.run(_print(arguments.ids, settings, engine))
     print(f"{identical:,} of {count:,} identical", file=sys.stderr)
     return 0 if identical == count else 1
@@ -58,10 +63,9 @@ async def _replayed(
     from app.api.cases import Cases
     from app.api.problems import Refusal
     from app.opening import in_this_process
-    from app.records.reader import Reader
     from app.shelf import Shelf
 
-    reader, shelf = Reader(engine), Shelf(None, in_this_process, settings)
+    reader, shelf = _reader(engine), Shelf(None, in_this_process, settings)
     cases = Cases(reader, shelf, settings)
     try:
         for identifier in identifiers or await reader.predictions():
@@ -74,3 +78,21 @@ async def _replayed(
                 yield {"id": identifier, "identical": False, "reasons": [str(error)]}
     finally:
         await shelf.close()
+        reader.close()
+
+
+def _reader(engine: "Engine") -> "Reader":
+    """A reader of records, also of a schema that had no notes yet."""
+    from sqlalchemy import inspect
+
+    from app.records.reader import Reader
+    from app.records.tables import marks
+
+    class WithoutMarks(Reader):
+        async def mark(self, name: str) -> None:  # noqa: ARG002 - as the reader has it
+            return None
+
+    with engine.connect() as connection:
+        kind = Reader if inspect(connection).has_table(marks.name) else WithoutMarks
+    # Nobody else waits: a large table may take its time.
+    return kind(engine, math.inf)

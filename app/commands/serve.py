@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from app.commands.reference import add_bundle, flags_of
 from app.errors import SettingsError
@@ -52,14 +52,24 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     configure_logs(settings)
     for name in unknown_variables(os.environ):
         log.warning("%s is no setting and is ignored", name)
-    # What files alone can show is found before TensorFlow is imported.
-    inspect(find(settings.models, settings.model, settings.version), pinned=settings.digest)
+    settings = _pinned(settings)
     with bound(settings.host, settings.port) as opened:
         if settings.workers > 1:
             supervise(settings, opened)
         else:
             _serve(settings, opened)
     return 0
+
+
+def _pinned(settings: Settings) -> Settings:
+    """Settings of the one bundle that is there now.
+
+    Every process opens it by itself, a worker that is replaced much later, when another bundle may
+    lie in its place. What files alone can show is found here, before TensorFlow is imported.
+    """
+    folder = find(settings.models, settings.model, settings.version)
+    manifest = inspect(folder, pinned=settings.digest).manifest
+    return replace(settings, version=manifest.version, digest=manifest.identity.digest)
 
 
 def _serve(settings: Settings, opened: socket.socket) -> None:

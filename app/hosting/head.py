@@ -10,6 +10,8 @@ import httptools
 
 HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 """What a Host header is made of (RFC 9110 §7.2, RFC 3986 §3.2)."""
+FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+"""Headers that say of a request what form it has."""
 LINE = 4
 """Bytes of a header's colon, space and line end."""
 
@@ -29,9 +31,11 @@ class Head:
 
     url: bytes = b""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    hosts: list[bytes] = field(default_factory=list)
-    codings: list[bytes] = field(default_factory=list)
-    """Values of Transfer-Encoding."""
+    host: bytes | None = None
+    coding: bytes | None = None
+    """Transfer-Encoding."""
+    is_twice: bool = False
+    """Whether one of both is given more than once."""
     length: int | None = None
     """Content-Length, in bytes."""
     expects: bool = False
@@ -44,13 +48,17 @@ class Head:
     def add(self, name: bytes, value: bytes) -> None:
         """Take a header, whose name is in lower case."""
         self.headers.append((name, value))
-        if name == b"host":
-            self.hosts.append(value)
-        elif name == b"content-length":
+        if name not in FRAMING:
+            return
+        if name == b"content-length":
             self.length = int(value)
+        elif name == b"host":
+            self.is_twice |= self.host is not None
+            self.host = value
         elif name == b"transfer-encoding":
-            self.codings.append(value.strip().lower())
-        elif name == b"expect":
+            self.is_twice |= self.coding is not None
+            self.coding = value.strip().lower()
+        else:
             self.expects = value.lower() == b"100-continue"
 
     def target(self) -> Any:
@@ -65,10 +73,11 @@ class Head:
             raise Fault(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this is no HTTP/1.0 or HTTP/1.1")
         if self.method == b"CONNECT":
             raise Fault(HTTPStatus.NOT_IMPLEMENTED, "the service is no proxy")
-        is_named = len(self.hosts) == 1 or (not self.hosts and self.version == "1.0")
-        if not is_named or not all(map(HOST.fullmatch, self.hosts)):
-            raise Fault(HTTPStatus.BAD_REQUEST, "a request needs one valid Host header")
-        if self.codings and (self.codings != [b"chunked"] or self.version == "1.0"):
+        is_named = self.version == "1.0" if self.host is None else HOST.fullmatch(self.host)
+        if self.is_twice or not is_named:
+            detail = "a request needs one valid Host header, and at most one Transfer-Encoding"
+            raise Fault(HTTPStatus.BAD_REQUEST, detail)
+        if self.coding is not None and (self.coding != b"chunked" or self.version == "1.0"):
             raise Fault(HTTPStatus.NOT_IMPLEMENTED, "the only transfer coding is chunked")
         found = httptools.parse_url(self.url)
         if found.host is not None:
@@ -82,18 +91,19 @@ class Head:
         others = [header for header in self.headers if header[0] != b"host"]
         self.headers = [(b"host", url.host + port), *others]
 
-    def scope(self, url: Any) -> dict[str, Any]:
-        """What ASGI is told of the request, but for its connection."""
-        path = (url.path or b"/").decode("ascii")
+    def scope(self, url: Any, connection: dict[str, Any]) -> dict[str, Any]:
+        """The request as ASGI has it, with what is the same for all of a connection."""
+        raw = url.path or b"/"
+        path = raw.decode("ascii")
         return {
-            "type": "http",
+            **connection,
             "http_version": self.version,
             "method": self.method.decode("ascii"),
-            "root_path": "",
             "path": unquote(path) if "%" in path else path,
-            "raw_path": url.path or b"/",
+            "raw_path": raw,
             "query_string": url.query or b"",
             "headers": self.headers,
+            "state": connection["state"].copy(),
         }
 
     def framing(self, *, keeps_alive: bool) -> bytes:

@@ -1,6 +1,7 @@
 """The service's side of its recorder: hands over groups of entries, hears what came of them."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -10,8 +11,14 @@ from app.errors import HostingError, RecordsError
 from app.events import Made
 from app.hosting.child import Child
 from app.hosting.times import EXIT_SECONDS
-from app.hosting.wire import Failed, Frames, Recording, framed
-from app.records.pages import Group, NotWritten
+from app.hosting.wire import Condition, Failed, Frames, Recording, framed
+from app.memory import Trouble
+from app.records.cause import Cause
+from app.records.pages import Group, NotWritten, Silence
+
+LOST = Cause("RecorderLost", None, is_lasting=True)
+
+log = logging.getLogger("dubito.records")
 
 
 @asynccontextmanager
@@ -31,6 +38,8 @@ async def opened(recorder: Child, lost: Callable[[], None]) -> AsyncIterator["Re
         if not isinstance(said, Recording):
             code = await asyncio.to_thread(recorder.process.wait)
             raise HostingError(f"the recorder's process ended with code {code}")
+        for note in said.notes:
+            log.warning("%s", note)
         remote.lost = lost
         yield remote
     finally:
@@ -45,6 +54,8 @@ class Remote(asyncio.Protocol):
         """The first message; None where the process ended before it."""
         self.lost: Callable[[], None] | None = None
         """Called once where the process ends by itself."""
+        self._silence = Silence()
+        self._trouble: Trouble | None = None
         self._frames = Frames()
         self._transport: Any = None
         self._under_way = deque[asyncio.Future[list[bool]]]()
@@ -56,11 +67,15 @@ class Remote(asyncio.Protocol):
         """Say how entries are made of drafts."""
         self._transport.write(framed(made))
 
+    def look(self) -> Trouble | None:
+        """What the process said last of whether it can write, or that it says nothing."""
+        return self._silence.look() or self._trouble
+
     def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
         """Begin to write a group."""
         written: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
         if self.is_over:
-            written.set_exception(NotWritten("RecorderLost"))
+            written.set_exception(NotWritten(LOST))
         else:
             self._transport.write(framed(group))
             self._under_way.append(written)
@@ -80,9 +95,12 @@ class Remote(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand over what came of groups."""
+        self._silence.end()
         for message in self._frames.whole(data):
             if not self.first.done():
                 self.first.set_result(message)
+            elif isinstance(message, Condition):
+                self._trouble = message.trouble
             elif isinstance(message, NotWritten):
                 self._under_way.popleft().set_exception(message)
             else:
@@ -95,6 +113,6 @@ class Remote(asyncio.Protocol):
         if not self.first.done():
             self.first.set_result(None)
         while self._under_way:
-            self._under_way.popleft().set_exception(NotWritten("RecorderLost"))
+            self._under_way.popleft().set_exception(NotWritten(LOST))
         if self.lost is not None:
             self.lost()

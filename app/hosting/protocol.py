@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection: frames requests, and bounds what a client may send and leave unread.
+"""One HTTP/1.1 connection: what waits to be read and answered, and for how long.
 
 uvicorn's own protocol has no such bounds and loses the body of a request that offers an upgrade.
-This one uses the same parser (llhttp) and uvicorn's request cycle, which speaks ASGI.
+This one uses the same parser and uvicorn's request cycle, which speaks ASGI.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from collections import deque
 from http import HTTPStatus
 from typing import Any
 
-import httptools
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -21,11 +20,9 @@ from uvicorn.server import ServerState
 from app.api.identifier import new_id
 from app.api.problems import problem
 from app.hosting.connections import Connections, Wait
-from app.hosting.head import LINE, Fault, Head
+from app.hosting.framing import Framer
+from app.hosting.head import Fault, Head
 
-PIECE_BYTES = 4_096
-"""Of what is parsed at a time where a request could begin anywhere. A read of 256 KiB may hold
-14,000 requests, each a hundred times as large in memory."""
 LINGER_BYTES = 1 << 20
 """For which a connection is read after its last answer."""
 LOOK_SECONDS = 0.02
@@ -35,6 +32,8 @@ TCP_CLOSED = 7
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("dubito.access")
+failures = logging.getLogger("uvicorn.error")
+"""Where uvicorn's request cycle tells of an application that failed."""
 
 
 class Flow(FlowControl):
@@ -67,6 +66,8 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._limits = connections.limits
         self._common: dict[str, Any] = {
+            "type": "http",
+            "root_path": "",
             "asgi": {"version": config.asgi_version, "spec_version": "2.3"},
             "scheme": "http",
             "state": app_state,
@@ -75,23 +76,7 @@ class Connection(asyncio.Protocol):
         self.transport: Any = None
         self.flow: Flow
         self._client = "-"
-        self._parser = httptools.HttpRequestParser(self)
-        self._is_replaying = False
-        """Whether the parser is told a head that was parsed before."""
-        self._head: Head | None = None
-        """Of the request that is being read, if one has begun."""
-        self._in_head = True
-        """Whether a head is read, or awaited."""
-        self._body_left = 0
-        """Bytes of a body of known length that are still to come."""
-        self._has_moved = False
-        """Whether the last piece completed something: a head, a part of a body, a request."""
-        self._run_bytes = 0
-        """Bytes that came since then."""
-        self._keeps_alive = True
-        self._is_last = False
-        """Whether nothing more is parsed."""
-        self._fault: Fault | None = None
+        self._framer = Framer(connections.limits, self)
         self._running: RequestResponseCycle | None = None
         """The request that is being answered, or was last."""
         self._newest: RequestResponseCycle | None = None
@@ -120,14 +105,14 @@ class Connection(asyncio.Protocol):
         if self._connections.enter(self, self._loop.time()):
             self._wait_for(self._connections.head)
             return
-        self._is_last = True
+        self._framer.is_over = True
         detail = "the service has as many connections as it can hold"
         transport.write(self._told(Fault(HTTPStatus.SERVICE_UNAVAILABLE, detail)))
         transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, unless answers are due first."""
-        if self._is_last:
+        if self._framer.is_over:
             self._discard(len(data), LINGER_BYTES)
         elif self._unparsed:
             self._unparsed += data
@@ -142,7 +127,7 @@ class Connection(asyncio.Protocol):
         """
         self._has_ended = True
         cycle = self._running
-        if cycle is None or not self._is_due() or not self._in_head:
+        if cycle is None or not self._is_due() or not self._framer.in_head:
             return False
         if cycle.response_started and cycle.chunked_encoding:
             # A stream goes on for as long as somebody listens.
@@ -161,7 +146,7 @@ class Connection(asyncio.Protocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
         self._queue.clear()
-        self._is_last, self._unparsed = True, b""
+        self._framer.is_over, self._unparsed = True, b""
         self.flow.resume_writing()
 
     def pause_writing(self) -> None:
@@ -192,7 +177,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self, wait: Wait) -> None:
         """End, as what it waited for did not come in time."""
-        if wait is self._connections.head and self._head is not None:
+        if wait is self._connections.head and self._framer.has_begun:
             seconds = self._limits.header_seconds
             detail = f"the head was not complete within {seconds:g} seconds (DUBITO_HEADER_SECONDS)"
             self._refuse(Fault(HTTPStatus.REQUEST_TIMEOUT, detail))
@@ -203,112 +188,34 @@ class Connection(asyncio.Protocol):
         """End at once."""
         self.transport.abort()
 
-    # Reading
-
     def _feed(self, data: bytes) -> None:
         """Parse data, as far as the request that has to wait for answers."""
-        start = 0
-        while start < len(data) and not self._is_last:
-            if self._queue:
-                self._unparsed, self.flow.is_held = data[start:], True
-                self.flow.pause_reading()
-                return
-            size = self._body_left or PIECE_BYTES
-            is_whole = not start and len(data) <= size
-            start += self._parse(data if is_whole else data[start : start + size])
-        if self._is_in_part and not self._is_last:
+        start, framer = 0, self._framer
+        try:
+            while start < len(data) and not framer.is_over:
+                if self._queue:
+                    self._unparsed, self.flow.is_held = data[start:], True
+                    self.flow.pause_reading()
+                    return
+                start = framer.parse(data, start)
+        except Fault as fault:
+            self._refuse(fault)
+        if framer.in_head and not framer.is_between and not framer.is_over:
             self._wait_for(self._connections.head)
 
-    def _parse(self, piece: bytes) -> int:
-        """Parse a piece; returns how much of it was."""
-        self._has_moved = False
-        try:
-            self._parser.feed_data(piece)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade()
-            taken: int = upgrade.args[0]
-            return taken
-        except httptools.HttpParserError:
-            detail = "the request is not framed as HTTP/1.1 (RFC 9112) says"
-            self._refuse(self._fault or Fault(HTTPStatus.BAD_REQUEST, detail))
-            return len(piece)
-        self._run_bytes = 0 if self._has_moved else self._run_bytes + len(piece)
-        if self._run_bytes > self._limits.header_bytes:
-            self._refuse(self._too_large())
-        return len(piece)
+    # What the framer calls
 
-    def _ignore_upgrade(self) -> None:
-        """Go on as if no upgrade had been offered (RFC 9110 §7.8).
-
-        llhttp takes what follows the head for another protocol, and cannot be told otherwise. So
-        another parser is told a head of the same framing, without the offer, and reads the body.
-        """
-        head = self._head
-        assert head is not None  # noqa: S101 - its end has just been parsed
-        self._parser = httptools.HttpRequestParser(self)
-        self._is_replaying = True
-        self._parser.feed_data(head.framing(keeps_alive=self._keeps_alive))
-        self._is_replaying = False
-
-    # What the parser calls
-
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        if not self._is_replaying:
-            self._head = Head()
-
-    def on_url(self, url: bytes) -> None:
-        """Take some of the URL."""
-        head = self._head
-        if self._is_replaying or head is None:
-            return
-        head.url += url
-        head.size += len(url)
-        if head.size > self._limits.url_bytes:
-            most = self._limits.url_bytes
-            detail = f"the URL is longer than {most} bytes (DUBITO_MAX_URL_BYTES)"
-            self._fail(Fault(HTTPStatus.REQUEST_URI_TOO_LONG, detail))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; of a trailer no more than its size, as it could name what a head named."""
-        head = self._head
-        if self._is_replaying or head is None:
-            return
-        head.size += len(name) + len(value) + LINE
-        if head.size > self._limits.header_bytes:
-            self._fail(self._too_large())
-        if not self._in_head:
-            return
-        if len(head.headers) >= self._limits.headers:
-            detail = f"more than {self._limits.headers} headers (DUBITO_MAX_HEADERS)"
-            self._fail(Fault(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail))
-        head.add(name.lower(), value)
-
-    def on_headers_complete(self) -> None:
+    def begin(self, head: Head, url: Any, *, keeps_alive: bool) -> None:
         """Begin to answer, or queue behind the answers that are due."""
-        head, parser = self._head, self._parser
-        if self._is_replaying or head is None:
-            return
-        head.method, head.version = parser.get_method(), parser.get_http_version()
-        try:
-            url = head.target()
-        except Fault as fault:
-            self._fail(fault)
-        self._in_head, self._body_left, self._has_moved = False, head.length or 0, True
-        head.size = 0
-        self._keeps_alive = head.version != "1.0" and parser.should_keep_alive()
         self._wait_for(None)
-        self._newest = self._cycle(head, url)
+        self._newest = self._cycle(head, url, keeps_alive=keeps_alive)
         if self._is_due():
             self._queue.append(self._newest)
         else:
             self._run(self._newest)
 
-    def on_body(self, body: bytes) -> None:
+    def take(self, body: bytes) -> None:
         """Hand on some of the body, or count it where the answer did not wait for it."""
-        self._has_moved = True
-        if self._body_left:
-            self._body_left -= len(body)
         cycle = self._newest
         if cycle is None or cycle.response_complete:
             self._discard(len(body), self._limits.body_bytes)
@@ -318,12 +225,8 @@ class Connection(asyncio.Protocol):
             self.flow.pause_reading()
         cycle.message_event.set()
 
-    def on_message_complete(self) -> None:
-        """End a request, unless the parser only believes that another protocol follows."""
-        if self._parser.should_upgrade():
-            return
-        self._in_head, self._head, self._has_moved = True, None, True
-        self._is_last = not self._keeps_alive
+    def complete(self) -> None:
+        """Say that the body has come to its end."""
         cycle = self._newest
         if cycle is None or cycle.response_complete:
             self._wait_for(self._connections.idle)
@@ -331,35 +234,24 @@ class Connection(asyncio.Protocol):
         cycle.more_body = False
         cycle.message_event.set()
 
-    def _fail(self, fault: Fault) -> None:
-        """End the parsing; the parser does not hand on what is raised."""
-        self._fault = fault
-        raise fault
-
-    def _cycle(self, head: Head, url: Any) -> RequestResponseCycle:
+    def _cycle(self, head: Head, url: Any, *, keeps_alive: bool) -> RequestResponseCycle:
         """The request as ASGI has it."""
-        scope: Any = {**head.scope(url), **self._common}
-        scope["state"] = scope["state"].copy()
+        scope: Any = head.scope(url, self._common)
         return RequestResponseCycle(
             scope=scope,
             transport=self.transport,
             flow=self.flow,
-            logger=logging.getLogger("uvicorn.error"),
+            logger=failures,
             access_logger=log,
             access_log=False,
             default_headers=self._server.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=head.expects,
-            keep_alive=self._keeps_alive,
+            keep_alive=keeps_alive,
             on_response=self._go_on,
         )
 
     # Answering
-
-    @property
-    def _is_in_part(self) -> bool:
-        """Whether some of a head has come, or of what stands before it, and the rest has not."""
-        return self._in_head and (self._head is not None or self._run_bytes > 0)
 
     def _is_due(self) -> bool:
         """Whether an answer is still to be given."""
@@ -378,9 +270,14 @@ class Connection(asyncio.Protocol):
         self._server.total_requests += 1
         if self.transport.is_closing():
             return
+        if not (self._queue or self._unparsed):
+            self.flow.resume_reading()
+            self._rest()
+            return
         if self._queue:
             self._run(self._queue.popleft())
-        elif self._unparsed:
+        if self._unparsed and not self._queue:
+            # It may hold the rest of the request that has just begun to be answered.
             data, self._unparsed, self.flow.is_held = self._unparsed, b"", False
             self._feed(data)
         self.flow.resume_reading()
@@ -391,22 +288,22 @@ class Connection(asyncio.Protocol):
         """Wait for what may come when nothing is due, or end where nothing may."""
         if self._farewell is not None:
             self._part()
-        elif self._is_last or (self._has_ended and self._in_head):
+        elif self._framer.is_over or (self._has_ended and self._framer.in_head):
             self.transport.close()
-        elif self._in_head:
+        elif self._framer.in_head:
             connections = self._connections
-            self._wait_for(connections.head if self._is_in_part else connections.idle)
+            self._wait_for(connections.idle if self._framer.is_between else connections.head)
         else:
             # The answer did not wait for the body: what is left of it is read and dropped.
             self._discarded = 0
             self._wait_for(self._connections.drain)
-            self._discard(0, self._limits.body_bytes - self._body_left)
+            self._discard(0, self._limits.body_bytes - self._framer.body_left)
 
     def _refuse(self, fault: Fault) -> None:
         """Answer with a fault after the answers that are due, and end."""
-        if self._is_last:
+        if self._framer.is_over:
             return
-        self._is_last, self._unparsed = True, b""
+        self._framer.is_over, self._unparsed = True, b""
         self._wait_for(None)
         log.info("- - %d %s: %s", fault.status, self._client, fault.detail)
         self._farewell = b"" if self._has_answer() else self._told(fault)
@@ -416,7 +313,7 @@ class Connection(asyncio.Protocol):
     def _has_answer(self) -> bool:
         """Whether the request that broke off has begun to be answered; if not, it never is."""
         cycle = self._newest
-        if self._in_head or cycle is None:
+        if self._framer.in_head or cycle is None:
             return False
         if self._queue:
             self._queue.pop()
@@ -449,13 +346,13 @@ class Connection(asyncio.Protocol):
         self._discarded += size
         if self._discarded <= most:
             return
-        if self._is_last and self._is_due():
+        if self._framer.is_over and self._is_due():
             self.flow.is_held = True
             self.flow.pause_reading()
-        elif self._is_last:
+        elif self._framer.is_over:
             self.abort()
         else:
-            self._is_last, self._farewell = True, b""
+            self._framer.is_over, self._farewell = True, b""
             self._part()
 
     def _told(self, fault: Fault) -> bytes:
@@ -467,11 +364,6 @@ class Connection(asyncio.Protocol):
         usual = [header for header in self._server.default_headers if header[0] != b"connection"]
         lines = [b"%b: %b\r\n" % header for header in [*usual, *answer.raw_headers, *more]]
         return b"".join([STATUS_LINE[fault.status], *lines, b"\r\n", bytes(answer.body)])
-
-    def _too_large(self) -> Fault:
-        most = self._limits.header_bytes
-        detail = f"the head is larger than {most} bytes (DUBITO_MAX_HEADER_BYTES)"
-        return Fault(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def _wait_for(self, wait: Wait | None) -> None:
         """Wait for something else, or for nothing."""

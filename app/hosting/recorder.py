@@ -7,40 +7,52 @@ descriptor N.
 """
 
 import gc
+import select
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from app.api.identifier import new_id
 from app.errors import DubitoError
 from app.events import Made
-from app.hosting.wire import READ_BYTES, Failed, Frames, Recording, framed, receive, send
+from app.hosting.wire import (
+    READ_BYTES,
+    Condition,
+    Failed,
+    Frames,
+    Recording,
+    framed,
+    receive,
+    send,
+)
 from app.records import database, key
-from app.records.ledger import Ledger
-from app.records.pages import MOST_EVENTS, Group, size, write
+from app.records.pages import LOOK_SECONDS, MOST_EVENTS, Group, size, write
 from app.records.store import writing
+from app.records.watch import Watched
 from app.settings import Settings
 
 
 def main(line: socket.socket) -> None:
     """Serve the process at the other end of a line."""
     settings: Settings = receive(line)
-    url = database.url_of(settings.records_url, settings.state)
-    secret = key.path_of(settings.records_key_file, settings.state)
     try:
-        with writing(url, secret, new_id()) as (_, ledger):
-            send(line, Recording())
+        url = database.url_of(settings.records_url, settings.state)
+        secret = key.path_of(settings.records_key_file, settings.state)
+        with writing(url, secret, new_id()) as records:
+            send(line, Recording(tuple(records.notes)))
             gc.collect()
             gc.freeze()
-            _record(line, ledger)
+            _record(line, records.book)
     except DubitoError as error:
         send(line, Failed(str(error)))
 
 
-def _record(line: socket.socket, ledger: Ledger) -> None:
+def _record(line: socket.socket, book: Watched) -> None:
     made: Made | None = None
+    due = time.monotonic()
     for messages in _gathered(line):
         groups = list[Group]()
         for message in messages:
@@ -48,10 +60,16 @@ def _record(line: socket.socket, ledger: Ledger) -> None:
                 made = message
             else:
                 groups.append(message)
-        outcomes = write(ledger, made, groups)
-        # Whoever was to be told may have been killed; what it sent before is written all the same.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            line.sendall(b"".join(map(framed, outcomes)))
+        _tell(line, write(book, made, groups) if groups else [])
+        if time.monotonic() >= due:
+            _tell(line, [Condition(book.look())])
+            due = time.monotonic() + LOOK_SECONDS
+
+
+def _tell(line: socket.socket, messages: Sequence[object]) -> None:
+    # Whoever was to be told may have been killed; what it sent before is written all the same.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        line.sendall(b"".join(map(framed, messages)))
 
 
 def _read(line: socket.socket, flags: int = 0) -> bytes:
@@ -63,14 +81,19 @@ def _read(line: socket.socket, flags: int = 0) -> bytes:
 
 
 def _gathered(line: socket.socket) -> Iterator[list[Group | Made]]:
-    """Yield all that has come, at least something; ends with the line."""
-    frames = Frames()
-    while data := _read(line):
+    """Yield all that has come, at the latest after `LOOK_SECONDS`; ends with the line."""
+    frames, poll = Frames(), select.poll()
+    poll.register(line, select.POLLIN)
+    while True:
+        if not poll.poll(LOOK_SECONDS * 1e3):
+            yield []
+            continue
+        if not (data := _read(line)):
+            return
         messages = list(frames.whole(data))
         while _events(messages) < MOST_EVENTS and (data := _already(line)):
             messages += frames.whole(data)
-        if messages:
-            yield messages
+        yield messages
 
 
 def _already(line: socket.socket) -> bytes:

@@ -51,7 +51,8 @@ async def _serve(
     @asynccontextmanager
     async def opening(asked: Settings) -> AsyncIterator[Opened]:
         if asked == settings:
-            async with opened_by(children.engine, partial(_lose, lost, EngineLost())) as bundle:
+            ended, silence = partial(_lose, lost, EngineLost()), settings.engine_seconds
+            async with opened_by(children.engine, ended, silence) as bundle:
                 yield bundle
             return
         async with _beside(asked) as bundle:
@@ -112,7 +113,7 @@ async def _beside(settings: Settings) -> AsyncIterator[Opened]:
     """Another bundle, for replays; should its engine end, the service goes on."""
     with ExitStack() as stack:
         engine = stack.enter_context(child("engine", settings))
-        async with opened_by(engine, lambda: None) as bundle:
+        async with opened_by(engine, lambda: None, settings.engine_seconds) as bundle:
             yield bundle
         # A process takes a moment to end.
         await asyncio.to_thread(stack.close)

@@ -46,7 +46,7 @@ def _check_records(settings: Settings) -> None:
     if settings.records == "off":
         return
     # What it imports a service without records does without.
-    from app.records.database import is_sqlite, url_of
+    from app.records.address import is_sqlite, url_of
 
     if is_sqlite(url_of(settings.records_url, settings.state)):
         raise SettingsError(

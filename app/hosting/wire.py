@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from app.memory import Trouble
 from app.network.manifest import Manifest
 from app.network.program import Program
 from app.serving.jobs import Engine, Job, Statistics, results
@@ -32,11 +33,28 @@ class Ready:
     environment: Environment
     program: Program | None
     """Its network, where a process without Keras can run it."""
+    card: str
+    """Markdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What an engine says now and then, also while it computes: its process runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     """What a recorder says once the records are open."""
+
+    notes: tuple[str, ...] = ()
+    """What an operator should know of them, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a recorder says now and then: whether it can write."""
+
+    trouble: Trouble | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,33 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from app.events import Draft, Entry, Made
+from app.memory import Trouble
+from app.records.cause import Cause, cause_of
 
 MOST_EVENTS = 4_096
 """Of a transaction, unless a group has more."""
+LOOK_SECONDS = 0.5
+"""Between two looks at whether anything can be written."""
+SILENT_LOOKS = 10
+"""Looks, one after the other, after which whoever writes and has not answered stands still."""
 
 Group = Sequence[Entry | Draft]
 
 
 class NotWritten(Exception):
-    """A group was not written; `cause` is the kind of the error, whose text could hold figures."""
+    """A group was not written; of the error, whose text could hold figures, the cause is told."""
 
-    def __init__(self, cause: str) -> None:
+    def __init__(self, cause: Cause) -> None:
         super().__init__(cause)
         self.cause = cause
+
+    def __str__(self) -> str:
+        return str(self.cause)
 
 
 class Pages(Protocol):
@@ -31,6 +40,9 @@ class Pages(Protocol):
 
     def introduce(self, made: Made) -> None:
         """Say how entries are made of drafts; before there are any."""
+
+    def look(self) -> Trouble | None:
+        """What is known of why nothing can be written; called every `LOOK_SECONDS`."""
 
     def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
         """Begin to write a group: for each entry whether it was added.
@@ -47,6 +59,31 @@ class Book(Protocol):
         """For each entry whether it was added."""
 
 
+class Silence:
+    """Counts looks since whoever writes was heard of.
+
+    Time by the clock would also pass where the process that looks stands still.
+    """
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def end(self) -> None:
+        """Begin to count anew: something was heard."""
+        self._looks = 0
+
+    def look(self) -> Trouble | None:
+        """Count a look."""
+        self._looks += 1
+        if self._looks <= SILENT_LOOKS:
+            return None
+        seconds = SILENT_LOOKS * LOOK_SECONDS
+        return Trouble(
+            f"the recorder has not answered for more than {seconds:g} s",
+            "it stands still, or waits for the database",
+        )
+
+
 def write(
     book: Book, made: Made | None, groups: Sequence[Group]
 ) -> "list[list[bool] | NotWritten]":
@@ -54,7 +91,7 @@ def write(
     try:
         added = iter(book.write([_entry(made, one) for group in groups for one in group]))
     except Exception as error:  # noqa: BLE001 - whoever waits is told, and the next are written
-        return [NotWritten(type(error).__name__) for _ in groups]
+        return [NotWritten(cause_of(error)) for _ in groups]
     return [[next(added) for _ in group] for group in groups]
 
 
@@ -73,9 +110,13 @@ def _entry(made: Made | None, one: Entry | Draft) -> Entry:
 class Thread:
     """Writes in a thread of this process, which takes turns with the event loop."""
 
-    def __init__(self, book: Book) -> None:
-        """Begin the thread."""
+    def __init__(self, book: Book, look: Callable[[], Trouble | None] = lambda: None) -> None:
+        """Begin the thread; `look` says there why nothing can be written."""
         self._book = book
+        self._look = look
+        self._silence = Silence()
+        self._looked: Future[Trouble | None] | None = None
+        self._trouble: Trouble | None = None
         self._made: Made | None = None
         self._waiting = deque[tuple[Group, asyncio.Future[list[bool]]]]()
         self._thread = ThreadPoolExecutor(1, "dubito-records")
@@ -88,6 +129,14 @@ class Thread:
     def introduce(self, made: Made) -> None:
         """Say how entries are made of drafts."""
         self._made = made
+
+    def look(self) -> Trouble | None:
+        """What the last look of the thread found, or that it stands still."""
+        if self._looked is None or self._looked.done():
+            self._silence.end()
+            self._trouble = None if self._looked is None else self._looked.result()
+            self._looked = self._thread.submit(self._look)
+        return self._silence.look() or self._trouble
 
     def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
         """Begin to write a group."""

@@ -1,19 +1,27 @@
 """The store: records as the service uses them, read here and written where its pages are."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.events import now
-from app.records.database import connected, opened
-from app.records.erasure import is_due, retention
-from app.records.key import read_or_make
-from app.records.ledger import Ledger
+from app.clock import Clock
+from app.events import MICROSECONDS, Entry, Erasure, now
+from app.records.address import Address, file_of
+from app.records.admission import begun
+from app.records.database import connected, legible, opened
+from app.records.erasure import is_due
+from app.records.files import exposed
 from app.records.pages import Pages, Thread
+from app.records.place import Place, lock_of
 from app.records.reader import Reader
+from app.records.watch import Watched
 from app.records.writer import Writer
+
+log = logging.getLogger("dubito.records")
 
 
 class Store:
@@ -22,6 +30,7 @@ class Store:
     def __init__(self, engine: Engine, writer: Writer) -> None:
         """Take where they are read, and who writes them."""
         self.writer = writer
+        self._clock = Clock()
         self.reader = Reader(engine)
 
     async def forget(self, age: int) -> None:
@@ -31,13 +40,24 @@ class Store:
             Unreadable: the database does not answer.
             Unrecorded: it does not take the erasure.
         """
-        before = now() - age
+        # What a clock that is set ahead would erase too early, nobody brings back.
+        before = min(now(), int(self._clock.steady() * MICROSECONDS)) - age
         if await self.reader.ask(lambda connection: is_due(connection, before)):
-            await self.writer.put(retention(before))
+            await self.writer.put(Entry((), erasure=Erasure(before=before)))
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records that this process writes."""
+
+    engine: Engine
+    book: Watched
+    notes: Sequence[str]
+    """What an operator should know of them, a sentence each."""
 
 
 @contextmanager
-def writing(url: str, key: Path, chain: str) -> Iterator[tuple[Engine, Ledger]]:
+def writing(url: Address, key: Path, chain: str) -> Iterator[Records]:
     """A database, and a chain of this process' own in it, for the length of a block.
 
     Args:
@@ -48,21 +68,32 @@ def writing(url: str, key: Path, chain: str) -> Iterator[tuple[Engine, Ledger]]:
     Raises:
         RecordsError: the database or the key cannot be used.
     """
-    secret = read_or_make(key)
-    with opened(url) as engine, closing(Ledger(engine, secret, chain)) as ledger:
-        yield engine, ledger
+    file = file_of(url)
+    with ExitStack() as stack:
+        engine = stack.enter_context(opened(url))
+        with legible("the records cannot be opened"):
+            ledger, secret = begun(engine, key, chain)
+            stack.enter_context(closing(ledger))
+            place = None if file is None else Place(file)
+        files = [key] if file is None else [key, file, lock_of(file)]
+        yield Records(engine, Watched(ledger, place, secret, key), exposed(files))
 
 
 @asynccontextmanager
-async def in_this_process(url: str, key: Path, chain: str) -> AsyncIterator[Store]:
+async def in_this_process(url: Address, key: Path, chain: str) -> AsyncIterator[Store]:
     """A store for the length of a block, which a thread writes; as `writing` says."""
-    with writing(url, key, chain) as (engine, ledger), closing(Thread(ledger)) as pages:
-        async with _stored(engine, pages) as store:
+    with (
+        writing(url, key, chain) as records,
+        closing(Thread(records.book, records.book.look)) as pages,
+    ):
+        for note in records.notes:
+            log.warning("%s", note)
+        async with _stored(records.engine, pages) as store:
             yield store
 
 
 @asynccontextmanager
-async def elsewhere(url: str, pages: Pages) -> AsyncIterator[Store]:
+async def elsewhere(url: Address, pages: Pages) -> AsyncIterator[Store]:
     """A store for the length of a block, whose database another process has opened and writes."""
     with connected(url) as engine:
         async with _stored(engine, pages) as store:
@@ -71,8 +102,10 @@ async def elsewhere(url: str, pages: Pages) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _stored(engine: Engine, pages: Pages) -> AsyncIterator[Store]:
-    writer = Writer(pages)
+    store = Store(engine, Writer(pages))
+    store.writer.watch()
     try:
-        yield Store(engine, writer)
+        yield store
     finally:
-        await writer.close()
+        await store.writer.close()
+        store.reader.close()

@@ -1,7 +1,8 @@
 """Verification: whether the chains are as they were written."""
 
 import json
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,15 +25,23 @@ class Verdict:
     """Where the chains have come to: a checkpoint, to be kept elsewhere."""
     faults: tuple[str, ...]
     """One sentence each; none if all is as it was written."""
+    given_up: tuple[str, ...] = ()
+    """A sentence for each chain whose key was lost, as a chain says that verifies."""
 
 
-def verify(connection: Connection, key: bytes, checkpoint: Mapping[str, Head]) -> Verdict:
+def verify(
+    connection: Connection,
+    key: bytes,
+    checkpoint: Mapping[str, Head],
+    earlier: Sequence[bytes] = (),
+) -> Verdict:
     """Go through all chains.
 
     Args:
         connection: to the records.
-        key: of the chain.
+        key: of the newest chain.
         checkpoint: heads of an earlier verification, by chain, kept out of reach of the database.
+        earlier: keys of older chains.
     """
     faults: list[str] = []
     heads: dict[str, Head] = {}
@@ -43,15 +52,58 @@ def verify(connection: Connection, key: bytes, checkpoint: Mapping[str, Head]) -
     for row in rows:
         claims.update(_claims(row.heads))
     erased = _Erased(connection)
-    count = 0
+    count, lost, given_up = 0, dict[str, Head](), dict[str, str]()
     for row in rows:
-        walk = _Walk(key, row, claims, erased)
+        own = _key_of(connection, row, (key, *earlier))
+        walk = _Walk(own, row, claims, erased)
         faults += walk.faults(connection)
         heads[row.chain] = walk.head
-        count += walk.head.sequence
+        if own is None:
+            given_up[row.chain] = f"{walk.head.sequence:,} events of chain {row.chain}"
+        else:
+            count += walk.head.sequence
+            lost.update(walk.lost)
+    faults += _unverified(given_up, heads, lost)
     faults += _beyond(claims, heads)
     faults += _homeless(connection, set(heads))
-    return Verdict(count, tuple(heads.values()), tuple(faults))
+    told = [
+        f"{told} cannot be verified: their key was lost, as a later chain says"
+        for chain, told in given_up.items()
+        if chain in lost
+    ]
+    return Verdict(count, tuple(heads.values()), tuple(faults), tuple(told))
+
+
+def _key_of(connection: Connection, row: Row[Any], keys: Sequence[bytes]) -> bytes | None:
+    """The key of a chain; None if it is none of these.
+
+    Where what the chain begins with was changed, its first event still tells.
+    """
+    for key in keys:
+        if genesis(key, row.chain, row.started, row.heads) == row.genesis:
+            return key
+    mine = select(events).where(events.c.chain == row.chain).order_by(events.c.sequence).limit(1)
+    first = connection.execute(mine).first()
+    if first is None:
+        return None
+    before = Head(row.chain, first.sequence - 1, row.genesis)
+    fits = (key for key in keys if link_of(key, before, _event(first), first.digest) == first.link)
+    return next(fits, None)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(row.kind, row.prediction, row.time, row.body, row.personal, row.reference)
+
+
+def _unverified(
+    given_up: Mapping[str, str], heads: Mapping[str, Head], lost: Mapping[str, Head]
+) -> Iterator[str]:
+    """Chains of unknown keys that no chain gives up, or that go on all the same."""
+    for chain, told in given_up.items():
+        if chain not in lost:
+            yield f"{told} cannot be verified: they are of a key that is not in the key's file"
+        elif heads[chain] != lost[chain]:
+            yield f"chain {chain} is not where it was when its key was given up"
 
 
 def _claims(heads: str) -> dict[tuple[str, int], bytes]:
@@ -68,7 +120,7 @@ class _Walk:
 
     def __init__(
         self,
-        key: bytes,
+        key: bytes | None,
         row: Row[Any],
         claims: Mapping[tuple[str, int], bytes],
         erased: "_Erased",
@@ -78,10 +130,13 @@ class _Walk:
         self._claims = claims
         self._erased = erased
         self.head = Head(row.chain, 0, row.genesis)
+        self.lost: dict[str, Head] = {}
+        """Where chains had come to that this one says were given up."""
 
     def faults(self, connection: Connection) -> Iterator[str]:
         row = self._row
-        if genesis(self._key, row.chain, row.started, row.heads) != row.genesis:
+        key = self._key
+        if key and genesis(key, row.chain, row.started, row.heads) != row.genesis:
             yield f"chain {row.chain} does not begin as it was written"
         mine = select(events).where(events.c.chain == row.chain).order_by(events.c.sequence)
         found = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(mine)
@@ -94,10 +149,14 @@ class _Walk:
         place = f"event {row.sequence} of chain {row.chain}"
         if row.sequence != self.head.sequence + 1:
             yield f"{place} does not follow the one before it, which is {self.head.sequence}"
-        event = Event(row.kind, row.prediction, row.time, row.body, row.personal, row.reference)
         before = Head(row.chain, row.sequence - 1, self.head.link)
-        if link_of(self._key, before, event, row.digest) != row.link:
+        if self._key is None:
+            pass
+        elif link_of(self._key, before, _event(row), row.digest) != row.link:
             yield f"{place} is not as it was written"
+        elif row.kind == "key":
+            for chain, sequence, link in json.loads(row.body)["lost"]:
+                self.lost[chain] = Head(chain, sequence, bytes.fromhex(link))
         yield from self._personal(place, row)
         claimed = self._claims.get((row.chain, row.sequence), row.link)
         if claimed != row.link:
@@ -118,21 +177,39 @@ class _Walk:
 
 
 class _Erased:
-    """What erasures say they took away."""
+    """What erasures say they took away.
+
+    Those of an older Dubito name predictions, or a time before which all was erased; newer ones
+    list the events, and excuse no other.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._before = 0
         self._predictions: set[str] = set()
+        self._ranges: dict[str, list[tuple[int, int]]] = {}
         for body in connection.scalars(select(events.c.body).where(events.c.kind == "erasure")):
             # One that was tampered with is told where its chain is gone through.
             with suppress(ValueError, TypeError, AttributeError):
-                said = json.loads(body)
-                self._predictions.update(said.get("predictions", ()))
-                self._before = max(self._before, said.get("before", 0))
+                self._take(json.loads(body))
+        for ranges in self._ranges.values():
+            ranges.sort()
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        listed = said.get("events")
+        if listed is None:
+            self._predictions.update(said.get("predictions", ()))
+            self._before = max(self._before, said.get("before", 0))
+            return
+        for chain, ranges in listed.items():
+            found = [(int(first), int(last)) for first, last in ranges]
+            self._ranges.setdefault(chain, []).extend(found)
 
     def covers(self, row: Row[Any]) -> bool:
         """Whether the personal part of an event may be missing."""
-        return row.time < self._before or row.prediction in self._predictions
+        ranges = self._ranges.get(row.chain, [])
+        at = bisect_right(ranges, row.sequence, key=lambda one: one[0])
+        is_listed = at > 0 and row.sequence <= ranges[at - 1][1]
+        return is_listed or row.time < self._before or row.prediction in self._predictions
 
 
 def _beyond(claims: Mapping[tuple[str, int], bytes], heads: Mapping[str, Head]) -> Iterator[str]:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from app.errors import Unrecorded
 from app.events import Draft, Entry, Made
-from app.records.pages import Group, NotWritten, Pages
+from app.memory import Trouble
+from app.records.cause import cause_of
+from app.records.pages import LOOK_SECONDS, Group, NotWritten, Pages
 
 MOST_WAITING = 65_536
 """Events that may wait to be written; beyond them the answer is that nothing can be recorded."""
@@ -20,6 +22,8 @@ END_SECONDS = 30
 """For which an end waits for what is still to be written."""
 PAUSE = 0.1
 """Seconds for which entries gather that nobody waits for."""
+WELL_LOOKS = 4
+"""Looks, one after the other, that find no trouble before the log says that one is over."""
 
 log = logging.getLogger("dubito.records")
 
@@ -43,6 +47,9 @@ class Writer:
         self._is_pausing = False
         self._behind = 0
         self._failures = 0
+        self._diary = Diary()
+        self._trouble: Trouble | None = None
+        self._next_look: asyncio.Handle | None = None
 
     @property
     def behind(self) -> int:
@@ -57,7 +64,14 @@ class Writer:
     @property
     def trouble(self) -> str | None:
         """Why nothing can be recorded now, in a sentence; None where entries are taken."""
-        return "the recorder has ended" if self._pages.is_over else None
+        if self._pages.is_over:
+            return "the recorder has ended"
+        return None if self._trouble is None else self._trouble.sentence
+
+    def watch(self) -> None:
+        """Look from now on whether anything can be recorded, also where nothing is asked for."""
+        self._see(self._pages.look())
+        self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.watch)
 
     def introduce(self, made: Made) -> None:
         """Say how entries are made of drafts; before there are any."""
@@ -67,7 +81,7 @@ class Writer:
         """Queue an entry; its future says whether it was added, once that is on the disk.
 
         Raises:
-            Unrecorded: too much waits already, or nothing is written any more; the future raises it
+            Unrecorded: too much waits already, or nothing can be written; the future raises it
                 where the database fails.
         """
         loop = asyncio.get_running_loop()
@@ -83,7 +97,7 @@ class Writer:
         """Queue an entry that nobody waits for; the log says if it cannot be written.
 
         Raises:
-            Unrecorded: too much waits already, or nothing is written any more.
+            Unrecorded: too much waits already, or nothing can be written.
         """
         self._queue(entry, None)
         if self._due is None:
@@ -93,6 +107,8 @@ class Writer:
     async def close(self) -> None:
         """Return when all is written, or cannot be for long."""
         self._cancel()
+        if self._next_look is not None:
+            self._next_look.cancel()
         self._send()
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=END_SECONDS)
@@ -101,7 +117,7 @@ class Writer:
 
     def _queue(self, entry: Entry | Draft, written: "asyncio.Future[bool] | None") -> None:
         events = entry.rows if isinstance(entry, Draft) else len(entry.events)
-        if self._pages.is_over or self._behind + events > MOST_WAITING:
+        if self.trouble is not None or self._behind + events > MOST_WAITING:
             raise Unrecorded
         self._waiting.append(_Waiting(entry, events, written))
         self._behind += events
@@ -126,7 +142,7 @@ class Writer:
             return self._pages.submit(group)
         except Exception as error:  # noqa: BLE001 - whoever waits is told
             failed: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
-            failed.set_exception(NotWritten(type(error).__name__))
+            failed.set_exception(NotWritten(cause_of(error)))
             return failed
 
     def _finish(self, group: list[_Waiting], done: "asyncio.Future[list[bool]]") -> None:
@@ -135,9 +151,7 @@ class Writer:
         self._behind -= sum(one.events for one in group)
         error = done.exception()
         if error is not None:
-            # Its text could hold what was to be written.
-            log.error("records cannot be written: %s", _name(error))
-            self._failures += 1
+            self._fail(group, error)
         for at, one in enumerate(group):
             if one.written is None or one.written.done():
                 continue
@@ -146,6 +160,44 @@ class Writer:
             else:
                 one.written.set_exception(Unrecorded())
 
+    def _fail(self, group: list[_Waiting], error: BaseException) -> None:
+        """Note that a group is not written."""
+        self._failures += 1
+        cause = error.cause if isinstance(error, NotWritten) else cause_of(error)
+        self._diary.lose(sum(one.events for one in group if one.written is None))
+        if cause.is_lasting:
+            self._see(cause.trouble)
+        else:
+            # Its text could hold what was to be written.
+            log.error("records cannot be written: %s", cause)
 
-def _name(error: BaseException) -> str:
-    return error.cause if isinstance(error, NotWritten) else type(error).__name__
+    def _see(self, trouble: Trouble | None) -> None:
+        """Take what is known of whether anything can be written."""
+        self._trouble = trouble
+        self._diary.note(trouble)
+
+
+class Diary:
+    """Says in the log when a trouble begins, when it is over, and what was lost by it."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+        self._well = 0
+        self._lost = 0
+
+    def lose(self, events: int) -> None:
+        """Note events whose answers had left, and which are not recorded."""
+        self._lost += events
+
+    def note(self, trouble: Trouble | None) -> None:
+        """Say what is new; a trouble that comes and goes is one."""
+        self._well = 0 if trouble is not None else self._well + 1
+        if trouble is not None and not self._is_told:
+            self._is_told = True
+            log.error("%s (%s)", trouble.sentence, trouble.detail)
+        if self._is_told and self._well >= WELL_LOOKS:
+            self._is_told = False
+            log.warning("records are written again")
+        if self._lost:
+            log.error("%d events are not recorded whose answers had left", self._lost)
+            self._lost = 0

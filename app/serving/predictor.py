@@ -1,6 +1,7 @@
 """The use case: rows in, grades with uncertainty out. No transport and no Keras in here."""
 
 import asyncio
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,12 +95,14 @@ class Predictor:
         queue: int,
         judge: Judge | None = None,
         seen: Seen = lambda *_: None,
+        longest: float = math.inf,
     ) -> None:
         """Take what computes, how much work (rows × passes) may wait, and who judges, if anyone.
 
-        `seen` is told of every batch.
+        `seen` is told of every batch. One that takes `longest` seconds is not waited for any more.
         """
         self._compute = compute
+        self._longest = longest
         self._guard = Guard(signature)
         self._judge = judge
         limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS)
@@ -110,6 +113,13 @@ class Predictor:
     def backlog(self) -> int:
         """Work that waits."""
         return self._batcher.backlog
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing would be graded now, in a sentence, as far as is known at once."""
+        if self._batcher.seconds > self._longest:
+            return f"the engine has computed one batch for more than {self._longest:g} s"
+        return self._compute.trouble
 
     def admit(self, rows: int, passes: int, client: Client) -> None:
         """While others wait, refuse what is sure to be refused, before more is known of it.

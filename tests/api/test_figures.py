@@ -28,7 +28,7 @@ from app.main import create_app
 from app.monitoring import monitor
 from app.monitoring.scale import bounds, place
 from app.network.inspection.archive import inspect
-from app.records.database import url_of
+from app.records.address import url_of
 from app.records.tables import events, marks
 from app.settings import Settings
 from app.training.data import read_table, select

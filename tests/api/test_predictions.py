@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from app.main import create_app
-from app.records.database import url_of
+from app.records.address import url_of
 from app.settings import Settings
 from tests.calibrated import publish
 from tests.service import ROOT

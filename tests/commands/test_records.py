@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from app.api.rows import example
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.records.database import url_of
+from app.records.address import url_of
 from tests.service import ROOT, command, serving
 
 
@@ -44,13 +44,13 @@ def test_a_table_of_all_predictions(served: tuple[Path, list[str]], tmp_path: Pa
     file = tmp_path / "all.csv"
     code, told, _ = records(state, "export", "--out", str(file))
     assert (0, f"8 predictions in {file}\n") == (code, told)
-    with file.open(encoding="utf-8", newline="") as opened:
+    with file.open(encoding="utf-8-sig", newline="") as opened:
         lines = list(csv.DictReader(opened))
     assert sorted(identifiers) == sorted(line["id"] for line in lines)
     first = lines[0]
     assert ("47110815.0", "", "case 0") == (
-        first["loan_amount"],
-        first["debt_to_income"],
+        first["feature.loan_amount"],
+        first["feature.debt_to_income"],
         first["reference"],
     )
     assert 1 == pytest.approx(sum(float(first[f"answer.mean.{grade}"]) for grade in "ABCDEFG"))
@@ -64,7 +64,7 @@ def test_parquet_holds_what_csv_does(served: tuple[Path, list[str]], tmp_path: P
     file = tmp_path / "all.parquet"
     assert 0 == records(served[0], "export", "--out", str(file))[0]
     table = parquet.read_table(file).to_pydict()
-    assert [47110815.0, 47110815.0, 47110816.0] == sorted(table["loan_amount"])[:3]
+    assert [47110815.0, 47110815.0, 47110816.0] == sorted(table["feature.loan_amount"])[:3]
     assert [20] * 8 == table["answer.passes"]
 
 
@@ -132,9 +132,59 @@ def test_wrong_use_is_told(tmp_path: Path, words: tuple[str, ...], sentence: str
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [("verify",), ("erase", "--reference", "x")])
-def test_without_a_key_there_is_nothing_to_do(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """No key is made to verify or to chain with."""
-    code, _, error = records(tmp_path, *words)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify",),
+        ("erase", "--reference", "x"),
+        ("export", "--out", "/dev/null"),
+        ("upgrade",),
+        ("new-key",),
+    ],
+)
+def test_where_there_are_no_records_there_is_nothing_to_do(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """The sentence names the file, which the shell's variables may have hidden; nothing is made."""
+    code, _, error = records(tmp_path / "var", *words)
     assert 1 == code
-    assert "records.key" in error
+    assert f"there are no records: {tmp_path}/var/records.db is not there" in error
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [("verify",), ("erase", "--reference", "case 0")])
+def test_without_a_key_nothing_is_verified_or_chained(
+    served: tuple[Path, list[str]], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """No key is made for it."""
+    missing = tmp_path / "key"
+    code, _, error = records(served[0], *words, "--records-key-file", str(missing))
+    assert 1 == code
+    assert str(missing) in error
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize("words", [("--reference", "case 9"), ("--before", "2020-01-01")])
+def test_an_erasure_of_nothing_is_told(
+    served: tuple[Path, list[str]], words: tuple[str, str]
+) -> None:
+    """Whoever misspells a reference must not believe that it is erased."""
+    code, told, error = records(served[0], "erase", *words)
+    assert (1, "") == (code, told)
+    assert words[1] not in error
+    assert "Traceback" not in error
+
+
+def test_every_command_says_which_database_it_means(
+    served: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    """On stderr; a file by its path, a server without its password."""
+    state, _ = served
+    for words in (("verify",), ("export", "--out", str(tmp_path / "all.csv")), ("upgrade",)):
+        assert f"records: {state}/records.db" in records(state, *words)[2].splitlines()
+    url = "postgresql://kim:secret@127.0.0.1:1/records?connect_timeout=1&password=other"
+    code, _, error = records(state, "verify", "--records-url", url)
+    assert 1 == code
+    assert "records: postgresql://kim@127.0.0.1:1/records" in error.splitlines()
+    assert "secret" not in error
+    assert "other" not in error

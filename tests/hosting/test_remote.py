@@ -153,7 +153,9 @@ def test_a_service_ends_without_its_engine() -> None:
         os.kill(engine, signal.SIGKILL)
         assert (503, "5") == grade(service)
         assert 1 == service.process.wait(SECONDS)
-        assert "the engine has ended" in service.written().splitlines()[-1]
+        last = service.written().splitlines()[-1]
+        assert "dubito: the engine has ended" in last
+        assert last.endswith(": its process was ended by SIGKILL")
         assert "Traceback" not in service.written()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.hostile import HOSTILE
+from tests.hostile import HOSTILE, seal
 from tests.service import ROOT, Service, command, is_alive, serving, until
 
 READY = re.compile(r"worker (\d+) serves")
@@ -88,3 +88,21 @@ def test_a_broken_bundle_ends_the_start(tmp_path: Path) -> None:
     (line,) = done.stderr.decode().splitlines()
     assert 1 == done.returncode
     assert HOSTILE[name].sentence in line
+
+
+def test_another_bundle_in_its_place_is_never_served(tmp_path: Path) -> None:
+    """A worker that follows refuses what took its bundle's place; the others go on as before."""
+    folder = tmp_path / "loan-grade" / "1"
+    shutil.copytree(ROOT / "models" / "loan-grade" / "1", folder)
+    options = ("--models", str(tmp_path), "--workers", "2", "--records", "off")
+    with serving("loan-grade/1", *options) as found:
+        until(lambda: len(workers(found)) == 2)
+        before, card = answer(found), httpx.get(f"{found.url}/model/card").text
+        shutil.rmtree(folder)
+        shutil.copytree(ROOT / "models" / "loan-grade" / "2", folder)
+        (folder / "SHA256SUMS").unlink()
+        seal(folder, version=1)
+        os.kill(workers(found)[0], signal.SIGKILL)
+        until(lambda: "not the pinned" in found.written())
+        assert (before, card) == (answer(found), httpx.get(f"{found.url}/model/card").text)
+        assert 2 == len(workers(found))

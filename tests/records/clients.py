@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from uuid import uuid4
 
 from sqlalchemy import select
 
 from app.api.rows import example
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.records.database import opened, snapshot, url_of
+from app.records.address import url_of
+from app.records.database import reading, snapshot
 from app.records.key import FILE, read
 from app.records.rollups import SPANS
 from app.records.tables import events, rollups
@@ -31,12 +33,12 @@ LOST = (OSError, http.client.HTTPException, ValueError)
 class Clients:
     """Threads that ask for the length of a block; who loses the connection has it anew."""
 
-    def __init__(self, port: int) -> None:
-        """Begin."""
+    def __init__(self, port: int, reference: str | None = None) -> None:
+        """Begin; with a reference, every request names that case and a key of its own."""
         found = inspect(find(ROOT / "models", "loan-grade", 1))
         self.row = row = example(found.manifest.signature)
         self._bodies = [json.dumps(row), json.dumps({"instances": [row] * ROWS})]
-        self._port = port
+        self._port, self._reference = port, reference
         self._over = threading.Event()
         self.answered: list[str] = []
         """Identifiers of all rows whose answer came whole."""
@@ -52,12 +54,18 @@ class Clients:
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
             try:
                 while not self._over.is_set():
-                    connection.request("POST", "/predict/mc?passes=20", self._bodies[at % 2], JSON)
+                    body, headers = self._bodies[at % 2], self._headers()
+                    connection.request("POST", "/predict/mc?passes=20", body, headers)
                     self._note(connection.getresponse())
             except LOST:
                 time.sleep(0.01)
             finally:
                 connection.close()
+
+    def _headers(self) -> dict[str, str]:
+        if self._reference is None:
+            return JSON
+        return {**JSON, "Dubito-Reference": self._reference, "Idempotency-Key": uuid4().hex}
 
     def _note(self, answer: http.client.HTTPResponse) -> None:
         content = json.loads(answer.read())
@@ -93,7 +101,7 @@ class Recorded:
 
 def recorded(state: Path, url: str | None = None) -> Recorded:
     """What is there, read from beside a service or after it."""
-    with opened(url_of(url, state), alone=False) as engine, snapshot(engine) as connection:
+    with reading(url_of(url, state)) as engine, snapshot(engine) as connection:
         verdict = verify(connection, read(state / FILE), {})
         named = select(events.c.prediction).where(events.c.kind == "prediction")
         parts = connection.execute(select(rollups.c.span, rollups.c.counts)).all()

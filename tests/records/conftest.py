@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from app.events import Entry, Event
-from app.records.database import opened, url_of
+from app.records.address import url_of
+from app.records.database import opened
 from app.records.ledger import Ledger
 from tests.postgres import MODEL, Server, serving
 
@@ -42,7 +43,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     """The URL of a database of SQLite."""
-    return url_of(None, tmp_path)
+    return url_of(None, tmp_path).render_as_string()
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])

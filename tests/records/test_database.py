@@ -13,8 +13,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from app.errors import RecordsError
-from app.records.database import HEAD, is_sqlite, opened, url_of
+from app.records.address import is_sqlite, url_of
+from app.records.database import opened, reading
 from app.records.ledger import Ledger
+from app.records.schema import HEAD
 from app.records.tables import metadata
 from app.records.verification import verify
 from tests.postgres import Server
@@ -77,7 +79,7 @@ def test_a_second_process_is_refused(file: str) -> None:
         assert b"open\n" == process.stdout.readline()
         with pytest.raises(RecordsError, match="another process writes the records"), opened(file):
             pass
-        with opened(file, alone=False):
+        with reading(file):
             pass
         process.communicate()
     with opened(file):
@@ -114,7 +116,7 @@ def test_urls_are_told_apart() -> None:
     """SQLite's is the one that a single process must hold."""
     assert is_sqlite(url_of(None, Path("var")))
     assert not is_sqlite("postgresql+psycopg://localhost/dubito")
-    assert "postgresql://x" == url_of("postgresql://x", Path("var"))
+    assert "postgresql+psycopg://x" == str(url_of("postgresql://x", Path("var")))
 
 
 def test_without_a_driver_s_name_postgresql_is_reached(server: Server) -> None:

@@ -102,7 +102,7 @@ def test_where_it_fails_the_kind_is_told_and_the_next_is_written(
         for written in (thread.submit(entries(2)), thread.submit(entries(1))):
             with pytest.raises(NotWritten) as failed:
                 await written
-            assert type(error).__name__ == str(failed.value) == failed.value.cause
+            assert type(error).__name__ == str(failed.value) == failed.value.cause.name
         book.fails = None
         assert [True] == await thread.submit(entries(1))
 

@@ -10,13 +10,16 @@ import pytest
 
 from app.errors import Unrecorded
 from app.events import Draft, Entry, Made, Part
+from app.memory import Trouble
 from app.records import writer as module
+from app.records.cause import Cause
 from app.records.pages import Group, NotWritten
 from app.records.writer import Writer
 from tests.records.conftest import entries
 from tests.service import until
 
 PATIENCE = 5
+PASSING = Cause("OperationalError", None, is_lasting=False)
 
 
 class Book:
@@ -26,10 +29,14 @@ class Book:
         self.groups: list[Group] = []
         self.futures: list[asyncio.Future[list[bool]]] = []
         self.made: Made | None = None
+        self.trouble: Trouble | None = None
         self.is_over = False
 
     def introduce(self, made: Made) -> None:
         self.made = made
+
+    def look(self) -> Trouble | None:
+        return self.trouble
 
     def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
         self.groups.append(group)
@@ -93,7 +100,7 @@ def test_where_it_fails_everybody_of_the_group_is_told(
         await asyncio.sleep(0)
         after = writer.put(entries(1)[0])
         await asyncio.sleep(0)
-        book.futures[0].set_exception(NotWritten("OperationalError"))
+        book.futures[0].set_exception(NotWritten(PASSING))
         book.tell(1)
         failed = await asyncio.gather(*several, return_exceptions=True)
         assert all(isinstance(one, Unrecorded) for one in failed)
@@ -216,7 +223,7 @@ def test_closing_waits_until_all_is_written(writer: Writer, book: Book) -> None:
         book.tell(0)
         assert await under_way
         assert not closing.done()
-        book.futures[1].set_exception(NotWritten("OperationalError"))
+        book.futures[1].set_exception(NotWritten(PASSING))
         await closing
         assert 0 == writer.behind
 

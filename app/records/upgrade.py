@@ -1,0 +1,64 @@
+"""Upgrades: tables that an older Dubito made are brought up to date, after a copy of them."""
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.errors import RecordsError
+from app.records import sqlite
+from app.records.files import open_new, shown, sync_folder, write
+from app.records.schema import HEAD, check, migrate, state, turn
+
+
+def before(engine: Engine) -> str:
+    """The schema of a database, which an upgrade may change.
+
+    Raises:
+        RecordsError: it holds no records, or those of a newer Dubito.
+    """
+    with engine.connect() as connection:
+        found = state(connection)
+    check(found, is_older_fine=True)
+    return str(found)
+
+
+def copied(file: Path, schema: str) -> Path:
+    """A copy of a database of SQLite beside it, whole and on the disk.
+
+    Raises:
+        RecordsError: it cannot be made.
+        sqlite3.Error: the database cannot be read.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    copy = file.with_name(f"{file.name}.schema-{schema}.{moment}")
+    try:
+        write(open_new(copy), b"")
+        _back_up(file, copy)
+        sync_folder(copy.parent)
+    except BaseException as error:
+        copy.unlink(missing_ok=True)
+        if isinstance(error, OSError | sqlite3.Error):
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RecordsError(f"{shown(copy)} cannot be written: {reason}") from error
+        raise
+    return copy
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring a database up to date, in one transaction."""
+    with turn(engine), engine.begin() as connection:
+        if state(connection) != HEAD:
+            migrate(connection)
+
+
+def _back_up(file: Path, copy: Path) -> None:
+    with closing(sqlite.connect(file, "rw")) as source, closing(sqlite.connect(copy, "rw")) as to:
+        source.backup(to)
+        # One file, which can be read without another beside it.
+        to.execute("PRAGMA journal_mode=DELETE")
+    with copy.open("rb") as written:
+        os.fsync(written.fileno())
