@@ -10,7 +10,8 @@ my $client = HTTP::Tiny->new;
 sub ask {
     my ($name, $method, $path, %options) = @_;
     my $answer = $client->request($method, "$base$path", \%options);
-    print "$name\t$answer->{status}\t$answer->{content}\n";
+    my $body = $answer->{content} // '';
+    print "$name\t$answer->{status}\t$body\n";
 }
 
 my $path = '/predict/mc?seed=42&passes=100';
