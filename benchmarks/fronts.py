@@ -15,7 +15,7 @@ from benchmarks.peers import BUILT, HERE, install_into
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import NETWORKS, Running, free_port, row, running
 
-ROUTE = "/predict/mc"
+ROUTE, SLOW_ROUTE = "/predict/mc", "/slow"
 CONNECTIONS = (32, 1)
 ROUNDS = 5
 SECONDS = 4
@@ -122,7 +122,8 @@ def _statuses(
     server: Running, body: str, more: str, host: str = "Host: a\r\n", *, ends_side: bool = False
 ) -> list[int]:
     """The statuses of all final answers to one request."""
-    head = f"POST {ROUTE} HTTP/1.1\r\n{host}{more}Content-Type: application/json\r\n"
+    route = SLOW_ROUTE if ends_side else ROUTE
+    head = f"POST {route} HTTP/1.1\r\n{host}{more}Content-Type: application/json\r\n"
     asked = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
     with socket.create_connection(_address(server), timeout=SILENCE) as client:
         client.sendall(asked)

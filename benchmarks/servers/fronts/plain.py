@@ -1,5 +1,7 @@
 """FastAPI's plainest route: a body of nine numbers, a small answer, and nothing in between."""
 
+import asyncio
+
 from fastapi import FastAPI
 from pydantic import BaseModel
 
@@ -32,3 +34,10 @@ app = FastAPI()
 async def predict_mc(row: Row) -> Answer:  # noqa: ARG001 - validated, and that is all
     """Answer the same, whatever is asked."""
     return Answer(grade="A", probability=0.5)
+
+
+@app.post("/slow")
+async def slow(row: Row) -> Answer:
+    """Answer after a moment, in which a client may end its side."""
+    await asyncio.sleep(0.05)
+    return await predict_mc(row)
