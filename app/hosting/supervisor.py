@@ -1,7 +1,6 @@
 """Several processes on one port: started together, replaced when they crash, ended in order."""
 
 import logging
-import os
 import signal
 import socket
 import time
@@ -35,7 +34,6 @@ def supervise(settings: Settings, opened: socket.socket) -> None:
         SettingsError: several workers cannot keep the records that are set, or no counts.
     """
     _check_records(settings)
-    _share_threads(settings)
     with closing(Shared(settings.state)) as counts, _signals() as woken:
         Supervisor(settings, opened, counts).run(woken)
 
@@ -56,12 +54,6 @@ def _check_records(settings: Settings) -> None:
             "several workers cannot write one SQLite file: name a PostgreSQL database in "
             "DUBITO_RECORDS_URL, or set DUBITO_RECORDS to off"
         )
-
-
-def _share_threads(settings: Settings) -> None:
-    """What TensorFlow may use in each worker, so that together they have threads as cores."""
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(name, str(settings.threads))
 
 
 @contextmanager
