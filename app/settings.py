@@ -1,12 +1,12 @@
 """The settings: one frozen object, from `DUBITO_*` variables and flags of the same names."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from app.errors import SettingsError
+from app.quota import cores
 
 PREFIX = "DUBITO_"
 MODELS = Path("models")
@@ -106,8 +106,8 @@ class Settings:
 
     @property
     def threads(self) -> int:
-        """Threads for a worker's arithmetic: its share of the cores."""
-        return max(1, len(os.sched_getaffinity(0)) // self.workers)
+        """Threads for a worker's arithmetic: its share of the cores that the service may use."""
+        return max(1, cores() // self.workers)
 
     def __post_init__(self) -> None:
         """Check the ranges.

@@ -18,8 +18,9 @@ from app.errors import (
     HostingError,
 )
 from app.opening import Opened, Opening
+from app.quota import memory
 from app.serving.batcher import Seen
-from app.serving.capacity import capacity, memory
+from app.serving.capacity import capacity
 from app.serving.client import PATIENT, Client
 from app.serving.deadlines import Deadlines
 from app.serving.judge import Judge

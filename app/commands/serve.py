@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     for name in unknown_variables(os.environ):
         log.warning("%s is no setting and is ignored", name)
     settings = _pinned(settings)
+    _share_threads(settings)
     with bound(settings.host, settings.port) as opened:
         if settings.workers > 1:
             supervise(settings, opened)
@@ -70,6 +71,12 @@ def _pinned(settings: Settings) -> Settings:
     folder = find(settings.models, settings.model, settings.version)
     manifest = inspect(folder, pinned=settings.digest).manifest
     return replace(settings, version=manifest.version, digest=manifest.identity.digest)
+
+
+def _share_threads(settings: Settings) -> None:
+    """What TensorFlow may use in each engine: all together as many threads as there are cores."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(settings.threads))
 
 
 def _serve(settings: Settings, opened: socket.socket) -> None:

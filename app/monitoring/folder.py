@@ -37,44 +37,38 @@ class Shared:
         Raises:
             SettingsError: it cannot be made.
         """
-        self._parent = state / "metrics"
-        self._mark: BinaryIO | None = None
-        self.path = self._made()
+        parent = state / "metrics"
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            # Services that start at the same moment do so one after the other.
+            with closing(_locked(parent, fcntl.LOCK_EX)):
+                _sweep(parent)
+                self.path = Path(mkdtemp(dir=parent))
+                self._mark = _locked(self.path)
+        except OSError as error:
+            raise SettingsError(
+                f"DUBITO_STATE: several workers count together in {parent}, which cannot be written"
+            ) from error
+        os.environ[VARIABLE] = str(self.path)
 
     def restore(self) -> bool:
         """Make the folder anew where somebody has removed it; whether that was so.
 
         Raises:
-            SettingsError: it cannot be made.
+            OSError: it cannot be made.
         """
-        if self.path.is_dir():
+        if (self.path / LOCK).exists():
             return False
-        self.close()
-        self.path = self._made()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._mark.close()
+        self._mark = _locked(self.path)
         return True
 
     def close(self) -> None:
         """Remove it."""
         keep_none()
         shutil.rmtree(self.path, ignore_errors=True)
-        if self._mark is not None:
-            self._mark.close()
-
-    def _made(self) -> Path:
-        parent = self._parent
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            # Services that start at the same moment do so one after the other.
-            with closing(_locked(parent, fcntl.LOCK_EX)):
-                _sweep(parent)
-                made = Path(mkdtemp(dir=parent))
-                self._mark = _locked(made)
-        except OSError as error:
-            raise SettingsError(
-                f"DUBITO_STATE: several workers count together in {parent}, which cannot be written"
-            ) from error
-        os.environ[VARIABLE] = str(made)
-        return made
+        self._mark.close()
 
 
 def forget(pid: int | None) -> None:

@@ -77,20 +77,18 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_was_removed_is_made_anew(tmp_path: Path) -> None:
-    """It is marked as the first was: another service leaves it alone; one that is there is kept."""
+    """In its place, where workers look for it, and marked: another service leaves it alone."""
     with closing(Shared(tmp_path)) as counts:
-        first = counts.path
         assert not counts.restore()
-        assert first == counts.path
-        shutil.rmtree(tmp_path / "metrics")
-        assert counts.restore()
-        assert counts.path != first
-        assert str(counts.path) == os.environ[VARIABLE]
-        own = counts.path
-        with closing(Shared(tmp_path)) as other:
-            assert own.is_dir()
-            assert other.path.is_dir()
-    assert not own.exists()
+        for removed in (counts.path, tmp_path / "metrics"):
+            shutil.rmtree(removed)
+            assert counts.restore()
+            assert not counts.restore()
+            with closing(Shared(tmp_path)) as other:
+                assert counts.path.is_dir()
+                assert other.path != counts.path
+            os.environ[VARIABLE] = str(counts.path)
+    assert not counts.path.exists()
 
 
 def test_a_service_alone_counts_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
