@@ -1,6 +1,7 @@
 """The recorder's process: it writes as one's own thread would, and its end is noticed."""
 
 import asyncio
+import logging
 import os
 import select
 import signal
@@ -15,7 +16,7 @@ import pytest
 from pydantic_core import to_json
 
 from app.api.rows import example
-from app.errors import RecordsError
+from app.errors import RecordsError, Unrecorded
 from app.events import Claim, Draft, Entry, Part, now
 from app.hosting.child import begun
 from app.hosting.pages import Remote, opened
@@ -25,6 +26,7 @@ from app.monitoring.subject import Subject
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.records.pages import NotWritten
+from app.records.writer import Writer
 from app.settings import Settings
 from tests.records.clients import Clients, recorded
 from tests.records.conftest import entries, event
@@ -114,6 +116,45 @@ def test_its_end_fails_what_is_under_way_and_what_follows(tmp_path: Path) -> Non
 
     using(use, tmp_path, lost=lambda: told.append(True))
     assert [True] == told
+
+
+def test_one_that_stands_still_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a stated number of looks without a word; once it goes on, so does all else."""
+    monkeypatch.setattr("app.records.writer.LOOK_SECONDS", 0.1)
+
+    async def use(remote: Remote) -> None:
+        writer, pid = Writer(remote), child(os.getpid(), "recorder")
+        writer.watch()
+        assert await writer.put(entries(1)[0])
+        os.kill(pid, signal.SIGSTOP)
+        under_way = writer.put(entries(1, 1)[0])
+        await asyncio.to_thread(until, lambda: writer.trouble is not None)
+        assert "the recorder has not answered for more than 5 s" == writer.trouble
+        with pytest.raises(Unrecorded):
+            writer.put(entries(1, 2)[0])
+        assert not under_way.done()
+        os.kill(pid, signal.SIGCONT)
+        assert await under_way
+        await asyncio.to_thread(until, lambda: writer.trouble is None)
+        await asyncio.to_thread(until, lambda: len(caplog.records) == 2)
+        await writer.close()
+
+    with caplog.at_level(logging.WARNING):
+        using(use, tmp_path)
+    assert {"prediction-0": 1, "prediction-1": 1} == recorded(tmp_path).predictions
+
+
+def test_others_who_may_read_are_told_of_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the service, as the recorder has no log."""
+    using(lambda _: asyncio.sleep(0), tmp_path)
+    (tmp_path / "records.db").chmod(0o644)
+    using(lambda _: asyncio.sleep(0), tmp_path)
+    (line,) = caplog.messages
+    assert "records.db may be read by others" in line
 
 
 def test_records_that_cannot_be_opened_are_a_sentence(tmp_path: Path) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.errors import RecordsError
+from app.records.store import writing
 from tests.records.clients import Clients, recorded
+from tests.records.conftest import CHAIN, entries
 from tests.service import Service, child, serving, until
 
 SIZE = 24 << 20
@@ -37,11 +40,11 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def full(state: Path) -> Iterator[None]:
+def full(state: Path, room: int = ROOM) -> Iterator[None]:
     """Hardly any room on a disk for the length of a block."""
     ballast = state / "ballast"
     with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(state).free - ROOM)
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(state).free - room)
     try:
         yield
     finally:
@@ -83,6 +86,20 @@ def check_records(clients: Clients, state: Path) -> None:
     assert set(clients.answered) == found.predictions.keys()
     assert {1} == set(found.predictions.values())
     assert (len(found.predictions),) * 2 == found.counted
+
+
+@pytest.mark.parametrize("pages", [0, 1, 2, 3, 5, 8, 13, 21])
+def test_a_start_on_a_full_disk_is_a_sentence(disk: Path, pages: int) -> None:
+    """Wherever it comes to; with room there is a start, which is as any other."""
+
+    def begin() -> None:
+        with writing(f"sqlite:///{disk}/records.db", disk / "records.key", CHAIN) as records:
+            records.book.write(entries(1))
+
+    with full(disk, pages * 4_096), pytest.raises(RecordsError, match=r"full|No space|disk"):
+        begin()
+    begin()
+    assert {"prediction-0": 1} == recorded(disk).predictions
 
 
 def test_a_full_disk(disk: Path) -> None:

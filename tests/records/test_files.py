@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from app.records.files import exposed, make_folder, open_new, replace, shown
 from app.records.store import writing
 from tests.records.conftest import CHAIN, entries
+from tests.records.users import being, reachable
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077, 0o777])
@@ -104,30 +105,13 @@ def test_a_name_in_a_sentence_is_on_one_line() -> None:
 
 def test_the_next_user_of_the_group_goes_on(tmp_path: Path) -> None:
     """With key and database of another one, as in an image whose user may be any."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may be others")
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(0o770)
-    os.chown(state, 10_001, 0)
-    for parent in (tmp_path, *tmp_path.parents[:-1]):
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
+    with being(0):
+        os.chown(reachable(tmp_path) / "state", 10_001, 0)
     for number, user in enumerate((10_001, 1_000_660_000, 1_000_670_000)):
         url, chain = f"sqlite:///{state}/records.db", CHAIN[:-1] + str(number)
         with being(user), writing(url, state / "records.key", chain) as records:
             assert [True] == records.book.write(entries(1, number))
     assert {"660"} == set(modes(state).values())
-
-
-@contextmanager
-def being(user: int) -> Iterator[None]:
-    """Be another user, of group 0 alone, for the length of a block."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setgroups(groups)

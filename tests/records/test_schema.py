@@ -1,7 +1,6 @@
 """Schemas: every older one is read as it is, none is changed but by the command that says so."""
 
 import hashlib
-import os
 import shutil
 import sqlite3
 import stat
@@ -28,10 +27,10 @@ from app.records.upgrade import copied
 from app.records.verification import verify
 from tests.records.conftest import CHAIN, KEY, entries
 from tests.records.old import COUNT, written
+from tests.records.users import NOBODY, being, reachable
 from tests.service import command
 
 LATER = CHAIN[:-1] + "2"
-UNPRIVILEGED = 65_534
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -157,27 +156,11 @@ def test_what_is_read_may_be_written_meanwhile(url: str) -> None:
             assert COUNT == verify(connection, KEY, {}).events
 
 
-@pytest.fixture
-def unprivileged() -> Iterator[None]:
-    """Nobody who may write everywhere."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(UNPRIVILEGED)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 def readable(folder: Path) -> Path:
     """Let anybody read a folder's files, and nobody but root change them."""
-    for parent in (folder, *folder.parents[:-1]):
-        if not parent.stat().st_mode & 0o005:
-            parent.chmod(parent.stat().st_mode | 0o055)
     for path in folder.iterdir():
         path.chmod(0o444)
-    folder.chmod(0o555)
+    reachable(folder).chmod(0o555)
     return folder
 
 
@@ -190,25 +173,23 @@ def copy_of(file: str, folder: Path, *ends: str) -> Path:
     return readable(folder)
 
 
-def test_a_folder_that_cannot_be_written_is_read(
-    file: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_folder_that_cannot_be_written_is_read(file: str, tmp_path: Path) -> None:
     """After its service ended, and as a copy of a running one's files; never half of them."""
     with opened(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write(entries(COUNT))
         whole = copy_of(file, tmp_path / "whole", "", "-wal", "-shm")
         half = copy_of(file, tmp_path / "half", "", "-wal")
     clean = copy_of(file, tmp_path / "clean", "")
-    request.getfixturevalue("unprivileged")
-    for folder in (clean, whole):
-        before = digests(folder)
-        check(f"sqlite:///{folder}/records.db")
-        assert before == digests(folder)
-    with (
-        pytest.raises(RecordsError, match="holds what is not in the database yet"),
-        reading(f"sqlite:///{half}/records.db"),
-    ):
-        pass
+    with being(NOBODY):
+        for folder in (clean, whole):
+            before = digests(folder)
+            check(f"sqlite:///{folder}/records.db")
+            assert before == digests(folder)
+        with (
+            pytest.raises(RecordsError, match="holds what is not in the database yet"),
+            reading(f"sqlite:///{half}/records.db"),
+        ):
+            pass
 
 
 def test_what_is_written_while_it_is_read_without_locks_is_told(file: str) -> None:
