@@ -129,7 +129,7 @@ class Kept:
         """Take where answers are recorded, and the bundles that compute them again."""
         self.memory = memory
         self._settings = settings
-        self._classes = opened.manifest.signature.classes
+        self._signature = opened.manifest.signature
         self._environment = opened.environment
         memory.writer.introduce(Scribe(_subject(opened), opened.environment.fingerprint))
         self._clock = Clock()
@@ -139,9 +139,9 @@ class Kept:
 
     def routers(self, observer: Observer, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """The routes of what is recorded."""
-        verdicts = Verdicts(self.memory, self._cases, observer, self._classes)
+        verdicts = Verdicts(self.memory, self._cases, observer, self._signature.classes)
         return [
-            predictions(self._cases, verdicts, self._settings),
+            predictions(self._cases, verdicts, self._signature, self._settings),
             reviews(self.memory, verdicts, self._settings),
             uncertainty(self.monitor, is_ready),
         ]

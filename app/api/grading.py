@@ -15,13 +15,12 @@ from app.api.answers import Answers, listed
 from app.api.body import MEDIA_TYPE, read_body
 from app.api.connection import hung_up
 from app.api.options import MonteCarloOptions, PlainOptions, monte_carlo_options, plain_options
-from app.api.problems import MEDIA_TYPE as PROBLEM
-from app.api.problems import InvalidProblem, Problem
 from app.api.recording import Record, Recorder
+from app.api.refusals import CASE, KEY, Responses, answered, refused
 from app.api.response import InParts
 from app.api.route import LeanRoute
 from app.api.rows import RowReader, example
-from app.api.schema import schema
+from app.api.schema import any_of
 from app.api.spelling import AUTO
 from app.errors import Fault, InvalidInput
 from app.monitoring.meter import Meter
@@ -41,7 +40,19 @@ ROWS_AT_A_TIME = 16
 PLAIN = {"endpoint": "/predict"}
 """What is recorded of how a deterministic pass was asked for."""
 
-REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another media type"}
+REFUSALS = {
+    400: "The body is not JSON.",
+    403: "A page of another site asks.",
+    408: "The body was too slow.",
+    409: "The Idempotency-Key came with another request, or that is being answered.",
+    413: "The body is too large.",
+    415: "The body is of another media type.",
+    422: "What cannot be graded, field by field, or is over a limit.",
+    503: "The queue is full, the deadline cannot be met, or the engine or the records are in "
+    "trouble: nothing was answered.",
+    504: "The deadline passed after the request was accepted. The answer may be recorded all the "
+    "same; the same request with the same Idempotency-Key finds out.",
+}
 
 
 def grading(
@@ -69,8 +80,9 @@ def grading(
     @router.post(
         "/predict",
         summary="Grade by the deterministic pass",
+        operation_id="predict",
         responses=_responses(answers.graded),
-        openapi_extra=_request_body(reader, signature),
+        openapi_extra=_request(reader, signature),
     )
     async def predict(
         request: Request,
@@ -91,8 +103,9 @@ def grading(
     @router.post(
         "/predict/mc",
         summary="Grade with uncertainty, by Monte-Carlo dropout",
-        responses=_responses(answers.doubted, answers.drawn),
-        openapi_extra=_request_body(reader, signature),
+        operation_id="predictMonteCarlo",
+        responses=_responses(answers.drawn, answers.doubted),
+        openapi_extra=_request(reader, signature),
     )
     async def predict_mc(
         request: Request,
@@ -200,46 +213,20 @@ def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield part
 
 
-def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """What a grading route answers, for OpenAPI."""
-    answered: Any = models[0]
-    for model in (*models[1:], *map(listed, models)):
-        answered = answered | model
-    refused: dict[int | str, dict[str, Any]] = {
-        status: {"description": text, "content": {PROBLEM: {"schema": schema(Problem)}}}
-        for status, text in REFUSALS.items()
-    }
-    return {
-        200: {"model": answered, "description": "One answer, or one for each of `instances`."},
-        **refused,
-        422: {
-            "description": "What cannot be graded, field by field, or is over a limit.",
-            "content": {PROBLEM: {"schema": schema(InvalidProblem)}},
-        },
-        503: {
-            "description": "The queue is full, the deadline cannot be met, or the engine or the "
-            "records are in trouble: nothing was computed.",
-            "content": {PROBLEM: {"schema": schema(Problem)}},
-            "headers": {
-                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
-            },
-        },
-        504: {
-            "description": "The deadline passed after the request was accepted. The answer may be "
-            "recorded all the same; the same request with the same Idempotency-Key finds out.",
-            "content": {PROBLEM: {"schema": schema(Problem)}},
-        },
-    }
+def _responses(*models: type[BaseModel]) -> Responses:
+    """What a grading route answers, for OpenAPI; models from the one with most members."""
+    forms = any_of([*models, *map(listed, models)])
+    good = answered(forms, "One answer, or one for each of `instances`.")
+    return good | refused(REFUSALS)
 
 
-def _request_body(reader: RowReader, signature: Signature) -> dict[str, Any]:
-    """The body a grading route reads, for OpenAPI; written out, as it is read from the bytes."""
-    row, usual = schema(reader.row), example(signature)
-    rows = schema(reader.rows)
-    rows["properties"]["instances"]["items"] = row
+def _request(reader: RowReader, signature: Signature) -> dict[str, Any]:
+    """Headers and body that a grading route reads, for OpenAPI: it reads them by itself."""
+    usual = example(signature)
     examples = {
         "one": {"summary": "One row", "value": usual},
         "many": {"summary": "Several rows", "value": {"instances": [usual, usual]}},
     }
-    content = {"schema": {"anyOf": [row, rows]}, "examples": examples}
-    return {"requestBody": {"required": True, "content": {MEDIA_TYPE: content}}}
+    content = {"schema": any_of([reader.row, reader.rows], "validation"), "examples": examples}
+    body = {"required": True, "content": {MEDIA_TYPE: content}}
+    return {"parameters": [KEY, CASE], "requestBody": body}

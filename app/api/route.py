@@ -32,7 +32,8 @@ class LeanRoute(APIRoute):
     """For handlers `(request, options)` that return a response, `options` being a query model."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
-        super().__init__(path, endpoint, **kwargs)
+        # Without a media type of its own FastAPI documents the answers that a route tells, alone.
+        super().__init__(path, endpoint, **kwargs | {"response_class": Response})
         annotation = inspect.signature(endpoint).parameters["options"].annotation
         self._read = options_reader(get_args(annotation)[0])
         self._remembered = lru_cache(REMEMBERED)(self._read)

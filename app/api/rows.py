@@ -200,7 +200,18 @@ def annotation(feature: Feature) -> Any:
     return number | None if feature.nullable else number
 
 
-def description(feature: Feature) -> Any:
+def changes(signature: Signature) -> type[BaseModel]:
+    """The model of some other features, for documentation: a case may be an older bundle's."""
+    fields: dict[str, Any] = {
+        # Of a default that is made no document tells.
+        f"feature_{at}": (annotation(feature), description(feature, default_factory=float))
+        for at, feature in enumerate(signature.features)
+    }
+    features = create_model("WhatIfFeatures", __config__=STRICT, **fields)
+    return create_model("WhatIfRequest", __config__=STRICT, features=(features, ...))
+
+
+def description(feature: Feature, **more: Any) -> Any:
     """The documentation of a feature."""
     aliases = ", ".join(feature.aliases)
     sentences = [
@@ -213,6 +224,7 @@ def description(feature: Feature) -> Any:
         validation_alias=AliasChoices(*accepted(feature)),
         title=feature.title,
         description=" ".join(filter(None, sentences)),
+        **more,
     )
 
 
