@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from app.commands.serve import add_settings, settings_of
-from app.errors import Conflict, RecordsError, SettingsError
+from app.errors import Conflict, InvalidInput, RecordsError, SettingsError
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def _replayed(
                 raise RecordsError(f"no prediction is recorded under {identifier}")
             try:
                 yield await cases.replay(case)
-            except (Conflict, Refusal) as error:
+            except (Conflict, InvalidInput, Refusal) as error:
                 yield {"id": identifier, "identical": False, "reasons": [str(error)]}
     finally:
         await shelf.close()
