@@ -49,6 +49,21 @@ class InvalidInput(DubitoError):
         self.faults = tuple(faults)
 
 
+class Ungradable(InvalidInput):
+    """Rows on which the network's arithmetic overflows, so that it has no answer to them."""
+
+    sentence = "cannot be graded: the network's numbers overflow"
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        """Take the positions of such rows among those that were asked about."""
+        super().__init__([Fault((), self.sentence)])
+        self.rows = tuple(rows)
+
+    def within(self, *where: str) -> InvalidInput:
+        """The same of rows that are a list somewhere in a body."""
+        return InvalidInput([Fault((*where, row), self.sentence) for row in self.rows])
+
+
 class Overloaded(DubitoError):
     """The queue is full; the work was refused before any compute."""
 

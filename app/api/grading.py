@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
@@ -19,10 +19,10 @@ from app.api.recording import Record, Recorder
 from app.api.refusals import CASE, KEY, Responses, answered, refused
 from app.api.response import InParts
 from app.api.route import LeanRoute
-from app.api.rows import RowReader, example
+from app.api.rows import INSTANCES, RowReader, example
 from app.api.schema import any_of
 from app.api.spelling import AUTO
-from app.errors import Fault, InvalidInput
+from app.errors import Fault, InvalidInput, Ungradable
 from app.monitoring.meter import Meter
 from app.serving.client import Client
 from app.serving.predictor import Predictor
@@ -39,6 +39,8 @@ ROWS_AT_A_TIME = 16
 
 PLAIN = {"endpoint": "/predict"}
 """What is recorded of how a deterministic pass was asked for."""
+
+Answered = TypeVar("Answered")
 
 REFUSALS = {
     400: "The body is not JSON.",
@@ -95,7 +97,7 @@ def grading(
             if (earlier := await record.earlier()) is not None:
                 return earlier
             rows, many = await reader.read_in_turns(body)
-            graded = await predictor.grade(rows, client)
+            graded = await _placed(predictor.grade(rows, client), many)
             answers_of = partial(answers.of_graded, graded)
             answered = _Answered(answers_of, rows, PLAIN, meter.graded, is_drawn=False)
             return await _response(answered, record, many)
@@ -124,7 +126,7 @@ def grading(
                 predictor.admit(min(_rows_at_least(body), most), asked.least_passes, client)
             rows, many = await reader.read_in_turns(body)
             _check_work(asked, len(rows), len(signature.classes), settings.max_work)
-            doubted = await predictor.doubt(
+            doubting = predictor.doubt(
                 Passes(rows, asked.most_passes, _seed(asked.seed)),
                 client,
                 tolerance=asked.reached,
@@ -132,12 +134,21 @@ def grading(
                 asked=asked.asked,
                 degrade=asked.degrade,
             )
+            doubted = await _placed(doubting, many)
             answers_of = partial(answers.of_doubted, doubted)
             is_drawn = asked.seed is None and asked.reached is None
             answered = _Answered(answers_of, rows, asked.recorded, meter.doubted, is_drawn)
             return await _response(answered, record, many)
 
     return router
+
+
+async def _placed(answering: Awaitable[Answered], many: bool) -> Answered:
+    """What comes of rows; those that cannot be graded are named by where the body has them."""
+    try:
+        return await answering
+    except Ungradable as error:
+        raise (error.within(INSTANCES) if many else error) from None
 
 
 def _client(request: Request, options: PlainOptions) -> Client:

@@ -18,7 +18,7 @@ from app.api.rows import RowReader
 from app.commands.reference import add_bundle
 from app.commands.serve import add_settings, settings_of
 from app.commands.table import lines
-from app.errors import DataError, InvalidInput, SettingsError
+from app.errors import DataError, InvalidInput, SettingsError, Ungradable
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.network.manifest import Manifest
@@ -68,7 +68,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from app.network.bundle import load
 
     engine = load(folder, pinned=manifest.identity.digest).engine
-    answers = _answers(engine, manifest, rows, options)
+    try:
+        answers = _answers(engine, manifest, rows, options)
+    except Ungradable as error:
+        which = f"row {error.rows[0] + 1}" if many else "the row"
+        raise DataError(f"{which} {error.sentence}") from error
     if arguments.json:
         print(json.dumps({"predictions": answers} if many else answers[0], ensure_ascii=False))
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.commands.records import name_database
 from app.commands.serve import add_settings, settings_of
-from app.errors import Conflict, RecordsError, SettingsError
+from app.errors import Conflict, InvalidInput, RecordsError, SettingsError
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def _replayed(
                 raise RecordsError(f"no prediction is recorded under {identifier}")
             try:
                 yield await cases.replay(case)
-            except (Conflict, Refusal) as error:
+            except (Conflict, InvalidInput, Refusal) as error:
                 yield {"id": identifier, "identical": False, "reasons": [str(error)]}
     finally:
         await shelf.close()

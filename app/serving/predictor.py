@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import NetworkError
+from app.errors import Ungradable
 from app.serving.batcher import Batcher, Handling, Seen
 from app.serving.client import PATIENT, Client
 from app.serving.compute import Compute
@@ -137,11 +137,12 @@ class Predictor:
             Overloaded: the queue is full, or the client's deadline cannot be met.
             DeadlinePassed: it was accepted, and has become too late.
             Abandoned: the client has gone.
-            NetworkError: the network's answer is no number.
+            Ungradable: rows on which the network's numbers overflow.
         """
         probabilities = await self._batcher.submit(Plain(rows), client)
+        _check_finite(probabilities)
         notices, _ = await self._judged(rows, None, None)
-        return Graded(_finite(probabilities), notices)
+        return Graded(probabilities, notices)
 
     async def doubt(
         self,
@@ -167,12 +168,13 @@ class Predictor:
             Overloaded: the queue is full, or the client's deadline cannot be met.
             DeadlinePassed: it was accepted, and has become too late.
             Abandoned: the client has gone.
-            NetworkError: the network's answer is no number.
+            Ungradable: rows on which the network's numbers overflow.
         """
         wanted = query.passes
         if degrade:
             query = self._affordable(query, client)
         look, draws = await self._looked(query, client, tolerance, keep_draws)
+        _check_finite(look.summary.mean)
         notices, judged = await self._judged(query.features, look, asked)
         return Doubted(query, look, tolerance, draws, notices, judged, wanted)
 
@@ -215,10 +217,10 @@ class Predictor:
             if not keep_draws:
                 return look, None
             most = replace(query, passes=int(look.passes.max()))
-            return look, _finite(await self._batcher.submit(Draws(most), client, accepted=True))
+            return look, await self._batcher.submit(Draws(most), client, accepted=True)
         if not keep_draws:
             return Look.of(await ask(query, accepted=False), query.passes), None
-        draws = _finite(await self._batcher.submit(Draws(query), client))
+        draws = await self._batcher.submit(Draws(query), client)
         return Look.of(summarise(draws), query.passes), draws
 
     async def _summary(self, query: Query, client: Client, *, accepted: bool) -> Summary:
@@ -227,12 +229,10 @@ class Predictor:
                 self._batcher.admit(work_of(Statistics(query)), client)
             rows = (Draws(replace(query, features=row[None])) for row in query.features)
             queued = [self._batcher.put(row, client) for row in rows]
-            summary = Summary.joined(
+            return Summary.joined(
                 await asyncio.gather(*(self._long(draws, client) for draws in queued))
             )
-        else:
-            summary = await self._batcher.submit(Statistics(query), client, accepted=accepted)
-        _finite(summary.mean)
+        summary: Summary = await self._batcher.submit(Statistics(query), client, accepted=accepted)
         return summary
 
     async def _long(self, queued: "asyncio.Future[Floats]", client: Client) -> Summary:
@@ -246,12 +246,12 @@ class Predictor:
         self._compute.close()
 
 
-def _finite(probabilities: Floats) -> Floats:
-    """Probabilities that are numbers: the argmax of NaN is 0, which would read as the first class.
+def _check_finite(probabilities: Floats) -> None:
+    """Refuse rows `(N, C)` that are no numbers: the argmax of NaN is 0, the first class.
 
     Raises:
-        NetworkError: there are others.
+        Ungradable: which rows these are.
     """
-    if not np.isfinite(probabilities).all():
-        raise NetworkError("the network answers this row with numbers that are not finite")
-    return probabilities
+    finite = np.isfinite(probabilities)
+    if not finite.all():
+        raise Ungradable(np.flatnonzero(~finite.all(axis=1)).tolist())

@@ -96,7 +96,7 @@ class _Rows:
 
     def faults(self) -> Iterator[str]:
         """Yield scores that no row can have beside its others."""
-        yield from self._named("lac", "is not from 0 to 1", (self._lac < 0) | (self._lac > 1))
+        yield from self._range_faults()
         for method, scores in (("aps", self._aps), ("adjacent", self._adjacent)):
             yield from self._mass_faults(method, scores)
         yield from self._rank_faults()
@@ -119,12 +119,22 @@ class _Rows:
         possible: Booleans = eligible & (least_second <= threshold + EXACT)
         return possible
 
+    def _range_faults(self) -> Iterator[str]:
+        """Yield scores that are beyond all probability there is, and what `raps` adds to it."""
+        added = self._calibration.penalty * self._classes
+        limits = {"lac": 1.0, "aps": 1 + LOOSE, "adjacent": 1 + LOOSE, "raps": 1 + LOOSE + added}
+        for method, most in limits.items():
+            scores = np.array(self._calibration.scores[method])
+            yield from self._named(
+                method, f"is not from 0 to {most:.6g}", (scores < 0) | (scores > most)
+            )
+
     def _mass_faults(self, method: str, mass: Floats) -> Iterator[str]:
         """Yield masses of classes that have the right one and the grade among them."""
         right = _equal(mass, self._right_class)
         yield from self._named(method, "and aps do not agree on the grade", right != self.right)
         least = self._right_class + np.where(right, 0, self._least_grade)
-        fits = (mass >= least - EXACT) & (mass <= 1 + LOOSE)
+        fits = mass >= least - EXACT
         fits &= ~right | (self._right_class >= self._least_grade - EXACT)
         yield from self._named(method, "is none that a row of its lac can have", ~fits)
         if self._classes == 2:

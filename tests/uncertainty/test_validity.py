@@ -166,14 +166,15 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "lac below 0": (score("lac", SURE, -0.5), f"scores.lac.{SURE} is not from 0 to 1"),
     "lac of another": (score("lac", SURE, LAC[SURE] / 2 + 0.2), f"scores.aps.{SURE} is none"),
     "aps of another": (score("aps", SURE, APS[SURE] - 0.01), f"scores.aps.{SURE} is none"),
-    "aps above 1": (score("aps", WRONG, 1.5), f"scores.aps.{WRONG} is none"),
+    "aps above 1": (score("aps", WRONG, 1.5), f"scores.aps.{WRONG} is not from 0 to 1.0001"),
     "aps too small": (score("aps", WRONG, 1 - LAC[WRONG] + 1e-6), f"scores.aps.{WRONG} is none"),
     "adjacent of another": (
         score("adjacent", SURE, 1.0),
         f"scores.adjacent.{SURE} and aps do not agree on the grade",
     ),
-    "adjacent above 1": (score("adjacent", WRONG, 1.5), f"scores.adjacent.{WRONG} is none"),
+    "adjacent above 1": (score("adjacent", WRONG, 1.5), f"scores.adjacent.{WRONG} is not from"),
     "raps below aps": (score("raps", WRONG, APS[WRONG] - 0.1), f"scores.raps.{WRONG} is none"),
+    "endless raps": (score("raps", SURE, 1e308), f"scores.raps.{SURE} is not from 0 to 1.0501"),
     "raps of half a class": (
         score("raps", WRONG, APS[WRONG] + GOOD.penalty / 2),
         f"scores.raps.{WRONG} is none",
