@@ -3,33 +3,40 @@ FROM python:3.13-slim AS build
 
 WORKDIR /build
 RUN python -m venv /opt/dubito
-COPY requirements/serve.txt requirements/serve.txt
-RUN /opt/dubito/bin/pip install --no-cache-dir --require-hashes -r requirements/serve.txt
+COPY requirements/image.txt requirements/image.txt
+RUN /opt/dubito/bin/pip install --no-cache-dir --require-hashes --requirement requirements/image.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
 RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+COPY LICENSE /srv/dubito/
+COPY models /srv/dubito/models
+# In a checkout files may be their owner's alone; in the image everybody may read them.
+RUN chmod --recursive a+rX,go-w /opt/dubito /srv/dubito
 
 
 FROM python:3.13-slim
 
-RUN useradd --system --uid 10001 --no-create-home dubito \
-    && install --directory --owner=dubito --mode=0700 /srv/dubito/var
-
 COPY --from=build /opt/dubito /opt/dubito
+COPY --from=build /srv/dubito /srv/dubito
+# An orchestrator may choose any user; the group is then 0.
+RUN install --directory --owner=10001 --group=0 --mode=0770 /srv/dubito/var
 WORKDIR /srv/dubito
-COPY LICENSE ./
-COPY models models
 
+# TensorFlow does not start without a folder for temporary files; /dev/shm is written even where
+# everything else is read-only, and SQLite gets one that has room. Keras would make one of its own.
 ENV PATH=/opt/dubito/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    TMPDIR=/dev/shm \
+    SQLITE_TMPDIR=/srv/dubito/var \
+    KERAS_HOME=/opt/dubito/keras \
     DUBITO_HOST=0.0.0.0 \
     DUBITO_PORT=8000 \
     DUBITO_MODELS=/srv/dubito/models \
     DUBITO_STATE=/srv/dubito/var
 
 VOLUME /srv/dubito/var
-USER 10001
+USER 10001:0
 EXPOSE 8000
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

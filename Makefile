@@ -47,12 +47,13 @@ proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one cla
 pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
 	$(BIN)/pytest -q tests/dashboard/pictures.py
 
-bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving, peers, libraries, overload, beside, soak, records, startup, quality, study or oracles
+bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving (ARGS='--against COMMIT' beside another commit), peers, libraries, overload, beside, soak, records, startup, quality, study or oracles
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/serve.txt
-	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/serve.txt
+	$(COMPILE) $(ARGS) --output-file requirements/image.txt --extra postgres --constraints requirements/serve.txt
+	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/image.txt
 	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --constraints requirements/dev.txt
 
 .venv/bin/pip:

@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 from app import __version__
 from app.errors import DubitoError, SettingsError
+from app.hosting.signals import end_at_once
+from app.printable import printable
 
 COMMANDS = (
     "serve",
@@ -82,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, value)
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_known = bool(given) and given[0] in COMMANDS
+    if given[:1] == ["serve"]:
+        # Before anything else is imported, which takes a moment.
+        end_at_once()
     whole, commands = parsers(given[:1] if is_known else COMMANDS)
     rest: list[str] = []
     if is_known:
@@ -92,10 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = command.run(known, rest)
     except SettingsError as error:
-        print(f"dubito: {error}", file=sys.stderr)
+        print(f"dubito: {printable(str(error))}", file=sys.stderr)
         return 2
     except DubitoError as error:
-        print(f"dubito: {error}", file=sys.stderr)
+        print(f"dubito: {printable(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # Whoever read the output has seen enough; what is left must not be written at exit either.

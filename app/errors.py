@@ -49,6 +49,21 @@ class InvalidInput(DubitoError):
         self.faults = tuple(faults)
 
 
+class Ungradable(InvalidInput):
+    """Rows on which the network's arithmetic overflows, so that it has no answer to them."""
+
+    sentence = "cannot be graded: the network's numbers overflow"
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        """Take the positions of such rows among those that were asked about."""
+        super().__init__([Fault((), self.sentence)])
+        self.rows = tuple(rows)
+
+    def within(self, *where: str) -> InvalidInput:
+        """The same of rows that are a list somewhere in a body."""
+        return InvalidInput([Fault((*where, row), self.sentence) for row in self.rows])
+
+
 class Overloaded(DubitoError):
     """The queue is full; the work was refused before any compute."""
 
@@ -56,8 +71,8 @@ class Overloaded(DubitoError):
     reason = "queue_full"
     """For metrics."""
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(self.sentence)
+    def __init__(self, retry_after: int, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
         self.retry_after = retry_after
         """Whole seconds after which trying again makes sense."""
 
@@ -79,6 +94,25 @@ class EngineLost(Overloaded):
         super().__init__(retry_after=5)
 
 
+class Crowded(Overloaded):
+    """Too many wait for bundles that answered before."""
+
+    sentence = "too many wait for older bundles to be opened"
+    reason = "crowded"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=10)
+
+
+class Unready(Overloaded):
+    """No grade would be given now: the engine or the records are in trouble."""
+
+    reason = "unready"
+
+    def __init__(self, trouble: str) -> None:
+        super().__init__(5, trouble)
+
+
 class RecorderLost(DubitoError):
     """The recorder's process has ended, and nothing can be remembered."""
 
@@ -89,10 +123,20 @@ class RecorderLost(DubitoError):
 class DeadlinePassed(DubitoError):
     """The deadline passed after the request was accepted."""
 
+    sentence = "the deadline passed before the answer was ready"
     reason = "deadline_passed"
 
     def __init__(self) -> None:
-        super().__init__("the deadline passed before the answer was ready")
+        super().__init__(self.sentence)
+
+
+class DeadlinePassedRecording(DeadlinePassed):
+    """The deadline passed while the answer was being recorded: nobody knows whether it was."""
+
+    sentence = (
+        "the deadline passed before the answer was on the disk: it may be recorded all the same, "
+        "and the same request with the same Idempotency-Key finds out"
+    )
 
 
 class Abandoned(DubitoError):

@@ -94,6 +94,16 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """Which events lose what is personal of them."""
+
+    reference: str | None = None
+    """Those of all predictions of this case of a client's."""
+    before: int | None = None
+    """Those before this time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rollup:
     """The counts of a stretch of time, of one bundle."""
 
@@ -112,8 +122,8 @@ class Entry:
     referrals: tuple[Referral, ...] = ()
     claim: Claim | None = None
     mark: Mark | None = None
-    forget: int | None = None
-    """What is personal of all events before this time is erased."""
+    erasure: Erasure | None = None
+    """What is erased; the event that says so is made with it, as it lists what was there."""
 
 
 class Part(NamedTuple):
@@ -141,6 +151,27 @@ class Draft(NamedTuple):
     """How many there are in all parts."""
     reference: str | None
     reply: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process counted in a minute, of one bundle."""
+
+    owner: str
+    """Whoever counted: of one owner, a later share has a later start."""
+    start: int
+    """Seconds since 1970, UTC, by the clock of then."""
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Shares that somebody has not looked at yet."""
+
+    last: Mapping[str, int]
+    """All owners of shares that are kept, each with the start of its last one."""
+    shares: Sequence[Share]
+    """By their start."""
 
 
 Made = Callable[[Draft], Entry]

@@ -1,6 +1,7 @@
 """The composition root: settings in, application out. It only wires."""
 
 import gc
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -9,14 +10,15 @@ from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api import problems
+from app.api.access import Access, Guard, allow, origins_of
 from app.api.conduct import Conduct
-from app.api.exposure import allow, origins_of
+from app.api.documentation import SERVERS, document
 from app.api.identifier import new_id
 from app.memory import Memory
 from app.monitoring.metrics import Metrics
 from app.opening import Opening, in_this_process
 from app.service import Service
-from app.settings import Settings
+from app.settings import Settings, read_settings
 
 TITLE = "Dubito"
 SUMMARY = "Predictions that say how far they can be trusted"
@@ -88,11 +90,28 @@ def create_app(
         description=DESCRIPTION,
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=SERVERS,
+        root_path_in_servers=False,
     )
+    document(app)
     problems.install(app, metrics.refused)
+    # The first that is added is the innermost: allowed pages can read why they were refused.
+    app.add_middleware(Guard, access=Access(settings))
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)
     return app
+
+
+def from_environment() -> FastAPI:
+    """The service that `DUBITO_*` variables describe, for `uvicorn --factory`.
+
+    Everything runs in one process there, and the limits of connections are uvicorn's own.
+
+    Raises:
+        SettingsError: a variable that cannot be used.
+    """
+    return create_app(read_settings(os.environ, {}))

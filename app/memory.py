@@ -5,11 +5,11 @@ not take an entry (`Unrecorded`).
 """
 
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from app.events import Draft, Entry, Event, Made, Mark, Order, Referral, Reply, Rollup
+from app.events import Draft, Entry, Event, Made, Mark, Order, Referral, Reply, Rollup, Unseen
 
 
 class Trouble(NamedTuple):
@@ -58,14 +58,22 @@ class Reader(Protocol):
     async def mark(self, name: str) -> Mark | None:
         """A note of the service to itself."""
 
-    async def rollups(self, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
-        """The counts of a bundle, stretch by stretch: those that begin from `start` to `stop`.
+    async def rollups(self, digest: str, span: int, start: int) -> list[Rollup]:
+        """The counts of a bundle, stretch by stretch: those that begin from `start` on.
 
         Args:
             digest: the bundle's.
             span: seconds of a stretch: a minute or an hour.
             start: seconds since 1970.
-            stop: likewise; a stretch that begins there is not among them.
+        """
+
+    async def unseen(self, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
+        """The minutes of a bundle that were not looked at.
+
+        Args:
+            digest: the bundle's.
+            seen: owner to the end of the last minute of its that was looked at.
+            default: the same of owners that are not named.
         """
 
     async def waiting(self) -> int:

@@ -19,6 +19,8 @@ class Opened:
     manifest: Manifest
     environment: Environment
     compute: Compute
+    card: str = ""
+    """Markdown."""
 
 
 Opening = Callable[[Settings], AbstractAsyncContextManager[Opened]]
@@ -37,4 +39,4 @@ async def in_this_process(settings: Settings) -> AsyncIterator[Opened]:
 
     folder = find(settings.models, settings.model, settings.version)
     bundle = await asyncio.to_thread(load, folder, pinned=settings.digest, threads=settings.threads)
-    yield Opened(bundle.manifest, bundle.environment, Thread(bundle.engine))
+    yield Opened(bundle.manifest, bundle.environment, Thread(bundle.engine), bundle.card)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 
@@ -18,6 +18,7 @@ from app.api.predictions import predictions
 from app.api.recording import ENVIRONMENT, Recorder
 from app.api.reviews import reviews
 from app.api.verdicts import Verdicts
+from app.clock import Clock, told
 from app.dashboard.page import page
 from app.errors import DubitoError
 from app.events import MICROSECONDS, Entry, Mark
@@ -28,8 +29,8 @@ from app.monitoring.observation import Observer
 from app.monitoring.scribe import Scribe
 from app.monitoring.sentry import Sentry
 from app.monitoring.subject import Subject
-from app.network.catalog import card_of
 from app.opening import Opened, Opening
+from app.serving.readiness import Readiness, Trouble
 from app.settings import Settings
 from app.shelf import Shelf, served
 
@@ -55,11 +56,13 @@ class Service:
         self._settings = settings
         self._manifest = opened.manifest
         self._environment = opened.environment
+        self._card = opened.card
         self._metrics = metrics
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
         self._observer = Observer(_subject(opened))
         self._kept = None if memory is None else Kept(settings, opened, memory, self._shelf)
+        self._readiness = Readiness(*self._troubles())
 
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """All routes; `is_ready` says whether listeners are still told."""
@@ -83,12 +86,19 @@ class Service:
                 await stack.enter_async_context(kept.running())
             yield
 
+    def _troubles(self) -> Iterator[Trouble]:
+        yield lambda: self._served.predictor.trouble
+        if self._kept is not None:
+            writer = self._kept.memory.writer
+            yield lambda: writer.trouble
+
     def _grading(self) -> APIRouter:
         manifest = self._manifest
         memory = None if self._kept is None else self._kept.memory
         return grading(
             self._served.predictor,
             Recorder(memory),
+            self._readiness,
             self._served.answers,
             self._metrics.meter(manifest.identity, manifest.signature.classes),
             manifest.signature,
@@ -109,7 +119,7 @@ class Service:
             self._environment,
             self._settings,
         )
-        return information(about, card_of(self._settings.models, manifest.identity))
+        return information(about, self._card, self._readiness)
 
 
 class Kept:
@@ -119,18 +129,19 @@ class Kept:
         """Take where answers are recorded, and the bundles that compute them again."""
         self.memory = memory
         self._settings = settings
-        self._classes = opened.manifest.signature.classes
+        self._signature = opened.manifest.signature
         self._environment = opened.environment
         memory.writer.introduce(Scribe(_subject(opened), opened.environment.fingerprint))
+        self._clock = Clock()
         self._cases = Cases(memory.reader, shelf, settings)
         self._sentry = Sentry(memory.reader, memory.writer, _subject(opened))
         self.monitor = Monitor(memory.reader, self._sentry, _subject(opened))
 
     def routers(self, observer: Observer, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """The routes of what is recorded."""
-        verdicts = Verdicts(self.memory, self._cases, observer, self._classes)
+        verdicts = Verdicts(self.memory, self._cases, observer, self._signature.classes)
         return [
-            predictions(self._cases, verdicts, self._settings),
+            predictions(self._cases, verdicts, self._signature, self._settings),
             reviews(self.memory, verdicts, self._settings),
             uncertainty(self.monitor, is_ready),
         ]
@@ -156,6 +167,10 @@ class Kept:
         self.memory.writer.leave(Entry((), mark=mark))
 
     async def _look(self) -> None:
+        if step := self._clock.step():
+            log.warning("%s", told(step))
+            # The recorder sees it with the next entry, which may be long in coming.
+            self.memory.writer.leave(Entry(()))
         await self._sentry.look()
         await self.monitor.content(USUAL)
 

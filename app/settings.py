@@ -1,12 +1,12 @@
 """The settings: one frozen object, from `DUBITO_*` variables and flags of the same names."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from app.errors import SettingsError
+from app.quota import cores
 
 PREFIX = "DUBITO_"
 MODELS = Path("models")
@@ -59,7 +59,8 @@ class Settings:
     )
     allowed_hosts: str = setting(
         "localhost,127.0.0.1,[::1]",
-        "names under which records may be asked for, separated by commas",
+        "names under which records may be asked for, and on loopback browsers may grade, "
+        "separated by commas",
     )
     cors_origins: str | None = setting(
         None, "other sites whose pages may ask, separated by commas: https://desk.example"
@@ -74,6 +75,28 @@ class Settings:
         0, "1 logs every request, 0 only what was refused or failed", least=0, most=1
     )
     body_seconds: float = setting(10.0, "time for a body to arrive, in seconds", least=0.01)
+    max_header_bytes: int = setting(32_768, "largest head of a request, in bytes", least=256)
+    max_headers: int = setting(100, "most headers of a request", least=10)
+    max_url_bytes: int = setting(8_192, "longest URL, in bytes", least=64)
+    header_seconds: float = setting(
+        20.0, "time for the head of a request to arrive, in seconds", least=0.01
+    )
+    keep_alive_seconds: float = setting(
+        75.0, "time for which a connection may be idle between requests, in seconds", least=0.01
+    )
+    unread_seconds: float = setting(
+        30.0, "time for which a client may take nothing of its answer, in seconds", least=0.01
+    )
+    max_unread_bytes: int = setting(
+        1 << 26, "most bytes of answers that clients leave unread, of all together"
+    )
+    max_connections: int = setting(4_096, "most open connections, of each worker")
+    engine_seconds: float = setting(
+        5.0,
+        "time without a sign of life of the engine after which nothing is graded, in seconds",
+        least=1,
+        most=3_600,
+    )
     drain_seconds: float = setting(
         0.5,
         "after SIGTERM, time for taking requests though not ready, in seconds",
@@ -83,8 +106,8 @@ class Settings:
 
     @property
     def threads(self) -> int:
-        """Threads for a worker's arithmetic: its share of the cores."""
-        return max(1, len(os.sched_getaffinity(0)) // self.workers)
+        """Threads for a worker's arithmetic: its share of the cores that the service may use."""
+        return max(1, cores() // self.workers)
 
     def __post_init__(self) -> None:
         """Check the ranges.

@@ -201,6 +201,10 @@ class Summary:
             self.variation_ratio[start:stop],
         )
 
+    def where(self, rows: Indices | Booleans | slice) -> "Summary":
+        """The statistics of a selection of rows, in its order."""
+        return Summary(*(getattr(self, field.name)[rows] for field in fields(self)))
+
     @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":
         """The statistics of several sets of rows, one after the other."""

@@ -18,6 +18,7 @@ PAGE = Path("docs/performance.md")
 FOLDER = Path("docs/performance")
 ORDER = (
     "serving",
+    "against",
     "peers",
     "engine",
     "rate",
@@ -61,6 +62,8 @@ class Report:
     axis: str
     """What the bars show."""
     bars: tuple[Bar, ...]
+    command: str = ""
+    """What repeats it, where that is not `make bench ONLY=<name>`."""
 
 
 def publish(report: Report) -> None:
@@ -83,9 +86,10 @@ def spread(ratios: Sequence[float], digits: int = 2) -> str:
 
 def _section(report: dict[str, Any]) -> str:
     name = report["name"]
+    command = report.get("command") or f"make bench ONLY={name}"
     table = "\n".join(_table(report["head"], report["rows"]))
     return (
-        f"## {report['title']}\n\n{report['how']} `make bench ONLY={name}`, "
+        f"## {report['title']}\n\n{report['how']} `{command}`, "
         f"[all figures](performance/{name}.json).\n\n{table}\n\n"
         f"![{report['axis']}](performance/{name}.png)\n"
     )

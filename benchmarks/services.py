@@ -84,13 +84,16 @@ def post(url: str, body: str) -> bytes:
 
 
 @contextmanager
-def ours(version: int, *arguments: str) -> Iterator[Running]:
-    """`dubito serve` with a bundle."""
+def ours(version: int, *arguments: str, tree: Path | None = None) -> Iterator[Running]:
+    """`dubito serve` with a bundle, of this work tree or of another one."""
     port = free_port()
     # Nobody else here remembers what it answers; `benchmarks.records` tells what that costs.
     quiet = ["--records", "off"]
     words = [str(Path(sys.executable).parent / "dubito"), "serve", f"{NAME}/{version}", *quiet]
-    with running([*words, "--port", str(port), *arguments], port, "/health/ready") as found:
+    # Found before the tree that is installed, by the service's child processes too.
+    variables = {"PYTHONPATH": str(tree)} if tree else {}
+    command = [*words, "--port", str(port), *arguments]
+    with running(command, port, "/health/ready", variables, tree) as found:
         yield found
 
 

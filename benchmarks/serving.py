@@ -1,10 +1,15 @@
 """Ours beside an empty FastAPI route with the same models: what the uncertainty costs a client.
 
-`make bench ONLY=serving`. About ten minutes.
+`make bench ONLY=serving`. About ten minutes. With ARGS='--against COMMIT' this work tree beside
+another commit instead; the exit code is 1 where ours is slower than `benchmarks.against` allows.
 """
 
+import argparse
+import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 
+from benchmarks import against
 from benchmarks.load import Load, load
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import NETWORKS, bare, ours, post, row
@@ -23,7 +28,34 @@ ASKED = {
 Pairs = list[tuple[Load, Load]]
 
 
-def main() -> None:
+def main(words: Sequence[str]) -> int:
+    """Measure what is asked for; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make bench ONLY=serving")
+    parser.add_argument("--against", metavar="COMMIT", help="measure beside this commit instead")
+    parser.add_argument("--pairs", type=_count, default=against.PAIRS, help="rounds of both trees")
+    parser.add_argument("--seconds", type=_count, default=against.SECONDS, help="of each load")
+    arguments = parser.parse_args(words)
+    if arguments.against is None:
+        _measure_beside_bare()
+        return 0
+    try:
+        report, is_fast_enough = against.compare(
+            arguments.against, arguments.pairs, arguments.seconds
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    publish(report)
+    return 0 if is_fast_enough else 1
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _measure_beside_bare() -> None:
     """Measure both networks at all numbers of connections."""
     found: dict[tuple[str, int], Pairs] = {}
     for network, version in NETWORKS.items():
@@ -100,4 +132,4 @@ def _seen(pair: tuple[Load, Load]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -486,7 +486,7 @@ HOSTILE: dict[str, Hostile] = {
     "another version": Hostile(with_field(version=77), "version 77"),
     "an unknown format": Hostile(with_field(format=2), "bundle.json is not of format 1"),
     "an unknown field": Hostile(with_field(extra=1), "bundle.json is not of format 1"),
-    "endless golden rows": Hostile(endless_golden, "bundle.json has golden rows of"),
+    "endless golden rows": Hostile(endless_golden, "bundle.json: golden has"),
     "a huge manifest": Hostile(large("bundle.json", 2**40), "bundle.json is larger"),
     "a huge network": Hostile(large("model.keras", 2**40), "model.keras is larger"),
     "a pipe": Hostile(pipe, "model.keras is not a regular file"),

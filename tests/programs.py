@@ -5,14 +5,24 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"chromium": "chromium", "promtool": "prometheus", "prometheus": "prometheus"}
+PACKAGES = {
+    "chromium": "chromium",
+    "curl": "curl",
+    "go": "golang-go",
+    "java": "default-jdk-headless",
+    "nginx": "nginx",
+    "node": "nodejs",
+    "promtool": "prometheus",
+    "prometheus": "prometheus",
+    "wget": "wget",
+}
 
 
 def program(name: str) -> str:
     """Where a program is."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"Debian's package {PACKAGES[name]} is not installed")
+        pytest.skip(f"Debian's package {PACKAGES.get(name, name)} is not installed")
     return found
 
 
@@ -22,3 +32,11 @@ def postgres_folder() -> Path:
     if not found:
         pytest.skip("Debian's package postgresql is not installed")
     return found[-1]
+
+
+def false_clock() -> Path:
+    """The library that gives a process another clock."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not found:
+        pytest.skip("Debian's package faketime is not installed")
+    return found[0]

@@ -1,4 +1,4 @@
-"""The image cannot be built in every place, so what its Dockerfile relies on is checked here."""
+"""The image: what its Dockerfile relies on, and its steps and its service without Docker."""
 
 import json
 import os
@@ -12,26 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from app.api.rows import example
+from app.network.inspection.archive import inspect
+from tests import postgres
+from tests.dockerfile import NAMESPACES, Container, Image, build, parse, started
+from tests.service import ROOT
 
-
-class Instruction(NamedTuple):
-    keyword: str
-    argument: str
-
-
-def parse(text: str) -> list[Instruction]:
-    """The instructions of a Dockerfile in order, continued lines joined, comments left out."""
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    joined = "\n".join(lines).replace("\\\n", " ")
-    split = [line.split(maxsplit=1) for line in joined.splitlines() if line.strip()]
-    return [Instruction(keyword.upper(), argument.strip()) for keyword, argument in split]
-
-
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 INSTRUCTIONS = parse((ROOT / "Dockerfile").read_text())
 
 
@@ -107,9 +98,9 @@ def test_copied_paths_exist_and_reach_the_builder(source: str) -> None:
 def test_installs_only_from_hashed_locks() -> None:
     """Each pip install takes either an existing lock with its hashes, or the project alone."""
     installs = [argument for argument in arguments("RUN") if "pip install" in argument]
-    locks = [lock for install in installs for lock in re.findall(r"-r (\S+)", install)]
+    locks = [lock for install in installs for lock in re.findall(r"--requirement (\S+)", install)]
 
-    assert ["requirements/serve.txt"] == locks
+    assert ["requirements/image.txt"] == locks
     assert all((ROOT / lock).is_file() for lock in locks)
     assert all("--require-hashes" in run or "--no-deps" in run for run in installs)
 
@@ -130,17 +121,26 @@ def test_starts_a_declared_command() -> None:
 
 
 def test_runs_as_an_unprivileged_user() -> None:
-    """The last USER is a number other than 0, which orchestrators can verify."""
-    user = arguments("USER")[-1]
+    """The user is a number other than 0, which orchestrators can verify, of the state's group."""
+    user, _, group = arguments("USER")[-1].partition(":")
 
     assert user.isdecimal()
     assert 0 != int(user)
+    assert "0" == group
 
 
 def test_listens_where_it_says() -> None:
     """The exposed port is the one that the service is told, on all addresses."""
     assert [environment()["DUBITO_PORT"]] == arguments("EXPOSE")
     assert "0.0.0.0" == environment()["DUBITO_HOST"]  # noqa: S104 - a container has its own network
+
+
+def test_the_readme_keeps_the_state() -> None:
+    """The README's line publishes the port on loopback alone, and names a volume for the state."""
+    (line,) = re.findall(r"`docker build -t dubito \. && (docker run .*)`", README)
+    [port], [volume] = arguments("EXPOSE"), arguments("VOLUME")
+
+    assert f"docker run -p 127.0.0.1:{port}:{port} -v dubito:{volume} dubito" == line
 
 
 def test_asks_for_a_route_that_exists() -> None:
@@ -172,3 +172,101 @@ def test_silence_is_unhealthy() -> None:
         pass
 
     assert 0 != check_health(port)
+
+
+def pins(lock: str) -> dict[str, str]:
+    """The requirements of a lock by name: version, markers and hashes."""
+    text = re.sub(r"#.*", "", (ROOT / "requirements" / lock).read_text()).replace("\\\n", " ")
+    found = (line.partition("==") for line in text.splitlines() if "==" in line)
+    return {name: " ".join(rest.split()) for name, _, rest in found}
+
+
+def test_the_lock_adds_postgresql_alone() -> None:
+    """The image's lock is the serving lock and psycopg with its binary, each with its hashes."""
+    serving, image = pins("serve.txt"), pins("image.txt")
+    added = {"psycopg", "psycopg-binary", "tzdata"}
+
+    assert serving == {name: pin for name, pin in image.items() if name not in added}
+    assert added - {"tzdata"} <= image.keys()
+    assert all("--hash=sha256:" in pin for pin in image.values())
+    assert "://" not in (ROOT / "requirements" / "image.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The image, from a checkout that is its owner's alone."""
+    if subprocess.run([*NAMESPACES, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("only root may make namespaces")
+    return build((ROOT / "Dockerfile").read_text(), ROOT, tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture
+def volume(image: Image, tmp_path: Path) -> Path:
+    """A named volume, which Docker fills with what the image has there."""
+    [path] = arguments("VOLUME")
+    subprocess.run(["cp", "--archive", str(image.path(path)), str(tmp_path / "volume")], check=True)
+    return tmp_path / "volume"
+
+
+ASK = """
+import sys
+from urllib.request import ProxyHandler, Request, build_opener
+
+path, body = sys.argv[1:]
+head = {"Content-Type": "application/json"}
+request = Request("http://127.0.0.1:8000" + path, body.encode(), head)
+print(build_opener(ProxyHandler({})).open(request, timeout=60).read().decode())
+"""
+SHOWN = {"DUBITO_RECORDS_EXPOSED": "1"}
+ROW = example(inspect(ROOT / "models" / "loan-grade" / "4").manifest.signature)
+
+
+def ask(container: Container, path: str, content: Any) -> Any:
+    """The answer to a POST that is sent inside of a container."""
+    done = container.run("python", "-c", ASK, path, json.dumps(content))
+    assert 0 == done.returncode, f"{done.stderr}{container.log.read_text()}"
+    return json.loads(done.stdout)
+
+
+def check(container: Container, earlier: list[str]) -> None:
+    """Process 1 grades, replays what other users' processes recorded, verifies, and ends with 0."""
+    assert "dubito\0serve\0" in container.run("cat", "/proc/1/cmdline").stdout
+    answer = ask(container, "/predict/mc?seed=42", ROW)
+    assert 42 == answer["seed"]
+    earlier.append(answer["id"])
+    for identifier in earlier:
+        assert ask(container, f"/predictions/{identifier}/replay", {})["identical"]
+    verified = container.run("dubito", "records", "verify")
+    assert 0 == verified.returncode, verified.stderr
+    assert 0 == container.stop()
+    assert "Traceback" not in container.log.read_text()
+
+
+@pytest.mark.claim("any user of group 0", test=2, proof=20)
+def test_serves_as_any_user_of_group_0(
+    image: Image, volume: Path, tmp_path: Path, record_property: Any, count: int
+) -> None:
+    """As process 1, its root read-only, no home: each user goes on with the records of the last."""
+    users = [image.user, *(f"{1_000_660_000 + number}:0" for number in range(count - 1))]
+    earlier: list[str] = []
+    for user in users:
+        log = tmp_path / "log"
+        with started(image, {"/srv/dubito/var": volume}, log, user=user, variables=SHOWN) as one:
+            check(one, earlier)
+    assert count == len(earlier)
+    record_property("figure", f"{count} users, one after the other")
+
+
+def test_serves_with_postgresql(image: Image, volume: Path, tmp_path: Path) -> None:
+    """Records in PostgreSQL, the key in the volume, as a user that no file knows."""
+    sockets = "/srv/dubito/sockets"
+    image.path(sockets).mkdir()
+    with postgres.serving() as server, server.database() as url:
+        folder = Path(url.partition("host=")[2])
+        variables = {**SHOWN, "DUBITO_RECORDS_URL": url.replace(str(folder), sockets)}
+        volumes = {"/srv/dubito/var": volume, sockets: folder}
+        folder.chmod(0o755)
+        log = tmp_path / "log"
+        with started(image, volumes, log, user="1000660000:0", variables=variables) as container:
+            check(container, [])
+    assert not (volume / "records.db").exists()

@@ -113,6 +113,10 @@ class Counting:
         await asyncio.to_thread(self.let.wait)
         return await self.compute.submit(jobs)
 
+    @property
+    def trouble(self) -> str | None:
+        return self.compute.trouble
+
     def close(self) -> None:
         """End."""
         self.compute.close()

@@ -33,6 +33,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "records_key_file": ("some/key", Path("some/key")),
     "log_requests": ("1", 1),
     "body_seconds": ("0.5", 0.5),
+    "engine_seconds": ("1.5", 1.5),
     "drain_seconds": ("2.5", 2.5),
 }
 OTHER = {

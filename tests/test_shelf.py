@@ -1,18 +1,22 @@
-"""The shelf: bundles that answered before, one of which is open at a time."""
+"""The shelf: bundles that answered before, a few of which are open at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from app.errors import BundleError, Conflict, EngineLost
+from app.errors import Abandoned, BundleError, Conflict, Crowded, DeadlinePassed, EngineLost
 from app.network.inspection.archive import inspect
 from app.opening import Opened
+from app.serving.client import PATIENT, Client
 from app.settings import Settings
-from app.shelf import Shelf, served
+from app.shelf import MOST_OPEN, MOST_WAITING, Shelf, served
 from app.values import Environment
 from tests.service import ROOT
 
@@ -22,6 +26,8 @@ MANIFEST = inspect(ROOT / "models" / "loan-grade" / "4").manifest
 class Compute:
     """Computes nothing."""
 
+    trouble: str | None = None
+
     def submit(self, jobs: Any) -> "asyncio.Future[list[Any]]":
         raise NotImplementedError
 
@@ -29,9 +35,9 @@ class Compute:
         """There is nothing to close."""
 
 
-def bundle(version: int) -> Opened:
+def bundle(version: int, compute: Compute | None = None) -> Opened:
     manifest = replace(MANIFEST, version=version)
-    return Opened(manifest, Environment("sha256:e", {}), Compute())
+    return Opened(manifest, Environment("sha256:e", {}), compute or Compute())
 
 
 @dataclass
@@ -39,22 +45,34 @@ class Folder:
     """Opens the bundles it has, and notes which are open."""
 
     has: tuple[int, ...] = (1, 2, 3)
-    events: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    """That opening one takes."""
+    faults: list[Exception] = field(default_factory=list)
+    """Of the next openings."""
+    opened: list[int] = field(default_factory=list)
+    closed: list[int] = field(default_factory=list)
+    computes: list[Compute] = field(default_factory=list)
+    most_open: int = 0
 
     @asynccontextmanager
     async def opening(self, settings: Settings) -> AsyncIterator[Opened]:
         assert settings.version is not None
+        if self.faults:
+            raise self.faults.pop()
         if settings.version not in self.has:
             raise BundleError("it is not there")
-        self.events.append(f"open {settings.version}")
-        await asyncio.sleep(0)
+        self.opened.append(settings.version)
+        self.most_open = max(self.most_open, len(self.opened) - len(self.closed))
+        self.computes.append(Compute())
         try:
-            yield bundle(settings.version)
+            await asyncio.sleep(self.seconds)
+            yield bundle(settings.version, self.computes[-1])
         finally:
             await asyncio.sleep(0)
-            self.events.append(f"close {settings.version}")
+            self.closed.append(settings.version)
 
 
+@cache
 def named(version: int) -> dict[str, Any]:
     """As a record names it."""
     return asdict(bundle(version).manifest.identity)
@@ -68,48 +86,149 @@ def folder() -> Folder:
 Uses = Callable[[Shelf], Any]
 
 
-def run(folder: Folder, uses: Uses) -> None:
-    """Use a shelf on which version 3 is served."""
+def run(folder: Folder, uses: Uses, idle_seconds: float = 60.0) -> None:
+    """Use a shelf on which version 9 is served."""
 
     async def whole() -> None:
-        settings = Settings()
-        shelf = Shelf(served(bundle(3), settings), folder.opening, settings)
+        chosen = Settings()
+        shelf = Shelf(served(bundle(9), chosen), folder.opening, chosen, idle_seconds)
         await uses(shelf)
         await shelf.close()
 
-    asyncio.run(whole())
+    asyncio.run(asyncio.wait_for(whole(), 20))
+    assert folder.most_open <= MOST_OPEN
+    assert sorted(folder.opened) == sorted(folder.closed)
+
+
+async def use(shelf: Shelf, version: int, client: Client = PATIENT) -> None:
+    """Use a bundle for a moment."""
+    async with shelf.of(named(version), client) as found:
+        assert version == found.identity.version
+        await asyncio.sleep(0.001)
+        assert version == found.identity.version
 
 
 def test_the_served_bundle_is_not_opened_again(folder: Folder) -> None:
-    """Another is opened once, and closed when a third is asked for or the service ends."""
+    """Two others stay open beside it; the one not used for longest makes room for a third."""
 
     async def uses(shelf: Shelf) -> None:
-        for version in (3, 1, 1, 3, 2):
-            async with shelf.of(named(version)) as found:
-                assert version == found.identity.version
+        for version in (9, 1, 2, 1, 9, 2, 1, 3, 1, 2):
+            await use(shelf, version)
 
     run(folder, uses)
-    assert ["open 1", "close 1", "open 2", "close 2"] == folder.events
+    assert [1, 2, 3, 2] == folder.opened
+    assert [2, 3] == folder.closed[:2]
 
 
-def test_none_is_closed_while_it_is_used(folder: Folder) -> None:
-    """Many replays at once, of three versions in turn: each computes with its own."""
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from((1, 2, 3, 9)), st.booleans()), max_size=25))
+def test_none_is_closed_while_it_is_used(asked: list[tuple[int, bool]]) -> None:
+    """Whatever is asked for at once, of more bundles than may be open: each uses its own.
 
-    async def use(shelf: Shelf, version: int) -> None:
-        async with shelf.of(named(version)) as found:
-            for _ in range(3):
-                await asyncio.sleep(0)
-                assert version == found.identity.version
-                opened = [one.split()[1] for one in folder.events if one.startswith("open")]
-                assert version == 3 or (opened[-1], f"open {version}") == (
-                    str(version),
-                    folder.events[-1],
-                )
+    Who has gone before anything was done for them starts nothing.
+    """
+    folder = Folder()
+
+    async def one(shelf: Shelf, version: int, *, has_gone: bool) -> None:
+        client = Client(gone=lambda: has_gone and version != 9)
+        with suppress(Abandoned):
+            await use(shelf, version, client)
+
+    async def uses(shelf: Shelf) -> None:
+        await asyncio.gather(*(one(shelf, version, has_gone=gone) for version, gone in asked))
+
+    run(folder, uses)
+    assert set(folder.opened) <= {version for version, gone in asked if not gone}
+
+
+def test_an_engine_is_started_once_for_all_who_wait(folder: Folder) -> None:
+    """Those who wished for a bundle together have it together, whoever wished between them."""
 
     async def uses(shelf: Shelf) -> None:
         await asyncio.gather(*(use(shelf, version) for version in (1, 2, 3) * 4))
 
     run(folder, uses)
+    assert [1, 2, 3] == folder.opened
+
+
+def test_a_bundle_that_is_used_is_not_waited_for_for_ever(folder: Folder) -> None:
+    """A third bundle has its turn though two are asked for again and again."""
+
+    async def uses(shelf: Shelf) -> None:
+        over = asyncio.Event()
+
+        async def ever(version: int) -> None:
+            while not over.is_set():
+                await asyncio.gather(use(shelf, version), use(shelf, version))
+
+        others = [asyncio.create_task(ever(version)) for version in (1, 2)]
+        await asyncio.sleep(0.01)
+        await use(shelf, 3)
+        over.set()
+        await asyncio.gather(*others)
+
+    run(folder, uses)
+
+
+def test_few_may_wait(folder: Folder) -> None:
+    """Who comes when enough wait is refused at once, and those who wait have their turn."""
+
+    async def uses(shelf: Shelf) -> None:
+        waiting = [asyncio.create_task(use(shelf, 1 + at % 2)) for at in range(MOST_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(Crowded) as refused:
+            await use(shelf, 3)
+        assert 1 <= refused.value.retry_after
+        await asyncio.gather(*waiting)
+
+    run(folder, uses)
+    assert [1, 2] == folder.opened
+
+
+def test_nobody_waits_longer_than_they_said(folder: Folder) -> None:
+    """A bundle that takes long to open is opened all the same, for who comes later."""
+    folder.seconds = 0.3
+
+    async def uses(shelf: Shelf) -> None:
+        soon = Client(asyncio.get_running_loop().time() + 0.05)
+        with pytest.raises(DeadlinePassed):
+            await use(shelf, 1, soon)
+        await use(shelf, 1)
+
+    run(folder, uses)
+    assert [1] == folder.opened
+
+
+def test_who_is_cancelled_leaves_nothing_in_use(folder: Folder) -> None:
+    """At whatever moment: the bundle can be closed, and others have it."""
+
+    async def uses(shelf: Shelf) -> None:
+        for turns in range(12):
+            task = asyncio.create_task(use(shelf, 1 + turns % 3))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        for version in (1, 2, 3):
+            await use(shelf, version)
+
+    run(folder, uses)
+
+
+def test_an_idle_bundle_is_closed(folder: Folder) -> None:
+    """After a stated time without use, and not before."""
+
+    async def uses(shelf: Shelf) -> None:
+        await use(shelf, 1)
+        await asyncio.sleep(0.1)
+        await use(shelf, 1)
+        await asyncio.sleep(0.1)
+        assert [] == folder.closed
+        await asyncio.sleep(0.2)
+        assert [1] == folder.closed
+
+    run(folder, uses, idle_seconds=0.15)
+    assert [1] == folder.opened
 
 
 def test_an_engine_that_was_lost_is_replaced(folder: Folder) -> None:
@@ -120,11 +239,24 @@ def test_an_engine_that_was_lost_is_replaced(folder: Folder) -> None:
             async with shelf.of(named(1)):
                 raise EngineLost
         for _ in range(2):
-            async with shelf.of(named(1)):
-                pass
+            await use(shelf, 1)
 
     run(folder, uses)
-    assert ["open 1", "close 1", "open 1", "close 1"] == folder.events
+    assert [1, 1] == folder.opened
+
+
+def test_an_engine_that_stands_still_is_replaced(folder: Folder) -> None:
+    """Nobody who comes later waits for it."""
+
+    async def uses(shelf: Shelf) -> None:
+        async with shelf.of(named(1)):
+            folder.computes[-1].trouble = "it is silent"
+            task = asyncio.create_task(use(shelf, 1))
+            await asyncio.sleep(0.01)
+        await task
+
+    run(folder, uses)
+    assert [1, 1] == folder.opened
 
 
 def test_what_fails_otherwise_closes_nothing(folder: Folder) -> None:
@@ -137,21 +269,32 @@ def test_what_fails_otherwise_closes_nothing(folder: Folder) -> None:
                     raise Conflict("no")
 
     run(folder, uses)
-    assert ["open 1", "close 1"] == folder.events
+    assert [1] == folder.opened
 
 
 def test_a_bundle_that_is_gone_is_a_conflict(folder: Folder) -> None:
     """The sentence names it, and those that are there can be had afterwards."""
-    folder.has = (1, 3)
+    folder.has = (1, 9)
 
     async def uses(shelf: Shelf) -> None:
         for version in (1, 2, 1):
             if version == 2:
                 with pytest.raises(Conflict, match="loan-grade/2 has answered"):
-                    async with shelf.of(named(2)):
-                        pass
+                    await use(shelf, 2)
                 continue
-            async with shelf.of(named(version)) as found:
-                assert version == found.identity.version
+            await use(shelf, version)
+
+    run(folder, uses)
+    assert [1] == folder.opened
+
+
+def test_what_cannot_be_started_is_told_to_who_waits(folder: Folder) -> None:
+    """The machine has no room for another process: the next one may succeed."""
+    folder.faults = [OSError("no more processes")]
+
+    async def uses(shelf: Shelf) -> None:
+        found = await asyncio.gather(*(use(shelf, 1) for _ in range(3)), return_exceptions=True)
+        assert [OSError] * 3 == [type(one) for one in found]
+        await use(shelf, 1)
 
     run(folder, uses)

@@ -14,7 +14,7 @@ from app.network.execution import engine_of
 from app.network.mc import MCDropout
 from app.training.data import Table
 from app.training.fit import fit
-from app.training.layout import LOANS, Layout, class_indices
+from app.training.layout import LOANS, ClassReader, Layout
 from app.training.recipe import PenaltyWarning, Recipe
 from app.values import Query
 from benchmarks.lessons.dropout import PLACEMENTS, selu_moments
@@ -126,7 +126,7 @@ def test_labels_map_as_string_lookup_maps_them(classes: tuple[str, ...]) -> None
     labels = np.random.default_rng(0).choice(list("ABCDEFG"), 500).tolist()
     layout = Layout(LOANS.features, LOANS.target, classes)
     lookup = layers.StringLookup(vocabulary=list(classes), num_oov_indices=0)
-    assert class_indices(labels, layout).tolist() == np.asarray(lookup(labels)).tolist()
+    assert ClassReader(layout).read(labels).tolist() == np.asarray(lookup(labels)).tolist()
 
 
 def test_the_classes_have_their_natural_order() -> None:

@@ -1,14 +1,22 @@
 """Answers in JSON: their models, and how results become them. No member has a default."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from app.api.identifier import new_id
-from app.api.judgements import Decided, PredictionSet, decided, prediction_set
-from app.api.warnings import Degraded, FewPasses, OddValue, degraded, few_passes, odd_value
+from app.api.judgements import Decision, PredictionSet, decided, prediction_set
+from app.api.schema import grade_of
+from app.api.warnings import (
+    DegradedWarning,
+    FewPassesWarning,
+    OddValue,
+    degraded,
+    few_passes,
+    odd_value,
+)
 from app.serving.predictor import Doubted, Graded
 from app.values import Calibration, Floats, Identity
 
@@ -63,12 +71,12 @@ class Answers:
         }
         self._classes = classes
         self._calibration = calibration
-        grade: Any = Literal[classes]
-        by_class = _by_class("Probabilities", classes, float)
+        grade = grade_of(classes)
+        by_class = _by_class("Probabilities", grade, classes, float)
         common = {"id": (str, ...), "grade": (grade, ...)}
         model = {"model": (Model, ...)}
         self.graded = _closed(
-            "Graded",
+            "Prediction",
             **common,
             probabilities=(by_class, ...),
             warnings=(list[OddValue], ...),
@@ -84,9 +92,11 @@ class Answers:
             "uncertainty": (Uncertainty, ...),
         }
         closing = {**_judgements(grade, calibration is not None), **model}
-        draws = _by_class("Draws", classes, list[float])
-        self.doubted = _closed("Doubted", **spread, **closing)
-        self.drawn = _closed("Drawn", **spread, draws=(draws, ...), **closing)
+        draws = _by_class("Draws", grade, classes, list[float])
+        self.doubted = _closed("MonteCarloPrediction", **spread, **closing)
+        self.drawn = _closed(
+            "MonteCarloPredictionWithDraws", **spread, draws=(draws, ...), **closing
+        )
 
     def of_graded(self, graded: Graded, rows: range) -> list[dict[str, Any]]:
         """The deterministic answers of some rows."""
@@ -154,8 +164,10 @@ class Answers:
 
 
 def listed(model: type[BaseModel]) -> type[BaseModel]:
-    """The form of an answer to many rows."""
-    return _closed(f"{model.__name__}Rows", predictions=(list[model], ...))  # type: ignore[valid-type]
+    """The form of an answer to many rows, called by its plural."""
+    first, *rest = model.__name__.partition("Prediction")
+    name = "".join([first, rest[0], "s", *rest[1:]])
+    return _closed(name, predictions=(list[model], ...))  # type: ignore[valid-type]
 
 
 def _judgements(grade: Any, calibrated: bool) -> dict[str, Any]:
@@ -164,13 +176,18 @@ def _judgements(grade: Any, calibrated: bool) -> dict[str, Any]:
         return {
             "prediction_set": (None, ...),
             "decision": (None, ...),
-            "warnings": (list[OddValue | Degraded], ...),
+            "warnings": (list[OddValue | DegradedWarning], ...),
         }
-    sets = create_model("PredictionSetOfGrades", __base__=PredictionSet, grades=(list[grade], ...))
+    sets = create_model(
+        "PredictionSet",
+        __base__=PredictionSet,
+        __doc__=PredictionSet.__doc__,
+        grades=(list[grade], ...),
+    )
     return {
         "prediction_set": (sets, ...),
-        "decision": (Decided, ...),
-        "warnings": (list[OddValue | FewPasses | Degraded], ...),
+        "decision": (Decision, ...),
+        "warnings": (list[OddValue | FewPassesWarning | DegradedWarning], ...),
     }
 
 
@@ -183,10 +200,9 @@ def _closed(name: str, **fields: Any) -> type[BaseModel]:
     return create_model(name, __config__=CLOSED, **fields)
 
 
-def _by_class(name: str, classes: Sequence[str], kind: Any) -> type[BaseModel]:
-    """A model with one member per class, whatever characters its name is made of."""
-    members = {
-        f"class_{at}": (kind, Field(validation_alias=label, serialization_alias=label))
-        for at, label in enumerate(classes)
-    }
-    return _closed(name, **members)
+def _by_class(name: str, grade: Any, classes: Sequence[str], kind: Any) -> type[BaseModel]:
+    """A model with a value for each class: a map, as classes need not be names of anything."""
+    # Pydantic itself has no map all of whose keys must be there.
+    whole = ConfigDict(json_schema_extra={"required": list(classes)})
+    base = RootModel[dict[grade, kind]]
+    return type(name, (base,), {"model_config": whole, "__module__": __name__})

@@ -6,19 +6,25 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.types import Message, Receive
 
+from app.api.access import is_of_page
 from app.api.connection import arrived
-from app.api.problems import Refusal
+from app.api.problems import Refusal, plural
 
 MEDIA_TYPE = "application/json"
+BOM = b"\xef\xbb\xbf"
+"""Some programs begin a text with it; a reader may pass over it (RFC 8259 §8.1)."""
 
 
-async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
-    """The bytes of a JSON body.
+async def read_body(
+    request: Request, most_bytes: int, seconds: float, *, optional: bool = False
+) -> bytes:
+    """The bytes of a JSON body; where it is `optional`, an empty one needs no media type.
 
     Raises:
         Refusal: 415 another media type or a coding, 413 too large, 408 not complete in time.
     """
-    _check_media_type(request)
+    if not (optional and _is_empty(request)):
+        _check_media_type(request)
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
@@ -29,7 +35,7 @@ async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
         async with asyncio.timeout(seconds):
             return await _collect(request.receive, first, most_bytes)
     except TimeoutError:
-        detail = f"the body was not complete within {seconds:g} seconds"
+        detail = f"the body was not complete within {seconds:g} second{plural(seconds)}"
         raise Refusal(HTTPStatus.REQUEST_TIMEOUT, detail) from None
 
 
@@ -49,12 +55,25 @@ def _joined(messages: list[Message], most_bytes: int) -> bytes:
     body = b"".join([message.get("body", b"") for message in messages])
     if len(body) > most_bytes:
         raise _too_large(most_bytes)
-    return body
+    return body.removeprefix(BOM)
+
+
+def _is_empty(request: Request) -> bool:
+    """Whether the head of a request says that no body follows."""
+    headers = request.headers
+    return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
 
 
 def _check_media_type(request: Request) -> None:
-    given = request.headers.get("content-type", MEDIA_TYPE).partition(";")[0].strip().lower()
-    if given != MEDIA_TYPE:
+    """Refuse what is not called JSON.
+
+    A program may leave the type out. A browser may not: of the types that a page of another site
+    can send without asking first, none is JSON, and none at all is one of them.
+    """
+    given = request.headers.get("content-type")
+    if given is None and not is_of_page(request.scope):
+        given = MEDIA_TYPE
+    if given is None or given.partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
@@ -62,5 +81,6 @@ def _check_media_type(request: Request) -> None:
 
 def _too_large(most_bytes: int) -> Refusal:
     return Refusal(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {most_bytes} bytes"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body is larger than {most_bytes} byte{plural(most_bytes)}",
     )

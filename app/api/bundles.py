@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.api.answers import Answers
+from app.serving.client import Client
 from app.serving.predictor import Predictor
 from app.values import Environment, Identity, Signature
 
@@ -24,9 +25,10 @@ class Served:
 class Bundles(Protocol):
     """Where bundles are had."""
 
-    def of(self, model: Mapping[str, Any]) -> AbstractAsyncContextManager[Served]:
-        """The bundle that a record names, for the length of a block.
+    def of(self, model: Mapping[str, Any], client: Client) -> AbstractAsyncContextManager[Served]:
+        """The bundle that a record names, for the length of a block; a client waits for it.
 
         Raises:
             Conflict: it is not there any more, or is not what it was.
+            Overloaded: too many wait for bundles.
         """

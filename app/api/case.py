@@ -15,7 +15,7 @@ from app.values import Floats
 CLOSED = ConfigDict(extra="forbid")
 
 
-class OutcomeModel(BaseModel):
+class Outcome(BaseModel):
     """The true grade, known later."""
 
     model_config = CLOSED
@@ -24,14 +24,14 @@ class OutcomeModel(BaseModel):
     time: str
 
 
-class ReviewModel(OutcomeModel):
+class Review(Outcome):
     """What a person made of it; note and name are null once they were erased."""
 
     note: str | None
     reviewer: str | None
 
 
-class CaseModel(BaseModel):
+class RecordedPrediction(BaseModel):
     """A recorded prediction."""
 
     model_config = CLOSED
@@ -46,8 +46,8 @@ class CaseModel(BaseModel):
     reference: str | None
     answer: dict[str, Any]
     warnings: list[dict[str, Any]]
-    outcome: OutcomeModel | None
-    review: ReviewModel | None
+    outcome: Outcome | None
+    review: Review | None
 
 
 @dataclass(frozen=True, slots=True)

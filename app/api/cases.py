@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,15 +12,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.api.bundles import Bundles
 from app.api.case import Case
-from app.api.duplicates import duplicate
+from app.api.connection import hung_up
 from app.api.identifier import is_id
+from app.api.members import composed, duplicate
 from app.api.problems import Refusal, faults_of
 from app.api.recording import ENVIRONMENT
 from app.api.replaying import compared, computed, differences
-from app.api.rows import RowReader
+from app.api.rows import RowReader, accepted, parsed, unknown_names
 from app.errors import Fault, InvalidInput, NotFound
 from app.memory import Reader
-from app.serving.client import Client
+from app.serving.client import PATIENT, Client
 from app.settings import Settings
 from app.values import Signature
 
@@ -54,31 +56,38 @@ class Cases:
             NotFound: none is recorded under this identifier.
         """
         identifier = request.path_params["id"]
-        case = await self.named(identifier) if is_id(identifier) else None
+        case = await self.named(identifier)
         if case is None:
             raise NotFound("no prediction is recorded under this identifier")
         return case
 
     async def named(self, prediction: str) -> Case | None:
         """The case of an identifier, if it is known."""
+        if not is_id(prediction):
+            return None
         events = await self._reader.history(prediction)
         known = any(event.kind == "prediction" for event in events)
         return Case.of(events) if known else None
 
-    async def replay(self, case: Case) -> dict[str, Any]:
+    def client(self, request: Request) -> Client:
+        """Who asks, and waits as long as one who names no deadline; its body was read."""
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        return Client(deadline, hung_up(request.receive))
+
+    async def replay(self, case: Case, client: Client = PATIENT) -> dict[str, Any]:
         """A case computed again, by the bundle that has answered it.
 
         Raises:
             Refusal: 410, its features were erased.
             Conflict: its bundle is not there any more.
         """
-        async with self._bundles.of(_kept(case).body["model"]) as served:
-            (again,) = await computed(case, case.rows, served, self._client())
+        async with self._bundles.of(_kept(case).body["model"], client) as served:
+            (again,) = await computed(case, case.rows, served, client)
         then = await self._reader.mark(ENVIRONMENT + case.body["environment"])
         facts = {} if then is None else json.loads(then.content)
         return compared(case, again, served.environment, facts)
 
-    async def what_if(self, case: Case, body: bytes) -> dict[str, Any]:
+    async def what_if(self, case: Case, body: bytes, client: Client) -> dict[str, Any]:
         """A case and the same with some features changed.
 
         Raises:
@@ -86,13 +95,13 @@ class Cases:
             Refusal: 410, its features were erased.
             Conflict: its bundle is not there any more.
         """
-        async with self._bundles.of(_kept(case).body["model"]) as served:
+        async with self._bundles.of(_kept(case).body["model"], client) as served:
             signature, before = served.signature, case.rows
             features = dict(zip(signature.names, before[0].tolist(), strict=True))
             changed = _merged(signature, features, body)
             after, _ = RowReader(signature, 1).read(json.dumps(changed).encode())
             rows = np.concatenate([before, after])
-            recorded, corrected = await computed(case, rows, served, self._client())
+            recorded, corrected = await computed(case, rows, served, client)
         return {
             "id": case.event.prediction,
             "features": changed,
@@ -100,9 +109,6 @@ class Cases:
             "corrected": corrected,
             "difference": differences(recorded, corrected),
         }
-
-    def _client(self) -> Client:
-        return Client(asyncio.get_running_loop().time() + self._seconds)
 
 
 class Changes(BaseModel):
@@ -124,15 +130,32 @@ def _merged(
     signature: Signature, features: dict[str, float], body: bytes
 ) -> dict[str, float | None]:
     """Features with those that a body changes, by their names or aliases."""
-    names = {alias: one.name for one in signature.features for alias in (one.name, *one.aliases)}
-    given = read_small(Changes, body).features
-    unknown = [Fault(("features", name), "is not known") for name in given if name not in names]
+    names = {name: one.name for one in signature.features for name in accepted(one)}
+    given = _given(names, body)
+    unknown = unknown_names(given, names, "features")
     if unknown:
         raise InvalidInput(unknown)
-    if len({names[name] for name in given}) < len(given):
-        raise InvalidInput([Fault(("features",), "names a feature by its name and its alias")])
+    meant = [names[composed(name)] for name in given]
+    if len(set(meant)) < len(meant):
+        raise InvalidInput([Fault(("features",), "names a feature by two of its names")])
     before = {name: None if np.isnan(value) else value for name, value in features.items()}
-    return before | {names[name]: value for name, value in given.items()}
+    return before | dict(zip(meant, given.values(), strict=True))
+
+
+def _given(names: Mapping[str, str], body: bytes) -> dict[str, float | None]:
+    """The changes that a body names, of which there are no more than names.
+
+    Raises:
+        Refusal: 400, it is not JSON.
+        InvalidInput: names what is wrong.
+    """
+    if body.count(b":") <= len(names) + 1:
+        return read_small(Changes, body).features  # type: ignore[no-any-return]
+    # Members without number are not worth validating.
+    content = parsed(body)
+    features = content.get("features") if isinstance(content, dict) else None
+    faults = unknown_names(features, names, "features") if isinstance(features, dict) else []
+    raise InvalidInput(faults or [Fault((), "has more members than there are features")])
 
 
 def read_small(model: Any, body: bytes) -> Any:
@@ -145,7 +168,7 @@ def read_small(model: Any, body: bytes) -> Any:
     try:
         found = model.model_validate_json(body)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
+        details = error.errors(include_url=False, include_input=False)
         if details[0]["type"] == "json_invalid":
             raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
         raise InvalidInput(faults_of(details)) from None

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,6 +41,7 @@ class Conduct:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        _keep_slashes(scope)
         identifier, start, begun = _identifier(scope), time.perf_counter(), False
         scope.setdefault("state", {})["request_id"] = identifier.decode("ascii")
 
@@ -59,6 +61,14 @@ class Conduct:
                 failed = HTTPStatus.INTERNAL_SERVER_ERROR
                 self._seen(_route(scope), scope["method"], failed, time.perf_counter() - start)
             raise
+
+
+def _keep_slashes(scope: Scope) -> None:
+    """Leave a percent-encoded slash encoded: it is part of a name, and parts no names."""
+    raw = (scope.get("raw_path") or b"").partition(b"?")[0]
+    if b"%2" in raw:
+        names = raw.decode("latin-1").split("/")
+        scope["path"] = "/".join(unquote(name).replace("/", "%2F") for name in names)
 
 
 def _route(scope: Scope) -> str:

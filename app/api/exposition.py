@@ -1,10 +1,9 @@
 """`GET /metrics`, for Prometheus. It tells of no single row, so it is no record to be guarded."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import PlainTextResponse
 
 from app.api.options import NoOptions
 from app.api.route import LeanRoute
@@ -18,16 +17,16 @@ Page = Callable[[str], Awaitable[tuple[bytes, str]]]
 def exposition(page: Page) -> APIRouter:
     """The route of metrics."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
-    text = {"schema": {"type": "string"}}
+    content: Any = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", OPENMETRICS)}
 
     @router.get(
         "/metrics",
         summary="Figures for Prometheus, of all workers together",
-        response_class=PlainTextResponse,
-        responses={200: {"content": {"text/plain": text, OPENMETRICS: text}}},
+        operation_id="getMetrics",
+        responses={200: {"description": "All of them.", "content": content}},
     )
     async def metrics(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
-        content, media_type = await page(request.headers.get("accept", ""))
-        return Response(content, media_type=media_type)
+        figures, media_type = await page(request.headers.get("accept", ""))
+        return Response(figures, media_type=media_type)
 
     return router

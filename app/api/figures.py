@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -12,9 +12,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.api.body import MEDIA_TYPE
-from app.api.figures_model import Uncertainty
-from app.api.problems import MEDIA_TYPE as PROBLEM
-from app.api.problems import InvalidProblem, Problem, Refusal
+from app.api.figures_model import UncertaintyFigures
+from app.api.problems import Refusal
+from app.api.refusals import KEPT_TAG, TAG, Responses, answered, refused
 from app.api.response import names
 from app.api.route import LeanRoute
 from app.api.schema import schema
@@ -27,13 +27,14 @@ MOST_LISTENERS = 100
 SILENCE = 15.0
 """Seconds without a change after which a listener is told that the service is still there."""
 CACHING = "max-age=1"
-REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {PROBLEM: {"schema": schema(model)}}}
-    for status, text, model in (
-        (422, "A query parameter is wrong.", InvalidProblem),
-        (503, "The records do not answer, or too many listen.", Problem),
-    )
-}
+STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Nothing on the way keeps events back, nginx included."""
+REFUSED = refused(
+    {
+        422: "A query parameter is wrong.",
+        503: "The records do not answer, or too many listen.",
+    }
+)
 
 
 class FigureOptions(BaseModel):
@@ -73,11 +74,9 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
     @router.get(
         "/uncertainty",
         summary="Figures over time",
-        responses={
-            200: {"model": Uncertainty},
-            304: {"description": "It is as it was."},
-            **REFUSED,
-        },
+        operation_id="getUncertainty",
+        responses=_tagged(answered(schema(UncertaintyFigures), "The figures.")) | REFUSED,
+        openapi_extra={"parameters": [KEPT_TAG]},
     )
     async def figures(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
         content = await monitor.content(options.asked)
@@ -90,16 +89,14 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
     @router.get(
         "/uncertainty/stream",
         summary="The same as server-sent events",
-        responses={200: {"content": {EVENTS: {}}}, **REFUSED},
-        response_class=Response,
+        operation_id="streamUncertainty",
+        responses=answered({"type": "string"}, "Events without end.", EVENTS) | REFUSED,
     )
     async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response
-        nonlocal listeners
         first = await monitor.content(options.asked)
         if listeners >= MOST_LISTENERS:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already")
-        listeners += 1
-        return _Stream(told(options.asked, first), left)
+        return _Stream(told(options.asked, first), count)
 
     async def told(window: Window, content: Content) -> AsyncIterator[bytes]:
         yield _event(content)
@@ -117,26 +114,33 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
                 yield b": still there\n\n"
                 silent = 0.0
 
-    def left() -> None:
+    def count(change: int) -> None:
         nonlocal listeners
-        listeners -= 1
+        listeners += change
 
     return router
+
+
+def _tagged(responses: Responses) -> Responses:
+    """Answers that a tag names, by which they need not be sent again."""
+    told = {status: {**one, "headers": TAG} for status, one in responses.items()}
+    return told | {304: {"description": "It is as it was.", "headers": TAG}}
 
 
 class _Stream(StreamingResponse):
     """Events for one listener, until one of both ends."""
 
-    def __init__(self, events: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
-        super().__init__(events, media_type=EVENTS, headers={"Cache-Control": "no-store"})
-        self._ended = ended
+    def __init__(self, events: AsyncIterator[bytes], count: Callable[[int], None]) -> None:
+        super().__init__(events, media_type=EVENTS, headers=STREAMED)
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them."""
+        """Send them; who asks for the head alone is no listener."""
+        self._count(1)
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._ended()
+            self._count(-1)
 
 
 def _event(content: Content) -> bytes:

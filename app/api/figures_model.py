@@ -25,13 +25,13 @@ class Figures(_Closed):
     warnings: dict[str, int]
 
 
-class Step(Figures):
+class StepFigures(Figures):
     """The same, of one step."""
 
     start: str
 
 
-class Shifted(_Closed):
+class FeatureDrift(_Closed):
     """A feature, or the mutual information, beside what training or calibration saw."""
 
     feature: str
@@ -46,7 +46,7 @@ class Drift(_Closed):
     """How far rows are from what training saw."""
 
     rows: int
-    features: list[Shifted]
+    features: list[FeatureDrift]
 
 
 class Coverage(_Closed):
@@ -57,7 +57,7 @@ class Coverage(_Closed):
     rows: int
 
 
-class Automated(_Closed):
+class AutomatedErrors(_Closed):
     """How often grades were wrong that could be used without a person."""
 
     promised: float | None
@@ -65,7 +65,7 @@ class Automated(_Closed):
     rows: int
 
 
-class Reliable(_Closed):
+class ReliabilityBin(_Closed):
     """A bin of confidence, and how often its grades were right."""
 
     confidence: float
@@ -73,7 +73,7 @@ class Reliable(_Closed):
     rows: int
 
 
-class Risky(_Closed):
+class RiskPoint(_Closed):
     """A share of rows, the surest first, and the share of those that were wrong."""
 
     coverage: float
@@ -87,9 +87,9 @@ class Outcomes(_Closed):
     accuracy: float | None
     ece: float | None = Field(description="expected calibration error, 15 bins")
     coverage: Coverage
-    automated: Automated
-    reliability: list[Reliable]
-    risk_coverage: list[Risky]
+    automated: AutomatedErrors
+    reliability: list[ReliabilityBin]
+    risk_coverage: list[RiskPoint]
 
 
 class Estimate(_Closed):
@@ -112,7 +112,7 @@ class Alarm(_Closed):
     largest_feature: str | None = Field(description="what speaks most for drift")
 
 
-class Uncertainty(_Closed):
+class UncertaintyFigures(_Closed):
     """Figures of the bundle that is served, over a window of time."""
 
     window: str
@@ -121,7 +121,9 @@ class Uncertainty(_Closed):
     end: str
     model: Model
     total: Figures
-    steps: list[Step]
+    steps: list[StepFigures] = Field(
+        description="the last one holds the present, and what is dated later: the clock was ahead"
+    )
     drift: Drift
     outcomes: Outcomes
     estimate: Estimate

@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
@@ -15,18 +15,18 @@ from app.api.answers import Answers, listed
 from app.api.body import MEDIA_TYPE, read_body
 from app.api.connection import hung_up
 from app.api.options import MonteCarloOptions, PlainOptions, monte_carlo_options, plain_options
-from app.api.problems import MEDIA_TYPE as PROBLEM
-from app.api.problems import InvalidProblem, Problem
 from app.api.recording import Record, Recorder
+from app.api.refusals import CASE, KEY, Responses, answered, refused
 from app.api.response import InParts
 from app.api.route import LeanRoute
-from app.api.rows import RowReader, example
-from app.api.schema import schema
+from app.api.rows import INSTANCES, RowReader, example
+from app.api.schema import any_of
 from app.api.spelling import AUTO
-from app.errors import Fault, InvalidInput
+from app.errors import Fault, InvalidInput, Ungradable
 from app.monitoring.meter import Meter
 from app.serving.client import Client
 from app.serving.predictor import Predictor
+from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.values import MAX_SEED, Calibration, Floats, Signature
 from app.values import Query as Passes
@@ -40,12 +40,27 @@ ROWS_AT_A_TIME = 16
 PLAIN = {"endpoint": "/predict"}
 """What is recorded of how a deterministic pass was asked for."""
 
-REFUSALS = {400: "not JSON", 408: "too slow", 413: "too large", 415: "another media type"}
+Answered = TypeVar("Answered")
+
+REFUSALS = {
+    400: "The body is not JSON.",
+    403: "A page of another site asks.",
+    408: "The body was too slow.",
+    409: "The Idempotency-Key came with another request, or that is being answered.",
+    413: "The body is too large.",
+    415: "The body is of another media type.",
+    422: "What cannot be graded, field by field, or is over a limit.",
+    503: "The queue is full, the deadline cannot be met, or the engine or the records are in "
+    "trouble: nothing was answered.",
+    504: "The deadline passed after the request was accepted. The answer may be recorded all the "
+    "same; the same request with the same Idempotency-Key finds out.",
+}
 
 
 def grading(
     predictor: Predictor,
     recorder: Recorder,
+    readiness: Readiness,
     answers: Answers,
     meter: Meter,
     signature: Signature,
@@ -67,20 +82,22 @@ def grading(
     @router.post(
         "/predict",
         summary="Grade by the deterministic pass",
+        operation_id="predict",
         responses=_responses(answers.graded),
-        openapi_extra=_request_body(reader, signature),
+        openapi_extra=_request(reader, signature),
     )
     async def predict(
         request: Request,
         options: Annotated[plain_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
+        readiness.check()
         client = _client(request, options)
         body = await body_of(request)
-        with recorder.of(request, body) as record:
+        with recorder.of(request, body, client.deadline) as record:
             if (earlier := await record.earlier()) is not None:
                 return earlier
             rows, many = await reader.read_in_turns(body)
-            graded = await predictor.grade(rows, client)
+            graded = await _placed(predictor.grade(rows, client), many)
             answers_of = partial(answers.of_graded, graded)
             answered = _Answered(answers_of, rows, PLAIN, meter.graded, is_drawn=False)
             return await _response(answered, record, many)
@@ -88,17 +105,19 @@ def grading(
     @router.post(
         "/predict/mc",
         summary="Grade with uncertainty, by Monte-Carlo dropout",
-        responses=_responses(answers.doubted, answers.drawn),
-        openapi_extra=_request_body(reader, signature),
+        operation_id="predictMonteCarlo",
+        responses=_responses(answers.drawn, answers.doubted),
+        openapi_extra=_request(reader, signature),
     )
     async def predict_mc(
         request: Request,
         options: Annotated[options_model, Query()],  # type: ignore[valid-type]
     ) -> Response:
         asked: MonteCarloOptions = options
+        readiness.check()
         client = _client(request, asked)
         body = await body_of(request)
-        with recorder.of(request, body) as record:
+        with recorder.of(request, body, client.deadline) as record:
             if (earlier := await record.earlier()) is not None:
                 return earlier
             if not asked.degrade:
@@ -107,7 +126,7 @@ def grading(
                 predictor.admit(min(_rows_at_least(body), most), asked.least_passes, client)
             rows, many = await reader.read_in_turns(body)
             _check_work(asked, len(rows), len(signature.classes), settings.max_work)
-            doubted = await predictor.doubt(
+            doubting = predictor.doubt(
                 Passes(rows, asked.most_passes, _seed(asked.seed)),
                 client,
                 tolerance=asked.reached,
@@ -115,12 +134,21 @@ def grading(
                 asked=asked.asked,
                 degrade=asked.degrade,
             )
+            doubted = await _placed(doubting, many)
             answers_of = partial(answers.of_doubted, doubted)
             is_drawn = asked.seed is None and asked.reached is None
             answered = _Answered(answers_of, rows, asked.recorded, meter.doubted, is_drawn)
             return await _response(answered, record, many)
 
     return router
+
+
+async def _placed(answering: Awaitable[Answered], many: bool) -> Answered:
+    """What comes of rows; those that cannot be graded are named by where the body has them."""
+    try:
+        return await answering
+    except Ungradable as error:
+        raise (error.within(INSTANCES) if many else error) from None
 
 
 def _client(request: Request, options: PlainOptions) -> Client:
@@ -196,45 +224,20 @@ def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield part
 
 
-def _responses(*models: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """What a grading route answers, for OpenAPI."""
-    answered: Any = models[0]
-    for model in (*models[1:], *map(listed, models)):
-        answered = answered | model
-    refused: dict[int | str, dict[str, Any]] = {
-        status: {"description": text, "content": {PROBLEM: {"schema": schema(Problem)}}}
-        for status, text in REFUSALS.items()
-    }
-    return {
-        200: {"model": answered, "description": "One answer, or one for each of `instances`."},
-        **refused,
-        422: {
-            "description": "What cannot be graded, field by field, or is over a limit.",
-            "content": {PROBLEM: {"schema": schema(InvalidProblem)}},
-        },
-        503: {
-            "description": "The queue is full, or the deadline cannot be met: nothing was "
-            "computed.",
-            "content": {PROBLEM: {"schema": schema(Problem)}},
-            "headers": {
-                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}
-            },
-        },
-        504: {
-            "description": "The deadline passed after the request was accepted.",
-            "content": {PROBLEM: {"schema": schema(Problem)}},
-        },
-    }
+def _responses(*models: type[BaseModel]) -> Responses:
+    """What a grading route answers, for OpenAPI; models from the one with most members."""
+    forms = any_of([*models, *map(listed, models)])
+    good = answered(forms, "One answer, or one for each of `instances`.")
+    return good | refused(REFUSALS)
 
 
-def _request_body(reader: RowReader, signature: Signature) -> dict[str, Any]:
-    """The body a grading route reads, for OpenAPI; written out, as it is read from the bytes."""
-    row, usual = schema(reader.row), example(signature)
-    rows = schema(reader.rows)
-    rows["properties"]["instances"]["items"] = row
+def _request(reader: RowReader, signature: Signature) -> dict[str, Any]:
+    """Headers and body that a grading route reads, for OpenAPI: it reads them by itself."""
+    usual = example(signature)
     examples = {
         "one": {"summary": "One row", "value": usual},
         "many": {"summary": "Several rows", "value": {"instances": [usual, usual]}},
     }
-    content = {"schema": {"anyOf": [row, rows]}, "examples": examples}
-    return {"requestBody": {"required": True, "content": {MEDIA_TYPE: content}}}
+    content = {"schema": any_of([reader.row, reader.rows], "validation"), "examples": examples}
+    body = {"required": True, "content": {MEDIA_TYPE: content}}
+    return {"parameters": [KEY, CASE], "requestBody": body}

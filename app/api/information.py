@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from app.api.body import MEDIA_TYPE
-from app.api.options import NoOptions
+from app.api.options import AnyOptions, NoOptions
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import Problem, Refusal
+from app.api.refusals import answered
 from app.api.route import LeanRoute
 from app.api.schema import schema
+from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.values import Calibration, Environment, Feature, Identity, Signature
 
@@ -40,7 +42,7 @@ class Limits(BaseModel):
     body_bytes: int
 
 
-class Kept(BaseModel):
+class Promise(BaseModel):
     """One line of the table of promises, with its figures on the calibration rows."""
 
     model_config = CLOSED
@@ -50,7 +52,7 @@ class Kept(BaseModel):
     wrong: float = Field(description="share of those that were wrong")
 
 
-class Calibrated(BaseModel):
+class CalibrationDescription(BaseModel):
     """What sets and decisions rest on."""
 
     model_config = CLOSED
@@ -63,10 +65,10 @@ class Calibrated(BaseModel):
     target: float = Field(description="the promise, unless another is asked for")
     confidence: float = Field(description="that a promise is kept, over the draw of the rows")
     epistemic: float = Field(description="most mutual information of an automated row, nats")
-    promises: list[Kept]
+    promises: list[Promise]
 
 
-class Description(BaseModel):
+class ModelDescription(BaseModel):
     """What is served: signature, held-out figures, digest and numerical environment."""
 
     model_config = CLOSED
@@ -77,61 +79,72 @@ class Description(BaseModel):
     features: list[Feature]
     classes: list[str]
     passes: int
-    calibration: Calibrated | None
+    calibration: CalibrationDescription | None
     metrics: dict[str, dict[str, float]]
     trained: dict[str, Any]
     environment: Environment
     limits: Limits
 
 
-def information(description: dict[str, Any], card: str) -> APIRouter:
+def information(description: dict[str, Any], card: str, readiness: Readiness) -> APIRouter:
     """The routes that say what is served and how it is."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
-    _add(router, "/model", "What is served", Description, to_json(description))
+    _add(router, "/model", "What is served", "getModel", ModelDescription, to_json(description))
     _add_card(router, card.encode())
     alive, ready = Health(status="alive"), Health(status="ready")
-    _add(router, "/health/live", "Whether the process answers", Health, to_json(alive))
-    _add_ready(router, to_json(ready))
+    name, summary = "getLiveness", "Whether the process answers"
+    _add(router, "/health/live", summary, name, Health, to_json(alive), AnyOptions)
+    _add_ready(router, to_json(ready), readiness)
     return router
 
 
 def _add_card(router: APIRouter, card: bytes) -> None:
-    answered = {"content": {CARD: {"schema": {"type": "string"}}}}
-
     @router.get(
         "/model/card",
         summary="The bundle's card, Markdown",
-        responses={200: answered},
-        response_class=Response,
+        operation_id="getModelCard",
+        responses=answered({"type": "string"}, "The card.", CARD),
     )
     async def model_card(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
         return Response(card, media_type=CARD)
 
 
-def _add_ready(router: APIRouter, content: bytes) -> None:
-    refused = {"description": "It is stopping.", "content": {PROBLEM: {"schema": schema(Problem)}}}
+def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
+    refused = {
+        "description": "It is stopping, or the engine or the records are in trouble.",
+        "content": {PROBLEM: {"schema": schema(Problem)}},
+    }
 
     @router.get(
         "/health/ready",
         summary="Whether grades are answered",
-        responses={200: {"model": Health}, 503: refused},
+        operation_id="getReadiness",
+        responses=answered(schema(Health), "They are.") | {503: refused},
     )
-    async def ready(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def ready(request: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - says that none count
         if not request.app.state.ready:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+        if (trouble := readiness.trouble) is not None:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, trouble)
         return Response(content, media_type=MEDIA_TYPE)
 
 
 def _add(
-    router: APIRouter, path: str, summary: str, model: type[BaseModel], content: bytes
+    router: APIRouter,
+    path: str,
+    summary: str,
+    operation_id: str,
+    model: type[BaseModel],
+    content: bytes,
+    known: type[BaseModel] = NoOptions,
 ) -> None:
     """A route that always answers the same."""
 
-    async def same(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def same(_: Request, options: Annotated[known, Query()]) -> Response:  # type: ignore[valid-type] # noqa: ARG001 - says that there are none
         return Response(content, media_type=MEDIA_TYPE)
 
-    same.__name__ = path.rpartition("/")[2]
-    router.get(path, summary=summary, responses={200: {"model": model}})(same)
+    told = answered(schema(model), "As it is.")
+    router.get(path, summary=summary, operation_id=operation_id, responses=told)(same)
 
 
 def describe(
@@ -172,7 +185,7 @@ def _calibrated(calibration: Calibration) -> dict[str, Any]:
         "confidence": policy.confidence,
         "epistemic": policy.epistemic,
         "promises": [
-            {name: getattr(promise, name) for name in Kept.model_fields}
+            {name: getattr(promise, name) for name in Promise.model_fields}
             for promise in policy.promises
         ],
     }

@@ -28,7 +28,7 @@ class PredictionSet(BaseModel):
     notes: list[str] = Field(description="what to know of a set of this coverage and method")
 
 
-class Decided(BaseModel):
+class Decision(BaseModel):
     """Whether the grade may be used without a person."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"description": MEANING})

@@ -34,6 +34,12 @@ class NoOptions(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class AnyOptions(BaseModel):
+    """Whatever is given is ignored: probes add what keeps a cache from answering."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class PlainOptions(BaseModel):
     """How long any answer may take."""
 
@@ -204,7 +210,8 @@ def _judged(calibration: Calibration) -> dict[str, Any]:
     target = Field(
         description="The error rate promised of automated grades: one of the bundle's table."
     )
-    known = WithJsonSchema({"type": "number", "enum": targets})
+    # Some makers of clients know enumerations of texts and whole numbers only.
+    known = WithJsonSchema({"anyOf": [{"type": "number", "const": one} for one in targets]})
     methods = Literal[tuple(calibration.scores)]  # type: ignore[valid-type]
     return {
         "coverage": (Annotated[float, coverage, BeforeValidator(decimal)], default.coverage),

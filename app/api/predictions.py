@@ -4,55 +4,70 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.api.access import Access
 from app.api.body import read_body
-from app.api.case import CaseModel, OutcomeModel
-from app.api.cases import Cases, Changes, WhatIf
-from app.api.exposure import Exposure
+from app.api.case import Outcome, RecordedPrediction
+from app.api.cases import Cases, WhatIf
 from app.api.options import NoOptions
 from app.api.refusals import documented
 from app.api.replaying import Replay
 from app.api.response import json_response
 from app.api.route import LeanRoute
+from app.api.rows import changes
 from app.api.verdicts import Verdicts
 from app.settings import Settings
+from app.values import Signature
 
 
-def predictions(cases: Cases, verdicts: Verdicts, settings: Settings) -> APIRouter:
-    """The routes of recorded predictions."""
+def predictions(
+    cases: Cases, verdicts: Verdicts, signature: Signature, settings: Settings
+) -> APIRouter:
+    """The routes of recorded predictions, documented for the served bundle's signature."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
-    exposure = Exposure(settings)
+    access = Access(settings)
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
 
-    async def body_of(request: Request) -> bytes:
-        return await read_body(request, settings.max_body_bytes, settings.body_seconds)
+    most, seconds = settings.max_body_bytes, settings.body_seconds
 
-    @router.get("/predictions/{id}", summary="What was answered", **documented(CaseModel))
+    @router.get(
+        "/predictions/{id}",
+        summary="What was answered",
+        **documented("getPrediction", RecordedPrediction),
+    )
     async def prediction(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
-        exposure.check(request)
+        access.check_records(request)
         return json_response((await cases.case(request)).shown())
 
-    @router.post("/predictions/{id}/replay", summary="Compute it again", **documented(Replay))
+    @router.post(
+        "/predictions/{id}/replay",
+        summary="Compute it again",
+        **documented("replayPrediction", Replay),
+    )
     async def replay(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
-        exposure.check(request)
-        await body_of(request)
-        return json_response(await cases.replay(await cases.case(request)))
+        access.check_records(request)
+        await read_body(request, most, seconds, optional=True)
+        client = cases.client(request)
+        return json_response(await cases.replay(await cases.case(request), client))
 
     @router.post(
-        "/predictions/{id}/what-if", summary="With other features", **documented(WhatIf, Changes)
+        "/predictions/{id}/what-if",
+        summary="With other features",
+        **documented("whatIf", WhatIf, changes(signature)),
     )
     async def what_if(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
-        exposure.check(request)
-        body = await body_of(request)
-        return json_response(await cases.what_if(await cases.case(request), body))
+        access.check_records(request)
+        body = await read_body(request, most, seconds)
+        client = cases.client(request)
+        return json_response(await cases.what_if(await cases.case(request), body, client))
 
     @router.put(
         "/predictions/{id}/outcome",
         summary="The true grade",
-        **documented(OutcomeModel, verdicts.known),
+        **documented("recordOutcome", Outcome, verdicts.known),
     )
     async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
-        exposure.check(request)
-        body = await body_of(request)
+        access.check_records(request)
+        body = await read_body(request, most, seconds)
         return json_response(await verdicts.come_out(request, body))
 
     return router

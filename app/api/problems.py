@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails, to_json
 from starlette.exceptions import HTTPException
 
+from app.api.spelling import OWN
 from app.errors import (
     Abandoned,
     Conflict,
@@ -29,18 +30,36 @@ CLIENT_CLOSED = 499
 """For the log alone, as nobody is there to read it; the number is nginx's."""
 LONGEST_NAME = 64
 
-MESSAGES = {
+OBJECT, LIST, TEXT = "must be an object", "must be a list", "must be a text"
+NUMBER, WHOLE, FLAG = "must be a number", "must be a whole number", "must be true or false"
+WORDS = {
     "missing": "is missing",
     "extra_forbidden": "is not known",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
+    "float_type": NUMBER,
+    "float_parsing": NUMBER,
     "finite_number": "must be a finite number",
-    "list_type": "must be a list",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dataclass_type": "must be an object",
+    "int_type": WHOLE,
+    "int_parsing": WHOLE,
+    "int_parsing_size": WHOLE,
+    "int_from_float": WHOLE,
+    "bool_type": FLAG,
+    "bool_parsing": FLAG,
+    "string_type": TEXT,
+    "string_unicode": TEXT,
+    "string_pattern_mismatch": "is not of the form that was given out",
+    "list_type": LIST,
+    "dict_type": OBJECT,
+    "model_type": OBJECT,
+    "model_attributes_type": OBJECT,
+    "dataclass_type": OBJECT,
+    "string_too_short": "must have at least {min_length} character{s}",
+    "string_too_long": "must have at most {max_length} character{s}",
+    "too_short": "must have at least {min_length} item{s}",
+    "too_long": "must have at most {max_length} item{s}",
 }
-"""Own words for Pydantic's kinds of error; the others' messages are fit to be shown."""
+"""Own words for Pydantic's kinds of error."""
+BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
+"""Kinds whose own message says `Input should be …`, and the bound as it was written."""
 
 
 Refused = Callable[[str], None]
@@ -129,9 +148,24 @@ def faults_of(details: Sequence[ErrorDetails]) -> list[Fault]:
 
 
 def message_of(error: ErrorDetails) -> str:
-    """What is wrong, to stand behind the field's name."""
-    own = MESSAGES.get(error["type"])
-    return own or error["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+    """What is wrong, to stand behind the field's name; a kind of this house brings its words."""
+    kind, said = error["type"], error["msg"]
+    if kind in WORDS:
+        return _filled(WORDS[kind], error.get("ctx", {}))
+    if kind in BOUNDS or kind == "literal_error":
+        return said.replace("Input should be", "must be")
+    return said if kind == OWN else "is not valid"
+
+
+def _filled(words: str, context: dict[str, Any]) -> str:
+    """Words with the number they speak of, if any, which is never a client's."""
+    most = context.get("max_length", context.get("min_length"))
+    return words.format(**context, s=plural(most)) if "{" in words else words
+
+
+def plural(count: float | None) -> str:
+    """The ending of a noun behind a number."""
+    return "" if count == 1 else "s"
 
 
 def install(app: FastAPI, refused: Refused = lambda _: None) -> None:

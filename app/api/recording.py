@@ -1,5 +1,6 @@
 """Recording: what is remembered of every answered row, before the answer leaves."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,9 +10,17 @@ from typing import Any
 from fastapi import Request, Response
 
 from app.api.body import MEDIA_TYPE
-from app.errors import Conflict, Fault, InvalidInput, Unrecorded
+from app.errors import (
+    Conflict,
+    DeadlinePassed,
+    DeadlinePassedRecording,
+    Fault,
+    InvalidInput,
+    Unrecorded,
+)
 from app.events import Draft, Part, Reply, now
 from app.memory import Memory
+from app.serving.deadlines import Deadlines
 from app.values import Floats
 
 REFERENCE, KEY = b"dubito-reference", b"idempotency-key"
@@ -27,29 +36,30 @@ class Recorder:
     def __init__(self, memory: Memory | None) -> None:
         """Take the memory, which knows how to make entries of drafts."""
         self.memory = memory
+        self.deadlines = Deadlines()
         self._answering: set[str] = set()
         """Keys of requests that are being answered."""
 
     @contextmanager
-    def of(self, request: Request, body: bytes) -> "Iterator[Record]":
-        """The record of a request, while it is answered.
+    def of(self, request: Request, body: bytes, deadline: float) -> "Iterator[Record]":
+        """The record of a request, while it is answered, up to a time of the event loop's clock.
 
         Raises:
             InvalidInput: a header that is too long or not printable.
             Conflict: its key is that of another request that is being answered.
         """
         if self.memory is None:
-            yield Record(self, None, None)
+            yield Record(self, None, None, deadline)
             return
         reference, key = _named(request)
         if key is None:
-            yield Record(self, reference, None)
+            yield Record(self, reference, None, deadline)
             return
         if key in self._answering:
             raise Conflict("a request with this Idempotency-Key is being answered")
         self._answering.add(key)
         try:
-            yield Record(self, reference, Key.of(key, request, body))
+            yield Record(self, reference, Key.of(key, request, body), deadline)
         finally:
             self._answering.discard(key)
 
@@ -73,8 +83,11 @@ class Key:
 class Record:
     """What is to be remembered of one request."""
 
-    def __init__(self, recorder: Recorder, reference: str | None, key: Key | None) -> None:
+    def __init__(
+        self, recorder: Recorder, reference: str | None, key: Key | None, deadline: float
+    ) -> None:
         self._recorder = recorder
+        self._deadline = deadline
         self._reference = reference
         self._key = key
         self._parts: list[Part] = []
@@ -122,6 +135,7 @@ class Record:
 
         Raises:
             Unrecorded: it could not be written, so that nothing may be answered.
+            DeadlinePassedRecording: it may be written, but that is not known in time.
             Conflict: the key came with another request meanwhile.
         """
         memory = self._recorder.memory
@@ -130,13 +144,18 @@ class Record:
         draft = self._draft(parts)
         if self._key is None and not memory.waits:
             memory.writer.leave(draft)
-        elif not await memory.writer.put(draft) and self._key is not None:
+        elif not await self._written(memory.writer.put(draft)) and self._key is not None:
             # Another process has answered to the key meanwhile.
             reply = await self._reply(self._key)
             if reply is None:
                 raise Unrecorded
             return [reply]
         return parts
+
+    def _written(self, written: "asyncio.Future[bool]") -> "asyncio.Future[bool]":
+        """Wait for an entry no longer than the client does."""
+        self._recorder.deadlines.watch(written, self._deadline, DeadlinePassedRecording)
+        return written
 
     def _draft(self, body: Sequence[bytes]) -> Draft:
         key, reply = self._key, None
@@ -147,7 +166,11 @@ class Record:
 
     async def _reply(self, key: Key) -> bytes | None:
         assert self._recorder.memory is not None  # noqa: S101 - there is no key without a memory
-        reply = await self._recorder.memory.reader.reply_to(key.text)
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                reply = await self._recorder.memory.reader.reply_to(key.text)
+        except TimeoutError:
+            raise DeadlinePassed from None
         if reply is not None and reply.request != key.request:
             raise Conflict("this Idempotency-Key came with another request")
         return None if reply is None else reply.content

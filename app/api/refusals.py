@@ -1,5 +1,6 @@
-"""What OpenAPI is told of routes whose handlers read path and body by themselves."""
+"""What OpenAPI is told of routes: answers, refusals, and headers that both sides read."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,15 +10,40 @@ from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import InvalidProblem, Problem
 from app.api.schema import schema
 
-PATH = [
-    {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "description": "Identifier of the answer.",
-        "schema": {"type": "string", "format": "uuid"},
-    }
-]
+Responses = dict[int | str, dict[str, Any]]
+
+ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "Identifier of the answer.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+NAMED = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"}
+"""Printable ASCII; HTTP itself takes spaces at both ends away."""
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The request's own name: for a day the same request under it gets the first "
+    "answer again, another one 409. Ignored where nothing is recorded.",
+    "schema": NAMED,
+}
+CASE = {
+    "name": "Dubito-Reference",
+    "in": "header",
+    "description": "What the client calls the case; recorded with it, and the name by which it "
+    "can be erased. Ignored where nothing is recorded.",
+    "schema": NAMED,
+}
+KEPT_TAG = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "`ETag` of what the client has: 304 while it is the same.",
+    "schema": {"type": "string"},
+}
+TAG = {"ETag": {"description": "Names this content.", "schema": {"type": "string"}}}
+WAIT = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+
 REFUSALS = {
     400: "The body is not JSON.",
     403: "The request comes from where it must not.",
@@ -27,31 +53,47 @@ REFUSALS = {
     410: "The features were erased.",
     413: "The body is too large.",
     415: "The body is of another media type.",
+    422: "What is wrong, field by field.",
     503: "Too much waits, or the records do not answer.",
     504: "It took too long.",
 }
 
 
+def answered(model: dict[str, Any], description: str, media_type: str = MEDIA_TYPE) -> Responses:
+    """A good answer, by its schema."""
+    return {200: {"description": description, "content": {media_type: {"schema": model}}}}
+
+
+def refused(texts: Mapping[int, str]) -> Responses:
+    """Refusals, by their statuses."""
+    return {status: _refusal(status, text) for status, text in texts.items()}
+
+
 def documented(
-    model: type[BaseModel], body: type[BaseModel] | None = None, *, names_one: bool = True
+    operation_id: str,
+    model: type[BaseModel],
+    body: type[BaseModel] | None = None,
+    *,
+    names_one: bool = True,
 ) -> dict[str, Any]:
-    """A route's answers and its body.
+    """A route's name, answers and body.
 
     Args:
+        operation_id: what clients call it.
         model: of what is answered.
         body: of what is sent, if anything is.
         names_one: whether the path has a prediction's identifier.
     """
-    refused: dict[int | str, dict[str, Any]] = {
-        status: {"description": text, "content": {PROBLEM: {"schema": schema(Problem)}}}
-        for status, text in REFUSALS.items()
-    }
-    refused[422] = {
-        "description": "What is wrong, field by field.",
-        "content": {PROBLEM: {"schema": schema(InvalidProblem)}},
-    }
-    extra: dict[str, Any] = {"parameters": PATH} if names_one else {}
+    extra: dict[str, Any] = {"parameters": [ID]} if names_one else {}
     if body is not None:
-        content = {MEDIA_TYPE: {"schema": schema(body)}}
+        content = {MEDIA_TYPE: {"schema": schema(body, "validation")}}
         extra["requestBody"] = {"required": True, "content": content}
-    return {"responses": {200: {"model": model}, **refused}, "openapi_extra": extra}
+    responses = answered(schema(model), "As asked.") | refused(REFUSALS)
+    return {"responses": responses, "openapi_extra": extra, "operation_id": operation_id}
+
+
+def _refusal(status: int, text: str) -> dict[str, Any]:
+    model = InvalidProblem if status == 422 else Problem
+    content = {PROBLEM: {"schema": schema(model)}}
+    # Each 503 of a route that reads or grades says when to come again.
+    return {"description": text, "content": content, **({"headers": WAIT} if status == 503 else {})}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bundles import Served
 from app.api.case import Case
+from app.errors import Fault, InvalidInput, Ungradable
 from app.monitoring.scribe import plain
 from app.serving.client import Client
 from app.values import Environment, Floats, Query
@@ -29,7 +30,20 @@ class Replay(BaseModel):
 async def computed(
     case: Case, rows: Floats, served: Served, client: Client
 ) -> list[dict[str, Any]]:
-    """The answers to rows `(N, F)`, asked for as the case's was: same passes, same seed."""
+    """The answers to rows `(N, F)`, asked for as the case's was: same passes, same seed.
+
+    Raises:
+        InvalidInput: the network's numbers overflow on one of them.
+    """
+    try:
+        return await _computed(case, rows, served, client)
+    except Ungradable as error:
+        raise InvalidInput([Fault(("features",), error.sentence)]) from None
+
+
+async def _computed(
+    case: Case, rows: Floats, served: Served, client: Client
+) -> list[dict[str, Any]]:
     if case.body["endpoint"] == "/predict":
         graded = await served.predictor.grade(rows, client)
         found = served.answers.of_graded(graded, range(len(rows)))

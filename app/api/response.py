@@ -1,7 +1,7 @@
 """Responses: JSON, whole or part by part, so that in between the event loop looks after others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Response
@@ -26,9 +26,14 @@ def names(tags: str, tag: str) -> bool:
 class InParts(Response):
     """A body in parts."""
 
-    def __init__(self, parts: Sequence[bytes], media_type: str) -> None:
+    def __init__(
+        self,
+        parts: Sequence[bytes | memoryview],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Take the parts of the body, in order."""
-        super().__init__(media_type=media_type)
+        super().__init__(media_type=media_type, headers=headers)
         self._parts = parts
         self.headers["content-length"] = str(sum(map(len, parts)))
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from app.api.access import Access
 from app.api.answers import Model
 from app.api.body import read_body
-from app.api.case import ReviewModel
-from app.api.exposure import Exposure
+from app.api.case import Review
 from app.api.options import NoOptions
 from app.api.refusals import documented
 from app.api.response import json_response
@@ -40,7 +40,7 @@ class ReviewOptions(BaseModel):
     ] = None
 
 
-class Waiting(BaseModel):
+class WaitingPrediction(BaseModel):
     """A prediction that waits for a person."""
 
     model_config = CLOSED
@@ -54,33 +54,37 @@ class Waiting(BaseModel):
     model: Model
 
 
-class Queue(BaseModel):
+class ReviewQueue(BaseModel):
     """Some predictions that wait for a person."""
 
     model_config = CLOSED
 
     waiting: int = Field(description="how many there are in all")
-    reviews: list[Waiting]
+    reviews: list[WaitingPrediction]
     next: str | None = Field(description="for `after`, to go on; null at the end")
 
 
 def reviews(memory: Memory, verdicts: Verdicts, settings: Settings) -> APIRouter:
     """The routes of the queue."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
-    exposure = Exposure(settings)
+    access = Access(settings)
 
-    @router.get("/reviews", summary="What waits for a person", **documented(Queue, names_one=False))
+    @router.get(
+        "/reviews",
+        summary="What waits for a person",
+        **documented("listReviews", ReviewQueue, names_one=False),
+    )
     async def queue(request: Request, options: Annotated[ReviewOptions, Query()]) -> Response:
-        exposure.check(request)
+        access.check_records(request)
         return json_response(await _listed(memory, options))
 
     @router.post(
         "/reviews/{id}",
         summary="What a person made of it",
-        **documented(ReviewModel, verdicts.reviewed),
+        **documented("reviewPrediction", Review, verdicts.reviewed),
     )
     async def review(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
-        exposure.check(request)
+        access.check_records(request)
         body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
         return json_response(await verdicts.review(request, body))
 

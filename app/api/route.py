@@ -7,51 +7,73 @@ than all the rest of a small request. Here the same model validates the query, a
 import inspect
 from collections.abc import Callable
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, get_args
 from urllib.parse import parse_qsl
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from app.api.problems import message_of
 from app.errors import Fault, InvalidInput
 
 MOST_PARAMETERS = 20
-REMEMBERED = 1024
-"""Query strings whose options are kept: most clients ask the same way again and again."""
+REMEMBERED, LONGEST_REMEMBERED = 1024, 256
+"""Query strings whose options are kept, and bytes of such a string.
+
+Most clients ask the same way again and again; who writes long ones may wait for them to be read.
+"""
 
 
 class LeanRoute(APIRoute):
     """For handlers `(request, options)` that return a response, `options` being a query model."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
-        super().__init__(path, endpoint, **kwargs)
+        # Without a media type of its own FastAPI documents the answers that a route tells, alone.
+        super().__init__(path, endpoint, **kwargs | {"response_class": Response})
         annotation = inspect.signature(endpoint).parameters["options"].annotation
-        self._read = lru_cache(REMEMBERED)(options_reader(get_args(annotation)[0]))
+        self._read = options_reader(get_args(annotation)[0])
+        self._remembered = lru_cache(REMEMBERED)(self._read)
+        # Only GET is documented: clients that are generated have no use for HEAD.
+        methods = self.methods or set()
+        self._answered = frozenset(methods | ({"HEAD"} if "GET" in methods else set()))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose path is this route's."""
-        if scope["method"] not in (self.methods or ()):
-            await super().handle(scope, receive, send)
-            return
-        options = self._read(scope["query_string"])
-        response = await self.endpoint(Request(scope, receive, send), options)
-        await response(scope, receive, send)
+        method, query = scope["method"], scope["query_string"]
+        if method not in self._answered:
+            allowed = ", ".join(sorted(self._answered))
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": allowed})
+        read = self._remembered if len(query) <= LONGEST_REMEMBERED else self._read
+        response = await self.endpoint(Request(scope, receive, send), read(query))
+        await (_send_head(response, send) if method == "HEAD" else response(scope, receive, send))
+
+
+async def _send_head(response: Response, send: Send) -> None:
+    """The head of a response, which ends there, also where its body would not."""
+    status, headers = response.status_code, response.raw_headers
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def options_reader(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
     """A function from query strings to the options they give.
 
-    It raises `InvalidInput`, which names the parameters that are wrong, unknown or repeated.
+    It raises `InvalidInput`, which names the parameters that are wrong, unknown or repeated. Of a
+    model that ignores what it does not know nothing is read.
     """
+    if model.model_config.get("extra") == "ignore":
+        nothing = model()
+        return lambda _: nothing
 
     def read(query: bytes) -> BaseModel:
+        if query.count(b"&") >= MOST_PARAMETERS:
+            raise InvalidInput([Fault(("query",), "has too many parameters", in_query=True)])
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         given = dict(pairs)
-        if len(pairs) > MOST_PARAMETERS:
-            raise InvalidInput([Fault(("query",), "has too many parameters", in_query=True)])
         if len(given) != len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
@@ -59,7 +81,7 @@ def options_reader(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
         try:
             return model.model_validate(given)
         except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False, include_input=False)
+            details = error.errors(include_url=False, include_input=False)
             faults = [Fault(tuple(one["loc"]), message_of(one), in_query=True) for one in details]
             raise InvalidInput(faults) from None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from http import HTTPStatus
 from itertools import islice
 from typing import Annotated, Any
@@ -18,17 +18,20 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_core import PydanticCustomError, from_json
+from pydantic_core import from_json
 
-from app.api.duplicates import duplicate
+from app.api.members import Way, composed, duplicate, with_composed_names
 from app.api.parts import parts
-from app.api.problems import MOST_FAULTS, Refusal, faults_of
+from app.api.problems import MOST_FAULTS, Refusal, faults_of, plural
+from app.api.spelling import wrong
 from app.errors import Fault, InvalidInput
 from app.values import Feature, Floats, Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 INSTANCES = "instances"
 LISTED = re.compile(rb'"instances"\s*:')
+LISTED_SURELY = re.compile(rb'"instances"\s*:\s*\[')
+"""Where a feature has that name too: its value is never a list."""
 
 
 class RowReader:
@@ -42,7 +45,9 @@ class RowReader:
         }
         self._signature = signature
         self._most_rows = most_rows
-        self._too_many_rows = f"has more than {most_rows} rows (DUBITO_MAX_ROWS)"
+        self._too_many_rows = f"has more than {most_rows} row{plural(most_rows)} (DUBITO_MAX_ROWS)"
+        self._known = {name for feature in signature.features for name in accepted(feature)}
+        self._listed = LISTED_SURELY if INSTANCES in self._known else LISTED
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
         rows = Annotated[list[self.row], Field(min_length=1, max_length=most_rows)]  # type: ignore[name-defined]
         self.rows: type[BaseModel] = create_model("Rows", __config__=STRICT, instances=(rows, ...))
@@ -59,7 +64,7 @@ class RowReader:
         try:
             rows = self._validated(body, many)
         except ValidationError as error:
-            raise InvalidInput(self._faults(error)) from None
+            return _array(self._validated_composed(body, many, self._faults(error))), many
         self._refuse_duplicates(body, len(rows), many)
         return _array(rows), many
 
@@ -91,6 +96,26 @@ class RowReader:
             return instances
         return [self.row.model_validate_json(body)]
 
+    def _validated_composed(self, body: bytes, many: bool, faults: list[Fault]) -> list[BaseModel]:
+        """Rows whose names are spelt in another Unicode form than the signature's.
+
+        Raises:
+            InvalidInput: the faults, where their names are not the reason.
+        """
+        found = with_composed_names(body)
+        if found is None:
+            raise InvalidInput(faults)
+        content, twice = found
+        if twice is not None:
+            raise _given_twice(twice)
+        try:
+            if many:
+                instances: list[BaseModel] = self.rows.model_validate(content).instances  # type: ignore[attr-defined]
+                return instances
+            return [self.row.model_validate(content)]
+        except ValidationError as error:
+            raise InvalidInput(self._faults(error)) from None
+
     def _is_list(self, body: bytes) -> bool:
         """Whether a body has the member `instances`.
 
@@ -101,9 +126,11 @@ class RowReader:
         if self._is_crowded(body):
             self._refuse_crowd(body)
         if b"\\u" not in body:
-            return LISTED.search(body) is not None
-        content = _parsed(body)
-        return isinstance(content, dict) and INSTANCES in content
+            return self._listed.search(body) is not None
+        content = parsed(body)
+        if not isinstance(content, dict) or INSTANCES not in content:
+            return False
+        return INSTANCES not in self._known or isinstance(content[INSTANCES], list)
 
     def _is_crowded(self, body: bytes) -> bool:
         """Whether a body has more members than rows can have."""
@@ -111,18 +138,16 @@ class RowReader:
 
     def _refuse_crowd(self, body: bytes) -> None:
         """Say what is unknown in a body of far too many members, without validating them all."""
-        content = _parsed(body)
+        content = parsed(body)
         objects = content if isinstance(content, dict) else {}
         rows = objects.get(INSTANCES)
         if isinstance(rows, list) and len(rows) > self._most_rows:
             raise InvalidInput([Fault((INSTANCES,), self._too_many_rows)])
-        known = {name for one in self._signature.features for name in (one.name, *one.aliases)}
-        unknown = islice((name for name in objects if name not in known | {INSTANCES}), MOST_FAULTS)
-        faults = [Fault((name,), "is not known") for name in unknown]
+        faults = unknown_names(objects, self._known | {INSTANCES})
         raise InvalidInput(faults or [Fault((), "has more members than rows can have")])
 
     def _faults(self, error: ValidationError) -> list[Fault]:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
+        details = error.errors(include_url=False, include_input=False)
         if details[0]["type"] == "json_invalid":
             raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
         return [
@@ -138,7 +163,23 @@ class RowReader:
         """
         members = rows * len(self._signature.features) + many
         if body.count(b":") != members and (found := duplicate(body)) is not None:
-            raise InvalidInput([Fault(found, "is given more than once")])
+            raise _given_twice(found)
+
+
+def unknown_names(names: Iterable[str], known: Container[str], *way: str) -> list[Fault]:
+    """Faults about the first names that are not known; more are not worth a look."""
+    unknown = (name for name in names if composed(name) not in known)
+    return [Fault((*way, name), "is not known") for name in islice(unknown, MOST_FAULTS)]
+
+
+def accepted(feature: Feature) -> tuple[str, ...]:
+    """The names a feature may be given by, its own first."""
+    names = (feature.name, *feature.aliases)
+    return tuple(dict.fromkeys((*names, *map(composed, names))))
+
+
+def _given_twice(way: Way) -> InvalidInput:
+    return InvalidInput([Fault(way, "is given more than once")])
 
 
 def _array(rows: list[BaseModel]) -> Floats:
@@ -159,7 +200,18 @@ def annotation(feature: Feature) -> Any:
     return number | None if feature.nullable else number
 
 
-def description(feature: Feature) -> Any:
+def changes(signature: Signature) -> type[BaseModel]:
+    """The model of some other features, for documentation: a case may be an older bundle's."""
+    fields: dict[str, Any] = {
+        # Of a default that is made no document tells.
+        f"feature_{at}": (annotation(feature), description(feature, default_factory=float))
+        for at, feature in enumerate(signature.features)
+    }
+    features = create_model("WhatIfFeatures", __config__=STRICT, **fields)
+    return create_model("WhatIfRequest", __config__=STRICT, features=(features, ...))
+
+
+def description(feature: Feature, **more: Any) -> Any:
     """The documentation of a feature."""
     aliases = ", ".join(feature.aliases)
     sentences = [
@@ -169,9 +221,10 @@ def description(feature: Feature) -> Any:
         "May be null." if feature.nullable else "",
     ]
     return Field(
-        validation_alias=AliasChoices(feature.name, *feature.aliases),
+        validation_alias=AliasChoices(*accepted(feature)),
         title=feature.title,
         description=" ".join(filter(None, sentences)),
+        **more,
     )
 
 
@@ -188,11 +241,11 @@ def _medians(signature: Signature) -> Iterator[tuple[str, float | int]]:
 
 def _whole(value: float) -> float:
     if not value.is_integer():
-        raise PydanticCustomError("whole_number", "must be a whole number")
+        raise wrong("must be a whole number")
     return value
 
 
-def _parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
     """A body as JSON says.
 
     Raises:

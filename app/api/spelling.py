@@ -9,13 +9,20 @@ from pydantic_core import PydanticCustomError
 DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
 DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)
 WORDS = {"true": True, "false": False}
+OWN = "own"
+"""The kind of every error that is told in words of ours."""
 AUTO: Literal["auto"] = "auto"
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """An error that Pydantic tells in these words."""
+    return PydanticCustomError(OWN, "{message}", {"message": message})
 
 
 def digits(text: Any) -> Any:
     """Plain decimal digits; Pydantic alone would take `1_000` and ` 7 ` as well."""
     if isinstance(text, str) and not DIGITS.fullmatch(text):
-        raise PydanticCustomError("plain_integer", "must be a whole number in plain digits")
+        raise wrong("must be a whole number in plain digits")
     return text
 
 
@@ -25,14 +32,14 @@ def digits_or_auto(text: Any, number: Callable[[Any], int]) -> int | Literal["au
         return AUTO
     if isinstance(text, str) and not DIGITS.fullmatch(text):
         message = "must be a whole number in plain digits, or auto"
-        raise PydanticCustomError("plain_integer", message)
+        raise wrong(message)
     return number(text)
 
 
 def decimal(text: Any) -> Any:
     """Plain digits with a point; Pydantic alone would take `1e-2`, `nan` and ` .5` as well."""
     if isinstance(text, str) and not DECIMAL.fullmatch(text):
-        raise PydanticCustomError("plain_number", "must be a number in plain digits")
+        raise wrong("must be a number in plain digits")
     return text
 
 
@@ -43,7 +50,7 @@ def one_of(targets: list[float]) -> Callable[[Any], Any]:
     def check(text: Any) -> float:
         if isinstance(text, str) and DECIMAL.fullmatch(text) and float(text) in targets:
             return float(text)
-        raise PydanticCustomError("known_number", f"must be one of {known}")
+        raise wrong(f"must be one of {known}")
 
     return check
 
@@ -51,5 +58,5 @@ def one_of(targets: list[float]) -> Callable[[Any], Any]:
 def word(text: Any) -> Any:
     """True or false, in these words."""
     if isinstance(text, str) and text not in WORDS:
-        raise PydanticCustomError("plain_boolean", "must be true or false")
+        raise wrong("must be true or false")
     return WORDS[text] if isinstance(text, str) else text

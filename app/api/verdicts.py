@@ -1,6 +1,6 @@
 """Verdicts: what is said of a case once only, how it came out and what a person made of it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, StringConstraints, create_model
@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from app.api.case import Case
 from app.api.cases import Cases, read_small
+from app.api.schema import grade_of
 from app.errors import Conflict, Fault, InvalidInput, Unrecorded
 from app.events import Claim, Entry, Event, Kind, Tally, now
 from app.memory import Memory
@@ -28,10 +29,10 @@ class Verdicts:
         self._memory = memory
         self._cases = cases
         self._observer = observer
-        grade: Any = Literal[classes]
-        self.known = create_model("Known", __base__=_Known, grade=(grade, ...))
+        grade = grade_of(classes)
+        self.known = create_model("OutcomeRequest", __base__=_OutcomeRequest, grade=(grade, ...))
         """The body that tells a true grade."""
-        self.reviewed = create_model("Reviewed", __base__=_Reviewed, grade=(grade, ...))
+        self.reviewed = create_model("ReviewRequest", __base__=_ReviewRequest, grade=(grade, ...))
         """The body that tells a person's grade."""
 
     async def come_out(self, request: Request, body: bytes) -> dict[str, Any]:
@@ -83,13 +84,13 @@ class Verdicts:
         return found
 
 
-class _Known(BaseModel):
+class _OutcomeRequest(BaseModel):
     model_config = STRICT
 
     grade: str
 
 
-class _Reviewed(BaseModel):
+class _ReviewRequest(BaseModel):
     model_config = STRICT
 
     grade: str

@@ -9,7 +9,7 @@ from app.values import Notice
 CLOSED = ConfigDict(extra="forbid")
 
 
-class OutOfRange(BaseModel):
+class OutOfRangeWarning(BaseModel):
     """A value outside what training saw."""
 
     model_config = CLOSED
@@ -21,7 +21,7 @@ class OutOfRange(BaseModel):
     seen_maximum: float
 
 
-class Missing(BaseModel):
+class MissingWarning(BaseModel):
     """A value that is not there; the network puts the usual one in its place."""
 
     model_config = CLOSED
@@ -33,7 +33,7 @@ class Missing(BaseModel):
     seen_maximum: float
 
 
-class FewPasses(BaseModel):
+class FewPassesWarning(BaseModel):
     """Fewer passes than sets and decisions were calibrated with: they promise nothing."""
 
     model_config = CLOSED
@@ -43,7 +43,7 @@ class FewPasses(BaseModel):
     calibrated_passes: int = Field(description="from this many on, sets and decisions hold")
 
 
-class Degraded(BaseModel):
+class DegradedWarning(BaseModel):
     """Fewer passes than were asked for, as the deadline left no time for more."""
 
     model_config = CLOSED
@@ -53,12 +53,12 @@ class Degraded(BaseModel):
     asked_passes: int
 
 
-OddValue = OutOfRange | Missing
+OddValue = OutOfRangeWarning | MissingWarning
 
 
 def odd_value(notice: Notice) -> dict[str, Any]:
     """The warning about a value."""
-    return {name: getattr(notice, name) for name in OutOfRange.model_fields}
+    return {name: getattr(notice, name) for name in OutOfRangeWarning.model_fields}
 
 
 def few_passes(passes: int, calibrated: int) -> dict[str, Any]:

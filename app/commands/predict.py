@@ -18,7 +18,7 @@ from app.api.rows import RowReader
 from app.commands.reference import add_bundle
 from app.commands.serve import add_settings, settings_of
 from app.commands.table import lines
-from app.errors import DataError, InvalidInput, SettingsError
+from app.errors import DataError, InvalidInput, SettingsError, Ungradable
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.network.manifest import Manifest
@@ -26,6 +26,8 @@ from app.serving.compute import Thread
 from app.serving.jobs import Engine
 from app.serving.judge import Judge
 from app.serving.predictor import Predictor
+from app.text import utf8
+from app.training.tables.wanted import composed
 from app.values import MAX_SEED, Floats, Query, Signature
 
 OPTIONS = {
@@ -44,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The row comes from flags named after the bundle's features, a file, or stdin."""
     parser.usage = "dubito predict [bundle] (--FEATURE VALUE … | --file FILE) [options]"
     add_bundle(parser)
-    parser.add_argument("--file", help='JSON: a row or {"instances": [row, …]}; - for stdin')
+    parser.add_argument(
+        "--file",
+        help='JSON, a row or {"instances": [row, …]}, or a table as CSV or Parquet; - for stdin',
+    )
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", metavar="VALUE", help=text)
     parser.add_argument("--json", action="store_true", help="answer as the service does")
@@ -58,19 +63,16 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     folder = find(settings.models, settings.model, settings.version)
     manifest = inspect(folder, pinned=settings.digest).manifest
     options = _options(arguments, manifest, settings.max_passes)
-    body = _body(arguments.file, rest, manifest.signature)
-    try:
-        rows, many = RowReader(manifest.signature, settings.max_rows).read(body)
-    except InvalidInput as error:
-        first = error.faults[0]
-        raise DataError(f"{field_of(first)} {first.message}") from error
-    except Refusal as error:
-        raise DataError("what was given is not JSON") from error
+    rows, many = _rows(arguments.file, rest, manifest.signature, settings.max_rows)
 
     from app.network.bundle import load
 
-    engine = load(folder, pinned=settings.digest).engine
-    answers = _answers(engine, manifest, rows, options)
+    engine = load(folder, pinned=manifest.identity.digest).engine
+    try:
+        answers = _answers(engine, manifest, rows, options)
+    except Ungradable as error:
+        which = f"row {error.rows[0] + 1}" if many else "the row"
+        raise DataError(f"{which} {error.sentence}") from error
     if arguments.json:
         print(json.dumps({"predictions": answers} if many else answers[0], ensure_ascii=False))
     else:
@@ -114,34 +116,66 @@ def _answers(
     )
 
 
-def _body(file: str | None, rest: Sequence[str], signature: Signature) -> bytes:
-    """The rows as JSON, whichever way they were given."""
+def _rows(
+    file: str | None, rest: Sequence[str], signature: Signature, most: int
+) -> tuple[Floats, bool]:
+    """Rows `(N, F)`, whichever way they were given, and whether they came as a list.
+
+    Raises:
+        SettingsError: no rows, or rows in two ways.
+        DataError: rows that cannot be graded; names the feature.
+    """
     if rest:
         if file is not None:
             raise SettingsError("give a row by flags or by --file, not both")
-        return json.dumps(_from_flags(rest, signature)).encode()
+        return _from_json(json.dumps(_from_flags(rest, signature)).encode(), signature, most)
     if file is None:
         raise SettingsError(
             f"give a row: by flags such as --{_flag(signature.names[0])} or by --file"
         )
+    return _from_file(file, signature, most)
+
+
+def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool]:
+    """The rows of a file or of stdin: JSON, or a table with a column for each feature."""
+    from app.training.rows import read_questions
+    from app.training.tables.content import bounded, name_of, read_content
+
+    name = "stdin" if file == "-" else name_of(Path(file))
+    data = bounded(sys.stdin.buffer, name) if file == "-" else read_content(Path(file))
     try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError("that file name cannot be read") from error
+        text = utf8(data)
+    except UnicodeDecodeError:
+        # Not UTF-16 after all, which the table's reader says with a reason.
+        text = data
+    if text.lstrip().startswith((b"{", b"[")):
+        return _from_json(text, signature, most)
+    if not text.strip():
+        raise DataError(f"{name} is empty: give JSON, or a table as CSV or Parquet")
+    return read_questions(data, name, signature.features, most), True
+
+
+def _from_json(body: bytes, signature: Signature, most: int) -> tuple[Floats, bool]:
+    """The rows of a body as the service reads it."""
+    try:
+        return RowReader(signature, most).read(body)
+    except InvalidInput as error:
+        first = error.faults[0]
+        raise DataError(f"{field_of(first)} {first.message}") from error
+    except Refusal as error:
+        raise DataError("what was given is not JSON") from error
 
 
 def _from_flags(rest: Sequence[str], signature: Signature) -> dict[str, Any]:
     """`--loan-amount 12000 --debt-to-income null` as a row; names and aliases both do."""
     names = {
-        _flag(name): name
+        composed(_flag(name)): name
         for feature in signature.features
         for name in (feature.name, *feature.aliases)
     }
     row: dict[str, Any] = {}
     for flag, text in _pairs(rest):
-        name = names.get(_flag(flag))
+        name = names.get(composed(_flag(flag)))
         if name is None:
             raise SettingsError(f"predict does not know --{flag}")
         if name in row:

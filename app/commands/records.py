@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.commands.serve import add_settings, settings_of
 from app.errors import RecordsError, SettingsError
-from app.events import MICROSECONDS
+from app.events import MICROSECONDS, Erasure
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -112,21 +112,16 @@ def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> in
 
 def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records.database import legible, opened
-    from app.records.erasure import erase_reference, is_due, retention
 
+    erasure = Erasure(reference=arguments.reference, before=arguments.before)
     with (
         opened(url, fresh=False) as engine,
         legible("the records cannot be erased"),
         closing(_ledger(settings, engine)) as ledger,
     ):
-        if arguments.reference is None:
-            with engine.connect() as connection:
-                if not is_due(connection, arguments.before):
-                    raise RecordsError("nothing personal is left of before that time")
-            ledger.write([retention(arguments.before)])
-            print("erased what is personal of everything before")
-            return 0
-        count = erase_reference(engine, ledger, arguments.reference)
+        count = ledger.erase(erasure)
+    if not count and arguments.reference is None:
+        raise RecordsError("nothing personal is left of before that time")
     if not count:
         raise RecordsError("no prediction has that reference")
     print(f"erased what is personal of {count:,} predictions")

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.commands.records import name_database
 from app.commands.serve import add_settings, settings_of
-from app.errors import Conflict, RecordsError, SettingsError
+from app.errors import Conflict, InvalidInput, RecordsError, SettingsError
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,10 +74,11 @@ async def _replayed(
                 raise RecordsError(f"no prediction is recorded under {identifier}")
             try:
                 yield await cases.replay(case)
-            except (Conflict, Refusal) as error:
+            except (Conflict, InvalidInput, Refusal) as error:
                 yield {"id": identifier, "identical": False, "reasons": [str(error)]}
     finally:
         await shelf.close()
+        reader.close()
 
 
 def _reader(engine: "Engine") -> "Reader":
@@ -91,4 +93,6 @@ def _reader(engine: "Engine") -> "Reader":
             return None
 
     with engine.connect() as connection:
-        return Reader(engine) if inspect(connection).has_table(marks.name) else WithoutMarks(engine)
+        kind = Reader if inspect(connection).has_table(marks.name) else WithoutMarks
+    # Nobody else waits: a large table may take its time.
+    return kind(engine, math.inf)

@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from app.commands.reference import add_bundle, flags_of
 from app.errors import SettingsError
@@ -45,21 +45,38 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Serve until SIGINT or SIGTERM; what was accepted is answered first."""
+    """Serve until SIGINT, SIGTERM or SIGHUP; what was accepted is answered first."""
     if rest:
         raise SettingsError(f"serve does not know {rest[0]}")
     settings = settings_of(arguments)
     configure_logs(settings)
     for name in unknown_variables(os.environ):
         log.warning("%s is no setting and is ignored", name)
-    # What files alone can show is found before TensorFlow is imported.
-    inspect(find(settings.models, settings.model, settings.version), pinned=settings.digest)
+    settings = _pinned(settings)
+    _share_threads(settings)
     with bound(settings.host, settings.port) as opened:
         if settings.workers > 1:
             supervise(settings, opened)
         else:
             _serve(settings, opened)
     return 0
+
+
+def _pinned(settings: Settings) -> Settings:
+    """Settings of the one bundle that is there now.
+
+    Every process opens it by itself, a worker that is replaced much later, when another bundle may
+    lie in its place. What files alone can show is found here, before TensorFlow is imported.
+    """
+    folder = find(settings.models, settings.model, settings.version)
+    manifest = inspect(folder, pinned=settings.digest).manifest
+    return replace(settings, version=manifest.version, digest=manifest.identity.digest)
+
+
+def _share_threads(settings: Settings) -> None:
+    """What TensorFlow may use in each engine: all together as many threads as there are cores."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, str(settings.threads))
 
 
 def _serve(settings: Settings, opened: socket.socket) -> None:

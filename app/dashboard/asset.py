@@ -1,5 +1,6 @@
 """An asset: a file that the page is made of, as it is sent."""
 
+import asyncio
 import gzip
 import hashlib
 from functools import cached_property
@@ -19,7 +20,7 @@ MEDIA_TYPES = {
 
 
 class Asset:
-    """One file; read and compressed when it is first asked for, then kept."""
+    """One file; read, compressed and unpacked when it is first asked for so, then kept."""
 
     def __init__(self, path: Path) -> None:
         """Take where it lies."""
@@ -31,15 +32,22 @@ class Asset:
         """Its content, compressed by gzip; the same content gives the same bytes."""
         return gzip.compress(self._path.read_bytes(), mtime=0)
 
-    @property
+    @cached_property
     def plain(self) -> bytes:
-        """Its content, which few clients want uncompressed: not kept a second time."""
+        """The same content uncompressed, which few clients want: kept once one did."""
         return gzip.decompress(self.packed)
 
     @cached_property
     def digest(self) -> str:
         """What is other for other content."""
         return hashlib.sha256(self.packed).hexdigest()[:32]
+
+    async def content(self, *, packed: bool) -> bytes:
+        """Its content as it is sent; the first time it takes a moment, in which others go on."""
+        kind = "packed" if packed else "plain"
+        if not {kind, "digest"} <= vars(self).keys():
+            await asyncio.to_thread(lambda: (getattr(self, kind), self.digest))
+        return self.packed if packed else self.plain
 
 
 def own_assets() -> dict[str, Asset]:

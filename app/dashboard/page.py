@@ -1,6 +1,5 @@
 """`GET /` and `/assets/{name}`: the page, what it is made of, and what it may do."""
 
-import asyncio
 from http import HTTPStatus
 from typing import Annotated
 
@@ -8,11 +7,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.options import NoOptions
 from app.api.problems import Refusal
-from app.api.response import names
+from app.api.response import BYTES_AT_A_TIME, InParts, names
 from app.api.route import LeanRoute
 from app.dashboard.asset import CHARTS, PAGE, Asset, charts, own_assets
 
-METHODS = ["GET", "HEAD"]
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -43,11 +41,11 @@ def page() -> APIRouter:
     router = APIRouter(route_class=LeanRoute, include_in_schema=False)
     assets = {**own_assets(), CHARTS: charts()}
 
-    @router.api_route("/", methods=METHODS)
+    @router.get("/")
     async def index(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
         return await _sent(assets[PAGE], request)
 
-    @router.api_route("/assets/{name}", methods=METHODS)
+    @router.get("/assets/{name}")
     async def asset(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
         found = assets.get(request.path_params["name"])
         if found is None:
@@ -59,17 +57,16 @@ def page() -> APIRouter:
 
 async def _sent(asset: Asset, request: Request) -> Response:
     """An asset as this client takes it: compressed or not, or the word that it has it."""
-    # Compressing the charts takes a moment, in which other requests go on.
-    await asyncio.to_thread(getattr, asset, "packed")
     is_packed = _takes_gzip(request.headers.get("accept-encoding", ""))
+    content = memoryview(await asset.content(packed=is_packed))
     tag = f'"{asset.digest}{"-gzip" if is_packed else ""}"'
     headers = {**HEADERS, "ETag": tag}
     if names(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    content = asset.packed if is_packed else asset.plain
     headers |= {"Content-Encoding": "gzip"} if is_packed else {}
-    headers |= {"Content-Length": str(len(content)), "Content-Type": asset.media_type}
-    return Response(b"" if request.method == "HEAD" else content, headers=headers)
+    # In parts, so that a client that reads nothing holds no more than one of them.
+    parts = [content[at : at + BYTES_AT_A_TIME] for at in range(0, len(content), BYTES_AT_A_TIME)]
+    return InParts(parts, asset.media_type, headers)
 
 
 def _takes_gzip(accepted: str) -> bool:

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from signal import Signals
 from typing import Literal
 
+from app.errors import EngineLost, HostingError, RecorderLost
 from app.hosting.times import EXIT_SECONDS
 from app.hosting.wire import send
 from app.settings import Settings
@@ -31,12 +33,28 @@ class Children:
 
 @contextmanager
 def begun(settings: Settings) -> Iterator[Children]:
-    """Both processes for the length of a block; they load while others are imported."""
+    """Both processes for the length of a block; they load while others are imported.
+
+    Raises:
+        HostingError: the block has lost one; the sentence says how that ended.
+    """
     with ExitStack() as stack:
         engine = stack.enter_context(child("engine", settings))
         is_off = settings.records == "off"
         recorder = None if is_off else stack.enter_context(child("recorder", settings))
-        yield Children(engine, recorder)
+        try:
+            yield Children(engine, recorder)
+        except EngineLost as error:
+            raise HostingError(f"{error}: its process {end_of(engine)}") from None
+        except RecorderLost as error:
+            assert recorder is not None  # noqa: S101 - only one that was there is lost
+            raise HostingError(f"{error}: its process {end_of(recorder)}") from None
+
+
+def end_of(child: Child) -> str:
+    """How a process that ends has ended, as part of a sentence."""
+    code = child.process.wait()
+    return f"ended with code {code}" if code >= 0 else f"was ended by {Signals(-code).name}"
 
 
 @contextmanager

@@ -6,46 +6,88 @@ talks over file descriptor N.
 """
 
 import gc
+import os
 import pickle
 import select
 import signal
 import socket
 import sys
+import threading
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from app.errors import DubitoError
-from app.hosting.wire import Failed, Ready, receive, send, worked_off
-from app.network.bundle import load
-from app.network.catalog import find
-from app.network.engine import Engine
-from app.network.golden import warm
+from app.hosting.times import BEAT_SECONDS
+from app.hosting.wire import Answers, Batch, Beat, Failed, Ready, framed, receive, worked_off
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.network.engine import Engine
 
 WATCHED_SECONDS = 0.0003
 """After each batch."""
 
 
+class Pulse:
+    """Says from a thread of its own that this process runs, and ends it with its service.
+
+    The thread that computes may be busy for long, with a batch or with loading a bundle.
+    """
+
+    def __init__(self, line: socket.socket) -> None:
+        """Watch a line from now on; there are beats once something was sent."""
+        self._line = line
+        self._turn = threading.Lock()
+        self._is_begun = False
+        threading.Thread(target=self._run, name="dubito-pulse", daemon=True).start()
+
+    def send(self, message: object) -> None:
+        """Send a message, waiting until all of it is on its way."""
+        content = framed(message)
+        with self._turn:
+            self._line.sendall(content)
+            self._is_begun = True
+
+    def _run(self) -> None:
+        hung_up = select.poll()
+        hung_up.register(self._line, 0)
+        while not hung_up.poll(BEAT_SECONDS * 1e3):
+            if self._is_begun:
+                with suppress(OSError):
+                    self.send(Beat())
+        # Nobody is left who waits for a batch, so that none need be finished.
+        os._exit(0)
+
+
 def main(line: socket.socket) -> None:
     """Serve the process at the other end of a line."""
+    pulse = Pulse(line)
+    # Keras takes seconds to import, in which this process must notice that its service has gone.
+    from app.network.bundle import load
+    from app.network.catalog import find
+    from app.network.golden import warm
+
     try:
         settings: Settings = receive(line)
         folder = find(settings.models, settings.model, settings.version)
         bundle = load(folder, pinned=settings.digest, threads=settings.threads)
     except DubitoError as error:
-        send(line, Failed(str(error)))
+        pulse.send(Failed(str(error)))
         return
     # What the libraries made lasts as long as the process: the collector need not look again.
     gc.collect()
     gc.freeze()
     program = bundle.engine.program
     portable = program if program is not None and program.portable else None
-    send(line, Ready(bundle.manifest, bundle.environment, portable))
+    # What this begins may take more memory than there is: then nothing was promised yet.
     warm(bundle.engine, bundle.manifest.golden)
+    pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.card))
     poll = select.poll()
     poll.register(line, select.POLLIN)
     while True:
         _watch(poll)
-        _answer(line, bundle.engine)
+        pulse.send(_answer(receive(line), bundle.engine))
 
 
 def _watch(poll: select.poll) -> None:
@@ -55,14 +97,12 @@ def _watch(poll: select.poll) -> None:
         pass
 
 
-def _answer(line: socket.socket, engine: Engine) -> None:
-    batch = receive(line)
+def _answer(batch: Batch, engine: "Engine") -> Answers | Exception:
+    """What came of a batch."""
     try:
-        send(line, worked_off(engine, batch))
-    except OSError:
-        raise
+        return worked_off(engine, batch)
     except Exception as error:  # noqa: BLE001 - it is raised where the results are awaited
-        send(line, _portable(error))
+        return _portable(error)
 
 
 def _portable(error: Exception) -> Exception:
@@ -75,8 +115,9 @@ def _portable(error: Exception) -> Exception:
 
 
 if __name__ == "__main__":
-    # The service ends it: a manager's SIGTERM may reach both, and answers are still due.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The service ends it: a manager's signal may reach both, and answers are still due.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     try:
         main(socket.socket(fileno=int(sys.argv[1])))
     except (EOFError, OSError):

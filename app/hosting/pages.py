@@ -9,7 +9,7 @@ from typing import Any
 
 from app.errors import HostingError, RecordsError
 from app.events import Made
-from app.hosting.child import Child
+from app.hosting.child import Child, end_of
 from app.hosting.times import EXIT_SECONDS
 from app.hosting.wire import Condition, Failed, Frames, Recording, framed
 from app.memory import Trouble
@@ -36,8 +36,8 @@ async def opened(recorder: Child, lost: Callable[[], None]) -> AsyncIterator["Re
         if isinstance(said, Failed):
             raise RecordsError(said.sentence)
         if not isinstance(said, Recording):
-            code = await asyncio.to_thread(recorder.process.wait)
-            raise HostingError(f"the recorder's process ended with code {code}")
+            end = await asyncio.to_thread(end_of, recorder)
+            raise HostingError(f"the recorder's process {end}")
         for note in said.notes:
             log.warning("%s", note)
         remote.lost = lost

@@ -109,8 +109,9 @@ def _events(messages: list[Group | Made]) -> int:
 
 
 if __name__ == "__main__":
-    # The service ends it: a manager's SIGTERM may reach both, and answers are still to be recorded.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The service ends it: a manager's signal may reach both, and answers are still to be recorded.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     try:
         main(socket.socket(fileno=int(sys.argv[1])))
     except (EOFError, BrokenPipeError, ConnectionResetError):

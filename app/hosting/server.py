@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -14,9 +14,12 @@ from fastapi import FastAPI
 
 from app.errors import DubitoError, EngineLost, RecorderLost
 from app.hosting.child import Child, Children, child
+from app.hosting.connections import Connections, Limits
 from app.hosting.pages import opened as pages_of
 from app.hosting.port import BACKLOG, listen
+from app.hosting.protocol import Connection
 from app.hosting.remote import opened as opened_by
+from app.hosting.signals import ending
 from app.hosting.times import ANSWER_SECONDS, DEAF_SECONDS
 from app.main import create_app
 from app.memory import Memory
@@ -28,12 +31,12 @@ Started = Callable[[Identity], None]
 
 
 def serve(settings: Settings, opened: socket.socket, children: Children, started: Started) -> None:
-    """Serve what an engine has loaded on a bound socket, and return after SIGINT or SIGTERM.
+    """Serve what an engine has loaded on a bound socket, and return after a signal to end.
 
     Raises:
         HostingError: the bundle must not be served, and nobody could connect.
         RecordsError: the records cannot be opened.
-        SettingsError: another process listens there.
+        HostingError: another process listens there.
         EngineLost: the engine ended by itself, whereupon the service did.
         RecorderLost: the recorder did.
     """
@@ -49,7 +52,8 @@ async def _serve(
     @asynccontextmanager
     async def opening(asked: Settings) -> AsyncIterator[Opened]:
         if asked == settings:
-            async with opened_by(children.engine, partial(_lose, lost, EngineLost())) as bundle:
+            ended, silence = partial(_lose, lost, EngineLost()), settings.engine_seconds
+            async with opened_by(children.engine, ended, silence) as bundle:
                 yield bundle
             return
         async with _beside(asked) as bundle:
@@ -69,13 +73,15 @@ async def _serve(
     async with app.router.lifespan_context(app):
         listen(opened)
         started(app.state.identity)
-        # uvicorn raises the signal again once it has stopped; by then there is nothing left to end.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-        server = Server(app, settings.drain_seconds)
-        watching = asyncio.create_task(_end_without(lost, server))
+        connections = Connections(Limits.of(settings))
+        server = Server(app, connections, settings.drain_seconds)
+        watching = [
+            asyncio.create_task(_end_without(lost, server)),
+            asyncio.create_task(connections.watch()),
+        ]
         await server.serve(sockets=[opened])
-        watching.cancel()
+        for task in watching:
+            task.cancel()
     if lost.done():
         raise lost.result()
 
@@ -105,7 +111,7 @@ async def _beside(settings: Settings) -> AsyncIterator[Opened]:
     """Another bundle, for replays; should its engine end, the service goes on."""
     with ExitStack() as stack:
         engine = stack.enter_context(child("engine", settings))
-        async with opened_by(engine, lambda: None) as bundle:
+        async with opened_by(engine, lambda: None, settings.engine_seconds) as bundle:
             yield bundle
         # A process takes a moment to end.
         await asyncio.to_thread(stack.close)
@@ -120,13 +126,26 @@ async def _end_without(lost: "asyncio.Future[DubitoError]", server: "Server") ->
 class Server(uvicorn.Server):
     """Ends in three steps: not ready any more, no new connections, all answers given."""
 
-    def __init__(self, app: FastAPI, drain_seconds: float) -> None:
+    def __init__(self, app: FastAPI, connections: Connections, drain_seconds: float) -> None:
         """Take the application, and how long it takes requests when it is not ready any more."""
-        super().__init__(_configured(app))
+        config = _configured(app)
+        # uvicorn takes any maker of protocols, as long as it is no text.
+        config.http = partial(Connection, connections=connections)  # type: ignore[assignment]
+        super().__init__(config)
         self._state = app.state
         self._drain_seconds = drain_seconds
         self._loop = asyncio.get_running_loop()
         self._haste = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Begin the end at a signal. One that comes later changes nothing, until all is written.
+
+        uvicorn would raise it again once it has stopped.
+        """
+        for number in ending():
+            signal.signal(number, self.handle_exit)
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the end; who presses Ctrl-C does not wait for load balancers to notice."""

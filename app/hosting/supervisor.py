@@ -1,40 +1,41 @@
 """Several processes on one port: started together, replaced when they crash, ended in order."""
 
 import logging
-import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
 from app.errors import HostingError, SettingsError
 from app.hosting.port import address
+from app.hosting.signals import ending
 from app.hosting.times import ANSWER_SECONDS, EXIT_SECONDS
 from app.hosting.wire import Failed
 from app.hosting.worker import Worker, begin
-from app.monitoring.folder import forget, shared
+from app.monitoring.folder import Shared, forget
 from app.settings import Settings
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds before a crashed worker is replaced; each crash doubles them, a start resets them."""
+LOOK_SECONDS = 5.0
+"""Between two looks whether the workers' counts are still kept."""
 
 log = logging.getLogger("dubito")
 
 
 def supervise(settings: Settings, opened: socket.socket) -> None:
-    """Serve with as many workers as the settings say, until SIGINT or SIGTERM.
+    """Serve with as many workers as the settings say, until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
         HostingError: no worker could start; the sentence is the worker's own.
         SettingsError: several workers cannot keep the records that are set, or no counts.
     """
     _check_records(settings)
-    _share_threads(settings)
-    with shared(settings.state), _signals() as woken:
-        Supervisor(settings, opened).run(woken)
+    with closing(Shared(settings.state)) as counts, _signals() as woken:
+        Supervisor(settings, opened, counts).run(woken)
 
 
 def _check_records(settings: Settings) -> None:
@@ -55,18 +56,12 @@ def _check_records(settings: Settings) -> None:
         )
 
 
-def _share_threads(settings: Settings) -> None:
-    """What TensorFlow may use in each worker, so that together they have threads as cores."""
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(name, str(settings.threads))
-
-
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket that can be read once SIGINT or SIGTERM came."""
+    """A socket that can be read once a signal came that ends a service."""
     woken, waking = socket.socketpair()
     waking.settimeout(0)
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = ending()
     handlers = [signal.signal(number, lambda *_: None) for number in numbers]
     before = signal.set_wakeup_fd(waking.fileno())
     try:
@@ -82,12 +77,17 @@ def _signals() -> Iterator[socket.socket]:
 class Supervisor:
     """Looks after the workers of one service."""
 
-    def __init__(self, settings: Settings, opened: socket.socket) -> None:
-        """Take the settings of all, and the bound socket that they share."""
+    def __init__(self, settings: Settings, opened: socket.socket, counts: Shared) -> None:
+        """Take the settings of all, and the bound socket and the counts that they share."""
         self._settings = settings
         self._opened = opened
+        self._counts = counts
         self._workers: list[Worker] = []
         self._due: list[float] = []
+        self._up: list[Worker] = []
+        """Those that serve."""
+        self._blind: list[Worker] = []
+        """Those that count where nobody looks any more."""
         self._pause = FIRST_PAUSE
         self._serving = False
 
@@ -103,6 +103,7 @@ class Supervisor:
                 for worker in list(self._workers):
                     if worker.line in events:
                         self._hear(worker)
+                self._restore()
                 self._replace()
         finally:
             self._end()
@@ -111,9 +112,9 @@ class Supervisor:
         return begin(self._settings, self._opened)
 
     def _events(self, woken: socket.socket) -> list[Any]:
-        pause = min(self._due, default=None)
-        seconds = None if pause is None else max(0.0, pause - time.monotonic())
-        return wait([woken, *(worker.line for worker in self._workers)], seconds)
+        now = time.monotonic()
+        due = min([*self._due, now + LOOK_SECONDS])
+        return wait([woken, *(worker.line for worker in self._workers)], max(0.0, due - now))
 
     def _hear(self, worker: Worker) -> None:
         """Take what a worker says, or notice that it has ended."""
@@ -130,11 +131,14 @@ class Supervisor:
             log.info("serving %s/%d, %s", said.name, said.version, said.digest)
             log.info("%s - documentation at /docs", address(self._opened))
         self._serving = True
+        self._up.append(worker)
         log.info("worker %d serves", worker.process.pid)
 
     def _ended(self, worker: Worker, sentence: str | None) -> None:
         """Plan a worker's successor; without any that ever served the whole start has failed."""
-        self._workers.remove(worker)
+        for several in (self._workers, self._up, self._blind):
+            if worker in several:
+                several.remove(worker)
         worker.line.close()
         worker.process.join()
         forget(worker.process.pid)
@@ -150,6 +154,22 @@ class Supervisor:
         for due in [due for due in self._due if due <= now]:
             self._due.remove(due)
             self._workers.append(self._begun())
+
+    def _restore(self) -> None:
+        """See to it that workers count where all look; those that do not are replaced in turn."""
+        try:
+            was_removed = self._counts.restore()
+        except OSError as error:
+            log.error("the workers' counts cannot be kept: %s", error.strerror)  # noqa: TRY400
+            return
+        if was_removed:
+            log.error("the workers' counts were removed: they begin anew, and so does each worker")
+            self._blind = list(self._workers)
+        if self._blind and len(self._up) == self._settings.workers:
+            worker = self._blind.pop()
+            # The next has its turn once this one's successor serves.
+            self._up.remove(worker)
+            worker.process.terminate()
 
     def _end(self) -> None:
         """Tell all workers to stop; who takes longer than an end may is killed."""

@@ -33,6 +33,13 @@ class Ready:
     environment: Environment
     program: Program | None
     """Its network, where a process without Keras can run it."""
+    card: str
+    """Markdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What an engine says now and then, also while it computes: its process runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
-from app.errors import DubitoError
+from app.errors import DubitoError, HostingError
 from app.hosting.logs import configure_logs
 from app.hosting.wire import Failed
+from app.monitoring.folder import folder
 from app.settings import Settings
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -45,6 +47,8 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
     from app.hosting.child import begun
 
     try:
+        if not (folder() or Path()).is_dir():
+            raise HostingError("the folder of the workers' counts is not there")
         with begun(settings) as children:
             from app.hosting.server import serve
 

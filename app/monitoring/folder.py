@@ -6,8 +6,7 @@ Prometheus' library finds it by a variable that it reads once, when it is first 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
@@ -29,32 +28,47 @@ def keep_none() -> None:
     os.environ.pop(VARIABLE, None)
 
 
-@contextmanager
-def shared(state: Path) -> Iterator[Path]:
-    """A fresh folder for the workers that are started in a block.
+class Shared:
+    """The folder of one service's workers, marked as used for as long as it is not closed."""
 
-    Raises:
-        SettingsError: it cannot be made.
-    """
-    parent = state / "metrics"
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        # Services that start at the same moment do so one after the other.
-        with closing(_locked(parent, fcntl.LOCK_EX)):
-            _sweep(parent)
-            made = Path(mkdtemp(dir=parent))
-            lock = _locked(made)
-    except OSError as error:
-        raise SettingsError(
-            f"DUBITO_STATE: several workers count together in {parent}, which cannot be written"
-        ) from error
-    os.environ[VARIABLE] = str(made)
-    try:
-        yield made
-    finally:
+    def __init__(self, state: Path) -> None:
+        """Make a fresh one.
+
+        Raises:
+            SettingsError: it cannot be made.
+        """
+        parent = state / "metrics"
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            # Services that start at the same moment do so one after the other.
+            with closing(_locked(parent, fcntl.LOCK_EX)):
+                _sweep(parent)
+                self.path = Path(mkdtemp(dir=parent))
+                self._mark = _locked(self.path)
+        except OSError as error:
+            raise SettingsError(
+                f"DUBITO_STATE: several workers count together in {parent}, which cannot be written"
+            ) from error
+        os.environ[VARIABLE] = str(self.path)
+
+    def restore(self) -> bool:
+        """Make the folder anew where somebody has removed it; whether that was so.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        if (self.path / LOCK).exists():
+            return False
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._mark.close()
+        self._mark = _locked(self.path)
+        return True
+
+    def close(self) -> None:
+        """Remove it."""
         keep_none()
-        shutil.rmtree(made, ignore_errors=True)
-        lock.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._mark.close()
 
 
 def forget(pid: int | None) -> None:

@@ -29,7 +29,7 @@ PAUSE = 1.0
 """Seconds; what other workers show of this one's queue is no older."""
 REFUSALS = (
     *("queue_full", "deadline_unmeetable", "deadline_passed", "abandoned"),
-    *("engine_lost", "unrecorded", "unreadable"),
+    *("engine_lost", "unready", "crowded", "unrecorded", "unreadable"),
 )
 
 

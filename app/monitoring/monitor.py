@@ -83,7 +83,7 @@ class Monitor:
         start, end = window.bounds(now)
         digest, since = self._identity.digest, view.steps.since(start, now)
         try:
-            rollups = await self._reader.rollups(digest, window.span, since, end)
+            rollups = await self._reader.rollups(digest, window.span, since)
             view.steps.take(rollups, (start, end), now)
             # Nobody else changes the view meanwhile; the event loop goes on.
             view.content = await asyncio.to_thread(self._told, window, view, start, end)

@@ -14,7 +14,7 @@ import numpy as np
 from app.events import Tally
 from app.monitoring.scale import EDGES, place
 from app.monitoring.subject import Subject
-from app.uncertainty.bins import MUTUAL_INFORMATION
+from app.uncertainty.bins import MUTUAL_INFORMATION, information_stream
 from app.uncertainty.conformal import TOLERANCE, threshold
 from app.values import Calibration, Floats
 
@@ -43,7 +43,7 @@ class Observer:
         }
         self._features = [places[name] for name in subject.signature.names]
         """Bins, and the names of their counts."""
-        self._information = places.get(MUTUAL_INFORMATION)
+        self._information = places.get(information_stream(subject.signature))
         calibration = subject.calibration
         self._passes = 0 if calibration is None else calibration.passes
         self._most_score = None if calibration is None else _raw_threshold(calibration)

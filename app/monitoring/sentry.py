@@ -1,20 +1,23 @@
 """The sentry: moves the alarms on, minute by minute, from the counts of all processes.
 
-What it knows stands in a mark, so that a restart forgets nothing. Whatever is drawn at random is
-drawn from the bundle's digest and the minute: every process comes to the same.
+What it knows stands in a mark, so that a restart forgets nothing. It remembers how far it has come
+with the counts of each owner, and not a time up to which all was looked at: after a step of the
+clock what comes may be dated before what came. Whatever is drawn at random is drawn from the
+bundle's digest and how far it had come: every process comes to the same.
 """
 
 import json
 import time
 from asyncio import to_thread
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from app.events import MINUTE, Entry, Mark, Rollup
+from app.clock import Clock
+from app.events import MINUTE, Entry, Mark, Share, summed
 from app.memory import Reader, Writer
 from app.monitoring.figures import kept, missed
 from app.monitoring.shift import stream_counts
@@ -24,17 +27,27 @@ from app.uncertainty.alarm import THRESHOLD, raised, shown
 from app.uncertainty.betting import Outcomes
 from app.uncertainty.watch import Watch
 
+UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
+"""After which a minute is over that was seen to begin, also where the clock says it is to come."""
+
+Place = tuple[str, int]
+"""Owner and start of a share."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known up to a minute."""
+    """What is known after some minutes."""
 
-    minute: int
-    """Seconds since 1970; what began before it was looked at."""
+    position: int
+    """The mark's, which only moves on: the end of the last minute, if the clock is never set."""
     drift: Watch
     validity: Outcomes
     raised_at: Mapping[str, int] = field(default_factory=dict)
     """Name of an alarm to the minute in which it was raised."""
+    seen: Mapping[str, int] = field(default_factory=dict)
+    """Owner of counts to the end of the last minute of its that was looked at."""
+    default: int = 0
+    """The same of owners that are not named, which an older Dubito knew no names of."""
 
 
 class Sentry:
@@ -47,6 +60,11 @@ class Sentry:
         self._subject = subject
         self._name = f"watch:{subject.identity.digest}"
         self._state = State(0, Watch.begin(subject.streams), Outcomes.begin())
+        self._clock = Clock()
+        self._waited = False
+        """Whether the last look left all to the next one."""
+        self._noticed: dict[Place, float] = {}
+        """Shares that are not over, with when they were read first, by the monotonic clock."""
 
     async def look(self) -> None:
         """Look at all minutes that are over.
@@ -56,17 +74,41 @@ class Sentry:
             Unrecorded: it does not take what came of it.
         """
         mark = await self._reader.mark(self._name)
-        if mark is not None and mark.position > self._state.minute:
+        if mark is not None and mark.position > self._state.position:
             self._state = _read(mark)
-        until = (int(time.time()) - LATE_SECONDS) // MINUTE * MINUTE
-        digest, since = self._subject.identity.digest, self._state.minute
-        minutes = await self._reader.rollups(digest, MINUTE, since, until)
-        if not minutes:
+        digest, state = self._subject.identity.digest, self._state
+        unseen = await self._reader.unseen(digest, state.seen, state.default)
+        over = self._over(unseen.shares)
+        if self._is_doubtful() or not over:
             return
-        moved = await to_thread(self._moved, self._state, minutes)
-        told = Mark(self._name, moved.minute, _written(moved))
+        seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
+        moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)
+        told = Mark(self._name, moved.position, _written(moved))
         if await self._writer.put(Entry((), mark=told)):
             self._state = moved
+
+    def _is_doubtful(self) -> bool:
+        """Whether a minute may seem over that somebody is about to commit to: the clock was set.
+
+        By the next look that is done, also if the clock is set all the time.
+        """
+        self._waited = self._clock.step() != 0 and not self._waited
+        return self._waited
+
+    def _over(self, shares: Sequence[Share]) -> list[Share]:
+        """Those that nobody adds to any more; of each owner the first ones."""
+        now, elapsed = time.time(), time.monotonic()
+        noticed: dict[Place, float] = {}
+        for share in shares:
+            if share.start + MINUTE + LATE_SECONDS > now:
+                place = share.owner, share.start
+                noticed[place] = self._noticed.get(place, elapsed)
+        self._noticed = noticed
+        waiting = {place for place, at in noticed.items() if elapsed - at < UNSETTLED_SECONDS}
+        first: dict[str, int] = {}
+        for owner, start in waiting:
+            first[owner] = min(start, first.get(owner, start))
+        return [one for one in shares if one.owner not in first or one.start < first[one.owner]]
 
     def alarms(self) -> list[dict[str, Any]]:
         """Both alarms, as they are shown."""
@@ -76,21 +118,31 @@ class Sentry:
             _alarm("validity", state.validity, state, None),
         ]
 
-    def _moved(self, state: State, minutes: list[Rollup]) -> State:
-        for minute in minutes:
-            state = self._after(state, minute)
-        return state
+    def _moved(self, state: State, shares: Sequence[Share]) -> State:
+        minutes: dict[int, list[Share]] = {}
+        for share in shares:
+            minutes.setdefault(share.start, []).append(share)
+        for start, parts in sorted(minutes.items()):
+            state = self._after(state, start, summed(part.counts for part in parts))
+        seen = {share.owner: share.start + MINUTE for share in shares}
+        return replace(state, seen={**state.seen, **seen})
 
-    def _after(self, state: State, minute: Rollup) -> State:
-        names, counts = list(self._subject.streams), minute.counts
+    def _after(self, state: State, start: int, counts: Mapping[str, int]) -> State:
+        names = list(self._subject.streams)
         seen = dict(zip(names, stream_counts(counts, len(names)), strict=True))
         digest = int(self._subject.identity.digest.rpartition(":")[2], 16)
-        drift = state.drift.advance(seen, np.random.default_rng([digest, minute.start]))
+        random = np.random.default_rng([digest, state.position, start])
+        drift = state.drift.advance(seen, random)
         validity = state.validity.advance(missed(counts), kept(counts))
-        moved = State(minute.start + MINUTE, drift, validity, state.raised_at)
         known = {"drift": drift.largest, "validity": validity.largest}
         new = {name for name, largest in known.items() if raised(largest)} - set(state.raised_at)
-        return replace(moved, raised_at={**state.raised_at, **dict.fromkeys(new, minute.start)})
+        return replace(
+            state,
+            position=max(state.position + 1, start + MINUTE),
+            drift=drift,
+            validity=validity,
+            raised_at={**state.raised_at, **dict.fromkeys(new, start)},
+        )
 
 
 def _alarm(
@@ -114,15 +166,21 @@ def _written(state: State) -> bytes:
         "drift": state.drift.to_json(),
         "validity": state.validity.to_json(),
         "raised_at": dict(state.raised_at),
+        "seen": dict(state.seen),
     }
     return json.dumps(told).encode()
 
 
 def _read(mark: Mark) -> State:
     told = json.loads(mark.content)
+    seen = told.get("seen")
+    # An older Dubito looked at all before a time, from which the clock may have been set back.
+    looked = min(mark.position, int(time.time()) // MINUTE * MINUTE)
     return State(
         mark.position,
         Watch.from_json(told["drift"]),
         Outcomes.from_json(told["validity"]),
         told["raised_at"],
+        seen or {},
+        looked if seen is None else 0,
     )

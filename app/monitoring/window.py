@@ -26,6 +26,9 @@ WINDOWS = {
 }
 MOST_STRETCHES = 1_500
 """That are read for a window."""
+ANEW_SECONDS = MINUTE
+"""After which all of a window is read again: a clock that was set back for a while, or another
+machine's, has dated something in the past."""
 LATE_SECONDS = 10
 """After the end of a stretch its counts may still change for so long: a commit takes its time."""
 
@@ -60,19 +63,22 @@ def fitting(length: str, step: str | None) -> Window:
 
 
 class Steps:
-    """Counts by step, of which only what may have changed is read again."""
+    """Counts by step, of which mostly only what may have changed is read again.
+
+    The last step also takes what is dated later than it: the clock was set back since that came,
+    and what is in no step would be in no figure.
+    """
 
     def __init__(self, window: Window) -> None:
         self._window = window
         self._known: dict[int, dict[str, int]] = {}
-        self._read = 0
+        self._read = self._read_whole = 0
         self.fresh: set[int] = set()
         """Steps that have changed with the last `take`."""
 
     def since(self, start: int, now: int) -> int:
         """From where on is to be read, in a window that begins at `start`."""
-        if now < self._read:
-            # The clock was set back.
+        if now < self._read or now >= self._read_whole + ANEW_SECONDS:
             return start
         step = STEPS[self._window.step]
         return max(start, (self._read - LATE_SECONDS) // step * step)
@@ -83,13 +89,16 @@ class Steps:
         since = self.since(start, now)
         parts: dict[int, list[Rollup]] = {}
         for one in rollups:
-            parts.setdefault(one.start // step * step, []).append(one)
-        for at in [at for at in self._known if not start <= at < since]:
-            del self._known[at]
-        self.fresh = set(range(since, end, step))
-        for at in self.fresh:
-            self._known[at] = summed(one.counts for one in parts.get(at, ()))
+            parts.setdefault(min(one.start // step * step, end - step), []).append(one)
+        before = self._known
+        again = {
+            at: summed(one.counts for one in parts.get(at, ())) for at in range(since, end, step)
+        }
+        self._known = {at: counts for at, counts in before.items() if start <= at < since} | again
+        self.fresh = {at for at, counts in again.items() if before.get(at) != counts}
         self._read = now
+        if since == start:
+            self._read_whole = now
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, int]]]:
         return iter(sorted(self._known.items()))

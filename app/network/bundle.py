@@ -17,7 +17,14 @@ from app.network.environment import environment
 from app.network.execution import engine_of
 from app.network.golden import faults
 from app.network.inspection.archive import inspect
-from app.network.manifest import CARD_FILE, MANIFEST_FILE, NETWORK_FILE, SUMS_FILE, Manifest
+from app.network.manifest import (
+    CARD_FILE,
+    MANIFEST_FILE,
+    NETWORK_FILE,
+    SUMS_FILE,
+    Manifest,
+    parse_manifest,
+)
 from app.values import Environment
 
 
@@ -28,6 +35,8 @@ class Bundle:
     manifest: Manifest
     engine: Engine
     environment: Environment
+    card: str
+    """Markdown."""
 
 
 def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
@@ -53,7 +62,7 @@ def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle
         raise BundleError(f"{file} cannot be read by Keras") from error
     if fault is not None:
         raise BundleError(f"{file}: the network {fault}")
-    return Bundle(manifest, engine, environment(engine.path))
+    return Bundle(manifest, engine, environment(engine.path), inspected.card)
 
 
 def check_free(models: Path, name: str, version: int) -> Path:
@@ -82,10 +91,12 @@ def write(models: Path, manifest: Manifest, model: keras.Model, card: str) -> tu
         card: the text of the model card, with `{digest}` where the digest stands.
 
     Raises:
-        BundleError: this version is already there; a published version never changes.
+        BundleError: this version is already there, as a published version never changes; or the
+            manifest is one that would not be served.
     """
     network = to_bytes(model)
     manifest = replace(manifest, network_sha256=hashlib.sha256(network).hexdigest())
+    parse_manifest(manifest.to_bytes())
     files = {
         NETWORK_FILE: network,
         MANIFEST_FILE: manifest.to_bytes(),

@@ -3,15 +3,24 @@
 from pathlib import Path
 
 from app.errors import BundleError
-from app.network.manifest import CARD_FILE
-from app.values import Identity
+
+LONGEST = 15
+"""Digits of a version, which is exact in JSON."""
 
 
 def versions(models: Path, name: str) -> list[int]:
-    """The versions of a bundle, ascending; empty where there is none."""
+    """The versions of a bundle, ascending; empty where there is none.
+
+    Raises:
+        BundleError: the folder may not be read.
+    """
     folder = models / name
-    entries = folder.iterdir() if folder.is_dir() else ()
-    return sorted(int(entry.name) for entry in entries if _is_version(entry))
+    try:
+        entries = folder.iterdir() if folder.is_dir() else ()
+        found = [int(entry.name) for entry in entries if is_version(entry.name) and entry.is_dir()]
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be read: {error.strerror}") from error
+    return sorted(found)
 
 
 def find(models: Path, name: str, version: int | None = None) -> Path:
@@ -28,12 +37,6 @@ def find(models: Path, name: str, version: int | None = None) -> Path:
     return models / name / str(version or available[-1])
 
 
-def card_of(models: Path, identity: Identity) -> str:
-    """The card of a bundle that is there, Markdown."""
-    file = models / identity.name / str(identity.version) / CARD_FILE
-    return file.read_text(encoding="utf-8")
-
-
-def _is_version(entry: Path) -> bool:
-    name = entry.name
-    return entry.is_dir() and name.isascii() and name.isdigit() and not name.startswith("0")
+def is_version(text: str) -> bool:
+    """Whether a text is a version as folders are named: a positive integer in plain digits."""
+    return len(text) <= LONGEST and text.isascii() and text.isdigit() and not text.startswith("0")

@@ -18,6 +18,7 @@ from app.network.kernels import Array
 from app.network.lowering import KERNELS, is_keras
 from app.network.plan import Plan, Step
 from app.network.program import SOURCE
+from app.uncertainty.decomposition import OVERFLOWING
 from app.values import Floats
 
 FIXED_SHAPE = frozenset(
@@ -63,10 +64,12 @@ class Graph:
         self._deterministic = tf.function(self._map_rows, input_signature=(rows,))
         self._draws = tf.function(self._map_blocks, input_signature=(rows, index, index, *noises))
 
+    @OVERFLOWING
     def deterministic(self, rows: Floats) -> Array:
         """Probabilities `(N, C)` of the pass without dropout."""
         return np.asarray(self._deterministic(rows.astype(self._plan.dtype)))
 
+    @OVERFLOWING
     def draws(self, blocks: Blocks) -> Array:
         """Probabilities `(N, L · PASSES, C)` of every pass of every row."""
         rows, length = blocks.rows.astype(self._plan.dtype), blocks.length

@@ -12,13 +12,32 @@ import rfc8785
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import BundleError
-from app.network.document import strict_json
+from app.network.document import named, strict_json
+from app.network.validity import (
+    can_be,
+    metric_faults,
+    rule_faults,
+    signature_faults,
+    text_faults,
+)
+from app.uncertainty.validity import faults
 from app.values import MAX_SEED, Calibration, Feature, Identity, Rule, Signature
 
 MANIFEST_FILE = "bundle.json"
 NETWORK_FILE = "model.keras"
 CARD_FILE = "MODEL_CARD.md"
 SUMS_FILE = "SHA256SUMS"
+
+MOST_PASSES = 1_000_000
+"""By default, and of all golden rows, which are run at the start."""
+LOOSE = 1e-3
+"""What golden answers may miss 1 by: a softmax in float32 does, and processors differ."""
+MESSAGES = {
+    "missing": "is missing",
+    "unexpected_keyword_argument": "is not known",
+    "extra_forbidden": "is not known",
+}
+"""Own words for Pydantic's kinds of error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,77 +113,77 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
     """Read a manifest from the bytes of `bundle.json`.
 
     Raises:
-        BundleError: not JSON, not format 1, or not consistent in itself.
+        BundleError: not JSON, not format 1, or not consistent in itself; names the member.
     """
+    content = strict_json(text, file)
+    _refuse(file, text_faults(content))
+    canonical = rfc8785.dumps(content)
     try:
-        canonical = rfc8785.dumps(strict_json(text, file))
-    except rfc8785.CanonicalizationError as error:
-        raise BundleError(f"{file} is not valid JSON") from error
-    try:
-        manifest = _manifests.validate_json(canonical)
+        manifest = _manifests.validate_json(canonical, strict=True, extra="forbid")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{file} is not of format 1: {where}: {first['msg']}") from error
+        message = MESSAGES.get(first["type"]) or first["msg"]
+        fault = f"{named(first['loc'])} {message.replace('Input should be', 'must be')}"
+        raise BundleError(f"{file} is not of format 1: {fault}") from error
     if manifest.to_bytes() != canonical:
         raise BundleError(f"{file} is not of format 1: it has fields or values that are unknown")
-    fault = next(_faults(manifest), None)
-    if fault is not None:
-        raise BundleError(f"{file}: {fault}")
+    _refuse(file, _faults(manifest))
     return manifest
 
 
+def _refuse(file: str, faults: Iterator[str]) -> None:
+    """Refuse a document for the first of its faults."""
+    fault = next(faults, None)
+    if fault is not None:
+        raise BundleError(f"{file}: {fault}")
+
+
 def _faults(manifest: Manifest) -> Iterator[str]:
-    """Yield what is inconsistent, as parts of a sentence."""
-    yield from _signature_faults(manifest)
-    if manifest.version < 1:
-        yield "the version is not a positive integer"
-    if manifest.passes < 1:
-        yield "the default number of passes is not positive"
-    calibration = manifest.calibration
-    if calibration is not None and len(calibration.mutual_information) not in (
-        0,
-        len(calibration.labels),
-    ):
-        yield "the calibration does not have the mutual information of each of its rows"
-    for rule in manifest.rules:
-        if unknown := set(rule.when) - {feature.name for feature in manifest.features}:
-            yield f"the rule {rule.reason} names {min(unknown)}, which is no feature"
+    """Yield what is inconsistent, as parts of a sentence that begin with the member's name."""
+    features, classes = manifest.features, len(manifest.classes)
+    if not 1 <= manifest.version <= MAX_SEED:
+        yield "version is not a positive integer"
+    if not 1 <= manifest.passes <= MOST_PASSES:
+        yield f"passes is not from 1 to {MOST_PASSES}"
+    yield from signature_faults(manifest.signature)
+    yield from rule_faults(manifest.rules, features)
+    yield from metric_faults(manifest.metrics, classes)
+    if manifest.calibration is not None:
+        yield from (f"calibration.{fault}" for fault in faults(manifest.calibration, classes))
+    seen = features[0].seen
+    if manifest.trained.rows < sum(seen.histogram_counts) + seen.missing:
+        yield "trained.rows is less than the rows that features.0.seen counts"
     if not manifest.golden:
-        yield "there is no golden row"
-    for row in manifest.golden:
-        yield from _golden_faults(row, manifest.features, len(manifest.classes))
+        yield "golden has no row"
+    for at, row in enumerate(manifest.golden):
+        yield from _golden_faults(f"golden.{at}", row, features, classes)
+    if (passes := sum(row.passes for row in manifest.golden)) > MOST_PASSES:
+        yield f"golden has {passes} passes, more than the {MOST_PASSES} that a start may take"
 
 
-def _signature_faults(manifest: Manifest) -> Iterator[str]:
-    if not manifest.features:
-        yield "there is no feature"
-    labels = [label for feature in manifest.features for label in (feature.name, *feature.aliases)]
-    if len(set(labels)) != len(labels):
-        yield "two features share a name or an alias"
-    if len(manifest.classes) < 2 or len(set(manifest.classes)) != len(manifest.classes):
-        yield "the classes are not at least two different names"
-    for feature in manifest.features:
-        yield from _feature_faults(feature)
-
-
-def _feature_faults(feature: Feature) -> Iterator[str]:
-    if not feature.minimum < feature.maximum:
-        yield f"the minimum of {feature.name} is not below its maximum"
-    if feature.nullable != (feature.imputed is not None):
-        yield f"{feature.name} needs an imputed value exactly if it is nullable"
-    if len(feature.seen.histogram_edges) != len(feature.seen.histogram_counts) + 1:
-        yield f"the histogram of {feature.name} does not have one edge more than counts"
-
-
-def _golden_faults(row: GoldenRow, features: Sequence[Feature], classes: int) -> Iterator[str]:
+def _golden_faults(
+    way: str, row: GoldenRow, features: Sequence[Feature], classes: int
+) -> Iterator[str]:
     if len(row.features) != len(features):
-        yield f"a golden row has {len(row.features)} features instead of {len(features)}"
-    for answer in (row.deterministic, row.mean, row.std):
-        if len(answer) != classes:
-            yield f"a golden row answers {len(answer)} classes instead of {classes}"
-    if row.passes < 2 or not 0 <= row.seed <= MAX_SEED:
-        yield "a golden row has passes or a seed out of range"
-    for value, feature in zip(row.features, features, strict=False):
-        if value is None and not feature.nullable:
-            yield f"a golden row has no {feature.name}, which is not nullable"
+        yield f"{way}.features has {len(row.features)} values, not {len(features)}"
+    for answer in ("deterministic", "mean", "std"):
+        if len(getattr(row, answer)) != classes:
+            yield f"{way}.{answer} has {len(getattr(row, answer))} classes, not {classes}"
+    if row.passes < 2:
+        yield f"{way}.passes is less than 2, which have no deviation"
+    if not 0 <= row.seed <= MAX_SEED:
+        yield f"{way}.seed is not from 0 to {MAX_SEED}"
+    for at, (value, feature) in enumerate(zip(row.features, features, strict=True)):
+        if not (feature.nullable if value is None else can_be(feature, value)):
+            yield f"{way}.features.{at} is none that the feature can have"
+    yield from _answer_faults(way, row)
+
+
+def _answer_faults(way: str, row: GoldenRow) -> Iterator[str]:
+    for answer in ("deterministic", "mean"):
+        if min(getattr(row, answer)) < 0 or abs(sum(getattr(row, answer)) - 1) > LOOSE:
+            yield f"{way}.{answer} is not of probabilities that sum to 1"
+    # No number from 0 to 1 deviates more from its mean.
+    most = [max(0.0, mean * (1 - mean)) ** 0.5 + LOOSE for mean in row.mean]
+    if not all(0 <= std <= limit for std, limit in zip(row.std, most, strict=True)):
+        yield f"{way}.std is not of deviations of probabilities of its mean"

@@ -11,6 +11,7 @@ from app.network.folding import folds_of
 from app.network.kernels import Array, Dense
 from app.network.noise import Call, applied
 from app.network.program import SOURCE, Operation, Program
+from app.uncertainty.decomposition import OVERFLOWING
 from app.values import Floats
 
 CHUNK_NUMBERS = 1 << 18
@@ -81,6 +82,7 @@ class Stacked:
             for part in _even(length, -(-length // self._blocks)):
                 yield some, part
 
+    @OVERFLOWING
     def _by_rows(self, rows: Floats, operations: Sequence[Operation], kept: set[int]) -> Slots:
         """Some slots `(N, 1, 1, …)` after operations in which all passes are alike."""
         values = rows.astype(self.program.dtype, order="C")[:, None, None]
@@ -93,6 +95,7 @@ class Stacked:
             parts.append({slot: slots[slot] for slot in kept})
         return {slot: _joined([part[slot] for part in parts]) for slot in kept}
 
+    @OVERFLOWING
     def _run(self, once: Slots, masks: "_Masks", rows: slice, length: slice) -> Array:
         """Probabilities `(n, l, PASSES, C)` of some rows and blocks."""
         slots = {slot: values[rows] for slot, values in once.items()}

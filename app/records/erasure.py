@@ -1,33 +1,113 @@
-"""Erasure: what is personal goes, and an event says so."""
+"""Erasure: what is personal goes, and the event that says so lists exactly what has gone.
 
-from sqlalchemy import Connection, Engine, select
+Other processes write meanwhile. One statement finds and erases, and tells what it erased, so that
+nothing can be committed between the two; what is committed later is neither erased nor excused.
+"""
 
-from app.events import Entry, now
-from app.records.ledger import Ledger, erasure
-from app.records.tables import events
+import json
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, tuple_, update
+
+from app.events import Erasure, Event, now
+from app.records.tables import events, replies
+
+NOTHING = {"personal": None, "salt": None, "reference": None}
+"""What is left of a personal part."""
+AT_ONCE = 500
+"""Predictions that a statement names."""
+
+Ranges = dict[str, list[list[int]]]
+"""Chain to the first and last sequence of each unbroken range of its events."""
 
 
-def erase_reference(engine: Engine, ledger: Ledger, reference: str) -> int:
-    """Erase what is personal of all predictions of a client's case; returns how many they were."""
-    named = select(events.c.prediction).where(events.c.reference == reference).distinct()
-    with engine.connect() as connection:
-        predictions = sorted(connection.scalars(named))
-    if predictions:
-        what = {"reason": "reference", "predictions": predictions}
-        ledger.erase(what, events.c.prediction.in_(named))
-    return len(predictions)
+class Erased(NamedTuple):
+    """An event that has lost its personal part."""
+
+    chain: str
+    sequence: int
+    prediction: str
 
 
-def retention(before: int) -> Entry:
-    """What erases all that is personal of events before a time.
+def erase(connection: Connection, erasure: Erasure) -> list[Erased]:
+    """Take away what is personal of some events, and whole answers to them."""
+    place = tuple_(events.c.chain, events.c.sequence)
+    due = select(events.c.chain, events.c.sequence).where(_which(erasure), is_personal())
+    # Rows are locked in one order, so that two erasures never wait for each other. Retention does
+    # not wait at all, as answers are written in its transaction: what is locked, another erases.
+    ordered = due.order_by(events.c.chain, events.c.sequence).with_for_update(
+        skip_locked=_is_retention(erasure)
+    )
+    gone = update(events).where(place.in_(ordered)).values(NOTHING)
+    told = gone.returning(events.c.chain, events.c.sequence, events.c.prediction)
+    erased = sorted(Erased(*row) for row in connection.execute(told))
+    _erase_replies(connection, erasure, {one.prediction for one in erased})
+    return erased
 
-    Not of what is to come: the event that says so would excuse whatever is missing later.
+
+def said(erasure: Erasure, erased: Sequence[Erased]) -> Event:
+    """The event that says what was erased.
+
+    `before` and `predictions` are for readers, and for versions of Dubito that know nothing else.
     """
-    before = min(before, now())
-    return Entry((erasure({"reason": "retention", "before": before}),), forget=before)
+    time = now()
+    told = (
+        {"reason": "retention", "before": min(erasure.before, time)}
+        if erasure.before is not None
+        else {"reason": "reference", "predictions": sorted({one.prediction for one in erased})}
+    )
+    body = json.dumps({**told, "events": _ranges(erased)}, separators=(",", ":"))
+    return Event("erasure", "", time, body.encode())
 
 
 def is_due(connection: Connection, before: int) -> bool:
     """Whether something personal is left of events before a time."""
-    left = (events.c.time < before) & events.c.salt.is_not(None)
+    left = (events.c.time < before) & is_personal()
     return connection.execute(select(events.c.sequence).where(left).limit(1)).first() is not None
+
+
+def is_personal() -> ColumnElement[bool]:
+    """Whether an event still has its personal part."""
+    return events.c.salt.is_not(None)
+
+
+def _which(erasure: Erasure) -> ColumnElement[bool]:
+    if erasure.before is not None:
+        return events.c.time < erasure.before
+    named = select(events.c.prediction).where(events.c.reference == erasure.reference)
+    return events.c.prediction.in_(named)
+
+
+def _is_retention(erasure: Erasure) -> bool:
+    return erasure.before is not None
+
+
+def _erase_replies(connection: Connection, erasure: Erasure, predictions: Iterable[str]) -> None:
+    """Take away the replies whose first prediction is erased.
+
+    A reply is committed with its predictions, so whoever sees these sees it as well. One by one in
+    the order of their keys, which is that of whoever answers to several keys at once.
+    """
+    whole, held = sorted(predictions), list[tuple[str, str]]()
+    for at in range(0, len(whole), AT_ONCE):
+        mine = replies.c.prediction.in_(whole[at : at + AT_ONCE])
+        rows = connection.execute(select(replies.c.key, replies.c.prediction).where(mine))
+        held += [(row.key, row.prediction) for row in rows]
+    one = (replies.c.key == bindparam("named")) & (replies.c.prediction == bindparam("answered"))
+    free = select(replies.c.key).where(one).with_for_update(skip_locked=_is_retention(erasure))
+    for key, prediction in sorted(held):
+        taken = delete(replies).where(replies.c.key.in_(free))
+        connection.execute(taken, {"named": key, "answered": prediction})
+
+
+def _ranges(erased: Iterable[Erased]) -> Ranges:
+    """Where in which chains events are, which come sorted."""
+    found: Ranges = {}
+    for one in erased:
+        ranges = found.setdefault(one.chain, [])
+        if ranges and ranges[-1][1] + 1 == one.sequence:
+            ranges[-1][1] = one.sequence
+        else:
+            ranges.append([one.sequence, one.sequence])
+    return found

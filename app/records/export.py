@@ -1,66 +1,164 @@
-"""Export: predictions as a table, one line each."""
+"""Export: predictions as a table, a line each, oldest first.
+
+Every column has one type, whatever the records hold:
+
+- text: `id`, `time` (ISO 8601, UTC), `reference`, `endpoint`, `environment`, `model.name`,
+  `model.digest`, `asked.passes` (a number or `auto`), `outcome` and `review` (the grade that was
+  said later), `warnings` and all other lists (as JSON), and whatever is not named here;
+- 64-bit integers: `model.version`, `answer.passes`, `answer.seed`;
+- doubles: `feature.…` (each by its name), `answer.probabilities.…`, `answer.mean.…`, `answer.std.…`
+  (each by the grade), `answer.uncertainty.…`, and what is asked, promised or reached of precision,
+  coverage and errors;
+- booleans: `asked.degrade`, `….class_conditional`, `….guaranteed`, `answer.precision.met`.
+
+A cell is empty where a prediction has no such member, and of what was erased. Records of several
+bundles have the columns of all. CSV is UTF-8 with a byte order mark, by which spreadsheets know it;
+text that a spreadsheet would take for a formula follows an apostrophe there. A file appears whole
+or not at all, and nobody but its owner may read it.
+"""
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+import os
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import Any, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, ScalarSelect, select
 
 from app.errors import RecordsError
-from app.events import moment
+from app.events import Kind, moment
 from app.records.tables import events
 
 ROWS_AT_A_TIME = 1_000
+"""That are in memory, and in a group of rows of a Parquet file."""
+
+Type = Literal["text", "integer", "real", "boolean"]
+Line = Mapping[str, Any]
+Lines = Iterator[Line]
+
+FIRST, LAST = ("id", "time", "reference"), ("outcome", "review")
+"""Columns of every export."""
+FEATURE = "feature."
+"""What the columns of features begin with, so that they never are another column."""
+INTEGERS = {"model.version", "answer.passes", "answer.seed"}
+REALS = {
+    "asked.tolerance",
+    "asked.judged.coverage",
+    "asked.judged.target",
+    "answer.precision.half_width",
+    "answer.precision.tolerance",
+    "answer.prediction_set.coverage",
+    "answer.decision.target",
+}
+FAMILIES = tuple(f"answer.{kind}." for kind in ("probabilities", "mean", "std", "uncertainty"))
+BOOLEANS = {
+    "asked.degrade",
+    "asked.judged.class_conditional",
+    "answer.precision.met",
+    "answer.prediction_set.class_conditional",
+    "answer.prediction_set.guaranteed",
+    "answer.decision.guaranteed",
+}
+FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+"""What text begins with that a spreadsheet may run; the last four are the same in full width."""
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+"""What begins so and is only a number."""
 
 
 def write(connection: Connection, file: Path) -> int:
-    """Write all predictions, oldest first, with what was said of each; returns how many they are.
+    """Write all predictions, with what was said of each; returns how many they are.
 
     Raises:
         RecordsError: the file's ending is neither .csv nor .parquet, or it cannot be written.
     """
+    kinds: dict[str, Callable[[Sequence[str], Lines, Path], int]]
     kinds = {".csv": _write_csv, ".parquet": _write_parquet}
     if file.suffix not in kinds:
         raise RecordsError(f"{file} ends neither in .csv nor in .parquet")
     try:
-        return kinds[file.suffix](list(_names(connection)), _lines(connection), file)
+        with _whole(file) as draft, closing(_lines(connection)) as lines:
+            return kinds[file.suffix](_names(connection), lines, draft)
     except OSError as error:
         raise RecordsError(f"{file}: {error.strerror}") from error
 
 
-def _names(connection: Connection) -> Iterator[str]:
+def type_of(name: str) -> Type:
+    """The type of a column."""
+    if name in INTEGERS:
+        return "integer"
+    if name in REALS or name.startswith((FEATURE, *FAMILIES)):
+        return "real"
+    return "boolean" if name in BOOLEANS else "text"
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """A file beside another, in whose place it is put at the end of the block if that succeeds."""
+    with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as opened:
+        draft = Path(opened.name)
+        try:
+            yield draft
+            os.fsync(opened.fileno())
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _names(connection: Connection) -> list[str]:
     """Every column that some prediction has."""
     known = dict[str, None]()
-    for line in _lines(connection):
-        known.update(dict.fromkeys(line))
-    yield from known
+    for row in _rows(connection, events.c.body, events.c.personal):
+        known.update(dict.fromkeys(name for name, _ in _members(row.body, row.personal)))
+    features = [name for name in known if name.startswith(FEATURE)]
+    return [*FIRST, *features, *(name for name in known if name not in features), *LAST]
 
 
-def _lines(connection: Connection) -> Iterator[dict[str, Any]]:
-    outcomes, reviews = _grades(connection, "outcome"), _grades(connection, "review")
-    asked = select(events).where(events.c.kind == "prediction")
-    found = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(
-        asked.order_by(events.c.time, events.c.chain, events.c.sequence)
-    )
-    for row in found:
-        whole = {
+def _lines(connection: Connection) -> Generator[Line]:
+    said = [_last("outcome").label("outcome"), _last("review").label("review")]
+    for row in _rows(connection, events, *said):
+        yield {
             "id": row.prediction,
             "time": moment(row.time),
             "reference": row.reference,
-            **json.loads(row.personal or b"{}").get("features", {}),
-            **json.loads(row.body),
-            "outcome": outcomes.get(row.prediction),
-            "review": reviews.get(row.prediction),
+            **dict(_members(row.body, row.personal)),
+            **{name: _grade(getattr(row, name)) for name in LAST},
         }
-        yield dict(_flat("", whole))
 
 
-def _grades(connection: Connection, kind: str) -> dict[str, str]:
-    """What grade was said of predictions, later."""
-    said = select(events).where(events.c.kind == kind)
-    return {row.prediction: json.loads(row.body)["grade"] for row in connection.execute(said)}
+def _rows(connection: Connection, *columns: Any) -> Iterator[Any]:
+    """Predictions, some at a time."""
+    asked = select(*columns).where(events.c.kind == "prediction")
+    ordered = asked.order_by(events.c.time, events.c.chain, events.c.sequence)
+    # The options of a connection would be those of whatever it does next, too.
+    few = ordered.execution_options(yield_per=ROWS_AT_A_TIME)
+    with connection.execute(few) as found:
+        yield from found
+
+
+def _last(kind: Kind) -> ScalarSelect[bytes]:
+    """What was said last of a prediction."""
+    later = events.alias(kind)
+    said = select(later.c.body).where(later.c.prediction == events.c.prediction)
+    latest = said.where(later.c.kind == kind).order_by(later.c.time.desc(), later.c.sequence.desc())
+    return latest.limit(1).scalar_subquery()
+
+
+def _grade(body: bytes | None) -> str | None:
+    return None if body is None else json.loads(body)["grade"]
+
+
+def _members(body: bytes, personal: bytes | None) -> Iterator[tuple[str, Any]]:
+    """The cells of a prediction with their columns; null is none where no type is known."""
+    for name, value in json.loads(personal or b"{}").get("features", {}).items():
+        yield FEATURE + name, value
+    for name, value in _flat("", json.loads(body)):
+        if value is not None or type_of(name) != "text":
+            yield name, value
 
 
 def _flat(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -68,27 +166,61 @@ def _flat(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _flat(f"{prefix}{name}.", inner)
+        elif isinstance(inner, list):
+            yield f"{prefix}{name}", json.dumps(inner, ensure_ascii=False)
         else:
-            yield f"{prefix}{name}", json.dumps(inner) if isinstance(inner, list) else inner
+            yield f"{prefix}{name}", inner
 
 
-def _write_csv(names: list[str], lines: Iterator[dict[str, Any]], file: Path) -> int:
+def _cell(name: str, value: Any) -> Any:
+    """A value as its column's type has it.
+
+    Raises:
+        RecordsError: it has not.
+    """
+    if value is None:
+        return None
+    kinds: dict[Type, Callable[[Any], Any]] = {"text": str, "integer": int, "real": float}
+    try:
+        return kinds.get(type_of(name), bool)(value)
+    except ValueError as error:
+        raise RecordsError(f"the records hold what is no number in {name}") from error
+
+
+def _write_csv(names: Sequence[str], lines: Lines, file: Path) -> int:
     count = 0
-    with file.open("w", newline="", encoding="utf-8") as opened:
-        table = csv.DictWriter(opened, names)
-        table.writeheader()
+    with file.open("w", newline="", encoding="utf-8-sig") as opened:
+        table = csv.writer(opened)
+        table.writerow(map(_harmless, names))
         for line in lines:
-            table.writerow(line)
+            table.writerow([_harmless(_cell(name, line.get(name))) for name in names])
             count += 1
     return count
 
 
-def _write_parquet(names: list[str], lines: Iterator[dict[str, Any]], file: Path) -> int:
+def _harmless(cell: Any) -> Any:
+    """A cell that no spreadsheet runs."""
+    is_formula = isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell)
+    return f"'{cell}" if is_formula else cell
+
+
+def _write_parquet(names: Sequence[str], lines: Lines, file: Path) -> int:
     try:
-        from pyarrow import Table, parquet
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetWriter
     except ImportError as error:
         raise RecordsError("Parquet needs the extra `train`, which has pyarrow") from error
-    whole = list(lines)
-    columns = {name: [line.get(name) for line in whole] for name in names}
-    parquet.write_table(Table.from_pydict(columns), file)
-    return len(whole)
+    types = {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "real": pa.float64(),
+        "boolean": pa.bool_(),
+    }
+    schema = pa.schema([(name, types[type_of(name)]) for name in names])
+    count = 0
+    with file.open("wb") as opened, ParquetWriter(opened, schema) as table:
+        while part := list(islice(lines, ROWS_AT_A_TIME)):
+            columns = {name: [_cell(name, line.get(name)) for line in part] for name in names}
+            table.write_table(pa.Table.from_pydict(columns, schema=schema))
+            count += len(part)
+    return count

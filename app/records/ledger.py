@@ -1,34 +1,24 @@
 """The ledger: adds events to this process' chain, a transaction for each group."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from app.events import MICROSECONDS, Entry, Event, now
-from app.records import queue
+from app.clock import Clock
+from app.events import MICROSECONDS, Entry, Erasure, Event, now
+from app.records import contest, queue
 from app.records.chain import Head, Seal, genesis, salts, sealed
-from app.records.contest import settled
+from app.records.erasure import erase, said
 from app.records.rollups import Rollups
 from app.records.statement import Addition, Statement
-from app.records.tables import chains, events, referrals, replies
+from app.records.tables import chains, events, referrals
 
-REPLY_SECONDS = 86_400
-"""For how long a reply is kept."""
-NOTHING = {"personal": None, "salt": None, "reference": None}
-"""What is left of a personal part."""
+Result = TypeVar("Result")
+
 MOVE = (
     update(chains)
     .where(chains.c.chain == bindparam("own"))
@@ -51,8 +41,13 @@ class Ledger:
         self._move = Statement(engine.dialect, MOVE)
         with self._connection.begin():
             self._head = _begun(self._connection, key, chain)
+            contest.redate(self._connection, now(), None)
+        self._clock, self._set_back = Clock(), 0
+        """And microseconds, below 0, of which replies do not know yet that it was set back."""
         self._is_sure = True
         """Whether the chain is known to have come to the head, and the rollups to their counts."""
+        self._is_committing = False
+        """Whether the last transaction had come to its commit."""
 
     def write(self, entries: Sequence[Entry]) -> list[bool]:
         """Add what entries hold, in order: all of it or, where this raises, nothing.
@@ -66,43 +61,82 @@ class Ledger:
         Raises:
             Exception: SQLAlchemy's or the driver's; the database did not take it.
         """
-        with self._transaction() as connection:
-            if any(entry.reply is not None for entry in entries):
-                _forget(connection)
-            added = settled(connection, entries)
-            taken = [entry for entry, is_added in zip(entries, added, strict=True) if is_added]
-            self._append(connection, [one for entry in taken for one in entry.events])
-            tallies = [entry.tally for entry in taken if entry.tally is not None]
-            self._rollups.add(connection, tallies, now())
-            self._refer.run(connection.connection.cursor(), queue.rows(taken))
-            queue.release(connection, taken)
-            for entry in taken:
-                if entry.forget is not None:
-                    _erase(connection, events.c.time < entry.forget)
+        added = self._run(lambda connection: self._written(connection, entries))
+        self._set_back = 0
         return added
 
-    def erase(self, what: dict[str, Any], where: ColumnElement[bool]) -> None:
-        """Erase what is personal of some events, and say so in an event.
+    def erase(self, erasure: Erasure) -> int:
+        """Erase what is personal of some events, and say so; returns of how many predictions.
 
         Raises:
             Exception: SQLAlchemy's or the driver's; the database did not take it.
         """
-        with self._transaction() as connection:
-            self._append(connection, [erasure(what)])
-            _erase(connection, where)
+        return self._run(lambda connection: self._erased(connection, erasure))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _written(self, connection: Connection, entries: Sequence[Entry]) -> list[bool]:
+        time = now()
+        self._set_back += min(0, int(self._clock.step() * MICROSECONDS))
+        if self._set_back:
+            contest.redate(connection, time, self._set_back)
+        added = contest.settled(connection, entries, time)
+        taken = [entry for entry, is_added in zip(entries, added, strict=True) if is_added]
+        self._append(connection, [one for entry in taken for one in entry.events])
+        tallies = [entry.tally for entry in taken if entry.tally is not None]
+        self._rollups.add(connection, tallies, time)
+        self._refer.run(connection.connection.cursor(), queue.rows(taken))
+        queue.release(connection, taken)
+        for entry in taken:
+            if entry.erasure is not None:
+                self._erased(connection, entry.erasure)
+        if any(entry.reply is not None for entry in entries):
+            contest.drop_expired(connection, time)
+        return added
+
+    def _erased(self, connection: Connection, erasure: Erasure) -> int:
+        erased = erase(connection, erasure)
+        if erased:
+            self._append(connection, [said(erasure, erased)])
+        return len({one.prediction for one in erased})
+
+    def _run(self, work: Callable[[Connection], Result]) -> Result:
+        """Do something in a transaction, once more if the connection was lost before its commit.
+
+        A server that was restarted has ended connections that were idle, which is noticed when one
+        is used. Nothing is committed then, so that doing it again adds nothing twice.
+        """
+        try:
+            return self._done(work)
+        except Exception as error:
+            if self._is_committing or not self._is_lost(error):
+                raise
+            return self._done(work)
+
+    def _done(self, work: Callable[[Connection], Result]) -> Result:
         """A transaction; after one that failed all that it may have changed is looked at anew."""
         is_sure, self._is_sure = self._is_sure, False
+        self._is_committing = False
         if not is_sure:
             self._reconnect()
         with self._connection.begin():
             if not is_sure:
                 self._head = _found(self._connection, self._head.chain)
                 self._rollups.recall(self._connection)
-            yield self._connection
+            result = work(self._connection)
+            self._is_committing = True
         self._is_sure = True
+        return result
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether an error means that the connection is of no use any more."""
+        if isinstance(error, DBAPIError):
+            return error.connection_invalidated
+        # What goes to the driver itself fails with the driver's own errors.
+        dialect, connection = self._engine.dialect, self._connection
+        return (
+            isinstance(error, dialect.loaded_dbapi.Error)
+            and not connection.invalidated
+            and dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
+        )
 
     def _reconnect(self) -> None:
         """Let go of a connection that may be lost, or in the middle of something."""
@@ -127,17 +161,6 @@ class Ledger:
     def close(self) -> None:
         """End; the chain stays as it is."""
         self._connection.close()
-
-
-def erasure(what: dict[str, Any]) -> Event:
-    """The event that says what was erased."""
-    return Event("erasure", "", now(), json.dumps(what, separators=(",", ":")).encode())
-
-
-def _forget(connection: Connection) -> None:
-    """Let go of replies that are older than a day."""
-    before = now() - REPLY_SECONDS * MICROSECONDS
-    connection.execute(delete(replies).where(replies.c.time < before))
 
 
 def _begun(connection: Connection, key: bytes, chain: str) -> Head:
@@ -181,10 +204,3 @@ def _found(connection: Connection, chain: str) -> Head:
     asked = select(chains.c.sequence, chains.c.link).where(chains.c.chain == chain)
     row = connection.execute(asked.with_for_update()).one()
     return Head(chain, row.sequence, row.link)
-
-
-def _erase(connection: Connection, where: ColumnElement[bool]) -> None:
-    """Take away what is personal of some events, and whole answers to them."""
-    gone = select(events.c.prediction).where(where)
-    connection.execute(delete(replies).where(replies.c.prediction.in_(gone)))
-    connection.execute(update(events).where(where).values(NOTHING))

@@ -1,16 +1,17 @@
 """The reader: what was recorded, for those who ask."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unreadable
-from app.events import Event, Mark, Order, Referral, Reply, Rollup
+from app.events import Event, Mark, Order, Referral, Reply, Rollup, Unseen, now
+from app.records.contest import is_kept
+from app.records.desk import READ_SECONDS, Desk
 from app.records.queue import count, page
-from app.records.rollups import read
+from app.records.rollups import read, unseen
 from app.records.tables import events, marks, replies
 
 Found = TypeVar("Found")
@@ -19,18 +20,25 @@ Found = TypeVar("Found")
 class Reader:
     """Reads in threads, beside whoever writes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, seconds: float = READ_SECONDS) -> None:
+        """Take what is read, and for how long one waits for it."""
         self._engine = engine
+        self._desk = Desk(seconds)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._desk.close()
 
     async def reply_to(self, key: str) -> Reply | None:
-        """The first answer to a request that named a key.
+        """The first answer to a request that named a key, if that still holds it.
 
         Raises:
             Unreadable: the database does not answer.
         """
 
         def read(connection: Connection) -> Reply | None:
-            row = connection.execute(select(replies).where(replies.c.key == key)).first()
+            mine = (replies.c.key == key) & is_kept(now())
+            row = connection.execute(select(replies).where(mine)).first()
             return None if row is None else Reply(**row._mapping)  # noqa: SLF001 - its public name
 
         return await self.ask(read)
@@ -44,7 +52,9 @@ class Reader:
 
         def read(connection: Connection) -> list[Event]:
             mine = select(events).where(events.c.prediction == prediction)
-            rows = connection.execute(mine.order_by(events.c.time, events.c.sequence))
+            # Whatever the clock said, nothing was said of a prediction before it was made.
+            is_later = events.c.kind != "prediction"
+            rows = connection.execute(mine.order_by(is_later, events.c.time, events.c.sequence))
             return [_event(row) for row in rows]
 
         return await self.ask(read)
@@ -59,13 +69,21 @@ class Reader:
         ordered = asked.order_by(events.c.prediction)
         return await self.ask(lambda connection: list(connection.scalars(ordered)))
 
-    async def rollups(self, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
+    async def rollups(self, digest: str, span: int, start: int) -> list[Rollup]:
         """The counts of a bundle, see `app.records.rollups.read`.
 
         Raises:
             Unreadable: the database does not answer.
         """
-        return await self.ask(lambda connection: read(connection, digest, span, start, stop))
+        return await self.ask(lambda connection: read(connection, digest, span, start))
+
+    async def unseen(self, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
+        """The minutes of a bundle that were not looked at, see `app.records.rollups.unseen`.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        return await self.ask(lambda connection: unseen(connection, digest, seen, default))
 
     async def mark(self, name: str) -> Mark | None:
         """A note of the service to itself.
@@ -102,7 +120,7 @@ class Reader:
         """Read in a thread.
 
         Raises:
-            Unreadable: the database does not answer.
+            Unreadable: the database does not answer, or not in time.
         """
 
         def run() -> Found:
@@ -110,7 +128,7 @@ class Reader:
                 return read(connection)
 
         try:
-            return await asyncio.to_thread(run)
+            return await self._desk.read(run)
         except SQLAlchemyError as error:
             raise Unreadable from error
 

@@ -1,16 +1,30 @@
 """Rollups: counts by minute and by hour, written with the events that they count.
 
 Whoever shows figures reads these, and never the events. A process has rows of its own, so that none
-waits for another; what is shown is their sum.
+waits for another; what is shown is their sum. Where the clock is set back the process goes on as
+another owner of rows: each owner's rows come in the order of their starts, so that whoever reads
+them one after the other (the alarms) misses none.
 """
 
 import json
 from collections.abc import Iterable, Mapping
+from uuid import uuid4
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, Dialect, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
-from app.events import HOUR, MICROSECONDS, MINUTE, Rollup, Tally, summed
+from app.clock import Clock
+from app.events import HOUR, MICROSECONDS, MINUTE, Rollup, Share, Tally, Unseen, summed
 from app.records.statement import Statement
 from app.records.tables import rollups
 
@@ -18,6 +32,9 @@ SPANS = (MINUTE, HOUR)
 """Seconds of a stretch."""
 MINUTES_KEPT = 8 * 86_400
 """Seconds after which minutes are forgotten; hours stay."""
+
+LITTLE = 5
+"""Seconds by which the clock may be set back without more ado: it soon is where it was."""
 
 Place = tuple[str, int, int]
 """Digest, span and start."""
@@ -44,25 +61,32 @@ class Rollups:
     """The rows of one chain. One thread at a time may write."""
 
     def __init__(self, dialect: Dialect, chain: str) -> None:
-        self._chain = chain
+        self._owner = chain
         self._add = Statement(dialect, ADD)
         self._change = Statement(dialect, CHANGE)
         self._current: dict[Place, Counts] = {}
         self._latest = 0
+        self._clock = Clock()
 
     def add(self, connection: Connection, tallies: Iterable[Tally], time: int) -> None:
         """Count what happened at a time."""
         by_digest: dict[str, list[Mapping[str, int]]] = {}
         for tally in tallies:
             by_digest.setdefault(tally.digest, []).append(tally.counts)
-        # A clock that is set back would return to stretches that are done with.
-        seconds = self._latest = max(self._latest, time // MICROSECONDS)
+        seconds = self._latest = self._moved_on(time // MICROSECONDS)
         for place in [place for place in self._current if sum(place[1:]) <= seconds]:
             del self._current[place]
         for digest, counts in by_digest.items():
             more = summed(counts)
             for span in SPANS:
                 self._count(connection, (digest, span, seconds // span * span), more)
+
+    def _moved_on(self, seconds: int) -> int:
+        """The time to count by, which for one owner of rows never goes back."""
+        if seconds < self._latest - LITTLE:
+            self._owner, self._latest = str(uuid4()), 0
+            self._current.clear()
+        return max(self._latest, seconds)
 
     def recall(self, connection: Connection) -> None:
         """Go on from what the database holds, where a group may or may not have been committed."""
@@ -81,28 +105,55 @@ class Rollups:
         statement.run(cursor, **self._own(place), whole=to_json(whole))
         _, span, start = place
         if counts is None and span == HOUR:
-            old = (rollups.c.span == MINUTE) & (rollups.c.start < start - MINUTES_KEPT)
+            # A clock that is set far ahead must not take what nobody has looked at yet.
+            since = min(start, int(self._clock.steady())) - MINUTES_KEPT
+            old = (rollups.c.span == MINUTE) & (rollups.c.start < since)
             connection.execute(delete(rollups).where(old))
 
     def _own(self, place: Place) -> dict[str, str | int]:
         digest, span, start = place
-        return {"of": digest, "long": span, "since": start, "by": self._chain}
+        return {"of": digest, "long": span, "since": start, "by": self._owner}
 
 
-def read(connection: Connection, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
-    """The counts of all processes, stretch by stretch, of those that begin from `start` to `stop`.
+def read(connection: Connection, digest: str, span: int, start: int) -> list[Rollup]:
+    """The counts of all processes, stretch by stretch, of those that begin from `start` on.
 
     Args:
         connection: to the records.
         digest: of the bundle.
         span: seconds of a stretch, one of `SPANS`.
         start: seconds since 1970.
-        stop: likewise; a stretch that begins there is not read.
     """
-    own = (rollups.c.digest == digest) & (rollups.c.span == span)
-    within = (rollups.c.start >= start) & (rollups.c.start < stop)
-    asked = select(rollups.c.start, rollups.c.counts).where(own & within).order_by(rollups.c.start)
+    mine = _of(digest, span) & (rollups.c.start >= start)
+    asked = select(rollups.c.start, rollups.c.counts).where(mine).order_by(rollups.c.start)
     found: dict[int, list[Counts]] = {}
     for at, counts in connection.execute(asked):
         found.setdefault(at, []).append(json.loads(counts))
     return [Rollup(at, summed(parts)) for at, parts in found.items()]
+
+
+def unseen(connection: Connection, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
+    """The minutes of all processes that somebody has not looked at.
+
+    Args:
+        connection: to the records.
+        digest: of the bundle.
+        seen: owner to the end of the last minute of its that was looked at.
+        default: the same of owners that are not named.
+    """
+    mine, start, owner = _of(digest, MINUTE), rollups.c.start, rollups.c.chain
+    owners = connection.execute(select(owner, func.max(start)).where(mine).group_by(owner))
+    last = {row[0]: row[1] for row in owners}
+    since = {name: seen.get(name, default) for name in last}
+    behind = [name for name, at in last.items() if at >= since[name]]
+    if not behind:
+        return Unseen(last, ())
+    mine &= (start >= min(since[name] for name in behind)) & owner.in_(behind)
+    asked = select(owner, start, rollups.c.counts).where(mine).order_by(start, owner)
+    rows = connection.execute(asked).all()
+    shares = (Share(name, at, json.loads(counts)) for name, at, counts in rows if at >= since[name])
+    return Unseen(last, tuple(shares))
+
+
+def _of(digest: str, span: int) -> ColumnElement[bool]:
+    return (rollups.c.digest == digest) & (rollups.c.span == span)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.events import now
+from app.clock import Clock
+from app.events import MICROSECONDS, Entry, Erasure, now
 from app.records.address import Address, file_of
 from app.records.admission import begun
 from app.records.database import connected, legible, opened
-from app.records.erasure import is_due, retention
+from app.records.erasure import is_due
 from app.records.files import exposed
 from app.records.pages import Pages, Thread
 from app.records.place import Place, lock_of
@@ -29,6 +30,7 @@ class Store:
     def __init__(self, engine: Engine, writer: Writer) -> None:
         """Take where they are read, and who writes them."""
         self.writer = writer
+        self._clock = Clock()
         self.reader = Reader(engine)
 
     async def forget(self, age: int) -> None:
@@ -38,9 +40,10 @@ class Store:
             Unreadable: the database does not answer.
             Unrecorded: it does not take the erasure.
         """
-        before = now() - age
+        # What a clock that is set ahead would erase too early, nobody brings back.
+        before = min(now(), int(self._clock.steady() * MICROSECONDS)) - age
         if await self.reader.ask(lambda connection: is_due(connection, before)):
-            await self.writer.put(retention(before))
+            await self.writer.put(Entry((), erasure=Erasure(before=before)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,10 @@ async def elsewhere(url: Address, pages: Pages) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _stored(engine: Engine, pages: Pages) -> AsyncIterator[Store]:
-    writer = Writer(pages)
-    writer.watch()
+    store = Store(engine, Writer(pages))
+    store.writer.watch()
     try:
-        yield Store(engine, writer)
+        yield store
     finally:
-        await writer.close()
+        await store.writer.close()
+        store.reader.close()

@@ -102,7 +102,8 @@ rollups = Table(
     Column("counts", LargeBinary, nullable=False),
     PrimaryKeyConstraint("digest", "span", "start", "chain"),
 )
-"""Counts of a stretch of time, of a bundle, of the process that wrote a chain."""
+"""Counts of a stretch of time, of a bundle, of a process: its chain, or the name that it took when
+the clock was set back."""
 
 marks = Table(
     "marks",

@@ -1,6 +1,7 @@
 """Verification: whether the chains are as they were written."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -176,21 +177,39 @@ class _Walk:
 
 
 class _Erased:
-    """What erasures say they took away."""
+    """What erasures say they took away.
+
+    Those of an older Dubito name predictions, or a time before which all was erased; newer ones
+    list the events, and excuse no other.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._before = 0
         self._predictions: set[str] = set()
+        self._ranges: dict[str, list[tuple[int, int]]] = {}
         for body in connection.scalars(select(events.c.body).where(events.c.kind == "erasure")):
             # One that was tampered with is told where its chain is gone through.
             with suppress(ValueError, TypeError, AttributeError):
-                said = json.loads(body)
-                self._predictions.update(said.get("predictions", ()))
-                self._before = max(self._before, said.get("before", 0))
+                self._take(json.loads(body))
+        for ranges in self._ranges.values():
+            ranges.sort()
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        listed = said.get("events")
+        if listed is None:
+            self._predictions.update(said.get("predictions", ()))
+            self._before = max(self._before, said.get("before", 0))
+            return
+        for chain, ranges in listed.items():
+            found = [(int(first), int(last)) for first, last in ranges]
+            self._ranges.setdefault(chain, []).extend(found)
 
     def covers(self, row: Row[Any]) -> bool:
         """Whether the personal part of an event may be missing."""
-        return row.time < self._before or row.prediction in self._predictions
+        ranges = self._ranges.get(row.chain, [])
+        at = bisect_right(ranges, row.sequence, key=lambda one: one[0])
+        is_listed = at > 0 and row.sequence <= ranges[at - 1][1]
+        return is_listed or row.time < self._before or row.prediction in self._predictions
 
 
 def _beyond(claims: Mapping[tuple[str, int], bytes], heads: Mapping[str, Head]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
 from app.serving.client import PATIENT, Client
+from app.serving.deadlines import Deadlines
 from app.serving.lane import Cut, Lane, Piece, Waiting, whole
 from app.serving.limits import Limits
 from app.serving.pace import Average, Pace, Portion
@@ -63,6 +64,7 @@ class Batcher(Generic[Job, Result]):
         self._small = Lane[Job, Result](handling.work, whole)
         self._large = Lane[Job, Result](handling.work, handling.cut)
         self._pace = Pace(limits)
+        self._deadlines = Deadlines(self._sweep)
         self._computing = 0
         self._answering = 0
         """Work in small jobs of the last batch."""
@@ -100,6 +102,7 @@ class Batcher(Generic[Job, Result]):
         if lane is self._small:
             self._small_came = time.perf_counter()
         lane.append(Waiting(job, job, work, client, answer))
+        self._deadlines.watch(answer, client.deadline)
         if not self._computing:
             self._start()
         return answer
@@ -112,8 +115,7 @@ class Batcher(Generic[Job, Result]):
             Late: the deadline cannot be met.
         """
         if self.backlog and self.backlog + work > self._limits.queue:
-            self._small.sweep()
-            self._large.sweep()
+            self._sweep()
             if self.backlog and self.backlog + work > self._limits.queue:
                 raise Overloaded(self._retry_after())
         if work > self.affordable(work, client):
@@ -139,6 +141,16 @@ class Batcher(Generic[Job, Result]):
     def backlog(self) -> int:
         """Work that waits."""
         return self._small.work + self._large.work
+
+    @property
+    def seconds(self) -> float:
+        """How long the batch that is being computed has been, 0 where none is."""
+        return time.perf_counter() - self._since if self._computing else 0.0
+
+    def _sweep(self) -> None:
+        """Let go of what nobody waits for."""
+        self._small.sweep()
+        self._large.sweep()
 
     def _is_large(self, work: int) -> bool:
         """Whether a job is cut."""

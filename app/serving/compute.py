@@ -14,6 +14,10 @@ class Compute(Protocol):
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
         """Begin a batch; its results come in the jobs' order. Called on the event loop."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why no batch would be computed now, in a sentence, as far as is known at once."""
+
     def close(self) -> None:
         """Let the batch in flight finish, and end."""
 
@@ -44,6 +48,11 @@ class Nearby:
             future.set_exception(error)
         return future
 
+    @property
+    def trouble(self) -> str | None:
+        """Why most batches would not be computed now."""
+        return self._beyond.trouble
+
     def close(self) -> None:
         """Let the batch in flight finish, and end."""
         self._beyond.close()
@@ -60,6 +69,11 @@ class Thread:
         """Begin a batch."""
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._thread, results, self._engine, jobs)
+
+    @property
+    def trouble(self) -> str | None:
+        """None: a thread lives as long as its process."""
+        return None
 
     def close(self) -> None:
         """Let the batch in flight finish, and end the thread."""

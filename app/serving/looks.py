@@ -1,14 +1,13 @@
 """Looks: rows that are asked for with more and more passes, each until its mean is near enough."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.uncertainty.passes import checkpoints, floor, half_widths
-from app.values import Floats, Indices, Query, Summary
+from app.values import Booleans, Floats, Indices, Query, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,9 @@ class Look:
             np.concatenate([part.half_widths for part in parts]),
         )
 
-    def where(self, rows: Indices | NDArray[np.bool_] | slice) -> "Look":
+    def where(self, rows: Indices | Booleans | slice) -> "Look":
         """The rows of a selection, in its order."""
-        chosen = Summary(*(getattr(self.summary, one.name)[rows] for one in fields(Summary)))
-        return Look(chosen, self.passes[rows], self.half_widths[rows])
+        return Look(self.summary.where(rows), self.passes[rows], self.half_widths[rows])
 
 
 class Ask(Protocol):
@@ -68,7 +66,8 @@ async def look_until(query: Query, tolerance: float, ask: Ask, least: int = 1) -
     for look_at in _worth_looking(query.passes, tolerance, least):
         part = replace(query, features=query.features[open_rows], passes=look_at)
         look = Look.of(await ask(part, accepted=bool(looks)), look_at)
-        enough = (look.half_widths <= tolerance) | (look_at == query.passes)
+        # A half-width that is no number, as of passes that overflow, will not become one.
+        enough = ~(look.half_widths > tolerance) | (look_at == query.passes)
         rows.append(open_rows[enough])
         looks.append(look.where(enough))
         open_rows = open_rows[~enough]

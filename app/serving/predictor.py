@@ -1,12 +1,13 @@
 """The use case: rows in, grades with uncertainty out. No transport and no Keras in here."""
 
 import asyncio
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from app.errors import NetworkError
+from app.errors import Ungradable
 from app.serving.batcher import Batcher, Handling, Seen
 from app.serving.client import PATIENT, Client
 from app.serving.compute import Compute
@@ -94,12 +95,14 @@ class Predictor:
         queue: int,
         judge: Judge | None = None,
         seen: Seen = lambda *_: None,
+        longest: float = math.inf,
     ) -> None:
         """Take what computes, how much work (rows × passes) may wait, and who judges, if anyone.
 
-        `seen` is told of every batch.
+        `seen` is told of every batch. One that takes `longest` seconds is not waited for any more.
         """
         self._compute = compute
+        self._longest = longest
         self._guard = Guard(signature)
         self._judge = judge
         limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS)
@@ -110,6 +113,13 @@ class Predictor:
     def backlog(self) -> int:
         """Work that waits."""
         return self._batcher.backlog
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing would be graded now, in a sentence, as far as is known at once."""
+        if self._batcher.seconds > self._longest:
+            return f"the engine has computed one batch for more than {self._longest:g} s"
+        return self._compute.trouble
 
     def admit(self, rows: int, passes: int, client: Client) -> None:
         """While others wait, refuse what is sure to be refused, before more is known of it.
@@ -127,11 +137,12 @@ class Predictor:
             Overloaded: the queue is full, or the client's deadline cannot be met.
             DeadlinePassed: it was accepted, and has become too late.
             Abandoned: the client has gone.
-            NetworkError: the network's answer is no number.
+            Ungradable: rows on which the network's numbers overflow.
         """
         probabilities = await self._batcher.submit(Plain(rows), client)
+        _check_finite(probabilities)
         notices, _ = await self._judged(rows, None, None)
-        return Graded(_finite(probabilities), notices)
+        return Graded(probabilities, notices)
 
     async def doubt(
         self,
@@ -157,12 +168,13 @@ class Predictor:
             Overloaded: the queue is full, or the client's deadline cannot be met.
             DeadlinePassed: it was accepted, and has become too late.
             Abandoned: the client has gone.
-            NetworkError: the network's answer is no number.
+            Ungradable: rows on which the network's numbers overflow.
         """
         wanted = query.passes
         if degrade:
             query = self._affordable(query, client)
         look, draws = await self._looked(query, client, tolerance, keep_draws)
+        _check_finite(look.summary.mean)
         notices, judged = await self._judged(query.features, look, asked)
         return Doubted(query, look, tolerance, draws, notices, judged, wanted)
 
@@ -205,10 +217,10 @@ class Predictor:
             if not keep_draws:
                 return look, None
             most = replace(query, passes=int(look.passes.max()))
-            return look, _finite(await self._batcher.submit(Draws(most), client, accepted=True))
+            return look, await self._batcher.submit(Draws(most), client, accepted=True)
         if not keep_draws:
             return Look.of(await ask(query, accepted=False), query.passes), None
-        draws = _finite(await self._batcher.submit(Draws(query), client))
+        draws = await self._batcher.submit(Draws(query), client)
         return Look.of(summarise(draws), query.passes), draws
 
     async def _summary(self, query: Query, client: Client, *, accepted: bool) -> Summary:
@@ -217,12 +229,10 @@ class Predictor:
                 self._batcher.admit(work_of(Statistics(query)), client)
             rows = (Draws(replace(query, features=row[None])) for row in query.features)
             queued = [self._batcher.put(row, client) for row in rows]
-            summary = Summary.joined(
+            return Summary.joined(
                 await asyncio.gather(*(self._long(draws, client) for draws in queued))
             )
-        else:
-            summary = await self._batcher.submit(Statistics(query), client, accepted=accepted)
-        _finite(summary.mean)
+        summary: Summary = await self._batcher.submit(Statistics(query), client, accepted=accepted)
         return summary
 
     async def _long(self, queued: "asyncio.Future[Floats]", client: Client) -> Summary:
@@ -236,12 +246,12 @@ class Predictor:
         self._compute.close()
 
 
-def _finite(probabilities: Floats) -> Floats:
-    """Probabilities that are numbers: the argmax of NaN is 0, which would read as the first class.
+def _check_finite(probabilities: Floats) -> None:
+    """Refuse rows `(N, C)` that are no numbers: the argmax of NaN is 0, the first class.
 
     Raises:
-        NetworkError: there are others.
+        Ungradable: which rows these are.
     """
-    if not np.isfinite(probabilities).all():
-        raise NetworkError("the network answers this row with numbers that are not finite")
-    return probabilities
+    finite = np.isfinite(probabilities)
+    if not finite.all():
+        raise Ungradable(np.flatnonzero(~finite.all(axis=1)).tolist())

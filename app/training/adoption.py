@@ -24,7 +24,7 @@ from app.training.adoption_card import card
 from app.training.calibrating import calibrate, temperature_of
 from app.training.data import Table, select
 from app.training.description import Described
-from app.training.evaluation import score
+from app.training.evaluation import check_finite, score
 from app.training.rows import read_rows
 from app.training.seen import seen
 from app.values import Feature, Floats, Query, Signature
@@ -153,11 +153,12 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
 
     Raises:
         NetworkError: numbers that are no probabilities.
+        DataError: rows on which the network's numbers overflow.
     """
-    drawn = engine.draws(Query(rows[:LOOKED_AT], 2, SEED))
-    answers = np.concatenate([engine.predict(rows), *drawn])
-    if not np.isfinite(answers).all():
-        raise NetworkError("the network answers numbers that are not finite to some of the rows")
+    plain, drawn = engine.predict(rows), engine.draws(Query(rows[:LOOKED_AT], 2, SEED))
+    for answers in (plain, drawn):
+        check_finite(answers, "the rows of --data")
+    answers = np.concatenate([plain, *drawn])
     sums = answers.sum(axis=1)
     if answers.min() < 0 or sums.min() < LEAST_SUM or sums.max() > 2 - LEAST_SUM:
         raise NetworkError(
@@ -187,6 +188,7 @@ def _metrics(engine: Engine, table: Table, job: Adoption) -> dict[str, dict[str,
     if not len(table.labels):
         return {}
     (summary,) = engine.summarise([Query(table.features, job.passes, SEED)])
+    check_finite(summary.mean, f"the rows of {table.source}")
     return {
         "deterministic": score(engine.predict(table.features), table.labels, job.classes),
         "mc": score(summary.mean, table.labels, job.classes),

@@ -12,6 +12,7 @@ import numpy as np
 from app.errors import DataError
 from app.network.engine import Engine
 from app.training.data import Table
+from app.training.evaluation import check_finite
 from app.uncertainty import selection
 from app.uncertainty.calibration import cautious_temperature
 from app.uncertainty.decision import fixed_reasons, runner_up
@@ -27,6 +28,7 @@ PENALTY, FREE = 0.01, 2
 """RAPS' λ and k."""
 EPISTEMIC_SHARE = 0.99
 """Share of the validation rows that the epistemic threshold lets through."""
+CALIBRATING = "the rows to calibrate on"
 VALIDATION_SEED, CALIBRATION_SEED = 1 << 40, 1 << 41
 """Where the seeds of a part's rows begin: every row has one of its own, as requests have."""
 
@@ -35,6 +37,7 @@ def temperature_of(engine: Engine, watched: Table, passes: int) -> float:
     """The one that the validation part wants, by the NLL of the mean of `passes` passes."""
     queries = _queries(watched.features, passes, VALIDATION_SEED)
     draws = np.concatenate([engine.draws(query) for query in queries], axis=1)
+    check_finite(draws, CALIBRATING)
     return cautious_temperature(draws, watched.labels)
 
 
@@ -98,7 +101,9 @@ def _queries(rows: Floats, passes: int, first: int) -> list[Query]:
 
 
 def _summary(engine: Engine, rows: Floats, passes: int, first: int) -> Summary:
-    return Summary.joined(engine.summarise(_queries(rows, passes, first)))
+    summary = Summary.joined(engine.summarise(_queries(rows, passes, first)))
+    check_finite(summary.mean, CALIBRATING)
+    return summary
 
 
 def _fixed(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> Booleans:

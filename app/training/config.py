@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app.errors import SettingsError
+from app.text import utf8
 
 
 class Config(argparse.ArgumentParser):
@@ -40,7 +41,7 @@ class Config(argparse.ArgumentParser):
 
     def _content(self) -> dict[str, Any]:
         try:
-            return tomllib.loads(self.path.read_text(encoding="utf-8"))
+            return tomllib.loads(utf8(self.path.read_bytes()).decode())
         except OSError as error:
             raise SettingsError(f"{self.path.name} cannot be read: {error.strerror}") from error
         except ValueError as error:

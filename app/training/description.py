@@ -16,16 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from app.errors import DataError, DubitoError
 from app.network.document import strict_json
 from app.network.loans.signature import Column
+from app.text import utf8
+from app.training.tables.wanted import composed
 
 MOST = 1e12
 """The allowed range of a feature without one of its own is from −10¹² to 10¹²."""
 
-Name = Annotated[str, StringConstraints(min_length=1, pattern=r"^\S(.*\S)?$")]
+Name = Annotated[
+    str, StringConstraints(min_length=1, pattern=r"^\S(.*\S)?$"), AfterValidator(composed)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def read_description(path: Path) -> tuple[Described, ...]:
         DataError: it cannot be read, or describes no features; names the file and the place.
     """
     try:
-        members = strict_json(path.read_bytes(), path.name)
+        members = strict_json(utf8(path.read_bytes()), path.name)
         features = _descriptions.validate_json(json.dumps(members)).get("features", ())
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
@@ -76,6 +80,8 @@ def read_description(path: Path) -> tuple[Described, ...]:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise DataError(f"{path.name} describes no features: {where}: {first['msg']}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not valid JSON") from error
     except DubitoError as error:
         raise DataError(str(error)) from error
     fault = next(_faults(features), None)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss
 
+from app.errors import DataError
 from app.uncertainty.calibration import expected_calibration_error
 from app.values import Floats, Indices
 
@@ -33,6 +34,22 @@ def score(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dic
         "brier": float(brier_score_loss(labels, rows, labels=known, scale_by_half=False)),
         "ece": expected_calibration_error(probabilities, labels),
     }
+
+
+def check_finite(probabilities: Floats, rows: str) -> None:
+    """Refuse rows on which a network's numbers overflow, as the service does.
+
+    Args:
+        probabilities: `(N, C)`, or `(T, N, C)` of every pass.
+        rows: what the rows are called in the sentence.
+
+    Raises:
+        DataError: some of the answers are not finite.
+    """
+    finite = np.isfinite(probabilities).all(axis=-1)
+    odd = int((~np.atleast_2d(finite).all(axis=0)).sum())
+    if odd:
+        raise DataError(f"{odd} of {rows} cannot be graded: the network's numbers overflow")
 
 
 def _distributions(probabilities: Floats) -> Floats:

@@ -8,15 +8,18 @@ from decimal import Decimal
 from numbers import Real
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import DataError
 from app.network.loans import signature
 from app.network.loans.signature import Column
+from app.training.tables.wanted import Wanted, composed
 from app.values import Floats, Indices
 
-SHOWN_CLASSES = 5
+SHOWN_CLASSES = 10
 SHOWN_LETTERS = 40
+
+NUMERALS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+"""How programs write one of two classes by its number."""
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 _NUMBER = re.compile(
@@ -39,14 +42,10 @@ class Layout:
     notes: tuple[str, ...] = ()
     """Sentences of the model card about what the classes mean."""
 
-    def places(self, header: Sequence[str]) -> list[int]:
-        """Positions in the header of the `F` features, in order, and then of the target.
-
-        Raises:
-            DataError: a column is missing, or stands there twice (its alias counts).
-        """
-        wanted = [*map(_names, self.features), self.target]
-        return [place([name.strip() for name in header], names) for names in wanted]
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """The `F` features' columns, in order, and then the target's."""
+        return (*map(wanted_of, self.features), Wanted(self.target, is_numeric=False))
 
 
 LOANS = Layout(
@@ -59,67 +58,100 @@ LOANS = Layout(
 )
 
 
-def numbers(cells: Sequence[object], column: Column, minimum: float = 0.0) -> Floats:
+def wanted_of(column: Column) -> Wanted:
+    """A feature's column, as it is looked for in a table."""
+    return Wanted((column.name, column.alias) if column.alias else (column.name,), is_numeric=True)
+
+
+def numbers(
+    cells: Sequence[object], column: Column, minimum: float = 0.0, first: int = 1
+) -> Floats:
     """Cells `(N,)`, text or numbers, as float64 `(N,)`; NaN where a nullable value is missing.
 
+    Args:
+        cells: those of one column.
+        column: what it may hold.
+        minimum: the least of its values.
+        first: the row that the first of the cells stands in.
+
     Raises:
-        DataError: what the column may not hold; names the column and the first row, from 1.
+        DataError: what the column may not hold; names the column and the first such row.
     """
-    values = np.array([_number(cell, row, column) for row, cell in enumerate(cells, start=1)])
+    rows = enumerate(cells, start=first)
+    values = np.array([_number(cell, row, column) for row, cell in rows], dtype=np.float64)
     missing = np.isnan(values)
-    if missing.all():
-        raise DataError(f"{_described(_names(column))} has no value in any row")
-    _refuse(column, "has no value", missing & (not column.nullable))
-    _refuse(column, "is infinite", np.isinf(values))
     outside = (values < minimum) | (values > column.maximum)
-    _refuse(column, f"is not between {minimum:g} and {column.maximum:g}", outside)
-    if column.kind == "integer":
-        _refuse(column, "is not a whole number", np.floor(values) < values)
+    for fault, at in (
+        ("has no value", missing & (not column.nullable)),
+        ("is infinite", np.isinf(values)),
+        (f"is not between {minimum:g} and {column.maximum:g}", outside),
+        ("is not a whole number", (np.floor(values) < values) & (column.kind == "integer")),
+    ):
+        if at.any():
+            raise DataError(f"{wanted_of(column)} {fault} in row {first + int(np.argmax(at))}")
     return values
 
 
-def class_indices(cells: Sequence[object], layout: Layout) -> Indices:
-    """Cells `(N,)` of the target as indices `(N,)` into `layout.classes`.
+def refuse_empty(features: Floats, columns: Sequence[Column]) -> None:
+    """Check that each column of `features` `(N, F)` has a value in some row.
 
     Raises:
-        DataError: unknown classes; names the column, the first classes and the first row, from 1.
+        DataError: names the first column that has none.
     """
-    order = {name: index for index, name in enumerate(layout.classes)}
-    texts = ["" if cell is None else str(cell).strip() for cell in cells]
-    found = np.array([order.get(text, -1) for text in texts], dtype=np.intp)
-    unknown = np.flatnonzero(found < 0)
-    if unknown.size:
-        distinct = list(dict.fromkeys(texts[row] for row in unknown))[:SHOWN_CLASSES]
-        shown = ", ".join(repr(text[:SHOWN_LETTERS]) for text in distinct)
-        raise DataError(
-            f"{_described(layout.target)} has unknown classes ({shown}), "
-            f"the first in row {unknown[0] + 1}"
-        )
-    return found
+    for at, column in enumerate(columns):
+        if np.isnan(features[:, at]).all():
+            raise DataError(f"{wanted_of(column)} has no value in any row")
 
 
-def _names(column: Column) -> tuple[str, ...]:
-    return (column.name, column.alias) if column.alias else (column.name,)
+class ClassReader:
+    """Reads cells of the target as classes: by their names, or 0 and 1 where there are two.
 
-
-def _described(names: tuple[str, ...]) -> str:
-    name, *aliases = names
-    return f"{name} ({', '.join(aliases)})" if aliases else name
-
-
-def place(header: Sequence[str], names: tuple[str, ...]) -> int:
-    """The position in the header of the one column that has one of these names.
-
-    Raises:
-        DataError: there is none, or more than one.
+    `0` is the first class then, and `1` the second. A column has either names or numbers.
     """
-    found = [at for at, name in enumerate(header) if name in names]
-    if not found:
-        raise DataError(f"there is no column {_described(names)}")
-    if len(found) > 1:
-        both = " and ".join(header[at] for at in found)
-        raise DataError(f"{_described(names)} stands in more than one column: {both}")
-    return found[0]
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._names = {composed(name): at for at, name in enumerate(layout.classes)}
+        is_binary = len(layout.classes) == 2 and self._names.keys().isdisjoint(NUMERALS)
+        self._numerals = NUMERALS if is_binary else {}
+        self._is_by_number: bool | None = None
+        self._row = 0
+
+    def read(self, cells: Sequence[object]) -> Indices:
+        """The next cells `(n,)` of the column as indices `(n,)` into the classes.
+
+        Raises:
+            DataError: no class of these; names the column and the row, from 1.
+        """
+        return np.array([self._index(cell) for cell in cells], dtype=np.intp)
+
+    @property
+    def is_by_number(self) -> bool:
+        """Whether the column has 0 and 1."""
+        return bool(self._is_by_number)
+
+    def _index(self, cell: object) -> int:
+        self._row += 1
+        text = "" if cell is None else composed(str(cell))
+        index, is_by_number = self._names.get(text), False
+        if index is None:
+            index, is_by_number = self._numerals.get(text.casefold()), True
+        if index is None or self._is_by_number not in (None, is_by_number):
+            target = Wanted(self._layout.target, is_numeric=False)
+            raise DataError(f"{target} {self._fault(text)} in row {self._row}")
+        self._is_by_number = is_by_number
+        return index
+
+    def _fault(self, text: str) -> str:
+        if not text:
+            return "has no value"
+        return f"is not one of the classes ({shown(self._layout.classes)})"
+
+
+def shown(classes: Sequence[str]) -> str:
+    """The names of the first classes, for a sentence."""
+    named = ", ".join(name[:SHOWN_LETTERS] for name in classes[:SHOWN_CLASSES])
+    return f"{named}, …" if len(classes) > SHOWN_CLASSES else named
 
 
 def _number(cell: object, row: int, column: Column) -> float:
@@ -127,7 +159,7 @@ def _number(cell: object, row: int, column: Column) -> float:
         return _from_text(cell) if isinstance(cell, str) else _from_value(cell)
     except (TypeError, ValueError, OverflowError):
         # Not chained: the cause would show the cell.
-        raise DataError(f"{_described(_names(column))} is not a number in row {row}") from None
+        raise DataError(f"{wanted_of(column)} is not a number in row {row}") from None
 
 
 def _from_text(cell: str) -> float:
@@ -146,9 +178,3 @@ def _from_value(cell: object) -> float:
     if isinstance(cell, bool) or not isinstance(cell, Real | Decimal):
         raise TypeError
     return float(cell) + 0.0
-
-
-def _refuse(column: Column, fault: str, at: NDArray[np.bool_]) -> None:
-    if at.any():
-        row = int(np.argmax(at)) + 1
-        raise DataError(f"{_described(_names(column))} {fault} in row {row}")

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import DataError
-from app.training.data import Table, digest_of, read_sheet
+from app.training.data import Table, digest_of, features_of, table_of
 from app.training.description import Described
-from app.training.layout import Layout, class_indices, numbers, place
+from app.training.layout import Layout, refuse_empty
+from app.training.tables.content import name_of
+from app.training.tables.sheet import read_sheet, sheet_of
+from app.training.tables.wanted import Wanted
+from app.values import Feature, Floats
 
 
 def read_rows(
@@ -21,19 +25,46 @@ def read_rows(
     Raises:
         DataError: the file cannot be read, or a column is missing or has a value it may not have.
     """
-    sheet = read_sheet(path)
-    header = [name.strip() for name in sheet.header]
-    columns = [sheet.column(place(header, feature.names)) for feature in features]
-    if not columns[0]:
-        raise DataError(f"{path.name} has no rows")
-    rows = np.column_stack(
-        [
-            numbers(cells, feature.column, feature.minimum)
-            for cells, feature in zip(columns, features, strict=True)
-        ]
-    )
-    layout = Layout(tuple(feature.column for feature in features), (target or "",), classes)
-    labels = np.array([], np.intp)
+    columns = tuple(feature.column for feature in features)
+    minima = [feature.minimum for feature in features]
+    layout, source = Layout(columns, (target or "",), classes), name_of(path)
+    wanted = _wanted(features)
     if target is not None:
-        labels = class_indices(sheet.column(place(header, (target,))), layout)
-    return Table(rows, labels, path.name, digest_of(rows, labels, layout))
+        sheet = read_sheet(path, [*wanted, Wanted((target,), is_numeric=False)])
+        return table_of(sheet, source, layout, minima)
+    rows = features_of(read_sheet(path, wanted), columns, minima)
+    refuse_empty(rows, columns)
+    labels = np.array([], np.intp)
+    return Table(rows, labels, source, digest_of(rows, labels, layout))
+
+
+def read_questions(data: bytes, file: str, features: Sequence[Feature], most: int) -> Floats:
+    """Rows `(N, F)` to be answered, out of the bytes of a table.
+
+    Raises:
+        DataError: as `read_rows`, or more rows than `most`.
+    """
+    asked = [described(feature) for feature in features]
+    sheet = sheet_of(data, file, _wanted(asked))
+    if sheet.rows > most:
+        raise DataError(f"{file} has more than {most:,} rows (DUBITO_MAX_ROWS)")
+    columns = [feature.column for feature in asked]
+    return features_of(sheet, columns, [feature.minimum for feature in asked])
+
+
+def described(feature: Feature) -> Described:
+    """A bundle's feature as a person would describe it."""
+    return Described(
+        name=feature.name,
+        title=feature.title,
+        aliases=feature.aliases,
+        kind=feature.kind,
+        unit=feature.unit,
+        minimum=feature.minimum,
+        maximum=feature.maximum,
+        imputed=feature.imputed,
+    )
+
+
+def _wanted(features: Sequence[Described]) -> list[Wanted]:
+    return [Wanted(feature.names, is_numeric=True) for feature in features]

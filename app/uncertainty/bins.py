@@ -74,8 +74,16 @@ def bins_of(signature: Signature, calibration: Calibration | None) -> dict[str, 
     """
     streams = {feature.name: of_feature(feature) for feature in signature.features}
     if calibration is not None and calibration.mutual_information:
-        streams[MUTUAL_INFORMATION] = of_reference(calibration.mutual_information)
+        streams[information_stream(signature)] = of_reference(calibration.mutual_information)
     return streams
+
+
+def information_stream(signature: Signature) -> str:
+    """What the stream of mutual information is called, which is never a feature's name."""
+    name = MUTUAL_INFORMATION
+    while name in signature.names:
+        name += "_"
+    return name
 
 
 def of_feature(feature: Feature) -> Bins:

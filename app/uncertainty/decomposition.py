@@ -8,9 +8,16 @@ import numpy as np
 
 from app.values import Floats, Summary
 
+OVERFLOWING = np.errstate(over="ignore", invalid="ignore")
+"""Lets numbers overflow without a warning: whoever answers a row looks at what came of it."""
 
+
+@OVERFLOWING
 def summarise(draws: Floats) -> Summary:
-    """Statistics over the passes of `draws` `(T, N, C)`, each pass' classes summing to 1."""
+    """Statistics over the passes of `draws` `(T, N, C)`, each pass' classes summing to 1.
+
+    Those of a row with a pass that is no number are none either, and its mean shows it.
+    """
     # Classes before rows: NumPy is slow along the few classes of one pass after the other.
     by_class = np.ascontiguousarray(np.swapaxes(draws, 1, 2), dtype=np.float64)
     passes = len(by_class)

@@ -121,12 +121,49 @@ def test_an_address_with_a_slash_more_is_not_there(client: TestClient, address: 
     assert PLANTED not in str(answer.headers)
 
 
-@pytest.mark.parametrize("address", ["/model", "/health/live", "/health/ready", "/predict"])
+@pytest.mark.parametrize("address", ["/model", "/model/card", "/metrics", "/predict"])
 def test_unknown_parameters_are_refused_everywhere(client: TestClient, address: str) -> None:
     """No route takes a query parameter that it does not know."""
     method = "POST" if address == "/predict" else "GET"
     content = problem_of(client.request(method, f"{address}?seed=1"), 422)
     assert "seed" == content["errors"][0]["field"]
+
+
+@pytest.mark.parametrize("query", ["_=1", "seed=1&seed=2", "&" * 60_000, "x", "%00"])
+@pytest.mark.parametrize("address", ["/health/live", "/health/ready"])
+def test_health_ignores_parameters(client: TestClient, address: str, query: str) -> None:
+    """A probe may add what keeps a cache from answering in the service's place."""
+    answer = client.get(f"{address}?{query}")
+    assert (200, client.get(address).json()) == (answer.status_code, answer.json())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/health%2flive",
+        "/health%2Flive",
+        "/%2Fhealth/live",
+        "/health/live%2F",
+        "/health%2flive%2f..",
+        "/model%2Fcard",
+        "/assets%2Fpage.js",
+        "/assets/x%2F..%2Fpage.js",
+        "/static-offline-docs%2Fswagger-ui.css",
+        "/%2f",
+    ],
+)
+def test_an_encoded_slash_parts_no_names(client: TestClient, address: str) -> None:
+    """It belongs to a name, and there are no such names here (RFC 3986 §2.2)."""
+    assert address.encode() == client.build_request("GET", address).url.raw_path
+    problem_of(client.get(address), 404)
+
+
+def test_other_letters_may_be_encoded(client: TestClient, loan: dict[str, Any]) -> None:
+    """An encoded letter is the letter, in whichever name it stands."""
+    assert 200 == client.get("/%68ealth/li%76e").status_code
+    assert 200 == client.post("/predict/%6Dc?passes=2", json=loan).status_code
+    assert 404 == client.get("/health/live%252F").status_code
+    assert 404 == client.post("/predict%2Fmc?passes=2", json=loan).status_code
 
 
 def test_figures_are_in_no_log(

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urljoin
 
 import jsonschema_rs
 import pytest
@@ -54,8 +55,10 @@ def openapi(client: TestClient) -> dict[str, Any]:
 @pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
 def test_the_examples_work(client: TestClient, route: str) -> None:
     """Every documented example is valid by its schema, is graded, and warns of nothing."""
-    content = openapi(client)["paths"][route]["post"]["requestBody"]["content"]["application/json"]
-    validator = jsonschema_rs.validator_for(content["schema"])
+    document = openapi(client)
+    content = document["paths"][route]["post"]["requestBody"]["content"]["application/json"]
+    whole = content["schema"] | {"components": document["components"]}
+    validator = jsonschema_rs.validator_for(whole)
 
     assert content["examples"]
     for example in content["examples"].values():
@@ -69,8 +72,11 @@ def test_the_examples_work(client: TestClient, route: str) -> None:
 @pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
 def test_the_features_are_documented(client: TestClient, bundle: Bundle, route: str) -> None:
     """Names, titles, units, ranges, what training saw, aliases and null stand in the schema."""
-    content = openapi(client)["paths"][route]["post"]["requestBody"]["content"]["application/json"]
-    row = content["schema"]["anyOf"][0]
+    document = openapi(client)
+    content = document["paths"][route]["post"]["requestBody"]["content"]["application/json"]
+    named = [one["$ref"].rpartition("/")[2] for one in content["schema"]["anyOf"]]
+    assert ["Row", "Rows"] == named
+    row = document["components"]["schemas"]["Row"]
 
     assert list(bundle.manifest.signature.names) == list(row["properties"]) == row["required"]
     for feature in bundle.manifest.features:
@@ -125,8 +131,9 @@ def test_the_documentation_stays_at_home(client: TestClient) -> None:
     assets = [link for link in ANSWERS.findall(page.text) if not link.startswith("data:")]
     assert len(assets) >= 3
     for link in assets:
-        assert link.startswith("/")
-        assert 200 == client.get(link).status_code, link
+        # Relative, so that the page works under a path prefix as well.
+        assert not link.startswith("/")
+        assert 200 == client.get(urljoin("/docs", link)).status_code, link
 
 
 def test_the_documentation_says_what_a_grade_is_not(client: TestClient) -> None:

@@ -14,7 +14,7 @@ from app.events import MICROSECONDS, now
 from app.main import create_app
 from app.records.address import url_of
 from app.records.key import FILE, read
-from app.records.tables import events
+from app.records.tables import events, replies
 from app.records.verification import verify
 from app.settings import Settings
 from tests.service import ROOT, until
@@ -117,6 +117,25 @@ def test_a_key_with_another_request_is_a_conflict(client: TestClient, loan: Loan
         answer = client.post(route, json=body, headers=headers)
         assert 409 == answer.status_code
         assert "Idempotency-Key" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("change", [0, 1])
+def test_a_key_is_free_again_after_a_day(
+    client: TestClient, state: Path, loan: Loan, change: int
+) -> None:
+    """The same request is answered anew, and another one is no conflict."""
+    headers = {"Idempotency-Key": "nightly"}
+    first = client.post("/predict", json=loan, headers=headers).json()
+    # Nobody but a test sets a reply's time back.
+    engine = create_engine(url_of(None, state))
+    with engine.begin() as connection:
+        connection.execute(update(replies).values(time=replies.c.time - DAY))
+    engine.dispose()
+    other = loan | {"loan_amount": 10_000 + change}
+    second, third = (client.post("/predict", json=other, headers=headers) for _ in range(2))
+    assert 200 == second.status_code
+    assert first["id"] != second.json()["id"]
+    assert second.content == third.content
 
 
 @pytest.mark.parametrize("name", ["Dubito-Reference", "Idempotency-Key"])

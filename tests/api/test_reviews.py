@@ -13,11 +13,11 @@ from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
 from app.api.identifier import new_id
+from app.events import Erasure
 from app.main import create_app
 from app.network.inspection.archive import inspect
 from app.records.address import url_of
 from app.records.database import opened
-from app.records.erasure import erase_reference
 from app.records.key import FILE, read
 from app.records.ledger import Ledger
 from app.settings import Settings
@@ -376,7 +376,7 @@ def erase(settings: Settings, reference: str) -> int:
         opened(url_of(None, settings.state)) as engine,
         closing(Ledger(engine, key, new_id())) as ledger,
     ):
-        return erase_reference(engine, ledger, reference)
+        return ledger.erase(Erasure(reference=reference))
 
 
 def test_words_of_a_reviewer_are_erased_with_the_case(settings: Settings) -> None:

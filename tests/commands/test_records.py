@@ -44,13 +44,13 @@ def test_a_table_of_all_predictions(served: tuple[Path, list[str]], tmp_path: Pa
     file = tmp_path / "all.csv"
     code, told, _ = records(state, "export", "--out", str(file))
     assert (0, f"8 predictions in {file}\n") == (code, told)
-    with file.open(encoding="utf-8", newline="") as opened:
+    with file.open(encoding="utf-8-sig", newline="") as opened:
         lines = list(csv.DictReader(opened))
     assert sorted(identifiers) == sorted(line["id"] for line in lines)
     first = lines[0]
     assert ("47110815.0", "", "case 0") == (
-        first["loan_amount"],
-        first["debt_to_income"],
+        first["feature.loan_amount"],
+        first["feature.debt_to_income"],
         first["reference"],
     )
     assert 1 == pytest.approx(sum(float(first[f"answer.mean.{grade}"]) for grade in "ABCDEFG"))
@@ -64,7 +64,7 @@ def test_parquet_holds_what_csv_does(served: tuple[Path, list[str]], tmp_path: P
     file = tmp_path / "all.parquet"
     assert 0 == records(served[0], "export", "--out", str(file))[0]
     table = parquet.read_table(file).to_pydict()
-    assert [47110815.0, 47110815.0, 47110816.0] == sorted(table["loan_amount"])[:3]
+    assert [47110815.0, 47110815.0, 47110816.0] == sorted(table["feature.loan_amount"])[:3]
     assert [20] * 8 == table["answer.passes"]
 
 

@@ -93,8 +93,8 @@ def fill(page: Page, tab: str) -> None:
     page.locator(f"#panel-{tab} .card").first.wait_for()
     if tab == "try":
         page.locator("form button[type=button]").click()
-        expect(page.locator("#field-loan_amount")).not_to_have_value("")
-        page.locator("#field-seed").fill("42")
+        expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
+        page.locator("#option-seed").fill("42")
         page.locator("form button[type=submit]").click()
         page.locator("#repeat").click()
         page.locator("#sameness").wait_for()

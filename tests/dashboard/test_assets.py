@@ -15,7 +15,7 @@ from app.dashboard.asset import ASSETS, CHARTS, PAGE, own_assets
 from app.dashboard.page import POLICY, page
 
 OWN = sorted(own_assets())
-NAMED = re.compile(r'(?:href|src)="/assets/([^"]+)"|from "\./([^"]+)"')
+NAMED = re.compile(r'(?:href|src)="assets/([^"]+)"|from "\./([^"]+)"')
 ADDRESS = re.compile(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"']+")
 
 
@@ -77,7 +77,7 @@ def test_both_languages_say_the_same_things() -> None:
     """English and Korean have the same keys, and name the same values."""
     entry = re.compile(r'^  "?([\w.]+)"?: "(.*)",$', re.MULTILINE)
     english, korean = (
-        {key: set(re.findall(r"\{(\w+)\}", said)) for key, said in entry.findall(text(name))}
+        {key: set(re.findall(r"\{(\w+)[:}]", said)) for key, said in entry.findall(text(name))}
         for name in ("english.js", "korean.js")
     )
     assert english

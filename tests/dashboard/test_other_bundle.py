@@ -35,7 +35,7 @@ def test_its_names_and_classes_are_shown(opened: Opened) -> None:
     with opened() as page:
         expect(page.get_by_role("spinbutton", name="side 0 mm")).to_be_visible()
         page.get_by_role("button", name="Fill in the example").click()
-        expect(page.locator("#field-side_0")).not_to_have_value("")
+        expect(page.locator('[data-feature="side_0"]')).not_to_have_value("")
         page.get_by_role("button", name="Ask", exact=True).click()
         expect(page.locator("#panel-try .main-svg").first).to_be_visible()
         assert page.locator(".verdict .tile").inner_text() in SIZES

@@ -1,7 +1,7 @@
 """What a person does with the page: asks, and takes it in the way that suits them."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.dashboard.conftest import ODD, PHONE, Opened
 from tests.service import Service, until
@@ -14,9 +14,14 @@ BARS = "document.querySelector('.result .chart').data[0]"
 def ask_example(page: Page) -> None:
     """Fill in the example, ask, and wait until the answer is drawn."""
     page.get_by_role("button", name="Fill in the example").click()
-    expect(page.locator("#field-loan_amount")).not_to_have_value("")
+    expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
     page.get_by_role("button", name="Ask", exact=True).click()
     expect(page.locator(".result .chart .main-svg").first).to_be_visible()
+
+
+def fault(page: Page, feature: str) -> Locator:
+    """What is said to be wrong with a feature's value."""
+    return page.locator(f'.field:has([data-feature="{feature}"]) .fault')
 
 
 def test_the_form_is_the_signature(opened: Opened, service: Service) -> None:
@@ -63,7 +68,7 @@ def test_a_seed_repeats_an_answer(opened: Opened) -> None:
     """The button asks again with the seed that was used, and every figure is the same."""
     with opened() as page:
         ask_example(page)
-        expect(page.locator("#field-seed")).to_have_value("")
+        expect(page.locator("#option-seed")).to_have_value("")
         expect(page.locator("#sameness")).to_have_count(0)
         record = page.locator(".provenance code").inner_text()
         figures = page.evaluate(f"{BARS}.y")
@@ -71,7 +76,7 @@ def test_a_seed_repeats_an_answer(opened: Opened) -> None:
         expect(page.locator("#sameness")).to_have_text("Identical to the last bit")
         assert record != page.locator(".provenance code").inner_text()
         assert figures == page.evaluate(f"{BARS}.y")
-        seed = page.locator("#field-seed").input_value()
+        seed = page.locator("#option-seed").input_value()
         expect(page.locator("#seed-used")).to_contain_text(f"Seed {seed}, 100 passes")
 
 
@@ -79,7 +84,7 @@ def test_another_question_is_not_called_the_same(opened: Opened) -> None:
     """With other figures in the form nothing is said of sameness."""
     with opened() as page:
         ask_example(page)
-        page.locator("#field-loan_amount").fill("15500")
+        page.locator('[data-feature="loan_amount"]').fill("15500")
         page.get_by_role("button", name="Repeat with this seed").click()
         expect(page.locator("#panel-try .result")).to_have_attribute("aria-busy", "false")
         expect(page.locator("#sameness")).to_have_count(0)
@@ -89,8 +94,8 @@ def test_what_is_odd_is_said(opened: Opened) -> None:
     """Warnings and the reasons for a person to look are sentences that name the feature."""
     with opened() as page:
         for name, value in ODD.items():
-            page.locator(f"#field-{name}").fill("" if value is None else str(value))
-        page.locator("#field-passes").fill("10")
+            page.locator(f'[data-feature="{name}"]').fill("" if value is None else str(value))
+        page.locator("#option-passes").fill("10")
         page.get_by_role("button", name="Ask", exact=True).click()
         expect(page.locator(".decision")).to_contain_text("A person should look, because a value")
         warned = page.locator(".cautions")
@@ -105,19 +110,19 @@ def test_faults_stand_at_their_fields(opened: Opened) -> None:
     """A refused value is told at its field, which is gone to; a better one clears it."""
     with opened(expected=(422,)) as page:
         page.get_by_role("button", name="Fill in the example").click()
-        field = page.locator("#field-loan_amount")
+        field = page.locator('[data-feature="loan_amount"]')
         expect(field).not_to_have_value("")
         field.fill("-5")
-        page.locator("#field-annual_income").fill("")
+        page.locator('[data-feature="annual_income"]').fill("")
         page.get_by_role("button", name="Ask", exact=True).click()
-        expect(page.locator("#field-loan_amount-fault")).to_contain_text("greater than or equal")
-        expect(page.locator("#field-annual_income-fault")).to_have_text("Is missing")
+        expect(fault(page, "loan_amount")).to_contain_text("greater than or equal")
+        expect(fault(page, "annual_income")).to_have_text("Is missing")
         assert "true" == field.get_attribute("aria-invalid")
         expect(field).to_be_focused()
         expect(page.get_by_role("alert").filter(has_text="another look: 2")).to_be_visible()
         field.fill("5000")
         assert field.get_attribute("aria-invalid") is None
-        expect(page.locator("#field-loan_amount-fault")).to_have_text("")
+        expect(fault(page, "loan_amount")).to_have_text("")
 
 
 def test_nothing_of_a_row_is_in_an_address_or_kept(opened: Opened) -> None:
@@ -136,7 +141,7 @@ def test_nothing_of_a_row_is_in_an_address_or_kept(opened: Opened) -> None:
 def test_the_language_is_switched_and_kept(opened: Opened) -> None:
     """Korean takes the signature's Korean names, keeps what was typed, and is remembered."""
     with opened() as page:
-        page.locator("#field-loan_amount").fill("7000")
+        page.locator('[data-feature="loan_amount"]').fill("7000")
         page.locator('label:has(input[value="ko"])').click()
         expect(page.get_by_role("spinbutton", name="대출금액")).to_have_value("7000")
         expect(page.get_by_role("tab", name="지켜보기")).to_be_visible()
@@ -144,7 +149,7 @@ def test_the_language_is_switched_and_kept(opened: Opened) -> None:
         page.reload()
         expect(page.get_by_role("heading", name="등급 묻기")).to_be_visible()
         page.get_by_role("button", name="예시 채우기").click()
-        expect(page.locator("#field-loan_amount")).not_to_have_value("")
+        expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
         page.get_by_role("button", name="묻기", exact=True).click()
         expect(page.locator(".decision")).to_contain_text("사람의 확인 없이")
 
@@ -195,7 +200,7 @@ def test_tabs_are_walked_by_keyboard(opened: Opened) -> None:
         page.keyboard.press("Tab")
         expect(page.locator("#panel-try")).to_be_focused()
         page.keyboard.press("Tab")
-        expect(page.locator("#field-loan_amount")).to_be_focused()
+        expect(page.locator('[data-feature="loan_amount"]')).to_be_focused()
 
 
 def test_an_answer_is_had_by_keyboard_alone(opened: Opened) -> None:

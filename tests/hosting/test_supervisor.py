@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.hostile import HOSTILE
+from tests.hostile import HOSTILE, seal
 from tests.service import ROOT, Service, command, is_alive, serving, until
 
 READY = re.compile(r"worker (\d+) serves")
@@ -61,6 +61,22 @@ def test_a_crashed_worker_is_replaced(service: Service) -> None:
     assert "a worker ended with code -9; another follows in 1 s" in service.written()
 
 
+def test_workers_whose_counts_were_removed_are_replaced(service: Service) -> None:
+    """Somebody deletes the folder that workers count in: it is made anew, and the log says so."""
+    before = workers(service)
+    crashed, other = (pid for pid in before if is_alive(pid))
+    shutil.rmtree(service.log.parent / "var" / "metrics")
+    os.kill(crashed, signal.SIGKILL)
+    # The one that goes on counts where nobody looks, and is replaced in its turn.
+    until(lambda: len(workers(service)) == len(before) + 2)
+    assert not is_alive(other)
+    assert "the workers' counts were removed" in service.written()
+    assert "Traceback" not in service.written()
+    for _ in range(20):
+        assert 7 == answer(service)["seed"]
+        assert "dubito_rows_total" in httpx.get(f"{service.url}/metrics").text
+
+
 def test_a_signal_ends_all(service: Service) -> None:
     """SIGTERM to the supervisor ends it with 0, and no worker is left."""
     assert 0 == service.stop()
@@ -88,3 +104,21 @@ def test_a_broken_bundle_ends_the_start(tmp_path: Path) -> None:
     (line,) = done.stderr.decode().splitlines()
     assert 1 == done.returncode
     assert HOSTILE[name].sentence in line
+
+
+def test_another_bundle_in_its_place_is_never_served(tmp_path: Path) -> None:
+    """A worker that follows refuses what took its bundle's place; the others go on as before."""
+    folder = tmp_path / "loan-grade" / "1"
+    shutil.copytree(ROOT / "models" / "loan-grade" / "1", folder)
+    options = ("--models", str(tmp_path), "--workers", "2", "--records", "off")
+    with serving("loan-grade/1", *options) as found:
+        until(lambda: len(workers(found)) == 2)
+        before, card = answer(found), httpx.get(f"{found.url}/model/card").text
+        shutil.rmtree(folder)
+        shutil.copytree(ROOT / "models" / "loan-grade" / "2", folder)
+        (folder / "SHA256SUMS").unlink()
+        seal(folder, version=1)
+        os.kill(workers(found)[0], signal.SIGKILL)
+        until(lambda: "not the pinned" in found.written())
+        assert (before, card) == (answer(found), httpx.get(f"{found.url}/model/card").text)
+        assert 2 == len(workers(found))

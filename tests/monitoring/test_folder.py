@@ -1,25 +1,28 @@
 """The folder that workers share: fresh for each start, and nothing is left of it."""
 
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.errors import SettingsError
-from app.monitoring.folder import VARIABLE, folder, forget, keep_none, shared
+from app.monitoring.folder import VARIABLE, Shared, folder, forget, keep_none
 from tests.service import environment
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from app.monitoring.folder import shared\n"
-    "with shared(Path(sys.argv[1])) as made: print(made, flush=True); time.sleep(60)"
+    "import sys, time; from pathlib import Path; from app.monitoring.folder import Shared\n"
+    "made = Shared(Path(sys.argv[1])); print(made.path, flush=True); time.sleep(60)"
 )
 
 
 def test_a_folder_is_there_for_its_block_alone(tmp_path: Path) -> None:
     """Workers find it by Prometheus' variable; afterwards both are gone."""
-    with shared(tmp_path) as made:
+    with closing(Shared(tmp_path)) as counts:
+        made = counts.path
         assert str(made) == os.environ[VARIABLE]
         assert made == folder()
         assert tmp_path / "metrics" == made.parent
@@ -42,8 +45,8 @@ def test_a_killed_service_leaves_nothing_for_long(tmp_path: Path) -> None:
         left, kept = (Path((one.stdout or sys.stdin).readline().strip()) for one in holders)
         holders[0].kill()
         holders[0].wait()
-        with shared(tmp_path) as made:
-            assert {made.name, kept.name, "lock"} == {
+        with closing(Shared(tmp_path)) as made:
+            assert {made.path.name, kept.name, "lock"} == {
                 one.name for one in (tmp_path / "metrics").iterdir()
             }
             assert not left.exists()
@@ -55,7 +58,8 @@ def test_a_killed_service_leaves_nothing_for_long(tmp_path: Path) -> None:
 
 def test_a_worker_that_ended_leaves_its_counts(tmp_path: Path) -> None:
     """What it said of itself is gone, and nothing of another worker's."""
-    with shared(tmp_path) as made:
+    with closing(Shared(tmp_path)) as counts:
+        made = counts.path
         for name in ("gauge_livesum_7.db", "gauge_livemax_7.db", "gauge_livesum_71.db"):
             (made / name).touch()
         for name in ("counter_7.db", "histogram_7.db"):
@@ -68,8 +72,23 @@ def test_a_worker_that_ended_leaves_its_counts(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     """Several workers do not start where they could not count."""
     (tmp_path / "metrics").touch()
-    with pytest.raises(SettingsError, match="DUBITO_STATE"), shared(tmp_path):
-        pass
+    with pytest.raises(SettingsError, match="DUBITO_STATE"):
+        Shared(tmp_path)
+
+
+def test_a_folder_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    """In its place, where workers look for it, and marked: another service leaves it alone."""
+    with closing(Shared(tmp_path)) as counts:
+        assert not counts.restore()
+        for removed in (counts.path, tmp_path / "metrics"):
+            shutil.rmtree(removed)
+            assert counts.restore()
+            assert not counts.restore()
+            with closing(Shared(tmp_path)) as other:
+                assert counts.path.is_dir()
+                assert other.path != counts.path
+            os.environ[VARIABLE] = str(counts.path)
+    assert not counts.path.exists()
 
 
 def test_a_service_alone_counts_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.api.figures_model import Uncertainty
+from app.api.figures_model import UncertaintyFigures
 from app.errors import Unreadable
 from app.events import Tally
 from app.monitoring import monitor as module
@@ -210,7 +210,7 @@ def test_the_body_is_as_documented(clock: Clock, records: Records) -> None:
     records.add(tallies(5, 80), NOON)
     content = read(watched(records), Window("6h", "10m"))
     told = json.loads(content.body)
-    Uncertainty.model_validate(told, strict=True)
+    UncertaintyFigures.model_validate(told, strict=True)
     assert ("6h", "10m", "shells", 3) == (
         told["window"],
         told["step"],

@@ -1,6 +1,7 @@
 """The sentry: alarms that move on minute by minute, whoever looks and however often."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 from app.errors import Unreadable, Unrecorded
-from app.events import Tally
+from app.events import Mark, Tally
 from app.monitoring import sentry as module
 from app.monitoring.observation import Observer
-from app.monitoring.sentry import Sentry
+from app.monitoring.sentry import UNSETTLED_SECONDS, Sentry
 from app.monitoring.window import LATE_SECONDS
 from tests.monitoring.toy import (
     CLASSES,
@@ -33,6 +34,7 @@ ROWS = 40
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr("app.clock.time", clock)
     return clock
 
 
@@ -205,3 +207,124 @@ def test_what_could_not_be_read_or_written_is_looked_at_later(
     other = new(records)
     look(other)
     assert ROWS == told(other)["drift"]["rows"]
+
+
+HOUR, DAY = 3_600, 86_400
+
+
+@pytest.mark.parametrize("steps", [(9 * HOUR, -9 * HOUR), (DAY, -DAY), (-DAY, DAY), (-70, 50)])
+def test_a_clock_that_is_set_makes_nobody_blind(
+    clock: Clock, records: Records, steps: tuple[int, ...]
+) -> None:
+    """Every row is looked at, once, after a minute or three, as those before the step were."""
+    sentry, rows, owner = new(records), 0, "one"
+    for step in (0, *steps):
+        clock.ahead += step
+        owner = owner if step >= 0 else f"{owner}, set back"
+        look(sentry)
+        for _ in range(4):
+            records.add(minute(int(clock.now)), clock.time(), owner)
+            rows += ROWS
+            for _ in range(3):
+                clock.now += 20
+                look(sentry)
+        assert rows - 2 * ROWS <= told(sentry)["drift"]["rows"] <= rows
+    for _ in range(8):
+        clock.now += 20
+        look(sentry)
+    assert rows == told(sentry)["drift"]["rows"]
+    other = new(records)
+    clock.now += 1_000
+    look(other)
+    assert sentry.alarms() == other.alarms()
+
+
+def test_drift_is_seen_after_a_clock_was_set_back(clock: Clock, records: Records) -> None:
+    """Nine hours ahead for a while: the alarm is raised as soon as without it."""
+    sentry = new(records)
+    clock.ahead = 9 * HOUR
+    look(sentry)
+    pass_minutes(records, clock, 5)
+    clock.now += LATE_SECONDS
+    look(sentry)
+    assert 5 * ROWS == told(sentry)["drift"]["rows"]
+    clock.ahead = 0
+    look(sentry)
+    for _ in range(10):
+        records.add(minute(int(clock.now), 4.0), clock.time(), "set back")
+        clock.now += 60
+    clock.now += LATE_SECONDS
+    look(sentry)
+    assert told(sentry)["drift"]["raised"]
+
+
+def test_what_is_dated_in_the_future_is_looked_at_once_it_rests(
+    clock: Clock, records: Records
+) -> None:
+    """A process that starts after the clock was set back finds it, and gives it a little time."""
+    records.add(minute(NOON), NOON + DAY)
+    sentry = new(records)
+    look(sentry)
+    clock.now += UNSETTLED_SECONDS - 1
+    look(sentry)
+    assert 0 == told(sentry)["drift"]["rows"]
+    clock.now += 1
+    look(sentry)
+    assert ROWS == told(sentry)["drift"]["rows"]
+
+
+def test_what_is_committed_while_the_clock_is_set_is_not_passed_over(
+    clock: Clock, records: Records
+) -> None:
+    """The minute seems over at once, and a group is still on its way to it."""
+    records.add(minute(1), NOON)
+    sentry = new(records)
+    clock.ahead = 9 * HOUR
+    look(sentry)
+    records.add(minute(2), NOON)
+    clock.now += 20
+    look(sentry)
+    assert 2 * ROWS == told(sentry)["drift"]["rows"]
+
+
+def test_a_clock_that_is_set_all_the_time_makes_nobody_blind(
+    clock: Clock, records: Records
+) -> None:
+    """Every other look moves on."""
+    sentry = new(records)
+    for _ in range(6):
+        records.add(minute(int(clock.now)), clock.time())
+        clock.now += 60
+        clock.ahead += 5
+        clock.ahead += 5
+        look(sentry)
+    assert told(sentry)["drift"]["rows"] >= 4 * ROWS
+    clock.now += 60
+    look(sentry)
+    assert 6 * ROWS == told(sentry)["drift"]["rows"]
+
+
+@pytest.mark.parametrize("ahead", [0, DAY])
+def test_a_mark_of_an_older_dubito_is_gone_on_from(
+    clock: Clock, records: Records, ahead: int
+) -> None:
+    """It says up to which time all was looked at, though the clock was set back from that."""
+    pass_minutes(records, clock, 3)
+    clock.now += LATE_SECONDS
+    look(new(records))
+    (mark,) = records.marks.values()
+    content = json.loads(mark.content)
+    assert {"chain": NOON + 180} == content.pop("seen")
+    records.marks.clear()
+    older = Mark(mark.name, mark.position + ahead, json.dumps(content).encode())
+    records.marks[mark.name] = older
+    sentry = new(records)
+    look(sentry)
+    assert 3 * ROWS == told(sentry)["drift"]["rows"]
+    clock.now += 60
+    for turn in range(2):
+        records.add(minute(turn), clock.now, "new")
+        clock.now += 60 + LATE_SECONDS
+        look(new(records), sentry)
+        assert (4 + turn) * ROWS == told(sentry)["drift"]["rows"]
+    assert records.marks[mark.name].position > older.position

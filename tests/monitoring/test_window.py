@@ -1,11 +1,14 @@
 """Windows of time: their steps, and what of them is read again."""
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.events import Rollup, summed
 from app.monitoring.window import (
+    ANEW_SECONDS,
     LATE_SECONDS,
     MOST_STRETCHES,
     STEPS,
@@ -70,17 +73,17 @@ class Book:
     def read(self, now: int) -> None:
         start, end = self.window.bounds(now)
         self.since = self.steps.since(start, now)
-        self.steps.take(list(self._from(self.since, end)), (start, end), now)
+        self.steps.take(list(self._from(self.since)), (start, end), now)
 
     def whole(self, now: int) -> dict[int, dict[str, int]]:
         """All steps, read anew."""
         step, (start, end) = STEPS[self.window.step], self.window.bounds(now)
         return {
-            at: summed(one.counts for one in self._from(at, at + step))
+            at: summed(one.counts for one in self._from(at, inf if at + step == end else at + step))
             for at in range(start, end, step)
         }
 
-    def _from(self, start: int, end: int) -> list[Rollup]:
+    def _from(self, start: int, end: float = inf) -> list[Rollup]:
         found = sorted((at, count) for at, count in self.minutes.items() if start <= at < end)
         return [Rollup(at, {"rows": count}) for at, count in found]
 
@@ -101,7 +104,8 @@ def test_what_is_not_read_again_has_not_changed(
 ) -> None:
     """Idle for hours, read twice a second, a late commit, a clock set back: all steps are right.
 
-    What a clock that was set back adds to old minutes is found if somebody looks meanwhile.
+    What a clock that was set back adds to old minutes is found if somebody looks meanwhile, else a
+    minute later. What is dated later than the present is in the last step.
     """
     book, now = Book(window), NOON
     for more, reads, late in moves:
@@ -110,20 +114,39 @@ def test_what_is_not_read_again_has_not_changed(
         if reads or more < 0:
             book.read(now)
             assert book.whole(now) == dict(book.steps)
+    now += ANEW_SECONDS
     book.read(now)
     assert book.whole(now) == dict(book.steps)
     assert list(book.whole(now)) == [at for at, _ in book.steps]
 
 
 def test_only_what_may_have_changed_is_read_again() -> None:
-    """The present minute, and for ten seconds the one before it."""
+    """The present minute, and for ten seconds the one before it; all of it once a minute."""
     book = Book(HOUR)
     book.read(NOON + 5)
     assert NOON + 60 - 3_600 == book.since
+    book.read(NOON + 6)
+    assert NOON - 60 == book.since
+    for at in (NOON - 1, NOON + 29):
+        book.write(at)
     book.read(NOON + 30)
     assert (NOON - 60, {NOON - 60, NOON}) == (book.since, book.steps.fresh)
+    book.write(NOON + 31)
     book.read(NOON + 31)
     assert (NOON, {NOON}) == (book.since, book.steps.fresh)
+    book.read(NOON + 64)
+    assert (NOON, {NOON + 60}) == (book.since, book.steps.fresh)
     book.read(NOON + 65)
-    book.read(NOON + 66)
-    assert {NOON, NOON + 60} == book.steps.fresh
+    assert (NOON + 120 - 3_600, set()) == (book.since, book.steps.fresh)
+
+
+def test_what_is_dated_later_than_the_present_is_in_the_last_step() -> None:
+    """Whenever it came; once the clock has come so far it is where it belongs."""
+    book = Book(HOUR)
+    for _ in range(5):
+        book.write(NOON + 600)
+    book.write(NOON)
+    for now, step in ((NOON, NOON), (NOON + 70, NOON + 60), (NOON + 700, NOON + 600)):
+        book.read(now)
+        rows = {at: counts["rows"] for at, counts in book.steps if counts}
+        assert {NOON: 1, step: 5} | ({NOON: 6} if step == NOON else {}) == rows

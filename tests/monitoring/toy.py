@@ -19,7 +19,9 @@ from app.events import (
     Referral,
     Reply,
     Rollup,
+    Share,
     Tally,
+    Unseen,
     summed,
 )
 from app.monitoring.subject import Subject
@@ -117,9 +119,11 @@ class Clock:
     """The module `time`, at a time that a test sets."""
 
     now: float = NOON
+    ahead: float = 0
+    """Seconds by which somebody has set it."""
 
     def time(self) -> float:
-        return self.now
+        return self.now + self.ahead
 
     def monotonic(self) -> float:
         return self.now
@@ -129,28 +133,30 @@ class Clock:
 class Records:
     """A memory that counts what it was asked, and fails where a test says so."""
 
-    asked: list[tuple[int, int]] = field(default_factory=list)
-    """Where each reading of counts began and ended."""
+    asked: list[int] = field(default_factory=list)
+    """Where each reading of counts began."""
     fails: bool = False
     is_slow: bool = False
     behind: int = 0
     failures: int = 0
-    _counts: dict[tuple[int, int], list[Mapping[str, int]]] = field(
+    trouble: str | None = None
+    _counts: dict[tuple[int, int, str], list[Mapping[str, int]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    _marks: dict[str, Mark] = field(default_factory=dict)
+    """Of a span, a start and an owner."""
+    marks: dict[str, Mark] = field(default_factory=dict)
 
-    def add(self, tallies: Iterable[Tally], at: float) -> None:
+    def add(self, tallies: Iterable[Tally], at: float, owner: str = "chain") -> None:
         """Count what happened at a time."""
         for tally in tallies:
             for span in SPANS:
-                self._counts[span, int(at) // span * span].append(tally.counts)
+                self._counts[span, int(at) // span * span, owner].append(tally.counts)
 
     def whole(self, start: int, stop: int) -> dict[str, int]:
         """All counts of some time."""
         return summed(
             counts
-            for (span, at), parts in self._counts.items()
+            for (span, at, _), parts in self._counts.items()
             for counts in parts
             if span == SPANS[0] and start <= at < stop
         )
@@ -167,27 +173,40 @@ class Records:
         if self.fails or mark is None:
             written.set_exception(Unrecorded())
             return written
-        known = self._marks.get(mark.name)
+        known = self.marks.get(mark.name)
         is_ahead = known is None or mark.position > known.position
         if is_ahead:
-            self._marks[mark.name] = mark
+            self.marks[mark.name] = mark
         written.set_result(is_ahead)
         return written
 
-    async def rollups(self, digest: str, span: int, start: int, stop: int) -> list[Rollup]:
-        self.asked.append((start, stop))
+    async def rollups(self, digest: str, span: int, start: int) -> list[Rollup]:
+        await self._read(digest, start)
+        found = defaultdict[int, list[Mapping[str, int]]](list)
+        for (of, at, _), parts in sorted(self._counts.items()):
+            if of == span and start <= at:
+                found[at] += parts
+        return [Rollup(at, summed(parts)) for at, parts in found.items()]
+
+    async def unseen(self, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
+        await self._read(digest, 0)
+        minutes = [
+            Share(owner, at, summed(parts))
+            for (span, at, owner), parts in sorted(self._counts.items())
+            if span == SPANS[0]
+        ]
+        last = {one.owner: one.start for one in minutes}
+        return Unseen(last, [one for one in minutes if one.start >= seen.get(one.owner, default)])
+
+    async def _read(self, digest: str, start: int) -> None:
+        self.asked.append(start)
         await asyncio.sleep(0.01 if self.is_slow else 0)
         if self.fails:
             raise Unreadable
         assert DIGEST == digest
-        return [
-            Rollup(at, summed(parts))
-            for (of, at), parts in sorted(self._counts.items())
-            if of == span and start <= at < stop
-        ]
 
     async def mark(self, name: str) -> Mark | None:
-        return self._marks.get(name)
+        return self.marks.get(name)
 
     async def history(self, prediction: str) -> list[Event]:
         raise NotImplementedError

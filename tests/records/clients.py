@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from uuid import uuid4
 
 from sqlalchemy import select
 
@@ -32,12 +33,18 @@ LOST = (OSError, http.client.HTTPException, ValueError)
 class Clients:
     """Threads that ask for the length of a block; who loses the connection has it anew."""
 
-    def __init__(self, port: int) -> None:
-        """Begin."""
+    def __init__(self, port: int, reference: str | None = None, pause: float = 0) -> None:
+        """Begin.
+
+        Args:
+            port: where to ask.
+            reference: a case that every request names, beside a key of its own.
+            pause: seconds for which each thread waits between two requests.
+        """
         found = inspect(find(ROOT / "models", "loan-grade", 1))
         self.row = row = example(found.manifest.signature)
         self._bodies = [json.dumps(row), json.dumps({"instances": [row] * ROWS})]
-        self._port = port
+        self._port, self._reference, self._pause = port, reference, pause
         self._over = threading.Event()
         self.answered: list[str] = []
         """Identifiers of all rows whose answer came whole."""
@@ -53,12 +60,19 @@ class Clients:
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
             try:
                 while not self._over.is_set():
-                    connection.request("POST", "/predict/mc?passes=20", self._bodies[at % 2], JSON)
+                    body, headers = self._bodies[at % 2], self._headers()
+                    connection.request("POST", "/predict/mc?passes=20", body, headers)
                     self._note(connection.getresponse())
+                    self._over.wait(self._pause)
             except LOST:
                 time.sleep(0.01)
             finally:
                 connection.close()
+
+    def _headers(self) -> dict[str, str]:
+        if self._reference is None:
+            return JSON
+        return {**JSON, "Dubito-Reference": self._reference, "Idempotency-Key": uuid4().hex}
 
     def _note(self, answer: http.client.HTTPResponse) -> None:
         content = json.loads(answer.read())

@@ -1,21 +1,30 @@
 """Retention: what is personal goes after its time, and nothing else does."""
 
 import asyncio
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, Select, Table, select
 
+from app.commands.records import _moment as at_moment
 from app.errors import Unrecorded
-from app.events import MICROSECONDS, Claim, Entry, Event, Referral, Reply, Tally, now
+from app.events import MICROSECONDS, Claim, Entry, Erasure, Event, Referral, Reply, Tally, now
+from app.records.database import opened
+from app.records.erasure import is_due
 from app.records.ledger import Ledger
 from app.records.pages import Thread
 from app.records.store import Store
 from app.records.tables import claims, events, metadata, referrals, replies, rollups
 from app.records.verification import verify
 from app.records.writer import Writer
-from tests.records.conftest import KEY
+from tests.monitoring.toy import Clock
+from tests.postgres import MODEL, Server
+from tests.records.conftest import CHAIN, KEY
 
 DAY = 86_400 * MICROSECONDS
 AGES = (9, 8, 7, 3, 1, 0)
@@ -114,3 +123,77 @@ def test_an_erasure_that_is_not_taken_is_told(
         left = connection.scalars(select(events.c.salt)).all()
         assert () == verify(connection, KEY, {}).faults
     assert 6 == sum(salt is not None for salt in left)
+
+
+def test_a_clock_that_is_set_ahead_makes_nobody_forget_too_early(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would go a day too early is gone for good; what is old by any clock goes."""
+    monkeypatch.setattr("app.clock.time", clock := Clock(now=now() / MICROSECONDS))
+    monkeypatch.setattr("app.records.store.now", lambda: int(clock.time() * MICROSECONDS))
+    ledger.write([recorded(0, 9), recorded(1, 4)])
+
+    async def run() -> None:
+        with closing(Thread(ledger)) as pages:
+            store = Store(engine, Writer(pages))
+            clock.ahead = 3 * 86_400
+            await store.forget(5 * DAY)
+
+    asyncio.run(run())
+    with engine.connect() as connection:
+        asked = select(events.c.salt).where(events.c.kind == "prediction")
+        left = connection.scalars(asked.order_by(events.c.sequence)).all()
+    assert [True, False] == [salt is None for salt in left]
+
+
+@pytest.mark.parametrize("moment", ["2026-03-29T02:30", "2026-10-25T02:30"])
+def test_summer_time_moves_nothing(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Times are UTC: the hour that a zone leaves out, or has twice, is as long as any other."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        until = at_moment(moment)
+        assert datetime.fromisoformat(f"{moment}+00:00").timestamp() * MICROSECONDS == until
+        times = [until + hours * 3_600 * MICROSECONDS for hours in (-2, -1, 0, 1)]
+        for number, one in enumerate(times):
+            body = b'{"reference":null}'
+            ledger.write([Entry((Event("prediction", f"{number}", one, b"{}", body),))])
+        ledger.erase(Erasure(before=until))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    with engine.connect() as connection:
+        left = connection.scalars(select(events.c.salt).order_by(events.c.sequence)).all()
+    assert [True, True, False, False] == [salt is None for salt in left[:4]]
+
+
+def test_several_that_forget_at_once_do_not_hinder_each_other(server: Server) -> None:
+    """As workers do that start together: each event is erased, and listed once."""
+    with server.database(MODEL) as url, opened(url) as engine:
+        with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+            ledger.write([recorded(number, 1 + number % 9) for number in range(300)])
+
+        def forget(chain: int) -> int:
+            with closing(Ledger(engine, KEY, CHAIN[:-1] + str(chain))) as ledger:
+                entries = [recorded(1_000 * chain + number, 0) for number in range(20)]
+                before = now() - 5 * DAY
+                assert all(ledger.write([*entries, Entry((), erasure=Erasure(before=before))]))
+                return ledger.erase(Erasure(before=before))
+
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(forget, range(2, 5)))
+        with engine.connect() as connection:
+            assert not is_due(connection, now() - 5 * DAY)
+            assert () == verify(connection, KEY, {}).faults
+            bodies = connection.scalars(select(events.c.body).where(events.c.kind == "erasure"))
+            ranges = [
+                range(first, last + 1)
+                for body in bodies
+                for chain, of in json.loads(body)["events"].items()
+                for first, last in of
+                if chain == CHAIN
+            ]
+    listed = [sequence for part in ranges for sequence in part]
+    assert len(listed) == len(set(listed)) == 2 * sum(1 + number % 9 >= 5 for number in range(300))

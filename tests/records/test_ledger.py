@@ -1,5 +1,6 @@
 """The ledger: a key is answered once, for a day; whatever fails, the chain goes on as it should."""
 
+import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -9,18 +10,21 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.events import MICROSECONDS, Claim, Entry, Mark, Reply, Tally, now
+from app.events import MICROSECONDS, Claim, Entry, Erasure, Mark, Reply, Tally, now
+from app.records.contest import REPLY_SECONDS
 from app.records.database import opened
-from app.records.ledger import REPLY_SECONDS, Ledger
+from app.records.ledger import Ledger
+from app.records.reader import Reader
 from app.records.rollups import SPANS, read
 from app.records.statement import Addition, Statement
 from app.records.tables import claims, events, marks, replies
 from app.records.verification import verify
+from tests.monitoring.toy import Clock
 from tests.postgres import MODEL, Server
 from tests.records.conftest import CHAIN, KEY, entries, event
 
 DIGEST = "sha256:" + "0" * 64
-FUTURE = 10**10
+DAY = REPLY_SECONDS * MICROSECONDS
 
 
 def replying(number: int, key: str, ago: float = 0.0) -> Entry:
@@ -47,6 +51,68 @@ def test_a_reply_is_kept_for_a_day(engine: Engine, ledger: Ledger) -> None:
     with engine.connect() as connection:
         found = connection.scalars(select(replies.c.content).order_by(replies.c.key)).all()
     assert [b"answer 2", b"answer 1"] == found
+
+
+def test_a_key_is_held_for_a_day_to_the_microsecond(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reply of that age is neither told nor in the way, though nothing was written since."""
+    reader, first = Reader(engine), replying(0, "k")
+    ledger.write([first])
+    for age, is_held in ((DAY - 1, True), (DAY, False)):
+        time = (first.reply.time if first.reply else 0) + age
+        for module in ("ledger", "reader"):
+            monkeypatch.setattr(f"app.records.{module}.now", lambda time=time: time)
+        assert is_held == (asyncio.run(reader.reply_to("k")) is not None)
+        assert [not is_held] == ledger.write([replying(1, "k")])
+    with engine.connect() as connection:
+        assert [b"answer 1"] == connection.scalars(select(replies.c.content)).all()
+
+
+def test_a_key_that_is_free_again_is_answered_once(server: Server) -> None:
+    """Of several processes that answer under it at once."""
+    with server.database(MODEL) as url, opened(url) as engine:
+        with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+            ledger.write([replying(at, f"{at}", REPLY_SECONDS + 1) for at in range(50)])
+
+        def answer(chain: int) -> list[bool]:
+            order = random.Random(chain)  # noqa: S311 - no secret
+            with closing(Ledger(engine, KEY, CHAIN[:-1] + str(chain))) as ledger:
+                names = order.sample(range(50), 50)
+                groups = [names[at : at + 5] for at in range(0, 50, 5)]
+                told = [ledger.write([replying(at, f"{at}") for at in group]) for group in groups]
+                added = dict(zip(names, [one for part in told for one in part], strict=True))
+                return [added[at] for at in range(50)]
+
+        with ThreadPoolExecutor(3) as threads:
+            found = list(threads.map(answer, range(2, 5)))
+        assert [1] * 50 == [sum(one) for one in zip(*found, strict=True)]
+        with engine.connect() as connection:
+            assert 50 == connection.scalar(select(func.count()).select_from(replies))
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_a_clock_that_is_set_back_makes_no_key_last_longer(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, *, restarts: bool
+) -> None:
+    """A reply that was given nine hours ahead lasts a day from when it was given.
+
+    Where that is not known any more, from the next start.
+    """
+    monkeypatch.setattr("app.clock.time", clock := Clock(now=now() / MICROSECONDS))
+    monkeypatch.setattr("app.records.ledger.now", lambda: int(clock.time() * MICROSECONDS))
+    first, nine = int(clock.time() * MICROSECONDS), 9 * 3_600
+    with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+        clock.ahead = nine
+        given = Reply("k", b"asked", "prediction-0", first + nine * MICROSECONDS, b"answer")
+        ledger.write([Entry((event(0),), given)])
+        clock.now += 100
+        clock.ahead = 0
+        if not restarts:
+            ledger.write(entries(1, 1))
+    with closing(Ledger(engine, KEY, CHAIN[:-1] + "2")), engine.connect() as connection:
+        lasts = connection.scalars(select(replies.c.time)).one()
+    assert lasts == pytest.approx(first + (100 * MICROSECONDS if restarts else 0), abs=MICROSECONDS)
 
 
 def claiming(number: int, prediction: str) -> Entry:
@@ -88,7 +154,7 @@ def check(engine: Engine, count: int) -> None:
     """So many events are there, as they were written, and the rollups say so too."""
     with engine.connect() as connection:
         verdict = verify(connection, KEY, {})
-        found = [read(connection, DIGEST, span, 0, FUTURE) for span in SPANS]
+        found = [read(connection, DIGEST, span, 0) for span in SPANS]
     assert (count, ()) == (verdict.events, verdict.faults)
     assert [count] * 2 == [sum(one.counts["rows"] for one in part) for part in found]
 
@@ -147,8 +213,20 @@ def test_a_group_that_fails_halfway_leaves_nothing(
         assert 1 == connection.scalar(select(func.count()).select_from(replies))
 
 
-def test_a_connection_that_was_ended_is_had_anew(server: Server) -> None:
-    """One group fails, the next is written; nobody starts the service again for that."""
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test%'"
+
+
+def test_a_connection_that_was_ended_is_had_anew(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it was idle or between two statements: the group is written, and once only."""
+    run = Statement.run
+
+    def end(self: Statement, *arguments: Any, **values: Any) -> None:
+        monkeypatch.undo()
+        run(self, *arguments, **values)
+        server.run(TERMINATE)
+
     with (
         server.database(MODEL) as url,
         opened(url) as engine,
@@ -156,13 +234,40 @@ def test_a_connection_that_was_ended_is_had_anew(server: Server) -> None:
     ):
         for first in (0, 10, 20):
             ledger.write(tallied(4, first))
-            server.run(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test%'"
-            )
-            with pytest.raises(DBAPIError):
-                ledger.write(tallied(4, 100))
-        ledger.write(tallied(4, 30))
-        check(engine, 16)
+            server.run(TERMINATE)
+            assert [True] * 4 == ledger.write(tallied(4, first + 5))
+            monkeypatch.setattr(Statement, "run", end)
+            assert [True] == ledger.write([replying(first + 9, f"{first}")])
+        server.run(TERMINATE)
+        assert 3 == ledger.erase(Erasure(before=1_003))
+        with engine.connect() as connection:
+            verdict = verify(connection, KEY, {})
+            assert (28, ()) == (verdict.events, verdict.faults)
+            assert 3 == connection.scalar(select(func.count()).select_from(replies))
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_after_a_restart_of_the_database_the_first_group_is_written(
+    server: Server, *, asks: bool
+) -> None:
+    """Whether or not somebody asked while it was away, which fails; readers have it again too."""
+    with (
+        server.database(MODEL) as url,
+        opened(url) as engine,
+        closing(Ledger(engine, KEY, CHAIN)) as ledger,
+    ):
+        ledger.write(tallied(4, 0))
+        check(engine, 4)
+        server.end()
+        try:
+            if asks:
+                for _ in range(2):
+                    with pytest.raises(DBAPIError):
+                        ledger.write(tallied(4, 10))
+        finally:
+            server.start()
+        assert [True] * 4 == ledger.write(tallied(4, 20))
+        check(engine, 8)
 
 
 def test_who_names_the_same_things_at_once_does_not_hinder_others(server: Server) -> None:

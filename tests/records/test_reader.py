@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.errors import Unreadable
-from app.events import HOUR, Claim, Entry, Event, Mark, Referral, Reply, Tally, now
+from app.events import HOUR, Claim, Entry, Event, Mark, Referral, Reply, Tally, Unseen, now
 from app.records.database import opened
 from app.records.ledger import Ledger
 from app.records.reader import Reader
@@ -36,12 +36,16 @@ def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
         assert [event(1, "case")] == await reader.history("prediction-1")
         assert [referral] == await reader.referrals("oldest", 5, None)
         assert 1 == await reader.waiting()
-        (hour,) = await reader.rollups(DIGEST, HOUR, 0, 10**10)
+        (hour,) = await reader.rollups(DIGEST, HOUR, 0)
         assert {"rows": 1} == hour.counts
+        minutes = await reader.unseen(DIGEST, {}, 0)
+        assert [(CHAIN, {"rows": 1})] == [(one.owner, one.counts) for one in minutes.shares]
+        assert {CHAIN: minutes.shares[0].start} == minutes.last
+        assert Unseen({}, ()) == await reader.unseen("x", {}, 0)
         assert await reader.reply_to("x") is None
         assert await reader.mark("x") is None
         assert [] == await reader.history("x")
-        assert [] == await reader.rollups("x", HOUR, 0, 10**10)
+        assert [] == await reader.rollups("x", HOUR, 0)
 
     asyncio.run(read())
 
@@ -55,6 +59,13 @@ def test_a_history_is_in_order(reader: Reader, ledger: Ledger) -> None:
     ledger.write([Entry((review,), claim=Claim("review", "prediction-1"))])
     ledger.write([Entry((outcome,))])
     assert [first, outcome, review] == asyncio.run(reader.history("prediction-1"))
+
+
+def test_a_history_begins_with_the_prediction(reader: Reader, ledger: Ledger) -> None:
+    """Also where the clock was set back before the review."""
+    review = Event("review", "prediction-1", 7, b"{}", b'{"note":"","reviewer":"Kim"}')
+    ledger.write([Entry((event(1),)), Entry((review,))])
+    assert [event(1), review] == asyncio.run(reader.history("prediction-1"))
 
 
 def test_predictions_are_named_in_their_order(reader: Reader, ledger: Ledger) -> None:

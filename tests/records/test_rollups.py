@@ -6,10 +6,11 @@ from contextlib import closing
 import pytest
 from sqlalchemy import Engine, func, select
 
+from app.clock import Clock
 from app.events import HOUR, MICROSECONDS, MINUTE, Entry, Rollup, Tally
 from app.records import ledger as module
 from app.records.ledger import Ledger
-from app.records.rollups import MINUTES_KEPT, read
+from app.records.rollups import MINUTES_KEPT, read, unseen
 from app.records.tables import rollups
 from tests.records.conftest import CHAIN, KEY, event
 
@@ -25,6 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SetTo:
 
     def set_to(seconds: float) -> None:
         monkeypatch.setattr(module, "now", lambda: int((NOON + seconds) * MICROSECONDS))
+        monkeypatch.setattr(Clock, "steady", lambda _: NOON + seconds)
 
     set_to(0)
     return set_to
@@ -36,7 +38,7 @@ def counting(digest: str = ONE, **counts: int) -> Entry:
 
 def told(engine: Engine, span: int, digest: str = ONE) -> list[Rollup]:
     with engine.connect() as connection:
-        return read(connection, digest, span, 0, NOON + 10**9)
+        return read(connection, digest, span, 0)
 
 
 def test_minutes_and_hours_add_up(engine: Engine, ledger: Ledger, clock: SetTo) -> None:
@@ -74,27 +76,72 @@ def test_processes_are_added_up(engine: Engine, ledger: Ledger, clock: SetTo) ->
     assert [{"rows": 7, "a": 1, "b": 1}] == [one.counts for one in told(engine, HOUR)]
 
 
-def test_only_what_begins_in_a_window_is_read(engine: Engine, ledger: Ledger, clock: SetTo) -> None:
-    """Its start is in it, its stop is not."""
+def test_only_what_begins_late_enough_is_read(engine: Engine, ledger: Ledger, clock: SetTo) -> None:
+    """The stretch that begins at that moment is."""
     for at in range(5):
         clock(60 * at)
         ledger.write([counting(rows=at + 1)])
     with engine.connect() as connection:
-        found = read(connection, ONE, MINUTE, NOON + 60, NOON + 180)
-    assert [2, 3] == [one.counts["rows"] for one in found]
+        found = read(connection, ONE, MINUTE, NOON + 60)
+    assert [2, 3, 4, 5] == [one.counts["rows"] for one in found]
 
 
-def test_a_clock_that_is_set_back_changes_no_stretch_that_is_over(
+def test_a_clock_that_is_set_back_a_little_changes_no_stretch_that_is_over(
     engine: Engine, ledger: Ledger, clock: SetTo
 ) -> None:
     """What is written then counts in the latest one."""
-    clock(120)
-    ledger.write([counting(rows=1)])
-    clock(10)
-    ledger.write([counting(rows=1)])
     clock(121)
     ledger.write([counting(rows=1)])
+    clock(117)
+    ledger.write([counting(rows=1)])
+    clock(122)
+    ledger.write([counting(rows=1)])
     assert [Rollup(NOON + 120, {"rows": 3})] == told(engine, MINUTE)
+
+
+def shares(engine: Engine, seen: dict[str, int], default: int = 0) -> list[tuple[int, int]]:
+    """Starts, after noon, and rows of what was not seen."""
+    with engine.connect() as connection:
+        found = unseen(connection, ONE, seen, default).shares
+    return [(one.start - NOON, one.counts["rows"]) for one in found]
+
+
+def test_a_clock_that_is_set_back_hides_nothing(
+    engine: Engine, ledger: Ledger, clock: SetTo
+) -> None:
+    """What is written then counts where the clock says, beside what was there.
+
+    Whoever has looked at all before finds it, and nothing twice, however often it is set.
+    """
+    seen, hours, rows = dict[str, int](), (0, 9, 0, 24, 0, -9, 0, -24), 0
+    for turn, hour in enumerate(hours):
+        clock(hour * HOUR + turn)
+        ledger.write([counting(rows=2**turn)])
+        rows += 2**turn
+        with engine.connect() as connection:
+            (share,) = unseen(connection, ONE, seen, 0).shares
+        assert (NOON + hour * HOUR, 2**turn) == (share.start, share.counts["rows"])
+        for span in (MINUTE, HOUR):
+            assert rows == sum(one.counts["rows"] for one in told(engine, span))
+        seen[share.owner] = share.start + MINUTE
+    at_noon = sum(2**turn for turn, hour in enumerate(hours) if hour == 0)
+    assert at_noon == next(one for one in told(engine, MINUTE) if one.start == NOON).counts["rows"]
+
+
+def test_what_was_not_seen_is_known_by_its_owner(
+    engine: Engine, ledger: Ledger, clock: SetTo
+) -> None:
+    """Of each owner what is later than was seen of it; of others from a default on."""
+    other = CHAIN[:-1] + "2"
+    with closing(Ledger(engine, KEY, other)) as second:
+        for at in range(3):
+            clock(60 * at)
+            ledger.write([counting(rows=at), counting(OTHER, rows=99)])
+            second.write([counting(rows=10 + at)])
+    assert [(0, 0), (0, 10), (60, 1), (60, 11), (120, 2), (120, 12)] == shares(engine, {})
+    assert [(60, 11), (120, 2), (120, 12)] == shares(engine, {CHAIN: NOON + 120}, NOON + 60)
+    assert [(120, 2)] == shares(engine, {CHAIN: NOON + 61, other: NOON + 180})
+    assert [] == shares(engine, {}, NOON + 180)
 
 
 def test_old_minutes_are_forgotten_and_hours_are_not(
@@ -109,6 +156,17 @@ def test_old_minutes_are_forgotten_and_hours_are_not(
     ledger.write([counting(rows=1)])
     assert [MINUTES_KEPT, MINUTES_KEPT + HOUR] == [one.start - NOON for one in told(engine, MINUTE)]
     assert 3 == len(told(engine, HOUR))
+
+
+def test_a_clock_that_is_set_far_ahead_makes_nobody_forget(
+    engine: Engine, ledger: Ledger, clock: SetTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes are kept for as long as time has passed, whatever the clock says."""
+    ledger.write([counting(rows=1)])
+    clock(400 * 24 * HOUR)
+    monkeypatch.setattr(Clock, "steady", lambda _: NOON + 1.0)
+    ledger.write([counting(rows=1)])
+    assert 2 == len(told(engine, MINUTE))
 
 
 def test_where_nothing_is_counted_nothing_is_written(engine: Engine, ledger: Ledger) -> None:

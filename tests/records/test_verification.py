@@ -1,6 +1,7 @@
 """Whatever is changed by who knows the code but not the key is found."""
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -11,10 +12,9 @@ import pytest
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.engine import make_url
 
-from app.events import Entry, Event, now
+from app.events import Entry, Erasure, Event, now
 from app.records.chain import Head, sealed
 from app.records.database import opened
-from app.records.erasure import erase_reference, retention
 from app.records.ledger import Ledger
 from app.records.tables import chains, events
 from app.records.verification import Verdict, verify
@@ -211,8 +211,8 @@ def test_an_erased_reference_verifies(engine: Engine, ledger: Ledger) -> None:
     """Features, salt and reference are gone; the chain holds, and says so."""
     ledger.write([Entry((event(at, "case 7" if at % 2 else None),)) for at in range(10)])
     ledger.write([Entry((Event("review", "prediction-3", 2_000, b"{}", b'{"note": "told"}'),))])
-    assert 5 == erase_reference(engine, ledger, "case 7")
-    assert 0 == erase_reference(engine, ledger, "case 7")
+    assert 5 == ledger.erase(Erasure(reference="case 7"))
+    assert 0 == ledger.erase(Erasure(reference="case 7"))
     with engine.connect() as connection:
         rows = connection.execute(select(events).order_by(events.c.sequence)).all()
     gone = [row.personal is None and row.salt is None and row.reference is None for row in rows]
@@ -224,7 +224,7 @@ def test_what_is_erased_is_in_no_file(file: str) -> None:
     """SQLite overwrites what it lets go of."""
     with opened(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write([Entry((event(at, "case 7"),)) for at in range(10)])
-        assert 10 == erase_reference(engine, ledger, "case 7")
+        assert 10 == ledger.erase(Erasure(reference="case 7"))
     content = b"".join(
         one.read_bytes() for one in Path(make_url(file).database or "").parent.iterdir()
     )
@@ -236,30 +236,65 @@ def test_what_is_erased_is_in_no_file(file: str) -> None:
 def test_retention_verifies(engine: Engine, ledger: Ledger) -> None:
     """What is personal of events before a time is gone, of others not; the chain holds."""
     ledger.write(entries(10))
-    ledger.write([retention(1_004)])
+    ledger.erase(Erasure(before=1_004))
     with engine.connect() as connection:
         personal = connection.scalars(select(events.c.personal).order_by(events.c.sequence)).all()
     assert [True] * 4 + [False] * 6 + [True] == [one is None for one in personal]
     assert () == verdict(engine).faults
 
 
-def test_an_erasure_excuses_nothing_that_comes_later(engine: Engine, ledger: Ledger) -> None:
-    """However far in the future the time is that it names."""
-    ledger.write([retention(now() + 10**12)])
-    ledger.write([Entry((replace(event(1), time=now() + 1),))])
+@pytest.mark.parametrize("erasure", [Erasure(before=now() + 10**12), Erasure(reference="case 7")])
+def test_an_erasure_excuses_only_what_it_took(
+    engine: Engine, ledger: Ledger, erasure: Erasure
+) -> None:
+    """Not what another process commits after it, though its time or its prediction be the same."""
+    ledger.write([Entry((event(1, "case 7"),))])
+    assert 1 == ledger.erase(erasure)
+    late = Event("review", "prediction-1", 1_001, b"{}", b'{"note":"told","reviewer":"Kim"}')
+    ledger.write([Entry((late,)), Entry((replace(event(2, "case 7"), time=1_001),))])
+    with engine.connect() as connection:
+        kept = connection.scalars(select(events.c.salt).order_by(events.c.sequence)).all()
+    assert [True, True, False, False] == [salt is None for salt in kept]
+    assert () == verdict(engine).faults
     with engine.begin() as connection:
-        connection.execute(update(events).values(personal=None, salt=None))
-    (fault,) = verdict(engine).faults
-    assert "no erasure says so" in fault
+        connection.execute(update(events).values(personal=None, salt=None, reference=None))
+    assert [3, 4] == [
+        int(re.findall(r"event (\d+) .* no erasure says so", fault)[0])
+        for fault in verdict(engine).faults
+    ]
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"before": "x"}', b'{"predictions": 3}'])
+def test_where_nothing_is_erased_nothing_is_said(engine: Engine, ledger: Ledger) -> None:
+    """An erasure of no event leaves none."""
+    ledger.write(entries(3))
+    assert 0 == ledger.erase(Erasure(reference="case 8")) == ledger.erase(Erasure(before=5))
+    assert 3 == verdict(engine).events
+
+
+@pytest.mark.parametrize("said", [b'{"before":1002}', b'{"predictions":["prediction-1"]}'])
+def test_erasures_of_an_older_dubito_verify(engine: Engine, ledger: Ledger, said: bytes) -> None:
+    """They name predictions, or the time before which all was erased."""
+    ledger.write(entries(3))
+    ledger.write([Entry((Event("erasure", "", 2_000, said),))])
+    erase_by_hand = update(events).values(personal=None, salt=None)
+    with engine.begin() as connection:
+        connection.execute(erase_by_hand.where(events.c.prediction == "prediction-1"))
+    assert () == verdict(engine).faults
+    with engine.begin() as connection:
+        connection.execute(erase_by_hand)
+    assert "event 3 of" in verdict(engine).faults[-1]
+
+
+BROKEN = (b"{", b"[]", b'{"before":"x"}', b'{"predictions":3}', b'{"events":{"x":3}}')
+
+
+@pytest.mark.parametrize("body", BROKEN)
 def test_an_erasure_that_was_tampered_with_is_told(
     engine: Engine, ledger: Ledger, body: bytes
 ) -> None:
     """Whatever was made of it, it is a fault and no crash."""
     ledger.write(entries(1))
-    ledger.write([retention(10**6)])
+    ledger.erase(Erasure(before=10**6))
     with engine.begin() as connection:
         connection.execute(update(events).where(events.c.kind == "erasure").values(body=body))
     assert any("is not as it was written" in fault for fault in verdict(engine).faults)

@@ -1,16 +1,28 @@
 """Several workers on one PostgreSQL database: what they tell together is what one tells."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
+import pytest
+from sqlalchemy import Connection, select
 
 from app.api.rows import example
+from app.events import Erasure, now
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
+from app.records.database import opened, snapshot
+from app.records.key import FILE, read
+from app.records.ledger import Ledger
+from app.records.tables import events, replies
+from app.records.verification import verify
 from tests.postgres import MODEL, Server
-from tests.service import ROOT, serving
+from tests.records.clients import Clients
+from tests.service import ROOT, serving, until
 
 REQUESTS = 120
 TOLD = ("total", "drift", "outcomes", "estimate")
@@ -45,3 +57,47 @@ def test_several_tell_what_one_tells(server: Server, tmp_path: Path) -> None:
         alone = figures(one, tmp_path / "one", 1)
         assert REQUESTS == alone["total"]["rows"] == alone["outcomes"]["known"]
         assert alone == figures(many, tmp_path / "many", 2)
+
+
+@pytest.mark.claim("erasure under load", test=3, proof=50)
+def test_what_is_erased_while_it_goes_on_being_answered(
+    server: Server, tmp_path: Path, count: int, record_property: Callable[[str, object], None]
+) -> None:
+    """Two workers answer a case while it is erased, by its reference and by time.
+
+    Each time the chain verifies, and nothing is left of what was answered before.
+    """
+    gone = 0
+    with (
+        server.database(MODEL) as url,
+        serving(
+            "loan-grade/1",
+            "--workers",
+            "2",
+            changes={"DUBITO_STATE": str(tmp_path), "DUBITO_RECORDS_URL": url},
+        ) as service,
+        opened(url) as engine,
+        Clients(service.port, "case 7") as clients,
+    ):
+        key = read(tmp_path / FILE)
+        for turn in range(count):
+            came = len(clients.answered) + 50
+            until(lambda came=came: len(clients.answered) > came)  # type: ignore[misc]
+            before = list(clients.answered)
+            erasure = Erasure(before=now()) if turn % 2 else Erasure(reference="case 7")
+            with closing(Ledger(engine, key, str(uuid4()))) as ledger:
+                gone += ledger.erase(erasure)
+            with snapshot(engine) as connection:
+                assert () == verify(connection, key, {}).faults
+                assert not _left(connection) & set(before)
+        asked, statuses = len(clients.answered), clients.statuses
+    assert {200} == statuses.keys()
+    record_property("figure", f"{gone:,} of {asked:,} answers erased")
+    assert gone > count
+
+
+def _left(connection: Connection) -> set[str]:
+    """Predictions of which something personal is left: of their events, or a reply."""
+    is_whole = events.c.personal.is_not(None) | events.c.reference.is_not(None)
+    kept = connection.scalars(select(events.c.prediction).where(is_whole))
+    return {*kept, *connection.scalars(select(replies.c.prediction))}

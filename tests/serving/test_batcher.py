@@ -439,6 +439,29 @@ def test_a_deadline_that_passes_is_an_error(worker: Worker, thread: ThreadPoolEx
     assert [[1]] == worker.batches
 
 
+def test_nobody_waits_for_a_batch_that_stands_still(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """Who computes and who waits is told at the deadline, and what waits is let go of."""
+
+    async def stuck() -> None:
+        squares, loop = batcher(worker, thread), asyncio.get_running_loop()
+        worker.let.clear()
+        start = loop.time()
+        soon = Client(start + 0.1)
+        asked = [squares.put(job, soon) for job in (1, 2, 3)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert {DeadlinePassed} == {type(one) for one in found}
+        assert 0.1 <= loop.time() - start < 0.2
+        assert 0 == squares.backlog
+        assert squares.seconds >= 0.1
+        worker.let.set()
+        assert 16 == await squares.submit(4)
+        assert 0 == squares.seconds
+
+    run(stuck())
+
+
 def test_a_deadline_that_cannot_be_met_is_refused(
     worker: Worker, thread: ThreadPoolExecutor
 ) -> None:

@@ -21,7 +21,8 @@ MOST = 160
 class Beyond:
     """Computes in the background, and knows what it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, trouble: str | None = None) -> None:
+        self.trouble = trouble
         self.seen: list[Sequence[Job]] = []
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.errors import NetworkError, Overloaded
+from app.errors import Overloaded, Ungradable
 from app.serving.compute import Thread
 from app.serving.predictor import Doubted, Predictor
 from app.uncertainty.passes import checkpoints, half_widths
@@ -143,7 +143,7 @@ def test_an_answer_that_is_no_number_ends_it() -> None:
 
     toy = Broken()
     predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
-    with pytest.raises(NetworkError):
+    with pytest.raises(Ungradable):
         run(predictor.doubt(Query(np.ones((1, 2)), 256, 1), tolerance=0.04))
     predictor.close()
     assert [64] == toy.batches

@@ -191,6 +191,27 @@ def test_a_full_queue_refuses_the_next(predictor: Predictor, toy: Toy) -> None:
     assert run(full()) >= 1
 
 
+def test_a_batch_that_never_ends_is_trouble(toy: Toy) -> None:
+    """After a stated time, until it ends all the same; the compute's own trouble is told too."""
+
+    async def use() -> None:
+        predictor = Predictor(compute, SIGNATURE, queue=100_000, longest=0.1)
+        toy.let.clear()
+        asked = asyncio.create_task(predictor.grade(rows(1)))
+        await asyncio.to_thread(toy.begun.wait, PATIENCE)
+        troubles = [predictor.trouble]
+        await asyncio.sleep(0.15)
+        troubles.append(predictor.trouble)
+        toy.let.set()
+        await asked
+        told = "the engine has computed one batch for more than 0.1 s"
+        assert [None, told, None] == [*troubles, predictor.trouble]
+
+    compute = Thread(toy)
+    run(use())
+    compute.close()
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_an_engine_that_fails_may_recover(predictor: Predictor, toy: Toy, *, keep: bool) -> None:
     """A failure reaches who waits for it, and the next request is answered."""

@@ -19,7 +19,7 @@ const [FORBIDDEN, NOT_FOUND] = [403, 404];
  */
 export async function openCase(id, model, on) {
   try {
-    const found = await asked(`/predictions/${encodeURIComponent(id)}`);
+    const found = await asked(`predictions/${encodeURIComponent(id)}`);
     return shown(found, model, on);
   } catch (problem) {
     return el("p.notice", { role: "alert" }, refusal(problem));

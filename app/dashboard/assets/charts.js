@@ -2,7 +2,7 @@
 
 import { colour } from "./colours.js";
 
-const SOURCE = "/assets/plotly.min.js";
+const SOURCE = new URL("plotly.min.js", import.meta.url).href;
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false, showTips: false };
 
 let loading = null;

@@ -9,7 +9,7 @@ const KOREAN = [
   [/^must be greater than or equal to (.+)$/, "$1 이상이어야 합니다"],
   [/^must be less than or equal to (.+)$/, "$1 이하여야 합니다"],
   [/^must be a (finite )?number$/, "숫자여야 합니다"],
-  [/integer/, "정수여야 합니다"],
+  [/^must be a whole number/, "정수여야 합니다"],
 ];
 
 /** A sentence about a refusal. */

@@ -13,22 +13,35 @@ function mostPasses(model) {
 }
 
 /**
+ * The field of a feature, named by its place: a bundle may call its features as it likes, also
+ * like an option, another field's hint or a property of forms.
+ */
+export function place(at) {
+  return `feature-${at}`;
+}
+
+/** The field of an option, "passes" or "seed". */
+export function option(name) {
+  return `option-${name}`;
+}
+
+/**
  * A form of the model's features, passes and seed.
  * @param {object} model
- * @param {Object<string, string>} values what stands in it, by field; kept up to date
+ * @param {Map<string, string>} values what stands in it, by field; kept up to date
  * @param {() => void} submitted
  * @param {Node[]} buttons
  */
 export function form(model, values, submitted, buttons) {
   const most = number(mostPasses(model));
-  const fields = model.features.map((feature) => field(values, feature.name, {
-    name: label(feature), unit: unit(feature), hint: hint(feature),
+  const fields = model.features.map((feature, at) => field(values, place(at), {
+    feature: feature.name, name: label(feature), unit: unit(feature), hint: hint(feature),
     step: feature.kind === "integer" ? 1 : "any", min: feature.minimum, max: feature.maximum,
     required: !feature.nullable,
   }));
   const options = [
-    field(values, "passes", { name: t("try.passes"), hint: t("try.passes.hint", { most }), step: 1, min: 1, max: mostPasses(model), required: true }),
-    field(values, "seed", { name: t("try.seed"), hint: t("try.seed.hint"), step: 1, min: 0, max: MAX_SEED, required: false }),
+    field(values, option("passes"), { name: t("try.passes"), hint: t("try.passes.hint", { most }), step: 1, min: 1, max: mostPasses(model), required: true }),
+    field(values, option("seed"), { name: t("try.seed"), hint: t("try.seed.hint"), step: 1, min: 0, max: MAX_SEED, required: false }),
   ];
   return el("form", { novalidate: true, autocomplete: "off", onsubmit: (event) => {
     event.preventDefault();
@@ -41,13 +54,12 @@ function hint(feature) {
   return feature.nullable ? `${seen} · ${t("try.nullable")}` : seen;
 }
 
-function field(values, name, { name: text, unit: measure, hint: said, step, min, max, required }) {
-  const id = `field-${name}`;
+function field(values, id, { feature, name: text, unit: measure, hint: said, step, min, max, required }) {
   const input = el("input", {
-    id, name, type: "number", inputmode: step === 1 ? "numeric" : "decimal", step, min, max,
-    "aria-required": required ? "true" : null, "aria-describedby": `${id}-hint ${id}-fault`, value: values[name] ?? "",
+    id, "data-feature": feature, type: "number", inputmode: step === 1 ? "numeric" : "decimal", step, min, max,
+    "aria-required": required ? "true" : null, "aria-describedby": `${id}-hint ${id}-fault`, value: values.get(id) ?? "",
     oninput: () => {
-      values[name] = input.value;
+      values.set(id, input.value);
       clear(input);
     },
   });
@@ -59,14 +71,18 @@ function field(values, name, { name: text, unit: measure, hint: said, step, min,
 
 /** What the form says: the row, and how it is asked about. Empty fields are null or left out. */
 export function question(model, values) {
-  const row = {};
-  for (const { name, nullable } of model.features) {
-    if (given(values[name])) row[name] = Number(values[name]);
+  // Without a prototype any name is a member, also `__proto__`.
+  const row = Object.create(null);
+  model.features.forEach(({ name, nullable }, at) => {
+    const text = values.get(place(at));
+    if (given(text)) row[name] = Number(text);
     else if (nullable) row[name] = null;
-  }
+  });
   const query = new URLSearchParams({ draws: "true" });
-  if (given(values.passes)) query.set("passes", values.passes);
-  if (given(values.seed)) query.set("seed", values.seed);
+  for (const name of ["passes", "seed"]) {
+    const text = values.get(option(name));
+    if (given(text)) query.set(name, text);
+  }
   return { row, query: query.toString() };
 }
 
@@ -75,16 +91,27 @@ function given(text) {
 }
 
 /** Say at every field what is wrong with it, and go to the first. Returns how many there are. */
-export function showFaults(root, errors) {
+export function showFaults(root, model, errors) {
   root.querySelectorAll("[aria-invalid]").forEach(clear);
-  const found = errors.map(({ field: name, detail }) => [root.querySelector(`#field-${CSS.escape(name)}`), detail]);
+  const found = errors.map(({ pointer, detail }) => [root.querySelector(`#${fieldOf(pointer, model)}`), detail]);
   const inputs = found.filter(([input]) => input !== null);
   for (const [input, detail] of inputs) {
     input.setAttribute("aria-invalid", "true");
-    root.querySelector(`#${CSS.escape(input.id)}-fault`).textContent = wrong(detail);
+    root.querySelector(`#${input.id}-fault`).textContent = wrong(detail);
   }
   inputs[0]?.[0].focus();
   return inputs.length;
+}
+
+/** The field that a fault's pointer means: `#` is the row and `?` are the options. */
+function fieldOf(pointer, model) {
+  const name = pointer.slice(2).replaceAll("~1", "/").replaceAll("~0", "~");
+  return pointer.startsWith("?") ? option(name) : place(model.features.findIndex((feature) => isCalled(feature.name, name)));
+}
+
+/** Whether a fault names a feature; long names are cut short in it. */
+function isCalled(name, said) {
+  return name === said || (said.endsWith("…") && name.startsWith(said.slice(0, -1)));
 }
 
 function clear(input) {

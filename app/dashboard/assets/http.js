@@ -1,4 +1,7 @@
-/** Requests to the service this page came from, and to no other. */
+/**
+ * Requests to the service this page came from, and to no other. Their paths are relative to the
+ * page, as a proxy may serve it under a path of its own.
+ */
 
 const NO_CHANGE = 304;
 
@@ -34,7 +37,16 @@ async function ask(path, { method = "GET", body, headers = {} } = {}) {
 
 /** An answer in JSON. */
 export async function asked(path, options) {
-  return (await ask(path, options)).json();
+  return parsed(await (await ask(path, options)).text());
+}
+
+/** Data from JSON; its objects have no members but their own, whatever features and grades are called. */
+export function parsed(text) {
+  return JSON.parse(text, (_, value) => (isObject(value) ? Object.setPrototypeOf(value, null) : value));
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** An answer in words. */
@@ -55,6 +67,6 @@ export class Repeated {
     const answer = await ask(this.path, { headers });
     if (answer.status === NO_CHANGE) return null;
     this.#tag = answer.headers.get("ETag");
-    return answer.json();
+    return parsed(await answer.text());
   }
 }

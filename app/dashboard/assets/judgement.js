@@ -28,7 +28,7 @@ export function reviewForm({ id, review }, classes, reviewed, reload) {
     }
     remember("reviewer", reviewer.value.trim());
     const body = { grade: grades.chosen(), note: note.value, reviewer: reviewer.value.trim() };
-    await told(() => asked(`/reviews/${encodeURIComponent(id)}`, { method: "POST", body }), fault, "review.conflict", reload, () => reviewed(t("review.saved")));
+    await told(() => asked(`reviews/${encodeURIComponent(id)}`, { method: "POST", body }), fault, "review.conflict", reload, () => reviewed(t("review.saved")));
   };
   return el("section.card", {}, el("h3", {}, t("review.form")), el("form.judge", { novalidate: true, onsubmit: prevented(save) },
     grades.whole,
@@ -50,7 +50,7 @@ export function outcomeForm({ id, outcome }, classes, reload) {
       return;
     }
     const body = { grade: grades.chosen() };
-    await told(() => asked(`/predictions/${encodeURIComponent(id)}/outcome`, { method: "PUT", body }), fault, "review.outcome.conflict", reload, reload);
+    await told(() => asked(`predictions/${encodeURIComponent(id)}/outcome`, { method: "PUT", body }), fault, "review.outcome.conflict", reload, reload);
   };
   return el("section.card", {}, title, el("p.small", {}, t("review.outcome.intro")), el("form.judge.outcome", { novalidate: true, onsubmit: prevented(save) },
     grades.whole, fault, el("div.buttons", {}, el("button", { type: "submit" }, t("review.outcome.save")))));

@@ -18,7 +18,7 @@ export function modelView(panel, model) {
     el("div.twin", {}, environment(model), trained(model)), modelCard(text));
   const show = async () => {
     if (text !== null) return;
-    text = await read("/model/card").catch(() => "");
+    text = await read("model/card").catch(() => "");
     panel.lastElementChild.replaceWith(modelCard(text));
   };
   redraw();

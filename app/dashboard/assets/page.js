@@ -23,7 +23,7 @@ let current = null;
 showTheme();
 showWords();
 switches();
-asked("/model").then(begin, (problem) => {
+asked("model").then(begin, (problem) => {
   document.getElementById("failure").replaceChildren(el("p.notice", {}, explained(problem)));
 });
 
@@ -56,7 +56,7 @@ function rest() {
 /** Show the view that the address names. */
 function follow() {
   const named = location.hash.slice(1).split("/")[0];
-  const wanted = named in views ? named : NAMES[0];
+  const wanted = NAMES.includes(named) ? named : NAMES[0];
   if (wanted !== current && current !== null) views[current].hide();
   current = wanted;
   tabs.forEach((tab, at) => {

@@ -74,7 +74,7 @@ class Review {
   async #load(after = null) {
     const query = new URLSearchParams({ order: this.#order, limit: LIMIT, ...(after === null ? {} : { after }) });
     try {
-      const { waiting, reviews, next } = await asked(`/reviews?${query}`);
+      const { waiting, reviews, next } = await asked(`reviews?${query}`);
       this.#waiting = waiting;
       this.#cases = after === null ? reviews : [...this.#cases, ...reviews];
       this.#next = next;

@@ -1,6 +1,6 @@
 /** Figures as they change: by server-sent events, or by asking again where those do not come. */
 
-import { Repeated, asked } from "./http.js";
+import { Repeated, asked, parsed } from "./http.js";
 
 const POLL_MS = 4000;
 
@@ -24,7 +24,7 @@ export class Stream {
     this.#isOn = true;
     this.on.state("waiting");
     try {
-      const data = await asked(`/uncertainty?${this.query}`);
+      const data = await asked(`uncertainty?${this.query}`);
       if (!this.#isOn) return;
       this.on.figures(data);
       this.#listen();
@@ -40,14 +40,14 @@ export class Stream {
   }
 
   #listen() {
-    const source = new EventSource(`/uncertainty/stream?${this.query}`);
+    const source = new EventSource(`uncertainty/stream?${this.query}`);
     this.#source = source;
     source.onopen = () => this.on.state("live");
-    source.onmessage = (event) => this.on.figures(JSON.parse(event.data));
+    source.onmessage = (event) => this.on.figures(parsed(event.data));
     source.onerror = () => {
       if (!this.#isOn) return;
       this.on.state("waiting");
-      if (source.readyState === EventSource.CLOSED) this.#poll(new Repeated(`/uncertainty?${this.query}`));
+      if (source.readyState === EventSource.CLOSED) this.#poll(new Repeated(`uncertainty?${this.query}`));
     };
   }
 

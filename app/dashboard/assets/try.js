@@ -4,7 +4,7 @@ import { answerFigures, cautions, decided, doubt, reckoned, verdict } from "./an
 import { forget } from "./charts.js";
 import { card, el } from "./elements.js";
 import { explained } from "./faults.js";
-import { form, question, showFaults } from "./form.js";
+import { form, option, place, question, showFaults } from "./form.js";
 import { asked } from "./http.js";
 import { drawn, passesChart } from "./passes.js";
 import { number, percent, t } from "./words.js";
@@ -25,7 +25,7 @@ class Try {
 
   constructor(panel, model) {
     this.model = model;
-    this.#values = { passes: String(model.passes) };
+    this.#values = new Map([[option("passes"), String(model.passes)]]);
     this.said = el("p.hidden", { role: "status" });
     this.alert = el("div", { role: "alert" });
     this.entry = el("div.card.entry");
@@ -51,9 +51,11 @@ class Try {
 
   /** The documented example, or what was usual in training where none is documented. */
   async #fillIn() {
-    const usual = Object.fromEntries(this.model.features.map(({ name, seen }) => [name, seen.quantiles["0.5"]]));
-    const row = await documented().catch(() => usual);
-    for (const [name, value] of Object.entries(row)) this.#values[name] = String(value ?? "");
+    const row = await documented().catch(() => null);
+    this.model.features.forEach(({ name, seen }, at) => {
+      const value = row === null ? seen.quantiles["0.5"] : row[name];
+      this.#values.set(place(at), String(value ?? ""));
+    });
     this.redraw();
     this.button.focus();
   }
@@ -63,7 +65,7 @@ class Try {
     const { row, query } = question(this.model, this.#values);
     this.#busy(true);
     try {
-      const answer = await asked(`/predict/mc?${query}`, { method: "POST", body: row });
+      const answer = await asked(`predict/mc?${query}`, { method: "POST", body: row });
       this.#take(answer, row);
     } catch (problem) {
       this.#refused(problem);
@@ -84,7 +86,7 @@ class Try {
     this.#isSame = key === this.#last.key ? figures === this.#last.figures : null;
     this.#last = { key, figures };
     this.#answer = answer;
-    showFaults(this.form, []);
+    showFaults(this.form, this.model, []);
     this.alert.replaceChildren();
     this.#showAnswer();
     const same = this.#isSame ? ` ${t("try.same")}.` : "";
@@ -99,7 +101,7 @@ class Try {
   }
 
   #refused(problem) {
-    const count = problem.status === UNPROCESSABLE ? showFaults(this.form, problem.errors) : 0;
+    const count = problem.status === UNPROCESSABLE ? showFaults(this.form, this.model, problem.errors) : 0;
     const text = count ? t("try.faults", { count }) : explained(problem);
     this.alert.replaceChildren(el("p.notice", {}, text));
   }
@@ -130,8 +132,8 @@ class Try {
   /** Which seed and record the answer has, and the way to have it again. */
   #provenance(answer) {
     const again = () => {
-      this.#values.seed = String(answer.seed);
-      this.form.querySelector("#field-seed").value = this.#values.seed;
+      this.#values.set(option("seed"), String(answer.seed));
+      this.form.querySelector(`#${option("seed")}`).value = answer.seed;
       this.#ask();
     };
     const badge = this.#isSame === null ? "" :
@@ -146,7 +148,7 @@ class Try {
 
 /** The example of the service's own documentation. */
 async function documented() {
-  const interface_ = await asked("/openapi.json");
+  const interface_ = await asked("openapi.json");
   const body = interface_.paths["/predict/mc"].post.requestBody;
   return body.content["application/json"].examples.one.value;
 }

@@ -29,10 +29,17 @@ export function has(key) {
   return key in LANGUAGES[language];
 }
 
-/** The words for a key, with values put where they are named in braces. */
+/**
+ * The words for a key, with values put where they are named in braces; `{rows:row|rows}` adds the
+ * noun that agrees with the number.
+ */
 export function t(key, values = {}) {
   const text = LANGUAGES[language][key] ?? english[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] ?? "" : whole));
+  return text.replace(/\{(\w+)(?::([^|}]+)\|([^}]+))?\}/g, (whole, name, one, many) => {
+    if (!(name in values)) return whole;
+    const value = values[name] ?? "";
+    return one === undefined ? value : `${value} ${String(value) === "1" ? one : many}`;
+  });
 }
 
 /** A feature's name as people say it: its title, or in Korean the alias that is Korean. */

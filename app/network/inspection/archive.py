@@ -5,13 +5,11 @@ files are allowed to be large.
 """
 
 import hashlib
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import BundleError
-from app.network.inspection.members import MIB
+from app.network.files import Files, read_files
 from app.network.inspection.objects import quoted
 from app.network.inspection.soundness import check_network
 from app.network.manifest import (
@@ -22,25 +20,21 @@ from app.network.manifest import (
     Manifest,
     parse_manifest,
 )
+from app.printable import printable
 
-LIMITS = {
-    MANIFEST_FILE: 16 * MIB,
-    NETWORK_FILE: 256 * MIB,
-    CARD_FILE: MIB,
-    SUMS_FILE: MIB // 16,
-}
-"""The largest size of each file, in bytes."""
-
-MOST_GOLDEN_PASSES = 1_000_000
+LINES = "\n\r\t"
+"""What a card may have besides what is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What was read, so that what is loaded is what was checked."""
+    """What was read, so that what is loaded and shown is what was checked."""
 
     manifest: Manifest
     network: bytes
     """The bytes of `model.keras`."""
+    card: str
+    """Markdown, its control characters written out."""
 
 
 def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
@@ -49,39 +43,14 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
     Raises:
         BundleError: the first fault, in a sentence that names the file.
     """
-    if not folder.is_dir():
-        raise BundleError(f"there is no bundle folder {folder}")
-    manifest = parse_manifest(_read(folder, MANIFEST_FILE))
+    files = read_files(folder)
+    manifest = parse_manifest(files.manifest)
     _check_identity(manifest, folder, pinned)
-    _check_golden(manifest)
-    _check_sums(folder)
-    network = _read(folder, NETWORK_FILE)
-    if _sha256(network) != manifest.network_sha256:
+    _check_sums(files)
+    if _sha256(files.network) != manifest.network_sha256:
         raise BundleError(f"{NETWORK_FILE} is not the network {MANIFEST_FILE} was written for")
-    check_network(network, len(manifest.features), len(manifest.classes))
-    return Inspected(manifest, network)
-
-
-def _read(folder: Path, name: str) -> bytes:
-    """A file's bytes, if it is a regular file that is not too large."""
-    try:
-        with open(folder / name, "rb", opener=_at_once) as file:
-            found, limit = os.fstat(file.fileno()), LIMITS[name]
-            if not stat.S_ISREG(found.st_mode):
-                raise BundleError(f"{name} is not a regular file")
-            content = file.read(limit + 1) if found.st_size <= limit else None
-    except FileNotFoundError as error:
-        raise BundleError(f"{name} is missing") from error
-    except OSError as error:
-        raise BundleError(f"{name} cannot be read: {error.strerror}") from error
-    if content is None or len(content) > limit:
-        raise BundleError(f"{name} is larger than the {limit} bytes allowed")
-    return content
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting for the other end of a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    check_network(files.network, len(manifest.features), len(manifest.classes))
+    return Inspected(manifest, files.network, _card(files.card))
 
 
 def _sha256(content: bytes) -> str:
@@ -92,32 +61,33 @@ def _check_identity(manifest: Manifest, folder: Path, pinned: str | None) -> Non
     digest = manifest.identity.digest
     if pinned is not None and digest != pinned:
         raise BundleError(f"{MANIFEST_FILE} has the digest {digest}, not the pinned {pinned}")
-    place = folder.resolve()
-    if (manifest.name, str(manifest.version)) != (place.parent.name, place.name):
+    # A version's folder may be a link to a folder of another name, or the other way round.
+    places = [place.parts[-2:] for place in (folder.absolute(), folder.resolve())]
+    if (manifest.name, str(manifest.version)) not in places:
         raise BundleError(
             f"{MANIFEST_FILE} is of {quoted(manifest.name)} version {manifest.version}, "
-            f"but lies in {place.parent.name}/{place.name}"
+            f"but lies in {'/'.join(places[-1])}"
         )
 
 
-def _check_golden(manifest: Manifest) -> None:
-    """The golden rows are run at the start, which must not take long."""
-    passes = sum(row.passes for row in manifest.golden)
-    if passes > MOST_GOLDEN_PASSES:
-        raise BundleError(
-            f"{MANIFEST_FILE} has golden rows of {passes} passes, "
-            f"more than the {MOST_GOLDEN_PASSES} allowed"
-        )
-
-
-def _check_sums(folder: Path) -> None:
+def _check_sums(files: Files) -> None:
     """Check `SHA256SUMS`, which is optional."""
-    if not (folder / SUMS_FILE).exists():
-        return
-    for line in _read(folder, SUMS_FILE).decode("utf-8", "replace").splitlines():
+    contents = {
+        MANIFEST_FILE: files.manifest,
+        NETWORK_FILE: files.network,
+        CARD_FILE: files.card,
+    }
+    for line in (files.sums or b"").decode("utf-8", "replace").splitlines():
         digest, _, name = line.partition(" ")
         name = name[1:]
-        if name not in (MANIFEST_FILE, NETWORK_FILE, CARD_FILE):
+        if name not in contents:
             raise BundleError(f"{SUMS_FILE} has the line {quoted(line)}, which is not known")
-        if _sha256(_read(folder, name)) != digest:
+        if _sha256(contents[name]) != digest:
             raise BundleError(f"{name} does not have the digest that {SUMS_FILE} gives")
+
+
+def _card(content: bytes) -> str:
+    try:
+        return printable(content.decode("utf-8-sig"), LINES)
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{CARD_FILE} is not UTF-8") from error

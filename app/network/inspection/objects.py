@@ -8,7 +8,6 @@ from app.errors import BundleError
 from app.network.inspection.allowed import ACTIVATIONS, ALLOWED, FLOATS, INERT, Kind, Role, Triple
 from app.network.manifest import NETWORK_FILE
 
-MOST_LEVELS = 64
 NAMING = frozenset({"module", "class_name", "registered_name"})
 ENCODED = frozenset({"class_name", "config"})
 REQUIRED = NAMING | {"config"}
@@ -69,16 +68,14 @@ def check_objects(config: dict[str, Any]) -> None:
 
 def _dictionaries(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every dictionary in `config`, with the key it or the list around it stands under."""
-    waiting: list[tuple[str, Any, int]] = [("", config, 1)]
+    waiting: list[tuple[str, Any]] = [("", config)]
     while waiting:
-        key, value, level = waiting.pop()
-        if level > MOST_LEVELS:
-            raise BundleError(f"{NETWORK_FILE}: config.json is nested deeper than {MOST_LEVELS}")
+        key, value = waiting.pop()
         if isinstance(value, dict):
             yield key, value
-            waiting.extend((name, member, level + 1) for name, member in value.items())
+            waiting.extend(value.items())
         elif isinstance(value, list):
-            waiting.extend((key, member, level + 1) for member in value)
+            waiting.extend((key, member) for member in value)
 
 
 def _kind(members: dict[str, Any]) -> Kind:

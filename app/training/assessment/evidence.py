@@ -12,6 +12,7 @@ import numpy as np
 from app.network.engine import Engine
 from app.training.assessment.shifts import Shift, allowed, changed
 from app.training.data import Table
+from app.training.evaluation import check_finite
 from app.uncertainty.decision import fixed_reasons
 from app.uncertainty.guard import Guard
 from app.uncertainty.rules import rule_reasons
@@ -48,7 +49,7 @@ class Shifted:
     unchanged: int
     """Rows that the shift leaves as they were."""
     refused: int
-    """Rows that are then outside of what the service takes."""
+    """Rows that the service then does not take, or cannot grade."""
     answered: Answered
 
 
@@ -83,9 +84,16 @@ class Evidence:
 def evidence_of(
     engine: Engine, table: Table, signature: Signature, rules: Sequence[Rule], passes: int
 ) -> Evidence:
-    """Answers for the rows as they are."""
-    answered = _answered(engine, table.features, signature, rules, passes)
-    return Evidence(table.labels, engine.predict(table.features), answered, passes)
+    """Answers for the rows as they are.
+
+    Raises:
+        DataError: rows on which the network's numbers overflow.
+    """
+    summary, plain = _summary(engine, table.features, passes), engine.predict(table.features)
+    for answers in (summary.mean, plain):
+        check_finite(answers, f"the rows of {table.source}")
+    answered = _answered(summary, table.features, signature, rules)
+    return Evidence(table.labels, plain, answered, passes)
 
 
 def shifted_rows(
@@ -99,13 +107,16 @@ def shifted_rows(
     """Answers for those of the rows `(N, F)` that a shift changes."""
     wrong = shift.apply(rows, signature)
     moved, taken = changed(rows, wrong), allowed(wrong, signature)
-    kept = np.flatnonzero(moved & taken)
+    asked = np.flatnonzero(moved & taken)
+    summary = _summary(engine, wrong[asked], passes)
+    finite = np.flatnonzero(np.isfinite(summary.mean).all(axis=1))
+    kept = asked[finite]
     return Shifted(
         name=shift.name,
         rows=kept,
         unchanged=int((~moved).sum()),
-        refused=int((moved & ~taken).sum()),
-        answered=_answered(engine, wrong[kept], signature, rules, passes),
+        refused=int(moved.sum()) - len(kept),
+        answered=_answered(summary.where(finite), wrong[kept], signature, rules),
     )
 
 
@@ -141,12 +152,12 @@ def _spread(draws: Floats, passes: int) -> float:
 
 
 def _answered(
-    engine: Engine, rows: Floats, signature: Signature, rules: Sequence[Rule], passes: int
+    summary: Summary, rows: Floats, signature: Signature, rules: Sequence[Rule]
 ) -> Answered:
     seen = Guard(signature).notices(rows)
     reasons = fixed_reasons(seen, rule_reasons(rows, signature, rules))
     return Answered(
-        summary=_summary(engine, rows, passes),
+        summary=summary,
         alarmed=np.array(
             [any(n.kind == "out_of_range" for n in found) for found in seen], np.bool_
         ),

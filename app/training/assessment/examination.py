@@ -15,11 +15,9 @@ from app.training.assessment.evidence import (
 from app.training.assessment.figures import Figures, assess
 from app.training.assessment.shifts import shifts_of
 from app.training.data import Table, read_table, select
-from app.training.description import Described
 from app.training.layout import LOANS
-from app.training.rows import read_rows
+from app.training.rows import described, read_rows
 from app.training.split import split_rows
-from app.values import Feature
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,8 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
             "classes (--target) must be named"
         )
     else:
-        described = [_described(feature) for feature in manifest.features]
-        table = read_rows(path, described, manifest.classes, target)
+        asked = [described(feature) for feature in manifest.features]
+        table = read_rows(path, asked, manifest.classes, target)
     converted = manifest.trained.command.startswith("dubito convert")
     if converted or table.digest != manifest.trained.data_digest:
         return f"all {len(table.labels):,} rows of {table.source}", table
@@ -81,16 +79,3 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
 def _of_loans(manifest: Manifest) -> bool:
     names = tuple(column.name for column in LOANS.features)
     return manifest.signature.names == names and manifest.classes == LOANS.classes
-
-
-def _described(feature: Feature) -> Described:
-    return Described(
-        name=feature.name,
-        title=feature.title,
-        aliases=feature.aliases,
-        kind=feature.kind,
-        unit=feature.unit,
-        minimum=feature.minimum,
-        maximum=feature.maximum,
-        imputed=feature.imputed,
-    )

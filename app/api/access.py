@@ -1,0 +1,166 @@
+"""Who may ask: programs and the service's own page, and for records only on this machine.
+
+A browser sends what a page of any site tells it to. It says which page that is (`Origin`) and how
+far away it is (`Sec-Fetch-Site`), and no page can change these headers. A request with neither
+comes from a program.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.problems import Refusal, problem
+from app.settings import Settings
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change and record nothing (RFC 9110 §9.2.1)."""
+ORIGIN, SITE = "origin", "sec-fetch-site"
+FROM_PAGES = frozenset({ORIGIN.encode(), SITE.encode()})
+"""Headers that only browsers send, as ASGI has them."""
+PORTS = {"http": "80", "https": "443"}
+ANY = "*"
+UNKNOWN_NAME = "the service is not known by this name (DUBITO_ALLOWED_HOSTS)"
+
+
+class Access:
+    """Decides whose requests are answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the address that is listened on, its names, and the sites that are allowed."""
+        self._is_local = _is_loopback(settings.host)
+        self._shows_records = settings.records_exposed == 1 or self._is_local
+        self._origins = frozenset(origins_of(settings))
+        self._names = {name.strip().lower() for name in settings.allowed_hosts.split(",")}
+
+    def check_records(self, request: Request) -> None:
+        """Let a request for records pass.
+
+        Raises:
+            Refusal: 403, it comes from where it must not, or nobody may ask here.
+        """
+        if not self._shows_records:
+            raise _forbidden(
+                "records are shown on loopback only, unless DUBITO_RECORDS_EXPOSED is 1"
+            )
+        host = request.headers.get("host", "")
+        if not self._is_known(host):
+            raise _forbidden(UNKNOWN_NAME)
+        origin = request.headers.get(ORIGIN)
+        if origin is not None and not (_is_address(origin, host) or origin in self._origins):
+            raise _forbidden("a page of another site must not ask for records")
+
+    def fault_of(self, headers: Headers) -> str | None:
+        """Why a browser must not write here; None if it may.
+
+        Where the service listens on loopback, a page of another site can have its own name lead
+        here (DNS rebinding) and is then called of the same origin: only the name tells.
+        """
+        host = headers.get("host", "")
+        if self._is_local and not self._is_known(host):
+            return UNKNOWN_NAME
+        origins, sites = headers.getlist(ORIGIN), headers.getlist(SITE)
+        if self._is_allowed(origins) or _is_own(origins, sites, host):
+            return None
+        return "a page of another site must not ask for this (DUBITO_CORS_ORIGINS)"
+
+    def _is_known(self, host: str) -> bool:
+        return _split(host.lower())[0] in self._names
+
+    def _is_allowed(self, origins: Sequence[str]) -> bool:
+        """Whether the page is of a site that a setting names."""
+        return len(origins) == 1 and not self._origins.isdisjoint({origins[0], ANY})
+
+
+class Guard:
+    """ASGI middleware: what a page of another site has a browser send never reaches a route.
+
+    It looks at methods, not at routes, so that no route can be forgotten.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        """Take what is guarded, and who decides."""
+        self._app = app
+        self._access = access
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass a request on, or refuse it; no coroutine of its own, as it awaits nothing."""
+        if scope["type"] == "http" and scope["method"] not in SAFE and is_of_page(scope):
+            fault = self._access.fault_of(Headers(scope=scope))
+            if fault is not None:
+                return problem(HTTPStatus.FORBIDDEN, fault)(scope, receive, send)
+        return self._app(scope, receive, send)
+
+
+def is_of_page(scope: Scope) -> bool:
+    """Whether a browser sent a request for a page."""
+    return any(name in FROM_PAGES for name, _ in scope["headers"])
+
+
+def origins_of(settings: Settings) -> list[str]:
+    """The other sites whose pages may ask, as browsers write them."""
+    named = (settings.cors_origins or "").lower().split(",")
+    return [one.strip().rstrip("/") for one in named if one.strip()]
+
+
+def allow(app: FastAPI, origins: Sequence[str]) -> None:
+    """Tell browsers that pages of other sites may ask."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=[
+            "content-type",
+            "dubito-reference",
+            "idempotency-key",
+            "if-none-match",
+            "traceparent",
+            "tracestate",
+            "x-request-id",
+        ],
+        expose_headers=["etag", "retry-after", "x-request-id"],
+    )
+
+
+def _is_own(origins: Sequence[str], sites: Sequence[str], host: str) -> bool:
+    """Whether the page is the service's own, or the user typed the address.
+
+    A proxy may call the service by another name; where the browser says that the page and the
+    address it called have one origin, its word holds.
+    """
+    if list(sites) == ["same-origin"]:
+        return True
+    if "cross-site" in sites:
+        return False
+    if not origins:
+        return list(sites) == ["none"]
+    return all(_is_address(origin, host) for origin in origins)
+
+
+def _is_address(origin: str, host: str) -> bool:
+    """Whether an origin is the address called, whatever its scheme: a proxy may have ended TLS."""
+    scheme, _, place = origin.lower().partition("://")
+    (name, port), (called, at) = _split(place), _split(host.lower())
+    usual = PORTS.get(scheme)
+    return name != "" and (name, port or usual) == (called, at or usual)
+
+
+def _split(host: str) -> tuple[str, str]:
+    """A host and its port, which may be empty."""
+    name, colon, port = host.rpartition(":")
+    return (name, port) if colon and port.isdecimal() else (host, "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _forbidden(detail: str) -> Refusal:
+    return Refusal(HTTPStatus.FORBIDDEN, detail)

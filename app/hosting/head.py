@@ -1,0 +1,117 @@
+"""The head of a request: what its lines say of its form, and what RFC 9112 has refused."""
+
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+
+HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+"""What a Host header is made of (RFC 9110 §7.2, RFC 3986 §3.2)."""
+FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+"""Headers that say of a request what form it has."""
+LINE = 4
+"""Bytes of a header's colon, space and line end."""
+
+
+class Fault(Exception):
+    """Why a connection cannot go on: what the client is told."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class Head:
+    """A head while it is read, and afterwards."""
+
+    url: bytes = b""
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    host: bytes | None = None
+    coding: bytes | None = None
+    """Transfer-Encoding."""
+    is_twice: bool = False
+    """Whether one of both is given more than once."""
+    length: int | None = None
+    """Content-Length, in bytes."""
+    expects: bool = False
+    """Whether the client waits to be told that it may go on with the body."""
+    size: int = 0
+    """Bytes so far."""
+    method: bytes = b""
+    version: str = ""
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Take a header, whose name is in lower case."""
+        self.headers.append((name, value))
+        if name not in FRAMING:
+            return
+        if name == b"content-length":
+            self.length = int(value)
+        elif name == b"host":
+            self.is_twice |= self.host is not None
+            self.host = value
+        elif name == b"transfer-encoding":
+            self.is_twice |= self.coding is not None
+            self.coding = value.strip().lower()
+        else:
+            self.expects = value.lower() == b"100-continue"
+
+    def target(self) -> Any:
+        """The parsed URL of a request that may be answered.
+
+        A host that the URL names stands in the place of the header's (RFC 9112 §3.2.2).
+
+        Raises:
+            Fault: it may not (RFC 9112 §2.3, §3.2, §6.1), or is no request to this server.
+        """
+        if self.version not in {"1.0", "1.1"}:
+            raise Fault(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this is no HTTP/1.0 or HTTP/1.1")
+        if self.method == b"CONNECT":
+            raise Fault(HTTPStatus.NOT_IMPLEMENTED, "the service is no proxy")
+        is_named = self.version == "1.0" if self.host is None else HOST.fullmatch(self.host)
+        if self.is_twice or not is_named:
+            detail = "a request needs one valid Host header, and at most one Transfer-Encoding"
+            raise Fault(HTTPStatus.BAD_REQUEST, detail)
+        if self.coding is not None and (self.coding != b"chunked" or self.version == "1.0"):
+            raise Fault(HTTPStatus.NOT_IMPLEMENTED, "the only transfer coding is chunked")
+        found = httptools.parse_url(self.url)
+        if found.host is not None:
+            self._take_host(found)
+        return found
+
+    def _take_host(self, url: Any) -> None:
+        if url.userinfo is not None:
+            raise Fault(HTTPStatus.BAD_REQUEST, "the URL must not name a user")
+        port = b"" if url.port is None else b":%d" % url.port
+        others = [header for header in self.headers if header[0] != b"host"]
+        self.headers = [(b"host", url.host + port), *others]
+
+    def scope(self, url: Any, connection: dict[str, Any]) -> dict[str, Any]:
+        """The request as ASGI has it, with what is the same for all of a connection."""
+        raw = url.path or b"/"
+        path = raw.decode("ascii")
+        return {
+            **connection,
+            "http_version": self.version,
+            "method": self.method.decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+            "state": connection["state"].copy(),
+        }
+
+    def framing(self, *, keeps_alive: bool) -> bytes:
+        """A head that frames the same body and offers no upgrade."""
+        lines = [b"%b / HTTP/%b" % (self.method, self.version.encode())]
+        for name, value in self.headers:
+            if name in {b"content-length", b"transfer-encoding"}:
+                lines.append(b"%b: %b" % (name, value))
+        if not keeps_alive:
+            lines.append(b"connection: close")
+        return b"\r\n".join([*lines, b"", b""])

@@ -1,0 +1,1 @@
+"""Tables: the one reader of rows for every command that takes a file."""

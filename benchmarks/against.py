@@ -1,0 +1,165 @@
+"""This work tree beside another commit, served in turn: what the changes between cost a client.
+
+Called by `benchmarks.serving` with `--against COMMIT`. About ten minutes.
+"""
+
+import statistics
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.load import Load, load
+from benchmarks.report import Bar, Report, spread
+from benchmarks.services import NETWORKS, load_until_warm, ours, row
+
+ROOT = Path(__file__).parent.parent
+ROUTE = "/predict/mc?passes=100"
+VERSION = NETWORKS["study"]
+"""The fastest network: with it the share of everything else in a request is largest."""
+RECORDS = ("durable", "off")
+MANY, ONE = 32, 1
+"""Connections at which the rate and the median latency are taken."""
+PAIRS = 9
+SECONDS = 4
+LEAST_RATE = 0.97
+"""Least median ratio, ours / theirs, of requests a second."""
+MOST_P50 = 1.03
+"""Largest median ratio, ours / theirs, of the median latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one tree bore, started anew."""
+
+    many: Load
+    one: Load
+
+
+Pairs = list[tuple[Round, Round]]
+"""Rounds of ours and of theirs, neighbours in time."""
+
+
+def compare(commit: str, pairs: int, seconds: int) -> tuple[Report, bool]:
+    """The report of both trees measured in turn, and whether ours is fast enough.
+
+    Raises:
+        ValueError: there is no such commit.
+    """
+    name = _describe(commit)
+    with checked_out(commit) as theirs:
+        found = {records: _pairs(theirs, records, pairs, seconds) for records in RECORDS}
+    how = f"wrk, {pairs} rounds of {seconds} s, each tree started anew in each"
+    return report(found, name, how), is_fast_enough(found)
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """A work tree of a commit for the length of a block."""
+    with TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        _git("worktree", "add", "--quiet", "--detach", str(tree), commit)
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree))
+
+
+def _describe(commit: str) -> str:
+    """The short name of a commit.
+
+    Raises:
+        ValueError: there is no such commit.
+    """
+    try:
+        return _git("rev-parse", "--short", "--verify", "--end-of-options", f"{commit}^{{commit}}")
+    except subprocess.CalledProcessError as error:
+        raise ValueError(f"{commit} is no commit of this repository") from error
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", *words],  # noqa: S607 - whichever git the developer uses
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _pairs(theirs: Path, records: str, pairs: int, seconds: int) -> Pairs:
+    found = []
+    for _ in range(pairs):
+        own, other = (_measure(tree, records, seconds) for tree in (ROOT, theirs))
+        print(f"records {records}: {_seen(own)} beside {_seen(other)}", flush=True)
+        found.append((own, other))
+    return found
+
+
+def _measure(tree: Path, records: str, seconds: int) -> Round:
+    """Serve a tree with a state of its own, and load it."""
+    body = row(VERSION)
+    with TemporaryDirectory() as state:
+        flags = ("--records", records, "--state", state)
+        with ours(VERSION, *flags, tree=tree) as service:
+            load_until_warm(service.url, body)
+            load(service.url + ROUTE, body, MANY, seconds)
+            many, one = (
+                load(service.url + ROUTE, body, connections, seconds) for connections in (MANY, ONE)
+            )
+    return Round(many, one)
+
+
+def rate_ratios(pairs: Pairs) -> list[float]:
+    """Requests a second at many connections, ours / theirs."""
+    return [own.many.rate / other.many.rate for own, other in pairs]
+
+
+def p50_ratios(pairs: Pairs) -> list[float]:
+    """Median latencies at one connection, ours / theirs."""
+    return [own.one.p50 / other.one.p50 for own, other in pairs]
+
+
+def is_fast_enough(found: dict[str, Pairs]) -> bool:
+    """Whether the median ratios are within the limits, with records and without."""
+    return all(
+        statistics.median(rate_ratios(pairs)) >= LEAST_RATE
+        and statistics.median(p50_ratios(pairs)) <= MOST_P50
+        for pairs in found.values()
+    )
+
+
+def report(found: dict[str, Pairs], commit: str, how: str) -> Report:
+    """The table, the figures and the picture."""
+    rows, bars = [], []
+    for records, pairs in found.items():
+        for name, ratios, limit, sign in (
+            (f"requests a second, {MANY} connections", rate_ratios(pairs), LEAST_RATE, "≥"),
+            (f"p50, {ONE} connection", p50_ratios(pairs), MOST_P50, "≤"),
+        ):
+            rows.append((records, name, spread(ratios, 3), f"{sign} {limit}"))
+            bars.append(Bar(f"records {records}: {name}", statistics.median(ratios), limit))
+        own, other = sorted(pairs, key=lambda pair: pair[0].many.rate)[len(pairs) // 2]
+        rows.append((records, "ours and theirs, a round", f"{_seen(own)}; {_seen(other)}", ""))
+    return Report(
+        name="against",
+        title="Beside an earlier commit",
+        how=f"`POST /predict/mc` with 100 passes for one row in each request, the study's network, "
+        f"one worker; this tree beside commit {commit}, {how}.",
+        head=("records", "figure", "ours / theirs, median (least to most)", "asked"),
+        rows=tuple(rows),
+        figures={
+            records: [{"ours": asdict(own), "theirs": asdict(other)} for own, other in pairs]
+            for records, pairs in found.items()
+        },
+        axis="ours / theirs",
+        bars=tuple(bars),
+        command=f"make bench ONLY=serving ARGS='--against {commit}'",
+    )
+
+
+def _seen(figures: Round) -> str:
+    return f"{figures.many.rate:,.0f} / s, p50 {figures.one.p50 * 1e3:.2f} ms"

@@ -1,0 +1,29 @@
+"""The plain route under uvicorn with this project's connections. `python ours.py PORT`."""
+
+import asyncio
+import sys
+from functools import partial
+
+import uvicorn
+from plain import app
+
+from app.hosting.connections import Connections, Limits
+from app.hosting.protocol import Connection
+from app.settings import Settings
+
+
+async def main(port: int) -> None:
+    """Serve until told to stop."""
+    connections = Connections(Limits.of(Settings()))
+    config = uvicorn.Config(app, port=port, access_log=False, log_level="warning")
+    config.http = partial(Connection, connections=connections)
+    watching = asyncio.create_task(connections.watch())
+    await uvicorn.Server(config).serve()
+    watching.cancel()
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(int(sys.argv[1])))

@@ -1,0 +1,143 @@
+"""A plain reading of a `bundle.json`: sets and decisions from its own numbers, in loops.
+
+Written from the papers and the documentation, without a line of `app`: Sadinle et al. 2019 (`lac`),
+Romano et al. 2020 (`aps`), Angelopoulos et al. 2021 (`raps`), Vovk 2012 (class-conditional), and
+`docs/decisions/0007-promises.md`.
+"""
+
+from fractions import Fraction
+from math import ceil, inf
+from typing import Any
+
+import numpy as np
+
+Json = dict[str, Any]
+CLOSE = 1e-8
+"""What two scores may differ by and count as equal, as in MAPIE."""
+
+
+def grade(manifest: Json, mean: list[float]) -> str:
+    """The most probable class, a tie going to the lower index."""
+    return str(manifest["classes"][int(np.argmax(mean))])
+
+
+def prediction_set(
+    manifest: Json, mean: list[float], method: str, coverage: float, class_conditional: bool
+) -> list[str]:
+    """The classes of the set that is answered."""
+    calibration, classes = manifest["calibration"], manifest["classes"]
+    scores, labels = np.array(calibration["scores"][method]), np.array(calibration["labels"])
+    own = _scores(calibration, mean, method)
+    if class_conditional:
+        limits = [_quantile(scores[labels == at], coverage) for at in range(len(classes))]
+        inside = {at for at, limit in enumerate(limits) if own[at] <= limit + CLOSE}
+    else:
+        limit = _quantile(scores, coverage)
+        inside = _cumulative(mean, own, limit) if method in ("aps", "raps") else set()
+        if method in ("lac", "adjacent") or limit == inf:
+            inside = {at for at in range(len(classes)) if own[at] <= limit + CLOSE}
+    inside.add(int(np.argmax(mean)))
+    if method == "adjacent":
+        inside = set(range(min(inside), max(inside) + 1))
+    return [classes[at] for at in sorted(inside)]
+
+
+def decision(
+    manifest: Json,
+    row: list[float | None],
+    mean: list[float],
+    information: float,
+    passes: int,
+    target: float,
+) -> Json:
+    """Whether the grade is automated, and why not."""
+    calibration = manifest["calibration"]
+    policy = calibration["policy"]
+    reasons = [*_warnings(manifest, row), *_rules(manifest, row)]
+    (threshold,) = (one["threshold"] for one in policy["promises"] if one["target"] == target)
+    second = sorted(mean)[-2]
+    if information > policy["epistemic"]:
+        reasons.append("epistemic")
+    if threshold is None or second > threshold:
+        reasons.append("ambiguous")
+    if passes < calibration["passes"]:
+        reasons.append("few_passes")
+    return {
+        "action": "refer" if reasons else "automate",
+        "reasons": list(dict.fromkeys(reasons)),
+        "target": target,
+        "guaranteed": passes >= calibration["passes"],
+    }
+
+
+def _quantile(scores: Any, coverage: float) -> float:
+    rank = ceil((len(scores) + 1) * Fraction(str(coverage)))
+    return float(sorted(scores)[rank - 1]) if rank <= len(scores) else inf
+
+
+def _scores(calibration: Json, mean: list[float], method: str) -> list[float]:
+    """The score of every class of one row."""
+    if method == "lac":
+        return [1 - probability for probability in mean]
+    if method == "adjacent":
+        return _interval(mean)
+    penalty = calibration["penalty"] if method == "raps" else 0
+    order = sorted(range(len(mean)), key=lambda at: -mean[at])
+    mass, found = 0.0, [0.0] * len(mean)
+    for place, at in enumerate(order, start=1):
+        mass += mean[at]
+        found[at] = mass + penalty * max(0, place - calibration["free"])
+    return found
+
+
+def _interval(mean: list[float]) -> list[float]:
+    """The mass of the interval around the grade when it reaches each class."""
+    low = high = int(np.argmax(mean))
+    found = [0.0] * len(mean)
+    mass = found[low] = mean[low]
+    while high - low + 1 < len(mean):
+        below = mean[low - 1] if low else -1.0
+        above = mean[high + 1] if high + 1 < len(mean) else -1.0
+        low, high = (low - 1, high) if below >= above else (low, high + 1)
+        reached = low if below >= above else high
+        mass = found[reached] = mass + mean[reached]
+    return found
+
+
+def _cumulative(mean: list[float], own: list[float], limit: float) -> set[int]:
+    """The most probable classes up to the first that reaches the limit, which is in as well."""
+    order = sorted(range(len(mean)), key=lambda at: -mean[at])
+    limit = min(limit, max(own))
+    last = next(at for at in order if own[at] >= limit - CLOSE)
+    least = min(probability for probability in mean if probability >= CLOSE)
+    return {at for at in order if mean[at] >= max(mean[last], least) - CLOSE}
+
+
+def _warnings(manifest: Json, row: list[float | None]) -> list[str]:
+    """What the guard says of a row: values out of the seen range and its margin, or missing."""
+    kinds = set()
+    for feature, value in zip(manifest["features"], row, strict=True):
+        low, high = _margin(feature)
+        if value is None:
+            kinds.add("missing")
+        elif not low <= value <= high:
+            kinds.add("out_of_range")
+    return sorted(kinds, reverse=True)
+
+
+def _margin(feature: Json) -> tuple[float, float]:
+    low, high = feature["seen"]["minimum"], feature["seen"]["maximum"]
+    if feature["unit"] == "currency" and low >= 0:
+        return low / 2, high * 2
+    margin = max((high - low) / 2, 1.0 if feature["kind"] == "integer" else 0.0)
+    return (max(low - margin, 0.0) if low >= 0 else low - margin), high + margin
+
+
+def _rules(manifest: Json, row: list[float | None]) -> list[str]:
+    names = [feature["name"] for feature in manifest["features"]]
+    values = dict(zip(names, row, strict=True))
+    return [
+        rule["reason"]
+        for rule in manifest["rules"]
+        if all(values[name] == value for name, value in rule["when"].items())
+    ]
