@@ -5,24 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.errors import RecordsError
-from app.events import Entry, Mark, now
+from app.events import Entry
 from app.memory import Trouble
 from app.records import key
 from app.records.cause import Cause, cause_of
 from app.records.files import shown
-from app.records.pages import Book
+from app.records.ledger import Ledger
 from app.records.place import Place
 
 TRIAL_SECONDS = 1.0
 """Between two writes that try whether any is possible, where nothing else is written."""
-TRIAL = "trial"
-"""The mark that such a write sets."""
 
 
 class Watched:
     """A ledger whose every group is written to files that are where they were opened."""
 
-    def __init__(self, ledger: Book, place: Place | None, secret: bytes, file: Path) -> None:
+    def __init__(self, ledger: Ledger, place: Place | None, secret: bytes, file: Path) -> None:
         """Take what writes, where its files are if it has any, and its key with the key's file."""
         self._ledger = ledger
         self._place = place
@@ -70,7 +68,7 @@ class Watched:
             self._check_place()
             if self._failed is None and (is_recent or self._is_at_ease()):
                 return
-            self.write([Entry((), mark=Mark(TRIAL, now(), b""))])
+            self._ledger.touch()
         except Exception as error:  # noqa: BLE001 - it is told by whoever asks
             self._failed = cause_of(error)
         else:
