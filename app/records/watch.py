@@ -38,10 +38,10 @@ class Watched:
             Exception: SQLAlchemy's or the driver's; the database did not take it.
         """
         try:
-            self._check_place()
             added = self._ledger.write(entries)
-            # What was committed to a deleted file is lost with this process.
-            self._check_place()
+            if self._place is not None:
+                # What was committed to a deleted file is lost with this process.
+                self._place.check_holding()
         except Exception as error:
             cause = cause_of(error)
             self._failed = cause if cause.is_lasting else self._failed
@@ -65,7 +65,8 @@ class Watched:
         """See whether anything can be written, where that is not known."""
         is_recent = time.monotonic() - self._written < TRIAL_SECONDS
         try:
-            self._check_place()
+            if self._place is not None:
+                self._place.check()
             if self._failed is None and (is_recent or self._is_at_ease()):
                 return
             self._ledger.touch()
@@ -73,10 +74,6 @@ class Watched:
             self._failed = cause_of(error)
         else:
             self._failed = None
-
-    def _check_place(self) -> None:
-        if self._place is not None:
-            self._place.check()
 
     def _is_at_ease(self) -> bool:
         """Whether a file has room around it; of a server nothing is known without asking."""

@@ -59,10 +59,13 @@ FOR_GOOD: dict[str, Harm] = {
     "database deleted": lambda state: state.delete("records.db", "records.db-wal"),
     "database replaced": lambda state: state.copy("records.db"),
     "log deleted": lambda state: state.delete("records.db-wal"),
+}
+FOR_GOOD_TOO: dict[str, Harm] = {
     "index deleted": lambda state: state.delete("records.db-shm"),
     "lock deleted": lambda state: state.delete("records.lock"),
     "lock replaced": lambda state: state.copy("records.lock"),
 }
+"""What takes away nothing that was written."""
 AWHILE: dict[str, tuple[Harm, Harm, str]] = {
     "folder moved": (
         lambda state: state.folder.rename(state.folder.with_name("away")),
@@ -132,6 +135,24 @@ def test_what_is_lost_is_seen_at_once(
     (line,) = told(caplog)
     assert line.startswith(DISPLACED)
     assert "deleted ones are there until this process ends: copy /proc/" in line
+
+
+@pytest.mark.parametrize("harm", FOR_GOOD_TOO)
+def test_what_keeps_others_out_is_missed_soon(
+    state: State, harm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is lost by it; but another process may begin to write."""
+
+    async def use(store: Store) -> None:
+        assert await store.writer.put(entries(1)[0])
+        FOR_GOOD_TOO[harm](state)
+        assert await until(lambda: store.writer.trouble is not None) < 5
+        with pytest.raises(Unrecorded):
+            store.writer.put(entries(1, 1)[0])
+
+    using(state, use)
+    (line,) = told(caplog)
+    assert line.startswith(DISPLACED)
 
 
 @pytest.mark.parametrize("harm", AWHILE)
@@ -211,8 +232,9 @@ def test_a_second_process_never_has_the_same_files(state: State) -> None:
             await asyncio.to_thread(_write_beside, state)
         state.delete("records.lock")
         await asyncio.to_thread(_write_beside, state)
+        await until(lambda: store.writer.trouble is not None)
         with pytest.raises(Unrecorded):
-            await store.writer.put(entries(1, 1)[0])
+            store.writer.put(entries(1, 1)[0])
         ours.append(store.writer.trouble)
 
     using(state, use)
