@@ -102,6 +102,7 @@ class Remote(asyncio.Protocol):
             elif isinstance(message, Condition):
                 self._trouble = message.trouble
             elif isinstance(message, NotWritten):
+                self._trouble = message.trouble or self._trouble
                 self._under_way.popleft().set_exception(message)
             else:
                 self._under_way.popleft().set_result(message)

@@ -73,6 +73,18 @@ class Ledger:
         """
         return self._run(lambda connection: self._erased(connection, erasure))
 
+    def touch(self) -> None:
+        """Write once more where the chain has come to, to see whether anything can be written.
+
+        Raises:
+            Exception: SQLAlchemy's or the driver's; the database did not take it.
+        """
+        self._run(self._touched)
+
+    def _touched(self, connection: Connection) -> None:
+        head, cursor = self._head, connection.connection.cursor()
+        self._move.run(cursor, own=head.chain, come_to=head.sequence, last=head.link)
+
     def _written(self, connection: Connection, entries: Sequence[Entry]) -> list[bool]:
         time = now()
         self._set_back += min(0, int(self._clock.step() * MICROSECONDS))

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from app.events import Draft, Entry, Made
@@ -26,6 +26,11 @@ class NotWritten(Exception):
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause)
         self.cause = cause
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why the next one would not be written either, for all that is known."""
+        return self.cause.trouble if self.cause.is_lasting else None
 
     def __str__(self) -> str:
         return str(self.cause)
@@ -115,7 +120,7 @@ class Thread:
         self._book = book
         self._look = look
         self._silence = Silence()
-        self._looked: Future[Trouble | None] | None = None
+        self._is_looking = False
         self._trouble: Trouble | None = None
         self._made: Made | None = None
         self._waiting = deque[tuple[Group, asyncio.Future[list[bool]]]]()
@@ -131,11 +136,10 @@ class Thread:
         self._made = made
 
     def look(self) -> Trouble | None:
-        """What the last look of the thread found, or that it stands still."""
-        if self._looked is None or self._looked.done():
-            self._silence.end()
-            self._trouble = None if self._looked is None else self._looked.result()
-            self._looked = self._thread.submit(self._look)
+        """What the thread found last, or that it stands still."""
+        if not self._is_looking:
+            self._is_looking = True
+            self._thread.submit(self._see, asyncio.get_running_loop())
         return self._silence.look() or self._trouble
 
     def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
@@ -150,6 +154,14 @@ class Thread:
         """Write what waits, and end the thread."""
         self._thread.shutdown()
 
+    def _see(self, loop: asyncio.AbstractEventLoop) -> None:
+        # By way of the loop, as what became of groups: the later one holds.
+        loop.call_soon_threadsafe(self._hear, self._look())
+
+    def _hear(self, trouble: Trouble | None) -> None:
+        self._silence.end()
+        self._is_looking, self._trouble = False, trouble
+
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write what waits, if that was not done with what waited before it."""
         taken, events = list[tuple[Group, asyncio.Future[list[bool]]]](), 0
@@ -158,14 +170,16 @@ class Thread:
             events += size(taken[-1][0])
         if taken:
             found = write(self._book, self._made, [group for group, _ in taken])
-            loop.call_soon_threadsafe(_tell, [written for _, written in taken], found)
+            loop.call_soon_threadsafe(self._tell, [written for _, written in taken], found)
 
-
-def _tell(
-    several: "list[asyncio.Future[list[bool]]]", found: "list[list[bool] | NotWritten]"
-) -> None:
-    for written, outcome in zip(several, found, strict=True):
-        if isinstance(outcome, NotWritten):
-            written.set_exception(outcome)
-        else:
-            written.set_result(outcome)
+    def _tell(
+        self,
+        several: "list[asyncio.Future[list[bool]]]",
+        found: "list[list[bool] | NotWritten]",
+    ) -> None:
+        for written, outcome in zip(several, found, strict=True):
+            if isinstance(outcome, NotWritten):
+                self._trouble = outcome.trouble or self._trouble
+                written.set_exception(outcome)
+            else:
+                written.set_result(outcome)

@@ -8,7 +8,7 @@ from under its holder: what is at a path is compared with what was opened there.
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,7 +36,9 @@ class Place:
         """Take the files of a database of which a connection is open, and its lock."""
         wal, shm = (database.with_name(database.name + end) for end in ("-wal", "-shm"))
         self._folder = database.parent
-        self._files = {path: _identity(path) for path in (database, wal, shm, lock_of(database))}
+        self._holding = {str(path): _identity(path) for path in (database, wal)}
+        """The files that hold what was committed."""
+        self._others = {str(path): _identity(path) for path in (shm, lock_of(database))}
 
     def check(self) -> None:
         """Return where every file is still the one at its path.
@@ -44,7 +46,19 @@ class Place:
         Raises:
             Displaced: one is not.
         """
-        for path, known in self._files.items():
+        self.check_holding()
+        self._check(self._others)
+
+    def check_holding(self) -> None:
+        """Return where what was committed is still at its path; it is a matter of microseconds.
+
+        Raises:
+            Displaced: it is not.
+        """
+        self._check(self._holding)
+
+    def _check(self, files: Mapping[str, Identity]) -> None:
+        for path, known in files.items():
             try:
                 is_there = _identity(path) == known
             except OSError:
@@ -61,7 +75,7 @@ class Place:
 
     def _advice(self) -> str:
         """Where what was deleted can be copied from, while this process runs and only then."""
-        names = {path.name for path in self._files if not path.name.endswith((".lock", "-shm"))}
+        names = {Path(path).name for path in self._holding}
         found = []
         for number in range(MOST_DESCRIPTORS):
             with suppress(OSError):
@@ -118,6 +132,6 @@ def _taken(path: Path) -> int | None:
     return None
 
 
-def _identity(file: Path | int) -> Identity:
+def _identity(file: Path | str | int) -> Identity:
     known = os.stat(file)  # noqa: PTH116 - a descriptor has no path
     return known.st_dev, known.st_ino

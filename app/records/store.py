@@ -14,7 +14,7 @@ from app.records.address import Address, file_of
 from app.records.admission import begun
 from app.records.database import connected, legible, opened
 from app.records.erasure import is_due
-from app.records.files import exposed
+from app.records.files import exposed, shown
 from app.records.pages import Pages, Thread
 from app.records.place import Place, lock_of
 from app.records.reader import Reader
@@ -68,7 +68,7 @@ def writing(url: Address, key: Path, chain: str) -> Iterator[Records]:
     Raises:
         RecordsError: the database or the key cannot be used.
     """
-    file = file_of(url)
+    file, missed = file_of(url), _missed(url, key)
     with ExitStack() as stack:
         engine = stack.enter_context(opened(url))
         with legible("the records cannot be opened"):
@@ -76,7 +76,18 @@ def writing(url: Address, key: Path, chain: str) -> Iterator[Records]:
             stack.enter_context(closing(ledger))
             place = None if file is None else Place(file)
         files = [key] if file is None else [key, file, lock_of(file)]
-        yield Records(engine, Watched(ledger, place, secret, key), exposed(files))
+        notes = [*exposed(files), *missed]
+        yield Records(engine, Watched(ledger, place, secret, key), notes)
+
+
+def _missed(url: Address, key: Path) -> list[str]:
+    """What is to be said where a key is there, and the file of the records is not."""
+    file = file_of(url)
+    is_missing = file is not None and not (file.is_file() and file.stat().st_size)
+    if file is None or not is_missing or not key.is_file():
+        return []
+    names = f"{shown(file)} was missing or empty, though {shown(key)} was there"
+    return [f"{names}: unless this is the first start, records are lost"]
 
 
 @asynccontextmanager

@@ -5,24 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.errors import RecordsError
-from app.events import Entry, Mark, now
+from app.events import Entry
 from app.memory import Trouble
 from app.records import key
 from app.records.cause import Cause, cause_of
 from app.records.files import shown
-from app.records.pages import Book
+from app.records.ledger import Ledger
 from app.records.place import Place
 
 TRIAL_SECONDS = 1.0
 """Between two writes that try whether any is possible, where nothing else is written."""
-TRIAL = "trial"
-"""The mark that such a write sets."""
 
 
 class Watched:
     """A ledger whose every group is written to files that are where they were opened."""
 
-    def __init__(self, ledger: Book, place: Place | None, secret: bytes, file: Path) -> None:
+    def __init__(self, ledger: Ledger, place: Place | None, secret: bytes, file: Path) -> None:
         """Take what writes, where its files are if it has any, and its key with the key's file."""
         self._ledger = ledger
         self._place = place
@@ -40,10 +38,10 @@ class Watched:
             Exception: SQLAlchemy's or the driver's; the database did not take it.
         """
         try:
-            self._check_place()
             added = self._ledger.write(entries)
-            # What was committed to a deleted file is lost with this process.
-            self._check_place()
+            if self._place is not None:
+                # What was committed to a deleted file is lost with this process.
+                self._place.check_holding()
         except Exception as error:
             cause = cause_of(error)
             self._failed = cause if cause.is_lasting else self._failed
@@ -67,18 +65,15 @@ class Watched:
         """See whether anything can be written, where that is not known."""
         is_recent = time.monotonic() - self._written < TRIAL_SECONDS
         try:
-            self._check_place()
+            if self._place is not None:
+                self._place.check()
             if self._failed is None and (is_recent or self._is_at_ease()):
                 return
-            self.write([Entry((), mark=Mark(TRIAL, now(), b""))])
+            self._ledger.touch()
         except Exception as error:  # noqa: BLE001 - it is told by whoever asks
             self._failed = cause_of(error)
         else:
             self._failed = None
-
-    def _check_place(self) -> None:
-        if self._place is not None:
-            self._place.check()
 
     def _is_at_ease(self) -> bool:
         """Whether a file has room around it; of a server nothing is known without asking."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from app.api.rows import example
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.records.address import url_of
+from app.records.schema import HEAD
 from tests.service import ROOT, command, serving
 
 
@@ -188,3 +190,28 @@ def test_every_command_says_which_database_it_means(
     assert "records: postgresql://kim@127.0.0.1:1/records" in error.splitlines()
     assert "secret" not in error
     assert "other" not in error
+
+
+def test_a_lost_key_is_given_up_by_a_command_of_its_own(
+    served: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    """A start is refused, and verifies nothing less afterwards than what the lost key sealed."""
+    state = shutil.copytree(served[0], tmp_path / "state")
+    (state / "records.key").unlink()
+    begun = command("serve", "loan-grade/1", "--port", "0", "--state", str(state))
+    assert 1 == begun.returncode
+    assert b"`dubito records new-key`" in begun.stderr.splitlines()[-1]
+    code, told, _ = records(state, "new-key")
+    assert (0, True) == (code, "1 chains before it are of a key that is not there" in told)
+    code, told, _ = records(state, "verify")
+    assert 0 == code
+    first, last = told.splitlines()
+    assert "cannot be verified: their key was lost" in first
+    assert "1 events in 1 chains, all as they were written" == last
+
+
+def test_upgrading_what_needs_none_says_so(served: tuple[Path, list[str]]) -> None:
+    """And makes no copy."""
+    code, told, _ = records(served[0], "upgrade")
+    assert (0, f"the records have schema {HEAD} already\n") == (code, told)
+    assert [] == list(served[0].glob("*schema*"))

@@ -18,9 +18,10 @@ from app.errors import RecordsError, Unrecorded
 from app.events import Draft, Part, now
 from app.records import key
 from app.records.database import opened, reading, snapshot
-from app.records.store import Store, in_this_process
+from app.records.store import Store, in_this_process, writing
 from app.records.verification import verify
 from tests import service
+from tests.postgres import serving as service_of_postgresql
 from tests.records.conftest import CHAIN, entries
 
 PATIENCE = 30
@@ -58,10 +59,13 @@ FOR_GOOD: dict[str, Harm] = {
     "database deleted": lambda state: state.delete("records.db", "records.db-wal"),
     "database replaced": lambda state: state.copy("records.db"),
     "log deleted": lambda state: state.delete("records.db-wal"),
+}
+FOR_GOOD_TOO: dict[str, Harm] = {
     "index deleted": lambda state: state.delete("records.db-shm"),
     "lock deleted": lambda state: state.delete("records.lock"),
     "lock replaced": lambda state: state.copy("records.lock"),
 }
+"""What takes away nothing that was written."""
 AWHILE: dict[str, tuple[Harm, Harm, str]] = {
     "folder moved": (
         lambda state: state.folder.rename(state.folder.with_name("away")),
@@ -131,6 +135,24 @@ def test_what_is_lost_is_seen_at_once(
     (line,) = told(caplog)
     assert line.startswith(DISPLACED)
     assert "deleted ones are there until this process ends: copy /proc/" in line
+
+
+@pytest.mark.parametrize("harm", FOR_GOOD_TOO)
+def test_what_keeps_others_out_is_missed_soon(
+    state: State, harm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is lost by it; but another process may begin to write."""
+
+    async def use(store: Store) -> None:
+        assert await store.writer.put(entries(1)[0])
+        FOR_GOOD_TOO[harm](state)
+        assert await until(lambda: store.writer.trouble is not None) < 5
+        with pytest.raises(Unrecorded):
+            store.writer.put(entries(1, 1)[0])
+
+    using(state, use)
+    (line,) = told(caplog)
+    assert line.startswith(DISPLACED)
 
 
 @pytest.mark.parametrize("harm", AWHILE)
@@ -210,8 +232,9 @@ def test_a_second_process_never_has_the_same_files(state: State) -> None:
             await asyncio.to_thread(_write_beside, state)
         state.delete("records.lock")
         await asyncio.to_thread(_write_beside, state)
+        await until(lambda: store.writer.trouble is not None)
         with pytest.raises(Unrecorded):
-            await store.writer.put(entries(1, 1)[0])
+            store.writer.put(entries(1, 1)[0])
         ours.append(store.writer.trouble)
 
     using(state, use)
@@ -223,6 +246,37 @@ def test_a_second_process_never_has_the_same_files(state: State) -> None:
 def _write_beside(state: State) -> None:
     with opened(state.url):
         pass
+
+
+def test_a_database_that_is_missing_though_its_key_is_there_is_told(state: State) -> None:
+    """It is made anew, as at a first start with a key that was given; the log says so."""
+    for end in (1, 2):
+        with writing(state.url, state.key, CHAIN) as records:
+            assert end - 1 == len(records.notes)
+        state.delete("records.db")
+
+
+def test_a_server_that_is_gone_is_seen_without_anybody_who_asks(tmp_path: Path) -> None:
+    """As is that it is back; nothing that is asked for then fails for the connection of before."""
+    with service_of_postgresql() as server, server.database() as url:
+
+        async def use(store: Store) -> None:
+            assert await store.writer.put(entries(1)[0])
+            await asyncio.to_thread(server.end)
+            await until(lambda: store.writer.trouble is not None)
+            assert "nothing can be recorded: the database" in (store.writer.trouble or "")
+            await asyncio.to_thread(server.start)
+            await until(lambda: store.writer.trouble is None)
+            assert await store.writer.put(entries(1, 1)[0])
+
+        async def run() -> None:
+            async with in_this_process(url, tmp_path / "key", CHAIN) as store:
+                await use(store)
+
+        asyncio.run(run())
+        with reading(url) as engine, snapshot(engine) as connection:
+            verdict = verify(connection, key.read(tmp_path / "key"), {})
+        assert (2, ()) == (verdict.events, verdict.faults)
 
 
 def test_a_disk_that_only_reads_is_seen_without_anybody_who_asks(
