@@ -77,13 +77,15 @@ class Reader:
         """
         return await self.ask(lambda connection: read(connection, digest, span, start))
 
-    async def unseen(self, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
+    async def unseen(
+        self, digest: str, seen: Mapping[str, int], default: int, start: int
+    ) -> Unseen:
         """The minutes of a bundle that were not looked at, see `app.records.rollups.unseen`.
 
         Raises:
             Unreadable: the database does not answer.
         """
-        return await self.ask(lambda connection: unseen(connection, digest, seen, default))
+        return await self.ask(lambda connection: unseen(connection, digest, seen, default, start))
 
     async def mark(self, name: str) -> Mark | None:
         """A note of the service to itself.
