@@ -20,6 +20,7 @@ from app.network.golden import faults, golden_rows
 from app.network.manifest import GoldenRow, Manifest, Provenance
 from app.network.plan import plan
 from app.network.temperature import fold
+from app.printable import printable
 from app.training.adoption_card import card
 from app.training.calibrating import calibrate, temperature_of
 from app.training.data import Table, select
@@ -198,8 +199,8 @@ def _metrics(engine: Engine, table: Table, job: Adoption) -> dict[str, dict[str,
 def _provenance(job: Adoption, table: Table) -> Provenance:
     """The conversion's own; nobody knows here how the network was trained."""
     return Provenance(
-        command=job.command,
-        data=table.source,
+        command=printable(job.command),
+        data=printable(table.source),
         data_digest=table.digest,
         rows=len(table.features),
         seed=SEED,
