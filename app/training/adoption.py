@@ -28,6 +28,7 @@ from app.training.description import Described
 from app.training.evaluation import check_finite, score
 from app.training.rows import read_rows
 from app.training.seen import seen
+from app.training.tables.sheet import say
 from app.values import Feature, Floats, Query, Signature
 
 GOLDEN = 4
@@ -83,7 +84,10 @@ def publish(job: Adoption) -> tuple[Path, Manifest]:
     number = job.version or max(versions(job.out, job.name), default=0) + 1
     pin_arithmetic()
     table = read_rows(job.data, job.features, job.classes, job.target)
-    model = adopt(job.network, [feature.imputed for feature in job.features], len(job.classes))
+    imputed = [feature.imputed for feature in job.features]
+    model, notes = adopt(job.network, imputed, job.classes)
+    for note in notes:
+        say(f"{job.network.name}: {note}")
     features = _features(job.features, table.features)
     labelled = _labelled(job)
     if labelled is not None and job.temperature:
@@ -164,7 +168,7 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
     if answers.min() < 0 or sums.min() < LEAST_SUM or sums.max() > 2 - LEAST_SUM:
         raise NetworkError(
             f"layer {outlet} does not give probabilities: a row's classes must sum to 1, "
-            "as those of a softmax do"
+            "as those of a softmax do; if these are logits, add keras.layers.Softmax() to it"
         )
 
 
