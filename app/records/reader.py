@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unreadable
 from app.events import Event, Mark, Order, Referral, Reply, Rollup, Unseen, now
+from app.records.cause import cause_of
 from app.records.contest import is_kept
 from app.records.desk import READ_SECONDS, Desk
 from app.records.queue import count, page
@@ -132,7 +133,7 @@ class Reader:
         try:
             return await self._desk.read(run)
         except SQLAlchemyError as error:
-            raise Unreadable from error
+            raise Unreadable(str(cause_of(error))) from error
 
 
 def _event(row: Row[Any]) -> Event:
