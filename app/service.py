@@ -36,7 +36,7 @@ from app.settings import Settings
 from app.shelf import Shelf, served
 
 DAY = 86_400
-LOOK_SECONDS = 20.0
+LOOK_SECONDS = 10.0
 """Between two looks at what the alarms watch."""
 
 log = logging.getLogger("dubito")
