@@ -176,5 +176,7 @@ class Unreadable(Overloaded):
     sentence = "the records cannot be read at this moment"
     reason = "unreadable"
 
-    def __init__(self) -> None:
+    def __init__(self, cause: str | None = None) -> None:
         super().__init__(retry_after=5)
+        self.cause = cause
+        """For the log: what it comes from, without any value."""

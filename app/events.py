@@ -169,7 +169,7 @@ class Unseen:
     """Shares that somebody has not looked at yet."""
 
     last: Mapping[str, int]
-    """All owners of shares that are kept, each with the start of its last one."""
+    """All owners of shares in that time, each with the start of its last one."""
     shares: Sequence[Share]
     """By their start."""
 

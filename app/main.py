@@ -1,5 +1,6 @@
 """The composition root: settings in, application out. It only wires."""
 
+import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ from app.api.access import Access, Guard, allow, origins_of
 from app.api.conduct import Conduct
 from app.api.documentation import SERVERS, document
 from app.api.identifier import new_id
+from app.fault import tell
 from app.memory import Memory
 from app.monitoring.metrics import Metrics
 from app.opening import Opening, in_this_process
@@ -70,6 +72,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Its own lines would show objects, which hold figures.
+        asyncio.get_running_loop().set_exception_handler(tell)
         # The records open while an engine in another process loads.
         async with remembering(settings) as kept, opening(settings) as opened:
             service = Service(settings, opening, opened, kept, metrics)

@@ -67,13 +67,16 @@ class Reader(Protocol):
             start: seconds since 1970.
         """
 
-    async def unseen(self, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
-        """The minutes of a bundle that were not looked at.
+    async def unseen(
+        self, digest: str, seen: Mapping[str, int], default: int, start: int
+    ) -> Unseen:
+        """The minutes of a bundle that were not looked at, of those that begin from `start` on.
 
         Args:
             digest: the bundle's.
             seen: owner to the end of the last minute of its that was looked at.
             default: the same of owners that are not named.
+            start: seconds since 1970; all that is kept takes its time.
         """
 
     async def waiting(self) -> int:

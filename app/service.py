@@ -22,6 +22,7 @@ from app.clock import Clock, told
 from app.dashboard.page import page
 from app.errors import DubitoError
 from app.events import MICROSECONDS, Entry, Mark
+from app.fault import fault_of
 from app.memory import Memory
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.monitor import USUAL, Monitor
@@ -191,6 +192,5 @@ async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
         except DubitoError as error:
             log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - alarms must not end in silence
-            # Its text could hold figures.
-            log.error("the alarms or the erasure failed: %s", type(error).__name__)  # noqa: TRY400
+            log.error("the alarms or the erasure failed: %s", fault_of(error))  # noqa: TRY400
         await asyncio.sleep(seconds)

@@ -267,6 +267,20 @@ def large(name: str, size: int) -> Damage:
     return damage
 
 
+def one_in_another(folder: Path) -> None:
+    """Two members of the directory that are one part of the archive."""
+    network = bytearray((folder / "model.keras").read_bytes())
+    places = {}
+    for name in (CONFIG, METADATA):
+        start = network.find(b"PK\1\2")
+        while network[start + 46 : start + 46 + len(name)] != name.encode():
+            start = network.index(b"PK\1\2", start + 1)
+        places[name] = start + 42
+    offset = network[places[CONFIG] : places[CONFIG] + 4]
+    network[places[METADATA] : places[METADATA] + 4] = offset
+    seal(folder, bytes(network))
+
+
 def hdf5(folder: Path) -> None:
     seal(folder, members_of(folder)[WEIGHTS])
 
@@ -461,6 +475,40 @@ def as_bfloat16(file: h5py.File, path: str, values: Any) -> None:
     file[path].attrs["dtype"] = "bfloat16"
 
 
+def named_type(file: h5py.File, path: str, values: Any) -> None:
+    file[path] = np.dtype("<f4")
+
+
+def of_references(file: h5py.File, path: str, values: Any) -> None:
+    file.create_dataset(path, values.shape, h5py.ref_dtype)
+
+
+def of_nothing(file: h5py.File, path: str, values: Any) -> None:
+    file[path] = h5py.Empty("<f4")
+
+
+def checksummed(file: h5py.File, path: str, values: Any) -> None:
+    file.create_dataset(path, data=values, chunks=values.shape, fletcher32=True)
+
+
+def huge(file: h5py.File, path: str, values: Any) -> None:
+    file.create_dataset(path, (2**40, 2**20), "<f4", chunks=(1, 2**16))
+
+
+def circle(file: h5py.File) -> None:
+    """A group that holds the group it is in."""
+    group = file[datasets(file)[0]].parent
+    group["again"] = group.parent
+
+
+def circle_on_the_way(file: h5py.File) -> None:
+    """The group of a layer's weights is the layer's own, and so on for ever."""
+    group = file[datasets(file)[0]].parent
+    parent, name = group.parent, group.name
+    del file[name]
+    file[name] = parent
+
+
 def optimizer(file: h5py.File) -> None:
     file["optimizer/vars/0"] = np.int64(7)
 
@@ -498,6 +546,8 @@ HOSTILE: dict[str, Hostile] = {
     "a wrong checksum": Hostile(crc_wrong, "the checksum of model.weights.h5 is wrong"),
     "a member twice": Hostile(twice, "2 members config.json"),
     "a member more": Hostile(with_added("assets/vocabulary.txt"), "'assets/vocabulary.txt'"),
+    "an absolute path": Hostile(with_added("/etc/cron.d/evil"), "'/etc/cron.d/evil'"),
+    "a member in another": Hostile(one_in_another, "damaged or not a .keras archive"),
     "a path out of the archive": Hostile(with_added("../../evil"), "'../../evil'"),
     "no configuration": Hostile(with_members(config=None), "0 members config.json"),
     "no metadata": Hostile(with_members(metadata=None), "0 members metadata.json"),
@@ -598,6 +648,13 @@ HOSTILE: dict[str, Hostile] = {
     "in chunks": Hostile(exchanged(in_chunks), "not stored in one piece"),
     "external storage": Hostile(exchanged(external), "outside of the file"),
     "virtual": Hostile(exchanged(virtual), "outside of the file"),
+    "checksummed": Hostile(exchanged(checksummed), "is compressed or filtered"),
+    "huge dimensions": Hostile(exchanged(huge), "is of shape (1099511627776, 1048576), not"),
+    "a named type": Hostile(exchanged(named_type), "is not a group or a dataset as Keras writes"),
+    "references": Hostile(exchanged(of_references), "is not plain float32, float64 or int64"),
+    "an empty dataset": Hostile(exchanged(of_nothing), "is of shape None, not"),
+    "a circle of groups": Hostile(with_weights(circle), "again' belongs to no layer"),
+    "a circle on the way": Hostile(with_weights(circle_on_the_way), "model.weights.h5: "),
     "not allocated": Hostile(exchanged(not_allocated), "not stored in full"),
     "half precision": Hostile(exchanged(half_precision), "not plain float32"),
     "a soft link": Hostile(exchanged(soft_link), "model.weights.h5"),

@@ -94,13 +94,16 @@ def command(
 
 
 def begin(
-    log: Path, *arguments: str, changes: Mapping[str, str] | None = None, loud: bool = False
+    log: Path, *arguments: str, changes: Mapping[str, str] | None = None, program: str | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `dubito serve` on a free port of this machine alone, without waiting for it."""
-    program = [sys.executable, "-c", LOUD] if loud else [str(DUBITO)]
+    """Start `dubito serve` on a free port of this machine alone, without waiting for it.
+
+    `program` is Python that does so in the place of the command.
+    """
+    words = [str(DUBITO)] if program is None else [sys.executable, "-c", program]
     with log.open("wb") as output:
         return subprocess.Popen(
-            [*program, "serve", "--host", "127.0.0.1", "--port", "0", *arguments],
+            [*words, "serve", "--host", "127.0.0.1", "--port", "0", *arguments],
             cwd=ROOT,
             env=environment({"DUBITO_STATE": str(log.parent / "var"), **(changes or {})}),
             stdin=subprocess.DEVNULL,
@@ -135,12 +138,12 @@ def _words(pid: int) -> bytes:
 
 @contextmanager
 def serving(
-    *arguments: str, changes: Mapping[str, str] | None = None, loud: bool = False
+    *arguments: str, changes: Mapping[str, str] | None = None, program: str | None = None
 ) -> Iterator[Service]:
     """A service for the length of a block."""
     with TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        process = begin(log, *arguments, changes=changes, loud=loud)
+        process = begin(log, *arguments, changes=changes, program=program)
         try:
             yield Service(process, address(process, log), log)
         finally:

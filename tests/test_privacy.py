@@ -14,7 +14,7 @@ import pytest
 
 from app.api.rows import example
 from app.network.inspection.archive import inspect
-from tests.service import ROOT, Service, serving
+from tests.service import LOUD, ROOT, Service, serving
 
 DIGITS = 11
 TOLD = 10
@@ -141,7 +141,7 @@ def test_figures_are_said_nowhere(count: int, record_property: Callable[[str, An
     figures = [figure for figure, _ in planted(count)]
     assert count == len(set(figures))
     pages, recorded = [], ""
-    with serving("loan-grade/4", loud=True) as service:
+    with serving("loan-grade/4", program=LOUD) as service:
         for figure, place in planted(count):
             one = httpx.post(f"{service.url}/predict/mc", json=LOAN).json()["id"]
             asked = place(figure, one)
@@ -167,3 +167,47 @@ def test_figures_are_said_nowhere(count: int, record_property: Callable[[str, An
     leaks = [leak for page in pages for leak in found(figures, page)]
     record_property("figure", f"{len(leaks)} of {count} found")
     assert [] == leaks
+
+
+FAULTS = """
+import asyncio, threading
+from app.serving.predictor import Predictor
+
+async def lost(text):
+    raise ValueError(text)
+
+async def grade(self, rows, client=None):
+    text, loop = repr(rows.tolist()), asyncio.get_running_loop()
+    loop.create_task(lost(text))
+    loop.call_soon(int, text)
+    threading.Thread(target=int, args=(text,)).start()
+    raise ExceptionGroup(text, [ValueError(text)])
+
+Predictor.grade = grade
+"""
+
+
+def test_a_fault_of_our_own_says_no_figure() -> None:
+    """Its text has some: in a request, a task, a callback and a thread; at DEBUG too.
+
+    The line says what kind of error it was, where it came from, and in whose request.
+    """
+    figure = "12345678901"
+    with serving("loan-grade/1", program=FAULTS + LOUD) as service:
+        for _ in range(3):
+            asked = graded("loan_amount", f"{figure[:5]}.{figure[5:]}", 500, "/predict")
+            answer = ask(service, replace(asked, headers={"X-Request-ID": "x7"}))
+            assert (500, "x7") == (answer.status_code, answer.headers["X-Request-ID"])
+            assert [] == found([figure], answer.text)
+        assert 200 == httpx.get(f"{service.url}/health/live").status_code
+        assert 0 == service.stop()
+        lines = service.written().splitlines()
+    failed = [line for line in lines if " 500 " in line]
+    assert 3 == len(failed)
+    for line in failed:
+        assert " ERROR dubito.access[" in line
+        assert " x7 ValueError at app/api/grading.py:" in line
+    for cause in ("Task exception was", "Exception in callback", "a thread ended by an unexpected"):
+        assert 3 == sum(cause in line and ": ValueError" in line for line in lines), cause
+    assert not any("Traceback" in line for line in lines)
+    assert [] == found([figure], "".join(lines))

@@ -1,8 +1,9 @@
 """What every exchange has, whatever its route: an `X-Request-ID`, a count and a line in the log.
 
-What went well is logged at DEBUG, as a line costs a tenth of a small request; what was refused or
-failed at INFO. The line names the route's template, never the address as it was typed, and no
-figure of a borrower.
+What went well is logged at DEBUG, as a line costs a tenth of a small request; what was refused at
+INFO, what could not be done at WARNING, and a fault of our own at ERROR. The line names the route's
+template, never the address as it was typed, who asked, and why it came to that: no figure of a
+borrower.
 """
 
 import logging
@@ -15,8 +16,15 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.identifier import new_id
+from app.api.problems import problem
+from app.fault import fault_of
+from app.monitoring.traffic import METHODS, OTHER
 
 HEADER = b"x-request-id"
+OUR_FAULT = "the service failed; the fault is its own"
+UNABLE = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+BROKEN_OFF = 500
+"""For the log alone: the answer had begun with another status."""
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 Seen = Callable[[str, str, int, float], None]
@@ -36,7 +44,7 @@ class Conduct:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; its answer carries the client's identifier, or a fresh one.
 
-        Starlette answers an unexpected error outside of this, so `state.request_id` has it too.
+        An unexpected error ends here: a server would log its text, which can hold figures.
         """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -56,11 +64,14 @@ class Conduct:
 
         try:
             await self._app(scope, receive, send_with_identifier)
-        except Exception:
-            if not begun:
-                failed = HTTPStatus.INTERNAL_SERVER_ERROR
-                self._seen(_route(scope), scope["method"], failed, time.perf_counter() - start)
-            raise
+        except Exception as error:  # noqa: BLE001 - whoever asked is told, and so is the log
+            scope["state"]["cause"] = fault_of(error)
+            if begun:
+                # The server sees that the answer is not whole, and closes the connection.
+                _log(scope, BROKEN_OFF, identifier, time.perf_counter() - start)
+            else:
+                failed = problem(HTTPStatus.INTERNAL_SERVER_ERROR, OUR_FAULT)
+                await failed(scope, receive, send_with_identifier)
 
 
 def _keep_slashes(scope: Scope) -> None:
@@ -83,9 +94,23 @@ def _identifier(scope: Scope) -> bytes:
 
 
 def _log(scope: Scope, status: int, identifier: bytes, seconds: float) -> None:
-    level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
+    level = _level(status)
     if not log.isEnabledFor(level):
         return
-    method = scope["method"] if scope["method"] in {"GET", "POST", "HEAD"} else "-"
-    name = identifier.decode("ascii")
-    log.log(level, "%s %s %d %.1f ms %s", method, _route(scope), status, seconds * 1e3, name)
+    method = scope["method"] if scope["method"] in METHODS else OTHER
+    host, port = scope.get("client") or ("-", 0)
+    name, cause = identifier.decode("ascii"), scope["state"].get("cause")
+    log.log(
+        level,
+        "%s %s %d %.1f ms %s:%d %s%s",
+        *(method, _route(scope), status, seconds * 1e3, host, port, name),
+        "" if cause is None else f" {cause}",
+    )
+
+
+def _level(status: int) -> int:
+    if status < HTTPStatus.BAD_REQUEST:
+        return logging.DEBUG
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return logging.INFO
+    return logging.WARNING if status in UNABLE else logging.ERROR

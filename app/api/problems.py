@@ -172,22 +172,30 @@ def install(app: FastAPI, refused: Refused = lambda _: None) -> None:
     """Make every error of the service a problem; say of each request given up, why it was."""
 
     def told(handler: Handler) -> Handler:
-        async def tell(request: Request, error: GivenUp) -> Response:
-            refused(error.reason)
+        async def tell(request: Request, error: Exception) -> Response:
+            if isinstance(error, GivenUp):
+                refused(error.reason)
+            request.state.cause = cause_of(error)
             return await handler(request, error)
 
         return tell
 
-    app.exception_handler(RequestValidationError)(_invalid_query)
-    app.exception_handler(InvalidInput)(_invalid_input)
-    app.exception_handler(Overloaded)(told(_overloaded))
-    app.exception_handler(DeadlinePassed)(told(_deadline_passed))
-    app.exception_handler(Conflict)(_conflict)
-    app.exception_handler(NotFound)(_not_found)
-    app.exception_handler(Abandoned)(told(_abandoned))
-    app.exception_handler(Refusal)(_refused)
-    app.exception_handler(HTTPException)(_http)
-    app.exception_handler(Exception)(_unexpected)
+    for kind, handler in HANDLERS.items():
+        app.exception_handler(kind)(told(handler))
+
+
+def cause_of(error: Exception) -> str:
+    """Why a request was refused, for the log: a class and a sentence, never a value."""
+    name = type(error).__name__
+    if isinstance(error, InvalidInput):
+        more = len(error.faults) - 1
+        return f"{name}: {error.faults[0].message}" + (f" and {more} more" if more else "")
+    if isinstance(error, HTTPException):
+        return f"{name}: {HTTPStatus(error.status_code).phrase}"
+    if isinstance(error, RequestValidationError):
+        return name
+    cause = getattr(error, "cause", None)
+    return f"{name}: {error}" if cause is None else f"{name}: {error} ({cause})"
 
 
 def _field_problem(fault: Fault) -> FieldProblem:
@@ -242,7 +250,15 @@ async def _http(_: Request, error: HTTPException) -> Response:
     return problem(error.status_code, f"this address answers: {phrase}", headers=headers)
 
 
-async def _unexpected(request: Request, _: Exception) -> Response:
-    headers = {"X-Request-ID": request.state.request_id}
-    detail = "the service failed; the fault is its own"
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, headers=headers)
+HANDLERS: dict[type[Exception], Handler] = {
+    RequestValidationError: _invalid_query,
+    InvalidInput: _invalid_input,
+    Overloaded: _overloaded,
+    DeadlinePassed: _deadline_passed,
+    Conflict: _conflict,
+    NotFound: _not_found,
+    Abandoned: _abandoned,
+    Refusal: _refused,
+    HTTPException: _http,
+}
+"""What is answered to an error; an unexpected one is answered by `app.api.conduct`."""

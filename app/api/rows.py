@@ -207,7 +207,7 @@ def changes(signature: Signature) -> type[BaseModel]:
         f"feature_{at}": (annotation(feature), description(feature, default_factory=float))
         for at, feature in enumerate(signature.features)
     }
-    features = create_model("WhatIfFeatures", __config__=STRICT, **fields)
+    features = create_model("ChangedFeatures", __config__=STRICT, **fields)
     return create_model("WhatIfRequest", __config__=STRICT, features=(features, ...))
 
 

@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 
 from app.commands.reference import add_bundle, flags_of
 from app.errors import SettingsError
-from app.hosting.logs import configure_logs
-from app.hosting.port import address, bound
+from app.hosting.logs import configure_logs, tell_start
+from app.hosting.port import bound
 from app.hosting.supervisor import supervise
 from app.monitoring.folder import keep_none
 from app.network.catalog import find
@@ -85,8 +85,7 @@ def _serve(settings: Settings, opened: socket.socket) -> None:
     from app.hosting.child import begun
 
     def started(identity: Identity) -> None:
-        log.info("serving %s/%d, %s", identity.name, identity.version, identity.digest)
-        log.info("%s - documentation at /docs", address(opened))
+        tell_start(settings, identity, opened)
 
     keep_none()
     with begun(settings) as children:

@@ -6,6 +6,7 @@ talks over file descriptor N.
 """
 
 import gc
+import logging
 import os
 import pickle
 import select
@@ -18,12 +19,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.errors import DubitoError
+from app.fault import fault_of
+from app.hosting.logs import configure_logs
 from app.hosting.times import BEAT_SECONDS
 from app.hosting.wire import Answers, Batch, Beat, Failed, Ready, framed, receive, worked_off
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.network.engine import Engine
+
+log = logging.getLogger("dubito.engine")
 
 WATCHED_SECONDS = 0.0003
 """After each batch."""
@@ -70,6 +75,7 @@ def main(line: socket.socket) -> None:
 
     try:
         settings: Settings = receive(line)
+        configure_logs(settings)
         folder = find(settings.models, settings.model, settings.version)
         bundle = load(folder, pinned=settings.digest, threads=settings.threads)
     except DubitoError as error:
@@ -102,6 +108,7 @@ def _answer(batch: Batch, engine: "Engine") -> Answers | Exception:
     try:
         return worked_off(engine, batch)
     except Exception as error:  # noqa: BLE001 - it is raised where the results are awaited
+        log.error("a batch failed: %s", fault_of(error))  # noqa: TRY400 - its text can hold figures
         return _portable(error)
 
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from app.api.identifier import new_id
 from app.errors import DubitoError
 from app.events import Made
+from app.hosting.logs import configure_logs
 from app.hosting.wire import (
     READ_BYTES,
     Condition,
@@ -38,6 +39,7 @@ from app.settings import Settings
 def main(line: socket.socket) -> None:
     """Serve the process at the other end of a line."""
     settings: Settings = receive(line)
+    configure_logs(settings)
     try:
         url = database.url_of(settings.records_url, settings.state)
         secret = key.path_of(settings.records_key_file, settings.state)

@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from app.errors import HostingError, SettingsError
-from app.hosting.port import address
+from app.hosting.logs import tell_start
 from app.hosting.signals import ending
 from app.hosting.times import ANSWER_SECONDS, EXIT_SECONDS
 from app.hosting.wire import Failed
@@ -128,8 +128,7 @@ class Supervisor:
             return
         self._pause = FIRST_PAUSE
         if not self._serving:
-            log.info("serving %s/%d, %s", said.name, said.version, said.digest)
-            log.info("%s - documentation at /docs", address(self._opened))
+            tell_start(self._settings, said, self._opened)
         self._serving = True
         self._up.append(worker)
         log.info("worker %d serves", worker.process.pid)

@@ -41,7 +41,7 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
     """Serve until told to stop, or until the supervisor is no more."""
     # Ctrl-C reaches every process of a terminal; the supervisor alone passes it on.
     os.setsid()
-    configure_logs(settings, f"[{os.getpid()}]")
+    configure_logs(settings)
     threading.Thread(target=_end_with_supervisor, args=(line,), daemon=True).start()
     # What it imports takes seconds; the supervisor never needs it.
     from app.hosting.child import begun

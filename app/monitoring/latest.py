@@ -7,6 +7,8 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from app.fault import fault_of
+
 Figures = Mapping[str, Any]
 
 log = logging.getLogger("dubito.metrics")
@@ -36,8 +38,7 @@ class Latest(Collector):
 
     def _fail(self, error: Exception) -> None:
         self._figures = None
-        # Its text could hold figures.
-        log.error("no figures of coverage and drift: %s", type(error).__name__)
+        log.error("no figures of coverage and drift: %s", fault_of(error))
 
 
 def _families(figures: Figures) -> list[GaugeMetricFamily]:

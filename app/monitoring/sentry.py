@@ -7,6 +7,7 @@ bundle's digest and how far it had come: every process comes to the same.
 """
 
 import json
+import math
 import time
 from asyncio import to_thread
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from app.clock import Clock
-from app.events import MINUTE, Entry, Mark, Share, summed
+from app.events import HOUR, MINUTE, Entry, Mark, Share, summed
 from app.memory import Reader, Writer
 from app.monitoring.figures import kept, missed
 from app.monitoring.shift import stream_counts
@@ -27,6 +28,10 @@ from app.uncertainty.alarm import THRESHOLD, raised, shown
 from app.uncertainty.betting import Outcomes
 from app.uncertainty.watch import Watch
 
+NEAR_SECONDS = HOUR
+"""In the past, in which a look finds what came meanwhile if the clock was not set."""
+WHOLE_SECONDS = HOUR
+"""After which a look goes through all that is kept: another machine's clock may be far behind."""
 UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
 """After which a minute is over that was seen to begin, also where the clock says it is to come."""
 
@@ -61,6 +66,8 @@ class Sentry:
         self._name = f"watch:{subject.identity.digest}"
         self._state = State(0, Watch.begin(subject.streams), Outcomes.begin())
         self._clock = Clock()
+        self._read_whole = -math.inf
+        """When all was read last, by the monotonic clock."""
         self._waited = False
         """Whether the last look left all to the next one."""
         self._noticed: dict[Place, float] = {}
@@ -76,23 +83,36 @@ class Sentry:
         mark = await self._reader.mark(self._name)
         if mark is not None and mark.position > self._state.position:
             self._state = _read(mark)
-        digest, state = self._subject.identity.digest, self._state
-        unseen = await self._reader.unseen(digest, state.seen, state.default)
+        digest, state, start = self._subject.identity.digest, self._state, self._start()
+        unseen = await self._reader.unseen(digest, state.seen, state.default, start)
+        self._read_whole = self._read_whole if start else time.monotonic()
         over = self._over(unseen.shares)
         if self._is_doubtful() or not over:
             return
         seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
+        if start:
+            # Of owners that were not read nobody knows that they are gone.
+            seen = {**state.seen, **seen}
         moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)
         told = Mark(self._name, moved.position, _written(moved))
         if await self._writer.put(Entry((), mark=told)):
             self._state = moved
+
+    def _start(self) -> int:
+        """From where on is to be read, in seconds since 1970; 0 for all that is kept."""
+        if time.monotonic() >= self._read_whole + WHOLE_SECONDS:
+            return 0
+        return int(time.time()) - NEAR_SECONDS
 
     def _is_doubtful(self) -> bool:
         """Whether a minute may seem over that somebody is about to commit to: the clock was set.
 
         By the next look that is done, also if the clock is set all the time.
         """
-        self._waited = self._clock.step() != 0 and not self._waited
+        is_set = self._clock.step() != 0
+        if is_set:
+            self._read_whole = -math.inf
+        self._waited = is_set and not self._waited
         return self._waited
 
     def _over(self, shares: Sequence[Share]) -> list[Share]:

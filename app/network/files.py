@@ -25,8 +25,6 @@ MOST_BYTES = {
 }
 """The largest size of each file, in bytes."""
 
-READ_BYTES = 4 * MIB
-"""Read at a time."""
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """Follows no link, and does not wait for the other end of a pipe."""
 
@@ -94,10 +92,12 @@ def _bounded(descriptor: int, name: str) -> bytes:
     found, most = os.fstat(descriptor), MOST_BYTES[name]
     if not stat.S_ISREG(found.st_mode):
         raise BundleError(f"{name} is not a regular file")
-    content = bytearray()
-    while len(content) <= most and found.st_size <= most:
-        part = os.read(descriptor, min(READ_BYTES, most + 1 - len(content)))
-        if not part:
-            return bytes(content)
-        content += part
-    raise BundleError(f"{name} is larger than the {most} bytes allowed")
+    parts: list[bytes] = []
+    left = most + 1 if found.st_size <= most else 0
+    # At once as a rule: large files are not copied to be put together.
+    while left and (part := os.read(descriptor, min(left, found.st_size + 1))):
+        parts.append(part)
+        left -= len(part)
+    if not left:
+        raise BundleError(f"{name} is larger than the {most} bytes allowed")
+    return parts[0] if len(parts) == 1 else b"".join(parts)

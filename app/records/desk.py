@@ -42,8 +42,10 @@ class Desk:
         Raises:
             Unreadable: that takes too long, or too many wait.
         """
-        if self._waiting >= MOST_WAITING or self._stands_still():
-            raise Unreadable
+        if self._waiting >= MOST_WAITING:
+            raise Unreadable("too many wait")
+        if self._stands_still():
+            raise Unreadable(f"nothing was read for {self._seconds:g} s")
         if self._waiting >= len(self._threads) < THREADS:
             self._threads.append(Thread(target=self._work_off, name="dubito-reads", daemon=True))
             self._threads[-1].start()
@@ -55,7 +57,7 @@ class Desk:
             async with asyncio.timeout(self._seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise Unreadable from None
+            raise Unreadable(f"it was not read within {self._seconds:g} s") from None
         finally:
             self._waiting -= 1
 

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unreadable
 from app.events import Event, Mark, Order, Referral, Reply, Rollup, Unseen, now
+from app.records.cause import cause_of
 from app.records.contest import is_kept
 from app.records.desk import READ_SECONDS, Desk
 from app.records.queue import count, page
@@ -77,13 +78,15 @@ class Reader:
         """
         return await self.ask(lambda connection: read(connection, digest, span, start))
 
-    async def unseen(self, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
+    async def unseen(
+        self, digest: str, seen: Mapping[str, int], default: int, start: int
+    ) -> Unseen:
         """The minutes of a bundle that were not looked at, see `app.records.rollups.unseen`.
 
         Raises:
             Unreadable: the database does not answer.
         """
-        return await self.ask(lambda connection: unseen(connection, digest, seen, default))
+        return await self.ask(lambda connection: unseen(connection, digest, seen, default, start))
 
     async def mark(self, name: str) -> Mark | None:
         """A note of the service to itself.
@@ -130,7 +133,7 @@ class Reader:
         try:
             return await self._desk.read(run)
         except SQLAlchemyError as error:
-            raise Unreadable from error
+            raise Unreadable(str(cause_of(error))) from error
 
 
 def _event(row: Row[Any]) -> Event:

@@ -132,24 +132,28 @@ def read(connection: Connection, digest: str, span: int, start: int) -> list[Rol
     return [Rollup(at, summed(parts)) for at, parts in found.items()]
 
 
-def unseen(connection: Connection, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
-    """The minutes of all processes that somebody has not looked at.
+def unseen(
+    connection: Connection, digest: str, seen: Mapping[str, int], default: int, start: int
+) -> Unseen:
+    """The minutes of all processes that somebody has not looked at, from `start` on.
 
     Args:
         connection: to the records.
         digest: of the bundle.
         seen: owner to the end of the last minute of its that was looked at.
         default: the same of owners that are not named.
+        start: seconds since 1970.
     """
-    mine, start, owner = _of(digest, MINUTE), rollups.c.start, rollups.c.chain
-    owners = connection.execute(select(owner, func.max(start)).where(mine).group_by(owner))
+    begin, owner = rollups.c.start, rollups.c.chain
+    mine = _of(digest, MINUTE) & (begin >= start)
+    owners = connection.execute(select(owner, func.max(begin)).where(mine).group_by(owner))
     last = {row[0]: row[1] for row in owners}
     since = {name: seen.get(name, default) for name in last}
     behind = [name for name, at in last.items() if at >= since[name]]
     if not behind:
         return Unseen(last, ())
-    mine &= (start >= min(since[name] for name in behind)) & owner.in_(behind)
-    asked = select(owner, start, rollups.c.counts).where(mine).order_by(start, owner)
+    mine &= (begin >= min(since[name] for name in behind)) & owner.in_(behind)
+    asked = select(owner, begin, rollups.c.counts).where(mine).order_by(begin, owner)
     rows = connection.execute(asked).all()
     shares = (Share(name, at, json.loads(counts)) for name, at, counts in rows if at >= since[name])
     return Unseen(last, tuple(shares))

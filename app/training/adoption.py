@@ -20,6 +20,7 @@ from app.network.golden import faults, golden_rows
 from app.network.manifest import GoldenRow, Manifest, Provenance
 from app.network.plan import plan
 from app.network.temperature import fold
+from app.printable import printable
 from app.training.adoption_card import card
 from app.training.calibrating import calibrate, temperature_of
 from app.training.data import Table, select
@@ -27,6 +28,7 @@ from app.training.description import Described
 from app.training.evaluation import check_finite, score
 from app.training.rows import read_rows
 from app.training.seen import seen
+from app.training.tables.sheet import say
 from app.values import Feature, Floats, Query, Signature
 
 GOLDEN = 4
@@ -82,7 +84,10 @@ def publish(job: Adoption) -> tuple[Path, Manifest]:
     number = job.version or max(versions(job.out, job.name), default=0) + 1
     pin_arithmetic()
     table = read_rows(job.data, job.features, job.classes, job.target)
-    model = adopt(job.network, [feature.imputed for feature in job.features], len(job.classes))
+    imputed = [feature.imputed for feature in job.features]
+    model, notes = adopt(job.network, imputed, job.classes)
+    for note in notes:
+        say(f"{job.network.name}: {note}")
     features = _features(job.features, table.features)
     labelled = _labelled(job)
     if labelled is not None and job.temperature:
@@ -163,7 +168,7 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
     if answers.min() < 0 or sums.min() < LEAST_SUM or sums.max() > 2 - LEAST_SUM:
         raise NetworkError(
             f"layer {outlet} does not give probabilities: a row's classes must sum to 1, "
-            "as those of a softmax do"
+            "as those of a softmax do; if these are logits, add keras.layers.Softmax() to it"
         )
 
 
@@ -198,8 +203,8 @@ def _metrics(engine: Engine, table: Table, job: Adoption) -> dict[str, dict[str,
 def _provenance(job: Adoption, table: Table) -> Provenance:
     """The conversion's own; nobody knows here how the network was trained."""
     return Provenance(
-        command=job.command,
-        data=table.source,
+        command=printable(job.command),
+        data=printable(table.source),
         data_digest=table.digest,
         rows=len(table.features),
         seed=SEED,

@@ -17,6 +17,7 @@ from app.network.golden import golden_rows
 from app.network.loans.decoding import learn_book
 from app.network.manifest import GoldenRow, Manifest, Provenance
 from app.network.temperature import fold
+from app.printable import printable
 from app.training.assessment.evidence import evidence_of
 from app.training.assessment.figures import assess, held_out_figures
 from app.training.calibrating import calibrate, temperature_of
@@ -201,8 +202,8 @@ def _judged(
 def _provenance(job: Job, table: Table) -> Provenance:
     known = {library: version_of(library) for library in LIBRARIES}
     return Provenance(
-        command=job.command,
-        data=table.source,
+        command=printable(job.command),
+        data=printable(table.source),
         data_digest=table.digest,
         rows=len(table.labels),
         seed=job.seed,

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
+from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 from starlette.types import Message
 
@@ -41,6 +42,14 @@ def failing() -> Iterator[TestClient]:
     @app.get("/fails")
     async def fails() -> None:
         raise ZeroDivisionError(PLANTED)
+
+    @app.get("/breaks")
+    async def breaks() -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"a"
+            raise ZeroDivisionError(PLANTED)
+
+        return StreamingResponse(parts())
 
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -87,8 +96,10 @@ def test_an_odd_identifier_is_replaced(client: TestClient, given: str) -> None:
     assert 7 == UUID(answer.headers["X-Request-ID"]).version
 
 
-def test_an_unexpected_error_is_a_problem(failing: TestClient) -> None:
-    """500 is a problem with an identifier; it says nothing of the fault, nor shows a traceback."""
+def test_an_unexpected_error_is_a_problem(
+    failing: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 is a problem with an identifier, which the log knows; it says nothing of the fault."""
     answer = failing.get("/fails", headers={"X-Request-ID": "mine"})
     content = problem_of(answer, 500)
 
@@ -97,6 +108,18 @@ def test_an_unexpected_error_is_a_problem(failing: TestClient) -> None:
     assert "Traceback" not in answer.text
     assert "ZeroDivisionError" not in answer.text
     assert "Internal Server Error" == content["title"]
+    assert " mine ZeroDivisionError at app/api/conduct.py:" in caplog.messages[-1]
+    assert ["ERROR"] == [line.levelname for line in caplog.records if line.name == "dubito.access"]
+    assert PLANTED not in caplog.text
+
+
+def test_an_answer_that_breaks_off_is_in_the_log(
+    failing: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The status has left already: the log has the fault, and a server closes the connection."""
+    failing.get("/breaks", headers={"X-Request-ID": "mine"})
+    assert " mine ZeroDivisionError at app/api/conduct.py:" in caplog.messages[-1]
+    assert PLANTED not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -197,16 +220,16 @@ def test_figures_are_in_no_log(
 def test_the_log_has_a_line_a_request(
     client: TestClient, loan: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Method, the route's template, status, time and identifier."""
+    """Method, the route's template, status, time, client, identifier, and why it was refused."""
     with caplog.at_level(logging.DEBUG, "dubito.access"):
         client.post("/predict/mc?seed=1", json=loan, headers={"X-Request-ID": "mine"})
         client.get("/nowhere", headers={"X-Request-ID": "other"})
     lines = [line.getMessage() for line in caplog.records if line.name == "dubito.access"]
 
     assert lines[0].startswith("POST /predict/mc 200 ")
-    assert lines[0].endswith(" mine")
+    assert lines[0].endswith(" ms testclient:50000 mine")
     assert lines[1].startswith("GET - 404 ")
-    assert lines[1].endswith(" other")
+    assert lines[1].endswith(" ms testclient:50000 other HTTPException: Not Found")
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ OPERATIONS = {
     "getLiveness": "GET /health/live",
     "getReadiness": "GET /health/ready",
 }
-ASKED = ["Row", "Rows", "OutcomeRequest", "ReviewRequest", "WhatIfRequest", "WhatIfFeatures"]
+ASKED = ["Row", "Rows", "OutcomeRequest", "ReviewRequest", "WhatIfRequest", "ChangedFeatures"]
 ANSWERED = [
     *("Prediction", "Predictions", "MonteCarloPrediction", "MonteCarloPredictions"),
     *("MonteCarloPredictionWithDraws", "MonteCarloPredictionsWithDraws", "Draws", "Grade"),

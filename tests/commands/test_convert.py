@@ -109,7 +109,9 @@ def folder(place: Path) -> Path:
     """The bundle, made by the command as it is installed."""
     more = ["--target", "size", "--out", str(place / "models"), "--json"]
     done = command(*words(place, "shells.keras", *more))
-    assert (0, b"") == (done.returncode, done.stderr)
+    read = b"shells.csv: CSV, UTF-8, columns separated by commas, decimal point, 300 rows"
+    assert (0, 1) == (done.returncode, done.stderr.count(b"\n")), done.stderr
+    assert done.stderr.startswith(read)
     result = json.loads(done.stdout)
     assert result["metrics"]["accuracy"] > 0.6
     return Path(result["bundle"])
@@ -356,8 +358,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 def refusal(arguments: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> str:
     """The one line with which the command refuses, having written nothing."""
     assert 1 == main([*arguments, "--out", str(out)])
-    output, error = capsys.readouterr()
-    assert ("", 1) == (output, error.count("\n"))
+    output, said = capsys.readouterr()
+    *read, error = said.splitlines()
+    assert "" == output
+    assert all(line.startswith("shells.csv: ") for line in read)
     assert [] == list(out.rglob("*"))
     return error
 
@@ -434,8 +438,8 @@ def test_features_that_are_not_described(
     [
         (("rings", "circles"), [], "there is no column rings"),
         (("length,", "길이,"), ["--target", "taste"], "there is no column taste"),
-        (("small", "tiny"), ["--target", "size"], "size has unknown classes ('tiny')"),
-        (("small", ""), ["--target", "age"], "age has unknown classes"),
+        (("small", "tiny"), ["--target", "size"], "size is not one of the classes (small, "),
+        (("small", ""), ["--target", "age"], "age is not one of the classes"),
     ],
 )
 def test_rows_that_cannot_be_used(

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.cli import main
+from tests.hostile import seal
 from tests.service import ROOT, environment
 
 FOLDER = ROOT / "models" / "loan-grade" / "4"
@@ -81,3 +84,39 @@ def test_what_is_no_bundle_is_one_sentence(
     assert main(["inspect", reference]) in {1, 2}
     out, err = capsys.readouterr()
     assert ("", 1) == (out, err.count("\n"))
+
+
+ESCAPE = "\x1b]0;title\x07\x9b2J\u202e"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        ("classes", 0),
+        ("features", 0, "name"),
+        ("features", 0, "title"),
+        ("features", 0, "unit"),
+        ("features", 0, "aliases", 0),
+        ("trained", "command"),
+        ("trained", "data"),
+        ("trained", "versions", "keras"),
+        ("rules", 0, "reason"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_bundle_tells_a_terminal_nothing(
+    way: tuple[str | int, ...], as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Escape sequences in any text: refused by the member's name, and not one is printed."""
+    folder = tmp_path / "loan-grade" / "4"
+    shutil.copytree(FOLDER, folder)
+    manifest = json.loads((folder / "bundle.json").read_bytes())
+    place: Any = manifest
+    for part in way[:-1]:
+        place = place[part]
+    place[way[-1]] += ESCAPE
+    seal(folder, **manifest)
+    assert 1 == main(["inspect", str(folder), *(["--json"] if as_json else [])])
+    out, err = capsys.readouterr()
+    sentence = f"bundle.json: {'.'.join(map(str, way))} has a control character"
+    assert ("", f"dubito: {sentence}\n") == (out, err)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from app.api.rows import example
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from tests.service import ROOT, command, serving
+from tests.service import DUBITO, ROOT, command, environment, serving
 
 IDENTIFIER = "01a20b81-4528-7cce-8a01-000000000001"
 
@@ -48,6 +49,16 @@ def test_one_that_is_not_known_is_told(state: Path) -> None:
     code, lines, told = replay(state, IDENTIFIER)
     assert (1, []) == (code, lines)
     assert f"dubito: no prediction is recorded under {IDENTIFIER}\n" == told
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"\xed\xa0\x80", b"0" * 5_000])
+def test_what_is_no_identifier_is_told(state: Path, name: bytes) -> None:
+    """In a sentence too, also what no database takes: half a character, or far too much."""
+    words: list[str | bytes] = [str(DUBITO), "replay", name, "--state", str(state)]
+    done = subprocess.run(words, env=environment(), capture_output=True, check=False)
+    assert (1, b"") == (done.returncode, done.stdout)
+    assert done.stderr.startswith(b"dubito: no prediction is recorded under ")
+    assert 1 == done.stderr.count(b"\n")
 
 
 def test_a_bundle_that_is_gone_is_told(state: Path, tmp_path: Path) -> None:

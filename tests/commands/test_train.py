@@ -126,7 +126,7 @@ def test_an_interrupt_leaves_nothing(data: Path, tmp_path: Path, moment: str) ->
         (["--data", "/nowhere/loans.csv"], "loans.csv cannot be read"),
         (["--data", "/dev/null"], "null is empty"),
         (["--data", str(ROOT / "README.md")], "README.md"),
-        (["--data", str(ROOT)], "cannot be read"),
+        (["--data", str(ROOT)], "is a folder"),
     ],
 )
 def test_data_that_is_none_is_one_sentence(

@@ -76,7 +76,7 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
     code, _ = killed(data, tmp_path, signal.SIGKILL, 1)
     assert -signal.SIGKILL == code
     code, said = killed(data, tmp_path, signal.SIGINT, 2)
-    assert (1, f"1 of {TRIALS} trials are done") == (code, said.splitlines()[0])
+    assert (1, f"1 of {TRIALS} trials are done") == (code, said.splitlines()[1])
     assert "dubito: interrupted" == said.splitlines()[-1]
     assert "Traceback" not in said
     assert not (tmp_path / "models").exists()
@@ -84,7 +84,8 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
     done = command(*words(data, tmp_path))
     assert 0 == done.returncode, done.stderr
     told = json.loads(done.stdout)
-    lines = done.stderr.decode().splitlines()
+    read, *lines = done.stderr.decode().splitlines()
+    assert read.startswith(f"{data.name}: CSV, UTF-8, columns separated by commas")
     assert f"2 of {TRIALS} trials are done" == lines[0]
     assert lines[1].startswith(f"trial {TRIALS} of {TRIALS}: ")
     folder = Path(told["bundle"])
@@ -124,6 +125,6 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(data: Path, tmp_path: P
     """Before any training."""
     (tmp_path / "file").write_text("")
     done = command("tune", "--data", str(data), "--directory", str(tmp_path / "file" / "search"))
-    (line,) = done.stderr.decode().splitlines()
+    _, line = done.stderr.decode().splitlines()
     assert 2 == done.returncode
     assert "cannot be written" in line

@@ -1,5 +1,7 @@
 """What a person does with the page: asks, and takes it in the way that suits them."""
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -78,6 +80,15 @@ def test_a_seed_repeats_an_answer(opened: Opened) -> None:
         assert figures == page.evaluate(f"{BARS}.y")
         seed = page.locator("#option-seed").input_value()
         expect(page.locator("#seed-used")).to_contain_text(f"Seed {seed}, 100 passes")
+
+
+def test_one_pass_is_no_plural(opened: Opened) -> None:
+    """Nouns agree with their numbers."""
+    with opened() as page:
+        page.locator("#option-passes").fill("1")
+        ask_example(page)
+        expect(page.locator("#seed-used")).to_have_text(re.compile(r"^Seed \d+, 1 pass$"))
+        expect(page.locator(".cautions")).to_contain_text("1 pass; sets and decisions hold")
 
 
 def test_another_question_is_not_called_the_same(opened: Opened) -> None:

@@ -328,3 +328,30 @@ def test_a_mark_of_an_older_dubito_is_gone_on_from(
         look(new(records), sentry)
         assert (4 + turn) * ROWS == told(sentry)["drift"]["rows"]
     assert records.marks[mark.name].position > older.position
+
+
+def test_all_that_is_kept_is_read_seldom(clock: Clock, records: Records) -> None:
+    """At the start, after a step of the clock and once an hour; else the last hour of it.
+
+    What another machine dates far back is found then, and no owner is forgotten meanwhile.
+    """
+    records.add(minute(1), NOON - DAY, "old")
+    sentry = new(records)
+    look(sentry)
+    assert ROWS == told(sentry)["drift"]["rows"]
+    clock.now += 20
+    records.add(minute(2), NOON - 2 * DAY, "behind")
+    records.add(minute(3), NOON - 100, "new")
+    look(sentry)
+    assert [0, NOON + 20 - HOUR] == records.asked
+    assert 2 * ROWS == told(sentry)["drift"]["rows"]
+    clock.now += HOUR
+    look(sentry)
+    assert 0 == records.asked[-1]
+    assert 3 * ROWS == told(sentry)["drift"]["rows"]
+    clock.ahead = 5
+    for expected in (False, True, False):
+        clock.now += 20
+        look(sentry)
+        assert expected == (records.asked[-1] == 0)
+    assert 3 * ROWS == told(sentry)["drift"]["rows"]

@@ -188,12 +188,14 @@ class Records:
                 found[at] += parts
         return [Rollup(at, summed(parts)) for at, parts in found.items()]
 
-    async def unseen(self, digest: str, seen: Mapping[str, int], default: int) -> Unseen:
-        await self._read(digest, 0)
+    async def unseen(
+        self, digest: str, seen: Mapping[str, int], default: int, start: int
+    ) -> Unseen:
+        await self._read(digest, start)
         minutes = [
             Share(owner, at, summed(parts))
             for (span, at, owner), parts in sorted(self._counts.items())
-            if span == SPANS[0]
+            if span == SPANS[0] and at >= start
         ]
         last = {one.owner: one.start for one in minutes}
         return Unseen(last, [one for one in minutes if one.start >= seen.get(one.owner, default)])

@@ -38,10 +38,10 @@ def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
         assert 1 == await reader.waiting()
         (hour,) = await reader.rollups(DIGEST, HOUR, 0)
         assert {"rows": 1} == hour.counts
-        minutes = await reader.unseen(DIGEST, {}, 0)
+        minutes = await reader.unseen(DIGEST, {}, 0, 0)
         assert [(CHAIN, {"rows": 1})] == [(one.owner, one.counts) for one in minutes.shares]
         assert {CHAIN: minutes.shares[0].start} == minutes.last
-        assert Unseen({}, ()) == await reader.unseen("x", {}, 0)
+        assert Unseen({}, ()) == await reader.unseen("x", {}, 0, 0)
         assert await reader.reply_to("x") is None
         assert await reader.mark("x") is None
         assert [] == await reader.history("x")

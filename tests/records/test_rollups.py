@@ -99,10 +99,12 @@ def test_a_clock_that_is_set_back_a_little_changes_no_stretch_that_is_over(
     assert [Rollup(NOON + 120, {"rows": 3})] == told(engine, MINUTE)
 
 
-def shares(engine: Engine, seen: dict[str, int], default: int = 0) -> list[tuple[int, int]]:
+def shares(
+    engine: Engine, seen: dict[str, int], default: int = 0, start: int = 0
+) -> list[tuple[int, int]]:
     """Starts, after noon, and rows of what was not seen."""
     with engine.connect() as connection:
-        found = unseen(connection, ONE, seen, default).shares
+        found = unseen(connection, ONE, seen, default, start).shares
     return [(one.start - NOON, one.counts["rows"]) for one in found]
 
 
@@ -119,7 +121,7 @@ def test_a_clock_that_is_set_back_hides_nothing(
         ledger.write([counting(rows=2**turn)])
         rows += 2**turn
         with engine.connect() as connection:
-            (share,) = unseen(connection, ONE, seen, 0).shares
+            (share,) = unseen(connection, ONE, seen, 0, 0).shares
         assert (NOON + hour * HOUR, 2**turn) == (share.start, share.counts["rows"])
         for span in (MINUTE, HOUR):
             assert rows == sum(one.counts["rows"] for one in told(engine, span))
@@ -142,6 +144,7 @@ def test_what_was_not_seen_is_known_by_its_owner(
     assert [(60, 11), (120, 2), (120, 12)] == shares(engine, {CHAIN: NOON + 120}, NOON + 60)
     assert [(120, 2)] == shares(engine, {CHAIN: NOON + 61, other: NOON + 180})
     assert [] == shares(engine, {}, NOON + 180)
+    assert [(120, 2), (120, 12)] == shares(engine, {CHAIN: NOON + 60}, start=NOON + 120)
 
 
 def test_old_minutes_are_forgotten_and_hours_are_not(

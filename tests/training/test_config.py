@@ -80,13 +80,20 @@ def test_what_a_file_may_not_say(file: Path, text: str, sentence: str) -> None:
     assert 1 == len(str(caught.value).splitlines())
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfex", b"\xffx"])
 def test_a_file_that_cannot_be_read(file: Path, content: bytes | None) -> None:
     """It is named; what is in it is not guessed."""
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(SettingsError, match=r"^small\.toml (cannot be read|is not TOML): "):
         settled(file)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_skipped(file: Path, encoding: str) -> None:
+    """What Windows editors write before the text is no part of it."""
+    file.write_bytes('architecture = "study"\n'.encode(encoding))
+    assert "study" == settled(file)["architecture"]
 
 
 def test_a_file_trains(file: Path, tmp_path: Path) -> None:

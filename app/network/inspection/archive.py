@@ -22,6 +22,8 @@ from app.network.manifest import (
 )
 from app.printable import printable
 
+MOST_GOLDEN_WORK = 10**12
+"""Passes of all golden rows times weights of the network: about half a minute."""
 LINES = "\n\r\t"
 """What a card may have besides what is shown."""
 
@@ -49,7 +51,8 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
     _check_sums(files)
     if _sha256(files.network) != manifest.network_sha256:
         raise BundleError(f"{NETWORK_FILE} is not the network {MANIFEST_FILE} was written for")
-    check_network(files.network, len(manifest.features), len(manifest.classes))
+    weights = check_network(files.network, len(manifest.features), len(manifest.classes))
+    _check_golden(manifest, weights)
     return Inspected(manifest, files.network, _card(files.card))
 
 
@@ -67,6 +70,16 @@ def _check_identity(manifest: Manifest, folder: Path, pinned: str | None) -> Non
         raise BundleError(
             f"{MANIFEST_FILE} is of {quoted(manifest.name)} version {manifest.version}, "
             f"but lies in {'/'.join(places[-1])}"
+        )
+
+
+def _check_golden(manifest: Manifest, weights: int) -> None:
+    """The golden rows are run at the start, which must not take long."""
+    passes = sum(row.passes for row in manifest.golden)
+    if passes * weights > MOST_GOLDEN_WORK:
+        raise BundleError(
+            f"{MANIFEST_FILE} has golden rows of {passes} passes of a network of {weights} "
+            f"weights, a product of more than the {MOST_GOLDEN_WORK} that a start may take"
         )
 
 

@@ -14,8 +14,11 @@ from app.network.stream import threshold
 MOST_WEIGHTS = 64 * 2**20
 
 
-def check_network(network: bytes, features: int, classes: int) -> None:
+def check_network(network: bytes, features: int, classes: int) -> int:
     """Check the bytes of `model.keras` for a signature of so many features and classes.
+
+    Returns:
+        How many weights the network has.
 
     Raises:
         BundleError: the first fault.
@@ -38,6 +41,7 @@ def check_network(network: bytes, features: int, classes: int) -> None:
             f"more than the {MOST_WEIGHTS} allowed"
         )
     check_weights(members.weights, wiring.held)
+    return wiring.weights
 
 
 def _check_doubt(blueprint: Blueprint) -> None:

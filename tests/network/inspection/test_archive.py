@@ -1,6 +1,7 @@
 """What files alone can show about a bundle: good ones pass, hostile ones get one sentence."""
 
 import contextlib
+import io
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ import pytest
 from keras import layers
 
 from app.errors import BundleError
+from app.network import container  # noqa: F401 - registers the layers
 from app.network.impute import Impute
 from app.network.inspection.allowed import ACTIVATIONS, ALLOWED
 from app.network.inspection.archive import Inspected, inspect
@@ -194,6 +196,19 @@ def test_keras_loads_what_passes(good: dict[str, Path], name: str) -> None:
 def test_deflated_archives_are_read(folder: Path) -> None:
     """An archive may be deflated."""
     seal(folder, packed(*members_of(folder).items(), method=zipfile.ZIP_DEFLATED))
+
+    assert isinstance(inspect(folder), Inspected)
+
+
+def test_large_forms_of_headers_are_read(folder: Path) -> None:
+    """Sizes of 64 bits, as zip64 has them, and bytes before the archive are no fault."""
+    buffer = io.BytesIO()
+    buffer.write(b"before")
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members_of(folder).items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(content)
+    seal(folder, buffer.getvalue())
 
     assert isinstance(inspect(folder), Inspected)
 
@@ -394,3 +409,15 @@ def test_declared_weights_are_counted_before_any_is_read(folder: Path) -> None:
     seal(folder, packed(*{**members, "config.json": wide}.items()))
 
     assert "the network has 100150004 weights, more than the 67108864 allowed" in refused(folder)
+
+
+def test_golden_rows_of_a_large_network_are_bounded(folder: Path) -> None:
+    """What a start has to compute is passes times weights."""
+    inputs = keras.Input((FEATURES,))
+    x = layers.Dense(1_100, name="first")(inputs)
+    model = keras.Model(inputs, layers.Dense(CLASSES)(MCDropout(0.5)(layers.Dense(1_000)(x))))
+    model.save(folder / "model.keras")
+    golden = json.loads((folder / "bundle.json").read_bytes())["golden"]
+    seal(folder, golden=[{**row, "passes": 900_000} for row in golden])
+
+    assert "bundle.json has golden rows of 900000 passes of a network of 1116" in refused(folder)

@@ -1,0 +1,40 @@
+"""Unexpected errors in words that hold no value: what kind, and where in this code.
+
+An error's own text may hold a borrower's figures, and so may a traceback, which ends with it.
+"""
+
+import asyncio
+import logging
+import traceback
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+
+log = logging.getLogger("dubito")
+
+
+def fault_of(error: BaseException) -> str:
+    """The class of an error, and the last line of our own that it came through, if any."""
+    place = _place(error)
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+        place = _place(error) or place
+    name = type(error).__name__
+    return name if place is None else f"{name} at {place}"
+
+
+def _place(error: BaseException) -> str | None:
+    places = [
+        f"{file.relative_to(PACKAGE.parent)}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if (file := Path(frame.f_code.co_filename)).is_relative_to(PACKAGE)
+    ]
+    return places[-1] if places else None
+
+
+def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 - asyncio gives it
+    """Log what an event loop caught, without the objects that it would show."""
+    error = context.get("exception")
+    cause = "" if error is None else f": {fault_of(error)}"
+    log.error("%s%s", context["message"], cause)
