@@ -117,5 +117,5 @@ class Head:
 
 
 def _bad(detail: str) -> Fault:
-    """A mistake of the client: 501 or 505, as RFC 9110 has for some, would read as the service's."""
+    """A mistake of the client. RFC 9110 has 501 or 505 for some, which blame the server."""
     return Fault(HTTPStatus.BAD_REQUEST, detail)
