@@ -278,7 +278,7 @@ def test_a_body_cut_anywhere_is_400(client: TestClient, loan: Loan) -> None:
 
 
 def test_other_encodings_are_400(client: TestClient, loan: Loan) -> None:
-    """JSON is UTF-8 (RFC 8259 §8.1)."""
+    """JSON is UTF-8 (RFC 8259 §8.1), with a mark before it or without."""
     text = json.dumps(loan)
     for encoding in ("utf-16", "utf-16-le", "utf-32"):
         problem_of(post(client, "/predict", text.encode(encoding)), 400)
