@@ -35,8 +35,10 @@ TENSORFLOW = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # oneDNN picks its arithmetic by processor and shape, and says so at every start.
     "TF_ENABLE_ONEDNN_OPTS": "0",
+    # A user's keras.json would choose another backend or dtype, and is written where there is none.
+    "KERAS_HOME": os.devnull,
 }
-"""Variables that TensorFlow reads when it is imported, which no command has done yet."""
+"""Variables that TensorFlow and Keras read when imported, which no command has done yet."""
 
 
 class Parser(argparse.ArgumentParser):
