@@ -24,14 +24,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "order; also title, aliases, kind (integer, float), minimum, maximum",
     )
     parser.add_argument(
-        "--classes", type=_classes, required=True, metavar="A,B,…", help="in the network's order"
+        "--classes",
+        type=_classes,
+        required=True,
+        metavar="A,B,…",
+        help="in the network's order; of one sigmoid unit the second is the class whose "
+        "probability it gives",
     )
     parser.add_argument(
         "--data",
         type=Path,
-        help="CSV or Parquet of rows like those it was trained on, a column for each feature",
+        help="CSV or Parquet, also in a zip or gzip: rows like those it was trained on, a column "
+        "for each feature",
     )
-    parser.add_argument("--target", metavar="COLUMN", help="of the classes in --data, for figures")
+    parser.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="of the classes in --data, or of 0 and 1, for figures",
+    )
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
     parser.add_argument("--name", help="name of the bundle (default: the file's)")
     parser.add_argument("--version", type=positive, help="version (default: the next free one)")

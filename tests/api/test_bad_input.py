@@ -571,7 +571,8 @@ def test_long_names_are_cut(client: TestClient, loan: Loan) -> None:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with serving("--body-seconds", "1") as service:
+    limits = ("--max-url-bytes", "131072", "--max-header-bytes", "262144")
+    with serving("--body-seconds", "1", *limits) as service:
         yield service
 
 
