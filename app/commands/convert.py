@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.commands.flags import positive
 from app.errors import SettingsError
+from app.training.tables.content import name_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -109,16 +110,16 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _command(arguments: argparse.Namespace) -> str:
     """The command that converts the same again; where it writes to does not matter."""
     words = [
-        f"dubito convert {arguments.network.name}",
-        f"--features {arguments.features.name}",
+        f"dubito convert {name_of(arguments.network)}",
+        f"--features {name_of(arguments.features)}",
         f"--classes {','.join(arguments.classes)}",
-        f"--data {arguments.data.name}",
+        f"--data {name_of(arguments.data)}",
         f"--passes {arguments.passes}",
     ]
     if arguments.target:
         words.append(f"--target {arguments.target}")
     if arguments.calibrate:
-        words.append(f"--calibrate {arguments.calibrate.name}")
+        words.append(f"--calibrate {name_of(arguments.calibrate)}")
     return " ".join([*words, *(["--temperature"] if arguments.temperature else [])])
 
 

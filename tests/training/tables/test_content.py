@@ -43,6 +43,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert sentence_of(Path(odd)) == "odd?.csv cannot be read: No such file or directory"
 
 
+def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    """Of files and of what a zip holds."""
+    told = found(zipped({"\x1b[31mred\n.csv": ROW})).told
+    assert told.startswith("CSV, ?[31mred?.csv in a zip, UTF-8")
+    assert sentence_of(tmp_path / "\x1b[2J.csv").startswith("?[2J.csv cannot be read")
+
+
 def test_a_pipe_is_a_file(tmp_path: Path) -> None:
     """`--data <(zcat rows.gz)` is read to its end."""
     os.mkfifo(tmp_path / "pipe")
