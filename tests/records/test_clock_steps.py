@@ -119,7 +119,7 @@ class House:
             ledger.close()
 
 
-@pytest.mark.claim("clock steps", test=6, proof=300)
+@pytest.mark.claim("clock steps", test=6, proof=100)
 def test_every_row_is_in_figures_and_alarms(
     engine: Engine, ledger: Ledger, clock: Clock, count: int, record_property: Record
 ) -> None:
