@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from app.clock import Clock
-from app.events import HOUR, MINUTE, Entry, Mark, Share, summed
+from app.events import HOUR, MINUTE, Entry, Mark, Share, Unseen, summed
 from app.memory import Reader, Writer
 from app.monitoring.figures import kept, missed
 from app.monitoring.shift import stream_counts
@@ -33,7 +33,8 @@ NEAR_SECONDS = HOUR
 WHOLE_SECONDS = HOUR
 """After which a look goes through all that is kept: another machine's clock may be far behind."""
 UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
-"""After which a minute is over that was seen to begin, also where the clock says it is to come."""
+"""After which a minute is over that was seen to begin, whatever the clock says; and for which after
+a step of the clock nothing else tells what is over: it may be set back into a minute that was."""
 
 Place = tuple[str, int]
 """Owner and start of a share."""
@@ -68,8 +69,8 @@ class Sentry:
         self._clock = Clock()
         self._read_whole = -math.inf
         """When all was read last, by the monotonic clock."""
-        self._waited = False
-        """Whether the last look left all to the next one."""
+        self._set_at = -math.inf
+        """When the clock was set last, as far as was noticed."""
         self._noticed: dict[Place, float] = {}
         """Shares that are not over, with when they were read first, by the monotonic clock."""
 
@@ -83,11 +84,14 @@ class Sentry:
         mark = await self._reader.mark(self._name)
         if mark is not None and mark.position > self._state.position:
             self._state = _read(mark)
-        digest, state, start = self._subject.identity.digest, self._state, self._start()
-        unseen = await self._reader.unseen(digest, state.seen, state.default, start)
+        state, start = self._state, self._start()
+        unseen = await self._unseen(start)
+        if start and not unseen.last.keys() <= state.seen.keys():
+            # Somebody else's clock, or ours between two looks, may have been far back.
+            start, unseen = 0, await self._unseen(0)
         self._read_whole = self._read_whole if start else time.monotonic()
         over = self._over(unseen.shares)
-        if self._is_doubtful() or not over:
+        if not over:
             return
         seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
         if start:
@@ -98,36 +102,34 @@ class Sentry:
         if await self._writer.put(Entry((), mark=told)):
             self._state = moved
 
+    async def _unseen(self, start: int) -> Unseen:
+        digest, state = self._subject.identity.digest, self._state
+        return await self._reader.unseen(digest, state.seen, state.default, start)
+
     def _start(self) -> int:
         """From where on is to be read, in seconds since 1970; 0 for all that is kept."""
         if time.monotonic() >= self._read_whole + WHOLE_SECONDS:
             return 0
         return int(time.time()) - NEAR_SECONDS
 
-    def _is_doubtful(self) -> bool:
-        """Whether a minute may seem over that somebody is about to commit to: the clock was set.
-
-        By the next look that is done, also if the clock is set all the time.
-        """
-        is_set = self._clock.step() != 0
-        if is_set:
-            self._read_whole = -math.inf
-        self._waited = is_set and not self._waited
-        return self._waited
-
     def _over(self, shares: Sequence[Share]) -> list[Share]:
         """Those that nobody adds to any more; of each owner the first ones."""
-        now, elapsed = time.time(), time.monotonic()
-        noticed: dict[Place, float] = {}
-        for share in shares:
-            if share.start + MINUTE + LATE_SECONDS > now:
-                place = share.owner, share.start
-                noticed[place] = self._noticed.get(place, elapsed)
-        self._noticed = noticed
-        waiting = {place for place, at in noticed.items() if elapsed - at < UNSETTLED_SECONDS}
+        elapsed, past = time.monotonic(), time.time() - MINUTE - LATE_SECONDS
+        if self._clock.step():
+            self._set_at = elapsed
+        is_clear = elapsed >= self._set_at + UNSETTLED_SECONDS
+        if not is_clear:
+            # What waits here may be dated far from now, and is passed over if it is not read.
+            self._read_whole = -math.inf
+        self._noticed = {
+            (one.owner, one.start): self._noticed.get((one.owner, one.start), elapsed)
+            for one in shares
+            if not (is_clear and one.start <= past)
+        }
         first: dict[str, int] = {}
-        for owner, start in waiting:
-            first[owner] = min(start, first.get(owner, start))
+        for (owner, start), at in self._noticed.items():
+            if elapsed < at + UNSETTLED_SECONDS:
+                first[owner] = min(start, first.get(owner, start))
         return [one for one in shares if one.owner not in first or one.start < first[one.owner]]
 
     def alarms(self) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from app.events import MICROSECONDS, Entry
 from app.monitoring.monitor import USUAL, Monitor
 from app.monitoring.observation import Observer
 from app.monitoring.sentry import UNSETTLED_SECONDS, Sentry
-from app.monitoring.window import Window
+from app.monitoring.window import ANEW_SECONDS, Window
 from app.records.ledger import Ledger
 from app.records.pages import Thread
 from app.records.reader import Reader
@@ -94,14 +94,17 @@ class House:
 
     async def step(self, step: int) -> None:
         """Set the clock, which may happen while one or the other is away; then go on."""
+        if self._order.random() < RARELY:
+            self.watch()
+            await self.sentry.look()
         self._clock.ahead += step
-        for happens in (self.restart, self.watch):
-            if self._order.random() < RARELY:
-                happens()
+        if self._order.random() < RARELY:
+            self.restart()
         before, _ = self.rows, await self.shown(USUAL)
         await self.write()
         assert self.rows - before <= await self.shown(USUAL)
         if self._order.random() < OFTEN:
+            self._clock.now += ANEW_SECONDS
             assert self.rows == await self.shown(MONTH)
 
     async def four_steps(self) -> None:
