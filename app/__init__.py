@@ -1,3 +1,3 @@
 """Dubito: predictions that say how far they can be trusted."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from app import __version__
+from app.commands.terminal import adapt_streams
 from app.errors import DubitoError, SettingsError
 from app.hosting.signals import end_at_once
 from app.printable import printable
@@ -34,8 +35,10 @@ TENSORFLOW = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # oneDNN picks its arithmetic by processor and shape, and says so at every start.
     "TF_ENABLE_ONEDNN_OPTS": "0",
+    # A user's keras.json would choose another backend or dtype, and is written where there is none.
+    "KERAS_HOME": os.devnull,
 }
-"""Variables that TensorFlow reads when it is imported, which no command has done yet."""
+"""Variables that TensorFlow and Keras read when imported, which no command has done yet."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,6 +83,7 @@ def _command(name: str) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    adapt_streams()
     for name, value in TENSORFLOW.items():
         os.environ.setdefault(name, value)
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -96,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = _command(known.command)
     try:
         code: int = command.run(known, rest)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except SettingsError as error:
         print(f"dubito: {printable(str(error))}", file=sys.stderr)
         return 2
@@ -103,10 +109,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"dubito: {printable(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read the output has seen enough; what is left must not be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has seen enough.
+        _drop_output()
+        return 1
+    except OSError as error:
+        _drop_output()
+        print(f"dubito: {_sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("dubito: interrupted", file=sys.stderr)
         return 1
     return code
+
+
+def _drop_output() -> None:
+    """See to it that what could not be written is not tried again at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _sentence(error: OSError) -> str:
+    """What the system says of a file, or of the output where it names none."""
+    cause = error.strerror or str(error)
+    return f"{error.filename}: {cause}" if error.filename else cause

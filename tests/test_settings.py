@@ -33,6 +33,14 @@ GOOD: dict[str, tuple[str, Any]] = {
     "records_key_file": ("some/key", Path("some/key")),
     "log_requests": ("1", 1),
     "body_seconds": ("0.5", 0.5),
+    "max_header_bytes": ("4096", 4_096),
+    "max_headers": ("50", 50),
+    "max_url_bytes": ("512", 512),
+    "header_seconds": ("3.5", 3.5),
+    "keep_alive_seconds": ("60", 60.0),
+    "unread_seconds": ("4.5", 4.5),
+    "max_unread_bytes": ("1000", 1_000),
+    "max_connections": ("20", 20),
     "engine_seconds": ("1.5", 1.5),
     "drain_seconds": ("2.5", 2.5),
 }
@@ -41,6 +49,8 @@ OTHER = {
     "port": "11",
     "log_requests": "0",
     "max_queue": "3000000",
+    "max_header_bytes": "8192",
+    "max_url_bytes": "1024",
     "records": "off",
     "records_exposed": "0",
 }

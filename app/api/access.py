@@ -22,6 +22,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 ORIGIN, SITE = "origin", "sec-fetch-site"
 FROM_PAGES = frozenset({ORIGIN.encode(), SITE.encode()})
 """Headers that only browsers send, as ASGI has them."""
+BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""Headers that proxies add, whose callers are anywhere."""
 PORTS = {"http": "80", "https": "443"}
 ANY = "*"
 UNKNOWN_NAME = "the service is not known by this name (DUBITO_ALLOWED_HOSTS)"
@@ -33,7 +35,7 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         """Take the address that is listened on, its names, and the sites that are allowed."""
         self._is_local = _is_loopback(settings.host)
-        self._shows_records = settings.records_exposed == 1 or self._is_local
+        self._is_exposed = settings.records_exposed == 1
         self._origins = frozenset(origins_of(settings))
         self._names = {name.strip().lower() for name in settings.allowed_hosts.split(",")}
 
@@ -43,9 +45,10 @@ class Access:
         Raises:
             Refusal: 403, it comes from where it must not, or nobody may ask here.
         """
-        if not self._shows_records:
+        if not self._is_exposed and not (self._is_local and _is_direct(request)):
             raise _forbidden(
-                "records are shown on loopback only, unless DUBITO_RECORDS_EXPOSED is 1"
+                "records are shown on loopback only, and not through a proxy, unless "
+                "DUBITO_RECORDS_EXPOSED is 1"
             )
         host = request.headers.get("host", "")
         if not self._is_known(host):
@@ -124,6 +127,11 @@ def allow(app: FastAPI, origins: Sequence[str]) -> None:
         ],
         expose_headers=["etag", "retry-after", "x-request-id"],
     )
+
+
+def _is_direct(request: Request) -> bool:
+    """Whether no proxy says that it passes the request on."""
+    return not any(name in request.headers for name in BY_PROXIES)
 
 
 def _is_own(origins: Sequence[str], sites: Sequence[str], host: str) -> bool:

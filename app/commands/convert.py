@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.commands.flags import positive
 from app.errors import SettingsError
+from app.training.tables.content import name_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -24,14 +25,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "order; also title, aliases, kind (integer, float), minimum, maximum",
     )
     parser.add_argument(
-        "--classes", type=_classes, required=True, metavar="A,B,…", help="in the network's order"
+        "--classes",
+        type=_classes,
+        required=True,
+        metavar="A,B,…",
+        help="in the network's order; of one sigmoid unit the second is the class whose "
+        "probability it gives",
     )
     parser.add_argument(
         "--data",
         type=Path,
-        help="CSV or Parquet of rows like those it was trained on, a column for each feature",
+        help="CSV or Parquet, also in a zip or gzip: rows like those it was trained on, a column "
+        "for each feature",
     )
-    parser.add_argument("--target", metavar="COLUMN", help="of the classes in --data, for figures")
+    parser.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="of the classes in --data, or of 0 and 1, for figures",
+    )
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
     parser.add_argument("--name", help="name of the bundle (default: the file's)")
     parser.add_argument("--version", type=positive, help="version (default: the next free one)")
@@ -99,16 +110,16 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _command(arguments: argparse.Namespace) -> str:
     """The command that converts the same again; where it writes to does not matter."""
     words = [
-        f"dubito convert {arguments.network.name}",
-        f"--features {arguments.features.name}",
+        f"dubito convert {name_of(arguments.network)}",
+        f"--features {name_of(arguments.features)}",
         f"--classes {','.join(arguments.classes)}",
-        f"--data {arguments.data.name}",
+        f"--data {name_of(arguments.data)}",
         f"--passes {arguments.passes}",
     ]
     if arguments.target:
         words.append(f"--target {arguments.target}")
     if arguments.calibrate:
-        words.append(f"--calibrate {arguments.calibrate.name}")
+        words.append(f"--calibrate {name_of(arguments.calibrate)}")
     return " ".join([*words, *(["--temperature"] if arguments.temperature else [])])
 
 

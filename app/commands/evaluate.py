@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="labelled rows: CSV, Parquet, or zip with a train.csv (default: what the loans' "
+        help="labelled rows: CSV or Parquet, also in a zip or gzip (default: what the loans' "
         "bundles were trained on, of which the held-out part is asked)",
     )
     parser.add_argument(

@@ -24,7 +24,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="CSV, Parquet, or zip with a train.csv (default: 10,000 Lending Club loans)",
+        help="CSV or Parquet, also in a zip or gzip (default: 10,000 Lending Club loans)",
     )
     parser.add_argument("--out", type=Path, help="folder of the bundles (default: models)")
     parser.add_argument("--name", help="name of the bundle (default: loan-grade)")

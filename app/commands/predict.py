@@ -18,6 +18,7 @@ from app.api.rows import RowReader
 from app.commands.reference import add_bundle
 from app.commands.serve import add_settings, settings_of
 from app.commands.table import lines
+from app.commands.terminal import to_json
 from app.errors import DataError, InvalidInput, SettingsError, Ungradable
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         which = f"row {error.rows[0] + 1}" if many else "the row"
         raise DataError(f"{which} {error.sentence}") from error
     if arguments.json:
-        print(json.dumps({"predictions": answers} if many else answers[0], ensure_ascii=False))
+        print(to_json({"predictions": answers} if many else answers[0]))
     else:
         print("\n\n".join("\n".join(lines(answer)) for answer in answers))
     return 0

@@ -73,18 +73,12 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise SettingsError(f"records {arguments.action} needs {flags}")
     settings = settings_of(arguments)
     # What this imports no other command needs.
-    from app.records import database
+    from app.records.address import described, url_of
 
-    url = database.url_of(settings.records_url, settings.state)
-    name_database(url)
-    return ACTIONS[arguments.action](arguments, settings, url)
-
-
-def name_database(url: "URL") -> None:
-    """Say on stderr which database is meant: the shell may lack the service's variables."""
-    from app.records.address import described
-
+    url = url_of(settings.records_url, settings.state)
+    # The shell may lack the service's variables.
     print(f"records: {described(url)}", file=sys.stderr)
+    return ACTIONS[arguments.action](arguments, settings, url)
 
 
 def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:

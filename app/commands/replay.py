@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from app.commands.records import name_database
 from app.commands.serve import add_settings, settings_of
 from app.errors import Conflict, InvalidInput, RecordsError, SettingsError
 from app.settings import Settings
@@ -38,7 +37,6 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from app.records import database
 
     url = database.url_of(settings.records_url, settings.state)
-    name_database(url)
     with database.reading(url) as engine, database.legible("the records cannot be read"):
         count, identical = asyncio.run(_print(arguments.ids, settings, engine))
     print(f"{identical:,} of {count:,} identical", file=sys.stderr)

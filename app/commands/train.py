@@ -11,6 +11,7 @@ from typing import Any
 
 from app.commands.flags import add_flags, settle
 from app.errors import SettingsError
+from app.training.tables.content import name_of
 
 ELSEWHERE = {"command", "config", "out", "json", "version", "name", "tensorboard", "seeds"}
 """Arguments that the weights do not depend on, or that stand in the command one by one."""
@@ -90,7 +91,7 @@ def command_of(arguments: Mapping[str, Any]) -> str:
     for name, value in sorted(arguments.items()):
         if value is None or name in ELSEWHERE:
             continue
-        text = value.name if isinstance(value, Path) else value
+        text = name_of(value) if isinstance(value, Path) else value
         text = ",".join(map(str, value)) if isinstance(value, tuple) else text
         flag = name.replace("_", "-")
         boolean = f"--{flag}" if value else f"--no-{flag}"

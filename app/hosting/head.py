@@ -70,15 +70,14 @@ class Head:
             Fault: it may not (RFC 9112 §2.3, §3.2, §6.1), or is no request to this server.
         """
         if self.version not in {"1.0", "1.1"}:
-            raise Fault(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this is no HTTP/1.0 or HTTP/1.1")
+            raise _bad("this is no HTTP/1.0 or HTTP/1.1")
         if self.method == b"CONNECT":
-            raise Fault(HTTPStatus.NOT_IMPLEMENTED, "the service is no proxy")
+            raise _bad("the service is no proxy")
         is_named = self.version == "1.0" if self.host is None else HOST.fullmatch(self.host)
         if self.is_twice or not is_named:
-            detail = "a request needs one valid Host header, and at most one Transfer-Encoding"
-            raise Fault(HTTPStatus.BAD_REQUEST, detail)
+            raise _bad("a request needs one valid Host header, and at most one Transfer-Encoding")
         if self.coding is not None and (self.coding != b"chunked" or self.version == "1.0"):
-            raise Fault(HTTPStatus.NOT_IMPLEMENTED, "the only transfer coding is chunked")
+            raise _bad("the only transfer coding is chunked")
         found = httptools.parse_url(self.url)
         if found.host is not None:
             self._take_host(found)
@@ -86,7 +85,7 @@ class Head:
 
     def _take_host(self, url: Any) -> None:
         if url.userinfo is not None:
-            raise Fault(HTTPStatus.BAD_REQUEST, "the URL must not name a user")
+            raise _bad("the URL must not name a user")
         port = b"" if url.port is None else b":%d" % url.port
         others = [header for header in self.headers if header[0] != b"host"]
         self.headers = [(b"host", url.host + port), *others]
@@ -115,3 +114,8 @@ class Head:
         if not keeps_alive:
             lines.append(b"connection: close")
         return b"\r\n".join([*lines, b"", b""])
+
+
+def _bad(detail: str) -> Fault:
+    """A mistake of the client. RFC 9110 has 501 or 505 for some, which blame the server."""
+    return Fault(HTTPStatus.BAD_REQUEST, detail)

@@ -82,7 +82,7 @@ async def _serve(
         await server.serve(sockets=[opened])
         for task in watching:
             task.cancel()
-    if lost.done():
+    if lost.done() and not (server.is_told and isinstance(lost.result(), EngineLost)):
         raise lost.result()
 
 
@@ -120,6 +120,7 @@ async def _beside(settings: Settings) -> AsyncIterator[Opened]:
 async def _end_without(lost: "asyncio.Future[DubitoError]", server: "Server") -> None:
     """Nothing can be graded any more: whoever started the service shall see it."""
     await asyncio.shield(lost)
+    server.is_told = server.should_exit
     server.should_exit = True
 
 
@@ -132,6 +133,8 @@ class Server(uvicorn.Server):
         # uvicorn takes any maker of protocols, as long as it is no text.
         config.http = partial(Connection, connections=connections)  # type: ignore[assignment]
         super().__init__(config)
+        self.is_told = True
+        """Whether it was told to end, and does not end because a process was lost."""
         self._state = app.state
         self._drain_seconds = drain_seconds
         self._loop = asyncio.get_running_loop()

@@ -6,7 +6,7 @@ Prometheus' library finds it by a variable that it reads once, when it is first 
 import fcntl
 import os
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import BinaryIO
@@ -42,6 +42,7 @@ class Shared:
             parent.mkdir(parents=True, exist_ok=True)
             # Services that start at the same moment do so one after the other.
             with closing(_locked(parent, fcntl.LOCK_EX)):
+                _share(parent, state)
                 _sweep(parent)
                 self.path = Path(mkdtemp(dir=parent))
                 self._mark = _locked(self.path)
@@ -75,6 +76,15 @@ def forget(pid: int | None) -> None:
     """Take what a worker that has ended said of itself out of the sums; what it counted stays."""
     for file in (folder() or Path()).glob(f"gauge_live*_{pid}.db"):
         file.unlink(missing_ok=True)
+
+
+def _share(parent: Path, state: Path) -> None:
+    """Let the next user of the state's group in, where the state is the group's."""
+    mode = state.stat().st_mode & 0o770
+    # Whoever made it has done so already.
+    with suppress(PermissionError):
+        parent.chmod(mode)
+        (parent / LOCK).chmod(mode & 0o660)
 
 
 def _sweep(parent: Path) -> None:

@@ -89,14 +89,7 @@ def _answering(
     Raises:
         NetworkError: other widths, or a network that the engine cannot lay flat.
     """
-    for name, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
-        if len(tensors) != 1:
-            raise NetworkError(
-                f"it has {len(tensors)} {name}, not one: save a keras.Model of one of them"
-                if name == "outputs"
-                else f"it has {len(tensors)} {name}, not one row of features: join them by a "
-                "Concatenate layer behind one Input"
-            )
+    _check_single(model)
     if _is_named(model):
         # Rows and answers of a bundle have no names beside the features' and the classes'.
         model = keras.Model(model.inputs[0], model.outputs[0])
@@ -111,6 +104,19 @@ def _answering(
         values = "1 value" if laid.classes == 1 else f"{laid.classes} values"
         raise NetworkError(f"it answers {values} a row, but {len(classes)} classes are named")
     return model, ()
+
+
+def _check_single(model: keras.Model) -> None:
+    """Check that a model takes one row and gives one answer.
+
+    Raises:
+        NetworkError: several inputs or outputs; says what to do.
+    """
+    if (count := len(model.inputs)) != 1:
+        way = "join them by a Concatenate layer behind one Input"
+        raise NetworkError(f"it has {count} inputs, not one row of features: {way}")
+    if (count := len(model.outputs)) != 1:
+        raise NetworkError(f"it has {count} outputs, not one: save a keras.Model of one of them")
 
 
 def _is_named(model: keras.Model) -> bool:

@@ -191,5 +191,5 @@ def test_names_equal_but_for_their_form_are_refused() -> None:
         replace(second, name=normalize("NFD", "각"), aliases=()),
         *rest,
     )
-    with pytest.raises(BundleError, match="share a name"):
+    with pytest.raises(BundleError, match="is the same name as"):
         parse_manifest(replace(manifest, features=twins, rules=()).to_bytes())

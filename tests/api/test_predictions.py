@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
+from app.api.access import BY_PROXIES
 from app.main import create_app
 from app.records.address import url_of
 from app.settings import Settings
@@ -263,6 +264,17 @@ def test_records_are_not_exposed_by_chance(settings: Settings, loan: Loan) -> No
         with TestClient(create_app(open_to_all), base_url="http://127.0.0.1") as client:
             identifier = ask(client, loan)["id"]
             assert status == client.get(f"/predictions/{identifier}").status_code
+
+
+@pytest.mark.parametrize("name", BY_PROXIES)
+def test_a_proxy_that_says_so_shows_no_records(settings: Settings, loan: Loan, name: str) -> None:
+    """Whoever asks through a proxy may be anywhere; a setting says that they may see records."""
+    for exposed, status in ((0, 403), (1, 200)):
+        told = Settings(models=settings.models, state=settings.state, records_exposed=exposed)
+        with TestClient(create_app(told), base_url="http://127.0.0.1") as client:
+            identifier = ask(client, loan)["id"]
+            answer = client.get(f"/predictions/{identifier}", headers={name: "192.0.2.1"})
+            assert status == answer.status_code
 
 
 def test_without_records_there_are_no_predictions(settings: Settings) -> None:

@@ -1,12 +1,15 @@
 """`dubito predict`: a loan from flags, a file or stdin; a table, or what the service answers."""
 
+import gzip
 import io
 import json
 import sys
+import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
@@ -132,6 +135,107 @@ def test_stdin_is_a_file(
     assert [without_id(row) for row in rows[0]] == [without_id(row) for row in rows[1]]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_skipped(
+    served: Any, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoding: str
+) -> None:
+    """Of a file and of stdin; a flag's name may be decomposed."""
+    text = json.dumps(LOAN).encode(encoding)
+    (tmp_path / "loan.json").write_bytes(text)
+    wanted = without_id(served(LOAN))
+    found = predicted(capsys, "--file", str(tmp_path / "loan.json"), "--seed", "42")
+    assert wanted == without_id(found)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+    assert wanted == without_id(predicted(capsys, "--file", "-", "--seed", "42"))
+
+
+def test_decomposed_flags_are_flags(served: Any, capsys: Captured) -> None:
+    """What a Mac's keyboard or file names give, letter by letter."""
+    row = zip(KOREAN, LOAN.values(), strict=True)
+    words = [unicodedata.normalize("NFD", f"--{name}={value}") for name, value in row]
+    assert without_id(served(LOAN)) == without_id(predicted(capsys, *words, "--seed", "42"))
+
+
+def as_table(separator: str, decimal: str, names: list[str], rows: list[dict[str, Any]]) -> str:
+    """Rows as a CSV, what is missing empty."""
+    cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
+    lines = [separator.join(line).replace(".", decimal) for line in [names, *cells]]
+    return "\n".join([*lines, separator * (len(names) - 1), ""])
+
+
+def test_a_table_is_graded_row_by_row(served: Any, capsys: Captured, tmp_path: Path) -> None:
+    """CSV of Excel, Parquet and gzip: to the last bit what the rows as JSON are answered."""
+    rows: list[dict[str, Any]] = [LOAN, LOAN | {"debt_to_income": None, "loan_amount": 8000.5}]
+    wanted = [without_id(answer) for answer in served({"instances": rows})["predictions"]]
+    decomposed = [unicodedata.normalize("NFD", name) for name in KOREAN]
+    excel = as_table(";", ",", decomposed, rows).encode("utf-8-sig")
+    files = {
+        "rows.csv": excel,
+        "rows.json": gzip.compress(as_table(",", ".", list(LOAN), rows).encode()),
+        "rows.parquet": pd.DataFrame(rows).to_parquet(),
+    }
+    told = {
+        "rows.csv": "CSV, UTF-8 with a byte order mark, columns separated by semicolons, decimal "
+        "comma, 1 empty row after row 2 skipped, 2 rows × 9 columns",
+        "rows.json": "CSV, gzip, UTF-8, columns separated by commas, decimal point, 1 empty row "
+        "after row 2 skipped, 2 rows × 9 columns",
+        "rows.parquet": "Parquet, 2 rows × 9 columns",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        assert 0 == main(["predict", "--file", str(tmp_path / name), "--seed", "42", "--json"])
+        out, err = capsys.readouterr()
+        assert wanted == [without_id(answer) for answer in json.loads(out)["predictions"]]
+        assert f"{name}: {told[name]}\n" == err
+
+
+def test_a_table_on_stdin(served: Any, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told from JSON by what it holds; one row gives a list of one."""
+    text = as_table(",", ".", list(LOAN), [LOAN]).encode()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+    assert 0 == main(["predict", "--file", "-", "--seed", "42", "--json"])
+    out, err = capsys.readouterr()
+    assert [without_id(served(LOAN))] == [without_id(one) for one in json.loads(out)["predictions"]]
+    assert err.startswith("stdin: CSV, UTF-8")
+
+
+HEADER = ",".join(LOAN)
+VALUES = ",".join(str(value) for value in LOAN.values())
+BAD_TABLES = {
+    "no rows": (f"{HEADER}\n", "rows.csv has no rows"),
+    "no column": (f"{HEADER[12:]}\n{VALUES[6:]}\n", "there is no column loan_amount (대출금액)"),
+    "no header": (f"{VALUES}\n", "rows.csv has no header"),
+    "missing": (
+        f"{HEADER}\n{VALUES}\n{VALUES[5:]}\n",
+        "loan_amount (대출금액) has no value in row 2",
+    ),
+    "text": (f"{HEADER}\n72519x{VALUES[5:]}\n", "loan_amount (대출금액) is not a number in row 1"),
+    "negative": (
+        f"{HEADER}\n-72519{VALUES[5:]}\n",
+        "loan_amount (대출금액) is not between 0 and 1e+12 in row 1",
+    ),
+    "too many": (
+        f"{HEADER}\n" + f"{VALUES}\n" * 1001,
+        "has more than 1,000 rows (DUBITO_MAX_ROWS)",
+    ),
+    "another": ("%PDF-1.7", "rows.csv is a PDF: a table is CSV or Parquet"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_a_bad_table_is_one_sentence(capsys: Captured, tmp_path: Path, case: str) -> None:
+    """Exit code 1; the sentence names column and row, or what the file is, and no value."""
+    text, sentence = BAD_TABLES[case]
+    (tmp_path / "rows.csv").write_text(text)
+    assert 1 == main(["predict", "--file", str(tmp_path / "rows.csv")])
+    out, err = capsys.readouterr()
+    *read, last = err.splitlines()
+    assert "" == out
+    assert all(line.startswith("rows.csv: CSV, UTF-8") for line in read)
+    assert sentence in last
+    assert "72519" not in err
+
+
 def test_a_fresh_seed_is_told(capsys: Captured) -> None:
     """Without `--seed` another each time, which gives the answer again."""
     one, two = (predicted(capsys, *flags(LOAN)) for _ in range(2))
@@ -253,6 +357,7 @@ BAD_BODIES = {
     "empty": (b"", "JSON"),
     "cut": (json.dumps(LOAN).encode()[:-5], "JSON"),
     "no UTF-8": (b"\xff\xfe", "JSON"),
+    "cut UTF-16": (b"\xff\xfe{", "UTF-16"),
     "deep": (b"[" * 100_000, "JSON"),
     "a list": (b"[]", "object"),
     "a field missing": (json.dumps({**LOAN, "loan_amount": None}).encode(), "loan_amount"),

@@ -130,7 +130,7 @@ def test_the_documentation_works_under_a_prefix(
 ) -> None:
     """All of `/docs` comes, and what is tried there goes to the service."""
     page.goto(f"{front}docs")
-    page.locator("#operations-information-live_health_live_get").click()
+    page.locator("#operations-information-getLiveness").click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
     expect(page.locator(".live-responses-table tbody .response-col_status").first).to_contain_text(

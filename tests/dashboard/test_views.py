@@ -99,7 +99,7 @@ def test_an_outcome_is_told(opened: Opened, service: Service) -> None:
         expect(page.locator("#outcome-done")).to_contain_text("True grade B")
         page.get_by_role("tab", name="Watch").click()
         expect(page.locator("#chart-reliability .main-svg").first).to_be_visible()
-        expect(page.locator(".outcomes")).to_contain_text("known outcomes")
+        expect(page.locator(".outcomes")).to_contain_text("1 known outcome:")
 
 
 def test_a_case_that_is_not_there_is_told(opened: Opened) -> None:

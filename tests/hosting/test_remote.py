@@ -159,6 +159,17 @@ def test_a_service_ends_without_its_engine() -> None:
         assert "Traceback" not in service.written()
 
 
+def test_an_engine_that_ends_during_the_end_changes_nothing() -> None:
+    """Told to end, the service ends with 0 whatever becomes of its engine meanwhile."""
+    with serving("loan-grade/1", "--drain-seconds", "3") as service:
+        engine = child(service.process.pid, "engine")
+        os.kill(service.process.pid, signal.SIGTERM)
+        until(lambda: "Shutting down" in service.written())
+        os.kill(engine, signal.SIGKILL)
+        assert 0 == service.process.wait(SECONDS)
+        assert "Traceback" not in service.written()
+
+
 def test_an_engine_does_not_outlive_its_service() -> None:
     """The service killed: its engine ends; a SIGTERM of its own it leaves to the service."""
     with serving("loan-grade/1") as service:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
-from app.monitoring.folder import VARIABLE, Shared, folder, forget, keep_none
+from app.monitoring.folder import LOCK, VARIABLE, Shared, folder, forget, keep_none
 from tests.service import environment
 
 HOLD = (
@@ -96,3 +97,19 @@ def test_a_service_alone_counts_in_memory(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv(VARIABLE, "/nowhere")
     keep_none()
     assert folder() is None
+
+
+@pytest.mark.parametrize(("mode", "own"), [(0o770, 0o660), (0o700, 0o600), (0o755, 0o640)])
+def test_the_next_user_of_the_group_goes_on(tmp_path: Path, mode: int, own: int) -> None:
+    """Where the state is its group's, so is the folder in it, whatever the umask says."""
+    tmp_path.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        Shared(tmp_path).close()
+    finally:
+        os.umask(before)
+    parent = tmp_path / "metrics"
+    assert (mode & 0o770, own) == (
+        stat.S_IMODE(parent.stat().st_mode),
+        stat.S_IMODE((parent / LOCK).stat().st_mode),
+    )

@@ -24,11 +24,6 @@ def desk() -> Iterator[Desk]:
     desk.close()
 
 
-def readers() -> int:
-    """Threads of all desks of this process."""
-    return sum(one.name == "dubito-reads" for one in threading.enumerate())
-
-
 def test_what_is_read_comes_back(desk: Desk) -> None:
     """Each its own, its errors too, in threads that are not asyncio's."""
 
@@ -45,15 +40,19 @@ def test_what_is_read_comes_back(desk: Desk) -> None:
 
 def test_a_read_that_hangs_holds_nobody_else(desk: Desk) -> None:
     """Told in time, then at once; other threads go on; afterwards all is read again."""
-    let, before = threading.Event(), readers()
+    let, held = threading.Event(), set[int]()
+
+    def hang() -> None:
+        held.add(threading.get_ident())
+        let.wait()
 
     async def run() -> None:
         start = time.monotonic()
-        hanging = (desk.read(let.wait) for _ in range(3 * THREADS))
+        hanging = (desk.read(hang) for _ in range(3 * THREADS))
         found = await asyncio.gather(*hanging, return_exceptions=True)
         assert {Unreadable} == {type(one) for one in found}
         assert SECONDS <= time.monotonic() - start < SECONDS + 0.3
-        assert THREADS == readers() - before
+        assert THREADS == len(held)
 
         await asyncio.sleep(SECONDS / 10)
         start = time.monotonic()
@@ -65,7 +64,7 @@ def test_a_read_that_hangs_holds_nobody_else(desk: Desk) -> None:
         let.set()
         while True:
             try:
-                assert before < await desk.read(readers)
+                assert held >= {await desk.read(threading.get_ident)}
             except Unreadable:
                 await asyncio.sleep(0.01)
             else:

@@ -63,12 +63,19 @@ def failing(service: Service, state: Path) -> Iterator[None]:
         resource.prlimit(pid, kind, (soft, hard))
 
 
+def told(service: Service, words: str) -> list[str]:
+    """What the log says of the records; each refused request has a line of its own as well."""
+    lines = service.written().splitlines()
+    return [line for line in lines if "dubito.records" in line and words in line]
+
+
 def check_policy(service: Service, clients: Clients) -> None:
     """Answers that cannot be recorded are refused, and that they are is all that can be noticed."""
     until(lambda: clients.statuses[503] > ENOUGH)
     assert 200 == httpx.get(f"{service.url}/model").status_code
+    assert 200 == httpx.get(f"{service.url}/health/live").status_code
     assert all("recorded" in told and again == "5" for told, again in clients.refusals)
-    assert 1 == service.written().count("nothing can be recorded")
+    assert 1 == len(told(service, "nothing can be recorded"))
 
 
 def check_recovery(service: Service, clients: Clients) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.events import Draft, Entry, Part
+from app.memory import Trouble
 from app.records import pages as module
 from app.records.pages import NotWritten, Thread
 from tests.records.conftest import entries
@@ -143,5 +144,34 @@ def test_closing_writes_what_waits(book: Book) -> None:
         book.let.set()
         await asyncio.to_thread(thread.close)
         assert [[at != 3] for at in range(9)] == await asyncio.gather(*waiting)
+
+    run(use)
+
+
+async def seen(thread: Thread, trouble: Trouble | None) -> None:
+    """Look until something is found."""
+    while thread.look() != trouble:  # noqa: ASYNC110 - each look is what is tried
+        await asyncio.sleep(0.01)
+
+
+def test_a_thread_that_stands_still_is_noticed(book: Book) -> None:
+    """After so many looks in which it said nothing; what it says of the book counts otherwise."""
+    told: list[Trouble | None] = [Trouble("nothing can be recorded: the disk is full", "")]
+
+    async def use() -> None:
+        with closing(Thread(book, lambda: told[0])) as thread:
+            await seen(thread, told[0])
+            told[0] = None
+            await seen(thread, None)
+            book.let.clear()
+            waiting = thread.submit(entries(1))
+            await asyncio.to_thread(book.begun.wait, PATIENCE)
+            looks = [thread.look() for _ in range(module.SILENT_LOOKS + 1)]
+            await asyncio.sleep(0)
+            assert looks[-2] is None
+            assert "has not answered for more than 5 s" in (looks[-1] or ("",))[0]
+            book.let.set()
+            assert [True] == await waiting
+            await seen(thread, None)
 
     run(use)

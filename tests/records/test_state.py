@@ -4,6 +4,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.errors import RecordsError
@@ -27,10 +28,14 @@ def test_a_state_that_is_deleted_ends_all_answers(tmp_path: Path, records: str) 
             answered = clients.statuses[200]
             until(lambda: clients.statuses[503] > 200)
             assert answered == clients.statuses[200]
+        ready = httpx.get(f"{service.url}/health/ready")
+        assert 503 == ready.status_code
+        assert "files were deleted, moved or replaced" in ready.json()["detail"]
         assert not state.exists()
         written = service.written()
-        assert 1 == written.count("files were deleted, moved or replaced")
-        assert f"copy /proc/{child(service.process.pid, 'recorder')}/fd/" in written
+        begun = "ERROR dubito.records", "files were deleted, moved or replaced"
+        (line,) = (line for line in written.splitlines() if all(part in line for part in begun))
+        assert f"copy /proc/{child(service.process.pid, 'recorder')}/fd/" in line
         assert 0 == service.stop(signal.SIGINT)
         assert "Traceback" not in service.written()
     assert not state.exists()

@@ -66,7 +66,12 @@ def read_content(path: Path) -> bytes:
 
 def name_of(path: Path) -> str:
     """The name of a file as text that can be written anywhere."""
-    return path.name.encode(errors="replace").decode() or str(path)
+    return _printable(path.name or str(path))
+
+
+def _printable(name: str) -> str:
+    """A name without what steers a terminal, ends the line, or is no character."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def bounded(stream: Stream, file: str) -> bytes:
@@ -121,7 +126,9 @@ def _from_zip(data: bytes, file: str) -> Content:
         with ZipFile(io.BytesIO(data)) as archive:
             member = _member(archive, file)
             with archive.open(member) as stream:
-                return Content(bounded(stream, file), file, f"{_base(member.filename)} in a zip")
+                return Content(
+                    bounded(stream, file), file, f"{_printable(_base(member.filename))} in a zip"
+                )
     except (*_ZIP_FAULTS, zlib.error) as error:
         raise DataError(f"{file} is not a whole zip") from error
 

