@@ -2,7 +2,7 @@
 
 A test marked `@pytest.mark.claim("name", test=200, proof=10_000)` takes the argument `count`. With
 `--proof` only such tests run, with the second number, and `docs/proof.md` tells what they showed;
-`--only` picks one by name.
+`--only` picks one by name. What has `test=0` is for the proof alone.
 """
 
 import os
@@ -50,6 +50,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--proof"):
         only = config.getoption("--only")
         items[:] = [item for item in items if _claim(item) and only in ("", _claim(item))]
+    else:
+        items[:] = [item for item in items if not _is_proof_alone(item)]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -100,6 +102,12 @@ def _recorded() -> dict[tuple[str, str, str], str]:
 def _environment() -> str:
     day, cores = time.strftime("%Y-%m-%d"), os.cpu_count()
     return f"{day}, Python {platform.python_version()}, NumPy {np.__version__}, {cores} cores."
+
+
+def _is_proof_alone(item: pytest.Item) -> bool:
+    """Whether a test makes environments of its own, which no run of all tests has the time for."""
+    marker = item.get_closest_marker("claim")
+    return marker is not None and not marker.kwargs["test"]
 
 
 def _claim(item: pytest.Item) -> str | None:

@@ -93,6 +93,10 @@ def _make(file: Path) -> None:
             if not _is_at(draft, descriptor):
                 # Its maker has given it its name.
                 continue
+            if file.exists():
+                # It was given between our look for the file and the making of this draft.
+                draft.unlink()
+                break
             opened.write(_text([secrets.token_bytes(BYTES)]))
             opened.truncate()
             opened.flush()

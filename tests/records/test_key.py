@@ -41,9 +41,10 @@ def test_it_is_made_once_and_read_again(tmp_path: Path) -> None:
 def test_two_that_make_it_at_once_have_the_same(tmp_path: Path) -> None:
     """Workers that start together chain with one key."""
     with ThreadPoolExecutor(8) as threads:
-        for at in range(20):
+        for at in range(200):
             found = set(threads.map(read_or_make, [tmp_path / str(at)] * 8))
             assert 1 == len(found)
+    assert [] == list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize("text", ["", "zz" * 32, "00" * 31, "é" * 64])
