@@ -47,7 +47,7 @@ proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one cla
 pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
 	$(BIN)/pytest -q tests/dashboard/pictures.py
 
-bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving (ARGS='--against COMMIT' beside another commit), peers, libraries, overload, beside, soak, records, startup, quality, study or oracles
+bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving (ARGS='--against COMMIT' beside another commit), peers, fronts, libraries, overload, beside, soak, records, startup, quality, study or oracles
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
