@@ -4,6 +4,8 @@ PYTHON ?= python3
 
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
+# A dot every few seconds while something is installed.
+WAIT = & pid=$$!; while kill -0 $$pid 2>/dev/null; do printf .; sleep 3; done; echo; wait $$pid
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-emit-index-url --group build \
 	--custom-compile-command "make lock"
@@ -62,14 +64,16 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 
 .venv/serve.stamp: requirements/serve.txt pyproject.toml | .venv/bin/pip
 	@echo "Installing Dubito into .venv: minutes at first, nothing afterwards."
-	$(PIP) --require-hashes -r requirements/serve.txt
+	@$(PIP) --require-hashes -r requirements/serve.txt $(WAIT)
 	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
 .venv/dev.stamp: requirements/dev.txt .venv/serve.stamp
-	$(PIP) --require-hashes -r requirements/dev.txt
+	@echo "Installing what training and tests need."
+	@$(PIP) --require-hashes -r requirements/dev.txt $(WAIT)
 	touch $@
 
 .venv/bench.stamp: requirements/bench.txt .venv/dev.stamp
-	$(PIP) --require-hashes -r requirements/bench.txt
+	@echo "Installing what benchmarks need."
+	@$(PIP) --require-hashes -r requirements/bench.txt $(WAIT)
 	touch $@

@@ -35,7 +35,7 @@ def card(manifest: Manifest, network: str, weights: int, *, tempered: bool = Fal
         "## Features",
         table_of(("feature", "also", "unit", "the rows have", "missing"), feature_cells(manifest)),
         *_figures(manifest),
-        *decisions(manifest),
+        *decisions(manifest, "rows"),
     ]
     return "\n\n".join(sections) + "\n"
 

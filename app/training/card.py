@@ -59,7 +59,7 @@ def card(
         f"## Held-out figures ({len(split.test):,} rows)",
         table_of(("metric", "deterministic", "Monte Carlo", "meaning"), figure_cells(manifest)),
         _evaluation(manifest, table, split),
-        *decisions(manifest),
+        *decisions(manifest, layout.rows),
         *_held_out(manifest),
         "## How it was trained",
         _data(manifest, split),
@@ -119,8 +119,8 @@ def _evaluation(manifest: Manifest, table: Table, split: Split) -> str:
     )
 
 
-def decisions(manifest: Manifest) -> Iterable[str]:
-    """What the calibration part promises, if there was one."""
+def decisions(manifest: Manifest, rows: str) -> Iterable[str]:
+    """What the calibration part promises, if there was one, of rows that are called so."""
     calibration = manifest.calibration
     if calibration is None:
         return
@@ -129,12 +129,12 @@ def decisions(manifest: Manifest) -> Iterable[str]:
     yield (
         f"Calibrated on {len(calibration.labels):,} rows with {calibration.passes} passes; fewer "
         f"passes promise nothing. Prediction sets: {', '.join(calibration.scores)}; coverage "
-        f"{calibration.coverage:g} unless asked otherwise, on average over loans exchangeable with "
-        "these rows and over their draw."
+        f"{calibration.coverage:g} unless asked otherwise, on average over {rows} exchangeable "
+        "with these rows and over their draw."
     )
     yield (
         f"Each line by itself: with {policy.confidence:.0%} confidence over the draw of the "
-        "calibration rows, at most the target of the automated grades is wrong, for loans "
+        f"calibration rows, at most the target of the automated grades is wrong, for {rows} "
         "exchangeable with them."
     )
     yield table_of(

@@ -41,6 +41,8 @@ class Layout:
     """Reasons for doubt that the domain knows: what the named features are there."""
     notes: tuple[str, ...] = ()
     """Sentences of the model card about what the classes mean."""
+    rows: str = "rows"
+    """What the model card calls rows."""
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
@@ -55,6 +57,7 @@ LOANS = Layout(
     dataset=signature.DATASET,
     rules=signature.RULES,
     notes=signature.NOTES,
+    rows=signature.ROWS,
 )
 
 

@@ -1,6 +1,7 @@
 """The OpenAPI document: valid, with names that clients can be made of and that stay."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -210,10 +211,12 @@ def service() -> Iterator[Service]:
 
 def run(*words: str | Path, folder: Path, given: str = "") -> subprocess.CompletedProcess[str]:
     """Run a program to its end; it must end well."""
+    # The generator formats what it writes by a program of its own environment.
+    path = f"{folder / 'own' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [str(word) for word in words],
         cwd=folder,
-        env=environment({"PYTHONPATH": str(folder / "client")}),
+        env=environment({"PATH": path, "PYTHONPATH": str(folder / "client")}),
         input=given,
         capture_output=True,
         text=True,

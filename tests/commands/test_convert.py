@@ -537,6 +537,8 @@ def test_labelled_rows_add_sets_and_decisions(place: Path, folder: Path, tmp_pat
         answer = asked(service, "/predict/mc", features)[0]
     assert answer["prediction_set"] is not None
     assert answer["decision"] is not None
+    card = (kept / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert ("rows exchangeable with these rows" in card, "loan" in card) == (True, False)
 
 
 def made(place: Path, out: Path, *more: str) -> Path:

