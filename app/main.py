@@ -101,6 +101,8 @@ def create_app(
         root_path_in_servers=False,
     )
     document(app)
+    # What is refused before it is a request has neither route nor method, and takes no time.
+    app.state.refused = lambda status: metrics.traffic("-", "-", status, 0.0)
     problems.install(app, metrics.refused)
     # The first that is added is the innermost: allowed pages can read why they were refused.
     app.add_middleware(Guard, access=Access(settings))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -64,6 +64,10 @@ class Limits:
         )
 
 
+Refused = Callable[[int], None]
+"""Takes the status of what was refused before it was a request."""
+
+
 class Guest(Protocol):
     """A connection, as its server sees it."""
 
@@ -105,9 +109,10 @@ class Wait:
 class Connections:
     """All connections of a server. It lives on the event loop."""
 
-    def __init__(self, limits: Limits) -> None:
-        """Take the limits, and as many descriptors as the connections need or may have."""
+    def __init__(self, limits: Limits, refused: Refused = lambda _: None) -> None:
+        """Take the limits and who hears of refusals; raise the limit of descriptors as needed."""
         self.limits = limits
+        self.refused = refused
         self.idle = Wait(limits.idle_seconds)
         self.head = Wait(limits.header_seconds)
         self.drain = Wait(limits.body_seconds)

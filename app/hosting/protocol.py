@@ -356,7 +356,8 @@ class Connection(asyncio.Protocol):
             self._part()
 
     def _told(self, fault: Fault) -> bytes:
-        """A fault as it goes over the wire."""
+        """A fault as it goes over the wire, which is counted."""
+        self._connections.refused(fault.status)
         answer = problem(fault.status, fault.detail)
         more = [(b"x-request-id", new_id().encode()), (b"connection", b"close")]
         if fault.status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -73,7 +73,7 @@ async def _serve(
     async with app.router.lifespan_context(app):
         listen(opened)
         started(app.state.identity)
-        connections = Connections(Limits.of(settings))
+        connections = Connections(Limits.of(settings), app.state.refused)
         server = Server(app, connections, settings.drain_seconds)
         watching = [
             asyncio.create_task(_end_without(lost, server)),

@@ -201,11 +201,11 @@ def drawn(count: int, random: Random) -> list[tuple[str, Form]]:
     return found
 
 
-def requests_of(service: Service, route: str) -> float:
-    """How many requests a route has answered."""
+def requests_of(service: Service, label: str) -> float:
+    """How many requests of a route or status were answered."""
     with urllib.request.urlopen(f"{service.url}/metrics", timeout=30) as answer:
         text = answer.read().decode()
-    line = re.compile(rf'dubito_requests_total{{[^}}]*"{route}"[^}}]*}} (\S+)')
+    line = re.compile(rf'dubito_requests_total{{[^}}]*"{label}"[^}}]*}} (\S+)')
     return sum(map(float, line.findall(text)))
 
 
@@ -243,6 +243,8 @@ def test_each_complete_request_has_one_answer(
             sizes.append(memory(service))
     assert [] == faults[:5]
     assert 0 == requests_of(service, CANARY) < requests_of(service, "/predict")
+    # What is refused before it is a request is counted as well.
+    assert requests_of(service, "431") > 0
     slowest = float(np.quantile(waits, 0.999))
     growth = sizes[-1] / sizes[len(sizes) // 4]
     record_property(
