@@ -67,7 +67,8 @@ def test_who_has_gone_is_not_computed_for(service: Service) -> None:
     with busy(service) as first:
         for _ in range(GONE):
             with socket.create_connection(("127.0.0.1", service.port)) as client:
-                client.sendall(asked(BODY))
+                # So many passes wait behind the others, where fewer would go beside them.
+                client.sendall(asked(BODY, f"passes={BUSY_PASSES}"))
                 time.sleep(0.02)
         with socket.create_connection(("127.0.0.1", service.port), timeout=60) as last:
             last.sendall(asked(BODY))
