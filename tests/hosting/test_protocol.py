@@ -13,14 +13,15 @@ from tests.hosting.forms import BODY, ROW
 from tests.service import Service, serving
 
 GONE = 8
-BUSY_ROWS, BUSY_PASSES = 200, 5_000
+BUSY_ROWS, BUSY_PASSES = 1_000, 5_000
 """Of a request that keeps the engine busy for a second or more."""
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """A service of the study's network."""
-    with serving("loan-grade/1", "--records", "off") as found:
+    limits = ("--max-work", "10000000", "--max-queue", "40000000")
+    with serving("loan-grade/1", "--records", "off", *limits) as found:
         yield found
 
 
