@@ -24,8 +24,8 @@ LIMITS = (
     *("--unread-seconds", "3", "--body-seconds", "3", "--max-connections", "2000"),
     *("--max-url-bytes", "8192", "--max-header-bytes", "32768", "--max-headers", "100"),
 )
-AT_ONCE = 64
-"""Connections that are open at a time."""
+AT_ONCE = 256
+"""Connections that are open at a time, of which most wait for something."""
 DEAF_SECONDS = 6.0
 """For which a client reads nothing: more than it may."""
 PATIENCE = 60.0
