@@ -36,8 +36,13 @@ class Framer:
         self._parser = httptools.HttpRequestParser(self)
         self._is_replaying = False
         """Whether the parser is told a head that was parsed before."""
+        self._url, self._headers = b"", list[tuple[bytes, bytes]]()
+        """Of the head that is being read."""
         self._head: Head | None = None
-        """Of the request that is being read, if one has begun."""
+        """Of the request whose body is being read, or was last."""
+        self._trailer_bytes = 0
+        self.has_begun = False
+        """Whether the first line of a request has begun, and its head is not complete."""
         self._keeps_alive = True
         self._has_moved = False
         """Whether the last piece completed something: a head, a part of a body, a request."""
@@ -52,14 +57,9 @@ class Framer:
         """Bytes of a body of known length that are still to come."""
 
     @property
-    def has_begun(self) -> bool:
-        """Whether the first line of a request has begun, and its head is not complete."""
-        return self.in_head and self._head is not None
-
-    @property
     def is_between(self) -> bool:
         """Whether nothing has come of the next request, nor of what may stand before it."""
-        return self.in_head and self._head is None and not self._run_bytes
+        return self.in_head and not self.has_begun and not self._run_bytes
 
     def parse(self, data: bytes, start: int) -> int:
         """Parse a piece of data; returns where the next begins.
@@ -105,48 +105,44 @@ class Framer:
     def on_message_begin(self) -> None:
         """Begin a request."""
         if not self._is_replaying:
-            self._head = Head()
+            self._url, self._headers, self.has_begun = b"", [], True
 
     def on_url(self, url: bytes) -> None:
         """Take some of the URL."""
-        head = self._head
-        if self._is_replaying or head is None:
+        if self._is_replaying:
             return
-        head.url += url
-        head.size += len(url)
-        if head.size > self._limits.url_bytes:
+        self._url += url
+        if len(self._url) > self._limits.url_bytes:
             most = self._limits.url_bytes
             detail = f"the URL is longer than {most} bytes (DUBITO_MAX_URL_BYTES)"
             self._fail(Fault(HTTPStatus.REQUEST_URI_TOO_LONG, detail))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; of a trailer no more than its size, as it could name what a head named."""
-        head = self._head
-        if self._is_replaying or head is None:
-            return
-        head.size += len(name) + len(value) + LINE
-        if head.size > self._limits.header_bytes:
-            self._fail(self._too_large())
-        if not self.in_head:
-            return
-        if len(head.headers) >= self._limits.headers:
-            detail = f"more than {self._limits.headers} headers (DUBITO_MAX_HEADERS)"
-            self._fail(Fault(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail))
-        head.add(name.lower(), value)
+        """Take a header; of a trailer no more than its size, as it could name what a head named.
+
+        How many headers there are is looked at in the end: until then `parse` bounds their bytes.
+        """
+        if self.has_begun:
+            self._headers.append((name.lower(), value))
+        elif not self._is_replaying:
+            self._trailer_bytes += len(name) + len(value) + LINE
+            if self._trailer_bytes > self._limits.header_bytes:
+                self._fail(self._too_large())
 
     def on_headers_complete(self) -> None:
         """Hand on a head."""
-        head, parser = self._head, self._parser
-        if self._is_replaying or head is None:
+        if self._is_replaying:
             return
+        parser = self._parser
+        head = self._head = Head(self._url, self._headers)
         head.method, head.version = parser.get_method(), parser.get_http_version()
         try:
+            self._check_size(head)
             url = head.target()
         except Fault as fault:
             self._fail(fault)
         self.in_head, self.body_left, self._has_moved = False, head.length or 0, True
-        # Trailers may be as large again.
-        head.size = 0
+        self.has_begun, self._trailer_bytes = False, 0
         self._keeps_alive = head.version != "1.0" and parser.should_keep_alive()
         self._listener.begin(head, url, keeps_alive=self._keeps_alive)
 
@@ -161,9 +157,17 @@ class Framer:
         """End a request, unless the parser only believes that another protocol follows."""
         if self._parser.should_upgrade():
             return
-        self.in_head, self._head, self._has_moved = True, None, True
+        self.in_head = self._has_moved = True
         self.is_over = not self._keeps_alive
         self._listener.complete()
+
+    def _check_size(self, head: Head) -> None:
+        """Refuse a head that is larger than one may be, or has more headers."""
+        if head.read() + len(head.url) > self._limits.header_bytes:
+            raise self._too_large()
+        if len(head.headers) > self._limits.headers:
+            detail = f"more than {self._limits.headers} headers (DUBITO_MAX_HEADERS)"
+            raise Fault(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def _fail(self, fault: Fault) -> None:
         """End the parsing; the parser does not hand on what is raised."""

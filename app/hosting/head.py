@@ -1,7 +1,7 @@
 """The head of a request: what its lines say of its form, and what RFC 9112 has refused."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -27,10 +27,10 @@ class Fault(Exception):
 
 @dataclass(slots=True)
 class Head:
-    """A head while it is read, and afterwards."""
+    """A head, whose headers' names are in lower case."""
 
-    url: bytes = b""
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
     host: bytes | None = None
     coding: bytes | None = None
     """Transfer-Encoding."""
@@ -40,16 +40,19 @@ class Head:
     """Content-Length, in bytes."""
     expects: bool = False
     """Whether the client waits to be told that it may go on with the body."""
-    size: int = 0
-    """Bytes so far."""
     method: bytes = b""
     version: str = ""
 
-    def add(self, name: bytes, value: bytes) -> None:
-        """Take a header, whose name is in lower case."""
-        self.headers.append((name, value))
-        if name not in FRAMING:
-            return
+    def read(self) -> int:
+        """Read what the headers say of the request's form; returns their size in bytes."""
+        size = 0
+        for name, value in self.headers:
+            size += len(name) + len(value) + LINE
+            if name in FRAMING:
+                self._read_form(name, value)
+        return size
+
+    def _read_form(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
             self.length = int(value)
         elif name == b"host":
