@@ -150,3 +150,20 @@ def test_compressing_is_repeatable() -> None:
     first, second = own_assets()[PAGE], own_assets()[PAGE]
     assert (first.packed, first.digest) == (second.packed, second.digest)
     assert text(PAGE).encode() == gzip.decompress(first.packed) == first.plain
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_nothing_is_unpacked_twice(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """Once it was asked for, an asset is neither compressed nor unpacked again."""
+    headers = {"Accept-Encoding": encoding}
+    first = client.get(f"/assets/{CHARTS}", headers=headers)
+
+    def refuse(*_: object, **__: object) -> bytes:
+        raise AssertionError("it was done before")
+
+    monkeypatch.setattr(gzip, "compress", refuse)
+    # The client unpacks what it gets by zlib itself.
+    monkeypatch.setattr(gzip, "decompress", refuse)
+    assert first.content == client.get(f"/assets/{CHARTS}", headers=headers).content
