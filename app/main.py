@@ -77,9 +77,10 @@ def create_app(
         # The records open while an engine in another process loads.
         async with remembering(settings) as kept, opening(settings) as opened:
             service = Service(settings, opening, opened, kept, metrics)
-            for router in service.routers(lambda: bool(app.state.ready)):
-                # Not included, as FastAPI would look through routers anew for every request.
-                app.router.routes.extend(router.routes)
+            routers = service.routers(lambda: bool(app.state.ready))
+            # Not included, as FastAPI would look through routers anew for every request; and before
+            # its own, as routes are tried one after the other.
+            app.router.routes[:0] = [route for router in routers for route in router.routes]
             app.state.identity, app.state.ready = opened.manifest.identity, True
             # What the libraries made lasts as long as the process: it need not be looked at.
             gc.collect()

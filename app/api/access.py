@@ -6,7 +6,7 @@ comes from a program.
 """
 
 import ipaddress
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -92,16 +92,17 @@ class Guard:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Pass a request on, or refuse it; no coroutine of its own, as it awaits nothing."""
-        if scope["type"] == "http" and scope["method"] not in SAFE and is_of_page(scope):
+        is_asked = scope["type"] == "http" and scope["method"] not in SAFE
+        if is_asked and is_of_page(dict(scope["headers"])):
             fault = self._access.fault_of(Headers(scope=scope))
             if fault is not None:
                 return problem(HTTPStatus.FORBIDDEN, fault)(scope, receive, send)
         return self._app(scope, receive, send)
 
 
-def is_of_page(scope: Scope) -> bool:
-    """Whether a browser sent a request for a page."""
-    return any(name in FROM_PAGES for name, _ in scope["headers"])
+def is_of_page(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser sent a request with these headers, as ASGI has them, for a page."""
+    return not FROM_PAGES.isdisjoint(headers)
 
 
 def origins_of(settings: Settings) -> list[str]:

@@ -1,6 +1,7 @@
 """Bodies: read up to a cap and within a time, whatever length they declare."""
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import Request
@@ -11,8 +12,13 @@ from app.api.connection import arrived
 from app.api.problems import Refusal, plural
 
 MEDIA_TYPE = "application/json"
+JSON = MEDIA_TYPE.encode()
+LENGTH = b"content-length"
 BOM = b"\xef\xbb\xbf"
 """Some programs begin a text with it; a reader may pass over it (RFC 8259 §8.1)."""
+
+Headers = Mapping[bytes, bytes]
+"""Of a request, as ASGI has them; the last of one name."""
 
 
 async def read_body(
@@ -23,9 +29,10 @@ async def read_body(
     Raises:
         Refusal: 415 another media type or a coding, 413 too large, 408 not complete in time.
     """
-    if not (optional and _is_empty(request)):
-        _check_media_type(request)
-    declared = request.headers.get("content-length", "0")
+    headers = dict(request.scope["headers"])
+    if not (optional and _is_empty(headers)):
+        _check_media_type(headers)
+    declared = headers.get(LENGTH, b"0")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
     first = arrived(request.receive)
@@ -58,24 +65,23 @@ def _joined(messages: list[Message], most_bytes: int) -> bytes:
     return body.removeprefix(BOM)
 
 
-def _is_empty(request: Request) -> bool:
+def _is_empty(headers: Headers) -> bool:
     """Whether the head of a request says that no body follows."""
-    headers = request.headers
-    return headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    return headers.get(LENGTH, b"0") == b"0" and b"transfer-encoding" not in headers
 
 
-def _check_media_type(request: Request) -> None:
+def _check_media_type(headers: Headers) -> None:
     """Refuse what is not called JSON.
 
     A program may leave the type out. A browser may not: of the types that a page of another site
     can send without asking first, none is JSON, and none at all is one of them.
     """
-    given = request.headers.get("content-type")
-    if given is None and not is_of_page(request.scope):
-        given = MEDIA_TYPE
-    if given is None or given.partition(";")[0].strip().lower() != MEDIA_TYPE:
+    given = headers.get(b"content-type")
+    if given is None and not is_of_page(headers):
+        given = JSON
+    if given is None or given.partition(b";")[0].strip().lower() != JSON:
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
 
 

@@ -89,7 +89,7 @@ def _route(scope: Scope) -> str:
 
 
 def _identifier(scope: Scope) -> bytes:
-    given: bytes = next((value for name, value in scope["headers"] if name == HEADER), b"")
+    given: bytes = dict(scope["headers"]).get(HEADER, b"")
     return given if ACCEPTABLE.fullmatch(given) else new_id().encode()
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 from uvicorn import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
 from app.api.identifier import new_id
 from app.api.problems import problem
 from app.hosting.connections import Connections, Wait
+from app.hosting.cycle import Cycle
 from app.hosting.framing import Framer
 from app.hosting.head import Fault, Head
 
@@ -77,11 +78,11 @@ class Connection(asyncio.Protocol):
         self.flow: Flow
         self._client = "-"
         self._framer = Framer(connections.limits, self)
-        self._running: RequestResponseCycle | None = None
+        self._running: Cycle | None = None
         """The request that is being answered, or was last."""
-        self._newest: RequestResponseCycle | None = None
+        self._newest: Cycle | None = None
         """The request whose body is being read, or was last."""
-        self._queue = deque[RequestResponseCycle]()
+        self._queue = deque[Cycle]()
         """Requests that wait for the answers before theirs."""
         self._unparsed = b""
         """What was read, and is parsed once the queue is empty."""
@@ -234,10 +235,10 @@ class Connection(asyncio.Protocol):
         cycle.more_body = False
         cycle.message_event.set()
 
-    def _cycle(self, head: Head, url: Any, *, keeps_alive: bool) -> RequestResponseCycle:
+    def _cycle(self, head: Head, url: Any, *, keeps_alive: bool) -> Cycle:
         """The request as ASGI has it."""
         scope: Any = head.scope(url, self._common)
-        return RequestResponseCycle(
+        return Cycle(
             scope=scope,
             transport=self.transport,
             flow=self.flow,
@@ -259,7 +260,7 @@ class Connection(asyncio.Protocol):
         is_open = cycle is not None and not (cycle.response_complete or cycle.disconnected)
         return is_open or bool(self._queue) or bool(self._unparsed)
 
-    def _run(self, cycle: RequestResponseCycle) -> None:
+    def _run(self, cycle: Cycle) -> None:
         self._running = cycle
         task = self._loop.create_task(cycle.run_asgi(self._app))
         task.add_done_callback(self._server.tasks.discard)

@@ -7,9 +7,9 @@ descriptor N.
 """
 
 import gc
-import select
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -74,36 +74,33 @@ def _tell(line: socket.socket, messages: Sequence[object]) -> None:
         line.sendall(b"".join(map(framed, messages)))
 
 
-def _read(line: socket.socket, flags: int = 0) -> bytes:
-    """What has come; nothing at the end of the line, also where that was broken off."""
+def _read(line: socket.socket, flags: int = 0) -> bytes | None:
+    """What has come; None if nothing has, and no bytes at the line's end, also a broken one's."""
     try:
         return line.recv(READ_BYTES, flags)
+    except BlockingIOError:
+        return None
     except ConnectionResetError:
         return b""
 
 
 def _gathered(line: socket.socket) -> Iterator[list[Group | Made]]:
     """Yield all that has come, at the latest after `LOOK_SECONDS`; ends with the line."""
-    frames, poll = Frames(), select.poll()
-    poll.register(line, select.POLLIN)
-    while True:
-        if not poll.poll(LOOK_SECONDS * 1e3):
-            yield []
-            continue
-        if not (data := _read(line)):
-            return
-        messages = list(frames.whole(data))
-        while _events(messages) < MOST_EVENTS and (data := _already(line)):
+    # The kernel ends a read that takes longer: a time-out of Python's costs a system call a read.
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(LOOK_SECONDS))
+    frames = Frames()
+    while (data := _read(line)) != b"":
+        messages = list[Group | Made]()
+        while data:
             messages += frames.whole(data)
+            data = _read(line, socket.MSG_DONTWAIT) if _events(messages) < MOST_EVENTS else None
         yield messages
 
 
-def _already(line: socket.socket) -> bytes:
-    """What has come already, if anything has."""
-    try:
-        return _read(line, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return b""
+def _timeval(seconds: float) -> bytes:
+    """A time as the kernel takes it: C's `struct timeval`."""
+    whole, part = divmod(seconds, 1)
+    return struct.pack("@ll", int(whole), int(part * 1e6))
 
 
 def _events(messages: list[Group | Made]) -> int:

@@ -8,7 +8,7 @@ from under its holder: what is at a path is compared with what was opened there.
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,10 +35,12 @@ class Place:
     def __init__(self, database: Path) -> None:
         """Take the files of a database of which a connection is open, and its lock."""
         wal, shm = (database.with_name(database.name + end) for end in ("-wal", "-shm"))
-        self._folder = database.parent
-        self._holding = {str(path): _identity(path) for path in (database, wal)}
+        self._folder = str(database.parent)
+        self._dated: tuple[int, int] | None = _date(self._folder)
+        self._holding = {database.name, wal.name}
         """The files that hold what was committed."""
-        self._others = {str(path): _identity(path) for path in (shm, lock_of(database))}
+        files = (database, wal, shm, lock_of(database))
+        self._files = {str(path): _identity(path) for path in files}
 
     def check(self) -> None:
         """Return where every file is still the one at its path.
@@ -46,26 +48,29 @@ class Place:
         Raises:
             Displaced: one is not.
         """
-        self.check_holding()
-        self._check(self._others)
+        with suppress(OSError):
+            if all(_identity(path) == known for path, known in self._files.items()):
+                return
+        sentence = "the records' files were deleted, moved or replaced while in use"
+        raise Displaced(sentence, self._advice())
 
-    def check_holding(self) -> None:
-        """Return where what was committed is still at its path; it is a matter of microseconds.
+    def check_folder(self) -> None:
+        """Check where a name in the folder has come or gone since; it is a matter of microseconds.
+
+        A folder is dated then. To ask the files each time would have them dated more finely (Linux
+        since 6.13, multigrain timestamps): each commit would write a quarter more blocks, which
+        costs a small request 4% of its time.
 
         Raises:
-            Displaced: it is not.
+            Displaced: a file is not where it was opened.
         """
-        self._check(self._holding)
-
-    def _check(self, files: Mapping[str, Identity]) -> None:
-        for path, known in files.items():
-            try:
-                is_there = _identity(path) == known
-            except OSError:
-                is_there = False
-            if not is_there:
-                sentence = "the records' files were deleted, moved or replaced while in use"
-                raise Displaced(sentence, self._advice())
+        try:
+            date = _date(self._folder)
+        except OSError:
+            date = None
+        if date != self._dated:
+            self.check()
+            self._dated = date
 
     def is_tight(self) -> bool:
         """Whether the disk is all but full, or can only be read."""
@@ -75,7 +80,7 @@ class Place:
 
     def _advice(self) -> str:
         """Where what was deleted can be copied from, while this process runs and only then."""
-        names = {Path(path).name for path in self._holding}
+        names = set(self._holding)
         found = []
         for number in range(MOST_DESCRIPTORS):
             with suppress(OSError):
@@ -130,6 +135,12 @@ def _taken(path: Path) -> int | None:
         raise RecordsError(f"{shown(path)} cannot be locked: {error.strerror}") from error
     os.close(descriptor)
     return None
+
+
+def _date(folder: str) -> tuple[int, int]:
+    """Which folder is at a path, and when a name in it came or went last."""
+    known = os.stat(folder)  # noqa: PTH116 - a third of the time
+    return known.st_ino, known.st_mtime_ns
 
 
 def _identity(file: Path | str | int) -> Identity:

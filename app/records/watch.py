@@ -41,7 +41,7 @@ class Watched:
             added = self._ledger.write(entries)
             if self._place is not None:
                 # What was committed to a deleted file is lost with this process.
-                self._place.check_holding()
+                self._place.check_folder()
         except Exception as error:
             cause = cause_of(error)
             self._failed = cause if cause.is_lasting else self._failed
