@@ -6,6 +6,8 @@ from app.errors import HostingError
 
 BACKLOG = 2048
 """Connections that may wait to be taken."""
+AT_ONCE = 8
+"""Connections that are taken in one turn of the event loop, where no other process takes any."""
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -46,6 +48,16 @@ def listen(opened: socket.socket) -> None:
     except OSError as error:
         host, port = opened.getsockname()[:2]
         raise _refused(host, port, error.strerror) from error
+
+
+def handles(opened: socket.socket, workers: int) -> list[socket.socket]:
+    """A listening socket as often as connections are to be taken from it in a turn of the loop.
+
+    libuv takes one a turn and handle, so that processes that share a socket get about as many each.
+    But where 256 clients come at once, the last waits for 256 turns, and before a probe of liveness
+    is seen everybody before it has been answered.
+    """
+    return [opened, *(opened.dup() for _ in range(AT_ONCE - 1 if workers == 1 else 0))]
 
 
 def address(opened: socket.socket) -> str:

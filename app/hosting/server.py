@@ -16,7 +16,7 @@ from app.errors import DubitoError, EngineLost, RecorderLost
 from app.hosting.child import Child, Children, child
 from app.hosting.connections import Connections, Limits
 from app.hosting.pages import opened as pages_of
-from app.hosting.port import BACKLOG, listen
+from app.hosting.port import BACKLOG, handles, listen
 from app.hosting.protocol import Connection
 from app.hosting.remote import opened as opened_by
 from app.hosting.signals import ending
@@ -79,7 +79,7 @@ async def _serve(
             asyncio.create_task(_end_without(lost, server)),
             asyncio.create_task(connections.watch()),
         ]
-        await server.serve(sockets=[opened])
+        await server.serve(sockets=handles(opened, settings.workers))
         for task in watching:
             task.cancel()
     if lost.done() and not (server.is_told and isinstance(lost.result(), EngineLost)):

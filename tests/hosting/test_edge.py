@@ -179,18 +179,27 @@ class Client:
         return bool(data)
 
 
-async def run(service: Service, forms: list[tuple[str, Form]], random: Random) -> list[str]:
-    """Play forms, many at a time; returns what was wrong, with the name of the form."""
-    free = asyncio.Semaphore(AT_ONCE)
+async def run(
+    service: Service, forms: list[tuple[str, Form]], random: Random
+) -> tuple[list[str], list[int]]:
+    """Play forms, many at a time.
 
-    async def play(name: str, form: Form, seed: int) -> list[str]:
-        exchange = form(Maker(Random(seed), f"127.0.0.1:{service.port}"))  # noqa: S311 - no secret
+    Returns what was wrong, with the name of the form, and the service's memory now and then.
+    """
+    free = asyncio.Semaphore(AT_ONCE)
+    sizes = list[int]()
+
+    async def play(at: int, name: str, form: Form, seed: int) -> list[str]:
         async with free:
+            maker = Maker(Random(seed), f"127.0.0.1:{service.port}")  # noqa: S311 - no secret
+            exchange = form(maker)
             found = await Client(service.port, exchange).faults()
+        if at % BETWEEN == BETWEEN - 1:
+            sizes.append(memory(service))
         return [f"{name} ({seed}): {fault}" for fault in found]
 
-    played = (play(name, form, random.getrandbits(32)) for name, form in forms)
-    return [fault for faults in await asyncio.gather(*played) for fault in faults]
+    played = (play(at, *form, random.getrandbits(32)) for at, form in enumerate(forms))
+    return [fault for faults in await asyncio.gather(*played) for fault in faults], sizes
 
 
 def drawn(count: int, random: Random) -> list[tuple[str, Form]]:
@@ -236,11 +245,9 @@ def test_each_complete_request_has_one_answer(
     random = Random(count)  # noqa: S311 - no secret
     waits: list[float] = []
 
-    faults, sizes = list[str](), list[int]()
     with polled(service, waits):
-        for part in np.array_split(np.arange(count), max(1, count // BETWEEN)):
-            faults += asyncio.run(run(service, drawn(len(part), random), random))
-            sizes.append(memory(service))
+        faults, sizes = asyncio.run(run(service, drawn(count, random), random))
+    sizes.append(memory(service))
     assert [] == faults[:5]
     assert 0 == requests_of(service, CANARY) < requests_of(service, "/predict")
     # What is refused before it is a request is counted as well.

@@ -1,11 +1,17 @@
 """The port: an address that cannot be had is a sentence."""
 
+import asyncio
 import socket
+from collections import Counter
 
 import pytest
+import uvloop
 
 from app.errors import HostingError
-from app.hosting.port import address, bound, listen
+from app.hosting.port import AT_ONCE, address, bound, handles, listen
+
+MANY = 40
+"""Clients that connect before any is taken."""
 
 
 @pytest.mark.parametrize(
@@ -39,3 +45,33 @@ def test_an_address_is_written_as_a_browser_takes_it() -> None:
         pytest.skip("this machine has no IPv6")
     with opened:
         assert f"http://[::1]:{opened.getsockname()[1]}" == address(opened)
+
+
+async def _taken(workers: int) -> list[int]:
+    """How many of `MANY` connections are taken in each turn of the event loop that takes any."""
+    loop = asyncio.get_running_loop()
+    turn, turns = 0, Counter[int]()
+
+    class Guest(asyncio.Protocol):
+        def connection_made(self, _transport: asyncio.BaseTransport) -> None:
+            turns[turn] += 1
+
+    with bound("127.0.0.1", 0) as opened:
+        listen(opened)
+        clients = [socket.create_connection(opened.getsockname()) for _ in range(MANY)]
+        servers = [await loop.create_server(Guest, sock=one) for one in handles(opened, workers)]
+        while turns.total() < MANY:
+            turn += 1
+            await asyncio.sleep(0)
+        for server in servers:
+            server.close()
+        for client in clients:
+            client.close()
+    return list(turns.values())
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, AT_ONCE), (2, 1)])
+def test_a_burst_of_clients_is_taken_in_few_turns(workers: int, most: int) -> None:
+    """One process takes several at a time; where others take some too, each takes one."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert most == max(runner.run(_taken(workers)))

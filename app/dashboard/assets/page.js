@@ -23,6 +23,7 @@ let current = null;
 showTheme();
 showWords();
 switches();
+tabs.forEach((tab, at) => tab.addEventListener("keydown", (event) => step(event, at)));
 asked("model").then(begin, (problem) => {
   document.getElementById("failure").replaceChildren(el("p.notice", {}, explained(problem)));
 });
@@ -30,10 +31,6 @@ asked("model").then(begin, (problem) => {
 function begin(model) {
   document.getElementById("served").textContent = t("served", model);
   NAMES.forEach((name, at) => (views[name] = VIEWS[name](panels[at], model)));
-  tabs.forEach((tab, at) => {
-    tab.addEventListener("click", () => (location.hash = NAMES[at]));
-    tab.addEventListener("keydown", (event) => step(event, at));
-  });
   addEventListener("hashchange", follow);
   document.addEventListener("visibilitychange", () => views[current][document.hidden ? "hide" : "show"](rest()));
   onThemeOfDevice(redraw);
@@ -69,9 +66,12 @@ function follow() {
   views[wanted].show(rest());
 }
 
-/** Arrow keys, Home and End go from tab to tab. */
+/**
+ * Arrow keys, Home and End go from tab to tab, and the space bar opens one. Tabs are links, which a
+ * browser follows from the first moment on: what is clicked before this runs is not lost.
+ */
 function step(event, at) {
-  const ends = { Home: 0, End: tabs.length - 1 };
+  const ends = { Home: 0, End: tabs.length - 1, " ": at };
   const next = ends[event.key] ?? (event.key in STEPS ? (at + STEPS[event.key] + tabs.length) % tabs.length : null);
   if (next === null) return;
   event.preventDefault();
