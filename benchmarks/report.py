@@ -19,6 +19,7 @@ FOLDER = Path("docs/performance")
 ORDER = (
     "serving",
     "against",
+    "fronts",
     "peers",
     "engine",
     "rate",
