@@ -81,6 +81,20 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """The least sure of the automated rows, of which something of their own is promised."""
+
+    bound: float
+    """Smallest second mean probability of a row in the band."""
+    share: float
+    """Of the automated rows, that is in it: of the validation rows, up to ties."""
+    automated: float
+    """Share of the calibration rows that were in it."""
+    wrong: float
+    """Share of those that were wrong; 0 where there were none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
     """One line of a policy: a promised error rate, and what keeping it costs."""
 
@@ -92,19 +106,27 @@ class Promise:
     """Share of the calibration rows that were automated."""
     wrong: float
     """Share of those that were wrong; 0 where there were none."""
+    band: Band | None = None
+    """None where nothing may be automated, or nothing is promised of single cases."""
+    wanting: int | None = None
+    """Calibration rows that were too few to begin with; None where nobody has counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When an answer may be used without a person; every promise is valid by itself."""
+    """When an answer may be used without a person; every line is valid by itself."""
 
     confidence: float
-    """Over the draw of the calibration part, that a promise is kept."""
+    """Over the draw of the calibration part, that a line's promises are kept, both together."""
     target: float
     """The default promise."""
     epistemic: float
     """Most mutual information of an automated row, nats; fixed before calibration."""
     promises: tuple[Promise, ...]
+    case_limit: float | None = None
+    """Most P(wrong | in the band) that is promised; None in policies of the average alone."""
+    likelihood: float | None = None
+    """Least mean probability of an automated grade; None as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +172,8 @@ class Decision:
     reasons: tuple[str, ...]
     """Why a person should look, none if automated: a notice's kind (`out_of_range`, `missing`), a
     reason of the bundle's rules, `epistemic` (the passes disagree), `ambiguous` (a second class is
-    too probable for the promise), `few_passes` (fewer than the promise was calibrated with)."""
+    too probable for the promise), `unlikely` (the grade itself is less probable than the policy
+    allows), `few_passes` (fewer than the promise was calibrated with)."""
     guaranteed: bool
     """Whether the policy's promises hold for this answer: it had enough passes."""
 

@@ -9,6 +9,7 @@ from app.network.bundle import Bundle, load, write
 from app.network.container import from_bytes
 from app.uncertainty.decision import runner_up
 from app.uncertainty.scores import METHODS, label_scores
+from app.uncertainty.selection import Part, select
 from app.values import (
     Booleans,
     Calibration,
@@ -56,10 +57,13 @@ def features(count: int, seed: int) -> Floats:
     ).astype(np.float64)
 
 
-def calibration(bundle: Bundle) -> Calibration:
-    """Scores of rows whose class is drawn from their mean, or sure; the last class has two rows."""
+def calibration(bundle: Bundle, *, of_cases: bool = False) -> Calibration:
+    """Scores of rows whose class is drawn from their mean, or sure; the last class has two rows.
+
+    The policy is an older one, of the average alone, unless it is to promise something of cases.
+    """
     (summary,) = bundle.engine.summarise([Query(features(ROWS, 1), PASSES, 1)])
-    labels = _labels(summary)
+    labels = _nearly_right(summary) if of_cases else _labels(summary)
     return Calibration(
         passes=PASSES,
         coverage=0.9,
@@ -71,14 +75,15 @@ def calibration(bundle: Bundle) -> Calibration:
         penalty=PENALTY,
         free=FREE,
         accuracy=float(np.mean(summary.grades == labels)),
-        policy=_policy(summary, labels),
+        policy=_policy_of_cases(summary, labels) if of_cases else _policy(summary, labels),
     )
 
 
-def publish(models: Path) -> Path:
+def publish(models: Path, *, of_cases: bool = False) -> Path:
     """Write the bundle as `loan-grade/3`; returns its folder."""
     shipped = load(SHIPPED)
-    manifest = replace(shipped.manifest, version=3, calibration=calibration(shipped), rules=(RULE,))
+    found = calibration(shipped, of_cases=of_cases)
+    manifest = replace(shipped.manifest, version=3, calibration=found, rules=(RULE,))
     model = from_bytes((SHIPPED / "model.keras").read_bytes())
     return write(models, manifest, model, "# Card of {digest}\n")[0]
 
@@ -96,6 +101,13 @@ def _labels(summary: Summary) -> Indices:
     return labels
 
 
+def _nearly_right(summary: Summary) -> Indices:
+    """The grades, but for one row: a network that is as sure as it may be."""
+    labels = summary.grades.copy()
+    labels[0] = (labels[0] + 1) % summary.mean.shape[1]
+    return labels
+
+
 def _policy(summary: Summary, labels: Indices) -> Policy:
     """What the thresholds automate of these rows."""
     wrong = summary.grades != labels
@@ -105,6 +117,15 @@ def _policy(summary: Summary, labels: Indices) -> Policy:
         share = float(wrong[automated].mean()) if automated.any() else 0.0
         promises.append(Promise(target, threshold, float(automated.mean()), share))
     return Policy(CONFIDENCE, TARGET, EPISTEMIC, tuple(promises))
+
+
+def _policy_of_cases(summary: Summary, labels: Indices) -> Policy:
+    """What training would make of these rows."""
+    fixed = np.zeros(len(labels), dtype=np.bool_)
+    part = Part(summary.mean, labels, summary.mutual_information, fixed)
+    policy = select(part, part, EPISTEMIC)
+    assert policy.promises[-1].threshold is not None
+    return policy
 
 
 def _automated(summary: Summary, threshold: float | None) -> Booleans:

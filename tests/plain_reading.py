@@ -60,6 +60,8 @@ def decision(
         reasons.append("epistemic")
     if threshold is None or second > threshold:
         reasons.append("ambiguous")
+    if max(mean) < policy.get("likelihood", 0):
+        reasons.append("unlikely")
     if passes < calibration["passes"]:
         reasons.append("few_passes")
     return {
@@ -67,6 +69,7 @@ def decision(
         "reasons": list(dict.fromkeys(reasons)),
         "target": target,
         "guaranteed": passes >= calibration["passes"],
+        **{name: policy[name] for name in ("case_limit",) if name in policy},
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from app.api.identifier import new_id
-from app.api.judgements import Decision, PredictionSet, decided, prediction_set
+from app.api.judgements import PredictionSet, decided, decision_of, prediction_set
 from app.api.schema import grade_of
 from app.api.warnings import (
     DegradedWarning,
@@ -91,7 +91,7 @@ class Answers:
             "precision": (Precision, ...),
             "uncertainty": (Uncertainty, ...),
         }
-        closing = {**_judgements(grade, calibration is not None), **model}
+        closing = {**_judgements(grade, calibration), **model}
         draws = _by_class("Draws", grade, classes, list[float])
         self.doubted = _closed("MonteCarloPrediction", **spread, **closing)
         self.drawn = _closed(
@@ -170,9 +170,9 @@ def listed(model: type[BaseModel]) -> type[BaseModel]:
     return _closed(name, predictions=(list[model], ...))  # type: ignore[valid-type]
 
 
-def _judgements(grade: Any, calibrated: bool) -> dict[str, Any]:
+def _judgements(grade: Any, calibration: Calibration | None) -> dict[str, Any]:
     """The members that a calibrated bundle fills, and their warnings."""
-    if not calibrated:
+    if calibration is None:
         return {
             "prediction_set": (None, ...),
             "decision": (None, ...),
@@ -186,7 +186,7 @@ def _judgements(grade: Any, calibrated: bool) -> dict[str, Any]:
     )
     return {
         "prediction_set": (sets, ...),
-        "decision": (Decision, ...),
+        "decision": (decision_of(calibration), ...),
         "warnings": (list[OddValue | FewPassesWarning | DegradedWarning], ...),
     }
 

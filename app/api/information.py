@@ -18,6 +18,7 @@ from app.api.schema import schema
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.values import Calibration, Environment, Feature, Identity, Signature
+from app.values import Promise as Line
 
 CLOSED = ConfigDict(extra="forbid")
 CARD = "text/markdown"
@@ -42,6 +43,17 @@ class Limits(BaseModel):
     body_bytes: int
 
 
+class Band(BaseModel):
+    """The least sure of the automated rows, with its figures on the calibration rows."""
+
+    model_config = CLOSED
+
+    bound: float = Field(description="smallest second mean probability of a row in the band")
+    share: float = Field(description="of the automated rows, that is in it")
+    automated: float = Field(description="share of all rows that were in it")
+    wrong: float = Field(description="share of those that were wrong")
+
+
 class Promise(BaseModel):
     """One line of the table of promises, with its figures on the calibration rows."""
 
@@ -50,6 +62,8 @@ class Promise(BaseModel):
     target: float = Field(description="most P(wrong | automated) that is promised")
     automated: float = Field(description="share of rows that were automated")
     wrong: float = Field(description="share of those that were wrong")
+    band: Band | None = Field(description="null: nothing is promised of single cases")
+    wanting: int | None = Field(description="rows that were too few to begin with; null: unknown")
 
 
 class CalibrationDescription(BaseModel):
@@ -65,6 +79,12 @@ class CalibrationDescription(BaseModel):
     target: float = Field(description="the promise, unless another is asked for")
     confidence: float = Field(description="that a promise is kept, over the draw of the rows")
     epistemic: float = Field(description="most mutual information of an automated row, nats")
+    case_limit: float | None = Field(
+        description="most P(wrong | in the band of a promise) that is promised; null: nothing is"
+    )
+    likelihood: float | None = Field(
+        description="least mean probability of an automated grade; null: any"
+    )
     promises: list[Promise]
 
 
@@ -184,8 +204,13 @@ def _calibrated(calibration: Calibration) -> dict[str, Any]:
         "target": policy.target,
         "confidence": policy.confidence,
         "epistemic": policy.epistemic,
-        "promises": [
-            {name: getattr(promise, name) for name in Promise.model_fields}
-            for promise in policy.promises
-        ],
+        "case_limit": policy.case_limit,
+        "likelihood": policy.likelihood,
+        "promises": [_promised(promise) for promise in policy.promises],
     }
+
+
+def _promised(promise: Line) -> dict[str, Any]:
+    found = asdict(promise)
+    del found["threshold"]
+    return found

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from app.serving.judge import Judged
+from app.values import Calibration
 
 CLOSED = ConfigDict(extra="forbid")
 MEANING = (
     "`automate`: the grade may be used without a person. `refer`: a person should look, for the "
     "reasons given. It says nothing about granting the loan, or whatever else is graded."
 )
+CASES = "most P(wrong | in the band of the least sure automated) that is promised, see `GET /model`"
 PROMISE = "whether the row had as many passes as the calibration, without which nothing is promised"
 
 
@@ -39,6 +41,18 @@ class Decision(BaseModel):
     guaranteed: bool = Field(description=PROMISE)
 
 
+def decision_of(calibration: Calibration) -> type[Decision]:
+    """The model of a bundle's decisions: older policies promise nothing of single cases."""
+    if calibration.policy.case_limit is None:
+        return Decision
+    return create_model(
+        "Decision",
+        __base__=Decision,
+        __doc__=Decision.__doc__,
+        case_limit=(float, Field(description=CASES)),
+    )
+
+
 def prediction_set(judged: Judged, row: int, classes: Sequence[str]) -> dict[str, Any]:
     """The set of one row."""
     asked, inside = judged.asked, judged.found.sets[row].tolist()
@@ -55,11 +69,13 @@ def prediction_set(judged: Judged, row: int, classes: Sequence[str]) -> dict[str
 def decided(judged: Judged, row: int) -> dict[str, Any]:
     """The decision about one row."""
     decision = judged.decisions[row]
+    cases = {} if judged.case_limit is None else {"case_limit": judged.case_limit}
     return {
         "action": decision.action,
         "reasons": list(decision.reasons),
         "target": judged.asked.target,
         "guaranteed": decision.guaranteed,
+        **cases,
     }
 
 

@@ -6,7 +6,7 @@ The text is RFC 8785 canonical JSON, so that equal content has equal bytes and o
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import rfc8785
 from pydantic import TypeAdapter, ValidationError
@@ -100,10 +100,20 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """The canonical bytes, which the digest covers."""
         plain = asdict(self)
-        if self.calibration is not None and not self.calibration.mutual_information:
-            # Older bundles do not know it; their bytes stay what they were.
-            del plain["calibration"]["mutual_information"]
+        if self.calibration is not None:
+            _leave_out_unknown(plain["calibration"], self.calibration)
         return rfc8785.dumps(plain)
+
+
+def _leave_out_unknown(plain: dict[str, Any], calibration: Calibration) -> None:
+    """Take away what older bundles do not know; their bytes stay what they were."""
+    if not calibration.mutual_information:
+        del plain["mutual_information"]
+    policy = plain["policy"]
+    if calibration.policy.case_limit is None:
+        del policy["case_limit"], policy["likelihood"]
+        for promise in policy["promises"]:
+            del promise["band"], promise["wanting"]
 
 
 _manifests: TypeAdapter[Manifest] = TypeAdapter(Manifest)

@@ -27,7 +27,9 @@ LARGEST = 1e300
 LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
 """Of a quantile."""
 MEDIAN = "0.5"
-OWN_REASONS = frozenset({"out_of_range", "missing", "epistemic", "ambiguous", "few_passes"})
+OWN_REASONS = frozenset(
+    {"out_of_range", "missing", "epistemic", "ambiguous", "unlikely", "few_passes"}
+)
 """What a decision says by itself, see `app.values.Decision`."""
 SHARES = re.compile(r"accuracy|macro_f1|ece.*|automated|wrong_automated|coverage_.*|aurc.*|.*auroc")
 """Names of figures from 0 to 1."""

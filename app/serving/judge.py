@@ -35,6 +35,8 @@ class Judged:
     """Whether each row had as many passes as the calibration; else nothing is promised."""
     decisions: list[Decision]
     """For each row."""
+    case_limit: float | None
+    """What the policy promises of the least sure ones, if it does."""
 
     @classmethod
     def joined(cls, parts: "Sequence[Judged]") -> "Judged":
@@ -47,6 +49,7 @@ class Judged:
             replace(first.found, sets=np.concatenate([part.found.sets for part in parts])),
             [enough for part in parts for enough in part.enough],
             [decision for part in parts for decision in part.decisions],
+            first.case_limit,
         )
 
 
@@ -83,7 +86,8 @@ class Judge:
             asked.class_conditional,
         )
         enough = (look.passes >= self._calibration.passes).tolist()
-        return Judged(asked, found, enough, self._decide(rows, look, notices, asked.target))
+        decisions = self._decide(rows, look, notices, asked.target)
+        return Judged(asked, found, enough, decisions, self._calibration.policy.case_limit)
 
     def _decide(
         self, rows: Floats, look: Look, notices: Sequence[Sequence[Notice]], target: float

@@ -1,8 +1,9 @@
 """Calibration: what held-out rows say about a network's probabilities, sets and decisions.
 
 Three parts take turns, so that each promise is made on rows that nothing before it was chosen on:
-the fit part trains, the validation part fixes the temperature, the epistemic threshold and the path
-of thresholds, and the calibration part gives the scores of sets and the policy.
+the fit part trains, the validation part fixes the temperature, the epistemic threshold, the path of
+thresholds with its bands and the default target, and the calibration part gives the scores of sets
+and the policy.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from app.training.data import Table
 from app.training.evaluation import check_finite
 from app.uncertainty import selection
 from app.uncertainty.calibration import cautious_temperature
-from app.uncertainty.decision import fixed_reasons, runner_up
+from app.uncertainty.decision import fixed_reasons
 from app.uncertainty.guard import Guard
 from app.uncertainty.rules import rule_reasons
 from app.uncertainty.scores import label_scores
@@ -62,36 +63,26 @@ def calibrate(
     Raises:
         DataError: fixed rules refer every row of the validation part.
     """
-    before = _summary(engine, watched.features, passes, VALIDATION_SEED)
-    passed = ~_fixed(watched.features, signature, rules)
+    before = _part(engine, watched, signature, rules, passes, VALIDATION_SEED)
+    passed = ~before.fixed
     if not passed.any():
         raise DataError("every row to choose thresholds on is out of range or refused by a rule")
     epistemic = float(
         np.quantile(before.mutual_information[passed], EPISTEMIC_SHARE, method="higher")
     )
-    passed &= before.mutual_information <= epistemic
-    thresholds = selection.path(runner_up(before.mean)[passed])
-    found = _summary(engine, held.features, passes, CALIBRATION_SEED)
-    policy = selection.select(
-        found.mean,
-        held.labels,
-        found.mutual_information,
-        _fixed(held.features, signature, rules),
-        thresholds,
-        epistemic,
-    )
+    found = _part(engine, held, signature, rules, passes, CALIBRATION_SEED)
     return Calibration(
         passes=passes,
         coverage=COVERAGE,
         labels=tuple(held.labels.tolist()),
-        accuracy=float(np.mean(found.grades == held.labels)),
+        accuracy=float(np.mean(~found.wrong)),
         scores={
             method: tuple(label_scores(method, found.mean, held.labels, PENALTY, FREE).tolist())
             for method in METHODS
         },
         penalty=PENALTY,
         free=FREE,
-        policy=policy,
+        policy=selection.select(before, found, epistemic),
         mutual_information=tuple(found.mutual_information.tolist()),
     )
 
@@ -100,10 +91,19 @@ def _queries(rows: Floats, passes: int, first: int) -> list[Query]:
     return [Query(rows[at : at + 1], passes, first + at) for at in range(len(rows))]
 
 
-def _summary(engine: Engine, rows: Floats, passes: int, first: int) -> Summary:
-    summary = Summary.joined(engine.summarise(_queries(rows, passes, first)))
+def _part(
+    engine: Engine,
+    table: Table,
+    signature: Signature,
+    rules: Sequence[Rule],
+    passes: int,
+    first: int,
+) -> selection.Part:
+    """What the network answers to a part of the rows, each with a seed of its own."""
+    summary = Summary.joined(engine.summarise(_queries(table.features, passes, first)))
     check_finite(summary.mean, CALIBRATING)
-    return summary
+    fixed = _fixed(table.features, signature, rules)
+    return selection.Part(summary.mean, table.labels, summary.mutual_information, fixed)
 
 
 def _fixed(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> Booleans:

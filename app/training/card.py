@@ -9,6 +9,7 @@ from app.training.data import Table
 from app.training.layout import Layout
 from app.training.recipe import Recipe
 from app.training.split import Split
+from app.values import Policy, Promise
 
 METRICS = {
     "accuracy": "share of rows whose grade is right",
@@ -135,15 +136,47 @@ def decisions(manifest: Manifest, rows: str) -> Iterable[str]:
     yield (
         f"Each line by itself: with {policy.confidence:.0%} confidence over the draw of the "
         f"calibration rows, at most the target of the automated grades is wrong, for {rows} "
-        "exchangeable with them."
+        f"exchangeable with them{_of_cases(policy)}"
     )
     yield table_of(
-        ("target", "automated", "wrong among them (calibration rows)"),
+        ("target", "automated", "wrong among them (calibration rows)", *_band_heads(policy)),
         [
-            (f"{promise.target:.1%}", f"{promise.automated:.1%}", f"{promise.wrong:.2%}")
+            (
+                f"{promise.target:.1%}",
+                f"{promise.automated:.1%}",
+                f"{promise.wrong:.2%}",
+                *_band_cells(promise, policy),
+            )
             for promise in policy.promises
         ],
     )
+
+
+def _of_cases(policy: Policy) -> str:
+    """What is promised of single cases, as the end of a sentence."""
+    if policy.case_limit is None:
+        return "."
+    return (
+        f"; and of the least sure of them, the band, at most {policy.case_limit:.0%}, both at "
+        f"once. No grade is automated whose mean probability is below {policy.likelihood:g}. The "
+        f"default target is {policy.target:.1%}."
+    )
+
+
+def _band_heads(policy: Policy) -> tuple[str, ...]:
+    if policy.case_limit is None:
+        return ()
+    return ("the band", "wrong in it (calibration rows)", "rows wanting")
+
+
+def _band_cells(promise: Promise, policy: Policy) -> tuple[str, ...]:
+    if policy.case_limit is None:
+        return ()
+    if promise.band is None:
+        return ("–", "–", f"{promise.wanting:,}")
+    band = promise.band
+    held = f"{band.share:.0%} of them: a second grade of {band.bound:.4f} or more"
+    return (held, f"{band.wrong:.2%}", f"{promise.wanting:,}")
 
 
 def _held_out(manifest: Manifest) -> Iterable[str]:

@@ -35,6 +35,7 @@ def decide(
     doubts = {
         "epistemic": ~(summary.mutual_information <= policy.epistemic),
         "ambiguous": _ambiguous(promise, summary.mean),
+        "unlikely": ~is_likely(policy.likelihood, summary.mean),
         "few_passes": np.full(len(summary.mean), not enough),
     }
     decisions = []
@@ -72,6 +73,14 @@ def runner_up(mean: Floats) -> Floats:
     """The second largest probability `(N,)` of each row of `(N, C)`, `C` at least 2."""
     second: Floats = np.partition(mean, -2, axis=1)[:, -2]
     return second
+
+
+def is_likely(least: float | None, mean: Floats) -> Booleans:
+    """Whether the grade of each row of `(N, C)` is as probable as it has to be, `(N,)`."""
+    if least is None:
+        return np.ones(len(mean), dtype=np.bool_)
+    likely: Booleans = mean.max(axis=1) >= least
+    return likely
 
 
 def _ambiguous(promise: Promise, mean: Floats) -> Booleans:

@@ -17,7 +17,7 @@ import numpy as np
 from app.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
 from app.uncertainty.scores import METHODS
 from app.uncertainty.selection import binomial_tail
-from app.values import Booleans, Calibration, Floats, Policy, Promise
+from app.values import Band, Booleans, Calibration, Floats, Policy, Promise
 
 EXACT = 1e-9
 """What two sums of the same probabilities may differ by."""
@@ -43,7 +43,9 @@ def faults(calibration: Calibration, classes: int) -> Iterator[str]:
     yield from _policy_faults(calibration.policy, classes)
     for number, promise in enumerate(calibration.policy.promises):
         place = f"policy.promises.{number}"
-        yield from _promise_faults(place, promise, calibration.policy.confidence, rows)
+        yield from _promise_faults(place, promise, calibration.policy, rows)
+        if calibration.policy.case_limit is not None:
+            yield from _band_faults(place, promise, calibration.policy, rows.count)
     yield from _order_faults(calibration.policy, len(calibration.labels))
 
 
@@ -181,6 +183,7 @@ def _policy_faults(policy: Policy, classes: int) -> Iterator[str]:
         yield f"policy.confidence is not from {LEAST_CONFIDENCE} to below 1"
     if not 0 <= policy.epistemic <= math.log(classes) + EXACT:
         yield f"policy.epistemic is not from 0 to the logarithm of the {classes} classes"
+    yield from _case_faults(policy)
     if not 1 <= len(targets) <= MOST_PROMISES:
         yield f"policy.promises is not of 1 to {MOST_PROMISES} promises"
     if (at := _first([not 0 < target < 1 for target in targets])) is not None:
@@ -195,7 +198,16 @@ def _policy_faults(policy: Policy, classes: int) -> Iterator[str]:
             yield f"policy.promises.{number}.threshold is not from 0 to 0.5"
 
 
-def _promise_faults(place: str, promise: Promise, confidence: float, rows: _Rows) -> Iterator[str]:
+def _case_faults(policy: Policy) -> Iterator[str]:
+    if (policy.case_limit is None) != (policy.likelihood is None):
+        yield "policy.case_limit and policy.likelihood are not given together"
+    if policy.case_limit is not None and not 0 < policy.case_limit < 1:
+        yield "policy.case_limit is not between 0 and 1"
+    if policy.likelihood is not None and not 0 <= policy.likelihood <= 1:
+        yield "policy.likelihood is not from 0 to 1"
+
+
+def _promise_faults(place: str, promise: Promise, policy: Policy, rows: _Rows) -> Iterator[str]:
     """Yield figures that the calibration rows cannot have at a promise's threshold."""
     if promise.threshold is None:
         if promise.automated or promise.wrong:
@@ -211,7 +223,38 @@ def _promise_faults(place: str, promise: Promise, confidence: float, rows: _Rows
         or counts.wrong > (possible & ~rows.right).sum()
     ):
         yield f"{place} automates more rows than the scores allow at its threshold"
-    if binomial_tail(counts.wrong, counts.right + counts.wrong, promise.target) > 1 - confidence:
+    if not _is_kept(counts, promise.target, policy):
+        yield f"{place} is not kept by its rows at the confidence of the policy"
+
+
+def _band_faults(place: str, promise: Promise, policy: Policy, count: int) -> Iterator[str]:
+    """Yield what a band cannot be of the rows that its promise automates."""
+    band = promise.band
+    if promise.wanting is None or promise.wanting < 0:
+        yield f"{place}.wanting is no number of rows"
+    if (band is None) != (promise.threshold is None):
+        yield f"{place}.band is needed exactly where there is a threshold"
+    if band is None or promise.threshold is None:
+        return
+    if promise.wanting:
+        yield f"{place} automates rows although some are wanting"
+    if not 0 <= band.bound <= promise.threshold:
+        yield f"{place}.band.bound is not from 0 to the threshold"
+    if not 0 < band.share <= 1:
+        yield f"{place}.band.share is not above 0 and at most 1"
+    yield from _band_count_faults(f"{place}.band", promise, band, policy, count)
+
+
+def _band_count_faults(
+    place: str, promise: Promise, band: Band, policy: Policy, count: int
+) -> Iterator[str]:
+    """Yield counts of rows that a band cannot have."""
+    all_rows, counts = _counts(promise, count), _counts(band, count)
+    if counts is None:
+        yield f"{place} has shares that are not of whole rows, of {count}"
+    elif all_rows is not None and (counts.right > all_rows.right or counts.wrong > all_rows.wrong):
+        yield f"{place} has rows that are not automated"
+    elif policy.case_limit is not None and not _is_kept(counts, policy.case_limit, policy):
         yield f"{place} is not kept by its rows at the confidence of the policy"
 
 
@@ -235,8 +278,13 @@ class _Counts(NamedTuple):
     wrong: int
 
 
-def _counts(promise: Promise, count: int) -> _Counts | None:
-    """The rows that a promise's shares are of; None where they are not whole, or none."""
+def _is_kept(counts: _Counts, rate: float, policy: Policy) -> bool:
+    """Whether rows pass the test that would have selected what is promised."""
+    return binomial_tail(counts.wrong, counts.right + counts.wrong, rate) <= 1 - policy.confidence
+
+
+def _counts(promise: Promise | Band, count: int) -> _Counts | None:
+    """The rows that shares are of; None where they are not whole, or none."""
     rows = _whole(promise.automated * count)
     wrong = None if rows is None else _whole(promise.wrong * rows)
     if rows is None or wrong is None or not 0 <= wrong <= rows <= count or rows < 1:

@@ -66,6 +66,15 @@ def calibrated(calibrated_models: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
+def promising(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service of a bundle that promises something of single cases too."""
+    models = publish(tmp_path_factory.mktemp("promising"), of_cases=True).parent.parent
+    settings = Settings(models=models, records="off")
+    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
 def uncalibrated() -> Iterator[TestClient]:
     """A service of a bundle without a calibration."""
     settings = Settings(models=ROOT / "models", version=2, records="off")

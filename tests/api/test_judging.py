@@ -223,15 +223,40 @@ def test_the_calibration_is_described(calibrated: TestClient, calibrated_bundle:
         "target": 0.05,
         "confidence": 0.95,
         "epistemic": 0.2,
+        "case_limit": None,
+        "likelihood": None,
         "promises": [
-            {"target": promise.target, "automated": promise.automated, "wrong": promise.wrong}
+            {
+                "target": promise.target,
+                "automated": promise.automated,
+                "wrong": promise.wrong,
+                "band": None,
+                "wanting": None,
+            }
             for promise in calibration.policy.promises
         ],
     } == calibrated.get("/model").json()["calibration"]
 
 
-def test_answers_are_as_documented(calibrated: TestClient, loan: Loan) -> None:
+def test_what_is_promised_of_single_cases_is_told(promising: TestClient, loan: Loan) -> None:
+    """By the decision, its limit; by `GET /model`, the bands, and rows that were too few."""
+    decision = ask(promising, "/predict/mc", loan, passes=PASSES)["decision"]
+    assert 0.1 == decision["case_limit"]
+    found = promising.get("/model").json()["calibration"]
+    assert (0.1, 0.5) == (found["case_limit"], found["likelihood"])
+    for line in found["promises"]:
+        assert (line["band"] is None) == (line["automated"] == 0)
+        assert line["band"] is None or {"bound", "share", "automated", "wrong"} == set(line["band"])
+    assert found["promises"][0]["wanting"] > 0
+    assert found["promises"][-1]["band"] is not None
+
+
+@pytest.mark.parametrize("service", ["calibrated", "promising"])
+def test_answers_are_as_documented(
+    request: pytest.FixtureRequest, service: str, loan: Loan
+) -> None:
     """Every member of an answer is required, at any depth, and no other is allowed."""
+    calibrated: TestClient = request.getfixturevalue(service)
     document = openapi(calibrated)
     odd = loan | {"debt_to_income": None, "loan_amount": 5}
     schema = document["paths"]["/predict/mc"]["post"]["responses"]["200"]["content"]

@@ -46,6 +46,15 @@ def decided(
     return decide(POLICY, 50, target, found, passes, [notices], [rules])[0]
 
 
+def test_an_unlikely_grade_is_referred_where_the_policy_says_so() -> None:
+    """Three grades may all be below a threshold for the second; the floor is for the first."""
+    strict = dataclasses.replace(POLICY, case_limit=0.1, likelihood=0.5)
+    for row, expected in (([0.4, 0.35, 0.25], ("unlikely",)), ([0.5, 0.3, 0.2], ())):
+        found = summary(np.array([row]), np.zeros(1))
+        assert expected == decide(strict, 50, 0.1, found, 50, [()], [()])[0].reasons
+        assert () == decide(POLICY, 50, 0.1, found, 50, [()], [()])[0].reasons
+
+
 @pytest.mark.parametrize(
     ("row", "doubt", "expected"),
     [

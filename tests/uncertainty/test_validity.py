@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from app.uncertainty.decision import runner_up
 from app.uncertainty.decomposition import summarise
 from app.uncertainty.scores import METHODS, label_scores
-from app.uncertainty.selection import path, select
+from app.uncertainty.selection import Part, select
 from app.uncertainty.validity import faults
 from app.values import Calibration, Promise
 
@@ -39,11 +39,12 @@ def of_draws(
     mean, classes = summary.mean, draws.shape[-1]
     labels = np.array([random.choice(classes, p=row / row.sum()) for row in mean])
     labels = np.where(random.random(len(mean)) < known, summary.grades, labels)
-    second, free = runner_up(mean), int(random.integers(0, classes + 1))
+    free = int(random.integers(0, classes + 1))
     fixed = random.random(len(mean)) < 0.1
     epistemic = float(np.quantile(summary.mutual_information, 0.9))
     information = summary.mutual_information
-    policy = select(mean, labels, information, fixed, path(second), epistemic)
+    part = Part(mean, labels, information, fixed)
+    policy = select(part, part, epistemic)
     return Calibration(
         passes=len(draws),
         coverage=0.9,
@@ -78,13 +79,13 @@ def test_a_penalty_of_any_size(penalty: float) -> None:
     assert [] == list(faults(made, 5))
 
 
-TRIED = (drawn(seed, 5, 6.0, 0.97, 1_500) for seed in range(99))
-GOOD = next(
-    made
-    for made in TRIED
-    if made.free == 1 and len({promise.threshold for promise in made.policy.promises}) > 2
-)
-"""With two thresholds, and none for the smallest targets."""
+def is_rich(made: Calibration) -> bool:
+    """Whether two thresholds were found, and none for the smallest targets."""
+    thresholds = [promise.threshold for promise in made.policy.promises]
+    return made.free == 1 and thresholds[0] is None and len(set(thresholds)) > 2
+
+
+GOOD = next(filter(is_rich, (drawn(seed, 5, 6.0, 0.99, 1_500) for seed in range(99))))
 LABELS = np.array(GOOD.labels)
 LAC, APS = (np.array(GOOD.scores[method]) for method in ("lac", "aps"))
 RIGHT = np.abs(APS - (1 - LAC)) < 1e-9
@@ -93,6 +94,7 @@ SURE = int(np.flatnonzero(RIGHT)[0])
 WRONG = int(np.flatnonzero(~RIGHT)[0])
 KEPT = next(at for at, one in enumerate(GOOD.policy.promises) if one.threshold is not None)
 PROMISE = f"policy.promises.{KEPT}"
+BAND = next(one.band for one in GOOD.policy.promises if one.band is not None)
 
 
 def member(**changed: Any) -> Change:
@@ -101,6 +103,16 @@ def member(**changed: Any) -> Change:
 
 def policy(**changed: Any) -> Change:
     return lambda good: replace(good, policy=replace(good.policy, **changed))
+
+
+def too_many(rows: int, rate: float) -> int:
+    """The least errors with which the test of a rate is not passed."""
+    return next(errors for errors in range(rows) if binom.cdf(errors, rows, rate) > 0.05)
+
+
+def band(**changed: Any) -> Change:
+    """The band of that promise."""
+    return promise(band=replace(BAND, **changed))
 
 
 def promise(**changed: Any) -> Change:
@@ -144,6 +156,7 @@ def all_right(good: Calibration) -> Calibration:
 
 ROWS = len(LABELS)
 KEPT_ROWS = round(GOOD.policy.promises[KEPT].automated * ROWS)
+BAND_ROWS = round(BAND.automated * ROWS)
 CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "coverage above": (member(coverage=7.0), "coverage is not from 0.5 to 0.999"),
     "coverage below": (member(coverage=0.4), "coverage is not from 0.5 to 0.999"),
@@ -221,15 +234,15 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
         "policy.promises is not in the order of its targets",
     ),
     "a target of 0": (
-        policy(promises=(Promise(0.0, None, 0.0, 0.0), *GOOD.policy.promises)),
+        policy(promises=(Promise(0.0, None, 0.0, 0.0, wanting=0), *GOOD.policy.promises)),
         "policy.promises.0.target is not between 0 and 1",
     ),
     "a target of 1": (
-        policy(promises=(*GOOD.policy.promises, Promise(1.0, None, 0.0, 0.0))),
+        policy(promises=(*GOOD.policy.promises, Promise(1.0, None, 0.0, 0.0, wanting=0))),
         "policy.promises.6.target is not between 0 and 1",
     ),
     "a smaller target": (
-        promise(target=0.021),
+        promise(target=GOOD.policy.promises[KEPT - 1].target + 1e-6),
         f"{PROMISE} is not kept by its rows",
     ),
     "threshold above": (promise(threshold=0.6), f"{PROMISE}.threshold is not from 0 to 0.5"),
@@ -249,9 +262,39 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "all automated": (promise(automated=1.0, wrong=0.0), f"{PROMISE} automates more rows than"),
     "more wrong": (promise(wrong=1.0), f"{PROMISE} automates more rows than the scores allow"),
     "too wrong": (
-        promise(wrong=round(0.021 * KEPT_ROWS) / KEPT_ROWS),
+        promise(wrong=too_many(KEPT_ROWS, GOOD.policy.promises[KEPT].target) / KEPT_ROWS),
         f"{PROMISE} is not kept by its rows",
     ),
+    "a case limit of 0": (policy(case_limit=0.0), "policy.case_limit is not between 0 and 1"),
+    "a smaller case limit": (policy(case_limit=1e-3), f"{PROMISE}.band is not kept by its rows"),
+    "a case limit alone": (policy(likelihood=None), "are not given together"),
+    "a likelihood alone": (policy(case_limit=None), "are not given together"),
+    "a likelihood above 1": (policy(likelihood=1.1), "policy.likelihood is not from 0 to 1"),
+    "no band": (promise(band=None), f"{PROMISE}.band is needed exactly where"),
+    "a band of nothing": (
+        policy(
+            promises=(
+                replace(GOOD.policy.promises[0], band=BAND),
+                *GOOD.policy.promises[1:],
+            )
+        ),
+        "policy.promises.0.band is needed exactly where",
+    ),
+    "a bound above": (band(bound=0.499), f"{PROMISE}.band.bound is not from 0 to the threshold"),
+    "a bound below": (band(bound=-0.1), f"{PROMISE}.band.bound is not from 0 to the threshold"),
+    "a share of none": (band(share=0.0), f"{PROMISE}.band.share is not above 0"),
+    "half a row in the band": (
+        band(automated=(BAND_ROWS + 0.5) / ROWS),
+        f"{PROMISE}.band has shares that are not of whole rows",
+    ),
+    "a band of all": (band(automated=1.0, wrong=0.0), f"{PROMISE}.band has rows that are not"),
+    "a band too wrong": (
+        band(wrong=too_many(BAND_ROWS, 0.1) / BAND_ROWS),
+        f"{PROMISE}.band",
+    ),
+    "rows wanting below 0": (promise(wanting=-1), f"{PROMISE}.wanting is no number of rows"),
+    "rows not counted": (promise(wanting=None), f"{PROMISE}.wanting is no number of rows"),
+    "rows wanting": (promise(wanting=3), f"{PROMISE} automates rows although some are wanting"),
     "fewer at a larger threshold": (
         promise(threshold=0.0021, automated=KEPT_ROWS / ROWS, wrong=0.0),
         "policy.promises",
@@ -272,10 +315,12 @@ def test_thresholds_and_shares_go_together() -> None:
     kept = [one for one in GOOD.policy.promises if one.threshold is not None]
     first, last = kept[0], kept[-1]
     assert first.threshold is not None
-    fewer = replace(last, automated=first.automated - 1 / ROWS, wrong=0.0)
-    same = replace(first, target=last.target, automated=first.automated - 1 / ROWS, wrong=0.0)
-    for changed in (fewer, same):
-        promises = (*GOOD.policy.promises[:-1], changed)
+    assert first.band is not None
+    right = replace(first.band, wrong=0.0)
+    fewer = replace(last, band=right, automated=first.automated - 1 / ROWS, wrong=0.0)
+    same = replace(fewer, threshold=first.threshold)
+    for one in (fewer, same):
+        promises = (*GOOD.policy.promises[:-1], one)
         found = replace(GOOD, policy=replace(GOOD.policy, promises=promises))
         assert "automates fewer rows at a larger threshold" in next(faults(found, 5))
 

@@ -45,7 +45,8 @@ export function sentence(answer) {
 
 function promised(decision, model) {
   if (!decision.guaranteed) return t("decision.unpromised");
-  return t("decision.promise", { target: share(decision.target), confidence: share(model.calibration.confidence) });
+  const average = t("decision.promise", { target: share(decision.target), confidence: share(model.calibration.confidence) });
+  return decision.case_limit === undefined ? average : `${average} ${t("decision.cases", { limit: share(decision.case_limit) })}`;
 }
 
 function mark(action) {

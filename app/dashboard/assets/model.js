@@ -50,12 +50,20 @@ function metrics({ metrics: { mc, deterministic } }) {
 
 function promises({ calibration }) {
   if (calibration === null) return card(t("model.promises"), el("p.small", {}, t("model.uncalibrated")));
-  const heads = [t("model.target"), t("model.automated"), t("model.wrong")];
-  const rows = calibration.promises.map(({ target, automated, wrong }) => [
-    el("span", {}, share(target), target === calibration.target && el("span.badge", {}, t("model.default"))),
-    percent(automated), percent(wrong, 2)]);
+  const ofCases = calibration.case_limit !== null;
+  const heads = [t("model.target"), t("model.automated"), t("model.wrong"), ...(ofCases ? [t("model.band")] : [])];
+  const rows = calibration.promises.map((line) => [
+    el("span", {}, share(line.target), line.target === calibration.target && el("span.badge", {}, t("model.default"))),
+    percent(line.automated), percent(line.wrong, 2), ...(ofCases ? [banded(line)] : [])]);
+  const cases = ofCases && el("p.small", {}, t("model.promises.cases", { limit: share(calibration.case_limit), likelihood: share(calibration.likelihood) }));
   const note = t("model.promises.note", { confidence: share(calibration.confidence), rows: number(calibration.rows), passes: number(calibration.passes) });
-  return card(t("model.promises"), table(t("model.promises"), heads, rows), el("p.small", {}, note));
+  return card(t("model.promises"), table(t("model.promises"), heads, rows), el("p.small", {}, note), cases);
+}
+
+/** How wrong the least sure were, or why nothing is promised of them. */
+function banded({ band, wanting }) {
+  if (band !== null) return percent(band.wrong, 2);
+  return wanting ? t("model.wanting", { rows: number(wanting) }) : "–";
 }
 
 function signature(model) {

@@ -5,7 +5,7 @@ import { colour, ordered } from "./colours.js";
 import { fixed, moment, number, percent, reason, t } from "./words.js";
 
 /** Reasons of the policy have colours of their own; those of a bundle's rules share the last one. */
-const KNOWN = ["ambiguous", "epistemic", "out_of_range", "missing", "few_passes"];
+const KNOWN = ["ambiguous", "epistemic", "out_of_range", "missing", "few_passes", "unlikely"];
 const OUTER = ["0.05", "0.95"];
 const INNER = ["0.25", "0.75"];
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.training.assessment.evidence import Answered, Shifted
 from app.training.assessment.risk import separation
-from app.uncertainty.decision import promise_of, runner_up
+from app.uncertainty.decision import is_likely, promise_of, runner_up
 from app.values import Booleans, Calibration, Floats, Summary
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -74,7 +74,8 @@ def automated(answered: Answered, calibration: Calibration, target: float) -> Bo
         return np.zeros(len(summary.mean), np.bool_)
     sure = runner_up(summary.mean) <= promise.threshold
     agreed = summary.mutual_information <= calibration.policy.epistemic
-    kept: Booleans = ~answered.fixed & sure & agreed
+    likely = is_likely(calibration.policy.likelihood, summary.mean)
+    kept: Booleans = ~answered.fixed & sure & agreed & likely
     return kept
 
 

@@ -18,7 +18,8 @@ from app.training.assessment.reliability import Reliability, reliability
 from app.training.assessment.risk import Risk, risks
 from app.training.assessment.sets import Sets, all_sets
 from app.training.evaluation import score
-from app.values import Booleans, Calibration, Indices
+from app.uncertainty.decision import runner_up
+from app.values import Booleans, Calibration, Floats, Indices, Promise
 
 COMMON = 10
 """Rows of a class from which on its F1 says something."""
@@ -34,6 +35,8 @@ class Kept:
     wrong: float
     """Share of those; 0 where there are none."""
     errors: int
+    band: tuple[int, int] | None
+    """Rows of the band, and how many of them are wrong; None where nothing is promised of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +164,17 @@ def _promises(
 ) -> tuple[Kept, ...]:
     if calibration is None:
         return ()
-    targets = [promise.target for promise in calibration.policy.promises]
+    second = runner_up(evidence.answered.summary.mean)
     return tuple(
-        _kept(target, automated(evidence.answered, calibration, target), wrong)
-        for target in targets
+        _kept(promise, automated(evidence.answered, calibration, promise.target), second, wrong)
+        for promise in calibration.policy.promises
     )
 
 
-def _kept(target: float, taken: Booleans, wrong: Booleans) -> Kept:
+def _kept(promise: Promise, taken: Booleans, second: Floats, wrong: Booleans) -> Kept:
     rows, errors = int(taken.sum()), int((taken & wrong).sum())
-    return Kept(target, rows / len(wrong), errors / rows if rows else 0.0, errors)
+    band = None
+    if promise.band is not None:
+        inside = taken & (second >= promise.band.bound)
+        band = int(inside.sum()), int((inside & wrong).sum())
+    return Kept(promise.target, rows / len(wrong), errors / rows if rows else 0.0, errors, band)

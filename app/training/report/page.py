@@ -127,10 +127,17 @@ def _guarantees(figures: Figures) -> Iterator[Section]:
     yield Section(
         title="Are automated grades right?",
         text="Each line by itself: with 95% confidence over the draw of the calibration rows, at "
-        "most the target of the automated grades is wrong, for rows exchangeable with those.",
-        head=("target", "automated", "wrong among them", "errors"),
+        "most the target of the automated grades is wrong, for rows exchangeable with those; and "
+        "where a band is promised, no more of its rows than the bundle's limit of single cases.",
+        head=("target", "automated", "wrong among them", "errors", "wrong in the band"),
         rows=[
-            (f"{kept.target:.1%}", f"{kept.automated:.1%}", f"{kept.wrong:.2%}", f"{kept.errors:,}")
+            (
+                f"{kept.target:.1%}",
+                f"{kept.automated:.1%}",
+                f"{kept.wrong:.2%}",
+                f"{kept.errors:,}",
+                "–" if kept.band is None else f"{kept.band[1]:,} of {kept.band[0]:,}",
+            )
             for kept in figures.promises
         ],
     )

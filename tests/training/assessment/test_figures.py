@@ -13,7 +13,7 @@ from app.training.assessment.sets import by_class
 from app.uncertainty.calibration import adaptive_calibration_error, expected_calibration_error
 from app.uncertainty.decomposition import summarise
 from app.uncertainty.scores import METHODS, label_scores
-from app.values import Calibration, Floats, Indices, Policy, Promise
+from app.values import Band, Calibration, Floats, Indices, Policy, Promise
 
 CLASSES = ("A", "B", "C")
 ROWS, PASSES = 400, 12
@@ -43,7 +43,8 @@ def calibration() -> Calibration:
         method: tuple(label_scores(method, found.summary.mean, labels, 0.01, 2).tolist())
         for method in METHODS
     }
-    promises = (Promise(0.05, 0.1, 0.3, 0.02), Promise(0.2, 0.4, 0.8, 0.1))
+    band = Band(0.05, 0.4, 0.1, 0.02)
+    promises = (Promise(0.05, 0.1, 0.3, 0.02, band, 0), Promise(0.2, 0.4, 0.8, 0.1))
     policy = Policy(confidence=0.95, target=0.05, epistemic=0.05, promises=promises)
     return Calibration(
         passes=PASSES,
@@ -69,11 +70,15 @@ def test_confusions_are_scikit_learns(evidence: Evidence, calibration: Calibrati
     assert figures.confusion_automated is not None
     assert expected.tolist() == [list(row) for row in figures.confusion_automated]
 
-    (strict, _) = figures.promises
+    strict, loose = figures.promises
     wrong = summary.grades != evidence.labels
     assert kept.mean() == pytest.approx(strict.automated)
     assert wrong[kept].mean() == pytest.approx(strict.wrong)
     assert wrong[kept].sum() == strict.errors
+    band = kept & (second >= 0.05)
+    assert 0 < band.sum() < kept.sum()
+    assert (band.sum(), wrong[band].sum()) == strict.band
+    assert loose.band is None
 
 
 def test_the_reliability_is_the_calibration_error(evidence: Evidence) -> None:
