@@ -48,7 +48,7 @@ ANSWERED = [
     *("OutOfRangeWarning", "MissingWarning", "FewPassesWarning", "DegradedWarning"),
     *("RecordedPrediction", "Outcome", "Review", "Replay", "WhatIf"),
     *("ReviewQueue", "WaitingPrediction", "Health", "Limits", "ModelDescription"),
-    *("CalibrationDescription", "Promise", "Environment", "Feature", "Seen"),
+    *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),
     *("Problem", "InvalidProblem", "FieldProblem"),
