@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.network.catalog import find
 from app.network.manifest import Manifest
 from app.serving.compute import Compute, Thread
 from app.settings import Settings
-from app.values import Environment
+from app.values import Cards, Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,7 @@ class Opened:
     manifest: Manifest
     environment: Environment
     compute: Compute
-    card: str = ""
-    """Markdown."""
+    cards: Cards = field(default_factory=Cards)
 
 
 Opening = Callable[[Settings], AbstractAsyncContextManager[Opened]]
@@ -39,4 +38,4 @@ async def in_this_process(settings: Settings) -> AsyncIterator[Opened]:
 
     folder = find(settings.models, settings.model, settings.version)
     bundle = await asyncio.to_thread(load, folder, pinned=settings.digest, threads=settings.threads)
-    yield Opened(bundle.manifest, bundle.environment, Thread(bundle.engine), bundle.card)
+    yield Opened(bundle.manifest, bundle.environment, Thread(bundle.engine), bundle.cards)

@@ -57,7 +57,7 @@ class Service:
         self._settings = settings
         self._manifest = opened.manifest
         self._environment = opened.environment
-        self._card = opened.card
+        self._cards = opened.cards
         self._metrics = metrics
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
@@ -110,7 +110,11 @@ class Service:
 
     def _information(self) -> APIRouter:
         manifest = self._manifest
-        card = {"metrics": manifest.metrics, "trained": asdict(manifest.trained)}
+        card = {
+            "metrics": manifest.metrics,
+            "metrics_on": "unknown" if manifest.trained.is_conversion else "held_out",
+            "trained": asdict(manifest.trained),
+        }
         about = describe(
             manifest.identity,
             manifest.signature,
@@ -120,7 +124,7 @@ class Service:
             self._environment,
             self._settings,
         )
-        return information(about, self._card, self._readiness)
+        return information(about, self._cards, self._readiness)
 
 
 class Kept:

@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 
+NoticeKind = Literal["out_of_range", "missing", "in_margin"]
+"""`in_margin` refers no row: it is outside what training saw, and not by much."""
+
 MAX_SEED = 2**53 - 1
 """Seeds are integers from 0 to this, all exact in JSON."""
 
@@ -127,6 +130,11 @@ class Policy:
     """Most P(wrong | in the band) that is promised; None in policies of the average alone."""
     likelihood: float | None = None
     """Least mean probability of an automated grade; None as well."""
+
+    @property
+    def is_of_cases(self) -> bool:
+        """Whether it speaks of single cases too; answers under older ones stay as they were."""
+        return self.case_limit is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +253,20 @@ class Summary:
 class Notice:
     """Something about one row that its reader should know."""
 
-    kind: Literal["out_of_range", "missing"]
+    kind: NoticeKind
     feature: str
     value: float | None
     seen_minimum: float
     seen_maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The model card in each language it is there in, Markdown."""
+
+    english: str = ""
+    korean: str | None = None
+    """None in bundles of before there was one."""
 
 
 @dataclass(frozen=True, slots=True)

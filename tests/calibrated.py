@@ -13,6 +13,7 @@ from app.uncertainty.selection import Part, select
 from app.values import (
     Booleans,
     Calibration,
+    Cards,
     Floats,
     Indices,
     Policy,
@@ -85,7 +86,7 @@ def publish(models: Path, *, of_cases: bool = False) -> Path:
     found = calibration(shipped, of_cases=of_cases)
     manifest = replace(shipped.manifest, version=3, calibration=found, rules=(RULE,))
     model = from_bytes((SHIPPED / "model.keras").read_bytes())
-    return write(models, manifest, model, "# Card of {digest}\n")[0]
+    return write(models, manifest, model, Cards("# Card of {digest}\n"))[0]
 
 
 def _labels(summary: Summary) -> Indices:

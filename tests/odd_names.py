@@ -6,6 +6,7 @@ from typing import Any
 
 from app.network.bundle import load, write
 from app.network.container import from_bytes
+from app.values import Cards
 from tests.service import ROOT
 
 SHIPPED = ROOT / "models" / "loan-grade" / "4"
@@ -36,7 +37,7 @@ def publish(models: Path) -> None:
         for feature, name, also in zip(manifest.features, NAMES, aliases, strict=True)
     )
     odd = replace(manifest, name="odd", version=1, features=features, classes=CLASSES, rules=())
-    write(models, odd, from_bytes((SHIPPED / "model.keras").read_bytes()), "# Odd\n")
+    write(models, odd, from_bytes((SHIPPED / "model.keras").read_bytes()), Cards("# Odd\n"))
 
 
 def row() -> dict[str, Any]:

@@ -88,6 +88,7 @@ class Outcomes(_Closed):
     ece: float | None = Field(description="expected calibration error, 15 bins")
     coverage: Coverage
     automated: AutomatedErrors
+    band: AutomatedErrors = Field(description="the same of the least sure of them")
     reliability: list[ReliabilityBin]
     risk_coverage: list[RiskPoint]
 

@@ -17,7 +17,7 @@ from app.api.route import LeanRoute
 from app.api.schema import schema
 from app.serving.readiness import Readiness
 from app.settings import Settings
-from app.values import Calibration, Environment, Feature, Identity, Signature
+from app.values import Calibration, Cards, Environment, Feature, Identity, Signature
 from app.values import Promise as Line
 
 CLOSED = ConfigDict(extra="forbid")
@@ -30,6 +30,17 @@ class Health(BaseModel):
     model_config = CLOSED
 
     status: Literal["alive", "ready"]
+
+
+class CardOptions(BaseModel):
+    """Which of the cards is meant."""
+
+    model_config = CLOSED
+
+    language: Literal["en", "ko"] = Field(
+        default="en",
+        description="where there is none in this language it is English: see `Content-Language`",
+    )
 
 
 class Limits(BaseModel):
@@ -101,16 +112,19 @@ class ModelDescription(BaseModel):
     passes: int
     calibration: CalibrationDescription | None
     metrics: dict[str, dict[str, float]]
+    metrics_on: Literal["held_out", "unknown"] = Field(
+        description="`unknown`: the network may have been fitted or calibrated on these rows"
+    )
     trained: dict[str, Any]
     environment: Environment
     limits: Limits
 
 
-def information(description: dict[str, Any], card: str, readiness: Readiness) -> APIRouter:
+def information(description: dict[str, Any], cards: Cards, readiness: Readiness) -> APIRouter:
     """The routes that say what is served and how it is."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
     _add(router, "/model", "What is served", "getModel", ModelDescription, to_json(description))
-    _add_card(router, card.encode())
+    _add_cards(router, cards)
     alive, ready = Health(status="alive"), Health(status="ready")
     name, summary = "getLiveness", "Whether the process answers"
     _add(router, "/health/live", summary, name, Health, to_json(alive), AnyOptions)
@@ -118,15 +132,21 @@ def information(description: dict[str, Any], card: str, readiness: Readiness) ->
     return router
 
 
-def _add_card(router: APIRouter, card: bytes) -> None:
+def _add_cards(router: APIRouter, cards: Cards) -> None:
+    texts = {"en": cards.english.encode()}
+    if cards.korean is not None:
+        texts["ko"] = cards.korean.encode()
+
     @router.get(
         "/model/card",
         summary="The bundle's card, Markdown",
         operation_id="getModelCard",
         responses=answered({"type": "string"}, "The card.", CARD),
     )
-    async def model_card(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
-        return Response(card, media_type=CARD)
+    async def model_card(_: Request, options: Annotated[CardOptions, Query()]) -> Response:
+        language = options.language if options.language in texts else "en"
+        headers = {"Content-Language": language}
+        return Response(texts[language], headers=headers, media_type=CARD)
 
 
 def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:

@@ -21,6 +21,22 @@ class OutOfRangeWarning(BaseModel):
     seen_maximum: float
 
 
+class MarginWarning(BaseModel):
+    """A value outside what training saw by so little that it refers no row by itself.
+
+    Money up to twice as large or half as small, anything else by half of the range that was seen.
+    Bundles without `case_limit` do not tell it.
+    """
+
+    model_config = CLOSED
+
+    kind: Literal["in_margin"]
+    feature: str
+    value: float
+    seen_minimum: float
+    seen_maximum: float
+
+
 class MissingWarning(BaseModel):
     """A value that is not there; the network puts the usual one in its place."""
 
@@ -53,7 +69,7 @@ class DegradedWarning(BaseModel):
     asked_passes: int
 
 
-OddValue = OutOfRangeWarning | MissingWarning
+OddValue = OutOfRangeWarning | MarginWarning | MissingWarning
 
 
 def odd_value(notice: Notice) -> dict[str, Any]:

@@ -104,6 +104,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     print(f"{folder}  {manifest.identity.digest}")
     for label, figures in manifest.metrics.items():
         print(f"{label}: " + ", ".join(f"{key} {value:.4f}" for key, value in figures.items()))
+    if manifest.metrics:
+        print("the network may have been fitted or calibrated on some of these rows")
     return 0
 
 

@@ -61,6 +61,10 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return 0
 
 
+def _band(band: tuple[int, int] | None) -> str:
+    return "" if band is None else f"; of the {band[0]:,} least sure {band[1]:,} wrong"
+
+
 def _write(file: Path, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +89,17 @@ def _lines(figures: Any) -> Iterator[str]:
         yield f"calibration error, {kind}: {bins.ece:.4f} (by chance up to {bins.expected:.4f})"
     for risk in figures.risks:
         yield f"risk by {risk.score}: AURC {risk.aurc:.5f}"
+    yield from _decisions(figures)
+    for shift in figures.shifts:
+        if shift.auroc is not None:
+            referred = "" if shift.referred is None else f", {shift.referred:.1%} referred"
+            yield f"{shift.name}: AUROC {shift.auroc:.3f}{referred}"
+    for name, (right, count) in figures.rare.items():
+        yield f"{name}: {right} of {count} rows right"
+
+
+def _decisions(figures: Any) -> Iterator[str]:
+    """What sets and decisions are worth, of a calibrated bundle."""
     for sets in figures.sets:
         if sets.asked == figures.coverage:
             yield (
@@ -94,11 +109,11 @@ def _lines(figures: Any) -> Iterator[str]:
     for kept in figures.promises:
         yield (
             f"promised error {kept.target:.1%}: {kept.automated:.1%} automated, "
-            f"{kept.wrong:.2%} of them wrong"
+            f"{kept.wrong:.2%} of them wrong{_band(kept.band)}"
         )
-    for shift in figures.shifts:
-        if shift.auroc is not None:
-            referred = "" if shift.referred is None else f", {shift.referred:.1%} referred"
-            yield f"{shift.name}: AUROC {shift.auroc:.3f}{referred}"
-    for name, (right, count) in figures.rare.items():
-        yield f"{name}: {right} of {count} rows right"
+    for likely in figures.likelihoods:
+        if likely.rows:
+            yield (
+                f"automated, {likely.least:.0%} to {likely.most:.0%} likely: {likely.rows:,}, "
+                f"{likely.errors:,} of them wrong"
+            )

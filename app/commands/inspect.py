@@ -41,10 +41,13 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield f"classes  {' '.join(manifest.classes)}"
     yield f"passes   {manifest.passes} by default"
     yield f"trained  on {trained.data}, {trained.rows:,} rows: {trained.command}"
+    rows = "on the rows it was converted with" if trained.is_conversion else "held out"
     for name, metrics in manifest.metrics.items():
-        yield f"held out, {name}: " + ", ".join(
-            f"{key} {value:.4f}" for key, value in metrics.items()
-        )
+        figures = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
+        # What was held out has a part of its own, of sets and decisions.
+        yield f"{rows}, {name.replace('held_out', 'sets and decisions')}: {figures}"
+    if trained.is_conversion and manifest.metrics:
+        yield "         it may have been fitted or calibrated on some of these rows"
     width = max(len(feature.name) for feature in manifest.features)
     yield "features"
     yield from (f"  {_feature(feature, width)}" for feature in manifest.features)

@@ -37,6 +37,11 @@ def _judgement(found: dict[str, Any] | None, decision: dict[str, Any] | None) ->
         yield f"note: {note}"
     reasons = ", ".join(decision["reasons"])
     yield f"decision: {decision['action']}{': ' if reasons else ''}{reasons}"
+    if decision["action"] == "automate" and decision.get("case_limit") is not None:
+        yield (
+            f"promise: of automated grades at most {decision['target']:.12g} are wrong, of the "
+            f"least sure of them at most {decision['case_limit']:.12g}"
+        )
 
 
 def _bar(mean: float, std: float) -> str:
@@ -52,7 +57,7 @@ def _warning(warning: dict[str, Any]) -> str:
         return (
             f"{warning['calibrated_passes']} passes are needed for what sets and decisions promise"
         )
-    return (
-        f"{warning['feature']} is outside what training saw, "
-        f"{warning['seen_minimum']:,.12g} to {warning['seen_maximum']:,.12g}"
-    )
+    seen = f"{warning['seen_minimum']:,.12g} to {warning['seen_maximum']:,.12g}"
+    if warning["kind"] == "in_margin":
+        return f"{warning['feature']} is a little outside what training saw, {seen}"
+    return f"{warning['feature']} is outside what training saw, {seen}"

@@ -88,7 +88,7 @@ def main(line: socket.socket) -> None:
     portable = program if program is not None and program.portable else None
     # What this begins may take more memory than there is: then nothing was promised yet.
     warm(bundle.engine, bundle.manifest.golden)
-    pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.card))
+    pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.cards))
     poll = select.poll()
     poll.register(line, select.POLLIN)
     while True:

@@ -42,7 +42,7 @@ async def opened(
         ready = await _first(remote, engine)
         remote.lost = lost
         remote.listen(silence)
-        yield Opened(ready.manifest, ready.environment, _compute(ready, remote), ready.card)
+        yield Opened(ready.manifest, ready.environment, _compute(ready, remote), ready.cards)
     finally:
         remote.close()
 

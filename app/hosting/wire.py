@@ -18,7 +18,7 @@ from app.memory import Trouble
 from app.network.manifest import Manifest
 from app.network.program import Program
 from app.serving.jobs import Engine, Job, Statistics, results
-from app.values import Environment, Floats, Query, Summary
+from app.values import Cards, Environment, Floats, Query, Summary
 
 LENGTH = struct.Struct("<Q")
 """What every message begins with: how many bytes follow."""
@@ -33,8 +33,7 @@ class Ready:
     environment: Environment
     program: Program | None
     """Its network, where a process without Keras can run it."""
-    card: str
-    """Markdown."""
+    cards: Cards
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 from app.monitoring.observation import CONFIDENCE_BINS, COVERAGE, MILLION
 from app.monitoring.scale import quantiles
 from app.uncertainty.betting import Trials
+from app.values import Policy
 
 Counts = Mapping[str, int]
 MISSES = round(1 - COVERAGE, 9)
@@ -43,16 +44,14 @@ def estimate(counts: Counts) -> dict[str, Any]:
     }
 
 
-def outcomes(counts: Counts, target: float | None) -> dict[str, Any]:
+def outcomes(counts: Counts, policy: Policy | None) -> dict[str, Any]:
     """How answers came out whose truth became known, beside what was promised.
 
     Args:
         counts: of the time in which it became known.
-        target: the promise that is shown, the bundle's own; None where there is none.
+        policy: the bundle's, whose default promises are shown; None where there is none.
     """
     known, raw = counts.get("known.rows", 0), counts.get("raw.rows", 0)
-    promised = f"automated.{target}"
-    automated = counts.get(f"{promised}.rows", 0)
     bins = [_reliability(counts, at) for at in range(CONFIDENCE_BINS)]
     shown = [one for one in bins if one["rows"]]
     rows = sum(one["rows"] for one in shown)
@@ -66,11 +65,8 @@ def outcomes(counts: Counts, target: float | None) -> dict[str, Any]:
             "seen": ratio(raw - counts.get("raw.missed", 0), raw),
             "rows": raw,
         },
-        "automated": {
-            "promised": target,
-            "wrong": ratio(counts.get(f"{promised}.wrong", 0), automated),
-            "rows": automated,
-        },
+        "automated": _beside(kept(counts), None if policy is None else policy.target),
+        "band": _beside(kept_in_bands(counts), None if policy is None else policy.case_limit),
         "reliability": shown,
         "risk_coverage": _risk_coverage(counts),
     }
@@ -84,11 +80,21 @@ def missed(counts: Counts) -> dict[float, Trials]:
 
 def kept(counts: Counts) -> dict[float, Trials]:
     """How often automated grades were wrong, by the target that was promised."""
-    found = members(counts, "automated")
-    targets = [name.removesuffix(".rows") for name in found if name.endswith(".rows")]
+    return _wrong(counts, "automated")
+
+
+def kept_in_bands(counts: Counts) -> dict[float, Trials]:
+    """How often the least sure of them were, by the limit that was promised for single cases."""
+    return _wrong(counts, "band")
+
+
+def _wrong(counts: Counts, kind: str) -> dict[float, Trials]:
+    """How often grades of a kind were wrong, by what was promised at most."""
+    found = members(counts, kind)
+    promised = [name.removesuffix(".rows") for name in found if name.endswith(".rows")]
     return {
-        float(target): Trials(found[f"{target}.rows"], found.get(f"{target}.wrong", 0))
-        for target in sorted(targets)
+        float(most): Trials(found[f"{most}.rows"], found.get(f"{most}.wrong", 0))
+        for most in sorted(promised)
     }
 
 
@@ -107,6 +113,16 @@ def numbered(counts: Counts, kind: str) -> dict[int, int]:
 def ratio(part: float, whole: float) -> float | None:
     """A share; None of nothing."""
     return part / whole if whole else None
+
+
+def _beside(seen: Mapping[float, Trials], promised: float | None) -> dict[str, Any]:
+    """What was seen of a promise."""
+    found = Trials() if promised is None else seen.get(promised, Trials())
+    return {
+        "promised": promised,
+        "wrong": ratio(found.failures, found.rows),
+        "rows": found.rows,
+    }
 
 
 def _reliability(counts: Counts, at: int) -> dict[str, Any]:

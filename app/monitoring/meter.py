@@ -9,7 +9,7 @@ from app.values import Identity
 
 PLAIN, MONTE_CARLO = "/predict", "/predict/mc"
 ACTIONS = ("automate", "refer")
-KINDS = ("out_of_range", "missing", "few_passes", "degraded")
+KINDS = ("out_of_range", "in_margin", "missing", "few_passes", "degraded")
 
 Answers = Sequence[Mapping[str, Any]]
 

@@ -53,7 +53,7 @@ class Monitor:
         self._identity = subject.identity
         self._classes = subject.signature.classes
         calibration = subject.calibration
-        self._target = None if calibration is None else calibration.policy.target
+        self._policy = None if calibration is None else calibration.policy
         self._streams = subject.streams
         self._views: dict[Window, _View] = {}
 
@@ -110,7 +110,7 @@ class Monitor:
             "total": figures(whole, self._classes),
             "steps": list(view.shown.values()),
             "drift": shift(whole, self._streams),
-            "outcomes": outcomes(whole, self._target),
+            "outcomes": outcomes(whole, self._policy),
             "estimate": estimate(whole),
             "alarms": self._sentry.alarms(),
         }

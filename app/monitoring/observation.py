@@ -16,6 +16,7 @@ from app.monitoring.scale import EDGES, place
 from app.monitoring.subject import Subject
 from app.uncertainty.bins import MUTUAL_INFORMATION, information_stream
 from app.uncertainty.conformal import TOLERANCE, threshold
+from app.uncertainty.decision import promise_of
 from app.values import Calibration, Floats
 
 MILLION = 1_000_000
@@ -46,6 +47,7 @@ class Observer:
         self._information = places.get(information_stream(subject.signature))
         calibration = subject.calibration
         self._passes = 0 if calibration is None else calibration.passes
+        self._policy = None if calibration is None else calibration.policy
         self._most_score = None if calibration is None else _raw_threshold(calibration)
 
     def answered(
@@ -123,10 +125,22 @@ class Observer:
         if decision["action"] == "automate":
             yield f"automated.{decision['target']}.rows", 1
             yield f"automated.{decision['target']}.wrong", wrong
-        if self._most_score is not None and model["digest"] == self._digest:
+        if model["digest"] != self._digest:
+            return
+        if decision["action"] == "automate" and self._is_in_band(answer):
+            yield f"band.{decision['case_limit']}.rows", 1
+            yield f"band.{decision['case_limit']}.wrong", wrong
+        if self._most_score is not None:
             score = 1 - answer["mean"][grade]
             yield "raw.rows", 1
             yield "raw.missed", int(score - self._most_score > TOLERANCE)
+
+    def _is_in_band(self, answer: Mapping[str, Any]) -> bool:
+        """Whether an automated answer is among the least sure of which something is promised."""
+        if self._policy is None or self._policy.case_limit is None:
+            return False
+        band = promise_of(self._policy, answer["decision"]["target"]).band
+        return band is not None and sorted(answer["mean"].values())[-2] >= band.bound
 
 
 def _sums(answer: Mapping[str, Any]) -> Iterator[Pair]:

@@ -20,7 +20,7 @@ import numpy as np
 from app.clock import Clock
 from app.events import HOUR, MINUTE, Entry, Mark, Share, Unseen, summed
 from app.memory import Reader, Writer
-from app.monitoring.figures import kept, missed
+from app.monitoring.figures import kept, kept_in_bands, missed
 from app.monitoring.shift import stream_counts
 from app.monitoring.subject import Subject
 from app.monitoring.window import LATE_SECONDS
@@ -65,7 +65,10 @@ class Sentry:
         self._writer = writer
         self._subject = subject
         self._name = f"watch:{subject.identity.digest}"
-        self._state = State(0, Watch.begin(subject.streams), Outcomes.begin())
+        policy = None if subject.calibration is None else subject.calibration.policy
+        of_cases = policy is not None and policy.is_of_cases
+        validity = Outcomes.begin(of_cases=of_cases)
+        self._state = State(0, Watch.begin(subject.streams), validity)
         self._clock = Clock()
         self._read_whole = -math.inf
         """When all was read last, by the monotonic clock."""
@@ -155,7 +158,7 @@ class Sentry:
         digest = int(self._subject.identity.digest.rpartition(":")[2], 16)
         random = np.random.default_rng([digest, state.position, start])
         drift = state.drift.advance(seen, random)
-        validity = state.validity.advance(missed(counts), kept(counts))
+        validity = state.validity.advance(missed(counts), kept(counts), kept_in_bands(counts))
         known = {"drift": drift.largest, "validity": validity.largest}
         new = {name for name, largest in known.items() if raised(largest)} - set(state.raised_at)
         return replace(

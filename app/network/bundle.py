@@ -19,13 +19,14 @@ from app.network.golden import faults
 from app.network.inspection.archive import inspect
 from app.network.manifest import (
     CARD_FILE,
+    KOREAN_CARD_FILE,
     MANIFEST_FILE,
     NETWORK_FILE,
     SUMS_FILE,
     Manifest,
     parse_manifest,
 )
-from app.values import Environment
+from app.values import Cards, Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,7 @@ class Bundle:
     manifest: Manifest
     engine: Engine
     environment: Environment
-    card: str
-    """Markdown."""
+    cards: Cards
 
 
 def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
@@ -62,7 +62,7 @@ def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle
         raise BundleError(f"{file} cannot be read by Keras") from error
     if fault is not None:
         raise BundleError(f"{file}: the network {fault}")
-    return Bundle(manifest, engine, environment(engine.path), inspected.card)
+    return Bundle(manifest, engine, environment(engine.path), inspected.cards)
 
 
 def check_free(models: Path, name: str, version: int) -> Path:
@@ -81,14 +81,16 @@ def check_free(models: Path, name: str, version: int) -> Path:
     return folder
 
 
-def write(models: Path, manifest: Manifest, model: keras.Model, card: str) -> tuple[Path, Manifest]:
+def write(
+    models: Path, manifest: Manifest, model: keras.Model, cards: Cards
+) -> tuple[Path, Manifest]:
     """Write `models/<name>/<version>/` whole or not at all; returns the folder and its manifest.
 
     Args:
         models: the folder of all bundles.
         manifest: complete but for `network_sha256`, which is filled in here.
         model: the network with its Monte-Carlo layers.
-        card: the text of the model card, with `{digest}` where the digest stands.
+        cards: the text of the model card, with `{digest}` where the digest stands.
 
     Raises:
         BundleError: this version is already there, as a published version never changes; or the
@@ -100,12 +102,18 @@ def write(models: Path, manifest: Manifest, model: keras.Model, card: str) -> tu
     files = {
         NETWORK_FILE: network,
         MANIFEST_FILE: manifest.to_bytes(),
-        CARD_FILE: card.replace("{digest}", manifest.identity.digest).encode(),
+        CARD_FILE: _signed(cards.english, manifest),
     }
+    if cards.korean is not None:
+        files[KOREAN_CARD_FILE] = _signed(cards.korean, manifest)
     sums = [f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items()]
     folder = check_free(models, manifest.name, manifest.version)
     _publish(folder, {**files, SUMS_FILE: "".join(sums).encode()})
     return folder, manifest
+
+
+def _signed(card: str, manifest: Manifest) -> bytes:
+    return card.replace("{digest}", manifest.identity.digest).encode()
 
 
 def _publish(folder: Path, files: dict[str, bytes]) -> None:

@@ -14,13 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import BundleError
-from app.network.manifest import CARD_FILE, MANIFEST_FILE, NETWORK_FILE, SUMS_FILE
+from app.network.manifest import (
+    CARD_FILE,
+    KOREAN_CARD_FILE,
+    MANIFEST_FILE,
+    NETWORK_FILE,
+    SUMS_FILE,
+)
 
 MIB = 2**20
 MOST_BYTES = {
     MANIFEST_FILE: 16 * MIB,
     NETWORK_FILE: 256 * MIB,
     CARD_FILE: MIB,
+    KOREAN_CARD_FILE: MIB,
     SUMS_FILE: MIB // 16,
 }
 """The largest size of each file, in bytes."""
@@ -36,6 +43,8 @@ class Files:
     manifest: bytes
     network: bytes
     card: bytes
+    korean_card: bytes | None
+    """None where there is none, as in bundles of before."""
     sums: bytes | None
     """None where there is no `SHA256SUMS`, which is optional."""
 
@@ -51,7 +60,8 @@ def read_files(folder: Path) -> Files:
         with _opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as place:
             manifest = _needed(place, MANIFEST_FILE)
             network, card = _needed(place, NETWORK_FILE), _needed(place, CARD_FILE)
-            return Files(manifest, network, card, _content(place, SUMS_FILE))
+            korean, sums = _content(place, KOREAN_CARD_FILE), _content(place, SUMS_FILE)
+            return Files(manifest, network, card, korean, sums)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(f"there is no bundle folder {folder}") from error
     except OSError as error:

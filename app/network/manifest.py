@@ -26,6 +26,7 @@ from app.values import MAX_SEED, Calibration, Feature, Identity, Rule, Signature
 MANIFEST_FILE = "bundle.json"
 NETWORK_FILE = "model.keras"
 CARD_FILE = "MODEL_CARD.md"
+KOREAN_CARD_FILE = "MODEL_CARD.ko.md"
 SUMS_FILE = "SHA256SUMS"
 
 MOST_PASSES = 1_000_000
@@ -64,6 +65,11 @@ class Provenance:
     split_seed: int
     versions: dict[str, str]
 
+    @property
+    def is_conversion(self) -> bool:
+        """Whether the network was trained elsewhere: nobody here knows on which rows."""
+        return self.command.startswith("dubito convert")
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -81,7 +87,8 @@ class Manifest:
     rules: tuple[Rule, ...]
     golden: tuple[GoldenRow, ...]
     metrics: dict[str, dict[str, float]]
-    """Metrics on the held-out split: `deterministic` and `mc`, each by name."""
+    """Of `deterministic` and `mc`, each by name: on the held-out split, but of a conversion on rows
+    that the network may have been fitted or calibrated on."""
     trained: Provenance
     network_sha256: str
     """Hexadecimal SHA-256 of `model.keras`."""

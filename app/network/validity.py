@@ -31,7 +31,10 @@ OWN_REASONS = frozenset(
     {"out_of_range", "missing", "epistemic", "ambiguous", "unlikely", "few_passes"}
 )
 """What a decision says by itself, see `app.values.Decision`."""
-SHARES = re.compile(r"accuracy|macro_f1|ece.*|automated|wrong_automated|coverage_.*|aurc.*|.*auroc")
+SHARES = re.compile(
+    r"accuracy|macro_f1|ece.*|automated|wrong_automated|wrong_band|least_likelihood|coverage_.*"
+    r"|aurc.*|.*auroc"
+)
 """Names of figures from 0 to 1."""
 
 

@@ -70,6 +70,11 @@ class Judge:
         return self._calibration.passes
 
     @property
+    def is_of_cases(self) -> bool:
+        """See `app.values.Policy.is_of_cases`."""
+        return self._calibration.policy.is_of_cases
+
+    @property
     def usual(self) -> Asked:
         """What is asked where a request asks for nothing."""
         return usual(self._calibration)

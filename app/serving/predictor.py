@@ -103,7 +103,8 @@ class Predictor:
         """
         self._compute = compute
         self._longest = longest
-        self._guard = Guard(signature)
+        tells_margin = judge is not None and judge.is_of_cases
+        self._guard = Guard(signature, tells_margin=tells_margin)
         self._judge = judge
         limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS)
         handling: Handling[Job, Any] = Handling(work_of, cut, joined)

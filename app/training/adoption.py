@@ -21,7 +21,7 @@ from app.network.manifest import GoldenRow, Manifest, Provenance
 from app.network.plan import plan
 from app.network.temperature import fold
 from app.printable import printable
-from app.training.adoption_card import card
+from app.training.adoption_card import cards
 from app.training.calibrating import calibrate, temperature_of
 from app.training.data import Table, select
 from app.training.description import Described
@@ -109,8 +109,8 @@ def publish(job: Adoption) -> tuple[Path, Manifest]:
         trained=_provenance(job, table),
         network_sha256="",
     )
-    text = card(manifest, job.network.name, model.count_params(), tempered=job.temperature)
-    return bundle.write(job.out, manifest, model, text)
+    told = cards(manifest, job.network.name, model.count_params(), tempered=job.temperature)
+    return bundle.write(job.out, manifest, model, told)
 
 
 def _labelled(job: Adoption) -> tuple[Table, Table] | None:

@@ -1,20 +1,13 @@
 """The model card of a network that was trained elsewhere: what is known of it, and what is not."""
 
 from app.network.manifest import Manifest
-from app.training.card import decisions, feature_cells, figure_cells, summary, table_of
-
-UNKNOWN = (
-    "It was trained elsewhere. How, on which rows, and whether the rows below were among them, is "
-    "for whoever trained it to say."
-)
-CONVERSION = "Every dropout layer was put on for good (Gal & Ghahramani 2016); {changed}."
-KEPT = "no weight was changed"
-TEMPERED = "the last layer's logits were divided by a temperature, and no other weight was changed"
-SEEDS = "Seeds and split in `bundle.json` are those of the conversion, 0."
+from app.training.card import decisions, feature_cells, figure_cells, head, table_of, versions
+from app.training.phrases import ENGLISH, KOREAN, Phrases
+from app.values import Cards
 
 
-def card(manifest: Manifest, network: str, weights: int, *, tempered: bool = False) -> str:
-    """The text of `MODEL_CARD.md`; `{digest}` stands where the digest will be.
+def cards(manifest: Manifest, network: str, weights: int, *, tempered: bool = False) -> Cards:
+    """The text of both cards; `{digest}` stands where the digest will be.
 
     Args:
         manifest: complete but for the digest of the network.
@@ -22,28 +15,33 @@ def card(manifest: Manifest, network: str, weights: int, *, tempered: bool = Fal
         weights: their number.
         tempered: whether a temperature was folded in.
     """
-    trained = manifest.trained
-    conversion = CONVERSION.format(changed=TEMPERED if tempered else KEPT)
+    english, korean = (
+        _card(manifest, network, weights, say, tempered=tempered) for say in (ENGLISH, KOREAN)
+    )
+    return Cards(english, korean)
+
+
+def _card(manifest: Manifest, network: str, weights: int, say: Phrases, *, tempered: bool) -> str:
+    changed = say.tempered if tempered else say.kept
     sections = [
-        f"# {manifest.name}, version {manifest.version}",
-        "Digest: `{digest}`",
-        summary(manifest, weights),
-        "## Where it comes from",
-        f"Converted from `{network}`. {UNKNOWN} {conversion} {SEEDS}",
-        f"```\n{trained.command}\n```",
-        "Versions: " + ", ".join(f"{name} {text}" for name, text in trained.versions.items()) + ".",
-        "## Features",
-        table_of(("feature", "also", "unit", "the rows have", "missing"), feature_cells(manifest)),
-        *_figures(manifest),
-        *decisions(manifest, "rows"),
+        *head(manifest, weights, say),
+        say.origin,
+        say.converted.format(network=network, changed=changed),
+        f"```\n{manifest.trained.command}\n```",
+        versions(manifest, say),
+        say.features,
+        table_of(say.feature_heads_converted, feature_cells(manifest, say)),
+        say.figures,
+        *_figures(manifest, say),
+        *decisions(manifest, "rows", say),
+        *([] if manifest.calibration is None else [say.their_word]),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _figures(manifest: Manifest) -> list[str]:
+def _figures(manifest: Manifest, say: Phrases) -> list[str]:
     trained = manifest.trained
-    rows = f"{trained.data}: {trained.rows:,} rows, digest `{trained.data_digest}`."
+    of = {"data": trained.data, "rows": trained.rows, "digest": trained.data_digest}
     if not manifest.metrics:
-        return ["## Figures", f"None: {rows[:-1]}, without classes."]
-    head = ("metric", "deterministic", "Monte Carlo", "meaning")
-    return ["## Figures", table_of(head, figure_cells(manifest)), f"On {rows}"]
+        return [say.no_classes.format(**of)]
+    return [table_of(say.figure_heads, figure_cells(manifest, say)), say.on_rows.format(**of)]

@@ -7,214 +7,210 @@ import numpy as np
 from app.network.manifest import Manifest
 from app.training.data import Table
 from app.training.layout import Layout
+from app.training.phrases import ENGLISH, KOREAN, Phrases
 from app.training.recipe import Recipe
 from app.training.split import Split
-from app.values import Policy, Promise
-
-METRICS = {
-    "accuracy": "share of rows whose grade is right",
-    "macro_f1": "mean F1 over the classes that occur",
-    "nll": "negative log likelihood, nats",
-    "brier": "Brier score, 0 to 2",
-    "ece": "expected calibration error, 15 bins",
-}
-"""What each figure means."""
+from app.values import Cards, Policy, Promise
 
 AREAS = {"aurc", "aurc_base"}
-HELD_OUT = {
-    "aurc": "area under risk and coverage, by predictive entropy",
-    "aurc_base": "the same by 1 − max probability of one pass without dropout",
-    "error_auroc": "chance that a wrong row has more predictive entropy than a right one",
-    "ece_chance": "what the calibration error of 95% of perfectly calibrated models is below",
-    "ece_equal_mass": "expected calibration error, 15 bins of equal mass",
-    "ece_equal_mass_chance": "what that of 95% of perfectly calibrated models is below",
-    "automated": "share of rows that is automated at the default target",
-    "wrong_automated": "share of those that is wrong",
-}
-"""What each figure of sets, decisions and doubt means; those of a method are named for it."""
 
 
-def told_of(name: str) -> str:
-    """The meaning of a held-out figure."""
-    kind, _, method = name.partition("_")
-    told = {"coverage": "share of sets that hold the right class", "size": "mean size of a set"}
-    return HELD_OUT.get(name) or f"{told[kind]}, {method}, at the default coverage"
-
-
-UNLIKE = "None of the figures below says how it does on rows unlike those it was trained on."
-
-
-def card(
+def cards(
     manifest: Manifest, layout: Layout, recipe: Recipe, table: Table, split: Split, weights: int
+) -> Cards:
+    """The text of both cards; `{digest}` stands where the digest will be."""
+    about = manifest, layout, recipe, table, split, weights
+    return Cards(
+        _card(*about, layout.notes, ENGLISH),
+        _card(*about, layout.korean_notes, KOREAN) if layout.korean_notes else None,
+    )
+
+
+def _card(
+    manifest: Manifest,
+    layout: Layout,
+    recipe: Recipe,
+    table: Table,
+    split: Split,
+    weights: int,
+    notes: Sequence[str],
+    say: Phrases,
 ) -> str:
-    """The text of `MODEL_CARD.md`; `{digest}` stands where the digest will be."""
-    trained = manifest.trained
     sections = [
-        f"# {manifest.name}, version {manifest.version}",
-        "Digest: `{digest}`",
-        summary(manifest, weights),
-        "## What it is for",
-        " ".join((*layout.notes, UNLIKE)),
-        "## Features",
-        table_of(("feature", "also", "unit", "training saw", "missing"), feature_cells(manifest)),
-        f"## Held-out figures ({len(split.test):,} rows)",
-        table_of(("metric", "deterministic", "Monte Carlo", "meaning"), figure_cells(manifest)),
-        _evaluation(manifest, table, split),
-        *decisions(manifest, layout.rows),
-        *_held_out(manifest),
-        "## How it was trained",
-        _data(manifest, split),
-        f"```\n{trained.command}\n```",
-        _recipe(recipe),
-        "Versions: " + ", ".join(f"{name} {text}" for name, text in trained.versions.items()) + ".",
+        *head(manifest, weights, say),
+        say.purpose,
+        " ".join((*notes, say.unlike)),
+        say.features,
+        table_of(say.feature_heads, feature_cells(manifest, say)),
+        say.held_out.format(rows=len(split.test)),
+        table_of(say.figure_heads, figure_cells(manifest, say)),
+        _evaluation(manifest, table, split, say),
+        *decisions(manifest, layout.rows, say),
+        *_held_out(manifest, say),
+        say.training,
+        _data(manifest, split, say),
+        f"```\n{manifest.trained.command}\n```",
+        _recipe(recipe, say),
+        versions(manifest, say),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def feature_cells(manifest: Manifest) -> Iterable[Sequence[str]]:
+def head(manifest: Manifest, weights: int, say: Phrases) -> tuple[str, str, str]:
+    """Title, digest, and what the bundle is in a sentence."""
+    return (
+        say.title.format(name=manifest.name, version=manifest.version),
+        say.digest,
+        say.summary.format(
+            features=len(manifest.features),
+            classes=", ".join(manifest.classes),
+            weights=weights,
+            passes=manifest.passes,
+        ),
+    )
+
+
+def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
     """The rows of the table of features."""
     for feature in manifest.features:
         seen = feature.seen
-        replaced = "" if feature.imputed is None else f"becomes {feature.imputed:g}"
+        imputed = feature.imputed
         yield (
             f"`{feature.name}`",
             ", ".join(feature.aliases),
             feature.unit,
-            f"{seen.minimum:,.12g} to {seen.maximum:,.12g}",
-            replaced if feature.nullable else "not allowed",
+            say.seen.format(minimum=seen.minimum, maximum=seen.maximum),
+            say.not_allowed if imputed is None else say.imputed.format(value=imputed),
         )
 
 
-def figure_cells(manifest: Manifest) -> Iterable[Sequence[str]]:
-    """The rows of the table of held-out figures."""
+def figure_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
+    """The rows of the table of figures."""
     plain, monte_carlo = manifest.metrics["deterministic"], manifest.metrics["mc"]
-    for name, meaning in METRICS.items():
+    for name, meaning in say.metrics.items():
         yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
 
 
-def summary(manifest: Manifest, weights: int) -> str:
-    """What the bundle is, in a sentence."""
-    return (
-        f"Classifies rows of {len(manifest.features)} features into {', '.join(manifest.classes)} "
-        f"with Monte-Carlo dropout: {weights:,} weights, {manifest.passes} passes by default."
+def versions(manifest: Manifest, say: Phrases) -> str:
+    """Of the libraries it was made with."""
+    listed = ", ".join(f"{name} {text}" for name, text in manifest.trained.versions.items())
+    return say.versions.format(listed=listed)
+
+
+def _data(manifest: Manifest, split: Split, say: Phrases) -> str:
+    trained, held = manifest.trained, len(split.calibration)
+    parts = (say.parts_calibrated if held else say.parts).format(
+        fitted=len(split.fit), watched=len(split.validation), held=held
+    )
+    return say.data.format(
+        data=trained.data, rows=trained.rows, parts=parts, digest=trained.data_digest
     )
 
 
-def _data(manifest: Manifest, split: Split) -> str:
-    trained = manifest.trained
-    held = f", {len(split.calibration):,} for calibration" if len(split.calibration) else ""
-    return (
-        f"On {trained.data}: {trained.rows:,} rows ({len(split.fit):,} fitted, "
-        f"{len(split.validation):,} for validation{held}), digest `{trained.data_digest}`."
-    )
-
-
-def _evaluation(manifest: Manifest, table: Table, split: Split) -> str:
+def _evaluation(manifest: Manifest, table: Table, split: Split, say: Phrases) -> str:
     counts = np.bincount(table.labels[split.test], minlength=len(manifest.classes))
     listed = ", ".join(
         f"{name} {count}" for name, count in zip(manifest.classes, counts, strict=True)
     )
-    return (
-        f"Monte Carlo: mean of {manifest.passes} passes, seed 0. The rows were neither fitted nor "
-        f"chosen on. Rows by class: {listed}."
-    )
+    return say.evaluation.format(passes=manifest.passes, listed=listed)
 
 
-def decisions(manifest: Manifest, rows: str) -> Iterable[str]:
+def decisions(manifest: Manifest, rows: str, say: Phrases) -> Iterable[str]:
     """What the calibration part promises, if there was one, of rows that are called so."""
     calibration = manifest.calibration
     if calibration is None:
         return
-    policy = calibration.policy
-    yield "## Sets and decisions"
-    yield (
-        f"Calibrated on {len(calibration.labels):,} rows with {calibration.passes} passes; fewer "
-        f"passes promise nothing. Prediction sets: {', '.join(calibration.scores)}; coverage "
-        f"{calibration.coverage:g} unless asked otherwise, on average over {rows} exchangeable "
-        "with these rows and over their draw."
+    policy, called = calibration.policy, say.rows.get(rows, rows)
+    yield say.sets
+    yield say.calibrated.format(
+        rows=len(calibration.labels),
+        passes=calibration.passes,
+        methods=", ".join(calibration.scores),
+        coverage=calibration.coverage,
+        called=called,
     )
-    yield (
-        f"Each line by itself: with {policy.confidence:.0%} confidence over the draw of the "
-        f"calibration rows, at most the target of the automated grades is wrong, for {rows} "
-        f"exchangeable with them{_of_cases(policy)}"
+    cases = (
+        say.average
+        if policy.case_limit is None
+        else say.cases.format(
+            limit=policy.case_limit, likelihood=policy.likelihood, target=policy.target
+        )
     )
+    yield say.promises.format(confidence=policy.confidence, called=called, cases=cases)
+    heads = say.promise_heads + (say.band_heads if policy.is_of_cases else ())
     yield table_of(
-        ("target", "automated", "wrong among them (calibration rows)", *_band_heads(policy)),
+        heads,
         [
             (
                 f"{promise.target:.1%}",
                 f"{promise.automated:.1%}",
                 f"{promise.wrong:.2%}",
-                *_band_cells(promise, policy),
+                *_band_cells(promise, policy, say),
             )
             for promise in policy.promises
         ],
     )
 
 
-def _of_cases(policy: Policy) -> str:
-    """What is promised of single cases, as the end of a sentence."""
-    if policy.case_limit is None:
-        return "."
-    return (
-        f"; and of the least sure of them, the band, at most {policy.case_limit:.0%}, both at "
-        f"once. No grade is automated whose mean probability is below {policy.likelihood:g}. The "
-        f"default target is {policy.target:.1%}."
-    )
-
-
-def _band_heads(policy: Policy) -> tuple[str, ...]:
-    if policy.case_limit is None:
-        return ()
-    return ("the band", "wrong in it (calibration rows)", "rows wanting")
-
-
-def _band_cells(promise: Promise, policy: Policy) -> tuple[str, ...]:
-    if policy.case_limit is None:
+def _band_cells(promise: Promise, policy: Policy, say: Phrases) -> tuple[str, ...]:
+    if not policy.is_of_cases:
         return ()
     if promise.band is None:
         return ("–", "–", f"{promise.wanting:,}")
     band = promise.band
-    held = f"{band.share:.0%} of them: a second grade of {band.bound:.4f} or more"
+    held = say.band.format(share=band.share, bound=band.bound)
     return (held, f"{band.wrong:.2%}", f"{promise.wanting:,}")
 
 
-def _held_out(manifest: Manifest) -> Iterable[str]:
+def _held_out(manifest: Manifest, say: Phrases) -> Iterable[str]:
     """What calibration, sets, decisions and doubt were worth on the held-out rows."""
     found = manifest.metrics.get("held_out")
     if found is None:
         return
-    yield (
-        "On the held-out rows, each with a seed of its own "
-        f"(`dubito evaluate {manifest.name}/{manifest.version}` draws the pictures):"
-    )
+    yield say.of_held_out.format(name=manifest.name, version=manifest.version)
     yield table_of(
-        ("figure", "held out", "meaning"),
+        say.held_out_heads,
         [
-            (f"`{name}`", f"{value:.5f}" if name in AREAS else f"{value:.4f}", told_of(name))
+            (f"`{name}`", f"{value:.5f}" if name in AREAS else f"{value:.4f}", told_of(name, say))
             for name, value in found.items()
         ],
     )
 
 
-def _recipe(recipe: Recipe) -> str:
-    fitted = (
-        f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}, weight decay "
-        f"{recipe.weight_decay:g}, batches of {recipe.batch}, at most {recipe.epochs} epochs"
+def told_of(name: str, say: Phrases) -> str:
+    """The meaning of a held-out figure."""
+    kind, _, method = name.partition("_")
+    told = say.measures.get(name)
+    return told or say.of_method.format(told=say.measures[kind], method=method)
+
+
+def _recipe(recipe: Recipe, say: Phrases) -> str:
+    fitting = say.fitting.format(
+        optimizer=recipe.optimizer,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        batch=recipe.batch,
+        epochs=recipe.epochs,
     )
     if recipe.grader is not None:
         grader = recipe.grader
-        return (
-            f"The {grader.kept} hypotheses about a loan that fit best, scored by layers of "
-            f"{grader.scored} and {grader.judged} units (dropout {grader.judged_rate:g}, one mask "
-            f"for a row's hypotheses), and a general view of {grader.general} units (dropout "
-            f"{grader.general_rate:g}); {fitted}, weights averaged with momentum {recipe.average}."
+        return say.grader.format(
+            kept=grader.kept,
+            scored=grader.scored,
+            judged=grader.judged,
+            judged_rate=grader.judged_rate,
+            general=grader.general,
+            general_rate=grader.general_rate,
+            fitting=fitting,
+            averaged=say.averaged.format(momentum=recipe.average),
         )
     shape = recipe.architecture
-    return (
-        f"Hidden layers of {', '.join(map(str, shape.widths))} units ({shape.activation}), dropout "
-        f"{shape.rate:g}; {fitted}, early stopping after {recipe.patience} without improvement, "
-        "best weights kept."
+    return say.layers.format(
+        widths=", ".join(map(str, shape.widths)),
+        activation=shape.activation,
+        rate=shape.rate,
+        fitting=fitting,
+        stopping=say.stopping.format(patience=recipe.patience),
     )
 
 

@@ -41,6 +41,8 @@ class Layout:
     """Reasons for doubt that the domain knows: what the named features are there."""
     notes: tuple[str, ...] = ()
     """Sentences of the model card about what the classes mean."""
+    korean_notes: tuple[str, ...] = ()
+    """The same in Korean; a domain without them has no Korean card."""
     rows: str = "rows"
     """What the model card calls rows."""
 
@@ -57,6 +59,7 @@ LOANS = Layout(
     dataset=signature.DATASET,
     rules=signature.RULES,
     notes=signature.NOTES,
+    korean_notes=signature.KOREAN_NOTES,
     rows=signature.ROWS,
 )
 

@@ -21,7 +21,7 @@ from app.printable import printable
 from app.training.assessment.evidence import evidence_of
 from app.training.assessment.figures import assess, held_out_figures
 from app.training.calibrating import calibrate, temperature_of
-from app.training.card import card
+from app.training.card import cards
 from app.training.data import Table, select
 from app.training.evaluation import score
 from app.training.fit import fit
@@ -136,8 +136,8 @@ def _rules(layout: Layout) -> tuple[Rule, ...]:
 def _write(
     job: Job, manifest: Manifest, model: keras.Model, table: Table, split: Split
 ) -> tuple[Path, Manifest]:
-    text = card(manifest, job.layout, job.recipe, table, split, model.count_params())
-    return bundle.write(job.out, manifest, model, text)
+    told = cards(manifest, job.layout, job.recipe, table, split, model.count_params())
+    return bundle.write(job.out, manifest, model, told)
 
 
 def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]:

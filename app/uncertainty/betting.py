@@ -1,12 +1,13 @@
 """The watch for validity: bets that promised rates of failure are exceeded, on known outcomes.
 
-Two promises are tested: that prediction sets, as calibrated, miss the right class in no more than
-their share of rows, and that no more of the automated grades are wrong than the target says.
+Three promises are tested: that prediction sets, as calibrated, miss the right class in no more than
+their share of rows, that no more of the automated grades are wrong than the target says, and, where
+the policy has one, that no more of the least sure of these are than its limit for single cases.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,13 +56,15 @@ class Outcomes:
     """Of prediction sets, before anything was added to them: 1 − coverage to its rows."""
     errors: dict[float, Trials]
     """Of automated grades: target to its rows."""
+    cases: dict[float, Trials] | None
+    """Of those in a band: the limit for single cases to its rows; None where none is promised."""
     largest: float
     """Logarithm of the largest evidence so far."""
 
     @classmethod
-    def begin(cls) -> "Outcomes":
-        """Before the first outcome."""
-        return cls({}, {}, 0.0)
+    def begin(cls, *, of_cases: bool = False) -> "Outcomes":
+        """Before the first outcome; `of_cases` where something is promised of single cases."""
+        return cls({}, {}, {} if of_cases else None, 0.0)
 
     @property
     def rows(self) -> int:
@@ -70,31 +73,44 @@ class Outcomes:
 
     @property
     def evidence(self) -> float:
-        """Logarithm of the evidence now, see `app.uncertainty.alarm`: the mean over both wealths.
+        """Logarithm of the evidence now, see `app.uncertainty.alarm`: the mean over the wealths.
 
-        Both are supermartingales in the light of all outcomes, if rows are independent, so that
-        their mean is one, though a row may fail in both ways.
+        Each is a supermartingale in the light of all outcomes, if rows are independent, so that
+        their mean is one, though a row may fail in several ways.
         """
-        both = log_wealth(self.misses), log_wealth(self.errors)
-        return float(np.logaddexp(*both)) - math.log(2)
+        tested = [one for one in (self.misses, self.errors, self.cases) if one is not None]
+        wealths = [log_wealth(one) for one in tested]
+        return float(np.logaddexp.reduce(wealths)) - math.log(len(wealths))
 
-    def advance(self, misses: ByPromise, errors: ByPromise) -> "Outcomes":
-        """After more outcomes."""
-        moved = Outcomes(_sum(self.misses, misses), _sum(self.errors, errors), self.largest)
-        return Outcomes(moved.misses, moved.errors, max(self.largest, moved.evidence))
+    def advance(self, misses: ByPromise, errors: ByPromise, cases: ByPromise) -> "Outcomes":
+        """After more outcomes; those of `cases` count where something is promised of them."""
+        moved = replace(
+            self,
+            misses=_sum(self.misses, misses),
+            errors=_sum(self.errors, errors),
+            cases=None if self.cases is None else _sum(self.cases, cases),
+        )
+        return replace(moved, largest=max(self.largest, moved.evidence))
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
             "misses": _plain(self.misses),
             "errors": _plain(self.errors),
+            "cases": None if self.cases is None else _plain(self.cases),
             "largest": self.largest,
         }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Outcomes":
-        """From what `to_json` gave."""
-        return cls(_trials(state["misses"]), _trials(state["errors"]), state["largest"])
+        """From what `to_json` gave, in older versions as well, which knew of no `cases`."""
+        cases = state.get("cases")
+        return cls(
+            _trials(state["misses"]),
+            _trials(state["errors"]),
+            None if cases is None else _trials(cases),
+            state["largest"],
+        )
 
 
 def _sum(before: ByPromise, more: ByPromise) -> dict[float, Trials]:

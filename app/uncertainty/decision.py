@@ -45,6 +45,10 @@ def decide(
     return decisions
 
 
+REFERRING = frozenset({"out_of_range", "missing"})
+"""Kinds of notices that are reasons."""
+
+
 def fixed_reasons(
     notices: Sequence[Sequence[Notice]], rule_reasons: Sequence[Sequence[str]]
 ) -> list[tuple[str, ...]]:
@@ -55,9 +59,13 @@ def fixed_reasons(
         rule_reasons: of each row, from the bundle's rules.
     """
     return [
-        tuple(dict.fromkeys([*sorted((n.kind for n in noticed), reverse=True), *ruled]))
+        tuple(dict.fromkeys([*sorted(_kinds(noticed), reverse=True), *ruled]))
         for noticed, ruled in zip(notices, rule_reasons, strict=True)
     ]
+
+
+def _kinds(noticed: Sequence[Notice]) -> list[str]:
+    return [notice.kind for notice in noticed if notice.kind in REFERRING]
 
 
 def promise_of(policy: Policy, target: float) -> Promise:

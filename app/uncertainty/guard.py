@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.values import Feature, Floats, Notice, Signature
+from app.values import Feature, Floats, Notice, NoticeKind, Signature
 
 FACTOR = 2.0
 """An amount of money may be so many times smaller or larger than what was seen."""
@@ -15,14 +15,17 @@ STEP = 1.0
 class Guard:
     """Knows what training saw of every feature."""
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, *, tells_margin: bool = False) -> None:
+        """Take the features, and whether values within the margin are told as well."""
         self._features = signature.features
-        self._minima, self._maxima = np.transpose([limits(one) for one in signature.features])
+        allowed = [_seen(one) if tells_margin else limits(one) for one in signature.features]
+        self._minima, self._maxima = np.transpose(allowed)
 
     def notices(self, rows: Floats) -> list[list[Notice]]:
-        """What to say about each of the rows `(N, F)`: a value that is missing or out of range.
+        """What to say about each of the rows `(N, F)`; a notice gives the range that was seen.
 
-        Out of range means beyond `limits`; the notice gives the range that was seen.
+        A value may be missing, out of range (beyond `limits`), or, where that is told, in the
+        margin: outside what was seen, and not beyond `limits`.
         """
         # A missing value is within nothing.
         odd = ~((rows >= self._minima) & (rows <= self._maxima))
@@ -49,12 +52,22 @@ def limits(feature: Feature) -> tuple[float, float]:
     return max(lowest, 0.0) if seen.minimum >= 0 else lowest, seen.maximum + margin
 
 
+def _seen(feature: Feature) -> tuple[float, float]:
+    return feature.seen.minimum, feature.seen.maximum
+
+
 def _notice(feature: Feature, value: float) -> Notice:
-    missing = np.isnan(value)
     return Notice(
-        kind="missing" if missing else "out_of_range",
+        kind=_kind(feature, value),
         feature=feature.name,
-        value=None if missing else value,
+        value=None if np.isnan(value) else value,
         seen_minimum=feature.seen.minimum,
         seen_maximum=feature.seen.maximum,
     )
+
+
+def _kind(feature: Feature, value: float) -> NoticeKind:
+    if np.isnan(value):
+        return "missing"
+    least, most = limits(feature)
+    return "in_margin" if least <= value <= most else "out_of_range"

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from app.network.bundle import load, write
 from app.network.container import from_bytes
+from app.values import Cards
 from tests.calibrated import SHIPPED
 from tests.dashboard.conftest import Opened
 from tests.service import Service, serving
@@ -25,7 +26,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     stones = replace(manifest, name="stones", version=1, features=features, classes=SIZES, rules=())
     models = tmp_path_factory.mktemp("models")
-    write(models, stones, from_bytes((SHIPPED / "model.keras").read_bytes()), "# <i>Stones</i>\n")
+    write(
+        models,
+        stones,
+        from_bytes((SHIPPED / "model.keras").read_bytes()),
+        Cards("# <i>Stones</i>\n"),
+    )
     with serving("stones", "--models", str(models)) as service:
         yield service
 

@@ -20,7 +20,7 @@ from app.uncertainty.calibration import expected_calibration_error
 from app.uncertainty.drift import drift
 from app.uncertainty.selective import risk_coverage
 from app.values import Floats, Indices
-from tests.monitoring.toy import CLASSES, SUBJECT, TARGET, answers, columns, recorded
+from tests.monitoring.toy import CLASSES, POLICY, SUBJECT, TARGET, answers, columns, recorded
 
 ROWS = 600
 Answers = list[dict[str, Any]]
@@ -52,7 +52,7 @@ def labels(mean: Floats) -> Indices:
 @pytest.fixture(scope="module")
 def told(answered: Answers, labels: Indices) -> dict[str, Any]:
     """What is told of the outcomes."""
-    return outcomes(counted(answered, labels), TARGET)
+    return outcomes(counted(answered, labels), POLICY)
 
 
 def counted(answered: Answers, labels: Indices) -> dict[str, int]:
@@ -170,7 +170,7 @@ def test_what_is_told_does_not_depend_on_the_order_of_counts(
         json.dumps(
             [
                 figures(one, CLASSES),
-                outcomes(one, TARGET),
+                outcomes(one, POLICY),
                 estimate(one),
                 shift(one, SUBJECT.streams),
             ]

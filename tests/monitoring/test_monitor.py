@@ -22,8 +22,8 @@ from app.monitoring.window import Window, fitting
 from tests.monitoring.toy import (
     CLASSES,
     NOON,
+    POLICY,
     SUBJECT,
-    TARGET,
     Clock,
     Records,
     answers,
@@ -74,7 +74,7 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
     whole = records.whole(start, end)
     assert whole["rows"] == values["total"]["rows"]
     assert figures(whole, CLASSES) == values["total"]
-    assert outcomes(whole, TARGET) == values["outcomes"]
+    assert outcomes(whole, POLICY) == values["outcomes"]
     assert estimate(whole) == values["estimate"]
     assert shift(whole, SUBJECT.streams) == values["drift"]
     steps = [

@@ -16,6 +16,8 @@ from app.uncertainty.calibration import expected_calibration_error
 from app.uncertainty.conformal import raw_sets, threshold
 from app.values import Floats
 from tests.monitoring.toy import (
+    BOUND,
+    CASE_LIMIT,
     CLASSES,
     DIGEST,
     PASSES,
@@ -169,6 +171,11 @@ def test_outcomes_are_those_of_a_slow_count(observer: Observer, answered: Answer
         chosen = promised & automated & of
         assert chosen.sum() == counts[f"automated.{target}.rows"]
         assert (chosen & ~right).sum() == counts[f"automated.{target}.wrong"]
+
+    second = np.array([sorted(one["mean"].values())[-2] for one in answered])
+    band = promised & automated & (second >= BOUND)
+    assert 0 < band.sum() == counts[f"band.{CASE_LIMIT}.rows"]
+    assert 0 < (band & ~right).sum() == counts[f"band.{CASE_LIMIT}.wrong"]
 
     calibration = SUBJECT.calibration
     assert calibration is not None

@@ -27,6 +27,7 @@ from app.events import (
 from app.monitoring.subject import Subject
 from app.training.seen import seen
 from app.values import (
+    Band,
     Calibration,
     Feature,
     Floats,
@@ -61,6 +62,14 @@ def _signature() -> Signature:
     return Signature(tuple(features), CLASSES)
 
 
+BOUND = 0.12
+"""Second probabilities of the band."""
+CASE_LIMIT = 0.1
+_BAND = Band(BOUND, 0.1, 0.06, 0.05)
+_LINES = (Promise(0.01, 0.2, 0.4, 0.01, _BAND, 0), Promise(TARGET, 0.3, 0.6, 0.03, _BAND, 0))
+POLICY = Policy(0.95, TARGET, 0.2, _LINES, CASE_LIMIT, 0.5)
+
+
 def _calibration() -> Calibration:
     random = np.random.default_rng(1)
     return Calibration(
@@ -71,7 +80,7 @@ def _calibration() -> Calibration:
         penalty=0.01,
         free=1,
         accuracy=0.8,
-        policy=Policy(0.95, TARGET, 0.2, (Promise(TARGET, 0.3, 0.6, 0.03),)),
+        policy=POLICY,
         mutual_information=tuple(random.exponential(0.05, 500).tolist()),
     )
 
@@ -104,6 +113,7 @@ def _answer(random: np.random.Generator, mean: Floats) -> dict[str, Any]:
             "reasons": reasons,
             "target": float(random.choice([0.01, TARGET])),
             "guaranteed": passes >= PASSES,
+            "case_limit": CASE_LIMIT,
         },
         "warnings": [{"kind": "missing"}] * ("missing" in reasons),
     }

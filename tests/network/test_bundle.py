@@ -14,7 +14,7 @@ from app.network.bundle import check_free, load, write
 from app.network.catalog import find, versions
 from app.network.container import from_bytes
 from app.network.manifest import Manifest, parse_manifest
-from app.values import Query
+from app.values import Cards, Query
 from tests.networks import ROOT, bits, engine, rows
 
 SHIPPED = ROOT / "models" / "loan-grade" / "1"
@@ -28,7 +28,7 @@ def manifest() -> Manifest:
 def written(models: Path, version: int = 1, name: str = "loan-grade") -> Path:
     model = from_bytes((SHIPPED / "model.keras").read_bytes())
     given = replace(manifest(), version=version, name=name, network_sha256="")
-    return write(models, given, model, "# Card of {digest}\n")[0]
+    return write(models, given, model, Cards("# Card of {digest}\n"))[0]
 
 
 def test_what_is_written_loads(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_what_is_no_plain_file_is_refused(
 def test_a_file_that_is_missing(folder: Path, name: str) -> None:
     """All are needed, but for the sums."""
     (folder / "SHA256SUMS").unlink()
-    assert inspect(folder).card == (SHIPPED / "MODEL_CARD.md").read_text()
+    assert inspect(folder).cards.english == (SHIPPED / "MODEL_CARD.md").read_text()
     (folder / name).unlink()
     with pytest.raises(BundleError, match=f"^{name} is missing$"):
         inspect(folder)
@@ -163,4 +163,4 @@ def test_a_card_tells_a_terminal_nothing(folder: Path) -> None:
     odd = "\ufeff# 카드 \x1b[2J\x9b1m\x07\r\n\tline\u202eenil\u2028end\n"
     (folder / "MODEL_CARD.md").write_text(odd, encoding="utf-8", newline="")
     shown = "# 카드 \\x1b[2J\\x9b1m\\x07\r\n\tline\\u202eenil\\u2028end\n"
-    assert inspect(folder).card == shown
+    assert inspect(folder).cards.english == shown

@@ -28,7 +28,7 @@ from app.network.manifest import Manifest
 from app.opening import Opened
 from app.serving.compute import Thread
 from app.settings import Settings
-from app.values import Query
+from app.values import Cards, Query
 from tests import plain_reading
 from tests.service import ROOT
 
@@ -189,7 +189,9 @@ def served(good: Good, manifest: Manifest) -> TestClient:
 
     @asynccontextmanager
     async def opening(_: Settings) -> AsyncIterator[Opened]:
-        yield Opened(manifest, good.bundle.environment, Thread(good.bundle.engine), "# A card\n")
+        yield Opened(
+            manifest, good.bundle.environment, Thread(good.bundle.engine), Cards("# A card\n")
+        )
 
     app = create_app(Settings(records="off"), opening)
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)

@@ -191,14 +191,17 @@ def test_validity_is_seldom_alarmed_at_while_it_holds(count: int, record_propert
     alarms = 0
     for random in np.random.default_rng(6).spawn(count):
         chance, strict = random.random(ROWS), random.random(ROWS) < 0.3
-        outcomes = Outcomes.begin()
+        outcomes = Outcomes.begin(of_cases=True)
         for rows in shares(ROWS, 5):
             missed, wrong = chance[rows] < 0.01, chance[rows] < np.where(strict[rows], 0.01, 0.03)
             errors = {
                 target: Trials(int(of.sum()), int(wrong[of].sum()))
                 for target, of in ((0.01, strict[rows]), (0.03, ~strict[rows]))
             }
-            outcomes = outcomes.advance(tallied(missed, 0.01), errors)
+            # The least sure tenth, of which as many are wrong as are promised at most.
+            band = strict[rows] & (random.random(len(rows)) < 0.1)
+            cases = tallied(random.random(int(band.sum())) < 0.1, 0.1)
+            outcomes = outcomes.advance(tallied(missed, 0.01), errors, cases)
         alarms += raised(outcomes.largest)
     record_property("figure", f"{alarms} of {count:,} streams alarmed")
     assert alarms / count <= limit(count)
@@ -262,7 +265,7 @@ def watched(
         part = stream.taken(rows)
         watch = watch.advance(counted(part.places), random)
         outcomes = outcomes.advance(
-            tallied(part.missed, allowed), tallied(part.wrong[part.automated], market.target)
+            tallied(part.missed, allowed), tallied(part.wrong[part.automated], market.target), {}
         )
         if raised(max(watch.largest, outcomes.largest)):
             first = min(first, int(rows[-1]) + 1)

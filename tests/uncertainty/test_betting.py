@@ -63,31 +63,56 @@ def test_bets_are_fair_where_a_promise_is_just_kept(promised: float, rows: int) 
     assert mean(promised * 1.01) > 1
 
 
-@given(parts=st.lists(st.tuples(TALLIES, TALLIES), max_size=5))
-def test_outcomes_add_up(parts: list[tuple[ByPromise, ByPromise]]) -> None:
+@given(parts=st.lists(st.tuples(TALLIES, TALLIES, TALLIES), max_size=5), of_cases=st.booleans())
+def test_outcomes_add_up(
+    parts: list[tuple[ByPromise, ByPromise, ByPromise]], of_cases: bool
+) -> None:
     """However minutes are cut and ordered, the evidence is the same; the largest is kept."""
-    forth, back, seen = Outcomes.begin(), Outcomes.begin(), [0.0]
-    for misses, errors in parts:
-        forth = forth.advance(misses, errors)
+    forth, back, seen = Outcomes.begin(of_cases=of_cases), Outcomes.begin(of_cases=of_cases), [0.0]
+    for part in parts:
+        forth = forth.advance(*part)
         seen.append(forth.evidence)
-    for misses, errors in reversed(parts):
-        back = back.advance(misses, errors)
+    for part in reversed(parts):
+        back = back.advance(*part)
     assert forth.evidence == back.evidence
-    assert (forth.misses, forth.errors) == (back.misses, back.errors)
+    assert (forth.misses, forth.errors, forth.cases) == (back.misses, back.errors, back.cases)
     assert forth.largest == max(seen)
-    assert forth.rows == sum(tally.rows for misses, _ in parts for tally in misses.values())
+    assert forth.rows == sum(tally.rows for misses, *_ in parts for tally in misses.values())
 
 
-@given(misses=TALLIES, errors=TALLIES)
-def test_outcomes_survive_json(misses: ByPromise, errors: ByPromise) -> None:
-    state = Outcomes.begin().advance(misses, errors)
+@given(misses=TALLIES, errors=TALLIES, cases=TALLIES, of_cases=st.booleans())
+def test_outcomes_survive_json(
+    misses: ByPromise, errors: ByPromise, cases: ByPromise, of_cases: bool
+) -> None:
+    state = Outcomes.begin(of_cases=of_cases).advance(misses, errors, cases)
     assert Outcomes.from_json(json.loads(json.dumps(state.to_json()))) == state
+
+
+def test_outcomes_of_before_know_no_bands() -> None:
+    """What was written before bands were watched goes on as it was bet: the mean of two."""
+    misses = {0.01: Trials(100, 30)}
+    state = Outcomes.begin().advance(misses, {}, {0.1: Trials(100, 90)})
+    plain = state.to_json()
+    assert plain.pop("cases") is None
+    assert Outcomes.from_json(plain) == state
+    assert state.evidence == Outcomes.begin().advance(misses, {}, {}).evidence
+
+
+def test_the_least_sure_alone_raise_the_alarm() -> None:
+    """Where one in two of a band is wrong, though the average of the automated is kept."""
+    cases = {0.1: Trials(60, 30)}
+    state = Outcomes.begin(of_cases=True).advance({}, {0.03: Trials(3_000, 60)}, cases)
+    assert raised(state.largest)
+    parts = [log_wealth({}), log_wealth({0.03: Trials(3_000, 60)}), log_wealth(cases)]
+    assert math.exp(state.evidence) == pytest.approx(sum(map(math.exp, parts)) / 3)
+    without = Outcomes.begin().advance({}, {0.03: Trials(3_000, 60)}, {})
+    assert not raised(without.largest)
 
 
 def test_the_evidence_is_the_mean_of_both() -> None:
     """Sets that miss raise the alarm without a single automated row, at half the evidence."""
     misses = {0.01: Trials(100, 30)}
-    state = Outcomes.begin().advance(misses, {})
+    state = Outcomes.begin().advance(misses, {}, {})
     expected = (math.exp(log_wealth(misses)) + 1) / 2
     assert math.exp(state.evidence) == pytest.approx(expected)
     assert raised(state.largest)
@@ -116,15 +141,15 @@ def test_a_broken_promise_is_found(promised: float, factor: float, rows: int) ->
     for _ in range(100):
         state = Outcomes.begin()
         for minute in np.split(random.random(rows) < factor * promised, rows // 50):
-            state = state.advance({}, rates(minute, promised))
+            state = state.advance({}, rates(minute, promised), {})
         found += raised(state.largest)
     assert found >= 95
 
 
 def test_a_wealth_that_is_lost_is_no_error() -> None:
     """Millions of kept promises leave a finite logarithm, and evidence of the smallest kind."""
-    state = Outcomes.begin().advance({0.01: Trials(10**7, 10)}, {0.03: Trials(10**7, 10)})
+    state = Outcomes.begin().advance({0.01: Trials(10**7, 10)}, {0.03: Trials(10**7, 10)}, {})
     assert math.isfinite(state.evidence)
     assert state.largest == 0.0
     for misses, errors in itertools.product(({}, {0.01: Trials()}), repeat=2):
-        assert state.advance(misses, errors).evidence == state.evidence
+        assert state.advance(misses, errors, {}).evidence == state.evidence

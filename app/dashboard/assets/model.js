@@ -41,11 +41,13 @@ async function copied(button, text) {
   setTimeout(() => (button.textContent = t("model.copy")), COPIED_MS);
 }
 
-function metrics({ metrics: { mc, deterministic } }) {
+function metrics({ metrics: { mc, deterministic }, metrics_on: on }) {
   const shown = ["accuracy", "macro_f1", "nll", "brier", "ece"].filter((name) => mc?.[name] !== undefined);
   const named = (name) => el("span", {}, t(`metric.${name}`), el("span.note", {}, t(`metric.${name}.note`)));
   const rows = shown.map((name) => [named(name), fixed(mc[name], 4), fixed(deterministic?.[name], 4)]);
-  return card(t("model.metrics"), table(t("model.metrics"), [t("model.metric"), t("model.mc"), t("model.deterministic")], rows));
+  const title = t(on === "held_out" ? "model.metrics" : "model.metrics.unknown");
+  const unsure = on !== "held_out" && el("p.small", {}, t("model.metrics.unsure"));
+  return card(title, unsure, table(title, [t("model.metric"), t("model.mc"), t("model.deterministic")], rows));
 }
 
 function promises({ calibration }) {

@@ -31,10 +31,11 @@ export class Outcomes {
   }
 }
 
-function known({ known: count, accuracy, ece, coverage }) {
+function known({ known: count, accuracy, ece, coverage, band }) {
   const first = t("outcomes.known", { known: number(count), accuracy: percent(accuracy), ece: fixed(ece) });
-  if (coverage?.seen == null) return first;
-  return `${first} ${t("outcomes.coverage", { seen: percent(coverage.seen), rows: number(coverage.rows), promised: share(coverage.promised) })}`;
+  const sets = coverage?.seen == null ? "" : t("outcomes.coverage", { seen: percent(coverage.seen), rows: number(coverage.rows), promised: share(coverage.promised) });
+  const cases = band?.wrong == null ? "" : t("outcomes.band", { wrong: percent(band.wrong), rows: number(band.rows), promised: share(band.promised) });
+  return [first, sets, cases].filter(Boolean).join(" ");
 }
 
 function guessed(estimate) {

@@ -14,6 +14,7 @@ from app.network.inspection.objects import quoted
 from app.network.inspection.soundness import check_network
 from app.network.manifest import (
     CARD_FILE,
+    KOREAN_CARD_FILE,
     MANIFEST_FILE,
     NETWORK_FILE,
     SUMS_FILE,
@@ -21,6 +22,7 @@ from app.network.manifest import (
     parse_manifest,
 )
 from app.printable import printable
+from app.values import Cards
 
 MOST_GOLDEN_WORK = 10**12
 """Passes of all golden rows times weights of the network: about half a minute."""
@@ -35,8 +37,8 @@ class Inspected:
     manifest: Manifest
     network: bytes
     """The bytes of `model.keras`."""
-    card: str
-    """Markdown, its control characters written out."""
+    cards: Cards
+    """Their control characters written out."""
 
 
 def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
@@ -53,7 +55,7 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
         raise BundleError(f"{NETWORK_FILE} is not the network {MANIFEST_FILE} was written for")
     weights = check_network(files.network, len(manifest.features), len(manifest.classes))
     _check_golden(manifest, weights)
-    return Inspected(manifest, files.network, _card(files.card))
+    return Inspected(manifest, files.network, _cards(files))
 
 
 def _sha256(content: bytes) -> str:
@@ -89,18 +91,29 @@ def _check_sums(files: Files) -> None:
         MANIFEST_FILE: files.manifest,
         NETWORK_FILE: files.network,
         CARD_FILE: files.card,
+        KOREAN_CARD_FILE: files.korean_card,
     }
     for line in (files.sums or b"").decode("utf-8", "replace").splitlines():
         digest, _, name = line.partition(" ")
         name = name[1:]
         if name not in contents:
             raise BundleError(f"{SUMS_FILE} has the line {quoted(line)}, which is not known")
-        if _sha256(contents[name]) != digest:
+        if (content := contents[name]) is None:
+            raise BundleError(f"{name} is missing, though {SUMS_FILE} lists it")
+        if _sha256(content) != digest:
             raise BundleError(f"{name} does not have the digest that {SUMS_FILE} gives")
 
 
-def _card(content: bytes) -> str:
+def _cards(files: Files) -> Cards:
+    korean = files.korean_card
+    return Cards(
+        _card(CARD_FILE, files.card),
+        None if korean is None else _card(KOREAN_CARD_FILE, korean),
+    )
+
+
+def _card(name: str, content: bytes) -> str:
     try:
         return printable(content.decode("utf-8-sig"), LINES)
     except UnicodeDecodeError as error:
-        raise BundleError(f"{CARD_FILE} is not UTF-8") from error
+        raise BundleError(f"{name} is not UTF-8") from error

@@ -14,6 +14,10 @@ NOTES = (
     "A grade says nothing about whether a loan should be granted.",
     "What was paid is known only once a loan runs: the grade describes a loan, not an applicant.",
 )
+KOREAN_NOTES = (
+    "등급은 대출을 승인해야 하는지에 대해 아무것도 말하지 않습니다.",
+    "상환한 금액은 대출이 실행된 뒤에야 알 수 있습니다. 등급은 신청인이 아니라 대출을 설명합니다.",
+)
 
 MOST_MONEY = 1e12
 MOST_COUNT = 1e6

@@ -19,6 +19,8 @@ from app.training.layout import LOANS
 from app.training.rows import described, read_rows
 from app.training.split import split_rows
 
+UNKNOWN = "some of which it may have been fitted or calibrated on"
+
 
 @dataclass(frozen=True, slots=True)
 class Examined:
@@ -69,9 +71,9 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
     else:
         asked = [described(feature) for feature in manifest.features]
         table = read_rows(path, asked, manifest.classes, target)
-    converted = manifest.trained.command.startswith("dubito convert")
-    if converted or table.digest != manifest.trained.data_digest:
-        return f"all {len(table.labels):,} rows of {table.source}", table
+    trained = manifest.trained
+    if trained.is_conversion or table.digest != trained.data_digest:
+        return f"all {len(table.labels):,} rows of {table.source}, {UNKNOWN}", table
     held_out = select(table, split_rows(table.labels, manifest.trained.split_seed).test)
     return f"the {len(held_out.labels):,} rows of {table.source} that were held out", held_out
 

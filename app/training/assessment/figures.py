@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from sklearn.metrics import f1_score
@@ -21,6 +22,8 @@ from app.training.evaluation import score
 from app.uncertainty.decision import runner_up
 from app.values import Booleans, Calibration, Floats, Indices, Promise
 
+LIKELIHOODS = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
+"""Between these the automated rows are counted by the mean probability of their grade."""
 COMMON = 10
 """Rows of a class from which on its F1 says something."""
 
@@ -37,6 +40,17 @@ class Kept:
     errors: int
     band: tuple[int, int] | None
     """Rows of the band, and how many of them are wrong; None where nothing is promised of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """The automated rows whose grade has a mean probability in a range."""
+
+    least: float
+    most: float
+    """Not itself in the range, unless it is 1."""
+    rows: int
+    errors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,10 @@ class Figures:
     wrong: Doubt | None
     sets: tuple[Sets, ...]
     promises: tuple[Kept, ...]
+    likelihoods: tuple[Likely, ...]
+    """Of the rows that are automated at the default target."""
+    least_likelihood: float | None
+    """The least mean probability among these; None where there are none."""
     target: float | None
     """The default one."""
     coverage: float | None
@@ -83,6 +101,8 @@ def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequenc
     mc, wrong = score(summary.mean, labels, classes), summary.grades != labels
     plain = score(evidence.plain, labels, classes)
     counts = np.bincount(labels, minlength=len(classes))
+    taken = _taken(evidence, calibration)
+    likely = summary.mean.max(axis=1)[taken]
     policy = None if calibration is None else calibration.policy
     return Figures(
         rows=len(labels),
@@ -102,11 +122,15 @@ def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequenc
         ),
         risks=risks(evidence.plain, summary, labels),
         confusion=_confusion(labels, summary.grades, len(classes)),
-        confusion_automated=_automated_confusion(evidence, calibration, len(classes)),
+        confusion_automated=None
+        if calibration is None
+        else _confusion(labels[taken], summary.grades[taken], len(classes)),
         right=doubt(summary, ~wrong),
         wrong=doubt(summary, wrong),
         sets=() if calibration is None else all_sets(calibration, summary.mean, labels),
         promises=_promises(evidence, calibration, wrong),
+        likelihoods=_likelihoods(likely, wrong[taken]),
+        least_likelihood=float(likely.min()) if len(likely) else None,
         target=None if policy is None else policy.target,
         coverage=None if calibration is None else calibration.coverage,
         shifts=tuple(
@@ -134,6 +158,9 @@ def held_out_figures(figures: Figures) -> dict[str, float]:
     for kept in figures.promises:
         if kept.target == figures.target:
             found |= {"automated": kept.automated, "wrong_automated": kept.wrong}
+            if kept.band is not None:
+                found["wrong_band"] = kept.band[1] / kept.band[0] if kept.band[0] else None
+                found["least_likelihood"] = figures.least_likelihood
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -150,13 +177,20 @@ def _confusion(labels: Indices, grades: Indices, classes: int) -> tuple[tuple[in
     return tuple(tuple(row) for row in counts.reshape(classes, classes).tolist())
 
 
-def _automated_confusion(
-    evidence: Evidence, calibration: Calibration | None, classes: int
-) -> tuple[tuple[int, ...], ...] | None:
+def _taken(evidence: Evidence, calibration: Calibration | None) -> Booleans:
+    """Which rows `(N,)` are automated at the default target; none without a calibration."""
     if calibration is None:
-        return None
-    kept = automated(evidence.answered, calibration, calibration.policy.target)
-    return _confusion(evidence.labels[kept], evidence.answered.summary.grades[kept], classes)
+        return np.zeros(len(evidence.labels), np.bool_)
+    return automated(evidence.answered, calibration, calibration.policy.target)
+
+
+def _likelihoods(likely: Floats, wrong: Booleans) -> tuple[Likely, ...]:
+    """Automated rows `(M,)` by how probable their grade is, and how many are wrong."""
+    places = np.minimum(np.digitize(likely, LIKELIHOODS), len(LIKELIHOODS) - 1)
+    return tuple(
+        Likely(least, most, int((places == at).sum()), int((wrong & (places == at)).sum()))
+        for at, (least, most) in enumerate(pairwise(LIKELIHOODS), start=1)
+    )
 
 
 def _promises(

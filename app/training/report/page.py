@@ -141,6 +141,17 @@ def _guarantees(figures: Figures) -> Iterator[Section]:
             for kept in figures.promises
         ],
     )
+    yield Section(
+        title="How likely are automated grades?",
+        text="Rows that are automated at the default target, by the mean probability of their "
+        "grade.",
+        head=("likelihood", "automated", "wrong among them"),
+        rows=[
+            (f"{one.least:.0%} to {one.most:.0%}", f"{one.rows:,}", f"{one.errors:,}")
+            for one in figures.likelihoods
+            if one.rows
+        ],
+    )
 
 
 def _confusion(figures: Figures) -> Section:
