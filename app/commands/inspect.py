@@ -56,5 +56,6 @@ def _lines(manifest: Manifest) -> Iterator[str]:
 def _feature(feature: Feature, width: int) -> str:
     aliases = f", also {', '.join(feature.aliases)}" if feature.aliases else ""
     null = ", may be null" if feature.nullable else ""
-    seen = f"{feature.seen.minimum:,.12g} to {feature.seen.maximum:,.12g}"
+    least, most = feature.seen.minimum, feature.seen.maximum
+    seen = f"always {least:,.12g}" if least == most else f"{least:,.12g} to {most:,.12g}"
     return f"{feature.name:<{width}}  {feature.unit}, seen {seen}{null}{aliases}"

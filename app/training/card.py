@@ -75,11 +75,12 @@ def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
     for feature in manifest.features:
         seen = feature.seen
         imputed = feature.imputed
+        range_ = say.always if seen.minimum == seen.maximum else say.seen
         yield (
             f"`{feature.name}`",
             ", ".join(feature.aliases),
             feature.unit,
-            say.seen.format(minimum=seen.minimum, maximum=seen.maximum),
+            range_.format(minimum=seen.minimum, maximum=seen.maximum),
             say.not_allowed if imputed is None else say.imputed.format(value=imputed),
         )
 

@@ -17,6 +17,7 @@ class Phrases:
     feature_heads: tuple[str, ...]
     feature_heads_converted: tuple[str, ...]
     seen: str
+    always: str
     imputed: str
     not_allowed: str
     held_out: str
@@ -70,6 +71,7 @@ ENGLISH = Phrases(
     feature_heads=("feature", "also", "unit", "training saw", "missing"),
     feature_heads_converted=("feature", "also", "unit", "the rows have", "missing"),
     seen="{minimum:,.12g} to {maximum:,.12g}",
+    always="always {minimum:,.12g}",
     imputed="becomes {value:g}",
     not_allowed="not allowed",
     held_out="## Held-out figures ({rows:,} rows)",
@@ -157,7 +159,8 @@ KOREAN = Phrases(
     feature_heads=("항목", "다른 이름", "단위", "학습 데이터의 범위", "빈 값"),
     feature_heads_converted=("항목", "다른 이름", "단위", "자료의 범위", "빈 값"),
     seen="{minimum:,.12g} – {maximum:,.12g}",
-    imputed="{value:g}(으)로 대체",
+    always="항상 {minimum:,.12g}",
+    imputed="빈 값 대신 {value:g}",
     not_allowed="허용되지 않음",
     held_out="## 학습에 쓰지 않은 자료에서의 지표 ({rows:,}건)",
     figure_heads=("지표", "결정적 예측", "몬테카를로", "뜻"),
@@ -173,7 +176,7 @@ KOREAN = Phrases(
     sets="## 집합과 판단",
     calibrated="{rows:,}건의 보정 자료와 {passes}회 반복으로 보정했습니다. 반복이 그보다 적으면 "
     "아무것도 보장하지 않습니다. 예측 집합: {methods}. 포함률은 따로 요청하지 않으면 "
-    "{coverage:g}이며, 보정 자료와 교환 가능한 {called}과(와) 그 추출에 대한 평균입니다.",
+    "{coverage:g}이며, 보정 자료와 교환 가능한 {called} 전체와 보정 자료의 추출에 대한 평균입니다.",
     promises="각 줄은 따로따로 성립합니다. 보정 자료의 추출에 대해 {confidence:.0%} 신뢰수준으로, "
     "그 자료와 교환 가능한 {called}에서 자동 처리한 등급 중 목표 비율까지만 틀립니다{cases}",
     average=".",
@@ -211,7 +214,7 @@ KOREAN = Phrases(
     layers="은닉층 유닛 {widths}개({activation}), 드롭아웃 {rate:g}. {fitting}, {stopping}.",
     fitting="{optimizer}, 학습률 {learning_rate:g}, 가중치 감쇠 {weight_decay:g}, 배치 {batch}, "
     "최대 {epochs} 에포크",
-    averaged="모멘텀 {momentum}(으)로 가중치 평균",
+    averaged="가중치의 이동 평균(모멘텀 {momentum})",
     stopping="{patience} 에포크 동안 나아지지 않으면 조기 종료, 가장 좋은 가중치 유지",
     versions="소프트웨어 버전: {listed}.",
     origin="## 출처",
