@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ from app.training.seen import seen
 from app.training.split import split_rows
 from app.uncertainty import selection
 from app.uncertainty.conformal import prediction_sets, raw_sets, threshold
-from app.uncertainty.decision import decide, fixed_reasons
+from app.uncertainty.decision import decide
 from app.uncertainty.guard import Guard
 from app.uncertainty.rules import rule_reasons
 from app.uncertainty.scores import label_scores
@@ -42,34 +42,11 @@ from app.values import (
     Signature,
     Summary,
 )
+from tests.loans import PASSES, Held, described
 from tests.service import ROOT
 
-PASSES = 100
 COVERAGES = (0.9, 0.95, 0.99)
 """Coverages that are asked for."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """Rows that the network was not fitted on, each with passes of its own seed."""
-
-    table: Table
-    summary: Summary
-    fixed: Booleans
-    """Whether a rule refers the row whatever the network says."""
-
-    @property
-    def part(self) -> selection.Part:
-        """The same, as policies are selected by."""
-        found = self.summary
-        return selection.Part(found.mean, self.table.labels, found.mutual_information, self.fixed)
-
-    def taken(self, rows: np.ndarray) -> "Held":
-        summary = Summary(*(getattr(self.summary, name)[rows] for name in FIELDS))
-        return Held(select(self.table, rows), summary, self.fixed[rows])
-
-
-FIELDS = tuple(Summary.__dataclass_fields__)
 
 
 @pytest.fixture(scope="module")
@@ -92,23 +69,22 @@ def loans() -> Table:
 def held(shipped: Bundle, loans: Table) -> Held:
     """The calibration and the test part, pooled: 3,067 loans."""
     split = split_rows(loans.labels, 0, calibrated=True)
-    return described(shipped, select(loans, np.concatenate([split.calibration, split.test])))
+    return described(
+        shipped.engine,
+        shipped.manifest.signature,
+        select(loans, np.concatenate([split.calibration, split.test])),
+    )
 
 
 @pytest.fixture(scope="module")
 def test_part(shipped: Bundle, loans: Table) -> Held:
-    return described(shipped, select(loans, split_rows(loans.labels, 0).test))
-
-
-def described(shipped: Bundle, table: Table) -> Held:
-    rows, manifest = table.features, shipped.manifest
-    queries = [Query(rows[at : at + 1], PASSES, 10**6 + at) for at in range(len(rows))]
-    reasons = fixed_reasons(
-        Guard(manifest.signature).notices(rows),
-        rule_reasons(rows, manifest.signature, manifest.rules),
+    return described(
+        shipped.engine, shipped.manifest.signature, select(loans, split_rows(loans.labels, 0).test)
     )
-    summary = Summary.joined(shipped.engine.summarise(queries))
-    return Held(table, summary, np.array([bool(found) for found in reasons]))
+
+
+def said_of(shipped: Bundle, table: Table) -> Held:
+    return described(shipped.engine, shipped.manifest.signature, table)
 
 
 def halves(held: Held, calibrated: int, seed: int) -> tuple[Held, Held]:
@@ -195,7 +171,9 @@ def test_promises_are_kept_on_new_loans(
     And the default promise automates at least 88%.
     """
     split = split_rows(loans.labels, 0, calibrated=True)
-    watched = described(shipped, select(loans, split.validation)).part
+    watched = described(
+        shipped.engine, shipped.manifest.signature, select(loans, split.validation)
+    ).part
     epistemic = calibration.policy.epistemic
     broken, shares = Counter[tuple[float, str]](), []
     for seed in range(count):

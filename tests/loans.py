@@ -1,0 +1,68 @@
+"""Real loans, and what a network says of them, each row with passes of its own seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.network.engine import Engine
+from app.network.execution import engine_of
+from app.network.loans.decoding import learn_book
+from app.network.temperature import fold
+from app.training.calibrating import temperature_of
+from app.training.data import Table, select
+from app.training.fit import fit
+from app.training.layout import LOANS
+from app.training.recipe import RECIPES
+from app.uncertainty import selection
+from app.uncertainty.decision import fixed_reasons
+from app.uncertainty.guard import Guard
+from app.uncertainty.rules import rule_reasons
+from app.values import Booleans, Indices, Query, Rule, Signature, Summary
+
+PASSES = 100
+FIELDS = tuple(Summary.__dataclass_fields__)
+RULES = tuple(Rule(reason, when) for reason, when in LOANS.rules.items())
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that the network was not fitted on."""
+
+    table: Table
+    summary: Summary
+    fixed: Booleans
+    """Whether a rule refers the row whatever the network says."""
+
+    @property
+    def part(self) -> selection.Part:
+        """The same, as policies are selected by."""
+        found = self.summary
+        return selection.Part(found.mean, self.table.labels, found.mutual_information, self.fixed)
+
+    def taken(self, rows: np.ndarray) -> "Held":
+        """Some of the rows, in this order."""
+        summary = Summary(*(getattr(self.summary, name)[rows] for name in FIELDS))
+        return Held(select(self.table, rows), summary, self.fixed[rows])
+
+
+def described(engine: Engine, signature: Signature, table: Table) -> Held:
+    """What a network says of the rows, and which of them are referred anyhow."""
+    rows = table.features
+    queries = [Query(rows[at : at + 1], PASSES, 10**6 + at) for at in range(len(rows))]
+    reasons = fixed_reasons(Guard(signature).notices(rows), rule_reasons(rows, signature, RULES))
+    summary = Summary.joined(engine.summarise(queries))
+    return Held(table, summary, np.array([bool(found) for found in reasons]))
+
+
+def trained(loans: Table, fitted: Indices, watched: Indices) -> Engine:
+    """The shipped recipe on other rows: fitted on some, watched and tempered on others."""
+    part, watch, recipe = select(loans, fitted), select(loans, watched), RECIPES["lattice"]
+    medians = np.nanmedian(part.features, axis=0)
+    filled = [
+        float(medians[at]) if column.nullable else None for at, column in enumerate(LOANS.features)
+    ]
+    classes = len(LOANS.classes)
+    book = learn_book(part.features, part.labels, classes)
+    model = fit(recipe, part, watch, filled, classes, 0, book, verbose=0)
+    fold(model, temperature_of(engine_of(model), watch, PASSES))
+    return engine_of(model)
