@@ -31,12 +31,34 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recorded(state: Path) -> list[str]:
     """Predictions of version 4."""
-    settings = Settings(models=MODELS, version=4, state=state)
+    return predicted(4, state)
+
+
+def predicted(version: int, state: Path) -> list[str]:
+    """Identifiers of predictions of every kind."""
+    settings = Settings(models=MODELS, version=version, state=state)
     with TestClient(create_app(settings)) as client:
         bodies = [client.post(f"/predict{query}", json=LOAN).json() for query in QUERIES]
         rows = [LOAN | {"loan_amount": 1_000 + at, "debt_to_income": None} for at in range(20)]
+        rows.append(LOAN | {"loan_amount": 45_000})
         bodies += client.post("/predict/mc", json={"instances": rows}).json()["predictions"]
     return [body["id"] for body in bodies]
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_answers_of_before_two_promises_replay_as_they_were(version: int, tmp_path: Path) -> None:
+    """By the version that is served now: same decision, nothing of single cases, same warnings."""
+    identifiers = predicted(version, tmp_path)
+    with served("loan-grade", tmp_path) as service:
+        assert version < httpx.get(f"{service.url}/model").json()["version"]
+        told = replayed(service, identifiers)
+        last = httpx.get(f"{service.url}/predictions/{identifiers[-1]}").json()
+    assert [] == last["warnings"], "45,000 is in the margin, which they did not tell"
+    assert [True] * len(told) == [one["identical"] for one in told]
+    decisions = [one["answer"]["decision"] for one in told if "decision" in one["answer"]]
+    assert decisions
+    assert all("case_limit" not in decision for decision in decisions)
+    assert 0.03 == decisions[0]["target"]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from app.network.loans.signature import DATASET, FEATURES, TARGET
+from app.uncertainty.decision import fixed_reasons
 from app.uncertainty.guard import Guard, limits
 from app.values import Feature, Floats, Notice, Seen, Signature
 
@@ -168,3 +169,31 @@ def test_loans_raise_few_alarms_and_slips_of_the_pen_many() -> None:
     assert false <= 0.001
     assert income_found >= 0.99
     assert money_found >= 0.99
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ([50, 0, 500], []),
+        ([91, 0, 500], [Notice("in_margin", "age", 91, 20, 90)]),
+        ([125, -10, 1800], ["in_margin"] * 3),
+        ([np.nextafter(125, 126), 6, np.nan], ["out_of_range", "in_margin", "missing"]),
+    ],
+)
+def test_the_margin_is_told_where_it_is_wanted(row: list[float], expected: list[Any]) -> None:
+    """Outside what was seen but within the limits; what lies beyond these is told as ever."""
+    (found,) = Guard(SIGNATURE, tells_margin=True).notices(np.array([row], dtype=float))
+    assert expected == [
+        one if isinstance(wanted, Notice) else one.kind
+        for one, wanted in zip(found, expected, strict=True)
+    ]
+
+
+@given(st.lists(st.floats(-2_000, 2_000), min_size=3, max_size=3))
+def test_the_margin_refers_nothing(row: list[float]) -> None:
+    """What is told besides is no reason, and changes none."""
+    rows = np.array([row])
+    plain = Guard(SIGNATURE).notices(rows)
+    told = Guard(SIGNATURE, tells_margin=True).notices(rows)
+    assert plain == [[one for one in found if one.kind != "in_margin"] for found in told]
+    assert fixed_reasons(plain, [()]) == fixed_reasons(told, [()])
