@@ -5,7 +5,7 @@ An event never changes. What is personal in it stands apart, so that it can be e
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -13,9 +13,11 @@ MICROSECONDS = 1_000_000
 """In a second; times here are microseconds since 1970, UTC."""
 MINUTE, HOUR = 60, 3_600
 """Seconds of the stretches of time that figures are counted in."""
-Kind = Literal["prediction", "outcome", "review", "erasure", "key"]
-Order = Literal["oldest", "doubtful"]
-"""Of those that wait for a person."""
+Kind = Literal["prediction", "outcome", "review", "assignment", "erasure", "key"]
+Order = Literal["oldest", "newest", "doubtful", "reference"]
+"""Of a list of referred predictions."""
+State = Literal["waiting", "decided"]
+"""Of a referred prediction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Event:
     """JSON that may be erased: features, the client's reference, a reviewer's words."""
     reference: str | None = None
     """The client's own name of the case, by which it may be erased; in `personal` as well."""
+    id: str = field(default="", compare=False)
+    """Its chain and its place in it, once it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Tally:
     """The bundle's."""
     counts: Mapping[str, int]
     """Name of a count to what is added to it: whole numbers, whose order is of no matter."""
+    at: int | None = None
+    """Seconds since 1970 where it corrects what was counted then; None for what happens now."""
 
     @classmethod
     def joined(cls, parts: "Sequence[Tally]") -> "Tally":
@@ -66,7 +72,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """A prediction that waits for a person."""
+    """A prediction that waits for a person, or has waited."""
 
     prediction: str
     time: int
@@ -74,13 +80,100 @@ class Referral:
     """Its predictive entropy, nats."""
     body: bytes
     """JSON: what a list of those that wait shows of it."""
+    grade: str
+    reasons: str
+    """Each between two line breaks."""
+    digest: str
+    """Of the bundle that answered."""
+    version: int
+    reference: str | None
+    """The client's own name of the case; erased with it."""
+    assignee: str | None = None
+    """Who looks at it; erased with the assignment."""
+    decided: int | None = None
+    """When it was reviewed first; None while it waits."""
+    verdict: str | None = None
+    """The grade of the last review."""
+    reviewer: str | None = None
+    """Who gave it; erased with the review."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which referred predictions are listed; what is None leaves none out."""
+
+    state: State = "waiting"
+    order: Order = "oldest"
+    """`oldest` and `newest` go by the time of the answer or, of decided ones, of the review."""
+    reason: str | None = None
+    grade: str | None = None
+    """The network's."""
+    version: int | None = None
+    reference: str | None = None
+    """A part of it, whatever the case of Latin letters."""
+    assignee: str | None = None
+    since: int | None = None
+    until: int | None = None
+    """Times by which they are ordered, the end not included."""
+
+
+Place = tuple[float | str, str]
+"""Where something stands in a list: what it is ordered by, and the prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which recorded predictions are listed, the newest first; what is None leaves none out."""
+
+    most: int
+    reference: str | None = None
+    """The whole of it."""
+    grade: str | None = None
+    action: str | None = None
+    reason: str | None = None
+    version: int | None = None
+    since: int | None = None
+    until: int | None = None
+    """Times of answers, the end not included."""
+    after: Place | None = None
+    """The place of the one before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a search has found."""
+
+    events: Sequence[Event]
+    """Of predictions."""
+    after: Place | None
+    """Where to go on; None at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A review as the queue takes it."""
+
+    referral: Referral
+    """Of the prediction; it is listed from now on where it was not referred."""
+    verdict: str
+    reviewer: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who looks at a prediction from now on; None for nobody."""
+
+    prediction: str
+    assignee: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What can be said of a prediction once only."""
 
-    kind: Kind
+    kind: str
+    """An event's kind, and for a correction its number."""
     prediction: str
 
 
@@ -124,6 +217,8 @@ class Entry:
     mark: Mark | None = None
     erasure: Erasure | None = None
     """What is erased; the event that says so is made with it, as it lists what was there."""
+    review: Reviewed | None = None
+    assignment: Assignment | None = None
 
 
 class Part(NamedTuple):

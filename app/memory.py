@@ -9,7 +9,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from app.events import Draft, Entry, Event, Made, Mark, Order, Referral, Reply, Rollup, Unseen
+from app.events import (
+    Draft,
+    Entry,
+    Event,
+    Listing,
+    Made,
+    Mark,
+    Place,
+    Referral,
+    Reply,
+    Rollup,
+    Search,
+    Sought,
+    Unseen,
+)
 
 
 class Trouble(NamedTuple):
@@ -79,13 +93,16 @@ class Reader(Protocol):
             start: seconds since 1970; all that is kept takes its time.
         """
 
-    async def waiting(self) -> int:
-        """How many predictions wait for a person."""
+    async def waiting(self, sought: Sought) -> int:
+        """How many predictions are waiting for a person, or have."""
 
     async def referrals(
-        self, order: Order, most: int, after: tuple[float, str] | None
-    ) -> list[Referral]:
-        """Some of them, from a place on."""
+        self, sought: Sought, most: int, after: Place | None
+    ) -> list[tuple[Place, Referral]]:
+        """Some of them, from a place on, each with its own."""
+
+    async def search(self, found: Search) -> Listing:
+        """Some recorded predictions, and where to go on."""
 
 
 @dataclass(frozen=True, slots=True)

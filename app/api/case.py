@@ -3,16 +3,19 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.events import Event, moment
+from app.events import Event, Kind, moment
 from app.serving.judge import Asked
 from app.values import Floats
 
 CLOSED = ConfigDict(extra="forbid")
+OUTCOME: dict[str, Any] = {"corrects": None, "why": None}
+REVIEW: dict[str, Any] = {"note": None, "reviewer": None}
+"""Members that an event need not have, or has lost."""
 
 
 class Outcome(BaseModel):
@@ -20,13 +23,31 @@ class Outcome(BaseModel):
 
     model_config = CLOSED
 
+    id: str = Field(description="of the event, which a correction names")
     grade: str
     time: str
+    corrects: str | None = Field(description="the event before it; null of the first")
+    why: str | None = Field(description="null of the first, and once it was erased")
 
 
 class Review(Outcome):
     """What a person made of it; note and name are null once they were erased."""
 
+    note: str | None
+    reviewer: str | None
+
+
+class Said(BaseModel):
+    """Something that was said of a prediction; null what it does not have, or what was erased."""
+
+    model_config = CLOSED
+
+    id: str
+    kind: Literal["outcome", "review", "assignment"]
+    time: str
+    grade: str | None
+    corrects: str | None
+    why: str | None
     note: str | None
     reviewer: str | None
 
@@ -48,6 +69,8 @@ class RecordedPrediction(BaseModel):
     warnings: list[dict[str, Any]]
     outcome: Outcome | None
     review: Review | None
+    assignee: str | None
+    history: list[Said] = Field(description="all that was said of it, first things first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +82,36 @@ class Case:
     personal: dict[str, Any] | None
     """None where it was erased."""
     outcome: dict[str, Any] | None
+    """The last that was said."""
     review: dict[str, Any] | None
+    """The last as well."""
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Case":
         """From all events of a prediction, of which that of the prediction itself is one."""
-        known = {event.kind: event for event in events}
-        first = known["prediction"]
+        first = next(event for event in events if event.kind == "prediction")
         personal = None if first.personal is None else json.loads(first.personal)
-        outcome, review = known.get("outcome"), known.get("review")
+        outcome, review = last_of(events, "outcome"), last_of(events, "review")
         return cls(
             tuple(events),
             json.loads(first.body),
             personal,
-            None if outcome is None else _said(outcome, {}),
-            None if review is None else _said(review, {"note": None, "reviewer": None}),
+            None if outcome is None else _said(outcome, OUTCOME),
+            None if review is None else _said(review, OUTCOME | REVIEW),
         )
+
+    def said(self, kind: Kind) -> list[Event]:
+        """All events of a kind, first things first."""
+        return [event for event in self.events if event.kind == kind]
+
+    @property
+    def assignee(self) -> str | None:
+        """Who looks at it, if anyone."""
+        last = last_of(self.events, "assignment")
+        if last is None or last.personal is None:
+            return None
+        name: str | None = json.loads(last.personal)["reviewer"]
+        return name
 
     @property
     def event(self) -> Event:
@@ -120,10 +157,27 @@ class Case:
             "warnings": self.body["warnings"],
             "outcome": self.outcome,
             "review": self.review,
+            "assignee": self.assignee,
+            "history": [
+                {"kind": event.kind, **_said(event, {"grade": None} | OUTCOME | REVIEW)}
+                for event in self.events
+                if event.kind != "prediction"
+            ],
         }
 
 
-def _said(event: Event, personal: dict[str, Any]) -> dict[str, Any]:
+def last_of(events: Sequence[Event], kind: Kind) -> Event | None:
+    """What was said last: of outcomes and reviews the one that no other corrects."""
+    return next((event for event in reversed(events) if event.kind == kind), None)
+
+
+def _said(event: Event, members: dict[str, Any]) -> dict[str, Any]:
     """What an event says, with what is left of its personal part."""
-    own = json.loads(event.personal) if event.personal is not None else personal
-    return {**json.loads(event.body), **own, "time": moment(event.time)}
+    own = {} if event.personal is None else json.loads(event.personal)
+    return {
+        **members,
+        **json.loads(event.body),
+        **own,
+        "id": event.id,
+        "time": moment(event.time),
+    }

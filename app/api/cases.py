@@ -20,6 +20,7 @@ from app.api.recording import ENVIRONMENT
 from app.api.replaying import compared, computed, differences
 from app.api.rows import RowReader, accepted, parsed, unknown_names
 from app.errors import Fault, InvalidInput, NotFound
+from app.events import Listing, Search
 from app.memory import Reader
 from app.serving.client import PATIENT, Client
 from app.settings import Settings
@@ -68,6 +69,10 @@ class Cases:
         events = await self._reader.history(prediction)
         known = any(event.kind == "prediction" for event in events)
         return Case.of(events) if known else None
+
+    async def search(self, sought: Search) -> Listing:
+        """Recorded predictions, the newest first."""
+        return await self._reader.search(sought)
 
     def client(self, request: Request) -> Client:
         """Who asks, and waits as long as one who names no deadline; its body was read."""

@@ -12,7 +12,7 @@ from app.api.body import MEDIA_TYPE
 from app.api.options import AnyOptions, NoOptions
 from app.api.problems import MEDIA_TYPE as PROBLEM
 from app.api.problems import Problem, Refusal
-from app.api.refusals import answered
+from app.api.refusals import answered, refused
 from app.api.route import LeanRoute
 from app.api.schema import schema
 from app.serving.readiness import Readiness
@@ -141,7 +141,8 @@ def _add_cards(router: APIRouter, cards: Cards) -> None:
         "/model/card",
         summary="The bundle's card, Markdown",
         operation_id="getModelCard",
-        responses=answered({"type": "string"}, "The card.", CARD),
+        responses=answered({"type": "string"}, "The card.", CARD)
+        | refused({422: "A query parameter is wrong."}),
     )
     async def model_card(_: Request, options: Annotated[CardOptions, Query()]) -> Response:
         language = options.language if options.language in texts else "en"

@@ -14,6 +14,7 @@ from app.api.replaying import Replay
 from app.api.response import json_response
 from app.api.route import LeanRoute
 from app.api.rows import changes
+from app.api.searching import PredictionList, SearchOptions, shown
 from app.api.verdicts import Verdicts
 from app.settings import Settings
 from app.values import Signature
@@ -28,6 +29,15 @@ def predictions(
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
 
     most, seconds = settings.max_body_bytes, settings.body_seconds
+
+    @router.get(
+        "/predictions",
+        summary="What was answered, the newest first",
+        **documented("listPredictions", PredictionList, names_one=False),
+    )
+    async def listed(request: Request, options: Annotated[SearchOptions, Query()]) -> Response:
+        access.check_records(request)
+        return json_response(shown(await cases.search(options.sought)))
 
     @router.get(
         "/predictions/{id}",

@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 
@@ -28,6 +30,10 @@ REFERENCE, KEY = b"dubito-reference", b"idempotency-key"
 ENVIRONMENT = "environment:"
 """What the names of notes of numerical environments begin with; their fingerprint follows."""
 MOST_CHARACTERS = 200
+EXTENDED = b"utf-8''"
+"""What a value in RFC 8187's form begins with, in letters of any case."""
+VALUE = re.compile(r"(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])+", re.ASCII)
+"""`value-chars` (RFC 8187 §3.2.1)."""
 
 
 class Recorder:
@@ -181,10 +187,25 @@ def _named(request: Request) -> tuple[str | None, str | None]:
     reference = key = None
     for name, value in request.scope["headers"]:
         if name == REFERENCE:
-            reference = reference or _text(name, value)
+            reference = reference or _reference(name, value)
         elif name == KEY:
             key = key or _text(name, value)
     return reference, key
+
+
+def _reference(name: bytes, value: bytes) -> str:
+    """A reference; letters beyond ASCII come in RFC 8187's form, of no language."""
+    if value[: len(EXTENDED)].lower() != EXTENDED:
+        return _text(name, value)
+    encoded = value[len(EXTENDED) :].decode("latin-1")
+    try:
+        text = unquote_to_bytes(encoded).decode() if VALUE.fullmatch(encoded) else ""
+    except UnicodeDecodeError:
+        text = ""
+    if not (0 < len(text) <= MOST_CHARACTERS and text.isprintable()):
+        message = f"must be 1 to {MOST_CHARACTERS} printable characters, percent-encoded UTF-8"
+        raise InvalidInput([Fault((name.decode(),), message)])
+    return text
 
 
 def _text(name: bytes, value: bytes) -> str:

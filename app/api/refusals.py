@@ -21,6 +21,8 @@ ID = {
 }
 NAMED = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"}
 """Printable ASCII; HTTP itself takes spaces at both ends away."""
+LONGEST_EXTENDED = 7 + 200 * 12
+"""Bytes of 200 characters in RFC 8187's form."""
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -32,8 +34,9 @@ CASE = {
     "name": "Dubito-Reference",
     "in": "header",
     "description": "What the client calls the case; recorded with it, and the name by which it "
-    "can be erased. Ignored where nothing is recorded.",
-    "schema": NAMED,
+    "can be found and erased. Taken literally, but for RFC 8187's form: `UTF-8''` and up to 200 "
+    "characters of any language, percent-encoded. Ignored where nothing is recorded.",
+    "schema": {**NAMED, "maxLength": LONGEST_EXTENDED},
 }
 KEPT_TAG = {
     "name": "If-None-Match",

@@ -1,4 +1,4 @@
-"""`/reviews`: what waits for a person, and what a person made of it."""
+"""`/reviews`: what waits for a person, what a person made of it, and who looks at what."""
 
 import json
 from typing import Annotated, Any
@@ -11,67 +11,119 @@ from app.api.answers import Model
 from app.api.body import read_body
 from app.api.case import Review
 from app.api.options import NoOptions
+from app.api.place import PLACE, place_of, told
 from app.api.refusals import documented
 from app.api.response import json_response
 from app.api.route import LeanRoute
-from app.api.spelling import digits
-from app.api.verdicts import Verdicts
-from app.events import Order, Referral, moment
+from app.api.spelling import digits, instant
+from app.api.verdicts import LONGEST_NAME, AssignmentRequest, Verdicts
+from app.events import Order, Referral, Sought, State, moment
 from app.memory import Memory
 from app.settings import Settings
 
 CLOSED = ConfigDict(extra="forbid")
 MOST_LISTED, LISTED = 500, 50
-PLACE = r"^[0-9]{1,16}(\.[0-9]{1,20})?(e-[0-9]{1,3})?_[0-9a-f-]{36}$"
-"""Time or doubt, and identifier."""
+LONGEST_WORD = 200
+"""Characters of what is looked for."""
+Word = Annotated[str, Field(min_length=1, max_length=LONGEST_WORD)]
+Moment = Annotated[
+    int | None, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+Number = Annotated[int, Field(ge=1), BeforeValidator(digits)]
+After = Annotated[
+    str | None,
+    Field(pattern=PLACE, description="`next` of the list before, to go on."),
+    WithJsonSchema({"type": "string", "pattern": PLACE}),
+]
+
+
+def words(description: str) -> Any:
+    """The type of a parameter that may be left out, and otherwise is some text."""
+    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_WORD}
+    return Annotated[Word | None, Field(description=description), WithJsonSchema(schema)]
 
 
 class ReviewOptions(BaseModel):
-    """Which of those that wait are listed."""
+    """Which of those that wait, or were decided, are listed."""
 
     model_config = CLOSED
 
-    order: Annotated[Order, Field(description="`oldest` or most `doubtful` first.")] = "oldest"
-    limit: Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(digits)] = LISTED
-    after: Annotated[
-        str | None,
-        Field(pattern=PLACE, description="`next` of the list before, to go on."),
-        WithJsonSchema({"type": "string", "pattern": PLACE}),
+    state: Annotated[State, Field(description="`waiting` for a person, or `decided`.")] = "waiting"
+    order: Annotated[
+        Order,
+        Field(
+            description="`oldest` or `newest` first (by the answer's time or, where decided, the "
+            "review's), most `doubtful`, or by `reference`."
+        ),
+    ] = "oldest"
+    reason: words("Referred for this reason.") = None  # type: ignore[valid-type]
+    grade: words("With this grade of the network.") = None  # type: ignore[valid-type]
+    reference: words("With this in the client's reference.") = None  # type: ignore[valid-type]
+    assignee: words("Looked at by this person.") = None  # type: ignore[valid-type]
+    version: Annotated[
+        Number | None,
+        Field(description="Answered by this version."),
+        WithJsonSchema({"type": "integer", "minimum": 1}),
     ] = None
+    since: Annotated[Moment, Field(description="From this time on, ISO 8601 with its zone.")] = None
+    until: Annotated[Moment, Field(description="Before this time.")] = None
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(digits)] = LISTED
+    after: After = None
+
+    @property
+    def sought(self) -> Sought:
+        """What is to be listed."""
+        return Sought(**{name: getattr(self, name) for name in Sought.__dataclass_fields__})
 
 
-class WaitingPrediction(BaseModel):
-    """A prediction that waits for a person."""
+class ReferredPrediction(BaseModel):
+    """A prediction that waits for a person, or that a person has looked at."""
 
     model_config = CLOSED
 
     id: str
     time: str
+    reference: str | None = Field(description="the client's; null where none was given, or erased")
     grade: str
     reasons: list[str]
-    predictive_entropy: float
-    mutual_information: float
+    predictive_entropy: float | None
+    mutual_information: float | None
     model: Model
+    assignee: str | None
+    decided: str | None = Field(description="when it was reviewed first; null while it waits")
+    verdict: str | None = Field(description="the grade of the last review")
+    reviewer: str | None
 
 
 class ReviewQueue(BaseModel):
-    """Some predictions that wait for a person."""
+    """Some predictions that wait for a person, or were decided."""
 
     model_config = CLOSED
 
-    waiting: int = Field(description="how many there are in all")
-    reviews: list[WaitingPrediction]
+    waiting: int = Field(description="how many wait in all")
+    found: int = Field(description="how many there are of what was asked for")
+    reviews: list[ReferredPrediction]
     next: str | None = Field(description="for `after`, to go on; null at the end")
+
+
+class AssignedPrediction(BaseModel):
+    """Who looks at a prediction."""
+
+    model_config = CLOSED
+
+    id: str
+    assignee: Annotated[str, Field(max_length=LONGEST_NAME)] | None
 
 
 def reviews(memory: Memory, verdicts: Verdicts, settings: Settings) -> APIRouter:
     """The routes of the queue."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
+    most, seconds = settings.max_body_bytes, settings.body_seconds
 
     @router.get(
         "/reviews",
-        summary="What waits for a person",
+        summary="What waits for a person, or was decided",
         **documented("listReviews", ReviewQueue, names_one=False),
     )
     async def queue(request: Request, options: Annotated[ReviewOptions, Query()]) -> Response:
@@ -85,31 +137,42 @@ def reviews(memory: Memory, verdicts: Verdicts, settings: Settings) -> APIRouter
     )
     async def review(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
         access.check_records(request)
-        body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
+        body = await read_body(request, most, seconds)
         return json_response(await verdicts.review(request, body))
+
+    @router.put(
+        "/reviews/{id}/assignee",
+        summary="Who looks at it",
+        **documented("assignPrediction", AssignedPrediction, AssignmentRequest),
+    )
+    async def assign(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+        access.check_records(request)
+        body = await read_body(request, most, seconds)
+        return json_response(await verdicts.assign(request, body))
 
     return router
 
 
 async def _listed(memory: Memory, options: ReviewOptions) -> dict[str, Any]:
-    after = None if options.after is None else _place(options.after)
-    found = await memory.reader.referrals(options.order, options.limit + 1, after)
+    after = None if options.after is None else place_of(options.after)
+    found = await memory.reader.referrals(options.sought, options.limit + 1, after)
     shown = found[: options.limit]
     return {
-        "waiting": await memory.reader.waiting(),
-        "reviews": [
-            {"id": one.prediction, "time": moment(one.time), **json.loads(one.body)}
-            for one in shown
-        ],
-        "next": _told(shown[-1], options.order) if len(found) > options.limit else None,
+        "waiting": await memory.reader.waiting(Sought()),
+        "found": await memory.reader.waiting(options.sought),
+        "reviews": [_shown(one) for _, one in shown],
+        "next": told(shown[-1][0]) if len(found) > options.limit else None,
     }
 
 
-def _told(one: Referral, order: Order) -> str:
-    """The place of one that waits, for the client to give back."""
-    return f"{one.time if order == 'oldest' else one.doubt!r}_{one.prediction}"
-
-
-def _place(text: str) -> tuple[float, str]:
-    number, _, prediction = text.partition("_")
-    return float(number), prediction
+def _shown(one: Referral) -> dict[str, Any]:
+    return {
+        "id": one.prediction,
+        "time": moment(one.time),
+        "reference": one.reference,
+        **json.loads(one.body),
+        "assignee": one.assignee,
+        "decided": None if one.decided is None else moment(one.decided),
+        "verdict": one.verdict,
+        "reviewer": one.reviewer,
+    }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
@@ -9,6 +10,7 @@ from pydantic_core import PydanticCustomError
 DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
 DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)
 WORDS = {"true": True, "false": False}
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 OWN = "own"
 """The kind of every error that is told in words of ours."""
 AUTO: Literal["auto"] = "auto"
@@ -41,6 +43,19 @@ def decimal(text: Any) -> Any:
     if isinstance(text, str) and not DECIMAL.fullmatch(text):
         raise wrong("must be a number in plain digits")
     return text
+
+
+def instant(text: Any) -> Any:
+    """A time of ISO 8601 that names its zone, as microseconds since 1970."""
+    if not isinstance(text, str):
+        return text
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not EARLIEST <= found <= LATEST:
+        raise wrong("must be a time with its zone, as in 2026-01-31T09:00:00Z")
+    return (found - EARLIEST) // timedelta(microseconds=1)
 
 
 def one_of(targets: list[float]) -> Callable[[Any], Any]:

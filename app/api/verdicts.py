@@ -1,26 +1,36 @@
-"""Verdicts: what is said of a case once only, how it came out and what a person made of it."""
+"""Verdicts: what is said of a case, how it came out and what a person made of it.
 
-from typing import Annotated, Any
+Each is said once. To say it again is harmless, and to say something else a conflict, unless it
+corrects: then it names the event that was said last, and why.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, StringConstraints, create_model
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 from pydantic_core import to_json
 
 from app.api.case import Case
 from app.api.cases import Cases, read_small
 from app.api.schema import grade_of
 from app.errors import Conflict, Fault, InvalidInput, Unrecorded
-from app.events import Claim, Entry, Event, Kind, Tally, now
+from app.events import MICROSECONDS, Assignment, Claim, Entry, Event, Reviewed, Tally, now, summed
 from app.memory import Memory
 from app.monitoring.observation import Observer
+from app.monitoring.scribe import referral
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 LONGEST_NAME, LONGEST_NOTE = 200, 4_000
 """Characters of a reviewer's name and note."""
+LONGEST_EVENT = 64
+"""Characters of an event's identifier."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+Verdict = Literal["outcome", "review"]
 
 
 class Verdicts:
-    """Says of cases what can be said once."""
+    """Says of cases what can be said once, and corrects it."""
 
     def __init__(
         self, memory: Memory, cases: Cases, observer: Observer, classes: tuple[str, ...]
@@ -42,12 +52,12 @@ class Verdicts:
             InvalidInput: it is none of the grades.
             Conflict: another one is known.
         """
-        said = read_small(self.known, body).model_dump()
-        case = _answering(await self._cases.case(request), said["grade"])
-        if case.outcome is None:
-            tally = self._observer.came_out(case.body, said["grade"])
-            case = await self._said("outcome", case, said, None, tally)
-        return _agreed(case.outcome, said, "outcome")
+        said = read_small(self.known, body)
+        case = _answering(await self._cases.case(request), said.grade)
+        verdict = _Verdict("outcome", {"grade": said.grade}, {}, said.corrects, said.why)
+        if (number := verdict.number(case)) is not None:
+            case = await self._say(verdict, case, number, tally=self._tally(case, said.grade))
+        return _agreed(case.outcome, verdict)
 
     async def review(self, request: Request, body: bytes) -> dict[str, Any]:
         """Note what a person made of a case.
@@ -56,46 +66,168 @@ class Verdicts:
             InvalidInput: names what is wrong.
             Conflict: another review is known.
         """
-        said = read_small(self.reviewed, body).model_dump()
-        case = _answering(await self._cases.case(request), said["grade"])
-        if case.review is None:
-            personal = {name: said[name] for name in ("note", "reviewer")}
-            case = await self._said("review", case, {"grade": said["grade"]}, personal, None)
-        return _agreed(case.review, said, "review")
+        said = read_small(self.reviewed, body)
+        case = _answering(await self._cases.case(request), said.grade)
+        personal = {"note": said.note, "reviewer": said.reviewer}
+        verdict = _Verdict("review", {"grade": said.grade}, personal, said.corrects, said.why)
+        if (number := verdict.number(case)) is not None:
+            event = case.event
+            listed = referral(
+                case.body["answer"],
+                event.prediction,
+                event.time,
+                case.body["model"],
+                event.reference,
+            )
+            decided = Reviewed(listed, said.grade, said.reviewer, now())
+            case = await self._say(verdict, case, number, review=decided)
+        return _agreed(case.review, verdict)
 
-    async def _said(
+    async def assign(self, request: Request, body: bytes) -> dict[str, Any]:
+        """Note who looks at a case that waits for a person.
+
+        Raises:
+            InvalidInput: names what is wrong.
+            Conflict: it does not wait.
+        """
+        said = read_small(AssignmentRequest, body)
+        case = await self._cases.case(request)
+        prediction = case.event.prediction
+        if case.review is not None or not _is_referred(case):
+            raise Conflict("this prediction does not wait for a person")
+        if case.assignee != said.reviewer:
+            personal = to_json({"reviewer": said.reviewer})
+            event = Event("assignment", prediction, _after(case), b"{}", personal)
+            assignment = Assignment(prediction, said.reviewer)
+            await self._memory.writer.put(Entry((event,), assignment=assignment))
+        return {"id": prediction, "assignee": said.reviewer}
+
+    def _tally(self, case: Case, grade: str) -> Tally:
+        """What a true grade adds to the figures, less what the one before it has added."""
+        tally = self._observer.came_out(case.body, grade)
+        if case.outcome is None:
+            return tally
+        before = self._observer.came_out(case.body, case.outcome["grade"]).counts
+        less = {name: -count for name, count in before.items()}
+        counts = {name: count for name, count in summed((tally.counts, less)).items() if count}
+        return Tally(tally.digest, counts, case.said("outcome")[0].time // MICROSECONDS)
+
+    async def _say(
         self,
-        kind: Kind,
+        verdict: "_Verdict",
         case: Case,
-        body: dict[str, Any],
-        personal: dict[str, Any] | None,
-        tally: Tally | None,
+        number: int,
+        tally: Tally | None = None,
+        review: Reviewed | None = None,
     ) -> Case:
         """The case with what was said of it, by us or by who was first."""
         prediction = case.event.prediction
-        kept = None if personal is None else to_json(personal)
-        event = Event(kind, prediction, now(), to_json(body), kept)
-        entry = Entry((event,), tally=tally, claim=Claim(kind, prediction))
-        if await self._memory.writer.put(entry):
-            return Case.of([*case.events, event])
+        kept = to_json(verdict.kept) if verdict.kept else None
+        event = Event(verdict.kind, prediction, _after(case), to_json(verdict.body), kept)
+        claim = Claim(f"{verdict.kind}.{number}" if number else verdict.kind, prediction)
+        await self._memory.writer.put(Entry((event,), tally=tally, claim=claim, review=review))
         found = await self._cases.named(prediction)
         if found is None:
             raise Unrecorded
         return found
 
 
-class _OutcomeRequest(BaseModel):
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is to be said of a case."""
+
+    kind: Verdict
+    said: dict[str, Any]
+    personal: dict[str, Any]
+    corrects: str | None
+    why: str | None
+
+    def number(self, case: Case) -> int | None:
+        """Which correction it is, 0 for what is said first; None where nothing is to be said.
+
+        Raises:
+            Conflict: it does not correct what was said last.
+        """
+        events = case.said(self.kind)
+        last = events[-1].id if events else None
+        if self.corrects is None:
+            return None if events else 0
+        if self.corrects == last:
+            return len(events)
+        if any(event.id == self.corrects for event in events[:-1]) and self._is_said(case):
+            return None
+        raise Conflict(f"`corrects` does not name what was said last of this {self.kind}")
+
+    def _is_said(self, case: Case) -> bool:
+        """Whether the last that was said is this: a request that is repeated."""
+        known = case.outcome if self.kind == "outcome" else case.review
+        return known is not None and self.agrees(known)
+
+    def agrees(self, known: dict[str, Any]) -> bool:
+        """Whether this is what is known; without `corrects` only what it says counts."""
+        said = {**self.said, **self.personal}
+        if self.corrects is not None:
+            said |= {"corrects": self.corrects, "why": self.why}
+        return all(known.get(name) == value for name, value in said.items())
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What is kept for ever."""
+        return self.said | ({} if self.corrects is None else {"corrects": self.corrects})
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What may be erased."""
+        return self.personal | ({} if self.why is None else {"why": self.why})
+
+
+class _Correction(BaseModel):
     model_config = STRICT
 
+    corrects: Annotated[str, StringConstraints(max_length=LONGEST_EVENT)] | None = Field(
+        default=None, description="`id` of what was said last, where this corrects it"
+    )
+    why: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NOTE)] | None = Field(
+        default=None, description="of a correction, which needs it"
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        """Check that both are given, or neither.
+
+        Raises:
+            InvalidInput: names what is missing.
+        """
+        if (self.corrects is None) != (self.why is None):
+            missing = "why" if self.why is None else "corrects"
+            raise InvalidInput([Fault((missing,), "is missing: a correction has both")])
+
+
+class _OutcomeRequest(_Correction):
     grade: str
 
 
-class _ReviewRequest(BaseModel):
-    model_config = STRICT
-
+class _ReviewRequest(_Correction):
     grade: str
     note: Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
-    reviewer: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+    reviewer: Name
+
+
+class AssignmentRequest(BaseModel):
+    """Who looks at it; null for nobody."""
+
+    model_config = STRICT
+
+    reviewer: Name | None
+
+
+def _is_referred(case: Case) -> bool:
+    decision = case.body["answer"].get("decision") or {}
+    return decision.get("action") == "refer"
+
+
+def _after(case: Case) -> int:
+    """Now, or just after what was said last, whatever the clock says: times tell the order."""
+    return max(now(), *(event.time + 1 for event in case.events))
 
 
 def _answering(case: Case, grade: str) -> Case:
@@ -109,13 +241,12 @@ def _answering(case: Case, grade: str) -> Case:
     return case
 
 
-def _agreed(known: dict[str, Any] | None, said: dict[str, Any], kind: str) -> dict[str, Any]:
+def _agreed(known: dict[str, Any] | None, verdict: _Verdict) -> dict[str, Any]:
     """What is known, if it is what was said.
 
     Raises:
-        Conflict: it is not.
+        Conflict: it is something else.
     """
-    known = known or {}
-    if any(known.get(name) != value for name, value in said.items()):
-        raise Conflict(f"another {kind} is recorded for this prediction")
+    if known is None or not verdict.agrees(known):
+        raise Conflict(f"another {verdict.kind} is recorded for this prediction")
     return known

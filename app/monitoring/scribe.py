@@ -32,7 +32,11 @@ class Scribe:
             rows = np.frombuffer(part.rows).reshape(-1, len(self._names))
             events += self._events(answers, rows, part, draft.reference)
             tallies.append(self._observer.answered(answers, rows, is_drawn=part.is_drawn))
-            referrals += [_referral(one, part.time) for one in answers if _is_referred(one)]
+            referrals += [
+                referral(one, one["id"], part.time, one["model"], draft.reference)
+                for one in answers
+                if _is_referred(one)
+            ]
         return Entry(tuple(events), draft.reply, Tally.joined(tallies), tuple(referrals))
 
     def _events(
@@ -73,17 +77,37 @@ def _is_referred(answer: Mapping[str, Any]) -> bool:
     return (answer.get("decision") or {}).get("action") == "refer"
 
 
-def _referral(answer: Mapping[str, Any], time: int) -> Referral:
-    """What a list of those that wait shows of an answer."""
-    doubt = answer["uncertainty"]
+def referral(
+    answer: Mapping[str, Any],
+    prediction: str,
+    time: int,
+    model: Mapping[str, Any],
+    reference: str | None,
+) -> Referral:
+    """What a list of those that wait, or were decided, shows of an answer.
+
+    One without passes has no uncertainty, and one of a bundle without a calibration no decision.
+    """
+    doubt = answer.get("uncertainty") or {}
+    reasons = (answer.get("decision") or {}).get("reasons", [])
     shown = {
         "grade": answer["grade"],
-        "reasons": answer["decision"]["reasons"],
-        "predictive_entropy": doubt["predictive_entropy"],
-        "mutual_information": doubt["mutual_information"],
-        "model": answer["model"],
+        "reasons": reasons,
+        "predictive_entropy": doubt.get("predictive_entropy"),
+        "mutual_information": doubt.get("mutual_information"),
+        "model": model,
     }
-    return Referral(answer["id"], time, doubt["predictive_entropy"], to_json(shown))
+    return Referral(
+        prediction=prediction,
+        time=time,
+        doubt=doubt.get("predictive_entropy", 0.0),
+        body=to_json(shown),
+        grade=answer["grade"],
+        reasons="".join(f"\n{reason}\n" for reason in reasons),
+        digest=model["digest"],
+        version=model["version"],
+        reference=reference,
+    )
 
 
 def _without_value(warning: Mapping[str, Any]) -> dict[str, Any]:

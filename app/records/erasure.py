@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, tuple_, update
 
 from app.events import Erasure, Event, now
+from app.records.queue import forget
 from app.records.tables import events, replies
 
 NOTHING = {"personal": None, "salt": None, "reference": None}
@@ -28,6 +29,7 @@ class Erased(NamedTuple):
     chain: str
     sequence: int
     prediction: str
+    kind: str
 
 
 def erase(connection: Connection, erasure: Erasure) -> list[Erased]:
@@ -40,9 +42,13 @@ def erase(connection: Connection, erasure: Erasure) -> list[Erased]:
         skip_locked=_is_retention(erasure)
     )
     gone = update(events).where(place.in_(ordered)).values(NOTHING)
-    told = gone.returning(events.c.chain, events.c.sequence, events.c.prediction)
-    erased = sorted(Erased(*row) for row in connection.execute(told))
+    columns = events.c.chain, events.c.sequence, events.c.prediction, events.c.kind
+    erased = sorted(Erased(*row) for row in connection.execute(gone.returning(*columns)))
     _erase_replies(connection, erasure, {one.prediction for one in erased})
+    by_kind: dict[str, set[str]] = {}
+    for one in erased:
+        by_kind.setdefault(one.kind, set()).add(one.prediction)
+    forget(connection, by_kind)
     return erased
 
 

@@ -96,7 +96,7 @@ class Ledger:
         tallies = [entry.tally for entry in taken if entry.tally is not None]
         self._rollups.add(connection, tallies, time)
         self._refer.run(connection.connection.cursor(), queue.rows(taken))
-        queue.release(connection, taken)
+        queue.move(connection, taken)
         for entry in taken:
             if entry.erasure is not None:
                 self._erased(connection, entry.erasure)

@@ -7,12 +7,25 @@ from sqlalchemy import Connection, Engine, Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unreadable
-from app.events import Event, Mark, Order, Referral, Reply, Rollup, Unseen, now
+from app.events import (
+    Event,
+    Listing,
+    Mark,
+    Place,
+    Referral,
+    Reply,
+    Rollup,
+    Search,
+    Sought,
+    Unseen,
+    now,
+)
 from app.records.cause import cause_of
 from app.records.contest import is_kept
 from app.records.desk import READ_SECONDS, Desk
 from app.records.queue import count, page
 from app.records.rollups import read, unseen
+from app.records.search import search
 from app.records.tables import events, marks, replies
 
 Found = TypeVar("Found")
@@ -101,23 +114,31 @@ class Reader:
 
         return await self.ask(find)
 
-    async def waiting(self) -> int:
-        """How many predictions wait for a person.
+    async def waiting(self, sought: Sought) -> int:
+        """How many predictions are waiting for a person, or have.
 
         Raises:
             Unreadable: the database does not answer.
         """
-        return await self.ask(count)
+        return await self.ask(lambda connection: count(connection, sought))
 
     async def referrals(
-        self, order: Order, most: int, after: tuple[float, str] | None
-    ) -> list[Referral]:
-        """Predictions that wait for a person, see `app.records.queue.read`.
+        self, sought: Sought, most: int, after: Place | None
+    ) -> list[tuple[Place, Referral]]:
+        """Some of them, see `app.records.queue.page`.
 
         Raises:
             Unreadable: the database does not answer.
         """
-        return await self.ask(lambda connection: page(connection, order, most, after))
+        return await self.ask(lambda connection: page(connection, sought, most, after))
+
+    async def search(self, found: Search) -> Listing:
+        """Recorded predictions, see `app.records.search.search`.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        return await self.ask(lambda connection: search(connection, found))
 
     async def ask(self, read: Callable[[Connection], Found]) -> Found:
         """Read in a thread.
@@ -137,4 +158,5 @@ class Reader:
 
 
 def _event(row: Row[Any]) -> Event:
-    return Event(row.kind, row.prediction, row.time, row.body, row.personal, row.reference)
+    place = f"{row.chain}.{row.sequence}"
+    return Event(row.kind, row.prediction, row.time, row.body, row.personal, row.reference, place)

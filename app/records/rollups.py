@@ -36,6 +36,9 @@ MINUTES_KEPT = 8 * 86_400
 LITTLE = 5
 """Seconds by which the clock may be set back without more ado: it soon is where it was."""
 
+CORRECTING = "fix:"
+"""What the owners of corrections begin with; the digits of a chain's identifier follow."""
+
 Place = tuple[str, int, int]
 """Digest, span and start."""
 Counts = dict[str, int]
@@ -61,7 +64,7 @@ class Rollups:
     """The rows of one chain. One thread at a time may write."""
 
     def __init__(self, dialect: Dialect, chain: str) -> None:
-        self._owner = chain
+        self._owner = self._chain = chain
         self._add = Statement(dialect, ADD)
         self._change = Statement(dialect, CHANGE)
         self._current: dict[Place, Counts] = {}
@@ -72,7 +75,10 @@ class Rollups:
         """Count what happened at a time."""
         by_digest: dict[str, list[Mapping[str, int]]] = {}
         for tally in tallies:
-            by_digest.setdefault(tally.digest, []).append(tally.counts)
+            if tally.at is None:
+                by_digest.setdefault(tally.digest, []).append(tally.counts)
+            else:
+                self._correct(connection, tally, tally.at)
         seconds = self._latest = self._moved_on(time // MICROSECONDS)
         for place in [place for place in self._current if sum(place[1:]) <= seconds]:
             del self._current[place]
@@ -80,6 +86,16 @@ class Rollups:
             more = summed(counts)
             for span in SPANS:
                 self._count(connection, (digest, span, seconds // span * span), more)
+
+    def _correct(self, connection: Connection, tally: Tally, at: int) -> None:
+        """Change what was counted at a time, in rows of their own: no alarm bets on it again."""
+        cursor = connection.connection.cursor()
+        for span in SPANS:
+            own = self._own((tally.digest, span, at // span * span))
+            own["by"] = CORRECTING + self._chain.replace("-", "")
+            counts = connection.execute(FIND, own).scalar()
+            whole = summed((json.loads(counts or "{}"), tally.counts))
+            (self._add if counts is None else self._change).run(cursor, **own, whole=to_json(whole))
 
     def _moved_on(self, seconds: int) -> int:
         """The time to count by, which for one owner of rows never goes back."""
@@ -145,7 +161,7 @@ def unseen(
         start: seconds since 1970.
     """
     begin, owner = rollups.c.start, rollups.c.chain
-    mine = _of(digest, MINUTE) & (begin >= start)
+    mine = _of(digest, MINUTE) & (begin >= start) & ~owner.startswith(CORRECTING)
     owners = connection.execute(select(owner, func.max(begin)).where(mine).group_by(owner))
     last = {row[0]: row[1] for row in owners}
     since = {name: seen.get(name, default) for name in last}

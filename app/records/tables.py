@@ -87,10 +87,22 @@ referrals = Table(
     Column("doubt", Float(53), nullable=False),
     Column("waits", Boolean, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("grade", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("digest", String(80), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("reference", String(MOST_REFERENCE)),
+    Column("assignee", String(MOST_REFERENCE)),
+    Column("decided", BigInteger),
+    Column("verdict", Text),
+    Column("reviewer", String(MOST_REFERENCE)),
     Index("referrals_by_time", "waits", "time", "prediction"),
     Index("referrals_by_doubt", "waits", "doubt", "prediction"),
+    Index("referrals_by_reference", "waits", "reference", "prediction"),
+    Index("referrals_by_decided", "waits", "decided", "prediction"),
 )
-"""Predictions that were referred to a person, and whether they wait for one."""
+"""Predictions that were referred to a person, or reviewed, and whether they wait for one;
+`reference`, `assignee` and `reviewer` may be erased."""
 
 rollups = Table(
     "rollups",

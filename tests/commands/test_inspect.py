@@ -14,11 +14,11 @@ from app.cli import main
 from tests.hostile import seal
 from tests.service import ROOT, environment
 
-FOLDER = ROOT / "models" / "loan-grade" / "4"
+FOLDER = ROOT / "models" / "loan-grade" / "5"
 
 
 @pytest.mark.parametrize(
-    "reference", ["loan-grade/4", "loan-grade", "models/loan-grade/4", str(FOLDER), None]
+    "reference", ["loan-grade/5", "loan-grade", "models/loan-grade/5", str(FOLDER), None]
 )
 def test_a_bundle_is_shown(
     reference: str | None,
@@ -32,7 +32,7 @@ def test_a_bundle_is_shown(
     digest = hashlib.sha256((FOLDER / "bundle.json").read_bytes()).hexdigest()
 
     assert "" == err
-    assert "loan-grade, version 4" == out.splitlines()[0]
+    assert "loan-grade, version 5" == out.splitlines()[0]
     assert f"sha256:{digest}" in out
     for text in ("A B C D E F G", "100 by default", "debt_to_income", "대출금액", "may be null"):
         assert text in out
@@ -108,7 +108,7 @@ def test_a_bundle_tells_a_terminal_nothing(
     way: tuple[str | int, ...], as_json: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Escape sequences in any text: refused by the member's name, and not one is printed."""
-    folder = tmp_path / "loan-grade" / "4"
+    folder = tmp_path / "loan-grade" / "5"
     shutil.copytree(FOLDER, folder)
     manifest = json.loads((folder / "bundle.json").read_bytes())
     place: Any = manifest

@@ -16,7 +16,7 @@ from app.training.data import read_table
 from app.training.layout import LOANS
 from tests.service import DUBITO, ROOT, command, ended, environment
 
-FILES = {"MODEL_CARD.md", "SHA256SUMS", "bundle.json", "model.keras"}
+FILES = {"MODEL_CARD.md", "MODEL_CARD.ko.md", "SHA256SUMS", "bundle.json", "model.keras"}
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,16 @@ from app.events import (
     Draft,
     Entry,
     Event,
+    Listing,
     Made,
     Mark,
-    Order,
+    Place,
     Referral,
     Reply,
     Rollup,
+    Search,
     Share,
+    Sought,
     Tally,
     Unseen,
     summed,
@@ -226,10 +229,13 @@ class Records:
     async def reply_to(self, key: str) -> Reply | None:
         raise NotImplementedError
 
-    async def waiting(self) -> int:
+    async def waiting(self, sought: Sought) -> int:
         raise NotImplementedError
 
     async def referrals(
-        self, order: Order, most: int, after: tuple[float, str] | None
-    ) -> list[Referral]:
+        self, sought: Sought, most: int, after: Place | None
+    ) -> list[tuple[Place, Referral]]:
+        raise NotImplementedError
+
+    async def search(self, found: Search) -> Listing:
         raise NotImplementedError

@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from app.events import Entry, Event
+from app.events import Entry, Event, Referral
 from app.records.address import url_of
 from app.records.database import opened
 from app.records.ledger import Ledger
@@ -24,6 +25,20 @@ def event(number: int, reference: str | None = None) -> Event:
     personal = json.dumps({**PERSONAL, "number": number, "reference": reference}).encode()
     body = json.dumps({"answer": {"grade": "A"}, "number": number}).encode()
     return Event("prediction", f"prediction-{number}", 1_000 + number, body, personal, reference)
+
+
+def referral(prediction: str, time: int, doubt: float = 0.5, **changes: Any) -> Referral:
+    """One that waits, as the scribe makes them."""
+    shown = {"grade": "A", "reasons": ["ambiguous"], "model": {"digest": "sha256:0", "version": 1}}
+    usual = {
+        "body": json.dumps(shown).encode(),
+        "grade": "A",
+        "reasons": "\nambiguous\n",
+        "digest": "sha256:0",
+        "version": 1,
+        "reference": None,
+    }
+    return Referral(prediction, time, doubt, **{**usual, **changes})
 
 
 def entries(count: int, first: int = 0) -> list[Entry]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import RecordsError
-from app.events import Claim, Entry, Event, Mark, Referral, Reply, Tally
+from app.events import Claim, Entry, Event, Mark, Reply, Tally
 from app.records import checkpoint
 from app.records.admission import renewed
 from app.records.chain import Head
@@ -21,7 +21,7 @@ from app.records.export import write
 from app.records.key import read
 from app.records.store import writing
 from app.records.verification import verify
-from tests.records.conftest import CHAIN, entries, event
+from tests.records.conftest import CHAIN, entries, event, referral
 
 Record = Callable[[str, object], None]
 LATER = CHAIN[:-1] + "2"
@@ -35,7 +35,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (event(90, "case 7"), Event("outcome", "prediction-90", 5_000, b'{"grade": "B"}')),
         Reply("key", b"asked", "prediction-90", 5_000, b"{}"),
         Tally("sha256:0", {"rows": 1}),
-        (Referral("prediction-90", 5_000, 0.5, b"{}"),),
+        (referral("prediction-90", 5_000),),
         Claim("outcome", "prediction-90"),
         Mark("note", 1, b"{}"),
     )

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.errors import Unreadable
-from app.events import HOUR, Claim, Entry, Event, Mark, Referral, Reply, Tally, Unseen, now
+from app.events import HOUR, Claim, Entry, Event, Mark, Reply, Search, Sought, Tally, Unseen, now
 from app.records.database import opened
 from app.records.ledger import Ledger
 from app.records.reader import Reader
 from tests.postgres import MODEL, Server
-from tests.records.conftest import CHAIN, KEY, entries, event
+from tests.records.conftest import CHAIN, KEY, entries, event, referral
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -26,16 +26,18 @@ def reader(engine: Engine) -> Reader:
 def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
     """Byte for byte, by its name; what is not there is nothing."""
     reply, mark = Reply("k", b"\0asked", "prediction-1", now(), b"\xffanswer"), Mark("m", 3, b"\0")
-    referral = Referral("prediction-1", 5, 0.25, b"{}")
+    waits = referral("prediction-1", 5, 0.25)
     tally = Tally(DIGEST, {"rows": 1})
-    ledger.write([Entry((event(1, "case"),), reply, tally, (referral,)), Entry((), mark=mark)])
+    ledger.write([Entry((event(1, "case"),), reply, tally, (waits,)), Entry((), mark=mark)])
 
     async def read() -> None:
         assert reply == await reader.reply_to("k")
         assert mark == await reader.mark("m")
         assert [event(1, "case")] == await reader.history("prediction-1")
-        assert [referral] == await reader.referrals("oldest", 5, None)
-        assert 1 == await reader.waiting()
+        assert [((5, "prediction-1"), waits)] == await reader.referrals(Sought(), 5, None)
+        assert 1 == await reader.waiting(Sought())
+        found = await reader.search(Search(5, reference="case"))
+        assert (["prediction-1"], None) == ([one.prediction for one in found.events], found.after)
         (hour,) = await reader.rollups(DIGEST, HOUR, 0)
         assert {"rows": 1} == hour.counts
         minutes = await reader.unseen(DIGEST, {}, 0, 0)
