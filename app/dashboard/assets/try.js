@@ -1,6 +1,6 @@
 /** The view that asks: a form of the signature, and the answer beside it. */
 
-import { answerFigures, cautions, decided, doubt, reckoned, verdict } from "./answer.js";
+import { answerFigures, cautions, decided, decomposition, possible, verdict } from "./answer.js";
 import { forget } from "./charts.js";
 import { card, el } from "./elements.js";
 import { explained } from "./faults.js";
@@ -119,8 +119,8 @@ class Try {
     this.result.replaceChildren(
       verdict(answer, this.model),
       answer.warnings.length ? card(t("warnings.title"), el("ul.cautions", {}, cautions(answer.warnings, this.model))) : "",
-      card(t("bars.title"), this.chart, el("p.small", {}, t("bars.note") + some), reckoned(answer, this.model), answerFigures(answer, classes)),
-      card(t("doubt.title"), doubt(answer.uncertainty, classes)),
+      card(t("bars.title"), this.chart, el("p.small", {}, t("bars.note") + some), possible(answer, this.model), answerFigures(answer, classes)),
+      card(t("uncertainty.title"), decomposition(answer.uncertainty, classes)),
       this.#provenance(answer));
     this.#drawChart();
   }
