@@ -4,7 +4,7 @@ import { answerFigures, cautions, decided, decomposition, possible, verdict } fr
 import { forget } from "./charts.js";
 import { card, el } from "./elements.js";
 import { explained } from "./faults.js";
-import { form, option, place, question, showFaults } from "./form.js";
+import { entryFaults, form, isOnlyMissing, option, place, question, showFaults, toldFaults } from "./form.js";
 import { asked } from "./http.js";
 import { drawn, passesChart } from "./passes.js";
 import { number, percent, t } from "./words.js";
@@ -62,6 +62,11 @@ class Try {
 
   async #ask() {
     if (this.result.getAttribute("aria-busy") === "true") return;
+    const faults = entryFaults(this.model, this.#values);
+    if (faults.length) {
+      this.#tellFaults(faults);
+      return;
+    }
     const { row, query } = question(this.model, this.#values);
     this.#busy(true);
     try {
@@ -86,7 +91,7 @@ class Try {
     this.#isSame = key === this.#last.key ? figures === this.#last.figures : null;
     this.#last = { key, figures };
     this.#answer = answer;
-    showFaults(this.form, this.model, []);
+    showFaults(this.form, []);
     this.alert.replaceChildren();
     this.#showAnswer();
     const same = this.#isSame ? ` ${t("try.same")}.` : "";
@@ -101,9 +106,16 @@ class Try {
   }
 
   #refused(problem) {
-    const count = problem.status === UNPROCESSABLE ? showFaults(this.form, this.model, problem.errors) : 0;
-    const text = count ? t("try.faults", { count }) : explained(problem);
-    this.alert.replaceChildren(el("p.notice", {}, text));
+    const faults = problem.status === UNPROCESSABLE ? toldFaults(this.model, problem.errors) : [];
+    if (faults.length) this.#tellFaults(faults);
+    else this.alert.replaceChildren(el("p.notice", {}, explained(problem)));
+  }
+
+  /** Where entries are wrong: how many they are, and at each what is wrong with it. */
+  #tellFaults(faults) {
+    const key = isOnlyMissing(faults, this.#values) ? "try.missing" : "try.faults";
+    this.alert.replaceChildren(el("p.notice", {}, t(key, { count: faults.length })));
+    showFaults(this.form, faults);
   }
 
   #showAnswer() {
