@@ -30,7 +30,7 @@ Monte-Carlo dropout and answers how much it varies. One bundle, features, passes
 answer, to the last bit.
 
 An answer says how likely each grade is and how sure the network is of it. Of a calibrated bundle it
-also holds the grades that are to be reckoned with, and a decision: whether the grade may be used
+also holds the grades that are possible, and a decision: whether the grade may be used
 without a person. A decision says nothing about granting the loan, and a grade says nothing about
 whether anything should be granted to anyone.
 """

@@ -94,6 +94,7 @@ def fill(page: Page, tab: str) -> None:
     if tab == "try":
         page.locator("form button[type=button]").click()
         expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
+        page.locator("form summary").click()
         page.locator("#option-seed").fill("42")
         page.locator("form button[type=submit]").click()
         page.locator("#repeat").click()

@@ -47,11 +47,11 @@ def test_no_view_has_a_grave_fault(opened: Opened, look: dict[str, Any]) -> None
         page.locator('[data-feature="debt_to_income"]').fill("")
         page.locator("form button[type=submit]").click()
         expect(page.locator("#panel-try .main-svg").first).to_be_visible()
-        page.locator("#panel-try summary").click()
+        page.locator("#panel-try .figures summary").click()
         assert [] == faults(page)
         page.locator("#tab-watch").click()
         expect(page.locator("#chart-reasons .main-svg").first).to_be_visible()
-        page.locator("#panel-watch summary").first.click()
+        page.locator("#panel-watch .figures summary").first.click()
         assert [] == faults(page)
         page.locator("#tab-review").click()
         page.locator(".item").first.click()
@@ -64,7 +64,7 @@ def test_no_view_has_a_grave_fault(opened: Opened, look: dict[str, Any]) -> None
 
 def test_faults_are_read_out(opened: Opened) -> None:
     """A form with wrong entries has no grave fault either."""
-    with opened(expected=(422,)) as page:
+    with opened() as page:
         page.locator("form button[type=submit]").click()
         expect(page.locator("[aria-invalid]").first).to_be_visible()
         assert [] == faults(page)

@@ -73,17 +73,6 @@ def test_no_part_names_another_host() -> None:
     assert [] == [address for name in OWN for address in ADDRESS.findall(text(name))]
 
 
-def test_both_languages_say_the_same_things() -> None:
-    """English and Korean have the same keys, and name the same values."""
-    entry = re.compile(r'^  "?([\w.]+)"?: "(.*)",$', re.MULTILINE)
-    english, korean = (
-        {key: set(re.findall(r"\{(\w+)[:}]", said)) for key, said in entry.findall(text(name))}
-        for name in ("english.js", "korean.js")
-    )
-    assert english
-    assert english == korean
-
-
 @pytest.mark.parametrize("path", ["/", f"/assets/{CHARTS}"])
 def test_who_takes_gzip_gets_gzip(client: TestClient, path: str) -> None:
     """A part is compressed for who takes it so, and plain for who does not."""

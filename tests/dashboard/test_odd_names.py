@@ -31,9 +31,11 @@ def ask(page: Page, values: dict[str, Any]) -> None:
     """Type a row and the options, and ask."""
     for name, value in values.items():
         field(page, name).fill(str(value))
+    if page.locator("form details[open]").count() == 0:
+        page.locator("form summary").click()
     for name, text in OPTIONS.items():
         page.locator(f"#option-{name}").fill(text)
-    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("button", name="Get grade").click()
 
 
 def test_what_is_typed_is_what_is_asked(opened: Opened) -> None:
@@ -59,17 +61,45 @@ def test_what_is_typed_is_what_is_asked(opened: Opened) -> None:
 
 def test_faults_find_their_fields(opened: Opened) -> None:
     """A wrong feature and a wrong option of one name are told each at its own."""
-    with opened(expected=(422,)) as page:
+    with opened() as page:
         ask(page, row() | {"seed": -5, NAMES[-1]: -1, "__proto__": ""})
         page.locator("[aria-invalid]").first.wait_for()
-        wrong = page.locator("[aria-invalid]").evaluate_all("all => all.map((one) => one.id)")
-        assert ["feature-0", "feature-5", "feature-8"] == wrong
-    with opened(expected=(422,)) as page:
+        assert ["feature-0", "feature-5", "feature-8"] == marked(page)
+    with opened() as page:
         ask(page, row())
         page.locator("#option-seed").fill("0.5")
-        page.get_by_role("button", name="Ask", exact=True).click()
+        page.get_by_role("button", name="Get grade").click()
         expect(page.locator("#option-seed")).to_have_attribute("aria-invalid", "true")
         expect(page.locator("#option-seed-fault")).to_contain_text("whole number")
+
+
+def test_what_the_service_refuses_finds_its_fields(opened: Opened) -> None:
+    """The service's pointers lead to features and options of one name, also where they are cut."""
+    cut = NAMES[-1][:20] + "…" if len(NAMES[-1]) > 20 else NAMES[-1]
+    names = {"#/seed": "is odd", "#/__proto__": "is odd", f"#/{escaped(cut)}": "is odd"}
+    told = [{"pointer": pointer, "detail": detail} for pointer, detail in names.items()]
+    told.append({"pointer": "?/seed", "detail": "is odd"})
+    with opened(expected=(422,)) as page:
+        body = {"detail": "it is odd", "errors": told}
+        page.route("**/predict/mc?*", lambda route: route.fulfill(status=422, json=body))
+        ask(page, row())
+        page.locator("[aria-invalid]").first.wait_for()
+        places = [f"feature-{NAMES.index(name)}" for name in ("seed", "__proto__", NAMES[-1])]
+        assert {*places, "option-seed"} == set(marked(page))
+        expect(page.locator("#option-seed-fault")).to_have_text("Is odd")
+
+
+def marked(page: Page) -> list[str]:
+    """The fields that are said to be wrong."""
+    found: list[str] = page.locator("[aria-invalid]").evaluate_all(
+        "all => all.map((one) => one.id)"
+    )
+    return found
+
+
+def escaped(name: str) -> str:
+    """A name as a JSON pointer has it."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def test_every_field_says_what_it_is(opened: Opened) -> None:
@@ -89,12 +119,12 @@ def test_every_view_shows_odd_names(opened: Opened, service: Service) -> None:
     with opened() as page:
         page.get_by_role("button", name="Fill in the example").click()
         expect(field(page, "__proto__")).not_to_have_value("")
-        page.get_by_role("button", name="Ask", exact=True).click()
+        page.get_by_role("button", name="Get grade").click()
         page.get_by_role("link", name="open").first.click()
         expect(page.locator("[data-case] table.row")).to_contain_text("constructor")
-        page.get_by_role("tab", name="Watch").click()
+        page.get_by_role("tab", name="Monitoring").click()
         expect(page.locator("#drift")).to_contain_text("mutual information")
-        page.locator("#panel-watch summary").nth(1).click()
+        page.locator("#panel-watch .figures summary").nth(1).click()
         page.get_by_role("tab", name="Model").click()
         expect(page.locator("table.signature")).to_contain_text("<b>bold</b>")
     assert "Traceback" not in service.written()

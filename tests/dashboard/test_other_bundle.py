@@ -39,24 +39,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def test_its_names_and_classes_are_shown(opened: Opened) -> None:
     """The form asks for its features, the answer tells its classes, and nothing becomes markup."""
     with opened() as page:
-        expect(page.get_by_role("spinbutton", name="side 0 mm")).to_be_visible()
+        expect(page.get_by_role("tab", name="Grade a case")).to_be_visible()
+        expect(page.get_by_role("heading", name="Grade a case")).to_be_visible()
+        expect(page.get_by_role("textbox", name="side 0 (mm)")).to_be_visible()
         page.get_by_role("button", name="Fill in the example").click()
         expect(page.locator('[data-feature="side_0"]')).not_to_have_value("")
-        page.get_by_role("button", name="Ask", exact=True).click()
+        page.get_by_role("button", name="Get grade").click()
         expect(page.locator("#panel-try .main-svg").first).to_be_visible()
         assert page.locator(".verdict .tile").inner_text() in SIZES
         expect(page.locator(".decision")).to_contain_text("not calibrated")
-        page.locator("#panel-try summary").click()
+        page.locator("#panel-try .figures summary").click()
         expect(page.get_by_role("rowheader", name=SIZES[-1])).to_be_visible()
 
 
 def test_every_view_does_without_a_calibration(opened: Opened) -> None:
     """Watching, reviewing and describing it work; where nothing is promised, that is said."""
     with opened("#watch") as page:
+        expect(page.locator("#tile-rows")).to_contain_text("Cases graded")
         expect(page.locator("#tile-wrong")).to_contain_text("nothing known yet")
         expect(page.locator("#drift")).to_contain_text("side 8")
-        page.get_by_role("tab", name="Review").click()
-        expect(page.get_by_text("Nobody waits")).to_be_visible()
+        page.get_by_role("tab", name="Review queue").click()
+        expect(page.get_by_text("Queue is empty")).to_be_visible()
         page.get_by_role("tab", name="Model").click()
-        expect(page.locator("#panel-model")).to_contain_text("promises nothing")
+        expect(page.locator("#panel-model")).to_contain_text("guarantees nothing")
         expect(page.get_by_role("heading", name="<i>Stones</i>")).to_be_visible()

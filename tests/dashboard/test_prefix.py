@@ -101,10 +101,10 @@ def test_the_page_works_under_a_prefix(page: Page, asked: list[Response], front:
     """All it is made of comes, a row is graded, the figures are listened to, a case is opened."""
     page.goto(front)
     page.get_by_role("button", name="Fill in the example").click()
-    expect(page.get_by_label("Amount of the loan")).not_to_have_value("")
-    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_label("Loan amount")).not_to_have_value("")
+    page.get_by_role("button", name="Get grade").click()
     expect(page.locator(".result .chart .main-svg").first).to_be_visible()
-    page.get_by_role("tab", name="Watch").click()
+    page.get_by_role("tab", name="Monitoring").click()
     expect(page.locator(".live strong")).to_have_text("Live")
     page.get_by_role("tab", name="Model").click()
     expect(page.locator(".prose table").first).to_be_visible()

@@ -26,7 +26,7 @@ def test_the_watch_is_live(opened: Opened, service: Service) -> None:
         expect(chart).to_have_attribute("data-rows", str(before + 4))
         expect(page.locator("#tile-rows .amount")).to_have_text(str(before + 4))
         expect(page.get_by_role("img", name="Over time: ").first).to_be_visible()
-        expect(page.locator("#drift tbody tr").first).to_contain_text("Amount of the loan")
+        expect(page.locator("#drift tbody tr").first).to_contain_text("Loan amount")
         expect(page.locator(".alarm")).to_have_count(2)
 
 
@@ -34,7 +34,7 @@ def test_the_watch_asks_again_where_nothing_streams(opened: Opened, service: Ser
     """Without a stream the figures are asked for every few seconds, by their tag."""
     with opened(expected=(404,)) as page:
         page.route("**/uncertainty/stream*", lambda route: route.fulfill(status=404))
-        page.get_by_role("tab", name="Watch").click()
+        page.get_by_role("tab", name="Monitoring").click()
         expect(page.locator("p.live")).to_contain_text("Every few seconds")
         before = int(page.locator("#chart-decisions").get_attribute("data-rows") or 0)
         grade(service, ODD)
@@ -61,12 +61,12 @@ def test_a_case_is_reviewed(opened: Opened, service: Service) -> None:
         expect(case.locator(".decision")).to_contain_text("A person should look")
         expect(case.get_by_role("table")).to_contain_text("outside of training")
         expect(case.locator(".bars li")).to_have_count(len(CLASSES))
-        case.get_by_role("button", name="Save and go on").click()
+        case.get_by_role("button", name="Save and next").click()
         expect(page.get_by_role("alert").filter(has_text="Choose a grade")).to_be_visible()
-        case.get_by_role("group", name="The right grade").get_by_role("radio", name="C").check()
+        case.get_by_role("group", name="Your decision").get_by_role("radio", name="C").check()
         case.get_by_label("Note").fill("Too large by a digit.")
         case.get_by_label("Your name").fill("Kim")
-        case.get_by_role("button", name="Save and go on").click()
+        case.get_by_role("button", name="Save and next").click()
         expect(waiting).to_have_attribute("data-waiting", str(before - 1))
         expect(page.locator(f'.item[data-id="{cases[0]}"]')).to_have_count(0)
         expect(page.locator(f'[data-case="{cases[1]}"]')).to_be_visible()
@@ -83,21 +83,21 @@ def test_two_reviewers_are_told_of_each_other(opened: Opened, service: Service) 
         expect(page.get_by_label("Your name")).to_be_visible()
         body = {"grade": "D", "note": "", "reviewer": "Lee"}
         assert page.request.post(f"{service.url}/reviews/{case}", data=body).ok
-        page.get_by_role("group", name="The right grade").get_by_role("radio", name="A").check()
+        page.get_by_role("group", name="Your decision").get_by_role("radio", name="A").check()
         page.get_by_label("Your name").fill("Kim")
-        page.get_by_role("button", name="Save and go on").click()
+        page.get_by_role("button", name="Save and next").click()
         expect(page.locator("#review-done")).to_contain_text("grade D, by Lee")
-        expect(page.locator(".notice")).to_contain_text("Somebody else has reviewed this case")
+        expect(page.locator(".notice")).to_contain_text("Somebody else has reviewed this loan")
 
 
 def test_an_outcome_is_told(opened: Opened, service: Service) -> None:
     """A true grade is recorded with its case, and shows in the pictures of what is right."""
     case = grade(service, ODD, seed=31)["id"]
     with opened(f"#review/{case}") as page:
-        page.get_by_role("group", name="The true grade").get_by_role("radio", name="B").check()
+        page.get_by_role("group", name="Actual grade").get_by_role("radio", name="B").check()
         page.get_by_role("button", name="Record", exact=True).click()
-        expect(page.locator("#outcome-done")).to_contain_text("True grade B")
-        page.get_by_role("tab", name="Watch").click()
+        expect(page.locator("#outcome-done")).to_contain_text("Actual grade B")
+        page.get_by_role("tab", name="Monitoring").click()
         expect(page.locator("#chart-reliability .main-svg").first).to_be_visible()
         expect(page.locator(".outcomes")).to_contain_text("1 known outcome:")
 

@@ -1,4 +1,4 @@
-/** An answer: its grade and decision in words, its grades as bars, where its doubt comes from. */
+/** An answer: its grade and decision in words, its grades as bars, where its uncertainty comes from. */
 
 import { ink, ordered } from "./colours.js";
 import { el, figures, table } from "./elements.js";
@@ -24,7 +24,7 @@ export function decided(answer) {
   return t("decision.refer", { reasons: list(reasons.map((name) => reason(name, "long"))) });
 }
 
-/** Grade, likelihood and decision, large. */
+/** Grade, likelihood and decision, large; what is guaranteed, where it was decided automatically. */
 export function verdict(answer, model) {
   const { grade, decision } = answer;
   const spread = answer.std && el("span.spread", {}, t("answer.spread", { spread: percent(answer.std[grade]) }));
@@ -32,21 +32,25 @@ export function verdict(answer, model) {
     tile(grade, model.classes, "hero"),
     el("div.says", {},
       el("h3", {}, t("answer.grade", { grade })),
-      el("p.likely", {}, el("strong", {}, t("answer.share", { share: percent(likelihoods(answer)[grade]) })), " ", spread),
-      sentence(answer),
-      decision && el("p.small", {}, promised(decision, model), " ", t("disclaimer"))));
+      judged(answer, " ", spread),
+      decision && el("p.small", {}, promised(decision, model), t("disclaimer"))));
 }
 
-/** The decision as a sentence that is seen at once. */
-export function sentence(answer) {
+/** The decision, which is seen at once, beside this grade's own likelihood. */
+export function judged(answer, ...behind) {
   const action = answer.decision?.action ?? "none";
-  return el("p.decision", { "data-action": action }, mark(action), el("span", {}, decided(answer)));
+  const isAsked = answer.decision !== undefined;
+  const likely = el("p.likely", {}, el("strong", {}, t("answer.share", { share: percent(likelihoods(answer)[answer.grade]) })), behind);
+  const decision = isAsked && el("p.decision", { "data-action": action }, mark(action), el("span", {}, decided(answer)));
+  return action === "automate" ? el("div.beside", {}, decision, likely) : [likely, decision];
 }
 
-function promised(decision, model) {
-  if (!decision.guaranteed) return t("decision.unpromised");
-  const average = t("decision.promise", { target: share(decision.target), confidence: share(model.calibration.confidence) });
-  return decision.case_limit === undefined ? average : `${average} ${t("decision.cases", { limit: share(decision.case_limit) })}`;
+/** What is guaranteed of all that are decided like this one; of a referred one there is nothing to say. */
+function promised({ action, target, case_limit: limit }, { calibration }) {
+  if (action !== "automate") return "";
+  const line = calibration.promises.find((one) => one.target === target);
+  const texts = { target: share(target), limit: share(limit), band: share(line?.band?.share), confidence: share(calibration.confidence) };
+  return `${t(limit === undefined ? "decision.promise" : "decision.cases", texts)} ${t("decision.alike")} `;
 }
 
 function mark(action) {
@@ -54,12 +58,13 @@ function mark(action) {
 }
 
 /** The prediction set as a row of grades. */
-export function reckoned(answer, model) {
+export function possible(answer, model) {
   const found = answer.prediction_set;
   if (!found) return null;
-  const text = found.guaranteed === false ? t("bars.uncovered") : t("bars.cover", { coverage: share(found.coverage) });
-  return el("div.reckoned", {},
-    el("span.chips", { "data-set": found.grades.join(" ") }, el("span.lead", {}, t("bars.set")), found.grades.map((grade) => tile(grade, model.classes, "chip"))),
+  const coverage = share(found.coverage);
+  const text = found.guaranteed === false ? t("bars.uncovered") : t("bars.cover", { coverage });
+  return el("div.possible", {},
+    el("span.chips", { "data-set": found.grades.join(" ") }, el("span.lead", {}, t("bars.set", { coverage })), found.grades.map((grade) => tile(grade, model.classes, "chip"))),
     el("p.small", {}, text));
 }
 
@@ -76,18 +81,18 @@ export function bars(answer, classes) {
   }));
 }
 
-/** Total doubt as data's and network's, on a scale that ends where nothing is known. */
-export function doubt(uncertainty, classes) {
+/** Total uncertainty as the data's and the model's, on a scale that ends where nothing is known. */
+export function decomposition(uncertainty, classes) {
   const { predictive_entropy: total, expected_entropy: aleatoric, mutual_information: epistemic } = uncertainty;
   const most = Math.log(classes.length);
   const texts = { total: fixed(total), aleatoric: fixed(aleatoric), epistemic: fixed(epistemic), most: fixed(most, 2) };
   const style = { "--aleatoric": aleatoric / most, "--epistemic": epistemic / most };
   const line = (kind, value) => el("div", { class: `kind ${kind}` },
-    el("dt", {}, t(`doubt.${kind}`)), el("dd.amount", {}, t("nats", { value })), el("dd.note", {}, t(`doubt.${kind}.note`, texts)));
+    el("dt", {}, t(`uncertainty.${kind}`)), el("dd.amount", {}, t("nats", { value })), el("dd.note", {}, t(`uncertainty.${kind}.note`, texts)));
   return [
-    el("div.doubt", { role: "img", "aria-label": t("doubt.summary", texts), style }, el("span.aleatoric"), el("span.epistemic")),
+    el("div.decomposition", { role: "img", "aria-label": t("uncertainty.summary", texts), style }, el("span.aleatoric"), el("span.epistemic")),
     el("dl.kinds", {}, line("total", texts.total), line("aleatoric", texts.aleatoric), line("epistemic", texts.epistemic)),
-    el("p.small", {}, t("doubt.votes", { share: percent(uncertainty.variation_ratio) })),
+    el("p.small", {}, t("uncertainty.votes", { share: percent(uncertainty.variation_ratio) })),
   ];
 }
 
@@ -98,7 +103,8 @@ export function cautions(warnings, model, row = {}) {
 
 function caution(warning, model) {
   const feature = model.features.find(({ name }) => name === warning.feature);
-  return t(`warning.${warning.kind}`, {
+  const isAlways = warning.kind === "out_of_range" && warning.seen_minimum === warning.seen_maximum;
+  return t(`warning.${isAlways ? "always" : warning.kind}`, {
     feature: feature ? label(feature) : warning.feature,
     value: number(warning.value), minimum: number(warning.seen_minimum), maximum: number(warning.seen_maximum),
     imputed: number(feature?.imputed), passes: number(warning.passes),

@@ -1,12 +1,12 @@
 /** One case: what was asked and answered, why it waits, and what a person says to it. */
 
-import { bars, cautions, doubt, likelihoods, sentence, tile } from "./answer.js";
+import { bars, cautions, decomposition, judged, likelihoods, tile } from "./answer.js";
 import { card, el, table } from "./elements.js";
 import { explained, withheld } from "./faults.js";
 import { histogram, standing } from "./histogram.js";
 import { asked } from "./http.js";
 import { outcomeForm, reviewForm } from "./judgement.js";
-import { label, moment, number, percent, t, unit } from "./words.js";
+import { labelled, moment, number, t } from "./words.js";
 
 const [FORBIDDEN, NOT_FOUND] = [403, 404];
 
@@ -45,7 +45,7 @@ function shown(found, model, on) {
     head(found, classes),
     features(found, model),
     el("div.twin", {}, card(t("bars.title"), bars(answer, classes)),
-      answer.uncertainty && card(t("doubt.title"), doubt(answer.uncertainty, classes))),
+      answer.uncertainty && card(t("uncertainty.title"), decomposition(answer.uncertainty, classes))),
     el("div.twin", {}, reviewForm(found, classes, on.reviewed, reload), outcomeForm(found, classes, reload)));
   return whole;
 }
@@ -54,8 +54,7 @@ function head({ id, time, answer, model: by }, classes) {
   return el("section.card.verdict", {}, tile(answer.grade, classes, "hero middle"),
     el("div.says", {},
       el("h3", { tabindex: "-1" }, t("answer.grade", { grade: answer.grade })),
-      el("p.likely", {}, t("answer.share", { share: percent(likelihoods(answer)[answer.grade]) })),
-      answer.decision && sentence(answer),
+      judged(answer),
       el("p.small", {}, `${moment(time)} · ${t("review.from", by)} · `, el("code", {}, id))));
 }
 
@@ -68,10 +67,11 @@ function features({ features: row, warnings }, model) {
 }
 
 function line(feature, value) {
+  const [name, behind] = labelled(feature);
   const place = standing(feature, value);
   const isOdd = value === null || value < feature.seen.minimum || value > feature.seen.maximum;
   return [
-    el("span", {}, label(feature), el("span.unit", {}, ` ${unit(feature)}`)),
+    el("span", {}, name, el("span.unit", {}, behind)),
     el("strong", {}, number(value, 12)),
     el("span.place", {}, histogram(feature, value), el("span", { class: isOdd ? "badge warn" : "note" }, place)),
   ];

@@ -3,11 +3,16 @@
 import { remember, remembered } from "./memory.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
-/** From the first class to the last: lightness, chroma and hue (OKLCH), every one 3:1 on its ground. */
+/**
+ * From the first class to the last: lightness, chroma and hue (OKLCH), every one 3:1 on its ground.
+ * Hues and their order are the same in both themes, so that a class is known again in the other.
+ */
 const SCALES = {
-  light: [[0.66, 0.115, 205], [0.29, 0.12, 335]],
-  dark: [[0.54, 0.15, 262], [0.91, 0.1, 445]],
+  light: [[0.65, 0.115, 205], [0.34, 0.13, 335]],
+  dark: [[0.79, 0.115, 205], [0.55, 0.14, 335]],
 };
+/** What tells classes apart without colour; more classes than these begin again. */
+const SHAPES = ["", "/", ".", "x", "-", "\\", "+", "|"];
 
 export function chosenTheme() {
   return remembered("theme") ?? "auto";
@@ -49,6 +54,11 @@ export function ordered(count) {
     const along = count < 2 ? 0 : at / (count - 1);
     return hex(...from.map((start, axis) => start + along * (to[axis] - start)));
   });
+}
+
+/** The pattern of the class, series or reason at a place, as Plotly draws it over its colour. */
+export function pattern(at) {
+  return { shape: SHAPES[at % SHAPES.length], fillmode: "overlay", fgcolor: colour("surface"), fgopacity: 0.75, size: 6, solidity: 0.22 };
 }
 
 /** Black or white, whichever reads better on a colour. */

@@ -1,4 +1,4 @@
-/** How far the rows of late are from those of training, feature by feature. */
+/** How far what was graded of late is from training, feature by feature. */
 
 import { named } from "./alarms.js";
 import { el, table } from "./elements.js";

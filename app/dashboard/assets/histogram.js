@@ -46,19 +46,21 @@ function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
 }
 
 /** Where a value stands among those of training, in words. */
-export function standing({ seen }, value) {
+export function standing(feature, value) {
+  const { seen } = feature;
   if (value === null) return t("review.absent");
   if (value < seen.minimum || value > seen.maximum) return t("review.outside");
-  const together = company(seen, value);
-  if (together >= MANY) return t("review.like", { share: percent(together, 0) });
+  const { together, isSame } = company(feature, value);
+  if (together >= MANY) return t(isSame ? "review.same" : "review.close", { share: percent(together, 0) });
   return t("review.percentile", { share: percent(below(seen, value), 0) });
 }
 
-/** The share of training's values that stand in the same bin. */
-function company({ histogram_edges: edges, histogram_counts: counts }, value) {
+/** The share of training's values that stand in the same bin, and whether they are all the same. */
+function company({ kind, seen: { minimum, maximum, histogram_edges: edges, histogram_counts: counts } }, value) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const at = counts.findIndex((_, bin) => value >= edges[bin] && value < edges[bin + 1]);
-  return (counts[at] ?? 0) / total;
+  const isOne = kind === "integer" && edges[at + 1] - edges[at] <= 1 && at + 1 < counts.length;
+  return { together: (counts[at] ?? 0) / total, isSame: isOne || minimum === maximum };
 }
 
 /** The share of training's values that are smaller, as far as the histogram tells. */

@@ -5,7 +5,7 @@ import { card, el, table } from "./elements.js";
 import { histogram } from "./histogram.js";
 import { read } from "./http.js";
 import { rendered } from "./markdown.js";
-import { fixed, has, label, number, percent, share, t, unit } from "./words.js";
+import { fixed, has, label, number, percent, share, spoken, t, unit } from "./words.js";
 
 const COPIED_MS = 2000;
 
@@ -73,7 +73,7 @@ function signature(model) {
   const rows = model.features.map((feature) => [
     el("span", {}, label(feature), el("code.note", {}, feature.name)),
     histogram(feature),
-    `${number(feature.seen.minimum)} – ${number(feature.seen.maximum)}`,
+    range(feature.seen),
     number(feature.seen.quantiles["0.5"]),
     unit(feature),
     has(`kind.${feature.kind}`) ? t(`kind.${feature.kind}`) : feature.kind,
@@ -82,9 +82,13 @@ function signature(model) {
   return card(t("model.signature"), table(t("model.signature"), heads, rows, { classes: "signature", words: [1, 4, 5, 6] }));
 }
 
+function range({ minimum, maximum }) {
+  return minimum === maximum ? t("model.always", { value: number(minimum) }) : `${number(minimum)} – ${number(maximum)}`;
+}
+
 function environment({ environment: { fingerprint, facts } }) {
   return card(t("model.environment"), el("p.small", {}, t("model.environment.note")),
-    pairs({ ...facts, [t("model.fingerprint")]: fingerprint }));
+    pairs({ ...facts, fingerprint }));
 }
 
 function trained({ trained: { versions, ...facts } }) {
@@ -92,11 +96,13 @@ function trained({ trained: { versions, ...facts } }) {
 }
 
 function pairs(facts) {
+  const named = (name) => (has(`fact.${name}`) ? t(`fact.${name}`) : name.replaceAll("_", " "));
   return el("dl.pairs", {}, Object.entries(facts).map(([name, value]) =>
-    el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, el("code", {}, String(value))))));
+    el("div", {}, el("dt", {}, named(name)), el("dd", {}, el("code", {}, String(value))))));
 }
 
 function modelCard(text) {
   const content = text ? el("div.prose", { lang: "en" }, rendered(text, 3)) : el("p.small", {}, text === null ? "…" : t("model.nocard"));
-  return card(t("model.card"), content);
+  const note = spoken() !== "en" && text ? el("p.small", {}, t("model.card.english")) : "";
+  return card(t("model.card"), note, content);
 }

@@ -48,7 +48,7 @@ function reliabilityChart(host, points) {
   const dots = {
     type: "scatter", mode: "markers", x: points.map(({ confidence }) => confidence), y: points.map(({ accuracy }) => accuracy),
     marker: { color: colour("accent"), size: points.map(({ rows }) => SMALLEST + (LARGEST - SMALLEST) * Math.sqrt(rows / most)), opacity: 0.8, line: { width: 0 } },
-    text: points.map(({ rows }) => `${number(rows)} ${t("rows")}`), cliponaxis: false,
+    text: points.map(({ rows }) => t("counted", { rows: number(rows) })), cliponaxis: false,
     hovertemplate: `${t("reliability.confidence")} %{x:.1%}<br>${t("reliability.accuracy")} %{y:.1%}<br>%{text}<extra></extra>`,
   };
   const texts = points.map((point) => t("reliability.point", { confidence: percent(point.confidence, 0), accuracy: percent(point.accuracy, 0) }));

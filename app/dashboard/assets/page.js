@@ -8,7 +8,7 @@ import { modelView } from "./model.js";
 import { reviewView } from "./review.js";
 import { tryView } from "./try.js";
 import { watchView } from "./watch.js";
-import { speak, spoken, t } from "./words.js";
+import { speak, speakOf, spoken, t } from "./words.js";
 
 const VIEWS = { try: tryView, watch: watchView, review: reviewView, model: modelView };
 const NAMES = Object.keys(VIEWS);
@@ -29,6 +29,8 @@ asked("model").then(begin, (problem) => {
 });
 
 function begin(model) {
+  speakOf(model);
+  showWords();
   document.getElementById("served").textContent = t("served", model);
   NAMES.forEach((name, at) => (views[name] = VIEWS[name](panels[at], model)));
   addEventListener("hashchange", follow);

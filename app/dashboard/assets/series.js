@@ -1,7 +1,7 @@
-/** Charts over time: rows by decision, grades, doubt, and why rows are referred. */
+/** Charts over time: decisions, grades, uncertainty, and why rows are referred. */
 
 import { draw, plain } from "./charts.js";
-import { colour, ordered } from "./colours.js";
+import { colour, ordered, pattern } from "./colours.js";
 import { fixed, moment, number, percent, reason, t } from "./words.js";
 
 /** Reasons of the policy have colours of their own; those of a bundle's rules share the last one. */
@@ -22,7 +22,7 @@ function decisions({ steps, total, step }) {
   const parts = [["automated", colour("accent")], ["referred", colour("epistemic-colour")], ["undecided", colour("reason-6")]];
   const count = (one, name) => (name === "undecided" ? one.rows - one.automated - one.referred : one[name]);
   const shown = parts.filter(([name]) => name !== "undecided" || count(total, name) > 0);
-  const traces = shown.map(([name, of]) => stacked(steps, step, t(name), steps.map((one) => count(one, name)), of, "%{y:,}"));
+  const traces = shown.map(([name, of], at) => stacked(steps, step, t(name), steps.map((one) => count(one, name)), look(of, at), "%{y:,}"));
   const summary = t("series.decisions.summary", { automated: number(total.automated), referred: number(total.referred) });
   return {
     draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: whole(steps.map(({ rows }) => rows)) }), summary),
@@ -33,7 +33,7 @@ function decisions({ steps, total, step }) {
 function grades({ steps, total, step }, { classes }) {
   const colours = ordered(classes.length);
   const traces = classes.map((name, at) =>
-    stacked(steps, step, name, steps.map((one) => ratio(one, one.grades[name] ?? 0)), colours[at], "%{y:.1%}"));
+    stacked(steps, step, name, steps.map((one) => ratio(one, one.grades[name] ?? 0)), look(colours[at], at), "%{y:.1%}"));
   const texts = classes.map((name) => `${name} ${percent(ratio(total, total.grades[name] ?? 0))}`);
   return {
     draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: { range: [0, 1], tickformat: ".0%", dtick: 0.25 } }),
@@ -47,7 +47,7 @@ function reasons({ steps, total, step }) {
   const titles = names.map((name) => `${reason(name, "short")} (${number(total.reasons[name])})`);
   const count = (one, name) => one.reasons[name] ?? 0;
   const traces = names.map((name, at) =>
-    stacked(steps, step, titles[at], steps.map((one) => count(one, name)), tint(name), "%{y:,}"));
+    stacked(steps, step, titles[at], steps.map((one) => count(one, name)), look(tint(name), at), "%{y:,}"));
   const heights = steps.map((one) => names.reduce((sum, name) => sum + count(one, name), 0));
   const layout = overTime(steps, { ...stack(), yaxis: whole(heights) }, names.length === 0);
   return {
@@ -85,10 +85,15 @@ function band({ steps, total, step }, name, tint) {
   };
 }
 
-function stacked(steps, step, title, y, of, format) {
+/** How bars look that are told apart by more than their colour. */
+function look(of, at) {
+  return { color: of, pattern: pattern(at), line: { width: 0 } };
+}
+
+function stacked(steps, step, title, y, marker, format) {
   const name = plain(title);
   const x = steps.map(({ start }) => local(start));
-  return { type: "bar", x, y, name, width: wide(step), marker: { color: of, line: { width: 0 } }, hovertemplate: `%{x|%m-%d %H:%M}<br>${name}: ${format}<extra></extra>` };
+  return { type: "bar", x, y, name, width: wide(step), marker, hovertemplate: `%{x|%m-%d %H:%M}<br>${name}: ${format}<extra></extra>` };
 }
 
 function stack() {

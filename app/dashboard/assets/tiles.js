@@ -3,14 +3,35 @@
 import { el } from "./elements.js";
 import { number, percent, share, t } from "./words.js";
 
-export function tiles({ total, outcomes, estimate }, model) {
-  const doubt = total.predictive_entropy;
+/** Bring the tiles up to date; what is unfolded stays so. */
+export function showTiles(root, data, model) {
+  tiles(data, model).forEach((fresh, at) => {
+    const old = root.children[at];
+    if (!old) root.append(fresh);
+    else renew(old.querySelectorAll("p"), fresh.querySelectorAll("p"));
+  });
+}
+
+function renew(old, fresh) {
+  old.forEach((one, at) => one.replaceWith(fresh[at]));
+}
+
+function tiles({ total, outcomes, estimate }, model) {
   return [
     figure("rows", number(total.rows), t("tile.rows.note", { passes: number(total.passes) })),
     figure("referral", percent(total.referral_rate), t("tile.referral.note", { referred: number(total.referred), rows: number(total.rows) })),
-    figure("entropy", number(doubt?.["0.5"], 2), t("tile.entropy.note", { high: number(doubt?.["0.95"], 2) })),
+    clear(total),
     wrong(outcomes.automated, estimate, model),
   ];
+}
+
+/** The share of sets with one grade alone; how uncertain the model is in nats, for those who unfold it. */
+function clear({ set_sizes: sizes, predictive_entropy: entropy }) {
+  const sets = Object.values(sizes).reduce((sum, count) => sum + count, 0);
+  const texts = { median: number(entropy?.["0.5"], 2), high: number(entropy?.["0.95"], 2) };
+  const whole = figure("clear", sets ? percent((sizes["1"] ?? 0) / sets) : "–", t("tile.clear.note"));
+  whole.append(el("details", {}, el("summary", {}, t("details")), el("p.small", {}, t("tile.clear.details", texts))));
+  return whole;
 }
 
 function wrong(automated, estimate, model) {

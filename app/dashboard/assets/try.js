@@ -1,10 +1,10 @@
 /** The view that asks: a form of the signature, and the answer beside it. */
 
-import { answerFigures, cautions, decided, doubt, reckoned, verdict } from "./answer.js";
+import { answerFigures, cautions, decided, decomposition, possible, verdict } from "./answer.js";
 import { forget } from "./charts.js";
 import { card, el } from "./elements.js";
 import { explained } from "./faults.js";
-import { form, option, place, question, showFaults } from "./form.js";
+import { entryFaults, form, isOnlyMissing, option, place, question, showFaults, toldFaults } from "./form.js";
 import { asked } from "./http.js";
 import { drawn, passesChart } from "./passes.js";
 import { number, percent, t } from "./words.js";
@@ -62,6 +62,11 @@ class Try {
 
   async #ask() {
     if (this.result.getAttribute("aria-busy") === "true") return;
+    const faults = entryFaults(this.model, this.#values);
+    if (faults.length) {
+      this.#tellFaults(faults);
+      return;
+    }
     const { row, query } = question(this.model, this.#values);
     this.#busy(true);
     try {
@@ -86,7 +91,7 @@ class Try {
     this.#isSame = key === this.#last.key ? figures === this.#last.figures : null;
     this.#last = { key, figures };
     this.#answer = answer;
-    showFaults(this.form, this.model, []);
+    showFaults(this.form, []);
     this.alert.replaceChildren();
     this.#showAnswer();
     const same = this.#isSame ? ` ${t("try.same")}.` : "";
@@ -101,9 +106,16 @@ class Try {
   }
 
   #refused(problem) {
-    const count = problem.status === UNPROCESSABLE ? showFaults(this.form, this.model, problem.errors) : 0;
-    const text = count ? t("try.faults", { count }) : explained(problem);
-    this.alert.replaceChildren(el("p.notice", {}, text));
+    const faults = problem.status === UNPROCESSABLE ? toldFaults(this.model, problem.errors) : [];
+    if (faults.length) this.#tellFaults(faults);
+    else this.alert.replaceChildren(el("p.notice", {}, explained(problem)));
+  }
+
+  /** Where entries are wrong: how many they are, and at each what is wrong with it. */
+  #tellFaults(faults) {
+    const key = isOnlyMissing(faults, this.#values) ? "try.missing" : "try.faults";
+    this.alert.replaceChildren(el("p.notice", {}, t(key, { count: faults.length })));
+    showFaults(this.form, faults);
   }
 
   #showAnswer() {
@@ -119,8 +131,8 @@ class Try {
     this.result.replaceChildren(
       verdict(answer, this.model),
       answer.warnings.length ? card(t("warnings.title"), el("ul.cautions", {}, cautions(answer.warnings, this.model))) : "",
-      card(t("bars.title"), this.chart, el("p.small", {}, t("bars.note") + some), reckoned(answer, this.model), answerFigures(answer, classes)),
-      card(t("doubt.title"), doubt(answer.uncertainty, classes)),
+      card(t("bars.title"), this.chart, el("p.small", {}, t("bars.note") + some), possible(answer, this.model), answerFigures(answer, classes)),
+      card(t("uncertainty.title"), decomposition(answer.uncertainty, classes)),
       this.#provenance(answer));
     this.#drawChart();
   }

@@ -8,7 +8,7 @@ import { withheld } from "./faults.js";
 import { Outcomes } from "./outcomes.js";
 import { SERIES } from "./series.js";
 import { Stream } from "./stream.js";
-import { tiles } from "./tiles.js";
+import { showTiles } from "./tiles.js";
 import { clock, t } from "./words.js";
 
 /** Every window with the step that shows it well. */
@@ -104,7 +104,7 @@ class Watch {
     this.body.dataset.rows = data.total.rows;
     this.#tell(this.#state);
     showAlarms(this.alarms, data.alarms, this.model);
-    this.tiles.replaceChildren(...tiles(data, this.model));
+    showTiles(this.tiles, data, this.model);
     showDrift(this.drift, data.drift, this.model);
     this.outcomes.show(data);
     this.charts.forEach((one) => one.show(data, this.model));
