@@ -15,7 +15,9 @@ from app.errors import (
     DeadlinePassed,
     DeadlinePassedRecording,
     Fault,
+    FieldCode,
     InvalidInput,
+    ProblemCode,
     Unrecorded,
 )
 from app.events import Draft, Part, Reply, now
@@ -56,7 +58,9 @@ class Recorder:
             yield Record(self, reference, None, deadline)
             return
         if key in self._answering:
-            raise Conflict("a request with this Idempotency-Key is being answered")
+            raise Conflict(
+                ProblemCode.KEY_IN_USE, "a request with this Idempotency-Key is being answered"
+            )
         self._answering.add(key)
         try:
             yield Record(self, reference, Key.of(key, request, body), deadline)
@@ -172,7 +176,7 @@ class Record:
         except TimeoutError:
             raise DeadlinePassed from None
         if reply is not None and reply.request != key.request:
-            raise Conflict("this Idempotency-Key came with another request")
+            raise Conflict(ProblemCode.KEY_REUSED, "this Idempotency-Key came with another request")
         return None if reply is None else reply.content
 
 
@@ -191,5 +195,15 @@ def _text(name: bytes, value: bytes) -> str:
     text = value.decode("latin-1")
     if not (0 < len(text) <= MOST_CHARACTERS and text.isascii() and text.isprintable()):
         message = f"must be 1 to {MOST_CHARACTERS} printable ASCII characters"
-        raise InvalidInput([Fault((name.decode(),), message)])
+        raise InvalidInput(
+            [
+                Fault(
+                    (name.decode(),),
+                    FieldCode.NOT_PRINTABLE,
+                    message,
+                    minimum=1,
+                    maximum=MOST_CHARACTERS,
+                )
+            ]
+        )
     return text

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from app.api.case import Case
 from app.api.cases import Cases, read_small
 from app.api.schema import grade_of
-from app.errors import Conflict, Fault, InvalidInput, Unrecorded
+from app.errors import Conflict, Fault, FieldCode, InvalidInput, ProblemCode, Unrecorded
 from app.events import Claim, Entry, Event, Kind, Tally, now
 from app.memory import Memory
 from app.monitoring.observation import Observer
@@ -17,6 +17,7 @@ from app.monitoring.observation import Observer
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 LONGEST_NAME, LONGEST_NOTE = 200, 4_000
 """Characters of a reviewer's name and note."""
+DIFFERS = {"outcome": ProblemCode.OUTCOME_DIFFERS, "review": ProblemCode.REVIEW_DIFFERS}
 
 
 class Verdicts:
@@ -105,7 +106,8 @@ def _answering(case: Case, grade: str) -> Case:
         InvalidInput: it does not.
     """
     if grade not in case.grades:
-        raise InvalidInput([Fault(("grade",), "must be one of the bundle that has answered")])
+        message = "must be one of the bundle that has answered"
+        raise InvalidInput([Fault(("grade",), FieldCode.NOT_ONE_OF, message)])
     return case
 
 
@@ -117,5 +119,5 @@ def _agreed(known: dict[str, Any] | None, said: dict[str, Any], kind: str) -> di
     """
     known = known or {}
     if any(known.get(name) != value for name, value in said.items()):
-        raise Conflict(f"another {kind} is recorded for this prediction")
+        raise Conflict(DIFFERS[kind], f"another {kind} is recorded for this prediction")
     return known
