@@ -93,11 +93,11 @@ function given(text) {
 /** Say at every field what is wrong with it, and go to the first. Returns how many there are. */
 export function showFaults(root, model, errors) {
   root.querySelectorAll("[aria-invalid]").forEach(clear);
-  const found = errors.map(({ pointer, detail }) => [root.querySelector(`#${fieldOf(pointer, model)}`), detail]);
+  const found = errors.map((error) => [root.querySelector(`#${fieldOf(error.pointer, model)}`), error]);
   const inputs = found.filter(([input]) => input !== null);
-  for (const [input, detail] of inputs) {
+  for (const [input, error] of inputs) {
     input.setAttribute("aria-invalid", "true");
-    root.querySelector(`#${input.id}-fault`).textContent = wrong(detail);
+    root.querySelector(`#${input.id}-fault`).textContent = wrong(error);
   }
   inputs[0]?.[0].focus();
   return inputs.length;
