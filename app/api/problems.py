@@ -101,14 +101,10 @@ Handler = Callable[[Request, Any], Awaitable[Response]]
 GivenUp = Overloaded | DeadlinePassed | Abandoned
 
 
-Bound = Annotated[int | float | None, WithJsonSchema({"type": "number"})]
-"""A number that is told where a sentence needs it, and left out elsewhere."""
-
-
-def bound(text: str) -> Any:
-    """The field of a bound, which is documented as a member that may be absent."""
-    # Of a default that is made no document tells.
-    return Field(default_factory=lambda: None, description=text)
+Bound = Annotated[
+    int | float | None, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})
+]
+"""A number that a sentence speaks of; null where it speaks of none."""
 
 
 class FieldProblem(BaseModel):
@@ -120,8 +116,8 @@ class FieldProblem(BaseModel):
     pointer: str
     detail: str
     code: FieldCode
-    minimum: Bound = bound("the least that is allowed")
-    maximum: Bound = bound("the most that is allowed")
+    minimum: Bound = Field(description="the least that is allowed")
+    maximum: Bound = Field(description="the most that is allowed")
 
 
 class Problem(BaseModel):
@@ -134,7 +130,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: ProblemCode
-    limit: Bound = bound("the number that was exceeded: bytes, headers or seconds")
+    limit: Bound = Field(description="what was exceeded: bytes, headers or seconds")
 
 
 class InvalidProblem(Problem):
@@ -177,7 +173,7 @@ def problem(
         "limit": limit,
     }
     content = InvalidProblem(**told, errors=list(errors)) if errors else Problem(**told)
-    return Response(to_json(content, exclude_none=True), status, headers, MEDIA_TYPE)
+    return Response(to_json(content), status, headers, MEDIA_TYPE)
 
 
 def answer_to(refusal: Refusal) -> Response:

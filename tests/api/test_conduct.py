@@ -27,7 +27,7 @@ def problem_of(answer: Answer, status: int) -> dict[str, Any]:
     assert "application/problem+json" == answer.headers["content-type"]
     assert len(answer.content) < 16 * 1024
     content: dict[str, Any] = answer.json()
-    assert {"type", "title", "status", "detail", "code"} == set(content) - {"errors", "limit"}
+    assert {"type", "title", "status", "detail", "code", "limit"} == set(content) - {"errors"}
     assert (status, True) == (content["status"], content["code"] in set(ProblemCode))
     assert ("errors" in content) == (ProblemCode.INVALID_INPUT == content["code"])
     assert "X-Request-ID" in answer.headers

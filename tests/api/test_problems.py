@@ -297,7 +297,7 @@ LIMITS: dict[ProblemCode, float] = {
 def test_a_problem_has_its_code(stage: Stage, document: Any, code: ProblemCode) -> None:
     """Each refusal has the code that OpenAPI lists, and the setting's number where there is one."""
     content = is_listed(document, WAYS[code](stage), code)
-    assert LIMITS.get(code) == content.get("limit")
+    assert LIMITS.get(code) == content["limit"]
 
 
 # Problems that are told before a request is one.
@@ -356,7 +356,7 @@ def test_a_problem_of_the_wire_has_its_code(
     with connected(service) as client:
         client.sendall(sent)
         content = is_listed(document, told(client), code)
-    assert limit == content.get("limit")
+    assert limit == content["limit"]
 
 
 def test_a_connection_too_many_has_its_code(service: Service, document: Any) -> None:
@@ -451,7 +451,7 @@ def test_a_wrong_field_has_its_code(stage: Stage, document: Any, code: FieldCode
     wrong = FIELDS[code]
     content = is_listed(document, wrong.ask(stage), ProblemCode.INVALID_INPUT)
     error = next(one for one in content["errors"] if one["code"] == code)
-    assert (wrong.minimum, wrong.maximum) == (error.get("minimum"), error.get("maximum"))
+    assert (wrong.minimum, wrong.maximum) == (error["minimum"], error["maximum"])
 
 
 def test_bounds_are_the_bundles(stage: Stage) -> None:
@@ -483,7 +483,6 @@ def test_openapi_lists_every_code(document: Any) -> None:
         part = "FieldCode" if name == "FieldProblem" else "ProblemCode"
         assert {"$ref": f"#/components/schemas/{part}"} == parts[name]["properties"]["code"]
         assert "code" in parts[name]["required"]
-        assert not {"minimum", "maximum", "limit"} & set(parts[name]["required"])
 
 
 @pytest.mark.parametrize("code", [*ProblemCode, *FieldCode], ids=repr)

@@ -13,9 +13,9 @@ export class Problem extends Error {
     this.status = status;
     /** @type {string | undefined} absent where a proxy refused */
     this.code = body.code;
-    /** @type {number | undefined} */
+    /** @type {number | null | undefined} */
     this.limit = body.limit;
-    /** @type {{field: string, pointer: string, code: string, minimum?: number, maximum?: number}[]} */
+    /** @type {{field: string, pointer: string, code: string, minimum: number | null, maximum: number | null}[]} */
     this.errors = body.errors ?? [];
   }
 }
