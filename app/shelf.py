@@ -16,6 +16,7 @@ from app.errors import (
     Crowded,
     EngineLost,
     HostingError,
+    ProblemCode,
 )
 from app.opening import Opened, Opening
 from app.quota import memory
@@ -207,7 +208,8 @@ class Shelf:
         try:
             opened = await stack.enter_async_context(self._opening(asked))
         except (BundleError, HostingError) as error:
-            raise Conflict(f"{name}/{version} has answered, which is not there any more") from error
+            sentence = f"{name}/{version} has answered, which is not there any more"
+            raise Conflict(ProblemCode.BUNDLE_GONE, sentence) from error
         found = served(opened, asked)
         stack.callback(found.predictor.close)
         self._books[digest] = _Book(found, stack)

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import Abandoned, BundleError, Conflict, Crowded, DeadlinePassed, EngineLost
+from app.errors import (
+    Abandoned,
+    BundleError,
+    Conflict,
+    Crowded,
+    DeadlinePassed,
+    EngineLost,
+    ProblemCode,
+)
 from app.network.inspection.archive import inspect
 from app.opening import Opened
 from app.serving.client import PATIENT, Client
@@ -266,7 +274,7 @@ def test_what_fails_otherwise_closes_nothing(folder: Folder) -> None:
         for _ in range(2):
             with pytest.raises(Conflict):
                 async with shelf.of(named(1)):
-                    raise Conflict("no")
+                    raise Conflict(ProblemCode.BUNDLE_GONE, "no")
 
     run(folder, uses)
     assert [1] == folder.opened

@@ -14,7 +14,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.problems import Refusal, problem
+from app.api.problems import Refusal, answer_to
+from app.errors import ProblemCode
 from app.settings import Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -26,7 +27,6 @@ BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real
 """Headers that proxies add, whose callers are anywhere."""
 PORTS = {"http": "80", "https": "443"}
 ANY = "*"
-UNKNOWN_NAME = "the service is not known by this name (DUBITO_ALLOWED_HOSTS)"
 
 
 class Access:
@@ -47,17 +47,19 @@ class Access:
         """
         if not self._is_exposed and not (self._is_local and _is_direct(request)):
             raise _forbidden(
+                ProblemCode.RECORDS_HIDDEN,
                 "records are shown on loopback only, and not through a proxy, unless "
-                "DUBITO_RECORDS_EXPOSED is 1"
+                "DUBITO_RECORDS_EXPOSED is 1",
             )
         host = request.headers.get("host", "")
         if not self._is_known(host):
-            raise _forbidden(UNKNOWN_NAME)
+            raise _unknown_host()
         origin = request.headers.get(ORIGIN)
         if origin is not None and not (_is_address(origin, host) or origin in self._origins):
-            raise _forbidden("a page of another site must not ask for records")
+            detail = "a page of another site must not ask for records"
+            raise _forbidden(ProblemCode.OTHER_SITE, detail)
 
-    def fault_of(self, headers: Headers) -> str | None:
+    def refusal_of(self, headers: Headers) -> Refusal | None:
         """Why a browser must not write here; None if it may.
 
         Where the service listens on loopback, a page of another site can have its own name lead
@@ -65,11 +67,12 @@ class Access:
         """
         host = headers.get("host", "")
         if self._is_local and not self._is_known(host):
-            return UNKNOWN_NAME
+            return _unknown_host()
         origins, sites = headers.getlist(ORIGIN), headers.getlist(SITE)
         if self._is_allowed(origins) or _is_own(origins, sites, host):
             return None
-        return "a page of another site must not ask for this (DUBITO_CORS_ORIGINS)"
+        detail = "a page of another site must not ask for this (DUBITO_CORS_ORIGINS)"
+        return _forbidden(ProblemCode.OTHER_SITE, detail)
 
     def _is_known(self, host: str) -> bool:
         return _split(host.lower())[0] in self._names
@@ -94,9 +97,9 @@ class Guard:
         """Pass a request on, or refuse it; no coroutine of its own, as it awaits nothing."""
         is_asked = scope["type"] == "http" and scope["method"] not in SAFE
         if is_asked and is_of_page(dict(scope["headers"])):
-            fault = self._access.fault_of(Headers(scope=scope))
-            if fault is not None:
-                return problem(HTTPStatus.FORBIDDEN, fault)(scope, receive, send)
+            refusal = self._access.refusal_of(Headers(scope=scope))
+            if refusal is not None:
+                return answer_to(refusal)(scope, receive, send)
         return self._app(scope, receive, send)
 
 
@@ -171,5 +174,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _forbidden(detail: str) -> Refusal:
-    return Refusal(HTTPStatus.FORBIDDEN, detail)
+def _unknown_host() -> Refusal:
+    detail = "the service is not known by this name (DUBITO_ALLOWED_HOSTS)"
+    return _forbidden(ProblemCode.UNKNOWN_HOST, detail)
+
+
+def _forbidden(code: ProblemCode, detail: str) -> Refusal:
+    return Refusal(HTTPStatus.FORBIDDEN, code, detail)

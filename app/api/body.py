@@ -10,6 +10,7 @@ from starlette.types import Message, Receive
 from app.api.access import is_of_page
 from app.api.connection import arrived
 from app.api.problems import Refusal, plural
+from app.errors import ProblemCode
 
 MEDIA_TYPE = "application/json"
 JSON = MEDIA_TYPE.encode()
@@ -43,7 +44,9 @@ async def read_body(
             return await _collect(request.receive, first, most_bytes)
     except TimeoutError:
         detail = f"the body was not complete within {seconds:g} second{plural(seconds)}"
-        raise Refusal(HTTPStatus.REQUEST_TIMEOUT, detail) from None
+        raise Refusal(
+            HTTPStatus.REQUEST_TIMEOUT, ProblemCode.BODY_TOO_SLOW, detail, limit=seconds
+        ) from None
 
 
 async def _collect(receive: Receive, first: Message | None, most_bytes: int) -> bytes:
@@ -58,7 +61,7 @@ async def _collect(receive: Receive, first: Message | None, most_bytes: int) -> 
 
 def _joined(messages: list[Message], most_bytes: int) -> bytes:
     if messages[-1]["type"] == "http.disconnect":
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the body broke off")
+        raise Refusal(HTTPStatus.BAD_REQUEST, ProblemCode.BODY_BROKE_OFF, "the body broke off")
     body = b"".join([message.get("body", b"") for message in messages])
     if len(body) > most_bytes:
         raise _too_large(most_bytes)
@@ -80,13 +83,19 @@ def _check_media_type(headers: Headers) -> None:
     if given is None and not is_of_page(headers):
         given = JSON
     if given is None or given.partition(b";")[0].strip().lower() != JSON:
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}")
+        raise _unsupported(ProblemCode.WRONG_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must not be compressed")
+        raise _unsupported(ProblemCode.COMPRESSED, "the body must not be compressed")
+
+
+def _unsupported(code: ProblemCode, detail: str) -> Refusal:
+    return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
 
 
 def _too_large(most_bytes: int) -> Refusal:
     return Refusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        ProblemCode.BODY_TOO_LARGE,
         f"the body is larger than {most_bytes} byte{plural(most_bytes)}",
+        limit=most_bytes,
     )

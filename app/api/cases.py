@@ -18,8 +18,8 @@ from app.api.members import composed, duplicate
 from app.api.problems import Refusal, faults_of
 from app.api.recording import ENVIRONMENT
 from app.api.replaying import compared, computed, differences
-from app.api.rows import RowReader, accepted, parsed, unknown_names
-from app.errors import Fault, InvalidInput, NotFound
+from app.api.rows import RowReader, accepted, given_twice, not_json, parsed, unknown_names
+from app.errors import Fault, FieldCode, InvalidInput, NotFound, ProblemCode
 from app.events import Listing, Search
 from app.memory import Reader
 from app.serving.client import PATIENT, Client
@@ -127,7 +127,11 @@ class Changes(BaseModel):
 def _kept(case: Case) -> Case:
     """A case whose features are there."""
     if case.personal is None:
-        raise Refusal(HTTPStatus.GONE, "the features of this prediction were erased")
+        raise Refusal(
+            HTTPStatus.GONE,
+            ProblemCode.FEATURES_ERASED,
+            "the features of this prediction were erased",
+        )
     return case
 
 
@@ -142,7 +146,8 @@ def _merged(
         raise InvalidInput(unknown)
     meant = [names[composed(name)] for name in given]
     if len(set(meant)) < len(meant):
-        raise InvalidInput([Fault(("features",), "names a feature by two of its names")])
+        message = "names a feature by two of its names"
+        raise InvalidInput([Fault(("features",), FieldCode.GIVEN_TWICE, message)])
     before = {name: None if np.isnan(value) else value for name, value in features.items()}
     return before | dict(zip(meant, given.values(), strict=True))
 
@@ -160,7 +165,8 @@ def _given(names: Mapping[str, str], body: bytes) -> dict[str, float | None]:
     content = parsed(body)
     features = content.get("features") if isinstance(content, dict) else None
     faults = unknown_names(features, names, "features") if isinstance(features, dict) else []
-    raise InvalidInput(faults or [Fault((), "has more members than there are features")])
+    crowd = Fault((), FieldCode.TOO_MANY_MEMBERS, "has more members than there are features")
+    raise InvalidInput(faults or [crowd])
 
 
 def read_small(model: Any, body: bytes) -> Any:
@@ -175,8 +181,8 @@ def read_small(model: Any, body: bytes) -> Any:
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         if details[0]["type"] == "json_invalid":
-            raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
+            raise not_json() from None
         raise InvalidInput(faults_of(details)) from None
     if (twice := duplicate(body)) is not None:
-        raise InvalidInput([Fault(twice, "is given more than once")])
+        raise given_twice(twice)
     return found

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.identifier import new_id
 from app.api.problems import problem
+from app.errors import ProblemCode
 from app.fault import fault_of
 from app.monitoring.traffic import METHODS, OTHER
 
@@ -70,7 +71,9 @@ class Conduct:
                 # The server sees that the answer is not whole, and closes the connection.
                 _log(scope, BROKEN_OFF, identifier, time.perf_counter() - start)
             else:
-                failed = problem(HTTPStatus.INTERNAL_SERVER_ERROR, OUR_FAULT)
+                failed = problem(
+                    HTTPStatus.INTERNAL_SERVER_ERROR, ProblemCode.INTERNAL_ERROR, OUR_FAULT
+                )
                 await failed(scope, receive, send_with_identifier)
 
 

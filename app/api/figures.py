@@ -18,7 +18,7 @@ from app.api.refusals import KEPT_TAG, TAG, Responses, answered, refused
 from app.api.response import names
 from app.api.route import LeanRoute
 from app.api.schema import schema
-from app.errors import DubitoError
+from app.errors import DubitoError, ProblemCode
 from app.monitoring.monitor import KEPT_SECONDS, Content, Monitor
 from app.monitoring.window import STEPS, WINDOWS, Window, fitting
 
@@ -95,7 +95,11 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
     async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response
         first = await monitor.content(options.asked)
         if listeners >= MOST_LISTENERS:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already")
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                ProblemCode.TOO_MANY_LISTENERS,
+                "too many listen already",
+            )
         return _Stream(told(options.asked, first), count)
 
     async def told(window: Window, content: Content) -> AsyncIterator[bytes]:

@@ -22,7 +22,7 @@ from app.api.route import LeanRoute
 from app.api.rows import INSTANCES, RowReader, example
 from app.api.schema import any_of
 from app.api.spelling import AUTO
-from app.errors import Fault, InvalidInput, Ungradable
+from app.errors import Fault, FieldCode, InvalidInput, Ungradable
 from app.monitoring.meter import Meter
 from app.serving.client import Client
 from app.serving.predictor import Predictor
@@ -172,10 +172,12 @@ def _check_work(options: MonteCarloOptions, rows: int, classes: int, most: int) 
     if work > most:
         name = "max_passes" if options.passes == AUTO else "passes"
         message = f"times the number of rows must be at most {most} (DUBITO_MAX_WORK)"
-        raise InvalidInput([Fault((name,), message, in_query=True)])
+        code = FieldCode.TOO_MUCH_WORK
+        raise InvalidInput([Fault((name,), code, message, in_query=True, maximum=most)])
     if options.draws and work * classes > MOST_DRAWS:
         message = f"are limited to {MOST_DRAWS} numbers: rows × passes × classes"
-        raise InvalidInput([Fault(("draws",), message, in_query=True)])
+        code = FieldCode.TOO_MANY_DRAWS
+        raise InvalidInput([Fault(("draws",), code, message, in_query=True, maximum=MOST_DRAWS)])
 
 
 @dataclass(frozen=True, slots=True)

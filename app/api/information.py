@@ -15,6 +15,7 @@ from app.api.problems import Problem, Refusal
 from app.api.refusals import answered, refused
 from app.api.route import LeanRoute
 from app.api.schema import schema
+from app.errors import ProblemCode
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.values import Calibration, Cards, Environment, Feature, Identity, Signature
@@ -164,10 +165,14 @@ def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
     )
     async def ready(request: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - says that none count
         if not request.app.state.ready:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the service is stopping")
+            raise _unavailable(ProblemCode.STOPPING, "the service is stopping")
         if (trouble := readiness.trouble) is not None:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, trouble)
+            raise _unavailable(ProblemCode.UNREADY, trouble)
         return Response(content, media_type=MEDIA_TYPE)
+
+
+def _unavailable(code: ProblemCode, detail: str) -> Refusal:
+    return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, code, detail)
 
 
 def _add(

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 
 from app.api.identifier import is_id
-from app.errors import Fault, InvalidInput
+from app.errors import Fault, FieldCode, InvalidInput
 from app.events import Place
 
 PLACE = r"^[A-Za-z0-9_-]{1,2000}$"
@@ -34,4 +34,5 @@ def place_of(text: str) -> Place:
 
 
 def _unknown() -> InvalidInput:
-    return InvalidInput([Fault(("after",), "is not of the form that was given out", in_query=True)])
+    message = "is not of the form that was given out"
+    return InvalidInput([Fault(("after",), FieldCode.WRONG_FORM, message, in_query=True)])

@@ -3,13 +3,14 @@
 Nothing a client sent is repeated, except the names of members and parameters, cut short.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import ErrorDetails, to_json
 from starlette.exceptions import HTTPException
 
@@ -19,9 +20,11 @@ from app.errors import (
     Conflict,
     DeadlinePassed,
     Fault,
+    FieldCode,
     InvalidInput,
     NotFound,
     Overloaded,
+    ProblemCode,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,14 +33,27 @@ CLIENT_CLOSED = 499
 """For the log alone, as nobody is there to read it; the number is nginx's."""
 LONGEST_NAME = 64
 
-OBJECT, LIST, TEXT = "must be an object", "must be a list", "must be a text"
-NUMBER, WHOLE, FLAG = "must be a number", "must be a whole number", "must be true or false"
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a kind of error of Pydantic's is told."""
+
+    code: FieldCode
+    message: str
+
+
+OBJECT = Words(FieldCode.NOT_AN_OBJECT, "must be an object")
+LIST = Words(FieldCode.NOT_A_LIST, "must be a list")
+TEXT = Words(FieldCode.NOT_A_TEXT, "must be a text")
+NUMBER = Words(FieldCode.NOT_A_NUMBER, "must be a number")
+WHOLE = Words(FieldCode.NOT_WHOLE, "must be a whole number")
+FLAG = Words(FieldCode.NOT_TRUE_OR_FALSE, "must be true or false")
 WORDS = {
-    "missing": "is missing",
-    "extra_forbidden": "is not known",
+    "missing": Words(FieldCode.MISSING, "is missing"),
+    "extra_forbidden": Words(FieldCode.UNKNOWN, "is not known"),
     "float_type": NUMBER,
     "float_parsing": NUMBER,
-    "finite_number": "must be a finite number",
+    "finite_number": Words(FieldCode.NOT_FINITE, "must be a finite number"),
     "int_type": WHOLE,
     "int_parsing": WHOLE,
     "int_parsing_size": WHOLE,
@@ -46,26 +62,49 @@ WORDS = {
     "bool_parsing": FLAG,
     "string_type": TEXT,
     "string_unicode": TEXT,
-    "string_pattern_mismatch": "is not of the form that was given out",
+    "string_pattern_mismatch": Words(FieldCode.WRONG_FORM, "is not of the form that was given out"),
     "list_type": LIST,
     "dict_type": OBJECT,
     "model_type": OBJECT,
     "model_attributes_type": OBJECT,
     "dataclass_type": OBJECT,
-    "string_too_short": "must have at least {min_length} character{s}",
-    "string_too_long": "must have at most {max_length} character{s}",
-    "too_short": "must have at least {min_length} item{s}",
-    "too_long": "must have at most {max_length} item{s}",
+    "string_too_short": Words(
+        FieldCode.TEXT_TOO_SHORT, "must have at least {min_length} character{s}"
+    ),
+    "string_too_long": Words(
+        FieldCode.TEXT_TOO_LONG, "must have at most {max_length} character{s}"
+    ),
+    "too_short": Words(FieldCode.TOO_FEW_ITEMS, "must have at least {min_length} item{s}"),
+    "too_long": Words(FieldCode.TOO_MANY_ITEMS, "must have at most {max_length} item{s}"),
 }
 """Own words for Pydantic's kinds of error."""
-BOUNDS = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
-"""Kinds whose own message says `Input should be …`, and the bound as it was written."""
+SAID = {
+    "greater_than": FieldCode.TOO_SMALL,
+    "greater_than_equal": FieldCode.TOO_SMALL,
+    "less_than": FieldCode.TOO_LARGE,
+    "less_than_equal": FieldCode.TOO_LARGE,
+    "literal_error": FieldCode.NOT_ONE_OF,
+}
+"""Codes of kinds whose own message says `Input should be …`, and the bound as it was written."""
+MINIMA, MAXIMA = ("ge", "gt", "min_length"), ("le", "lt", "max_length")
+"""Names of a field's own bounds in the context of an error."""
+OF_STATUS = {
+    HTTPStatus.NOT_FOUND: ProblemCode.NO_SUCH_ADDRESS,
+    HTTPStatus.METHOD_NOT_ALLOWED: ProblemCode.METHOD_NOT_ALLOWED,
+}
+"""Codes of what Starlette refuses by itself."""
 
 
 Refused = Callable[[str], None]
 """Takes the reason why a request was given up."""
 Handler = Callable[[Request, Any], Awaitable[Response]]
 GivenUp = Overloaded | DeadlinePassed | Abandoned
+
+
+Bound = Annotated[
+    int | float | None, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})
+]
+"""A number that a sentence speaks of; null where it speaks of none."""
 
 
 class FieldProblem(BaseModel):
@@ -76,6 +115,9 @@ class FieldProblem(BaseModel):
     field: str
     pointer: str
     detail: str
+    code: FieldCode
+    minimum: Bound = Field(description="the least that is allowed")
+    maximum: Bound = Field(description="the most that is allowed")
 
 
 class Problem(BaseModel):
@@ -87,6 +129,8 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    code: ProblemCode
+    limit: Bound = Field(description="what was exceeded: bytes, headers or seconds")
 
 
 class InvalidProblem(Problem):
@@ -98,25 +142,43 @@ class InvalidProblem(Problem):
 class Refusal(Exception):
     """A request that HTTP itself refuses: too large, too slow, of another media type."""
 
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, code: ProblemCode, detail: str, limit: float | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
+        self.code = code
         self.detail = detail
+        self.limit = limit
+        """The number that was exceeded, a setting's."""
 
 
 def problem(
-    status: int, detail: str, *, headers: dict[str, str] | None = None, **members: Any
+    status: int,
+    code: ProblemCode,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    limit: float | None = None,
+    errors: Sequence[FieldProblem] = (),
 ) -> Response:
     """A problem+json answer."""
     phrase = HTTPStatus(status).phrase
-    content = {
+    told: dict[str, Any] = {
         "type": f"urn:dubito:problem:{phrase.lower().replace(' ', '-')}",
         "title": phrase,
         "status": status,
         "detail": detail,
-        **members,
+        "code": code,
+        "limit": limit,
     }
+    content = InvalidProblem(**told, errors=list(errors)) if errors else Problem(**told)
     return Response(to_json(content), status, headers, MEDIA_TYPE)
+
+
+def answer_to(refusal: Refusal) -> Response:
+    """The answer to what HTTP itself refuses."""
+    return problem(refusal.status, refusal.code, refusal.detail, limit=refusal.limit)
 
 
 def invalid(faults: Sequence[Fault]) -> Response:
@@ -125,8 +187,9 @@ def invalid(faults: Sequence[Fault]) -> Response:
     more = f" and {count - 1} more" if count > 1 else ""
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
+        InvalidInput.code,
         f"{field_of(first)} {first.message}{more}",
-        errors=[_field_problem(fault).model_dump() for fault in faults[:MOST_FAULTS]],
+        errors=[_field_problem(fault) for fault in faults[:MOST_FAULTS]],
     )
 
 
@@ -142,17 +205,40 @@ def shown(name: str) -> str:
     return text if len(name) <= LONGEST_NAME else f"{text}…"
 
 
-def faults_of(details: Sequence[ErrorDetails]) -> list[Fault]:
-    """Pydantic's errors about a body as faults."""
-    return [Fault(tuple(error["loc"]), message_of(error)) for error in details]
+def faults_of(details: Sequence[ErrorDetails], *, in_query: bool = False) -> list[Fault]:
+    """Pydantic's errors about a body or a query as faults."""
+    return [_fault(error, tuple(error["loc"]), in_query=in_query) for error in details]
+
+
+def _fault(error: ErrorDetails, where: tuple[str | int, ...], *, in_query: bool) -> Fault:
+    """One of Pydantic's errors as a fault."""
+    context = error.get("ctx", {})
+    return Fault(
+        where,
+        code_of(error),
+        message_of(error),
+        in_query=in_query,
+        minimum=_named(context, MINIMA),
+        maximum=_named(context, MAXIMA),
+    )
+
+
+def code_of(error: ErrorDetails) -> FieldCode:
+    """What is wrong, for programs; a kind of this house brings its code."""
+    kind = error["type"]
+    if kind in WORDS:
+        return WORDS[kind].code
+    if kind == OWN:
+        return FieldCode(error["ctx"]["code"])
+    return SAID.get(kind, FieldCode.NOT_VALID)
 
 
 def message_of(error: ErrorDetails) -> str:
     """What is wrong, to stand behind the field's name; a kind of this house brings its words."""
     kind, said = error["type"], error["msg"]
     if kind in WORDS:
-        return _filled(WORDS[kind], error.get("ctx", {}))
-    if kind in BOUNDS or kind == "literal_error":
+        return _filled(WORDS[kind].message, error.get("ctx", {}))
+    if kind in SAID:
         return said.replace("Input should be", "must be")
     return said if kind == OWN else "is not valid"
 
@@ -161,6 +247,11 @@ def _filled(words: str, context: dict[str, Any]) -> str:
     """Words with the number they speak of, if any, which is never a client's."""
     most = context.get("max_length", context.get("min_length"))
     return words.format(**context, s=plural(most)) if "{" in words else words
+
+
+def _named(context: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """A bound that an error's context has by one of some names."""
+    return next((context[name] for name in names if name in context), None)
 
 
 def plural(count: float | None) -> str:
@@ -202,16 +293,18 @@ def _field_problem(fault: Fault) -> FieldProblem:
     parts = (shown(str(part)).replace("~", "~0").replace("/", "~1") for part in fault.where)
     start = "?" if fault.in_query else "#"
     return FieldProblem(
-        field=field_of(fault), pointer="/".join((start, *parts)), detail=fault.message
+        field=field_of(fault),
+        pointer="/".join((start, *parts)),
+        detail=fault.message,
+        code=fault.code,
+        minimum=fault.minimum,
+        maximum=fault.maximum,
     )
 
 
 async def _invalid_query(_: Request, error: RequestValidationError) -> Response:
     return invalid(
-        [
-            Fault(tuple(detail["loc"][1:]), message_of(detail), in_query=True)
-            for detail in error.errors()
-        ]
+        [_fault(detail, tuple(detail["loc"][1:]), in_query=True) for detail in error.errors()]
     )
 
 
@@ -221,19 +314,19 @@ async def _invalid_input(_: Request, error: InvalidInput) -> Response:
 
 async def _overloaded(_: Request, error: Overloaded) -> Response:
     headers = {"Retry-After": str(error.retry_after)}
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error), headers=headers)
 
 
 async def _deadline_passed(_: Request, error: DeadlinePassed) -> Response:
-    return problem(HTTPStatus.GATEWAY_TIMEOUT, str(error))
+    return problem(HTTPStatus.GATEWAY_TIMEOUT, error.code, str(error))
 
 
 async def _conflict(_: Request, error: Conflict) -> Response:
-    return problem(HTTPStatus.CONFLICT, str(error))
+    return problem(HTTPStatus.CONFLICT, error.code, str(error))
 
 
 async def _not_found(_: Request, error: NotFound) -> Response:
-    return problem(HTTPStatus.NOT_FOUND, str(error))
+    return problem(HTTPStatus.NOT_FOUND, error.code, str(error))
 
 
 async def _abandoned(_: Request, __: Abandoned) -> Response:
@@ -241,13 +334,14 @@ async def _abandoned(_: Request, __: Abandoned) -> Response:
 
 
 async def _refused(_: Request, error: Refusal) -> Response:
-    return problem(error.status, error.detail)
+    return answer_to(error)
 
 
 async def _http(_: Request, error: HTTPException) -> Response:
-    phrase = HTTPStatus(error.status_code).phrase
+    status = HTTPStatus(error.status_code)
+    code = OF_STATUS.get(status, ProblemCode.REFUSED)
     headers = dict(error.headers) if error.headers else None
-    return problem(error.status_code, f"this address answers: {phrase}", headers=headers)
+    return problem(status, code, f"this address answers: {status.phrase}", headers=headers)
 
 
 HANDLERS: dict[type[Exception], Handler] = {

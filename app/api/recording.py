@@ -17,7 +17,9 @@ from app.errors import (
     DeadlinePassed,
     DeadlinePassedRecording,
     Fault,
+    FieldCode,
     InvalidInput,
+    ProblemCode,
     Unrecorded,
 )
 from app.events import Draft, Part, Reply, now
@@ -62,7 +64,9 @@ class Recorder:
             yield Record(self, reference, None, deadline)
             return
         if key in self._answering:
-            raise Conflict("a request with this Idempotency-Key is being answered")
+            raise Conflict(
+                ProblemCode.KEY_IN_USE, "a request with this Idempotency-Key is being answered"
+            )
         self._answering.add(key)
         try:
             yield Record(self, reference, Key.of(key, request, body), deadline)
@@ -178,7 +182,7 @@ class Record:
         except TimeoutError:
             raise DeadlinePassed from None
         if reply is not None and reply.request != key.request:
-            raise Conflict("this Idempotency-Key came with another request")
+            raise Conflict(ProblemCode.KEY_REUSED, "this Idempotency-Key came with another request")
         return None if reply is None else reply.content
 
 
@@ -203,14 +207,20 @@ def _reference(name: bytes, value: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     if not (0 < len(text) <= MOST_CHARACTERS and text.isprintable()):
-        message = f"must be 1 to {MOST_CHARACTERS} printable characters, percent-encoded UTF-8"
-        raise InvalidInput([Fault((name.decode(),), message)])
+        raise _unprintable(name, "printable characters, percent-encoded UTF-8")
     return text
 
 
 def _text(name: bytes, value: bytes) -> str:
     text = value.decode("latin-1")
     if not (0 < len(text) <= MOST_CHARACTERS and text.isascii() and text.isprintable()):
-        message = f"must be 1 to {MOST_CHARACTERS} printable ASCII characters"
-        raise InvalidInput([Fault((name.decode(),), message)])
+        raise _unprintable(name, "printable ASCII characters")
     return text
+
+
+def _unprintable(name: bytes, what: str) -> InvalidInput:
+    """A header that is not what it must be."""
+    most = MOST_CHARACTERS
+    message = f"must be 1 to {most} {what}"
+    where = (name.decode(),)
+    return InvalidInput([Fault(where, FieldCode.NOT_PRINTABLE, message, minimum=1, maximum=most)])

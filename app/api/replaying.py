@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bundles import Served
 from app.api.case import Case
-from app.errors import Fault, InvalidInput, Ungradable
+from app.errors import Fault, FieldCode, InvalidInput, Ungradable
 from app.monitoring.scribe import plain
 from app.serving.client import Client
 from app.values import Environment, Floats, Query
@@ -38,7 +38,8 @@ async def computed(
     try:
         return await _computed(case, rows, served, client)
     except Ungradable as error:
-        raise InvalidInput([Fault(("features",), error.sentence)]) from None
+        fault = Fault(("features",), FieldCode.OVERFLOWS, error.sentence)
+        raise InvalidInput([fault]) from None
 
 
 async def _computed(

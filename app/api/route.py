@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from app.api.problems import message_of
-from app.errors import Fault, InvalidInput
+from app.api.problems import faults_of
+from app.errors import Fault, FieldCode, InvalidInput
 
 MOST_PARAMETERS = 20
 REMEMBERED, LONGEST_REMEMBERED = 1024, 256
@@ -71,18 +71,33 @@ def options_reader(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
 
     def read(query: bytes) -> BaseModel:
         if query.count(b"&") >= MOST_PARAMETERS:
-            raise InvalidInput([Fault(("query",), "has too many parameters", in_query=True)])
+            raise _too_many_parameters()
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         given = dict(pairs)
         if len(given) != len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise InvalidInput([Fault((twice,), "is given more than once", in_query=True)])
+            raise InvalidInput(
+                [Fault((twice,), FieldCode.GIVEN_TWICE, "is given more than once", in_query=True)]
+            )
         try:
             return model.model_validate(given)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
-            faults = [Fault(tuple(one["loc"]), message_of(one), in_query=True) for one in details]
-            raise InvalidInput(faults) from None
+            raise InvalidInput(faults_of(details, in_query=True)) from None
 
     return read
+
+
+def _too_many_parameters() -> InvalidInput:
+    return InvalidInput(
+        [
+            Fault(
+                ("query",),
+                FieldCode.TOO_MANY_PARAMETERS,
+                "has too many parameters",
+                in_query=True,
+                maximum=MOST_PARAMETERS,
+            )
+        ]
+    )

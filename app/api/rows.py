@@ -24,7 +24,7 @@ from app.api.members import Way, composed, duplicate, with_composed_names
 from app.api.parts import parts
 from app.api.problems import MOST_FAULTS, Refusal, faults_of, plural
 from app.api.spelling import wrong
-from app.errors import Fault, InvalidInput
+from app.errors import Fault, FieldCode, InvalidInput, ProblemCode
 from app.values import Feature, Floats, Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
@@ -45,7 +45,12 @@ class RowReader:
         }
         self._signature = signature
         self._most_rows = most_rows
-        self._too_many_rows = f"has more than {most_rows} row{plural(most_rows)} (DUBITO_MAX_ROWS)"
+        self._too_many_rows = Fault(
+            (INSTANCES,),
+            FieldCode.TOO_MANY_ITEMS,
+            f"has more than {most_rows} row{plural(most_rows)} (DUBITO_MAX_ROWS)",
+            maximum=most_rows,
+        )
         self._known = {name for feature in signature.features for name in accepted(feature)}
         self._listed = LISTED_SURELY if INSTANCES in self._known else LISTED
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
@@ -107,7 +112,7 @@ class RowReader:
             raise InvalidInput(faults)
         content, twice = found
         if twice is not None:
-            raise _given_twice(twice)
+            raise given_twice(twice)
         try:
             if many:
                 instances: list[BaseModel] = self.rows.model_validate(content).instances  # type: ignore[attr-defined]
@@ -142,16 +147,17 @@ class RowReader:
         objects = content if isinstance(content, dict) else {}
         rows = objects.get(INSTANCES)
         if isinstance(rows, list) and len(rows) > self._most_rows:
-            raise InvalidInput([Fault((INSTANCES,), self._too_many_rows)])
+            raise InvalidInput([self._too_many_rows])
         faults = unknown_names(objects, self._known | {INSTANCES})
-        raise InvalidInput(faults or [Fault((), "has more members than rows can have")])
+        crowd = Fault((), FieldCode.TOO_MANY_MEMBERS, "has more members than rows can have")
+        raise InvalidInput(faults or [crowd])
 
     def _faults(self, error: ValidationError) -> list[Fault]:
         details = error.errors(include_url=False, include_input=False)
         if details[0]["type"] == "json_invalid":
-            raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
+            raise not_json() from None
         return [
-            Fault(fault.where, self._too_many_rows) if detail["type"] == "too_long" else fault
+            self._too_many_rows if detail["type"] == "too_long" else fault
             for fault, detail in zip(faults_of(details), details, strict=True)
         ]
 
@@ -163,13 +169,16 @@ class RowReader:
         """
         members = rows * len(self._signature.features) + many
         if body.count(b":") != members and (found := duplicate(body)) is not None:
-            raise _given_twice(found)
+            raise given_twice(found)
 
 
 def unknown_names(names: Iterable[str], known: Container[str], *way: str) -> list[Fault]:
     """Faults about the first names that are not known; more are not worth a look."""
     unknown = (name for name in names if composed(name) not in known)
-    return [Fault((*way, name), "is not known") for name in islice(unknown, MOST_FAULTS)]
+    return [
+        Fault((*way, name), FieldCode.UNKNOWN, "is not known")
+        for name in islice(unknown, MOST_FAULTS)
+    ]
 
 
 def accepted(feature: Feature) -> tuple[str, ...]:
@@ -178,8 +187,14 @@ def accepted(feature: Feature) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *map(composed, names))))
 
 
-def _given_twice(way: Way) -> InvalidInput:
-    return InvalidInput([Fault(way, "is given more than once")])
+def given_twice(way: Way) -> InvalidInput:
+    """A member of a body that has it twice."""
+    return InvalidInput([Fault(way, FieldCode.GIVEN_TWICE, "is given more than once")])
+
+
+def not_json() -> Refusal:
+    """A body that is not JSON."""
+    return Refusal(HTTPStatus.BAD_REQUEST, ProblemCode.NOT_JSON, "the body is not JSON")
 
 
 def _array(rows: list[BaseModel]) -> Floats:
@@ -241,7 +256,7 @@ def _medians(signature: Signature) -> Iterator[tuple[str, float | int]]:
 
 def _whole(value: float) -> float:
     if not value.is_integer():
-        raise wrong("must be a whole number")
+        raise wrong(FieldCode.NOT_WHOLE, "must be a whole number")
     return value
 
 
@@ -254,4 +269,4 @@ def parsed(body: bytes) -> Any:
     try:
         return from_json(body)
     except ValueError:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON") from None
+        raise not_json() from None

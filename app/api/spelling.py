@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
 
+from app.errors import FieldCode
+
 DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
 DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)
 WORDS = {"true": True, "false": False}
@@ -16,15 +18,15 @@ OWN = "own"
 AUTO: Literal["auto"] = "auto"
 
 
-def wrong(message: str) -> PydanticCustomError:
+def wrong(code: FieldCode, message: str) -> PydanticCustomError:
     """An error that Pydantic tells in these words."""
-    return PydanticCustomError(OWN, "{message}", {"message": message})
+    return PydanticCustomError(OWN, "{message}", {"message": message, "code": code})
 
 
 def digits(text: Any) -> Any:
     """Plain decimal digits; Pydantic alone would take `1_000` and ` 7 ` as well."""
     if isinstance(text, str) and not DIGITS.fullmatch(text):
-        raise wrong("must be a whole number in plain digits")
+        raise wrong(FieldCode.NOT_WHOLE, "must be a whole number in plain digits")
     return text
 
 
@@ -34,14 +36,14 @@ def digits_or_auto(text: Any, number: Callable[[Any], int]) -> int | Literal["au
         return AUTO
     if isinstance(text, str) and not DIGITS.fullmatch(text):
         message = "must be a whole number in plain digits, or auto"
-        raise wrong(message)
+        raise wrong(FieldCode.NOT_WHOLE, message)
     return number(text)
 
 
 def decimal(text: Any) -> Any:
     """Plain digits with a point; Pydantic alone would take `1e-2`, `nan` and ` .5` as well."""
     if isinstance(text, str) and not DECIMAL.fullmatch(text):
-        raise wrong("must be a number in plain digits")
+        raise wrong(FieldCode.NOT_A_NUMBER, "must be a number in plain digits")
     return text
 
 
@@ -54,7 +56,8 @@ def instant(text: Any) -> Any:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None or not EARLIEST <= found <= LATEST:
-        raise wrong("must be a time with its zone, as in 2026-01-31T09:00:00Z")
+        message = "must be a time with its zone, as in 2026-01-31T09:00:00Z"
+        raise wrong(FieldCode.NOT_A_TIME, message)
     return (found - EARLIEST) // timedelta(microseconds=1)
 
 
@@ -65,7 +68,7 @@ def one_of(targets: list[float]) -> Callable[[Any], Any]:
     def check(text: Any) -> float:
         if isinstance(text, str) and DECIMAL.fullmatch(text) and float(text) in targets:
             return float(text)
-        raise wrong(f"must be one of {known}")
+        raise wrong(FieldCode.NOT_ONE_OF, f"must be one of {known}")
 
     return check
 
@@ -73,5 +76,5 @@ def one_of(targets: list[float]) -> Callable[[Any], Any]:
 def word(text: Any) -> Any:
     """True or false, in these words."""
     if isinstance(text, str) and text not in WORDS:
-        raise wrong("must be true or false")
+        raise wrong(FieldCode.NOT_TRUE_OR_FALSE, "must be true or false")
     return WORDS[text] if isinstance(text, str) else text

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from app.api.case import Case
 from app.api.cases import Cases, read_small
 from app.api.schema import grade_of
-from app.errors import Conflict, Fault, InvalidInput, Unrecorded
+from app.errors import Conflict, Fault, FieldCode, InvalidInput, ProblemCode, Unrecorded
 from app.events import MICROSECONDS, Assignment, Claim, Entry, Event, Reviewed, Tally, now, summed
 from app.memory import Memory
 from app.monitoring.observation import Observer
@@ -27,6 +27,10 @@ LONGEST_EVENT = 64
 """Characters of an event's identifier."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 Verdict = Literal["outcome", "review"]
+DIFFERS: dict[Verdict, ProblemCode] = {
+    "outcome": ProblemCode.OUTCOME_DIFFERS,
+    "review": ProblemCode.REVIEW_DIFFERS,
+}
 
 
 class Verdicts:
@@ -94,7 +98,7 @@ class Verdicts:
         case = await self._cases.case(request)
         prediction = case.event.prediction
         if case.review is not None or not _is_referred(case):
-            raise Conflict("this prediction does not wait for a person")
+            raise Conflict(ProblemCode.NOT_WAITING, "this prediction does not wait for a person")
         if case.assignee != said.reviewer:
             personal = to_json({"reviewer": said.reviewer})
             event = Event("assignment", prediction, _after(case), b"{}", personal)
@@ -156,7 +160,8 @@ class _Verdict:
             return len(events)
         if any(event.id == self.corrects for event in events[:-1]) and self._is_said(case):
             return None
-        raise Conflict(f"`corrects` does not name what was said last of this {self.kind}")
+        sentence = f"`corrects` does not name what was said last of this {self.kind}"
+        raise Conflict(ProblemCode.NOT_LAST, sentence)
 
     def _is_said(self, case: Case) -> bool:
         """Whether the last that was said is this: a request that is repeated."""
@@ -199,7 +204,8 @@ class _Correction(BaseModel):
         """
         if (self.corrects is None) != (self.why is None):
             missing = "why" if self.why is None else "corrects"
-            raise InvalidInput([Fault((missing,), "is missing: a correction has both")])
+            message = "is missing: a correction has both"
+            raise InvalidInput([Fault((missing,), FieldCode.MISSING, message)])
 
 
 class _OutcomeRequest(_Correction):
@@ -237,7 +243,8 @@ def _answering(case: Case, grade: str) -> Case:
         InvalidInput: it does not.
     """
     if grade not in case.grades:
-        raise InvalidInput([Fault(("grade",), "must be one of the bundle that has answered")])
+        message = "must be one of the bundle that has answered"
+        raise InvalidInput([Fault(("grade",), FieldCode.NOT_ONE_OF, message)])
     return case
 
 
@@ -248,5 +255,7 @@ def _agreed(known: dict[str, Any] | None, verdict: _Verdict) -> dict[str, Any]:
         Conflict: it is something else.
     """
     if known is None or not verdict.agrees(known):
-        raise Conflict(f"another {verdict.kind} is recorded for this prediction")
+        raise Conflict(
+            DIFFERS[verdict.kind], f"another {verdict.kind} is recorded for this prediction"
+        )
     return known

@@ -10,6 +10,7 @@ from app.api.problems import Refusal
 from app.api.response import BYTES_AT_A_TIME, InParts, names
 from app.api.route import LeanRoute
 from app.dashboard.asset import CHARTS, PAGE, Asset, charts, own_assets
+from app.errors import ProblemCode
 
 POLICY = "; ".join(
     [
@@ -49,7 +50,9 @@ def page() -> APIRouter:
     async def asset(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
         found = assets.get(request.path_params["name"])
         if found is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "the page has no such part")
+            raise Refusal(
+                HTTPStatus.NOT_FOUND, ProblemCode.NO_SUCH_ADDRESS, "the page has no such part"
+            )
         return await _sent(found, request)
 
     return router

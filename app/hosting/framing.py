@@ -5,12 +5,14 @@ from typing import Any, Protocol
 
 import httptools
 
+from app.errors import ProblemCode
 from app.hosting.connections import Limits
 from app.hosting.head import LINE, Fault, Head
 
 PIECE_BYTES = 4_096
 """Of what is parsed at a time where a request could begin anywhere. A read of 256 KiB may hold
 14,000 requests, each a hundred times as large in memory."""
+TOO_LARGE = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 class Listener(Protocol):
@@ -80,8 +82,7 @@ class Framer:
         except httptools.HttpParserError:
             if self.is_over:
                 return len(data)
-            detail = "the request is not framed as HTTP/1.1 (RFC 9112) says"
-            raise self._fault or Fault(HTTPStatus.BAD_REQUEST, detail) from None
+            raise self._fault or _misframed() from None
         self._run_bytes = 0 if self._has_moved else self._run_bytes + len(piece)
         if self._run_bytes > self._limits.header_bytes:
             raise self._too_large()
@@ -115,7 +116,8 @@ class Framer:
         if len(self._url) > self._limits.url_bytes:
             most = self._limits.url_bytes
             detail = f"the URL is longer than {most} bytes (DUBITO_MAX_URL_BYTES)"
-            self._fail(Fault(HTTPStatus.REQUEST_URI_TOO_LONG, detail))
+            status, code = HTTPStatus.REQUEST_URI_TOO_LONG, ProblemCode.URL_TOO_LONG
+            self._fail(Fault(status, code, detail, most))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; of a trailer no more than its size, as it could name what a head named.
@@ -166,8 +168,9 @@ class Framer:
         if head.read() + len(head.url) > self._limits.header_bytes:
             raise self._too_large()
         if len(head.headers) > self._limits.headers:
-            detail = f"more than {self._limits.headers} headers (DUBITO_MAX_HEADERS)"
-            raise Fault(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+            most = self._limits.headers
+            detail = f"more than {most} headers (DUBITO_MAX_HEADERS)"
+            raise Fault(TOO_LARGE, ProblemCode.TOO_MANY_HEADERS, detail, most)
 
     def _fail(self, fault: Fault) -> None:
         """End the parsing; the parser does not hand on what is raised."""
@@ -177,4 +180,9 @@ class Framer:
     def _too_large(self) -> Fault:
         most = self._limits.header_bytes
         detail = f"the head is larger than {most} bytes (DUBITO_MAX_HEADER_BYTES)"
-        return Fault(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+        return Fault(TOO_LARGE, ProblemCode.HEAD_TOO_LARGE, detail, most)
+
+
+def _misframed() -> Fault:
+    detail = "the request is not framed as HTTP/1.1 (RFC 9112) says"
+    return Fault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 import httptools
 
+from app.errors import ProblemCode
+
 HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 """What a Host header is made of (RFC 9110 §7.2, RFC 3986 §3.2)."""
 FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
@@ -19,10 +21,15 @@ LINE = 4
 class Fault(Exception):
     """Why a connection cannot go on: what the client is told."""
 
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, code: ProblemCode, detail: str, limit: float | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
+        self.code = code
         self.detail = detail
+        self.limit = limit
+        """The number that was exceeded, a setting's."""
 
 
 @dataclass(slots=True)
@@ -121,4 +128,4 @@ class Head:
 
 def _bad(detail: str) -> Fault:
     """A mistake of the client. RFC 9110 has 501 or 505 for some, which blame the server."""
-    return Fault(HTTPStatus.BAD_REQUEST, detail)
+    return Fault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)

@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from app.api.identifier import new_id
 from app.api.problems import problem
+from app.errors import ProblemCode
 from app.hosting.connections import Connections, Wait
 from app.hosting.cycle import Cycle
 from app.hosting.framing import Framer
@@ -108,7 +109,8 @@ class Connection(asyncio.Protocol):
             return
         self._framer.is_over = True
         detail = "the service has as many connections as it can hold"
-        transport.write(self._told(Fault(HTTPStatus.SERVICE_UNAVAILABLE, detail)))
+        status, code = HTTPStatus.SERVICE_UNAVAILABLE, ProblemCode.TOO_MANY_CONNECTIONS
+        transport.write(self._told(Fault(status, code, detail)))
         transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -181,7 +183,8 @@ class Connection(asyncio.Protocol):
         if wait is self._connections.head and self._framer.has_begun:
             seconds = self._limits.header_seconds
             detail = f"the head was not complete within {seconds:g} seconds (DUBITO_HEADER_SECONDS)"
-            self._refuse(Fault(HTTPStatus.REQUEST_TIMEOUT, detail))
+            status, code = HTTPStatus.REQUEST_TIMEOUT, ProblemCode.HEAD_TOO_SLOW
+            self._refuse(Fault(status, code, detail, seconds))
         else:
             self.abort()
 
@@ -359,7 +362,7 @@ class Connection(asyncio.Protocol):
     def _told(self, fault: Fault) -> bytes:
         """A fault as it goes over the wire, which is counted."""
         self._connections.refused(fault.status)
-        answer = problem(fault.status, fault.detail)
+        answer = problem(fault.status, fault.code, fault.detail, limit=fault.limit)
         more = [(b"x-request-id", new_id().encode()), (b"connection", b"close")]
         if fault.status == HTTPStatus.SERVICE_UNAVAILABLE:
             more.append((b"retry-after", b"1"))

@@ -131,10 +131,10 @@ def test_reading_is_no_writing(client: TestClient) -> None:
 def test_names_count_on_loopback_alone(host: str) -> None:
     """Where other machines may ask, the service does not know by which names."""
     own = Headers({"host": "grades.example", "origin": "https://grades.example"})
-    assert Access(Settings(host=host)).fault_of(own) is None
+    assert Access(Settings(host=host)).refusal_of(own) is None
     named = Access(Settings(allowed_hosts="Grades.example, localhost"))
-    assert named.fault_of(own) is None
-    assert "DUBITO_ALLOWED_HOSTS" in str(Access(Settings()).fault_of(own))
+    assert named.refusal_of(own) is None
+    assert "DUBITO_ALLOWED_HOSTS" in str(Access(Settings()).refusal_of(own))
 
 
 def test_a_name_said_twice_is_not_believed() -> None:
@@ -142,13 +142,13 @@ def test_a_name_said_twice_is_not_believed() -> None:
     access = Access(Settings(cors_origins=DESK))
     for other in ("https://evil.example", DESK):
         pairs = [(b"host", b"localhost"), (b"origin", DESK.encode()), (b"origin", other.encode())]
-        assert access.fault_of(Headers(raw=pairs)) is not None
+        assert access.refusal_of(Headers(raw=pairs)) is not None
 
 
 def test_all_sites_may_be_allowed() -> None:
     """A star allows whoever asks, as CORS has it."""
     anybody = Access(Settings(cors_origins="*"))
-    assert anybody.fault_of(Headers({"host": "localhost", "origin": "null"})) is None
+    assert anybody.refusal_of(Headers({"host": "localhost", "origin": "null"})) is None
 
 
 def test_sites_are_read_as_browsers_write_them() -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from app.errors import FieldCode
 from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import SETTINGS, Answer
@@ -58,7 +59,9 @@ def fields(answer: Answer) -> list[str]:
     """The names a 422 tells, which its detail begins with."""
     errors = problem_of(answer, 422)["errors"]
     assert 0 < len(errors) <= 20
-    assert [{"field", "pointer", "detail"}] * len(errors) == [set(error) for error in errors]
+    members = {"field", "pointer", "detail", "code", "minimum", "maximum"}
+    assert [members] * len(errors) == [set(error) for error in errors]
+    assert {error["code"] for error in errors} <= set(FieldCode)
     assert answer.json()["detail"].startswith(errors[0]["field"])
     return [error["field"] for error in errors]
 

@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from app.api import problems
 from app.api.conduct import Conduct
+from app.errors import ProblemCode
 from app.main import create_app
 from tests.api.conftest import SETTINGS, Answer
 
@@ -26,8 +27,9 @@ def problem_of(answer: Answer, status: int) -> dict[str, Any]:
     assert "application/problem+json" == answer.headers["content-type"]
     assert len(answer.content) < 16 * 1024
     content: dict[str, Any] = answer.json()
-    assert {"type", "title", "status", "detail"} == set(content) - {"errors"}
-    assert status == content["status"]
+    assert {"type", "title", "status", "detail", "code", "limit"} == set(content) - {"errors"}
+    assert (status, True) == (content["status"], content["code"] in set(ProblemCode))
+    assert ("errors" in content) == (ProblemCode.INVALID_INPUT == content["code"])
     assert "X-Request-ID" in answer.headers
     return content
 

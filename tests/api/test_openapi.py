@@ -51,7 +51,7 @@ ANSWERED = [
     *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),
-    *("Problem", "InvalidProblem", "FieldProblem"),
+    *("Problem", "InvalidProblem", "FieldProblem", "ProblemCode", "FieldCode"),
 ]
 UNCALIBRATED = {"PredictionSet", "Decision", "FewPassesWarning"}
 """Parts that only calibrated bundles have."""

@@ -1,9 +1,10 @@
 """What a person does with the page: asks, and takes it in the way that suits them."""
 
 import re
+from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.dashboard.conftest import ODD, PHONE, Opened
 from tests.service import Service, until
@@ -137,6 +138,65 @@ def test_faults_stand_at_their_fields(opened: Opened) -> None:
         field.fill("5000")
         assert field.get_attribute("aria-invalid") is None
         expect(fault(page, "loan_amount")).to_have_text("")
+
+
+def test_faults_are_told_in_korean(opened: Opened) -> None:
+    """On the Korean page no word about a wrong field is English."""
+    english = re.compile(r"[A-Za-z]{2,}")
+    with opened(expected=(422,), locale="ko-KR") as page:
+        ask, alert = page.get_by_role("button", name="묻기", exact=True), page.get_by_role("alert")
+        page.get_by_role("button", name="예시 채우기").click()
+        expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
+        page.locator('[data-feature="loan_amount"]').fill("-5")
+        page.locator('[data-feature="annual_income"]').fill("")
+        page.locator('[data-feature="delinq_2y"]').fill("0.5")
+        ask.click()
+        expect(fault(page, "loan_amount")).to_have_text(re.compile(r"^[\d,.]+ 이상이어야 합니다$"))
+        expect(fault(page, "annual_income")).to_have_text("값이 필요합니다")
+        expect(fault(page, "delinq_2y")).to_have_text("정수여야 합니다")
+        expect(alert.filter(has_text="다시 확인해 주세요: 3개")).to_be_visible()
+        assert not english.search("".join(page.locator(".fault").all_inner_texts()))
+        page.locator("#option-passes").fill("0")
+        ask.click()
+        expect(page.locator("#option-passes-fault")).to_have_text("1 이상이어야 합니다")
+
+
+@pytest.mark.parametrize(
+    ("locale", "body", "said"),
+    [
+        ("ko-KR", {"code": "queue_full"}, "지금은 서비스에 요청이 너무 많습니다"),
+        ("ko-KR", {"code": "body_too_large", "limit": 1048576}, "보낸 내용이 1,048,576바이트보다"),
+        ("ko-KR", {"code": "of_tomorrow"}, "서비스가 요청을 거절했습니다. 다시"),
+        ("ko-KR", {}, "서비스가 요청을 거절했습니다. 다시"),
+        ("en-GB", {"code": "body_too_large", "limit": 1048576}, "larger than 1,048,576 bytes"),
+        ("en-GB", {"code": "of_tomorrow"}, "The service refused this. Please try again"),
+        (
+            "ko-KR",
+            {
+                "code": "invalid_input",
+                "errors": [
+                    {"field": "draws", "pointer": "?/draws", "code": "too_many_draws"}
+                    | {"detail": "are limited", "maximum": 100000}
+                ],
+            },
+            "보낸 내용을 사용할 수 없습니다. draws: 반복 횟수와 등급 수의 곱이 100,000 이하여야",
+        ),
+    ],
+)
+def test_a_refusal_is_told_by_its_code(
+    opened: Opened, locale: str, body: dict[str, Any], said: str
+) -> None:
+    """In the page's language, whatever the service's own sentence is, and also where none fits."""
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=413, json={"detail": "in English", **body})
+
+    with opened(expected=(413,), locale=locale) as page:
+        page.route("**/predict/mc?*", refuse)
+        page.locator("form button.primary").first.click()
+        notice = page.locator("#panel-try [role=alert] .notice")
+        expect(notice).to_contain_text(said)
+        expect(notice).not_to_contain_text("in English")
 
 
 def test_nothing_of_a_row_is_in_an_address_or_kept(opened: Opened) -> None:

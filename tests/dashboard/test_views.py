@@ -127,13 +127,19 @@ def test_the_model_is_shown(opened: Opened, service: Service) -> None:
 
 @pytest.mark.parametrize("tab", ["watch", "review"])
 @pytest.mark.parametrize(
-    ("status", "said"), [(404, "keeps no records"), (403, "only on the machine")]
+    ("status", "code", "said"),
+    [
+        (404, "no_such_address", "keeps no records"),
+        (403, "records_hidden", "only on the machine"),
+    ],
 )
-def test_what_is_withheld_is_told(opened: Opened, tab: str, status: int, said: str) -> None:
+def test_what_is_withheld_is_told(
+    opened: Opened, tab: str, status: int, code: str, said: str
+) -> None:
     """Where nothing is recorded or shown, one sentence stands in place of the view."""
 
     def refuse(route: Route) -> None:
-        route.fulfill(status=status, json={"detail": "it is withheld"})
+        route.fulfill(status=status, json={"detail": "it is withheld", "code": code})
 
     with opened(expected=(status,)) as page:
         page.route("**/uncertainty?*", refuse)

@@ -2,13 +2,11 @@
 
 import { bars, cautions, decomposition, judged, likelihoods, tile } from "./answer.js";
 import { card, el, table } from "./elements.js";
-import { explained, withheld } from "./faults.js";
+import { withheld } from "./faults.js";
 import { histogram, standing } from "./histogram.js";
 import { asked } from "./http.js";
 import { outcomeForm, reviewForm } from "./judgement.js";
 import { labelled, moment, number, t } from "./words.js";
-
-const [FORBIDDEN, NOT_FOUND] = [403, 404];
 
 /**
  * @param {string} id
@@ -22,13 +20,8 @@ export async function openCase(id, model, on) {
     const found = await asked(`predictions/${encodeURIComponent(id)}`);
     return shown(found, model, on);
   } catch (problem) {
-    return el("p.notice", { role: "alert" }, refusal(problem));
+    return el("p.notice", { role: "alert" }, withheld(problem));
   }
-}
-
-function refusal(problem) {
-  if (problem.status === FORBIDDEN) return withheld(problem);
-  return problem.status === NOT_FOUND ? t("fault.unknown") : explained(problem);
 }
 
 function shown(found, model, on) {

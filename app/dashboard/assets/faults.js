@@ -1,33 +1,33 @@
-/** What went wrong, in the page's language. */
+/** What went wrong, in the page's language: the codes of problems as sentences. */
 
-import { spoken, t } from "./words.js";
+import { has, number, t } from "./words.js";
 
 const BUSY = [429, 503, 504];
-/** The service's own words for a wrong field, and Korean ones. */
-const KOREAN = [
-  [/^is missing$/, "값이 필요합니다"],
-  [/^must be greater than or equal to (.+)$/, "$1 이상이어야 합니다"],
-  [/^must be less than or equal to (.+)$/, "$1 이하여야 합니다"],
-  [/^must be a (finite )?number$/, "숫자여야 합니다"],
-  [/^must be a whole number/, "정수여야 합니다"],
-];
+/** Of a bound, which is shown as it is; JavaScript keeps no more. */
+const DIGITS = 16;
 
 /** A sentence about a refusal. */
 export function explained(problem) {
   if (problem.status === 0) return t("fault.service");
-  if (BUSY.includes(problem.status)) return t("fault.busy");
-  return t("fault.other", { detail: problem.message });
+  const key = `fault.${problem.code}`;
+  if (has(key)) return t(key, { limit: number(problem.limit, DIGITS), fields: named(problem.errors) });
+  // A proxy on the way may refuse as well, and knows no codes.
+  return t(BUSY.includes(problem.status) ? "fault.busy" : "fault.general");
 }
 
-/** A sentence about why records are not shown. */
+/** A sentence about why records are not shown: where there are none, they have no address. */
 export function withheld(problem) {
-  if (problem.status === 403) return t("fault.hidden");
-  return problem.status === 404 ? t("fault.off") : explained(problem);
+  return problem.code === "no_such_address" ? t("fault.off") : explained(problem);
 }
 
 /** What is wrong with a field, to stand under it. */
-export function wrong(detail) {
-  const found = spoken() === "ko" && KOREAN.find(([pattern]) => pattern.test(detail));
-  if (found) return detail.replace(found[0], found[1]);
-  return detail.charAt(0).toUpperCase() + detail.slice(1);
+export function wrong({ code, minimum, maximum }) {
+  const key = `fault.field.${code}`;
+  const bounds = { minimum: number(minimum, DIGITS), maximum: number(maximum, DIGITS) };
+  return t(has(key) ? key : "fault.field.general", bounds);
+}
+
+/** Fields by the names that the service knows, and what is wrong with each. */
+function named(errors) {
+  return errors.map((error) => `${error.field}: ${wrong(error)}.`).join(" ");
 }

@@ -134,7 +134,7 @@ function given(text) {
 /** Faults that the service told, each with its field; those of no field are left out. */
 export function toldFaults(model, errors) {
   const fields = terms(model);
-  return errors.map(({ pointer, detail }) => [fieldOf(pointer, model), wrong(detail)]).filter(([id]) => fields.has(id));
+  return errors.map((error) => [fieldOf(error.pointer, model), wrong(error)]).filter(([id]) => fields.has(id));
 }
 
 /** Say at every field what is wrong with it, and go to the first. */

@@ -5,13 +5,17 @@
 
 const NO_CHANGE = 304;
 
-/** What the service refused, with its own words. */
+/** What the service refused, and why by its codes. */
 export class Problem extends Error {
   /** @param {number} status 0 where there was no answer at all */
   constructor(status, body) {
     super(body.detail ?? "");
     this.status = status;
-    /** @type {{field: string, pointer: string, detail: string}[]} */
+    /** @type {string | undefined} absent where a proxy refused */
+    this.code = body.code;
+    /** @type {number | null | undefined} */
+    this.limit = body.limit;
+    /** @type {{field: string, pointer: string, code: string, minimum: number | null, maximum: number | null}[]} */
     this.errors = body.errors ?? [];
   }
 }
