@@ -5,6 +5,7 @@ Nothing a client sent is repeated, except the names of members and parameters, c
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -107,6 +108,15 @@ Bound = Annotated[
 """A number that a sentence speaks of; null where it speaks of none."""
 
 
+def _open(codes: type[StrEnum]) -> WithJsonSchema:
+    """The schema of codes of which a later version may know more: no client should refuse one."""
+    return WithJsonSchema({"type": "string", "x-extensible-enum": list(codes)})
+
+
+OpenProblemCode = Annotated[ProblemCode, _open(ProblemCode)]
+OpenFieldCode = Annotated[FieldCode, _open(FieldCode)]
+
+
 class FieldProblem(BaseModel):
     """One field that is wrong."""
 
@@ -115,7 +125,7 @@ class FieldProblem(BaseModel):
     field: str
     pointer: str
     detail: str
-    code: FieldCode
+    code: OpenFieldCode
     minimum: Bound = Field(description="the least that is allowed")
     maximum: Bound = Field(description="the most that is allowed")
 
@@ -129,7 +139,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    code: ProblemCode
+    code: OpenProblemCode
     limit: Bound = Field(description="what was exceeded: bytes, headers or seconds")
 
 

@@ -83,7 +83,7 @@ class Verdicts:
                 case.body["model"],
                 event.reference,
             )
-            decided = Reviewed(listed, said.grade, said.reviewer, now())
+            decided = Reviewed(listed, said.grade, said.reviewer, _after(case))
             case = await self._say(verdict, case, number, review=decided)
         return _agreed(case.review, verdict)
 
@@ -127,7 +127,8 @@ class Verdicts:
         """The case with what was said of it, by us or by who was first."""
         prediction = case.event.prediction
         kept = to_json(verdict.kept) if verdict.kept else None
-        event = Event(verdict.kind, prediction, _after(case), to_json(verdict.body), kept)
+        time = _after(case) if review is None else review.time
+        event = Event(verdict.kind, prediction, time, to_json(verdict.body), kept)
         claim = Claim(f"{verdict.kind}.{number}" if number else verdict.kind, prediction)
         await self._memory.writer.put(Entry((event,), tally=tally, claim=claim, review=review))
         found = await self._cases.named(prediction)

@@ -32,6 +32,8 @@ OPERATIONS = {
     "recordOutcome": "PUT /predictions/{id}/outcome",
     "listReviews": "GET /reviews",
     "reviewPrediction": "POST /reviews/{id}",
+    "assignPrediction": "PUT /reviews/{id}/assignee",
+    "listPredictions": "GET /predictions",
     "getUncertainty": "GET /uncertainty",
     "streamUncertainty": "GET /uncertainty/stream",
     "getModel": "GET /model",
@@ -45,13 +47,20 @@ ANSWERED = [
     *("Prediction", "Predictions", "MonteCarloPrediction", "MonteCarloPredictions"),
     *("MonteCarloPredictionWithDraws", "MonteCarloPredictionsWithDraws", "Draws", "Grade"),
     *("Probabilities", "Uncertainty", "Precision", "PredictionSet", "Decision", "Model"),
-    *("OutOfRangeWarning", "MissingWarning", "FewPassesWarning", "DegradedWarning"),
+    *(
+        "OutOfRangeWarning",
+        "MarginWarning",
+        "MissingWarning",
+        "FewPassesWarning",
+        "DegradedWarning",
+    ),
     *("RecordedPrediction", "Outcome", "Review", "Replay", "WhatIf"),
-    *("ReviewQueue", "WaitingPrediction", "Health", "Limits", "ModelDescription"),
+    *("AssignmentRequest", "AssignedPrediction", "PredictionList", "ListedPrediction", "Said"),
+    *("ReviewQueue", "ReferredPrediction", "Health", "Limits", "ModelDescription"),
     *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),
-    *("Problem", "InvalidProblem", "FieldProblem", "ProblemCode", "FieldCode"),
+    *("Problem", "InvalidProblem", "FieldProblem"),
 ]
 UNCALIBRATED = {"PredictionSet", "Decision", "FewPassesWarning"}
 """Parts that only calibrated bundles have."""

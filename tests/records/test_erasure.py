@@ -214,4 +214,4 @@ def test_several_that_forget_at_once_do_not_hinder_each_other(server: Server) ->
                 if chain == CHAIN
             ]
     listed = [sequence for part in ranges for sequence in part]
-    assert len(listed) == len(set(listed)) == 2 * sum(1 + number % 9 >= 5 for number in range(300))
+    assert len(listed) == len(set(listed)) == 3 * sum(1 + number % 9 >= 5 for number in range(300))
