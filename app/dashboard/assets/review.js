@@ -1,14 +1,13 @@
-/** The view of a person who looks: the queue of cases, and the one that is open. */
+/** The view of a person who looks: the list of cases, the one that is open, and the keys that lead through them. */
 
 import { openCase } from "./case.js";
-import { tile } from "./answer.js";
 import { el } from "./elements.js";
 import { withheld } from "./faults.js";
-import { asked } from "./http.js";
-import { fixed, moment, number, reason, t } from "./words.js";
+import { Queue } from "./queue.js";
+import { number, t } from "./words.js";
 
-const ORDERS = ["oldest", "doubtful"];
-const LIMIT = 50;
+const KEYS = ["j", "k", "s", "a", "/", "1", "?"];
+const EDITED = "input, textarea, select, [contenteditable]";
 
 /** @param {HTMLElement} panel @param {object} model */
 export function reviewView(panel, model) {
@@ -16,30 +15,37 @@ export function reviewView(panel, model) {
 }
 
 class Review {
-  #order = "oldest";
-  #waiting = 0;
-  #cases = [];
-  #next = null;
   #open = null;
   #isShown = false;
+  /** Cases that were passed over, until the list is loaded again by hand. */
+  #skipped = new Set();
 
   constructor(panel, model) {
+    this.panel = panel;
     this.model = model;
     this.head = el("div.heading");
     this.refusal = el("div", { role: "alert" });
-    this.list = el("div.card.queue");
-    this.place = el("div.result");
+    this.queue = new Queue(model, {
+      refused: (problem) => this.#refused(problem),
+      loaded: () => this.#loaded(),
+    });
+    this.place = el("div.result.case");
     this.said = el("p.hidden", { role: "status" });
-    this.pair = el("div.pair.review", {}, this.list, this.place);
-    panel.append(this.head, this.refusal, this.pair, this.said);
+    this.pair = el("div.pair.review", {}, this.queue.whole, this.place);
+    this.help = el("dialog.keys", { "aria-labelledby": "keys-title" });
+    panel.append(this.head, this.refusal, this.pair, this.said, this.help);
+    document.addEventListener("keydown", (event) => this.#key(event));
     this.#frame();
   }
 
-  /** @param {string} id of the case that the address names, if any */
-  async show(id) {
+  /** @param {string} rest the case that the address names, or `?` and what is to be listed */
+  async show(rest) {
     const isNew = !this.#isShown;
     this.#isShown = true;
-    if (isNew) await this.#load();
+    const isQuery = rest.startsWith("?");
+    if (isQuery) await this.queue.take(rest.slice(1));
+    else if (isNew) await this.queue.load();
+    const id = isQuery ? "" : rest;
     if (id !== (this.#open ?? "")) this.#select(id || null, true);
   }
 
@@ -49,84 +55,108 @@ class Review {
 
   redraw() {
     this.#frame();
-    this.#showList();
+    this.queue.redraw();
     if (this.#isShown && this.#open !== null) this.#select(this.#open);
     else if (this.#open === null) this.#nothingOpen();
   }
 
   #frame() {
-    const orders = el("fieldset.segments", {}, el("legend.hidden", {}, t("review.order")), ORDERS.map((name) =>
-      el("label", {}, el("input", { type: "radio", name: "order", value: name, checked: name === this.#order,
-        onchange: () => {
-          this.#order = name;
-          this.#load();
-        } }), el("span", {}, t(`review.${name}`)))));
-    const again = el("button", { type: "button", id: "reload", onclick: () => this.#load() }, t("review.reload"));
-    this.head.replaceChildren(el("h2", {}, t("review.title")), el("div.buttons", {}, orders, again));
+    const keys = el("button.small", { type: "button", id: "keys", onclick: () => this.help.showModal() }, t("keys.title"));
+    this.head.replaceChildren(el("h2", {}, t("review.title")), keys);
+    this.help.replaceChildren(el("h3", { id: "keys-title" }, t("keys.title")),
+      el("dl.pairs", {}, KEYS.map((key) => el("div", {}, el("dt", {}, el("kbd", {}, key === "1" ? "1 – 9" : key)), el("dd", {}, t(`keys.${key}`))))),
+      el("form", { method: "dialog" }, el("button", {}, t("keys.close"))));
     if (this.#open === null) this.#nothingOpen();
   }
 
   #nothingOpen() {
+    this.pair.classList.remove("open");
     this.place.replaceChildren(el("div.card.empty", {}, el("h3", {}, t("review.pick.title")), el("p", {}, t("review.pick"))));
   }
 
-  /** The queue from its start, or with `after` what follows. */
-  async #load(after = null) {
-    const query = new URLSearchParams({ order: this.#order, limit: LIMIT, ...(after === null ? {} : { after }) });
-    try {
-      const { waiting, reviews, next } = await asked(`reviews?${query}`);
-      this.#waiting = waiting;
-      this.#cases = after === null ? reviews : [...this.#cases, ...reviews];
-      this.#next = next;
-      this.refusal.replaceChildren();
-      this.pair.hidden = false;
-      this.#showList();
-    } catch (problem) {
-      this.pair.hidden = true;
-      this.refusal.replaceChildren(el("p.notice", {}, withheld(problem)));
-    }
+  #refused(problem) {
+    this.pair.hidden = true;
+    this.refusal.replaceChildren(el("p.notice", {}, withheld(problem)));
   }
 
-  #showList() {
-    const items = this.#cases.map((one) => el("li", {}, this.#item(one)));
-    const more = this.#next !== null && el("button", { type: "button", onclick: () => this.#load(this.#next) }, t("review.more"));
-    const none = el("div.nothing", {}, el("h3", {}, t("review.none.title")), el("p.small", {}, t("review.none")));
-    this.list.replaceChildren(
-      el("p.over", { id: "waiting", "data-waiting": this.#waiting }, t("review.waiting", { count: number(this.#waiting) })),
-      items.length ? el("ul", {}, items) : none, more || "");
-  }
-
-  #item(one) {
-    const why = one.reasons.map((name) => reason(name, "short")).join(", ");
-    const isOpen = one.id === this.#open;
-    return el("a.item", { href: `#review/${one.id}`, "data-id": one.id, "aria-current": isOpen ? "true" : null },
-      tile(one.grade, this.model.classes),
-      el("span", {}, el("span.why", {}, why), el("span.note", {}, moment(one.time))),
-      el("span.amount", { title: t("series.entropy") }, fixed(one.predictive_entropy, 2)));
+  #loaded() {
+    this.refusal.replaceChildren();
+    this.pair.hidden = false;
+    this.queue.mark(this.#open);
   }
 
   /** Open a case; when a person asked for it, its heading is what is read next. */
   async #select(id, isAsked = false) {
     this.#open = id;
-    this.#showList();
+    this.queue.mark(id);
     if (id === null) {
       this.#nothingOpen();
       return;
     }
-    const on = { reviewed: (said) => this.#reviewed(id, said), changed: () => this.#load() };
-    const whole = await openCase(id, this.model, on);
+    const whole = await openCase(id, this.model, {
+      reviewed: (said) => this.#reviewed(id, said), changed: () => this.queue.load(), skip: () => this.#skip(id),
+    });
     if (this.#open !== id) return;
+    this.pair.classList.add("open");
     this.place.replaceChildren(whole);
     if (isAsked) whole.querySelector("h3")?.focus({ preventScroll: true });
   }
 
   /** After a review: it leaves the queue, and the next one opens. */
   async #reviewed(id, said) {
-    const at = this.#cases.findIndex((one) => one.id === id);
-    const next = this.#cases[at + 1] ?? this.#cases.find((one) => one.id !== id);
-    await this.#load();
-    this.said.textContent = `${said} ${t("review.waiting", { count: number(this.#waiting) })}`;
-    location.hash = next ? `review/${next.id}` : "review";
+    const next = this.#after(id);
+    await this.queue.load();
+    this.said.textContent = `${said} ${t("review.waiting", { count: number(this.queue.waiting) })}`;
+    this.#go(next);
+  }
+
+  #skip(id) {
+    this.#skipped.add(id);
+    this.#go(this.#after(id));
+  }
+
+  /** The case that follows one in the list, or the first; none that was passed over. */
+  #after(id, step = 1) {
+    const { cases } = this.queue;
+    const at = cases.findIndex((one) => one.id === id);
+    const order = step > 0 ? [...cases.slice(at + 1), ...cases.slice(0, Math.max(at, 0))] : cases.slice(0, Math.max(at, 0)).reverse();
+    return order.find((one) => !this.#skipped.has(one.id)) ?? null;
+  }
+
+  #go(one) {
+    location.hash = one ? `review/${one.id}` : "review";
     this.pair.scrollIntoView({ block: "start" });
+  }
+
+  /** Keys that lead through the list; none where something is typed. */
+  #key(event) {
+    if (!this.#isShown || this.panel.hidden || this.help.open || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.(EDITED)) return;
+    const act = this.#action(event.key);
+    if (act === null) return;
+    event.preventDefault();
+    act();
+  }
+
+  #action(key) {
+    const press = (selector) => this.place.querySelector(selector)?.click();
+    const known = {
+      j: () => this.#move(1), k: () => this.#move(-1), s: () => press("#skip"), a: () => press("#assign"),
+      "/": () => this.queue.focusSearch(), "?": () => this.help.showModal(),
+    };
+    if (/^[1-9]$/.test(key)) return () => this.#choose(Number(key) - 1);
+    return known[key] ?? null;
+  }
+
+  #move(step) {
+    const next = this.#after(this.#open, step);
+    if (next !== null) this.#go(next);
+  }
+
+  #choose(at) {
+    const input = this.place.querySelectorAll('input[name="review-grade"]')[at];
+    if (!input) return;
+    input.checked = true;
+    input.focus();
   }
 }

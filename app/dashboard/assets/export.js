@@ -1,0 +1,23 @@
+/** Tables as files for a spreadsheet. */
+
+const MARK = "\ufeff";
+/** What text begins with that a spreadsheet may run. */
+const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/;
+const NUMBER = /^[+-]?\d+(\.\d+)?$/;
+
+/** @param {string} name @param {string[]} heads @param {any[][]} rows null leaves a cell empty */
+export function download(name, heads, rows) {
+  const text = MARK + [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+function cell(value) {
+  const text = String(value ?? "");
+  const harmless = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}
