@@ -2,12 +2,18 @@
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
 
 DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
 DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)
+INSTANT = re.compile(
+    r"(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
 WORDS = {"true": True, "false": False}
 OWN = "own"
 """The kind of every error that is told in words of ours."""
@@ -41,6 +47,19 @@ def decimal(text: Any) -> Any:
     if isinstance(text, str) and not DECIMAL.fullmatch(text):
         raise wrong("must be a number in plain digits")
     return text
+
+
+def instant(text: Any) -> Any:
+    """A date and time of ISO 8601 with its zone, from 1970 to 2999."""
+    try:
+        if isinstance(text, str) and INSTANT.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    raise wrong(
+        "must be a date and time with its zone, as 2026-11-28T09:00:00Z; the + of a zone is "
+        "written %2B"
+    )
 
 
 def one_of(targets: list[float]) -> Callable[[Any], Any]:

@@ -50,6 +50,7 @@ ANSWERED = [
     *("ReviewQueue", "WaitingPrediction", "Health", "Limits", "ModelDescription"),
     *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
+    *("ExchangeFigures", "StepServiceFigures", "ServiceFigures"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),
     *("Problem", "InvalidProblem", "FieldProblem"),
 ]
