@@ -24,7 +24,7 @@ KEPT_SECONDS = 1.0
 """For which figures are answered again without being read."""
 USUAL = Window("1h", "1m")
 MOST_RANGES = 3
-"""Whose counts are kept, the last ones that were asked for: one holds as much as all windows."""
+"""Whose counts are kept, those asked for last: one may hold as much as a day by the minute."""
 
 
 @dataclass(frozen=True, slots=True)
