@@ -138,6 +138,8 @@ class FieldCode(StrEnum):
     """The text has more than `maximum` characters."""
     NOT_A_TIME = "not_a_time"
     """The text is no time with its zone, as in 2026-01-31T09:00:00Z."""
+    NOT_A_RANGE = "not_a_range"
+    """The times are no range: the end before the beginning, too long, or beside a window."""
     NOT_PRINTABLE = "not_printable"
     """A header needs `minimum` to `maximum` printable characters."""
     TOO_FEW_ITEMS = "too_few_items"

@@ -13,6 +13,8 @@ MICROSECONDS = 1_000_000
 """In a second; times here are microseconds since 1970, UTC."""
 MINUTE, HOUR = 60, 3_600
 """Seconds of the stretches of time that figures are counted in."""
+MINUTES_KEPT = 8 * 86_400
+"""Seconds after which counts by the minute are forgotten; those by the hour stay."""
 Kind = Literal["prediction", "outcome", "review", "assignment", "erasure", "key"]
 Order = Literal["oldest", "newest", "doubtful", "reference"]
 """Of a list of referred predictions."""

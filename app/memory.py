@@ -72,14 +72,20 @@ class Reader(Protocol):
     async def mark(self, name: str) -> Mark | None:
         """A note of the service to itself."""
 
-    async def rollups(self, digest: str, span: int, start: int) -> list[Rollup]:
+    async def rollups(
+        self, digest: str, span: int, start: int, end: int | None = None
+    ) -> list[Rollup]:
         """The counts of a bundle, stretch by stretch: those that begin from `start` on.
 
         Args:
             digest: the bundle's.
             span: seconds of a stretch: a minute or an hour.
             start: seconds since 1970.
+            end: the same; those that begin then or later are left out, if it is given.
         """
+
+    async def newest(self) -> int | None:
+        """The time of the newest event, microseconds since 1970; None where there is none."""
 
     async def unseen(
         self, digest: str, seen: Mapping[str, int], default: int, start: int

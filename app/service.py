@@ -24,8 +24,9 @@ from app.errors import DubitoError
 from app.events import MICROSECONDS, Entry, Mark
 from app.fault import fault_of
 from app.memory import Memory
+from app.monitoring.exchanges import WRITE_SECONDS, Exchanges
 from app.monitoring.metrics import Metrics, Sources
-from app.monitoring.monitor import USUAL, Monitor
+from app.monitoring.monitor import USUAL, Monitor, Present
 from app.monitoring.observation import Observer
 from app.monitoring.scribe import Scribe
 from app.monitoring.sentry import Sentry
@@ -62,7 +63,10 @@ class Service:
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
         self._observer = Observer(_subject(opened))
-        self._kept = None if memory is None else Kept(settings, opened, memory, self._shelf)
+        present = Present(lambda: self._served.predictor.backlog, lambda: self._readiness.trouble)
+        self._kept = (
+            None if memory is None else Kept(settings, opened, memory, self._shelf, present)
+        )
         self._readiness = Readiness(*self._troubles())
 
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
@@ -84,6 +88,7 @@ class Service:
             stack.push_async_callback(self._shelf.close)
             await stack.enter_async_context(self._metrics.watching(sources))
             if kept is not None:
+                self._metrics.traffic.record(kept.exchanges)
                 await stack.enter_async_context(kept.running())
             yield
 
@@ -130,8 +135,15 @@ class Service:
 class Kept:
     """What there is of a service only where answers are recorded."""
 
-    def __init__(self, settings: Settings, opened: Opened, memory: Memory, shelf: Shelf) -> None:
-        """Take where answers are recorded, and the bundles that compute them again."""
+    def __init__(
+        self,
+        settings: Settings,
+        opened: Opened,
+        memory: Memory,
+        shelf: Shelf,
+        present: Present,
+    ) -> None:
+        """Take where answers are recorded, the bundles that compute them again, and the present."""
         self.memory = memory
         self._settings = settings
         self._signature = opened.manifest.signature
@@ -140,7 +152,8 @@ class Kept:
         self._clock = Clock()
         self._cases = Cases(memory.reader, shelf, settings)
         self._sentry = Sentry(memory.reader, memory.writer, _subject(opened))
-        self.monitor = Monitor(memory.reader, self._sentry, _subject(opened))
+        self.monitor = Monitor(memory.reader, self._sentry, _subject(opened), present)
+        self.exchanges = Exchanges(memory.writer)
 
     def routers(self, observer: Observer, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """The routes of what is recorded."""
@@ -153,9 +166,12 @@ class Kept:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look at the alarms, and forget what is due, for the length of a block."""
+        """Look at the alarms, write counts, and forget what is due, for the length of a block."""
         self._note_environment()
-        tasks = [asyncio.create_task(_again(self._look, LOOK_SECONDS))]
+        tasks = [
+            asyncio.create_task(_again(self._look, LOOK_SECONDS)),
+            asyncio.create_task(_again(self.exchanges.write, WRITE_SECONDS)),
+        ]
         if self._settings.retention_days:
             tasks.append(asyncio.create_task(_again(self._forget, DAY)))
         try:
@@ -164,6 +180,7 @@ class Kept:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self.exchanges.leave()
 
     def _note_environment(self) -> None:
         """What a later replay in another numerical environment compares with."""

@@ -1,13 +1,15 @@
 """`GET /uncertainty` and `GET /uncertainty/stream`: figures over time, for who polls or listens."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -18,12 +20,15 @@ from app.api.refusals import KEPT_TAG, TAG, Responses, answered, refused
 from app.api.response import names
 from app.api.route import LeanRoute
 from app.api.schema import schema
-from app.errors import DubitoError, ProblemCode
+from app.api.spelling import instant
+from app.errors import DubitoError, Fault, InvalidInput, ProblemCode
 from app.monitoring.monitor import KEPT_SECONDS, Content, Monitor
-from app.monitoring.window import STEPS, WINDOWS, Window, fitting
+from app.monitoring.window import STEPS, WINDOWS, Range, Window, fitting, spanning
 
 EVENTS = "text/event-stream"
 MOST_LISTENERS = 100
+LONGEST = timedelta(days=400)
+"""Of a range."""
 SILENCE = 15.0
 """Seconds without a change after which a listener is told that the service is still there."""
 CACHING = "max-age=1"
@@ -56,9 +61,58 @@ class FigureOptions(BaseModel):
     ] = None
 
     @property
-    def asked(self) -> Window:
+    def asked(self) -> Window | Range:
         """The window."""
         return fitting(self.window, self.step)
+
+
+_INSTANT = WithJsonSchema({"type": "string", "format": "date-time"})
+
+
+class RangeOptions(FigureOptions):
+    """The same, or a range with bounds of its own."""
+
+    since: Annotated[
+        datetime | None,
+        BeforeValidator(instant),
+        Field(
+            description="Where a range of one's own begins, in place of `window` and together with "
+            "`until`: ISO 8601 with its zone. Steps are counted from here. Whole minutes are told; "
+            "whole hours of what is longer than 25 hours or older than 8 days."
+        ),
+        _INSTANT,
+    ] = None
+    until: Annotated[
+        datetime | None,
+        BeforeValidator(instant),
+        Field(description="Where it ends: later, and at most 400 days."),
+        _INSTANT,
+    ] = None
+
+    @property
+    def asked(self) -> Window | Range:
+        """The window or the range.
+
+        Raises:
+            InvalidInput: they are no range.
+        """
+        since, until = self.since, self.until
+        if since is None and until is None:
+            return super().asked
+        if since is None or until is None:
+            name = "since" if since is None else "until"
+            raise _wrong(name, "is missing beside the other bound", FieldCode.MISSING)
+        if "window" in self.model_fields_set:
+            raise _wrong("window", "must not be given together with since and until")
+        if until <= since:
+            raise _wrong("until", "must be later than since")
+        if until - since > LONGEST:
+            raise _wrong("until", f"must be at most {LONGEST.days} days later than since")
+        return spanning(since.timestamp(), until.timestamp(), self.step, time.time())
+
+
+def _wrong(name: str, message: str, code: FieldCode = FieldCode.NOT_A_RANGE) -> InvalidInput:
+    return InvalidInput([Fault((name,), code, message, in_query=True)])
 
 
 def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
@@ -78,7 +132,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         responses=_tagged(answered(schema(UncertaintyFigures), "The figures.")) | REFUSED,
         openapi_extra={"parameters": [KEPT_TAG]},
     )
-    async def figures(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
+    async def figures(request: Request, options: Annotated[RangeOptions, Query()]) -> Response:
         content = await monitor.content(options.asked)
         tag = f'"{content.tag}"'
         headers = {"ETag": tag, "Cache-Control": CACHING}
@@ -88,7 +142,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
 
     @router.get(
         "/uncertainty/stream",
-        summary="The same as server-sent events",
+        summary="The same as server-sent events, of windows alone",
         operation_id="streamUncertainty",
         responses=answered({"type": "string"}, "Events without end.", EVENTS) | REFUSED,
     )
@@ -102,7 +156,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
             )
         return _Stream(told(options.asked, first), count)
 
-    async def told(window: Window, content: Content) -> AsyncIterator[bytes]:
+    async def told(window: Window | Range, content: Content) -> AsyncIterator[bytes]:
         yield _event(content)
         tag, silent = content.tag, 0.0
         while is_ready():

@@ -25,10 +25,39 @@ class Figures(_Closed):
     warnings: dict[str, int]
 
 
+class ExchangeFigures(_Closed):
+    """Requests, and how they were answered."""
+
+    requests: int
+    statuses: dict[str, int]
+    errors: int = Field(description="5xx but for 503 and 504: the service's own fault")
+    refused: int = Field(description="429, 503 and 504: for want of time, room or records")
+    invalid: int = Field(description="4xx but for 429")
+
+
+class StepServiceFigures(ExchangeFigures):
+    """Requests to all routes but `/health`, `/metrics` and `/uncertainty`, of all workers."""
+
+    grading: ExchangeFigures = Field(description="those to `/predict` and `/predict/mc` alone")
+    latency: dict[str, float | None] = Field(
+        description="quantiles, seconds from a request to the beginning of its answer, of what was "
+        "graded; right but for 15%"
+    )
+
+
+class ServiceFigures(StepServiceFigures):
+    """The same, and how it stands now with the worker that answers."""
+
+    last_record: str | None = Field(description="time of the newest record of all, of any window")
+    queue: int = Field(description="work that waits, rows × passes")
+    trouble: str | None = Field(description="why no grade would be given now, if so")
+
+
 class StepFigures(Figures):
     """The same, of one step."""
 
     start: str
+    service: StepServiceFigures
 
 
 class FeatureDrift(_Closed):
@@ -114,9 +143,9 @@ class Alarm(_Closed):
 
 
 class UncertaintyFigures(_Closed):
-    """Figures of the bundle that is served, over a window of time."""
+    """Figures of the bundle that is served, over a window of time or a range of one's own."""
 
-    window: str
+    window: str | None = Field(description="null of a range of one's own")
     step: str
     start: str
     end: str
@@ -129,3 +158,4 @@ class UncertaintyFigures(_Closed):
     outcomes: Outcomes
     estimate: Estimate
     alarms: list[Alarm]
+    service: ServiceFigures

@@ -15,7 +15,7 @@ from app.api.place import PLACE, place_of, told
 from app.api.refusals import documented
 from app.api.response import json_response
 from app.api.route import LeanRoute
-from app.api.spelling import digits, instant
+from app.api.spelling import digits, microseconds
 from app.api.verdicts import LONGEST_NAME, AssignmentRequest, Verdicts
 from app.events import Order, Referral, Sought, State, moment
 from app.memory import Memory
@@ -27,7 +27,9 @@ LONGEST_WORD = 200
 """Characters of what is looked for."""
 Word = Annotated[str, Field(min_length=1, max_length=LONGEST_WORD)]
 Moment = Annotated[
-    int | None, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})
+    int | None,
+    BeforeValidator(microseconds),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Number = Annotated[int, Field(ge=1), BeforeValidator(digits)]
 After = Annotated[

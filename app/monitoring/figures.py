@@ -1,17 +1,23 @@
 """Figures: what counts of answers come to."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from app.events import MINUTE
 from app.monitoring.observation import CONFIDENCE_BINS, COVERAGE, MILLION
-from app.monitoring.scale import quantiles
+from app.monitoring.scale import MOST, quantiles
 from app.uncertainty.betting import Trials
 from app.values import Policy
 
 Counts = Mapping[str, int]
 MISSES = round(1 - COVERAGE, 9)
 """Most share of rows whose raw set may miss the right grade."""
+LATENCY_LEVELS = (0.5, 0.95, 0.99)
+REFUSED = frozenset({429, 503, 504})
+"""Statuses of requests that were given up for want of time, room or records."""
+FAULTS = frozenset(range(500, 600)) - REFUSED
+INVALID = frozenset(range(400, 500)) - REFUSED
 
 
 def figures(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
@@ -31,6 +37,31 @@ def figures(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
         "mutual_information": quantiles(numbered(counts, "information"), most),
         "set_sizes": members(counts, "set"),
         "warnings": members(counts, "warning"),
+    }
+
+
+def service(counts: Counts) -> dict[str, Any]:
+    """What was asked of the service, how it answered, and how long grading took, in seconds."""
+    minutes = quantiles(numbered(counts, "latency"), MOST, LATENCY_LEVELS)
+    return {
+        **_answered(members(counts, "status")),
+        "grading": _answered(members(counts, "grading")),
+        "latency": {level: None if at is None else at * MINUTE for level, at in minutes.items()},
+    }
+
+
+def _answered(statuses: Mapping[str, int]) -> dict[str, Any]:
+    """Requests by status, and by whose fault it was that some were not answered as asked."""
+
+    def count(kind: Container[int]) -> int:
+        return sum(number for status, number in statuses.items() if int(status) in kind)
+
+    return {
+        "requests": sum(statuses.values()),
+        "statuses": statuses,
+        "errors": count(FAULTS),
+        "refused": count(REFUSED),
+        "invalid": count(INVALID),
     }
 
 

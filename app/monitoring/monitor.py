@@ -3,23 +3,38 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import to_json
 
-from app.events import summed
+from app.errors import Unreadable
+from app.events import Rollup, moment, summed
 from app.memory import Reader
-from app.monitoring.figures import estimate, figures, outcomes
+from app.monitoring import exchanges
+from app.monitoring.figures import estimate, figures, outcomes, service
 from app.monitoring.sentry import Sentry
 from app.monitoring.shift import shift
 from app.monitoring.subject import Subject
-from app.monitoring.window import Steps, Window
+from app.monitoring.window import MOST_STRETCHES, STEPS, Range, Steps, Stretch, Window, by_step
 
 KEPT_SECONDS = 1.0
 """For which figures are answered again without being read."""
 USUAL = Window("1h", "1m")
+MOST_RANGES = 3
+"""Whose counts are kept, those asked for last: one may hold as much as a day by the minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """How it stands with the service now, asked from memory."""
+
+    queue: Callable[[], int]
+    """Work that waits, rows × passes."""
+    trouble: Callable[[], str | None]
+    """Why no grade would be given, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +47,25 @@ class Content:
     """The same as long as the body is."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read anew of a window, and how it stood then."""
+
+    now: int
+    bundle: list[Rollup]
+    traffic: list[Rollup]
+    newest: int | None
+    """Time of the newest event."""
+    queue: int
+    trouble: str | None
+
+
 @dataclass(slots=True)
 class _View:
     """A window somebody looks at."""
 
     steps: Steps
+    traffic: Steps
     shown: dict[int, dict[str, Any]] = field(default_factory=dict)
     content: Content | None = None
     at: float = 0.0
@@ -46,16 +75,17 @@ class _View:
 class Monitor:
     """Tells the figures of the bundle that is served."""
 
-    def __init__(self, reader: Reader, sentry: Sentry, subject: Subject) -> None:
-        """Take where counts come from, who watches them, and whose they are."""
+    def __init__(self, reader: Reader, sentry: Sentry, subject: Subject, present: Present) -> None:
+        """Take where counts come from, who watches them, whose they are, and how it stands now."""
         self._reader = reader
+        self._present = present
         self._sentry = sentry
         self._identity = subject.identity
         self._classes = subject.signature.classes
         calibration = subject.calibration
         self._policy = None if calibration is None else calibration.policy
         self._streams = subject.streams
-        self._views: dict[Window, _View] = {}
+        self._views: dict[Stretch, _View] = {}
 
     @property
     def latest(self) -> dict[str, Any] | None:
@@ -63,13 +93,13 @@ class Monitor:
         view = self._views.get(USUAL)
         return None if view is None or view.content is None else view.content.values
 
-    async def content(self, window: Window) -> Content:
-        """The figures of a window, not older than a second.
+    async def content(self, window: Stretch) -> Content:
+        """The figures of a window or a range, not older than a second.
 
         Raises:
-            Unreadable: the database does not answer.
+            Unreadable: the database does not answer, or as many ranges are read as may be.
         """
-        view = self._views.setdefault(window, _View(Steps(window)))
+        view = self._view(window)
         if view.reading is None:
             if view.content is not None and time.monotonic() - view.at <= KEPT_SECONDS:
                 return view.content
@@ -78,26 +108,70 @@ class Monitor:
         # Who asked may go away: what was begun is done whole, and others wait for it.
         return await asyncio.shield(view.reading)
 
-    async def _read(self, window: Window, view: _View) -> Content:
+    def _view(self, window: Stretch) -> _View:
+        """The view of a window; of ranges the one that was asked for last stands last."""
+        view = self._views.get(window)
+        if view is None:
+            if isinstance(window, Range):
+                self._make_room()
+            view = _View(Steps(window), Steps(window))
+        elif isinstance(window, Range):
+            del self._views[window]
+        self._views[window] = view
+        return view
+
+    def _make_room(self) -> None:
+        """Let go of a range, unless all are being read."""
+        ranges = [window for window in self._views if isinstance(window, Range)]
+        if len(ranges) < MOST_RANGES:
+            return
+        idle = [window for window in ranges if self._views[window].reading is None]
+        if not idle:
+            raise Unreadable("too many ranges are read")
+        del self._views[idle[0]]
+
+    async def _read(self, window: Stretch, view: _View) -> Content:
         now = int(time.time())
-        start, end = window.bounds(now)
-        digest, since = self._identity.digest, view.steps.since(start, now)
+        since = view.steps.since(window.bounds(now)[0], now)
         try:
-            rollups = await self._reader.rollups(digest, window.span, since)
-            view.steps.take(rollups, (start, end), now)
+            reading = _Reading(
+                now,
+                await self._rollups(self._identity.digest, window, since),
+                await self._rollups(exchanges.DIGEST, window, since),
+                await self._reader.newest(),
+                self._present.queue(),
+                self._present.trouble(),
+            )
             # Nobody else changes the view meanwhile; the event loop goes on.
-            view.content = await asyncio.to_thread(self._told, window, view, start, end)
+            view.content = await asyncio.to_thread(self._told, window, view, reading)
             view.at = time.monotonic()
         finally:
             view.reading = None
         return view.content
 
-    def _told(self, window: Window, view: _View, start: int, end: int) -> Content:
-        known = dict(view.steps)
+    async def _rollups(self, digest: str, window: Stretch, since: int) -> list[Rollup]:
+        """Counts from a time on; of a long range they are added up part by part."""
+        if window.limit is None:
+            return await self._reader.rollups(digest, window.span, since)
+        found: list[Rollup] = []
+        part = MOST_STRETCHES * window.span
+        for start in range(since, window.limit, part):
+            end = min(start + part, window.limit)
+            rollups = await self._reader.rollups(digest, window.span, start, end)
+            step = STEPS[window.step]
+            found += await asyncio.to_thread(by_step, rollups, since, step, end)
+        return found
+
+    def _told(self, window: Stretch, view: _View, reading: _Reading) -> Content:
+        start, end = bounds = window.bounds(reading.now)
+        view.steps.take(reading.bundle, bounds, reading.now)
+        view.traffic.take(reading.traffic, bounds, reading.now)
+        known, traffic = dict(view.steps), dict(view.traffic)
+        fresh = view.steps.fresh | view.traffic.fresh
         view.shown = {
             at: view.shown[at]
-            if at in view.shown and at not in view.steps.fresh
-            else {"start": _moment(at), **figures(counts, self._classes)}
+            if at in view.shown and at not in fresh
+            else self._step(at, counts, traffic[at])
             for at, counts in known.items()
         }
         whole = summed(known.values())
@@ -113,9 +187,25 @@ class Monitor:
             "outcomes": outcomes(whole, self._policy),
             "estimate": estimate(whole),
             "alarms": self._sentry.alarms(),
+            "service": {
+                **service(summed(traffic.values())),
+                "last_record": None if reading.newest is None else moment(reading.newest),
+                "queue": reading.queue,
+                "trouble": reading.trouble,
+            },
         }
         body = to_json(values, inf_nan_mode="null")
         return Content(values, body, hashlib.sha256(body).hexdigest()[:32])
+
+    def _step(
+        self, at: int, counts: Mapping[str, int], traffic: Mapping[str, int]
+    ) -> dict[str, Any]:
+        """The figures of one step."""
+        return {
+            "start": _moment(at),
+            **figures(counts, self._classes),
+            "service": service(traffic),
+        }
 
 
 def _looked_at(reading: "asyncio.Task[Content]") -> None:

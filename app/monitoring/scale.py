@@ -1,14 +1,14 @@
-"""A scale of nats: bins that grow by a constant factor, so that counts of them tell quantiles."""
+"""A scale of nats, or minutes: bins that grow by a constant factor; their counts tell quantiles."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 LEAST, MOST, BINS = 1e-5, 10.0, 96
-"""Nats between which the bins lie: each is 15% wider than the one before it."""
+"""Values between which the bins lie: each is 15% wider than the one before it."""
 EDGES = tuple(LEAST * (MOST / LEAST) ** (at / BINS) for at in range(BINS + 1))
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Of the quantiles that are shown."""
+"""Of the quantiles that are shown of nats."""
 
 
 def place(value: float) -> int:
@@ -16,19 +16,22 @@ def place(value: float) -> int:
     return bisect_right(EDGES, value)
 
 
-def quantiles(counts: Mapping[int, int], most: float) -> dict[str, float | None]:
+def quantiles(
+    counts: Mapping[int, int], most: float, levels: Sequence[float] = LEVELS
+) -> dict[str, float | None]:
     """Quantiles of values of which only the bins are known, right but for the width of a bin.
 
     Args:
         counts: bin to values in it.
         most: the largest that a value can be.
+        levels: which quantiles.
 
     Returns:
-        Level as text to nats; None where there are no values.
+        Level as text to a value; None where there are no values.
     """
     order = sorted(counts)
     reached = list(accumulate(counts[at] for at in order))
-    return {str(level): _quantile(order, reached, level, most) for level in LEVELS}
+    return {str(level): _quantile(order, reached, level, most) for level in levels}
 
 
 def _quantile(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Histogram
 
+from app.monitoring.exchanges import Exchange, Exchanges, exchange
 from app.monitoring.instruments import Instruments
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -12,10 +13,11 @@ OTHER = "-"
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The series of one kind of exchange."""
+    """The series of one kind of exchange, and what the records count it as."""
 
     requests: Counter
     seconds: Histogram
+    exchange: Exchange
 
 
 class Traffic:
@@ -24,17 +26,25 @@ class Traffic:
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
         self._kinds: dict[tuple[str, str, int], _Kind] = {}
+        self._exchanges: Exchanges | None = None
+
+    def record(self, exchanges: Exchanges) -> None:
+        """Count from now on for the records as well."""
+        self._exchanges = exchanges
 
     def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one exchange, and how long it took to its answer."""
         kind = self._kinds.get((route, method, status)) or self._kind(route, method, status)
         kind.requests.inc()
         kind.seconds.observe(seconds)
+        if self._exchanges is not None:
+            self._exchanges.count(kind.exchange, seconds)
 
     def _kind(self, route: str, method: str, status: int) -> _Kind:
         """The series of a kind; a method that nobody knows is no kind of its own."""
         key = (route, method if method in METHODS else OTHER, status)
         if key not in self._kinds:
             requests = self._instruments.requests.labels(*key)
-            self._kinds[key] = _Kind(requests, self._instruments.request_seconds.labels(route))
+            seconds = self._instruments.request_seconds.labels(route)
+            self._kinds[key] = _Kind(requests, seconds, exchange(route, status))
         return self._kinds[key]

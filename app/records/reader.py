@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unreadable
@@ -83,13 +83,23 @@ class Reader:
         ordered = asked.order_by(events.c.prediction)
         return await self.ask(lambda connection: list(connection.scalars(ordered)))
 
-    async def rollups(self, digest: str, span: int, start: int) -> list[Rollup]:
+    async def rollups(
+        self, digest: str, span: int, start: int, end: int | None = None
+    ) -> list[Rollup]:
         """The counts of a bundle, see `app.records.rollups.read`.
 
         Raises:
             Unreadable: the database does not answer.
         """
-        return await self.ask(lambda connection: read(connection, digest, span, start))
+        return await self.ask(lambda connection: read(connection, digest, span, start, end))
+
+    async def newest(self) -> int | None:
+        """The time of the newest event, by their index; None where there is none.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        return await self.ask(lambda connection: connection.scalar(select(func.max(events.c.time))))
 
     async def unseen(
         self, digest: str, seen: Mapping[str, int], default: int, start: int

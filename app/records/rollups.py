@@ -24,15 +24,22 @@ from sqlalchemy import (
 )
 
 from app.clock import Clock
-from app.events import HOUR, MICROSECONDS, MINUTE, Rollup, Share, Tally, Unseen, summed
+from app.events import (
+    HOUR,
+    MICROSECONDS,
+    MINUTE,
+    MINUTES_KEPT,
+    Rollup,
+    Share,
+    Tally,
+    Unseen,
+    summed,
+)
 from app.records.statement import Statement
 from app.records.tables import rollups
 
 SPANS = (MINUTE, HOUR)
 """Seconds of a stretch."""
-MINUTES_KEPT = 8 * 86_400
-"""Seconds after which minutes are forgotten; hours stay."""
-
 LITTLE = 5
 """Seconds by which the clock may be set back without more ado: it soon is where it was."""
 
@@ -131,7 +138,9 @@ class Rollups:
         return {"of": digest, "long": span, "since": start, "by": self._owner}
 
 
-def read(connection: Connection, digest: str, span: int, start: int) -> list[Rollup]:
+def read(
+    connection: Connection, digest: str, span: int, start: int, end: int | None = None
+) -> list[Rollup]:
     """The counts of all processes, stretch by stretch, of those that begin from `start` on.
 
     Args:
@@ -139,8 +148,11 @@ def read(connection: Connection, digest: str, span: int, start: int) -> list[Rol
         digest: of the bundle.
         span: seconds of a stretch, one of `SPANS`.
         start: seconds since 1970.
+        end: the same; those that begin then or later are left out, if it is given.
     """
     mine = _of(digest, span) & (rollups.c.start >= start)
+    if end is not None:
+        mine &= rollups.c.start < end
     asked = select(rollups.c.start, rollups.c.counts).where(mine).order_by(rollups.c.start)
     found: dict[int, list[Counts]] = {}
     for at, counts in connection.execute(asked):

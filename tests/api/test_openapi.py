@@ -59,6 +59,7 @@ ANSWERED = [
     *("ReviewQueue", "ReferredPrediction", "Health", "Limits", "ModelDescription"),
     *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
+    *("ExchangeFigures", "StepServiceFigures", "ServiceFigures"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),
     *("Problem", "InvalidProblem", "FieldProblem"),
 ]

@@ -431,6 +431,11 @@ FIELDS: dict[FieldCode, Wrong] = {
     FieldCode.NOT_ONE_OF: Wrong(queried("target=0.77777")),
     FieldCode.WRONG_FORM: Wrong(lambda stage: stage.client.get("/reviews?after=x")),
     FieldCode.NOT_A_TIME: Wrong(lambda stage: stage.client.get("/reviews?since=now")),
+    FieldCode.NOT_A_RANGE: Wrong(
+        lambda stage: stage.client.get(
+            "/uncertainty?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z"
+        )
+    ),
     FieldCode.TEXT_TOO_SHORT: Wrong(reviewed("reviewer", ""), minimum=1),
     FieldCode.TEXT_TOO_LONG: Wrong(reviewed("reviewer", "x" * 201), maximum=200),
     FieldCode.NOT_PRINTABLE: Wrong(

@@ -102,7 +102,7 @@ def test_small_bodies_are_refused_in_our_words(recording: TestClient, loan: Any)
             f"passes seed draws tolerance max_passes deadline_ms degrade {JUDGED}",
         ),
         ("/reviews", "order limit after"),
-        ("/uncertainty", "window step"),
+        ("/uncertainty", "window step since until"),
     ],
 )
 def test_options_are_refused_in_our_words(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,14 +13,16 @@ from hypothesis import strategies as st
 from app.api.figures_model import UncertaintyFigures
 from app.errors import Unreadable
 from app.events import Tally
+from app.monitoring import exchanges
 from app.monitoring import monitor as module
-from app.monitoring.figures import estimate, figures, outcomes
-from app.monitoring.monitor import USUAL, Content, Monitor
+from app.monitoring.figures import estimate, figures, outcomes, service
+from app.monitoring.monitor import MOST_RANGES, USUAL, Content, Monitor
 from app.monitoring.observation import Observer
 from app.monitoring.sentry import Sentry
 from app.monitoring.shift import shift
-from app.monitoring.window import Window, fitting
+from app.monitoring.window import Stretch, Window, fitting, spanning
 from tests.monitoring.toy import (
+    CALM,
     CLASSES,
     NOON,
     POLICY,
@@ -47,7 +50,7 @@ def records() -> Records:
 
 
 def watched(records: Records) -> Monitor:
-    return Monitor(records, Sentry(records, records, SUBJECT), SUBJECT)
+    return Monitor(records, Sentry(records, records, SUBJECT), SUBJECT, CALM)
 
 
 def tallies(seed: int, count: int) -> list[Tally]:
@@ -59,7 +62,14 @@ def tallies(seed: int, count: int) -> list[Tally]:
     return [OBSERVER.answered(answered, rows, is_drawn=True), *known]
 
 
-def read(monitor: Monitor, window: Window = USUAL) -> Content:
+def asked(seed: int) -> Tally:
+    """Of some exchanges."""
+    random = np.random.default_rng(seed)
+    names = random.choice(["status.200", "grading.200", "status.503", "latency.40"], 8)
+    return Tally(exchanges.DIGEST, Counter(names.tolist()))
+
+
+def read(monitor: Monitor, window: Stretch = USUAL) -> Content:
     return asyncio.run(monitor.content(window))
 
 
@@ -67,7 +77,7 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
     """In total and step by step, beside the same computed from the counts of the window."""
     random = np.random.default_rng(0)
     for at in random.integers(NOON - 5_000, NOON + 30, 40).tolist():
-        records.add(tallies(at, 5), at)
+        records.add([*tallies(at, 5), asked(at)], at)
     clock.now = NOON + 30
     values = read(watched(records)).values
     start, end = NOON - 3_540, NOON + 60
@@ -76,11 +86,16 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
     assert figures(whole, CLASSES) == values["total"]
     assert outcomes(whole, POLICY) == values["outcomes"]
     assert estimate(whole) == values["estimate"]
+    now = {"last_record": None, "queue": 0, "trouble": None}
+    served = service(records.whole(start, end, exchanges.DIGEST))
+    assert served["requests"] > 40
+    assert served | now == values["service"]
     assert shift(whole, SUBJECT.streams) == values["drift"]
     steps = [
         {
             "start": datetime.fromtimestamp(at, UTC).isoformat(),
             **figures(records.whole(at, at + 60), CLASSES),
+            "service": service(records.whole(at, at + 60, exchanges.DIGEST)),
         }
         for at in range(start, end, 60)
     ]
@@ -88,7 +103,7 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=1, max_size=8))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_figures_that_moved_on_are_those_read_anew(moves: list[tuple[int, bool]]) -> None:
     """However often one looked before: the same bytes as of a monitor that never did."""
     with pytest.MonkeyPatch.context() as patch:
@@ -97,7 +112,7 @@ def test_figures_that_moved_on_are_those_read_anew(moves: list[tuple[int, bool]]
         old = watched(records)
         for seconds, looks in moves:
             clock.now += 2 + seconds
-            records.add(tallies(seconds, 3), clock.now)
+            records.add([*tallies(seconds, 3), asked(seconds)], clock.now)
             if looks:
                 assert read(watched(records)).body == read(old).body
         clock.now += 2
@@ -222,3 +237,96 @@ def test_the_body_is_as_documented(clock: Clock, records: Records) -> None:
         told["steps"][0]["start"],
         *(alarm["name"] for alarm in told["alarms"]),
     ]
+
+
+# Ranges.
+
+
+@pytest.mark.parametrize(("since", "until"), [(-1_500, 45), (-3_600, 0), (-90_000, 7_000)])
+@pytest.mark.parametrize("step", [None, "1m", "10m", "1h", "1d"])
+def test_a_range_has_what_its_minutes_have(
+    clock: Clock, records: Records, since: int, until: int, step: str | None
+) -> None:
+    """In whole and step by step, whichever the step is; nothing of before or after."""
+    for at in np.random.default_rng(-since).integers(NOON - 93_600, NOON + 60, 60).tolist():
+        records.add([*tallies(at, 2), asked(at)], at)
+    clock.now = NOON + 30
+    window = spanning(NOON + since, NOON + until, step, clock.now)
+    values = read(watched(records), window).values
+    whole = records.whole(window.start, window.end)
+    assert whole["rows"] == values["total"]["rows"] == sum(one["rows"] for one in values["steps"])
+    served = service(records.whole(window.start, window.end, exchanges.DIGEST))
+    assert served["requests"] == values["service"]["requests"]
+    assert served["requests"] == sum(one["service"]["requests"] for one in values["steps"])
+    assert None is values["window"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=1, max_size=8))
+@settings(max_examples=25, deadline=None)
+def test_a_range_that_was_looked_at_is_as_read_anew(moves: list[tuple[int, bool]]) -> None:
+    """While it goes on, and once it is over."""
+    with pytest.MonkeyPatch.context() as patch:
+        clock, records = Clock(), Records()
+        patch.setattr(module, "time", clock)
+        old, window = watched(records), spanning(NOON - 90, NOON + 900, "10m", NOON)
+        for seconds, looks in moves:
+            clock.now += 2 + seconds
+            records.add([*tallies(seconds, 3), asked(seconds)], clock.now)
+            if looks:
+                assert read(watched(records), window).body == read(old, window).body
+        clock.now += 2
+        assert read(watched(records), window).body == read(old, window).body
+
+
+def test_a_long_range_is_read_in_parts(clock: Clock, records: Records) -> None:
+    """No more hours at a time than of any window; day by day it has all of them."""
+    for day in range(0, 400, 7):
+        records.add([*tallies(day, 2), asked(day)], NOON - day * 86_400)
+    window = spanning(NOON - 399 * 86_400, NOON + 86_400, None, NOON)
+    values = read(watched(records), window).values
+    parts = -(-400 * 24 // 1_500)
+    assert (parts, "1d", 400) == (len(records.asked), values["step"], len(values["steps"]))
+    whole = records.whole(window.start, window.end)
+    assert whole["rows"] == values["total"]["rows"] == sum(one["rows"] for one in values["steps"])
+    assert 58 * 8 == sum(records.whole(window.start, window.end, exchanges.DIGEST).values())
+
+
+def test_few_ranges_are_kept(clock: Clock, records: Records) -> None:
+    """Of those that were asked for last; windows stay."""
+    monitor = watched(records)
+    first = read(monitor)
+    ranges = [spanning(NOON - 60 * at, NOON, None, NOON) for at in range(1, 10)]
+    for window in ranges:
+        read(monitor, window)
+        assert read(monitor, ranges[0]).values["start"]
+    count = len(records.asked)
+    assert read(monitor) is first
+    for window in (ranges[0], *ranges[-MOST_RANGES + 1 :]):
+        read(monitor, window)
+    assert count == len(records.asked)
+    read(monitor, ranges[1])
+    assert count + 1 == len(records.asked)
+
+
+def test_no_more_ranges_are_read_at_once_than_are_kept(clock: Clock, records: Records) -> None:
+    """The rest is refused, and told to come again; the same ones are read once for many."""
+    records.is_slow = True
+    monitor = watched(records)
+    ranges = [spanning(NOON - 60 * at, NOON, None, NOON) for at in range(1, MOST_RANGES + 3)]
+
+    async def ask() -> list[object]:
+        several = [monitor.content(window) for window in ranges for _ in range(3)]
+        return list(await asyncio.gather(*several, return_exceptions=True))
+
+    kinds = Counter(type(one) for one in asyncio.run(ask()))
+    assert {Content: 3 * MOST_RANGES, Unreadable: 3 * 2} == kinds
+    assert MOST_RANGES == len(records.asked)
+
+
+def test_counts_of_exchanges_move_no_alarm(clock: Clock, records: Records) -> None:
+    """The sentry reads its bundle's, which the toy insists on."""
+    records.add([asked(at) for at in range(40)], NOON - 600)
+    sentry = Sentry(records, records, SUBJECT)
+    asyncio.run(sentry.look())
+    assert [0, 0] == [one["rows"] for one in sentry.alarms()]
+    assert {} == records.marks

@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.events import Rollup, summed
+from app.events import MINUTES_KEPT, Rollup, summed
 from app.monitoring.window import (
     ANEW_SECONDS,
     LATE_SECONDS,
     MOST_STRETCHES,
     STEPS,
     WINDOWS,
+    Length,
     Steps,
     Window,
     fitting,
+    spanning,
 )
 from tests.monitoring.toy import NOON
 
@@ -150,3 +152,72 @@ def test_what_is_dated_later_than_the_present_is_in_the_last_step() -> None:
         book.read(now)
         rows = {at: counts["rows"] for at, counts in book.steps if counts}
         assert {NOON: 1, step: 5} | ({NOON: 6} if step == NOON else {}) == rows
+
+
+# Ranges.
+
+DAY = 86_400
+AGES = st.one_of(st.floats(0, 10 * DAY), st.floats(0, 500 * DAY))
+
+
+@given(AGES, st.floats(1, 400 * DAY), st.sampled_from([None, *STEPS]))
+def test_every_range_has_steps_that_fit(age: float, seconds: float, step: str | None) -> None:
+    """It holds what is asked for in whole minutes or hours, and has no more steps than allowed."""
+    since = NOON - age
+    window = spanning(since, since + seconds, step, NOON)
+    start, end = window.bounds(NOON)
+    assert start <= since < since + seconds <= end
+    assert since - start < window.span
+    assert end - since - seconds < window.span
+    assert (0, 0) == (start % window.span, end % window.span)
+    long = STEPS[window.step]
+    assert window.span <= long <= end - start
+    assert 0 == long % window.span
+    assert end - start <= MOST_STRETCHES * long
+    if window.span == STEPS["1m"]:
+        assert age <= MINUTES_KEPT
+        assert seconds <= MOST_STRETCHES * 60
+
+
+@pytest.mark.parametrize(("name", "length"), WINDOWS.items())
+def test_a_range_as_long_as_a_window_has_its_step(name: str, length: Length) -> None:
+    """Where none is asked for."""
+    window = spanning(NOON - length.seconds, NOON, None, NOON)
+    assert (length.step, fitting(name, None).span) in [
+        (window.step, window.span),
+        (window.step, STEPS["1h"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "step", "expected"),
+    [
+        (-90, 0, None, ("1m", 60)),
+        (-90, 0, "1d", ("1m", 60)),
+        (-5_400, 0, "1h", ("1h", 60)),
+        (-25 * 3_600, 0, "1m", ("1m", 60)),
+        (-25 * 3_600 - 1, 0, "1m", ("1h", 3_600)),
+        (-9 * DAY, -9 * DAY + 60, "1m", ("1h", 3_600)),
+        (-62 * DAY, 0, "10m", ("1h", 3_600)),
+        (-63 * DAY, 0, "10m", ("1d", 3_600)),
+        (-400 * DAY, 0, None, ("1d", 3_600)),
+    ],
+)
+def test_a_range_is_told_as_finely_as_it_can_be(
+    since: int, until: int, step: str | None, expected: tuple[str, int]
+) -> None:
+    """By the minute up to 25 hours and 8 days back, else by the hour; days where those are many."""
+    window = spanning(NOON + since, NOON + until, step, NOON)
+    assert expected == (window.step, window.span)
+
+
+def test_the_steps_of_a_range_begin_with_it() -> None:
+    """And the last one is what is left."""
+    window = spanning(NOON + 1_800, NOON + 9_300, "1h", NOON)
+    steps = Steps(window)
+    minutes = [Rollup(at, {"rows": 1}) for at in range(NOON + 1_800, NOON + 9_300, 60)]
+    steps.take(minutes, window.bounds(NOON), NOON)
+    begin = NOON + 1_800
+    assert [(begin, 60), (begin + 3_600, 60), (begin + 7_200, 5)] == [
+        (at, counts["rows"]) for at, counts in steps
+    ]

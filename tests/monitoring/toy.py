@@ -27,6 +27,8 @@ from app.events import (
     Unseen,
     summed,
 )
+from app.monitoring import exchanges
+from app.monitoring.monitor import Present
 from app.monitoring.subject import Subject
 from app.training.seen import seen
 from app.values import (
@@ -90,6 +92,7 @@ def _calibration() -> Calibration:
 
 SUBJECT = Subject(Identity("shells", 3, "sha256:" + 32 * "5e"), _signature(), _calibration())
 DIGEST = SUBJECT.identity.digest
+CALM = Present(lambda: 0, lambda: None)
 
 
 def answers(random: np.random.Generator, rows: Floats) -> list[dict[str, Any]]:
@@ -147,31 +150,34 @@ class Records:
     """A memory that counts what it was asked, and fails where a test says so."""
 
     asked: list[int] = field(default_factory=list)
-    """Where each reading of counts began."""
+    """Where each reading of the bundle's counts began."""
+    latest: int | None = None
+    """Time of the newest event."""
     fails: bool = False
     is_slow: bool = False
     behind: int = 0
     failures: int = 0
     trouble: str | None = None
-    _counts: dict[tuple[int, int, str], list[Mapping[str, int]]] = field(
+    _counts: dict[tuple[str, int, int, str], list[Mapping[str, int]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    """Of a span, a start and an owner."""
+    """Of a digest, a span, a start and an owner."""
     marks: dict[str, Mark] = field(default_factory=dict)
 
     def add(self, tallies: Iterable[Tally], at: float, owner: str = "chain") -> None:
         """Count what happened at a time."""
         for tally in tallies:
             for span in SPANS:
-                self._counts[span, int(at) // span * span, owner].append(tally.counts)
+                place = (tally.digest, span, int(at) // span * span, owner)
+                self._counts[place].append(tally.counts)
 
-    def whole(self, start: int, stop: int) -> dict[str, int]:
+    def whole(self, start: int, stop: int, digest: str = DIGEST) -> dict[str, int]:
         """All counts of some time."""
         return summed(
             counts
-            for (span, at, _), parts in self._counts.items()
+            for (of, span, at, _), parts in self._counts.items()
             for counts in parts
-            if span == SPANS[0] and start <= at < stop
+            if (of, span) == (digest, SPANS[0]) and start <= at < stop
         )
 
     def introduce(self, made: Made) -> None:
@@ -193,13 +199,19 @@ class Records:
         written.set_result(is_ahead)
         return written
 
-    async def rollups(self, digest: str, span: int, start: int) -> list[Rollup]:
-        await self._read(digest, start)
+    async def rollups(
+        self, digest: str, span: int, start: int, end: int | None = None
+    ) -> list[Rollup]:
+        if digest != exchanges.DIGEST:
+            await self._read(digest, start)
         found = defaultdict[int, list[Mapping[str, int]]](list)
-        for (of, at, _), parts in sorted(self._counts.items()):
-            if of == span and start <= at:
+        for (of, long, at, _), parts in sorted(self._counts.items()):
+            if (of, long) == (digest, span) and start <= at and (end is None or at < end):
                 found[at] += parts
         return [Rollup(at, summed(parts)) for at, parts in found.items()]
+
+    async def newest(self) -> int | None:
+        return self.latest
 
     async def unseen(
         self, digest: str, seen: Mapping[str, int], default: int, start: int
@@ -207,8 +219,8 @@ class Records:
         await self._read(digest, start)
         minutes = [
             Share(owner, at, summed(parts))
-            for (span, at, owner), parts in sorted(self._counts.items())
-            if span == SPANS[0] and at >= start
+            for (of, span, at, owner), parts in sorted(self._counts.items())
+            if (of, span) == (digest, SPANS[0]) and at >= start
         ]
         last = {one.owner: one.start for one in minutes}
         return Unseen(last, [one for one in minutes if one.start >= seen.get(one.owner, default)])

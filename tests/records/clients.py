@@ -14,6 +14,7 @@ from uuid import uuid4
 from sqlalchemy import select
 
 from app.api.rows import example
+from app.monitoring import exchanges
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
 from app.records.address import url_of
@@ -111,7 +112,8 @@ def recorded(state: Path, url: str | None = None) -> Recorded:
     with reading(url_of(url, state)) as engine, snapshot(engine) as connection:
         verdict = verify(connection, read(state / FILE), {})
         named = select(events.c.prediction).where(events.c.kind == "prediction")
-        parts = connection.execute(select(rollups.c.span, rollups.c.counts)).all()
+        of_bundles = rollups.c.digest != exchanges.DIGEST
+        parts = connection.execute(select(rollups.c.span, rollups.c.counts).where(of_bundles)).all()
         return Recorded(
             Counter(connection.scalars(named)),
             {head.chain: head.sequence for head in verdict.heads},

@@ -23,7 +23,7 @@ from app.records.pages import Thread
 from app.records.reader import Reader
 from app.records.writer import Writer
 from app.service import LOOK_SECONDS
-from tests.monitoring.toy import SUBJECT, Clock, answers, columns
+from tests.monitoring.toy import CALM, SUBJECT, Clock, answers, columns
 from tests.programs import false_clock
 from tests.records.clients import Clients, recorded
 from tests.records.conftest import CHAIN, KEY, event
@@ -71,7 +71,7 @@ class House:
         """Begin to watch, as a service does that starts."""
         reader = Reader(self._engine)
         self.sentry = Sentry(reader, self._writer, SUBJECT)
-        self._monitor = Monitor(reader, self.sentry, SUBJECT)
+        self._monitor = Monitor(reader, self.sentry, SUBJECT, CALM)
 
     def restart(self) -> None:
         """End one of those who write; another follows it."""

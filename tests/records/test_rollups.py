@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from app.clock import Clock
-from app.events import HOUR, MICROSECONDS, MINUTE, Entry, Rollup, Tally
+from app.events import HOUR, MICROSECONDS, MINUTE, MINUTES_KEPT, Entry, Rollup, Tally
 from app.records import ledger as module
 from app.records.ledger import Ledger
-from app.records.rollups import MINUTES_KEPT, read, unseen
+from app.records.rollups import read, unseen
 from app.records.tables import rollups
 from tests.records.conftest import CHAIN, KEY, event
 

@@ -59,6 +59,31 @@ def test_several_tell_what_one_tells(server: Server, tmp_path: Path) -> None:
         assert alone == figures(many, tmp_path / "many", 2)
 
 
+def test_requests_to_all_workers_are_told_whole(server: Server, tmp_path: Path) -> None:
+    """By status, after the end of two workers that counted them, and while two others run."""
+    row = example(inspect(find(ROOT / "models", "loan-grade", 1)).manifest.signature)
+    place = {"DUBITO_STATE": str(tmp_path)}
+
+    def ask(url: str) -> None:
+        for body in (row, {}):
+            httpx.post(f"{url}/predict", json=body, trust_env=False, timeout=60)
+        httpx.get(f"{url}/nowhere", trust_env=False, timeout=60)
+
+    def told(url: str) -> Any:
+        answer = httpx.get(f"{url}/uncertainty?window=6h", trust_env=False, timeout=60)
+        return answer.json()["service"]["statuses"]
+
+    with server.database(MODEL) as url, ThreadPoolExecutor(8) as threads:
+        words = ["loan-grade/1", "--workers", "2", "--records-url", url]
+        with serving(*words, changes=place) as service:
+            list(threads.map(ask, [service.url] * 20))
+            assert 0 == service.stop()
+        with serving(*words, changes=place) as service:
+            assert {"200": 20, "404": 20, "422": 20} == told(service.url)
+            list(threads.map(ask, [service.url] * 20))
+            until(lambda: told(service.url) == {"200": 40, "404": 40, "422": 40})
+
+
 @pytest.mark.claim("erasure under load", test=3, proof=50)
 def test_what_is_erased_while_it_goes_on_being_answered(
     server: Server, tmp_path: Path, count: int, record_property: Callable[[str, object], None]

@@ -92,6 +92,7 @@ export default {
   "fault.field.text_too_short": "Must have at least {minimum:character|characters}",
   "fault.field.text_too_long": "Must have at most {maximum:character|characters}",
   "fault.field.not_a_time": "Must be a time with its zone, such as 2026-01-31T09:00:00Z",
+  "fault.field.not_a_range": "The end must be after the beginning, and at most 400 days later",
   "fault.field.not_printable": "Must be {minimum} to {maximum} printable characters",
   "fault.field.too_few_items": "Must have at least {minimum:item|items}",
   "fault.field.too_many_items": "Must have at most {maximum:item|items}",

@@ -92,6 +92,7 @@ export default {
   "fault.field.text_too_short": "{minimum}자 이상이어야 합니다",
   "fault.field.text_too_long": "{maximum}자 이하여야 합니다",
   "fault.field.not_a_time": "시간대가 있는 시각이어야 합니다. 예: 2026-01-31T09:00:00Z",
+  "fault.field.not_a_range": "끝은 시작보다 뒤여야 하며 최대 400일까지입니다",
   "fault.field.not_printable": "인쇄할 수 있는 문자 {minimum}–{maximum}자여야 합니다",
   "fault.field.too_few_items": "{minimum}개 이상이어야 합니다",
   "fault.field.too_many_items": "{maximum}개 이하여야 합니다",
