@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.api.access import Access
 from app.api.body import MEDIA_TYPE
 from app.api.figures_model import UncertaintyFigures
 from app.api.problems import Refusal
@@ -61,11 +62,12 @@ class FigureOptions(BaseModel):
         return fitting(self.window, self.step)
 
 
-def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
+def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) -> APIRouter:
     """The routes of figures.
 
     Args:
         monitor: who tells them.
+        access: who decides whom names are shown.
         is_ready: whether the service goes on; once it does not, listeners are let go.
     """
     router = APIRouter(tags=["figures"], route_class=LeanRoute)
@@ -79,7 +81,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         openapi_extra={"parameters": [KEPT_TAG]},
     )
     async def figures(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
-        content = await monitor.content(options.asked)
+        content = _shown(await monitor.content(options.asked), access, request)
         tag = f'"{content.tag}"'
         headers = {"ETag": tag, "Cache-Control": CACHING}
         if names(request.headers.get("if-none-match", ""), tag):
@@ -92,13 +94,14 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         operation_id="streamUncertainty",
         responses=answered({"type": "string"}, "Events without end.", EVENTS) | REFUSED,
     )
-    async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response
+    async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
         first = await monitor.content(options.asked)
         if listeners >= MOST_LISTENERS:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already")
-        return _Stream(told(options.asked, first), count)
+        return _Stream(told(request, options.asked, first), count)
 
-    async def told(window: Window, content: Content) -> AsyncIterator[bytes]:
+    async def told(request: Request, window: Window, content: Content) -> AsyncIterator[bytes]:
+        content = _shown(content, access, request)
         yield _event(content)
         tag, silent = content.tag, 0.0
         while is_ready():
@@ -106,7 +109,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
             silent += KEPT_SECONDS
             # Where the records do not answer for now, the next look may find them.
             with suppress(DubitoError):
-                content = await monitor.content(window)
+                content = _shown(await monitor.content(window), access, request)
             if content.tag != tag:
                 yield _event(content)
                 tag, silent = content.tag, 0.0
@@ -119,6 +122,11 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         listeners += change
 
     return router
+
+
+def _shown(content: Content, access: Access, request: Request) -> Content:
+    """Figures with the names and notes of alarms, for those whom records are shown."""
+    return content if access.shows_records(request) else content.nameless or content
 
 
 def _tagged(responses: Responses) -> Responses:

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from app.events import summed
 from app.memory import Reader
+from app.monitoring.alarms import nameless
 from app.monitoring.figures import estimate, figures, outcomes
 from app.monitoring.sentry import Sentry
 from app.monitoring.shift import shift
@@ -30,6 +31,14 @@ class Content:
     body: bytes
     tag: str
     """The same as long as the body is."""
+    nameless: "Content | None" = None
+    """The same for those whom no records are shown; None where nothing personal is in it."""
+
+    @classmethod
+    def of(cls, values: dict[str, Any], nameless: "Content | None" = None) -> "Content":
+        """From what is told."""
+        body = to_json(values, inf_nan_mode="null")
+        return cls(values, body, hashlib.sha256(body).hexdigest()[:32], nameless)
 
 
 @dataclass(slots=True)
@@ -84,15 +93,18 @@ class Monitor:
         digest, since = self._identity.digest, view.steps.since(start, now)
         try:
             rollups = await self._reader.rollups(digest, window.span, since)
+            alarms = await self._sentry.alarms()
             view.steps.take(rollups, (start, end), now)
             # Nobody else changes the view meanwhile; the event loop goes on.
-            view.content = await asyncio.to_thread(self._told, window, view, start, end)
+            view.content = await asyncio.to_thread(self._told, window, view, (start, end), alarms)
             view.at = time.monotonic()
         finally:
             view.reading = None
         return view.content
 
-    def _told(self, window: Window, view: _View, start: int, end: int) -> Content:
+    def _told(
+        self, window: Window, view: _View, bounds: tuple[int, int], alarms: list[dict[str, Any]]
+    ) -> Content:
         known = dict(view.steps)
         view.shown = {
             at: view.shown[at]
@@ -104,18 +116,20 @@ class Monitor:
         values = {
             "window": window.length,
             "step": window.step,
-            "start": _moment(start),
-            "end": _moment(end),
+            "start": _moment(bounds[0]),
+            "end": _moment(bounds[1]),
             "model": asdict(self._identity),
             "total": figures(whole, self._classes),
             "steps": list(view.shown.values()),
             "drift": shift(whole, self._streams),
             "outcomes": outcomes(whole, self._policy),
             "estimate": estimate(whole),
-            "alarms": self._sentry.alarms(),
+            "alarms": alarms,
         }
-        body = to_json(values, inf_nan_mode="null")
-        return Content(values, body, hashlib.sha256(body).hexdigest()[:32])
+        hidden = nameless(alarms)
+        return Content.of(
+            values, None if hidden == alarms else Content.of({**values, "alarms": hidden})
+        )
 
 
 def _looked_at(reading: "asyncio.Task[Content]") -> None:

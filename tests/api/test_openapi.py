@@ -32,6 +32,8 @@ OPERATIONS = {
     "recordOutcome": "PUT /predictions/{id}/outcome",
     "listReviews": "GET /reviews",
     "reviewPrediction": "POST /reviews/{id}",
+    "acknowledgeAlarm": "POST /alarms/{name}/acknowledgement",
+    "beginAlarm": "POST /alarms/{name}/beginning",
     "getUncertainty": "GET /uncertainty",
     "streamUncertainty": "GET /uncertainty/stream",
     "getModel": "GET /model",
@@ -40,7 +42,10 @@ OPERATIONS = {
     "getLiveness": "GET /health/live",
     "getReadiness": "GET /health/ready",
 }
-ASKED = ["Row", "Rows", "OutcomeRequest", "ReviewRequest", "WhatIfRequest", "ChangedFeatures"]
+ASKED = [
+    *("Row", "Rows", "OutcomeRequest", "ReviewRequest", "WhatIfRequest", "ChangedFeatures"),
+    "AlarmRequest",
+]
 ANSWERED = [
     *("Prediction", "Predictions", "MonteCarloPrediction", "MonteCarloPredictions"),
     *("MonteCarloPredictionWithDraws", "MonteCarloPredictionsWithDraws", "Draws", "Grade"),
@@ -51,6 +56,7 @@ ANSWERED = [
     *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),
+    *("Acknowledgement", "PastRun"),
     *("Problem", "InvalidProblem", "FieldProblem"),
 ]
 UNCALIBRATED = {"PredictionSet", "Decision", "FewPassesWarning"}
