@@ -67,9 +67,9 @@ def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
 
     async def say(request: Request, act: Act) -> Response:
         access.check_records(request)
-        alarm = _named(request.path_params["name"])
         body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
         said = read_small(AlarmRequest, body)
+        alarm = _named(request.path_params["name"])
         await act(alarm, Words(said.name, said.note))
         shown = {one["name"]: one for one in await sentry.alarms()}
         return json_response(shown[alarm])
