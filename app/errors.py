@@ -66,6 +66,12 @@ class ProblemCode(StrEnum):
     """A correction names an event that is not what was said last of the prediction."""
     NOT_WAITING = "not_waiting"
     """The prediction does not wait for a person, so nobody is to look at it."""
+    NO_SUCH_ALARM = "no_such_alarm"
+    """There is no alarm of this name."""
+    NOT_RAISED = "not_raised"
+    """The alarm is not raised, so that there is nothing to acknowledge."""
+    ACKNOWLEDGED = "acknowledged"
+    """The alarm is acknowledged already."""
     BUNDLE_GONE = "bundle_gone"
     """The bundle that produced the prediction is no longer available."""
     FEATURES_ERASED = "features_erased"
@@ -336,9 +342,11 @@ class Unrecorded(Overloaded):
 
 
 class NotFound(DubitoError):
-    """No such prediction is recorded."""
+    """There is no such thing; the code and the sentence say what."""
 
-    code: ClassVar[ProblemCode] = ProblemCode.NO_SUCH_PREDICTION
+    def __init__(self, code: ProblemCode, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class Conflict(DubitoError):

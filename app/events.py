@@ -15,7 +15,19 @@ MINUTE, HOUR = 60, 3_600
 """Seconds of the stretches of time that figures are counted in."""
 MINUTES_KEPT = 8 * 86_400
 """Seconds after which counts by the minute are forgotten; those by the hour stay."""
-Kind = Literal["prediction", "outcome", "review", "assignment", "erasure", "key"]
+DIGEST_DIGITS = 20
+"""Of a bundle's digest, in the identifier of its alarms: as many as fit into its column."""
+Kind = Literal[
+    "prediction",
+    "outcome",
+    "review",
+    "assignment",
+    "erasure",
+    "key",
+    "acknowledgement",
+    "beginning",
+]
+"""The last two are of an alarm."""
 Order = Literal["oldest", "newest", "doubtful", "reference"]
 """Of a list of referred predictions."""
 State = Literal["waiting", "decided"]
@@ -24,11 +36,12 @@ State = Literal["waiting", "decided"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a prediction."""
+    """Something that happened to a prediction, or that a person said of an alarm."""
 
     kind: Kind
     prediction: str
-    """Identifier of the prediction; empty for what is said of several, or of the records."""
+    """Identifier of the prediction, or of an alarm of a bundle (`alarm_id`); empty for what is said
+    of several predictions, or of the records."""
     time: int
     body: bytes
     """JSON in which nobody can be recognised."""
@@ -186,6 +199,9 @@ class Mark:
     name: str
     position: int
     content: bytes
+    follows: int | None = None
+    """Position of the mark that it was made from, 0 if there was none: once that has moved on, the
+    mark is refused. None where whatever is behind may be overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +301,11 @@ def summed(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, count in part.items():
             whole[name] = whole.get(name, 0) + count
     return whole
+
+
+def alarm_id(alarm: str, digest: str) -> str:
+    """What the events of an alarm of a bundle are filed under; no prediction is called so."""
+    return f"alarm:{alarm}:{digest.rpartition(':')[2][:DIGEST_DIGITS]}"
 
 
 def now() -> int:

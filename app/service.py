@@ -9,6 +9,8 @@ from dataclasses import asdict
 from fastapi import APIRouter
 from pydantic_core import to_json
 
+from app.api.access import Access
+from app.api.alarms import alarms
 from app.api.cases import Cases
 from app.api.exposition import exposition
 from app.api.figures import uncertainty
@@ -161,7 +163,8 @@ class Kept:
         return [
             predictions(self._cases, verdicts, self._signature, self._settings),
             reviews(self.memory, verdicts, self._settings),
-            uncertainty(self.monitor, is_ready),
+            uncertainty(self.monitor, Access(self._settings), is_ready),
+            alarms(self._sentry, self._settings),
         ]
 
     @asynccontextmanager

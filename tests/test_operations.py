@@ -20,6 +20,7 @@ from app.api.rows import example
 from app.network.inspection.archive import inspect
 from tests import postgres
 from tests.programs import postgres_folder, program
+from tests.raised import raise_drift
 from tests.service import (
     DUBITO,
     ROOT,
@@ -270,6 +271,20 @@ def test_a_proxy_shows_no_records(desk: Desk, proxy: Path) -> None:
     assert 200 == graded.status_code, graded.text
     assert {} == {case: status for case, status in shown.items() if status != 403}
     assert httpx.get(f"{desk.service.url}/predictions/{identifier}").is_success
+
+
+def test_an_alarm_is_acknowledged_and_begun_anew(tmp_path: Path) -> None:
+    """By the two commands, one after the other; the chain verifies, and both are named."""
+    raise_drift(tmp_path / "var", ROOT / "models" / "loan-grade" / "1")
+    with serving(tmp_path) as desk:
+        command = COMMANDS["Alarms",].replace("http://127.0.0.1:8000", desk.service.url)
+        done = tried(tmp_path, command)
+        assert 0 == done.returncode, done.stderr
+        acknowledged, begun = map(json.loads, done.stdout.replace("}{", "}\n{").splitlines())
+        assert (True, "Kim") == (acknowledged["raised"], acknowledged["acknowledged"]["name"])
+        assert (False, "Kim") == (begun["raised"], begun["past"][0]["name"])
+    told = tried(tmp_path, "dubito records verify").stdout
+    assert told.startswith("2 events in 2 chains"), told
 
 
 def test_every_command_is_run() -> None:

@@ -97,11 +97,19 @@ PLACES: list[Place] = [
         f"/reviews/{one}", review("B", reviewer=figure), 409, before=review("A")
     ),
     lambda figure, one: Asked(f"/reviews/{one}", review("C", note=figure * 500), 422),
+    # And of an alarm that is not raised.
+    lambda figure, _: Asked("/alarms/drift/acknowledgement", said(f"saw {figure}"), 409),
+    lambda figure, _: Asked("/alarms/validity/beginning", said(figure * 500), 422),
+    lambda figure, _: Asked(f"/alarms/{figure}/beginning", said(""), 404),
 ]
 
 
 def review(grade: str, note: str = "", reviewer: str = "kim") -> str:
     return json.dumps({"grade": grade, "note": note, "reviewer": reviewer})
+
+
+def said(note: str) -> str:
+    return json.dumps({"name": "kim", "note": note})
 
 
 def planted(count: int) -> Iterator[tuple[str, Place]]:

@@ -39,6 +39,14 @@ class Access:
         self._origins = frozenset(origins_of(settings))
         self._names = {name.strip().lower() for name in settings.allowed_hosts.split(",")}
 
+    def shows_records(self, request: Request) -> bool:
+        """Whether who asks may see what is recorded."""
+        try:
+            self.check_records(request)
+        except Refusal:
+            return False
+        return True
+
     def check_records(self, request: Request) -> None:
         """Let a request for records pass.
 

@@ -59,7 +59,8 @@ class Cases:
         identifier = request.path_params["id"]
         case = await self.named(identifier)
         if case is None:
-            raise NotFound("no prediction is recorded under this identifier")
+            sentence = "no prediction is recorded under this identifier"
+            raise NotFound(ProblemCode.NO_SUCH_PREDICTION, sentence)
         return case
 
     async def named(self, prediction: str) -> Case | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app.api.access import Access
 from app.api.body import MEDIA_TYPE
 from app.api.figures_model import UncertaintyFigures
 from app.api.problems import Refusal
@@ -21,7 +22,7 @@ from app.api.response import names
 from app.api.route import LeanRoute
 from app.api.schema import schema
 from app.api.spelling import instant
-from app.errors import DubitoError, Fault, InvalidInput, ProblemCode
+from app.errors import DubitoError, Fault, FieldCode, InvalidInput, ProblemCode
 from app.monitoring.monitor import KEPT_SECONDS, Content, Monitor
 from app.monitoring.window import STEPS, WINDOWS, Range, Window, fitting, spanning
 
@@ -115,11 +116,12 @@ def _wrong(name: str, message: str, code: FieldCode = FieldCode.NOT_A_RANGE) -> 
     return InvalidInput([Fault((name,), code, message, in_query=True)])
 
 
-def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
+def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) -> APIRouter:
     """The routes of figures.
 
     Args:
         monitor: who tells them.
+        access: who decides whom names are shown.
         is_ready: whether the service goes on; once it does not, listeners are let go.
     """
     router = APIRouter(tags=["figures"], route_class=LeanRoute)
@@ -133,7 +135,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         openapi_extra={"parameters": [KEPT_TAG]},
     )
     async def figures(request: Request, options: Annotated[RangeOptions, Query()]) -> Response:
-        content = await monitor.content(options.asked)
+        content = _shown(await monitor.content(options.asked), access, request)
         tag = f'"{content.tag}"'
         headers = {"ETag": tag, "Cache-Control": CACHING}
         if names(request.headers.get("if-none-match", ""), tag):
@@ -146,7 +148,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         operation_id="streamUncertainty",
         responses=answered({"type": "string"}, "Events without end.", EVENTS) | REFUSED,
     )
-    async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:  # noqa: ARG001 - its connection is looked after by the response
+    async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
         first = await monitor.content(options.asked)
         if listeners >= MOST_LISTENERS:
             raise Refusal(
@@ -154,9 +156,12 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
                 ProblemCode.TOO_MANY_LISTENERS,
                 "too many listen already",
             )
-        return _Stream(told(options.asked, first), count)
+        return _Stream(told(request, options.asked, first), count)
 
-    async def told(window: Window | Range, content: Content) -> AsyncIterator[bytes]:
+    async def told(
+        request: Request, window: Window | Range, content: Content
+    ) -> AsyncIterator[bytes]:
+        content = _shown(content, access, request)
         yield _event(content)
         tag, silent = content.tag, 0.0
         while is_ready():
@@ -164,7 +169,7 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
             silent += KEPT_SECONDS
             # Where the records do not answer for now, the next look may find them.
             with suppress(DubitoError):
-                content = await monitor.content(window)
+                content = _shown(await monitor.content(window), access, request)
             if content.tag != tag:
                 yield _event(content)
                 tag, silent = content.tag, 0.0
@@ -177,6 +182,11 @@ def uncertainty(monitor: Monitor, is_ready: Callable[[], bool]) -> APIRouter:
         listeners += change
 
     return router
+
+
+def _shown(content: Content, access: Access, request: Request) -> Content:
+    """Figures with the names and notes of alarms, for those whom records are shown."""
+    return content if access.shows_records(request) else content.nameless or content
 
 
 def _tagged(responses: Responses) -> Responses:

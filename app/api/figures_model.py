@@ -129,17 +129,43 @@ class Estimate(_Closed):
     automated_wrong: float | None
 
 
+NAME = "who said so; null once it was erased, and for those whom no records are shown"
+
+
+class Acknowledgement(_Closed):
+    """That a person knows of a raised alarm."""
+
+    at: str
+    name: str | None = Field(description=NAME)
+    note: str | None
+
+
+class PastRun(_Closed):
+    """What an alarm had come to when a person began it anew."""
+
+    began_at: str | None = Field(description="null for the first run")
+    ended_at: str
+    raised_at: str | None
+    largest: float = Field(description="evidence")
+    rows: int
+    name: str | None = Field(description=NAME)
+    note: str | None
+
+
 class Alarm(_Closed):
     """A test that may be looked at all the time: false alarms have at most 1 chance in 100."""
 
     name: str
     raised: bool
     evidence: float = Field(description="against that nothing is wrong")
-    largest: float = Field(description="that there ever was, by this bundle")
+    largest: float = Field(description="that there was in this run, by this bundle")
     threshold: float
     rows: int
     raised_at: str | None
     largest_feature: str | None = Field(description="what speaks most for drift")
+    acknowledged: Acknowledgement | None
+    began_at: str | None = Field(description="when a person began it anew; null for the first run")
+    past: list[PastRun] = Field(description="runs that have ended, the newest first, 20 at most")
 
 
 class UncertaintyFigures(_Closed):

@@ -33,7 +33,7 @@ def predictions(
     @router.get(
         "/predictions",
         summary="What was answered, the newest first",
-        **documented("listPredictions", PredictionList, names_one=False),
+        **documented("listPredictions", PredictionList, names=None),
     )
     async def listed(request: Request, options: Annotated[SearchOptions, Query()]) -> Response:
         access.check_records(request)

@@ -77,7 +77,8 @@ def documented(
     model: type[BaseModel],
     body: type[BaseModel] | None = None,
     *,
-    names_one: bool = True,
+    names: Mapping[str, Any] | None = ID,
+    refusals: Mapping[int, str] = REFUSALS,
 ) -> dict[str, Any]:
     """A route's name, answers and body.
 
@@ -85,13 +86,14 @@ def documented(
         operation_id: what clients call it.
         model: of what is answered.
         body: of what is sent, if anything is.
-        names_one: whether the path has a prediction's identifier.
+        names: what the path has a part for, if it has one.
+        refusals: what it refuses, by the status.
     """
-    extra: dict[str, Any] = {"parameters": [ID]} if names_one else {}
+    extra: dict[str, Any] = {} if names is None else {"parameters": [names]}
     if body is not None:
         content = {MEDIA_TYPE: {"schema": schema(body, "validation")}}
         extra["requestBody"] = {"required": True, "content": content}
-    responses = answered(schema(model), "As asked.") | refused(REFUSALS)
+    responses = answered(schema(model), "As asked.") | refused(refusals)
     return {"responses": responses, "openapi_extra": extra, "operation_id": operation_id}
 
 

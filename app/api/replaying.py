@@ -14,6 +14,16 @@ from app.serving.client import Client
 from app.values import Environment, Floats, Query
 
 
+class ChangedFact(BaseModel):
+    """Something of the numerical environment that is other than when it was answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    then: str | None
+    now: str | None
+
+
 class Replay(BaseModel):
     """What came of computing a recorded answer again."""
 
@@ -24,6 +34,8 @@ class Replay(BaseModel):
     largest_difference: float = Field(description="between two figures of the same name")
     differing: list[str] = Field(description="the members that are not the same")
     reasons: list[str] = Field(description="why they could differ")
+    environment_changed: bool = Field(description="whether the numerical environment is another")
+    facts: list[ChangedFact] = Field(description="what of it is other than then")
     answer: dict[str, Any]
 
 
@@ -83,6 +95,8 @@ def compared(
         "largest_difference": max(distances, default=0.0),
         "differing": differing,
         "reasons": list(_reasons(case, environment, facts)),
+        "environment_changed": case.body["environment"] != environment.fingerprint,
+        "facts": list(_changed(case, environment, facts)),
         "answer": again,
     }
 
@@ -102,10 +116,21 @@ def _reasons(case: Case, environment: Environment, facts: Mapping[str, str]) -> 
     if case.body["environment"] == environment.fingerprint:
         return
     yield "the numerical environment is another one"
+    for fact in _changed(case, environment, facts):
+        then, now = fact["then"] or "nothing", fact["now"] or "nothing"
+        yield f"{fact['name']} was {then} and is {now}"
+
+
+def _changed(
+    case: Case, environment: Environment, facts: Mapping[str, str]
+) -> Iterator[dict[str, str | None]]:
+    """What of the environment is other now; nothing where nobody knows how it was."""
+    if case.body["environment"] == environment.fingerprint or not facts:
+        return
     for name in sorted(facts.keys() | environment.facts.keys()):
-        then, now = facts.get(name, "nothing"), environment.facts.get(name, "nothing")
-        if facts and then != now:
-            yield f"{name} was {then} and is {now}"
+        then, now = facts.get(name), environment.facts.get(name)
+        if then != now:
+            yield {"name": name, "then": then, "now": now}
 
 
 def _figures(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -126,7 +126,7 @@ def reviews(memory: Memory, verdicts: Verdicts, settings: Settings) -> APIRouter
     @router.get(
         "/reviews",
         summary="What waits for a person, or was decided",
-        **documented("listReviews", ReviewQueue, names_one=False),
+        **documented("listReviews", ReviewQueue, names=None),
     )
     async def queue(request: Request, options: Annotated[ReviewOptions, Query()]) -> Response:
         access.check_records(request)

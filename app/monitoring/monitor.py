@@ -14,6 +14,7 @@ from app.errors import Unreadable
 from app.events import Rollup, moment, summed
 from app.memory import Reader
 from app.monitoring import exchanges
+from app.monitoring.alarms import nameless
 from app.monitoring.figures import estimate, figures, outcomes, service
 from app.monitoring.sentry import Sentry
 from app.monitoring.shift import shift
@@ -45,6 +46,14 @@ class Content:
     body: bytes
     tag: str
     """The same as long as the body is."""
+    nameless: "Content | None" = None
+    """The same for those whom no records are shown; None where nothing personal is in it."""
+
+    @classmethod
+    def of(cls, values: dict[str, Any], nameless: "Content | None" = None) -> "Content":
+        """From what is told."""
+        body = to_json(values, inf_nan_mode="null")
+        return cls(values, body, hashlib.sha256(body).hexdigest()[:32], nameless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class _Reading:
     """Time of the newest event."""
     queue: int
     trouble: str | None
+    alarms: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -141,6 +151,7 @@ class Monitor:
                 await self._reader.newest(),
                 self._present.queue(),
                 self._present.trouble(),
+                await self._sentry.alarms(),
             )
             # Nobody else changes the view meanwhile; the event loop goes on.
             view.content = await asyncio.to_thread(self._told, window, view, reading)
@@ -163,7 +174,7 @@ class Monitor:
         return found
 
     def _told(self, window: Stretch, view: _View, reading: _Reading) -> Content:
-        start, end = bounds = window.bounds(reading.now)
+        bounds = window.bounds(reading.now)
         view.steps.take(reading.bundle, bounds, reading.now)
         view.traffic.take(reading.traffic, bounds, reading.now)
         known, traffic = dict(view.steps), dict(view.traffic)
@@ -178,15 +189,15 @@ class Monitor:
         values = {
             "window": window.length,
             "step": window.step,
-            "start": _moment(start),
-            "end": _moment(end),
+            "start": _moment(bounds[0]),
+            "end": _moment(bounds[1]),
             "model": asdict(self._identity),
             "total": figures(whole, self._classes),
             "steps": list(view.shown.values()),
             "drift": shift(whole, self._streams),
             "outcomes": outcomes(whole, self._policy),
             "estimate": estimate(whole),
-            "alarms": self._sentry.alarms(),
+            "alarms": reading.alarms,
             "service": {
                 **service(summed(traffic.values())),
                 "last_record": None if reading.newest is None else moment(reading.newest),
@@ -194,8 +205,10 @@ class Monitor:
                 "trouble": reading.trouble,
             },
         }
-        body = to_json(values, inf_nan_mode="null")
-        return Content(values, body, hashlib.sha256(body).hexdigest()[:32])
+        hidden = nameless(reading.alarms)
+        return Content.of(
+            values, None if hidden == reading.alarms else Content.of({**values, "alarms": hidden})
+        )
 
     def _step(
         self, at: int, counts: Mapping[str, int], traffic: Mapping[str, int]

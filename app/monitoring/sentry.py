@@ -1,32 +1,33 @@
 """The sentry: moves the alarms on, minute by minute, from the counts of all processes.
 
-What it knows stands in a mark, so that a restart forgets nothing. It remembers how far it has come
+What it knows stands in a mark, so that a restart forgets nothing; what a person says of an alarm
+is an event, written with the mark that takes note of it. It remembers how far it has come
 with the counts of each owner, and not a time up to which all was looked at: after a step of the
 clock what comes may be dated before what came. Whatever is drawn at random is drawn from the
 bundle's digest and how far it had come: every process comes to the same.
 """
 
-import json
+import asyncio
 import math
 import time
 from asyncio import to_thread
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from app.clock import Clock
-from app.events import HOUR, MINUTE, Entry, Mark, Share, Unseen, summed
+from app.errors import Unrecorded
+from app.events import HOUR, MINUTE, Entry, Event, Mark, Share, Unseen, now, summed
 from app.memory import Reader, Writer
+from app.monitoring.alarms import Said, Words, event_of, spoken, told
 from app.monitoring.figures import kept, kept_in_bands, missed
 from app.monitoring.shift import stream_counts
+from app.monitoring.state import Alarm, State
 from app.monitoring.subject import Subject
 from app.monitoring.window import LATE_SECONDS
-from app.uncertainty.alarm import THRESHOLD, raised, shown
-from app.uncertainty.betting import Outcomes
-from app.uncertainty.watch import Watch
+from app.uncertainty.alarm import raised
 
 NEAR_SECONDS = HOUR
 """In the past, in which a look finds what came meanwhile if the clock was not set."""
@@ -36,24 +37,13 @@ UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
 """After which a minute is over that was seen to begin, whatever the clock says; and for which after
 a step of the clock nothing else tells what is over: it may be set back into a minute that was."""
 
+ATTEMPTS = 10
+"""To take note of what a person says, while other workers move the mark on."""
+
 Place = tuple[str, int]
 """Owner and start of a share."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is known after some minutes."""
-
-    position: int
-    """The mark's, which only moves on: the end of the last minute, if the clock is never set."""
-    drift: Watch
-    validity: Outcomes
-    raised_at: Mapping[str, int] = field(default_factory=dict)
-    """Name of an alarm to the minute in which it was raised."""
-    seen: Mapping[str, int] = field(default_factory=dict)
-    """Owner of counts to the end of the last minute of its that was looked at."""
-    default: int = 0
-    """The same of owners that are not named, which an older Dubito knew no names of."""
+Step = Callable[[State, int], State]
+"""What a person says of an alarm does to the state, at a time."""
 
 
 class Sentry:
@@ -65,10 +55,9 @@ class Sentry:
         self._writer = writer
         self._subject = subject
         self._name = f"watch:{subject.identity.digest}"
-        policy = None if subject.calibration is None else subject.calibration.policy
-        of_cases = policy is not None and policy.is_of_cases
-        validity = Outcomes.begin(of_cases=of_cases)
-        self._state = State(0, Watch.begin(subject.streams), validity)
+        self._state = State.begin(subject)
+        self._turn = asyncio.Lock()
+        """Of those who say something of an alarm: in one process none of them is in vain."""
         self._clock = Clock()
         self._read_whole = -math.inf
         """When all was read last, by the monotonic clock."""
@@ -86,12 +75,12 @@ class Sentry:
         """
         mark = await self._reader.mark(self._name)
         if mark is not None and mark.position > self._state.position:
-            self._state = _read(mark)
+            self._state = self._read(mark)
         state, start = self._state, self._start()
-        unseen = await self._unseen(start)
+        unseen = await self._unseen(state, start)
         if start and not unseen.last.keys() <= state.seen.keys():
             # Somebody else's clock, or ours between two looks, may have been far back.
-            start, unseen = 0, await self._unseen(0)
+            start, unseen = 0, await self._unseen(state, 0)
         self._read_whole = self._read_whole if start else time.monotonic()
         over = self._over(unseen.shares)
         if not over:
@@ -101,12 +90,74 @@ class Sentry:
             # Of owners that were not read nobody knows that they are gone.
             seen = {**state.seen, **seen}
         moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)
-        told = Mark(self._name, moved.position, _written(moved))
-        if await self._writer.put(Entry((), mark=told)):
+        if await self._put(moved, mark):
+            self._come_to(moved)
+        elif not start:
+            # Another worker was faster, who need not have read all.
+            self._read_whole = -math.inf
+
+    async def acknowledge(self, alarm: Alarm, words: Words) -> None:
+        """Take note that a person knows of a raised alarm.
+
+        Raises:
+            Conflict: it is not raised, or acknowledged already.
+            Unreadable: the database does not answer.
+            Unrecorded: it does not take what was said.
+        """
+        await self._say(
+            "acknowledgement", alarm, words, lambda state, at: state.acknowledge(alarm, at)
+        )
+
+    async def begin_anew(self, alarm: Alarm, words: Words) -> None:
+        """Have an alarm know nothing of what was until now; the other one goes on.
+
+        Raises:
+            Unreadable: the database does not answer.
+            Unrecorded: it does not take what was said.
+        """
+        fresh = State.begin(self._subject)
+        await self._say(
+            "beginning", alarm, words, lambda state, at: state.begin_anew(alarm, at, fresh)
+        )
+
+    async def alarms(self) -> list[dict[str, Any]]:
+        """Both alarms, as they are shown.
+
+        Raises:
+            Unreadable: the database does not answer.
+        """
+        state = self._state
+        return told(state, await spoken(self._reader, state, self._subject.identity.digest))
+
+    async def _say(self, kind: Said, alarm: Alarm, words: Words, step: Step) -> None:
+        """Write what a person says with the state after it, both or neither."""
+        async with self._turn:
+            for _ in range(ATTEMPTS):
+                mark, at = await self._reader.mark(self._name), now()
+                state = State.begin(self._subject) if mark is None else self._read(mark)
+                moved = step(state, at)
+                digest = self._subject.identity.digest
+                event = event_of(kind, alarm, words, at, state, digest)
+                if await self._put(moved, mark, event):
+                    self._come_to(moved)
+                    return
+        raise Unrecorded
+
+    async def _put(self, moved: State, before: Mark | None, *events: Event) -> bool:
+        """Write a state, made from a mark that was read; False if that has moved on meanwhile."""
+        follows = 0 if before is None else before.position
+        return await self._writer.put(Entry(events, mark=moved.mark(self._name, follows)))
+
+    def _come_to(self, moved: State) -> None:
+        """Know what was written, unless what was written after it is known already."""
+        if moved.position > self._state.position:
             self._state = moved
 
-    async def _unseen(self, start: int) -> Unseen:
-        digest, state = self._subject.identity.digest, self._state
+    def _read(self, mark: Mark) -> State:
+        return State.read(mark, int(time.time()))
+
+    async def _unseen(self, state: State, start: int) -> Unseen:
+        digest = self._subject.identity.digest
         return await self._reader.unseen(digest, state.seen, state.default, start)
 
     def _start(self) -> int:
@@ -135,14 +186,6 @@ class Sentry:
                 first[owner] = min(start, first.get(owner, start))
         return [one for one in shares if one.owner not in first or one.start < first[one.owner]]
 
-    def alarms(self) -> list[dict[str, Any]]:
-        """Both alarms, as they are shown."""
-        state = self._state
-        return [
-            _alarm("drift", state.drift, state, state.drift.foremost),
-            _alarm("validity", state.validity, state, None),
-        ]
-
     def _moved(self, state: State, shares: Sequence[Share]) -> State:
         minutes: dict[int, list[Share]] = {}
         for share in shares:
@@ -168,44 +211,3 @@ class Sentry:
             validity=validity,
             raised_at={**state.raised_at, **dict.fromkeys(new, start)},
         )
-
-
-def _alarm(
-    name: str, watched: Watch | Outcomes, state: State, foremost: str | None
-) -> dict[str, Any]:
-    at = state.raised_at.get(name)
-    return {
-        "name": name,
-        "raised": at is not None,
-        "evidence": shown(watched.evidence),
-        "largest": shown(watched.largest),
-        "threshold": THRESHOLD,
-        "rows": watched.rows,
-        "raised_at": None if at is None else datetime.fromtimestamp(at, UTC).isoformat(),
-        "largest_feature": foremost if watched.rows else None,
-    }
-
-
-def _written(state: State) -> bytes:
-    told = {
-        "drift": state.drift.to_json(),
-        "validity": state.validity.to_json(),
-        "raised_at": dict(state.raised_at),
-        "seen": dict(state.seen),
-    }
-    return json.dumps(told).encode()
-
-
-def _read(mark: Mark) -> State:
-    told = json.loads(mark.content)
-    seen = told.get("seen")
-    # An older Dubito looked at all before a time, from which the clock may have been set back.
-    looked = min(mark.position, int(time.time()) // MINUTE * MINUTE)
-    return State(
-        mark.position,
-        Watch.from_json(told["drift"]),
-        Outcomes.from_json(told["validity"]),
-        told["raised_at"],
-        seen or {},
-        looked if seen is None else 0,
-    )

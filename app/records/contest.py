@@ -26,6 +26,7 @@ MOVE = (
     .where(marks.c.name == bindparam("own"), marks.c.position < bindparam("place"))
     .values(position=bindparam("place"), content=bindparam("held"))
 )
+FOLLOW = MOVE.where(marks.c.position == bindparam("before"))
 
 
 def settled(connection: Connection, entries: Sequence[Entry], time: int) -> list[bool]:
@@ -112,6 +113,10 @@ def _is_first(connection: Connection, table: Table, one: object) -> bool:
 
 
 def _is_ahead(connection: Connection, mark: Mark) -> bool:
-    """Whether a mark is further on than what is known of it; then it is set."""
+    """Whether a mark is further on than what is known of it, and follows it; then it is set."""
     told = {"own": mark.name, "place": mark.position, "held": mark.content}
-    return bool(connection.execute(MOVE, told).rowcount) or _is_first(connection, marks, mark)
+    if mark.follows is None:
+        moved = connection.execute(MOVE, told)
+    else:
+        moved = connection.execute(FOLLOW, {**told, "before": mark.follows})
+    return bool(moved.rowcount) or _is_first(connection, marks, mark)

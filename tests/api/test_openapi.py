@@ -34,6 +34,8 @@ OPERATIONS = {
     "reviewPrediction": "POST /reviews/{id}",
     "assignPrediction": "PUT /reviews/{id}/assignee",
     "listPredictions": "GET /predictions",
+    "acknowledgeAlarm": "POST /alarms/{name}/acknowledgement",
+    "beginAlarm": "POST /alarms/{name}/beginning",
     "getUncertainty": "GET /uncertainty",
     "streamUncertainty": "GET /uncertainty/stream",
     "getModel": "GET /model",
@@ -42,7 +44,10 @@ OPERATIONS = {
     "getLiveness": "GET /health/live",
     "getReadiness": "GET /health/ready",
 }
-ASKED = ["Row", "Rows", "OutcomeRequest", "ReviewRequest", "WhatIfRequest", "ChangedFeatures"]
+ASKED = [
+    *("Row", "Rows", "OutcomeRequest", "ReviewRequest", "WhatIfRequest", "ChangedFeatures"),
+    "AlarmRequest",
+]
 ANSWERED = [
     *("Prediction", "Predictions", "MonteCarloPrediction", "MonteCarloPredictions"),
     *("MonteCarloPredictionWithDraws", "MonteCarloPredictionsWithDraws", "Draws", "Grade"),
@@ -54,13 +59,14 @@ ANSWERED = [
         "FewPassesWarning",
         "DegradedWarning",
     ),
-    *("RecordedPrediction", "Outcome", "Review", "Replay", "WhatIf"),
+    *("RecordedPrediction", "Outcome", "Review", "Replay", "ChangedFact", "WhatIf"),
     *("AssignmentRequest", "AssignedPrediction", "PredictionList", "ListedPrediction", "Said"),
     *("ReviewQueue", "ReferredPrediction", "Health", "Limits", "ModelDescription"),
     *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
     *("ExchangeFigures", "StepServiceFigures", "ServiceFigures"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),
+    *("Acknowledgement", "PastRun"),
     *("Problem", "InvalidProblem", "FieldProblem"),
 ]
 UNCALIBRATED = {"PredictionSet", "Decision", "FewPassesWarning"}

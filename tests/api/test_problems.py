@@ -24,6 +24,7 @@ from app.api import figures, problems
 from app.api.conduct import Conduct
 from app.dashboard.asset import ASSETS
 from app.errors import (
+    Conflict,
     Crowded,
     DeadlinePassed,
     DeadlinePassedRecording,
@@ -49,6 +50,7 @@ JSON = {"Content-Type": "application/json"}
 NOBODY = "01a20b81-4528-7cce-8a01-28db29073c3c"
 """An identifier that no prediction has."""
 MOST_BYTES, BODY_SECONDS, MOST_WORK = 20_000, 0.2, 100_000
+WORDS = {"name": "kim", "note": ""}
 SAID = {"grade": "A", "note": "", "reviewer": "kim"}
 UNSEEN = {FieldCode.NOT_VALID}
 """For kinds of error that Pydantic may have tomorrow."""
@@ -272,6 +274,15 @@ WAYS: dict[ProblemCode, Way] = {
     ),
     ProblemCode.OUTCOME_DIFFERS: differing(outcome),
     ProblemCode.REVIEW_DIFFERS: differing(review),
+    ProblemCode.NO_SUCH_ALARM: lambda stage: stage.client.post(
+        "/alarms/fire/beginning", json=WORDS
+    ),
+    ProblemCode.NOT_RAISED: lambda stage: stage.client.post(
+        "/alarms/drift/acknowledgement", json=WORDS
+    ),
+    ProblemCode.ACKNOWLEDGED: raising(
+        Conflict(ProblemCode.ACKNOWLEDGED, "the alarm is acknowledged already")
+    ),
     ProblemCode.NOT_LAST: lambda stage: stage.case(
         "PUT", "/outcome", {"grade": "A", "corrects": "x.1", "why": "a slip"}
     ),

@@ -328,5 +328,5 @@ def test_counts_of_exchanges_move_no_alarm(clock: Clock, records: Records) -> No
     records.add([asked(at) for at in range(40)], NOON - 600)
     sentry = Sentry(records, records, SUBJECT)
     asyncio.run(sentry.look())
-    assert [0, 0] == [one["rows"] for one in sentry.alarms()]
+    assert [0, 0] == [one["rows"] for one in asyncio.run(sentry.alarms())]
     assert {} == records.marks

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +12,15 @@ import pytest
 
 from app.errors import Unreadable, Unrecorded
 from app.events import Mark, Tally
+from app.events import moment as moment_of
 from app.monitoring import sentry as module
+from app.monitoring.alarms import Words
 from app.monitoring.observation import Observer
 from app.monitoring.sentry import UNSETTLED_SECONDS, Sentry
 from app.monitoring.window import LATE_SECONDS
 from tests.monitoring.toy import (
     CLASSES,
+    DIGEST,
     NOON,
     SUBJECT,
     Clock,
@@ -78,7 +83,11 @@ def look(*sentries: Sentry) -> None:
 
 
 def told(sentry: Sentry) -> dict[str, Any]:
-    return {alarm["name"]: alarm for alarm in sentry.alarms()}
+    return {alarm["name"]: alarm for alarm in alarms(sentry)}
+
+
+def alarms(sentry: Sentry) -> list[dict[str, Any]]:
+    return asyncio.run(sentry.alarms())
 
 
 def new(records: Records) -> Sentry:
@@ -164,7 +173,7 @@ def test_a_restart_goes_on_from_the_mark(clock: Clock, records: Records) -> None
     assert 0 == told(last)["drift"]["rows"]
     look(last)
     assert 12 * ROWS == told(last)["drift"]["rows"]
-    assert one.alarms() == last.alarms()
+    assert alarms(one) == alarms(last)
 
 
 def test_two_sentries_on_the_same_records_agree(clock: Clock, records: Records) -> None:
@@ -187,7 +196,7 @@ def test_two_sentries_on_the_same_records_agree(clock: Clock, records: Records) 
 
     asyncio.run(several())
     assert 60 * ROWS == told(single)["drift"]["rows"]
-    assert single.alarms() == pair[0].alarms() == pair[1].alarms()
+    assert alarms(single) == alarms(pair[0]) == alarms(pair[1])
 
 
 def test_what_could_not_be_read_or_written_is_looked_at_later(
@@ -207,6 +216,136 @@ def test_what_could_not_be_read_or_written_is_looked_at_later(
     other = new(records)
     look(other)
     assert ROWS == told(other)["drift"]["rows"]
+
+
+WORDS = Words("kim", "prices were raised")
+
+
+def say(*said: Coroutine[Any, Any, None]) -> list[BaseException | None]:
+    """Have persons say something of alarms, all at once; what came of each."""
+
+    async def all_at_once() -> list[BaseException | None]:
+        return await asyncio.gather(*said, return_exceptions=True)
+
+    return asyncio.run(all_at_once())
+
+
+def drifted(records: Records, clock: Clock) -> Sentry:
+    """A sentry that has seen drift."""
+    sentry = new(records)
+    pass_minutes(records, clock, 10, shift=4.0)
+    clock.now += LATE_SECONDS
+    look(sentry)
+    assert told(sentry)["drift"]["raised"]
+    return sentry
+
+
+def test_an_alarm_begun_anew_goes_on_from_nothing(clock: Clock, records: Records) -> None:
+    """Usual rows do not raise it again, drift does; the other one never notices."""
+    sentry = drifted(records, clock)
+    before = told(sentry)
+    assert [None] == say(sentry.begin_anew("drift", WORDS))
+    after = told(sentry)
+    assert before["validity"] == after["validity"]
+    assert (False, 0, None) == tuple(
+        after["drift"][name] for name in ("raised", "rows", "raised_at")
+    )
+    (run,) = after["drift"]["past"]
+    for name in ("raised_at", "largest", "rows"):
+        assert before["drift"][name] == run[name]
+    assert (WORDS.name, WORDS.note) == (run["name"], run["note"])
+    assert after["drift"]["began_at"] == run["ended_at"]
+    pass_minutes(records, clock, 10)
+    clock.now += LATE_SECONDS
+    look(sentry)
+    assert (False, 10 * ROWS) == (told(sentry)["drift"]["raised"], told(sentry)["drift"]["rows"])
+    pass_minutes(records, clock, 10, shift=4.0)
+    clock.now += LATE_SECONDS
+    other = new(records)
+    look(sentry, other)
+    assert told(sentry)["drift"]["raised"]
+    assert alarms(sentry) == alarms(other)
+    assert 30 * ROWS // 2 == told(sentry)["validity"]["rows"]
+
+
+def test_what_is_said_is_an_event(clock: Clock, records: Records) -> None:
+    """With what the alarm had come to; who said it stands apart, so that it can be erased."""
+    sentry = drifted(records, clock)
+    before = told(sentry)["drift"]
+    said = (sentry.acknowledge("drift", WORDS), sentry.begin_anew("drift", WORDS))
+    for one in said:
+        assert [None] == say(one)
+    assert ["acknowledgement", "beginning"] == [event.kind for event in records.events]
+    for event in records.events:
+        assert f"alarm:drift:{DIGEST[7:27]}" == event.prediction
+        assert len(event.prediction) <= 36
+        assert {"alarm": "drift", "digest": DIGEST} | {
+            name: before[name] for name in ("raised_at", "largest", "rows")
+        } == json.loads(event.body)
+        assert {"name": WORDS.name, "note": WORDS.note} == json.loads(event.personal or b"")
+    records.events = [replace(event, personal=None) for event in records.events]
+    (run,) = told(sentry)["drift"]["past"]
+    assert (None, None) == (run["name"], run["note"])
+
+
+def test_of_two_who_acknowledge_at_once_one_does(clock: Clock, records: Records) -> None:
+    """In one worker or in two; who comes later is told, and not by whom."""
+    pair = [drifted(records, clock), new(records)]
+    found = say(*(sentry.acknowledge("drift", WORDS) for sentry in pair * 2))
+    refused = [one for one in found if one is not None]
+    assert 3 == len(refused)
+    assert {"the alarm is acknowledged already"} == {str(one) for one in refused}
+    assert ["acknowledgement"] == [event.kind for event in records.events]
+    look(*pair)
+    assert alarms(pair[0]) == alarms(pair[1])
+    shown = told(pair[0])["drift"]["acknowledged"]
+    assert {"at", "name", "note"} == shown.keys()
+    assert WORDS.name == shown["name"]
+
+
+def test_nothing_is_lost_of_many_who_begin_anew(clock: Clock, records: Records) -> None:
+    """Each is an event and a run, wherever it was said."""
+    pair = [drifted(records, clock), new(records)]
+    assert [None] * 8 == say(*(one.begin_anew("drift", WORDS) for one in pair * 4))
+    look(*pair)
+    assert alarms(pair[0]) == alarms(pair[1])
+    past = told(pair[0])["drift"]["past"]
+    assert [moment_of(event.time) for event in reversed(records.events)] == [
+        run["ended_at"] for run in past
+    ]
+    assert [run["began_at"] for run in past] == [*(run["ended_at"] for run in past[1:]), None]
+
+
+def test_a_look_does_not_undo_what_was_said_meanwhile(clock: Clock, records: Records) -> None:
+    """By another worker: it is refused, and looks at the same minutes the next time."""
+    late, other = drifted(records, clock), new(records)
+    pass_minutes(records, clock, 3)
+    clock.now += LATE_SECONDS
+
+    async def both() -> None:
+        looking = asyncio.create_task(late.look())
+        await asyncio.sleep(0.002)
+        await other.acknowledge("drift", WORDS)
+        await looking
+
+    records.is_slow = True
+    asyncio.run(both())
+    records.is_slow = False
+    assert told(late)["drift"]["acknowledged"] is None
+    look(late, other)
+    for sentry in (late, other):
+        assert told(sentry)["drift"]["acknowledged"] is not None
+        assert 13 * ROWS == told(sentry)["drift"]["rows"]
+
+
+def test_what_cannot_be_written_was_not_said(clock: Clock, records: Records) -> None:
+    sentry = drifted(records, clock)
+    records.fails = True
+    (failed,) = say(sentry.begin_anew("drift", WORDS))
+    assert isinstance(failed, Unrecorded)
+    records.fails = False
+    look(sentry)
+    assert (True, []) == (told(sentry)["drift"]["raised"], told(sentry)["drift"]["past"])
 
 
 HOUR, DAY = 3_600, 86_400
@@ -236,7 +375,7 @@ def test_a_clock_that_is_set_makes_nobody_blind(
     other = new(records)
     clock.now += 1_000
     look(other)
-    assert sentry.alarms() == other.alarms()
+    assert alarms(sentry) == alarms(other)
 
 
 def test_drift_is_seen_after_a_clock_was_set_back(clock: Clock, records: Records) -> None:

@@ -163,6 +163,7 @@ class Records:
     )
     """Of a digest, a span, a start and an owner."""
     marks: dict[str, Mark] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
 
     def add(self, tallies: Iterable[Tally], at: float, owner: str = "chain") -> None:
         """Count what happened at a time."""
@@ -193,9 +194,12 @@ class Records:
             written.set_exception(Unrecorded())
             return written
         known = self.marks.get(mark.name)
-        is_ahead = known is None or mark.position > known.position
+        is_ahead = known is None or (
+            mark.position > known.position and mark.follows in (None, known.position)
+        )
         if is_ahead:
             self.marks[mark.name] = mark
+            self.events += entry.events
         written.set_result(is_ahead)
         return written
 
@@ -236,7 +240,7 @@ class Records:
         return self.marks.get(name)
 
     async def history(self, prediction: str) -> list[Event]:
-        raise NotImplementedError
+        return [event for event in self.events if event.prediction == prediction]
 
     async def reply_to(self, key: str) -> Reply | None:
         raise NotImplementedError

@@ -136,7 +136,7 @@ def test_every_row_is_in_figures_and_alarms(
                     await house.four_steps()
                 await house.settle()
                 assert house.rows == await house.shown(MONTH)
-                assert house.rows == house.sentry.alarms()[0]["rows"]
+                assert house.rows == (await house.sentry.alarms())[0]["rows"]
             await writer.close()
             return house.rows
 

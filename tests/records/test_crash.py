@@ -1,15 +1,25 @@
 """What was answered is recorded, whatever ends the service, and wherever it is."""
 
+import json
 import os
 import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
+import httpx
 import numpy as np
 import pytest
+from sqlalchemy import select
 
+from app.events import moment
+from app.monitoring.state import MOST_PAST
+from app.records.address import url_of
+from app.records.database import reading, snapshot
+from app.records.tables import events, marks
 from tests.postgres import MODEL, Server
 from tests.records.clients import Clients, recorded
 from tests.service import Service, is_alive, serving, until
@@ -53,6 +63,60 @@ def test_every_acknowledged_answer_is_recorded(
         assert (len(found.predictions),) * 2 == found.counted
     record_property("figure", f"{len(answered):,} answers, none missing")
     assert len(answered) > count
+
+
+class Impatient(Thread):
+    """Begins an alarm anew again and again, until nobody answers."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = f"{url}/alarms/drift/beginning"
+        self.answered: list[str] = []
+        """When each beginning was that was answered."""
+
+    def run(self) -> None:
+        with httpx.Client(trust_env=False) as client, suppress(httpx.TransportError):
+            while True:
+                answer = client.post(self._url, json={"name": "kim", "note": "again"})
+                self.answered.append(answer.json()["began_at"])
+
+
+def beginnings(place: dict[str, str]) -> tuple[list[str], list[str]]:
+    """When an alarm was begun anew, by the events and by the mark, which holds the last ones."""
+    url = url_of(place.get("DUBITO_RECORDS_URL"), Path(place["DUBITO_STATE"]))
+    with reading(url) as engine, snapshot(engine) as connection:
+        times = connection.scalars(select(events.c.time).where(events.c.kind == "beginning"))
+        held = select(marks.c.content).where(marks.c.name.startswith("watch:"))
+        past = json.loads(connection.scalars(held).one())["past"]
+        return sorted(map(moment, times)), [moment(run["ended_at"]) for run in past]
+
+
+@pytest.mark.claim("kill -9 of beginnings", test=2, proof=20)
+def test_what_is_said_of_an_alarm_is_there_whole_or_not_at_all(
+    tmp_path: Path, place: dict[str, str], count: int, record_property: Record
+) -> None:
+    """Killed at random moments: an event for each run that the mark tells of, and the chain holds.
+
+    Of what was answered nothing is missing.
+    """
+    moments, answered = np.random.default_rng(8), list[str]()
+    for _ in range(count):
+        with serving("loan-grade/1", changes=place) as service:
+            threads = [Impatient(service.url) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            until(lambda threads=threads: all(one.answered for one in threads))  # type: ignore[misc]
+            time.sleep(moments.uniform(SHORTEST, LONGEST))
+            os.kill(service.process.pid, signal.SIGKILL)
+            service.process.wait()
+            for thread in threads:
+                thread.join()
+        answered += [at for thread in threads for at in thread.answered]
+        assert () == recorded(tmp_path, place.get("DUBITO_RECORDS_URL")).faults
+        said, past = beginnings(place)
+        assert said[-MOST_PAST:] == past
+        assert set(answered) <= set(said)
+    record_property("figure", f"{len(answered):,} beginnings, none missing, none half")
 
 
 def workers(service: Service) -> list[int]:

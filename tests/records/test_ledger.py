@@ -144,6 +144,24 @@ def test_a_mark_only_moves_on(engine: Engine, ledger: Ledger) -> None:
         assert [(9, b"at 9")] == connection.execute(select(marks.c.position, marks.c.content)).all()
 
 
+def following(number: int, position: int, follows: int) -> Entry:
+    """An event, and the mark that takes note of it."""
+    return Entry((event(number),), mark=Mark("watch", position, b"", follows))
+
+
+def test_a_mark_follows_the_one_it_was_made_from(engine: Engine, ledger: Ledger) -> None:
+    """Or nothing of its entry is added: what it does not know of would be lost."""
+    first = [following(0, 60, 0), following(1, 61, 60), following(2, 120, 60)]
+    assert [True, True, False] == ledger.write(first)
+    later = [following(3, 200, 0), following(4, 61, 61), following(5, 120, 61)]
+    assert [False, False, True] == ledger.write(later)
+    with engine.connect() as connection:
+        assert [120] == connection.scalars(select(marks.c.position)).all()
+        found = connection.scalars(select(events.c.prediction).order_by(events.c.sequence)).all()
+        assert [event(number).prediction for number in (0, 1, 5)] == found
+        assert () == verify(connection, KEY, {}).faults
+
+
 def tallied(count: int, first: int) -> list[Entry]:
     """Entries that count one row each."""
     tally = Tally(DIGEST, {"rows": 1})

@@ -1,0 +1,33 @@
+"""Records of a bundle that has come to know of drift, before a service opens them."""
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from app.api.identifier import new_id
+from app.events import Entry
+from app.monitoring.state import State
+from app.monitoring.subject import Subject
+from app.network.inspection.archive import inspect
+from app.records.address import url_of
+from app.records.admission import begun
+from app.records.database import opened
+from app.records.key import FILE
+
+MINUTE = 1_795_608_000
+"""Of the alarm, seconds since 1970."""
+
+
+def raise_drift(state: Path, bundle: Path) -> None:
+    """Write what a service would have come to, to which 500 loans of one odd amount came."""
+    manifest = inspect(bundle).manifest
+    fresh = State.begin(Subject(manifest.identity, manifest.signature, manifest.calibration))
+    watch = fresh.drift.advance({"loan_amount": {0: 500}}, np.random.default_rng(0))
+    known = replace(fresh, position=MINUTE, drift=watch, raised_at={"drift": MINUTE})
+    with opened(url_of(None, state)) as engine:
+        ledger, _ = begun(engine, state / FILE, new_id())
+        with closing(ledger):
+            mark = known.mark(f"watch:{manifest.identity.digest}", 0)
+            assert ledger.write([Entry((), mark=mark)]) == [True]
