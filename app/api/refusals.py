@@ -21,8 +21,10 @@ ID = {
 }
 NAMED = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"}
 """Printable ASCII; HTTP itself takes spaces at both ends away."""
-LONGEST_EXTENDED = 7 + 200 * 12
-"""Bytes of 200 characters in RFC 8187's form."""
+LITERAL = r"^(?![Uu][Tt][Ff]-8'')[!-~]([ -~]*[!-~])?$"
+EXTENDED = r"^UTF-8''([A-Za-z0-9!#$&+.^_`|~-]|%E[BC]%[89AB][0-9A-F]%[89AB][0-9A-F]){1,200}$"
+"""RFC 8187's form, of ASCII and of most Korean syllables: no pattern says which of all characters
+are printable."""
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -36,7 +38,7 @@ CASE = {
     "description": "What the client calls the case; recorded with it, and the name by which it "
     "can be found and erased. Taken literally, but for RFC 8187's form: `UTF-8''` and up to 200 "
     "characters of any language, percent-encoded. Ignored where nothing is recorded.",
-    "schema": {**NAMED, "maxLength": LONGEST_EXTENDED},
+    "schema": {"anyOf": [{**NAMED, "pattern": LITERAL}, {"type": "string", "pattern": EXTENDED}]},
 }
 KEPT_TAG = {
     "name": "If-None-Match",

@@ -11,13 +11,13 @@ from app.api.answers import Model
 from app.api.body import read_body
 from app.api.case import Review
 from app.api.options import NoOptions
-from app.api.place import PLACE, place_of, told
+from app.api.place import PLACE, number_place, text_place, told
 from app.api.refusals import documented
 from app.api.response import json_response
 from app.api.route import LeanRoute
 from app.api.spelling import digits, microseconds
 from app.api.verdicts import LONGEST_NAME, AssignmentRequest, Verdicts
-from app.events import Order, Referral, Sought, State, moment
+from app.events import Order, Place, Referral, Sought, State, moment
 from app.memory import Memory
 from app.settings import Settings
 
@@ -76,6 +76,13 @@ class ReviewOptions(BaseModel):
     def sought(self) -> Sought:
         """What is to be listed."""
         return Sought(**{name: getattr(self, name) for name in Sought.__dataclass_fields__})
+
+    @property
+    def place(self) -> Place | None:
+        """Behind what the list goes on."""
+        if self.after is None:
+            return None
+        return (text_place if self.order == "reference" else number_place)(self.after)
 
 
 class ReferredPrediction(BaseModel):
@@ -156,8 +163,7 @@ def reviews(memory: Memory, verdicts: Verdicts, settings: Settings) -> APIRouter
 
 
 async def _listed(memory: Memory, options: ReviewOptions) -> dict[str, Any]:
-    after = None if options.after is None else place_of(options.after)
-    found = await memory.reader.referrals(options.sought, options.limit + 1, after)
+    found = await memory.reader.referrals(options.sought, options.limit + 1, options.place)
     shown = found[: options.limit]
     return {
         "waiting": await memory.reader.waiting(Sought()),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.api.answers import Model
-from app.api.place import place_of, told
+from app.api.place import number_place, told
 from app.api.reviews import LISTED, MOST_LISTED, After, Moment, Number, words
 from app.api.spelling import digits
 from app.events import Event, Listing, Search, moment
@@ -40,7 +40,7 @@ class SearchOptions(BaseModel):
     @property
     def sought(self) -> Search:
         """What is to be listed."""
-        after = None if self.after is None else place_of(self.after)
+        after = None if self.after is None else number_place(self.after)
         return Search(
             most=self.limit,
             reference=self.reference,

@@ -17,6 +17,9 @@ INSTANT = re.compile(
     re.ASCII,
 )
 WORDS = {"true": True, "false": False}
+TIME = (
+    "must be a date and time with its zone, as 2026-11-28T09:00:00Z; the + of a zone is written %2B"
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OWN = "own"
 """The kind of every error that is told in words of ours."""
@@ -59,17 +62,18 @@ def instant(text: Any) -> Any:
             return datetime.fromisoformat(text)
     except ValueError:
         pass
-    message = (
-        "must be a date and time with its zone, as 2026-11-28T09:00:00Z; the + of a zone is "
-        "written %2B"
-    )
-    raise wrong(FieldCode.NOT_A_TIME, message)
+    raise wrong(FieldCode.NOT_A_TIME, TIME)
 
 
 def microseconds(text: Any) -> int:
-    """The same as microseconds since 1970."""
-    found: datetime = instant(text)
-    return (found - EPOCH) // timedelta(microseconds=1)
+    """The same of any year as microseconds since 1970; what is earlier is 1970."""
+    try:
+        found = datetime.fromisoformat(text)
+        if "T" in text and found.tzinfo is not None:
+            return max(0, (found - EPOCH) // timedelta(microseconds=1))
+    except (TypeError, ValueError):
+        pass
+    raise wrong(FieldCode.NOT_A_TIME, TIME)
 
 
 def one_of(targets: list[float]) -> Callable[[Any], Any]:

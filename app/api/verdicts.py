@@ -5,7 +5,7 @@ corrects: then it names the event that was said last, and why.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
@@ -187,15 +187,20 @@ class _Verdict:
         return self.personal | ({} if self.why is None else {"why": self.why})
 
 
-class _Correction(BaseModel):
-    model_config = STRICT
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_EVENT)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NOTE)]
 
-    corrects: Annotated[str, StringConstraints(max_length=LONGEST_EVENT)] | None = Field(
-        default=None, description="`id` of what was said last, where this corrects it"
+
+class _Correction(BaseModel):
+    model_config = STRICT | ConfigDict(
+        json_schema_extra={"dependentRequired": {"corrects": ["why"], "why": ["corrects"]}}
     )
-    why: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NOTE)] | None = Field(
-        default=None, description="of a correction, which needs it"
+
+    # Left out they are None; null itself is refused, as it is no event and no reason.
+    corrects: EventId = Field(
+        default=cast("str", None), description="`id` of what was said last, where this corrects it"
     )
+    why: Reason = Field(default=cast("str", None), description="of a correction, which needs it")
 
     def model_post_init(self, _: Any) -> None:
         """Check that both are given, or neither.
@@ -203,8 +208,9 @@ class _Correction(BaseModel):
         Raises:
             InvalidInput: names what is missing.
         """
-        if (self.corrects is None) != (self.why is None):
-            missing = "why" if self.why is None else "corrects"
+        given = self.model_fields_set & {"corrects", "why"}
+        if len(given) == 1:
+            (missing,) = {"corrects", "why"} - given
             message = "is missing: a correction has both"
             raise InvalidInput([Fault((missing,), FieldCode.MISSING, message)])
 

@@ -76,7 +76,7 @@ def test_no_page_of_another_site_writes_anywhere(client: TestClient, app: FastAP
     """Every route that writes refuses every foreign page, before it looks at the body."""
     routes = writing(app)
     assert {"/predict", "/predict/mc"} < {path for _, path in routes}
-    assert 8 == len(routes)
+    assert 9 == len(routes)
     for (method, path), headers in product(routes, FOREIGN):
         refused = client.request(method, path, json={}, headers=headers)
         problem_of(refused, 403)
