@@ -20,6 +20,7 @@ from app.api.verdicts import LONGEST_NAME, AssignmentRequest, Verdicts
 from app.events import Order, Place, Referral, Sought, State, moment
 from app.memory import Memory
 from app.settings import Settings
+from app.values import MAX_SEED
 
 CLOSED = ConfigDict(extra="forbid")
 MOST_LISTED, LISTED = 500, 50
@@ -31,7 +32,7 @@ Moment = Annotated[
     BeforeValidator(microseconds),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-Number = Annotated[int, Field(ge=1), BeforeValidator(digits)]
+Number = Annotated[int, Field(ge=1, le=MAX_SEED), BeforeValidator(digits)]
 After = Annotated[
     str | None,
     Field(pattern=PLACE, description="`next` of the list before, to go on."),
@@ -65,7 +66,7 @@ class ReviewOptions(BaseModel):
     version: Annotated[
         Number | None,
         Field(description="Answered by this version."),
-        WithJsonSchema({"type": "integer", "minimum": 1}),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEED}),
     ] = None
     since: Annotated[Moment, Field(description="From this time on, ISO 8601 with its zone.")] = None
     until: Annotated[Moment, Field(description="Before this time.")] = None

@@ -10,6 +10,7 @@ from app.api.place import number_place, told
 from app.api.reviews import LISTED, MOST_LISTED, After, Moment, Number, words
 from app.api.spelling import digits
 from app.events import Event, Listing, Search, moment
+from app.values import MAX_SEED
 
 CLOSED = ConfigDict(extra="forbid")
 
@@ -30,7 +31,7 @@ class SearchOptions(BaseModel):
     version: Annotated[
         Number | None,
         Field(description="Answered by this version."),
-        WithJsonSchema({"type": "integer", "minimum": 1}),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEED}),
     ] = None
     since: Annotated[Moment, Field(description="From this time on, ISO 8601 with its zone.")] = None
     until: Annotated[Moment, Field(description="Before this time.")] = None

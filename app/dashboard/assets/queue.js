@@ -184,7 +184,7 @@ export class Queue {
   #table() {
     const names = SHOWN[this.#state];
     const heads = names.map((name) => el("th", { scope: "col", class: `${COLUMNS[name].isNumber ? "number " : ""}col-${name}`, "aria-sort": this.#sorted(name) }, this.#heading(name)));
-    const rows = this.cases.map((one) => el("tr", { "data-id": one.id, "aria-current": String(one.id === this.#current) }, names.map((name, at) => this.#cell(one, name, at))));
+    const rows = this.cases.map((one) => el("tr", { "data-id": one.id, "aria-current": String(one.id === this.#current), onclick: () => (location.hash = `review/${one.id}`) }, names.map((name, at) => this.#cell(one, name, at))));
     return el("div.scroll", { tabindex: "0", role: "group", "aria-label": t("review.title") },
       el("table.cases", {}, el("caption.hidden", {}, t("review.title")), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)));
   }

@@ -62,7 +62,8 @@ class Review {
 
   #frame() {
     const keys = el("button.small", { type: "button", id: "keys", onclick: () => this.help.showModal() }, t("keys.title"));
-    this.head.replaceChildren(el("h2", {}, t("review.title")), keys);
+    const back = el("a.back", { href: "#review" }, t("review.back"));
+    this.head.replaceChildren(back, el("h2", {}, t("review.title")), keys);
     this.help.replaceChildren(el("h3", { id: "keys-title" }, t("keys.title")),
       el("dl.pairs", {}, KEYS.map((key) => el("div", {}, el("dt", {}, el("kbd", {}, key === "1" ? "1 – 9" : key)), el("dd", {}, t(`keys.${key}`))))),
       el("form", { method: "dialog" }, el("button", {}, t("keys.close"))));

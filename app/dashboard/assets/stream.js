@@ -10,13 +10,14 @@ export class Stream {
   #isOn = false;
 
   /**
-   * @param {string} query which window, in which steps
-   * @param {{figures: (data: object) => void, state: (name: "live"|"polling"|"waiting") => void,
+   * @param {string} query which window or range, in which steps
+   * @param {{figures: (data: object) => void, state: (name: "live"|"polling"|"waiting"|"fixed") => void,
    *   refused: (problem: Error) => void}} on
    */
-  constructor(query, on) {
+  constructor(query, on, isFixed = false) {
     this.query = query;
     this.on = on;
+    this.isFixed = isFixed;
   }
 
   /** First the figures as they are, so that a refusal is told; then whatever changes. */
@@ -27,7 +28,8 @@ export class Stream {
       const data = await asked(`uncertainty?${this.query}`);
       if (!this.#isOn) return;
       this.on.figures(data);
-      this.#listen();
+      if (this.isFixed) this.on.state("fixed");
+      else this.#listen();
     } catch (problem) {
       if (this.#isOn) this.on.refused(problem);
     }
