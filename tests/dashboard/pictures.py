@@ -92,11 +92,11 @@ def fill(page: Page, tab: str) -> None:
     """Bring a view into the state in which it is shown."""
     page.locator(f"#panel-{tab} .card").first.wait_for()
     if tab == "try":
-        page.locator("form button[type=button]").click()
+        page.locator("#panel-try form button[type=button]").click()
         expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
-        page.locator("form summary").click()
+        page.locator("#panel-try form summary").click()
         page.locator("#option-seed").fill("42")
-        page.locator("form button[type=submit]").click()
+        page.locator("#panel-try form button[type=submit]").click()
         page.locator("#repeat").click()
         page.locator("#sameness").wait_for()
     if tab == "review":

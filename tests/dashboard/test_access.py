@@ -40,12 +40,12 @@ def faults(page: Page) -> list[str]:
 def test_no_view_has_a_grave_fault(opened: Opened, look: dict[str, Any]) -> None:
     """No view has a fault that is serious or critical, empty or filled."""
     with opened(**look) as page:
-        expect(page.locator("form .field").first).to_be_visible()
+        expect(page.locator("#panel-try form .field").first).to_be_visible()
         assert [] == faults(page)
-        page.locator("form button[type=button]").click()
+        page.locator("#panel-try form button[type=button]").click()
         expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
         page.locator('[data-feature="debt_to_income"]').fill("")
-        page.locator("form button[type=submit]").click()
+        page.locator("#panel-try form button[type=submit]").click()
         expect(page.locator("#panel-try .main-svg").first).to_be_visible()
         page.locator("#panel-try .figures summary").click()
         assert [] == faults(page)
@@ -65,6 +65,6 @@ def test_no_view_has_a_grave_fault(opened: Opened, look: dict[str, Any]) -> None
 def test_faults_are_read_out(opened: Opened) -> None:
     """A form with wrong entries has no grave fault either."""
     with opened() as page:
-        page.locator("form button[type=submit]").click()
+        page.locator("#panel-try form button[type=submit]").click()
         expect(page.locator("[aria-invalid]").first).to_be_visible()
         assert [] == faults(page)

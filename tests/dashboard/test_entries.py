@@ -27,7 +27,7 @@ def field(page: Page, feature: str) -> Locator:
 
 
 def fill_example(page: Page) -> None:
-    page.locator("form button[type=button]").click()
+    page.locator("#panel-try form button[type=button]").click()
     expect(field(page, "loan_amount")).not_to_have_value("")
 
 
@@ -98,7 +98,7 @@ def test_passes_and_seed_are_details(opened: Opened) -> None:
         ((url, _),) = rows
         assert "draws=true&passes=1000&seed=9007199254740991" == url.partition("?")[2]
         page.locator('label:has(input[value="ko"])').click()
-        expect(page.locator("form summary")).to_have_text("세부 설정")
+        expect(page.locator("#panel-try form summary")).to_have_text("세부 설정")
         expect(page.locator("#option-seed")).to_be_visible()
 
 
@@ -106,9 +106,9 @@ def test_a_hidden_entry_that_is_wrong_is_unfolded(opened: Opened) -> None:
     """A fault is never told where nobody sees it."""
     with opened() as page:
         fill_example(page)
-        page.locator("form summary").click()
+        page.locator("#panel-try form summary").click()
         page.locator("#option-passes").fill("0")
-        page.locator("form summary").click()
+        page.locator("#panel-try form summary").click()
         page.get_by_role("button", name="Get grade").click()
         expect(page.locator("#option-passes-fault")).to_be_visible()
         expect(page.locator("#option-passes-fault")).to_have_text("Must be 1 or more")
@@ -122,7 +122,7 @@ def test_wrong_entries_are_told_without_the_service(opened: Opened, language: st
         rows = sent(page)
         for feature, typed, *_ in WRONG:
             field(page, feature).fill(typed)
-        page.locator("form button[type=submit]").click()
+        page.locator("#panel-try form button[type=submit]").click()
         for feature, _, english, korean in WRONG:
             said = page.locator(f'.field:has([data-feature="{feature}"]) .fault')
             expect(said).to_have_text(english if language == "en-GB" else korean)
@@ -136,7 +136,7 @@ def test_wrong_entries_are_told_without_the_service(opened: Opened, language: st
 def test_an_empty_form_says_what_it_needs(opened: Opened, language: str, said: str) -> None:
     """All fields but the one that may be empty."""
     with opened(locale=language) as page:
-        page.locator("form button[type=submit]").click()
+        page.locator("#panel-try form button[type=submit]").click()
         expect(page.get_by_role("alert").filter(has_text=said)).to_be_visible()
 
 

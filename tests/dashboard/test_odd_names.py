@@ -32,7 +32,7 @@ def ask(page: Page, values: dict[str, Any]) -> None:
     for name, value in values.items():
         field(page, name).fill(str(value))
     if page.locator("form details[open]").count() == 0:
-        page.locator("form summary").click()
+        page.locator("#panel-try form summary").click()
     for name, text in OPTIONS.items():
         page.locator(f"#option-{name}").fill(text)
     page.get_by_role("button", name="Get grade").click()
@@ -77,8 +77,8 @@ def test_what_the_service_refuses_finds_its_fields(opened: Opened) -> None:
     """The service's pointers lead to features and options of one name, also where they are cut."""
     cut = NAMES[-1][:20] + "…" if len(NAMES[-1]) > 20 else NAMES[-1]
     names = {"#/seed": "is odd", "#/__proto__": "is odd", f"#/{escaped(cut)}": "is odd"}
-    told = [{"pointer": pointer, "detail": detail} for pointer, detail in names.items()]
-    told.append({"pointer": "?/seed", "detail": "is odd"})
+    told = [{"pointer": at, "detail": odd, "code": "overflows"} for at, odd in names.items()]
+    told.append({"pointer": "?/seed", "detail": "is odd", "code": "not_whole"})
     with opened(expected=(422,)) as page:
         body = {"detail": "it is odd", "errors": told}
         page.route("**/predict/mc?*", lambda route: route.fulfill(status=422, json=body))
@@ -86,7 +86,7 @@ def test_what_the_service_refuses_finds_its_fields(opened: Opened) -> None:
         page.locator("[aria-invalid]").first.wait_for()
         places = [f"feature-{NAMES.index(name)}" for name in ("seed", "__proto__", NAMES[-1])]
         assert {*places, "option-seed"} == set(marked(page))
-        expect(page.locator("#option-seed-fault")).to_have_text("Is odd")
+        expect(page.locator("#option-seed-fault")).to_have_text("Must be a whole number")
 
 
 def marked(page: Page) -> list[str]:
@@ -105,7 +105,7 @@ def escaped(name: str) -> str:
 def test_every_field_says_what_it_is(opened: Opened) -> None:
     """Each has a label, a hint and a place for its fault, which are its own."""
     with opened() as page:
-        page.locator("form .field").first.wait_for()
+        page.locator("#panel-try form .field").first.wait_for()
         ids = page.locator("[id]").evaluate_all("all => all.map((one) => one.id)")
         assert len(ids) == len(set(ids))
         for place in range(len(NAMES)):

@@ -5,19 +5,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.dashboard.conftest import ODD, Opened
+from tests.dashboard.conftest import ODD, SURE, Opened, fill
 
 SMALL_PHONE = {"width": 390, "height": 844}
 GUARANTEE = {"en-GB": "decided automatically", "ko-KR": "자동 처리된"}
 
 
 def ask(page: Page, changes: dict[str, Any]) -> None:
-    """Get a grade for the example with some of its values changed."""
-    page.locator("form button[type=button]").click()
-    expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
-    for name, value in changes.items():
-        page.locator(f'[data-feature="{name}"]').fill("" if value is None else str(value))
-    page.locator("form button[type=submit]").click()
+    """Get a grade for a loan about which the network is sure, with some of its values changed."""
+    fill(page, SURE | changes)
+    page.locator("#panel-try form button[type=submit]").click()
     expect(page.locator(".verdict")).to_be_visible()
 
 
@@ -41,8 +38,7 @@ def test_an_automatic_grade_has_its_own_likelihood_beside_it(opened: Opened) -> 
         expect(beside.locator(".decision")).to_have_text("✓Automatic")
         expect(beside.locator(".likely")).to_contain_text("% likely ±")
         expect(page.locator(".verdict .small")).to_contain_text(
-            "Of loans decided automatically like this one, at most 3% are graded wrongly"
-            " (95% confidence). This holds for loans like those of the calibration."
+            "Of loans decided automatically like this one, at most 1% are graded wrongly"
         )
         expect(page.locator(".possible .lead")).to_have_text("Possible grades (99% set)")
         expect(page.locator(".possible")).to_contain_text("for 99% of loans")

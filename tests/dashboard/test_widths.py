@@ -62,14 +62,14 @@ def test_nothing_is_wider_than_the_window(
     """On every tab: the form with faults, an answer, figures, a raised alarm, a case, the model."""
     size = {"width": width, "height": 844}
     with opened(expected=(404,), locale=language, viewport=size) as page:
-        page.locator("form summary").click()
-        page.locator("form button[type=submit]").click()
+        page.locator("#panel-try form summary").click()
+        page.locator("#panel-try form button[type=submit]").click()
         page.locator("[aria-invalid]").first.wait_for()
         fits(page)
-        page.locator("form button[type=button]").click()
+        page.locator("#panel-try form button[type=button]").click()
         expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
         page.locator('[data-feature="loan_amount"]').fill("123,456,789,012.12345")
-        page.locator("form button[type=submit]").click()
+        page.locator("#panel-try form button[type=submit]").click()
         expect(page.locator("#panel-try .main-svg").first).to_be_visible()
         page.locator("#panel-try .figures summary").click()
         fits(page)

@@ -13,7 +13,10 @@ HANGUL = re.compile(r"[\u3131-\u318e\uac00-\ud7a3]")
 LATIN = {"drift.psi", "drift.statistic", "nats"}
 """What Korean writes as English does: names of measures, and a unit."""
 ADDRESSED = re.compile(r"DUBITO_\w+=?\w*|PUT /predictions/\{id\}/outcome")
-TERMS = re.compile(r"PSI|KS|DTI|BLAS|API|F1|nat|PUT|p값")
+TERMS = re.compile(
+    r"PSI|KS|DTI|BLAS|API|F1|nat|PUT|p값|JSON|CSV|true|false|Ctrl\+Enter|[45]xx"
+    r"|\d{4}-\d\d-\d\dT[\d:]+Z"
+)
 """Terms of the trade that Korean texts write in Latin letters."""
 OLD = {
     "english.js": ("doubt", "nobody waits", "reckon", "whisker", "quiet", "http interface"),

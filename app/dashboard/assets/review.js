@@ -6,7 +6,7 @@ import { withheld } from "./faults.js";
 import { Queue } from "./queue.js";
 import { number, t } from "./words.js";
 
-const KEYS = ["j", "k", "s", "a", "/", "1", "?"];
+const KEYS = { j: "next", k: "before", s: "skip", a: "assign", "1 – 9": "grade", "/": "find", "?": "help" };
 const EDITED = "input, textarea, select, [contenteditable]";
 
 /** @param {HTMLElement} panel @param {object} model */
@@ -65,7 +65,7 @@ class Review {
     const back = el("a.back", { href: "#review" }, t("review.back"));
     this.head.replaceChildren(back, el("h2", {}, t("review.title")), keys);
     this.help.replaceChildren(el("h3", { id: "keys-title" }, t("keys.title")),
-      el("dl.pairs", {}, KEYS.map((key) => el("div", {}, el("dt", {}, el("kbd", {}, key === "1" ? "1 – 9" : key)), el("dd", {}, t(`keys.${key}`))))),
+      el("dl.pairs", {}, Object.entries(KEYS).map(([key, name]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, t(`keys.${name}`))))),
       el("form", { method: "dialog" }, el("button", {}, t("keys.close"))));
     if (this.#open === null) this.#nothingOpen();
   }

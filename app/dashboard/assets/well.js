@@ -9,6 +9,8 @@ const MOST_ERRORS = 0.01;
 const MOST_REFUSED = 0.05;
 const SLOW_SECONDS = 1;
 const LOOK_MS = 4000;
+/** Requests below which a quantile of their time says little. */
+const FEW = 50;
 const BADGES = { good: "good", bad: "bad", unknown: "plain" };
 
 export class Well {
@@ -68,7 +70,7 @@ export class Well {
       this.#readiness(),
       part("errors", "#chart-statuses", ...share(grading?.errors, grading?.requests, MOST_ERRORS)),
       part("refused", "#chart-statuses", ...share(grading?.refused, grading?.requests, MOST_REFUSED)),
-      part("latency", "#chart-latency", ...latency(service?.latency)),
+      part("latency", "#chart-latency", ...latency(service?.latency, grading?.requests ?? 0)),
       part("queue", "#chart-latency", ...known(service?.queue, (value) => number(value), () => true)),
       this.#database(),
       part("alarms", ".alarms", ...(this.#data === null ? ["unknown", "–"] : [raised ? "bad" : "good", raised ? t("well.raised", { count: number(raised) }) : t("well.none")])),
@@ -120,9 +122,10 @@ function share(count, whole, most) {
   return [count / whole > most ? "bad" : "good", percent(count / whole)];
 }
 
-function latency(quantiles) {
+function latency(quantiles, requests) {
   const [median, high] = [quantiles?.["0.5"] ?? null, quantiles?.["0.95"] ?? null];
-  if (median === null || high === null) return ["unknown", t("well.few")];
+  // Of few the slowest is the first, for which the service was still making itself ready.
+  if (median === null || high === null || requests < FEW) return ["unknown", t("well.few")];
   return [high > SLOW_SECONDS ? "bad" : "good", `${milliseconds(median)} / ${milliseconds(high)}`];
 }
 
