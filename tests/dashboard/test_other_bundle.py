@@ -63,3 +63,10 @@ def test_every_view_does_without_a_calibration(opened: Opened) -> None:
         page.get_by_role("tab", name="Model").click()
         expect(page.locator("#panel-model")).to_contain_text("guarantees nothing")
         expect(page.get_by_role("heading", name="<i>Stones</i>")).to_be_visible()
+
+
+def test_a_card_that_is_english_alone_is_said_to_be(opened: Opened) -> None:
+    """In Korean, above it."""
+    with opened("#model", locale="ko-KR") as page:
+        expect(page.locator(".prose[lang=en]")).to_contain_text("Stones")
+        expect(page.get_by_text("모델 카드는 영어로 작성되어 있습니다.")).to_be_visible()

@@ -251,12 +251,13 @@ def test_it_speaks_of_loans(opened: Opened) -> None:
         assert page.url.endswith("#watch")
 
 
-def test_the_card_says_in_korean_that_it_is_english(opened: Opened) -> None:
-    """The rest of the view is Korean, names of facts included."""
+def test_the_model_and_its_card_are_in_the_pages_language(opened: Opened) -> None:
+    """Names of facts included; the card follows the language."""
     with opened("#model", locale="ko-KR") as page:
         expect(page.locator(".prose table").first).to_be_visible()
-        expect(page.get_by_text("모델 카드는 영어로 작성되어 있습니다.")).to_be_visible()
-        named = page.locator(".pairs dt").all_inner_texts()
+        expect(page.locator(".prose[lang=ko]")).to_contain_text("용도")
+        expect(page.get_by_text("모델 카드는 영어로 작성되어 있습니다.")).to_have_count(0)
+        named = page.locator("#panel-model .pairs dt").all_inner_texts()
         known = {"keras", "tensorflow", "numpy", "scikit-learn"}
         assert [] == [name for name in named if name.isascii() and name not in known]
         page.locator('label:has(input[value="en"])').click()

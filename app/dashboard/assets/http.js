@@ -53,9 +53,10 @@ function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** An answer in words. */
+/** An answer in words, and the language it is in. */
 export async function read(path) {
-  return (await ask(path)).text();
+  const answer = await ask(path);
+  return { text: await answer.text(), language: answer.headers.get("Content-Language") ?? "en" };
 }
 
 /** A question that is asked again and again: null where nothing changed since. */

@@ -11,18 +11,24 @@ const COPIED_MS = 2000;
 
 /** @param {HTMLElement} panel @param {object} model */
 export function modelView(panel, model) {
-  let text = null;
+  /** The cards by the language that was asked for, as they came. */
+  const cards = new Map();
   const redraw = () => panel.replaceChildren(
     el("h2.hidden", {}, t("model.title")),
     identity(model), el("div.twin", {}, metrics(model), promises(model)), signature(model),
-    el("div.twin", {}, environment(model), trained(model)), modelCard(text));
+    el("div.twin", {}, environment(model), trained(model)), modelCard(cards.get(spoken())));
   const show = async () => {
-    if (text !== null) return;
-    text = await read("model/card").catch(() => "");
-    panel.lastElementChild.replaceWith(modelCard(text));
+    const language = spoken();
+    if (cards.has(language)) return;
+    cards.set(language, await read(`model/card?language=${language}`).catch(() => ({ text: "", language })));
+    if (language === spoken()) panel.lastElementChild.replaceWith(modelCard(cards.get(language)));
   };
   redraw();
-  return { show, hide() {}, redraw };
+  const again = () => {
+    redraw();
+    if (!panel.hidden) show();
+  };
+  return { show, hide() {}, redraw: again };
 }
 
 function identity(model) {
@@ -101,8 +107,9 @@ function pairs(facts) {
     el("div", {}, el("dt", {}, named(name)), el("dd", {}, el("code", {}, String(value))))));
 }
 
-function modelCard(text) {
-  const content = text ? el("div.prose", { lang: "en" }, rendered(text, 3)) : el("p.small", {}, text === null ? "…" : t("model.nocard"));
-  const note = spoken() !== "en" && text ? el("p.small", {}, t("model.card.english")) : "";
-  return card(t("model.card"), note, content);
+/** @param {{text: string, language: string}|undefined} found in the language it is there in */
+function modelCard(found) {
+  if (!found?.text) return card(t("model.card"), el("p.small", {}, found === undefined ? "…" : t("model.nocard")));
+  const note = found.language !== spoken() && el("p.small", {}, t("model.card.english"));
+  return card(t("model.card"), note || "", el("div.prose", { lang: found.language }, rendered(found.text, 3)));
 }
