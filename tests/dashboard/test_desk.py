@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import ODD, SURE, Opened, grade
+from tests.dashboard.conftest import DESK, ODD, SURE, Opened, grade
 from tests.service import Service
 
 WORDS = {
@@ -55,13 +55,24 @@ def decide(page: Page, case: str, letter: str, words: dict[str, str]) -> None:
     open_case.get_by_role("button", name=words["save"]).click()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", WORDS)
-def test_a_reviewers_day(opened: Opened, service: Service, language: str, scheme: str) -> None:
+PHONE = {"width": 390, "height": 844}
+LOOKS = [
+    ("en-GB", "light", DESK),
+    ("ko-KR", "dark", DESK),
+    ("en-GB", "dark", PHONE),
+    ("ko-KR", "light", PHONE),
+]
+
+
+@pytest.mark.parametrize(("language", "scheme", "size"), LOOKS)
+def test_a_reviewers_day(
+    opened: Opened, service: Service, language: str, scheme: str, size: Any
+) -> None:
     """Found by reference, three are reviewed, one is skipped, one corrected."""
-    words, mine = WORDS[language], f"대출 {language} {scheme}"
+    words, mine = WORDS[language], f"대출 {language} {scheme} {size['width']}"
     cases = [named(service, f"{mine} {at}") for at in range(5)]
-    with opened("#review", locale=language, color_scheme=scheme) as page:
+    looks = {"locale": language, "color_scheme": scheme, "viewport": size}
+    with opened("#review", **looks) as page:
         search(page, mine, words["find"])
         expect(page.locator(".cases tbody tr")).to_have_count(5)
         page.locator(f'.item[data-id="{cases[0]}"]').click()
@@ -73,7 +84,8 @@ def test_a_reviewers_day(opened: Opened, service: Service, language: str, scheme
         decide(page, cases[3], "E", words)
         expect(page.locator(f'[data-case="{cases[4]}"]')).to_be_visible()
         expect(page.locator(".cases tbody tr")).to_have_count(2)
-
+        if size is PHONE:
+            page.locator(".back").click()
         choose_state(page, words["decided"])
         expect(page.locator(".cases tbody tr")).to_have_count(3)
         page.locator(f'.item[data-id="{cases[2]}"]').click()

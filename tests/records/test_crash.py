@@ -91,7 +91,7 @@ def beginnings(place: dict[str, str]) -> tuple[list[str], list[str]]:
         return sorted(map(moment, times)), [moment(run["ended_at"]) for run in past]
 
 
-@pytest.mark.claim("kill -9 of beginnings", test=2, proof=20)
+@pytest.mark.claim("kill -9 of beginnings", test=1, proof=20)
 def test_what_is_said_of_an_alarm_is_there_whole_or_not_at_all(
     tmp_path: Path, place: dict[str, str], count: int, record_property: Record
 ) -> None:
