@@ -166,6 +166,16 @@ class Case:
         }
 
 
+COUNTED_BY = "counted_by"
+"""The member of an outcome's event that tells the bundle that was served when it was counted."""
+
+
+def counted_by(event: Event) -> str | None:
+    """The digest of that bundle; None of what an older Dubito recorded."""
+    found: str | None = json.loads(event.body).get(COUNTED_BY)
+    return found
+
+
 def last_of(events: Sequence[Event], kind: Kind) -> Event | None:
     """What was said last: of outcomes and reviews the one that no other corrects."""
     return next((event for event in reversed(events) if event.kind == kind), None)
@@ -174,9 +184,10 @@ def last_of(events: Sequence[Event], kind: Kind) -> Event | None:
 def _said(event: Event, members: dict[str, Any]) -> dict[str, Any]:
     """What an event says, with what is left of its personal part."""
     own = {} if event.personal is None else json.loads(event.personal)
+    body = {name: value for name, value in json.loads(event.body).items() if name != COUNTED_BY}
     return {
         **members,
-        **json.loads(event.body),
+        **body,
         **own,
         "id": event.id,
         "time": moment(event.time),

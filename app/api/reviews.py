@@ -16,7 +16,7 @@ from app.api.refusals import documented
 from app.api.response import json_response
 from app.api.route import LeanRoute
 from app.api.spelling import digits, microseconds
-from app.api.verdicts import LONGEST_NAME, AssignmentRequest, Verdicts
+from app.api.verdicts import LONGEST_NAME, WITHOUT_NUL, AssignmentRequest, Verdicts
 from app.events import Order, Place, Referral, Sought, State, moment
 from app.memory import Memory
 from app.settings import Settings
@@ -26,7 +26,7 @@ CLOSED = ConfigDict(extra="forbid")
 MOST_LISTED, LISTED = 500, 50
 LONGEST_WORD = 200
 """Characters of what is looked for."""
-Word = Annotated[str, Field(min_length=1, max_length=LONGEST_WORD)]
+Word = Annotated[str, Field(min_length=1, max_length=LONGEST_WORD, pattern=WITHOUT_NUL)]
 Moment = Annotated[
     int | None,
     BeforeValidator(microseconds),
@@ -42,7 +42,7 @@ After = Annotated[
 
 def words(description: str) -> Any:
     """The type of a parameter that may be left out, and otherwise is some text."""
-    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_WORD}
+    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_WORD, "pattern": WITHOUT_NUL}
     return Annotated[Word | None, Field(description=description), WithJsonSchema(schema)]
 
 
@@ -111,7 +111,9 @@ class ReviewQueue(BaseModel):
     model_config = CLOSED
 
     waiting: int = Field(description="how many wait in all")
-    found: int = Field(description="how many there are of what was asked for")
+    found: int | None = Field(
+        description="how many there are of what was asked for; null where a list goes on"
+    )
     reviews: list[ReferredPrediction]
     next: str | None = Field(description="for `after`, to go on; null at the end")
 
@@ -168,7 +170,7 @@ async def _listed(memory: Memory, options: ReviewOptions) -> dict[str, Any]:
     shown = found[: options.limit]
     return {
         "waiting": await memory.reader.waiting(Sought()),
-        "found": await memory.reader.waiting(options.sought),
+        "found": await memory.reader.waiting(options.sought) if options.after is None else None,
         "reviews": [_shown(one) for _, one in shown],
         "next": told(shown[-1][0]) if len(found) > options.limit else None,
     }

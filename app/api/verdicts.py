@@ -11,7 +11,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 from pydantic_core import to_json
 
-from app.api.case import Case
+from app.api.case import COUNTED_BY, Case, counted_by
 from app.api.cases import Cases, read_small
 from app.api.schema import grade_of
 from app.errors import Conflict, Fault, FieldCode, InvalidInput, ProblemCode, Unrecorded
@@ -25,7 +25,9 @@ LONGEST_NAME, LONGEST_NOTE = 200, 4_000
 """Characters of a reviewer's name and note."""
 LONGEST_EVENT = 64
 """Characters of an event's identifier."""
-Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+WITHOUT_NUL = r"^[^\x00]+$"
+"""What a column of text may hold."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=WITHOUT_NUL)]
 Verdict = Literal["outcome", "review"]
 DIFFERS: dict[Verdict, ProblemCode] = {
     "outcome": ProblemCode.OUTCOME_DIFFERS,
@@ -58,7 +60,8 @@ class Verdicts:
         """
         said = read_small(self.known, body)
         case = _answering(await self._cases.case(request), said.grade)
-        verdict = _Verdict("outcome", {"grade": said.grade}, {}, said.corrects, said.why)
+        known = {"grade": said.grade, COUNTED_BY: self._observer.digest}
+        verdict = _Verdict("outcome", known, {}, said.corrects, said.why)
         if (number := verdict.number(case)) is not None:
             case = await self._say(verdict, case, number, tally=self._tally(case, said.grade))
         return _agreed(case.outcome, verdict)
@@ -102,8 +105,11 @@ class Verdicts:
         if case.assignee != said.reviewer:
             personal = to_json({"reviewer": said.reviewer})
             event = Event("assignment", prediction, _after(case), b"{}", personal)
+            claim = Claim(f"assignment.{len(case.said('assignment'))}", prediction)
             assignment = Assignment(prediction, said.reviewer)
-            await self._memory.writer.put(Entry((event,), assignment=assignment))
+            entry = Entry((event,), claim=claim, assignment=assignment)
+            if not await self._memory.writer.put(entry):
+                raise Conflict(ProblemCode.NOT_LAST, "somebody else has assigned it meanwhile")
         return {"id": prediction, "assignee": said.reviewer}
 
     def _tally(self, case: Case, grade: str) -> Tally:
@@ -113,8 +119,15 @@ class Verdicts:
             return tally
         before = self._observer.came_out(case.body, case.outcome["grade"]).counts
         less = {name: -count for name, count in before.items()}
-        counts = {name: count for name, count in summed((tally.counts, less)).items() if count}
-        return Tally(tally.digest, counts, case.said("outcome")[0].time // MICROSECONDS)
+        first = case.said("outcome")[0]
+        # Sets and bands are counted by the bundle that has answered alone, then and now.
+        of_bundle = case.body["model"]["digest"] == self._observer.digest == counted_by(first)
+        counts = {
+            name: count
+            for name, count in summed((tally.counts, less)).items()
+            if count and (of_bundle or not name.startswith(("raw.", "band.")))
+        }
+        return Tally(tally.digest, counts, first.time // MICROSECONDS)
 
     async def _say(
         self,
@@ -172,6 +185,7 @@ class _Verdict:
     def agrees(self, known: dict[str, Any]) -> bool:
         """Whether this is what is known; without `corrects` only what it says counts."""
         said = {**self.said, **self.personal}
+        said.pop(COUNTED_BY, None)
         if self.corrects is not None:
             said |= {"corrects": self.corrects, "why": self.why}
         return all(known.get(name) == value for name, value in said.items())

@@ -37,7 +37,8 @@ class Observer:
 
     def __init__(self, subject: Subject) -> None:
         """Take the bundle, which says what rows were like that it was made for."""
-        self._digest = subject.identity.digest
+        self.digest = subject.identity.digest
+        """The bundle's."""
         places = {
             name: (bins, [f"stream.{at}.{place}" for place in range(bins.size)])
             for at, (name, bins) in enumerate(subject.streams.items())
@@ -73,7 +74,7 @@ class Observer:
             if "mean" in answer:
                 for name, more in _sums(answer):
                     counts[name] += more
-        return Tally(self._digest, counts)
+        return Tally(self.digest, counts)
 
     def came_out(self, body: Mapping[str, Any], grade: str) -> Tally:
         """What the true grade of a recorded answer adds."""
@@ -125,7 +126,7 @@ class Observer:
         if decision["action"] == "automate":
             yield f"automated.{decision['target']}.rows", 1
             yield f"automated.{decision['target']}.wrong", wrong
-        if model["digest"] != self._digest:
+        if model["digest"] != self.digest:
             return
         if decision["action"] == "automate" and self._is_in_band(answer):
             yield f"band.{decision['case_limit']}.rows", 1

@@ -1,13 +1,15 @@
 """The queue: predictions that wait for a person, and what became of those that did."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    exists,
     func,
     insert,
     select,
@@ -16,8 +18,10 @@ from sqlalchemy import (
 )
 
 from app.events import Assignment, Entry, Order, Place, Referral, Reviewed, Sought
-from app.records.tables import referrals
+from app.records.tables import events, referrals
 
+PERSONAL = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
+"""Kind of an event to the column that has something personal of it."""
 AT_ONCE = 500
 """Predictions that a statement names."""
 
@@ -38,11 +42,15 @@ def move(connection: Connection, entries: Sequence[Entry]) -> None:
     In one order, so that no two processes wait for each other.
     """
     reviews = [entry.review for entry in entries if entry.review is not None]
-    for review in sorted(reviews, key=lambda one: one.referral.prediction):
-        _decide(connection, review)
-    assignments = [entry.assignment for entry in entries if entry.assignment is not None]
-    for assignment in sorted(assignments, key=lambda one: one.prediction):
-        _assign(connection, assignment)
+    changes: list[tuple[str, Reviewed | Assignment]] = [
+        *((one.referral.prediction, one) for one in reviews),
+        *((one.prediction, one) for one in (entry.assignment for entry in entries) if one),
+    ]
+    for _, change in sorted(changes, key=lambda one: one[0]):
+        if isinstance(change, Reviewed):
+            _decide(connection, change)
+        else:
+            _assign(connection, change)
 
 
 def _decide(connection: Connection, review: Reviewed) -> None:
@@ -52,12 +60,20 @@ def _decide(connection: Connection, review: Reviewed) -> None:
     first = func.coalesce(referrals.c.decided, review.time)
     known = connection.execute(update(referrals).where(mine).values(**said, decided=first))
     if not known.rowcount:
-        values = dict(zip(referrals.c.keys(), _row(review.referral, waits=False), strict=True))
+        referral = replace(review.referral, reference=_reference(connection, review))
+        values = dict(zip(referrals.c.keys(), _row(referral, waits=False), strict=True))
         connection.execute(insert(referrals).values({**values, **said, "decided": review.time}))
 
 
+def _reference(connection: Connection, review: Reviewed) -> str | None:
+    """The reference as it is now: an erasure that is under way is waited for."""
+    mine = (events.c.prediction == review.referral.prediction) & (events.c.kind == "prediction")
+    asked = select(events.c.reference).where(mine).with_for_update(read=True)
+    return connection.execute(asked).scalar()
+
+
 def _assign(connection: Connection, assignment: Assignment) -> None:
-    mine = referrals.c.prediction == assignment.prediction
+    mine = (referrals.c.prediction == assignment.prediction) & referrals.c.waits.is_(True)
     connection.execute(update(referrals).where(mine).values(assignee=assignment.assignee))
 
 
@@ -68,12 +84,23 @@ def forget(connection: Connection, erased: Mapping[str, Iterable[str]]) -> None:
         connection: to the records.
         erased: kind of an event that lost its personal part to the predictions it was about.
     """
-    columns = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
-    for kind, column in columns.items():
-        whole = sorted(erased.get(kind, ()))
-        for at in range(0, len(whole), AT_ONCE):
-            mine = referrals.c.prediction.in_(whole[at : at + AT_ONCE])
-            connection.execute(update(referrals).where(mine).values({column: None}))
+    whole = sorted({one for predictions in erased.values() for one in predictions})
+    for at in range(0, len(whole), AT_ONCE):
+        part = whole[at : at + AT_ONCE]
+        mine = referrals.c.prediction.in_(part)
+        # Locked in one order: two erasures never wait for each other.
+        held = select(referrals.c.prediction).where(mine).order_by(referrals.c.prediction)
+        connection.execute(held.with_for_update()).all()
+        for kind, column in PERSONAL.items():
+            if not erased.get(kind):
+                continue
+            # What was said later, and is not due yet, stays to be seen.
+            left = exists().where(
+                events.c.prediction == referrals.c.prediction,
+                events.c.kind == kind,
+                events.c.salt.is_not(None),
+            )
+            connection.execute(update(referrals).where(mine, ~left).values({column: None}))
 
 
 def count(connection: Connection, sought: Sought = Sought()) -> int:  # noqa: B008 - it is frozen
@@ -135,8 +162,10 @@ def _fitting(sought: Sought) -> list[ColumnElement[bool]]:
     if sought.reason is not None:
         found.append(referrals.c.reasons.contains(f"\n{sought.reason}\n", autoescape=True))
     if sought.reference is not None:
-        part = sought.reference.lower()
-        found.append(func.lower(referrals.c.reference).contains(part, autoescape=True))
+        # The database folds both sides: each folds other letters than Python does.
+        part = re.sub(r"([%_/])", r"/\1", sought.reference)
+        like = func.lower(referrals.c.reference).like(func.lower(f"%{part}%"), escape="/")
+        found.append(like)
     if sought.since is not None:
         found.append(when >= sought.since)
     if sought.until is not None:

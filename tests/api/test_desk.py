@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,21 @@ def test_figures_follow_what_was_said_last(client: TestClient, own: Settings) ->
     assert (12, 7 / 12) == (figures["known"], figures["accuracy"])
     assert 12 == sum(one["rows"] for one in figures["reliability"])
     assert 5 / 12 == pytest.approx(figures["risk_coverage"][-1]["risk"])
+
+
+def test_sets_are_corrected_by_the_bundle_that_has_counted_them(own: Settings) -> None:
+    """An outcome that is told while another bundle is served counts no set, nor does it later."""
+    with serve(own) as client:
+        answer = refer(client, 3, 8)[0]["id"]
+    route = f"/predictions/{answer}/outcome"
+    with serve(replace(own, version=3)) as client:
+        first = client.put(route, json={"grade": "A"}).json()
+    with serve(own) as client:
+        for grade in "GA":
+            body = {"grade": grade, "corrects": first["id"], "why": WHY}
+            first = client.put(route, json=body).json()
+        told = client.get("/uncertainty?window=6h&step=1h").json()["outcomes"]
+    assert (1, 0, None) == (told["known"], told["coverage"]["rows"], told["coverage"]["seen"])
 
 
 def test_what_was_corrected_verifies_is_exported_and_erased(own: Settings, tmp_path: Path) -> None:

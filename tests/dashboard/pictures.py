@@ -18,12 +18,13 @@ from typing import Any
 import httpx
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from app.training.data import read_table, select
 from app.training.layout import LOANS
 from app.training.split import split_rows
-from tests.dashboard.conftest import DESK, PHONE
+from tests.dashboard.conftest import DESK, PHONE, SURE
+from tests.dashboard.conftest import fill as fill_in
 from tests.service import ROOT, address, ended, environment
 
 FOLDER = ROOT / "docs" / "page"
@@ -80,7 +81,8 @@ def graded(url: str) -> None:
                 name: None if np.isnan(value) else value
                 for name, value in zip(names, features, strict=True)
             }
-            answer = client.post("/predict/mc", json=row).json()
+            named = {"Dubito-Reference": f"LN-2026-{at:05d}"}
+            answer = client.post("/predict/mc", json=row, headers=named).json()
             if answer["decision"]["action"] == "automate" and chance.random() < 0.6:
                 label = LOANS.classes[int(held_out.labels[at])]
                 client.put(f"/predictions/{answer['id']}/outcome", json={"grade": label})
@@ -92,15 +94,15 @@ def fill(page: Page, tab: str) -> None:
     """Bring a view into the state in which it is shown."""
     page.locator(f"#panel-{tab} .card").first.wait_for()
     if tab == "try":
-        page.locator("#panel-try form button[type=button]").click()
-        expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
+        fill_in(page, SURE)
         page.locator("#panel-try form summary").click()
         page.locator("#option-seed").fill("42")
         page.locator("#panel-try form button[type=submit]").click()
         page.locator("#repeat").click()
         page.locator("#sameness").wait_for()
     if tab == "review":
-        page.locator("input[value=doubtful]").check(force=True)
+        if page.locator('.sort[data-order="doubtful"]').is_visible():
+            page.locator('.sort[data-order="doubtful"]').click()
         page.locator(".item").first.click()
         page.locator("[data-case] .bars").wait_for()
     if tab == "watch":

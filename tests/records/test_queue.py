@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine
 
-from app.events import Assignment, Claim, Entry, Order, Place, Referral, Reviewed, Sought
+from app.events import (
+    Assignment,
+    Claim,
+    Entry,
+    Erasure,
+    Event,
+    Order,
+    Place,
+    Referral,
+    Reviewed,
+    Sought,
+)
 from app.records.ledger import Ledger
 from app.records.queue import count, page
 from app.records.tables import metadata
@@ -179,6 +190,20 @@ def test_who_looks_at_one_is_told_and_sought(
         ((_, found),) = page(connection, Sought(assignee="Lee"), 5, None)
         assert (two, "Lee") == (found.prediction, found.assignee)
         assert 0 == count(connection, Sought(assignee="Kim"))
+
+
+def test_what_is_not_due_yet_stays_to_be_seen(engine: Engine, ledger: Ledger) -> None:
+    """Of an old review that was corrected lately the later name is told; then it goes as well."""
+    one = referral(identifier(1), 5)
+    words = b'{"reviewer":"x","note":""}'
+    for time, name in ((10, "Kim"), (1_000, "Lee")):
+        said = Event("review", one.prediction, time, b"{}", words)
+        ledger.write([Entry((said,), review=Reviewed(one, "B", name, time))])
+    for before, left in ((500, "Lee"), (2_000, None)):
+        ledger.erase(Erasure(before=before))
+        with engine.connect() as connection:
+            ((_, found),) = page(connection, Sought("decided"), 5, None)
+        assert left == found.reviewer
 
 
 def test_a_place_is_what_a_list_is_ordered_by(engine: Engine, waiting: list[Referral]) -> None:

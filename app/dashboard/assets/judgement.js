@@ -57,6 +57,7 @@ function judgement(kind, classes, { send, reload, done, hasNote = false, correct
     if (why && why.value() === "") return [t("case.why.needed"), why.input];
     return reviewer && reviewer.value() === "" ? [t("review.name"), reviewer.input] : null;
   };
+  let isSending = false;
   const save = async () => {
     const lacking = missing();
     if (lacking !== null) {
@@ -69,7 +70,10 @@ function judgement(kind, classes, { send, reload, done, hasNote = false, correct
       grade: grades.chosen(), ...(hasNote ? { note: note.input.value, reviewer: reviewer.value() } : {}),
       ...(corrects === null ? {} : { corrects, why: why.value() }),
     };
+    if (isSending) return;
+    isSending = true;
     await told(() => send(body), fault, reload, done);
+    isSending = false;
   };
   const submit = el("button", { type: "submit", class: kind === "review" ? "primary" : null }, t(submitKey(kind, corrects)));
   return el("form.judge", { class: kind === "outcome" ? "judge outcome" : "judge", novalidate: true, onsubmit: prevented(save),

@@ -5,10 +5,13 @@ import { el } from "./elements.js";
 import { asked } from "./http.js";
 import { download } from "./export.js";
 import { remembered } from "./memory.js";
-import { fixed, list, moment, number, percent, reason, t } from "./words.js";
+import { brief, fixed, list, number, percent, reason, t } from "./words.js";
 
 const STATES = ["waiting", "decided", "all"];
 const LIMIT = 50;
+/** Versions of a model that a filter offers, the newest first. */
+const MOST_VERSIONS = 20;
+const LONGEST_SEARCH = 200;
 /** Rows that an export has at most, and that are asked for at once. */
 const [MOST_ROWS, MANY] = [5000, 500];
 const REASONS = ["ambiguous", "epistemic", "unlikely", "out_of_range", "missing", "few_passes", "no_evidence"];
@@ -24,8 +27,8 @@ const COLUMNS = {
   uncertainty: { cell: (one) => fixed(one.predictive_entropy, 2), plain: (one) => one.predictive_entropy, orders: ["doubtful"], isNumber: true },
   likelihood: { cell: (one) => percent(one.likelihood), plain: (one) => one.likelihood, isNumber: true },
   action: { cell: (one) => t(`queue.action.${one.action ?? "none"}`), plain: (one) => one.action },
-  time: { cell: (one) => moment(one.time), plain: (one) => one.time, orders: ["oldest", "newest"] },
-  decided: { cell: (one) => moment(one.decided), plain: (one) => one.decided, orders: ["newest", "oldest"] },
+  time: { cell: (one) => brief(one.time), plain: (one) => one.time, orders: ["oldest", "newest"] },
+  decided: { cell: (one) => brief(one.decided), plain: (one) => one.decided, orders: ["newest", "oldest"] },
   verdict: { cell: (one, model) => tile(one.verdict, model.classes, "chip"), plain: (one) => one.verdict },
   reviewer: { cell: (one) => one.reviewer ?? "–", plain: (one) => one.reviewer },
   assignee: { cell: (one) => one.assignee ?? "–", plain: (one) => one.assignee },
@@ -50,7 +53,7 @@ export class Queue {
 
   /**
    * @param {object} model
-   * @param {{refused: (problem: Error) => void, loaded: () => void}} on
+   * @param {{refused: (problem: Error) => void, loaded: () => void, reload: () => void}} on
    */
   constructor(model, on) {
     this.model = model;
@@ -95,7 +98,7 @@ export class Queue {
       if (mine !== this.#asking) return;
       this.cases = after === null ? page.cases : [...this.cases, ...page.cases];
       this.#next = page.next;
-      this.#found = page.found;
+      this.#found = after === null ? page.found : this.#found;
       this.waiting = page.waiting ?? this.waiting;
       this.#list();
       this.on.loaded();
@@ -121,11 +124,11 @@ export class Queue {
     const states = el("fieldset.segments", {}, el("legend.hidden", {}, t("queue.states")), STATES.map((name) =>
       el("label", {}, el("input", { type: "radio", name: "state", value: name, checked: name === this.#state,
         onchange: () => this.#turn(name) }), el("span", {}, t(`queue.${name}`)))));
-    const search = el("input", { id: "queue-search", type: "search", value: this.#filters.reference ?? "", placeholder: t("queue.search"), "aria-label": t("queue.search") });
+    const search = el("input", { id: "queue-search", type: "search", maxlength: LONGEST_SEARCH, value: this.#filters.reference ?? "", placeholder: t("queue.search"), "aria-label": t("queue.search") });
     const button = (key, attributes, action) => el("button.small", { type: "button", ...attributes, onclick: action }, t(key));
     this.head.replaceChildren(
       el("div.heading", {}, states,
-        el("div.buttons", {}, button("review.reload", { id: "reload" }, () => this.load()), button("queue.export", { id: "export" }, () => this.#export()))),
+        el("div.buttons", {}, button("review.reload", { id: "reload" }, () => this.on.reload()), button("queue.export", { id: "export" }, () => this.#export()))),
       el("form.search", { role: "search", onsubmit: (event) => {
         event.preventDefault();
         this.#filter("reference", search.value.trim());
@@ -141,7 +144,7 @@ export class Queue {
     const time = (name) => el("label.stack", {}, el("span", {}, t(`queue.by.${name}`)),
       el("input", { type: "datetime-local", id: `filter-${name}`, value: local(this.#filters[name]),
         onchange: ({ target }) => this.#filter(name, target.value && new Date(target.value).toISOString()) }));
-    const versions = Array.from({ length: this.model.version }, (_, at) => [this.model.version - at, number(this.model.version - at)]);
+    const versions = Array.from({ length: Math.min(this.model.version, MOST_VERSIONS) }, (_, at) => [this.model.version - at, String(this.model.version - at)]);
     const me = remembered("reviewer");
     const mine = this.#state === "waiting" && me && el("label.check", {}, el("input", { type: "checkbox", id: "filter-mine", checked: this.#filters.assignee === me,
       onchange: ({ target }) => this.#filter("assignee", target.checked ? me : "") }), t("queue.mine"));

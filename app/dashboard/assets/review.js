@@ -7,7 +7,7 @@ import { Queue } from "./queue.js";
 import { number, t } from "./words.js";
 
 const KEYS = { j: "next", k: "before", s: "skip", a: "assign", "1 – 9": "grade", "/": "find", "?": "help" };
-const EDITED = "input, textarea, select, [contenteditable]";
+const EDITED = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
 
 /** @param {HTMLElement} panel @param {object} model */
 export function reviewView(panel, model) {
@@ -17,6 +17,7 @@ export function reviewView(panel, model) {
 class Review {
   #open = null;
   #isShown = false;
+  #wasLoaded = false;
   /** Cases that were passed over, until the list is loaded again by hand. */
   #skipped = new Set();
 
@@ -28,6 +29,10 @@ class Review {
     this.queue = new Queue(model, {
       refused: (problem) => this.#refused(problem),
       loaded: () => this.#loaded(),
+      reload: () => {
+        this.#skipped.clear();
+        this.queue.load();
+      },
     });
     this.place = el("div.result.case");
     this.said = el("p.hidden", { role: "status" });
@@ -75,12 +80,14 @@ class Review {
     this.place.replaceChildren(el("div.card.empty", {}, el("h3", {}, t("review.pick.title")), el("p", {}, t("review.pick"))));
   }
 
+  /** Where nothing was ever listed there is no view; else it stays as it is, and can be asked anew. */
   #refused(problem) {
-    this.pair.hidden = true;
+    this.pair.hidden = !this.#wasLoaded;
     this.refusal.replaceChildren(el("p.notice", {}, withheld(problem)));
   }
 
   #loaded() {
+    this.#wasLoaded = true;
     this.refusal.replaceChildren();
     this.pair.hidden = false;
     this.queue.mark(this.#open);
@@ -131,7 +138,7 @@ class Review {
 
   /** Keys that lead through the list; none where something is typed. */
   #key(event) {
-    if (!this.#isShown || this.panel.hidden || this.help.open || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!this.#isShown || this.panel.hidden || this.help.open || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest?.(EDITED)) return;
     const act = this.#action(event.key);
     if (act === null) return;

@@ -16,6 +16,8 @@ const BADGES = { good: "good", bad: "bad", unknown: "plain" };
 export class Well {
   #ready = null;
   #timer = null;
+  /** Which round of looks goes on; those of earlier ones are over. */
+  #run = 0;
   #data = null;
 
   constructor() {
@@ -25,12 +27,12 @@ export class Well {
   /** Look at readiness now and then; it says within seconds whether a grade would be given. */
   start() {
     this.stop();
-    this.#look();
+    this.#look(++this.#run);
   }
 
   stop() {
+    this.#run += 1;
     clearTimeout(this.#timer);
-    this.#timer = null;
   }
 
   take(data) {
@@ -38,15 +40,12 @@ export class Well {
     this.show();
   }
 
-  async #look() {
-    try {
-      await asked("health/ready");
-      this.#ready = { isReady: true };
-    } catch (problem) {
-      this.#ready = { isReady: false, code: problem.status === 0 ? "gone" : problem.code };
-    }
+  async #look(run) {
+    const found = await readiness();
+    if (run !== this.#run) return;
+    this.#ready = found;
     this.show();
-    this.#timer = setTimeout(() => this.#look(), LOOK_MS);
+    this.#timer = setTimeout(() => this.#look(run), LOOK_MS);
   }
 
   show() {
@@ -86,10 +85,9 @@ export class Well {
 
   /** The records are in trouble where they say so, or where their figures cannot be read. */
   #database() {
-    const isUnready = this.#ready !== null && !this.#ready.isReady;
-    const isSilent = this.failed === true;
-    if (this.#data === null && !isUnready && !isSilent) return part("database", "#chart-decisions", "unknown", "–");
-    const isBad = isUnready || isSilent || this.#data?.service?.trouble != null;
+    const isSilent = this.failed === true || this.#ready?.isReadable === false;
+    if (this.#data === null && !isSilent) return part("database", "#chart-decisions", "unknown", "–");
+    const isBad = isSilent || this.#data?.service?.trouble != null;
     return part("database", "#chart-decisions", isBad ? "bad" : "good", t(isBad ? "well.trouble" : "well.ok"));
   }
 
@@ -136,4 +134,13 @@ export function milliseconds(seconds) {
 function known(value, shown, isGood) {
   if (value === null || value === undefined) return ["unknown", t("well.few")];
   return [isGood(value) ? "good" : "bad", shown(value)];
+}
+
+/** Whether a grade would be given; where not, whether the records can be read. */
+async function readiness() {
+  const problem = await asked("health/ready").then(() => null, (found) => found);
+  if (problem === null) return { isReady: true };
+  if (problem.status === 0) return { isReady: false, code: "gone" };
+  const isReadable = await asked("reviews?limit=1").then(() => true, ({ code }) => code !== "unreadable");
+  return { isReady: false, code: problem.code, isReadable };
 }

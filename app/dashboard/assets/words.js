@@ -117,6 +117,11 @@ export function clock(time) {
   return new Intl.DateTimeFormat(language, { timeStyle: "medium" }).format(new Date(time));
 }
 
+/** A moment in a column of a list. */
+export function brief(time) {
+  return new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" }).format(new Date(time));
+}
+
 export function moment(time) {
   return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
 }

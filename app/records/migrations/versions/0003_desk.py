@@ -25,6 +25,9 @@ def upgrade() -> None:
     while rows := connection.execute(SOME, {"last": last, "most": ROWS_AT_A_TIME}).all():
         connection.execute(FILL, [_filled(connection, row) for row in rows])
         last = rows[-1].prediction
+    for row in connection.execute(REVIEWED).all():
+        connection.execute(ADD, _shown(row))
+        connection.execute(FILL, _filled(connection, row))
 
 
 SOME = sa.text(
@@ -42,8 +45,42 @@ FILL = sa.text(
 )
 
 
+REVIEWED = sa.text(
+    "SELECT prediction, time, body FROM events WHERE kind = 'prediction' AND prediction IN "
+    "(SELECT prediction FROM events WHERE kind = 'review') AND prediction NOT IN "
+    "(SELECT prediction FROM referrals)"
+)
+"""Predictions that a person looked at though nobody had asked for it."""
+ADD = sa.text(
+    "INSERT INTO referrals (prediction, time, doubt, waits, body) "
+    "VALUES (:prediction, :time, :doubt, :waits, :body)"
+)
+
+
+def _shown(row: sa.Row[Any]) -> dict[str, object]:
+    """What the list shows of such a prediction, as it is written since."""
+    body = json.loads(row.body)
+    answer, uncertainty = body["answer"], body["answer"].get("uncertainty") or {}
+    shown = {
+        "grade": answer["grade"],
+        "reasons": (answer.get("decision") or {}).get("reasons", []),
+        "predictive_entropy": uncertainty.get("predictive_entropy"),
+        "mutual_information": uncertainty.get("mutual_information"),
+        "model": body["model"],
+    }
+    return {
+        "prediction": row.prediction,
+        "time": row.time,
+        "doubt": uncertainty.get("predictive_entropy", 0.0),
+        "waits": False,
+        "body": json.dumps(shown, separators=(",", ":")).encode(),
+    }
+
+
 def _filled(connection: sa.Connection, row: sa.Row[Any]) -> dict[str, object]:
     shown = json.loads(row.body)
+    shown = {**shown, **shown.get("answer", {})}
+    shown.setdefault("reasons", (shown.get("decision") or {}).get("reasons", []))
     events = connection.execute(SAID, {"prediction": row.prediction}).all()
     said = {event.kind: event for event in events}
     review, first = said.get("review"), said.get("prediction")
