@@ -27,7 +27,7 @@ serve: .venv/serve.stamp ## serve the newest bundle; ARGS and DUBITO_* variables
 
 # A module's tests stay in one worker (loadscope): its networks and servers are built once.
 test: .venv/dev.stamp ## run the tests; ARGS go to pytest
-	$(BIN)/pytest -n 2 --dist loadscope -q $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -q $(ARGS)
 
 check: .venv/dev.stamp ## lint, format, types and the direction of imports
 	$(BIN)/ruff check .

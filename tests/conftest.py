@@ -8,6 +8,7 @@ A test marked `@pytest.mark.claim("name", test=200, proof=10_000)` takes the arg
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 ROOT = Path(__file__).parent.parent
+LONG = (
+    "records/test_crash.py",
+    "records/test_workers.py",
+    "test_promises.py",
+    "commands/test_serve.py",
+    "test_decisions.py",
+    "test_dockerfile.py",
+    "api/test_fuzz.py",
+    "test_operations.py",
+    "test_readme.py",
+    "hosting/test_edge.py",
+    "test_load.py",
+    "commands/test_hard_calibrations.py",
+)
+"""Modules that take longest, though they have few tests."""
 RECORD = ROOT / "docs" / "proof.md"
 HEAD = """# Proof
 
@@ -51,7 +67,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         only = config.getoption("--only")
         items[:] = [item for item in items if _claim(item) and only in ("", _claim(item))]
     else:
-        items[:] = [item for item in items if not _is_proof_alone(item)]
+        items[:] = _longest_first([item for item in items if not _is_proof_alone(item)])
+
+
+def _longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Modules that take long, then those of many tests: so two workers end at about one time."""
+    counts = Counter(item.path for item in items)
+    long = {ROOT / "tests" / name: place for place, name in enumerate(LONG)}
+    return sorted(
+        items, key=lambda item: (long.get(item.path, len(LONG)), -counts[item.path], str(item.path))
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -37,10 +37,10 @@ class Place:
         wal, shm = (database.with_name(database.name + end) for end in ("-wal", "-shm"))
         self._folder = str(database.parent)
         self._dated: tuple[int, int] | None = _date(self._folder)
-        self._holding = {database.name, wal.name}
-        """The files that hold what was committed."""
         files = (database, wal, shm, lock_of(database))
         self._files = {str(path): _identity(path) for path in files}
+        self._holding = {self._files[str(path)]: path.name for path in (database, wal)}
+        """The files that hold what was committed; others open here may have their names."""
 
     def check(self) -> None:
         """Return where every file is still the one at its path.
@@ -80,14 +80,12 @@ class Place:
 
     def _advice(self) -> str:
         """Where what was deleted can be copied from, while this process runs and only then."""
-        names = set(self._holding)
+        left = dict(self._holding)
         found = []
         for number in range(MOST_DESCRIPTORS):
             with suppress(OSError):
-                target = Path(f"/proc/self/fd/{number}").readlink().name
-                name = target.removesuffix(" (deleted)")
-                if name in names:
-                    names.discard(name)
+                about = os.fstat(number)
+                if name := left.pop((about.st_dev, about.st_ino), None):
                     found.append(f"/proc/{os.getpid()}/fd/{number} ({name})")
         return f"deleted ones are there until this process ends: copy {' and '.join(found)}"
 
