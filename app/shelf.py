@@ -9,15 +9,8 @@ from typing import Any
 
 from app.api.answers import Answers
 from app.api.bundles import Served
-from app.errors import (
-    Abandoned,
-    BundleError,
-    Conflict,
-    Crowded,
-    EngineLost,
-    HostingError,
-    ProblemCode,
-)
+from app.codes import ProblemCode
+from app.errors import Abandoned, BundleError, Conflict, Crowded, EngineLost, HostingError
 from app.opening import Opened, Opening
 from app.quota import memory
 from app.serving.batcher import Seen

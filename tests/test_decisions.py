@@ -106,6 +106,8 @@ RULES: dict[str, dict[str, float]] = {
     "without the floor": {"LIKELIHOOD": 0.0},
     "without the reserve": {"RESERVE": 1.0, "BAND_ROWS": 29},
 }
+COSTLY = ("as it is", "without the band's test", "without the floor")
+"""What automates as much or more; the other variants automate as much or less."""
 
 
 @pytest.mark.parametrize("rule", [*RULES, "sets of several grades refer too"])
@@ -113,7 +115,7 @@ RULES: dict[str, dict[str, float]] = {
 def test_what_each_part_of_the_rule_costs(
     rule: str, count: int, monkeypatch: pytest.MonkeyPatch, record_property: Record
 ) -> None:
-    """At a target of 3%, on held-out loans: no part of the rule automates more by being there."""
+    """At a target of 3%, on held-out loans: a test or a floor costs share, the reserve buys it."""
     whole = [shares_of("as it is", *parts_of(split)) for split in range(count)]
     for name, value in RULES.get(rule, {}).items():
         monkeypatch.setattr(selection, name, value)
@@ -123,9 +125,12 @@ def test_what_each_part_of_the_rule_costs(
         for (before, _), (share, errors) in zip(whole, found, strict=True)
     ]
     record_property("figure", "; ".join(told))
-    assert all(errors >= 0 for _, errors in found)
+    gains = [share - before for (before, _), (share, _) in zip(whole, found, strict=True)]
+    if rule in COSTLY:
+        assert min(gains) >= 0
+    else:
+        assert max(gains) <= 0
     if rule == "without the band's test":
-        assert found[0][0] >= whole[0][0]
         assert found[0][1] > whole[0][1]
 
 

@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import (
-    Abandoned,
-    BundleError,
-    Conflict,
-    Crowded,
-    DeadlinePassed,
-    EngineLost,
-    ProblemCode,
-)
+from app.codes import ProblemCode
+from app.errors import Abandoned, BundleError, Conflict, Crowded, DeadlinePassed, EngineLost
 from app.network.inspection.archive import inspect
 from app.opening import Opened
 from app.serving.client import PATIENT, Client

@@ -15,7 +15,8 @@ from app.api.refusals import REFUSALS, documented
 from app.api.response import json_response
 from app.api.route import LeanRoute
 from app.api.verdicts import LONGEST_NAME, LONGEST_NOTE, STRICT
-from app.errors import NotFound, ProblemCode
+from app.codes import ProblemCode
+from app.errors import NotFound
 from app.monitoring.alarms import Words
 from app.monitoring.sentry import Sentry
 from app.monitoring.state import ALARMS, Alarm

@@ -10,7 +10,7 @@ from starlette.types import Message, Receive
 from app.api.access import is_of_page
 from app.api.connection import arrived
 from app.api.problems import Refusal, plural
-from app.errors import ProblemCode
+from app.codes import ProblemCode
 
 MEDIA_TYPE = "application/json"
 JSON = MEDIA_TYPE.encode()

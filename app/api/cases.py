@@ -19,7 +19,8 @@ from app.api.problems import Refusal, faults_of
 from app.api.recording import ENVIRONMENT
 from app.api.replaying import compared, computed, differences
 from app.api.rows import RowReader, accepted, given_twice, not_json, parsed, unknown_names
-from app.errors import Fault, FieldCode, InvalidInput, NotFound, ProblemCode
+from app.codes import FieldCode, ProblemCode
+from app.errors import Fault, InvalidInput, NotFound
 from app.events import Listing, Search
 from app.memory import Reader
 from app.serving.client import PATIENT, Client

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.identifier import new_id
 from app.api.problems import problem
-from app.errors import ProblemCode
+from app.codes import ProblemCode
 from app.fault import fault_of
 from app.monitoring.traffic import METHODS, OTHER
 

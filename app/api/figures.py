@@ -22,7 +22,8 @@ from app.api.response import names
 from app.api.route import LeanRoute
 from app.api.schema import schema
 from app.api.spelling import instant
-from app.errors import DubitoError, Fault, FieldCode, InvalidInput, ProblemCode
+from app.codes import FieldCode, ProblemCode
+from app.errors import DubitoError, Fault, InvalidInput
 from app.monitoring.monitor import KEPT_SECONDS, Content, Monitor
 from app.monitoring.window import STEPS, WINDOWS, Range, Window, fitting, spanning
 

@@ -22,7 +22,8 @@ from app.api.route import LeanRoute
 from app.api.rows import INSTANCES, RowReader, example
 from app.api.schema import any_of
 from app.api.spelling import AUTO
-from app.errors import Fault, FieldCode, InvalidInput, Ungradable
+from app.codes import FieldCode
+from app.errors import Fault, InvalidInput, Ungradable
 from app.monitoring.meter import Meter
 from app.serving.client import Client
 from app.serving.predictor import Predictor

@@ -15,7 +15,7 @@ from app.api.problems import Problem, Refusal
 from app.api.refusals import answered, refused
 from app.api.route import LeanRoute
 from app.api.schema import schema
-from app.errors import ProblemCode
+from app.codes import ProblemCode
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.values import Calibration, Cards, Environment, Feature, Identity, Signature

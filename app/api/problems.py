@@ -16,16 +16,15 @@ from pydantic_core import ErrorDetails, to_json
 from starlette.exceptions import HTTPException
 
 from app.api.spelling import OWN
+from app.codes import FieldCode, ProblemCode
 from app.errors import (
     Abandoned,
     Conflict,
     DeadlinePassed,
     Fault,
-    FieldCode,
     InvalidInput,
     NotFound,
     Overloaded,
-    ProblemCode,
 )
 
 MEDIA_TYPE = "application/problem+json"

@@ -12,14 +12,13 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request, Response
 
 from app.api.body import MEDIA_TYPE
+from app.codes import FieldCode, ProblemCode
 from app.errors import (
     Conflict,
     DeadlinePassed,
     DeadlinePassedRecording,
     Fault,
-    FieldCode,
     InvalidInput,
-    ProblemCode,
     Unrecorded,
 )
 from app.events import Draft, Part, Reply, now

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bundles import Served
 from app.api.case import Case
-from app.errors import Fault, FieldCode, InvalidInput, Ungradable
+from app.codes import FieldCode
+from app.errors import Fault, InvalidInput, Ungradable
 from app.monitoring.scribe import plain
 from app.serving.client import Client
 from app.values import Environment, Floats, Query

@@ -4,52 +4,28 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import Access
 from app.api.answers import Model
 from app.api.body import read_body
 from app.api.case import Review
+from app.api.listing import ListOptions, words
 from app.api.options import NoOptions
-from app.api.place import PLACE, number_place, text_place, told
+from app.api.place import number_place, text_place, told
 from app.api.refusals import documented
 from app.api.response import json_response
 from app.api.route import LeanRoute
-from app.api.spelling import digits, microseconds
-from app.api.verdicts import LONGEST_NAME, WITHOUT_NUL, AssignmentRequest, Verdicts
+from app.api.verdicts import LONGEST_NAME, AssignmentRequest, Verdicts
 from app.events import Order, Place, Referral, Sought, State, moment
 from app.memory import Memory
 from app.settings import Settings
-from app.values import MAX_SEED
 
 CLOSED = ConfigDict(extra="forbid")
-MOST_LISTED, LISTED = 500, 50
-LONGEST_WORD = 200
-"""Characters of what is looked for."""
-Word = Annotated[str, Field(min_length=1, max_length=LONGEST_WORD, pattern=WITHOUT_NUL)]
-Moment = Annotated[
-    int | None,
-    BeforeValidator(microseconds),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-Number = Annotated[int, Field(ge=1, le=MAX_SEED), BeforeValidator(digits)]
-After = Annotated[
-    str | None,
-    Field(pattern=PLACE, description="`next` of the list before, to go on."),
-    WithJsonSchema({"type": "string", "pattern": PLACE}),
-]
 
 
-def words(description: str) -> Any:
-    """The type of a parameter that may be left out, and otherwise is some text."""
-    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_WORD, "pattern": WITHOUT_NUL}
-    return Annotated[Word | None, Field(description=description), WithJsonSchema(schema)]
-
-
-class ReviewOptions(BaseModel):
+class ReviewOptions(ListOptions):
     """Which of those that wait, or were decided, are listed."""
-
-    model_config = CLOSED
 
     state: Annotated[State, Field(description="`waiting` for a person, or `decided`.")] = "waiting"
     order: Annotated[
@@ -59,19 +35,8 @@ class ReviewOptions(BaseModel):
             "review's), most `doubtful`, or by `reference`."
         ),
     ] = "oldest"
-    reason: words("Referred for this reason.") = None  # type: ignore[valid-type]
-    grade: words("With this grade of the network.") = None  # type: ignore[valid-type]
     reference: words("With this in the client's reference.") = None  # type: ignore[valid-type]
     assignee: words("Looked at by this person.") = None  # type: ignore[valid-type]
-    version: Annotated[
-        Number | None,
-        Field(description="Answered by this version."),
-        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEED}),
-    ] = None
-    since: Annotated[Moment, Field(description="From this time on, ISO 8601 with its zone.")] = None
-    until: Annotated[Moment, Field(description="Before this time.")] = None
-    limit: Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(digits)] = LISTED
-    after: After = None
 
     @property
     def sought(self) -> Sought:

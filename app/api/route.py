@@ -18,7 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from app.api.problems import faults_of
-from app.errors import Fault, FieldCode, InvalidInput
+from app.codes import FieldCode
+from app.errors import Fault, InvalidInput
 
 MOST_PARAMETERS = 20
 REMEMBERED, LONGEST_REMEMBERED = 1024, 256

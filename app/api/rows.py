@@ -24,7 +24,8 @@ from app.api.members import Way, composed, duplicate, with_composed_names
 from app.api.parts import parts
 from app.api.problems import MOST_FAULTS, Refusal, faults_of, plural
 from app.api.spelling import wrong
-from app.errors import Fault, FieldCode, InvalidInput, ProblemCode
+from app.codes import FieldCode, ProblemCode
+from app.errors import Fault, InvalidInput
 from app.values import Feature, Floats, Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)

@@ -3,22 +3,18 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.answers import Model
+from app.api.listing import ListOptions, words
 from app.api.place import number_place, told
-from app.api.reviews import LISTED, MOST_LISTED, After, Moment, Number, words
-from app.api.spelling import digits
 from app.events import Event, Listing, Search, moment
-from app.values import MAX_SEED
 
 CLOSED = ConfigDict(extra="forbid")
 
 
-class SearchOptions(BaseModel):
+class SearchOptions(ListOptions):
     """Which recorded predictions are listed."""
-
-    model_config = CLOSED
 
     reference: words("With exactly this reference of the client.") = None  # type: ignore[valid-type]
     grade: words("With this grade of the network.") = None  # type: ignore[valid-type]
@@ -28,15 +24,6 @@ class SearchOptions(BaseModel):
         Field(description="With this decision."),
         WithJsonSchema({"type": "string", "enum": ["automate", "refer"]}),
     ] = None
-    version: Annotated[
-        Number | None,
-        Field(description="Answered by this version."),
-        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEED}),
-    ] = None
-    since: Annotated[Moment, Field(description="From this time on, ISO 8601 with its zone.")] = None
-    until: Annotated[Moment, Field(description="Before this time.")] = None
-    limit: Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(digits)] = LISTED
-    after: After = None
 
     @property
     def sought(self) -> Search:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
 
-from app.errors import FieldCode
+from app.codes import FieldCode
 
 DIGITS = re.compile(r"(0|[1-9][0-9]{0,18})", re.ASCII)
 DECIMAL = re.compile(r"(0|[1-9][0-9]{0,18})(\.[0-9]{1,30})?", re.ASCII)

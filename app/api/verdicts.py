@@ -14,7 +14,8 @@ from pydantic_core import to_json
 from app.api.case import COUNTED_BY, Case, counted_by
 from app.api.cases import Cases, read_small
 from app.api.schema import grade_of
-from app.errors import Conflict, Fault, FieldCode, InvalidInput, ProblemCode, Unrecorded
+from app.codes import FieldCode, ProblemCode
+from app.errors import Conflict, Fault, InvalidInput, Unrecorded
 from app.events import MICROSECONDS, Assignment, Claim, Entry, Event, Reviewed, Tally, now, summed
 from app.memory import Memory
 from app.monitoring.observation import Observer

@@ -9,8 +9,8 @@ from app.api.options import NoOptions
 from app.api.problems import Refusal
 from app.api.response import BYTES_AT_A_TIME, InParts, names
 from app.api.route import LeanRoute
+from app.codes import ProblemCode
 from app.dashboard.asset import CHARTS, PAGE, Asset, charts, own_assets
-from app.errors import ProblemCode
 
 POLICY = "; ".join(
     [

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import httptools
 
-from app.errors import ProblemCode
+from app.codes import ProblemCode
 from app.hosting.connections import Limits
 from app.hosting.head import LINE, Fault, Head
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from app.errors import ProblemCode
+from app.codes import ProblemCode
 
 HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 """What a Host header is made of (RFC 9110 §7.2, RFC 3986 §3.2)."""

@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from app.api.identifier import new_id
 from app.api.problems import problem
-from app.errors import ProblemCode
+from app.codes import ProblemCode
 from app.hosting.connections import Connections, Wait
 from app.hosting.cycle import Cycle
 from app.hosting.framing import Framer

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from app.errors import Conflict, ProblemCode
+from app.codes import ProblemCode
+from app.errors import Conflict
 from app.events import MINUTE, Mark
 from app.monitoring.subject import Subject
 from app.uncertainty.betting import Outcomes

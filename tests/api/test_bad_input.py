@@ -14,7 +14,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.errors import FieldCode
+from app.codes import FieldCode
 from app.main import create_app
 from app.settings import Settings
 from tests.api.conftest import SETTINGS, Answer

@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from app.api import problems
 from app.api.conduct import Conduct
-from app.errors import ProblemCode
+from app.codes import ProblemCode
 from app.main import create_app
 from tests.api.conftest import SETTINGS, Answer
 

@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 
 from app.api import figures, problems
 from app.api.conduct import Conduct
+from app.codes import FieldCode, ProblemCode
 from app.dashboard.asset import ASSETS
 from app.errors import (
     Conflict,
@@ -29,10 +30,8 @@ from app.errors import (
     DeadlinePassed,
     DeadlinePassedRecording,
     EngineLost,
-    FieldCode,
     Late,
     Overloaded,
-    ProblemCode,
     Unreadable,
     Unready,
     Unrecorded,

@@ -56,10 +56,8 @@ function acknowledged({ acknowledged: known }) {
 function acts(alarm, done) {
   const possible = [...(alarm.raised && alarm.acknowledged === null ? ["acknowledge"] : []), ...(alarm.rows ? ["begin"] : [])];
   if (!possible.length) return "";
-  return el("div.acts", {}, possible.map((act) => {
-    const folded = el("details", { id: `${act}-${alarm.name}` }, el("summary", {}, t(`alarm.${act}`)), sayForm(alarm, act, done));
-    return folded;
-  }));
+  return el("div.acts", {}, possible.map((act) =>
+    el("details", { id: `${act}-${alarm.name}` }, el("summary", {}, t(`alarm.${act}`)), sayForm(alarm, act, done))));
 }
 
 function sayForm({ name }, act, done) {
