@@ -80,6 +80,11 @@ def patience() -> None:
 
 @pytest.fixture
 def opened(service: Service, browser: Browser) -> Opened:
+    """A function that opens the page of the module's service."""
+    return browsing(browser, service)
+
+
+def browsing(browser: Browser, service: Service) -> Opened:
     """A function that opens the page for the length of a block.
 
     At the block's end the page must have asked no other host, and complained of nothing but the

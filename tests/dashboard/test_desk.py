@@ -2,16 +2,17 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.conftest import DESK, ODD, SURE, Opened, grade
-from tests.service import Service
+from tests.dashboard.conftest import DESK, ODD, SURE, Opened, browsing, grade
+from tests.service import Service, serving
 
 WORDS = {
     "en-GB": {
@@ -55,6 +56,15 @@ def decide(page: Page, case: str, letter: str, words: dict[str, str]) -> None:
     open_case.get_by_role("button", name=words["save"]).click()
 
 
+YESTERDAY = """
+import sys, time
+right = time.time_ns
+time.time_ns = lambda: right() - 24 * 3600 * 10**9
+time.time = lambda: time.time_ns() / 1e9
+from app.cli import main
+sys.exit(main())
+"""
+"""A service whose clock is a day late."""
 PHONE = {"width": 390, "height": 844}
 LOOKS = [
     ("en-GB", "light", DESK),
@@ -106,21 +116,40 @@ def test_a_reviewers_day(
         assert client.get(f"/predictions/{cases[1]}").json()["review"] is None
 
 
-def test_what_was_decided_yesterday_is_found(opened: Opened, service: Service) -> None:
-    """By when it was reviewed: a list of the right days has it, one of others has not."""
-    case = named(service, "yesterday's")
-    with opened("#review") as page:
-        page.locator(f'.item[data-id="{case}"]').click()
-        decide(page, case, "C", WORDS["en-GB"])
+def test_what_was_decided_yesterday_is_found(browser: Browser, tmp_path: Path) -> None:
+    """By when it was reviewed: a service of yesterday recorded it, and today's page finds it."""
+    kept = {"DUBITO_STATE": str(tmp_path)}
+    with serving(changes=kept, program=YESTERDAY) as yesterday:
+        cases = {name: named(yesterday, name) for name in ("then", "now")}
+        review(yesterday, cases["then"])
+        assert 0 == yesterday.stop()
+    with serving(changes=kept) as today, browsing(browser, today)("#review") as page:
+        review(today, cases["now"])
+        then, now = (page.locator(f'.item[data-id="{cases[name]}"]') for name in ("then", "now"))
         choose_state(page, "Decided")
-        expect(page.locator(f'.item[data-id="{case}"]')).to_be_visible()
+        expect(then).to_be_visible()
+        expect(now).to_be_visible()
         page.locator(".queue details summary").first.click()
-        page.locator("#filter-since").fill("2020-01-01T00:00")
-        page.locator("#filter-since").blur()
-        expect(page.locator(f'.item[data-id="{case}"]')).to_be_visible()
-        page.locator("#filter-until").fill("2020-01-02T00:00")
-        page.locator("#filter-until").blur()
-        expect(page.locator(".queue .nothing")).to_contain_text("Nothing found")
+        half = datetime.now(UTC) - timedelta(hours=12)
+        between = half.strftime("%Y-%m-%dT%H:%M")
+        fill_moment(page, "until", between)
+        expect(now).to_have_count(0)
+        expect(then).to_be_visible()
+        fill_moment(page, "until", "")
+        fill_moment(page, "since", between)
+        expect(then).to_have_count(0)
+        expect(now).to_be_visible()
+
+
+def review(service: Service, case: str) -> None:
+    body = {"grade": "C", "reviewer": "Kim", "note": ""}
+    answer = httpx.post(f"{service.url}/reviews/{case}", json=body, trust_env=False)
+    assert 200 == answer.status_code, answer.text
+
+
+def fill_moment(page: Page, name: str, moment: str) -> None:
+    page.locator(f"#filter-{name}").fill(moment)
+    page.locator(f"#filter-{name}").blur()
 
 
 def test_the_list_is_sorted_filtered_and_exported(

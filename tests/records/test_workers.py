@@ -25,6 +25,7 @@ from tests.records.clients import Clients
 from tests.service import ROOT, serving, until
 
 REQUESTS = 120
+CORRECTIONS = 16
 TOLD = ("total", "drift", "outcomes", "estimate")
 
 
@@ -82,6 +83,42 @@ def test_requests_to_all_workers_are_told_whole(server: Server, tmp_path: Path) 
             assert {"200": 20, "404": 20, "422": 20} == told(service.url)
             list(threads.map(ask, [service.url] * 20))
             until(lambda: told(service.url) == {"200": 40, "404": 40, "422": 40})
+
+
+def test_of_corrections_to_all_workers_at_once_one_is_recorded(
+    server: Server, tmp_path: Path
+) -> None:
+    """Both workers are asked at once to correct the same review; all but one are told no."""
+    row = example(inspect(find(ROOT / "models", "loan-grade", 1)).manifest.signature)
+
+    def post(url: str, body: Any) -> httpx.Response:
+        # A connection each: the kernel hands them to one worker or the other.
+        return httpx.post(url, json=body, trust_env=False, timeout=60)
+
+    with (
+        server.database(MODEL) as url,
+        serving(
+            *("loan-grade/1", "--workers", "2", "--records-url", url),
+            changes={"DUBITO_STATE": str(tmp_path)},
+        ) as service,
+        ThreadPoolExecutor(CORRECTIONS) as threads,
+    ):
+        case = post(f"{service.url}/predict/mc", row | {"loan_amount": 9_000_000}).json()["id"]
+        route = f"{service.url}/reviews/{case}"
+        last = post(route, {"grade": "A", "reviewer": "Kim", "note": ""}).json()
+        for _ in range(5):
+            many = [
+                {"grade": "ABCDEFG"[at % 7], "reviewer": str(at), "note": ""}
+                | {"corrects": last["id"], "why": "a slip"}
+                for at in range(CORRECTIONS)
+            ]
+            told = list(threads.map(lambda body: post(route, body), many))
+            (good,) = [answer for answer in told if answer.status_code == 200]
+            assert {409} == {answer.status_code for answer in told if answer is not good}
+            last = good.json()
+        whole = httpx.get(f"{service.url}/predictions/{case}", trust_env=False).json()
+        assert last == whole["review"]
+        assert 6 == len(whole["history"])
 
 
 @pytest.mark.claim("erasure under load", test=3, proof=50)
