@@ -47,7 +47,7 @@ proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one cla
 	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
 
 pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
-	$(BIN)/pytest -q tests/dashboard/pictures.py
+	$(BIN)/pytest -q tests/app/dashboard/pictures.py
 
 bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving (ARGS='--against COMMIT' beside another commit), peers, fronts, libraries, overload, beside, soak, records, startup, quality, study or oracles
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)

@@ -1,3 +1,1 @@
-"""Dubito: predictions that say how far they can be trusted."""
-
-__version__ = "0.3.0"
+"""The service: HTTP, batching, processes, records, monitoring and the page around `dubito`."""

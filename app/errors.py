@@ -1,87 +1,26 @@
-"""The one family of errors. No HTTP and no Keras: the edge translates, see `app.api.problems`."""
+"""Errors of the service. No HTTP: `app.http.problems` translates them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
-from app.codes import FieldCode, ProblemCode
+from app.problem_codes import ProblemCode
+from dubito.errors import DubitoError, UsageError
 
 
-class DubitoError(Exception):
-    """Base of every error this project raises on purpose; its text is one sentence."""
-
-
-class SettingsError(DubitoError):
+class SettingsError(UsageError):
     """A setting that cannot be used; the sentence names it."""
 
 
-class HostingError(DubitoError):
+class StartError(DubitoError):
     """Processes that could not be started; the sentence says why."""
 
 
-class BundleError(DubitoError):
-    """A bundle that must not be served; the sentence names the file and the fault."""
+class Unavailable(DubitoError):
+    """The service cannot answer at this moment, and can be asked again later (HTTP 503)."""
 
-
-class NetworkError(DubitoError):
-    """A network the engine refuses to run; the sentence names the layer."""
-
-
-class DataError(DubitoError):
-    """Training or input data that cannot be used; the sentence names the column or file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing wrong with a request: where (a path of names and positions) and what.
-
-    `message`, `minimum` and `maximum` never contain anything the client sent.
-    """
-
-    where: tuple[str | int, ...]
-    code: FieldCode
-    message: str
-    in_query: bool = False
-    """Whether a query parameter is meant instead of a member of the body."""
-    minimum: float | None = None
-    maximum: float | None = None
-    """The bounds that `message` speaks of: the bundle's, or a setting's."""
-
-
-class InvalidInput(DubitoError):
-    """A request that cannot be graded; `faults` names each field."""
-
-    code: ClassVar[ProblemCode] = ProblemCode.INVALID_INPUT
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(fault.message for fault in faults))
-        self.faults = tuple(faults)
-
-
-class Ungradable(InvalidInput):
-    """Rows on which the network's arithmetic overflows, so that it has no answer to them."""
-
-    sentence = "cannot be graded: the network's numbers overflow"
-
-    def __init__(self, rows: Sequence[int]) -> None:
-        """Take the positions of such rows among those that were asked about."""
-        super().__init__([Fault((), FieldCode.OVERFLOWS, self.sentence)])
-        self.rows = tuple(rows)
-
-    def within(self, *where: str) -> InvalidInput:
-        """The same of rows that are a list somewhere in a body."""
-        return InvalidInput(
-            [Fault((*where, row), FieldCode.OVERFLOWS, self.sentence) for row in self.rows]
-        )
-
-
-class Overloaded(DubitoError):
-    """The queue is full; the work was refused before any compute."""
-
-    code: ClassVar[ProblemCode] = ProblemCode.QUEUE_FULL
-    sentence = "the service has as much work queued as it can hold"
-    reason = "queue_full"
-    """For metrics."""
+    code: ClassVar[ProblemCode]
+    sentence: ClassVar[str]
+    reason: ClassVar[str]
+    """Label of the refusal in the metrics."""
 
     def __init__(self, retry_after: int, sentence: str | None = None) -> None:
         super().__init__(sentence or self.sentence)
@@ -89,7 +28,15 @@ class Overloaded(DubitoError):
         """Whole seconds after which trying again makes sense."""
 
 
-class Late(Overloaded):
+class Overloaded(Unavailable):
+    """The queue is full; the work was refused before any compute."""
+
+    code = ProblemCode.QUEUE_FULL
+    sentence = "the service has as much work queued as it can hold"
+    reason = "queue_full"
+
+
+class DeadlineUnmeetable(Unavailable):
     """The deadline cannot be met; the work was refused before any compute."""
 
     code = ProblemCode.DEADLINE_UNMEETABLE
@@ -97,7 +44,7 @@ class Late(Overloaded):
     reason = "deadline_unmeetable"
 
 
-class EngineLost(Overloaded):
+class EngineLost(Unavailable):
     """The engine's process has ended; another one, or another worker, follows."""
 
     code = ProblemCode.ENGINE_LOST
@@ -108,7 +55,7 @@ class EngineLost(Overloaded):
         super().__init__(retry_after=5)
 
 
-class Crowded(Overloaded):
+class TooManyWaiting(Unavailable):
     """Too many wait for bundles that answered before."""
 
     code = ProblemCode.CROWDED
@@ -119,7 +66,7 @@ class Crowded(Overloaded):
         super().__init__(retry_after=10)
 
 
-class Unready(Overloaded):
+class NotReady(Unavailable):
     """No grade would be given now: the engine or the records are in trouble."""
 
     code = ProblemCode.UNREADY
@@ -170,7 +117,7 @@ class RecordsError(DubitoError):
     """Records that cannot be opened, read or verified; the sentence says why."""
 
 
-class Unrecorded(Overloaded):
+class RecordingFailed(Unavailable):
     """The answer could not be recorded, so that it was not given."""
 
     code = ProblemCode.UNRECORDED
@@ -189,6 +136,15 @@ class NotFound(DubitoError):
         self.code = code
 
 
+class FeaturesErased(DubitoError):
+    """The features of a prediction were erased, so that nothing can be computed from them."""
+
+    code: ClassVar[ProblemCode] = ProblemCode.FEATURES_ERASED
+
+    def __init__(self) -> None:
+        super().__init__("the features of this prediction were erased")
+
+
 class Conflict(DubitoError):
     """It contradicts what is recorded already; the code and the sentence say how."""
 
@@ -197,7 +153,7 @@ class Conflict(DubitoError):
         self.code = code
 
 
-class Unreadable(Overloaded):
+class RecordsUnavailable(Unavailable):
     """The records do not answer."""
 
     code = ProblemCode.UNREADABLE

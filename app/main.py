@@ -9,18 +9,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import __version__
-from app.api import problems
-from app.api.access import Access, Guard, allow, origins_of
-from app.api.conduct import Conduct
-from app.api.documentation import SERVERS, document
-from app.api.identifier import new_id
-from app.fault import tell
-from app.memory import Memory
+from app.bundle_loader import Opening, in_this_process
+from app.error_location import tell
+from app.http import problems
+from app.http.access import Access, Guard, allow, origins_of
+from app.http.documentation import SERVERS, document
+from app.http.middleware import Conduct
 from app.monitoring.metrics import Metrics
-from app.opening import Opening, in_this_process
+from app.record_ports import Memory
 from app.service import Service
 from app.settings import Settings, read_settings
+from dubito import __version__
+from dubito.identifier import new_id
 
 TITLE = "Dubito"
 SUMMARY = "Predictions that say how far they can be trusted"
@@ -51,12 +51,13 @@ async def remembering_here(settings: Settings) -> AsyncIterator[Memory | None]:
         yield None
         return
     # A service without records does without what this imports.
+    from app.monitoring.event_builder import EventBuilder
     from app.records import database, key, store
 
     url = database.url_of(settings.records_url, settings.state)
     secret = key.path_of(settings.records_key_file, settings.state)
     waits = settings.records == "durable"
-    async with store.in_this_process(url, secret, new_id()) as kept:
+    async with store.in_this_process(url, secret, new_id(), EventBuilder) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 

@@ -9,34 +9,35 @@ from dataclasses import asdict
 from fastapi import APIRouter
 from pydantic_core import to_json
 
-from app.api.access import Access
-from app.api.alarms import alarms
-from app.api.cases import Cases
-from app.api.exposition import exposition
-from app.api.figures import uncertainty
-from app.api.grading import grading
-from app.api.information import describe, information
-from app.api.predictions import predictions
-from app.api.recording import ENVIRONMENT, Recorder
-from app.api.reviews import reviews
-from app.api.verdicts import Verdicts
+from app.bundle_loader import Opened, Opening
 from app.clock import Clock, told
 from app.dashboard.page import page
-from app.errors import DubitoError
-from app.events import MICROSECONDS, Entry, Mark
-from app.fault import fault_of
-from app.memory import Memory
-from app.monitoring.exchanges import WRITE_SECONDS, Exchanges
+from app.error_location import fault_of
+from app.http.access import Access
+from app.http.alarms import alarms
+from app.http.exposition import exposition
+from app.http.information import describe, information
+from app.http.predict import grading
+from app.http.predictions import predictions
+from app.http.reviews import reviews
+from app.http.statistics import uncertainty
+from app.model_cache import Shelf, served
+from app.monitoring.alarms import Sentry
+from app.monitoring.counters import AnswerCounter
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.monitor import USUAL, Monitor, Present
-from app.monitoring.observation import Observer
-from app.monitoring.scribe import Scribe
-from app.monitoring.sentry import Sentry
-from app.monitoring.subject import Subject
-from app.opening import Opened, Opening
+from app.monitoring.request_counts import WRITE_SECONDS, Exchanges
+from app.record_events import MICROSECONDS, Entry, Mark
+from app.record_ports import Memory
 from app.serving.readiness import Readiness, Trouble
 from app.settings import Settings
-from app.shelf import Shelf, served
+from app.usecases.case import Cases
+from app.usecases.feedback import Feedback
+from app.usecases.idempotency import Recorder
+from app.usecases.predict import Predict
+from app.usecases.replay import ENVIRONMENT, Replays
+from app.watched_bundle import WatchedBundle
+from dubito.errors import DubitoError
 
 DAY = 86_400
 LOOK_SECONDS = 10.0
@@ -64,7 +65,7 @@ class Service:
         self._metrics = metrics
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
-        self._observer = Observer(_subject(opened))
+        self._counter = AnswerCounter(_watched(opened))
         present = Present(lambda: self._served.predictor.backlog, lambda: self._readiness.trouble)
         self._kept = (
             None if memory is None else Kept(settings, opened, memory, self._shelf, present)
@@ -74,7 +75,7 @@ class Service:
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """All routes; `is_ready` says whether listeners are still told."""
         own = [self._grading(), self._information(), exposition(self._metrics.page), page()]
-        return own if self._kept is None else [*own, *self._kept.routers(self._observer, is_ready)]
+        return own if self._kept is None else [*own, *self._kept.routers(self._counter, is_ready)]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -101,19 +102,16 @@ class Service:
             yield lambda: writer.trouble
 
     def _grading(self) -> APIRouter:
-        manifest = self._manifest
+        manifest, settings = self._manifest, self._settings
         memory = None if self._kept is None else self._kept.memory
-        return grading(
+        predict = Predict(
             self._served.predictor,
-            Recorder(memory),
-            self._readiness,
             self._served.answers,
-            self._metrics.meter(manifest.identity, manifest.signature.classes),
-            manifest.signature,
-            manifest.passes,
-            manifest.calibration,
-            self._settings,
+            self._metrics.predictions(manifest.identity, manifest.classes),
+            len(manifest.classes),
+            settings.max_work,
         )
+        return grading(predict, Recorder(memory), self._readiness, manifest, settings)
 
     def _information(self) -> APIRouter:
         manifest = self._manifest
@@ -150,19 +148,21 @@ class Kept:
         self._settings = settings
         self._signature = opened.manifest.signature
         self._environment = opened.environment
-        memory.writer.introduce(Scribe(_subject(opened), opened.environment.fingerprint))
+        memory.writer.introduce(_watched(opened))
         self._clock = Clock()
-        self._cases = Cases(memory.reader, shelf, settings)
-        self._sentry = Sentry(memory.reader, memory.writer, _subject(opened))
-        self.monitor = Monitor(memory.reader, self._sentry, _subject(opened), present)
+        self._cases = Cases(memory.reader)
+        self._replays = Replays(memory.reader, shelf)
+        self._sentry = Sentry(memory.reader, memory.writer, _watched(opened))
+        self.monitor = Monitor(memory.reader, self._sentry, _watched(opened), present)
         self.exchanges = Exchanges(memory.writer)
 
-    def routers(self, observer: Observer, is_ready: Callable[[], bool]) -> list[APIRouter]:
+    def routers(self, counter: AnswerCounter, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """The routes of what is recorded."""
-        verdicts = Verdicts(self.memory, self._cases, observer, self._signature.classes)
+        signature, settings = self._signature, self._settings
+        feedback = Feedback(self.memory.writer, self._cases, counter)
         return [
-            predictions(self._cases, verdicts, self._signature, self._settings),
-            reviews(self.memory, verdicts, self._settings),
+            predictions(self._cases, self._replays, feedback, signature, settings),
+            reviews(self.memory.reader, feedback, signature.classes, settings),
             uncertainty(self.monitor, Access(self._settings), is_ready),
             alarms(self._sentry, self._settings),
         ]
@@ -203,9 +203,14 @@ class Kept:
         await self.memory.forget(self._settings.retention_days * DAY * MICROSECONDS)
 
 
-def _subject(opened: Opened) -> Subject:
+def _watched(opened: Opened) -> WatchedBundle:
     manifest = opened.manifest
-    return Subject(manifest.identity, manifest.signature, manifest.calibration)
+    return WatchedBundle(
+        manifest.identity,
+        manifest.signature,
+        manifest.calibration,
+        opened.environment.fingerprint,
+    )
 
 
 async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
-from app.api.answers import Answers
-from app.api.options import monte_carlo_options
-from app.api.rows import RowReader
-from app.network.inspection.archive import inspect
+from app.http.answers import Answers
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.options import monte_carlo_options
+from dubito.inputs.rows import RowReader
 
 
 def create_app() -> FastAPI:

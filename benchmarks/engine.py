@@ -16,19 +16,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from app.network.architecture import Architecture, build
-from app.network.arithmetic import pin_arithmetic
-from app.network.bundle import load
-from app.network.catalog import find
-from app.network.container import from_bytes
-from app.network.conversion import with_monte_carlo
-from app.network.engine import Engine
-from app.network.execution import engine_of
-from app.network.inspection.archive import inspect
-from app.training.data import read_table
-from app.training.layout import LOANS
-from app.values import Floats, Query
 from benchmarks.report import Bar, Report, publish, spread
+from dubito.bundle import load
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.compiler.compiler import engine_of
+from dubito.engine.engine import Engine
+from dubito.layers.archive import from_bytes
+from dubito.training.architecture import Architecture, build
+from dubito.training.columns import LOANS
+from dubito.training.data import read_table
+from dubito.training.monte_carlo import with_monte_carlo
+from dubito.types import Floats, Query
 
 ROUNDS = 5
 LEAST_SECONDS = 0.1

@@ -5,20 +5,20 @@ from functools import cached_property
 
 import numpy as np
 
-from app.network.execution import engine_of
-from app.network.loans.decoding import learn_book
-from app.network.loans.ratebook import RateBook
-from app.network.temperature import fold
-from app.training.calibrating import temperature_of
-from app.training.data import Table, select
-from app.training.fit import fit
-from app.training.layout import LOANS
-from app.training.publication import EVALUATION_SEED
-from app.training.recipe import RECIPES
-from app.training.split import split_rows
-from app.values import Floats, Indices, Query
 from benchmarks import trees
 from benchmarks.trees import Parts
+from dubito.engine.compiler.compiler import engine_of
+from dubito.loans.decoding import learn_book
+from dubito.loans.ratebook import RateBook
+from dubito.training.calibrate import temperature_of
+from dubito.training.columns import LOANS
+from dubito.training.data import Table, select
+from dubito.training.fit import fit
+from dubito.training.pipeline import EVALUATION_SEED
+from dubito.training.recipe import RECIPES
+from dubito.training.split import split_rows
+from dubito.training.temperature import fold
+from dubito.types import Floats, Indices, Query
 
 RECIPE = RECIPES["lattice"]
 CLASSES = len(LOANS.classes)

@@ -18,17 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from app.network.bundle import load
-from app.network.catalog import find
-from app.network.container import from_bytes
-from app.network.inspection.archive import inspect
-from app.training.data import read_table
-from app.training.layout import LOANS
-from app.values import Floats, Query
 from benchmarks.engine import tiled
 from benchmarks.peers import BUILT, install_into
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import MODELS, NAME, NETWORKS
+from dubito.bundle import load
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from dubito.layers.archive import from_bytes
+from dubito.training.columns import LOANS
+from dubito.training.data import read_table
+from dubito.types import Floats, Query
 
 HERE = Path("benchmarks/wrapped").resolve()
 ENVIRONMENT = BUILT / "torch"

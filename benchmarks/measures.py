@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sklearn.metrics import f1_score
 
-from app.uncertainty.calibration import adaptive_calibration_error, expected_calibration_error
-from app.uncertainty.selective import area_under_risk
-from app.values import Floats, Indices
+from dubito.types import Floats, Indices
+from dubito.uncertainty.calibration import adaptive_calibration_error, expected_calibration_error
+from dubito.uncertainty.selective import area_under_risk
 
 TINY = 1e-15
 SIMULATIONS = 500

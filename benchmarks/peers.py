@@ -16,9 +16,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from app.network.catalog import find
-from app.network.container import from_bytes
-from app.network.inspection.archive import inspect
 from benchmarks.load import Load, load
 from benchmarks.report import FOLDER, Bar, Report, publish, spread
 from benchmarks.services import (
@@ -33,6 +30,9 @@ from benchmarks.services import (
     row,
     running,
 )
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from dubito.layers.archive import from_bytes
 
 HERE = Path("benchmarks/servers").resolve()
 BUILT = Path("build/servers").resolve()

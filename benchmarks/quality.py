@@ -12,12 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean, stdev
 
-from app.network.arithmetic import pin_arithmetic
-from app.training.data import read_table
-from app.training.layout import LOANS
-from app.values import Floats, Indices
 from benchmarks.grading import Grading
 from benchmarks.measures import COMPARED, differences, measure
+from dubito.engine.arithmetic import pin_arithmetic
+from dubito.training.columns import LOANS
+from dubito.training.data import read_table
+from dubito.types import Floats, Indices
 
 PAGE, FIGURES = Path("docs/quality.md"), Path("build/quality.json")
 SEEDS = range(5)

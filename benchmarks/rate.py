@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from app.network.arithmetic import pin_arithmetic
-from app.network.engine import Engine
-from app.training.data import read_table
-from app.training.layout import LOANS
-from app.values import Floats
 from benchmarks.engine import THREADS, networks, ours, seconds
 from benchmarks.report import Bar, Report, publish, spread
+from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.engine import Engine
+from dubito.training.columns import LOANS
+from dubito.training.data import read_table
+from dubito.types import Floats
 
 ROUNDS = 25
 ROWS, PASSES = 64, 100

@@ -18,19 +18,19 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from app.api.identifier import new_id
-from app.events import Entry, Event, Tally, now
-from app.network.catalog import find
-from app.network.inspection.archive import inspect
+from dubito.identifier import new_id
+from app.record_events import Entry, Event, Tally, now
 from app.records.address import url_of
 from app.records.database import opened
 from app.records.key import FILE, read_or_make
 from app.records.ledger import Ledger
 from app.records.tables import rollups
-from app.uncertainty.bins import bins_of
 from benchmarks.load import Load, load
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import MODELS, NAME, NETWORKS, ours, post, row
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from dubito.uncertainty.bins import bins_of
 
 ROUTE = "/predict/mc?passes=100"
 KINDS = ("off", "durable", "relaxed")

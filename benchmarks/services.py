@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import ProxyHandler, Request, build_opener
 
-from app.api.rows import example
-from app.network.catalog import find
-from app.network.inspection.archive import inspect
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 
 MODELS = Path("models")
 NAME = "loan-grade"

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
-from app.network.arithmetic import pin_arithmetic
 from benchmarks.lessons import dropout, passes, penalties, validation
 from benchmarks.lessons.line import Line
+from dubito.engine.arithmetic import pin_arithmetic
 
 PAGE = Path("docs/study.md")
 HEAD = """# The study, sentence by sentence

@@ -10,12 +10,12 @@ import catboost
 import lightgbm
 import numpy as np
 
-from app.network.loans.features import LoanFeatures
-from app.network.loans.grader import Grader
-from app.network.loans.lattice import AmortizationLattice
-from app.network.loans.ratebook import RateBook
-from app.uncertainty.calibration import cautious_temperature, temper
-from app.values import Floats, Indices
+from dubito.loans.grader import Grader
+from dubito.loans.layers.features import LoanFeatures
+from dubito.loans.layers.lattice import AmortizationLattice
+from dubito.loans.ratebook import RateBook
+from dubito.types import Floats, Indices
+from dubito.uncertainty.calibration import cautious_temperature, temper
 
 LEARNING_RATE = 0.05
 MOST_TREES = 3000

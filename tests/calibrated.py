@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app.network.bundle import Bundle, load, write
-from app.network.container import from_bytes
-from app.uncertainty.decision import runner_up
-from app.uncertainty.scores import METHODS, label_scores
-from app.uncertainty.selection import Part, select
-from app.values import (
+from dubito.bundle import Bundle, load
+from dubito.bundles.repository import write
+from dubito.layers.archive import to_bytes
+from dubito.layers.archive import from_bytes
+from dubito.types import (
     Booleans,
     Calibration,
     Cards,
@@ -22,6 +21,9 @@ from app.values import (
     Rule,
     Summary,
 )
+from dubito.uncertainty.decision import runner_up
+from dubito.uncertainty.scores import METHODS, label_scores
+from dubito.uncertainty.selection import Part, select
 from tests.service import ROOT
 
 SHIPPED = ROOT / "models" / "loan-grade" / "2"
@@ -75,7 +77,7 @@ def calibration(bundle: Bundle, *, of_cases: bool = False) -> Calibration:
         },
         penalty=PENALTY,
         free=FREE,
-        accuracy=float(np.mean(summary.grades == labels)),
+        accuracy=float(np.mean(summary.predicted == labels)),
         policy=_policy_of_cases(summary, labels) if of_cases else _policy(summary, labels),
     )
 
@@ -86,7 +88,7 @@ def publish(models: Path, *, of_cases: bool = False) -> Path:
     found = calibration(shipped, of_cases=of_cases)
     manifest = replace(shipped.manifest, version=3, calibration=found, rules=(RULE,))
     model = from_bytes((SHIPPED / "model.keras").read_bytes())
-    return write(models, manifest, model, Cards("# Card of {digest}\n"))[0]
+    return write(models, manifest, to_bytes(model), Cards("# Card of {digest}\n"))[0]
 
 
 def _labels(summary: Summary) -> Indices:
@@ -95,7 +97,7 @@ def _labels(summary: Summary) -> Indices:
     order = np.argsort(runner_up(summary.mean))
     kept = order[_automated(summary, 0.3)[order]]
     labels = np.array(drawn)
-    labels[kept] = summary.grades[kept]
+    labels[kept] = summary.predicted[kept]
     surprised = kept[-SURPRISES:]
     labels[surprised] = np.argsort(summary.mean[surprised], axis=1)[:, -2]
     labels[order[-2:]] = classes - 1
@@ -104,14 +106,14 @@ def _labels(summary: Summary) -> Indices:
 
 def _nearly_right(summary: Summary) -> Indices:
     """The grades, but for one row: a network that is as sure as it may be."""
-    labels = summary.grades.copy()
+    labels = summary.predicted.copy()
     labels[0] = (labels[0] + 1) % summary.mean.shape[1]
     return labels
 
 
 def _policy(summary: Summary, labels: Indices) -> Policy:
     """What the thresholds automate of these rows."""
-    wrong = summary.grades != labels
+    wrong = summary.predicted != labels
     promises = []
     for target, threshold in THRESHOLDS.items():
         automated = _automated(summary, threshold)

@@ -21,18 +21,18 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 ROOT = Path(__file__).parent.parent
 LONG = (
-    "records/test_crash.py",
-    "records/test_workers.py",
+    "app/records/test_crash.py",
+    "app/records/test_workers.py",
     "test_promises.py",
-    "commands/test_serve.py",
+    "app/commands/test_serve.py",
     "test_decisions.py",
     "test_dockerfile.py",
-    "api/test_fuzz.py",
+    "app/http/test_fuzz.py",
     "test_operations.py",
     "test_readme.py",
-    "hosting/test_edge.py",
+    "app/server/test_edge.py",
     "test_load.py",
-    "commands/test_hard_calibrations.py",
+    "dubito/cli/test_hard_calibrations.py",
 )
 """Modules that take longest, though they have few tests."""
 RECORD = ROOT / "docs" / "proof.md"

@@ -4,20 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.network.engine import Engine
-from app.network.execution import engine_of
-from app.network.loans.decoding import learn_book
-from app.network.temperature import fold
-from app.training.calibrating import temperature_of
-from app.training.data import Table, select
-from app.training.fit import fit
-from app.training.layout import LOANS
-from app.training.recipe import RECIPES
-from app.uncertainty import selection
-from app.uncertainty.decision import fixed_reasons
-from app.uncertainty.guard import Guard
-from app.uncertainty.rules import rule_reasons
-from app.values import Booleans, Indices, Query, Rule, Signature, Summary
+from dubito.engine.compiler.compiler import engine_of
+from dubito.engine.engine import Engine
+from dubito.loans.decoding import learn_book
+from dubito.training.calibrate import temperature_of
+from dubito.training.columns import LOANS
+from dubito.training.data import Table, select
+from dubito.training.fit import fit
+from dubito.training.recipe import RECIPES
+from dubito.training.temperature import fold
+from dubito.types import Booleans, Indices, Query, Rule, Signature, Summary
+from dubito.uncertainty import selection
+from dubito.uncertainty.decision import fixed_reasons
+from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.rules import rule_reasons
 
 PASSES = 100
 FIELDS = tuple(Summary.__dataclass_fields__)

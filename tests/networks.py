@@ -15,24 +15,24 @@ from unittest.mock import patch
 import keras
 import numpy as np
 
-from app.network import bundle
-from app.network.architecture import Architecture, build
-from app.network.arithmetic import pin_arithmetic
-from app.network.container import from_bytes
-from app.network.conversion import with_monte_carlo
-from app.network.engine import Engine
-from app.network.execution import engine_of
-from app.network.loans.features import LoanFeatures
-from app.network.mc import (
+from dubito import bundle
+from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.compiler.compiler import engine_of
+from dubito.engine.compiler.plan import plan
+from dubito.engine.engine import Engine
+from dubito.engine.rng import Run, kept, normals
+from dubito.layers.archive import from_bytes
+from dubito.layers.monte_carlo import (
     MONTE_CARLO,
     MCAlphaDropout,
     MCDropout,
     MCGaussianDropout,
     MCSpatialDropout1D,
 )
-from app.network.plan import plan
-from app.network.stream import Run, kept, normals
-from app.values import Floats, Query, Summary
+from dubito.loans.layers.features import LoanFeatures
+from dubito.training.architecture import Architecture, build
+from dubito.training.monte_carlo import with_monte_carlo
+from dubito.types import Floats, Query, Summary
 
 ROOT = Path(__file__).parent.parent
 FEATURES, CLASSES = 9, 7

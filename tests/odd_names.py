@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.network.bundle import load, write
-from app.network.container import from_bytes
-from app.values import Cards
+from dubito.bundle import load
+from dubito.bundles.repository import write
+from dubito.types import Cards
 from tests.service import ROOT
 
 SHIPPED = ROOT / "models" / "loan-grade" / "4"
@@ -37,7 +37,7 @@ def publish(models: Path) -> None:
         for feature, name, also in zip(manifest.features, NAMES, aliases, strict=True)
     )
     odd = replace(manifest, name="odd", version=1, features=features, classes=CLASSES, rules=())
-    write(models, odd, from_bytes((SHIPPED / "model.keras").read_bytes()), Cards("# Odd\n"))
+    write(models, odd, (SHIPPED / "model.keras").read_bytes(), Cards("# Odd\n"))
 
 
 def row() -> dict[str, Any]:

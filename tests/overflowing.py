@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from app.cli import main
+from dubito.cli.main import main
 
 NAMES = ("a", "b", "c", "d")
 GOOD = dict.fromkeys(NAMES, 0.5)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.hosting.port import bound
+from app.processes.port import bound
 from tests.programs import program
 from tests.service import ended
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from app.api.identifier import new_id
-from app.events import Entry
-from app.monitoring.state import State
-from app.monitoring.subject import Subject
-from app.network.inspection.archive import inspect
+from dubito.identifier import new_id
+from app.monitoring.alarm_state import State
+from app.watched_bundle import WatchedBundle
+from app.record_events import Entry
 from app.records.address import url_of
-from app.records.admission import begun
 from app.records.database import opened
 from app.records.key import FILE
+from app.records.key_check import begun
+from dubito.bundles.validation.inspection import inspect
 
 MINUTE = 1_795_608_000
 """Of the alarm, seconds since 1970."""
@@ -23,7 +23,7 @@ MINUTE = 1_795_608_000
 def raise_drift(state: Path, bundle: Path) -> None:
     """Write what a service would have come to, to which 500 loans of one odd amount came."""
     manifest = inspect(bundle).manifest
-    fresh = State.begin(Subject(manifest.identity, manifest.signature, manifest.calibration))
+    fresh = State.begin(WatchedBundle(manifest.identity, manifest.signature, manifest.calibration))
     watch = fresh.drift.advance({"loan_amount": {0: 500}}, np.random.default_rng(0))
     known = replace(fresh, position=MINUTE, drift=watch, raised_at={"drift": MINUTE})
     with opened(url_of(None, state)) as engine:

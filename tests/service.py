@@ -21,7 +21,7 @@ ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)")
 
 LOUD = (
     "import logging, sys; logging.basicConfig(level=logging.DEBUG);"
-    "from app.cli import main; sys.exit(main())"
+    "from dubito.cli.main import main; sys.exit(main())"
 )
 """The same command with every logger at DEBUG, which no setting asks for."""
 
@@ -127,7 +127,7 @@ def address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 def child(pid: int, kind: str) -> int:
     """The process that a service has for something: `engine` or `recorder`."""
-    name = f"app.hosting.{kind}".encode()
+    name = f"app.processes.{kind}_process".encode()
     (found,) = (one for one in children(pid) if name in _words(one))
     return found
 

@@ -30,7 +30,7 @@ def main():
     port = int(sys.argv[sys.argv.index("--port") + 1])
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
-"""A tree's `app.cli`: a service that tells which tree it is of, and how it was started."""
+"""A tree's `dubito.cli.main`: a service that tells which tree it is of, and how it was started."""
 
 
 def git(folder: Path, *words: str) -> str:

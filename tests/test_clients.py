@@ -15,8 +15,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from app.api.rows import example
-from app.network.inspection.archive import inspect
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 from tests.programs import program
 from tests.service import ROOT, Service, serving
 

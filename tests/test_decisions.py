@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from app.network import bundle
-from app.network.catalog import find
-from app.network.engine import Engine
-from app.training.calibrating import EPISTEMIC_SHARE
-from app.training.data import Table, read_table, select
-from app.training.layout import LOANS
-from app.training.split import split_rows
-from app.uncertainty import selection
-from app.uncertainty.conformal import threshold
-from app.uncertainty.scores import label_scores
-from app.values import Booleans, Indices, Promise
+from dubito import bundle
+from dubito.bundles.repository import find
+from dubito.engine.engine import Engine
+from dubito.training.calibrate import EPISTEMIC_SHARE
+from dubito.training.columns import LOANS
+from dubito.training.data import Table, read_table, select
+from dubito.training.split import split_rows
+from dubito.types import Booleans, Indices, Promise
+from dubito.uncertainty import selection
+from dubito.uncertainty.conformal import threshold
+from dubito.uncertainty.scores import label_scores
 from tests.loans import Held, described, trained
 from tests.service import ROOT
 

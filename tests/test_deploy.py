@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.rows import example
 from app.monitoring.metrics import Metrics, Sources
-from app.network.inspection.archive import inspect
-from app.values import Identity
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
+from dubito.types import Identity
 from tests.prometheus import FIGURES, asked, prometheus, promtool
 from tests.service import ROOT, Service, serving, until
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from app.api.rows import example
-from app.network.inspection.archive import inspect
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 from tests import postgres
 from tests.dockerfile import NAMESPACES, Container, Image, build, parse, started
 from tests.service import ROOT

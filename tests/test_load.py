@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import uvicorn
 
-from app.api.rows import example
+from app.bundle_loader import Opened, in_this_process
 from app.main import create_app
-from app.network.bundle import Bundle, load
-from app.network.catalog import find
-from app.opening import Opened, in_this_process
 from app.serving.compute import Compute
 from app.serving.jobs import Job, work_of
 from app.settings import Settings
-from app.values import Query
+from dubito.bundle import Bundle, load
+from dubito.bundles.repository import find
+from dubito.inputs.rows import example
+from dubito.types import Query
 from tests.service import ROOT, serving
 
 SETTINGS = Settings(models=ROOT / "models", version=1, records="off")

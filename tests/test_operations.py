@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.rows import example
-from app.network.inspection.archive import inspect
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 from tests import postgres
 from tests.programs import postgres_folder, program
 from tests.raised import raise_drift

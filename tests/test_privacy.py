@@ -12,8 +12,8 @@ import httpx
 import numpy as np
 import pytest
 
-from app.api.rows import example
-from app.network.inspection.archive import inspect
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 from tests.service import LOUD, ROOT, Service, serving
 
 DIGITS = 11
@@ -24,7 +24,7 @@ LOAN = example(inspect(ROOT / "models" / "loan-grade" / "4").manifest.signature)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PolicyOptions:
     """A request in which a figure stands somewhere."""
 
     address: str
@@ -37,7 +37,7 @@ class Asked:
     """What is said at the same address first."""
 
 
-Place = Callable[[str, str], Asked]
+Place = Callable[[str, str], PolicyOptions]
 """A request with a figure in it, and the identifier of a recorded prediction."""
 
 
@@ -46,8 +46,8 @@ def row(name: str, text: str) -> str:
     return json.dumps(LOAN | {name: "?"}).replace('"?"', text)
 
 
-def graded(name: str, text: str, status: int = 200, route: str = "/predict/mc") -> Asked:
-    return Asked(route, row(name, text), status)
+def graded(name: str, text: str, status: int = 200, route: str = "/predict/mc") -> PolicyOptions:
+    return PolicyOptions(route, row(name, text), status)
 
 
 GOOD = json.dumps(LOAN)
@@ -57,10 +57,10 @@ PLACES: list[Place] = [
     lambda figure, _: graded("annual_income", f"{figure[:5]}.{figure[5:]}", route="/predict"),
     lambda figure, _: graded("annual_income", f"{figure[:9]}.{figure[9:]}"),
     lambda figure, _: graded("debt_to_income", f"{figure[:2]}.{figure[2:]}"),
-    lambda figure, _: Asked(
+    lambda figure, _: PolicyOptions(
         "/predict/mc", f'{{"instances":[{GOOD},{row("paid_interest", f"9.{figure}")}]}}', 200
     ),
-    lambda figure, _: Asked(f"/predict/mc?seed={figure}", GOOD, 200),
+    lambda figure, _: PolicyOptions(f"/predict/mc?seed={figure}", GOOD, 200),
     # Rows that are not.
     lambda figure, _: graded("annual_income", f"-{figure}", 422),
     lambda figure, _: graded("delinq_2y", f"{figure[0]}.{figure[1:]}", 422),
@@ -68,39 +68,39 @@ PLACES: list[Place] = [
     lambda figure, _: graded("loan_amount", f"[{figure}]", 422),
     lambda figure, _: graded("loan_amount", f"{figure}e300", 422),
     lambda figure, _: graded("income", figure, 422),
-    lambda figure, _: Asked("/predict", f'{GOOD[:-1]}, "대출금액": {figure}}}', 422),
-    lambda figure, _: Asked("/predict", f'{{"instances": [{GOOD}, {figure}]}}', 422),
-    lambda figure, _: Asked("/predict/mc", f'{{"loan_amount": {figure}', 400),
-    lambda figure, _: Asked("/predict", figure, 415, headers={"Content-Type": "text/csv"}),
-    lambda figure, _: Asked("/predict", row("annual_income", figure) + " " * (1 << 20), 413),
+    lambda figure, _: PolicyOptions("/predict", f'{GOOD[:-1]}, "대출금액": {figure}}}', 422),
+    lambda figure, _: PolicyOptions("/predict", f'{{"instances": [{GOOD}, {figure}]}}', 422),
+    lambda figure, _: PolicyOptions("/predict/mc", f'{{"loan_amount": {figure}', 400),
+    lambda figure, _: PolicyOptions("/predict", figure, 415, headers={"Content-Type": "text/csv"}),
+    lambda figure, _: PolicyOptions("/predict", row("annual_income", figure) + " " * (1 << 20), 413),
     # Headers, queries and addresses.
-    lambda figure, _: Asked("/predict", GOOD, 200, headers={"Dubito-Reference": figure}),
-    lambda figure, _: Asked("/predict", GOOD, 200, headers={"Idempotency-Key": figure}),
-    lambda figure, _: Asked("/predict", GOOD, 422, headers={"Dubito-Reference": figure * 20}),
-    lambda figure, _: Asked(f"/predict/mc?passes={figure}", GOOD, 422),
-    lambda figure, _: Asked(f"/predict/{figure}", GOOD, 404),
-    lambda figure, _: Asked(f"/predictions/{figure}", None, 404, "GET"),
-    lambda figure, _: Asked(f"/uncertainty?window={figure}", None, 422, "GET"),
-    lambda figure, _: Asked("/uncertainty", None, 200, "GET", {"If-None-Match": f'"{figure}"'}),
-    lambda figure, _: Asked(f"/reviews?after={figure}", None, 422, "GET"),
-    lambda figure, _: Asked("/reviews", None, 403, "GET", {"Origin": f"http://{figure}.example"}),
+    lambda figure, _: PolicyOptions("/predict", GOOD, 200, headers={"Dubito-Reference": figure}),
+    lambda figure, _: PolicyOptions("/predict", GOOD, 200, headers={"Idempotency-Key": figure}),
+    lambda figure, _: PolicyOptions("/predict", GOOD, 422, headers={"Dubito-Reference": figure * 20}),
+    lambda figure, _: PolicyOptions(f"/predict/mc?passes={figure}", GOOD, 422),
+    lambda figure, _: PolicyOptions(f"/predict/{figure}", GOOD, 404),
+    lambda figure, _: PolicyOptions(f"/predictions/{figure}", None, 404, "GET"),
+    lambda figure, _: PolicyOptions(f"/uncertainty?window={figure}", None, 422, "GET"),
+    lambda figure, _: PolicyOptions("/uncertainty", None, 200, "GET", {"If-None-Match": f'"{figure}"'}),
+    lambda figure, _: PolicyOptions(f"/reviews?after={figure}", None, 422, "GET"),
+    lambda figure, _: PolicyOptions("/reviews", None, 403, "GET", {"Origin": f"http://{figure}.example"}),
     # What is said of a prediction.
-    lambda figure, one: Asked(
+    lambda figure, one: PolicyOptions(
         f"/predictions/{one}/what-if", f'{{"features":{{"paid_interest":9.{figure}}}}}', 200
     ),
-    lambda figure, one: Asked(
+    lambda figure, one: PolicyOptions(
         f"/predictions/{one}/what-if", f'{{"features":{{"delinq_2y":{figure}.5}}}}', 422
     ),
-    lambda figure, one: Asked(f"/predictions/{one}/outcome", f'{{"grade":"{figure}"}}', 422, "PUT"),
-    lambda figure, one: Asked(f"/reviews/{one}", review("A", note=f"owes {figure}"), 200),
-    lambda figure, one: Asked(
+    lambda figure, one: PolicyOptions(f"/predictions/{one}/outcome", f'{{"grade":"{figure}"}}', 422, "PUT"),
+    lambda figure, one: PolicyOptions(f"/reviews/{one}", review("A", note=f"owes {figure}"), 200),
+    lambda figure, one: PolicyOptions(
         f"/reviews/{one}", review("B", reviewer=figure), 409, before=review("A")
     ),
-    lambda figure, one: Asked(f"/reviews/{one}", review("C", note=figure * 500), 422),
+    lambda figure, one: PolicyOptions(f"/reviews/{one}", review("C", note=figure * 500), 422),
     # And of an alarm that is not raised.
-    lambda figure, _: Asked("/alarms/drift/acknowledgement", said(f"saw {figure}"), 409),
-    lambda figure, _: Asked("/alarms/validity/beginning", said(figure * 500), 422),
-    lambda figure, _: Asked(f"/alarms/{figure}/beginning", said(""), 404),
+    lambda figure, _: PolicyOptions("/alarms/drift/acknowledgement", said(f"saw {figure}"), 409),
+    lambda figure, _: PolicyOptions("/alarms/validity/beginning", said(figure * 500), 422),
+    lambda figure, _: PolicyOptions(f"/alarms/{figure}/beginning", said(""), 404),
 ]
 
 
@@ -125,7 +125,7 @@ def found(figures: list[str], text: str) -> list[str]:
     return [figure for figure in figures if figure[:TOLD] in digits]
 
 
-def ask(service: Service, asked: Asked) -> httpx.Response:
+def ask(service: Service, asked: PolicyOptions) -> httpx.Response:
     return httpx.request(
         asked.method,
         service.url + asked.address,
@@ -214,7 +214,7 @@ def test_a_fault_of_our_own_says_no_figure() -> None:
     assert 3 == len(failed)
     for line in failed:
         assert " ERROR dubito.access[" in line
-        assert " x7 ValueError at app/api/grading.py:" in line
+        assert " x7 ValueError at app/http/predict.py:" in line
     for cause in ("Task exception was", "Exception in callback", "a thread ended by an unexpected"):
         assert 3 == sum(cause in line and ": ValueError" in line for line in lines), cause
     assert not any("Traceback" in line for line in lines)

@@ -9,30 +9,22 @@ import numpy as np
 import pytest
 from scipy.stats import binom, entropy
 
-from app.network import bundle
-from app.network.bundle import Bundle
-from app.network.catalog import find
-from app.network.execution import engine_of
-from app.network.loans.decoding import learn_book
-from app.network.loans.shifts import SWAPPED, TIMES
 from app.serving.compute import Thread
-from app.serving.judge import Judge
-from app.serving.predictor import Doubted, Predictor
-from app.training.calibrating import METHODS, calibrate
-from app.training.data import Table, read_table, select
-from app.training.fit import fit
-from app.training.layout import LOANS
-from app.training.recipe import RECIPES
-from app.training.seen import seen
-from app.training.split import split_rows
-from app.uncertainty import selection
-from app.uncertainty.conformal import prediction_sets, raw_sets, threshold
-from app.uncertainty.decision import decide
-from app.uncertainty.guard import Guard
-from app.uncertainty.rules import rule_reasons
-from app.uncertainty.scores import label_scores
-from app.uncertainty.selective import area_under_roc
-from app.values import (
+from app.serving.predictor import MonteCarloPrediction, Predictor
+from dubito import bundle
+from dubito.bundle import Bundle
+from dubito.bundles.repository import find
+from dubito.engine.compiler.compiler import engine_of
+from dubito.loans.decoding import learn_book
+from dubito.loans.shifts import SWAPPED, TIMES
+from dubito.training.calibrate import METHODS, calibrate
+from dubito.training.columns import LOANS
+from dubito.training.data import Table, read_table, select
+from dubito.training.feature_stats import seen
+from dubito.training.fit import fit
+from dubito.training.recipe import RECIPES
+from dubito.training.split import split_rows
+from dubito.types import (
     Booleans,
     Calibration,
     Decision,
@@ -42,6 +34,14 @@ from app.values import (
     Signature,
     Summary,
 )
+from dubito.uncertainty import selection
+from dubito.uncertainty.conformal import prediction_sets, raw_sets, threshold
+from dubito.uncertainty.decision import decide
+from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.policy import Judge
+from dubito.uncertainty.rules import rule_reasons
+from dubito.uncertainty.scores import label_scores
+from dubito.uncertainty.selective import area_under_roc
 from tests.loans import PASSES, Held, described
 from tests.service import ROOT
 
@@ -99,7 +99,7 @@ def scored(calibration: Calibration, part: Held) -> Calibration:
     return replace(
         calibration,
         labels=tuple(labels.tolist()),
-        accuracy=float(np.mean(part.summary.grades == labels)),
+        accuracy=float(np.mean(part.summary.predicted == labels)),
         scores={
             method: tuple(label_scores(method, mean, labels, *options).tolist())
             for method in METHODS
@@ -377,7 +377,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     judge = Judge(calibration, manifest.rules, manifest.signature)
     predictor = Predictor(Thread(shipped.engine), manifest.signature, queue=10**9, judge=judge)
 
-    async def asked() -> list[Doubted]:
+    async def asked() -> list[MonteCarloPrediction]:
         queries = (Query(row[None], 10_000, seed) for seed, row in enumerate(table.features))
         return list(
             await asyncio.gather(*(predictor.doubt(one, tolerance=0.02) for one in queries))
@@ -389,7 +389,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     assert len(judged) == count
     assert all(one.decisions[0].guaranteed for one in judged)
     automated = np.array([one.decisions[0].action == "automate" for one in judged])
-    wrong = np.array([one.summary.grades[0] for one in found]) != table.labels
+    wrong = np.array([one.summary.predicted[0] for one in found]) != table.labels
     held = [one.found.sets[0, label] for one, label in zip(judged, table.labels, strict=True)]
     record_property(
         "figure",

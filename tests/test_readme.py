@@ -14,9 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from app.training.data import read_table, select
-from app.training.layout import LOANS
-from app.training.split import split_rows
+from dubito.training.columns import LOANS
+from dubito.training.data import read_table, select
+from dubito.training.split import split_rows
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

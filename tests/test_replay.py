@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.rows import example
 from app.main import create_app
-from app.network.catalog import find
-from app.network.inspection.archive import inspect
 from app.settings import Settings
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 from tests.service import ROOT, Service, child, children, is_alive, serving
 
 MODELS = ROOT / "models"

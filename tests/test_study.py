@@ -7,18 +7,18 @@ import keras
 import numpy as np
 import pytest
 
-from app.network.architecture import Architecture
-from app.network.conversion import with_monte_carlo
-from app.network.engine import Engine
-from app.network.execution import engine_of
-from app.network.mc import MCDropout
-from app.training.data import Table
-from app.training.fit import fit
-from app.training.layout import LOANS, ClassReader, Layout
-from app.training.recipe import PenaltyWarning, Recipe
-from app.values import Query
 from benchmarks.lessons.dropout import PLACEMENTS, selu_moments
 from benchmarks.lessons.penalties import decays
+from dubito.engine.compiler.compiler import engine_of
+from dubito.engine.engine import Engine
+from dubito.layers.monte_carlo import MCDropout
+from dubito.training.architecture import Architecture
+from dubito.training.columns import LOANS, ClassReader, Layout
+from dubito.training.data import Table
+from dubito.training.fit import fit
+from dubito.training.monte_carlo import with_monte_carlo
+from dubito.training.recipe import PenaltyWarning, Recipe
+from dubito.types import Query
 from tests.networks import called, engine, family, plain, rows
 
 layers = keras.layers

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.serve import add_settings, settings_of
+from app.commands.settings_flags import add_settings, settings_of
 from app.errors import RecordsError, SettingsError
-from app.events import MICROSECONDS, Erasure
+from app.record_events import MICROSECONDS, Erasure
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records import checkpoint
     from app.records.database import legible, reading, snapshot
-    from app.records.files import shown
+    from app.records.state_files import shown
     from app.records.verification import verify
 
     before = {} if arguments.checkpoint is None else checkpoint.read(arguments.checkpoint)
@@ -125,7 +125,7 @@ def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int
 def _export(arguments: argparse.Namespace, _: Settings, url: "URL") -> int:
     from app.records.database import legible, reading, snapshot
     from app.records.export import write
-    from app.records.files import shown
+    from app.records.state_files import shown
 
     with reading(url) as engine, legible(UNREADABLE), snapshot(engine) as connection:
         count = write(connection, arguments.out)
@@ -137,8 +137,8 @@ def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
     from app.records import upgrade
     from app.records.address import dump_command, file_of
     from app.records.database import legible, writable
-    from app.records.files import shown
     from app.records.schema import HEAD
+    from app.records.state_files import shown
 
     with legible("the records cannot be upgraded"), writable(url) as engine:
         schema, file = upgrade.before(engine), file_of(url)
@@ -164,9 +164,9 @@ def _wait_for_enter(prompt: str) -> None:
 
 def _new_key(_: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records import key
-    from app.records.admission import renewed
     from app.records.database import legible, opened
-    from app.records.files import shown
+    from app.records.key_check import renewed
+    from app.records.state_files import shown
 
     file = key.path_of(settings.records_key_file, settings.state)
     with opened(url, fresh=False) as engine, legible("a new chain cannot be begun"):
@@ -197,14 +197,14 @@ def _keys(settings: Settings) -> tuple[bytes, ...]:
 
 def _ledger(settings: Settings, engine: "Engine") -> "Ledger":
     from app.records import key
-    from app.records.admission import begun
+    from app.records.key_check import begun
 
     file = key.path_of(settings.records_key_file, settings.state)
     return begun(engine, file, _new_id())[0]
 
 
 def _new_id() -> str:
-    from app.api.identifier import new_id
+    from dubito.identifier import new_id
 
     return new_id()
 

@@ -2,23 +2,23 @@
 
 import argparse
 import asyncio
-import json
 import math
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.commands.serve import add_settings, settings_of
-from app.errors import Conflict, InvalidInput, RecordsError, SettingsError
+from msgspec import UNSET, Struct, UnsetType, json
+
+from app.commands.settings_flags import add_settings, settings_of
+from app.errors import Conflict, FeaturesErased, NotFound, RecordsError, SettingsError
 from app.settings import Settings
+from dubito.errors import InvalidInput
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from app.records.reader import Reader
-
-SHOWN = ("id", "identical", "largest_difference", "differing", "reasons")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,31 +49,50 @@ async def _print(
     """Print what comes of each; returns how many there are, and how many are identical."""
     count = identical = 0
     async with aclosing(_replayed(identifiers, settings, engine)) as found:
-        async for one in found:
-            print(json.dumps({name: one[name] for name in SHOWN if name in one}))
-            count, identical = count + 1, identical + one["identical"]
+        async for line in found:
+            print(json.encode(line).decode())
+            count, identical = count + 1, identical + line.identical
     return count, identical
+
+
+class Line(Struct, frozen=True, omit_defaults=True):
+    """What is printed of one replay."""
+
+    id: str
+    identical: bool
+    largest_difference: float | UnsetType = UNSET
+    differing: tuple[str, ...] | UnsetType = UNSET
+    reasons: tuple[str, ...] | UnsetType = UNSET
 
 
 async def _replayed(
     identifiers: Sequence[str], settings: Settings, engine: "Engine"
-) -> AsyncGenerator[dict[str, Any]]:
-    from app.api.cases import Cases
-    from app.api.problems import Refusal
-    from app.opening import in_this_process
-    from app.shelf import Shelf
+) -> AsyncGenerator[Line]:
+    from app.bundle_loader import in_this_process
+    from app.model_cache import Shelf
+    from app.usecases.case import Cases
+    from app.usecases.replay import Replays
 
     reader, shelf = _reader(engine), Shelf(None, in_this_process, settings)
-    cases = Cases(reader, shelf, settings)
+    cases, replays = Cases(reader), Replays(reader, shelf)
     try:
         for identifier in identifiers or await reader.predictions():
-            case = await cases.named(identifier)
-            if case is None:
-                raise RecordsError(f"no prediction is recorded under {identifier}")
             try:
-                yield await cases.replay(case)
-            except (Conflict, InvalidInput, Refusal) as error:
-                yield {"id": identifier, "identical": False, "reasons": [str(error)]}
+                case = await cases.named(identifier)
+            except NotFound:
+                raise RecordsError(f"no prediction is recorded under {identifier}") from None
+            try:
+                found = await replays.replay(case)
+            except (Conflict, FeaturesErased, InvalidInput) as error:
+                yield Line(identifier, identical=False, reasons=(str(error),))
+            else:
+                yield Line(
+                    found.id,
+                    found.identical,
+                    found.largest_difference,
+                    found.differing,
+                    found.reasons,
+                )
     finally:
         await shelf.close()
         reader.close()

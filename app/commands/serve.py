@@ -7,16 +7,17 @@ import socket
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from app.commands.reference import add_bundle, flags_of
+from app.commands.settings_flags import add_settings, settings_of
 from app.errors import SettingsError
-from app.hosting.logs import configure_logs, tell_start
-from app.hosting.port import bound
-from app.hosting.supervisor import supervise
-from app.monitoring.folder import keep_none
-from app.network.catalog import find
-from app.network.inspection.archive import inspect
-from app.settings import Settings, read_settings, unknown_variables, variable
-from app.values import Identity
+from app.monitoring.multiprocess_dir import keep_none
+from app.processes.logs import configure_logs, tell_start
+from app.processes.port import bound
+from app.processes.supervisor import supervise
+from app.settings import Settings, unknown_variables
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from dubito.cli.reference import add_bundle
+from dubito.types import Identity
 
 log = logging.getLogger("dubito")
 
@@ -25,23 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A flag for every setting."""
     add_bundle(parser)
     add_settings(parser, [known.name for known in fields(Settings)])
-
-
-def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Flags for some settings, with their meaning and variable."""
-    for known in fields(Settings):
-        if known.name in names:
-            default = "" if known.default is None else f"default {known.default}, "
-            text = f"{known.metadata['text']} ({default}{variable(known.name)})"
-            flag = f"--{known.name.replace('_', '-')}"
-            parser.add_argument(flag, metavar="VALUE", help=text.replace("%", "%%"))
-
-
-def settings_of(arguments: argparse.Namespace) -> Settings:
-    """Settings from the environment, the flags, and the bundle that is named."""
-    given = {known.name: getattr(arguments, known.name, None) for known in fields(Settings)}
-    named = {name: text for name, text in flags_of(arguments.bundle).items() if text is not None}
-    return read_settings(os.environ, {**given, **named})
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -82,13 +66,13 @@ def _share_threads(settings: Settings) -> None:
 def _serve(settings: Settings, opened: socket.socket) -> None:
     """Serve in this process."""
     # The supervisor of several processes does without what this imports.
-    from app.hosting.child import begun
+    from app.processes.subprocesses import begun
 
     def started(identity: Identity) -> None:
         tell_start(settings, identity, opened)
 
     keep_none()
     with begun(settings) as children:
-        from app.hosting.server import serve
+        from app.server.server import serve
 
         serve(settings, opened, children, started)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.options import NoOptions
-from app.api.problems import Refusal
-from app.api.response import BYTES_AT_A_TIME, InParts, names
-from app.api.route import LeanRoute
-from app.codes import ProblemCode
 from app.dashboard.asset import CHARTS, PAGE, Asset, charts, own_assets
+from app.http.problems import Refusal
+from app.http.response import BYTES_AT_A_TIME, InParts, names
+from app.http.route import LeanRoute
+from app.problem_codes import ProblemCode
+from dubito.inputs.options import NoOptions
 
 POLICY = "; ".join(
     [

@@ -1,142 +1,214 @@
-"""The alarms as they are shown, and what persons said of them, which stands in events."""
+"""The sentry: moves the alarms on, minute by minute, from the counts of all processes.
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+What it knows stands in a mark, so that a restart forgets nothing; what a person says of an alarm
+is an event, written with the mark that takes note of it. It remembers how far it has come
+with the counts of each owner, and not a time up to which all was looked at: after a step of the
+clock what comes may be dated before what came. Whatever is drawn at random is drawn from the
+bundle's digest and how far it had come: every process comes to the same.
+"""
 
-from pydantic_core import to_json
+import asyncio
+import math
+import time
+from asyncio import to_thread
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
-from app.events import MICROSECONDS, Event, alarm_id, moment
-from app.memory import Reader
-from app.monitoring.state import ALARMS, Alarm, Run, State
-from app.uncertainty.alarm import THRESHOLD, shown
+import numpy as np
 
-Said = Literal["acknowledgement", "beginning"]
-"""What a person may say of an alarm."""
+from app.clock import Clock
+from app.count_keys import Counts, summed
+from app.errors import RecordingFailed
+from app.monitoring.alarm_events import Said, Words, event_of, spoken, told
+from app.monitoring.alarm_state import Alarm, State
+from app.monitoring.drift_report import stream_counts
+from app.monitoring.statistics import kept, kept_in_bands, missed
+from app.monitoring.time_windows import LATE_SECONDS
+from app.record_events import HOUR, MINUTE, Entry, Event, Mark, Share, Unseen, now
+from app.record_ports import Reader, Writer
+from app.watched_bundle import WatchedBundle
+from dubito.uncertainty.alarm import raised
 
+NEAR_SECONDS = HOUR
+"""In the past, in which a look finds what came meanwhile if the clock was not set."""
+WHOLE_SECONDS = HOUR
+"""After which a look goes through all that is kept: another machine's clock may be far behind."""
+UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
+"""After which a minute is over that was seen to begin, whatever the clock says; and for which after
+a step of the clock nothing else tells what is over: it may be set back into a minute that was."""
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Who said something of an alarm, and why; None once that was erased."""
+ATTEMPTS = 10
+"""To take note of what a person says, while other workers move the mark on."""
 
-    name: str | None = None
-    note: str | None = None
-
-
-class Place(NamedTuple):
-    """By what an event of an alarm is found again."""
-
-    alarm: str
-    kind: str
-    time: int
-
-
-Spoken = Mapping[Place, Words]
-UNKNOWN = Words()
-
-
-def event_of(kind: Said, alarm: Alarm, words: Words, at: int, state: State, digest: str) -> Event:
-    """The event that says what a person said of an alarm.
-
-    Args:
-        kind: what was said.
-        alarm: of which one.
-        words: who said it, and why.
-        at: microseconds since 1970.
-        state: what the alarm had come to.
-        digest: the bundle's.
-    """
-    watched = state.watched(alarm)
-    body = {
-        "alarm": alarm,
-        "digest": digest,
-        "raised_at": _minute(state.raised_at.get(alarm)),
-        "largest": shown(watched.largest),
-        "rows": watched.rows,
-    }
-    return Event(kind, alarm_id(alarm, digest), at, to_json(body), to_json(asdict(words)))
+Place = tuple[str, int]
+"""Owner and start of a share."""
+Step = Callable[[State, int], State]
+"""What a person says of an alarm does to the state, at a time."""
 
 
-async def spoken(reader: Reader, state: State, digest: str) -> Spoken:
-    """What was said of the alarms, as far as it was not erased; nothing is read if none was.
+class Sentry:
+    """Watches one bundle."""
 
-    Raises:
-        Unreadable: the database does not answer.
-    """
-    found: dict[Place, Words] = {}
-    for alarm in ALARMS:
-        if alarm in state.acknowledged or state.past_of(alarm):
-            for event in await reader.history(alarm_id(alarm, digest)):
-                found[Place(alarm, event.kind, event.time)] = _words(event)
-    return found
+    def __init__(self, reader: Reader, writer: Writer, watched: WatchedBundle) -> None:
+        """Take where counts come from, where marks go to, and what is watched."""
+        self._reader = reader
+        self._writer = writer
+        self._watched = watched
+        self._name = f"watch:{watched.identity.digest}"
+        self._state = State.begin(watched)
+        self._turn = asyncio.Lock()
+        """Of those who say something of an alarm: in one process none of them is in vain."""
+        self._clock = Clock()
+        self._read_whole = -math.inf
+        """When all was read last, by the monotonic clock."""
+        self._set_at = -math.inf
+        """When the clock was set last, as far as was noticed."""
+        self._noticed: dict[Place, float] = {}
+        """Shares that are not over, with when they were read first, by the monotonic clock."""
 
+    async def look(self) -> None:
+        """Look at all minutes that are over.
 
-def told(state: State, said: Spoken) -> list[dict[str, Any]]:
-    """Both alarms."""
-    return [_alarm(name, state, said) for name in ALARMS]
+        Raises:
+            RecordsUnavailable: the database does not answer.
+            RecordingFailed: it does not take what came of it.
+        """
+        mark = await self._reader.mark(self._name)
+        if mark is not None and mark.position > self._state.position:
+            self._state = self._read(mark)
+        state, start = self._state, self._start()
+        unseen = await self._unseen(state, start)
+        if start and not unseen.last.keys() <= state.seen.keys():
+            # Somebody else's clock, or ours between two looks, may have been far back.
+            start, unseen = 0, await self._unseen(state, 0)
+        self._read_whole = self._read_whole if start else time.monotonic()
+        over = self._over(unseen.shares)
+        if not over:
+            return
+        seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
+        if start:
+            # Of owners that were not read nobody knows that they are gone.
+            seen = {**state.seen, **seen}
+        moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)
+        if await self._put(moved, mark):
+            self._come_to(moved)
+        elif not start:
+            # Another worker was faster, who need not have read all.
+            self._read_whole = -math.inf
 
+    async def acknowledge(self, alarm: Alarm, words: Words) -> None:
+        """Take note that a person knows of a raised alarm.
 
-def nameless(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The same without what is personal, for those whom no records are shown."""
-    hidden = asdict(UNKNOWN)
-    return [
-        {
-            **alarm,
-            "acknowledged": alarm["acknowledged"] and {**alarm["acknowledged"], **hidden},
-            "past": [{**run, **hidden} for run in alarm["past"]],
+        Raises:
+            Conflict: it is not raised, or acknowledged already.
+            RecordsUnavailable: the database does not answer.
+            RecordingFailed: it does not take what was said.
+        """
+        await self._say(
+            "acknowledgement", alarm, words, lambda state, at: state.acknowledge(alarm, at)
+        )
+
+    async def begin_anew(self, alarm: Alarm, words: Words) -> None:
+        """Have an alarm know nothing of what was until now; the other one goes on.
+
+        Raises:
+            RecordsUnavailable: the database does not answer.
+            RecordingFailed: it does not take what was said.
+        """
+        fresh = State.begin(self._watched)
+        await self._say(
+            "beginning", alarm, words, lambda state, at: state.begin_anew(alarm, at, fresh)
+        )
+
+    async def alarms(self) -> list[dict[str, Any]]:
+        """Both alarms, as they are shown.
+
+        Raises:
+            RecordsUnavailable: the database does not answer.
+        """
+        state = self._state
+        return told(state, await spoken(self._reader, state, self._watched.identity.digest))
+
+    async def _say(self, kind: Said, alarm: Alarm, words: Words, step: Step) -> None:
+        """Write what a person says with the state after it, both or neither."""
+        async with self._turn:
+            for _ in range(ATTEMPTS):
+                mark, at = await self._reader.mark(self._name), now()
+                state = State.begin(self._watched) if mark is None else self._read(mark)
+                moved = step(state, at)
+                digest = self._watched.identity.digest
+                event = event_of(kind, alarm, words, at, state, digest)
+                if await self._put(moved, mark, event):
+                    self._come_to(moved)
+                    return
+        raise RecordingFailed
+
+    async def _put(self, moved: State, before: Mark | None, *events: Event) -> bool:
+        """Write a state, made from a mark that was read; False if that has moved on meanwhile."""
+        follows = 0 if before is None else before.position
+        return await self._writer.put(Entry(events, mark=moved.mark(self._name, follows)))
+
+    def _come_to(self, moved: State) -> None:
+        """Know what was written, unless what was written after it is known already."""
+        if moved.position > self._state.position:
+            self._state = moved
+
+    def _read(self, mark: Mark) -> State:
+        return State.read(mark, int(time.time()))
+
+    async def _unseen(self, state: State, start: int) -> Unseen:
+        digest = self._watched.identity.digest
+        return await self._reader.unseen(digest, state.seen, state.default, start)
+
+    def _start(self) -> int:
+        """From where on is to be read, in seconds since 1970; 0 for all that is kept."""
+        if time.monotonic() >= self._read_whole + WHOLE_SECONDS:
+            return 0
+        return int(time.time()) - NEAR_SECONDS
+
+    def _over(self, shares: Sequence[Share]) -> list[Share]:
+        """Those that nobody adds to any more; of each owner the first ones."""
+        elapsed, past = time.monotonic(), time.time() - MINUTE - LATE_SECONDS
+        if self._clock.step():
+            self._set_at = elapsed
+        is_clear = elapsed >= self._set_at + UNSETTLED_SECONDS
+        if not is_clear:
+            # What waits here may be dated far from now, and is passed over if it is not read.
+            self._read_whole = -math.inf
+        self._noticed = {
+            (one.owner, one.start): self._noticed.get((one.owner, one.start), elapsed)
+            for one in shares
+            if not (is_clear and one.start <= past)
         }
-        for alarm in alarms
-    ]
+        first: dict[str, int] = {}
+        for (owner, start), at in self._noticed.items():
+            if elapsed < at + UNSETTLED_SECONDS:
+                first[owner] = min(start, first.get(owner, start))
+        return [one for one in shares if one.owner not in first or one.start < first[one.owner]]
 
+    def _moved(self, state: State, shares: Sequence[Share]) -> State:
+        minutes: dict[int, list[Share]] = {}
+        for share in shares:
+            minutes.setdefault(share.start, []).append(share)
+        for start, parts in sorted(minutes.items()):
+            state = self._after(state, start, summed(part.counts for part in parts))
+        seen = {share.owner: share.start + MINUTE for share in shares}
+        return replace(state, seen={**state.seen, **seen})
 
-def _alarm(name: Alarm, state: State, said: Spoken) -> dict[str, Any]:
-    watched = state.watched(name)
-    foremost = state.drift.foremost if name == "drift" and watched.rows else None
-    at = state.raised_at.get(name)
-    return {
-        "name": name,
-        "raised": at is not None,
-        "evidence": shown(watched.evidence),
-        "largest": shown(watched.largest),
-        "threshold": THRESHOLD,
-        "rows": watched.rows,
-        "raised_at": _minute(at),
-        "largest_feature": foremost,
-        "acknowledged": _acknowledged(name, state, said),
-        "began_at": _moment(state.began_at(name)),
-        "past": [_run(run, said) for run in reversed(state.past_of(name))],
-    }
-
-
-def _acknowledged(name: Alarm, state: State, said: Spoken) -> dict[str, Any] | None:
-    at = state.acknowledged.get(name)
-    if at is None:
-        return None
-    words = said.get(Place(name, "acknowledgement", at), UNKNOWN)
-    return {"at": moment(at), **asdict(words)}
-
-
-def _run(run: Run, said: Spoken) -> dict[str, Any]:
-    words = said.get(Place(run.alarm, "beginning", run.ended_at), UNKNOWN)
-    return {
-        "began_at": _moment(run.began_at),
-        "ended_at": moment(run.ended_at),
-        "raised_at": _minute(run.raised_at),
-        "largest": shown(run.largest),
-        "rows": run.rows,
-        **asdict(words),
-    }
-
-
-def _words(event: Event) -> Words:
-    return UNKNOWN if event.personal is None else Words(**json.loads(event.personal))
-
-
-def _minute(at: int | None) -> str | None:
-    """A minute in seconds since 1970 as ISO 8601."""
-    return None if at is None else moment(at * MICROSECONDS)
-
-
-def _moment(at: int | None) -> str | None:
-    return None if at is None else moment(at)
+    def _after(self, state: State, start: int, counts: Counts) -> State:
+        names = list(self._watched.streams)
+        seen = dict(zip(names, stream_counts(counts, len(names)), strict=True))
+        digest = int(self._watched.identity.digest.rpartition(":")[2], 16)
+        random = np.random.default_rng([digest, state.position, start])
+        drift = state.drift.advance(seen, random)
+        validity = state.validity.advance(missed(counts), kept(counts), kept_in_bands(counts))
+        known = {"drift": drift.largest, "validity": validity.largest}
+        new = {name for name, largest in known.items() if raised(largest)} - set(state.raised_at)
+        return replace(
+            state,
+            position=max(state.position + 1, start + MINUTE),
+            drift=drift,
+            validity=validity,
+            raised_at={**state.raised_at, **dict.fromkeys(new, start)},
+        )

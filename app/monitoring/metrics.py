@@ -17,12 +17,12 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from app.monitoring.folder import folder
+from app.monitoring.http_metrics import Traffic
 from app.monitoring.instruments import Instruments
-from app.monitoring.latest import Figures, Latest
-from app.monitoring.meter import Meter
-from app.monitoring.traffic import Traffic
-from app.values import Identity
+from app.monitoring.multiprocess_dir import folder
+from app.monitoring.prediction_metrics import PredictionMetrics
+from app.monitoring.statistics_gauges import Figures, Latest
+from dubito.types import Identity
 
 OPENMETRICS = "application/openmetrics-text"
 PAUSE = 1.0
@@ -78,9 +78,9 @@ class Metrics:
         for reason in REFUSALS:
             self._instruments.refusals.labels(reason).inc(0)
 
-    def meter(self, identity: Identity, classes: tuple[str, ...]) -> Meter:
+    def predictions(self, identity: Identity, classes: tuple[str, ...]) -> PredictionMetrics:
         """What counts the answers of a bundle."""
-        return Meter(self._instruments, identity, classes)
+        return PredictionMetrics(self._instruments, identity, classes)
 
     def refused(self, reason: str) -> None:
         """Count a request that was given up."""

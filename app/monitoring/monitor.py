@@ -3,23 +3,32 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import to_json
 
-from app.errors import Unreadable
-from app.events import Rollup, moment, summed
-from app.memory import Reader
-from app.monitoring import exchanges
-from app.monitoring.alarms import nameless
-from app.monitoring.figures import estimate, figures, outcomes, service
-from app.monitoring.sentry import Sentry
-from app.monitoring.shift import shift
-from app.monitoring.subject import Subject
-from app.monitoring.window import MOST_STRETCHES, STEPS, Range, Steps, Stretch, Window, by_step
+from app.count_keys import Counts, summed
+from app.errors import RecordsUnavailable
+from app.monitoring import request_counts
+from app.monitoring.alarm_events import nameless
+from app.monitoring.alarms import Sentry
+from app.monitoring.drift_report import shift
+from app.monitoring.statistics import estimate, figures, outcomes, service
+from app.monitoring.time_windows import (
+    MOST_STRETCHES,
+    STEPS,
+    Range,
+    Steps,
+    Stretch,
+    Window,
+    by_step,
+)
+from app.record_events import Rollup, moment
+from app.record_ports import Reader
+from app.watched_bundle import WatchedBundle
 
 KEPT_SECONDS = 1.0
 """For which figures are answered again without being read."""
@@ -85,16 +94,18 @@ class _View:
 class Monitor:
     """Tells the figures of the bundle that is served."""
 
-    def __init__(self, reader: Reader, sentry: Sentry, subject: Subject, present: Present) -> None:
+    def __init__(
+        self, reader: Reader, sentry: Sentry, watched: WatchedBundle, present: Present
+    ) -> None:
         """Take where counts come from, who watches them, whose they are, and how it stands now."""
         self._reader = reader
         self._present = present
         self._sentry = sentry
-        self._identity = subject.identity
-        self._classes = subject.signature.classes
-        calibration = subject.calibration
+        self._identity = watched.identity
+        self._classes = watched.signature.classes
+        calibration = watched.calibration
         self._policy = None if calibration is None else calibration.policy
-        self._streams = subject.streams
+        self._streams = watched.streams
         self._views: dict[Stretch, _View] = {}
 
     @property
@@ -107,7 +118,7 @@ class Monitor:
         """The figures of a window or a range, not older than a second.
 
         Raises:
-            Unreadable: the database does not answer, or as many ranges are read as may be.
+            RecordsUnavailable: the database does not answer, or as many ranges are read as may be.
         """
         view = self._view(window)
         if view.reading is None:
@@ -137,7 +148,7 @@ class Monitor:
             return
         idle = [window for window in ranges if self._views[window].reading is None]
         if not idle:
-            raise Unreadable("too many ranges are read")
+            raise RecordsUnavailable("too many ranges are read")
         del self._views[idle[0]]
 
     async def _read(self, window: Stretch, view: _View) -> Content:
@@ -147,7 +158,7 @@ class Monitor:
             reading = _Reading(
                 now,
                 await self._rollups(self._identity.digest, window, since),
-                await self._rollups(exchanges.DIGEST, window, since),
+                await self._rollups(request_counts.DIGEST, window, since),
                 await self._reader.newest(),
                 self._present.queue(),
                 self._present.trouble(),
@@ -210,9 +221,7 @@ class Monitor:
             values, None if hidden == reading.alarms else Content.of({**values, "alarms": hidden})
         )
 
-    def _step(
-        self, at: int, counts: Mapping[str, int], traffic: Mapping[str, int]
-    ) -> dict[str, Any]:
+    def _step(self, at: int, counts: Counts, traffic: Counts) -> dict[str, Any]:
         """The figures of one step."""
         return {
             "start": _moment(at),

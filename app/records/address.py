@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import RecordsError
-from app.records.files import shown
+from app.records.state_files import shown
 
 FILE = "records.db"
 DRIVER = "postgresql+psycopg"

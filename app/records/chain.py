@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 
-from app.events import Event
+from app.record_events import Event
 
 SALT_BYTES = 16
 

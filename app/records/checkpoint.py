@@ -7,7 +7,7 @@ from typing import Any
 
 from app.errors import RecordsError
 from app.records.chain import Head
-from app.records.files import replace, shown
+from app.records.state_files import replace, shown
 
 MOST_BYTES = 1 << 28
 """Of a file that is read: a million chains have less."""

@@ -12,14 +12,15 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
-from app.errors import DubitoError, RecordsError
+from app.errors import RecordsError
 from app.records import sqlite
 from app.records.address import Address, file_of, parsed
 from app.records.address import is_sqlite as is_sqlite
 from app.records.address import url_of as url_of
-from app.records.cause import told
-from app.records.place import held
+from app.records.failures import told
 from app.records.schema import check, migrate, state, turn
+from app.records.state_lock import held
+from dubito.errors import DubitoError
 
 BUSY_SECONDS = 5.0
 """For which a writer of PostgreSQL waits for another one."""

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, tuple_, update
 
-from app.events import Erasure, Event, now
-from app.records.queue import forget
+from app.record_events import Erasure, Event, now
+from app.records.review_queue import forget
 from app.records.tables import events, replies
 
 NOTHING = {"personal": None, "salt": None, "reference": None}

@@ -31,7 +31,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, ScalarSelect, select
 
 from app.errors import RecordsError
-from app.events import Kind, moment
+from app.record_events import Kind, moment
 from app.records.tables import events
 
 ROWS_AT_A_TIME = 1_000

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import RecordsError
-from app.records.files import make_folder, open_or_make, replace, shown, sync_folder
+from app.records.state_files import make_folder, open_or_make, replace, shown, sync_folder
 
 FILE = "records.key"
 BYTES = 32

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from app.clock import Clock
-from app.events import MICROSECONDS, Entry, Erasure, Event, now
-from app.records import contest, queue
+from app.record_events import MICROSECONDS, Entry, Erasure, Event, now
+from app.records import conflicts, review_queue
+from app.records.bulk_insert import Addition, Statement
 from app.records.chain import Head, Seal, genesis, salts, sealed
 from app.records.erasure import erase, said
 from app.records.rollups import Rollups
-from app.records.statement import Addition, Statement
 from app.records.tables import chains, events, referrals
 
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ class Ledger:
         self._move = Statement(engine.dialect, MOVE)
         with self._connection.begin():
             self._head = _begun(self._connection, key, chain)
-            contest.redate(self._connection, now(), None)
+            conflicts.redate(self._connection, now(), None)
         self._clock, self._set_back = Clock(), 0
         """And microseconds, below 0, of which replies do not know yet that it was set back."""
         self._is_sure = True
@@ -89,19 +89,19 @@ class Ledger:
         time = now()
         self._set_back += min(0, int(self._clock.step() * MICROSECONDS))
         if self._set_back:
-            contest.redate(connection, time, self._set_back)
-        added = contest.settled(connection, entries, time)
+            conflicts.redate(connection, time, self._set_back)
+        added = conflicts.settled(connection, entries, time)
         taken = [entry for entry, is_added in zip(entries, added, strict=True) if is_added]
         self._append(connection, [one for entry in taken for one in entry.events])
         tallies = [entry.tally for entry in taken if entry.tally is not None]
         self._rollups.add(connection, tallies, time)
-        self._refer.run(connection.connection.cursor(), queue.rows(taken))
-        queue.move(connection, taken)
+        self._refer.run(connection.connection.cursor(), review_queue.rows(taken))
+        review_queue.move(connection, taken)
         for entry in taken:
             if entry.erasure is not None:
                 self._erased(connection, entry.erasure)
         if any(entry.reply is not None for entry in entries):
-            contest.drop_expired(connection, time)
+            conflicts.drop_expired(connection, time)
         return added
 
     def _erased(self, connection: Connection, erasure: Erasure) -> int:

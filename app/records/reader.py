@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import Unreadable
-from app.events import (
+from app.errors import RecordsUnavailable
+from app.record_events import (
     Event,
     Listing,
     Mark,
@@ -20,10 +20,10 @@ from app.events import (
     Unseen,
     now,
 )
-from app.records.cause import cause_of
-from app.records.contest import is_kept
-from app.records.desk import READ_SECONDS, Desk
-from app.records.queue import count, page
+from app.records.conflicts import is_kept
+from app.records.failures import cause_of
+from app.records.read_pool import READ_SECONDS, Desk
+from app.records.review_queue import count, page
 from app.records.rollups import read, unseen
 from app.records.search import search
 from app.records.tables import events, marks, replies
@@ -47,7 +47,7 @@ class Reader:
         """The first answer to a request that named a key, if that still holds it.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
 
         def read(connection: Connection) -> Reply | None:
@@ -61,7 +61,7 @@ class Reader:
         """All that happened to a prediction, first things first; nothing if it is not known.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
 
         def read(connection: Connection) -> list[Event]:
@@ -77,7 +77,7 @@ class Reader:
         """All there are, in the order of their identifiers, which is that of time.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
         asked = select(events.c.prediction).where(events.c.kind == "prediction")
         ordered = asked.order_by(events.c.prediction)
@@ -89,7 +89,7 @@ class Reader:
         """The counts of a bundle, see `app.records.rollups.read`.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
         return await self.ask(lambda connection: read(connection, digest, span, start, end))
 
@@ -97,7 +97,7 @@ class Reader:
         """The time of the newest event, by their index; None where there is none.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
         return await self.ask(lambda connection: connection.scalar(select(func.max(events.c.time))))
 
@@ -107,7 +107,7 @@ class Reader:
         """The minutes of a bundle that were not looked at, see `app.records.rollups.unseen`.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
         return await self.ask(lambda connection: unseen(connection, digest, seen, default, start))
 
@@ -115,7 +115,7 @@ class Reader:
         """A note of the service to itself.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
 
         def find(connection: Connection) -> Mark | None:
@@ -128,17 +128,17 @@ class Reader:
         """How many predictions are waiting for a person, or have.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
         return await self.ask(lambda connection: count(connection, sought))
 
     async def referrals(
         self, sought: Sought, most: int, after: Place | None
     ) -> list[tuple[Place, Referral]]:
-        """Some of them, see `app.records.queue.page`.
+        """Some of them, see `app.records.review_queue.page`.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
         return await self.ask(lambda connection: page(connection, sought, most, after))
 
@@ -146,7 +146,7 @@ class Reader:
         """Recorded predictions, see `app.records.search.search`.
 
         Raises:
-            Unreadable: the database does not answer.
+            RecordsUnavailable: the database does not answer.
         """
         return await self.ask(lambda connection: search(connection, found))
 
@@ -154,7 +154,7 @@ class Reader:
         """Read in a thread.
 
         Raises:
-            Unreadable: the database does not answer, or not in time.
+            RecordsUnavailable: the database does not answer, or not in time.
         """
 
         def run() -> Found:
@@ -164,7 +164,7 @@ class Reader:
         try:
             return await self._desk.read(run)
         except SQLAlchemyError as error:
-            raise Unreadable(str(cause_of(error))) from error
+            raise RecordsUnavailable(str(cause_of(error))) from error
 
 
 def _event(row: Row[Any]) -> Event:

@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 
 from app.clock import Clock
-from app.events import (
+from app.count_keys import CountKey, Counts, summed
+from app.record_events import (
     HOUR,
     MICROSECONDS,
     MINUTE,
@@ -33,9 +34,8 @@ from app.events import (
     Share,
     Tally,
     Unseen,
-    summed,
 )
-from app.records.statement import Statement
+from app.records.bulk_insert import Statement
 from app.records.tables import rollups
 
 SPANS = (MINUTE, HOUR)
@@ -48,7 +48,6 @@ CORRECTING = "fix:"
 
 Place = tuple[str, int, int]
 """Digest, span and start."""
-Counts = dict[str, int]
 
 OWN = (
     (rollups.c.digest == bindparam("of"))
@@ -74,13 +73,13 @@ class Rollups:
         self._owner = self._chain = chain
         self._add = Statement(dialect, ADD)
         self._change = Statement(dialect, CHANGE)
-        self._current: dict[Place, Counts] = {}
+        self._current: dict[Place, dict[CountKey, int]] = {}
         self._latest = 0
         self._clock = Clock()
 
     def add(self, connection: Connection, tallies: Iterable[Tally], time: int) -> None:
         """Count what happened at a time."""
-        by_digest: dict[str, list[Mapping[str, int]]] = {}
+        by_digest: dict[str, list[Counts]] = {}
         for tally in tallies:
             if tally.at is None:
                 by_digest.setdefault(tally.digest, []).append(tally.counts)
@@ -120,7 +119,7 @@ class Rollups:
             else:
                 self._current[place] = json.loads(counts)
 
-    def _count(self, connection: Connection, place: Place, more: Counts) -> None:
+    def _count(self, connection: Connection, place: Place, more: dict[CountKey, int]) -> None:
         counts = self._current.get(place)
         whole = self._current[place] = summed((counts or {}, more))
         cursor = connection.connection.cursor()
@@ -154,7 +153,7 @@ def read(
     if end is not None:
         mine &= rollups.c.start < end
     asked = select(rollups.c.start, rollups.c.counts).where(mine).order_by(rollups.c.start)
-    found: dict[int, list[Counts]] = {}
+    found: dict[int, list[dict[CountKey, int]]] = {}
     for at, counts in connection.execute(asked):
         found.setdefault(at, []).append(json.loads(counts))
     return [Rollup(at, summed(parts)) for at, parts in found.items()]

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from app.events import Event, Listing, Search
+from app.record_events import Event, Listing, Search
 from app.records.tables import events
 
 ROWS_AT_A_TIME = 500

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import RecordsError
-from app.records.files import open_new, shown
+from app.records.state_files import open_new, shown
 
 BUSY_SECONDS = 5.0
 """For which a reader of SQLite waits for a writer."""

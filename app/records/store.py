@@ -9,16 +9,16 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from app.clock import Clock
-from app.events import MICROSECONDS, Entry, Erasure, now
+from app.record_events import MICROSECONDS, Entry, Erasure, now
 from app.records.address import Address, file_of
-from app.records.admission import begun
 from app.records.database import connected, legible, opened
 from app.records.erasure import is_due
-from app.records.files import exposed, shown
-from app.records.pages import Pages, Thread
-from app.records.place import Place, lock_of
+from app.records.group_commit import Build, Pages, Thread
+from app.records.key_check import begun
 from app.records.reader import Reader
-from app.records.watch import Watched
+from app.records.state_files import exposed, shown
+from app.records.state_lock import Place, lock_of
+from app.records.write_probe import Watched
 from app.records.writer import Writer
 
 log = logging.getLogger("dubito.records")
@@ -37,8 +37,8 @@ class Store:
         """Erase what is personal of all events that are older than so many microseconds.
 
         Raises:
-            Unreadable: the database does not answer.
-            Unrecorded: it does not take the erasure.
+            RecordsUnavailable: the database does not answer.
+            RecordingFailed: it does not take the erasure.
         """
         # What a clock that is set ahead would erase too early, nobody brings back.
         before = min(now(), int(self._clock.steady() * MICROSECONDS)) - age
@@ -91,11 +91,13 @@ def _missed(url: Address, key: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def in_this_process(url: Address, key: Path, chain: str) -> AsyncIterator[Store]:
+async def in_this_process(
+    url: Address, key: Path, chain: str, build: Build
+) -> AsyncIterator[Store]:
     """A store for the length of a block, which a thread writes; as `writing` says."""
     with (
         writing(url, key, chain) as records,
-        closing(Thread(records.book, records.book.look)) as pages,
+        closing(Thread(records.book, build, records.book.look)) as pages,
     ):
         for note in records.notes:
             log.warning("%s", note)

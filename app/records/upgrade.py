@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from app.errors import RecordsError
 from app.records import sqlite
-from app.records.files import open_new, shown, sync_folder, write
 from app.records.schema import HEAD, check, migrate, state, turn
+from app.records.state_files import open_new, shown, sync_folder, write
 
 
 def before(engine: Engine) -> str:

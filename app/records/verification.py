@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from app.events import Event
+from app.record_events import Event
 from app.records.chain import Head, digest_of, genesis, link_of
 from app.records.tables import chains, events
 

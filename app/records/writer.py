@@ -9,11 +9,12 @@ import logging
 from functools import partial
 from typing import NamedTuple
 
-from app.errors import Unrecorded
-from app.events import Draft, Entry, Made
-from app.memory import Trouble
-from app.records.cause import cause_of
-from app.records.pages import LOOK_SECONDS, Group, NotWritten, Pages
+from app.errors import RecordingFailed
+from app.record_events import Draft, Entry
+from app.record_ports import Trouble
+from app.records.failures import cause_of
+from app.records.group_commit import LOOK_SECONDS, Group, NotWritten, Pages
+from app.watched_bundle import WatchedBundle
 
 MOST_WAITING = 65_536
 """Events that may wait to be written; beyond them the answer is that nothing can be recorded."""
@@ -73,15 +74,15 @@ class Writer:
         self._see(self._pages.look())
         self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.watch)
 
-    def introduce(self, made: Made) -> None:
-        """Say how entries are made of drafts; before there are any."""
-        self._pages.introduce(made)
+    def introduce(self, watched: WatchedBundle) -> None:
+        """Say of which bundle drafts come; before there are any."""
+        self._pages.introduce(watched)
 
     def put(self, entry: Entry | Draft) -> "asyncio.Future[bool]":
         """Queue an entry; its future says whether it was added, once that is on the disk.
 
         Raises:
-            Unrecorded: too much waits already, or nothing can be written; the future raises it
+            RecordingFailed: too much waits already, or nothing can be written; the future raises it
                 where the database fails.
         """
         loop = asyncio.get_running_loop()
@@ -97,7 +98,7 @@ class Writer:
         """Queue an entry that nobody waits for; the log says if it cannot be written.
 
         Raises:
-            Unrecorded: too much waits already, or nothing can be written.
+            RecordingFailed: too much waits already, or nothing can be written.
         """
         self._queue(entry, None)
         if self._due is None:
@@ -118,7 +119,7 @@ class Writer:
     def _queue(self, entry: Entry | Draft, written: "asyncio.Future[bool] | None") -> None:
         events = entry.rows if isinstance(entry, Draft) else len(entry.events)
         if self.trouble is not None or self._behind + events > MOST_WAITING:
-            raise Unrecorded
+            raise RecordingFailed
         self._waiting.append(_Waiting(entry, events, written))
         self._behind += events
 
@@ -158,7 +159,7 @@ class Writer:
             if error is None:
                 one.written.set_result(done.result()[at])
             else:
-                one.written.set_exception(Unrecorded())
+                one.written.set_exception(RecordingFailed())
 
     def _fail(self, group: list[_Waiting], error: BaseException) -> None:
         """Note that a group is not written."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from app.errors import Abandoned, DeadlinePassed, Late, Overloaded
-from app.serving.client import PATIENT, Client
+from app.errors import Abandoned, DeadlinePassed, DeadlineUnmeetable, Overloaded
+from app.serving.batch_sizing import Average, Pace, Portion
+from app.serving.caller import PATIENT, Caller
 from app.serving.deadlines import Deadlines
-from app.serving.lane import Cut, Lane, Piece, Waiting, whole
+from app.serving.job_queue import Cut, Lane, Piece, Waiting, whole
 from app.serving.limits import Limits
-from app.serving.pace import Average, Pace, Portion
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -74,7 +74,7 @@ class Batcher(Generic[Job, Result]):
     async def submit(
         self,
         job: Job,
-        client: Client = PATIENT,
+        client: Caller = PATIENT,
         *,
         accepted: bool = False,
     ) -> Result:
@@ -87,7 +87,7 @@ class Batcher(Generic[Job, Result]):
 
         Raises:
             Overloaded: as much work waits as the queue may hold; nothing was computed.
-            Late: the deadline cannot be met; nothing was computed.
+            DeadlineUnmeetable: the deadline cannot be met; nothing was computed.
             DeadlinePassed: the deadline has passed since.
             Abandoned: the client has gone, and nothing was computed.
         """
@@ -95,7 +95,7 @@ class Batcher(Generic[Job, Result]):
             self.admit(self._handling.work(job), client)
         return await self.put(job, client)
 
-    def put(self, job: Job, client: Client = PATIENT) -> "asyncio.Future[Result]":
+    def put(self, job: Job, client: Caller = PATIENT) -> "asyncio.Future[Result]":
         """Queue a job of an admitted request; its result comes as `submit` says."""
         work, answer = self._handling.work(job), asyncio.get_running_loop().create_future()
         lane = self._large if self._is_large(work) else self._small
@@ -107,12 +107,12 @@ class Batcher(Generic[Job, Result]):
             self._start()
         return answer
 
-    def admit(self, work: int, client: Client) -> None:
+    def admit(self, work: int, client: Caller) -> None:
         """Refuse what the queue cannot hold, or what could not be ready in time.
 
         Raises:
             Overloaded: as much work waits as the queue may hold.
-            Late: the deadline cannot be met.
+            DeadlineUnmeetable: the deadline cannot be met.
         """
         if self.backlog and self.backlog + work > self._limits.queue:
             self._sweep()
@@ -121,9 +121,9 @@ class Batcher(Generic[Job, Result]):
         if work > self.affordable(work, client):
             if not self._computing:
                 self._rate(work).grow()
-            raise Late(self._retry_after())
+            raise DeadlineUnmeetable(self._retry_after())
 
-    def affordable(self, work: int, client: Client) -> float:
+    def affordable(self, work: int, client: Caller) -> float:
         """How much of some work is safely done by the client's deadline, at the measured rate."""
         is_large = self._is_large(work)
         rate = self._rate(work).value

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from app.uncertainty.decomposition import summarise
-from app.values import Floats, Query, Summary
+from dubito.types import Floats, Query, Summary
+from dubito.uncertainty.decomposition import summarise
 
 BLOCK = 50
 """Passes that are computed at least."""

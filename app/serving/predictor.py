@@ -1,15 +1,13 @@
-"""The use case: rows in, grades with uncertainty out. No transport and no Keras in here."""
+"""Predictions of one bundle for many callers at once, batched as they arrive. No Keras in here."""
 
 import asyncio
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from app.errors import Ungradable
 from app.serving.batcher import Batcher, Handling, Seen
-from app.serving.client import PATIENT, Client
+from app.serving.caller import PATIENT, Caller
 from app.serving.compute import Compute
 from app.serving.jobs import (
     BLOCK,
@@ -22,12 +20,13 @@ from app.serving.jobs import (
     joined,
     work_of,
 )
-from app.serving.judge import Asked, Judge, Judged
 from app.serving.limits import Limits
-from app.serving.looks import Look, look_until
-from app.uncertainty.decomposition import summarise
-from app.uncertainty.guard import Guard
-from app.values import Floats, Indices, Notice, Query, Signature, Summary
+from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
+from dubito.types import Floats, Notice, Query, Signature, Summary
+from dubito.uncertainty.adaptive_passes import Estimate, adaptive
+from dubito.uncertainty.decomposition import summarise
+from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.policy import Judge, Judgement, PolicyOptions
 
 BATCH_WORK = 25_600
 """Most rows × passes of a batch: more does not fill the arithmetic any better."""
@@ -43,45 +42,6 @@ LONG = 3_200
 """Passes from which on one row is a large request, which is cut by passes."""
 ROWS_AT_A_TIME = 16
 """Rows that are judged before others have their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Graded:
-    """The deterministic answer for `N` rows."""
-
-    probabilities: Floats
-    """`(N, C)`"""
-    notices: list[list[Notice]]
-    """For each row."""
-
-    @property
-    def grades(self) -> Indices:
-        """`(N,)` class indices: the argmax, a tie to the lower index."""
-        grades: Indices = np.argmax(self.probabilities, axis=1)
-        return grades
-
-
-@dataclass(frozen=True, slots=True)
-class Doubted:
-    """The Monte-Carlo answer for `N` rows."""
-
-    query: Query
-    look: Look
-    tolerance: float | None
-    """The half-width that decided each row's passes; None where they were fixed."""
-    draws: Floats | None
-    """`(T, N, C)` where asked for; a row's own passes are the first ones."""
-    notices: list[list[Notice]]
-    """For each row."""
-    judged: Judged | None
-    """Sets and decisions of a calibrated bundle."""
-    wanted: int
-    """The passes asked for; the query has fewer where time was short."""
-
-    @property
-    def summary(self) -> Summary:
-        """The statistics, each row's over its own passes."""
-        return self.look.summary
 
 
 class Predictor:
@@ -122,7 +82,7 @@ class Predictor:
             return f"the engine has computed one batch for more than {self._longest:g} s"
         return self._compute.trouble
 
-    def admit(self, rows: int, passes: int, client: Client) -> None:
+    def admit(self, rows: int, passes: int, client: Caller) -> None:
         """While others wait, refuse what is sure to be refused, before more is known of it.
 
         Raises:
@@ -131,7 +91,7 @@ class Predictor:
         if self._batcher.backlog:
             self._batcher.admit(rows * max(passes, BLOCK), client)
 
-    async def grade(self, rows: Floats, client: Client = PATIENT) -> Graded:
+    async def predict(self, rows: Floats, client: Caller = PATIENT) -> PlainPrediction:
         """The deterministic answer for rows `(N, F)`.
 
         Raises:
@@ -141,20 +101,20 @@ class Predictor:
             Ungradable: rows on which the network's numbers overflow.
         """
         probabilities = await self._batcher.submit(Plain(rows), client)
-        _check_finite(probabilities)
+        check_finite(probabilities)
         notices, _ = await self._judged(rows, None, None)
-        return Graded(probabilities, notices)
+        return PlainPrediction(probabilities, notices)
 
-    async def doubt(
+    async def predict_mc(
         self,
         query: Query,
-        client: Client = PATIENT,
+        client: Caller = PATIENT,
         *,
         tolerance: float | None = None,
         keep_draws: bool = False,
-        asked: Asked | None = None,
+        options: PolicyOptions | None = None,
         degrade: bool = False,
-    ) -> Doubted:
+    ) -> MonteCarloPrediction:
         """The Monte-Carlo answer for a query.
 
         Args:
@@ -162,7 +122,7 @@ class Predictor:
             client: who waits for it.
             tolerance: lets each row stop at the first checkpoint with such a half-width.
             keep_draws: whether its draws are answered as well.
-            asked: which sets and decisions, where there is a judge.
+            options: which sets and decisions, where there is a judge.
             degrade: whether fewer passes are made rather than none where time is short.
 
         Raises:
@@ -174,30 +134,30 @@ class Predictor:
         wanted = query.passes
         if degrade:
             query = self._affordable(query, client)
-        look, draws = await self._looked(query, client, tolerance, keep_draws)
-        _check_finite(look.summary.mean)
-        notices, judged = await self._judged(query.features, look, asked)
-        return Doubted(query, look, tolerance, draws, notices, judged, wanted)
+        estimate, draws = await self._estimated(query, client, tolerance, keep_draws)
+        check_finite(estimate.summary.mean)
+        notices, judgement = await self._judged(query.features, estimate, options)
+        return MonteCarloPrediction(query, estimate, tolerance, draws, notices, judgement, wanted)
 
     async def _judged(
-        self, rows: Floats, look: Look | None, asked: Asked | None
-    ) -> tuple[list[list[Notice]], Judged | None]:
+        self, rows: Floats, estimate: Estimate | None, options: PolicyOptions | None
+    ) -> tuple[list[list[Notice]], Judgement | None]:
         """What is to be known of rows beside statistics; others have their turn in between."""
-        notices, judged = list[list[Notice]](), list[Judged]()
+        notices, judged = list[list[Notice]](), list[Judgement]()
         for start in range(0, len(rows), ROWS_AT_A_TIME):
             if start:
                 await asyncio.sleep(0)
             part = slice(start, start + ROWS_AT_A_TIME)
             found = self._guard.notices(rows[part])
             notices += found
-            if self._judge is not None and look is not None:
-                seen = look if len(rows) <= ROWS_AT_A_TIME else look.where(part)
+            if self._judge is not None and estimate is not None:
+                own = estimate if len(rows) <= ROWS_AT_A_TIME else estimate.where(part)
                 judged.append(
-                    self._judge.judge(rows[part], seen, found, asked or self._judge.usual)
+                    self._judge.judge(rows[part], own, found, options or self._judge.usual)
                 )
-        return notices, Judged.joined(judged) if judged else None
+        return notices, Judgement.joined(judged) if judged else None
 
-    def _affordable(self, query: Query, client: Client) -> Query:
+    def _affordable(self, query: Query, client: Caller) -> Query:
         """A query with as many of its passes as can be made in time, or as it is."""
         work = work_of(Statistics(query))
         affordable = self._batcher.affordable(work, client)
@@ -206,25 +166,34 @@ class Predictor:
         passes = int(affordable / len(query.features)) // BLOCK * BLOCK
         return replace(query, passes=min(query.passes, passes)) if passes > 0 else query
 
-    async def _looked(
-        self, query: Query, client: Client, tolerance: float | None, keep_draws: bool
-    ) -> tuple[Look, Floats | None]:
-        async def ask(query: Query, *, accepted: bool) -> Summary:
-            return await self._summary(query, client, accepted=accepted)
-
+    async def _estimated(
+        self, query: Query, client: Caller, tolerance: float | None, keep_draws: bool
+    ) -> tuple[Estimate, Floats | None]:
         if tolerance is not None:
             least = 1 if self._judge is None else self._judge.passes
-            look = await look_until(query, tolerance, ask, least)
+            estimate = await self._driven(adaptive(query, tolerance, least), client)
             if not keep_draws:
-                return look, None
-            most = replace(query, passes=int(look.passes.max()))
-            return look, await self._batcher.submit(Draws(most), client, accepted=True)
+                return estimate, None
+            most = replace(query, passes=int(estimate.passes.max()))
+            return estimate, await self._batcher.submit(Draws(most), client, accepted=True)
         if not keep_draws:
-            return Look.of(await ask(query, accepted=False), query.passes), None
+            summary = await self._summary(query, client, accepted=False)
+            return Estimate.of(summary, query.passes), None
         draws = await self._batcher.submit(Draws(query), client)
-        return Look.of(summarise(draws), query.passes), draws
+        return Estimate.of(summarise(draws), query.passes), draws
 
-    async def _summary(self, query: Query, client: Client, *, accepted: bool) -> Summary:
+    async def _driven(self, steps: Generator[Query, Summary, Estimate], client: Caller) -> Estimate:
+        """Compute every query of an adaptive estimate; only the first may be refused."""
+        query, accepted = next(steps), False
+        while True:
+            summary = await self._summary(query, client, accepted=accepted)
+            try:
+                query, accepted = steps.send(summary), True
+            except StopIteration as end:
+                estimate: Estimate = end.value
+                return estimate
+
+    async def _summary(self, query: Query, client: Caller, *, accepted: bool) -> Summary:
         if query.passes > LONG:
             if not accepted:
                 self._batcher.admit(work_of(Statistics(query)), client)
@@ -236,7 +205,7 @@ class Predictor:
         summary: Summary = await self._batcher.submit(Statistics(query), client, accepted=accepted)
         return summary
 
-    async def _long(self, queued: "asyncio.Future[Floats]", client: Client) -> Summary:
+    async def _long(self, queued: "asyncio.Future[Floats]", client: Caller) -> Summary:
         """The statistics of one row of an admitted request, whose passes are no single piece."""
         reduction = Reduction(await queued)
         found: Summary = await self._batcher.submit(reduction, client, accepted=True)
@@ -245,14 +214,3 @@ class Predictor:
     def close(self) -> None:
         """Let the batch in flight finish, and end."""
         self._compute.close()
-
-
-def _check_finite(probabilities: Floats) -> None:
-    """Refuse rows `(N, C)` that are no numbers: the argmax of NaN is 0, the first class.
-
-    Raises:
-        Ungradable: which rows these are.
-    """
-    finite = np.isfinite(probabilities)
-    if not finite.all():
-        raise Ungradable(np.flatnonzero(~finite.all(axis=1)).tolist())

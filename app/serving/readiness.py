@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.errors import Unready
+from app.errors import NotReady
 
 Trouble = Callable[[], str | None]
 """Says at once, from memory, why no grade would be given now: a sentence, or None."""
@@ -27,8 +27,8 @@ class Readiness:
         """Let a request pass.
 
         Raises:
-            Unready: no grade would be given now.
+            NotReady: no grade would be given now.
         """
         for ask in self._troubles:
             if (told := ask()) is not None:
-                raise Unready(told)
+                raise NotReady(told)

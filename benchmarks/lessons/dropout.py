@@ -6,13 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from app.network.architecture import Architecture, Placement
-from app.network.execution import engine_of
-from app.training.data import Table
-from app.training.evaluation import score
-from app.training.layout import LOANS
-from app.training.recipe import Recipe
 from benchmarks.lessons.line import Line, parts, trained
+from dubito.engine.compiler.compiler import engine_of
+from dubito.training.architecture import Architecture, Placement
+from dubito.training.columns import LOANS
+from dubito.training.data import Table
+from dubito.training.evaluation.probability_metrics import score
+from dubito.training.recipe import Recipe
 
 layers = keras.layers
 VALUE = 14_400_000

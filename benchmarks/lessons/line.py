@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from app.training.data import Table, read_table, select
-from app.training.fit import fit
-from app.training.layout import LOANS
-from app.training.recipe import Recipe
-from app.training.split import split_rows
+from dubito.training.columns import LOANS
+from dubito.training.data import Table, read_table, select
+from dubito.training.fit import fit
+from dubito.training.recipe import Recipe
+from dubito.training.split import split_rows
 
 SEED = 0
 

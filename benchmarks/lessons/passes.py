@@ -10,15 +10,15 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from app.network.architecture import Architecture, build
-from app.network.conversion import with_monte_carlo
-from app.network.execution import engine_of
-from app.training.evaluation import score
-from app.training.layout import LOANS
-from app.training.logs import curves
-from app.training.recipe import Recipe
-from app.values import Query
 from benchmarks.lessons.line import SEED, Line, imputed, listed, parts, trained
+from dubito.engine.compiler.compiler import engine_of
+from dubito.training.architecture import Architecture, build
+from dubito.training.columns import LOANS
+from dubito.training.curves import curves
+from dubito.training.evaluation.probability_metrics import score
+from dubito.training.monte_carlo import with_monte_carlo
+from dubito.training.recipe import Recipe
+from dubito.types import Query
 
 PASSES = 100
 

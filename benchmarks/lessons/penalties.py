@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from app.network.architecture import Architecture
-from app.training.recipe import Recipe
 from benchmarks.lessons.line import Line, parts, trained
+from dubito.training.architecture import Architecture
+from dubito.training.recipe import Recipe
 
 layers = keras.layers
 PENALTY = 1e-3

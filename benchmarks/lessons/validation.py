@@ -6,13 +6,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from app.network.architecture import Architecture
-from app.training.data import Table, read_table
-from app.training.layout import LOANS
-from app.training.recipe import Recipe
-from app.training.search import search
-from app.training.trials import Terms, Trial
 from benchmarks.lessons.line import SEED, Line, trained
+from dubito.training.architecture import Architecture
+from dubito.training.columns import LOANS
+from dubito.training.data import Table, read_table
+from dubito.training.recipe import Recipe
+from dubito.training.trials import Terms, Trial
+from dubito.training.tune import search
 
 EPOCHS = 60
 PATIENCE = 5

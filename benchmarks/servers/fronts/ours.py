@@ -7,8 +7,8 @@ from functools import partial
 import uvicorn
 from plain import app
 
-from app.hosting.connections import Connections, Limits
-from app.hosting.protocol import Connection
+from app.server.connections import Connections, Limits
+from app.server.protocol import Connection
 from app.settings import Settings
 
 

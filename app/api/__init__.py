@@ -1,1 +1,0 @@
-"""The edge: HTTP in, HTTP out."""

@@ -1,1 +1,0 @@
-"""Processes, the port and their orderly end."""

@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas and problems; it calls the use cases and knows no database."""

@@ -1,0 +1,84 @@
+"""`/alarms/{name}`: a person acknowledges an alarm, or begins it anew."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.errors import NotFound
+from app.http.access import Access
+from app.http.body import read_body
+from app.http.feedback_models import AlarmRequest
+from app.http.json_body import read_json
+from app.http.openapi import REFUSALS, documented
+from app.http.response import json_response
+from app.http.route import LeanRoute
+from app.http.statistics_models import Alarm as ShownAlarm
+from app.monitoring.alarm_events import Words
+from app.monitoring.alarm_state import ALARMS, Alarm
+from app.monitoring.alarms import Sentry
+from app.problem_codes import ProblemCode
+from app.settings import Settings
+from dubito.inputs.options import NoOptions
+
+Act = Callable[[Alarm, Words], Awaitable[None]]
+NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "Which alarm.",
+    "schema": {"type": "string", "enum": list(ALARMS)},
+}
+REFUSED = {
+    status: text for status, text in REFUSALS.items() if status not in {404, 409, 410, 504}
+} | {404: "There is no such alarm.", 503: "Nothing can be recorded, or the records do not answer."}
+CONFLICTING = {409: "The alarm is not raised, or is acknowledged already."}
+
+
+def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
+    """The routes of what a person says of an alarm."""
+    router = APIRouter(tags=["records"], route_class=LeanRoute)
+    access = Access(settings)
+
+    @router.post(
+        "/alarms/{name}/acknowledgement",
+        summary="Acknowledge a raised alarm",
+        **_documented("acknowledgeAlarm", REFUSED | CONFLICTING),
+    )
+    async def acknowledge(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+        return await say(request, sentry.acknowledge)
+
+    @router.post(
+        "/alarms/{name}/beginning",
+        summary="Begin an alarm anew",
+        **_documented("beginAlarm", REFUSED),
+    )
+    async def begin(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+        return await say(request, sentry.begin_anew)
+
+    async def say(request: Request, act: Act) -> Response:
+        access.check_records(request)
+        body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
+        said = read_json(AlarmRequest, body)
+        alarm = _named(request.path_params["name"])
+        await act(alarm, Words(said.name, said.note))
+        shown = {one["name"]: one for one in await sentry.alarms()}
+        return json_response(shown[alarm])
+
+    return router
+
+
+def _documented(operation_id: str, refusals: dict[int, str]) -> dict[str, Any]:
+    return documented(operation_id, ShownAlarm, AlarmRequest, names=NAME, refusals=refusals)
+
+
+def _named(name: str) -> Alarm:
+    """The alarm of a name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    for alarm in ALARMS:
+        if alarm == name:
+            return alarm
+    raise NotFound(ProblemCode.NO_SUCH_ALARM, "there is no such alarm")

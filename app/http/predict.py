@@ -1,0 +1,166 @@
+"""`POST /predict` and `POST /predict/mc`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from app.http.answers import AnswerModels, listed
+from app.http.body import MEDIA_TYPE, read_body
+from app.http.connection import hung_up
+from app.http.json_schema import any_of
+from app.http.openapi import CASE, KEY, Responses, answered, refused
+from app.http.request_name import request_name
+from app.http.response import InParts
+from app.http.route import LeanRoute
+from app.serving.caller import Caller
+from app.serving.readiness import Readiness
+from app.settings import Settings
+from app.usecases.idempotency import Record, Recorder
+from app.usecases.predict import Predict
+from dubito.answer import MonteCarloAnswer, PlainAnswer, to_json
+from dubito.bundles.manifest import Manifest
+from dubito.errors import Ungradable
+from dubito.inputs.options import (
+    MonteCarloOptions,
+    PlainOptions,
+    monte_carlo_options,
+    plain_options,
+)
+from dubito.inputs.rows import INSTANCES, RowReader, example
+from dubito.types import Signature
+
+REFUSALS = {
+    400: "The body is not JSON.",
+    403: "A page of another site asks.",
+    408: "The body was too slow.",
+    409: "The Idempotency-Key came with another request, or that is being answered.",
+    413: "The body is too large.",
+    415: "The body is of another media type.",
+    422: "What cannot be graded, field by field, or is over a limit.",
+    503: "The queue is full, the deadline cannot be met, or the engine or the records are in "
+    "trouble: nothing was answered.",
+    504: "The deadline passed after the request was accepted. The answer may be recorded all the "
+    "same; the same request with the same Idempotency-Key finds out.",
+}
+
+
+def grading(
+    predict: Predict,
+    recorder: Recorder,
+    readiness: Readiness,
+    manifest: Manifest,
+    settings: Settings,
+) -> APIRouter:
+    """The routes that predict, for one bundle."""
+    router = APIRouter(tags=["grading"], route_class=LeanRoute)
+    models = AnswerModels(manifest.classes, manifest.calibration)
+    reader = RowReader(manifest.signature, settings.max_rows)
+    options_model = monte_carlo_options(
+        manifest.passes, settings.max_passes, manifest.calibration, settings.deadline_ms
+    )
+    plain_model = plain_options(settings.deadline_ms)
+
+    async def body_of(request: Request) -> bytes:
+        return await read_body(request, settings.max_body_bytes, settings.body_seconds)
+
+    @router.post(
+        "/predict",
+        summary="Grade by the deterministic pass",
+        operation_id="predict",
+        responses=_responses(models.plain),
+        openapi_extra=_request(reader, manifest.signature),
+    )
+    async def plain(
+        request: Request,
+        options: Annotated[plain_model, Query()],  # type: ignore[valid-type]
+    ) -> Response:
+        readiness.check()
+        caller = _caller(request, options)
+        body = await body_of(request)
+        with recorder.of(request_name(request, body), caller.deadline) as record:
+            if (earlier := await record.earlier()) is not None:
+                return Response(earlier, media_type=MEDIA_TYPE)
+            rows, many = await reader.read_in_turns(body)
+            return await _response(predict.plain(rows, caller, record), record, many)
+
+    @router.post(
+        "/predict/mc",
+        summary="Grade with uncertainty, by Monte-Carlo dropout",
+        operation_id="predictMonteCarlo",
+        responses=_responses(models.with_draws, models.monte_carlo),
+        openapi_extra=_request(reader, manifest.signature),
+    )
+    async def monte_carlo(
+        request: Request,
+        options: Annotated[options_model, Query()],  # type: ignore[valid-type]
+    ) -> Response:
+        asked: MonteCarloOptions = options
+        readiness.check()
+        caller = _caller(request, asked)
+        body = await body_of(request)
+        with recorder.of(request_name(request, body), caller.deadline) as record:
+            if (earlier := await record.earlier()) is not None:
+                return Response(earlier, media_type=MEDIA_TYPE)
+            predict.admit(_rows_at_least(body), asked, caller)
+            rows, many = await reader.read_in_turns(body)
+            return await _response(predict.monte_carlo(rows, asked, caller, record), record, many)
+
+    return router
+
+
+def _caller(request: Request, options: PlainOptions) -> Caller:
+    """Who asks; the deadline counts from here."""
+    now = asyncio.get_running_loop().time()
+    return Caller(now + options.deadline_ms / 1e3, hung_up(request.receive))
+
+
+def _rows_at_least(body: bytes) -> int:
+    """Rows of a body that is not read yet, if it is JSON as it should be."""
+    return max(1, body.count(b"{") - 1)
+
+
+async def _response(
+    answering: AsyncIterator[list[PlainAnswer]] | AsyncIterator[list[MonteCarloAnswer]],
+    record: Record,
+    many: bool,
+) -> Response:
+    """The answers of all rows; those that cannot be graded are named by where the body has them."""
+    try:
+        written = [b",".join(map(to_json, answers)) async for answers in answering]
+    except Ungradable as error:
+        raise (error.within(INSTANCES) if many else error) from None
+    if not many:
+        (content,) = await record.keep(written)
+        return Response(content, media_type=MEDIA_TYPE)
+    whole = [b'{"predictions":[', *_separated(written), b"]}"]
+    return InParts(await record.keep(whole), MEDIA_TYPE)
+
+
+def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield parts with commas between them."""
+    for index, part in enumerate(parts):
+        if index:
+            yield b","
+        yield part
+
+
+def _responses(*models: type[BaseModel]) -> Responses:
+    """What a grading route answers, for OpenAPI; models from the one with most members."""
+    forms = any_of([*models, *map(listed, models)])
+    good = answered(forms, "One answer, or one for each of `instances`.")
+    return good | refused(REFUSALS)
+
+
+def _request(reader: RowReader, signature: Signature) -> dict[str, Any]:
+    """Headers and body that a grading route reads, for OpenAPI: it reads them by itself."""
+    usual = example(signature)
+    examples = {
+        "one": {"summary": "One row", "value": usual},
+        "many": {"summary": "Several rows", "value": {"instances": [usual, usual]}},
+    }
+    content = {"schema": any_of([reader.row, reader.rows], "validation"), "examples": examples}
+    body = {"required": True, "content": {MEDIA_TYPE: content}}
+    return {"parameters": [KEY, CASE], "requestBody": body}

@@ -1,0 +1,66 @@
+"""Headers by which a client names its case and its request."""
+
+import hashlib
+import re
+from urllib.parse import unquote_to_bytes
+
+from fastapi import Request
+
+from app.usecases.idempotency import RequestName
+from dubito.errors import Fault, FieldCode, InvalidInput
+
+REFERENCE, KEY = b"dubito-reference", b"idempotency-key"
+"""Headers, as ASGI has them."""
+MOST_CHARACTERS = 200
+EXTENDED = b"utf-8''"
+"""What a value in RFC 8187's form begins with, in letters of any case."""
+VALUE = re.compile(r"(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])+", re.ASCII)
+"""`value-chars` (RFC 8187 §3.2.1)."""
+
+
+def request_name(request: Request, body: bytes) -> RequestName:
+    """The names that a request's headers give it, with a digest of route, query and body.
+
+    Raises:
+        InvalidInput: a header that is too long or not printable.
+    """
+    reference = key = None
+    scope = request.scope
+    for name, value in scope["headers"]:
+        if name == REFERENCE:
+            reference = reference or _reference(name, value)
+        elif name == KEY:
+            key = key or _text(name, value)
+    if key is None:
+        return RequestName(reference)
+    asked = b"\0".join((scope["path"].encode(), scope["query_string"], body))
+    return RequestName(reference, key, hashlib.sha256(asked).digest())
+
+
+def _reference(name: bytes, value: bytes) -> str:
+    """A reference; letters beyond ASCII come in RFC 8187's form, of no language."""
+    if value[: len(EXTENDED)].lower() != EXTENDED:
+        return _text(name, value)
+    encoded = value[len(EXTENDED) :].decode("latin-1")
+    try:
+        text = unquote_to_bytes(encoded).decode() if VALUE.fullmatch(encoded) else ""
+    except UnicodeDecodeError:
+        text = ""
+    if not (0 < len(text) <= MOST_CHARACTERS and text.isprintable()):
+        raise _unprintable(name, "printable characters, percent-encoded UTF-8")
+    return text
+
+
+def _text(name: bytes, value: bytes) -> str:
+    text = value.decode("latin-1")
+    if not (0 < len(text) <= MOST_CHARACTERS and text.isascii() and text.isprintable()):
+        raise _unprintable(name, "printable ASCII characters")
+    return text
+
+
+def _unprintable(name: bytes, what: str) -> InvalidInput:
+    """A header that is not what it must be."""
+    most = MOST_CHARACTERS
+    message = f"must be 1 to {most} {what}"
+    where = (name.decode(),)
+    return InvalidInput([Fault(where, FieldCode.NOT_PRINTABLE, message, minimum=1, maximum=most)])

@@ -1,0 +1,57 @@
+"""Responses: JSON, whole or part by part, so that in between the event loop looks after others."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from fastapi import Response
+from msgspec import json
+from starlette.types import Receive, Scope, Send
+
+from app.http.body import MEDIA_TYPE
+
+BYTES_AT_A_TIME = 1 << 16
+
+
+def json_response(content: object) -> Response:
+    """Content as JSON; what is no number is null."""
+    return Response(json.encode(content), media_type=MEDIA_TYPE)
+
+
+def names(tags: str, tag: str) -> bool:
+    """Whether an `If-None-Match` names a tag, weakly or not."""
+    return any(one.strip().removeprefix("W/") in {tag, "*"} for one in tags.split(","))
+
+
+class InParts(Response):
+    """A body in parts."""
+
+    def __init__(
+        self,
+        parts: Sequence[bytes | memoryview],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the parts of the body, in order."""
+        super().__init__(media_type=media_type, headers=headers)
+        self._parts = parts
+        self.headers["content-length"] = str(sum(map(len, parts)))
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        gathered = bytearray()
+        for part in self._parts:
+            gathered += part
+            if len(gathered) >= BYTES_AT_A_TIME:
+                await send(
+                    {"type": "http.response.body", "body": bytes(gathered), "more_body": True}
+                )
+                gathered.clear()
+                await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": bytes(gathered)})

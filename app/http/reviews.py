@@ -1,0 +1,207 @@
+"""`/reviews`: what waits for a person, what a person made of it, and who looks at what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from msgspec import Struct, json
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.http.access import Access
+from app.http.answers import Model
+from app.http.body import read_body
+from app.http.case_models import Review
+from app.http.cursor import number_place, text_place, told
+from app.http.feedback_models import LONGEST_NAME, AssignmentRequest, review_request
+from app.http.json_body import read_json
+from app.http.listing import ListOptions, words
+from app.http.openapi import documented
+from app.http.response import json_response
+from app.http.route import LeanRoute
+from app.monitoring.event_builder import Listed
+from app.record_events import Order, Place, Referral, Sought, State, moment
+from app.record_ports import Reader
+from app.settings import Settings
+from app.usecases.feedback import Feedback
+from dubito.inputs.options import NoOptions
+from dubito.types import Identity
+
+CLOSED = ConfigDict(extra="forbid")
+
+
+class ReviewOptions(ListOptions):
+    """Which of those that wait, or were decided, are listed."""
+
+    state: Annotated[State, Field(description="`waiting` for a person, or `decided`.")] = "waiting"
+    order: Annotated[
+        Order,
+        Field(
+            description="`oldest` or `newest` first (by the answer's time or, where decided, the "
+            "review's), most `doubtful`, or by `reference`."
+        ),
+    ] = "oldest"
+    reference: words("With this in the client's reference.") = None  # type: ignore[valid-type]
+    assignee: words("Looked at by this person.") = None  # type: ignore[valid-type]
+
+    @property
+    def sought(self) -> Sought:
+        """What is to be listed."""
+        return Sought(**{name: getattr(self, name) for name in Sought.__dataclass_fields__})
+
+    @property
+    def place(self) -> Place | None:
+        """Behind what the list goes on."""
+        if self.after is None:
+            return None
+        return (text_place if self.order == "reference" else number_place)(self.after)
+
+
+class ReferredPrediction(BaseModel):
+    """A prediction that waits for a person, or that a person has looked at."""
+
+    model_config = CLOSED
+
+    id: str
+    time: str
+    reference: str | None = Field(description="the client's; null where none was given, or erased")
+    grade: str
+    reasons: list[str]
+    predictive_entropy: float | None
+    mutual_information: float | None
+    model: Model
+    assignee: str | None
+    decided: str | None = Field(description="when it was reviewed first; null while it waits")
+    verdict: str | None = Field(description="the grade of the last review")
+    reviewer: str | None
+
+
+class ReviewQueue(BaseModel):
+    """Some predictions that wait for a person, or were decided."""
+
+    model_config = CLOSED
+
+    waiting: int = Field(description="how many wait in all")
+    found: int | None = Field(
+        description="how many there are of what was asked for; null where a list goes on"
+    )
+    reviews: list[ReferredPrediction]
+    next: str | None = Field(description="for `after`, to go on; null at the end")
+
+
+class AssignedPrediction(BaseModel):
+    """Who looks at a prediction."""
+
+    model_config = CLOSED
+
+    id: str
+    assignee: Annotated[str, Field(max_length=LONGEST_NAME)] | None
+
+
+def reviews(
+    reader: Reader, feedback: Feedback, classes: tuple[str, ...], settings: Settings
+) -> APIRouter:
+    """The routes of the queue."""
+    router = APIRouter(tags=["records"], route_class=LeanRoute)
+    access = Access(settings)
+    most, seconds = settings.max_body_bytes, settings.body_seconds
+    Said = review_request(classes)  # noqa: N806 - a type
+
+    @router.get(
+        "/reviews",
+        summary="What waits for a person, or was decided",
+        **documented("listReviews", ReviewQueue, names=None),
+    )
+    async def queue(request: Request, options: Annotated[ReviewOptions, Query()]) -> Response:
+        access.check_records(request)
+        return json_response(await _listed(reader, options))
+
+    @router.post(
+        "/reviews/{id}",
+        summary="What a person made of it",
+        **documented("reviewPrediction", Review, Said),
+    )
+    async def review(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+        access.check_records(request)
+        said = read_json(Said, await read_body(request, most, seconds))
+        prediction = request.path_params["id"]
+        return json_response(
+            await feedback.review(prediction, said.grade, said.note, said.reviewer, said.correction)
+        )
+
+    @router.put(
+        "/reviews/{id}/assignee",
+        summary="Who looks at it",
+        **documented("assignPrediction", AssignedPrediction, AssignmentRequest),
+    )
+    async def assign(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+        access.check_records(request)
+        said = read_json(AssignmentRequest, await read_body(request, most, seconds))
+        prediction = request.path_params["id"]
+        await feedback.assign(prediction, said.reviewer)
+        return json_response(Assigned(prediction, said.reviewer))
+
+    return router
+
+
+class Assigned(Struct, frozen=True):
+    """Who looks at a prediction."""
+
+    id: str
+    assignee: str | None
+
+
+class QueueLine(Struct, frozen=True, rename={"label": "grade"}):
+    """A prediction that waits for a person, or that a person has looked at."""
+
+    id: str
+    time: str
+    reference: str | None
+    label: str
+    reasons: tuple[str, ...]
+    predictive_entropy: float | None
+    mutual_information: float | None
+    model: Identity
+    assignee: str | None
+    decided: str | None
+    verdict: str | None
+    reviewer: str | None
+
+
+class QueuePage(Struct, frozen=True):
+    """Some predictions that wait for a person, or were decided."""
+
+    waiting: int
+    found: int | None
+    reviews: tuple[QueueLine, ...]
+    next: str | None
+
+
+_listed_bodies = json.Decoder(Listed)
+
+
+async def _listed(reader: Reader, options: ReviewOptions) -> QueuePage:
+    found = await reader.referrals(options.sought, options.limit + 1, options.place)
+    shown = found[: options.limit]
+    return QueuePage(
+        waiting=await reader.waiting(Sought()),
+        found=await reader.waiting(options.sought) if options.after is None else None,
+        reviews=tuple(_line(referral) for _, referral in shown),
+        next=told(shown[-1][0]) if len(found) > options.limit else None,
+    )
+
+
+def _line(referral: Referral) -> QueueLine:
+    body = _listed_bodies.decode(referral.body)
+    return QueueLine(
+        id=referral.prediction,
+        time=moment(referral.time),
+        reference=referral.reference,
+        label=body.predicted,
+        reasons=body.reasons,
+        predictive_entropy=body.predictive_entropy,
+        mutual_information=body.mutual_information,
+        model=body.model,
+        assignee=referral.assignee,
+        decided=None if referral.decided is None else moment(referral.decided),
+        verdict=referral.verdict,
+        reviewer=referral.reviewer,
+    )

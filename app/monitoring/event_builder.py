@@ -1,0 +1,128 @@
+"""Builds the events, counts and referrals of what a request was answered."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from msgspec import Struct, json
+
+from app.monitoring.counters import AnswerCounter
+from app.record_events import (
+    FORMAT,
+    Draft,
+    Entry,
+    Event,
+    MonteCarloPart,
+    PlainPart,
+    Referral,
+    Tally,
+)
+from app.recorded_prediction import Body, MonteCarloBody, Personal, PlainBody
+from app.watched_bundle import WatchedBundle
+from dubito.answer import (
+    MonteCarloAnswer,
+    MonteCarloResult,
+    PlainAnswer,
+    PlainResult,
+    without_value,
+)
+from dubito.types import Identity
+
+
+class EventBuilder:
+    """Makes the entries of the answers of one bundle."""
+
+    def __init__(self, watched: WatchedBundle) -> None:
+        """Take the bundle."""
+        self._names = watched.signature.names
+        self._environment = watched.environment
+        self._counter = AnswerCounter(watched)
+
+    def __call__(self, draft: Draft) -> Entry:
+        """The entry of a request."""
+        events, tallies, referrals = list[Event](), list[Tally](), list[Referral]()
+        for part in draft.parts:
+            rows = np.frombuffer(part.rows).reshape(-1, len(self._names))
+            events += self._events(part, rows.tolist(), draft.reference)
+            tallies.append(self._counter.answered(part, rows.tolist()))
+            referrals += _referred(part, draft.reference)
+        return Entry(tuple(events), draft.reply, Tally.joined(tallies), tuple(referrals))
+
+    def _events(
+        self, part: PlainPart | MonteCarloPart, rows: list[list[float]], reference: str | None
+    ) -> Iterator[Event]:
+        for (prediction, body), row in zip(self._bodies(part), rows, strict=True):
+            # A missing value is NaN, which JSON writes as null.
+            personal = Personal(dict(zip(self._names, row, strict=True)), reference)
+            yield Event(
+                "prediction",
+                prediction,
+                part.time,
+                json.encode(body),
+                json.encode(personal),
+                reference,
+            )
+
+    def _bodies(self, part: PlainPart | MonteCarloPart) -> Iterator[tuple[str, Body]]:
+        if isinstance(part, MonteCarloPart):
+            yield from ((one.id, self._monte_carlo(one, part)) for one in part.answers)
+        else:
+            yield from ((one.id, self._plain(one)) for one in part.answers)
+
+    def _plain(self, answer: PlainAnswer) -> PlainBody:
+        warnings = tuple(map(without_value, answer.warnings))
+        return PlainBody(self._environment, answer.model, answer.result, warnings, FORMAT)
+
+    def _monte_carlo(self, answer: MonteCarloAnswer, part: MonteCarloPart) -> MonteCarloBody:
+        warnings = tuple(map(without_value, answer.warnings))
+        return MonteCarloBody(
+            self._environment, answer.model, part.asked, answer.result, warnings, FORMAT
+        )
+
+
+def _referred(part: PlainPart | MonteCarloPart, reference: str | None) -> Iterator[Referral]:
+    """Yield the referrals of a part: a deterministic answer has no decision."""
+    if not isinstance(part, MonteCarloPart):
+        return
+    for answer in part.answers:
+        decision = answer.result.decision
+        if decision is not None and decision.action == "refer":
+            yield referral(answer.result, answer.id, part.time, answer.model, reference)
+
+
+class Listed(Struct, frozen=True, rename={"predicted": "grade"}):
+    """What lists show of a prediction besides what their columns hold."""
+
+    predicted: str
+    reasons: tuple[str, ...]
+    predictive_entropy: float | None
+    mutual_information: float | None
+    model: Identity
+
+
+def referral(
+    result: PlainResult | MonteCarloResult,
+    prediction: str,
+    time: int,
+    model: Identity,
+    reference: str | None,
+) -> Referral:
+    """What a list of predictions that wait for a person, or were decided, shows of one.
+
+    A deterministic one has no uncertainty, and one of a bundle without a calibration no decision.
+    """
+    uncertainty = None if isinstance(result, PlainResult) else result.uncertainty
+    decision = None if isinstance(result, PlainResult) else result.decision
+    reasons = () if decision is None else decision.reasons
+    entropy = None if uncertainty is None else uncertainty.predictive_entropy
+    information = None if uncertainty is None else uncertainty.mutual_information
+    return Referral(
+        prediction=prediction,
+        time=time,
+        doubt=entropy or 0.0,
+        body=json.encode(Listed(result.predicted, reasons, entropy, information, model)),
+        grade=result.predicted,
+        reasons="".join(f"\n{reason}\n" for reason in reasons),
+        digest=model.digest,
+        version=model.version,
+        reference=reference,
+    )

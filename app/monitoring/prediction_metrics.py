@@ -1,0 +1,90 @@
+"""Prometheus metrics of the answers of one bundle. They see no row, only what came of it."""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from app.monitoring.instruments import Instruments
+from dubito.answer import AnyAnswer, MonteCarloAnswer, MonteCarloResult, PlainAnswer, kind_of
+from dubito.types import Identity
+
+PLAIN, MONTE_CARLO = "/predict", "/predict/mc"
+ACTIONS = ("automate", "refer")
+KINDS = ("out_of_range", "in_margin", "missing", "few_passes", "degraded")
+
+Metric = TypeVar("Metric", bound=MetricWrapperBase)
+
+
+class Children(dict[str, Metric], Generic[Metric]):
+    """The series of a metric by its last label, all others being given.
+
+    Each is looked up once instead of at every observation, and made when it is first asked for.
+    """
+
+    def __init__(self, metric: Metric, *given: str) -> None:
+        """Take the metric and the values of all its labels but the last."""
+        super().__init__()
+        self._metric = metric
+        self._given = given
+
+    def __missing__(self, value: str) -> Metric:
+        child = self[value] = self._metric.labels(*self._given, value)
+        return child
+
+
+class PredictionMetrics:
+    """Counts answered rows."""
+
+    def __init__(
+        self, instruments: Instruments, identity: Identity, classes: tuple[str, ...]
+    ) -> None:
+        """Begin all series that can be known beforehand, so that each starts at 0."""
+        version = str(identity.version)
+        instruments.model.labels(identity.name, version, identity.digest).set(1)
+        self._plain = Children(instruments.rows, PLAIN, version)
+        self._monte_carlo = Children(instruments.rows, MONTE_CARLO, version)
+        self._passes = instruments.passes.labels(version)
+        self._decisions = Children(instruments.decisions, version)
+        self._reasons = Children(instruments.reasons, version)
+        self._warnings = Children(instruments.warnings, version)
+        self._entropy = instruments.entropy.labels(version)
+        self._information = instruments.information.labels(version)
+        self._set_sizes = instruments.set_sizes.labels(version)
+        for children, values in (
+            (self._plain, classes),
+            (self._monte_carlo, classes),
+            (self._decisions, ACTIONS),
+            (self._warnings, KINDS),
+        ):
+            for value in values:
+                children[value].inc(0)
+
+    def plain(self, answers: Sequence[PlainAnswer]) -> None:
+        """Count deterministic answers."""
+        for answer in answers:
+            self._plain[answer.result.predicted].inc()
+            self._warn(answer)
+
+    def monte_carlo(self, answers: Sequence[MonteCarloAnswer]) -> None:
+        """Count Monte-Carlo answers."""
+        for answer in answers:
+            result = answer.result
+            self._monte_carlo[result.predicted].inc()
+            self._passes.inc(result.passes)
+            self._entropy.observe(result.uncertainty.predictive_entropy)
+            self._information.observe(result.uncertainty.mutual_information)
+            self._judge(result)
+            self._warn(answer)
+
+    def _judge(self, result: MonteCarloResult) -> None:
+        if result.decision is None or result.prediction_set is None:
+            return
+        self._decisions[result.decision.action].inc()
+        for reason in result.decision.reasons:
+            self._reasons[reason].inc()
+        self._set_sizes.observe(len(result.prediction_set.classes))
+
+    def _warn(self, answer: AnyAnswer) -> None:
+        for warning in answer.warnings:
+            self._warnings[kind_of(warning)].inc()

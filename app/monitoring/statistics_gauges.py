@@ -1,0 +1,83 @@
+"""The latest figures of coverage, drift and alarms, as `/uncertainty` says them, in gauges."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from app.error_location import fault_of
+
+Figures = Mapping[str, Any]
+
+log = logging.getLogger("dubito.metrics")
+
+
+class Latest(Collector):
+    """Shows the figures it was given last; where there are none, no series."""
+
+    def __init__(self) -> None:
+        self._figures: Figures | None = None
+
+    def take(self, figures: Callable[[], Figures | None]) -> None:
+        """Ask for figures; a scrape is answered without those that cannot be had."""
+        try:
+            self._figures = figures()
+        except Exception as error:  # noqa: BLE001 - the other metrics are needed all the more
+            self._fail(error)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges that have series."""
+        try:
+            families = [] if self._figures is None else _families(self._figures)
+        except Exception as error:  # noqa: BLE001 - the other metrics are needed all the more
+            self._fail(error)
+            return
+        yield from (family for family in families if family.samples)
+
+    def _fail(self, error: Exception) -> None:
+        self._figures = None
+        log.error("no figures of coverage and drift: %s", fault_of(error))
+
+
+def _families(figures: Figures) -> list[GaugeMetricFamily]:
+    coverage = figures["outcomes"]["coverage"]
+    features, alarms = figures["drift"]["features"], figures["alarms"]
+    return [
+        _family(
+            "dubito_coverage_ratio",
+            "Share of prediction sets that hold the right grade.",
+            "kind",
+            {kind: coverage[kind] for kind in ("promised", "seen")},
+        ),
+        _family(
+            "dubito_feature_drift_psi",
+            "Population stability index of a feature against training.",
+            "feature",
+            {one["feature"]: one["psi"] for one in features},
+        ),
+        _family(
+            "dubito_alarm_evidence",
+            "Evidence of an alarm, which is raised once it reaches its threshold.",
+            "alarm",
+            {one["name"]: one["evidence"] for one in alarms},
+        ),
+        _family(
+            "dubito_alarm_raised",
+            "Whether an alarm is raised.",
+            "alarm",
+            {one["name"]: float(one["raised"]) for one in alarms},
+        ),
+    ]
+
+
+def _family(
+    name: str, text: str, label: str, values: Mapping[str, float | None]
+) -> GaugeMetricFamily:
+    """A gauge with a series for each value that is known."""
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        if value is not None:
+            family.add_metric([key], value)
+    return family

@@ -1,1 +1,0 @@
-"""The trained network: Keras layers, bundles, and the engine that runs them."""

@@ -1,1 +1,0 @@
-"""All knowledge about loans: the signature and the layers of loan networks."""

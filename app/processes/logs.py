@@ -1,0 +1,80 @@
+"""Lines of the log: one for each thing that happened, on stderr, without anybody's figures.
+
+`2026-01-31T09:30:00.123Z ERROR dubito.records[17] …`: the time in UTC, the level, what part of
+which process says it, and what.
+"""
+
+import logging
+import socket
+import sys
+import threading
+import time
+from types import TracebackType
+
+from app.error_location import fault_of
+from app.processes.port import address
+from app.settings import Settings
+from dubito.types import Identity
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s"
+
+log = logging.getLogger("dubito")
+
+
+class Line(logging.Formatter):
+    """A record as one line; an error as its class and where it happened."""
+
+    converter = time.gmtime  # type: ignore[assignment]
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Leave out what other formatters have put down of an error."""
+        record.exc_text = record.stack_info = None
+        return ": ".join(super().format(record).split("\n"))
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 - its name
+        """Name an error."""
+        error = ei[1] if isinstance(ei, tuple) else None
+        return "an error" if error is None else fault_of(error)
+
+
+def configure_logs(settings: Settings) -> None:
+    """Write lines to stderr, also of errors that nobody has caught."""
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(level=logging.INFO)
+    for handler in root.handlers:
+        handler.setFormatter(Line(FORMAT))
+    sys.excepthook = _told
+    threading.excepthook = _told_of_thread
+    # It tells of every plugin, which would bury what matters.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if settings.log_requests:
+        logging.getLogger("dubito.access").setLevel(logging.DEBUG)
+
+
+def tell_start(settings: Settings, identity: Identity, opened: socket.socket) -> None:
+    """Say what is served, where a person and a program find it, and where answers are recorded."""
+    log.info("serving %s/%d, %s", identity.name, identity.version, identity.digest)
+    place = address(opened)
+    log.info("%s/ - the page; %s/docs - the API; records: %s", place, place, _records(settings))
+
+
+def _records(settings: Settings) -> str:
+    if settings.records == "off":
+        return "none are kept"
+    # A service without records does without what this imports.
+    from app.records.address import described, url_of
+
+    return described(url_of(settings.records_url, settings.state))
+
+
+def _told(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        log.critical("ended by an unexpected error: %s", fault_of(error))
+
+
+def _told_of_thread(caught: threading.ExceptHookArgs) -> None:
+    if caught.exc_value is not None:
+        log.critical("a thread ended by an unexpected error: %s", fault_of(caught.exc_value))

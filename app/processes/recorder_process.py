@@ -1,0 +1,128 @@
+"""The recorder's process: writes what a service remembers, until its line ends.
+
+To make an event of an answer, seal it and hand it to a database costs a fifth of a small request.
+In the service it would take turns with the event loop; here both go on, and what has come while one
+group was written is written with the next. `python -m app.processes.recorder_process N` talks
+over file descriptor N.
+"""
+
+import gc
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from app.monitoring.event_builder import EventBuilder
+from app.processes.channel import READ_BYTES, Frames, framed, receive, send
+from app.processes.logs import configure_logs
+from app.processes.recorder_messages import (
+    CannotOpen,
+    Condition,
+    Failed,
+    FromRecorder,
+    Group,
+    Introduction,
+    Opened,
+    RecorderCodec,
+    ToRecorder,
+    Written,
+)
+from app.records import database, key
+from app.records.group_commit import LOOK_SECONDS, MOST_EVENTS, NotWritten, size, write
+from app.records.store import writing
+from app.records.write_probe import Watched
+from app.settings import Settings
+from dubito.errors import DubitoError
+
+CODEC = RecorderCodec()
+from dubito.identifier import new_id
+
+
+def main(line: socket.socket) -> None:
+    """Serve the process at the other end of a line."""
+    settings: Settings = receive(line)
+    configure_logs(settings)
+    try:
+        url = database.url_of(settings.records_url, settings.state)
+        secret = key.path_of(settings.records_key_file, settings.state)
+        with writing(url, secret, new_id()) as records:
+            send(line, Opened(tuple(records.notes)), CODEC)
+            gc.collect()
+            gc.freeze()
+            _record(line, records.book)
+    except DubitoError as error:
+        send(line, CannotOpen(str(error)), CODEC)
+
+
+def _record(line: socket.socket, book: Watched) -> None:
+    build: EventBuilder | None = None
+    due = time.monotonic()
+    for messages in _gathered(line):
+        groups = list[Group]()
+        for message in messages:
+            if isinstance(message, Introduction):
+                build = EventBuilder(message.watched)
+            else:
+                groups.append(message)
+        found = write(book, build, [group.items for group in groups]) if groups else []
+        _tell(line, [_outcome(one) for one in found])
+        if time.monotonic() >= due:
+            _tell(line, [Condition(book.look())])
+            due = time.monotonic() + LOOK_SECONDS
+
+
+def _outcome(found: list[bool] | NotWritten) -> Written | Failed:
+    return Failed(found.cause) if isinstance(found, NotWritten) else Written(found)
+
+
+def _tell(line: socket.socket, messages: Sequence[FromRecorder]) -> None:
+    # Whoever was to be told may have been killed; what it sent before is written all the same.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        line.sendall(b"".join(framed(CODEC.encode(message)) for message in messages))
+
+
+def _read(line: socket.socket, flags: int = 0) -> bytes | None:
+    """What has come; None if nothing has, and no bytes at the line's end, also a broken one's."""
+    try:
+        return line.recv(READ_BYTES, flags)
+    except BlockingIOError:
+        return None
+    except ConnectionResetError:
+        return b""
+
+
+def _gathered(line: socket.socket) -> Iterator[list[ToRecorder]]:
+    """Yield all that has come, at the latest after `LOOK_SECONDS`; ends with the line."""
+    # The kernel ends a read that takes longer: a time-out of Python's costs a system call a read.
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(LOOK_SECONDS))
+    frames = Frames(CODEC)
+    while (data := _read(line)) != b"":
+        messages = list[ToRecorder]()
+        while data:
+            messages += frames.whole(data)
+            data = _read(line, socket.MSG_DONTWAIT) if _events(messages) < MOST_EVENTS else None
+        yield messages
+
+
+def _timeval(seconds: float) -> bytes:
+    """A time as the kernel takes it: C's `struct timeval`."""
+    whole, part = divmod(seconds, 1)
+    return struct.pack("@ll", int(whole), int(part * 1e6))
+
+
+def _events(messages: list[ToRecorder]) -> int:
+    return sum(size(message.items) for message in messages if isinstance(message, Group))
+
+
+if __name__ == "__main__":
+    # The service ends it: a manager's signal may reach both, and answers are still to be recorded.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        main(socket.socket(fileno=int(sys.argv[1])))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        # The service has gone before its records were open.
+        sys.exit()

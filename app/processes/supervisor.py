@@ -1,0 +1,184 @@
+"""Several processes on one port: started together, replaced when they crash, ended in order."""
+
+import logging
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from multiprocessing.connection import wait
+from typing import Any
+
+from app.errors import SettingsError, StartError
+from app.monitoring.multiprocess_dir import Shared, forget
+from app.processes.engine_messages import CannotStart
+from app.processes.logs import tell_start
+from app.processes.times import ANSWER_SECONDS, EXIT_SECONDS
+from app.processes.worker import Worker, begin
+from app.settings import Settings
+from dubito.cli.signals import ending
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds before a crashed worker is replaced; each crash doubles them, a start resets them."""
+LOOK_SECONDS = 5.0
+"""Between two looks whether the workers' counts are still kept."""
+
+log = logging.getLogger("dubito")
+
+
+def supervise(settings: Settings, opened: socket.socket) -> None:
+    """Serve with as many workers as the settings say, until SIGINT, SIGTERM or SIGHUP.
+
+    Raises:
+        StartError: no worker could start; the sentence is the worker's own.
+        SettingsError: several workers cannot keep the records that are set, or no counts.
+    """
+    _check_records(settings)
+    with closing(Shared(settings.state)) as counts, _signals() as woken:
+        Supervisor(settings, opened, counts).run(woken)
+
+
+def _check_records(settings: Settings) -> None:
+    """Refuse what would have several processes write one file.
+
+    Raises:
+        SettingsError: the records are in SQLite.
+    """
+    if settings.records == "off":
+        return
+    # What it imports a service without records does without.
+    from app.records.address import is_sqlite, url_of
+
+    if is_sqlite(url_of(settings.records_url, settings.state)):
+        raise SettingsError(
+            "several workers cannot write one SQLite file: name a PostgreSQL database in "
+            "DUBITO_RECORDS_URL, or set DUBITO_RECORDS to off"
+        )
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket that can be read once a signal came that ends a service."""
+    woken, waking = socket.socketpair()
+    waking.settimeout(0)
+    numbers = ending()
+    handlers = [signal.signal(number, lambda *_: None) for number in numbers]
+    before = signal.set_wakeup_fd(waking.fileno())
+    try:
+        yield woken
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+        woken.close()
+        waking.close()
+
+
+class Supervisor:
+    """Looks after the workers of one service."""
+
+    def __init__(self, settings: Settings, opened: socket.socket, counts: Shared) -> None:
+        """Take the settings of all, and the bound socket and the counts that they share."""
+        self._settings = settings
+        self._opened = opened
+        self._counts = counts
+        self._workers: list[Worker] = []
+        self._due: list[float] = []
+        self._up: list[Worker] = []
+        """Those that serve."""
+        self._blind: list[Worker] = []
+        """Those that count where nobody looks any more."""
+        self._pause = FIRST_PAUSE
+        self._serving = False
+
+    def run(self, woken: socket.socket) -> None:
+        """Keep the workers going until `woken` can be read.
+
+        Raises:
+            StartError: none of them could start.
+        """
+        self._workers = [self._begun() for _ in range(self._settings.workers)]
+        try:
+            while woken not in (events := self._events(woken)):
+                for worker in list(self._workers):
+                    if worker.line in events:
+                        self._hear(worker)
+                self._restore()
+                self._replace()
+        finally:
+            self._end()
+
+    def _begun(self) -> Worker:
+        return begin(self._settings, self._opened)
+
+    def _events(self, woken: socket.socket) -> list[Any]:
+        now = time.monotonic()
+        due = min([*self._due, now + LOOK_SECONDS])
+        return wait([woken, *(worker.line for worker in self._workers)], max(0.0, due - now))
+
+    def _hear(self, worker: Worker) -> None:
+        """Take what a worker says, or notice that it has ended."""
+        try:
+            said = worker.line.recv()
+        except (EOFError, OSError):
+            self._ended(worker, None)
+            return
+        if isinstance(said, CannotStart):
+            self._ended(worker, said.sentence)
+            return
+        self._pause = FIRST_PAUSE
+        if not self._serving:
+            tell_start(self._settings, said, self._opened)
+        self._serving = True
+        self._up.append(worker)
+        log.info("worker %d serves", worker.process.pid)
+
+    def _ended(self, worker: Worker, sentence: str | None) -> None:
+        """Plan a worker's successor; without any that ever served the whole start has failed."""
+        for several in (self._workers, self._up, self._blind):
+            if worker in several:
+                several.remove(worker)
+        worker.line.close()
+        worker.process.join()
+        forget(worker.process.pid)
+        told = sentence or f"a worker ended with code {worker.process.exitcode}"
+        if not self._serving:
+            raise StartError(told)
+        log.error("%s; another follows in %g s", told, self._pause)
+        self._due.append(time.monotonic() + self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _replace(self) -> None:
+        now = time.monotonic()
+        for due in [due for due in self._due if due <= now]:
+            self._due.remove(due)
+            self._workers.append(self._begun())
+
+    def _restore(self) -> None:
+        """See to it that workers count where all look; those that do not are replaced in turn."""
+        try:
+            was_removed = self._counts.restore()
+        except OSError as error:
+            log.error("the workers' counts cannot be kept: %s", error.strerror)  # noqa: TRY400
+            return
+        if was_removed:
+            log.error("the workers' counts were removed: they begin anew, and so does each worker")
+            self._blind = list(self._workers)
+        if self._blind and len(self._up) == self._settings.workers:
+            worker = self._blind.pop()
+            # The next has its turn once this one's successor serves.
+            self._up.remove(worker)
+            worker.process.terminate()
+
+    def _end(self) -> None:
+        """Tell all workers to stop; who takes longer than an end may is killed."""
+        for worker in self._workers:
+            worker.process.terminate()
+        end = time.monotonic() + self._settings.drain_seconds + ANSWER_SECONDS + EXIT_SECONDS
+        for worker in self._workers:
+            worker.process.join(max(0.0, end - time.monotonic()))
+            if worker.process.is_alive():
+                log.error("worker %d did not stop in time", worker.process.pid)
+                worker.process.kill()
+                worker.process.join()
+            worker.line.close()

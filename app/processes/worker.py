@@ -1,0 +1,65 @@
+"""A worker: one of several processes that serve one port, and its line to the supervisor."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from app.errors import StartError
+from app.monitoring.multiprocess_dir import folder
+from app.processes.engine_messages import CannotStart
+from app.processes.logs import configure_logs
+from app.settings import Settings
+from dubito.errors import DubitoError
+
+SPAWN = multiprocessing.get_context("spawn")
+"""A fork of a process that has used TensorFlow hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process, and the line on which it says `Identity` once it serves, or `CannotStart`."""
+
+    process: SpawnProcess
+    line: Connection
+
+
+def begin(settings: Settings, opened: socket.socket) -> Worker:
+    """Start a worker on a bound socket."""
+    line, other = SPAWN.Pipe()
+    process = SPAWN.Process(target=_work, args=(settings, opened, other))
+    process.start()
+    other.close()
+    return Worker(process, line)
+
+
+def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
+    """Serve until told to stop, or until the supervisor is no more."""
+    # Ctrl-C reaches every process of a terminal; the supervisor alone passes it on.
+    os.setsid()
+    configure_logs(settings)
+    threading.Thread(target=_end_with_supervisor, args=(line,), daemon=True).start()
+    # What it imports takes seconds; the supervisor never needs it.
+    from app.processes.subprocesses import begun
+
+    try:
+        if not (folder() or Path()).is_dir():
+            raise StartError("the folder of the workers' counts is not there")
+        with begun(settings) as children:
+            from app.server.server import serve
+
+            serve(settings, opened, children, line.send)
+    except DubitoError as error:
+        line.send(CannotStart(str(error)))
+
+
+def _end_with_supervisor(line: Connection) -> None:
+    try:
+        line.recv()
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)

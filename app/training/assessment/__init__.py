@@ -1,1 +1,0 @@
-"""How far a bundle can be trusted: what it answered for labelled rows, in figures."""

@@ -1,1 +1,0 @@
-"""The report of an evaluation: one page with pictures, that needs nothing beside itself."""

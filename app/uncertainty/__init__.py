@@ -1,1 +1,0 @@
-"""What draws say about doubt. Pure NumPy."""

@@ -1,0 +1,276 @@
+"""A recorded prediction with all that was said of it since."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from msgspec import UNSET, Struct, UnsetType, json, structs
+
+from app.errors import FeaturesErased, NotFound
+from app.problem_codes import ProblemCode
+from app.record_events import Event, Kind, Listing, Search, moment
+from app.record_ports import Reader
+from app.recorded_prediction import (
+    Asked,
+    Body,
+    MonteCarloBody,
+    Personal,
+    PlainBody,
+    read_body,
+    read_personal,
+)
+from dubito.answer import MonteCarloResult, PlainResult, Warning
+from dubito.identifier import is_id
+from dubito.types import Floats, Identity
+from dubito.uncertainty.policy import PolicyOptions
+
+
+class Statement(Struct, frozen=True, rename={"label": "grade"}, omit_defaults=True):
+    """What an outcome's or a review's event says, apart from what may be erased."""
+
+    label: str
+    """A class: the true one, or a reviewer's."""
+    corrects: str | None = None
+    """The event before it that this one corrects; None of the first."""
+    counted_by: str | UnsetType = UNSET
+    """Digest of the bundle that was served when an outcome was counted; not in older events."""
+    format: int | UnsetType = UNSET
+
+
+class Words(Struct, frozen=True, omit_defaults=True):
+    """What of an outcome, a review or an assignment may be erased."""
+
+    why: str | None = None
+    note: str | None = None
+    reviewer: str | None = None
+
+
+class Outcome(Struct, frozen=True, rename={"label": "grade"}):
+    """The true class of a prediction, known later."""
+
+    id: str
+    """Identifier of the event, which a correction names."""
+    label: str
+    time: str
+    corrects: str | None
+    why: str | None
+
+
+class Review(Struct, frozen=True, rename={"label": "grade"}):
+    """What a person made of a prediction; note and name are None once they were erased."""
+
+    id: str
+    """Identifier of the event, which a correction names."""
+    label: str
+    time: str
+    corrects: str | None
+    why: str | None
+    note: str | None
+    reviewer: str | None
+
+
+class Said(Struct, frozen=True, rename={"label": "grade"}):
+    """One event of a prediction's history; None what it does not have, or what was erased."""
+
+    id: str
+    kind: Literal["outcome", "review", "assignment"]
+    time: str
+    label: str | None
+    corrects: str | None
+    why: str | None
+    note: str | None
+    reviewer: str | None
+
+
+class ShownCase(Struct, frozen=True):
+    """A recorded prediction as it is answered."""
+
+    id: str
+    time: str
+    endpoint: str
+    model: Identity
+    environment: str
+    asked: Asked | None
+    features: dict[str, float | None] | None
+    reference: str | None
+    answer: PlainResult | MonteCarloResult
+    warnings: tuple[Warning, ...]
+    outcome: Outcome | None
+    review: Review | None
+    assignee: str | None
+    history: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The events of one prediction, read."""
+
+    events: tuple[Event, ...]
+    body: Body
+    personal: Personal | None
+    """None where it was erased."""
+    outcome: Outcome | None
+    """The last that was said."""
+    review: Review | None
+    """The last that was said."""
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "Case":
+        """Read all events of a prediction, of which that of the prediction itself is one."""
+        first = next(event for event in events if event.kind == "prediction")
+        outcome, review = last_of(events, "outcome"), last_of(events, "review")
+        return cls(
+            tuple(events),
+            read_body(first.body),
+            read_personal(first.personal),
+            None if outcome is None else _outcome(outcome),
+            None if review is None else _review(review),
+        )
+
+    def said(self, kind: Kind) -> list[Event]:
+        """All events of a kind, first things first."""
+        return [event for event in self.events if event.kind == kind]
+
+    @property
+    def assignee(self) -> str | None:
+        """Who looks at it, if anyone."""
+        last = last_of(self.events, "assignment")
+        return None if last is None else words_of(last).reviewer
+
+    @property
+    def event(self) -> Event:
+        """The event of the prediction itself."""
+        return next(event for event in self.events if event.kind == "prediction")
+
+    @property
+    def features(self) -> dict[str, float | None]:
+        """The features, in the order they were recorded.
+
+        Raises:
+            FeaturesErased: they are not there any more.
+        """
+        if self.personal is None:
+            raise FeaturesErased
+        return self.personal.features
+
+    @property
+    def rows(self) -> Floats:
+        """The features `(1, F)`, NaN where one is missing.
+
+        Raises:
+            FeaturesErased: they are not there any more.
+        """
+        values = self.features.values()
+        return np.array([[np.nan if value is None else value for value in values]])
+
+    @property
+    def classes(self) -> Iterable[str]:
+        """The classes there were to answer."""
+        result = self.body.answer
+        return (result.probabilities if isinstance(result, PlainResult) else result.mean).keys()
+
+    @property
+    def policy(self) -> PolicyOptions | None:
+        """Which sets and decisions were asked for."""
+        return self.body.asked.judged if isinstance(self.body, MonteCarloBody) else None
+
+    @property
+    def is_referred(self) -> bool:
+        """Whether a person was asked to look."""
+        result = self.body.answer
+        decision = None if isinstance(result, PlainResult) else result.decision
+        return decision is not None and decision.action == "refer"
+
+    def shown(self) -> ShownCase:
+        """The case as it is answered."""
+        body, personal = self.body, self.personal
+        return ShownCase(
+            id=self.event.prediction,
+            time=moment(self.event.time),
+            endpoint="/predict" if isinstance(body, PlainBody) else "/predict/mc",
+            model=body.model,
+            environment=body.environment,
+            asked=body.asked if isinstance(body, MonteCarloBody) else None,
+            features=None if personal is None else personal.features,
+            reference=None if personal is None else personal.reference,
+            answer=body.answer,
+            warnings=body.warnings,
+            outcome=self.outcome,
+            review=self.review,
+            assignee=self.assignee,
+            history=tuple(_said(event) for event in self.events if event.kind != "prediction"),
+        )
+
+
+class Cases:
+    """Recorded predictions, found."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Take where events come from."""
+        self._reader = reader
+
+    async def named(self, prediction: str) -> Case:
+        """The case of an identifier.
+
+        Raises:
+            NotFound: none is recorded under this identifier.
+        """
+        events = await self._reader.history(prediction) if is_id(prediction) else []
+        if not any(event.kind == "prediction" for event in events):
+            sentence = "no prediction is recorded under this identifier"
+            raise NotFound(ProblemCode.NO_SUCH_PREDICTION, sentence)
+        return Case.of(events)
+
+    async def search(self, sought: Search) -> Listing:
+        """Recorded predictions, the newest first."""
+        return await self._reader.search(sought)
+
+
+_statements = json.Decoder(Statement)
+_words = json.Decoder(Words)
+
+
+def statement_of(event: Event) -> Statement:
+    """What an outcome or a review says."""
+    return _statements.decode(event.body)
+
+
+def words_of(event: Event) -> Words:
+    """What is left of what may be erased of an event."""
+    return Words() if event.personal is None else _words.decode(event.personal)
+
+
+def last_of(events: Sequence[Event], kind: Kind) -> Event | None:
+    """What was said last: of outcomes and reviews the one that no other corrects."""
+    return next((event for event in reversed(events) if event.kind == kind), None)
+
+
+def _outcome(event: Event) -> Outcome:
+    statement = statement_of(event)
+    why = words_of(event).why
+    return Outcome(event.id, statement.label, moment(event.time), statement.corrects, why)
+
+
+def _review(event: Event) -> Review:
+    words = words_of(event)
+    return Review(
+        **structs.asdict(_outcome(event)),
+        note=words.note,
+        reviewer=words.reviewer,
+    )
+
+
+def _said(event: Event) -> Said:
+    statement = None if event.kind == "assignment" else statement_of(event)
+    words = words_of(event)
+    return Said(
+        id=event.id,
+        kind=event.kind,  # type: ignore[arg-type]
+        time=moment(event.time),
+        label=None if statement is None else statement.label,
+        corrects=None if statement is None else statement.corrects,
+        why=words.why,
+        note=words.note,
+        reviewer=words.reviewer,
+    )

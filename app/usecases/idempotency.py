@@ -1,0 +1,147 @@
+"""Recording of requests, each under its Idempotency-Key at most once, before its answer leaves."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from app.errors import Conflict, DeadlinePassed, DeadlinePassedRecording, RecordingFailed
+from app.problem_codes import ProblemCode
+from app.record_events import Draft, MonteCarloPart, PlainPart, Reply, now
+from app.record_ports import Memory
+from app.recorded_prediction import Asked
+from app.serving.deadlines import Deadlines
+from dubito.answer import MonteCarloAnswer, PlainAnswer
+from dubito.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class RequestName:
+    """What a client calls its request."""
+
+    reference: str | None = None
+    """The client's own name of the case, under which the case can be found and erased."""
+    key: str | None = None
+    """The request's own name, under which it is answered once."""
+    digest: bytes = b""
+    """SHA-256 of all that was asked: the same key with another request is a mistake."""
+
+
+class Recorder:
+    """Makes a record of every request, or none where nothing is recorded."""
+
+    def __init__(self, memory: Memory | None) -> None:
+        """Take where entries go, which knows how to make them of drafts."""
+        self.memory = memory
+        self.deadlines = Deadlines()
+        self._answering: set[str] = set()
+        """Keys of requests that are being answered."""
+
+    @contextmanager
+    def of(self, name: RequestName, deadline: float) -> "Iterator[Record]":
+        """The record of a request, while it is answered, up to a time of the event loop's clock.
+
+        Raises:
+            Conflict: its key is that of another request that is being answered.
+        """
+        key = name.key
+        if self.memory is None or key is None:
+            yield Record(self, name, deadline)
+            return
+        if key in self._answering:
+            raise Conflict(
+                ProblemCode.KEY_IN_USE, "a request with this Idempotency-Key is being answered"
+            )
+        self._answering.add(key)
+        try:
+            yield Record(self, name, deadline)
+        finally:
+            self._answering.discard(key)
+
+
+class Record:
+    """What is recorded of one request."""
+
+    def __init__(self, recorder: Recorder, name: RequestName, deadline: float) -> None:
+        """Take the recorder, what the client calls its request, and until when it waits."""
+        self._recorder = recorder
+        self._deadline = deadline
+        self._name = name
+        self._parts: list[PlainPart | MonteCarloPart] = []
+
+    async def earlier(self) -> bytes | None:
+        """The first answer to the request's key, if it has one and there was one.
+
+        Raises:
+            Conflict: the key came with another request.
+            DeadlinePassed: that could not be read in time.
+        """
+        memory = self._recorder.memory
+        if memory is None or self._name.key is None:
+            return None
+        return await self._reply(memory, self._name.key)
+
+    def add_plain(self, answers: list[PlainAnswer], rows: Floats) -> None:
+        """Add deterministic answers to rows `(N, F)`."""
+        if self._recorder.memory is not None:
+            self._parts.append(PlainPart(now(), rows.tobytes(), answers))
+
+    def add_monte_carlo(
+        self, answers: list[MonteCarloAnswer], rows: Floats, asked: Asked, *, is_drawn: bool
+    ) -> None:
+        """Add Monte-Carlo answers to rows `(N, F)`.
+
+        Args:
+            answers: as they leave.
+            rows: what they answer.
+            asked: how they were asked for.
+            is_drawn: whether the first row's seed was drawn for it alone.
+        """
+        if self._recorder.memory is not None:
+            part = MonteCarloPart(now(), rows.tobytes(), answers, asked, is_drawn)
+            self._parts.append(part)
+
+    async def keep(self, body: Sequence[bytes]) -> Sequence[bytes]:
+        """Record what was added; returns the parts of the body that may now be answered.
+
+        Raises:
+            RecordingFailed: it could not be written, so that nothing may be answered.
+            DeadlinePassedRecording: it may be written, but that is not known in time.
+            Conflict: the key came with another request meanwhile.
+        """
+        memory, key = self._recorder.memory, self._name.key
+        if memory is None:
+            return body
+        draft = self._draft(body)
+        if key is None and not memory.waits:
+            memory.writer.leave(draft)
+        elif not await self._written(memory.writer.put(draft)) and key is not None:
+            # Another process has answered to the key meanwhile.
+            reply = await self._reply(memory, key)
+            if reply is None:
+                raise RecordingFailed
+            return [reply]
+        return body
+
+    def _written(self, written: "asyncio.Future[bool]") -> "asyncio.Future[bool]":
+        """Wait for an entry no longer than the client does."""
+        self._recorder.deadlines.watch(written, self._deadline, DeadlinePassedRecording)
+        return written
+
+    def _draft(self, body: Sequence[bytes]) -> Draft:
+        name, reply = self._name, None
+        if name.key is not None:
+            first = self._parts[0]
+            content = b"".join(body)
+            reply = Reply(name.key, name.digest, first.answers[0].id, first.time, content)
+        return Draft(tuple(self._parts), name.reference, reply)
+
+    async def _reply(self, memory: Memory, key: str) -> bytes | None:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                reply = await memory.reader.reply_to(key)
+        except TimeoutError:
+            raise DeadlinePassed from None
+        if reply is not None and reply.request != self._name.digest:
+            raise Conflict(ProblemCode.KEY_REUSED, "this Idempotency-Key came with another request")
+        return None if reply is None else reply.content

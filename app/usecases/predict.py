@@ -1,0 +1,129 @@
+"""Prediction of rows by the served bundle: within limits, recorded, and counted."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from app.monitoring.prediction_metrics import PredictionMetrics
+from app.recorded_prediction import Asked
+from app.serving.caller import Caller
+from app.serving.predictor import Predictor
+from app.usecases.idempotency import Record
+from dubito.answer import MonteCarloAnswer, PlainAnswer
+from dubito.errors import Fault, FieldCode, InvalidInput
+from dubito.inputs.options import MonteCarloOptions
+from dubito.inputs.text_types import AUTO
+from dubito.prediction import AnswerBuilder
+from dubito.types import MAX_SEED, Floats, Query
+
+MOST_DRAWS = 100_000
+"""Numbers of an answer with draws: rows × passes × classes."""
+ROWS_AT_A_TIME = 16
+"""Rows that are answered before others have their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predict:
+    """Predicts with one bundle."""
+
+    predictor: Predictor
+    answers: AnswerBuilder
+    metrics: PredictionMetrics
+    classes: int
+    """Number of classes."""
+    max_work: int
+    """Most rows × passes of a request."""
+
+    def admit(self, rows: int, options: MonteCarloOptions, caller: Caller) -> None:
+        """Reject, before rows are read, a request that cannot be admitted.
+
+        Under overload most are rejected, and should not cost those who are answered.
+
+        Args:
+            rows: at least so many rows are asked for.
+            options: as they were asked for.
+            caller: who waits.
+
+        Raises:
+            Overloaded: the queue is full.
+            DeadlineUnmeetable: the caller's deadline cannot be met.
+        """
+        if not options.degrade:
+            most = max(1, self.max_work // options.least_passes)
+            self.predictor.admit(min(rows, most), options.least_passes, caller)
+
+    async def plain(
+        self, rows: Floats, caller: Caller, record: Record
+    ) -> AsyncIterator[list[PlainAnswer]]:
+        """Yield the deterministic answers to rows `(N, F)`, some at a time; others take turns.
+
+        Raises:
+            Unavailable: the queue is full, or the caller's deadline cannot be met.
+            DeadlinePassed: it was accepted, and has become too late.
+            Abandoned: the caller has gone.
+            Ungradable: rows on which the network's numbers overflow.
+        """
+        prediction = await self.predictor.predict(rows, caller)
+        async for part in _in_turns(len(rows)):
+            answers = self.answers.plain(prediction, part)
+            record.add_plain(answers, rows[part.start : part.stop])
+            self.metrics.plain(answers)
+            yield answers
+
+    async def monte_carlo(
+        self, rows: Floats, options: MonteCarloOptions, caller: Caller, record: Record
+    ) -> AsyncIterator[list[MonteCarloAnswer]]:
+        """Yield the Monte-Carlo answers to rows `(N, F)`, some at a time; others take turns.
+
+        Raises:
+            InvalidInput: more work or draws than a request may ask for.
+            Unavailable: the queue is full, or the caller's deadline cannot be met.
+            DeadlinePassed: it was accepted, and has become too late.
+            Abandoned: the caller has gone.
+            Ungradable: rows on which the network's numbers overflow.
+        """
+        self._check_work(options, len(rows))
+        prediction = await self.predictor.predict_mc(
+            Query(rows, options.most_passes, seed_of(options.seed)),
+            caller,
+            tolerance=options.reached,
+            keep_draws=options.draws,
+            options=options.policy,
+            degrade=options.degrade,
+        )
+        asked = Asked(options.passes, options.reached, options.degrade, options.policy)
+        is_drawn = options.seed is None and options.reached is None
+        async for part in _in_turns(len(rows)):
+            answers = self.answers.monte_carlo(prediction, part)
+            own = rows[part.start : part.stop]
+            record.add_monte_carlo(answers, own, asked, is_drawn=is_drawn and part.start == 0)
+            self.metrics.monte_carlo(answers)
+            yield answers
+
+    def _check_work(self, options: MonteCarloOptions, rows: int) -> None:
+        work, most = rows * options.most_passes, self.max_work
+        if work > most:
+            name = "max_passes" if options.passes == AUTO else "passes"
+            message = f"times the number of rows must be at most {most} (DUBITO_MAX_WORK)"
+            raise _over_limit(name, FieldCode.TOO_MUCH_WORK, message, most)
+        if options.draws and work * self.classes > MOST_DRAWS:
+            message = f"are limited to {MOST_DRAWS} numbers: rows × passes × classes"
+            raise _over_limit("draws", FieldCode.TOO_MANY_DRAWS, message, MOST_DRAWS)
+
+
+async def _in_turns(rows: int) -> AsyncIterator[range]:
+    """Yield the rows' positions, some at a time; between them the event loop has its turn."""
+    for start in range(0, rows, ROWS_AT_A_TIME):
+        if start:
+            await asyncio.sleep(0)
+        yield range(start, min(rows, start + ROWS_AT_A_TIME))
+
+
+def _over_limit(name: str, code: FieldCode, message: str, most: int) -> InvalidInput:
+    return InvalidInput([Fault((name,), code, message, in_query=True, maximum=most)])
+
+
+def seed_of(asked: int | None) -> int:
+    """The seed asked for, or a fresh one from the operating system."""
+    return secrets.randbelow(MAX_SEED + 1) if asked is None else asked

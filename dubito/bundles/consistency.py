@@ -1,0 +1,197 @@
+"""Whether a signature, its rules and its figures can be what they say.
+
+Every function yields faults as parts of a sentence that begin with the member's name; each holds
+only if those before it do not.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+from dubito.bundles.strict_json import named, walk
+from dubito.printable import is_printable
+from dubito.types import MAX_SEED, Feature, Rule, Seen, Signature
+
+LONGEST_NAME = 1_000
+"""Letters of a name, an alias, a title, a unit or a reason."""
+LONGEST_TEXT = 65_536
+"""Letters of any text."""
+MOST_FEATURES = MOST_CLASSES = 10_000
+MOST_ALIASES = 100
+MOST_RULES = 1_000
+LARGEST = 1e300
+"""Of what a feature may be: a few such numbers can still be added up."""
+LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
+"""Of a quantile."""
+MEDIAN = "0.5"
+OWN_REASONS = frozenset(
+    {"out_of_range", "missing", "epistemic", "ambiguous", "unlikely", "few_passes"}
+)
+"""What a decision says by itself, see `dubito.types.Decision`."""
+SHARES = re.compile(
+    r"accuracy|macro_f1|ece.*|automated|wrong_automated|wrong_band|least_likelihood|coverage_.*"
+    r"|aurc.*|.*auroc"
+)
+"""Names of figures from 0 to 1."""
+
+
+def text_faults(content: Any) -> Iterator[str]:
+    """Yield texts and names that are not fit to be shown, and integers that are not exact."""
+    for way, value in walk(content):
+        texts = [text for text in (value, way[-1] if way else "") if isinstance(text, str)]
+        if not all(map(is_printable, texts)):
+            yield f"{named(way)} has a control character"
+        if max(map(len, texts), default=0) > LONGEST_TEXT:
+            yield f"{named(way)} is longer than {LONGEST_TEXT} letters"
+        if isinstance(value, int) and abs(value) > MAX_SEED:
+            yield f"{named(way)} is beyond the integers that JSON has exactly"
+
+
+def signature_faults(signature: Signature) -> Iterator[str]:
+    """Yield what is wrong with features and classes."""
+    features, classes = signature.features, signature.classes
+    if not 1 <= len(features) <= MOST_FEATURES:
+        yield f"features has {len(features)} features, not 1 to {MOST_FEATURES}"
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        yield f"classes has {len(classes)} names, not 2 to {MOST_CLASSES}"
+    labels = {f"classes.{at}": name for at, name in enumerate(classes)}
+    yield from _name_faults(labels)
+    for at, feature in enumerate(features):
+        yield from _feature_faults(f"features.{at}", feature)
+    yield from _name_faults(dict(_labels(features)))
+    rows = [sum(feature.seen.histogram_counts) + feature.seen.missing for feature in features]
+    for at, count in enumerate(rows):
+        if count != rows[0]:
+            yield f"features.{at}.seen is of {count} rows, but features.0.seen of {rows[0]}"
+
+
+def rule_faults(rules: Sequence[Rule], features: Sequence[Feature]) -> Iterator[str]:
+    """Yield rules that can never hold, or have a reason that means something else."""
+    known = {feature.name: feature for feature in features}
+    if len(rules) > MOST_RULES:
+        yield f"rules has more than {MOST_RULES} rules"
+    for at, rule in enumerate(rules):
+        if not _is_name(rule.reason) or rule.reason in OWN_REASONS:
+            yield f"rules.{at}.reason is not a name of its own"
+        for name, value in rule.when.items():
+            way = named(("rules", at, "when", name))
+            if name not in known:
+                yield f"{way} is no feature"
+            elif not can_be(known[name], value):
+                yield f"{way} is none that the feature can have"
+
+
+def metric_faults(metrics: Mapping[str, Mapping[str, float]], classes: int) -> Iterator[str]:
+    """Yield figures that their names rule out."""
+    for part, figures in metrics.items():
+        for name, value in figures.items():
+            most = _most(name, classes)
+            if not (_is_name(part) and _is_name(name)):
+                yield f"{named(('metrics', part, name))} is not named"
+            if most is not None and not 0 <= value <= most:
+                yield f"{named(('metrics', part, name))} is not from 0 to {most:g}"
+
+
+def can_be(feature: Feature, value: float) -> bool:
+    """Whether a value is of a feature's kind and in its range."""
+    is_whole = feature.kind == "float" or _are_whole(value)
+    return is_whole and feature.minimum <= value <= feature.maximum
+
+
+def _most(metric: str, classes: int) -> float | None:
+    """The largest value of a metric; None where nothing is known of its name."""
+    if SHARES.fullmatch(metric):
+        return 1.0
+    if metric.startswith("size_"):
+        return float(classes)
+    return {"brier": 2.0, "nll": LARGEST}.get(metric)
+
+
+def _labels(features: Sequence[Feature]) -> Iterator[tuple[str, str]]:
+    """The names and aliases of features, by where they stand."""
+    for at, feature in enumerate(features):
+        yield f"features.{at}.name", feature.name
+        yield from ((f"features.{at}.aliases.{n}", name) for n, name in enumerate(feature.aliases))
+
+
+def _name_faults(names: Mapping[str, str]) -> Iterator[str]:
+    """Yield names that are none, or are another's: equal letters may have several codes."""
+    seen: dict[str, str] = {}
+    for way, name in names.items():
+        if not _is_name(name):
+            yield f"{way} is not a name of 1 to {LONGEST_NAME} letters without blanks around it"
+        before = seen.setdefault(unicodedata.normalize("NFC", name), way)
+        if before != way:
+            yield f"{way} is the same name as {before}"
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_NAME and text == text.strip()
+
+
+def _feature_faults(way: str, feature: Feature) -> Iterator[str]:
+    if max(len(feature.title), len(feature.unit)) > LONGEST_NAME:
+        yield f"{way} has a title or unit of more than {LONGEST_NAME} letters"
+    if len(feature.aliases) > MOST_ALIASES:
+        yield f"{way}.aliases has more than {MOST_ALIASES} names"
+    if not -LARGEST <= feature.minimum < feature.maximum <= LARGEST:
+        yield f"{way}.minimum is not below its maximum, or one is beyond ±{LARGEST:g}"
+    if feature.kind == "integer" and not _are_whole(feature.minimum, feature.maximum):
+        yield f"{way} is an integer with a minimum or maximum that is not whole"
+    if feature.nullable != (feature.imputed is not None):
+        yield f"{way} needs an imputed value exactly if it is nullable"
+    if feature.imputed is not None and not feature.minimum <= feature.imputed <= feature.maximum:
+        yield f"{way}.imputed is not from its minimum to its maximum"
+    if feature.seen.missing and not feature.nullable:
+        yield f"{way}.seen.missing counts rows without a value, which may not be null"
+    yield from _seen_faults(f"{way}.seen", feature)
+
+
+def _seen_faults(way: str, feature: Feature) -> Iterator[str]:
+    seen = feature.seen
+    if not feature.minimum <= seen.minimum <= seen.maximum <= feature.maximum:
+        yield f"{way}.minimum and maximum are not in order within what the feature may be"
+    yield from _histogram_faults(way, seen)
+    levels = sorted((float(level), level) for level in seen.quantiles if LEVEL.fullmatch(level))
+    if MEDIAN not in seen.quantiles or len(levels) != len(seen.quantiles):
+        yield f"{way}.quantiles has no {MEDIAN}, or a level that is not from 0 to 1"
+    values = [seen.quantiles[name] for _, name in levels]
+    if any(first[0] == second[0] for first, second in pairwise(levels)) or values != sorted(values):
+        yield f"{way}.quantiles is not in order"
+    for level, name in levels:
+        low, high = _bounds(seen, level)
+        if not low <= seen.quantiles[name] <= high:
+            yield f"{way}.quantiles.{name} is not where the histogram has it"
+    if feature.kind == "integer" and not _are_whole(
+        seen.minimum, seen.maximum, *values, *seen.histogram_edges
+    ):
+        yield f"{way} has values that are not whole, of an integer"
+
+
+def _histogram_faults(way: str, seen: Seen) -> Iterator[str]:
+    edges, counts = seen.histogram_edges, seen.histogram_counts
+    if len(edges) != len(counts) + 1 or not counts:
+        yield f"{way}.histogram_edges is not one edge more than histogram_counts"
+    if any(first >= second for first, second in pairwise(edges)):
+        yield f"{way}.histogram_edges does not increase"
+    if edges[0] != seen.minimum or not edges[-2] <= seen.maximum <= edges[-1]:
+        yield f"{way}.histogram_edges does not begin and end with what was seen"
+    if min(*counts, seen.missing, 0) < 0 or not sum(counts):
+        yield f"{way}.histogram_counts or missing is below 0, or counts no row"
+
+
+def _bounds(seen: Seen, level: float) -> tuple[float, float]:
+    """Between which values the histogram has a quantile, however it was interpolated."""
+    edges, ends = seen.histogram_edges, list(accumulate(seen.histogram_counts))
+    rows = ends[-1]
+    first, last = max(0, math.floor(level * rows) - 1), min(rows - 1, math.ceil(level * rows))
+    low = next(at for at, end in enumerate(ends) if end > first)
+    high = next(at for at, end in enumerate(ends) if end > last)
+    return edges[low], min(edges[high + 1], seen.maximum)
+
+
+def _are_whole(*values: float) -> bool:
+    return all(float(value).is_integer() for value in values)

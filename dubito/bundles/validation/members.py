@@ -1,0 +1,108 @@
+"""The members of `model.keras`, read within the sizes they declare.
+
+Keras' own reader inflates a member before it looks at the declared size, so each member is
+inflated here with a bound, and what comes out must be exactly what is declared.
+"""
+
+import io
+import struct
+import zipfile
+import zlib
+from typing import NamedTuple
+
+from dubito.bundles.manifest import NETWORK_FILE
+from dubito.bundles.validation.objects import quoted
+from dubito.errors import BundleError
+
+MIB = 2**20
+LIMITS = {
+    "config.json": 8 * MIB,
+    "metadata.json": MIB // 16,
+    "model.weights.h5": 256 * MIB,
+}
+"""The largest size of each member, in bytes."""
+
+LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+ENCRYPTED = 0x1
+
+
+class Members(NamedTuple):
+    """The bytes of the three members."""
+
+    config: bytes
+    metadata: bytes
+    weights: bytes
+
+
+def read_members(network: bytes) -> Members:
+    """Read the members from the bytes of `model.keras`.
+
+    Raises:
+        BundleError: not an archive of exactly these members, or one that is not what it declares.
+    """
+    if network.startswith(HDF5_MAGIC):
+        raise BundleError(f"{NETWORK_FILE} is an HDF5 file, not a .keras archive")
+    try:
+        with zipfile.ZipFile(io.BytesIO(network)) as archive:
+            _check_names([info.filename for info in archive.infolist()])
+            infos = {info.filename: info for info in archive.infolist()}
+            for info in infos.values():
+                _check_declared(info)
+                archive.open(info).close()
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError) as error:
+        raise BundleError(f"{NETWORK_FILE} is damaged or not a .keras archive") from error
+    return Members(*(_content(network, infos[name]) for name in LIMITS))
+
+
+def _check_names(names: list[str]) -> None:
+    for name in names:
+        if name not in LIMITS:
+            raise BundleError(f"{NETWORK_FILE} has the member {quoted(name)}, which is not known")
+    for name in LIMITS:
+        if names.count(name) != 1:
+            raise BundleError(f"{NETWORK_FILE} has {names.count(name)} members {name}, not one")
+
+
+def _check_declared(info: zipfile.ZipInfo) -> None:
+    if info.flag_bits & ENCRYPTED:
+        raise BundleError(f"{NETWORK_FILE}: {info.filename} is encrypted")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BundleError(f"{NETWORK_FILE}: {info.filename} is neither stored nor deflated")
+    limit = LIMITS[info.filename]
+    if info.file_size > limit:
+        raise BundleError(
+            f"{NETWORK_FILE}: {info.filename} declares {info.file_size} bytes, "
+            f"more than the {limit} allowed"
+        )
+
+
+def _content(network: bytes, info: zipfile.ZipInfo) -> bytes:
+    stored = _stored(network, info)
+    content = stored if info.compress_type == zipfile.ZIP_STORED else _inflated(stored, info)
+    if len(content) != info.file_size:
+        raise BundleError(f"{NETWORK_FILE}: {info.filename} is not of the size it declares")
+    if zlib.crc32(content) != info.CRC:
+        raise BundleError(f"{NETWORK_FILE}: the checksum of {info.filename} is wrong")
+    return content
+
+
+def _stored(network: bytes, info: zipfile.ZipInfo) -> bytes:
+    """The member's bytes as they stand in the archive, behind the local header."""
+    header = LOCAL_HEADER.unpack_from(network, info.header_offset)
+    start = info.header_offset + LOCAL_HEADER.size + header[-2] + header[-1]
+    stored = network[start : start + info.compress_size]
+    if len(stored) != info.compress_size:
+        raise BundleError(f"{NETWORK_FILE}: {info.filename} is cut short")
+    return stored
+
+
+def _inflated(stored: bytes, info: zipfile.ZipInfo) -> bytes:
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = stream.decompress(stored, info.file_size + 1)
+    except zlib.error as error:
+        raise BundleError(f"{NETWORK_FILE}: {info.filename} is damaged") from error
+    if not stream.eof or stream.unused_data:
+        raise BundleError(f"{NETWORK_FILE}: {info.filename} is not of the size it declares")
+    return content

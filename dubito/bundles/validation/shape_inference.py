@@ -1,0 +1,191 @@
+"""The wiring: shapes followed from the input to the output, and the weights met on the way."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dubito.bundles.manifest import NETWORK_FILE
+from dubito.bundles.validation.config_graph import Blueprint, Layer, Reference
+from dubito.bundles.validation.layer_shapes import Shape
+from dubito.bundles.validation.objects import quoted
+from dubito.bundles.validation.shapes import MOST_AXES, rule_of
+from dubito.errors import BundleError
+
+MOST_VALUES = 2**20
+"""Values of one row that one layer may give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Where one layer's weights are in `model.weights.h5`, and their shapes."""
+
+    layer: str
+    path: str
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The shape of the output and the weights of every layer."""
+
+    output: Shape
+    held: tuple[Held, ...]
+
+    @property
+    def weights(self) -> int:
+        """The number of weights."""
+        return sum(math.prod(shape) for held in self.held for shape in held.shapes)
+
+
+def trace(blueprint: Blueprint, given: Shape, path: str = "") -> Wiring:
+    """Follow the input shape `given` through a model whose weights are under `path`.
+
+    Raises:
+        BundleError: a layer that is not connected, or does not fit what it is given.
+    """
+    layers = {layer.name: layer for layer in blueprint.layers}
+    _check_input(layers[blueprint.entry.layer], given)
+    paths = _paths(blueprint, path)
+    shapes = {blueprint.entry: given}
+    held: dict[str, tuple[Held, ...]] = {}
+    for reference, operands in _in_order(blueprint):
+        layer = layers[reference.layer]
+        inputs = _given(layer, operands, shapes)
+        met = _wired(layer, inputs, paths[layer.name], first=reference.call == 0)
+        if held.setdefault(layer.name, met.held) != met.held:
+            raise _misfit(layer, "its calls need different weights")
+        shapes[reference] = met.output
+    _check_used(blueprint)
+    own = Held(blueprint.name, f"{path}vars", ())
+    inside = [one for layer in blueprint.layers for one in held.get(layer.name, ())]
+    entry = [] if blueprint.kind == "Sequential" else [_entry(blueprint, paths)]
+    return Wiring(shapes[blueprint.exit], (own, *entry, *inside))
+
+
+def _given(
+    layer: Layer, operands: tuple[Reference | Shape, ...], shapes: dict[Reference, Shape]
+) -> list[Shape]:
+    """The shapes of a call's operands; a constant must not reach into the batch axis."""
+    tensors = [shapes[o] for o in operands if isinstance(o, Reference)]
+    constants = [o for o in operands if not isinstance(o, Reference)]
+    if constants and not layer.kind.islower():
+        raise _misfit(layer, "it is called on a constant")
+    ranks = {len(shape) for shape in tensors}
+    if not tensors or (layer.kind.islower() and len(ranks) > 1):
+        raise _misfit(layer, "its operands do not have as many axes as each other")
+    if any(len(constant) > min(ranks) for constant in constants):
+        raise _misfit(layer, "its constant has more axes than a row")
+    return tensors + constants
+
+
+def _entry(blueprint: Blueprint, paths: dict[str, str]) -> Held:
+    name = blueprint.entry.layer
+    return Held(name, f"{paths[name]}vars", ())
+
+
+def _check_input(layer: Layer, given: Shape) -> None:
+    declared = layer.settings.get("batch_shape")
+    if declared != [None, *given]:
+        raise BundleError(
+            f"{NETWORK_FILE}: the input {quoted(layer.name)} is of shape {_text(declared)}, "
+            f"but is given {_text([None, *given])}"
+        )
+
+
+def _text(shape: Any) -> str:
+    lengths = shape if isinstance(shape, list) else [shape]
+    return str(tuple(str(length)[:20] for length in lengths[:MOST_AXES])).replace("'", "")
+
+
+def _paths(blueprint: Blueprint, path: str) -> dict[str, str]:
+    """Keras' paths: class names in snake case, counted in the order of the layers.
+
+    Operators hold no weights and are not counted; a Sequential does not count its input.
+    """
+    counts: dict[str, int] = {}
+    paths = {}
+    for layer in blueprint.layers:
+        if layer.kind == "InputLayer" and blueprint.kind == "Sequential":
+            continue
+        name = snake_case(layer.kind)
+        if not layer.kind.islower():
+            counts[name] = counts.get(name, -1) + 1
+        suffix = f"_{counts[name]}" if counts.get(name) else ""
+        paths[layer.name] = f"{path}layers/{name}{suffix}/"
+    return paths
+
+
+def snake_case(name: str) -> str:
+    """A class name as Keras writes it in paths: `MCDropout` is `mc_dropout`."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _in_order(blueprint: Blueprint) -> Iterator[tuple[Reference, tuple[Reference | Shape, ...]]]:
+    """Every call once what it is given is known."""
+    waiting = [
+        (Reference(layer.name, n), call)
+        for layer in blueprint.layers
+        for n, call in enumerate(layer.calls)
+    ]
+    known = {blueprint.entry}
+    while waiting:
+        ready = [
+            one for one in waiting if all(o in known for o in one[1] if isinstance(o, Reference))
+        ]
+        if not ready:
+            raise BundleError(f"{NETWORK_FILE}: the layers are connected in a loop or to nothing")
+        yield from ready
+        known |= {reference for reference, _ in ready}
+        waiting = [one for one in waiting if one[0] not in known]
+    if blueprint.exit not in known:
+        raise BundleError(f"{NETWORK_FILE}: the output is no layer's")
+
+
+def _wired(layer: Layer, operands: list[Shape], path: str, *, first: bool) -> Wiring:
+    """One call of a layer; Keras builds at the first."""
+    if layer.inner is not None:
+        if len(operands) != 1:
+            raise _misfit(layer, f"it takes one input, not {len(operands)}")
+        return trace(layer.inner, operands[0], path)
+    try:
+        step = rule_of(layer.kind)(layer.settings, operands)
+        if layer.build is not None and first:
+            _check_build(layer, operands)
+    except ValueError as error:
+        raise _misfit(layer, str(error)) from error
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise _misfit(layer, "a setting is not of the kind that Keras writes") from error
+    if math.prod(step.output) > MOST_VALUES or len(step.output) > MOST_AXES:
+        raise _misfit(layer, f"it gives a row more than {MOST_VALUES} values or {MOST_AXES} axes")
+    return Wiring(step.output, (Held(layer.name, f"{path}vars", step.weights),))
+
+
+def _check_build(layer: Layer, operands: list[Shape]) -> None:
+    """Keras builds from the declared shape before it sees the real one: the two must agree."""
+    many = bool(layer.build) and isinstance(layer.build[0], list)
+    declared = layer.build if many else [layer.build]
+    if [list(shape) for shape in operands] != [shape[1:] for shape in declared]:
+        raise ValueError("its build_config is not the shape it is given")
+
+
+def _check_used(blueprint: Blueprint) -> None:
+    """Every layer is on a way to the output."""
+    calls = {layer.name: layer.calls for layer in blueprint.layers}
+    reached: set[str] = set()
+    waiting = [blueprint.exit.layer]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += [o.layer for call in calls[name] for o in call if isinstance(o, Reference)]
+    if unused := calls.keys() - reached:
+        raise BundleError(
+            f"{NETWORK_FILE}: the layer {quoted(min(unused))} is not connected to the output"
+        )
+
+
+def _misfit(layer: Layer, fault: str) -> BundleError:
+    return BundleError(f"{NETWORK_FILE}: the layer {quoted(layer.name)} does not fit: {fault}")

@@ -1,0 +1,214 @@
+"""What each allowed layer makes of a shape, and the shapes of the weights it needs for that.
+
+Shapes are without the batch axis; the rules are those of Keras' `build` and
+`compute_output_shape`. A rule raises ValueError for what does not fit.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from dubito.bundles.validation import spatial
+from dubito.bundles.validation.config_graph import constant_shape
+from dubito.bundles.validation.layer_shapes import (
+    Rule,
+    Settings,
+    Shape,
+    Step,
+    axis_of,
+    flag,
+    one,
+    setting,
+    whole,
+)
+from dubito.domains import domains
+
+MOST_AXES = 6
+
+
+def _same(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+    return Step(one(shapes))
+
+
+def _along(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    """Softmax and UnitNormalization: along an axis, which is not the batch."""
+    _axes(settings, one(shapes))
+    return Step(one(shapes))
+
+
+def _dense(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    shape, units = one(shapes), whole(setting(settings, "units"), "units")
+    bias = ((units,),) if flag(settings, "use_bias") else ()
+    return Step((*shape[:-1], units), ((shape[-1], units), *bias))
+
+
+def _axes(settings: Settings, shape: Shape) -> Shape:
+    value = setting(settings, "axis")
+    chosen = [axis_of(axis, shape) for axis in (value if isinstance(value, list) else [value])]
+    return tuple(shape[axis] for axis in sorted(chosen))
+
+
+def _affine(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    """LayerNormalization and GroupNormalization."""
+    shape = one(shapes)
+    own = _axes(settings, shape)
+    groups = whole(settings.get("groups", -1), "groups", -1)
+    if groups == 0 or own[0] % groups:
+        raise ValueError(f"its {groups} groups do not divide its input")
+    if settings.get("rms_scaling"):
+        return Step(shape, (own,))
+    return Step(shape, (own,) * (flag(settings, "scale") + flag(settings, "center")))
+
+
+def _batch_norm(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    shape = one(shapes)
+    own = (shape[axis_of(setting(settings, "axis"), shape)],)
+    return Step(shape, (own,) * (2 + flag(settings, "scale") + flag(settings, "center")))
+
+
+def _normalization(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    shape = one(shapes)
+    own = _axes(settings, shape)
+    mean, variance = setting(settings, "mean"), setting(settings, "variance")
+    if mean is None and variance is None:
+        return Step(shape, (own, own, ()))
+    for given in (mean, variance):
+        _broadcast_into(constant_shape(given), own)
+    return Step(shape)
+
+
+def _broadcast_into(given: Shape, shape: Shape) -> None:
+    if len(given) > len(shape) or np.broadcast_shapes(given, shape) != shape:
+        raise ValueError("its constants do not fit its input")
+
+
+def _rescaling(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    for name in ("scale", "offset"):
+        _broadcast_into(constant_shape(setting(settings, name)), one(shapes))
+    return Step(one(shapes))
+
+
+def _prelu(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    shape = one(shapes)
+    own = list(shape)
+    for axis in setting(settings, "shared_axes") or ():
+        own[axis_of(axis, shape)] = 1
+    return Step(shape, (tuple(own),))
+
+
+def _merge(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+    if len(shapes) < 2 or len({len(shape) for shape in shapes}) != 1:
+        raise ValueError("its inputs do not have as many axes as each other")
+    return Step(np.broadcast_shapes(*shapes))
+
+
+def _operator(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+    if len(shapes) != 2:
+        raise ValueError("it does not have two operands")
+    return Step(np.broadcast_shapes(*shapes))
+
+
+def _concatenate(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    first = shapes[0]
+    axis = axis_of(setting(settings, "axis"), first)
+    rests = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+    if len(shapes) < 2 or len(rests) != 1 or {len(shape) for shape in shapes} != {len(first)}:
+        raise ValueError("its inputs do not fit together")
+    joined = sum(shape[axis] for shape in shapes)
+    return Step((*first[:axis], joined, *first[axis + 1 :]))
+
+
+def _flatten(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+    return Step((math.prod(one(shapes)),))
+
+
+def _reshape(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    size = math.prod(one(shapes))
+    target = [whole(length, "target_shape", -1) for length in setting(settings, "target_shape")]
+    known = math.prod(length for length in target if length != -1)
+    if target.count(-1) == 1 and known > 0 and size % known == 0:
+        target[target.index(-1)] = size // known
+    if not 0 < len(target) <= MOST_AXES or min(target) < 1 or math.prod(target) != size:
+        raise ValueError("its input does not have as many values as its target shape")
+    return Step(tuple(target))
+
+
+def _permute(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    shape, order = one(shapes), setting(settings, "dims")
+    if sorted(order) != list(range(1, len(shape) + 1)):
+        raise ValueError("its order is not one of its input's axes")
+    return Step(tuple(shape[axis - 1] for axis in order))
+
+
+def _repeat(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    (width,) = one(shapes)
+    return Step((whole(setting(settings, "n"), "n"), width))
+
+
+def _dropout(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    """A mask of one pass has a shape of its own: the batch is not in it."""
+    shape = one(shapes)
+    noise = setting(settings, "noise_shape") or [None] * (len(shape) + 1)
+    own = [size or length for size, length in zip(noise[1:], shape, strict=True)]
+    if noise[0] not in (None, 1):
+        raise ValueError("its noise_shape holds the batch")
+    _broadcast_into(tuple(whole(size, "noise_shape") for size in own), shape)
+    return Step(shape)
+
+
+def _impute(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    values = setting(settings, "values")
+    if any(value is not None and type(value) not in (int, float) for value in values):
+        raise ValueError("its values are not numbers")
+    if len(values) != one(shapes)[-1]:
+        raise ValueError(f"it has {len(values)} values for {one(shapes)[-1]} columns")
+    return Step(one(shapes))
+
+
+RULES: dict[str, Rule] = {
+    "Dense": _dense,
+    "Conv1D": spatial.conv,
+    "PReLU": _prelu,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _affine,
+    "GroupNormalization": _affine,
+    "Normalization": _normalization,
+    "Rescaling": _rescaling,
+    "Softmax": _along,
+    "UnitNormalization": _along,
+    "Concatenate": _concatenate,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Permute": _permute,
+    "RepeatVector": _repeat,
+    "AveragePooling1D": spatial.pool,
+    "MaxPooling1D": spatial.pool,
+    "GlobalAveragePooling1D": spatial.global_pool,
+    "GlobalMaxPooling1D": spatial.global_pool,
+    "MCDropout": _dropout,
+    "MCAlphaDropout": _dropout,
+    "MCSpatialDropout1D": spatial.dropout,
+    "MCGaussianDropout": _same,
+    "Impute": _impute,
+}
+RULES |= dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _merge)
+RULES |= dict.fromkeys(("add", "subtract", "multiply"), _operator)
+RULES |= dict.fromkeys(
+    (
+        "Activation",
+        "ReLU",
+        "LeakyReLU",
+        "ELU",
+        "ActivityRegularization",
+        "Identity",
+    ),
+    _same,
+)
+
+
+def rule_of(kind: str) -> Rule:
+    """The rule of a layer class that is allowed, ours or a domain's."""
+    if kind in RULES:
+        return RULES[kind]
+    return next(found.layers[kind].shape for found in domains() if kind in found.layers)

@@ -1,0 +1,80 @@
+"""Whether a `model.keras` is a network that can be loaded and can doubt, by its bytes alone."""
+
+from dubito.bundles.manifest import MANIFEST_FILE, NETWORK_FILE
+from dubito.bundles.strict_json import strict_json
+from dubito.bundles.validation.allow_list import MONTE_CARLO
+from dubito.bundles.validation.config_graph import Blueprint, Layer, parse_blueprint
+from dubito.bundles.validation.members import read_members
+from dubito.bundles.validation.objects import quoted
+from dubito.bundles.validation.shape_inference import trace
+from dubito.bundles.validation.weights import check_weights
+from dubito.engine.rng import threshold
+from dubito.errors import BundleError, NetworkError
+
+MOST_WEIGHTS = 64 * 2**20
+
+
+def check_network(network: bytes, features: int, classes: int) -> int:
+    """Check the bytes of `model.keras` for a signature of so many features and classes.
+
+    Returns:
+        How many weights the network has.
+
+    Raises:
+        BundleError: the first fault.
+    """
+    members = read_members(network)
+    strict_json(members.metadata, f"{NETWORK_FILE}: metadata.json")
+    blueprint = parse_blueprint(members.config)
+    _check_doubt(blueprint)
+    _check_input(blueprint, features)
+    wiring = trace(blueprint, (features,))
+    if wiring.output != (classes,):
+        shape = ", ".join(str(length) for length in wiring.output)
+        raise BundleError(
+            f"{NETWORK_FILE}: the network answers ({shape}) values a row, "
+            f"but {MANIFEST_FILE} has {classes} classes"
+        )
+    if wiring.weights > MOST_WEIGHTS:
+        raise BundleError(
+            f"{NETWORK_FILE}: the network has {wiring.weights} weights, "
+            f"more than the {MOST_WEIGHTS} allowed"
+        )
+    check_weights(members.weights, wiring.held)
+    return wiring.weights
+
+
+def _check_doubt(blueprint: Blueprint) -> None:
+    """Check that there are Monte-Carlo layers and that each of them drops something."""
+    layers = [layer for layer in blueprint.walk() if layer.kind in MONTE_CARLO]
+    if not layers:
+        raise BundleError(
+            f"{NETWORK_FILE}: the network has no Monte-Carlo layer, so no uncertainty"
+        )
+    for layer in layers:
+        _check_rate(layer)
+
+
+def _check_rate(layer: Layer) -> None:
+    rate = layer.settings.get("rate")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        raise BundleError(f"{NETWORK_FILE}: the rate of {quoted(layer.name)} is not from 0 to 1")
+    try:
+        threshold(rate)
+    except NetworkError as error:
+        fault = "would report no uncertainty at all" if rate < 0.5 else "would drop everything"
+        raise BundleError(
+            f"{NETWORK_FILE}: the layer {quoted(layer.name)} with its rate of {rate} {fault}"
+        ) from error
+
+
+def _check_input(blueprint: Blueprint, features: int) -> None:
+    entry = next(layer for layer in blueprint.layers if layer.kind == "InputLayer")
+    shape = entry.settings.get("batch_shape")
+    if not isinstance(shape, list) or len(shape) != 2 or shape[0] is not None:
+        raise BundleError(f"{NETWORK_FILE}: the input is not of rows of features")
+    if shape[1] != features:
+        raise BundleError(
+            f"{NETWORK_FILE}: the input takes {str(shape[1])[:20]} features, "
+            f"but {MANIFEST_FILE} has {features}"
+        )

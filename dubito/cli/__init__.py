@@ -1,0 +1,1 @@
+"""The command line: `dubito train`, `convert`, `evaluate`, `predict` and more."""

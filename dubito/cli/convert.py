@@ -1,0 +1,139 @@
+"""Make a bundle of a trained Keras network, its dropout put on for good."""
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from dubito.cli.training_flags import positive
+from dubito.errors import UsageError
+from dubito.training.tables.content import name_of
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which network, what it takes and answers, and where the bundle is written."""
+    parser.add_argument("network", type=Path, help="a .keras file, as model.save writes it")
+    parser.add_argument(
+        "--features",
+        type=Path,
+        metavar="JSON",
+        required=True,
+        help='{"features": [{"name": "area", "unit": "m²", "imputed": 70}, …]} in the network\'s '
+        "order; also title, aliases, kind (integer, float), minimum, maximum",
+    )
+    parser.add_argument(
+        "--classes",
+        type=_classes,
+        required=True,
+        metavar="A,B,…",
+        help="in the network's order; of one sigmoid unit the second is the class whose "
+        "probability it gives",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="CSV or Parquet, also in a zip or gzip: rows like those it was trained on, a column "
+        "for each feature",
+    )
+    parser.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="of the classes in --data, or of 0 and 1, for figures",
+    )
+    parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
+    parser.add_argument("--name", help="name of the bundle (default: the file's)")
+    parser.add_argument("--version", type=positive, help="version (default: the next free one)")
+    parser.add_argument(
+        "--passes", type=_passes, default=100, help="default passes of the bundle (100)"
+    )
+    parser.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="CSV",
+        help="labelled rows that nothing was fitted to: adds sets and decisions (needs --target)",
+    )
+    parser.add_argument(
+        "--temperature",
+        action="store_true",
+        help="divide the last layer's logits by what suits a third of --calibrate",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Convert, write, and print the figures."""
+    if rest:
+        raise UsageError(f"convert does not know {rest[0]}")
+    if arguments.data is None:
+        raise UsageError(
+            "convert needs --data: rows like those it was trained on show the features' ranges, "
+            "and their answers are stored with the bundle"
+        )
+    if arguments.calibrate is not None and arguments.target is None:
+        raise UsageError("--calibrate needs --target, the column that has the classes")
+    if arguments.temperature and arguments.calibrate is None:
+        raise UsageError("--temperature needs --calibrate, the rows it is chosen on")
+    name = arguments.name or arguments.network.stem
+    if NAME.fullmatch(name) is None:
+        raise UsageError("--name must be letters, digits, dots, dashes and underscores")
+    from dubito.training.convert import Adoption, publish
+    from dubito.training.description import read_description
+
+    folder, manifest = publish(
+        Adoption(
+            network=arguments.network,
+            features=read_description(arguments.features),
+            classes=arguments.classes,
+            data=arguments.data,
+            target=arguments.target,
+            out=arguments.out,
+            name=name,
+            version=arguments.version,
+            passes=arguments.passes,
+            calibrate=arguments.calibrate,
+            temperature=arguments.temperature,
+            command=_command(arguments),
+        )
+    )
+    if arguments.json:
+        print(json.dumps({"bundle": str(folder), "metrics": manifest.metrics.get("mc")}))
+        return 0
+    print(f"{folder}  {manifest.identity.digest}")
+    for label, figures in manifest.metrics.items():
+        print(f"{label}: " + ", ".join(f"{key} {value:.4f}" for key, value in figures.items()))
+    if manifest.metrics:
+        print("the network may have been fitted or calibrated on some of these rows")
+    return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command that converts the same again; where it writes to does not matter."""
+    words = [
+        f"dubito convert {name_of(arguments.network)}",
+        f"--features {name_of(arguments.features)}",
+        f"--classes {','.join(arguments.classes)}",
+        f"--data {name_of(arguments.data)}",
+        f"--passes {arguments.passes}",
+    ]
+    if arguments.target:
+        words.append(f"--target {arguments.target}")
+    if arguments.calibrate:
+        words.append(f"--calibrate {name_of(arguments.calibrate)}")
+    return " ".join([*words, *(["--temperature"] if arguments.temperature else [])])
+
+
+def _classes(text: str) -> tuple[str, ...]:
+    classes = tuple(part.strip() for part in text.split(","))
+    if len(classes) < 2 or len(set(classes)) != len(classes) or not all(classes):
+        raise argparse.ArgumentTypeError("must be at least two different names, as in A,B,C")
+    return classes
+
+
+def _passes(text: str) -> int:
+    value = positive(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError("must be at least 2: one pass has no deviation")
+    return value

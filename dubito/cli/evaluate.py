@@ -1,0 +1,115 @@
+"""Ask a bundle about labelled rows: a table, and a page with pictures."""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dubito.cli.reference import add_location, location_of
+from dubito.cli.train import stdout_for_result
+from dubito.cli.training_flags import positive
+from dubito.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which bundle, which rows, and where the page is written."""
+    add_location(parser)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="labelled rows: CSV or Parquet, also in a zip or gzip (default: what the loans' "
+        "bundles were trained on, of which the held-out part is asked)",
+    )
+    parser.add_argument(
+        "--target", metavar="COLUMN", help="of the classes in --data, for what is not about loans"
+    )
+    parser.add_argument("--passes", type=positive, help="passes a row (default: the bundle's)")
+    parser.add_argument(
+        "--out", type=Path, metavar="HTML", help="the page (default: build/NAME-VERSION.html)"
+    )
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Ask, write the page, and print the figures."""
+    if rest:
+        raise UsageError(f"evaluate does not know {rest[0]}")
+    location = location_of(arguments)
+    from dubito.bundle import load
+    from dubito.training.evaluation.run import examine
+    from dubito.training.report.page import page
+
+    with stdout_for_result(arguments.json):
+        bundle = load(location.folder, pinned=location.digest)
+        examined = examine(bundle, arguments.data, arguments.target, arguments.passes)
+    identity = bundle.manifest.identity
+    file = arguments.out or Path("build") / f"{identity.name}-{identity.version}.html"
+    _write(file, page(identity, examined))
+    if arguments.json:
+        told = {"page": str(file), "rows": examined.rows, "figures": asdict(examined.figures)}
+        print(json.dumps(told, default=_plain))
+    else:
+        print(f"{identity.name}/{identity.version}: {examined.rows}")
+        print("\n".join(_lines(examined.figures)))
+        print(f"pictures: {file}")
+    return 0
+
+
+def _band(band: tuple[int, int] | None) -> str:
+    return "" if band is None else f"; of the {band[0]:,} least sure {band[1]:,} wrong"
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--out: {file} cannot be written: {error.strerror}") from error
+
+
+def _plain(values: Any) -> Any:
+    """Arrays as lists; what is undefined as null."""
+    return [None if value != value else value for value in values.tolist()]
+
+
+def _lines(figures: Any) -> Iterator[str]:
+    for told, metrics in (
+        ("mean of the passes", figures.mc),
+        ("deterministic pass", figures.deterministic),
+    ):
+        yield f"{told}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    for bins in figures.reliability:
+        kind = bins.kind.replace("_", " ")
+        yield f"calibration error, {kind}: {bins.ece:.4f} (by chance up to {bins.expected:.4f})"
+    for risk in figures.risks:
+        yield f"risk by {risk.score}: AURC {risk.aurc:.5f}"
+    yield from _decisions(figures)
+    for shift in figures.shifts:
+        if shift.auroc is not None:
+            referred = "" if shift.referred is None else f", {shift.referred:.1%} referred"
+            yield f"{shift.name}: AUROC {shift.auroc:.3f}{referred}"
+    for name, (right, count) in figures.rare.items():
+        yield f"{name}: {right} of {count} rows right"
+
+
+def _decisions(figures: Any) -> Iterator[str]:
+    """What sets and decisions are worth, of a calibrated bundle."""
+    for sets in figures.sets:
+        if sets.asked == figures.coverage:
+            yield (
+                f"sets asked for {sets.asked:g}, {sets.method}: coverage {sets.coverage:.4f}, "
+                f"mean size {sets.size:.3f}"
+            )
+    for kept in figures.promises:
+        yield (
+            f"promised error {kept.target:.1%}: {kept.automated:.1%} automated, "
+            f"{kept.wrong:.2%} of them wrong{_band(kept.band)}"
+        )
+    for likely in figures.likelihoods:
+        if likely.rows:
+            yield (
+                f"automated, {likely.least:.0%} to {likely.most:.0%} likely: {likely.rows:,}, "
+                f"{likely.errors:,} of them wrong"
+            )

@@ -1,0 +1,57 @@
+"""Show what is in a bundle, without running it."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+from dubito.bundles.manifest import Manifest
+from dubito.bundles.validation.inspection import inspect
+from dubito.cli.reference import add_location, location_of
+from dubito.errors import UsageError
+from dubito.types import Feature
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which bundle, and how it is shown."""
+    add_location(parser)
+    parser.add_argument("--json", action="store_true", help="print bundle.json as it is")
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Check the files and print their content."""
+    if rest:
+        raise UsageError(f"inspect does not know {rest[0]}")
+    location = location_of(arguments)
+    manifest = inspect(location.folder, pinned=location.digest).manifest
+    if arguments.json:
+        sys.stdout.write(manifest.to_bytes().decode() + "\n")
+    else:
+        print("\n".join(_lines(manifest)))
+    return 0
+
+
+def _lines(manifest: Manifest) -> Iterator[str]:
+    identity, trained = manifest.identity, manifest.trained
+    yield f"{identity.name}, version {identity.version}"
+    yield f"digest   {identity.digest}"
+    yield f"classes  {' '.join(manifest.classes)}"
+    yield f"passes   {manifest.passes} by default"
+    yield f"trained  on {trained.data}, {trained.rows:,} rows: {trained.command}"
+    rows = "on the rows it was converted with" if trained.is_conversion else "held out"
+    for name, metrics in manifest.metrics.items():
+        figures = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
+        # What was held out has a part of its own, of sets and decisions.
+        yield f"{rows}, {name.replace('held_out', 'sets and decisions')}: {figures}"
+    if trained.is_conversion and manifest.metrics:
+        yield "         it may have been fitted or calibrated on some of these rows"
+    width = max(len(feature.name) for feature in manifest.features)
+    yield "features"
+    yield from (f"  {_feature(feature, width)}" for feature in manifest.features)
+
+
+def _feature(feature: Feature, width: int) -> str:
+    aliases = f", also {', '.join(feature.aliases)}" if feature.aliases else ""
+    null = ", may be null" if feature.nullable else ""
+    least, most = feature.seen.minimum, feature.seen.maximum
+    seen = f"always {least:,.12g}" if least == most else f"{least:,.12g} to {most:,.12g}"
+    return f"{feature.name:<{width}}  {feature.unit}, seen {seen}{null}{aliases}"

@@ -1,0 +1,218 @@
+"""Grade one row, or rows from a file, with error bars."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from dubito.answer import MonteCarloAnswer, to_builtins
+from dubito.bundles.manifest import Manifest
+from dubito.bundles.validation.inspection import inspect
+from dubito.cli.reference import add_location, location_of, variable, whole_number
+from dubito.cli.table import lines
+from dubito.cli.terminal import to_json
+from dubito.errors import DataError, InvalidInput, NotJson, Ungradable, UsageError
+from dubito.inputs.faults import field_of, message_of
+from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
+from dubito.inputs.rows import RowReader
+from dubito.prediction import AnswerBuilder
+from dubito.text import utf8
+from dubito.training.tables.wanted import composed
+from dubito.types import Floats, Signature
+
+if TYPE_CHECKING:
+    from dubito.bundle import Bundle
+
+OPTIONS = {
+    "passes": "stochastic passes, or auto: as many as are enough (default: the bundle's)",
+    "tolerance": "with --passes auto: the half-width to reach (default 0.01)",
+    "seed": "repeats an answer (default: a fresh one)",
+    "coverage": "share of rows whose prediction set holds the right grade",
+    "method": "how prediction sets are scored: lac, aps, raps, adjacent",
+    "class-conditional": "true: the coverage holds for every grade by itself",
+    "target": "the error rate promised of automated grades",
+}
+"""Flags for the query parameters of `POST /predict/mc`."""
+LIMITS = {
+    "max_passes": (10_000, "most passes of a request"),
+    "max_rows": (1_000, "most rows of a request"),
+}
+"""Limits by name: the default, and what it bounds."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The row comes from flags named after the bundle's features, a file, or stdin."""
+    parser.usage = "dubito predict [bundle] (--FEATURE VALUE … | --file FILE) [options]"
+    add_location(parser)
+    parser.add_argument(
+        "--file",
+        help='JSON, a row or {"instances": [row, …]}, or a table as CSV or Parquet; - for stdin',
+    )
+    for name, text in OPTIONS.items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=text)
+    parser.add_argument("--json", action="store_true", help="answer as the service does")
+    parser.epilog = "Features are flags: --loan-amount 12000; `dubito inspect` lists them."
+    for name, (default, text) in LIMITS.items():
+        flag = f"--{name.replace('_', '-')}"
+        meaning = f"{text} (default {default}, {variable(name)})"
+        parser.add_argument(flag, metavar="VALUE", help=meaning)
+
+
+def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
+    """Read rows, predict, print a table or JSON."""
+    location = location_of(arguments)
+    most = {name: _limit(arguments, name) for name in LIMITS}
+    folder = location.folder
+    manifest = inspect(folder, pinned=location.digest).manifest
+    options = _options(arguments, manifest, most["max_passes"])
+    rows, many = _rows(arguments.file, rest, manifest.signature, most["max_rows"])
+
+    from dubito.bundle import load
+
+    bundle = load(folder, pinned=manifest.identity.digest)
+    try:
+        answers = _answers(bundle, rows, options)
+    except Ungradable as error:
+        which = f"row {error.rows[0] + 1}" if many else "the row"
+        raise DataError(f"{which} {error.sentence}") from error
+    if arguments.json:
+        told = [to_builtins(answer) for answer in answers]
+        print(to_json({"predictions": told} if many else told[0]))
+    else:
+        print("\n\n".join("\n".join(lines(answer)) for answer in answers))
+    return 0
+
+
+def _limit(arguments: argparse.Namespace, name: str) -> int:
+    """A limit: of the flag, its variable, or the default."""
+    text = getattr(arguments, name)
+    text = os.environ.get(variable(name)) if text is None else text
+    return LIMITS[name][0] if text is None else whole_number(name, text, 1)
+
+
+def _options(
+    arguments: argparse.Namespace, manifest: Manifest, most_passes: int
+) -> MonteCarloOptions:
+    """The flags as the service reads its query parameters.
+
+    Raises:
+        UsageError: names the flag.
+    """
+    names = (name.replace("-", "_") for name in OPTIONS)
+    given = {name: text for name in names if (text := getattr(arguments, name)) is not None}
+    model = monte_carlo_options(manifest.passes, most_passes, manifest.calibration)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise UsageError(f"--{_flag(str(first['loc'][0]))} {message_of(first)}") from None
+
+
+def _answers(bundle: "Bundle", rows: Floats, options: MonteCarloOptions) -> list[MonteCarloAnswer]:
+    """The answers that the service would give."""
+    policy = options.policy
+    chosen = {} if policy is None else asdict(policy)
+    prediction = bundle.predict_mc(
+        rows,
+        options.passes,
+        options.seed,
+        tolerance=options.tolerance,
+        max_passes=options.max_passes,
+        **chosen,
+    )
+    builder = AnswerBuilder(bundle.identity, bundle.classes, bundle.manifest.calibration)
+    return builder.monte_carlo(prediction, range(len(rows)))
+
+
+def _rows(
+    file: str | None, rest: Sequence[str], signature: Signature, most: int
+) -> tuple[Floats, bool]:
+    """Rows `(N, F)`, whichever way they were given, and whether they came as a list.
+
+    Raises:
+        UsageError: no rows, or rows in two ways.
+        DataError: rows that cannot be graded; names the feature.
+    """
+    if rest:
+        if file is not None:
+            raise UsageError("give a row by flags or by --file, not both")
+        return _from_json(json.dumps(_from_flags(rest, signature)).encode(), signature, most)
+    if file is None:
+        raise UsageError(f"give a row: by flags such as --{_flag(signature.names[0])} or by --file")
+    return _from_file(file, signature, most)
+
+
+def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool]:
+    """The rows of a file or of stdin: JSON, or a table with a column for each feature."""
+    from dubito.training.rows import read_questions
+    from dubito.training.tables.content import bounded, name_of, read_content
+
+    name = "stdin" if file == "-" else name_of(Path(file))
+    data = bounded(sys.stdin.buffer, name) if file == "-" else read_content(Path(file))
+    try:
+        text = utf8(data)
+    except UnicodeDecodeError:
+        # Not UTF-16 after all, which the table's reader says with a reason.
+        text = data
+    if text.lstrip().startswith((b"{", b"[")):
+        return _from_json(text, signature, most)
+    if not text.strip():
+        raise DataError(f"{name} is empty: give JSON, or a table as CSV or Parquet")
+    return read_questions(data, name, signature.features, most), True
+
+
+def _from_json(body: bytes, signature: Signature, most: int) -> tuple[Floats, bool]:
+    """The rows of a body as the service reads it."""
+    try:
+        return RowReader(signature, most).read(body)
+    except InvalidInput as error:
+        first = error.faults[0]
+        raise DataError(f"{field_of(first)} {first.message}") from error
+    except NotJson as error:
+        raise DataError("what was given is not JSON") from error
+
+
+def _from_flags(rest: Sequence[str], signature: Signature) -> dict[str, Any]:
+    """`--loan-amount 12000 --debt-to-income null` as a row; names and aliases both do."""
+    names = {
+        composed(_flag(name)): name
+        for feature in signature.features
+        for name in (feature.name, *feature.aliases)
+    }
+    row: dict[str, Any] = {}
+    for flag, text in _pairs(rest):
+        name = names.get(composed(_flag(flag)))
+        if name is None:
+            raise UsageError(f"predict does not know --{flag}")
+        if name in row:
+            raise UsageError(f"--{flag} is given more than once")
+        row[name] = _value(text)
+    return row
+
+
+def _pairs(rest: Sequence[str]) -> Iterator[tuple[str, str]]:
+    words = iter(rest)
+    for word in words:
+        flag, given, text = word[2:].partition("=")
+        text = text if given else next(words, "")
+        if not text:
+            raise UsageError(f"predict needs a value for --{flag}")
+        yield flag, text
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _value(text: str) -> Any:
+    """A number or null where the text is one; else the text, which the reader refuses."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text.encode(errors="replace").decode()

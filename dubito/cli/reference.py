@@ -1,0 +1,171 @@
+"""How a bundle is named on the command line: a folder, a name, or a name with its version."""
+
+import argparse
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dubito.bundles.manifest import MANIFEST_FILE
+from dubito.bundles.repository import find, is_version, versions
+from dubito.errors import BundleError, UsageError
+
+PREFIX = "DUBITO_"
+"""What the variables begin with that stand for flags."""
+MOST = 10**12
+DEFAULTS = {"models": "models", "model": "loan-grade", "version": None, "digest": None}
+"""What neither the command line nor a variable says."""
+MEANINGS = {
+    "models": "folder of the bundles",
+    "digest": "the only digest that the bundle may have, sha256:…",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a bundle lies, and which digest it must have."""
+
+    models: Path
+    model: str
+    version: int | None
+    """The highest where None."""
+    digest: str | None
+    """Any where None."""
+
+    @property
+    def folder(self) -> Path:
+        """The bundle's folder.
+
+        Raises:
+            BundleError: there is no such bundle.
+        """
+        return find(self.models, self.model, self.version)
+
+
+def add_location(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a bundle, and flags that say where bundles lie."""
+    add_bundle(parser)
+    for name, meaning in MEANINGS.items():
+        default = "" if DEFAULTS[name] is None else f"default {DEFAULTS[name]}, "
+        text = f"{meaning} ({default}{variable(name)})"
+        parser.add_argument(f"--{name}", metavar="VALUE", help=text)
+
+
+def location_of(
+    arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ
+) -> Location:
+    """Where the bundle lies that the command line names; flags win over variables.
+
+    Raises:
+        BundleError: a path where there is no bundle.
+        UsageError: names the flag or variable that cannot be used.
+    """
+    flags = {name: getattr(arguments, name, None) for name in MEANINGS}
+    named = settings_named_by(arguments.bundle)
+    texts = {
+        name: _text(name, {**flags, **named}.get(name), environment, default)
+        for name, default in DEFAULTS.items()
+    }
+    return Location(
+        Path(texts["models"] or ""),
+        texts["model"] or "",
+        None if texts["version"] is None else whole_number("version", texts["version"], 1),
+        texts["digest"],
+    )
+
+
+def variable(name: str) -> str:
+    """The environment variable that stands for a flag."""
+    return PREFIX + name.upper()
+
+
+def whole_number(name: str, text: str, least: int) -> int:
+    """The number that a flag or its variable has.
+
+    Raises:
+        UsageError: it is no whole number, or too small; names the variable.
+    """
+    try:
+        value = int(text)
+    except ValueError as error:
+        raise UsageError(f"{variable(name)} must be a whole number") from error
+    if not least <= value <= MOST:
+        raise UsageError(f"{variable(name)} must be from {least} to {MOST}")
+    return value
+
+
+def _text(
+    name: str, flag: str | None, environment: Mapping[str, str], default: str | None
+) -> str | None:
+    text = environment.get(variable(name)) if flag is None else flag
+    if text is None:
+        return default
+    if not text.strip():
+        raise UsageError(f"{variable(name)} must not be empty")
+    return text.strip()
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a bundle."""
+    parser.add_argument(
+        "bundle",
+        nargs="?",
+        help="a bundle's folder or that of its versions, its name, or NAME/VERSION (default: what "
+        "DUBITO_* settings say)",
+    )
+
+
+def settings_named_by(bundle: str | None) -> dict[str, str]:
+    """The settings that a reference stands for: models, model and version.
+
+    Raises:
+        BundleError: a path where there is no bundle.
+        UsageError: neither a folder nor a name with a version.
+    """
+    try:
+        named = {} if bundle is None else _named_by(bundle)
+    except OSError as error:
+        raise BundleError(f"{bundle} cannot be read: {error.strerror}") from error
+    return {name: text for name, text in named.items() if text is not None}
+
+
+def _named_by(bundle: str) -> dict[str, str | None]:
+    folder = _folder(bundle)
+    if os.path.lexists(folder / MANIFEST_FILE):
+        if not is_version(folder.name):
+            raise BundleError(f"{bundle} is no version's folder: a bundle lies in NAME/VERSION")
+        models, name = folder.parent.parent, folder.parent.name
+        return {"models": str(models), "model": name, "version": folder.name}
+    if _is_path(bundle) and versions(folder.parent, folder.name):
+        return {"models": str(folder.parent), "model": folder.name, "version": None}
+    return _named(bundle)
+
+
+def _folder(bundle: str) -> Path:
+    """The path to a folder, long enough to tell the folders above it.
+
+    A link such as `current`, whose own name is no version, is followed.
+    """
+    folder = Path(bundle)
+    is_alias = folder.is_symlink() and not is_version(folder.name)
+    if ".." in folder.parts or (is_alias and os.path.lexists(folder / MANIFEST_FILE)):
+        return Path(os.path.realpath(folder))
+    return folder if len(folder.parts) > 2 else folder.absolute()
+
+
+def _is_path(bundle: str) -> bool:
+    return bundle.startswith(".") or "/" in bundle
+
+
+def _named(bundle: str) -> dict[str, str | None]:
+    """The settings of a name, or of a name with its version."""
+    name, slash, version = bundle.partition("/")
+    is_folder = _is_path(bundle) and Path(bundle).is_dir()
+    if is_folder or not name or name.startswith(".") or "/" in version:
+        raise BundleError(f"{bundle} holds no {MANIFEST_FILE}, nor versions of a bundle")
+    if slash and not is_version(version):
+        raise UsageError(
+            f"{bundle} is no folder, and {version or 'nothing'} is no version: a version is a "
+            "positive whole number"
+        )
+    return {"model": name, "version": version or None}

@@ -1,0 +1,120 @@
+"""The flags of a training: on the command line, in a file, or by default."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from dubito.errors import UsageError
+
+MOST_SEED = 2**32 - 1
+"""Keras' limit."""
+
+DEFAULTS: dict[str, Any] = {
+    "out": Path("models"),
+    "name": "loan-grade",
+    "seed": 0,
+    "split_seed": 0,
+    "architecture": "lattice",
+}
+"""What neither a flag nor the file says; what is not here the architecture's recipe says."""
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that a file may set too; one that is not given is None."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="CSV or Parquet, also in a zip or gzip (default: 10,000 Lending Club loans)",
+    )
+    parser.add_argument("--out", type=Path, help="folder of the bundles (default: models)")
+    parser.add_argument("--name", help="name of the bundle (default: loan-grade)")
+    parser.add_argument("--version", type=positive, help="version (default: the next free one)")
+    parser.add_argument("--seed", type=seed, help="of weights, dropout and shuffling (default: 0)")
+    parser.add_argument("--split-seed", type=seed, help="of the 80/20 split (default: 0)")
+    parser.add_argument(
+        "--seeds",
+        type=_several,
+        metavar="K",
+        help="train K seeds from --seed on and tell the spread; the first one's bundle is kept",
+    )
+    parser.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="write curves for TensorBoard there"
+    )
+    parser.add_argument(
+        "--architecture",
+        choices=("study", "residual", "lattice"),
+        help="the study's network, a deeper one with features inside, or the best (default)",
+    )
+    recipe = parser.add_argument_group("changes to the architecture's recipe")
+    recipe.add_argument("--epochs", type=positive)
+    recipe.add_argument("--batch", type=positive, help="rows a step")
+    recipe.add_argument("--patience", type=positive, help="epochs without a better validation loss")
+    recipe.add_argument("--optimizer", choices=("adamw", "adam", "sgd"))
+    recipe.add_argument("--learning-rate", type=float)
+    recipe.add_argument("--weight-decay", type=float, help="of AdamW")
+    recipe.add_argument("--passes", type=positive, help="default passes of the bundle")
+    recipe.add_argument("--widths", type=_widths, help="units of the hidden layers, such as 16,16")
+    recipe.add_argument("--activation", choices=("relu", "selu", "silu", "elu", "tanh"))
+    recipe.add_argument("--rate", type=float, help="probability of dropping a unit")
+    recipe.add_argument(
+        "--placement",
+        choices=("every", "hidden", "output"),
+        help="dropout before every layer, every but the first, or the last only",
+    )
+    recipe.add_argument("--batch-norm", action=argparse.BooleanOptionalAction)
+    recipe.add_argument("--l1", type=float, help="penalty on the hidden kernels")
+    recipe.add_argument("--l2", type=float, help="penalty on the hidden kernels")
+
+
+def settle(arguments: argparse.Namespace) -> None:
+    """Fill in what was not given: from the file, if there is one, then from the defaults.
+
+    Raises:
+        UsageError: a file that cannot be used; the sentence names the key.
+    """
+    written: dict[str, Any] = {}
+    if arguments.config is not None:
+        from dubito.training.config import Config
+
+        config = Config(arguments.config)
+        add_flags(config)
+        written = config.read()
+    for name, value in (DEFAULTS | written).items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+    if arguments.seed + (arguments.seeds or 1) - 1 > MOST_SEED:
+        raise UsageError(f"the last of the seeds must be at most {MOST_SEED}")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("must be a whole number") from error
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    value = _whole(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _several(text: str) -> int:
+    value = _whole(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError("must be at least 2: one seed has no spread")
+    return value
+
+
+def seed(text: str) -> int:
+    """A seed that Keras takes."""
+    value = _whole(text)
+    if not 0 <= value <= MOST_SEED:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {MOST_SEED}")
+    return value
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    return tuple(positive(part) for part in text.split(","))

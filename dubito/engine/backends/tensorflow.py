@@ -1,0 +1,155 @@
+"""The general execution: the compiled Keras graph, each block in one fixed shape.
+
+For networks with a layer that has no batch-invariant kernel. One compiled call maps over the
+blocks, so every block runs the same operations on the same shapes: slower, and equal to the last
+bit whatever else is computed beside it.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dubito.engine.blocks import PASSES, Blocks
+from dubito.engine.compiler.lowering import KERNELS, is_keras
+from dubito.engine.compiler.plan import Plan, Step
+from dubito.engine.kernels import Array
+from dubito.engine.program import SOURCE
+from dubito.errors import NetworkError
+from dubito.layers.formula import FormulaLayer
+from dubito.types import Floats
+from dubito.uncertainty.decomposition import OVERFLOWING
+
+FIXED_SHAPE = frozenset(
+    {
+        "Average",
+        "AveragePooling1D",
+        "Conv1D",
+        "ELU",
+        "Flatten",
+        "GlobalAveragePooling1D",
+        "GlobalMaxPooling1D",
+        "GroupNormalization",
+        "LayerNormalization",
+        "LeakyReLU",
+        "MaxPooling1D",
+        "PReLU",
+        "Permute",
+        "RepeatVector",
+        "Rescaling",
+        "Reshape",
+        "UnitNormalization",
+    }
+)
+"""Keras layers that only this execution runs, by class name."""
+
+
+class Graph:
+    """Runs a plan by calling its Keras layers in a compiled function."""
+
+    name = "graph"
+    program = None
+
+    def __init__(self, plan: Plan) -> None:
+        for step in plan.steps:
+            _check(step)
+        self._plan = plan
+        self.calls, self.shape = plan.calls, (plan.features, plan.classes)
+        rows = tf.TensorSpec((None, plan.features), plan.dtype)
+        index = tf.TensorSpec((None,), tf.int64)
+        noises = [
+            tf.TensorSpec((None, PASSES, *call.shape), call.noise.dtype) for call in plan.calls
+        ]
+        self._deterministic = tf.function(self._map_rows, input_signature=(rows,))
+        self._draws = tf.function(self._map_blocks, input_signature=(rows, index, index, *noises))
+
+    @OVERFLOWING
+    def deterministic(self, rows: Floats) -> Array:
+        """Probabilities `(N, C)` of the pass without dropout."""
+        return np.asarray(self._deterministic(rows.astype(self._plan.dtype)))
+
+    @OVERFLOWING
+    def draws(self, blocks: Blocks) -> Array:
+        """Probabilities `(N, L · PASSES, C)` of every pass of every row."""
+        rows, length = blocks.rows.astype(self._plan.dtype), blocks.length
+        row = np.repeat(np.arange(len(rows)), length)
+        noises = [noise.reshape(-1, *noise.shape[2:]) for noise in blocks.noises]
+        share = np.arange(len(row)) % (len(blocks.noises[0]) * length)
+        drawn = np.asarray(self._draws(rows, row, share, *noises))
+        return drawn.reshape(len(rows), length * PASSES, -1)
+
+    def _map_rows(self, rows: Any) -> Any:
+        def one(row: Any) -> Any:
+            slots = {SOURCE: row[None]}
+            for step in self._plan.steps:
+                inputs = [slots[slot] for slot in step.inputs]
+                slots[step.output] = _call(step, inputs) if step.call is None else inputs[0]
+            return slots[self._plan.result][0]
+
+        return tf.map_fn(one, rows, fn_output_signature=self._plan.result_dtype)
+
+    def _map_blocks(self, rows: Any, row: Any, share: Any, *noises: Any) -> Any:
+        once = self._once(rows)
+
+        def one(block: Any) -> Any:
+            slots = {slot: values[block[0]] for slot, values in once.items()}
+            for step in self._plan.steps:
+                if not step.random:
+                    continue
+                inputs = [_all_passes(slots[slot]) for slot in step.inputs]
+                if step.call is None:
+                    slots[step.output] = _call(step, inputs)
+                else:
+                    noise = tf.cast(noises[step.call.ordinal][block[1]], inputs[0].dtype)
+                    slots[step.output] = step.call.noise.drop(inputs[0], noise)
+            return slots[self._plan.result]
+
+        return tf.map_fn(one, (row, share), fn_output_signature=self._plan.result_dtype)
+
+    def _once(self, rows: Any) -> dict[int, Any]:
+        """What is the same in all passes, once a row: by slot `(N, 1, …)`."""
+        steps = [step for step in self._plan.steps if not step.random]
+
+        def one(row: Any) -> list[Any]:
+            slots = {SOURCE: row[None]}
+            for step in steps:
+                slots[step.output] = _call(step, [slots[slot] for slot in step.inputs])
+            return list(slots.values())
+
+        names = [SOURCE, *(step.output for step in steps)]
+        signature = [rows.dtype, *(step.dtype for step in steps)]
+        return dict(zip(names, tf.map_fn(one, rows, fn_output_signature=signature), strict=True))
+
+
+def _check(step: Step) -> None:
+    """Refuse what is on neither list, or could look at other rows.
+
+    Raises:
+        NetworkError: a layer that is not known to be free of randomness and side effects.
+    """
+    layer = step.layer
+    if step.call is not None or isinstance(layer, FormulaLayer):
+        return
+    if not is_keras(layer, KERNELS.keys() | FIXED_SHAPE):
+        raise NetworkError(
+            f"layer {layer.name} is of class {type(layer).__name__}, which the engine does not run"
+        )
+    activation = getattr(layer, "activation", None)
+    if activation is not None and not activation.__module__.startswith("keras."):
+        raise NetworkError(f"layer {layer.name} has an activation that is not Keras' own")
+    axes = getattr(layer, "axis", -1)
+    rank = len(layer.output.shape) if hasattr(layer, "output") else 2
+    if any(axis in (0, -rank) for axis in keras.tree.flatten(axes)):
+        raise NetworkError(f"layer {layer.name} works across rows, which must not meet")
+
+
+def _call(step: Step, inputs: list[Any]) -> Any:
+    return step.layer(inputs) if step.listed else step.layer(*inputs)
+
+
+def _all_passes(values: Any) -> Any:
+    """A value of one row as the same value in every pass."""
+    if values.shape[0] == PASSES:
+        return values
+    return tf.repeat(values, PASSES, axis=0)

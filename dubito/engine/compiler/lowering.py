@@ -1,0 +1,155 @@
+"""Which kernel a Keras layer has, and the program of a network all of whose layers have one."""
+
+from collections.abc import Callable, Container
+from typing import Any
+
+import keras
+import numpy as np
+
+from dubito.engine.compiler.plan import Plan, Step
+from dubito.engine.kernels import (
+    ACTIVATIONS,
+    Affine,
+    Dense,
+    Formula,
+    Kernel,
+    Merge,
+    Standardize,
+    concatenate,
+    linear,
+    relu,
+    softmax,
+)
+from dubito.engine.program import Operation, Program
+from dubito.layers.formula import FormulaLayer
+
+
+def program_of(plan: Plan) -> Program | None:
+    """A plan as NumPy functions, or None if one of its layers has no kernel."""
+    runs = [step.call or kernel_of(step.layer) for step in plan.steps]
+    operations = tuple(
+        Operation(run, step.inputs, step.output, _dtype(step, plan), step.random, step.units)
+        for step, run in zip(plan.steps, runs, strict=True)
+        if run is not None
+    )
+    if len(operations) < len(plan.steps):
+        return None
+    return Program(
+        operations=operations,
+        calls=plan.calls,
+        result=plan.result,
+        shape=(plan.features, plan.classes),
+        dtype=plan.dtype,
+        result_dtype=plan.result_dtype,
+        portable=all(getattr(step.layer, "portable", True) for step in plan.steps),
+    )
+
+
+def _dtype(step: Step, plan: Plan) -> str:
+    return str(getattr(step.layer, "compute_dtype", plan.dtype))
+
+
+def activation_of(function: Any) -> Kernel | None:
+    """The NumPy counterpart of a Keras activation, if there is one.
+
+    By identity: a function of one's own may share a name with one of Keras'.
+    """
+    known = (name for name in ACTIVATIONS if keras.activations.get(name) is function)
+    return ACTIVATIONS.get(next(known, ""))
+
+
+def dense(layer: Any) -> Kernel | None:
+    """Inputs times kernel plus bias, through an activation that has a counterpart."""
+    activate = activation_of(layer.activation)
+    kernel = np.ascontiguousarray(layer.kernel)
+    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros((), kernel.dtype)
+    return None if activate is None else Dense(kernel, bias, activate)
+
+
+def activation(layer: Any) -> Kernel | None:
+    """An activation by itself."""
+    return activation_of(layer.activation)
+
+
+def softmax_layer(layer: Any) -> Kernel | None:
+    """Softmax along the last axis only."""
+    return softmax if layer.axis in (-1, [-1]) else None
+
+
+def plain_relu(layer: Any) -> Kernel | None:
+    """ReLU without a slope, threshold or ceiling of its own."""
+    plain = (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
+    return relu if plain else None
+
+
+def batch_normalization(layer: Any) -> Kernel | None:
+    """The affine map of inference, from the moving statistics (Ioffe & Szegedy 2015, alg. 2)."""
+    if layer.axis not in (-1, len(layer.moving_mean.shape)):
+        return None
+    mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+    factor = 1 / np.sqrt(variance + variance.dtype.type(layer.epsilon))
+    factor = factor * np.asarray(layer.gamma) if layer.scale else factor
+    offset = -mean * factor + (np.asarray(layer.beta) if layer.center else 0)
+    return Affine(factor, offset)
+
+
+def normalization(layer: Any) -> Kernel | None:
+    """Inputs less mean, over standard deviation; along the last axis only."""
+    if layer.invert or layer.axis not in ((-1,), (1,)):
+        return None
+    mean, variance = np.asarray(layer.mean).ravel(), np.asarray(layer.variance).ravel()
+    deviation = np.maximum(np.sqrt(variance), variance.dtype.type(keras.config.epsilon()))
+    return Standardize(mean, deviation)
+
+
+def concatenation(layer: Any) -> Kernel | None:
+    """Concatenation along the last axis only."""
+    return concatenate if layer.axis == -1 else None
+
+
+def merge(function: np.ufunc) -> Callable[[Any], Kernel]:
+    """A merge of two or more inputs."""
+    return lambda _: Merge(function)
+
+
+def identity(_: Any) -> Kernel:
+    """What does nothing in a prediction."""
+    return linear
+
+
+KERNELS: dict[str, Callable[[Any], Kernel | None]] = {
+    "Dense": dense,
+    "Activation": activation,
+    "ReLU": plain_relu,
+    "Softmax": softmax_layer,
+    "BatchNormalization": batch_normalization,
+    "Normalization": normalization,
+    "Concatenate": concatenation,
+    "Add": merge(np.add),
+    "Subtract": merge(np.subtract),
+    "Multiply": merge(np.multiply),
+    "Maximum": merge(np.maximum),
+    "Minimum": merge(np.minimum),
+    "Identity": identity,
+    "ActivityRegularization": identity,
+}
+"""Keras' own layers and operators by class name; each stands in the batch-invariance test."""
+
+
+OPERATORS = frozenset({"Add", "Subtract", "Multiply"})
+"""What `x + y`, `x - y` and `x * y` of Keras tensors are."""
+
+
+def kernel_of(layer: Any) -> Kernel | None:
+    """The kernel of a layer as it is configured, or None where it has none."""
+    if isinstance(layer, FormulaLayer):
+        return Formula(layer.formula)
+    return KERNELS[type(layer).__name__](layer) if is_keras(layer, KERNELS) else None
+
+
+def is_keras(layer: Any, names: Container[str]) -> bool:
+    """Whether a layer is Keras' own, of one of these classes, or an arithmetic operator."""
+    kind = type(layer)
+    if not isinstance(layer, keras.layers.Layer):
+        return kind.__module__ == "keras.src.ops.numpy" and kind.__name__ in OPERATORS
+    return kind.__module__.startswith("keras.") and kind.__name__ in names

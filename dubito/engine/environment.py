@@ -1,0 +1,65 @@
+"""The numerical environment: everything besides the bundle that answers' bits depend on."""
+
+import hashlib
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import rfc8785
+from threadpoolctl import threadpool_info
+
+from dubito.engine.blocks import PASSES
+from dubito.types import Environment
+
+FLAGS = (
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+"""Environment variables that choose other arithmetic."""
+
+
+def environment(path: str) -> Environment:
+    """The environment of this process for an engine that takes `path`."""
+    facts = {
+        "keras": version("keras"),
+        "tensorflow": tensorflow_version(),
+        "numpy": np.__version__,
+        "machine": f"{platform.machine()} {sys.byteorder}-endian",
+        "instructions": " ".join(_instructions()),
+        "blas": " ".join(sorted(_blas())),
+        "engine": f"{path}, blocks of {PASSES}",
+        "flags": " ".join(f"{name}={os.environ[name]}" for name in FLAGS if name in os.environ),
+    }
+    digest = hashlib.sha256(rfc8785.dumps(dict(facts))).hexdigest()
+    return Environment(f"sha256:{digest}", facts)
+
+
+def _instructions() -> list[str]:
+    """The instruction sets that NumPy found and uses."""
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    return [*extensions["baseline"], *extensions.get("found", ())]
+
+
+def _blas() -> list[str]:
+    """The linear algebra NumPy calls; other libraries bring their own, which takes no part."""
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in loaded if "numpy" in library["filepath"]]
+    return [
+        f"{library['internal_api']}-{library['version']}-{library.get('architecture', '')}"
+        for library in own or loaded
+    ]
+
+
+def tensorflow_version() -> str:
+    """The version of TensorFlow, which is installed under one of two names."""
+    try:
+        return version("tensorflow-cpu")
+    except PackageNotFoundError:
+        return version("tensorflow")

@@ -1,0 +1,95 @@
+"""The random stream: the noise of a pass, as a pure function of seed, call, pass and unit.
+
+Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) with the
+key `(seed, call)`, where `call` is the ordinal of the Monte-Carlo call in topological order.
+A pass of `U` units takes `W = ceil(U / V)` blocks of 256 bits, `V` units each; pass `t` reads the
+blocks with counters `t·W + 1 … (t + 1)·W`, their bits from the least significant word and bit on.
+
+A mask has 16 bits a unit (`V` = 16): a unit is kept where they, as an integer, are at least
+`round(rate · 65536)`, so the drop rate is met to 2⁻¹⁷. A normal has 64 bits a unit (`V` = 4): the
+upper 52 of them, `k`, stand for the probability `(k + ½) / 2⁵²`, whose quantile it is.
+
+Neither the row nor the batch enters, and pass `t` has the same noise whatever the number of
+passes. A call is of one kind, so masks and normals never share bits.
+"""
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubito.engine.normal import quantile
+from dubito.errors import NetworkError
+from dubito.types import Floats
+
+WORDS_PER_BLOCK = 4
+LEVELS = 65536
+
+
+def threshold(rate: float) -> int:
+    """The number of 16-bit levels that drop a unit.
+
+    Raises:
+        NetworkError: a rate that drops nothing or everything.
+    """
+    dropped = round(rate * LEVELS)
+    if not 0 < dropped < LEVELS:
+        raise NetworkError(f"a Monte-Carlo rate of {rate} drops nothing or everything")
+    return dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive passes under one seed."""
+
+    seed: int
+    first: int
+    """The pass it begins with."""
+    count: int
+
+
+def kept(runs: Sequence[Run], call: int, shape: tuple[int, ...], rate: float) -> NDArray[np.bool_]:
+    """Masks of the passes of all runs: `(passes, *shape)`, True where a unit is kept."""
+    units = math.prod(shape)
+    levels = _words(runs, call, -(-units // 16)).view("<u2")[:, :units]
+    return np.greater_equal(levels, threshold(rate)).reshape(-1, *shape)
+
+
+def normals(runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> Floats:
+    """Standard normals of the passes of all runs: `(passes, *shape)`."""
+    units = math.prod(shape)
+    words = _words(runs, call, -(-units // WORDS_PER_BLOCK))[:, :units]
+    upper = (words >> np.uint64(12)).astype(np.float64)
+    return quantile((upper + 0.5) * 2.0**-52).reshape(-1, *shape)
+
+
+def _words(runs: Sequence[Run], call: int, blocks: int) -> NDArray[np.uint64]:
+    """The words of the passes, of so many blocks each: `(passes, blocks · 4)`."""
+    words = np.empty((sum(run.count for run in runs), blocks * WORDS_PER_BLOCK), dtype="<u8")
+    flat, start = words.reshape(-1), 0
+    for run in runs:
+        stop = start + run.count * words.shape[1]
+        flat[start:stop] = _generators.at(run.seed, call, run.first * blocks, stop - start)
+        start = stop
+    return words
+
+
+class _Generators(threading.local):
+    """A thread's Philox, set to where it is to read: making one costs ten times as much."""
+
+    def __init__(self) -> None:
+        self._philox = np.random.Philox(key=0)
+        self._state = self._philox.state
+
+    def at(self, seed: int, call: int, counter: int, words: int) -> NDArray[np.uint64]:
+        """Words from the block after `counter` on."""
+        self._state["state"]["key"][:] = seed, call
+        self._state["state"]["counter"][0] = counter
+        self._philox.state = self._state
+        return self._philox.random_raw(words)
+
+
+_generators = _Generators()

@@ -1,0 +1,1 @@
+"""What callers give as text: rows in JSON and options; every fault names its field."""

@@ -1,0 +1,40 @@
+"""The layer that puts a constant where a nullable feature is missing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dubito.engine.kernels import Fill
+from dubito.layers.formula import FormulaLayer
+from dubito.layers.registry import registered
+
+
+@registered()
+class Impute(FormulaLayer):
+    """Replaces NaN by a constant of its column.
+
+    Args:
+        values: one constant per feature, None for a feature that is never missing (its NaN, which
+            no valid request has, is left alone).
+    """
+
+    portable = True
+
+    def __init__(self, values: Sequence[float | None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.values = list(values)
+
+    @property
+    def formula(self) -> Fill:
+        """The constants in place of NaN."""
+        constants = [np.nan if value is None else value for value in self.values]
+        return Fill(np.array(constants, self.compute_dtype))
+
+    def compute(self, xp: Any, *inputs: Any) -> Any:
+        """`(…, F)` → `(…, F)`."""
+        return self.formula(xp, *inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constants travel in the configuration."""
+        return {**super().get_config(), "values": self.values}

@@ -1,0 +1,1 @@
+"""Loans: the one domain that Dubito ships; nothing generic imports it."""

@@ -1,0 +1,205 @@
+"""Learning a lender's rate book from loans: solve their payments for rate, term and instalments.
+
+A loan on time tells its rate: the principal paid after k instalments falls with the rate, so it
+can be solved for it (`amortization`), and only the true rate, term and k leave whole cents of
+principal and whole days of interest. Rates are quoted to a hundredth of a percent.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubito.loans.amortization import Schedule, Terms, books
+from dubito.loans.explanations import ROUNDED
+from dubito.loans.ratebook import RateBook, count
+from dubito.types import Floats, Indices
+
+TERMS = (12, 24, 36, 48, 60, 72, 84)
+"""Months over which consumer loans are commonly repaid."""
+QUOTED = 0.01
+"""Percent: rates are multiples of this."""
+HIGHEST = 40.0
+MOST_PAID = 60
+FIRST_DAYS = (-10, 31)
+"""Days by which a first period may differ from a month."""
+FEWEST_LOANS = 2
+"""Loans that a rate must be found in."""
+PURE = 0.8
+"""Share of a rate's loans that must have its grade."""
+COMMON = 0.02
+"""Share of decoded loans that a term or first period must have to be kept."""
+DECODED = 0.05
+"""Share of loans that must decode for the book to be worth anything."""
+MOST_FIRSTS = 3
+FEES = (0.05, 0.06)
+"""Shares of the amount that lenders keep as origination fee."""
+ADVANCED = 0.4
+"""Share of the loans paid off at once whose interest shows such days."""
+LARGEST = 8192
+"""Hypotheses of a book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Loans on time that were read, `(D,)` each; a loan that reads in several ways is there often.
+
+    `weight` is then shared.
+    """
+
+    loan: Indices
+    rate: Floats
+    """Percent a year."""
+    months: Indices
+    paid: Indices
+    first: Indices
+    """Days by which the first period differs from a month."""
+    weight: Floats
+
+
+def decode(rows: Floats) -> Decoded:
+    """Read the loans `(N, 9)` that are on time."""
+    found = [
+        part
+        for months in TERMS
+        for paid in range(1, min(months, MOST_PAID + 1))
+        for part in _read(rows, months, paid)
+    ]
+    loan, rate, months, paid, first = (
+        np.concatenate([np.asarray(part[at]) for part in found]) for at in range(5)
+    )
+    weight = 1.0 / np.bincount(loan, minlength=len(rows))[loan]
+    return Decoded(loan, rate, months, paid, first, weight)
+
+
+def _read(
+    rows: Floats, months: int, paid: int
+) -> list[tuple[Indices, Floats, Indices, Indices, Indices]]:
+    """Loans that `paid` instalments over `months` explain, at every rate worth trying."""
+    amount, principal, interest = (np.round(rows[:, at], 2) for at in (0, 5, 6))
+    running = (amount > 0) & (principal > 0) & (principal < amount)
+    parts = []
+    for rate in _candidates(amount, principal, months, paid):
+        terms = _terms(np.maximum(rate, QUOTED), months, paid)
+        says = books(np.maximum(amount, 1.0), terms)
+        days, exact = _residue(says, principal, interest)
+        loan = np.flatnonzero(running & (rate >= QUOTED) & exact)
+        same = np.full(len(loan), 0)
+        parts.append((loan, rate[loan], same + months, same + paid, days[loan]))
+    return parts
+
+
+def _residue(
+    says: Schedule, principal: Floats, interest: Floats
+) -> tuple[Indices, NDArray[np.bool_]]:
+    """Whole days of the first period, and whether principal and interest are exact with them."""
+    off = (interest - says.interest) / says.day
+    days = np.round(np.clip(off, FIRST_DAYS[0] - 1, FIRST_DAYS[1] + 1))
+    exact = np.abs(principal - says.principal) * 100 < ROUNDED
+    exact &= np.abs(off - days) * says.day * 100 < ROUNDED
+    # Where a day is hardly more than the rounding, everything is exact.
+    exact &= says.day * 100 > 10 * ROUNDED
+    exact &= (days >= FIRST_DAYS[0]) & (days <= FIRST_DAYS[1])
+    return days.astype(np.intp), exact
+
+
+def _candidates(amount: Floats, principal: Floats, months: int, paid: int) -> list[Floats]:
+    """Rates `(N,)` in percent that explain the principal, and their neighbours."""
+    grid = np.arange(1, round(HIGHEST / QUOTED) + 1, dtype=np.float64) * QUOTED
+    terms = _terms(grid, months, paid)
+    shares = 1.0 - (terms.growth - terms.annuity * terms.accumulated)
+    solved = np.interp(
+        principal / np.maximum(amount, 1.0), shares[::-1], grid[::-1], left=0, right=0
+    )
+    nearest = np.round(solved / QUOTED)
+    return [np.round((nearest + step) * QUOTED, 2) for step in (-1, 0, 1)]
+
+
+def _terms(rate: Floats, months: int, paid: int) -> Terms:
+    shape = np.ones_like(rate)
+    return Terms(rate / 100.0, months * shape, paid * shape, 0.0 * shape)
+
+
+def learn_book(rows: Floats, labels: Indices, classes: int) -> RateBook | None:
+    """The rate book of the loans `(N, 9)` with grades `(N,)`; None where none can be read.
+
+    The nine numbers and the grade are enough: a column of rates, where the data has one, is not
+    needed.
+
+    Args:
+        rows: the nine features, of the fitted part only.
+        labels: class indices.
+        classes: number of grades.
+    """
+    read = decode(rows)
+    if len(np.unique(read.loan)) < DECODED * len(rows):
+        return None
+    votes = _votes(read.rate, labels[read.loan], read.weight, classes)
+    kept = {
+        rate: vote
+        for rate, vote in sorted(votes.items())
+        if vote.sum() >= FEWEST_LOANS and vote.max() >= PURE * vote.sum()
+    }
+    if len(kept) < 2:
+        return None
+    terms, term_shares = _common(read.months, read.weight, len(TERMS))
+    first, first_shares = _common(read.first, read.weight, MOST_FIRSTS)
+    advances = _advances(first)
+    whole = sum(vote.sum() for vote in kept.values())
+    book = RateBook(
+        rates=tuple(kept),
+        grades=tuple(int(vote.argmax()) for vote in kept.values()),
+        rate_shares=tuple(float((vote.sum() + 1) / whole) for vote in kept.values()),
+        terms=terms,
+        term_shares=term_shares,
+        first_days=first,
+        first_shares=first_shares,
+        advances=advances,
+        advance_shares=(1.0 - ADVANCED, *(ADVANCED / len(advances[1:]) for _ in advances[1:])),
+        most_paid=_most_paid(read),
+    )
+    return _bounded(book)
+
+
+def _votes(rates: Floats, labels: Indices, weight: Floats, classes: int) -> dict[float, Floats]:
+    """For each rate, how many loans have it in each grade `(C,)`."""
+    votes: dict[float, Floats] = {}
+    for rate, label, share in zip(np.round(rates, 2).tolist(), labels, weight, strict=True):
+        votes.setdefault(rate, np.zeros(classes))[label] += share
+    return votes
+
+
+def _common(
+    values: Indices, weight: Floats, most: int
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The commonest values in order of their shares, and the shares."""
+    counted: Counter[int] = Counter()
+    for value, share in zip(values.tolist(), weight, strict=True):
+        counted[value] += share
+    whole = counted.total()
+    kept = [(value, n / whole) for value, n in counted.most_common(most) if n >= COMMON * whole]
+    return tuple(value for value, _ in kept), tuple(float(share) for _, share in kept)
+
+
+def _advances(first: tuple[int, ...]) -> tuple[float, ...]:
+    """Days of interest due at once: the fee's share of the days before the money was sent.
+
+    A first period that is `f` days short says that the money took `1 - f` days; meanwhile interest
+    runs on the fee alone, which the lender has kept already.
+    """
+    waits = [1 - days for days in first if days < 0]
+    return (0.0, *sorted({round(fee * wait, 4) for fee in FEES for wait in waits}))
+
+
+def _most_paid(read: Decoded) -> int:
+    """One more than nearly all loans have paid."""
+    counts = np.bincount(read.paid, weights=read.weight)
+    return int(np.flatnonzero(counts >= max(2.0, 0.0005 * counts.sum())).max()) + 1
+
+
+def _bounded(book: RateBook) -> RateBook:
+    """The book with as many instalments as keep the lattice within bounds."""
+    while count(book) > LARGEST and book.most_paid > 1:
+        book = replace(book, most_paid=book.most_paid - 1)
+    return book

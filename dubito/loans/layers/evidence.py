@@ -1,0 +1,48 @@
+"""From scores of hypotheses to probabilities of grades."""
+
+from typing import Any
+
+from dubito.layers.formula import FormulaLayer
+from dubito.layers.registry import registered
+
+TINY = 1e-12
+
+
+@registered("dubito.loans.layers")
+class GradeEvidence(FormulaLayer):
+    """Probabilities of grades: the hypotheses of each, and what the loan looks like in general.
+
+    Takes hypotheses `(…, M, W)` whose first C numbers are the grade, one-hot; their scores
+    `(…, M, 1)`; and general logits `(…, C)`. A grade's odds are the sum of exp(score) over its
+    hypotheses and of exp(general logit), a mixture of explanations; all to the power of
+    1/temperature (Guo et al. 2017, equation 9).
+
+    Args:
+        temperature: above 1 makes the probabilities less certain.
+    """
+
+    def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.temperature = temperature
+
+    def compute(self, xp: Any, *inputs: Any) -> Any:
+        """`(…, M, W)`, `(…, M, 1)`, `(…, C)` → `(…, C)`."""
+        hypotheses, scores, general = inputs
+        grades = hypotheses[..., : general.shape[-1]]
+        scores = scores[..., 0]
+        top = xp.maximum(
+            xp.max(scores, axis=-1, keepdims=True), xp.max(general, axis=-1, keepdims=True)
+        )
+        weights = xp.exp(scores - top)
+        found = xp.matmul(weights[..., None, :], grades)[..., 0, :]
+        odds = xp.log(found + xp.exp(general - top) + TINY) / self.temperature
+        odds = xp.exp(odds - xp.max(odds, axis=-1, keepdims=True))
+        return odds / xp.sum(odds, axis=-1, keepdims=True)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """That of the general logits."""
+        return tuple(input_shape[2])
+
+    def get_config(self) -> dict[str, Any]:
+        """The temperature travels in the configuration."""
+        return {**super().get_config(), "temperature": self.temperature}

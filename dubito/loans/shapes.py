@@ -1,0 +1,57 @@
+"""What each loan layer makes of a shape; it has no weights. Raises ValueError for what is unfit."""
+
+from collections.abc import Sequence
+
+from dubito.bundles.validation.layer_shapes import Settings, Shape, Step, one, setting, whole
+from dubito.loans.ratebook import RateBook, count
+
+FEATURES = 9
+"""Numbers of a loan that loan layers take."""
+FEATURES_WIDTH = 23
+"""Numbers that `LoanFeatures` makes of them."""
+HYPOTHESIS_WIDTH = 68
+"""Numbers that say how well one hypothesis of the lattice fits, beside its grade."""
+MOST_CLASSES = 64
+TEMPERATURES = (0.01, 100.0)
+
+
+def _loan(shapes: Sequence[Shape]) -> Shape:
+    shape = one(shapes)
+    if shape[-1] != FEATURES:
+        raise ValueError(f"it takes {FEATURES} columns, not {shape[-1]}")
+    return shape
+
+
+def features(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+    """The rule of `LoanFeatures`."""
+    return Step((*_loan(shapes)[:-1], FEATURES_WIDTH))
+
+
+def lattice(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    """The rule of `AmortizationLattice`."""
+    shape = _loan(shapes)
+    try:
+        book = RateBook.from_config(settings)
+    except (KeyError, TypeError) as error:
+        raise ValueError("it has no rate book") from error
+    classes, kept = (whole(setting(settings, name), name) for name in ("classes", "kept"))
+    if classes > MOST_CLASSES or max(book.grades) >= classes or kept > count(book):
+        raise ValueError("its rate book has other grades, or fewer hypotheses than it keeps")
+    return Step((*shape[:-1], kept, classes + HYPOTHESIS_WIDTH))
+
+
+def evidence(settings: Settings, shapes: Sequence[Shape]) -> Step:
+    """The rule of `GradeEvidence`."""
+    if len(shapes) != 3:
+        raise ValueError(f"it takes three inputs, not {len(shapes)}")
+    hypotheses, scores, general = shapes
+    kept, width = hypotheses[-2:] if len(hypotheses) == 2 else (0, 0)
+    if scores != (kept, 1) or len(general) != 1 or general[0] > width:
+        raise ValueError("its hypotheses, scores and logits do not fit together")
+    temperature = setting(settings, "temperature")
+    if (
+        type(temperature) not in (int, float)
+        or not TEMPERATURES[0] <= temperature <= (TEMPERATURES[1])
+    ):
+        raise ValueError("its temperature is out of range")
+    return Step(general)

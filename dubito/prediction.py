@@ -1,0 +1,229 @@
+"""Predictions of `N` rows as arrays, and the typed answers that are made of them, row by row."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dubito.answer import (
+    VALUE_WARNINGS,
+    Answer,
+    DecisionAnswer,
+    Degraded,
+    FewPasses,
+    MonteCarloAnswer,
+    MonteCarloResult,
+    PlainAnswer,
+    PlainResult,
+    Precision,
+    SetAnswer,
+    Uncertainty,
+    Warning,
+)
+from dubito.errors import Ungradable
+from dubito.identifier import new_id
+from dubito.types import Calibration, Floats, Identity, Indices, Notice, Query, Summary
+from dubito.uncertainty.adaptive_passes import Estimate
+from dubito.uncertainty.policy import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class PlainPrediction:
+    """The deterministic prediction of `N` rows."""
+
+    probabilities: Floats
+    """`(N, C)`"""
+    notices: list[list[Notice]]
+    """For each row, what its reader should know of its values."""
+
+    @property
+    def predicted(self) -> Indices:
+        """`(N,)` class indices: the argmax, a tie to the lower index."""
+        predicted: Indices = np.argmax(self.probabilities, axis=1)
+        return predicted
+
+
+@dataclass(frozen=True, slots=True)
+class MonteCarloPrediction:
+    """The Monte-Carlo prediction of `N` rows."""
+
+    query: Query
+    estimate: Estimate
+    tolerance: float | None
+    """The half-width that decided each row's passes; None where they were fixed."""
+    draws: Floats | None
+    """`(T, N, C)` where asked for; a row's own passes are the first ones."""
+    notices: list[list[Notice]]
+    """For each row, what its reader should know of its values."""
+    judgement: Judgement | None
+    """Sets and decisions; None of a bundle without a calibration."""
+    wanted: int
+    """The passes asked for; the query has fewer where time was short."""
+
+    @property
+    def summary(self) -> Summary:
+        """The statistics, each row's over its own passes."""
+        return self.estimate.summary
+
+    @property
+    def predicted(self) -> Indices:
+        """`(N,)` class indices: the argmax of the mean, a tie to the lower index."""
+        return self.summary.predicted
+
+    @property
+    def mean(self) -> Floats:
+        """`(N, C)`, mean probability over the passes."""
+        return self.summary.mean
+
+    @property
+    def std(self) -> Floats:
+        """`(N, C)`, population standard deviation over the passes (`ddof=0`)."""
+        return self.summary.std
+
+    @property
+    def passes(self) -> Indices:
+        """`(N,)`, passes of each row."""
+        return self.estimate.passes
+
+    @property
+    def seed(self) -> int:
+        """The seed of the passes, with which the same call gives the same bits."""
+        return self.query.seed
+
+
+def check_finite(probabilities: Floats) -> None:
+    """Refuse rows `(N, C)` that are no numbers: the argmax of NaN is 0, the first class.
+
+    Raises:
+        Ungradable: which rows these are.
+    """
+    finite = np.isfinite(probabilities)
+    if not finite.all():
+        raise Ungradable(np.flatnonzero(~finite.all(axis=1)).tolist())
+
+
+class AnswerBuilder:
+    """Makes answers of the predictions of one bundle."""
+
+    def __init__(
+        self, identity: Identity, classes: tuple[str, ...], calibration: Calibration | None
+    ) -> None:
+        """Take the bundle's identity, its ordered classes and its calibration, if it has one."""
+        self._identity = identity
+        self._classes = classes
+        self._calibration = calibration
+
+    def plain(self, prediction: PlainPrediction, rows: range) -> list[PlainAnswer]:
+        """The answers about some rows of a deterministic prediction."""
+        predicted = prediction.predicted.tolist()
+        return [
+            Answer(
+                new_id(),
+                PlainResult(
+                    self._classes[predicted[row]], self._named(prediction.probabilities[row])
+                ),
+                tuple(map(value_warning, prediction.notices[row])),
+                self._identity,
+            )
+            for row in rows
+        ]
+
+    def monte_carlo(self, prediction: MonteCarloPrediction, rows: range) -> list[MonteCarloAnswer]:
+        """The answers about some rows of a Monte-Carlo prediction."""
+        answers = [
+            Answer(
+                new_id(),
+                self._result(prediction, row),
+                tuple(self._warnings(prediction, row)),
+                self._identity,
+            )
+            for row in rows
+        ]
+        if prediction.draws is None:
+            return answers
+        return [
+            Answer(answer.id, answer.result, answer.warnings, answer.model, draws)
+            for answer, draws in zip(answers, self._draws(prediction, rows), strict=True)
+        ]
+
+    def _result(self, prediction: MonteCarloPrediction, row: int) -> MonteCarloResult:
+        summary, estimate, judgement = (
+            prediction.summary,
+            prediction.estimate,
+            prediction.judgement,
+        )
+        half_width = float(estimate.half_widths[row])
+        tolerance = prediction.tolerance
+        return MonteCarloResult(
+            self._classes[int(summary.mean[row].argmax())],
+            self._named(summary.mean[row]),
+            self._named(summary.std[row]),
+            int(estimate.passes[row]),
+            prediction.seed,
+            Precision(
+                half_width, tolerance, None if tolerance is None else half_width <= tolerance
+            ),
+            Uncertainty(
+                float(summary.predictive_entropy[row]),
+                float(summary.expected_entropy[row]),
+                float(summary.mutual_information[row]),
+                float(summary.variation_ratio[row]),
+            ),
+            None if judgement is None else set_answer(judgement, row, self._classes),
+            None if judgement is None else decision_answer(judgement, row),
+        )
+
+    def _named(self, values: Floats) -> dict[str, float]:
+        return dict(zip(self._classes, values.tolist(), strict=True))
+
+    def _draws(
+        self, prediction: MonteCarloPrediction, rows: range
+    ) -> Iterator[dict[str, list[float]]]:
+        assert prediction.draws is not None  # noqa: S101 - only where they were asked for
+        for row in rows:
+            own = prediction.draws[: prediction.passes[row], row]
+            yield dict(zip(self._classes, np.swapaxes(own, 0, 1).tolist(), strict=True))
+
+    def _warnings(self, prediction: MonteCarloPrediction, row: int) -> Iterator[Warning]:
+        passes = int(prediction.passes[row])
+        yield from map(value_warning, prediction.notices[row])
+        if self._calibration is not None and passes < self._calibration.passes:
+            yield FewPasses(passes, self._calibration.passes)
+        if prediction.query.passes < prediction.wanted:
+            yield Degraded(passes, prediction.wanted)
+
+
+def value_warning(notice: Notice) -> Warning:
+    """The warning about a value."""
+    kind = VALUE_WARNINGS[notice.kind]
+    return kind(notice.feature, notice.seen_minimum, notice.seen_maximum, notice.value)
+
+
+def set_answer(judgement: Judgement, row: int, classes: Sequence[str]) -> SetAnswer:
+    """The prediction set of one row."""
+    options, inside = judgement.options, judgement.found.sets[row].tolist()
+    return SetAnswer(
+        options.coverage,
+        options.method,
+        options.class_conditional,
+        tuple(label for label, is_in in zip(classes, inside, strict=True) if is_in),
+        judgement.enough[row],
+        tuple(_notes(judgement, classes)),
+    )
+
+
+def decision_answer(judgement: Judgement, row: int) -> DecisionAnswer:
+    """The decision about one row."""
+    decision, target = judgement.decisions[row], judgement.options.target
+    limit = judgement.case_limit
+    told = (decision.action, decision.reasons, target, decision.guaranteed)
+    return DecisionAnswer(*told) if limit is None else DecisionAnswer(*told, limit)
+
+
+def _notes(judgement: Judgement, classes: Sequence[str]) -> Iterator[str]:
+    """Yield what is the same for every row of a request."""
+    if judgement.found.below_accuracy:
+        yield "grades alone are right more often than this coverage asks: sets cover more"
+    if judgement.found.always:
+        always = ", ".join(classes[index] for index in judgement.found.always)
+        yield f"too few calibration rows to leave out {always}: in every set"

@@ -1,0 +1,217 @@
+"""From a trained Keras file to a published bundle: convert, look at rows, evaluate, write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dubito.bundles.golden import faults, golden_rows
+from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
+from dubito.bundles.repository import versions, write
+from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.compiler.compiler import engine_of
+from dubito.engine.compiler.plan import plan
+from dubito.engine.engine import Engine
+from dubito.errors import DataError, NetworkError
+from dubito.layers.archive import to_bytes
+from dubito.printable import printable
+from dubito.training.calibrate import calibrate, temperature_of
+from dubito.training.converted_card import cards
+from dubito.training.data import Table, select
+from dubito.training.description import Described
+from dubito.training.evaluation.probability_metrics import check_finite, score
+from dubito.training.feature_stats import seen
+from dubito.training.import_keras import adopt
+from dubito.training.rows import read_rows
+from dubito.training.tables.sheet import say
+from dubito.training.temperature import fold
+from dubito.types import Feature, Floats, Query, Signature
+
+GOLDEN = 4
+"""Golden rows besides the most uncertain one and one with a missing value."""
+
+LOOKED_AT = 200
+"""Rows among which the most uncertain one is looked for."""
+
+FEWEST_LABELLED = 30
+"""Rows to calibrate on, below which nothing can be promised."""
+
+SEED = 0
+"""Of the passes over the rows, so that the card's figures can be asked for over HTTP."""
+
+LEAST_SUM = 1 - 1e-4
+"""A row of probabilities sums to 1, but for what a softmax in float32 leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A conversion as it was asked for."""
+
+    network: Path
+    """The `.keras` file."""
+    features: tuple[Described, ...]
+    classes: tuple[str, ...]
+    data: Path
+    """Rows like those the network was trained on."""
+    target: str | None
+    """The column of `data` that has the classes, if figures are wanted."""
+    out: Path
+    name: str
+    version: int | None
+    """The next free one unless given."""
+    passes: int
+    """Default number of passes of the bundle, which sets and decisions are calibrated with."""
+    calibrate: Path | None
+    """Labelled rows that give sets and decisions, if these are wanted."""
+    temperature: bool
+    """Whether the last layer's logits are divided by what suits a third of these rows."""
+    command: str
+    """As it can be given again."""
+
+
+def publish(job: Adoption) -> tuple[Path, Manifest]:
+    """Convert and write a bundle; returns its folder and what was written.
+
+    Raises:
+        NetworkError: the network cannot be served.
+        DataError: the rows cannot be used.
+        BundleError: this version is already there.
+    """
+    number = job.version or max(versions(job.out, job.name), default=0) + 1
+    pin_arithmetic()
+    table = read_rows(job.data, job.features, job.classes, job.target)
+    imputed = [feature.imputed for feature in job.features]
+    model, notes = adopt(job.network, imputed, job.classes)
+    for note in notes:
+        say(f"{job.network.name}: {note}")
+    features = _features(job.features, table.features)
+    labelled = _labelled(job)
+    if labelled is not None and job.temperature:
+        fold(model, temperature_of(engine_of(model), labelled[0], job.passes))
+    engine = engine_of(model)
+    _check_answers(engine, table.features, plan(model).outlet.name)
+    signature = Signature(features, job.classes)
+    manifest = Manifest(
+        format=1,
+        name=job.name,
+        version=number,
+        features=features,
+        classes=job.classes,
+        passes=job.passes,
+        calibration=labelled and calibrate(engine, *labelled, signature, (), job.passes),
+        rules=(),
+        golden=_golden(engine, table.features, job),
+        metrics=_metrics(engine, table, job),
+        trained=_provenance(job, table),
+        network_sha256="",
+    )
+    told = cards(manifest, job.network.name, model.count_params(), tempered=job.temperature)
+    return write(job.out, manifest, to_bytes(model), told)
+
+
+def _labelled(job: Adoption) -> tuple[Table, Table] | None:
+    """The rows to calibrate on: a third to choose thresholds with, then those that judge them.
+
+    Raises:
+        DataError: too few rows.
+    """
+    if job.calibrate is None:
+        return None
+    table = read_rows(job.calibrate, job.features, job.classes, job.target)
+    if len(table.labels) < FEWEST_LABELLED:
+        raise DataError(f"--calibrate needs at least {FEWEST_LABELLED} rows")
+    order = np.random.default_rng(SEED).permutation(len(table.labels))
+    third = len(order) // 3
+    return select(table, order[:third]), select(table, order[third:])
+
+
+def _features(described: Sequence[Described], rows: Floats) -> tuple[Feature, ...]:
+    """The signature: what a person said, and what the rows `(N, F)` show."""
+    return tuple(
+        Feature(
+            name=feature.name,
+            title=feature.title or feature.name,
+            aliases=feature.aliases,
+            kind=feature.kind,
+            unit=feature.unit,
+            nullable=feature.imputed is not None,
+            imputed=feature.imputed,
+            minimum=feature.minimum,
+            maximum=feature.maximum,
+            seen=seen(rows[:, at], feature.kind),
+        )
+        for at, feature in enumerate(described)
+    )
+
+
+def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
+    """Check the answers for rows `(N, F)`, without dropout and with it.
+
+    Args:
+        engine: the network that answers.
+        rows: those to be answered.
+        outlet: the name of the layer that gives the answers.
+
+    Raises:
+        NetworkError: numbers that are no probabilities.
+        DataError: rows on which the network's numbers overflow.
+    """
+    plain, drawn = engine.predict(rows), engine.draws(Query(rows[:LOOKED_AT], 2, SEED))
+    for answers in (plain, drawn):
+        check_finite(answers, "the rows of --data")
+    answers = np.concatenate([plain, *drawn])
+    sums = answers.sum(axis=1)
+    if answers.min() < 0 or sums.min() < LEAST_SUM or sums.max() > 2 - LEAST_SUM:
+        raise NetworkError(
+            f"layer {outlet} does not give probabilities: a row's classes must sum to 1, "
+            "as those of a softmax do; if these are logits, add keras.layers.Softmax() to it"
+        )
+
+
+def _golden(engine: Engine, rows: Floats, job: Adoption) -> tuple[GoldenRow, ...]:
+    """Answers for the most uncertain row, a row with a missing value, and the first few.
+
+    Raises:
+        NetworkError: answers with which a bundle would not be served.
+    """
+    (summary,) = engine.summarise([Query(rows[:LOOKED_AT], job.passes, SEED)])
+    missing = np.flatnonzero(np.isnan(rows).any(axis=1))[:1]
+    first = range(min(GOLDEN, len(rows)))
+    chosen = [int(summary.std.max(axis=1).argmax()), *missing.tolist(), *first]
+    golden = golden_rows(engine, rows[list(dict.fromkeys(chosen))], job.passes)
+    fault = next(faults(engine, golden), None)
+    if fault is not None:
+        raise NetworkError(f"{job.network.name}: the network {fault}")
+    return golden
+
+
+def _metrics(engine: Engine, table: Table, job: Adoption) -> dict[str, dict[str, float]]:
+    if not len(table.labels):
+        return {}
+    (summary,) = engine.summarise([Query(table.features, job.passes, SEED)])
+    check_finite(summary.mean, f"the rows of {table.source}")
+    return {
+        "deterministic": score(engine.predict(table.features), table.labels, job.classes),
+        "mc": score(summary.mean, table.labels, job.classes),
+    }
+
+
+def _provenance(job: Adoption, table: Table) -> Provenance:
+    """The conversion's own; nobody knows here how the network was trained."""
+    return Provenance(
+        command=printable(job.command),
+        data=printable(table.source),
+        data_digest=table.digest,
+        rows=len(table.features),
+        seed=SEED,
+        split_seed=0,
+        versions={
+            "keras": keras.version(),
+            "numpy": version_of("numpy"),
+            "tensorflow": tf.version.VERSION,
+        },
+    )

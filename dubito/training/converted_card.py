@@ -1,0 +1,54 @@
+"""The model card of a network that was trained elsewhere: what is known of it, and what is not."""
+
+from dubito.bundles.manifest import Manifest
+from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
+from dubito.training.model_card import (
+    decisions,
+    feature_cells,
+    figure_cells,
+    head,
+    table_of,
+    versions,
+)
+from dubito.types import Cards
+
+
+def cards(manifest: Manifest, network: str, weights: int, *, tempered: bool = False) -> Cards:
+    """The text of both cards; `{digest}` stands where the digest will be.
+
+    Args:
+        manifest: complete but for the digest of the network.
+        network: the name of the file that was converted.
+        weights: their number.
+        tempered: whether a temperature was folded in.
+    """
+    english, korean = (
+        _card(manifest, network, weights, say, tempered=tempered) for say in (ENGLISH, KOREAN)
+    )
+    return Cards(english, korean)
+
+
+def _card(manifest: Manifest, network: str, weights: int, say: Phrases, *, tempered: bool) -> str:
+    changed = say.tempered if tempered else say.kept
+    sections = [
+        *head(manifest, weights, say),
+        say.origin,
+        say.converted.format(network=network, changed=changed),
+        f"```\n{manifest.trained.command}\n```",
+        versions(manifest, say),
+        say.features,
+        table_of(say.feature_heads_converted, feature_cells(manifest, say)),
+        say.figures,
+        *_figures(manifest, say),
+        *decisions(manifest, "rows", say),
+        *([] if manifest.calibration is None else [say.their_word]),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _figures(manifest: Manifest, say: Phrases) -> list[str]:
+    trained = manifest.trained
+    of = {"data": trained.data, "rows": trained.rows, "digest": trained.data_digest}
+    if not manifest.metrics:
+        return [say.no_classes.format(**of)]
+    return [table_of(say.figure_heads, figure_cells(manifest, say)), say.on_rows.format(**of)]

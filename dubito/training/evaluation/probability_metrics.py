@@ -1,0 +1,63 @@
+"""How good probabilities are, in the five figures a bundle states of its held-out rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss
+
+from dubito.errors import DataError
+from dubito.types import Floats, Indices
+from dubito.uncertainty.calibration import expected_calibration_error
+
+TOLERANCE = 1e-5
+
+
+def score(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dict[str, float]:
+    """Compare probabilities `(N, C)` of the `C` classes with the labels `(N,)`.
+
+    Returns:
+        `accuracy` of the top class (a tie goes to the lower index); `macro_f1`, the mean over the
+        classes that occur among the labels or the top classes, 0 for one never hit; `nll`, the
+        mean in nats; `brier`, summed over classes and averaged over rows, 0 to 2; `ece`, the
+        expected calibration error in 15 bins, 0 to 1.
+
+    Raises:
+        ValueError: no rows, shapes that disagree, or rows that are no probabilities.
+    """
+    rows = _distributions(probabilities)
+    known = range(len(classes))
+    top = np.argmax(probabilities, axis=1)
+    return {
+        "accuracy": float(accuracy_score(labels, top)),
+        "macro_f1": float(f1_score(labels, top, average="macro", zero_division=0)),
+        "nll": float(log_loss(labels, rows, labels=known)),
+        "brier": float(brier_score_loss(labels, rows, labels=known, scale_by_half=False)),
+        "ece": expected_calibration_error(probabilities, labels),
+    }
+
+
+def check_finite(probabilities: Floats, rows: str) -> None:
+    """Refuse rows on which a network's numbers overflow, as the service does.
+
+    Args:
+        probabilities: `(N, C)`, or `(T, N, C)` of every pass.
+        rows: what the rows are called in the sentence.
+
+    Raises:
+        DataError: some of the answers are not finite.
+    """
+    finite = np.isfinite(probabilities).all(axis=-1)
+    odd = int((~np.atleast_2d(finite).all(axis=0)).sum())
+    if odd:
+        raise DataError(f"{odd} of {rows} cannot be graded: the network's numbers overflow")
+
+
+def _distributions(probabilities: Floats) -> Floats:
+    """Rows `(N, C)` that sum to 1 in float64.
+
+    A softmax in float32 sums to 1 only within 1e-7, and scikit-learn warns from 1e-8 on.
+    """
+    sums = probabilities.sum(axis=1, keepdims=True)
+    if not np.all(np.abs(sums - 1) <= TOLERANCE):
+        raise ValueError("probabilities must sum to 1 in every row")
+    return probabilities / sums

@@ -1,0 +1,83 @@
+"""Examination: a bundle is asked about labelled rows, and everything a report shows comes of it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dubito.bundle import Bundle
+from dubito.bundles.manifest import Manifest
+from dubito.errors import DataError
+from dubito.training.columns import LOANS
+from dubito.training.data import Table, read_table, select
+from dubito.training.evaluation.metrics import Figures, assess
+from dubito.training.evaluation.predictions import (
+    LOOKED_AT,
+    evidence_of,
+    precision_of,
+    shifted_rows,
+)
+from dubito.training.evaluation.shifts import shifts_of
+from dubito.training.rows import described, read_rows
+from dubito.training.split import split_rows
+
+UNKNOWN = "some of which it may have been fitted or calibrated on"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The figures, and of which rows they are."""
+
+    rows: str
+    """Which rows these are, as a part of a sentence."""
+    figures: Figures
+
+
+def examine(bundle: Bundle, path: Path | None, target: str | None, passes: int | None) -> Examined:
+    """Ask a bundle about the rows of a file, or of the data set it was trained on.
+
+    Rows that it was trained on are left out: of its own data only the held-out part is asked.
+
+    Args:
+        bundle: any.
+        path: labelled rows; None for the loans' own data set.
+        target: the column of the classes, for rows of another layout than loans.
+        passes: stochastic passes a row; the bundle's unless given.
+
+    Raises:
+        DataError: no rows that fit the bundle.
+    """
+    manifest, engine = bundle.manifest, bundle.engine
+    told, table = _labelled(manifest, path, target)
+    signature, rules = manifest.signature, manifest.rules
+    number = manifest.passes if passes is None else passes
+    evidence = evidence_of(engine, table, signature, rules, number)
+    shifted = tuple(
+        shifted_rows(engine, table.features, signature, rules, number, shift)
+        for shift in shifts_of(signature)
+    )
+    precision = precision_of(engine, table.features[:LOOKED_AT])
+    evidence = replace(evidence, shifts=shifted, precision=precision)
+    return Examined(told, assess(evidence, manifest.calibration, manifest.classes))
+
+
+def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tuple[str, Table]:
+    """The rows to ask about, and what they are."""
+    if _of_loans(manifest) and target is None:
+        table = read_table(path, LOANS)
+    elif path is None or target is None:
+        raise DataError(
+            "this bundle is not about loans: labelled rows (--data) and the column of their "
+            "classes (--target) must be named"
+        )
+    else:
+        asked = [described(feature) for feature in manifest.features]
+        table = read_rows(path, asked, manifest.classes, target)
+    trained = manifest.trained
+    if trained.is_conversion or table.digest != trained.data_digest:
+        return f"all {len(table.labels):,} rows of {table.source}, {UNKNOWN}", table
+    held_out = select(table, split_rows(table.labels, manifest.trained.split_seed).test)
+    return f"the {len(held_out.labels):,} rows of {table.source} that were held out", held_out
+
+
+def _of_loans(manifest: Manifest) -> bool:
+    names = tuple(column.name for column in LOANS.features)
+    return manifest.signature.names == names and manifest.classes == LOANS.classes

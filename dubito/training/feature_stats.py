@@ -1,0 +1,74 @@
+"""What training saw of a feature: its range, its quantiles and a histogram.
+
+The service warns outside the range and measures drift against the histogram.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from dubito.errors import DataError
+from dubito.types import Floats, Seen
+
+LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+MOST_BINS = 20
+
+
+def seen(column: Floats, kind: Literal["integer", "float"]) -> Seen:
+    """Describe the rows of a column `(N,)` that have a value, in the column's unit.
+
+    Quantiles of integers are values that occur; those of floats are interpolated.
+
+    Raises:
+        DataError: no row has a value.
+    """
+    missing = np.isnan(column)
+    values = column[~missing]
+    if not values.size:
+        raise DataError("a column without a single value cannot be described")
+    quantiles = np.quantile(values, LEVELS, method=_METHODS[kind])
+    edges = _edges(values)
+    return Seen(
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        quantiles={f"{level:g}": float(at) for level, at in zip(LEVELS, quantiles, strict=True)},
+        histogram_edges=tuple(edges.tolist()),
+        histogram_counts=tuple(np.histogram(values, edges)[0].tolist()),
+        missing=int(missing.sum()),
+    )
+
+
+_METHODS: dict[str, Literal["inverted_cdf", "linear"]] = {
+    "integer": "inverted_cdf",
+    "float": "linear",
+}
+
+
+def _edges(values: Floats) -> Floats:
+    """Strictly increasing edges `(B + 1,)`, at most 20 bins `[a, b)`, the last one `[a, b]`.
+
+    The last edge is the maximum, or a step of one above where the maximum has a bin to itself.
+    """
+    starts, largest = _starts(values), values.max()
+    above = max(largest + 1, np.nextafter(largest, np.inf))
+    return np.append(starts, largest if largest > starts[-1] else above)
+
+
+def _starts(values: Floats) -> Floats:
+    """The first value `(B,)` of every bin: at most 20, increasing, all of them values that occur.
+
+    Few distinct values (counts) have a bin each. Otherwise bins hold about equally many rows, and
+    a minimum that would fill more than one (no fees paid) has its own.
+    """
+    distinct = np.unique(values)
+    if len(distinct) <= MOST_BINS:
+        return distinct
+    lowest = values == distinct[0]
+    if lowest.mean() <= 1 / MOST_BINS:
+        return _shares(values, MOST_BINS)
+    return np.append(distinct[0], _shares(values[~lowest], MOST_BINS - 1))
+
+
+def _shares(values: Floats, bins: int) -> Floats:
+    levels = np.arange(bins) / bins
+    return np.unique(np.quantile(values, levels, method="higher"))

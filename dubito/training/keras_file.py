@@ -1,0 +1,220 @@
+"""A `.keras` file from elsewhere, checked and simplified before Keras reads it.
+
+Its bytes tell which program wrote it, and its configuration which layers it has. Dropout that drops
+nothing becomes an Identity layer, and half precision single precision; no weight is touched.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dubito.bundles.strict_json import strict_json
+from dubito.bundles.validation.allow_list import INERT, allowed
+from dubito.bundles.validation.members import HDF5_MAGIC, LIMITS, Members, read_members
+from dubito.errors import NetworkError
+from dubito.layers.archive import archived
+from dubito.training.monte_carlo import MONTE_CARLO
+
+CONVERTED = frozenset(kind.__name__ for kind in MONTE_CARLO)
+SERVED = frozenset(
+    name for (_, name, _), kind in allowed().items() if kind.role in ("model", "layer", "operator")
+)
+MODELS = ("Functional", "Sequential")
+STRENGTHS = ("rate", "stddev")
+"""What settings of layers that do nothing outside training say how much they do in it."""
+IDENTITY = ("name", "trainable", "dtype")
+"""Settings that every layer has."""
+MIXED = ("mixed_float16", "mixed_bfloat16")
+"""Policies that compute in half precision; their weights are in single precision."""
+HALF = ("float16", "bfloat16")
+SINGLE = "float32"
+
+AGAIN = "keras.models.load_model('model.h5', compile=False).save('model.keras')"
+OTHERS = (
+    (HDF5_MAGIC, f"it is an HDF5 file: save it as .keras, with {AGAIN}"),
+    (b"\x80", "it is a Python pickle, which is not opened: save the model as .keras"),
+    (b"\x1f\x8b", "it is compressed with gzip: unpack it first"),
+)
+"""First bytes of other files, and what is said of them."""
+TFLITE_AT, TFLITE = 4, b"TFL3"
+
+
+class Saved(NamedTuple):
+    """A file that Keras may read."""
+
+    network: bytes
+    notes: tuple[str, ...]
+    """What was made of it, for people."""
+
+
+def read_saved(path: Path) -> Saved:
+    """Read a file, check every layer, and simplify it.
+
+    Raises:
+        NetworkError: another kind of file, or a layer that is not served, or none that is random.
+        BundleError: a damaged file.
+        OSError: it cannot be read.
+    """
+    if path.is_dir():
+        raise NetworkError(_folder(path))
+    members = _members(path.read_bytes())
+    config = strict_json(members.config, "config.json")
+    notes = _simplify(config)
+    packed = {
+        "config.json": json.dumps(config).encode(),
+        "metadata.json": members.metadata,
+        "model.weights.h5": members.weights,
+    }
+    return Saved(archived(packed), tuple(notes))
+
+
+def _folder(path: Path) -> str:
+    if (path / "saved_model.pb").exists():
+        return (
+            "it is a SavedModel folder, which has no layers to exchange: save the model as .keras "
+            "where it was trained"
+        )
+    if path.joinpath("config.json").exists():
+        return "it is an unpacked .keras file: zip its three files, or save it again"
+    return "it is a folder: name a .keras file"
+
+
+def _members(network: bytes) -> Members:
+    for magic, sentence in OTHERS:
+        if network.startswith(magic):
+            raise NetworkError(sentence)
+    if network[TFLITE_AT : TFLITE_AT + len(TFLITE)] == TFLITE:
+        raise NetworkError("it is a TensorFlow Lite file: save the model as .keras")
+    _check_version(network)
+    return read_members(network)
+
+
+def _check_version(network: bytes) -> None:
+    """Check that Keras 3 wrote the file; damaged ones are told by who reads them next."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(network)) as archive, archive.open("metadata.json") as file:
+            told = json.loads(file.read(LIMITS["metadata.json"]))
+            version = str(told["keras_version"])
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return
+    major = version.partition(".")[0]
+    if major in ("1", "2"):
+        raise NetworkError(
+            f"it was written by Keras {version[:20]}, and Keras 3 is needed: save it there with "
+            f"model.save('model.h5'), then with Keras 3 {AGAIN}"
+        )
+
+
+def _simplify(config: dict[str, Any]) -> list[str]:
+    """Check the class and the calls of every layer at any depth, and simplify in place.
+
+    Raises:
+        NetworkError: a layer that is not served, or none that is random.
+    """
+    if config.get("class_name") not in MODELS:
+        raise NetworkError("it is no Functional or Sequential model")
+    try:
+        layers = list(_layers(config))
+        notes = [note for layer in layers for note in _simplify_layer(layer)]
+        _in_single_precision(config)
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise NetworkError("its config.json is not a network as Keras writes it") from error
+    if not any(layer["class_name"] in CONVERTED or _is_ours(layer) for layer in layers):
+        raise NetworkError(
+            "no dropout layer of it has a rate above 0, so nothing in it would be random"
+            if notes
+            else "it has no dropout layer, so nothing in it would be random"
+        )
+    return list(dict.fromkeys(notes))
+
+
+def _layers(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for layer in model["config"]["layers"]:
+        yield layer
+        if "layers" in layer["config"]:
+            yield from _layers(layer)
+
+
+def _simplify_layer(layer: dict[str, Any]) -> Iterator[str]:
+    """Check a layer and simplify it in place; yields what was done."""
+    _check_calls(layer)
+    if _is_idle(layer):
+        yield f"layer {layer['config']['name']} drops nothing and is left out"
+        _make_identity(layer)
+    _check_layer(layer)
+    policy = _policy(layer)
+    if policy in MIXED:
+        yield f"it was trained in {policy} and is served in {SINGLE}, with the same weights"
+    elif policy not in (None, SINGLE, "float64"):
+        named = f"layer {layer['config']['name']} has the dtype policy {policy}"
+        raise NetworkError(f"{named}: save it with {SINGLE} or {MIXED[0]}")
+
+
+def _is_idle(layer: dict[str, Any]) -> bool:
+    """Whether a layer would be random but for its rate of 0."""
+    kind, settings = layer["class_name"], layer["config"]
+    if kind not in INERT and not _is_ours(layer):
+        return False
+    strengths = [settings[name] for name in STRENGTHS if name in settings]
+    return bool(strengths) and all(value == 0 for value in strengths)
+
+
+def _make_identity(layer: dict[str, Any]) -> None:
+    kept = {name: value for name, value in layer["config"].items() if name in IDENTITY}
+    layer.update(module="keras.layers", class_name="Identity", registered_name=None, config=kept)
+
+
+def _policy(layer: dict[str, Any]) -> str | None:
+    """The name of a layer's dtype policy; None for what has none."""
+    policy = layer["config"].get("dtype")
+    if isinstance(policy, dict):
+        return str(policy["config"].get("name", policy["class_name"]))
+    return None if policy is None else str(policy)
+
+
+def _in_single_precision(value: Any) -> None:
+    """Put single precision in place of half, wherever a dtype stands in the configuration."""
+    if isinstance(value, list):
+        for member in value:
+            _in_single_precision(member)
+    if isinstance(value, dict):
+        if value.get("class_name") == "DTypePolicy" and value["config"].get("name") in MIXED:
+            value["config"]["name"] = SINGLE
+        if value.get("dtype") in (*MIXED, *HALF):
+            value["dtype"] = SINGLE
+        for member in value.values():
+            _in_single_precision(member)
+
+
+def _check_layer(layer: dict[str, Any]) -> None:
+    kind, settings = layer["class_name"], layer["config"]
+    named = f"layer {settings['name']}"
+    if kind in INERT and kind not in CONVERTED:
+        raise NetworkError(f"{named} is a {kind}, which has no Monte-Carlo counterpart")
+    if not _is_ours(layer) and (kind not in SERVED | CONVERTED or not _is_keras(layer)):
+        raise NetworkError(f"{named} is of class {kind}, which the engine does not run")
+    for name, value in settings.items():
+        if isinstance(value, dict) and "module" in value and not _is_keras(value):
+            raise NetworkError(f"{named} has a setting, {name}, that is not Keras' own")
+
+
+def _check_calls(layer: dict[str, Any]) -> None:
+    """Check that calls have no options; dropout called with `training=True` needs that no more."""
+    for node in layer.get("inbound_nodes", ()):
+        if layer["class_name"] in INERT:
+            node["kwargs"].pop("training", None)
+        for option, value in node["kwargs"].items():
+            if value:
+                raise NetworkError(f"layer {layer['config']['name']} is called with {option}")
+
+
+def _is_keras(written: dict[str, Any]) -> bool:
+    module = written["module"] or ""
+    return module == "keras" or module.startswith("keras.")
+
+
+def _is_ours(layer: dict[str, Any]) -> bool:
+    return str(layer["registered_name"]).startswith("dubito>") and layer["class_name"] in SERVED

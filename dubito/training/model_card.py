@@ -1,0 +1,221 @@
+"""The model card: what a person should know before relying on a bundle (Mitchell et al. 2019)."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from dubito.bundles.manifest import Manifest
+from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
+from dubito.training.columns import Layout
+from dubito.training.data import Table
+from dubito.training.recipe import Recipe
+from dubito.training.split import Split
+from dubito.types import Cards, Policy, Promise
+
+AREAS = {"aurc", "aurc_base"}
+
+
+def cards(
+    manifest: Manifest, layout: Layout, recipe: Recipe, table: Table, split: Split, weights: int
+) -> Cards:
+    """The text of both cards; `{digest}` stands where the digest will be."""
+    about = manifest, layout, recipe, table, split, weights
+    return Cards(
+        _card(*about, layout.notes, ENGLISH),
+        _card(*about, layout.korean_notes, KOREAN) if layout.korean_notes else None,
+    )
+
+
+def _card(
+    manifest: Manifest,
+    layout: Layout,
+    recipe: Recipe,
+    table: Table,
+    split: Split,
+    weights: int,
+    notes: Sequence[str],
+    say: Phrases,
+) -> str:
+    sections = [
+        *head(manifest, weights, say),
+        say.purpose,
+        " ".join((*notes, say.unlike)),
+        say.features,
+        table_of(say.feature_heads, feature_cells(manifest, say)),
+        say.held_out.format(rows=len(split.test)),
+        table_of(say.figure_heads, figure_cells(manifest, say)),
+        _evaluation(manifest, table, split, say),
+        *decisions(manifest, layout.rows, say),
+        *_held_out(manifest, say),
+        say.training,
+        _data(manifest, split, say),
+        f"```\n{manifest.trained.command}\n```",
+        _recipe(recipe, say),
+        versions(manifest, say),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def head(manifest: Manifest, weights: int, say: Phrases) -> tuple[str, str, str]:
+    """Title, digest, and what the bundle is in a sentence."""
+    return (
+        say.title.format(name=manifest.name, version=manifest.version),
+        say.digest,
+        say.summary.format(
+            features=len(manifest.features),
+            classes=", ".join(manifest.classes),
+            weights=weights,
+            passes=manifest.passes,
+        ),
+    )
+
+
+def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
+    """The rows of the table of features."""
+    for feature in manifest.features:
+        seen = feature.seen
+        imputed = feature.imputed
+        range_ = say.always if seen.minimum == seen.maximum else say.seen
+        yield (
+            f"`{feature.name}`",
+            ", ".join(feature.aliases),
+            feature.unit,
+            range_.format(minimum=seen.minimum, maximum=seen.maximum),
+            say.not_allowed if imputed is None else say.imputed.format(value=imputed),
+        )
+
+
+def figure_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
+    """The rows of the table of figures."""
+    plain, monte_carlo = manifest.metrics["deterministic"], manifest.metrics["mc"]
+    for name, meaning in say.metrics.items():
+        yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
+
+
+def versions(manifest: Manifest, say: Phrases) -> str:
+    """Of the libraries it was made with."""
+    listed = ", ".join(f"{name} {text}" for name, text in manifest.trained.versions.items())
+    return say.versions.format(listed=listed)
+
+
+def _data(manifest: Manifest, split: Split, say: Phrases) -> str:
+    trained, held = manifest.trained, len(split.calibration)
+    parts = (say.parts_calibrated if held else say.parts).format(
+        fitted=len(split.fit), watched=len(split.validation), held=held
+    )
+    return say.data.format(
+        data=trained.data, rows=trained.rows, parts=parts, digest=trained.data_digest
+    )
+
+
+def _evaluation(manifest: Manifest, table: Table, split: Split, say: Phrases) -> str:
+    counts = np.bincount(table.labels[split.test], minlength=len(manifest.classes))
+    listed = ", ".join(
+        f"{name} {count}" for name, count in zip(manifest.classes, counts, strict=True)
+    )
+    return say.evaluation.format(passes=manifest.passes, listed=listed)
+
+
+def decisions(manifest: Manifest, rows: str, say: Phrases) -> Iterable[str]:
+    """What the calibration part promises, if there was one, of rows that are called so."""
+    calibration = manifest.calibration
+    if calibration is None:
+        return
+    policy, called = calibration.policy, say.rows.get(rows, rows)
+    yield say.sets
+    yield say.calibrated.format(
+        rows=len(calibration.labels),
+        passes=calibration.passes,
+        methods=", ".join(calibration.scores),
+        coverage=calibration.coverage,
+        called=called,
+    )
+    cases = (
+        say.average
+        if policy.case_limit is None
+        else say.cases.format(
+            limit=policy.case_limit, likelihood=policy.likelihood, target=policy.target
+        )
+    )
+    yield say.promises.format(confidence=policy.confidence, called=called, cases=cases)
+    heads = say.promise_heads + (say.band_heads if policy.is_of_cases else ())
+    yield table_of(
+        heads,
+        [
+            (
+                f"{promise.target:.1%}",
+                f"{promise.automated:.1%}",
+                f"{promise.wrong:.2%}",
+                *_band_cells(promise, policy, say),
+            )
+            for promise in policy.promises
+        ],
+    )
+
+
+def _band_cells(promise: Promise, policy: Policy, say: Phrases) -> tuple[str, ...]:
+    if not policy.is_of_cases:
+        return ()
+    if promise.band is None:
+        return ("–", "–", f"{promise.wanting:,}")
+    band = promise.band
+    held = say.band.format(share=band.share, bound=band.bound)
+    return (held, f"{band.wrong:.2%}", f"{promise.wanting:,}")
+
+
+def _held_out(manifest: Manifest, say: Phrases) -> Iterable[str]:
+    """What calibration, sets, decisions and doubt were worth on the held-out rows."""
+    found = manifest.metrics.get("held_out")
+    if found is None:
+        return
+    yield say.of_held_out.format(name=manifest.name, version=manifest.version)
+    yield table_of(
+        say.held_out_heads,
+        [
+            (f"`{name}`", f"{value:.5f}" if name in AREAS else f"{value:.4f}", told_of(name, say))
+            for name, value in found.items()
+        ],
+    )
+
+
+def told_of(name: str, say: Phrases) -> str:
+    """The meaning of a held-out figure."""
+    kind, _, method = name.partition("_")
+    told = say.measures.get(name)
+    return told or say.of_method.format(told=say.measures[kind], method=method)
+
+
+def _recipe(recipe: Recipe, say: Phrases) -> str:
+    fitting = say.fitting.format(
+        optimizer=recipe.optimizer,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        batch=recipe.batch,
+        epochs=recipe.epochs,
+    )
+    if recipe.grader is not None:
+        grader = recipe.grader
+        return say.grader.format(
+            kept=grader.kept,
+            scored=grader.scored,
+            judged=grader.judged,
+            judged_rate=grader.judged_rate,
+            general=grader.general,
+            general_rate=grader.general_rate,
+            fitting=fitting,
+            averaged=say.averaged.format(momentum=recipe.average),
+        )
+    shape = recipe.architecture
+    return say.layers.format(
+        widths=", ".join(map(str, shape.widths)),
+        activation=shape.activation,
+        rate=shape.rate,
+        fitting=fitting,
+        stopping=say.stopping.format(patience=recipe.patience),
+    )
+
+
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,212 @@
+"""From a recipe and a table to a published bundle: split, fit, evaluate, describe, write."""
+
+from dataclasses import dataclass, replace
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dubito.bundles.golden import golden_rows
+from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
+from dubito.bundles.repository import check_free, versions, write
+from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.compiler.compiler import engine_of
+from dubito.engine.engine import Engine
+from dubito.layers.archive import to_bytes
+from dubito.loans.decoding import learn_book
+from dubito.printable import printable
+from dubito.training.calibrate import calibrate, temperature_of
+from dubito.training.columns import Layout
+from dubito.training.curves import curves
+from dubito.training.data import Table, select
+from dubito.training.evaluation.metrics import assess, held_out_figures
+from dubito.training.evaluation.predictions import evidence_of
+from dubito.training.evaluation.probability_metrics import score
+from dubito.training.feature_stats import seen
+from dubito.training.fit import fit
+from dubito.training.model_card import cards
+from dubito.training.recipe import Recipe
+from dubito.training.split import Split, split_rows
+from dubito.training.temperature import fold
+from dubito.types import Calibration, Feature, Query, Rule, Signature
+
+GOLDEN = 4
+"""Golden rows besides the most uncertain one and one with a missing value."""
+
+EVALUATION_SEED = 0
+"""Of the held-out rows' passes, so that the card's figures can be asked for over HTTP."""
+
+LIBRARIES = ("keras", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training as it was asked for."""
+
+    recipe: Recipe
+    layout: Layout
+    out: Path
+    name: str
+    version: int | None
+    """The next free one unless given."""
+    seed: int
+    split_seed: int
+    command: str
+    """As it can be given again."""
+    verbose: str | int = "auto"
+    """Keras' progress bar."""
+    logs: Path | None = None
+    """Folder of the curves that TensorBoard shows, if they are wanted."""
+
+
+def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
+    """Train and write a bundle; returns its folder and what was written.
+
+    Raises:
+        BundleError: this version is already there.
+        DataError: too few rows to be split.
+    """
+    number = job.version or max(versions(job.out, job.name), default=0) + 1
+    check_free(job.out, job.name, number)
+    pin_arithmetic()
+    split = split_rows(table.labels, job.split_seed, calibrated=job.recipe.calibrated)
+    features = _features(job.layout, table, split)
+    job, model = _fitted(job, table, split, features)
+    engine = engine_of(model)
+    watched, rules = select(table, split.validation), _rules(job.layout)
+    calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
+    manifest = Manifest(
+        format=1,
+        name=job.name,
+        version=number,
+        features=features,
+        classes=job.layout.classes,
+        passes=job.recipe.passes,
+        calibration=calibration,
+        rules=rules,
+        golden=_golden(engine, watched, job.recipe.passes),
+        metrics=_metrics(engine, select(table, split.test), job)
+        | _judged(engine, select(table, split.test), calibration, features, job),
+        trained=_provenance(job, table),
+        network_sha256="",
+    )
+    return _write(job, manifest, model, table, split)
+
+
+def _fitted(
+    job: Job, table: Table, split: Split, features: tuple[Feature, ...]
+) -> tuple[Job, keras.Model]:
+    """The network, its temperature folded in; the job as it could be done on these rows."""
+    fitted, watched = select(table, split.fit), select(table, split.validation)
+    classes, book = len(job.layout.classes), None
+    if job.recipe.grader is not None:
+        book = learn_book(fitted.features, fitted.labels, classes)
+        job = job if book else replace(job, recipe=job.recipe.without_grader())
+    model = fit(
+        job.recipe,
+        fitted,
+        watched,
+        [feature.imputed for feature in features],
+        classes,
+        job.seed,
+        book,
+        verbose=job.verbose,
+        callbacks=curves(job.logs, job.seed),
+    )
+    if job.recipe.calibrated:
+        fold(model, temperature_of(engine_of(model), watched, job.recipe.passes))
+    return job, model
+
+
+def _calibration(
+    job: Job, table: Table, split: Split, engine: Engine, signature: Signature
+) -> Calibration | None:
+    if not job.recipe.calibrated:
+        return None
+    watched, held = select(table, split.validation), select(table, split.calibration)
+    return calibrate(engine, watched, held, signature, _rules(job.layout), job.recipe.passes)
+
+
+def _rules(layout: Layout) -> tuple[Rule, ...]:
+    return tuple(Rule(reason, when) for reason, when in layout.rules.items())
+
+
+def _write(
+    job: Job, manifest: Manifest, model: keras.Model, table: Table, split: Split
+) -> tuple[Path, Manifest]:
+    told = cards(manifest, job.layout, job.recipe, table, split, model.count_params())
+    return write(job.out, manifest, to_bytes(model), told)
+
+
+def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]:
+    """The signature: what the domain knows, and what the fit and validation parts show."""
+    learnt = table.features[np.sort(np.concatenate([split.fit, split.validation]))]
+    return tuple(
+        Feature(
+            name=column.name,
+            title=column.title,
+            aliases=(column.alias,) if column.alias else (),
+            kind=column.kind,
+            unit=column.unit,
+            nullable=column.nullable,
+            imputed=float(np.nanmedian(table.features[split.fit, at])) if column.nullable else None,
+            minimum=0.0,
+            maximum=column.maximum,
+            seen=seen(learnt[:, at], column.kind),
+        )
+        for at, column in enumerate(layout.features)
+    )
+
+
+def _golden(engine: Engine, watched: Table, passes: int) -> tuple[GoldenRow, ...]:
+    """Answers for the most uncertain row, a row with a missing value, and the first few."""
+    rows = watched.features[:200]
+    (summary,) = engine.summarise([Query(rows, passes, EVALUATION_SEED)])
+    missing = np.flatnonzero(np.isnan(watched.features).any(axis=1))[:1]
+    chosen = [
+        int(summary.std.max(axis=1).argmax()),
+        *missing.tolist(),
+        *range(min(GOLDEN, len(rows))),
+    ]
+    return golden_rows(engine, watched.features[list(dict.fromkeys(chosen))], passes)
+
+
+def _metrics(engine: Engine, held_out: Table, job: Job) -> dict[str, dict[str, float]]:
+    query = Query(held_out.features, job.recipe.passes, EVALUATION_SEED)
+    (summary,) = engine.summarise([query])
+    plain = engine.predict(held_out.features)
+    return {
+        "deterministic": score(plain, held_out.labels, job.layout.classes),
+        "mc": score(summary.mean, held_out.labels, job.layout.classes),
+    }
+
+
+def _judged(
+    engine: Engine,
+    held_out: Table,
+    calibration: Calibration | None,
+    features: tuple[Feature, ...],
+    job: Job,
+) -> dict[str, dict[str, float]]:
+    """What sets, decisions and doubt were worth on the held-out rows, if there is a calibration."""
+    if calibration is None:
+        return {}
+    signature = Signature(features, job.layout.classes)
+    passes = job.recipe.passes
+    evidence = evidence_of(engine, held_out, signature, _rules(job.layout), passes)
+    return {"held_out": held_out_figures(assess(evidence, calibration, signature.classes))}
+
+
+def _provenance(job: Job, table: Table) -> Provenance:
+    known = {library: version_of(library) for library in LIBRARIES}
+    return Provenance(
+        command=printable(job.command),
+        data=printable(table.source),
+        data_digest=table.digest,
+        rows=len(table.labels),
+        seed=job.seed,
+        split_seed=job.split_seed,
+        versions={**known, "tensorflow": tf.version.VERSION},
+    )

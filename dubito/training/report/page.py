@@ -1,0 +1,239 @@
+"""The page: one file that needs nothing beside itself, the same for the same figures."""
+
+from collections.abc import Iterator
+from html import escape
+
+from dubito.training.evaluation.metrics import Figures
+from dubito.training.evaluation.run import Examined
+from dubito.training.report.calibration_plots import KINDS, reliability_picture, sets_picture
+from dubito.training.report.error_plots import confusion_picture, risk_picture
+from dubito.training.report.section import Section
+from dubito.training.report.uncertainty_plots import (
+    entropy_picture,
+    precision_picture,
+    shift_picture,
+)
+from dubito.types import Identity
+
+METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1 over all classes",
+    "macro_f1_common": "macro-F1 over classes of ten rows or more",
+    "nll": "negative log likelihood, nats",
+    "brier": "Brier score, 0 to 2",
+    "ece": "calibration error, 15 bins of equal width",
+}
+STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;color:#1d2733;max-width:60rem;margin:0 auto;padding:1rem}
+h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.2rem;margin-top:2.5rem}
+code{overflow-wrap:anywhere;color:#5b6773}img{width:100%;height:auto}div{overflow-x:auto}
+table{border-collapse:collapse;font-size:.9rem}th,td{padding:.2rem .8rem .2rem 0;text-align:right}
+th:first-child{text-align:left;font-weight:normal}thead th{border-bottom:1px solid #9aa5b1}
+"""
+MEANING = (
+    "A grade says nothing about granting a loan, or whatever else is graded. None of these figures "
+    "says how the network does on rows unlike these."
+)
+
+
+def page(identity: Identity, examined: Examined) -> str:
+    """The report on a bundle, as HTML."""
+    figures = examined.figures
+    title = f"{identity.name}, version {identity.version}"
+    head = (
+        f"Asked about {examined.rows}, {figures.passes:,} passes each, every row with a seed of "
+        "its own."
+    )
+    sections = "\n".join(section.html() for section in sections_of(figures))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
+        f"<h1>{escape(title)}</h1><code>{escape(identity.digest)}</code>"
+        f"<p>{escape(head)} {escape(MEANING)}</p>\n{sections}\n</body></html>\n"
+    )
+
+
+def sections_of(figures: Figures) -> Iterator[Section]:
+    """All sections that the figures have."""
+    yield _quality(figures)
+    yield _reliability(figures)
+    yield _risk(figures)
+    yield from _guarantees(figures)
+    yield _confusion(figures)
+    yield _entropies(figures)
+    yield from _shifts(figures)
+    yield from _precision(figures)
+
+
+def _quality(figures: Figures) -> Section:
+    rows = [
+        (told, f"{figures.mc[name]:.4f}", f"{figures.deterministic[name]:.4f}")
+        for name, told in METRICS.items()
+        if name in figures.mc
+    ]
+    rare = "".join(
+        f" {name} has {count:,} rows only; {right:,} of them are right."
+        for name, (right, count) in figures.rare.items()
+    )
+    return Section(
+        title="How good the grades are",
+        text=f"The mean of {figures.passes:,} passes beside one pass without dropout.{rare}",
+        head=("", "Monte Carlo", "deterministic"),
+        rows=rows,
+    )
+
+
+def _reliability(figures: Figures) -> Section:
+    return Section(
+        title="Does it say how sure it is?",
+        text="Rows by their confidence, the largest probability of the mean: on the diagonal, as "
+        "many are right as it says. A model that is calibrated perfectly lies inside the grey bars "
+        "nine times of ten, and its error is below the level of chance 95 times of a hundred.",
+        picture=reliability_picture(figures.reliability),
+        head=("calibration error", "measured", "level of chance"),
+        rows=[
+            (KINDS[bins.kind], f"{bins.ece:.4f}", f"{bins.expected:.4f}")
+            for bins in figures.reliability
+        ],
+    )
+
+
+def _risk(figures: Figures) -> Section:
+    return Section(
+        title="Do doubtful answers turn out wrong?",
+        text="If only the surest rows are answered, fewer of the answers are wrong. The grey line "
+        "is what one pass without dropout knows; lower is better.",
+        picture=risk_picture(figures.risks),
+        head=("measure of doubt", "area under the curve", "AUROC of finding errors"),
+        rows=[(risk.score, f"{risk.aurc:.5f}", _number(risk.auroc)) for risk in figures.risks],
+    )
+
+
+def _guarantees(figures: Figures) -> Iterator[Section]:
+    if not figures.sets:
+        yield Section(
+            "Sets and decisions", "None: without a calibration, or with fewer passes than it has."
+        )
+        return
+    at_default = [sets for sets in figures.sets if sets.asked == figures.coverage]
+    yield Section(
+        title="Do prediction sets hold the right grade?",
+        text="The coverage is promised on average over rows exchangeable with the calibration "
+        "rows, and over the draw of those; not for each grade by itself, which the picture shows.",
+        picture=sets_picture(at_default, figures.classes) if at_default else None,
+        head=("method", "asked", "coverage", "mean size"),
+        rows=[
+            (sets.method, f"{sets.asked:g}", f"{sets.coverage:.4f}", f"{sets.size:.3f}")
+            for sets in figures.sets
+        ],
+    )
+    yield Section(
+        title="Are automated grades right?",
+        text="Each line by itself: with 95% confidence over the draw of the calibration rows, at "
+        "most the target of the automated grades is wrong, for rows exchangeable with those; and "
+        "where a band is promised, no more of its rows than the bundle's limit of single cases.",
+        head=("target", "automated", "wrong among them", "errors", "wrong in the band"),
+        rows=[
+            (
+                f"{kept.target:.1%}",
+                f"{kept.automated:.1%}",
+                f"{kept.wrong:.2%}",
+                f"{kept.errors:,}",
+                "–" if kept.band is None else f"{kept.band[1]:,} of {kept.band[0]:,}",
+            )
+            for kept in figures.promises
+        ],
+    )
+    yield Section(
+        title="How likely are automated grades?",
+        text="Rows that are automated at the default target, by the mean probability of their "
+        "grade.",
+        head=("likelihood", "automated", "wrong among them"),
+        rows=[
+            (f"{one.least:.0%} to {one.most:.0%}", f"{one.rows:,}", f"{one.errors:,}")
+            for one in figures.likelihoods
+            if one.rows
+        ],
+    )
+
+
+def _confusion(figures: Figures) -> Section:
+    without = "" if figures.target is None else f", at a target of {figures.target:.1%}"
+    return Section(
+        title="Which grades are taken for which?",
+        text=f"Of all rows, and of those that no person looks at{without}.",
+        picture=confusion_picture(figures.confusion, figures.confusion_automated, figures.classes),
+    )
+
+
+def _entropies(figures: Figures) -> Section:
+    doubts = [("right", figures.right), ("wrong", figures.wrong)]
+    return Section(
+        title="What is the doubt about?",
+        text="Total uncertainty (predictive entropy) is what the passes agree is open (aleatoric, "
+        "expected entropy) and what they disagree about (epistemic, mutual information). Boxes "
+        "hold the middle half of the rows, lines the middle nine tenths.",
+        picture=entropy_picture(figures.right, figures.wrong),
+        head=("mean, nats", "rows", "total", "aleatoric", "epistemic"),
+        rows=[
+            (
+                name,
+                f"{doubt.rows:,}",
+                f"{doubt.predictive:.4f}",
+                f"{doubt.expected:.4f}",
+                f"{doubt.mutual_information:.4f}",
+            )
+            for name, doubt in doubts
+            if doubt is not None
+        ],
+    )
+
+
+def _shifts(figures: Figures) -> Iterator[Section]:
+    if not figures.shifts:
+        return
+    yield Section(
+        title="Is strange input noticed?",
+        text="The rows again, each made wrong in one way. AUROC is the chance that a row made "
+        "wrong has more mutual information than one of the rows before, where values outside what "
+        "training saw rank above all; 0.5 is blind. Rows that a shift leaves as they were, and "
+        "those the service would refuse, are left out and counted.",
+        picture=shift_picture(figures.shifts),
+        head=("shift", "rows", "unchanged", "refused", "AUROC", "passes alone", "referred"),
+        rows=[
+            (
+                shift.name,
+                f"{shift.rows:,}",
+                f"{shift.unchanged:,}",
+                f"{shift.refused:,}",
+                _number(shift.auroc),
+                _number(shift.auroc_passes),
+                "–" if shift.referred is None else f"{shift.referred:.1%}",
+            )
+            for shift in figures.shifts
+        ],
+    )
+
+
+def _precision(figures: Figures) -> Iterator[Section]:
+    found = figures.precision
+    if found is None:
+        return
+    table = zip(found.passes, found.median, found.upper, found.observed, strict=True)
+    yield Section(
+        title="What are more passes worth?",
+        text=f"The standard error of a class' mean, the largest of a row, over {found.rows:,} "
+        "rows: it falls with the root of the number of passes.",
+        picture=precision_picture(found),
+        head=("passes", "median row", "95% of rows below", "observed, median row"),
+        rows=[(f"{passes:,}", *(_error(value) for value in values)) for passes, *values in table],
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _error(value: float) -> str:
+    return f"{value:.2g}" if value == value else "–"

@@ -1,0 +1,65 @@
+"""How much a training depends on its seed: the held-out figures of several, and their spread."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dubito.bundles.manifest import Manifest
+from dubito.training.data import Table
+from dubito.training.pipeline import Job, publish
+
+Metrics = Mapping[str, Mapping[str, float]]
+"""By path, `mc` or `deterministic`, and then by figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A figure over `K` seeds."""
+
+    mean: float
+    sd: float
+    """Sample standard deviation, `ddof=1`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """The same recipe and split, trained with `K` seeds."""
+
+    seeds: tuple[int, ...]
+    metrics: tuple[Metrics, ...]
+    """Of each seed, in their order."""
+
+    def spread(self, path: str) -> dict[str, Spread]:
+        """Mean and spread of every held-out figure of `mc` or `deterministic`."""
+        return {name: _spread([each[path][name] for each in self.metrics]) for name in self._names}
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return list(self.metrics[0]["mc"])
+
+
+def publish_seeds(job: Job, table: Table, count: int) -> tuple[Path, Manifest, Seeds]:
+    """Publish the bundle of `job.seed`, and train `count` - 1 more seeds for their figures.
+
+    Every seed goes the whole way to a bundle, but only the first one's is kept.
+
+    Raises:
+        BundleError: this version is already there.
+        DataError: too few rows to be split.
+    """
+    folder, manifest = publish(job, table)
+    seeds = tuple(range(job.seed, job.seed + count))
+    others = [_figures(replace(job, seed=seed), table) for seed in seeds[1:]]
+    return folder, manifest, Seeds(seeds, (manifest.metrics, *others))
+
+
+def _figures(job: Job, table: Table) -> Metrics:
+    with TemporaryDirectory() as folder:
+        _, manifest = publish(replace(job, out=Path(folder)), table)
+    return manifest.metrics
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(statistics.fmean(values), statistics.stdev(values))

@@ -1,0 +1,123 @@
+"""How a text is cut into columns: by the one separator under which it is the table asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from dubito.errors import DataError
+from dubito.training.tables.text import Text
+from dubito.training.tables.wanted import Wanted, count
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|"}
+"""What may separate columns, and how sentences call it."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """A text under one separator."""
+
+    separator: str
+    header: list[str] = field(default_factory=list)
+    rows: int = 0
+    empty: int = 0
+    """Rows without any value, which are left out."""
+    last_before: int = 0
+    """How many rows stand before the first empty one."""
+    fault: DataError | None = None
+    """Why it is no table."""
+
+    def __str__(self) -> str:
+        """As a part of a sentence."""
+        return f"{SEPARATORS[self.separator]} ({len(self.header)} columns)"
+
+
+def rows_of(text: Text, separator: str) -> Iterator[list[str]]:
+    """Records that have a value, the header first."""
+    return (cells for cells in text.records(separator) if not is_empty(cells))
+
+
+def is_empty(cells: Sequence[str]) -> bool:
+    """Whether no cell of a record has a value."""
+    return not any(cell and not cell.isspace() for cell in cells)
+
+
+def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
+    """The reading under which the text is a table with the wanted columns.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    if text.stated is not None:
+        if text.stated not in SEPARATORS:
+            raise DataError(f"{text.content.file} states a separator that is not known")
+        return _sound(_read(text, text.stated))
+    readings = [_read(text, separator) for separator in _candidates(text)]
+    whole = [
+        reading
+        for reading in readings
+        if reading.fault is None and count(reading.header, wanted) == len(wanted)
+    ]
+    if len(whole) > 1:
+        both = " or ".join(map(str, whole))
+        raise DataError(
+            f"{text.content.file} can be read in two ways, cut at {both}: quote the values "
+            "that hold a separator"
+        )
+    return _sound(max(readings, key=lambda one: _fitness(one, wanted)))
+
+
+def _fitness(reading: Reading, wanted: Sequence[Wanted]) -> tuple[int, bool, int]:
+    """How well a reading fits: by the wanted columns, then by being a table, then by its width."""
+    return count(reading.header, wanted), reading.fault is None, len(reading.header)
+
+
+def _sound(reading: Reading) -> Reading:
+    if reading.fault is not None:
+        raise reading.fault
+    return reading
+
+
+def _candidates(text: Text) -> list[str]:
+    """The separators that the header has; a comma if it has none."""
+    found = [separator for separator in SEPARATORS if len(_header(text, separator)) > 1]
+    return found or [","]
+
+
+def _header(text: Text, separator: str) -> list[str]:
+    try:
+        return next(islice(rows_of(text, separator), 1), [])
+    except DataError:
+        # Whether this is a fault shows once the whole text is read in this way.
+        return ["", ""]
+
+
+def _read(text: Text, separator: str) -> Reading:
+    """Go through the whole text; nothing of it is kept."""
+    reading, file = Reading(separator), text.content.file
+    try:
+        for cells in text.records(separator):
+            if is_empty(cells):
+                _count_empty(reading)
+            elif not reading.header:
+                reading.header = cells
+            else:
+                reading.rows += 1
+                _check_width(reading, cells, file)
+    except DataError as fault:
+        reading.fault = fault
+    if not reading.header and reading.fault is None:
+        reading.fault = DataError(f"{file} is empty")
+    return reading
+
+
+def _count_empty(reading: Reading) -> None:
+    if reading.header:
+        reading.last_before = reading.last_before if reading.empty else reading.rows
+        reading.empty += 1
+
+
+def _check_width(reading: Reading, cells: Sequence[str], file: str) -> None:
+    if len(cells) != len(reading.header):
+        raise DataError(
+            f"{file} has {len(cells)} columns in row {reading.rows}, not {len(reading.header)}"
+        )

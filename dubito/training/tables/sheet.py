@@ -1,0 +1,151 @@
+"""A sheet: the wanted columns of a file, in blocks of rows, before their values are checked."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from dubito.errors import DataError
+from dubito.training.tables.content import Content, name_of, read_content, unfold
+from dubito.training.tables.decimals import NAMES, Marks, with_point
+from dubito.training.tables.dialect import SEPARATORS, Reading, read_dialect, rows_of
+from dubito.training.tables.kinds import PARQUET, SAVE, refuse_foreign_bytes
+from dubito.training.tables.text import Text, read_text
+from dubito.training.tables.wanted import Wanted, places
+
+BLOCK = 10_000
+"""Rows that are held as cells at a time; what has become numbers takes far less memory."""
+MOST_CELLS = 32_000_000
+"""Rows × wanted columns: as numbers, a quarter of a gigabyte."""
+
+Block = list[Sequence[object]]
+"""The cells `(n,)` of each wanted column, in their order, of the next `n` rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The wanted columns of a table, not read yet."""
+
+    rows: int
+    blocks: Callable[[], Iterator[Block]]
+    told: str = ""
+    """What was found, for people; empty for what is no file."""
+
+
+def read_sheet(path: Path, wanted: Sequence[Wanted]) -> Sheet:
+    """Find the columns of a file, whatever it is called, and say on stderr what it is.
+
+    Raises:
+        DataError: it cannot be read, is no table, or lacks a column.
+    """
+    return sheet_of(read_content(path), name_of(path), wanted)
+
+
+def sheet_of(data: bytes, file: str, wanted: Sequence[Wanted]) -> Sheet:
+    """As `read_sheet`, of the bytes of a file.
+
+    Raises:
+        DataError: they are no table, or lack a column.
+    """
+    refuse_foreign_bytes(data, file)
+    content = unfold(data, file)
+    refuse_foreign_bytes(content.data, file)
+    is_parquet = content.data.startswith(PARQUET)
+    sheet = _parquet(content, wanted) if is_parquet else _csv(content, wanted)
+    say(f"{file}: {sheet.told}")
+    return sheet
+
+
+def say(sentence: str) -> None:
+    """Tell who gave a file what was made of it; stdout is for results."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def check_cells(rows: int, wanted: Sequence[Wanted], file: str) -> None:
+    """Check that so many rows may be held.
+
+    Raises:
+        DataError: none, or too many.
+    """
+    if not rows:
+        raise DataError(f"{file} has no rows")
+    most = MOST_CELLS // len(wanted)
+    if rows > most:
+        raise DataError(f"{file} has {rows:,} rows, more than the {most:,} that can be read")
+
+
+def _parquet(content: Content, wanted: Sequence[Wanted]) -> Sheet:
+    try:
+        from dubito.training.tables.parquet import Parquet
+    except ModuleNotFoundError as error:
+        raise DataError(f"{content.file} is Parquet, which only dubito[train] reads") from error
+    parquet = Parquet(content, wanted)
+    check_cells(parquet.rows, wanted, content.file)
+    parquet.check()
+    packed = f", {content.packing}" if content.packing else ""
+    told = f"Parquet{packed}, {_size(parquet.rows, len(parquet.header))}"
+    return Sheet(parquet.rows, lambda: parquet.blocks(BLOCK), told)
+
+
+def _csv(content: Content, wanted: Sequence[Wanted]) -> Sheet:
+    text = read_text(content)
+    reading = read_dialect(text, wanted)
+    at = _places(text, reading, wanted)
+    check_cells(reading.rows, wanted, content.file)
+    mark = _decimal_mark(text, reading.separator, at, wanted)
+
+    def blocks() -> Iterator[Block]:
+        for block in _blocks(text, reading.separator, at):
+            yield [
+                with_point(cells, mark) if column.is_numeric else cells
+                for cells, column in zip(block, wanted, strict=True)
+            ]
+
+    return Sheet(reading.rows, blocks, _told(text, reading, mark))
+
+
+def _places(text: Text, reading: Reading, wanted: Sequence[Wanted]) -> list[int]:
+    try:
+        return places(reading.header, wanted, text.content.file)
+    except DataError as error:
+        if text.encoding != "cp949":
+            raise
+        # Western European bytes are often Korean letters as well, and then head another column.
+        raise DataError(f"{error}, if {text.content.file} is {text.told}: {SAVE}") from error
+
+
+def _blocks(text: Text, separator: str, at: Sequence[int]) -> Iterator[list[list[str]]]:
+    """The columns at some places of the header, `BLOCK` rows at a time."""
+    rows = islice(rows_of(text, separator), 1, None)
+    while block := list(islice(rows, BLOCK)):
+        yield [[cells[place] for cells in block] for place in at]
+
+
+def _decimal_mark(text: Text, separator: str, at: Sequence[int], wanted: Sequence[Wanted]) -> str:
+    marks, row = Marks(), 0
+    for block in _blocks(text, separator, at):
+        last = row + len(block[0])
+        for cells, column in zip(block, wanted, strict=True):
+            # Each value once, with the first row it stands in.
+            rows = dict(zip(reversed(cells), range(last, row, -1), strict=True))
+            marks.look(rows if column.is_numeric else {}, str(column))
+        row = last
+    return marks.settle(separator)
+
+
+def _told(text: Text, reading: Reading, mark: str) -> str:
+    parts = [
+        f"CSV, {text.content.packing}" if text.content.packing else "CSV",
+        text.told,
+        f"columns separated by {SEPARATORS[reading.separator]}",
+        NAMES[mark],
+    ]
+    if reading.empty:
+        rows = "row" if reading.empty == 1 else "rows"
+        parts.append(f"{reading.empty} empty {rows} after row {reading.last_before} skipped")
+    return ", ".join([*parts, _size(reading.rows, len(reading.header))])
+
+
+def _size(rows: int, columns: int) -> str:
+    return f"{rows:,} {'row' if rows == 1 else 'rows'} × {columns:,} columns"

@@ -1,0 +1,59 @@
+"""Folding a temperature into a network, so that the file itself is calibrated."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from dubito.engine.compiler.plan import Plan, Step, plan
+from dubito.errors import NetworkError
+from dubito.training.binary import NAME
+
+SQUASHING = (keras.activations.softmax, keras.activations.sigmoid)
+"""What makes probabilities of logits."""
+
+
+def fold(model: keras.Model, temperature: float) -> None:
+    """Divide the last layer's logits by `temperature`, in place (Guo et al. 2017, equation 9).
+
+    Raises:
+        NetworkError: what gives the probabilities has neither logits nor a temperature.
+    """
+    laid = plan(model)
+    last = laid.outlet
+    if hasattr(last, "temperature"):
+        last.temperature = float(last.temperature * temperature)
+        return
+    layer = _logits(laid)
+    if layer is None:
+        raise NetworkError(f"the last layer, {last.name}, has no logits that could be divided")
+    layer.set_weights([np.asarray(weight) / temperature for weight in layer.get_weights()])
+
+
+def _logits(laid: Plan) -> Any:
+    """The Dense layer that gives the logits, for the probabilities alone; None if there is none."""
+    step = _before(laid, laid.result)
+    if step is not None and step.layer.name == NAME:
+        step = _before(laid, *step.inputs)
+    if step is not None and not isinstance(step.layer, keras.layers.Dense) and _squashes(step):
+        step = _before(laid, *step.inputs)
+        is_linear = step is not None and _activation(step) is keras.activations.linear
+    else:
+        is_linear = step is not None and _squashes(step)
+    if step is None or not is_linear or not isinstance(step.layer, keras.layers.Dense):
+        return None
+    calls = sum(other.layer is step.layer for other in laid.steps)
+    return step.layer if calls == 1 else None
+
+
+def _before(laid: Plan, slot: int) -> Step | None:
+    """The step that fills a slot, if any does."""
+    return next((step for step in laid.steps if step.output == slot), None)
+
+
+def _squashes(step: Step) -> bool:
+    return isinstance(step.layer, keras.layers.Softmax) or _activation(step) in SQUASHING
+
+
+def _activation(step: Step) -> Any:
+    return getattr(step.layer, "activation", None)

@@ -1,0 +1,109 @@
+"""The trials of a search on disk: what was searched on, and a file for every finished trial.
+
+A file is there whole or not at all, so that a search may be killed at any moment.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dubito.errors import DataError, UsageError
+from dubito.training.search_space import Choices
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the figures of a search depend on besides the choices."""
+
+    data_digest: str
+    seed: int
+    split_seed: int
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A finished trial."""
+
+    choices: Choices
+    val_nll: float
+    """Of the mean over passes, on the validation rows, in nats."""
+
+
+class Trials:
+    """The folder of a search: `search.json` and `trials/<number>.json`, from 0."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def opened(self, terms: Terms) -> Iterator[None]:
+        """Hold the folder for a search on these terms, and for no other process.
+
+        Raises:
+            UsageError: it cannot be written, is in use, or has a search on other terms.
+        """
+        try:
+            (self.folder / "trials").mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR)
+        except OSError as error:
+            raise UsageError(f"{self.folder} cannot be written: {error.strerror}") from error
+        try:
+            self._lock(lock)
+            self._agree(terms)
+            yield
+        finally:
+            os.close(lock)
+
+    def finished(self) -> list[Trial]:
+        """The trials that are there, from the first on."""
+        found: list[Trial] = []
+        while (path := self._path(len(found))).exists():
+            content = _read(path)
+            try:
+                found.append(Trial(dict(content["choices"]), float(content["val_nll"])))
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(f"{path.name} of {self.folder} is not a trial") from error
+        return found
+
+    def add(self, number: int, trial: Trial) -> None:
+        """Keep a trial that has just finished."""
+        _write(self._path(number), asdict(trial))
+
+    def _path(self, number: int) -> Path:
+        return self.folder / "trials" / f"{number}.json"
+
+    def _lock(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"another search is at work in {self.folder}") from error
+
+    def _agree(self, terms: Terms) -> None:
+        path, wanted = self.folder / "search.json", asdict(terms)
+        if not path.exists():
+            _write(path, wanted)
+        found = _read(path)
+        differing = [name for name, value in wanted.items() if found.get(name) != value]
+        if differing:
+            name = differing[0].replace("_", " ")
+            raise UsageError(f"{self.folder} holds a search with another {name}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    whole = path.with_suffix(".new")
+    whole.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    whole.replace(path)

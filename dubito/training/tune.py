@@ -1,0 +1,185 @@
+"""The search for a recipe with Keras Tuner: Bayesian optimisation of the validation loss.
+
+A suggestion depends on the seed and the trials before it alone, so that a search that was
+interrupted goes on as if it had not been (Keras Tuner's own reload would start its random numbers
+anew). Finished trials are told to the tuner again from their files.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.compiler.compiler import engine_of
+from dubito.training.columns import Layout
+from dubito.training.data import Table, select
+from dubito.training.evaluation.probability_metrics import score
+from dubito.training.fit import fit
+from dubito.training.recipe import Recipe
+from dubito.training.search_space import recipe_of, rounded, space
+from dubito.training.split import split_rows
+from dubito.training.trials import Terms, Trial, Trials
+from dubito.types import Query
+
+OBJECTIVE = "val_nll"
+DRAWN_AT_RANDOM = 10
+"""Trials before the first suggestion of the Gaussian process."""
+PASSES_SEED = 0
+PROJECT = "keras-tuner"
+"""Folder of Keras Tuner's own files, written anew at every start and never read."""
+
+
+def search(
+    table: Table,
+    layout: Layout,
+    terms: Terms,
+    trials: int,
+    folder: Path,
+    say: Callable[[str], None],
+) -> tuple[int, Trial]:
+    """Try recipes until there are `trials`; returns the number of the best one, and itself.
+
+    The first trial is the study's own recipe. All are trained with one seed, and the recipe of a
+    trial, published with the same seed and split, gives the network that was tried.
+
+    Args:
+        table: all rows; only the fit and the validation part are used.
+        layout: what the rows are.
+        terms: the seeds, the epochs and the table's digest.
+        trials: how many in all, finished ones included.
+        folder: where the search is kept; the only place written.
+        say: told a sentence about every trial.
+
+    Raises:
+        DataError: too few rows to be split, or a damaged file in the folder.
+        UsageError: the folder cannot be used for this search.
+    """
+    kept = Trials(folder)
+    with kept.opened(terms), _quiet():
+        finished = kept.finished()[:trials]
+        if finished:
+            say(f"{len(finished)} of {trials} trials are done")
+        tuner = _Tuner(_Objective(table, layout, terms), kept, finished, terms.seed, trials, say)
+        tuner.search(verbose=0)
+    return tuner.best()
+
+
+class _Objective:
+    """The validation loss of a recipe."""
+
+    def __init__(self, table: Table, layout: Layout, terms: Terms) -> None:
+        pin_arithmetic()
+        split = split_rows(table.labels, terms.split_seed)
+        self.fitted, self.watched = select(table, split.fit), select(table, split.validation)
+        self.imputed = [
+            float(np.nanmedian(self.fitted.features[:, at])) if column.nullable else None
+            for at, column in enumerate(layout.features)
+        ]
+        self.classes, self.terms = layout.classes, terms
+
+    def __call__(self, recipe: Recipe) -> float:
+        """Nats; those of a uniform guess where training diverged."""
+        model = fit(
+            recipe,
+            self.fitted,
+            self.watched,
+            self.imputed,
+            len(self.classes),
+            self.terms.seed,
+            verbose=0,
+        )
+        if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+            return math.log(len(self.classes))
+        query = Query(self.watched.features, recipe.passes, PASSES_SEED)
+        (summary,) = engine_of(model).summarise([query])
+        return score(summary.mean, self.watched.labels, self.classes)["nll"]
+
+
+class _Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
+    """Keras Tuner's own, without a memory besides the trials."""
+
+    def __init__(self, finished: Sequence[Trial], seed: int, trials: int) -> None:
+        # Keras Tuner takes a seed of 0 for none.
+        super().__init__(
+            objective=keras_tuner.Objective(OBJECTIVE, "min"),
+            max_trials=trials,
+            num_initial_points=DRAWN_AT_RANDOM,
+            seed=seed + 1,
+            hyperparameters=space(),
+            allow_new_entries=False,
+        )
+        self.finished = finished
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """What to try next; a finished trial again, as long as there is one."""
+        at = int(trial_id)
+        if at < len(self.finished):
+            return _running(self.finished[at].choices)
+        if at == 0:
+            return _running({each.name: each.default for each in self.hyperparameters.space})
+        state = int(np.random.SeedSequence([self.seed, at]).generate_state(1)[0])
+        self._seed_state, self._random_state = state, np.random.RandomState(state)
+        suggested = super().populate_space(trial_id)
+        return _running(rounded(suggested["values"])) if suggested["values"] else suggested
+
+
+class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
+    """Runs the trials one after the other, and keeps each as soon as it is done."""
+
+    def __init__(
+        self,
+        objective: _Objective,
+        kept: Trials,
+        finished: Sequence[Trial],
+        seed: int,
+        trials: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self.objective, self.kept, self.say, self.trials = objective, kept, say, trials
+        self.done = list(finished)
+        oracle = _Oracle(finished, seed, trials)
+        super().__init__(oracle, directory=str(kept.folder), project_name=PROJECT, overwrite=True)
+
+    def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
+        """Train and judge what the oracle suggests; what goes wrong ends the search."""
+        at = int(trial.trial_id)
+        if at >= len(self.done):
+            choices = dict(trial.hyperparameters.values)
+            try:
+                self._run(at, choices)
+            except Exception as error:
+                raise keras_tuner.errors.FatalError(f"trial {at + 1} failed") from error
+        return {OBJECTIVE: self.done[at].val_nll}
+
+    def best(self) -> tuple[int, Trial]:
+        """The first of the best, with its number."""
+        return min(enumerate(self.done), key=lambda each: each[1].val_nll)
+
+    def _run(self, at: int, choices: dict[str, Any]) -> None:
+        told = ", ".join(f"{name} {value}" for name, value in choices.items())
+        self.say(f"trial {at + 1} of {self.trials}: {told}")
+        value = self.objective(recipe_of(choices, self.objective.terms.epochs))
+        self.done.append(Trial(choices, value))
+        self.kept.add(at, self.done[at])
+        best, least = self.best()
+        self.say(f"  validation NLL {value:.4f}; best {least.val_nll:.4f}, trial {best + 1}")
+
+
+def _running(choices: Any) -> dict[str, Any]:
+    return {"status": "RUNNING", "values": dict(choices)}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keras Tuner asks for a thread's name in the old way; a Gaussian process may be at a bound."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "currentThread|getName", DeprecationWarning)
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)
+        yield

@@ -1,0 +1,1 @@
+"""What draws say about uncertainty: decomposition, calibration, sets, decisions. Pure NumPy."""

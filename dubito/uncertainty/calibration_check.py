@@ -1,0 +1,307 @@
+"""Whether a calibration can be what it says: all that its scores imply, computed again.
+
+The four scores of a calibration row are functions of its probabilities, so they bound one another:
+with p the probability of the right class (1 − its `lac`), the row was graded right exactly if its
+`aps` and its `adjacent` are p, and otherwise both hold the grade's probability as well, which is at
+least p and at least 1/C. Accuracy follows from that, and how many rows a threshold can automate is
+bounded by it. What a promise says of its rows must pass the test that would have selected it.
+"""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from dubito.types import Band, Booleans, Calibration, Floats, Policy, Promise
+from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
+from dubito.uncertainty.scores import METHODS
+from dubito.uncertainty.selection import binomial_tail
+
+EXACT = 1e-9
+"""What two sums of the same probabilities may differ by."""
+LOOSE = 1e-4
+"""What a row's probabilities may miss 1 by, as those of a softmax in float32 do."""
+MOST_PASSES = 1_000_000
+MOST_PENALTY = 1.0
+"""Of RAPS' λ: a class more counts as much as all probability there is."""
+MOST_PROMISES = 100
+LEAST_CONFIDENCE = 0.5
+"""Of a promise, below which it would say nothing."""
+
+
+def faults(calibration: Calibration, classes: int) -> Iterator[str]:
+    """Yield what contradicts itself, as parts of a sentence that begin with the member's name.
+
+    Each holds only if those before it do not.
+    """
+    yield from _number_faults(calibration, classes)
+    yield from _row_faults(calibration, classes)
+    rows = _Rows(calibration, classes)
+    yield from rows.faults()
+    yield from _policy_faults(calibration.policy, classes)
+    for number, promise in enumerate(calibration.policy.promises):
+        place = f"policy.promises.{number}"
+        yield from _promise_faults(place, promise, calibration.policy, rows)
+        if calibration.policy.case_limit is not None:
+            yield from _band_faults(place, promise, calibration.policy, rows.count)
+    yield from _order_faults(calibration.policy, len(calibration.labels))
+
+
+def _number_faults(calibration: Calibration, classes: int) -> Iterator[str]:
+    if not 1 <= calibration.passes <= MOST_PASSES:
+        yield f"passes is not from 1 to {MOST_PASSES}"
+    if not LEAST_COVERAGE <= calibration.coverage <= MOST_COVERAGE:
+        yield f"coverage is not from {LEAST_COVERAGE} to {MOST_COVERAGE}"
+    if not 0 <= calibration.penalty <= MOST_PENALTY:
+        yield f"penalty is not from 0 to {MOST_PENALTY:g}"
+    if not 0 <= calibration.free <= classes:
+        yield f"free is not from 0 to the {classes} classes"
+
+
+def _row_faults(calibration: Calibration, classes: int) -> Iterator[str]:
+    """Yield rows that are not there, or more than there are."""
+    count, scores = len(calibration.labels), calibration.scores
+    if not count:
+        yield "labels has no row"
+    if (label := _first([not 0 <= label < classes for label in calibration.labels])) is not None:
+        yield f"labels.{label} is not one of the {classes} classes, which count from 0"
+    if missing := [method for method in METHODS if method not in scores]:
+        yield f"scores has no {missing[0]}"
+    if len(scores) > len(METHODS):
+        yield f"scores has more than {', '.join(METHODS)}"
+    for method in METHODS:
+        if len(scores[method]) != count:
+            yield f"scores.{method} has {len(scores[method])} rows, but labels has {count}"
+    if len(calibration.mutual_information) not in (0, count):
+        rows = len(calibration.mutual_information)
+        yield f"mutual_information has {rows} rows, but labels has {count}"
+
+
+class _Rows:
+    """What the scores say of the calibration rows, `N` of each."""
+
+    def __init__(self, calibration: Calibration, classes: int) -> None:
+        self._calibration = calibration
+        self._classes = classes
+        found = {method: np.array(calibration.scores[method]) for method in METHODS}
+        self._lac, self._aps, self._raps = found["lac"], found["aps"], found["raps"]
+        self._adjacent = found["adjacent"]
+        self._right_class: Floats = 1 - self._lac
+        """The probability of the right class."""
+        self._least_grade = np.maximum(self._right_class, (1 - LOOSE) / classes)
+        """What the grade's probability is at least."""
+        self.right: Booleans = _equal(self._aps, self._right_class)
+        """Whether the grade was right."""
+        self.count = len(found["lac"])
+
+    def faults(self) -> Iterator[str]:
+        """Yield scores that no row can have beside its others."""
+        yield from self._range_faults()
+        for method, scores in (("aps", self._aps), ("adjacent", self._adjacent)):
+            yield from self._mass_faults(method, scores)
+        yield from self._rank_faults()
+        accuracy, counted = self._calibration.accuracy, float(self.right.mean())
+        if abs(accuracy - counted) > EXACT:
+            yield f"accuracy is not {counted:.6g}, the share of rows that the scores say are right"
+        if self._calibration.mutual_information:
+            yield from self._information_faults()
+
+    def automatable(self, threshold: float) -> Booleans:
+        """Which rows may be automated `(N,)`: whose second probability can be at most a threshold.
+
+        Of a right row all other classes share what is left; of a wrong one the right class has p.
+        Whether a fixed rule referred them nobody knows any more.
+        """
+        rest = (1 - LOOSE - self._right_class) / (self._classes - 1)
+        least_second = np.where(self.right, rest, self._right_class)
+        information = self._calibration.mutual_information
+        eligible = np.array(information or [0.0]) <= self._calibration.policy.epistemic
+        possible: Booleans = eligible & (least_second <= threshold + EXACT)
+        return possible
+
+    def _range_faults(self) -> Iterator[str]:
+        """Yield scores that are beyond all probability there is, and what `raps` adds to it."""
+        added = self._calibration.penalty * self._classes
+        limits = {"lac": 1.0, "aps": 1 + LOOSE, "adjacent": 1 + LOOSE, "raps": 1 + LOOSE + added}
+        for method, most in limits.items():
+            scores = np.array(self._calibration.scores[method])
+            yield from self._named(
+                method, f"is not from 0 to {most:.6g}", (scores < 0) | (scores > most)
+            )
+
+    def _mass_faults(self, method: str, mass: Floats) -> Iterator[str]:
+        """Yield masses of classes that have the right one and the grade among them."""
+        right = _equal(mass, self._right_class)
+        yield from self._named(method, "and aps do not agree on the grade", right != self.right)
+        least = self._right_class + np.where(right, 0, self._least_grade)
+        fits = mass >= least - EXACT
+        fits &= ~right | (self._right_class >= self._least_grade - EXACT)
+        yield from self._named(method, "is none that a row of its lac can have", ~fits)
+        if self._classes == 2:
+            yield from self._named(method, "is not its aps", ~_equal(mass, self._aps))
+
+    def _rank_faults(self) -> Iterator[str]:
+        """Yield what `raps` says of the right class' place that its other scores do not.
+
+        It is `aps` and λ for every place beyond the first k; of those places p each at most is
+        left, and p each at least is before it.
+        """
+        penalty, free = self._calibration.penalty, self._calibration.free
+        added = self._raps - self._aps
+        beyond = np.rint(added / penalty) if penalty > EXACT else np.zeros(self.count)
+        least = np.where(self.right, 1, 2)
+        most = np.where(self.right, 1, self._classes)
+        place = np.where(beyond > 0, beyond + free, least)
+        fits = _equal(added, penalty * beyond) & (beyond >= 0) & (place >= least) & (place <= most)
+        if penalty > EXACT:
+            fits &= (beyond > 0) | (free >= least)
+        fits &= place * self._right_class <= self._aps + EXACT
+        fits &= 1 - self._aps <= (self._classes - place) * self._right_class + LOOSE
+        yield from self._named("raps", "is none that a row of its aps and lac can have", ~fits)
+
+    def _information_faults(self) -> Iterator[str]:
+        """Yield what is more than a row's whole entropy can be, given its right class."""
+        found = np.array(self._calibration.mutual_information)
+        p = np.clip(self._right_class, np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).eps)
+        others = math.log(max(self._classes - 1, 1))
+        most = -p * np.log(p) - (1 - p) * np.log1p(-p) + (1 - p) * others
+        row = _first((found < 0) | (found > most + 10 * LOOSE))
+        if row is not None:
+            yield f"mutual_information.{row} is none that a row of its lac can have"
+
+    def _named(self, method: str, fault: str, wrong: Booleans) -> Iterator[str]:
+        row = _first(wrong)
+        if row is not None:
+            yield f"scores.{method}.{row} {fault}"
+
+
+def _policy_faults(policy: Policy, classes: int) -> Iterator[str]:
+    targets = [promise.target for promise in policy.promises]
+    if not LEAST_CONFIDENCE <= policy.confidence < 1:
+        yield f"policy.confidence is not from {LEAST_CONFIDENCE} to below 1"
+    if not 0 <= policy.epistemic <= math.log(classes) + EXACT:
+        yield f"policy.epistemic is not from 0 to the logarithm of the {classes} classes"
+    yield from _case_faults(policy)
+    if not 1 <= len(targets) <= MOST_PROMISES:
+        yield f"policy.promises is not of 1 to {MOST_PROMISES} promises"
+    if (at := _first([not 0 < target < 1 for target in targets])) is not None:
+        yield f"policy.promises.{at}.target is not between 0 and 1"
+    if any(first >= second for first, second in pairwise(targets)):
+        yield "policy.promises is not in the order of its targets, each once"
+    if policy.target not in targets:
+        yield "policy.target is none of those that are promised"
+    for number, promise in enumerate(policy.promises):
+        threshold = promise.threshold
+        if threshold is not None and not 0 <= threshold <= (1 + LOOSE) / 2:
+            yield f"policy.promises.{number}.threshold is not from 0 to 0.5"
+
+
+def _case_faults(policy: Policy) -> Iterator[str]:
+    if (policy.case_limit is None) != (policy.likelihood is None):
+        yield "policy.case_limit and policy.likelihood are not given together"
+    if policy.case_limit is not None and not 0 < policy.case_limit < 1:
+        yield "policy.case_limit is not between 0 and 1"
+    if policy.likelihood is not None and not 0 <= policy.likelihood <= 1:
+        yield "policy.likelihood is not from 0 to 1"
+
+
+def _promise_faults(place: str, promise: Promise, policy: Policy, rows: _Rows) -> Iterator[str]:
+    """Yield figures that the calibration rows cannot have at a promise's threshold."""
+    if promise.threshold is None:
+        if promise.automated or promise.wrong:
+            yield f"{place} automates rows without a threshold"
+        return
+    counts = _counts(promise, rows.count)
+    if counts is None:
+        yield f"{place} has shares that are not of whole rows, of {rows.count}"
+        return
+    possible = rows.automatable(promise.threshold)
+    if (
+        counts.right > (possible & rows.right).sum()
+        or counts.wrong > (possible & ~rows.right).sum()
+    ):
+        yield f"{place} automates more rows than the scores allow at its threshold"
+    if not _is_kept(counts, promise.target, policy):
+        yield f"{place} is not kept by its rows at the confidence of the policy"
+
+
+def _band_faults(place: str, promise: Promise, policy: Policy, count: int) -> Iterator[str]:
+    """Yield what a band cannot be of the rows that its promise automates."""
+    band = promise.band
+    if promise.wanting is None or promise.wanting < 0:
+        yield f"{place}.wanting is no number of rows"
+    if (band is None) != (promise.threshold is None):
+        yield f"{place}.band is needed exactly where there is a threshold"
+    if band is None or promise.threshold is None:
+        return
+    if promise.wanting:
+        yield f"{place} automates rows although some are wanting"
+    if not 0 <= band.bound <= promise.threshold:
+        yield f"{place}.band.bound is not from 0 to the threshold"
+    if not 0 < band.share <= 1:
+        yield f"{place}.band.share is not above 0 and at most 1"
+    yield from _band_count_faults(f"{place}.band", promise, band, policy, count)
+
+
+def _band_count_faults(
+    place: str, promise: Promise, band: Band, policy: Policy, count: int
+) -> Iterator[str]:
+    """Yield counts of rows that a band cannot have."""
+    all_rows, counts = _counts(promise, count), _counts(band, count)
+    if counts is None:
+        yield f"{place} has shares that are not of whole rows, of {count}"
+    elif all_rows is not None and (counts.right > all_rows.right or counts.wrong > all_rows.wrong):
+        yield f"{place} has rows that are not automated"
+    elif policy.case_limit is not None and not _is_kept(counts, policy.case_limit, policy):
+        yield f"{place} is not kept by its rows at the confidence of the policy"
+
+
+def _order_faults(policy: Policy, count: int) -> Iterator[str]:
+    """Yield thresholds of which a larger one automates fewer rows, right or wrong."""
+    found = [
+        (promise.threshold, counts)
+        for promise in policy.promises
+        if promise.threshold is not None and (counts := _counts(promise, count)) is not None
+    ]
+    for (low, fewer), (high, more) in pairwise(sorted(found)):
+        same = low == high and fewer != more
+        if same or fewer.right > more.right or fewer.wrong > more.wrong:
+            yield "policy.promises automates fewer rows at a larger threshold, or others at one"
+
+
+class _Counts(NamedTuple):
+    """Calibration rows that were automated."""
+
+    right: int
+    wrong: int
+
+
+def _is_kept(counts: _Counts, rate: float, policy: Policy) -> bool:
+    """Whether rows pass the test that would have selected what is promised."""
+    return binomial_tail(counts.wrong, counts.right + counts.wrong, rate) <= 1 - policy.confidence
+
+
+def _counts(promise: Promise | Band, count: int) -> _Counts | None:
+    """The rows that shares are of; None where they are not whole, or none."""
+    rows = _whole(promise.automated * count)
+    wrong = None if rows is None else _whole(promise.wrong * rows)
+    if rows is None or wrong is None or not 0 <= wrong <= rows <= count or rows < 1:
+        return None
+    return _Counts(rows - wrong, wrong)
+
+
+def _whole(number: float) -> int | None:
+    return round(number) if abs(number) < 2**53 and abs(number - round(number)) < LOOSE else None
+
+
+def _equal(first: Floats, second: Floats) -> Booleans:
+    equal: Booleans = np.abs(first - second) <= EXACT
+    return equal
+
+
+def _first(wrong: Booleans | list[bool]) -> int | None:
+    """The position of the first that is."""
+    found = np.flatnonzero(wrong)
+    return int(found[0]) if found.size else None

@@ -1,0 +1,141 @@
+"""Split conformal sets: sets of classes that hold the right one as often as was asked.
+
+The guarantee is over the draw of calibration rows and row together (Vovk et al. 2005), so it holds
+on average, for rows that are like the calibration rows.
+"""
+
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+
+from dubito.types import Booleans, Calibration, Floats, Indices, PredictionSets
+from dubito.uncertainty.scores import class_scores
+
+LEAST_COVERAGE = 0.5
+MOST_COVERAGE = 0.999
+TOLERANCE = 1e-8
+"""What two probabilities or scores may differ by and count as equal, the same as MAPIE's."""
+
+
+def prediction_sets(
+    calibration: Calibration,
+    mean: Floats,
+    method: str,
+    coverage: float,
+    class_conditional: bool,
+) -> PredictionSets:
+    """The sets to serve for the mean probabilities `(N, C)`.
+
+    Args:
+        calibration: scores and labels of the calibration rows.
+        mean: `(N, C)`, over as many passes as the calibration's.
+        method: one of the methods that `calibration` has scores of.
+        coverage: least share of rows whose set holds the right class, 0.5 to 0.999.
+        class_conditional: whether it shall hold for the rows of every class by itself.
+
+    Raises:
+        KeyError: the calibration has no scores of this method.
+        ValueError: the coverage is out of range.
+    """
+    if not LEAST_COVERAGE <= coverage <= MOST_COVERAGE:
+        raise ValueError(f"coverage is not between {LEAST_COVERAGE} and {MOST_COVERAGE}")
+    scores, classes = np.array(calibration.scores[method]), mean.shape[1]
+    options = calibration.penalty, calibration.free
+    if class_conditional:
+        thresholds = class_thresholds(scores, np.array(calibration.labels), classes, coverage)
+        sets = conditional_sets(method, mean, thresholds, *options)
+    else:
+        thresholds = np.full(classes, threshold(scores, coverage))
+        sets = raw_sets(method, mean, float(thresholds[0]), *options)
+    return PredictionSets(
+        sets=served_sets(method, sets, mean),
+        always=tuple(np.flatnonzero(np.isposinf(thresholds)).tolist()),
+        below_accuracy=coverage < calibration.accuracy,
+    )
+
+
+def threshold(scores: Floats, coverage: float) -> float:
+    """The ⌈(n + 1) · coverage⌉-th smallest of the `n` scores `(n,)`; ∞ if there are fewer.
+
+    The rank is that of the decimal number which `coverage` prints as: (99 + 1) · 0.55 is 55, though
+    it is a little more in floating point.
+    """
+    rank = ceil((len(scores) + 1) * Fraction(str(float(coverage))))
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else np.inf
+
+
+def class_thresholds(scores: Floats, labels: Indices, classes: int, coverage: float) -> Floats:
+    """A threshold `(C,)` for every class, from the scores of its own rows (Vovk 2012).
+
+    Args:
+        scores: `(n,)`, of the calibration rows' right classes.
+        labels: `(n,)`, these classes.
+        classes: `C`.
+        coverage: as in `threshold`.
+    """
+    return np.array([threshold(scores[labels == label], coverage) for label in range(classes)])
+
+
+def raw_sets(
+    method: str, probabilities: Floats, threshold: float, penalty: float, free: int
+) -> Booleans:
+    """The sets `(N, C)` of one threshold for all classes, before anything is added to them.
+
+    `lac` and `adjacent`: the classes whose score is at most the threshold; it may be none.
+    `aps` and `raps`: the most probable classes up to the first whose score reaches the threshold,
+    which is in as well (Romano et al. 2020, equation 5, without u). They are MAPIE's sets with
+    `include_last_label=True`, also where there are ties and vanishing probabilities: a class of a
+    probability below 1e-8 never enters, unless the threshold is ∞ or other classes are no better.
+
+    Raises:
+        KeyError: there is no such method.
+    """
+    scores = class_scores(method, probabilities, penalty, free)
+    if method in ("aps", "raps") and threshold < np.inf:
+        return _reaching(probabilities, scores, threshold)
+    return scores - threshold <= TOLERANCE
+
+
+def conditional_sets(
+    method: str, probabilities: Floats, thresholds: Floats, penalty: float, free: int
+) -> Booleans:
+    """The sets `(N, C)` of a threshold `(C,)` for each class: those whose score is at most it.
+
+    Raises:
+        KeyError: there is no such method.
+    """
+    return class_scores(method, probabilities, penalty, free) - thresholds <= TOLERANCE
+
+
+def served_sets(method: str, sets: Booleans, mean: Floats) -> Booleans:
+    """The sets `(N, C)` with every row's grade in; those of `adjacent` without gaps.
+
+    Nothing is taken out, so that what was covered still is.
+    """
+    served = sets.copy()
+    served[np.arange(len(mean)), np.argmax(mean, axis=1)] = True
+    return _without_gaps(served) if method == "adjacent" else served
+
+
+def _reaching(probabilities: Floats, scores: Floats, threshold: float) -> Booleans:
+    """The classes at least as probable as the first whose score reaches the threshold.
+
+    The last class reaches it in every row: the threshold is another row's score, and no more than
+    the last one's but for rounding.
+    """
+    limit = np.minimum(threshold, scores.max(axis=1, keepdims=True))
+    reached = np.where(scores - limit >= -TOLERANCE, scores, np.inf)
+    last = np.take_along_axis(probabilities, reached.argmin(axis=1)[:, None], axis=1)
+    vanishing = probabilities < TOLERANCE
+    least = np.where(vanishing, np.inf, probabilities).min(axis=1, keepdims=True)
+    sets: Booleans = probabilities - np.maximum(last, least) >= -TOLERANCE
+    return sets
+
+
+def _without_gaps(sets: Booleans) -> Booleans:
+    """Every class between two that are in."""
+    begun = np.logical_or.accumulate(sets, axis=1)
+    unended = np.logical_or.accumulate(sets[:, ::-1], axis=1)[:, ::-1]
+    filled: Booleans = begun & unended
+    return filled

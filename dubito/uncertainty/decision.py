@@ -1,0 +1,98 @@
+"""The decision: whether a grade may be used without a person, and if not, why."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dubito.types import Booleans, Decision, Floats, Notice, Policy, Promise, Summary
+
+
+def decide(
+    policy: Policy,
+    calibration_passes: int,
+    target: float,
+    summary: Summary,
+    passes: int,
+    notices: Sequence[Sequence[Notice]],
+    rule_reasons: Sequence[Sequence[str]],
+) -> list[Decision]:
+    """The decisions about `N` rows; reasons stand in the order of `Decision.reasons`' docstring.
+
+    Args:
+        policy: thresholds and promises.
+        calibration_passes: the passes these were found with.
+        target: the error rate to promise, one that the policy has.
+        summary: statistics of the rows' passes.
+        passes: how many these were; with fewer than `calibration_passes` every row is referred.
+        notices: of each row, from the guard.
+        rule_reasons: of each row, from the bundle's rules.
+
+    Raises:
+        KeyError: the policy promises nothing for this target.
+    """
+    promise = promise_of(policy, target)
+    enough = passes >= calibration_passes
+    doubts = {
+        "epistemic": ~(summary.mutual_information <= policy.epistemic),
+        "ambiguous": _ambiguous(promise, summary.mean),
+        "unlikely": ~is_likely(policy.likelihood, summary.mean),
+        "few_passes": np.full(len(summary.mean), not enough),
+    }
+    decisions = []
+    for row, fixed in enumerate(fixed_reasons(notices, rule_reasons)):
+        reasons = (*fixed, *(reason for reason, holds in doubts.items() if holds[row]))
+        decisions.append(Decision("refer" if reasons else "automate", reasons, enough))
+    return decisions
+
+
+REFERRING = frozenset({"out_of_range", "missing"})
+"""Kinds of notices that are reasons."""
+
+
+def fixed_reasons(
+    notices: Sequence[Sequence[Notice]], rule_reasons: Sequence[Sequence[str]]
+) -> list[tuple[str, ...]]:
+    """The reasons of `N` rows that hold whatever the network says, each named once.
+
+    Args:
+        notices: of each row, from the guard.
+        rule_reasons: of each row, from the bundle's rules.
+    """
+    return [
+        tuple(dict.fromkeys([*sorted(_kinds(noticed), reverse=True), *ruled]))
+        for noticed, ruled in zip(notices, rule_reasons, strict=True)
+    ]
+
+
+def _kinds(noticed: Sequence[Notice]) -> list[str]:
+    return [notice.kind for notice in noticed if notice.kind in REFERRING]
+
+
+def promise_of(policy: Policy, target: float) -> Promise:
+    """The promise for a target.
+
+    Raises:
+        KeyError: the policy has none.
+    """
+    return {promise.target: promise for promise in policy.promises}[target]
+
+
+def runner_up(mean: Floats) -> Floats:
+    """The second largest probability `(N,)` of each row of `(N, C)`, `C` at least 2."""
+    second: Floats = np.partition(mean, -2, axis=1)[:, -2]
+    return second
+
+
+def is_likely(least: float | None, mean: Floats) -> Booleans:
+    """Whether the grade of each row of `(N, C)` is as probable as it has to be, `(N,)`."""
+    if least is None:
+        return np.ones(len(mean), dtype=np.bool_)
+    likely: Booleans = mean.max(axis=1) >= least
+    return likely
+
+
+def _ambiguous(promise: Promise, mean: Floats) -> Booleans:
+    """Whether two classes at least exceed the threshold; everywhere if there is none."""
+    if promise.threshold is None:
+        return np.ones(len(mean), dtype=np.bool_)
+    return ~(runner_up(mean) <= promise.threshold)

@@ -1,0 +1,219 @@
+"""Bodies that nobody wrote: mutated by bytes and tokens, and generated from the OpenAPI page."""
+
+import json
+import random
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.app.http.test_predict import KOREAN, numbers
+from tests.service import Service, environment, serving
+
+TOKENS = (
+    b'{ } [ ] : , " \\ null true false NaN Infinity -Infinity 1e999 -1 0 -0.0 1e-400 14.5 12000 '
+    b'"instances" "\\u0069nstances" "\\ud800" "\\udc00" {} [] [[]] {"a":1} "" "1" 1_0 0x1 '
+    b"9007199254740993 \xff \xed\xa0\x80 \xef\xbb\xbf \x00 \xf0\x9f\x98\x80 // /**/ ' e E + - ."
+).split(b" ")
+NAMES = [json.dumps(name, ensure_ascii=False).encode() for pair in KOREAN.items() for name in pair]
+TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[a-zA-Z]+|[{}\[\]:,]')
+MOST_PROBLEM = 16 * 1024
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with serving() as service:
+        yield service
+
+
+def seeds(loan: dict[str, Any]) -> list[bytes]:
+    """Good bodies to begin with."""
+    korean = {KOREAN[name]: value for name, value in loan.items()}
+    missing = loan | {"debt_to_income": None}
+    bodies: list[Any] = [loan, korean, missing, {"instances": [loan, korean, missing]}]
+    return [
+        *(json.dumps(body, ensure_ascii=False).encode() for body in bodies),
+        json.dumps(bodies[-1], indent=1).encode(),
+    ]
+
+
+def by_bytes(body: bytes, chance: random.Random) -> bytes:
+    """A few bytes flipped, inserted, left out, doubled, or the rest cut off."""
+    data = bytearray(body)
+    for _ in range(chance.choice((1, 1, 1, 2, 8))):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(6):
+            case 0 if at < len(data):
+                data[at] ^= 1 << chance.randrange(8)
+            case 1 if at < len(data):
+                data[at] = chance.randrange(256)
+            case 2:
+                data[at:at] = chance.randbytes(chance.randrange(1, 5))
+            case 3:
+                del data[at : at + chance.randrange(1, 9)]
+            case 4:
+                data[at:at] = data[at : at + chance.randrange(1, 40)]
+            case 5 if chance.random() < 0.3:
+                del data[at:]
+            case _:
+                pass
+    return bytes(data)
+
+
+def by_tokens(body: bytes, chance: random.Random) -> bytes:
+    """A few tokens exchanged, inserted, left out, doubled, or nested."""
+    tokens = TOKEN.findall(body)
+    for _ in range(chance.choice((1, 1, 1, 2, 5))):
+        words = [at for at, token in enumerate(tokens) if token not in b"{}[]:,"] or [0]
+        at = chance.choice(words)
+        other = chance.choice((chance.choice(TOKENS), chance.choice(NAMES), chance.choice(tokens)))
+        match chance.randrange(8):
+            case 0 | 1 | 2 | 3:
+                tokens[at] = other
+            case 4:
+                tokens.insert(chance.randrange(len(tokens)), other)
+            case 5 if len(tokens) > 1:
+                del tokens[chance.randrange(len(tokens))]
+            case 6:
+                tokens[at:at] = tokens[at : at + 4 * chance.randrange(1, 4)]
+            case _:
+                levels = chance.choice((1, 20, 200, 3000))
+                tokens[at] = b"[" * levels + tokens[at] + b"]" * levels
+    return b"".join(tokens)
+
+
+def mutated(bodies: list[bytes], count: int, seed: int) -> Iterator[bytes]:
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    for _ in range(count):
+        body, change = chance.choice(bodies), chance.choice((by_bytes, by_tokens, by_tokens))
+        yield change(body, chance)
+
+
+def checked(answer: httpx.Response, body: bytes) -> int:
+    """The status of an answer that is as it must be."""
+    assert answer.status_code in {200, 400, 422}, body
+    assert "x-request-id" in answer.headers
+    if answer.status_code != 200:
+        assert "application/problem+json" == answer.headers["content-type"]
+        assert len(answer.content) < MOST_PROBLEM
+        assert answer.status_code == answer.json()["status"]
+    return answer.status_code
+
+
+@pytest.mark.claim("mutations", test=300, proof=10_000)
+@pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
+def test_mutated_bodies_are_survived(
+    service: Service,
+    loan: dict[str, Any],
+    record_property: Any,
+    route: str,
+    count: int,
+) -> None:
+    """Bodies mutated by bytes and tokens get 200, 400 or 422, on connections that stay open.
+
+    Every error is a problem under 16 KiB, and the service is still right afterwards.
+    """
+    address = f"{route}?seed=5&passes=10" if route == "/predict/mc" else route
+    headers = {"Content-Type": "application/json"}
+    longest, statuses = 0.0, {200: 0, 400: 0, 422: 0}
+    # One connection and no second try: a dropped connection would raise.
+    with httpx.Client(
+        base_url=service.url, timeout=20, limits=httpx.Limits(max_connections=1)
+    ) as client:
+        right = client.post(address, json=loan).json()
+        for body in mutated(seeds(loan), count, seed=len(route)):
+            answer = client.post(address, content=body, headers=headers)
+            statuses[checked(answer, body)] += 1
+            longest = max(longest, answer.elapsed.total_seconds())
+        assert numbers(right) == numbers(client.post(address, json=loan).json())
+    assert service.process.poll() is None
+    assert "Traceback" not in service.written()
+    assert statuses[400] > count / 20
+    assert statuses[422] > count / 20
+    shown = ", ".join(f"{status}: {number:,}" for status, number in statuses.items())
+    record_property("figure", f"{shown}; no 5xx, no dropped connection; {longest * 1e3:.0f} ms")
+
+
+def test_mutated_requests_are_survived(service: Service, loan: dict[str, Any]) -> None:
+    """Heads mutated by bytes get an answer or a closed connection; the service goes on."""
+    chance = random.Random(1)  # noqa: S311 - not for secrets
+    body = json.dumps(loan).encode()
+    head = (
+        b"POST /predict/mc?passes=10&seed=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+        b"application/json\r\nX-Request-ID: abc\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    for _ in range(200):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=5) as connection:
+            connection.sendall(by_bytes(head, chance) + body)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.recv(65536)
+            assert not answer or b"HTTP/1.1 5" != answer[:10], answer
+    assert 200 == httpx.post(f"{service.url}/predict", json=loan).status_code
+
+
+EXCLUDED: dict[str, str] = {}
+"""Checks of Schemathesis that are left out, each with its reason."""
+
+CONFIGURATION = """
+[parameters]
+# A deadline of a millisecond is rightly answered by 503 and 504, which no check would pass.
+deadline_ms = 30000
+
+# No schema can say that two times are in their order, and that a window is given or they are.
+[[operations]]
+include-name = "GET /uncertainty"
+[operations.checks]
+positive_data_acceptance.expected-statuses = ["2xx", "3xx", "403", "422", "5xx"]
+"""
+
+LIMITS = {
+    # No schema can say what rows × passes (× classes, of draws) may come to: with these, the
+    # largest product stays below DUBITO_MAX_WORK and below the limit of draws.
+    "DUBITO_MAX_PASSES": "100",
+    "DUBITO_MAX_ROWS": "100",
+}
+
+
+@pytest.mark.claim("schemathesis", test=150, proof=2000)
+def test_the_service_is_as_documented(record_property: Any, count: int, tmp_path: Path) -> None:
+    """Schemathesis, all its checks: what the OpenAPI page says is what the service does."""
+    program = Path(sys.executable).parent / "schemathesis"
+    with serving(changes=LIMITS) as service:
+        (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
+        arguments = [
+            str(program),
+            "run",
+            f"{service.url}/openapi.json",
+            "--checks=all",
+            # It never ends; its own tests listen to it.
+            "--exclude-path=/uncertainty/stream",
+            *(["--exclude-checks", ",".join(EXCLUDED)] if EXCLUDED else []),
+            "--phases=examples,coverage,fuzzing",
+            f"--max-examples={max(1, count // 2)}",
+            "--seed=1",
+            "--no-color",
+            "--request-timeout=20",
+            f"--report-junit-path={tmp_path / 'junit.xml'}",
+        ]
+        done = subprocess.run(
+            arguments,
+            cwd=tmp_path,
+            env=environment({"PYTHONWARNINGS": "default"}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in service.written()
+        assert 0 == service.stop()
+    assert 0 == done.returncode, done.stdout[-6000:] + done.stderr[-2000:]
+    generated = re.search(r"(\d[\d,]*) generated", done.stdout)
+    assert generated, done.stdout[-3000:]
+    cases = int(generated[1].replace(",", ""))
+    assert cases >= count
+    record_property("figure", f"{cases:,} cases, no failure")

@@ -1,0 +1,110 @@
+"""What a person says of an alarm: it changes that alarm alone, and forgets nothing that was."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.errors import Conflict
+from app.monitoring.alarm_events import Place, Words, nameless, told
+from app.monitoring.alarm_state import MOST_PAST, Alarm, Run, State
+from app.record_events import Mark
+from dubito.uncertainty.betting import Trials
+from tests.app.monitoring.toy import NOON, SUBJECT
+
+FRESH = State.begin(SUBJECT)
+AT = NOON * 1_000_000 + 5
+ALARMS: tuple[Alarm, ...] = ("drift", "validity")
+
+
+def moved(position: int = NOON) -> State:
+    """After rows and outcomes by which both alarms are raised."""
+    drift = FRESH.drift.advance({"weight": {0: 500}}, np.random.default_rng(0))
+    validity = FRESH.validity.advance({0.1: Trials(50, 50)}, {}, {})
+    seen = {"one": NOON, "two": NOON - 60}
+    raised_at = {"drift": NOON - 60, "validity": NOON - 120}
+    return State(position, drift, validity, raised_at, seen)
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_begun_anew_an_alarm_knows_nothing_and_the_other_all(alarm: Alarm) -> None:
+    """Bit for bit; what was looked at stays so, and what it had come to is told."""
+    before = moved().acknowledge("drift", AT).acknowledge("validity", AT + 1)
+    after = before.begin_anew(alarm, AT + 2, FRESH)
+    other = next(name for name in ALARMS if name != alarm)
+    assert FRESH.watched(alarm) == after.watched(alarm)
+    assert before.watched(other) is after.watched(other)
+    assert {other: before.raised_at[other]} == after.raised_at
+    assert {other: before.acknowledged[other]} == after.acknowledged
+    assert (before.seen, before.position + 1) == (after.seen, after.position)
+    watched = before.watched(alarm)
+    run = Run(alarm, None, AT + 2, before.raised_at[alarm], watched.largest, watched.rows)
+    assert ((run,), AT + 2, None) == (after.past, after.began_at(alarm), after.began_at(other))
+
+
+def test_runs_follow_one_another_and_the_newest_are_kept() -> None:
+    """Of each alarm: those of one never push out the other's."""
+    state = moved().begin_anew("validity", AT, FRESH)
+    for turn in range(MOST_PAST + 5):
+        state = state.begin_anew("drift", AT + turn, FRESH)
+    past = state.past_of("drift")
+    assert (MOST_PAST, 1) == (len(past), len(state.past_of("validity")))
+    assert [run.ended_at for run in past[:-1]] == [run.began_at for run in past[1:]]
+    assert AT + MOST_PAST + 4 == past[-1].ended_at == state.began_at("drift")
+    shown = told(state, {})[0]["past"]
+    assert [run["ended_at"] for run in shown] == sorted(
+        (run["ended_at"] for run in shown), reverse=True
+    )
+
+
+def test_what_is_acknowledged_is_raised_and_only_once() -> None:
+    """Until the alarm is begun anew and raised again."""
+    with pytest.raises(Conflict, match="not raised"):
+        FRESH.acknowledge("drift", AT)
+    state = moved().acknowledge("drift", AT)
+    assert {"drift": AT} == state.acknowledged
+    with pytest.raises(Conflict, match="acknowledged already"):
+        state.acknowledge("drift", AT + 1)
+    again = state.begin_anew("drift", AT + 2, FRESH)
+    with pytest.raises(Conflict, match="not raised"):
+        again.acknowledge("drift", AT + 3)
+    raised = replace(again, raised_at={**again.raised_at, "drift": NOON + 600})
+    assert {"drift": AT + 4} == raised.acknowledge("drift", AT + 4).acknowledged
+
+
+def test_a_mark_holds_all_of_it() -> None:
+    """Also the time before which owners without a name were looked at."""
+    state = replace(moved(), default=NOON - 60).acknowledge("validity", AT)
+    state = state.begin_anew("drift", AT + 1, FRESH)
+    mark = state.mark("watch", 7)
+    assert (state.position, 7) == (mark.position, mark.follows)
+    assert state == State.read(mark, NOON + 600)
+
+
+def test_marks_of_older_versions_are_read() -> None:
+    """Those that knew of no acknowledgement, and those that looked at all before a time."""
+    content = json.loads(moved().mark("watch", 0).content)
+    for name in ("acknowledged", "past", "default"):
+        del content[name]
+    assert moved() == State.read(Mark("watch", NOON, json.dumps(content).encode()), NOON)
+    del content["seen"]
+    older = State.read(Mark("watch", NOON, json.dumps(content).encode()), NOON + 600)
+    assert ({}, NOON) == (older.seen, older.default)
+    again = older.begin_anew("drift", AT, FRESH)
+    assert older.default == State.read(again.mark("watch", NOON), NOON + 900).default
+
+
+def test_names_are_shown_as_long_as_they_are_kept() -> None:
+    """And to those alone whom records are shown."""
+    state = moved().acknowledge("validity", AT).begin_anew("drift", AT + 1, FRESH)
+    said = {
+        Place("validity", "acknowledgement", AT): Words("kim", "seen"),
+        Place("validity", "acknowledgement", AT - 1): Words("lee", "of another run"),
+        Place("drift", "beginning", AT + 1): Words("park", "new prices"),
+    }
+    drift, validity = told(state, said)
+    assert ("kim", "seen") == tuple(validity["acknowledged"][name] for name in ("name", "note"))
+    assert ["park"] == [run["name"] for run in drift["past"]]
+    assert nameless([drift, validity]) == told(state, {}) == nameless(told(state, {}))
+    assert told(FRESH, {}) == nameless(told(FRESH, {}))

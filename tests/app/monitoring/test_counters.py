@@ -1,0 +1,216 @@
+"""What answers and outcomes add to the figures, beside a slow count of the same."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.monitoring.counters import CONFIDENCE_BINS, MILLION, AnswerCounter
+from app.monitoring.log_bins import place
+from app.record_events import Tally, summed
+from dubito.types import Floats
+from dubito.uncertainty.bins import MUTUAL_INFORMATION
+from dubito.uncertainty.calibration import expected_calibration_error
+from dubito.uncertainty.conformal import raw_sets, threshold
+from tests.app.monitoring.toy import (
+    BOUND,
+    CASE_LIMIT,
+    CLASSES,
+    DIGEST,
+    PASSES,
+    SUBJECT,
+    TARGET,
+    answers,
+    columns,
+    recorded,
+)
+
+Answers = list[dict[str, Any]]
+STREAMS = list(SUBJECT.streams)
+
+
+@pytest.fixture(scope="module")
+def observer() -> AnswerCounter:
+    return AnswerCounter(SUBJECT)
+
+
+@pytest.fixture(scope="module")
+def rows() -> Floats:
+    return columns(np.random.default_rng(3), 400, 3.0)
+
+
+@pytest.fixture(scope="module")
+def answered(rows: Floats) -> Answers:
+    return answers(np.random.default_rng(4), rows)
+
+
+def named(counts: Mapping[str, int], start: str) -> dict[str, int]:
+    """Counts of one kind that are not 0."""
+    found = {name: count for name, count in counts.items() if name.startswith(start) and count}
+    return {name.removeprefix(start): count for name, count in found.items()}
+
+
+def test_counts_are_those_of_a_slow_count(
+    observer: AnswerCounter, rows: Floats, answered: Answers
+) -> None:
+    """Grades, decisions, reasons, sets, warnings, passes, entropies and every feature's bin."""
+    tally = observer.answered(answered, rows, is_drawn=False)
+    counts = tally.counts
+    assert DIGEST == tally.digest
+    assert 400 == counts["rows"] == counts["expected.rows"]
+    assert sum(one["passes"] for one in answered) == counts["passes"]
+    assert Counter(one["grade"] for one in answered) == named(counts, "grade.")
+    decisions = [one["decision"] for one in answered]
+    assert Counter(one["action"] for one in decisions) == named(counts, "action.")
+    reasons = Counter(reason for one in decisions for reason in one["reasons"])
+    assert reasons == named(counts, "reason.")
+    warned = sum(len(one["warnings"]) for one in answered)
+    assert {"missing": warned} == named(counts, "warning.")
+    sizes = Counter(str(len(one["prediction_set"]["grades"])) for one in answered)
+    assert sizes == named(counts, "set.")
+    for name, kind in (("predictive_entropy", "entropy."), (MUTUAL_INFORMATION, "information.")):
+        bins = Counter(str(place(one["uncertainty"][name])) for one in answered)
+        assert bins == named(counts, kind)
+    for at, name in enumerate(SUBJECT.signature.names):
+        of = SUBJECT.streams[name].indices(rows[:, at]).tolist()
+        assert Counter(map(str, of)) == named(counts, f"stream.{at}.")
+
+
+def test_what_probabilities_expect(observer: AnswerCounter, rows: Floats, answered: Answers) -> None:
+    """The sum of top probabilities, and of what is missing to 1 among the automated."""
+    counts = observer.answered(answered, rows, is_drawn=False).counts
+    top = np.array([one["mean"][one["grade"]] for one in answered])
+    automated = np.array([one["decision"]["action"] == "automate" for one in answered])
+    assert counts["expected.right"] / MILLION == pytest.approx(top.sum(), abs=400e-6)
+    wrong = (1 - top)[automated].sum()
+    assert counts["expected.automated_wrong"] / MILLION == pytest.approx(wrong, abs=400e-6)
+
+
+@pytest.mark.parametrize("cut", [1, 16, 399])
+def test_parts_add_up_to_the_whole(
+    observer: AnswerCounter, rows: Floats, answered: Answers, cut: int
+) -> None:
+    """Whoever answers which rows: the counts are whole numbers, and their sum is the same."""
+    whole = observer.answered(answered, rows, is_drawn=True)
+    parts = [
+        observer.answered(answered[:cut], rows[:cut], is_drawn=True),
+        observer.answered(answered[cut:], rows[cut:], is_drawn=False),
+    ]
+    assert whole == Tally.joined(parts) == Tally.joined(parts[::-1])
+    assert {int} == set(map(type, whole.counts.values()))
+
+
+def information(counts: Mapping[str, int]) -> dict[str, int]:
+    return named(counts, f"stream.{STREAMS.index(MUTUAL_INFORMATION)}.")
+
+
+def test_mutual_information_is_watched_only_as_it_was_calibrated(
+    observer: AnswerCounter, rows: Floats, answered: Answers
+) -> None:
+    """Of the first row of a request, of a drawn seed, with as many passes as calibrated."""
+    for first in answered[:60]:
+        later = [{**one, "passes": PASSES} for one in answered[1:4]]
+        several = [first, *later]
+        found = observer.answered(several, rows[:4], is_drawn=True).counts
+        doubt = first["uncertainty"][MUTUAL_INFORMATION]
+        only = {str(SUBJECT.streams[MUTUAL_INFORMATION].index(doubt)): 1}
+        assert (only if first["passes"] == PASSES else {}) == information(found)
+        assert {} == information(observer.answered(several, rows[:4], is_drawn=False).counts)
+
+
+def test_a_deterministic_answer_has_no_doubt(observer: AnswerCounter) -> None:
+    """It counts as a row of its grade, and its features are looked at for drift."""
+    plain = {"grade": "large", "probabilities": {"large": 1.0}, "warnings": []}
+    counts = observer.answered([plain], np.array([[10.0, np.nan]]), is_drawn=False).counts
+    missing = SUBJECT.streams["length"].missing
+    weight = SUBJECT.streams["weight"].index(10.0)
+    features = {f"stream.0.{weight}": 1, f"stream.1.{missing}": 1}
+    assert {"rows": 1, "grade.large": 1, **features} == counts
+    known = observer.came_out(recorded(plain, asked=None), "large").counts
+    assert {"known.rows": 1, "known.right": 1} == known
+
+
+def test_an_uncalibrated_bundle_has_no_decisions(rows: Floats, answered: Answers) -> None:
+    """Its entropies are counted, its outcomes too; nothing was promised."""
+    observer = AnswerCounter(replace(SUBJECT, calibration=None))
+    several = [{**one, "decision": None, "prediction_set": None} for one in answered]
+    counts = observer.answered(several, rows, is_drawn=True).counts
+    assert 400 == sum(named(counts, "entropy.").values()) == counts["expected.rows"]
+    assert {} == named(counts, "action.") == named(counts, "set.") == information(counts)
+    came = summed(observer.came_out(recorded(one), "large").counts for one in several)
+    assert 400 == came["known.rows"] == sum(named(came, "risk.").values()) - came_wrong(came)
+    assert {} == named(came, "raw.") == named(came, "automated.")
+
+
+def came_wrong(counts: Mapping[str, int]) -> int:
+    return sum(count for name, count in counts.items() if name.endswith(".wrong"))
+
+
+def truths(answered: Answers) -> list[str]:
+    random = np.random.default_rng(5)
+    return [str(random.choice(CLASSES, p=list(one["mean"].values()))) for one in answered]
+
+
+def test_outcomes_are_those_of_a_slow_count(observer: AnswerCounter, answered: Answers) -> None:
+    """Right grades, missed raw sets, wrong automated grades by target; only where promised."""
+    grades = truths(answered)
+    counts = summed(
+        observer.came_out(recorded(one), grade).counts
+        for one, grade in zip(answered, grades, strict=True)
+    )
+    right = np.array([one["grade"] == is_so for one, is_so in zip(answered, grades, strict=True)])
+    assert (400, right.sum()) == (counts["known.rows"], counts["known.right"])
+
+    promised = np.array([one["decision"]["guaranteed"] for one in answered])
+    automated = np.array([one["decision"]["action"] == "automate" for one in answered])
+    for target in (0.01, TARGET):
+        of = np.array([one["decision"]["target"] == target for one in answered])
+        chosen = promised & automated & of
+        assert chosen.sum() == counts[f"automated.{target}.rows"]
+        assert (chosen & ~right).sum() == counts[f"automated.{target}.wrong"]
+
+    second = np.array([sorted(one["mean"].values())[-2] for one in answered])
+    band = promised & automated & (second >= BOUND)
+    assert 0 < band.sum() == counts[f"band.{CASE_LIMIT}.rows"]
+    assert 0 < (band & ~right).sum() == counts[f"band.{CASE_LIMIT}.wrong"]
+
+    calibration = SUBJECT.calibration
+    assert calibration is not None
+    mean = np.array([list(one["mean"].values()) for one in answered])
+    most = threshold(np.array(calibration.scores["lac"]), 0.99)
+    inside = raw_sets("lac", mean, most, calibration.penalty, calibration.free)
+    missed = ~inside[np.arange(400), [CLASSES.index(grade) for grade in grades]]
+    assert promised.sum() == counts["raw.rows"]
+    assert (missed & promised).sum() == counts["raw.missed"]
+    assert 0 < counts["raw.missed"]
+
+
+def test_an_outcome_of_another_bundle_is_counted_as_its_own(
+    observer: AnswerCounter, answered: Answers
+) -> None:
+    """What its sets left out nobody here knows."""
+    one = next(one for one in answered if one["decision"]["guaranteed"])
+    tally = observer.came_out(recorded(one, model={"digest": "sha256:other"}), "large")
+    assert "sha256:other" == tally.digest
+    assert 1 == tally.counts["known.rows"]
+    assert {} == named(tally.counts, "raw.")
+
+
+@pytest.mark.parametrize("at", range(CONFIDENCE_BINS + 1))
+@pytest.mark.parametrize("nudge", [-1, 0, 1])
+def test_confidence_is_binned_as_the_calibration_error_is(
+    observer: AnswerCounter, answered: Answers, at: int, nudge: int
+) -> None:
+    """At the end of each of the 15 bins, and one double beside it."""
+    edge = at / CONFIDENCE_BINS
+    confidence = min(1.0, max(0.0, float(np.nextafter(edge, edge + nudge) if nudge else edge)))
+    answer = {**answered[0], "grade": "small", "mean": {"small": confidence, "large": 0.0}}
+    counts = observer.came_out(recorded(answer), "small").counts
+    (place_of,) = {name.split(".")[0] for name in named(counts, "confidence.")}
+    edges = np.arange(1, CONFIDENCE_BINS) / CONFIDENCE_BINS
+    assert int(np.searchsorted(edges, confidence, side="left")) == int(place_of)
+    alone = expected_calibration_error(np.array([[confidence, 0.0]]), np.array([0]))
+    assert alone == pytest.approx(1 - counts[f"confidence.{place_of}.sum"] / MILLION, abs=1e-6)

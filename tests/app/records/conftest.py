@@ -1,0 +1,83 @@
+"""Databases of records, one of either kind, and what is written to them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from app.record_events import Entry, Event, Referral
+from app.records.address import url_of
+from app.records.database import opened
+from app.records.ledger import Ledger
+from tests.postgres import MODEL, Server, serving
+
+KEY = bytes(range(32))
+CHAIN = "01a20b81-4528-7cce-8a01-000000000001"
+PERSONAL = {"features": {"amount": 4711.5, "income": None}, "reference": None}
+
+
+def event(number: int, reference: str | None = None) -> Event:
+    """A prediction's event, with a figure that tells it from others."""
+    personal = json.dumps({**PERSONAL, "number": number, "reference": reference}).encode()
+    body = json.dumps({"answer": {"grade": "A"}, "number": number}).encode()
+    return Event("prediction", f"prediction-{number}", 1_000 + number, body, personal, reference)
+
+
+def referral(prediction: str, time: int, doubt: float = 0.5, **changes: Any) -> Referral:
+    """One that waits, as the scribe makes them."""
+    shown = {"grade": "A", "reasons": ["ambiguous"], "model": {"digest": "sha256:0", "version": 1}}
+    usual = {
+        "body": json.dumps(shown).encode(),
+        "grade": "A",
+        "reasons": "\nambiguous\n",
+        "digest": "sha256:0",
+        "version": 1,
+        "reference": None,
+    }
+    return Referral(prediction, time, doubt, **{**usual, **changes})
+
+
+def entries(count: int, first: int = 0) -> list[Entry]:
+    return [Entry((event(number),)) for number in range(first, first + count)]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server with a database of empty tables, after which others are made."""
+    with serving() as server:
+        server.run(f"CREATE DATABASE {MODEL}")
+        with opened(server.url(MODEL)):
+            pass
+        yield server
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """The URL of a database of SQLite."""
+    return url_of(None, tmp_path).render_as_string()
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a fresh database, of one kind and of the other."""
+    if request.param == "SQLite":
+        yield request.getfixturevalue("file")
+        return
+    with request.getfixturevalue("server").database(MODEL) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    with opened(url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Iterator[Ledger]:
+    with closing(Ledger(engine, KEY, CHAIN)) as ledger:
+        yield ledger

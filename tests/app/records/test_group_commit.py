@@ -1,0 +1,177 @@
+"""A thread writes groups in their order, together with what has gathered meanwhile."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from app.record_events import Draft, Entry, Part
+from app.record_ports import Trouble
+from app.records import group_commit as module
+from app.records.group_commit import NotWritten, Thread
+from tests.app.records.conftest import entries
+
+PATIENCE = 5
+
+
+class Book:
+    """Takes entries when it is let; remembers what was written together, and where."""
+
+    def __init__(self) -> None:
+        self.written: list[list[Entry]] = []
+        self.threads = set[str]()
+        self.let = threading.Event()
+        self.let.set()
+        self.begun = threading.Event()
+        self.fails: Exception | None = None
+
+    def write(self, group: Sequence[Entry]) -> list[bool]:
+        self.begun.set()
+        assert self.let.wait(PATIENCE)
+        self.threads.add(threading.current_thread().name)
+        if self.fails is not None:
+            raise self.fails
+        self.written.append(list(group))
+        return [entry.events[0].prediction != "prediction-3" for entry in group]
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+def thread(book: Book) -> Iterator[Thread]:
+    with closing(Thread(book)) as thread:
+        yield thread
+
+
+def run(use: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(use(), PATIENCE))
+
+
+def test_what_waits_is_written_together_and_in_order(thread: Thread, book: Book) -> None:
+    """The first group goes at once, those that come meanwhile are one transaction after it."""
+
+    async def use() -> None:
+        book.let.clear()
+        first = thread.submit(entries(1))
+        await asyncio.to_thread(book.begun.wait, PATIENCE)
+        others = [thread.submit(group) for group in (entries(2, 1), entries(1, 3), entries(2, 4))]
+        book.let.set()
+        found = await asyncio.gather(first, *others)
+        assert [[True], [True, True], [False], [True, True]] == found
+
+    run(use)
+    assert [entries(1), entries(5, 1)] == book.written
+    (name,) = book.threads
+    assert name.startswith("dubito-records")
+
+
+def test_a_transaction_is_bounded(
+    thread: Thread, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with the group that is more; what is left goes with the next."""
+    monkeypatch.setattr(module, "MOST_EVENTS", 3)
+
+    async def use() -> None:
+        book.let.clear()
+        first = thread.submit(entries(1))
+        await asyncio.to_thread(book.begun.wait, PATIENCE)
+        others = [thread.submit(entries(2, at)) for at in (1, 3, 5)]
+        book.let.set()
+        await asyncio.gather(first, *others)
+
+    run(use)
+    assert [entries(1), entries(4, 1), entries(2, 5)] == book.written
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("insert", {}, Exception("disk is full")), TypeError("amount")]
+)
+def test_where_it_fails_the_kind_is_told_and_the_next_is_written(
+    thread: Thread, book: Book, error: Exception
+) -> None:
+    """With nothing of what was to be written."""
+
+    async def use() -> None:
+        book.fails = error
+        for written in (thread.submit(entries(2)), thread.submit(entries(1))):
+            with pytest.raises(NotWritten) as failed:
+                await written
+            assert type(error).__name__ == str(failed.value) == failed.value.cause.name
+        book.fails = None
+        assert [True] == await thread.submit(entries(1))
+
+    run(use)
+
+
+def test_entries_of_drafts_are_made_in_the_thread(thread: Thread, book: Book) -> None:
+    """By what was introduced; an error of it is as one of the database."""
+    draft = Draft((Part(1, b"", b"", {}, is_drawn=False),), 1, None, None)
+    threads = list[str]()
+
+    def made(_: Draft) -> Entry:
+        threads.append(threading.current_thread().name)
+        return entries(1, 5)[0]
+
+    def wrong(_: Draft) -> Entry:
+        raise ValueError("amount")
+
+    async def use() -> None:
+        thread.introduce(made)
+        assert [True, True] == await thread.submit([*entries(1), draft])
+        thread.introduce(wrong)
+        with pytest.raises(NotWritten, match="ValueError"):
+            await thread.submit([draft])
+
+    run(use)
+    assert set(threads) == book.threads
+    assert [[*entries(1), *entries(1, 5)]] == book.written
+
+
+def test_closing_writes_what_waits(book: Book) -> None:
+    """Whoever waits is told."""
+
+    async def use() -> None:
+        thread = Thread(book)
+        book.let.clear()
+        waiting = [thread.submit(entries(1, at)) for at in range(9)]
+        book.let.set()
+        await asyncio.to_thread(thread.close)
+        assert [[at != 3] for at in range(9)] == await asyncio.gather(*waiting)
+
+    run(use)
+
+
+async def seen(thread: Thread, trouble: Trouble | None) -> None:
+    """Look until something is found."""
+    while thread.look() != trouble:  # noqa: ASYNC110 - each look is what is tried
+        await asyncio.sleep(0.01)
+
+
+def test_a_thread_that_stands_still_is_noticed(book: Book) -> None:
+    """After so many looks in which it said nothing; what it says of the book counts otherwise."""
+    told: list[Trouble | None] = [Trouble("nothing can be recorded: the disk is full", "")]
+
+    async def use() -> None:
+        with closing(Thread(book, lambda: told[0])) as thread:
+            await seen(thread, told[0])
+            told[0] = None
+            await seen(thread, None)
+            book.let.clear()
+            waiting = thread.submit(entries(1))
+            await asyncio.to_thread(book.begun.wait, PATIENCE)
+            looks = [thread.look() for _ in range(module.SILENT_LOOKS + 1)]
+            await asyncio.sleep(0)
+            assert looks[-2] is None
+            assert "has not answered for more than 5 s" in (looks[-1] or ("",))[0]
+            book.let.set()
+            assert [True] == await waiting
+            await seen(thread, None)
+
+    run(use)

@@ -1,0 +1,234 @@
+"""The predictor with a toy engine: rows in, grades with uncertainty out, nothing crossed."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.errors import Overloaded
+from app.serving.compute import Thread
+from app.serving.predictor import BATCH_WORK, Predictor
+from dubito.types import Feature, Floats, Query, Seen, Signature, Summary
+from dubito.uncertainty.decomposition import summarise
+from tests.service import ROOT
+
+CLASSES = ("low", "middle", "high")
+PATIENCE = 20
+
+
+def feature(name: str, *, nullable: bool = False) -> Feature:
+    seen = Seen(0.0, 10.0, {"0.5": 5.0}, (0.0, 10.0), (1,), 0)
+    imputed = 5.0 if nullable else None
+    return Feature(name, name, (), "float", "", nullable, imputed, 0.0, 1e6, seen)
+
+
+SIGNATURE = Signature((feature("x"), feature("y", nullable=True)), CLASSES)
+
+
+class Toy:
+    """An engine whose answers are a function of row and seed alone, and that can be held up."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.let = threading.Event()
+        self.let.set()
+        self.begun = threading.Event()
+        self.fail = False
+
+    def predict(self, rows: Floats) -> Floats:
+        self._begin(len(rows))
+        return _probabilities(np.nan_to_num(rows, nan=5.0))
+
+    def summarise(self, queries: Sequence[Query]) -> list[Summary]:
+        self._begin(sum(len(query.features) * query.passes for query in queries))
+        return [summarise(_draws(query)) for query in queries]
+
+    def draws(self, query: Query) -> Floats:
+        self._begin(len(query.features) * query.passes)
+        return _draws(query)
+
+    def _begin(self, work: int) -> None:
+        self.batches.append(work)
+        self.begun.set()
+        assert self.let.wait(PATIENCE)
+        if self.fail:
+            raise MemoryError
+
+
+def _probabilities(rows: Floats) -> Floats:
+    logits = np.stack([rows[:, 0], rows[:, 1], rows.sum(axis=1) / 2], axis=1) / 3
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    whole: Floats = exponents / exponents.sum(axis=1, keepdims=True)
+    return whole
+
+
+def _draws(query: Query) -> Floats:
+    noise = np.random.default_rng(query.seed).normal(size=(query.passes, 1, 2))
+    rows = np.nan_to_num(query.features, nan=5.0)
+    return np.stack([_probabilities(rows + one) for one in noise])
+
+
+@pytest.fixture
+def toy() -> Toy:
+    return Toy()
+
+
+@pytest.fixture
+def predictor(toy: Toy) -> Iterator[Predictor]:
+    predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
+    yield predictor
+    toy.let.set()
+    predictor.close()
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
+
+
+def rows(count: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).uniform(0, 10, (count, 2))
+
+
+def test_grades_are_the_most_probable(predictor: Predictor, toy: Toy) -> None:
+    """A grade is the argmax; a tie goes to the lower class."""
+    asked = np.array([[9.0, 1.0], [1.0, 9.0], [4.0, 4.0]])
+    graded = run(predictor.grade(asked))
+    assert [0, 1, 0] == graded.predicted.tolist()
+    assert toy.predict(asked).tolist() == graded.probabilities.tolist()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_doubt_is_of_the_draws(predictor: Predictor, *, keep: bool) -> None:
+    """The summary is that of the passes, whether or not they are kept."""
+    query = Query(rows(4), 25, 7)
+    doubted = run(predictor.doubt(query, keep_draws=keep))
+    wanted = summarise(_draws(query))
+
+    assert wanted.mean.tolist() == doubted.summary.mean.tolist()
+    assert wanted.std.tolist() == doubted.summary.std.tolist()
+    assert (_draws(query).tolist() if keep else None) == (
+        None if doubted.draws is None else doubted.draws.tolist()
+    )
+    assert query is doubted.query
+
+
+def test_notices_are_told_by_row(predictor: Predictor) -> None:
+    """A missing value and one out of range are told with their row, by either way of grading."""
+    asked = np.array([[1.0, 1.0], [16.0, np.nan], [0.0, 10.0]])
+    plain = run(predictor.grade(asked)).notices
+    doubted = run(predictor.doubt(Query(asked, 3, 0))).notices
+
+    assert plain == doubted
+    assert [[], [("out_of_range", "x", 16.0), ("missing", "y", None)], []] == [
+        [(notice.kind, notice.feature, notice.value) for notice in row] for row in plain
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mixed_requests_are_not_crossed(predictor: Predictor, seed: int) -> None:
+    """Plain, doubted and drawn requests of any size, passes and seed get their own answers."""
+    random = np.random.default_rng(seed)
+
+    async def client(at: int) -> None:
+        asked = rows(int(random.integers(1, 9)), at)
+        query = Query(asked, int(random.integers(1, 30)), at)
+        await asyncio.sleep(float(random.random()) * 0.02)
+        if at % 3 == 0:
+            graded = await predictor.grade(asked)
+            assert _probabilities(asked).tolist() == graded.probabilities.tolist()
+            return
+        doubted = await predictor.doubt(query, keep_draws=at % 3 == 1)
+        assert summarise(_draws(query)).mean.tolist() == doubted.summary.mean.tolist()
+        assert query is doubted.query
+        if doubted.draws is not None:
+            assert _draws(query).tolist() == doubted.draws.tolist()
+
+    async def many() -> None:
+        await asyncio.gather(*(client(at) for at in range(150)))
+
+    run(many())
+
+
+def test_batches_are_bounded_by_work(predictor: Predictor, toy: Toy) -> None:
+    """What gathers is bounded in rows × passes, not in requests."""
+
+    async def many() -> None:
+        toy.let.clear()
+        tasks = [asyncio.create_task(predictor.doubt(Query(rows(1), 1, 0)))]
+        await asyncio.to_thread(toy.begun.wait, PATIENCE)
+        tasks += [asyncio.create_task(predictor.doubt(Query(rows(10), 99, 0))) for _ in range(10)]
+        await asyncio.sleep(0)
+        toy.let.set()
+        await asyncio.gather(*tasks)
+
+    run(many())
+    assert 1 == toy.batches[0]
+    assert 10 * 990 == sum(toy.batches[1:])
+    assert max(toy.batches) <= BATCH_WORK
+
+
+def test_a_full_queue_refuses_the_next(predictor: Predictor, toy: Toy) -> None:
+    """What would not fit is refused at once, and what waits is answered."""
+
+    async def full() -> int:
+        toy.let.clear()
+        tasks = [asyncio.create_task(predictor.doubt(Query(rows(1), 1, 0)))]
+        await asyncio.to_thread(toy.begun.wait, PATIENCE)
+        tasks += [asyncio.create_task(predictor.doubt(Query(rows(10), 10_000, at))) for at in (1,)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded) as refused:
+            await predictor.doubt(Query(rows(1), 1, 0))
+        toy.let.set()
+        await asyncio.gather(*tasks)
+        await predictor.doubt(Query(rows(1), 1, 0))
+        return refused.value.retry_after
+
+    assert run(full()) >= 1
+
+
+def test_a_batch_that_never_ends_is_trouble(toy: Toy) -> None:
+    """After a stated time, until it ends all the same; the compute's own trouble is told too."""
+
+    async def use() -> None:
+        predictor = Predictor(compute, SIGNATURE, queue=100_000, longest=0.1)
+        toy.let.clear()
+        asked = asyncio.create_task(predictor.grade(rows(1)))
+        await asyncio.to_thread(toy.begun.wait, PATIENCE)
+        troubles = [predictor.trouble]
+        await asyncio.sleep(0.15)
+        troubles.append(predictor.trouble)
+        toy.let.set()
+        await asked
+        told = "the engine has computed one batch for more than 0.1 s"
+        assert [None, told, None] == [*troubles, predictor.trouble]
+
+    compute = Thread(toy)
+    run(use())
+    compute.close()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_engine_that_fails_may_recover(predictor: Predictor, toy: Toy, *, keep: bool) -> None:
+    """A failure reaches who waits for it, and the next request is answered."""
+    query = Query(rows(2), 5, 0)
+    toy.fail = True
+    with pytest.raises(MemoryError):
+        run(predictor.doubt(query, keep_draws=keep))
+    toy.fail = False
+    assert (
+        summarise(_draws(query)).mean.tolist() == run(predictor.doubt(query)).summary.mean.tolist()
+    )
+
+
+def test_the_request_path_does_not_import_keras() -> None:
+    """The serving layer stands without the network."""
+    program = (
+        "import sys, app.serving.predictor, app.http.predict, app.settings;"
+        "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'dubito.layers', 'dubito.training')))"
+    )
+    assert 0 == subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode

@@ -1,0 +1,428 @@
+"""What files alone can show about a bundle: good ones pass, hostile ones get one sentence."""
+
+import contextlib
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from dubito.loans.shapes import FEATURES_WIDTH
+from keras import layers
+
+from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
+from dubito.bundles.validation.allow_list import ACTIVATIONS, allowed
+from dubito.bundles.validation.inspection import Inspected, inspect
+from dubito.bundles.validation.shapes import RULES
+from dubito.bundles.validation.soundness import check_network
+from dubito.errors import BundleError
+import dubito.loans.layers  # noqa: F401 - registers the layers
+from dubito.layers.impute import Impute
+from dubito.layers.monte_carlo import (
+    MCAlphaDropout,
+    MCDropout,
+    MCGaussianDropout,
+    MCSpatialDropout1D,
+)
+from dubito.loans.layers.features import LoanFeatures
+from dubito.types import Feature, Seen
+from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, seal
+
+FEATURES = 9
+KINDS = ("sequential", "convolution", "nested", "double")
+DAMAGES = ("plain dropout", "rate 0", "another input width", "one class more", "NaN", "a Lambda")
+CLASSES = 4
+OF_FILES = sorted(name for name, hostile in HOSTILE.items() if hostile.seen_in == "files")
+OF_ANSWERS = sorted(name for name, hostile in HOSTILE.items() if hostile.seen_in == "answers")
+
+
+def study() -> Any:
+    """Functional: imputing, domain features, adapted normalisation, residuals, batch norm."""
+    inputs = keras.Input((FEATURES,))
+    x = Impute([1.0] + [None] * (FEATURES - 1))(inputs)
+    x = LoanFeatures()(x)
+    normalization = layers.Normalization(name="scaled")
+    normalization.adapt(np.random.default_rng(0).normal(size=(20, FEATURES_WIDTH)))
+    x = layers.Dense(8, "selu", kernel_regularizer="l2", name="wide")(normalization(x))
+    added = layers.Dense(8, kernel_constraint="max_norm")(MCAlphaDropout(0.2)(x))
+    x = layers.BatchNormalization()(layers.Add()([x, added]))
+    x = MCDropout(0.4, seed=3)(x + added * 0.5 - np.ones(8, "float32"))
+    return keras.Model(inputs, layers.Dense(CLASSES, "softmax", name="grades")(x))
+
+
+def sequential() -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Normalization(mean=[0.0] * FEATURES, variance=[1.0] * FEATURES),
+            layers.Rescaling(0.5),
+            layers.Dense(6, use_bias=False),
+            layers.LayerNormalization(),
+            layers.PReLU(),
+            MCDropout(0.5),
+            layers.Dense(CLASSES),
+            layers.Softmax(),
+        ]
+    )
+
+
+def nested() -> Any:
+    """A Sequential that holds a Functional and a Sequential, with layers of one name."""
+    inside = keras.Input((5,))
+    outside = layers.Dense(6, "gelu", name="same")(MCDropout(0.3)(inside))
+    functional = keras.Model(inside, layers.concatenate([outside, inside]))
+    other = keras.Sequential([layers.Dense(5, "relu", name="same"), MCDropout(0.2)])
+    inputs = keras.Input((FEATURES,))
+    x = functional(other(layers.Dense(5, name="same")(inputs)))
+    return keras.Model(inputs, layers.Dense(CLASSES, "softmax")(layers.Dense(3)(x)))
+
+
+def convolution() -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Reshape((-1, 1)),
+            layers.Conv1D(4, 3, padding="causal", dilation_rate=2, activation="relu"),
+            layers.GroupNormalization(2),
+            layers.MaxPooling1D(2),
+            MCDropout(0.3, noise_shape=(None, 1, 4)),
+            MCGaussianDropout(0.2),
+            layers.Conv1D(4, 2, strides=2, groups=2),
+            MCSpatialDropout1D(0.1),
+            layers.Permute((2, 1)),
+            layers.AveragePooling1D(2, padding="same"),
+            layers.GlobalAveragePooling1D(),
+            layers.RepeatVector(3),
+            layers.Flatten(),
+            layers.UnitNormalization(),
+            layers.Dense(CLASSES, "softmax"),
+        ]
+    )
+
+
+def double() -> Any:
+    """All in float64, one layer called twice, the same initializer in two layers."""
+    initializer = keras.initializers.RandomNormal(seed=1)
+    inputs = keras.Input((FEATURES,), dtype="float64")
+    shared = layers.Dense(FEATURES, "tanh", dtype="float64", kernel_initializer=initializer)
+    x = MCDropout(0.5, dtype="float64")(shared(shared(inputs)))
+    outputs = layers.Dense(CLASSES, "softmax", dtype="float64", kernel_initializer=initializer)
+    return keras.Model([inputs], [outputs(x)])
+
+
+def wrapped() -> Any:
+    """A Functional that ends in a Functional, which ends in an operator."""
+    inside = keras.Input((3,))
+    logits = layers.Dense(CLASSES)(MCDropout(0.5)(inside))
+    inner = keras.Model(inside, layers.Dense(CLASSES, "softmax")(logits) * 1.0)
+    inputs = keras.Input((FEATURES,))
+    return keras.Model(inputs, inner(layers.Dense(3, "elu")(inputs)))
+
+
+GOOD = {make.__name__: make for make in (study, sequential, nested, convolution, double, wrapped)}
+
+
+def manifest() -> Manifest:
+    seen = Seen(0.0, 1.0, {"0.5": 0.5}, (0.0, 1.0), (1,), 0)
+    return Manifest(
+        format=1,
+        name="grades",
+        version=1,
+        features=tuple(
+            Feature(f"feature_{n}", "A feature", (), "float", "", False, None, 0.0, 1e6, seen)  # noqa: FBT003 - not nullable
+            for n in range(FEATURES)
+        ),
+        classes=tuple("ABCD"),
+        passes=10,
+        calibration=None,
+        rules=(),
+        golden=(GoldenRow((0.5,) * FEATURES, 10, 1, (0.25,) * 4, (0.25,) * 4, (0.1,) * 4),),
+        metrics={},
+        trained=Provenance("", "", "", 1, 0, 0, {}),
+        network_sha256="",
+    )
+
+
+def written(model: Any, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    model.save(folder / "model.keras")
+    (folder / "MODEL_CARD.md").write_text("A card.\n")
+    (folder / "bundle.json").write_bytes(manifest().to_bytes())
+    seal(folder)
+    list_sums(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A good bundle of each kind, not to be changed."""
+    root = tmp_path_factory.mktemp("good")
+    return {name: written(make(), root / name / "grades" / "1") for name, make in GOOD.items()}
+
+
+@pytest.fixture
+def folder(good: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy of the study's bundle, to be damaged."""
+    return Path(shutil.copytree(good["study"], tmp_path / "grades" / "1"))
+
+
+def refused(folder: Path, **pinned: str) -> str:
+    with pytest.raises(BundleError) as caught:
+        inspect(folder, **pinned)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_bundles_are_read(good: dict[str, Path], name: str) -> None:
+    """What Keras itself saved of allowed layers passes, and comes back as it was checked."""
+    inspected = inspect(good[name])
+
+    assert (good[name] / "model.keras").read_bytes() == inspected.network
+    assert json.loads((good[name] / "bundle.json").read_bytes())["name"] == inspected.manifest.name
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_keras_loads_what_passes(good: dict[str, Path], name: str) -> None:
+    """The good bundles are networks that Keras loads, with the weights that were checked."""
+    loaded = keras.models.load_model(good[name] / "model.keras", compile=False)
+
+    assert (None, CLASSES) == loaded.output_shape
+
+
+def test_deflated_archives_are_read(folder: Path) -> None:
+    """An archive may be deflated."""
+    seal(folder, packed(*members_of(folder).items(), method=zipfile.ZIP_DEFLATED))
+
+    assert isinstance(inspect(folder), Inspected)
+
+
+def test_large_forms_of_headers_are_read(folder: Path) -> None:
+    """Sizes of 64 bits, as zip64 has them, and bytes before the archive are no fault."""
+    buffer = io.BytesIO()
+    buffer.write(b"before")
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members_of(folder).items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(content)
+    seal(folder, buffer.getvalue())
+
+    assert isinstance(inspect(folder), Inspected)
+
+
+def test_the_pinned_digest_is_compared(folder: Path) -> None:
+    """The right pin passes, another is refused with both digests."""
+    digest = inspect(folder).manifest.identity.digest
+    other = "sha256:" + "0" * 64
+
+    assert inspect(folder, pinned=digest).manifest.identity.digest == digest
+    assert f"bundle.json has the digest {digest}, not the pinned {other}" == refused(
+        folder, pinned=other
+    )
+
+
+def test_checksums_are_optional(folder: Path) -> None:
+    """A bundle without SHA256SUMS passes; one where the card was changed does not."""
+    (folder / "MODEL_CARD.md").write_text("Another card.\n")
+    sentence = refused(folder)
+    (folder / "SHA256SUMS").unlink()
+
+    assert sentence == "MODEL_CARD.md does not have the digest that SHA256SUMS gives"
+    assert isinstance(inspect(folder), Inspected)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """The sentence names the folder."""
+    assert f"there is no bundle folder {tmp_path / 'none'}" == refused(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", OF_FILES)
+def test_hostile_bundles_are_refused(folder: Path, name: str) -> None:
+    """Each is refused by its files alone, in one line that says what is wrong."""
+    HOSTILE[name].damage(folder)
+    sentence = refused(folder)
+
+    assert HOSTILE[name].sentence in sentence
+    assert re.fullmatch(r"[^\n]{10,400}", sentence)
+    assert "Traceback" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    # The sequential network's output layer, a Softmax, has no units to be one more.
+    [case for case in product(KINDS, DAMAGES) if case != ("sequential", "one class more")],
+)
+def test_any_good_bundle_can_be_made_hostile(
+    good: dict[str, Path], tmp_path: Path, kind: str, name: str
+) -> None:
+    """The makers work on networks of every kind, and so do the checks."""
+    folder = Path(shutil.copytree(good[kind], tmp_path / "grades" / "1"))
+    HOSTILE[name].damage(folder)
+
+    assert "model.keras" in refused(folder)
+
+
+@pytest.mark.parametrize("name", OF_ANSWERS)
+def test_what_only_answers_show_passes_here(folder: Path, name: str) -> None:
+    """Faults of the answers are left to the golden rows: the files are in order."""
+    HOSTILE[name].damage(folder)
+
+    assert isinstance(inspect(folder), Inspected)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_flipped_byte_is_found(folder: Path, seed: int) -> None:
+    """Wherever it is, with digests not remade."""
+    flipped(folder, int(np.random.default_rng(seed).integers(10**9)))
+
+    assert "model.keras" in refused(folder)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_damage_behind_matching_digests_never_escapes(folder: Path, seed: int) -> None:
+    """Flips and cuts whose digests were remade pass (a time of day) or get a sentence."""
+    chance = np.random.default_rng(seed)
+    network = bytearray((folder / "model.keras").read_bytes())
+    # The archive's own directory is at its end.
+    for _ in range(chance.integers(1, 4)):
+        network[-chance.integers(1, 400)] ^= 1 << int(chance.integers(8))
+    seal(folder, bytes(network))
+    with contextlib.suppress(BundleError):
+        inspect(folder)
+
+
+LIMITED = """
+import resource, sys, time
+from pathlib import Path
+limit = 1 << 30
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+from dubito.errors import BundleError
+from dubito.bundles.validation.inspection import inspect
+good, *hostile = map(Path, sys.argv[1:])
+inspect(good)
+for folder in hostile:
+    start = time.process_time()
+    try:
+        inspect(folder)
+        print("passed", folder)
+    except BundleError as error:
+        assert error.args
+    if time.process_time() - start > 3:
+        print("slow", folder)
+print([name for name in ("tensorflow", "keras", "jax", "torch") if name in sys.modules])
+"""
+
+
+def test_time_memory_and_imports_are_bounded(
+    good: dict[str, Path], folder: Path, tmp_path: Path
+) -> None:
+    """All in one process of 1 GiB address space, three seconds each, and without Keras."""
+    folders = []
+    for number, name in enumerate(OF_FILES):
+        copy = Path(shutil.copytree(good["study"], tmp_path / str(number) / "grades" / "1"))
+        HOSTILE[name].damage(copy)
+        folders.append(str(copy))
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(folder), *folders],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (0, "[]\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def twisted(make: Callable[[Any], Any]) -> bytes:
+    """The bytes of a Functional around one layer's call."""
+    inputs = keras.Input((FEATURES,))
+    x = MCDropout(0.5)(make(inputs))
+    model = keras.Model(inputs, layers.Dense(CLASSES, "softmax")(x))
+    path = Path("model.keras")
+    model.save(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda x: layers.GlobalMaxPooling1D()(layers.RepeatVector(2**20)(x)), "more than"),
+        (lambda x: layers.Softmax(axis=0)(x), "axis"),
+        (lambda x: layers.BatchNormalization(renorm=True)(x), "renorm"),
+        (lambda x: -x, "'Negative'"),
+        (lambda x: layers.Dropout(0.5)(x), "plain Dropout"),
+        (lambda x: layers.Dense(3, activation=layers.ReLU())(x), "activation"),
+        (lambda x: layers.Dense(3, dtype="mixed_float16")(x), "'DTypePolicy'"),
+        (lambda x: layers.MultiHeadAttention(1, 1)(*[layers.RepeatVector(2)(x)] * 2)[:, 0], "is a"),
+    ],
+)
+def test_what_keras_saves_but_is_not_served(
+    make: Callable[[Any], Any], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks Keras wrote itself, with layers or sizes that are refused by name."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=re.escape(sentence)):
+        check_network(twisted(make), FEATURES, CLASSES)
+
+
+def test_every_allowed_layer_is_keras_own_or_ours() -> None:
+    """The triples of the allow-list are those under which Keras would find the classes."""
+    for module, name, registered in allowed():
+        if registered is not None and registered.startswith("dubito>"):
+            found = keras.saving.get_registered_object(registered)
+            assert (module, name) == (found.__module__, found.__name__)
+        elif module is not None and module.startswith("keras.") and "src" not in module:
+            assert hasattr(getattr(keras, module.removeprefix("keras.")), name)
+
+
+def test_every_allowed_activation_is_keras_own() -> None:
+    """The names are Keras' built-in activations."""
+    assert {name for name in ACTIVATIONS if callable(keras.activations.get(name))} == ACTIVATIONS
+
+
+def test_loan_features_have_the_width_that_is_checked() -> None:
+    """The number that is read without Keras says what the layer does."""
+    layer = keras.saving.get_registered_object("dubito>LoanFeatures")()
+    assert (None, FEATURES_WIDTH) == layer.compute_output_shape((None, FEATURES))
+    assert (2, FEATURES_WIDTH) == layer(np.ones((2, FEATURES), "float32")).shape
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4)])
+def test_spatial_dropout_is_of_steps_of_channels(shape: tuple[int, ...]) -> None:
+    """On anything else it would drop what the engine does not, and is refused."""
+    with pytest.raises(ValueError, match="its input is not steps of channels"):
+        RULES["MCSpatialDropout1D"]({}, [shape])
+
+
+def test_declared_weights_are_counted_before_any_is_read(folder: Path) -> None:
+    """Every layer is small enough alone, and the sum is refused with both numbers."""
+    inputs = keras.Input((FEATURES,))
+    x = MCDropout(0.5)(layers.Dense(3, name="first")(inputs))
+    model = keras.Model(inputs, layers.Dense(CLASSES, name="last")(layers.Dense(3)(x)))
+    model.save(folder / "model.keras")
+    members = members_of(folder)
+    wide = members["config.json"].replace(b'"units": 3', b'"units": 10000')
+    wide = wide.replace(b'"input_shape": [null, 3]', b'"input_shape": [null, 10000]')
+    seal(folder, packed(*{**members, "config.json": wide}.items()))
+
+    assert "the network has 100150004 weights, more than the 67108864 allowed" in refused(folder)
+
+
+def test_golden_rows_of_a_large_network_are_bounded(folder: Path) -> None:
+    """What a start has to compute is passes times weights."""
+    inputs = keras.Input((FEATURES,))
+    x = layers.Dense(1_100, name="first")(inputs)
+    model = keras.Model(inputs, layers.Dense(CLASSES)(MCDropout(0.5)(layers.Dense(1_000)(x))))
+    model.save(folder / "model.keras")
+    golden = json.loads((folder / "bundle.json").read_bytes())["golden"]
+    seal(folder, golden=[{**row, "passes": 900_000} for row in golden])
+
+    assert "bundle.json has golden rows of 900000 passes of a network of 1116" in refused(folder)

@@ -1,0 +1,120 @@
+"""The command line: help that reads, one line for wrong use, exit codes 0, 1 and 2."""
+
+import subprocess
+import sys
+
+import pytest
+
+from app.settings import Settings
+from dubito.cli.main import COMMANDS, main
+from tests.service import ROOT, command, environment
+
+WRONG = [
+    [],
+    ["fly"],
+    ["--fly"],
+    ["serve", "--fly"],
+    ["serve", "one", "two"],
+    ["serve", "--port"],
+    ["serve", "--port", "http"],
+    ["serve", "--port", "70000"],
+    ["serve", "--max-rows", "0"],
+    ["serve", "--body-seconds", "nan"],
+    ["serve", "--por", "1"],
+    ["serve", "--max-work", "5000000"],
+    ["serve", "--max-queue", "1"],
+    ["train", "--seed", "-1"],
+    ["train", "--seed", "4294967296"],
+    ["train", "--seed", "x"],
+    ["train", "--split-seed", "1.5"],
+    ["train", "--version", "0"],
+    ["train", "--epochs", "0"],
+    ["train", "--epochs", "x"],
+    ["train", "--architecture", "other"],
+    ["train", "--widths", "16,"],
+    ["train", "--widths", "0"],
+    ["train", "--rate", "1"],
+    ["train", "--rate", "-0.1"],
+    ["train", "--rate", "nan"],
+    ["train", "--learning-rate", "fast"],
+    ["train", "--placement", "nowhere"],
+    ["train", "extra"],
+    ["train", "--fly"],
+    ["predict"],
+    ["predict", "--loan-amount"],
+    ["predict", "--loan-amount", "1", "--loan-amount", "2"],
+    ["predict", "--loan-amount", "1", "--대출금액", "2", "--loan_amount", "3"],
+    ["predict", "--fly", "1"],
+    ["predict", "--file", "-", "--loan-amount", "1"],
+    ["predict", "--seed", "-1", "--file", "-"],
+    ["predict", "--seed", "9007199254740992", "--file", "-"],
+    ["predict", "--seed", "x", "--file", "-"],
+    ["predict", "--passes", "0", "--file", "-"],
+    ["predict", "--passes", "10001", "--file", "-"],
+    ["predict", "--passes", "ten", "--file", "-"],
+    ["inspect", "--fly"],
+    ["inspect", "one", "two"],
+    ["inspect", "loan-grade/x"],
+]
+
+
+def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command in this process."""
+    try:
+        code = main(arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_reads(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` says what a command does and what each flag is, and exits 0."""
+    code, out, err = run(["--help"] if name is None else [name, "--help"], capsys)
+    assert (0, "") == (code, err)
+    assert out.startswith("usage: dubito")
+    assert "%(" not in out
+    assert max(map(len, out.splitlines())) <= 100
+    if name is None:
+        for each in COMMANDS:
+            assert f"\n    {each} " in out
+
+
+def test_help_of_serve_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each setting with its variable and its default, but for what the bundle argument says."""
+    _, out, _ = run(["serve", "--help"], capsys)
+    text = " ".join(out.split())
+    for name in Settings.__dataclass_fields__:
+        if name not in {"model", "version"}:
+            assert f"DUBITO_{name.upper()}" in text
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_wrong_use_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Wrong use exits 2 with exactly one line on stderr and nothing on stdout."""
+    code, out, err = run(arguments, capsys)
+    assert (2, "") == (code, out)
+    (line,) = err.splitlines()
+    assert line.startswith("dubito")
+    assert "_positive" not in line
+    assert "_seed" not in line.replace("split_seed", "").replace("_SEED", "")
+
+
+def test_the_installed_command_is_this_one() -> None:
+    """`dubito` itself: version, wrong use, and nothing but lines for people."""
+    version = command("--version")
+    wrong = command("fly")
+    assert (0, b"") == (version.returncode, version.stderr)
+    assert version.stdout.startswith(b"dubito 0.")
+    assert (2, 1) == (wrong.returncode, wrong.stderr.count(b"\n"))
+
+
+def test_help_does_not_import_tensorflow() -> None:
+    """What needs no network does not wait for one."""
+    program = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None;"
+        "from dubito.cli.main import main; main(['train', '--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment(), check=False)
+    assert 0 == done.returncode

@@ -1,0 +1,198 @@
+"""The lattice: the true hypothesis is kept, Keras and NumPy agree, neighbours change no bit."""
+
+import itertools
+import threading
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from dubito.loans.shapes import HYPOTHESIS_WIDTH
+from dubito.loans.amortization import schedule
+from dubito.loans.layers.lattice import AmortizationLattice
+from dubito.loans.shortlist import Shortlist
+from dubito.training.columns import LOANS
+from dubito.training.data import read_table
+from dubito.types import Floats
+from tests.dubito.loans.lender import NORTH, SOUTH, loans
+
+CLASSES, KEPT = 4, 32
+SCORE = -1
+"""Of the last column: the score less the best."""
+RATE = CLASSES + 8 + 5 + 2
+
+
+def fresh(classes: int = CLASSES) -> AmortizationLattice:
+    return AmortizationLattice(classes, KEPT, **NORTH.book().to_config())
+
+
+def lattice(classes: int = CLASSES) -> AmortizationLattice:
+    """One whose shortlist is compiled."""
+    layer = fresh(classes)
+    assert layer.shortlist is not None
+    layer.shortlist.wait()
+    return layer
+
+
+def real() -> Floats:
+    return read_table(None, LOANS).features[:400]
+
+
+def extreme() -> Floats:
+    """Every corner of amount, principal, interest and fees, and random orders of magnitude."""
+    random = np.random.default_rng(4)
+    corners = list(itertools.product((0.0, 0.01, 1.0, 999.995, 25_000.0, 1e12), repeat=3))
+    rows = np.ones((len(corners) + 300, 9))
+    rows[: len(corners), [0, 5, 6]] = corners
+    rows[len(corners) :] = 10 ** random.uniform(-3, 12, (300, 9))
+    return np.concatenate([rows, np.full((1, 9), 1e12), np.zeros((1, 9))])
+
+
+@pytest.mark.parametrize("given", [real, extreme], ids=["real", "extreme"])
+def test_keras_and_numpy_give_the_same(given: Any) -> None:
+    """Both compute every number within 1e-9, finite and in float64, of any valid loan."""
+    layer, rows = lattice(7), given()
+    theirs = np.asarray(layer(rows))
+    ours = layer.compute(np, rows)
+
+    assert ours.dtype == theirs.dtype == np.float64
+    assert np.isfinite(ours).all()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("given", [real, extreme], ids=["real", "extreme"])
+def test_neighbours_change_no_bit(given: Any) -> None:
+    """A row alone is what it is among others, at another place and behind another axis."""
+    layer, rows = lattice(7), given()[::3]
+    together = layer.compute(np, rows[:, None])
+    backwards = layer.compute(np, rows[::-1])[::-1]
+
+    assert together.shape == (len(rows), 1, KEPT, 7 + HYPOTHESIS_WIDTH)
+    assert together[:, 0].tobytes() == backwards.tobytes()
+    for row, found in zip(rows, together, strict=True):
+        assert layer.compute(np, row[None, None]).tobytes() == found.tobytes()
+
+
+def on_a_limit() -> Floats:
+    """Loans under one of whose hypotheses a residual is the most days there may be, exactly."""
+    rows = np.ones((40, 9))
+    rows[:, 0] = np.arange(1, 41) * 200.0
+    rows[0] = [8000.0, 73000.0, 10.83, 26.0, 3.0, 876.66, 152.16, 0.0, 0.0]
+    rows[1:, 5] = 876.66 / 8000.0 * rows[1:, 0]
+    rows[1:, 6] = 152.16 / 8000.0 * rows[1:, 0]
+    return rows
+
+
+@pytest.mark.parametrize("given", [real, extreme, on_a_limit], ids=["real", "extreme", "limit"])
+def test_the_shortlist_leaves_out_none_of_the_best(given: Any) -> None:
+    """With a shortlist or by comparing every hypothesis: the same to the last bit."""
+    layer, rows = lattice(7), given()
+    assert layer.compute(np, rows).tobytes() == layer.exhaustive(np, rows).tobytes()
+
+
+def test_nobody_waits_for_the_shortlist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that come while it is compiled have the same bits as those that come later."""
+    let, compile_ = threading.Event(), Shortlist._compile  # noqa: SLF001 - it has to be held up
+
+    def held_up(self: Shortlist) -> None:
+        assert let.wait(60)
+        compile_(self)
+
+    monkeypatch.setattr(Shortlist, "_compile", held_up)
+    layer, rows = fresh(7), real()[:50]
+    assert layer.shortlist is not None
+    before = layer.compute(np, rows)
+    assert not layer.shortlist.is_ready()
+    let.set()
+    layer.shortlist.wait()
+    assert layer.shortlist.is_ready()
+    assert before.tobytes() == layer.compute(np, rows).tobytes()
+
+
+def test_the_shortlist_is_long_enough_for_usual_loans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a lender's own loans hardly any needs to be compared with every hypothesis."""
+    layer, rows = lattice(), loans(NORTH, 400, 1).rows
+    compared, exhaustive = [], layer.exhaustive
+
+    def counted(xp: Any, rows: Any) -> Any:
+        compared.append(len(rows))
+        return exhaustive(xp, rows)
+
+    monkeypatch.setattr(layer, "exhaustive", counted)
+    layer.compute(np, rows)
+    assert sum(compared) <= len(rows) // 50
+
+
+def test_the_shortlist_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first rows no number of rows makes TensorFlow trace the formula again."""
+    traced: list[Any] = []
+
+    def counted(xp: Any, *arguments: Any, **named: Any) -> Any:
+        traced.extend([xp] if xp is not np else [])
+        return schedule(xp, *arguments, **named)
+
+    monkeypatch.setattr("dubito.loans.layers.lattice.schedule", counted)
+    layer, rows = lattice(7), real()
+    layer.compute(np, rows[:2])
+    once = len(traced)
+    for count in (3, 1, 16, 17, 64, 2, 400):
+        layer.compute(np, rows[:count, None])
+    assert 1 <= once == len(traced)
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (5, 9), (2, 3, 9)])
+def test_the_shape_is_as_stated(shape: tuple[int, ...]) -> None:
+    """Nine features become kept hypotheses of the stated width, over all leading axes."""
+    layer, stated = lattice(), (*shape[:-1], KEPT, CLASSES + HYPOTHESIS_WIDTH)
+
+    assert layer.compute_output_shape(shape) == stated
+    assert layer.compute(np, np.ones(shape)).shape == stated
+
+
+def test_the_grade_is_one_hot_and_the_best_score_is_the_best() -> None:
+    """Each hypothesis has one grade; the best is 0 below itself and no other is above it."""
+    found = lattice().compute(np, loans(NORTH, 50, 1).rows)
+
+    assert (np.sort(found[..., :CLASSES], axis=-1) == [0.0] * (CLASSES - 1) + [1.0]).all()
+    assert (found[..., SCORE].max(axis=-1) == 0).all()
+
+
+def test_the_book_travels_in_the_configuration() -> None:
+    """A lattice read back in safe mode computes the same bits."""
+    layer, rows = lattice(), loans(NORTH, 9, 5).rows
+    config = keras.saving.serialize_keras_object(layer)
+    twin = keras.saving.deserialize_keras_object(config, safe_mode=True)
+
+    assert twin.get_config() == layer.get_config()
+    assert twin.compute(np, rows).tobytes() == layer.compute(np, rows).tobytes()
+
+
+@pytest.mark.parametrize("lender", [NORTH, SOUTH], ids=["north", "south"])
+def test_loans_on_time_rank_their_grade_first(lender: Any) -> None:
+    """The best hypothesis of a loan on time has its grade, for 99.5% of loans."""
+    classes = max(lender.grades) + 1
+    made = loans(lender, 600, 7)
+    found = AmortizationLattice(classes, KEPT, **lender.book().to_config()).compute(np, made.rows)
+    best = found[..., SCORE].argmax(axis=-1)
+    grades = found[np.arange(600), best, :classes].argmax(axis=-1)
+
+    assert (grades == made.labels).mean() >= 0.995
+
+
+@pytest.mark.parametrize("story", ["on time", "paid off", "late", "extra"])
+def test_the_true_rate_is_kept(story: str) -> None:
+    """Paid off early, late or with a round sum more: the true rate is kept for 99% of loans."""
+    made = loans(NORTH, 500, 8, story)
+    rates = lattice().compute(np, made.rows)[..., RATE] * 100 / 5
+
+    assert (np.abs(rates - made.rates[:, None]) < 1e-6).any(axis=-1).mean() >= 0.99
+
+
+def test_money_is_read_to_the_cent() -> None:
+    """What is below half a cent changes nothing."""
+    rows = loans(NORTH, 20, 9).rows
+    nearly = rows.copy()
+    nearly[:, [0, 5, 6]] += 0.004
+
+    assert lattice().compute(np, rows).tobytes() == lattice().compute(np, nearly).tobytes()
