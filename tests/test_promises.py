@@ -380,7 +380,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     async def asked() -> list[MonteCarloPrediction]:
         queries = (Query(row[None], 10_000, seed) for seed, row in enumerate(table.features))
         return list(
-            await asyncio.gather(*(predictor.doubt(one, tolerance=0.02) for one in queries))
+            await asyncio.gather(*(predictor.predict_mc(one, tolerance=0.02) for one in queries))
         )
 
     found = asyncio.run(asked())

@@ -155,12 +155,12 @@ def test_the_predictor_tells_which_rows(bundle: Bundle, passes: int) -> None:
 
     async def asked(**options: Any) -> tuple[int, ...]:
         with pytest.raises(Ungradable) as caught:
-            await predictor.doubt(Query(rows, passes, 1), **options)
+            await predictor.predict_mc(Query(rows, passes, 1), **options)
         return caught.value.rows
 
     async def graded() -> tuple[int, ...]:
         with pytest.raises(Ungradable) as caught:
-            await predictor.grade(rows)
+            await predictor.predict(rows)
         return caught.value.rows
 
     for options in ({}, {"tolerance": 0.01}, {"keep_draws": True}):

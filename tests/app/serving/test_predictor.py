@@ -97,7 +97,7 @@ def rows(count: int, seed: int = 0) -> Floats:
 def test_grades_are_the_most_probable(predictor: Predictor, toy: Toy) -> None:
     """A grade is the argmax; a tie goes to the lower class."""
     asked = np.array([[9.0, 1.0], [1.0, 9.0], [4.0, 4.0]])
-    graded = run(predictor.grade(asked))
+    graded = run(predictor.predict(asked))
     assert [0, 1, 0] == graded.predicted.tolist()
     assert toy.predict(asked).tolist() == graded.probabilities.tolist()
 
@@ -106,7 +106,7 @@ def test_grades_are_the_most_probable(predictor: Predictor, toy: Toy) -> None:
 def test_doubt_is_of_the_draws(predictor: Predictor, *, keep: bool) -> None:
     """The summary is that of the passes, whether or not they are kept."""
     query = Query(rows(4), 25, 7)
-    doubted = run(predictor.doubt(query, keep_draws=keep))
+    doubted = run(predictor.predict_mc(query, keep_draws=keep))
     wanted = summarise(_draws(query))
 
     assert wanted.mean.tolist() == doubted.summary.mean.tolist()
@@ -120,8 +120,8 @@ def test_doubt_is_of_the_draws(predictor: Predictor, *, keep: bool) -> None:
 def test_notices_are_told_by_row(predictor: Predictor) -> None:
     """A missing value and one out of range are told with their row, by either way of grading."""
     asked = np.array([[1.0, 1.0], [16.0, np.nan], [0.0, 10.0]])
-    plain = run(predictor.grade(asked)).notices
-    doubted = run(predictor.doubt(Query(asked, 3, 0))).notices
+    plain = run(predictor.predict(asked)).notices
+    doubted = run(predictor.predict_mc(Query(asked, 3, 0))).notices
 
     assert plain == doubted
     assert [[], [("out_of_range", "x", 16.0), ("missing", "y", None)], []] == [
@@ -139,10 +139,10 @@ def test_mixed_requests_are_not_crossed(predictor: Predictor, seed: int) -> None
         query = Query(asked, int(random.integers(1, 30)), at)
         await asyncio.sleep(float(random.random()) * 0.02)
         if at % 3 == 0:
-            graded = await predictor.grade(asked)
+            graded = await predictor.predict(asked)
             assert _probabilities(asked).tolist() == graded.probabilities.tolist()
             return
-        doubted = await predictor.doubt(query, keep_draws=at % 3 == 1)
+        doubted = await predictor.predict_mc(query, keep_draws=at % 3 == 1)
         assert summarise(_draws(query)).mean.tolist() == doubted.summary.mean.tolist()
         assert query is doubted.query
         if doubted.draws is not None:
@@ -159,9 +159,9 @@ def test_batches_are_bounded_by_work(predictor: Predictor, toy: Toy) -> None:
 
     async def many() -> None:
         toy.let.clear()
-        tasks = [asyncio.create_task(predictor.doubt(Query(rows(1), 1, 0)))]
+        tasks = [asyncio.create_task(predictor.predict_mc(Query(rows(1), 1, 0)))]
         await asyncio.to_thread(toy.begun.wait, PATIENCE)
-        tasks += [asyncio.create_task(predictor.doubt(Query(rows(10), 99, 0))) for _ in range(10)]
+        tasks += [asyncio.create_task(predictor.predict_mc(Query(rows(10), 99, 0))) for _ in range(10)]
         await asyncio.sleep(0)
         toy.let.set()
         await asyncio.gather(*tasks)
@@ -177,15 +177,15 @@ def test_a_full_queue_refuses_the_next(predictor: Predictor, toy: Toy) -> None:
 
     async def full() -> int:
         toy.let.clear()
-        tasks = [asyncio.create_task(predictor.doubt(Query(rows(1), 1, 0)))]
+        tasks = [asyncio.create_task(predictor.predict_mc(Query(rows(1), 1, 0)))]
         await asyncio.to_thread(toy.begun.wait, PATIENCE)
-        tasks += [asyncio.create_task(predictor.doubt(Query(rows(10), 10_000, at))) for at in (1,)]
+        tasks += [asyncio.create_task(predictor.predict_mc(Query(rows(10), 10_000, at))) for at in (1,)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded) as refused:
-            await predictor.doubt(Query(rows(1), 1, 0))
+            await predictor.predict_mc(Query(rows(1), 1, 0))
         toy.let.set()
         await asyncio.gather(*tasks)
-        await predictor.doubt(Query(rows(1), 1, 0))
+        await predictor.predict_mc(Query(rows(1), 1, 0))
         return refused.value.retry_after
 
     assert run(full()) >= 1
@@ -197,7 +197,7 @@ def test_a_batch_that_never_ends_is_trouble(toy: Toy) -> None:
     async def use() -> None:
         predictor = Predictor(compute, SIGNATURE, queue=100_000, longest=0.1)
         toy.let.clear()
-        asked = asyncio.create_task(predictor.grade(rows(1)))
+        asked = asyncio.create_task(predictor.predict(rows(1)))
         await asyncio.to_thread(toy.begun.wait, PATIENCE)
         troubles = [predictor.trouble]
         await asyncio.sleep(0.15)
@@ -218,10 +218,10 @@ def test_an_engine_that_fails_may_recover(predictor: Predictor, toy: Toy, *, kee
     query = Query(rows(2), 5, 0)
     toy.fail = True
     with pytest.raises(MemoryError):
-        run(predictor.doubt(query, keep_draws=keep))
+        run(predictor.predict_mc(query, keep_draws=keep))
     toy.fail = False
     assert (
-        summarise(_draws(query)).mean.tolist() == run(predictor.doubt(query)).summary.mean.tolist()
+        summarise(_draws(query)).mean.tolist() == run(predictor.predict_mc(query)).summary.mean.tolist()
     )
 
 

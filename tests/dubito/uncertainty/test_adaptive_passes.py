@@ -59,11 +59,11 @@ def check(doubted: MonteCarloPrediction, tolerance: float) -> None:
 )
 def test_each_row_stops_by_itself(predictor: Predictor, most: int, tolerance: float) -> None:
     """Rows of one query stop at their own first look; at the last they are answered as they are."""
-    doubted = run(predictor.doubt(Query(rows(24, 5), most, 77), tolerance=tolerance))
+    doubted = run(predictor.predict_mc(Query(rows(24, 5), most, 77), tolerance=tolerance))
     check(doubted, tolerance)
     assert tolerance == doubted.tolerance
     if most > 1000:
-        assert len(set(doubted.look.passes.tolist())) > 2
+        assert len(set(doubted.estimate.passes.tolist())) > 2
 
 
 def test_neighbours_change_nothing(predictor: Predictor) -> None:
@@ -72,20 +72,20 @@ def test_neighbours_change_nothing(predictor: Predictor) -> None:
 
     async def mixed() -> tuple[list[MonteCarloPrediction], list[MonteCarloPrediction], MonteCarloPrediction]:
         alone = [
-            predictor.doubt(Query(features[at : at + 1], 1000, 3), tolerance=0.02)
+            predictor.predict_mc(Query(features[at : at + 1], 1000, 3), tolerance=0.02)
             for at in range(16)
         ]
         others = [
-            predictor.doubt(Query(rows(3, at), 50 * at + 7, at), keep_draws=at % 2 == 0)
+            predictor.predict_mc(Query(rows(3, at), 50 * at + 7, at), keep_draws=at % 2 == 0)
             for at in range(6)
         ]
-        together = predictor.doubt(Query(features, 1000, 3), tolerance=0.02)
+        together = predictor.predict_mc(Query(features, 1000, 3), tolerance=0.02)
         found = await asyncio.gather(*alone, *others, together)
         return found[:16], found[16:22], found[22]
 
     alone, others, together = run(mixed())
     assert [bits(one.summary)[0] for one in alone] == bits(together.summary)
-    assert [int(one.look.passes[0]) for one in alone] == together.look.passes.tolist()
+    assert [int(one.estimate.passes[0]) for one in alone] == together.estimate.passes.tolist()
     for at, other in enumerate(others):
         (wanted,) = engine("2").summarise([Query(rows(3, at), 50 * at + 7, at)])
         assert bits(wanted) == bits(other.summary)
@@ -94,8 +94,8 @@ def test_neighbours_change_nothing(predictor: Predictor) -> None:
 def test_draws_are_those_of_the_most_passes(predictor: Predictor) -> None:
     """Draws are kept for the row with the most passes; another row's are the first of them."""
     query = Query(rows(8, 5), 1000, 77)
-    doubted = run(predictor.doubt(query, tolerance=0.03, keep_draws=True))
-    most = int(doubted.look.passes.max())
+    doubted = run(predictor.predict_mc(query, tolerance=0.03, keep_draws=True))
+    most = int(doubted.estimate.passes.max())
     wanted = engine("2").draws(Query(query.features, most, 77))
     assert doubted.draws is not None
     assert wanted.tobytes() == doubted.draws.tobytes()
@@ -106,7 +106,7 @@ def test_looks_that_cannot_be_enough_are_left_out() -> None:
     """No pass is made for a look at which the floor alone is above the tolerance."""
     toy = Toy()
     predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
-    run(predictor.doubt(Query(np.ones((1, 2)), 600, 1), tolerance=0.00125))
+    run(predictor.predict_mc(Query(np.ones((1, 2)), 600, 1), tolerance=0.00125))
     predictor.close()
     assert [512, 600] == toy.batches
 
@@ -117,9 +117,9 @@ def test_a_request_that_was_begun_is_not_refused() -> None:
 
     async def full() -> tuple[MonteCarloPrediction, int]:
         predictor = Predictor(Thread(toy), SIGNATURE, queue=100)
-        auto = asyncio.create_task(predictor.doubt(Query(np.ones((1, 2)), 128, 1), tolerance=0.008))
+        auto = asyncio.create_task(predictor.predict_mc(Query(np.ones((1, 2)), 128, 1), tolerance=0.008))
         filling = [
-            asyncio.create_task(predictor.doubt(Query(np.ones((1, 2)), 90, 1))) for _ in range(40)
+            asyncio.create_task(predictor.predict_mc(Query(np.ones((1, 2)), 90, 1))) for _ in range(40)
         ]
         refused = await asyncio.gather(*filling, return_exceptions=True)
         doubted = await auto
@@ -128,7 +128,7 @@ def test_a_request_that_was_begun_is_not_refused() -> None:
 
     doubted, refused = run(full())
     assert refused > 30
-    assert 128 == doubted.look.passes[0]
+    assert 128 == doubted.estimate.passes[0]
     assert {64, 128} < set(toy.batches)
 
 
@@ -145,7 +145,7 @@ def test_an_answer_that_is_no_number_ends_it() -> None:
     toy = Broken()
     predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
     with pytest.raises(Ungradable):
-        run(predictor.doubt(Query(np.ones((1, 2)), 256, 1), tolerance=0.04))
+        run(predictor.predict_mc(Query(np.ones((1, 2)), 256, 1), tolerance=0.04))
     predictor.close()
     assert [64] == toy.batches
 
@@ -155,7 +155,7 @@ def test_a_request_in_pieces_answers_what_the_whole_does(count: int, passes: int
     """Cut by rows or by passes, a large request has the bits of one call of the engine."""
     query = Query(rows(count, 3), passes, 5)
     predictor = Predictor(Thread(engine("2")), SIGNATURE_OF_NINE, queue=10**9)
-    found = asyncio.run(predictor.doubt(query)).summary
+    found = asyncio.run(predictor.predict_mc(query)).summary
     predictor.close()
     (wanted,) = engine("2").summarise([query])
     assert bits(found) == bits(wanted)

@@ -92,7 +92,7 @@ def test_the_mean_is_as_near_as_was_asked(
 
     async def auto() -> list[Estimate]:
         asking = (
-            predictor.doubt(Query(row[None], MOST, seed), tolerance=tolerance)
+            predictor.predict_mc(Query(row[None], MOST, seed), tolerance=tolerance)
             for seed, row in enumerate(rows)
         )
         return [doubted.look for doubted in await asyncio.gather(*asking)]
