@@ -6,8 +6,9 @@ RUN python -m venv /opt/dubito
 COPY requirements/image.txt requirements/image.txt
 RUN /opt/dubito/bin/pip install --no-cache-dir --require-hashes --requirement requirements/image.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY dubito dubito
 COPY app app
-RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation . ./app
 COPY LICENSE /srv/dubito/
 COPY models /srv/dubito/models
 # In a checkout files may be their owner's alone; in the image everybody may read them.

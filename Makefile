@@ -6,8 +6,8 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
 # A dot every few seconds while something is installed.
 WAIT = & pid=$$!; while kill -0 $$pid 2>/dev/null; do printf .; sleep 3; done; echo; wait $$pid
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-	--fork-strategy fewest --generate-hashes --no-emit-index-url --group build \
+COMPILE := $(BIN)/uv pip compile pyproject.toml app/pyproject.toml --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-package dubito --group build \
 	--custom-compile-command "make lock"
 
 # How the shipped bundles were trained: the study's network, a deeper one, and the one that is served.
@@ -55,17 +55,18 @@ bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving (ARGS='--against
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/serve.txt
 	$(COMPILE) $(ARGS) --output-file requirements/image.txt --extra postgres --constraints requirements/serve.txt
-	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --constraints requirements/image.txt
-	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --constraints requirements/dev.txt
+	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --extra postgres --constraints requirements/image.txt
+	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --extra postgres --constraints requirements/dev.txt
 
 .venv/bin/pip:
 	$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Dubito needs Python 3.11 to 3.13: make PYTHON=…")'
 	$(PYTHON) -m venv .venv
 
-.venv/serve.stamp: requirements/serve.txt pyproject.toml | .venv/bin/pip
+.venv/serve.stamp: requirements/serve.txt pyproject.toml app/pyproject.toml | .venv/bin/pip
 	@echo "Installing Dubito into .venv: minutes at first, nothing afterwards."
 	@$(PIP) --require-hashes -r requirements/serve.txt $(WAIT)
 	$(PIP) --no-deps --no-build-isolation -e .
+	$(PIP) --no-deps --no-build-isolation -e app
 	touch $@
 
 .venv/dev.stamp: requirements/dev.txt .venv/serve.stamp
