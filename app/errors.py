@@ -1,9 +1,21 @@
 """Errors of the service. No HTTP: `app.http.problems` translates them."""
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from app.problem_codes import ProblemCode
 from dubito.errors import DubitoError, UsageError
+
+
+Error = TypeVar("Error", bound=BaseException)
+
+
+def copy_of(error: Error) -> Error:
+    """A copy for one of several who wait: each that raises an error adds to its traceback."""
+    copy = type(error).__new__(type(error), *error.args)
+    copy.args = error.args
+    copy.__dict__.update(error.__dict__)
+    copy.__cause__, copy.__suppress_context__ = error.__cause__, error.__suppress_context__
+    return copy
 
 
 class SettingsError(UsageError):

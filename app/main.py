@@ -1,7 +1,6 @@
 """The composition root: settings in, application out. It only wires."""
 
 import asyncio
-import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -83,9 +82,6 @@ def create_app(
             # its own, as routes are tried one after the other.
             app.router.routes[:0] = [route for router in routers for route in router.routes]
             app.state.identity, app.state.ready = opened.manifest.identity, True
-            # What the libraries made lasts as long as the process: it need not be looked at.
-            gc.collect()
-            gc.freeze()
             async with service.running():
                 yield
 
@@ -115,11 +111,27 @@ def create_app(
 
 
 def from_environment() -> FastAPI:
-    """The service that `DUBITO_*` variables describe, for `uvicorn --factory`.
+    """The service that `DUBITO_*` variables describe; its lifespan opens bundle and records.
 
-    Everything runs in one process there, and the limits of connections are uvicorn's own.
+    Everything runs in one process there, and the limits of connections are the server's own.
 
     Raises:
         SettingsError: a variable that cannot be used.
     """
     return create_app(read_settings(os.environ, {}))
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, for `fastapi run app/main.py` and `uvicorn app.main:app`, made when it is asked for.
+
+    Whoever imports this module for `create_app` has no variables read.
+    """
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    app = globals()[name] = from_environment()
+    return app
+
+
+def __dir__() -> list[str]:
+    """The names of this module, `app` among them: `fastapi run` looks for it."""
+    return sorted({*globals(), "app"})

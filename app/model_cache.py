@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from app.bundle_loader import Opened, Opening
-from app.errors import Abandoned, Conflict, EngineLost, StartError, TooManyWaiting
+from app.errors import Abandoned, Conflict, EngineLost, StartError, TooManyWaiting, copy_of
 from app.problem_codes import ProblemCode
 from app.quota import memory
 from app.serving.batcher import Seen
@@ -71,12 +71,12 @@ class _Wish:
     """A request that waits for a bundle which is not open."""
 
     model: Identity
-    client: Caller
+    caller: Caller
     granted: "asyncio.Future[_Book]"
 
     def is_wanted(self) -> bool:
         """Whether somebody waits still; if not, it is ended."""
-        if not self.granted.done() and self.client.gone():
+        if not self.granted.done() and self.caller.gone():
             self.granted.set_exception(Abandoned())
         return not self.granted.done()
 
@@ -109,19 +109,19 @@ class Shelf:
         self._closing = set[asyncio.Task[None]]()
 
     @asynccontextmanager
-    async def of(self, model: Identity, client: Caller = PATIENT) -> AsyncIterator[Served]:
+    async def of(self, model: Identity, caller: Caller = PATIENT) -> AsyncIterator[Served]:
         """The bundle that a record names, for the length of a block.
 
         Raises:
             Conflict: it is not there any more, or is not what it was.
             TooManyWaiting: too many wait for bundles.
-            Abandoned: the client has gone while it waited.
+            Abandoned: the caller has gone while it waited.
             DeadlinePassed: its time was over while it waited.
         """
         if self._current is not None and self._current.identity.digest == model.digest:
             yield self._current
             return
-        book = await self._had(model, client)
+        book = await self._had(model, caller)
         try:
             yield book.served
         except EngineLost:
@@ -140,7 +140,7 @@ class Shelf:
             self._retire(book)
         await asyncio.gather(*self._closing)
 
-    async def _had(self, model: Identity, client: Caller) -> _Book:
+    async def _had(self, model: Identity, caller: Caller) -> _Book:
         """An open bundle that somebody more uses."""
         book = self._books.get(model.digest)
         if book is not None and book.served.predictor.trouble is not None:
@@ -152,8 +152,8 @@ class Shelf:
         if len(self._wishes) >= MOST_WAITING:
             raise TooManyWaiting
         granted: asyncio.Future[_Book] = asyncio.get_running_loop().create_future()
-        self._wishes.append(_Wish(model, client, granted))
-        self._deadlines.watch(granted, client.deadline)
+        self._wishes.append(_Wish(model, caller, granted))
+        self._deadlines.watch(granted, caller.deadline)
         if self._librarian is None or self._librarian.done():
             self._librarian = asyncio.create_task(self._grant())
         try:
@@ -179,7 +179,7 @@ class Shelf:
             book = self._books.get(digest) or await self._opened(model)
         except Exception as error:  # noqa: BLE001 - whoever waits is told
             for wish in self._wishing(digest):
-                wish.granted.set_exception(error)
+                wish.granted.set_exception(copy_of(error))
             return
         for wish in self._wishing(digest):
             _take(book)

@@ -1,6 +1,7 @@
 """One process that serves: its event loop from the start to an orderly end."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -72,6 +73,9 @@ async def _serve(
 
     app = create_app(settings, opening, remembering)
     async with app.router.lifespan_context(app):
+        # What the libraries made lasts as long as this process: the collector need not look again.
+        gc.collect()
+        gc.freeze()
         listen(opened)
         started(app.state.identity)
         connections = Connections(Limits.of(settings), app.state.refused)

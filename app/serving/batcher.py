@@ -25,7 +25,7 @@ Seen = Callable[[int, float], None]
 """Takes the work and the seconds of a batch."""
 
 LONGEST_RETRY = 60
-"""Seconds; a client is never told to stay away for longer."""
+"""Seconds; a caller is never told to stay away for longer."""
 SOON_SECONDS = 0.004
 """Of a batch that is not worth halving."""
 QUIET_AFTER = 0.2
@@ -74,7 +74,7 @@ class Batcher(Generic[Job, Result]):
     async def submit(
         self,
         job: Job,
-        client: Caller = PATIENT,
+        caller: Caller = PATIENT,
         *,
         accepted: bool = False,
     ) -> Result:
@@ -82,32 +82,32 @@ class Batcher(Generic[Job, Result]):
 
         Args:
             job: what is to be computed.
-            client: who waits for it.
+            caller: who waits for it.
             accepted: whether it goes on with a request that was admitted, and so is never refused.
 
         Raises:
             Overloaded: as much work waits as the queue may hold; nothing was computed.
             DeadlineUnmeetable: the deadline cannot be met; nothing was computed.
             DeadlinePassed: the deadline has passed since.
-            Abandoned: the client has gone, and nothing was computed.
+            Abandoned: the caller has gone, and nothing was computed.
         """
         if not accepted:
-            self.admit(self._handling.work(job), client)
-        return await self.put(job, client)
+            self.admit(self._handling.work(job), caller)
+        return await self.put(job, caller)
 
-    def put(self, job: Job, client: Caller = PATIENT) -> "asyncio.Future[Result]":
+    def put(self, job: Job, caller: Caller = PATIENT) -> "asyncio.Future[Result]":
         """Queue a job of an admitted request; its result comes as `submit` says."""
         work, answer = self._handling.work(job), asyncio.get_running_loop().create_future()
         lane = self._large if self._is_large(work) else self._small
         if lane is self._small:
             self._small_came = time.perf_counter()
-        lane.append(Waiting(job, job, work, client, answer))
-        self._deadlines.watch(answer, client.deadline)
+        lane.append(Waiting(job, job, work, caller, answer))
+        self._deadlines.watch(answer, caller.deadline)
         if not self._computing:
             self._start()
         return answer
 
-    def admit(self, work: int, client: Caller) -> None:
+    def admit(self, work: int, caller: Caller) -> None:
         """Refuse what the queue cannot hold, or what could not be ready in time.
 
         Raises:
@@ -118,16 +118,16 @@ class Batcher(Generic[Job, Result]):
             self._sweep()
             if self.backlog and self.backlog + work > self._limits.queue:
                 raise Overloaded(self._retry_after())
-        if work > self.affordable(work, client):
+        if work > self.affordable(work, caller):
             if not self._computing:
                 self._rate(work).grow()
             raise DeadlineUnmeetable(self._retry_after())
 
-    def affordable(self, work: int, client: Caller) -> float:
-        """How much of some work is safely done by the client's deadline, at the measured rate."""
+    def affordable(self, work: int, caller: Caller) -> float:
+        """How much of some work is safely done by the caller's deadline, at the measured rate."""
         is_large = self._is_large(work)
         rate = self._rate(work).value
-        if not rate or client.deadline == math.inf:
+        if not rate or caller.deadline == math.inf:
             return math.inf
         now = asyncio.get_running_loop().time()
         under_way = self._computing - (time.perf_counter() - self._since) * rate
@@ -135,7 +135,7 @@ class Batcher(Generic[Job, Result]):
         ahead += self.backlog if is_large else self._small.work
         beside = self._large.work and not is_large
         share = 1 + self._pace.slice.work / (self._pace.batch.work / 2) if beside else 1
-        return MARGIN * (client.deadline - now) * rate / share - ahead
+        return MARGIN * (caller.deadline - now) * rate / share - ahead
 
     @property
     def backlog(self) -> int:
@@ -186,7 +186,7 @@ class Batcher(Generic[Job, Result]):
     def _most_small(self) -> float:
         """Most work in small jobs of the next batch, unless that is soon done anyway.
 
-        Where clients ask again when they are answered, one batch of all leaves nothing to compute
+        Where callers ask again when they are answered, one batch of all leaves nothing to compute
         while its answers are written, and nothing to write while the next is computed. Half of what
         waits and what is being answered keeps both at work.
         """
@@ -208,7 +208,7 @@ class Batcher(Generic[Job, Result]):
         for at, piece in enumerate(batch.pieces):
             if error is not None:
                 piece.owner.fail(error)
-            elif piece.owner.client.deadline < now:
+            elif piece.owner.caller.deadline < now:
                 piece.owner.fail(DeadlinePassed())
             else:
                 self._hand_over(piece, done.result()[at])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from app.errors import Abandoned, DeadlinePassed
+from app.errors import Abandoned, copy_of, DeadlinePassed
 from app.serving.caller import Caller
 
 Job = TypeVar("Job")
@@ -25,7 +25,7 @@ class Waiting(Generic[Job, Result]):
     """What was not taken yet."""
     work: int
     """Of the rest."""
-    client: Caller
+    caller: Caller
     answer: "asyncio.Future[Result]"
     parts: list[Result] = field(default_factory=list)
     """The results of pieces so far, in order."""
@@ -33,13 +33,13 @@ class Waiting(Generic[Job, Result]):
     def fail(self, error: BaseException) -> None:
         """End it, unless it has ended."""
         if not self.answer.done():
-            self.answer.set_exception(error)
+            self.answer.set_exception(copy_of(error))
 
     def is_wanted(self) -> bool:
         """Whether somebody waits still; if not, it is ended."""
-        if self.client.gone():
+        if self.caller.gone():
             self.fail(Abandoned())
-        elif self.client.deadline < asyncio.get_running_loop().time():
+        elif self.caller.deadline < asyncio.get_running_loop().time():
             self.fail(DeadlinePassed())
         return not self.answer.done()
 

@@ -82,25 +82,25 @@ class Predictor:
             return f"the engine has computed one batch for more than {self._longest:g} s"
         return self._compute.trouble
 
-    def admit(self, rows: int, passes: int, client: Caller) -> None:
+    def admit(self, rows: int, passes: int, caller: Caller) -> None:
         """While others wait, refuse what is sure to be refused, before more is known of it.
 
         Raises:
-            Overloaded: the queue is full, or the client's deadline cannot be met.
+            Overloaded: the queue is full, or the caller's deadline cannot be met.
         """
         if self._batcher.backlog:
-            self._batcher.admit(rows * max(passes, BLOCK), client)
+            self._batcher.admit(rows * max(passes, BLOCK), caller)
 
-    async def predict(self, rows: Floats, client: Caller = PATIENT) -> PlainPrediction:
+    async def predict(self, rows: Floats, caller: Caller = PATIENT) -> PlainPrediction:
         """The deterministic answer for rows `(N, F)`.
 
         Raises:
-            Overloaded: the queue is full, or the client's deadline cannot be met.
+            Overloaded: the queue is full, or the caller's deadline cannot be met.
             DeadlinePassed: it was accepted, and has become too late.
-            Abandoned: the client has gone.
+            Abandoned: the caller has gone.
             Ungradable: rows on which the network's numbers overflow.
         """
-        probabilities = await self._batcher.submit(Plain(rows), client)
+        probabilities = await self._batcher.submit(Plain(rows), caller)
         check_finite(probabilities)
         notices, _ = await self._judged(rows, None, None)
         return PlainPrediction(probabilities, notices)
@@ -108,7 +108,7 @@ class Predictor:
     async def predict_mc(
         self,
         query: Query,
-        client: Caller = PATIENT,
+        caller: Caller = PATIENT,
         *,
         tolerance: float | None = None,
         keep_draws: bool = False,
@@ -119,22 +119,22 @@ class Predictor:
 
         Args:
             query: its passes are made, or with a tolerance are the most a row may take.
-            client: who waits for it.
+            caller: who waits for it.
             tolerance: lets each row stop at the first checkpoint with such a half-width.
             keep_draws: whether its draws are answered as well.
             options: which sets and decisions, where there is a judge.
             degrade: whether fewer passes are made rather than none where time is short.
 
         Raises:
-            Overloaded: the queue is full, or the client's deadline cannot be met.
+            Overloaded: the queue is full, or the caller's deadline cannot be met.
             DeadlinePassed: it was accepted, and has become too late.
-            Abandoned: the client has gone.
+            Abandoned: the caller has gone.
             Ungradable: rows on which the network's numbers overflow.
         """
         wanted = query.passes
         if degrade:
-            query = self._affordable(query, client)
-        estimate, draws = await self._estimated(query, client, tolerance, keep_draws)
+            query = self._affordable(query, caller)
+        estimate, draws = await self._estimated(query, caller, tolerance, keep_draws)
         check_finite(estimate.summary.mean)
         notices, judgement = await self._judged(query.features, estimate, options)
         return MonteCarloPrediction(query, estimate, tolerance, draws, notices, judgement, wanted)
@@ -157,58 +157,58 @@ class Predictor:
                 )
         return notices, Judgement.joined(judged) if judged else None
 
-    def _affordable(self, query: Query, client: Caller) -> Query:
+    def _affordable(self, query: Query, caller: Caller) -> Query:
         """A query with as many of its passes as can be made in time, or as it is."""
         work = work_of(Statistics(query))
-        affordable = self._batcher.affordable(work, client)
+        affordable = self._batcher.affordable(work, caller)
         if work <= affordable:
             return query
         passes = int(affordable / len(query.features)) // BLOCK * BLOCK
         return replace(query, passes=min(query.passes, passes)) if passes > 0 else query
 
     async def _estimated(
-        self, query: Query, client: Caller, tolerance: float | None, keep_draws: bool
+        self, query: Query, caller: Caller, tolerance: float | None, keep_draws: bool
     ) -> tuple[Estimate, Floats | None]:
         if tolerance is not None:
             least = 1 if self._judge is None else self._judge.passes
-            estimate = await self._driven(adaptive(query, tolerance, least), client)
+            estimate = await self._driven(adaptive(query, tolerance, least), caller)
             if not keep_draws:
                 return estimate, None
             most = replace(query, passes=int(estimate.passes.max()))
-            return estimate, await self._batcher.submit(Draws(most), client, accepted=True)
+            return estimate, await self._batcher.submit(Draws(most), caller, accepted=True)
         if not keep_draws:
-            summary = await self._summary(query, client, accepted=False)
+            summary = await self._summary(query, caller, accepted=False)
             return Estimate.of(summary, query.passes), None
-        draws = await self._batcher.submit(Draws(query), client)
+        draws = await self._batcher.submit(Draws(query), caller)
         return Estimate.of(summarise(draws), query.passes), draws
 
-    async def _driven(self, steps: Generator[Query, Summary, Estimate], client: Caller) -> Estimate:
+    async def _driven(self, steps: Generator[Query, Summary, Estimate], caller: Caller) -> Estimate:
         """Compute every query of an adaptive estimate; only the first may be refused."""
         query, accepted = next(steps), False
         while True:
-            summary = await self._summary(query, client, accepted=accepted)
+            summary = await self._summary(query, caller, accepted=accepted)
             try:
                 query, accepted = steps.send(summary), True
             except StopIteration as end:
                 estimate: Estimate = end.value
                 return estimate
 
-    async def _summary(self, query: Query, client: Caller, *, accepted: bool) -> Summary:
+    async def _summary(self, query: Query, caller: Caller, *, accepted: bool) -> Summary:
         if query.passes > LONG:
             if not accepted:
-                self._batcher.admit(work_of(Statistics(query)), client)
+                self._batcher.admit(work_of(Statistics(query)), caller)
             rows = (Draws(replace(query, features=row[None])) for row in query.features)
-            queued = [self._batcher.put(row, client) for row in rows]
+            queued = [self._batcher.put(row, caller) for row in rows]
             return Summary.joined(
-                await asyncio.gather(*(self._long(draws, client) for draws in queued))
+                await asyncio.gather(*(self._long(draws, caller) for draws in queued))
             )
-        summary: Summary = await self._batcher.submit(Statistics(query), client, accepted=accepted)
+        summary: Summary = await self._batcher.submit(Statistics(query), caller, accepted=accepted)
         return summary
 
-    async def _long(self, queued: "asyncio.Future[Floats]", client: Caller) -> Summary:
+    async def _long(self, queued: "asyncio.Future[Floats]", caller: Caller) -> Summary:
         """The statistics of one row of an admitted request, whose passes are no single piece."""
         reduction = Reduction(await queued)
-        found: Summary = await self._batcher.submit(reduction, client, accepted=True)
+        found: Summary = await self._batcher.submit(reduction, caller, accepted=True)
         return found
 
     def close(self) -> None:

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from app.count_keys import CountKey, Counts, summed
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import request_counts
 from app.monitoring.monitor import Present
-from app.watched_bundle import WatchedBundle
 from app.record_events import (
     Draft,
     Entry,
     Event,
     Listing,
-    Made,
     Mark,
+    MonteCarloPart,
     Place,
+    PlainPart,
     Referral,
     Reply,
     Rollup,
@@ -28,7 +29,18 @@ from app.record_events import (
     Sought,
     Tally,
     Unseen,
-    summed,
+)
+from app.recorded_prediction import Asked, MonteCarloBody, PlainBody
+from app.watched_bundle import WatchedBundle
+from dubito.answer import (
+    DecisionAnswer,
+    Missing,
+    MonteCarloAnswer,
+    MonteCarloResult,
+    PlainAnswer,
+    Precision,
+    SetAnswer,
+    Uncertainty,
 )
 from dubito.training.feature_stats import seen
 from dubito.types import (
@@ -90,44 +102,68 @@ def _calibration() -> Calibration:
     )
 
 
-SUBJECT = WatchedBundle(Identity("shells", 3, "sha256:" + 32 * "5e"), _signature(), _calibration())
-DIGEST = SUBJECT.identity.digest
+ENVIRONMENT = "sha256:" + 32 * "1f"
+WATCHED = WatchedBundle(
+    Identity("shells", 3, "sha256:" + 32 * "5e"), _signature(), _calibration(), ENVIRONMENT
+)
+DIGEST = WATCHED.identity.digest
+ASKED = Asked(PASSES)
 CALM = Present(lambda: 0, lambda: None)
 
 
-def answers(random: np.random.Generator, rows: Floats) -> list[dict[str, Any]]:
+def answers(random: np.random.Generator, rows: Floats) -> list[MonteCarloAnswer]:
     """Monte-Carlo answers to rows, of every kind."""
-    return [_answer(random, mean) for mean in random.dirichlet((0.4, 0.4, 0.4), len(rows))]
+    means = random.dirichlet((0.4, 0.4, 0.4), len(rows))
+    return [_answer(random, f"row-{at}", mean) for at, mean in enumerate(means)]
 
 
-def _answer(random: np.random.Generator, mean: Floats) -> dict[str, Any]:
+def _answer(random: np.random.Generator, name: str, mean: Floats) -> MonteCarloAnswer:
     entropy = float(-(mean * np.log(np.maximum(mean, 1e-300))).sum())
     reasons = [one for one in ("missing", "ambiguous", "epistemic") if random.random() < 0.2]
     passes = int(random.choice([10, PASSES, 100]))
     inside = [name for name, share in zip(CLASSES, mean, strict=True) if share > 0.1]
-    return {
-        "grade": CLASSES[int(mean.argmax())],
-        "mean": dict(zip(CLASSES, mean.tolist(), strict=True)),
-        "passes": passes,
-        "uncertainty": {
-            "predictive_entropy": entropy,
-            "mutual_information": float(entropy * random.random() / 5),
-        },
-        "prediction_set": {"grades": inside},
-        "decision": {
-            "action": "refer" if reasons else "automate",
-            "reasons": reasons,
-            "target": float(random.choice([0.01, TARGET])),
-            "guaranteed": passes >= PASSES,
-            "case_limit": CASE_LIMIT,
-        },
-        "warnings": [{"kind": "missing"}] * ("missing" in reasons),
-    }
+    information = float(entropy * random.random() / 5)
+    result = MonteCarloResult(
+        predicted=CLASSES[int(mean.argmax())],
+        mean=dict(zip(CLASSES, mean.tolist(), strict=True)),
+        std=dict.fromkeys(CLASSES, 0.01),
+        passes=passes,
+        seed=7,
+        precision=Precision(0.02, None, None),
+        uncertainty=Uncertainty(entropy, entropy - information, information, 0.1),
+        prediction_set=SetAnswer(0.9, "lac", False, tuple(inside), passes >= PASSES, ()),  # noqa: FBT003
+        decision=DecisionAnswer(
+            "refer" if reasons else "automate",
+            tuple(reasons),
+            target=float(random.choice([0.01, TARGET])),
+            guaranteed=passes >= PASSES,
+            case_limit=CASE_LIMIT,
+        ),
+    )
+    warnings = (Missing("length", 1.0, 29.0, None),) * ("missing" in reasons)
+    return MonteCarloAnswer(name, result, warnings, WATCHED.identity)
 
 
-def recorded(answer: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
-    """The body of its record, as far as an outcome looks at it."""
-    return {"answer": answer, "asked": {}, "model": {"digest": DIGEST}, **changes}
+def part_of(
+    answers: list[MonteCarloAnswer], rows: Floats, *, is_drawn: bool, time: int = 0
+) -> MonteCarloPart:
+    """Some rows of a request for Monte-Carlo answers."""
+    return MonteCarloPart(time, rows.tobytes(), answers, ASKED, is_drawn)
+
+
+def plain_part(answers: list[PlainAnswer], rows: Floats, time: int = 0) -> PlainPart:
+    """Some rows of a request for deterministic answers."""
+    return PlainPart(time, rows.tobytes(), answers)
+
+
+def recorded(answer: MonteCarloAnswer) -> MonteCarloBody:
+    """The body of its record."""
+    return MonteCarloBody(ENVIRONMENT, answer.model, ASKED, answer.result, answer.warnings)
+
+
+def recorded_plain(answer: PlainAnswer) -> PlainBody:
+    """The same of a deterministic one."""
+    return PlainBody(ENVIRONMENT, answer.model, answer.result, answer.warnings)
 
 
 @dataclass
@@ -158,7 +194,7 @@ class Records:
     behind: int = 0
     failures: int = 0
     trouble: str | None = None
-    _counts: dict[tuple[str, int, int, str], list[Mapping[str, int]]] = field(
+    _counts: dict[tuple[str, int, int, str], list[Counts]] = field(
         default_factory=lambda: defaultdict(list)
     )
     """Of a digest, a span, a start and an owner."""
@@ -172,7 +208,7 @@ class Records:
                 place = (tally.digest, span, int(at) // span * span, owner)
                 self._counts[place].append(tally.counts)
 
-    def whole(self, start: int, stop: int, digest: str = DIGEST) -> dict[str, int]:
+    def whole(self, start: int, stop: int, digest: str = DIGEST) -> dict[CountKey, int]:
         """All counts of some time."""
         return summed(
             counts
@@ -181,7 +217,7 @@ class Records:
             if (of, span) == (digest, SPANS[0]) and start <= at < stop
         )
 
-    def introduce(self, made: Made) -> None:
+    def introduce(self, watched: WatchedBundle) -> None:
         """Nobody drafts anything here."""
 
     def leave(self, entry: Entry | Draft) -> None:
@@ -208,7 +244,7 @@ class Records:
     ) -> list[Rollup]:
         if digest != request_counts.DIGEST:
             await self._read(digest, start)
-        found = defaultdict[int, list[Mapping[str, int]]](list)
+        found = defaultdict[int, list[Counts]](list)
         for (of, long, at, _), parts in sorted(self._counts.items()):
             if (of, long) == (digest, span) and start <= at and (end is None or at < end):
                 found[at] += parts
