@@ -1,3 +1,116 @@
-"""Dubito: predictions that say how far they can be trusted."""
+"""Dubito: predictions with Monte-Carlo dropout that say how far they can be trusted.
+
+    import dubito
+
+    bundle = dubito.load("models/loan-grade/5")
+    prediction = bundle.predict_mc(rows, passes=100, seed=42)
+    prediction.mean, prediction.std, prediction.judgement
+
+Importing this package imports nothing else: each name brings what it needs where it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.4.0"
+
+if TYPE_CHECKING:
+    from dubito.bundle import Bundle, load
+    from dubito.errors import (
+        BundleError,
+        DataError,
+        DubitoError,
+        InvalidInput,
+        NetworkError,
+        Ungradable,
+        UsageError,
+    )
+    from dubito.layers import (
+        Impute,
+        MCAlphaDropout,
+        MCDropout,
+        MCGaussianDropout,
+        MCSpatialDropout1D,
+    )
+    from dubito.prediction import MonteCarloPrediction, PlainPrediction
+    from dubito.training.convert import Conversion, convert
+    from dubito.training.evaluation.run import Evaluation, evaluate
+    from dubito.types import Calibration, Decision, PredictionSets, Summary
+    from dubito.uncertainty.conformal import prediction_sets
+    from dubito.uncertainty.decision import decide
+    from dubito.uncertainty.decomposition import summarise
+
+_MODULES = {
+    "Bundle": "dubito.bundle",
+    "load": "dubito.bundle",
+    "PlainPrediction": "dubito.prediction",
+    "MonteCarloPrediction": "dubito.prediction",
+    "Calibration": "dubito.types",
+    "Decision": "dubito.types",
+    "PredictionSets": "dubito.types",
+    "Summary": "dubito.types",
+    "summarise": "dubito.uncertainty.decomposition",
+    "prediction_sets": "dubito.uncertainty.conformal",
+    "decide": "dubito.uncertainty.decision",
+    "Conversion": "dubito.training.convert",
+    "convert": "dubito.training.convert",
+    "Evaluation": "dubito.training.evaluation.run",
+    "evaluate": "dubito.training.evaluation.run",
+    "Impute": "dubito.layers",
+    "MCAlphaDropout": "dubito.layers",
+    "MCDropout": "dubito.layers",
+    "MCGaussianDropout": "dubito.layers",
+    "MCSpatialDropout1D": "dubito.layers",
+    "BundleError": "dubito.errors",
+    "DataError": "dubito.errors",
+    "DubitoError": "dubito.errors",
+    "InvalidInput": "dubito.errors",
+    "NetworkError": "dubito.errors",
+    "Ungradable": "dubito.errors",
+    "UsageError": "dubito.errors",
+}
+"""The public names, each with the module that defines it."""
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "Calibration",
+    "Conversion",
+    "DataError",
+    "Decision",
+    "DubitoError",
+    "Evaluation",
+    "Impute",
+    "InvalidInput",
+    "MCAlphaDropout",
+    "MCDropout",
+    "MCGaussianDropout",
+    "MCSpatialDropout1D",
+    "MonteCarloPrediction",
+    "NetworkError",
+    "PlainPrediction",
+    "PredictionSets",
+    "Summary",
+    "Ungradable",
+    "UsageError",
+    "__version__",
+    "convert",
+    "decide",
+    "evaluate",
+    "load",
+    "prediction_sets",
+    "summarise",
+]
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported where it is first asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

@@ -79,11 +79,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     name = arguments.name or arguments.network.stem
     if NAME.fullmatch(name) is None:
         raise UsageError("--name must be letters, digits, dots, dashes and underscores")
-    from dubito.training.convert import Adoption, publish
+    from dubito.training.convert import Conversion, convert
     from dubito.training.description import read_description
 
-    folder, manifest = publish(
-        Adoption(
+    folder, manifest = convert(
+        Conversion(
             network=arguments.network,
             features=read_description(arguments.features),
             classes=arguments.classes,

@@ -48,7 +48,7 @@ LEAST_SUM = 1 - 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
+class Conversion:
     """A conversion as it was asked for."""
 
     network: Path
@@ -73,7 +73,7 @@ class Adoption:
     """As it can be given again."""
 
 
-def publish(job: Adoption) -> tuple[Path, Manifest]:
+def convert(job: Conversion) -> tuple[Path, Manifest]:
     """Convert and write a bundle; returns its folder and what was written.
 
     Raises:
@@ -113,7 +113,7 @@ def publish(job: Adoption) -> tuple[Path, Manifest]:
     return write(job.out, manifest, to_bytes(model), told)
 
 
-def _labelled(job: Adoption) -> tuple[Table, Table] | None:
+def _labelled(job: Conversion) -> tuple[Table, Table] | None:
     """The rows to calibrate on: a third to choose thresholds with, then those that judge them.
 
     Raises:
@@ -172,7 +172,7 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
         )
 
 
-def _golden(engine: Engine, rows: Floats, job: Adoption) -> tuple[GoldenRow, ...]:
+def _golden(engine: Engine, rows: Floats, job: Conversion) -> tuple[GoldenRow, ...]:
     """Answers for the most uncertain row, a row with a missing value, and the first few.
 
     Raises:
@@ -189,7 +189,7 @@ def _golden(engine: Engine, rows: Floats, job: Adoption) -> tuple[GoldenRow, ...
     return golden
 
 
-def _metrics(engine: Engine, table: Table, job: Adoption) -> dict[str, dict[str, float]]:
+def _metrics(engine: Engine, table: Table, job: Conversion) -> dict[str, dict[str, float]]:
     if not len(table.labels):
         return {}
     (summary,) = engine.summarise([Query(table.features, job.passes, SEED)])
@@ -200,7 +200,7 @@ def _metrics(engine: Engine, table: Table, job: Adoption) -> dict[str, dict[str,
     }
 
 
-def _provenance(job: Adoption, table: Table) -> Provenance:
+def _provenance(job: Conversion, table: Table) -> Provenance:
     """The conversion's own; nobody knows here how the network was trained."""
     return Provenance(
         command=printable(job.command),
