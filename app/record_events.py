@@ -37,9 +37,11 @@ Kind = Literal[
 ]
 """The last two are of an alarm."""
 Order = Literal["oldest", "newest", "doubtful", "reference"]
-"""Of a list of referred predictions."""
+"""Of a list of the review queue."""
 State = Literal["waiting", "decided"]
-"""Of a referred prediction."""
+"""Of a prediction in the review queue."""
+Step = Literal["refer", "assign", "decide"]
+"""What happens to a prediction in the review queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ class Event:
     """JSON that may be erased: features, the client's reference, a reviewer's words."""
     reference: str | None = None
     """The client's own name of the case, by which it may be erased; in `personal` as well."""
+    ordinal: int | None = field(default=None, compare=False)
+    """Number among the events of its kind and prediction, from 0, where two of one number would
+    contradict each other: the first wins. None where any number may be recorded."""
     id: str = field(default="", compare=False)
     """Its chain and its place in it, once it was written."""
 
@@ -94,122 +99,87 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Referral:
-    """A prediction that waits for a person, or has waited."""
+class QueueItem:
+    """A prediction in the review queue, and which step of its way there this is."""
 
     prediction: str
     time: int
+    """Time of the answer, microseconds since 1970."""
     doubt: float
-    """Its predictive entropy, nats."""
+    """Predictive entropy, nats."""
     body: bytes
-    """JSON: what a list of those that wait shows of it."""
+    """JSON: what lists show of it besides."""
     grade: str
+    """The predicted class."""
     reasons: str
-    """Each between two line breaks."""
+    """Reasons of the referral, each between two line breaks."""
     digest: str
-    """Of the bundle that answered."""
+    """Digest of the bundle that answered."""
     version: int
     reference: str | None
     """The client's own name of the case; erased with it."""
     assignee: str | None = None
     """Who looks at it; erased with the assignment."""
     decided: int | None = None
-    """When it was reviewed first; None while it waits."""
+    """When it was reviewed first, microseconds since 1970; None while it waits."""
     verdict: str | None = None
-    """The grade of the last review."""
+    """The class of the last review."""
     reviewer: str | None = None
     """Who gave it; erased with the review."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """Which referred predictions are listed; what is None leaves none out."""
-
-    state: State = "waiting"
-    order: Order = "oldest"
-    """`oldest` and `newest` go by the time of the answer or, of decided ones, of the review."""
-    reason: str | None = None
-    grade: str | None = None
-    """The network's."""
-    version: int | None = None
-    reference: str | None = None
-    """A part of it, whatever the case of Latin letters."""
-    assignee: str | None = None
-    since: int | None = None
-    until: int | None = None
-    """Times by which they are ordered, the end not included."""
-
-
-Place = tuple[float | str, str]
-"""Where something stands in a list: what it is ordered by, and the prediction."""
+    step: Step = field(default="refer", compare=False)
+    """What is written: that it is referred, who looks at it, or how it was decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which recorded predictions are listed, the newest first; what is None leaves none out."""
+    """Which predictions are listed; what is None leaves none out."""
 
-    most: int
+    state: State | None = None
+    """Of the review queue; None for all that are recorded, referred or not."""
+    order: Order = "newest"
+    """`oldest` and `newest` go by the time of the answer or, of decided ones, of the review."""
     reference: str | None = None
-    """The whole of it."""
+    """The client's name of the case: in the queue a part of it, whatever the case of Latin letters;
+    else the whole of it."""
     grade: str | None = None
+    """The predicted class."""
     action: str | None = None
+    """The decision; the queue knows but referrals."""
     reason: str | None = None
+    """A reason of the referral."""
     version: int | None = None
+    """Version of the bundle that answered."""
+    assignee: str | None = None
+    """Who looks at it, in the queue alone."""
     since: int | None = None
+    """First time, microseconds since 1970: that by which they are ordered."""
     until: int | None = None
-    """Times of answers, the end not included."""
-    after: Place | None = None
-    """The place of the one before the first."""
+    """The time after the last one, as `since`."""
+
+
+Place = tuple[float | str, str]
+"""Position in a list: the value it is ordered by, and the prediction's identifier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a search has found."""
+    """The predictions that a search has found."""
 
     events: Sequence[Event]
-    """Of predictions."""
     after: Place | None
-    """Where to go on; None at the end."""
+    """Position to go on from; None at the end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
-    """A review as the queue takes it."""
-
-    referral: Referral
-    """Of the prediction; it is listed from now on where it was not referred."""
-    verdict: str
-    reviewer: str
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """Who looks at a prediction from now on; None for nobody."""
-
-    prediction: str
-    assignee: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What can be said of a prediction once only."""
-
-    kind: str
-    """An event's kind, and for a correction its number."""
-    prediction: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A note of the service to itself, which only moves on."""
+class Note:
+    """A note of the service to itself, whose position only moves on."""
 
     name: str
     position: int
     content: bytes
     follows: int | None = None
-    """Position of the mark that it was made from, 0 if there was none: once that has moved on, the
-    mark is refused. None where whatever is behind may be overwritten."""
+    """Position of the note that it was made from, 0 if there was none: once that has moved on, this
+    one is refused. None where whatever is behind may be overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +197,10 @@ class Rollup:
     """The counts of a stretch of time, of one bundle."""
 
     start: int
-    """Seconds since 1970, UTC."""
+    """Seconds since 1970, UTC, by the clock of then."""
     counts: Counts
+    owner: str = ""
+    """Who counted: of one owner, a later rollup has a later start. Empty where several did."""
 
 
 class Entry(Struct, frozen=True, tag="entry"):
@@ -237,13 +209,11 @@ class Entry(Struct, frozen=True, tag="entry"):
     events: tuple[Event, ...]
     reply: Reply | None = None
     tally: Tally | None = None
-    referrals: tuple[Referral, ...] = ()
-    claim: Claim | None = None
-    mark: Mark | None = None
+    queue: tuple[QueueItem, ...] = ()
+    """Steps of predictions in the review queue."""
+    note: Note | None = None
     erasure: Erasure | None = None
     """What is erased; the event that says so is made with it, as it lists what was there."""
-    review: Reviewed | None = None
-    assignment: Assignment | None = None
 
 
 class PlainPart(Struct, frozen=True, tag="plain"):
@@ -281,23 +251,12 @@ class Draft(Struct, frozen=True, tag="draft"):
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one process counted in a minute, of one bundle."""
-
-    owner: str
-    """Whoever counted: of one owner, a later share has a later start."""
-    start: int
-    """Seconds since 1970, UTC, by the clock of then."""
-    counts: Counts
-
-
-@dataclass(frozen=True, slots=True)
 class Unseen:
-    """Shares that somebody has not looked at yet."""
+    """Rollups that somebody has not looked at yet."""
 
     last: Mapping[str, int]
-    """All owners of shares in that time, each with the start of its last one."""
-    shares: Sequence[Share]
+    """All owners of rollups in that time, each with the start of its last one."""
+    rollups: Sequence[Rollup]
     """By their start."""
 
 

@@ -14,13 +14,12 @@ from app.record_events import (
     Entry,
     Event,
     Listing,
-    Mark,
+    Note,
     Place,
-    Referral,
+    QueueItem,
     Reply,
     Rollup,
     Search,
-    Sought,
     Unseen,
 )
 from app.watched_bundle import WatchedBundle
@@ -69,7 +68,7 @@ class Reader(Protocol):
     async def history(self, prediction: str) -> list[Event]:
         """All that happened to a prediction, first things first."""
 
-    async def mark(self, name: str) -> Mark | None:
+    async def note(self, name: str) -> Note | None:
         """A note of the service to itself."""
 
     async def rollups(
@@ -99,16 +98,16 @@ class Reader(Protocol):
             start: seconds since 1970; all that is kept takes its time.
         """
 
-    async def waiting(self, sought: Sought) -> int:
-        """How many predictions are waiting for a person, or have."""
+    async def queued(self, search: Search) -> int:
+        """How many predictions of the review queue a search finds."""
 
-    async def referrals(
-        self, sought: Sought, most: int, after: Place | None
-    ) -> list[tuple[Place, Referral]]:
-        """Some of them, from a place on, each with its own."""
+    async def queue(
+        self, search: Search, most: int, after: Place | None
+    ) -> list[tuple[Place, QueueItem]]:
+        """Some predictions of the review queue, each with its position, behind a position."""
 
-    async def search(self, found: Search) -> Listing:
-        """Some recorded predictions, and where to go on."""
+    async def search(self, search: Search, most: int, after: Place | None) -> Listing:
+        """Some recorded predictions, newest first, behind a position."""
 
 
 @dataclass(frozen=True, slots=True)

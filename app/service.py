@@ -27,7 +27,7 @@ from app.monitoring.counters import AnswerCounter
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.monitor import USUAL, Monitor, Present
 from app.monitoring.request_counts import WRITE_SECONDS, Exchanges
-from app.record_events import MICROSECONDS, Entry, Mark
+from app.record_events import MICROSECONDS, Entry, Note
 from app.record_ports import Memory
 from app.serving.readiness import Readiness, Trouble
 from app.settings import Settings
@@ -188,8 +188,8 @@ class Kept:
     def _note_environment(self) -> None:
         """What a later replay in another numerical environment compares with."""
         facts = to_json(self._environment.facts)
-        mark = Mark(ENVIRONMENT + self._environment.fingerprint, 1, facts)
-        self.memory.writer.leave(Entry((), mark=mark))
+        note = Note(ENVIRONMENT + self._environment.fingerprint, 1, facts)
+        self.memory.writer.leave(Entry((), note=note))
 
     async def _look(self) -> None:
         if step := self._clock.step():

@@ -105,11 +105,11 @@ def _reader(engine: "Engine") -> "Reader":
     from app.records.reader import Reader
     from app.records.tables import marks
 
-    class WithoutMarks(Reader):
-        async def mark(self, name: str) -> None:  # noqa: ARG002 - as the reader has it
+    class WithoutNotes(Reader):
+        async def note(self, name: str) -> None:  # noqa: ARG002 - as the reader has it
             return None
 
     with engine.connect() as connection:
-        kind = Reader if inspect(connection).has_table(marks.name) else WithoutMarks
+        kind = Reader if inspect(connection).has_table(marks.name) else WithoutNotes
     # Nobody else waits: a large table may take its time.
     return kind(engine, math.inf)

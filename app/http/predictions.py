@@ -47,7 +47,9 @@ def predictions(
     )
     async def listed(request: Request, options: Annotated[SearchOptions, Query()]) -> Response:
         access.check_records(request)
-        return json_response(shown(await cases.search(options.sought)))
+        return json_response(
+            shown(await cases.search(options.search, options.limit, options.place))
+        )
 
     @router.get(
         "/predictions/{id}",

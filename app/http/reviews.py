@@ -18,7 +18,7 @@ from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
 from app.monitoring.event_builder import Listed
-from app.record_events import Order, Place, Referral, Sought, State, moment
+from app.record_events import Order, Place, QueueItem, Search, State, moment
 from app.record_ports import Reader
 from app.settings import Settings
 from app.usecases.feedback import Feedback
@@ -43,9 +43,19 @@ class ReviewOptions(ListOptions):
     assignee: words("Looked at by this person.") = None  # type: ignore[valid-type]
 
     @property
-    def sought(self) -> Sought:
+    def search(self) -> Search:
         """What is to be listed."""
-        return Sought(**{name: getattr(self, name) for name in Sought.__dataclass_fields__})
+        return Search(
+            state=self.state,
+            order=self.order,
+            reference=self.reference,
+            grade=self.grade,
+            reason=self.reason,
+            version=self.version,
+            assignee=self.assignee,
+            since=self.since,
+            until=self.until,
+        )
 
     @property
     def place(self) -> Place | None:
@@ -179,17 +189,17 @@ _listed_bodies = json.Decoder(Listed)
 
 
 async def _listed(reader: Reader, options: ReviewOptions) -> QueuePage:
-    found = await reader.referrals(options.sought, options.limit + 1, options.place)
+    found = await reader.queue(options.search, options.limit + 1, options.place)
     shown = found[: options.limit]
     return QueuePage(
-        waiting=await reader.waiting(Sought()),
-        found=await reader.waiting(options.sought) if options.after is None else None,
+        waiting=await reader.queued(Search("waiting")),
+        found=await reader.queued(options.search) if options.after is None else None,
         reviews=tuple(_line(referral) for _, referral in shown),
         next=told(shown[-1][0]) if len(found) > options.limit else None,
     )
 
 
-def _line(referral: Referral) -> QueueLine:
+def _line(referral: QueueItem) -> QueueLine:
     body = _listed_bodies.decode(referral.body)
     return QueueLine(
         id=referral.prediction,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from app.http.answers import Model
 from app.http.cursor import number_place, told
 from app.http.listing import ListOptions, words
-from app.record_events import Event, Listing, Search, moment
+from app.record_events import Event, Listing, Place, Search, moment
 from app.recorded_prediction import read_body
 from dubito.answer import PlainResult
 from dubito.types import Identity
@@ -29,11 +29,9 @@ class SearchOptions(ListOptions):
     ] = None
 
     @property
-    def sought(self) -> Search:
+    def search(self) -> Search:
         """What is to be listed."""
-        after = None if self.after is None else number_place(self.after)
         return Search(
-            most=self.limit,
             reference=self.reference,
             grade=self.grade,
             action=self.action,
@@ -41,8 +39,12 @@ class SearchOptions(ListOptions):
             version=self.version,
             since=self.since,
             until=self.until,
-            after=after,
         )
+
+    @property
+    def place(self) -> Place | None:
+        """Behind what the list goes on."""
+        return None if self.after is None else number_place(self.after)
 
 
 class ListedPrediction(BaseModel):

@@ -1,4 +1,4 @@
-"""The state of both alarms: what is known after some minutes, and the mark that holds it."""
+"""The state of both alarms: what is known after some minutes, and the note that holds it."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from app.errors import Conflict
 from app.problem_codes import ProblemCode
-from app.record_events import MINUTE, Mark
+from app.record_events import MINUTE, Note
 from app.watched_bundle import WatchedBundle
 from dubito.uncertainty.betting import Outcomes
 from dubito.uncertainty.watch import Watch
@@ -39,7 +39,7 @@ class State:
     """What is known after some minutes."""
 
     position: int
-    """The mark's, which only moves on: the end of the last minute, if the clock is never set and no
+    """The note's, which only moves on: the end of the last minute, if the clock is never set and no
     person says anything of an alarm."""
     drift: Watch
     validity: Outcomes
@@ -108,12 +108,12 @@ class State:
             past=(*others, *runs),
         )
 
-    def mark(self, name: str, follows: int) -> Mark:
-        """The mark that holds it.
+    def note(self, name: str, follows: int) -> Note:
+        """The note that holds it.
 
         Args:
-            name: the mark's.
-            follows: position of the mark that it was made from; 0 if there was none.
+            name: the note's.
+            follows: position of the note that it was made from; 0 if there was none.
         """
         told = {
             "drift": self.drift.to_json(),
@@ -124,17 +124,17 @@ class State:
             "acknowledged": dict(self.acknowledged),
             "past": [asdict(run) for run in self.past],
         }
-        return Mark(name, self.position, json.dumps(told).encode(), follows)
+        return Note(name, self.position, json.dumps(told).encode(), follows)
 
     @classmethod
-    def read(cls, mark: Mark, now: int) -> "State":
-        """From a mark, of an older Dubito as well; it is so many seconds since 1970."""
-        told = json.loads(mark.content)
+    def read(cls, note: Note, now: int) -> "State":
+        """From a note, of an older Dubito as well; it is so many seconds since 1970."""
+        told = json.loads(note.content)
         seen = told.get("seen")
         # An older Dubito looked at all before a time, from which the clock may have been set back.
-        looked = min(mark.position, now // MINUTE * MINUTE)
+        looked = min(note.position, now // MINUTE * MINUTE)
         return cls(
-            mark.position,
+            note.position,
             Watch.from_json(told["drift"]),
             Outcomes.from_json(told["validity"]),
             told["raised_at"],

@@ -1,7 +1,7 @@
 """The sentry: moves the alarms on, minute by minute, from the counts of all processes.
 
-What it knows stands in a mark, so that a restart forgets nothing; what a person says of an alarm
-is an event, written with the mark that takes note of it. It remembers how far it has come
+What it knows stands in a note, so that a restart forgets nothing; what a person says of an alarm
+is an event, written with the note that takes note of it. It remembers how far it has come
 with the counts of each owner, and not a time up to which all was looked at: after a step of the
 clock what comes may be dated before what came. Whatever is drawn at random is drawn from the
 bundle's digest and how far it had come: every process comes to the same.
@@ -25,7 +25,7 @@ from app.monitoring.alarm_state import Alarm, State
 from app.monitoring.drift_report import stream_counts
 from app.monitoring.statistics import kept, kept_in_bands, missed
 from app.monitoring.time_windows import LATE_SECONDS
-from app.record_events import HOUR, MINUTE, Entry, Event, Mark, Share, Unseen, now
+from app.record_events import HOUR, MINUTE, Entry, Event, Note, Rollup, Unseen, now
 from app.record_ports import Reader, Writer
 from app.watched_bundle import WatchedBundle
 from dubito.uncertainty.alarm import raised
@@ -39,7 +39,7 @@ UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
 a step of the clock nothing else tells what is over: it may be set back into a minute that was."""
 
 ATTEMPTS = 10
-"""To take note of what a person says, while other workers move the mark on."""
+"""To take note of what a person says, while other workers move the note on."""
 
 Place = tuple[str, int]
 """Owner and start of a share."""
@@ -74,16 +74,16 @@ class Sentry:
             RecordsUnavailable: the database does not answer.
             RecordingFailed: it does not take what came of it.
         """
-        mark = await self._reader.mark(self._name)
-        if mark is not None and mark.position > self._state.position:
-            self._state = self._read(mark)
+        note = await self._reader.note(self._name)
+        if note is not None and note.position > self._state.position:
+            self._state = self._read(note)
         state, start = self._state, self._start()
         unseen = await self._unseen(state, start)
         if start and not unseen.last.keys() <= state.seen.keys():
             # Somebody else's clock, or ours between two looks, may have been far back.
             start, unseen = 0, await self._unseen(state, 0)
         self._read_whole = self._read_whole if start else time.monotonic()
-        over = self._over(unseen.shares)
+        over = self._over(unseen.rollups)
         if not over:
             return
         seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
@@ -91,7 +91,7 @@ class Sentry:
             # Of owners that were not read nobody knows that they are gone.
             seen = {**state.seen, **seen}
         moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)
-        if await self._put(moved, mark):
+        if await self._put(moved, note):
             self._come_to(moved)
         elif not start:
             # Another worker was faster, who need not have read all.
@@ -134,28 +134,28 @@ class Sentry:
         """Write what a person says with the state after it, both or neither."""
         async with self._turn:
             for _ in range(ATTEMPTS):
-                mark, at = await self._reader.mark(self._name), now()
-                state = State.begin(self._watched) if mark is None else self._read(mark)
+                note, at = await self._reader.note(self._name), now()
+                state = State.begin(self._watched) if note is None else self._read(note)
                 moved = step(state, at)
                 digest = self._watched.identity.digest
                 event = event_of(kind, alarm, words, at, state, digest)
-                if await self._put(moved, mark, event):
+                if await self._put(moved, note, event):
                     self._come_to(moved)
                     return
         raise RecordingFailed
 
-    async def _put(self, moved: State, before: Mark | None, *events: Event) -> bool:
-        """Write a state, made from a mark that was read; False if that has moved on meanwhile."""
+    async def _put(self, moved: State, before: Note | None, *events: Event) -> bool:
+        """Write a state, made from a note that was read; False if that has moved on meanwhile."""
         follows = 0 if before is None else before.position
-        return await self._writer.put(Entry(events, mark=moved.mark(self._name, follows)))
+        return await self._writer.put(Entry(events, note=moved.note(self._name, follows)))
 
     def _come_to(self, moved: State) -> None:
         """Know what was written, unless what was written after it is known already."""
         if moved.position > self._state.position:
             self._state = moved
 
-    def _read(self, mark: Mark) -> State:
-        return State.read(mark, int(time.time()))
+    def _read(self, note: Note) -> State:
+        return State.read(note, int(time.time()))
 
     async def _unseen(self, state: State, start: int) -> Unseen:
         digest = self._watched.identity.digest
@@ -167,7 +167,7 @@ class Sentry:
             return 0
         return int(time.time()) - NEAR_SECONDS
 
-    def _over(self, shares: Sequence[Share]) -> list[Share]:
+    def _over(self, shares: Sequence[Rollup]) -> list[Rollup]:
         """Those that nobody adds to any more; of each owner the first ones."""
         elapsed, past = time.monotonic(), time.time() - MINUTE - LATE_SECONDS
         if self._clock.step():
@@ -187,8 +187,8 @@ class Sentry:
                 first[owner] = min(start, first.get(owner, start))
         return [one for one in shares if one.owner not in first or one.start < first[one.owner]]
 
-    def _moved(self, state: State, shares: Sequence[Share]) -> State:
-        minutes: dict[int, list[Share]] = {}
+    def _moved(self, state: State, shares: Sequence[Rollup]) -> State:
+        minutes: dict[int, list[Rollup]] = {}
         for share in shares:
             minutes.setdefault(share.start, []).append(share)
         for start, parts in sorted(minutes.items()):

@@ -13,7 +13,7 @@ from app.record_events import (
     Event,
     MonteCarloPart,
     PlainPart,
-    Referral,
+    QueueItem,
     Tally,
 )
 from app.recorded_prediction import Body, MonteCarloBody, Personal, PlainBody
@@ -39,13 +39,13 @@ class EventBuilder:
 
     def __call__(self, draft: Draft) -> Entry:
         """The entry of a request."""
-        events, tallies, referrals = list[Event](), list[Tally](), list[Referral]()
+        events, tallies, queue = list[Event](), list[Tally](), list[QueueItem]()
         for part in draft.parts:
             rows = np.frombuffer(part.rows).reshape(-1, len(self._names))
             events += self._events(part, rows.tolist(), draft.reference)
             tallies.append(self._counter.answered(part, rows.tolist()))
-            referrals += _referred(part, draft.reference)
-        return Entry(tuple(events), draft.reply, Tally.joined(tallies), tuple(referrals))
+            queue += _referred(part, draft.reference)
+        return Entry(tuple(events), draft.reply, Tally.joined(tallies), tuple(queue))
 
     def _events(
         self, part: PlainPart | MonteCarloPart, rows: list[list[float]], reference: str | None
@@ -79,14 +79,14 @@ class EventBuilder:
         )
 
 
-def _referred(part: PlainPart | MonteCarloPart, reference: str | None) -> Iterator[Referral]:
+def _referred(part: PlainPart | MonteCarloPart, reference: str | None) -> Iterator[QueueItem]:
     """Yield the referrals of a part: a deterministic answer has no decision."""
     if not isinstance(part, MonteCarloPart):
         return
     for answer in part.answers:
         decision = answer.result.decision
         if decision is not None and decision.action == "refer":
-            yield referral(answer.result, answer.id, part.time, answer.model, reference)
+            yield queue_item(answer.result, answer.id, part.time, answer.model, reference)
 
 
 class Listed(Struct, frozen=True, rename={"predicted": "grade"}):
@@ -99,13 +99,13 @@ class Listed(Struct, frozen=True, rename={"predicted": "grade"}):
     model: Identity
 
 
-def referral(
+def queue_item(
     result: PlainResult | MonteCarloResult,
     prediction: str,
     time: int,
     model: Identity,
     reference: str | None,
-) -> Referral:
+) -> QueueItem:
     """What a list of predictions that wait for a person, or were decided, shows of one.
 
     A deterministic one has no uncertainty, and one of a bundle without a calibration no decision.
@@ -115,7 +115,7 @@ def referral(
     reasons = () if decision is None else decision.reasons
     entropy = None if uncertainty is None else uncertainty.predictive_entropy
     information = None if uncertainty is None else uncertainty.mutual_information
-    return Referral(
+    return QueueItem(
         prediction=prediction,
         time=time,
         doubt=entropy or 0.0,

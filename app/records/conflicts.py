@@ -1,15 +1,17 @@
-"""The contest: of replies to a key, claims to a prediction and steps of a mark, the first one wins.
+"""Conflicts between processes: of replies to a key, events of one number and steps of a note, the
+first one wins.
 
 Processes that write one database may name the same things at once. Each names its own in one order,
 so that no two wait for each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.record_events import MICROSECONDS, Entry, Mark, Reply
+from app.record_events import MICROSECONDS, Entry, Event, Note, Reply
 from app.records.tables import claims, marks, replies, row_of
 
 REPLY_SECONDS = 86_400
@@ -40,7 +42,9 @@ def settled(connection: Connection, entries: Sequence[Entry], time: int) -> list
         time: now, by which replies expire.
     """
     free = [True] * len(entries)
-    named = [at for at, entry in enumerate(entries) if entry.reply or entry.claim or entry.mark]
+    named = [
+        at for at, entry in enumerate(entries) if entry.reply or entry.note or _numbered(entry)
+    ]
     for at in sorted(named, key=lambda at: _names(entries[at])):
         free[at] = _is_free(connection, entries[at], time)
     return free
@@ -77,18 +81,30 @@ def redate(connection: Connection, time: int, step: int | None) -> None:
 
 
 def _names(entry: Entry) -> tuple[str, ...]:
-    mark, claim, reply = entry.mark, entry.claim, entry.reply
+    note, numbered, reply = entry.note, _numbered(entry), entry.reply
     return (
-        "" if mark is None else mark.name,
-        "" if claim is None else f"{claim.prediction} {claim.kind}",
+        "" if note is None else note.name,
+        "" if numbered is None else f"{numbered.prediction} {_claim(numbered)}",
         "" if reply is None else reply.key,
     )
 
 
+def _numbered(entry: Entry) -> Event | None:
+    """The event of an entry that others of its number would contradict, if there is one."""
+    return next((event for event in entry.events if event.ordinal is not None), None)
+
+
+def _claim(event: Event) -> str:
+    """What the table of claims calls an event of a number; this is stored and never changes."""
+    if event.ordinal == 0 and event.kind != "assignment":
+        return event.kind
+    return f"{event.kind}.{event.ordinal}"
+
+
 def _is_free(connection: Connection, entry: Entry, time: int) -> bool:
     return (
-        (entry.mark is None or _is_ahead(connection, entry.mark))
-        and (entry.claim is None or _is_first(connection, claims, entry.claim))
+        (entry.note is None or _is_ahead(connection, entry.note))
+        and _is_first_of_number(connection, _numbered(entry))
         and (entry.reply is None or _is_unanswered(connection, entry.reply, time))
     )
 
@@ -102,21 +118,32 @@ def _is_unanswered(connection: Connection, reply: Reply, time: int) -> bool:
     return bool(gone) and _is_first(connection, replies, reply)
 
 
+def _is_first_of_number(connection: Connection, event: Event | None) -> bool:
+    if event is None:
+        return True
+    claim = {"kind": _claim(event), "prediction": event.prediction}
+    return _is_new(connection, claims, claim)
+
+
 def _is_first(connection: Connection, table: Table, one: object) -> bool:
     """Whether nobody has added a row of its key yet; then it is added."""
+    return _is_new(connection, table, row_of(table, one))
+
+
+def _is_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     try:
         with connection.begin_nested():
-            connection.execute(insert(table), row_of(table, one))
+            connection.execute(insert(table), row)
     except IntegrityError:
         return False
     return True
 
 
-def _is_ahead(connection: Connection, mark: Mark) -> bool:
-    """Whether a mark is further on than what is known of it, and follows it; then it is set."""
-    told = {"own": mark.name, "place": mark.position, "held": mark.content}
-    if mark.follows is None:
+def _is_ahead(connection: Connection, note: Note) -> bool:
+    """Whether a note is further on than what is known of it, and follows it; then it is set."""
+    told = {"own": note.name, "place": note.position, "held": note.content}
+    if note.follows is None:
         moved = connection.execute(MOVE, told)
     else:
-        moved = connection.execute(FOLLOW, {**told, "before": mark.follows})
-    return bool(moved.rowcount) or _is_first(connection, marks, mark)
+        moved = connection.execute(FOLLOW, {**told, "before": note.follows})
+    return bool(moved.rowcount) or _is_first(connection, marks, note)

@@ -56,7 +56,7 @@ class Ledger:
 
         Returns:
             For each entry whether it was added: one is not whose reply has another's key, which
-            claims what is claimed already, or whose mark is behind or follows another one.
+            has an event whose number is taken, or whose note is behind or follows another one.
 
         Raises:
             Exception: SQLAlchemy's or the driver's; the database did not take it.

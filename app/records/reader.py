@@ -10,13 +10,12 @@ from app.errors import RecordsUnavailable
 from app.record_events import (
     Event,
     Listing,
-    Mark,
+    Note,
     Place,
-    Referral,
+    QueueItem,
     Reply,
     Rollup,
     Search,
-    Sought,
     Unseen,
     now,
 )
@@ -25,7 +24,7 @@ from app.records.failures import cause_of
 from app.records.read_pool import READ_SECONDS, Desk
 from app.records.review_queue import count, page
 from app.records.rollups import read, unseen
-from app.records.search import search
+from app.records.search import find
 from app.records.tables import events, marks, replies
 
 Found = TypeVar("Found")
@@ -111,44 +110,44 @@ class Reader:
         """
         return await self.ask(lambda connection: unseen(connection, digest, seen, default, start))
 
-    async def mark(self, name: str) -> Mark | None:
+    async def note(self, name: str) -> Note | None:
         """A note of the service to itself.
 
         Raises:
             RecordsUnavailable: the database does not answer.
         """
 
-        def find(connection: Connection) -> Mark | None:
+        def find(connection: Connection) -> Note | None:
             row = connection.execute(select(marks).where(marks.c.name == name)).first()
-            return None if row is None else Mark(**row._mapping)  # noqa: SLF001 - its public name
+            return None if row is None else Note(**row._mapping)  # noqa: SLF001 - its public name
 
         return await self.ask(find)
 
-    async def waiting(self, sought: Sought) -> int:
-        """How many predictions are waiting for a person, or have.
+    async def queued(self, search: Search) -> int:
+        """How many predictions of the review queue a search finds.
 
         Raises:
             RecordsUnavailable: the database does not answer.
         """
-        return await self.ask(lambda connection: count(connection, sought))
+        return await self.ask(lambda connection: count(connection, search))
 
-    async def referrals(
-        self, sought: Sought, most: int, after: Place | None
-    ) -> list[tuple[Place, Referral]]:
-        """Some of them, see `app.records.review_queue.page`.
-
-        Raises:
-            RecordsUnavailable: the database does not answer.
-        """
-        return await self.ask(lambda connection: page(connection, sought, most, after))
-
-    async def search(self, found: Search) -> Listing:
-        """Recorded predictions, see `app.records.search.search`.
+    async def queue(
+        self, search: Search, most: int, after: Place | None
+    ) -> list[tuple[Place, QueueItem]]:
+        """Some predictions of the review queue, see `app.records.review_queue.page`.
 
         Raises:
             RecordsUnavailable: the database does not answer.
         """
-        return await self.ask(lambda connection: search(connection, found))
+        return await self.ask(lambda connection: page(connection, search, most, after))
+
+    async def search(self, search: Search, most: int, after: Place | None) -> Listing:
+        """Recorded predictions, see `app.records.search.find`.
+
+        Raises:
+            RecordsUnavailable: the database does not answer.
+        """
+        return await self.ask(lambda connection: find(connection, search, most, after))
 
     async def ask(self, read: Callable[[Connection], Found]) -> Found:
         """Read in a thread.
@@ -169,4 +168,6 @@ class Reader:
 
 def _event(row: Row[Any]) -> Event:
     place = f"{row.chain}.{row.sequence}"
-    return Event(row.kind, row.prediction, row.time, row.body, row.personal, row.reference, place)
+    return Event(
+        row.kind, row.prediction, row.time, row.body, row.personal, row.reference, id=place
+    )

@@ -31,7 +31,6 @@ from app.record_events import (
     MINUTE,
     MINUTES_KEPT,
     Rollup,
-    Share,
     Tally,
     Unseen,
 )
@@ -182,8 +181,8 @@ def unseen(
     mine &= (begin >= min(since[name] for name in behind)) & owner.in_(behind)
     asked = select(owner, begin, rollups.c.counts).where(mine).order_by(begin, owner)
     rows = connection.execute(asked).all()
-    shares = (Share(name, at, json.loads(counts)) for name, at, counts in rows if at >= since[name])
-    return Unseen(last, tuple(shares))
+    parts = (Rollup(at, json.loads(counts), name) for name, at, counts in rows if at >= since[name])
+    return Unseen(last, tuple(parts))
 
 
 def _of(digest: str, span: int) -> ColumnElement[bool]:

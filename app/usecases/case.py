@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType, json, structs
 
 from app.errors import FeaturesErased, NotFound
 from app.problem_codes import ProblemCode
-from app.record_events import Event, Kind, Listing, Search, moment
+from app.record_events import Event, Kind, Listing, Place, Search, moment
 from app.record_ports import Reader
 from app.recorded_prediction import (
     Asked,
@@ -222,9 +222,9 @@ class Cases:
             raise NotFound(ProblemCode.NO_SUCH_PREDICTION, sentence)
         return Case.of(events)
 
-    async def search(self, sought: Search) -> Listing:
-        """Recorded predictions, the newest first."""
-        return await self._reader.search(sought)
+    async def search(self, search: Search, most: int, after: Place | None) -> Listing:
+        """Some recorded predictions, the newest first, behind a position."""
+        return await self._reader.search(search, most, after)
 
 
 _statements = json.Decoder(Statement)

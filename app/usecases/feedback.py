@@ -4,7 +4,7 @@ Each is said once. To say it again is harmless, and to say something else a conf
 corrects: then it names the event that was said last, and why.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msgspec import UNSET, json
@@ -12,16 +12,14 @@ from msgspec import UNSET, json
 from app.count_keys import summed
 from app.errors import Conflict
 from app.monitoring.counters import OF_BUNDLE, AnswerCounter
-from app.monitoring.event_builder import referral
+from app.monitoring.event_builder import queue_item
 from app.problem_codes import ProblemCode
 from app.record_events import (
     FORMAT,
     MICROSECONDS,
-    Assignment,
-    Claim,
     Entry,
     Event,
-    Reviewed,
+    QueueItem,
     Tally,
     now,
 )
@@ -97,12 +95,11 @@ class Feedback:
         case = _answering(await self._cases.named(prediction), label)
         said = _Said("review", label, Words(note=note, reviewer=reviewer), correction)
         if (number := said.number(case)) is not None:
-            event, model = case.event, case.body.model
-            listed = referral(
-                case.body.answer, event.prediction, event.time, model, event.reference
+            listed = _listed(case)
+            decided = replace(
+                listed, decided=_after(case), verdict=label, reviewer=reviewer, step="decide"
             )
-            decided = Reviewed(listed, label, reviewer, _after(case))
-            case = await self._say(said, case, number, review=decided)
+            case = await self._say(said, case, number, queue=(decided,))
         if case.review is None or not said.agrees(case.review):
             raise _differs("review")
         return case.review
@@ -121,10 +118,10 @@ class Feedback:
             return
         personal = json.encode({"reviewer": reviewer})
         body = json.encode({"format": FORMAT})
-        event = Event("assignment", prediction, _after(case), body, personal)
-        claim = Claim(f"assignment.{len(case.said('assignment'))}", prediction)
-        entry = Entry((event,), claim=claim, assignment=Assignment(prediction, reviewer))
-        if not await self._writer.put(entry):
+        ordinal = len(case.said("assignment"))
+        event = Event("assignment", prediction, _after(case), body, personal, ordinal=ordinal)
+        assigned = replace(_listed(case), assignee=reviewer, step="assign")
+        if not await self._writer.put(Entry((event,), queue=(assigned,))):
             raise Conflict(ProblemCode.NOT_LAST, "somebody else has assigned it meanwhile")
 
     def _tally(self, case: Case, label: str) -> Tally:
@@ -151,14 +148,19 @@ class Feedback:
         case: Case,
         number: int,
         tally: Tally | None = None,
-        review: Reviewed | None = None,
+        queue: tuple[QueueItem, ...] = (),
     ) -> Case:
         """The case with what was said of it, by us or by who was first."""
         prediction = case.event.prediction
-        time = _after(case) if review is None else review.time
-        event = Event(said.kind, prediction, time, json.encode(said.statement), said.personal)
-        claim = Claim(f"{said.kind}.{number}" if number else said.kind, prediction)
-        await self._writer.put(Entry((event,), tally=tally, claim=claim, review=review))
+        event = Event(
+            said.kind,
+            prediction,
+            _after(case) if not queue else queue[0].decided or 0,
+            json.encode(said.statement),
+            said.personal,
+            ordinal=number,
+        )
+        await self._writer.put(Entry((event,), tally=tally, queue=queue))
         return await self._cases.named(prediction)
 
 
@@ -220,6 +222,12 @@ class _Said:
         why = None if self.correction is None else self.correction.why
         words = Words(why, self.words.note, self.words.reviewer)
         return None if words == Words() else json.encode(words)
+
+
+def _listed(case: Case) -> QueueItem:
+    """The case as the review queue lists it."""
+    event, body = case.event, case.body
+    return queue_item(body.answer, event.prediction, event.time, body.model, event.reference)
 
 
 def _differs(kind: Verdict) -> Conflict:

@@ -107,7 +107,7 @@ class Replays:
 
     async def _facts(self, environment: str) -> dict[str, str]:
         """What is known of the numerical environment of a fingerprint."""
-        note = await self._reader.mark(ENVIRONMENT + environment)
+        note = await self._reader.note(ENVIRONMENT + environment)
         return {} if note is None else json.decode(note.content, type=dict[str, str])
 
 
