@@ -62,8 +62,8 @@ def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
         said = read_json(AlarmRequest, body)
         alarm = _named(request.path_params["name"])
         await act(alarm, Words(said.name, said.note))
-        shown = {one["name"]: one for one in await sentry.alarms()}
-        return json_response(shown[alarm])
+        reports = {report.name: report for report in await sentry.alarms()}
+        return json_response(reports[alarm])
 
     return router
 

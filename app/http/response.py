@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from fastapi import Response
-from msgspec import json
+from msgspec import Struct, json
 from starlette.types import Receive, Scope, Send
 
 from app.http.body import MEDIA_TYPE
@@ -12,7 +12,7 @@ from app.http.body import MEDIA_TYPE
 BYTES_AT_A_TIME = 1 << 16
 
 
-def json_response(content: object) -> Response:
+def json_response(content: Struct) -> Response:
     """Content as JSON; what is no number is null."""
     return Response(json.encode(content), media_type=MEDIA_TYPE)
 

@@ -1,14 +1,15 @@
 """The alarms as they are shown, and what persons said of them, which stands in events."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-from pydantic_core import to_json
+from msgspec import json
+from msgspec.structs import replace
 
 from app.monitoring.alarm_state import ALARMS, Alarm, Run, State
-from app.record_events import MICROSECONDS, Event, alarm_id, moment
+from app.monitoring.report import Acknowledgement, AlarmReport, PastRun
+from app.record_events import FORMAT, MICROSECONDS, Event, alarm_id, moment
 from app.record_ports import Reader
 from dubito.uncertainty.alarm import THRESHOLD, shown
 
@@ -49,13 +50,14 @@ def event_of(kind: Said, alarm: Alarm, words: Words, at: int, state: State, dige
     """
     watched = state.watched(alarm)
     body = {
+        "format": FORMAT,
         "alarm": alarm,
         "digest": digest,
         "raised_at": _minute(state.raised_at.get(alarm)),
         "largest": shown(watched.largest),
         "rows": watched.rows,
     }
-    return Event(kind, alarm_id(alarm, digest), at, to_json(body), to_json(asdict(words)))
+    return Event(kind, alarm_id(alarm, digest), at, json.encode(body), json.encode(words))
 
 
 async def spoken(reader: Reader, state: State, digest: str) -> Spoken:
@@ -72,65 +74,64 @@ async def spoken(reader: Reader, state: State, digest: str) -> Spoken:
     return found
 
 
-def told(state: State, said: Spoken) -> list[dict[str, Any]]:
-    """Both alarms."""
-    return [_alarm(name, state, said) for name in ALARMS]
+def alarm_reports(state: State, said: Spoken) -> tuple[AlarmReport, ...]:
+    """Both alarms as they are shown."""
+    return tuple(_alarm(name, state, said) for name in ALARMS)
 
 
-def nameless(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def nameless(alarms: Sequence[AlarmReport]) -> tuple[AlarmReport, ...]:
     """The same without what is personal, for those whom no records are shown."""
-    hidden = asdict(UNKNOWN)
-    return [
-        {
-            **alarm,
-            "acknowledged": alarm["acknowledged"] and {**alarm["acknowledged"], **hidden},
-            "past": [{**run, **hidden} for run in alarm["past"]],
-        }
+    return tuple(
+        replace(
+            alarm,
+            acknowledged=alarm.acknowledged and replace(alarm.acknowledged, name=None, note=None),
+            past=tuple(replace(run, name=None, note=None) for run in alarm.past),
+        )
         for alarm in alarms
-    ]
+    )
 
 
-def _alarm(name: Alarm, state: State, said: Spoken) -> dict[str, Any]:
+def _alarm(name: Alarm, state: State, said: Spoken) -> AlarmReport:
     watched = state.watched(name)
-    foremost = state.drift.foremost if name == "drift" and watched.rows else None
     at = state.raised_at.get(name)
-    return {
-        "name": name,
-        "raised": at is not None,
-        "evidence": shown(watched.evidence),
-        "largest": shown(watched.largest),
-        "threshold": THRESHOLD,
-        "rows": watched.rows,
-        "raised_at": _minute(at),
-        "largest_feature": foremost,
-        "acknowledged": _acknowledged(name, state, said),
-        "began_at": _moment(state.began_at(name)),
-        "past": [_run(run, said) for run in reversed(state.past_of(name))],
-    }
+    return AlarmReport(
+        name=name,
+        raised=at is not None,
+        evidence=shown(watched.evidence),
+        largest=shown(watched.largest),
+        threshold=THRESHOLD,
+        rows=watched.rows,
+        raised_at=_minute(at),
+        largest_feature=state.drift.foremost if name == "drift" and watched.rows else None,
+        acknowledged=_acknowledged(name, state, said),
+        began_at=_moment(state.began_at(name)),
+        past=tuple(_run(run, said) for run in reversed(state.past_of(name))),
+    )
 
 
-def _acknowledged(name: Alarm, state: State, said: Spoken) -> dict[str, Any] | None:
+def _acknowledged(name: Alarm, state: State, said: Spoken) -> Acknowledgement | None:
     at = state.acknowledged.get(name)
     if at is None:
         return None
     words = said.get(Place(name, "acknowledgement", at), UNKNOWN)
-    return {"at": moment(at), **asdict(words)}
+    return Acknowledgement(moment(at), words.name, words.note)
 
 
-def _run(run: Run, said: Spoken) -> dict[str, Any]:
+def _run(run: Run, said: Spoken) -> PastRun:
     words = said.get(Place(run.alarm, "beginning", run.ended_at), UNKNOWN)
-    return {
-        "began_at": _moment(run.began_at),
-        "ended_at": moment(run.ended_at),
-        "raised_at": _minute(run.raised_at),
-        "largest": shown(run.largest),
-        "rows": run.rows,
-        **asdict(words),
-    }
+    return PastRun(
+        began_at=_moment(run.began_at),
+        ended_at=moment(run.ended_at),
+        raised_at=_minute(run.raised_at),
+        largest=shown(run.largest),
+        rows=run.rows,
+        name=words.name,
+        note=words.note,
+    )
 
 
 def _words(event: Event) -> Words:
-    return UNKNOWN if event.personal is None else Words(**json.loads(event.personal))
+    return UNKNOWN if event.personal is None else json.decode(event.personal, type=Words)
 
 
 def _minute(at: int | None) -> str | None:

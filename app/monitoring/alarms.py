@@ -13,16 +13,16 @@ import time
 from asyncio import to_thread
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from app.clock import Clock
 from app.count_keys import Counts, summed
 from app.errors import RecordingFailed
-from app.monitoring.alarm_events import Said, Words, event_of, spoken, told
+from app.monitoring.alarm_events import Said, Words, alarm_reports, event_of, spoken
 from app.monitoring.alarm_state import Alarm, State
 from app.monitoring.drift_report import stream_counts
+from app.monitoring.report import AlarmReport
 from app.monitoring.statistics import kept, kept_in_bands, missed
 from app.monitoring.time_windows import LATE_SECONDS
 from app.record_events import HOUR, MINUTE, Entry, Event, Note, Rollup, Unseen, now
@@ -121,14 +121,16 @@ class Sentry:
             "beginning", alarm, words, lambda state, at: state.begin_anew(alarm, at, fresh)
         )
 
-    async def alarms(self) -> list[dict[str, Any]]:
+    async def alarms(self) -> tuple[AlarmReport, ...]:
         """Both alarms, as they are shown.
 
         Raises:
             RecordsUnavailable: the database does not answer.
         """
         state = self._state
-        return told(state, await spoken(self._reader, state, self._watched.identity.digest))
+        return alarm_reports(
+            state, await spoken(self._reader, state, self._watched.identity.digest)
+        )
 
     async def _say(self, kind: Said, alarm: Alarm, words: Words, step: Step) -> None:
         """Write what a person says with the state after it, both or neither."""

@@ -1,25 +1,22 @@
-"""Shift: what came beside what training saw, stream by stream."""
+"""The drift report: what came beside what training saw, stream by stream."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from app.count_keys import Counts, Family, key, members
+from app.monitoring.report import DriftReport, StreamDrift
 from dubito.uncertainty.bins import Bins
 from dubito.uncertainty.drift import drift
 
 
-def shift(counts: Counts, streams: Mapping[str, Bins]) -> dict[str, Any]:
-    """How far the counts of a stretch of time lie from the reference."""
-    return {
-        "rows": counts.get(key(Family.ROWS), 0),
-        "features": [
-            {"feature": name, **asdict(drift(bins, seen))}
-            for (name, bins), seen in zip(
-                streams.items(), stream_counts(counts, len(streams)), strict=True
-            )
-        ],
-    }
+def drift_report(counts: Counts, streams: Mapping[str, Bins]) -> DriftReport:
+    """How far the counts of a stretch of time lie from the reference, stream by stream."""
+    seen = stream_counts(counts, len(streams))
+    features = (
+        StreamDrift(name, **asdict(drift(bins, rows)))
+        for (name, bins), rows in zip(streams.items(), seen, strict=True)
+    )
+    return DriftReport(counts.get(key(Family.ROWS), 0), tuple(features))
 
 
 def stream_counts(counts: Counts, count: int) -> list[dict[int, int]]:

@@ -21,7 +21,8 @@ from app.monitoring.http_metrics import Traffic
 from app.monitoring.instruments import Instruments
 from app.monitoring.multiprocess_dir import folder
 from app.monitoring.prediction_metrics import PredictionMetrics
-from app.monitoring.statistics_gauges import Figures, Latest
+from app.monitoring.report import Report
+from app.monitoring.statistics_gauges import Latest
 from dubito.types import Identity
 
 OPENMETRICS = "application/openmetrics-text"
@@ -52,7 +53,7 @@ class Sources:
     backlog: Callable[[], int]
     """Work that waits."""
     records: Records | None = None
-    figures: Callable[[], Figures | None] | None = None
+    figures: Callable[[], Report | None] | None = None
     """The newest answer of `/uncertainty`, asked for on the event loop."""
 
 

@@ -4,19 +4,24 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
-from pydantic_core import to_json
+from msgspec import json, structs
 
 from app.count_keys import Counts, summed
 from app.errors import RecordsUnavailable
 from app.monitoring import request_counts
 from app.monitoring.alarm_events import nameless
 from app.monitoring.alarms import Sentry
-from app.monitoring.drift_report import shift
-from app.monitoring.statistics import estimate, figures, outcomes, service
+from app.monitoring.drift_report import drift_report
+from app.monitoring.report import AlarmReport, Report, ServiceStatistics, StepStatistics
+from app.monitoring.statistics import (
+    answer_statistics,
+    expected_statistics,
+    outcome_statistics,
+    traffic_statistics,
+)
 from app.monitoring.time_windows import (
     MOST_STRETCHES,
     STEPS,
@@ -51,7 +56,7 @@ class Present:
 class Content:
     """What is answered."""
 
-    values: dict[str, Any]
+    report: Report
     body: bytes
     tag: str
     """The same as long as the body is."""
@@ -59,10 +64,10 @@ class Content:
     """The same for those whom no records are shown; None where nothing personal is in it."""
 
     @classmethod
-    def of(cls, values: dict[str, Any], nameless: "Content | None" = None) -> "Content":
+    def of(cls, report: Report, nameless: "Content | None" = None) -> "Content":
         """From what is told."""
-        body = to_json(values, inf_nan_mode="null")
-        return cls(values, body, hashlib.sha256(body).hexdigest()[:32], nameless)
+        body = json.encode(report)
+        return cls(report, body, hashlib.sha256(body).hexdigest()[:32], nameless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class _Reading:
     """Time of the newest event."""
     queue: int
     trouble: str | None
-    alarms: list[dict[str, Any]]
+    alarms: tuple[AlarmReport, ...]
 
 
 @dataclass(slots=True)
@@ -85,7 +90,7 @@ class _View:
 
     steps: Steps
     traffic: Steps
-    shown: dict[int, dict[str, Any]] = field(default_factory=dict)
+    shown: dict[int, StepStatistics] = field(default_factory=dict)
     content: Content | None = None
     at: float = 0.0
     reading: "asyncio.Task[Content] | None" = None
@@ -109,10 +114,10 @@ class Monitor:
         self._views: dict[Stretch, _View] = {}
 
     @property
-    def latest(self) -> dict[str, Any] | None:
+    def latest(self) -> Report | None:
         """What was told last of the usual window."""
         view = self._views.get(USUAL)
-        return None if view is None or view.content is None else view.content.values
+        return None if view is None or view.content is None else view.content.report
 
     async def content(self, window: Stretch) -> Content:
         """The figures of a window or a range, not older than a second.
@@ -197,37 +202,37 @@ class Monitor:
             for at, counts in known.items()
         }
         whole = summed(known.values())
-        values = {
-            "window": window.length,
-            "step": window.step,
-            "start": _moment(bounds[0]),
-            "end": _moment(bounds[1]),
-            "model": asdict(self._identity),
-            "total": figures(whole, self._classes),
-            "steps": list(view.shown.values()),
-            "drift": shift(whole, self._streams),
-            "outcomes": outcomes(whole, self._policy),
-            "estimate": estimate(whole),
-            "alarms": reading.alarms,
-            "service": {
-                **service(summed(traffic.values())),
-                "last_record": None if reading.newest is None else moment(reading.newest),
-                "queue": reading.queue,
-                "trouble": reading.trouble,
-            },
-        }
-        hidden = nameless(reading.alarms)
-        return Content.of(
-            values, None if hidden == reading.alarms else Content.of({**values, "alarms": hidden})
+        report = Report(
+            window=window.length,
+            step=window.step,
+            start=_moment(bounds[0]),
+            end=_moment(bounds[1]),
+            model=self._identity,
+            total=answer_statistics(whole, self._classes),
+            steps=tuple(view.shown.values()),
+            drift=drift_report(whole, self._streams),
+            outcomes=outcome_statistics(whole, self._policy),
+            estimate=expected_statistics(whole),
+            alarms=reading.alarms,
+            service=ServiceStatistics(
+                **structs.asdict(traffic_statistics(summed(traffic.values()))),
+                last_record=None if reading.newest is None else moment(reading.newest),
+                queue=reading.queue,
+                trouble=reading.trouble,
+            ),
         )
+        hidden = nameless(reading.alarms)
+        if hidden == reading.alarms:
+            return Content.of(report)
+        return Content.of(report, Content.of(structs.replace(report, alarms=hidden)))
 
-    def _step(self, at: int, counts: Counts, traffic: Counts) -> dict[str, Any]:
-        """The figures of one step."""
-        return {
-            "start": _moment(at),
-            **figures(counts, self._classes),
-            "service": service(traffic),
-        }
+    def _step(self, at: int, counts: Counts, traffic: Counts) -> StepStatistics:
+        """The statistics of one step."""
+        return StepStatistics(
+            **structs.asdict(answer_statistics(counts, self._classes)),
+            start=_moment(at),
+            service=traffic_statistics(traffic),
+        )
 
 
 def _looked_at(reading: "asyncio.Task[Content]") -> None:

@@ -2,14 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.error_location import fault_of
-
-Figures = Mapping[str, Any]
+from app.monitoring.report import Report
 
 log = logging.getLogger("dubito.metrics")
 
@@ -18,9 +16,9 @@ class Latest(Collector):
     """Shows the figures it was given last; where there are none, no series."""
 
     def __init__(self) -> None:
-        self._figures: Figures | None = None
+        self._figures: Report | None = None
 
-    def take(self, figures: Callable[[], Figures | None]) -> None:
+    def take(self, figures: Callable[[], Report | None]) -> None:
         """Ask for figures; a scrape is answered without those that cannot be had."""
         try:
             self._figures = figures()
@@ -41,33 +39,33 @@ class Latest(Collector):
         log.error("no figures of coverage and drift: %s", fault_of(error))
 
 
-def _families(figures: Figures) -> list[GaugeMetricFamily]:
-    coverage = figures["outcomes"]["coverage"]
-    features, alarms = figures["drift"]["features"], figures["alarms"]
+def _families(report: Report) -> list[GaugeMetricFamily]:
+    coverage = report.outcomes.coverage
+    features, alarms = report.drift.features, report.alarms
     return [
         _family(
             "dubito_coverage_ratio",
             "Share of prediction sets that hold the right grade.",
             "kind",
-            {kind: coverage[kind] for kind in ("promised", "seen")},
+            {"promised": coverage.promised, "seen": coverage.seen},
         ),
         _family(
             "dubito_feature_drift_psi",
             "Population stability index of a feature against training.",
             "feature",
-            {one["feature"]: one["psi"] for one in features},
+            {one.feature: one.psi for one in features},
         ),
         _family(
             "dubito_alarm_evidence",
             "Evidence of an alarm, which is raised once it reaches its threshold.",
             "alarm",
-            {one["name"]: one["evidence"] for one in alarms},
+            {one.name: one.evidence for one in alarms},
         ),
         _family(
             "dubito_alarm_raised",
             "Whether an alarm is raised.",
             "alarm",
-            {one["name"]: float(one["raised"]) for one in alarms},
+            {one.name: float(one.raised) for one in alarms},
         ),
     ]
 
