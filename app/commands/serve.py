@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import fields, replace
 
 from app.commands.reference import add_bundle, flags_of
 from app.errors import SettingsError
@@ -15,7 +14,7 @@ from app.hosting.supervisor import supervise
 from app.monitoring.folder import keep_none
 from app.network.catalog import find
 from app.network.inspection.archive import inspect
-from app.settings import Settings, read_settings, unknown_variables, variable
+from app.settings import Settings, default_of, read_settings, unknown_variables, variable
 from app.values import Identity
 
 log = logging.getLogger("dubito")
@@ -24,22 +23,22 @@ log = logging.getLogger("dubito")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A flag for every setting."""
     add_bundle(parser)
-    add_settings(parser, [known.name for known in fields(Settings)])
+    add_settings(parser, tuple(Settings.model_fields))
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Flags for some settings, with their meaning and variable."""
-    for known in fields(Settings):
-        if known.name in names:
-            default = "" if known.default is None else f"default {known.default}, "
-            text = f"{known.metadata['text']} ({default}{variable(known.name)})"
-            flag = f"--{known.name.replace('_', '-')}"
-            parser.add_argument(flag, metavar="VALUE", help=text.replace("%", "%%"))
+    for name in names:
+        default = default_of(name)
+        known = f"default {default}, " if default else ""
+        text = f"{Settings.model_fields[name].description} ({known}{variable(name)})"
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, metavar="VALUE", help=text.replace("%", "%%"))
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """Settings from the environment, the flags, and the bundle that is named."""
-    given = {known.name: getattr(arguments, known.name, None) for known in fields(Settings)}
+    given = {name: getattr(arguments, name, None) for name in Settings.model_fields}
     named = {name: text for name, text in flags_of(arguments.bundle).items() if text is not None}
     return read_settings(os.environ, {**given, **named})
 
@@ -70,7 +69,8 @@ def _pinned(settings: Settings) -> Settings:
     """
     folder = find(settings.models, settings.model, settings.version)
     manifest = inspect(folder, pinned=settings.digest).manifest
-    return replace(settings, version=manifest.version, digest=manifest.identity.digest)
+    only = {"version": manifest.version, "digest": manifest.identity.digest}
+    return settings.model_copy(update=only)
 
 
 def _share_threads(settings: Settings) -> None:
