@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from app import __version__
 from app.api import problems
 from app.api.access import Access, Guard, allow, origins_of
+from app.api.compression import Compression
 from app.api.conduct import Conduct
 from app.api.documentation import SERVERS, document
 from app.api.identifier import new_id
@@ -110,6 +111,8 @@ def create_app(
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)
+    # It changes headers in their place: those of `Conduct` are of one answer alone.
+    app.add_middleware(Compression)
     return app
 
 
