@@ -128,6 +128,10 @@ class RecordsError(DubitoError):
     """Records that cannot be opened, read or verified; the sentence says why."""
 
 
+class AddressError(RecordsError, SettingsError):
+    """A setting that is no address of records; the sentence holds nothing of it."""
+
+
 class RecordingFailed(Unavailable):
     """The answer could not be recorded, so that it was not given."""
 

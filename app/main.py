@@ -12,6 +12,7 @@ from app.bundle_loader import Opening, in_this_process
 from app.error_location import tell
 from app.http import problems
 from app.http.access import Access, Guard, allow, origins_of
+from app.http.compression import Compression
 from app.http.documentation import SERVERS, document
 from app.http.middleware import Conduct
 from app.monitoring.metrics import Metrics
@@ -107,6 +108,8 @@ def create_app(
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)
+    # It changes headers in their place: those of `Conduct` are of one answer alone.
+    app.add_middleware(Compression)
     return app
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.bundle_loader import Opened, Opening
 from app.errors import Abandoned, Conflict, EngineLost, StartError, TooManyWaiting, copy_of
@@ -200,7 +200,8 @@ class Shelf:
         """A bundle, opened where there is room."""
         await self._make_room()
         name, version, digest = model.name, model.version, model.digest
-        asked = replace(self._settings, model=name, version=version, digest=digest)
+        only = {"model": name, "version": version, "digest": digest}
+        asked = self._settings.model_copy(update=only)
         stack = AsyncExitStack()
         try:
             opened = await stack.enter_async_context(self._opening(asked))

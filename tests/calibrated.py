@@ -7,8 +7,7 @@ import numpy as np
 
 from dubito.bundle import Bundle, load
 from dubito.bundles.repository import write
-from dubito.layers.archive import to_bytes
-from dubito.layers.archive import from_bytes
+from dubito.layers.archive import from_bytes, to_bytes
 from dubito.types import (
     Booleans,
     Calibration,

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dubito.identifier import new_id
 from app.monitoring.alarm_state import State
-from app.watched_bundle import WatchedBundle
 from app.record_events import Entry
 from app.records.address import url_of
 from app.records.database import opened
 from app.records.key import FILE
 from app.records.key_check import begun
+from app.watched_bundle import WatchedBundle
 from dubito.bundles.validation.inspection import inspect
+from dubito.identifier import new_id
 
 MINUTE = 1_795_608_000
 """Of the alarm, seconds since 1970."""

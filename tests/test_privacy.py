@@ -72,18 +72,26 @@ PLACES: list[Place] = [
     lambda figure, _: PolicyOptions("/predict", f'{{"instances": [{GOOD}, {figure}]}}', 422),
     lambda figure, _: PolicyOptions("/predict/mc", f'{{"loan_amount": {figure}', 400),
     lambda figure, _: PolicyOptions("/predict", figure, 415, headers={"Content-Type": "text/csv"}),
-    lambda figure, _: PolicyOptions("/predict", row("annual_income", figure) + " " * (1 << 20), 413),
+    lambda figure, _: PolicyOptions(
+        "/predict", row("annual_income", figure) + " " * (1 << 20), 413
+    ),
     # Headers, queries and addresses.
     lambda figure, _: PolicyOptions("/predict", GOOD, 200, headers={"Dubito-Reference": figure}),
     lambda figure, _: PolicyOptions("/predict", GOOD, 200, headers={"Idempotency-Key": figure}),
-    lambda figure, _: PolicyOptions("/predict", GOOD, 422, headers={"Dubito-Reference": figure * 20}),
+    lambda figure, _: PolicyOptions(
+        "/predict", GOOD, 422, headers={"Dubito-Reference": figure * 20}
+    ),
     lambda figure, _: PolicyOptions(f"/predict/mc?passes={figure}", GOOD, 422),
     lambda figure, _: PolicyOptions(f"/predict/{figure}", GOOD, 404),
     lambda figure, _: PolicyOptions(f"/predictions/{figure}", None, 404, "GET"),
     lambda figure, _: PolicyOptions(f"/uncertainty?window={figure}", None, 422, "GET"),
-    lambda figure, _: PolicyOptions("/uncertainty", None, 200, "GET", {"If-None-Match": f'"{figure}"'}),
+    lambda figure, _: PolicyOptions(
+        "/uncertainty", None, 200, "GET", {"If-None-Match": f'"{figure}"'}
+    ),
     lambda figure, _: PolicyOptions(f"/reviews?after={figure}", None, 422, "GET"),
-    lambda figure, _: PolicyOptions("/reviews", None, 403, "GET", {"Origin": f"http://{figure}.example"}),
+    lambda figure, _: PolicyOptions(
+        "/reviews", None, 403, "GET", {"Origin": f"http://{figure}.example"}
+    ),
     # What is said of a prediction.
     lambda figure, one: PolicyOptions(
         f"/predictions/{one}/what-if", f'{{"features":{{"paid_interest":9.{figure}}}}}', 200
@@ -91,7 +99,9 @@ PLACES: list[Place] = [
     lambda figure, one: PolicyOptions(
         f"/predictions/{one}/what-if", f'{{"features":{{"delinq_2y":{figure}.5}}}}', 422
     ),
-    lambda figure, one: PolicyOptions(f"/predictions/{one}/outcome", f'{{"grade":"{figure}"}}', 422, "PUT"),
+    lambda figure, one: PolicyOptions(
+        f"/predictions/{one}/outcome", f'{{"grade":"{figure}"}}', 422, "PUT"
+    ),
     lambda figure, one: PolicyOptions(f"/reviews/{one}", review("A", note=f"owes {figure}"), 200),
     lambda figure, one: PolicyOptions(
         f"/reviews/{one}", review("B", reviewer=figure), 409, before=review("A")

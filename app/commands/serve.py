@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import fields, replace
 
 from app.commands.settings_flags import add_settings, settings_of
 from app.errors import SettingsError
@@ -25,7 +24,7 @@ log = logging.getLogger("dubito")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A flag for every setting."""
     add_bundle(parser)
-    add_settings(parser, [known.name for known in fields(Settings)])
+    add_settings(parser, tuple(Settings.model_fields))
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -54,7 +53,8 @@ def _pinned(settings: Settings) -> Settings:
     """
     folder = find(settings.models, settings.model, settings.version)
     manifest = inspect(folder, pinned=settings.digest).manifest
-    return replace(settings, version=manifest.version, digest=manifest.identity.digest)
+    only = {"version": manifest.version, "digest": manifest.identity.digest}
+    return settings.model_copy(update=only)
 
 
 def _share_threads(settings: Settings) -> None:

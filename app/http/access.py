@@ -35,7 +35,7 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         """Take the address that is listened on, its names, and the sites that are allowed."""
         self._is_local = _is_loopback(settings.host)
-        self._is_exposed = settings.records_exposed == 1
+        self._is_exposed = settings.records_exposed
         self._origins = frozenset(origins_of(settings))
         self._names = {name.strip().lower() for name in settings.allowed_hosts.split(",")}
 

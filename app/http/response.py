@@ -18,8 +18,9 @@ def json_response(content: Struct) -> Response:
 
 
 def names(tags: str, tag: str) -> bool:
-    """Whether an `If-None-Match` names a tag, weakly or not."""
-    return any(one.strip().removeprefix("W/") in {tag, "*"} for one in tags.split(","))
+    """Whether an `If-None-Match` names a tag; which of both is weak does not matter (RFC 9110)."""
+    known = {tag.removeprefix("W/"), "*"}
+    return any(one.strip().removeprefix("W/") in known for one in tags.split(","))
 
 
 class InParts(Response):

@@ -137,7 +137,8 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
     )
     async def figures(request: Request, options: Annotated[RangeOptions, Query()]) -> Response:
         content = _shown(await monitor.content(options.asked), access, request)
-        tag = f'"{content.tag}"'
+        # Weak, as the answer may be compressed on its way.
+        tag = f'W/"{content.tag}"'
         headers = {"ETag": tag, "Cache-Control": CACHING}
         if names(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)

@@ -3,15 +3,17 @@
 Prometheus' library finds it by a variable that it reads once, when it is first imported.
 """
 
-import fcntl
 import os
 import shutil
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from app.errors import SettingsError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 LOCK = "lock"
@@ -41,11 +43,11 @@ class Shared:
         try:
             parent.mkdir(parents=True, exist_ok=True)
             # Services that start at the same moment do so one after the other.
-            with closing(_locked(parent, fcntl.LOCK_EX)):
+            with _lock_of(parent):
                 _share(parent, state)
                 _sweep(parent)
                 self.path = Path(mkdtemp(dir=parent))
-                self._mark = _locked(self.path)
+                self._mark = _marked(self.path)
         except OSError as error:
             raise SettingsError(
                 f"DUBITO_STATE: several workers count together in {parent}, which cannot be written"
@@ -61,15 +63,15 @@ class Shared:
         if (self.path / LOCK).exists():
             return False
         self.path.mkdir(parents=True, exist_ok=True)
-        self._mark.close()
-        self._mark = _locked(self.path)
+        self._mark.release()
+        self._mark = _marked(self.path)
         return True
 
     def close(self) -> None:
         """Remove it."""
         keep_none()
         shutil.rmtree(self.path, ignore_errors=True)
-        self._mark.close()
+        self._mark.release()
 
 
 def forget(pid: int | None) -> None:
@@ -91,22 +93,26 @@ def _sweep(parent: Path) -> None:
     """Remove the folders of services that were killed."""
     for left in parent.iterdir():
         try:
-            _locked(left).close()
+            _marked(left).release()
         except OSError:
             continue
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _locked(path: Path, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> BinaryIO:
-    """Mark a folder as used, for as long as the file that is returned is open.
+def _marked(path: Path) -> "FileLock":
+    """Mark a folder as used, until the lock is released.
 
     Raises:
         OSError: it is used by another service, or is no folder.
     """
-    file = (path / LOCK).open("wb")
-    try:
-        fcntl.flock(file, how)
-    except OSError:
-        file.close()
-        raise
-    return file
+    lock = _lock_of(path)
+    lock.acquire(blocking=False)
+    return lock
+
+
+def _lock_of(path: Path) -> "FileLock":
+    """The lock of a folder; storage that knows no locks is refused, not marked by a file."""
+    # A service without workers does without what this imports.
+    from filelock import FileLock
+
+    return FileLock(path / LOCK, thread_local=False, preserve_lock_file=True)

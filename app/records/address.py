@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.errors import RecordsError
+from app.errors import AddressError, RecordsError
 from app.records.state_files import shown
 
 FILE = "records.db"
@@ -20,7 +20,7 @@ def url_of(url: str | None, state: Path) -> URL:
     """Where records are: the URL that was given, or a file in the service's own folder.
 
     Raises:
-        RecordsError: it is no URL of a database in which records can be kept.
+        AddressError: it is no URL of a database in which records can be kept.
     """
     # Built, not pasted: a path may hold what means something in a URL.
     return URL.create("sqlite", database=str(state / FILE)) if url is None else parsed(url)
@@ -30,18 +30,19 @@ def parsed(address: Address) -> URL:
     """A URL, checked; the sentence of an error holds nothing of it.
 
     Raises:
-        RecordsError: it is no URL of a database in which records can be kept.
+        AddressError: it is no URL of a database in which records can be kept.
     """
     if isinstance(address, URL):
         return address
     try:
         url = make_url(address)
-    except (ArgumentError, ValueError) as error:
-        raise RecordsError(f"{SETTING} is not the URL of a database") from error
+    except (ArgumentError, ValueError):
+        # What they say may hold a part of a password, and a traceback would show it.
+        raise AddressError(f"{SETTING} is not the URL of a database") from None
     if url.get_backend_name() == "sqlite":
         return _file_url(url)
     if url.drivername not in ("postgresql", DRIVER):
-        raise RecordsError(
+        raise AddressError(
             f"{SETTING} must begin with postgresql:// or sqlite:///, the databases that Dubito "
             "has drivers for"
         )
@@ -52,7 +53,7 @@ def is_sqlite(address: Address) -> bool:
     """Whether an address is SQLite's.
 
     Raises:
-        RecordsError: it is no URL of a database in which records can be kept.
+        AddressError: it is no URL of a database in which records can be kept.
     """
     return file_of(address) is not None
 
@@ -61,7 +62,8 @@ def file_of(address: Address) -> Path | None:
     """The file of a database of SQLite, by its real path; None of one of PostgreSQL.
 
     Raises:
-        RecordsError: it is no URL of a database in which records can be kept, or no path.
+        AddressError: it is no URL of a database in which records can be kept.
+        RecordsError: its path cannot be followed.
     """
     url = parsed(address)
     if url.get_backend_name() != "sqlite":
@@ -98,16 +100,16 @@ def _file_url(url: URL) -> URL:
     """A URL of SQLite that names a file and nothing else.
 
     Raises:
-        RecordsError: it names none, or says more.
+        AddressError: it names none, or says more.
     """
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise RecordsError(f"{SETTING}: of SQLite's drivers there is only sqlite:/// here")
+        raise AddressError(f"{SETTING}: of SQLite's drivers there is only sqlite:/// here")
     name = url.database or ""
     if name in ("", ":memory:") or name.startswith("file:"):
-        raise RecordsError(
+        raise AddressError(
             f"{SETTING} names no file, and records in memory would be lost: write sqlite:/// and "
             "the path of a file"
         )
     if url.host or url.port or url.username or url.password or url.query:
-        raise RecordsError(f"{SETTING}: after sqlite:/// there is the path of a file, nothing else")
+        raise AddressError(f"{SETTING}: after sqlite:/// there is the path of a file, nothing else")
     return url

@@ -5,12 +5,14 @@ file that is open, so whoever deletes, renames or replaces that file or the data
 from under its holder: what is at a path is compared with what was opened there.
 """
 
-import fcntl
+import errno
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from app.errors import RecordsError
 from app.records.address import FILE
@@ -18,8 +20,8 @@ from app.records.failures import Displaced
 from app.records.state_files import make_folder, open_or_make, shown
 
 LOCK = "records.lock"
-ORPHAN_SECONDS, AGAIN_SECONDS = 5.0, 0.05
-"""For which a process waits that another one lets go of a database, and between two looks."""
+ORPHAN_SECONDS = 5.0
+"""For which a process waits that another one lets go of a database."""
 LEAST_BYTES = 1 << 22
 """Of the disk: with less it is tried whether anything can be written."""
 MOST_DESCRIPTORS = 1_024
@@ -99,15 +101,33 @@ def held(database: Path) -> Iterator[None]:
     Raises:
         RecordsError: the folder cannot be written, or another process holds it.
     """
-    path, end = lock_of(database), time.monotonic() + ORPHAN_SECONDS
-    while (descriptor := _taken(path)) is None:
-        if time.monotonic() > end:
-            raise RecordsError(f"another process writes the records in {shown(path.parent)}")
-        time.sleep(AGAIN_SECONDS)
+    path = lock_of(database)
+    lock = FileLock(
+        path,
+        ORPHAN_SECONDS,
+        # Whoever ends a block may be another thread than the one that began it.
+        thread_local=False,
+        # Without it storage that knows no locks would be given a marker, which a crash leaves.
+        preserve_lock_file=True,
+        on_acquired=partial(_check_is_at, path),
+    )
+    try:
+        make_folder(path.parent)
+        # Made with a mode of its own, which the library leaves to the umask.
+        os.close(open_or_make(path))
+    except OSError as error:
+        raise RecordsError(f"{shown(path)} cannot be written: {error.strerror}") from error
+    try:
+        lock.acquire()
+    except Timeout as error:
+        sentence = f"another process writes the records in {shown(path.parent)}"
+        raise RecordsError(sentence) from error
+    except OSError as error:
+        raise RecordsError(f"{shown(path)} cannot be locked: {error.strerror}") from error
     try:
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def lock_of(database: Path) -> Path:
@@ -115,24 +135,14 @@ def lock_of(database: Path) -> Path:
     return database.with_name(LOCK if database.name == FILE else f"{database.name}.lock")
 
 
-def _taken(path: Path) -> int | None:
-    """A descriptor of the lock's file, held; None while another process holds it."""
-    try:
-        make_folder(path.parent)
-        descriptor = open_or_make(path)
-    except OSError as error:
-        raise RecordsError(f"{shown(path)} cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _identity(path) == _identity(descriptor):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except OSError as error:
-        os.close(descriptor)
-        raise RecordsError(f"{shown(path)} cannot be locked: {error.strerror}") from error
-    os.close(descriptor)
-    return None
+def _check_is_at(path: Path, descriptor: int) -> None:
+    """Check that what was locked is the file at a path, and was not moved meanwhile.
+
+    Raises:
+        FileNotFoundError: it was.
+    """
+    if _identity(path) != _identity(descriptor):
+        raise FileNotFoundError(errno.ENOENT, "it was moved meanwhile")
 
 
 def _date(folder: str) -> tuple[int, int]:

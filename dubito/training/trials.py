@@ -3,14 +3,14 @@
 A file is there whole or not at all, so that a search may be killed at any moment.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from dubito.errors import DataError, UsageError
 from dubito.training.search_space import Choices
@@ -48,17 +48,19 @@ class Trials:
         Raises:
             UsageError: it cannot be written, is in use, or has a search on other terms.
         """
+        lock = FileLock(self.folder / "lock", blocking=False, preserve_lock_file=True)
         try:
             (self.folder / "trials").mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR)
+            lock.acquire()
+        except Timeout as error:
+            raise UsageError(f"another search is at work in {self.folder}") from error
         except OSError as error:
             raise UsageError(f"{self.folder} cannot be written: {error.strerror}") from error
         try:
-            self._lock(lock)
             self._agree(terms)
             yield
         finally:
-            os.close(lock)
+            lock.release()
 
     def finished(self) -> list[Trial]:
         """The trials that are there, from the first on."""
@@ -77,12 +79,6 @@ class Trials:
 
     def _path(self, number: int) -> Path:
         return self.folder / "trials" / f"{number}.json"
-
-    def _lock(self, lock: int) -> None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"another search is at work in {self.folder}") from error
 
     def _agree(self, terms: Terms) -> None:
         path, wanted = self.folder / "search.json", asdict(terms)

@@ -25,7 +25,7 @@ def test_it_is_named_by_its_class_and_our_last_line() -> None:
         read_settings({"DUBITO_PORT": PLANTED}, {})
     assert caught.value.__cause__ is not None
     told = fault_of(caught.value.__cause__)
-    assert told.startswith("ValueError at app/settings.py:")
+    assert told.startswith("ValidationError at app/settings.py:")
     assert told.rpartition(":")[2].isdigit()
 
 

@@ -1,13 +1,15 @@
 """Settings: from variables and flags, each with its range, each error naming its variable."""
 
-from dataclasses import FrozenInstanceError, fields
+import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.errors import SettingsError
-from app.settings import Settings, read_settings, unknown_variables, variable
+from app.settings import Settings, read_settings, reference, unknown_variables, variable
 
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("127.0.0.2", "127.0.0.2"),
@@ -28,10 +30,10 @@ GOOD: dict[str, tuple[str, Any]] = {
     "state": ("some/state", Path("some/state")),
     "records": ("relaxed", "relaxed"),
     "records_url": ("postgresql://x/y", "postgresql://x/y"),
-    "records_exposed": ("1", 1),
+    "records_exposed": ("1", True),
     "allowed_hosts": ("grades.example", "grades.example"),
     "records_key_file": ("some/key", Path("some/key")),
-    "log_requests": ("1", 1),
+    "log_requests": ("yes", True),
     "body_seconds": ("0.5", 0.5),
     "max_header_bytes": ("4096", 4_096),
     "max_headers": ("50", 50),
@@ -56,13 +58,17 @@ OTHER = {
 }
 
 
+WRITTEN_TRUE = ["1", "true", "True", "YES", "on", " t ", "y"]
+WRITTEN_FALSE = ["0", "false", "No", "OFF", "f", " n"]
+
+
 def read(environment: dict[str, str] | None = None, /, **flags: Any) -> Settings:
     return read_settings(environment or {}, flags)
 
 
 def test_every_setting_is_tried() -> None:
     """The tables above know every setting."""
-    assert set(GOOD) == {known.name for known in fields(Settings)}
+    assert set(GOOD) == set(Settings.model_fields)
 
 
 def test_the_defaults_are_the_design_pages() -> None:
@@ -99,6 +105,9 @@ BAD = {
     "max_queue": ["0", "x"],
     "max_body_bytes": ["0", "1MiB"],
     "body_seconds": ["0", "-1", "nan", "inf", "-inf", "1s", "1e400", "0.001"],
+    "records": ["of", "", "durable,off"],
+    "records_exposed": ["2", "-1", "maybe", ""],
+    "log_requests": ["2", "all", ""],
     "host": ["", "  "],
     "models": [""],
     "model": [""],
@@ -131,11 +140,75 @@ def test_misspelt_variables_are_found() -> None:
 
 def test_settings_do_not_change() -> None:
     """The object is frozen."""
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(ValidationError, match="frozen"):
         read().port = 1  # type: ignore[misc]
 
 
+def test_a_program_sets_without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings made from values read no environment: not the process' own, nor in another one."""
+    monkeypatch.setenv("DUBITO_PORT", "1")
+    assert (8000, 8000) == (Settings().port, read().port)
+    assert 1 == read({"DUBITO_PORT": "1"}).port
+
+
+def test_names_are_in_capitals() -> None:
+    """As they always were: a variable of another spelling sets nothing."""
+    assert 8000 == read({"dubito_port": "1", "Dubito_Port": "2"}).port
+
+
+@pytest.mark.parametrize(("texts", "expected"), [(WRITTEN_TRUE, True), (WRITTEN_FALSE, False)])
+def test_a_boolean_is_written_as_people_do(texts: list[str], *, expected: bool) -> None:
+    """In any case of letters, with spaces around it, as a variable or a flag."""
+    for text in texts:
+        assert expected is read({"DUBITO_LOG_REQUESTS": text}).log_requests
+        assert expected is read(records_exposed=text).records_exposed
+
+
+DATABASE = "postgresql://kim:hunter2@db.example/records"
+WITH_DATABASE: list[dict[str, str]] = [
+    {"DUBITO_RECORDS_URL": DATABASE, "DUBITO_MAX_QUEUE": "1"},
+    {"DUBITO_RECORDS_URL": DATABASE, "DUBITO_PORT": "x"},
+    *(
+        {variable(name): DATABASE}
+        for name in BAD
+        if name not in {"host", "models", "model", "digest"}
+    ),
+]
+
+
+@pytest.mark.parametrize("environment", WITH_DATABASE, ids=lambda given: " ".join(given))
+def test_a_password_is_not_shown(environment: dict[str, str]) -> None:
+    """Not in the sentence, nor in the traceback of a server that is not ours."""
+    with pytest.raises(SettingsError) as refused:
+        read(environment)
+    assert "DUBITO_" in str(refused.value)
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_settings_show_no_password() -> None:
+    """Shown as an object, they leave out the address of the database; it is there."""
+    found = read({"DUBITO_RECORDS_URL": DATABASE})
+    assert DATABASE == found.records_url
+    assert "hunter2" not in repr(found) + str(found)
+
+
+def test_other_processes_have_the_same() -> None:
+    """Sent to a process of the service, they are equal, and still hold its database."""
+    found = read({name: GOOD[name[7:].lower()][0] for name in map(variable, GOOD)})
+    assert found == pickle.loads(pickle.dumps(found))  # noqa: S301 - made here
+
+
 def test_every_setting_says_what_it_is() -> None:
-    """Meaning and unit stand with each."""
-    for known in fields(Settings):
-        assert len(known.metadata["text"]) > 10
+    """Variable, default and meaning, with its unit where the name has one."""
+    rows = {row.variable: row for row in reference()}
+    assert list(map(variable, Settings.model_fields)) == list(rows)
+    assert ("8000", "4,000,000", "0.5", "false", "–", "`loan-grade`") == tuple(
+        rows[variable(name)].default
+        for name in ("port", "max_queue", "drain_seconds", "log_requests", "digest", "model")
+    )
+    for row in rows.values():
+        assert len(row.meaning) > 10
+        for end, unit in (("BYTES", "bytes"), ("SECONDS", "seconds"), ("_MS", "milliseconds")):
+            assert (
+                not row.variable.endswith(end) or unit in row.meaning or "bytes of" in row.meaning
+            )

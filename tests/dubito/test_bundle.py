@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dubito.engine.compiler import compiler
-from dubito.layers.archive import to_bytes
 from dubito.bundle import load
-from dubito.bundles.repository import check_free, write
 from dubito.bundles.manifest import Manifest, parse_manifest
-from dubito.bundles.repository import find, versions
+from dubito.bundles.repository import check_free, find, versions, write
+from dubito.engine.compiler import compiler
 from dubito.errors import BundleError, NetworkError
-from dubito.layers.archive import from_bytes
+from dubito.layers.archive import from_bytes, to_bytes
 from dubito.types import Cards, Query
 from tests.networks import ROOT, bits, engine, rows
 

@@ -1,7 +1,9 @@
 """The page: one file that needs nothing beside itself, the same for the same figures."""
 
 from collections.abc import Iterator
-from html import escape
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dubito.training.evaluation.metrics import Figures
 from dubito.training.evaluation.run import Examined
@@ -23,34 +25,33 @@ METRICS = {
     "brier": "Brier score, 0 to 2",
     "ece": "calibration error, 15 bins of equal width",
 }
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1d2733;max-width:60rem;margin:0 auto;padding:1rem}
-h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.2rem;margin-top:2.5rem}
-code{overflow-wrap:anywhere;color:#5b6773}img{width:100%;height:auto}div{overflow-x:auto}
-table{border-collapse:collapse;font-size:.9rem}th,td{padding:.2rem .8rem .2rem 0;text-align:right}
-th:first-child{text-align:left;font-weight:normal}thead th{border-bottom:1px solid #9aa5b1}
-"""
 MEANING = (
     "A grade says nothing about granting a loan, or whatever else is graded. None of these figures "
     "says how the network does on rows unlike these."
+)
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    # A bundle, its classes and a file of rows may be called anything.
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
 )
 
 
 def page(identity: Identity, examined: Examined) -> str:
     """The report on a bundle, as HTML."""
     figures = examined.figures
-    title = f"{identity.name}, version {identity.version}"
     head = (
         f"Asked about {examined.rows}, {figures.passes:,} passes each, every row with a seed of "
         "its own."
     )
-    sections = "\n".join(section.html() for section in sections_of(figures))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1><code>{escape(identity.digest)}</code>"
-        f"<p>{escape(head)} {escape(MEANING)}</p>\n{sections}\n</body></html>\n"
+    return TEMPLATES.get_template("page.html").render(
+        title=f"{identity.name}, version {identity.version}",
+        digest=identity.digest,
+        text=f"{head} {MEANING}",
+        sections=list(sections_of(figures)),
     )
 
 

@@ -5,7 +5,6 @@ import warnings
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -51,10 +50,10 @@ class Picture:
     words: str
     svg: str
 
-    def html(self) -> str:
-        """An image that holds its own bytes."""
-        data = b64encode(self.svg.encode()).decode("ascii")
-        return f'<img alt="{escape(self.words)}" src="data:image/svg+xml;base64,{data}">'
+    @property
+    def base64(self) -> str:
+        """The drawing, as an address that holds its own bytes has it."""
+        return b64encode(self.svg.encode()).decode("ascii")
 
 
 def plain_tens(axes: Axes, *names: Literal["x", "y"]) -> None:

@@ -1,20 +1,25 @@
 """What the page is made of, as it is sent."""
 
+import asyncio
 import gzip
+import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from starlette.types import Message, Scope
 
-from app.dashboard.asset import ASSETS, CHARTS, PAGE, own_assets
+from app.dashboard.asset import ASSETS, CHARTS, NAMES, PAGE, Assets
 from app.dashboard.page import POLICY, page
 from app.http import problems
 
-OWN = sorted(own_assets())
+OWN = sorted(NAMES - {CHARTS})
 NAMED = re.compile(r'(?:href|src)="assets/([^"]+)"|from "\./([^"]+)"')
 ADDRESS = re.compile(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"']+")
 
@@ -111,6 +116,10 @@ def test_heads_have_no_body(client: TestClient, path: str) -> None:
         ("/assets/nothing.js", 404),
         ("/assets/..%2Fpage.py", 404),
         ("/assets/", 404),
+        ("/assets/widgetbundle.js", 404),
+        ("/assets/page.js%00", 404),
+        (f"/assets/{'x' * 300}.js", 404),
+        ("/assets/page.js?v=1", 422),
         ("/?passes=1", 422),
     ],
 )
@@ -124,11 +133,22 @@ def test_the_page_cannot_be_posted_to(client: TestClient) -> None:
     assert 405 == client.post("/").status_code
 
 
+@pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=9-0", "lines=1", "nonsense"])
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_range_is_not_heeded(client: TestClient, wanted: str, encoding: str) -> None:
+    """The whole is sent, whatever part was asked for, as RFC 9110 allows."""
+    headers = {"Accept-Encoding": encoding}
+    answer = client.get("/", headers={**headers, "Range": wanted})
+    assert (200, text(PAGE)) == (answer.status_code, answer.text)
+    assert dict(answer.headers) == dict(client.get("/", headers=headers).headers)
+
+
 def test_the_charts_are_plotly_and_need_no_import_of_it() -> None:
     """Plotly's JavaScript is found without importing its Python, which would cost a second."""
     program = (
-        "import sys; from app.dashboard.asset import charts; asset = charts();"
-        "sys.exit(b'plotly.js' not in asset.plain[:200] or 'plotly' in sys.modules)"
+        "import sys; from app.dashboard.asset import CHARTS, Assets;"
+        "path, _ = Assets({}).lookup_path(CHARTS); start = open(path).read(200);"
+        "sys.exit('plotly.js' not in start or 'plotly' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], check=False)
     assert 0 == done.returncode
@@ -136,18 +156,27 @@ def test_the_charts_are_plotly_and_need_no_import_of_it() -> None:
 
 def test_compressing_is_repeatable() -> None:
     """The same content gives the same bytes, so that the tag of two processes is one."""
-    first, second = own_assets()[PAGE], own_assets()[PAGE]
-    assert (first.packed, first.digest) == (second.packed, second.digest)
-    assert text(PAGE).encode() == gzip.decompress(first.packed) == first.plain
+    first, second = (_sent(Assets({}), PAGE) for _ in range(2))
+    assert first == second
+    assert text(PAGE).encode() == gzip.decompress(first[1])
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "identity"])
-def test_nothing_is_unpacked_twice(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, encoding: str
-) -> None:
-    """Once it was asked for, an asset is neither compressed nor unpacked again."""
-    headers = {"Accept-Encoding": encoding}
-    first = client.get(f"/assets/{CHARTS}", headers=headers)
+def test_a_tag_is_of_the_content(tmp_path: Path) -> None:
+    """A new version is another one for a browser, though its files have the old size and date."""
+    tags = []
+    for content in ("let a = 1;", "let a = 2;"):
+        file = tmp_path / "page.js"
+        file.write_text(content, encoding="utf-8")
+        os.utime(file, (0, 0))
+        assets = Assets({})
+        assets.all_directories = [tmp_path]
+        tags.append(_sent(assets, file.name)[0])
+    assert 2 == len(set(tags))
+
+
+def test_nothing_is_packed_twice(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it was asked for, a part is not compressed again, nor is it unpacked for anybody."""
+    first = client.get(f"/assets/{CHARTS}", headers={"Accept-Encoding": "gzip"})
 
     def refuse(*_: object, **__: object) -> bytes:
         raise AssertionError("it was done before")
@@ -155,4 +184,39 @@ def test_nothing_is_unpacked_twice(
     monkeypatch.setattr(gzip, "compress", refuse)
     # The client unpacks what it gets by zlib itself.
     monkeypatch.setattr(gzip, "decompress", refuse)
-    assert first.content == client.get(f"/assets/{CHARTS}", headers=headers).content
+    for encoding in ("gzip", "identity"):
+        headers = {"Accept-Encoding": encoding}
+        assert first.content == client.get(f"/assets/{CHARTS}", headers=headers).content
+
+
+def test_a_part_is_looked_for_beside_the_loop() -> None:
+    """Reading and compressing leave the event loop to others."""
+    threads = []
+
+    class Watched(Assets):
+        def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+            threads.append(threading.current_thread())
+            return super().lookup_path(path)
+
+    _sent(Watched({}), PAGE)
+    assert threads != [threading.current_thread()]
+
+
+def _sent(assets: Assets, name: str) -> tuple[str, bytes]:
+    """The tag and the compressed body of a part."""
+    headers = [(b"accept-encoding", b"gzip")]
+    scope: Scope = {"type": "http", "method": "GET", "headers": headers}
+    body = bytearray()
+
+    async def send(message: Message) -> None:
+        body.extend(message.get("body", b""))
+
+    async def receive() -> Message:
+        raise AssertionError("it reads nothing")
+
+    async def answer() -> str:
+        response = await assets.get_response(name, scope)
+        await response(scope, receive, send)
+        return response.headers["etag"]
+
+    return asyncio.run(answer()), bytes(body)

@@ -10,9 +10,9 @@ from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
 from app.http.access import SAFE, Access, origins_of
-from dubito.identifier import new_id
 from app.main import create_app
 from app.settings import Settings
+from dubito.identifier import new_id
 from tests.app.http.test_middleware import problem_of
 from tests.service import ROOT
 

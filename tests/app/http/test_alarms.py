@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 
 from app import service
 from app.http.statistics_models import Alarm, UncertaintyFigures
-from dubito.identifier import new_id
 from app.main import create_app
 from app.monitoring import monitor
 from app.record_events import Erasure, now
@@ -25,6 +24,7 @@ from app.records.key_check import begun
 from app.records.tables import events
 from app.records.verification import verify
 from app.settings import Settings
+from dubito.identifier import new_id
 from tests.app.http.test_middleware import problem_of
 from tests.raised import raise_drift
 from tests.service import ROOT, until

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -259,7 +258,7 @@ def test_sets_are_corrected_by_the_bundle_that_has_counted_them(own: Settings) -
     with serve(own) as client:
         answer = refer(client, 3, 8)[0]["id"]
     route = f"/predictions/{answer}/outcome"
-    with serve(replace(own, version=3)) as client:
+    with serve(own.model_copy(update={"version": 3})) as client:
         first = client.put(route, json={"grade": "A"}).json()
     with serve(own) as client:
         for grade in "GA":

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,14 +199,15 @@ def both(settings: Settings, tmp_path: Path) -> Settings:
     models = tmp_path / "models"
     shutil.copytree(settings.models, models)
     shutil.copytree(ROOT / "models" / "loan-grade" / "1", models / "loan-grade" / "1")
-    return replace(settings, models=models)
+    return settings.model_copy(update={"models": models})
 
 
 def test_another_bundle_computes_its_own(both: Settings, loan: Loan) -> None:
     """A prediction of another version is computed again by that one, while it is there."""
     with TestClient(create_app(both), base_url="http://127.0.0.1") as client:
         identifier = ask(client, loan)["id"]
-    with TestClient(create_app(replace(both, version=1)), base_url="http://127.0.0.1") as client:
+    first = both.model_copy(update={"version": 1})
+    with TestClient(create_app(first), base_url="http://127.0.0.1") as client:
         again = call(client, "POST", f"/predictions/{identifier}/replay")
         assert (200, True) == (again.status_code, again.json()["identical"])
         own = ask(client, loan)["id"]
@@ -219,7 +219,8 @@ def test_a_bundle_that_is_gone_is_told(both: Settings, loan: Loan) -> None:
     with TestClient(create_app(both), base_url="http://127.0.0.1") as client:
         identifier = ask(client, loan)["id"]
     (both.models / "loan-grade" / "3").rename(both.models / "loan-grade" / "4")
-    with TestClient(create_app(replace(both, version=1)), base_url="http://127.0.0.1") as client:
+    first = both.model_copy(update={"version": 1})
+    with TestClient(create_app(first), base_url="http://127.0.0.1") as client:
         assert 200 == client.get(f"/predictions/{identifier}").status_code
         told = call(client, "POST", f"/predictions/{identifier}/replay")
         assert 409 == told.status_code

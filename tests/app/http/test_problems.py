@@ -211,18 +211,20 @@ def without_its_bundle(stage: Stage) -> Answer:
     """A replay of what another version has answered that is no more there."""
     models = stage.settings.state / "models"
     shutil.copytree(stage.settings.models, models)
-    old = replace(stage.settings, models=models, version=1, state=models / "var")
+    old = stage.settings.model_copy(
+        update={"models": models, "version": 1, "state": models / "var"}
+    )
     with TestClient(create_app(old), base_url="http://127.0.0.1") as client:
         identifier = client.post("/predict", json=stage.loan).json()["id"]
     (models / "loan-grade" / "1").rename(models / "loan-grade" / "99")
-    new = replace(old, version=2)
+    new = old.model_copy(update={"version": 2})
     with TestClient(create_app(new), base_url="http://127.0.0.1") as client:
         return client.post(f"/predictions/{identifier}/replay", json={})
 
 
 def erased(stage: Stage) -> Answer:
     """A replay of what was erased."""
-    settings = replace(stage.settings, state=stage.settings.state / "other")
+    settings = stage.settings.model_copy(update={"state": stage.settings.state / "other"})
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
         named = {"Dubito-Reference": "case"}
         identifier = client.post("/predict", json=stage.loan, headers=named).json()["id"]

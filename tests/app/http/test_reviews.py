@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from dubito.identifier import new_id
 from app.main import create_app
 from app.record_events import Erasure
 from app.records.address import url_of
@@ -21,6 +20,7 @@ from app.records.key import FILE, read
 from app.records.ledger import Ledger
 from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
+from dubito.identifier import new_id
 from tests.calibrated import features
 from tests.service import ROOT
 

@@ -171,7 +171,9 @@ def test_every_refusal_has_a_reason_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("accept", ["", f"text/html;q=0.9, {OPENMETRICS};version=1.0.0;q=0.7"])
-def test_names_follow_the_conventions(metrics: Metrics, meter: PredictionMetrics, accept: str) -> None:
+def test_names_follow_the_conventions(
+    metrics: Metrics, meter: PredictionMetrics, accept: str
+) -> None:
     """`promtool` finds no fault with the page, nor the OpenMetrics parser with the other form."""
     metrics.traffic("/predict", "POST", 200, 0.3)
     meter.doubted([doubted("small", 0.5)])

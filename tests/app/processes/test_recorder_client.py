@@ -17,7 +17,6 @@ from pydantic_core import to_json
 
 from app.errors import RecordingFailed, RecordsError
 from app.monitoring.event_builder import EventBuilder
-from app.watched_bundle import WatchedBundle
 from app.processes.channel import Recording, receive, send
 from app.processes.recorder_client import Remote, opened
 from app.processes.subprocesses import begun
@@ -25,6 +24,7 @@ from app.record_events import Claim, Draft, Entry, Part, now
 from app.records.group_commit import NotWritten
 from app.records.writer import Writer
 from app.settings import Settings
+from app.watched_bundle import WatchedBundle
 from dubito.bundles.repository import find
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
@@ -46,7 +46,7 @@ def using(use: Use, state: Path, lost: Callable[[], None] = lambda: None) -> Any
         async with opened(children.recorder, lost) as remote:
             return await asyncio.wait_for(use(remote), SECONDS)
 
-    with begun(replace(SETTINGS, state=state)) as children:
+    with begun(SETTINGS.model_copy(update={"state": state})) as children:
         return asyncio.run(run())
 
 
@@ -166,7 +166,7 @@ def test_records_that_cannot_be_opened_are_a_sentence(tmp_path: Path) -> None:
 
 def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
     """Whoever sent it is gone, and has read nothing of what came of it."""
-    with begun(replace(SETTINGS, state=tmp_path)) as children:
+    with begun(SETTINGS.model_copy(update={"state": tmp_path})) as children:
         recorder = children.recorder
         assert recorder is not None
         assert isinstance(receive(recorder.line), Recording)
@@ -224,6 +224,6 @@ def test_a_recorder_does_not_outlive_its_service(tmp_path: Path) -> None:
 
 def test_without_records_there_is_no_recorder() -> None:
     """The engine is the only process beside the service."""
-    with begun(replace(SETTINGS, records="off")) as children:
+    with begun(SETTINGS.model_copy(update={"records": "off"})) as children:
         assert children.recorder is None
         children.engine.process.kill()

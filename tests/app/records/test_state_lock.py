@@ -1,6 +1,8 @@
 """The place: whatever is done to the files of records that are open is seen and said."""
 
 import asyncio
+import errno
+import fcntl
 import logging
 import os
 import shutil
@@ -17,7 +19,9 @@ import pytest
 from app.errors import RecordingFailed, RecordsError
 from app.record_events import Draft, Part, now
 from app.records import key
+from app.records.address import FILE
 from app.records.database import opened, reading, snapshot
+from app.records.state_lock import held
 from app.records.store import Store, in_this_process, writing
 from app.records.verification import verify
 from tests import service
@@ -251,6 +255,40 @@ def test_a_second_process_never_has_the_same_files(state: State) -> None:
 def _write_beside(state: State) -> None:
     with opened(state.url):
         pass
+
+
+def test_a_lock_that_is_moved_while_it_is_taken_is_not_held(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process could make and hold one in its place: both would write."""
+    lock, real = state.folder / "records.lock", fcntl.flock
+
+    def moved(descriptor: int, how: int) -> None:
+        if lock.exists():
+            lock.rename(lock.with_name("away"))
+        real(descriptor, how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", moved)
+        with pytest.raises(RecordsError, match="cannot be locked"), held(state.folder / FILE):
+            pass
+    lock.with_name("away").rename(lock)
+    with held(state.folder / FILE):
+        assert lock.exists()
+
+
+def test_storage_that_knows_no_locks_is_refused(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that stands for a lock would outlive a crash, or be overlooked by another program."""
+
+    def unknown(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with pytest.raises(RecordsError, match="cannot be locked"), held(state.folder / FILE):
+        pass
+    assert b"" == (state.folder / "records.lock").read_bytes()
 
 
 def test_a_database_that_is_missing_though_its_key_is_there_is_told(state: State) -> None:

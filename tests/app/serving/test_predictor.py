@@ -161,7 +161,9 @@ def test_batches_are_bounded_by_work(predictor: Predictor, toy: Toy) -> None:
         toy.let.clear()
         tasks = [asyncio.create_task(predictor.predict_mc(Query(rows(1), 1, 0)))]
         await asyncio.to_thread(toy.begun.wait, PATIENCE)
-        tasks += [asyncio.create_task(predictor.predict_mc(Query(rows(10), 99, 0))) for _ in range(10)]
+        tasks += [
+            asyncio.create_task(predictor.predict_mc(Query(rows(10), 99, 0))) for _ in range(10)
+        ]
         await asyncio.sleep(0)
         toy.let.set()
         await asyncio.gather(*tasks)
@@ -179,7 +181,9 @@ def test_a_full_queue_refuses_the_next(predictor: Predictor, toy: Toy) -> None:
         toy.let.clear()
         tasks = [asyncio.create_task(predictor.predict_mc(Query(rows(1), 1, 0)))]
         await asyncio.to_thread(toy.begun.wait, PATIENCE)
-        tasks += [asyncio.create_task(predictor.predict_mc(Query(rows(10), 10_000, at))) for at in (1,)]
+        tasks += [
+            asyncio.create_task(predictor.predict_mc(Query(rows(10), 10_000, at))) for at in (1,)
+        ]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded) as refused:
             await predictor.predict_mc(Query(rows(1), 1, 0))
@@ -221,7 +225,8 @@ def test_an_engine_that_fails_may_recover(predictor: Predictor, toy: Toy, *, kee
         run(predictor.predict_mc(query, keep_draws=keep))
     toy.fail = False
     assert (
-        summarise(_draws(query)).mean.tolist() == run(predictor.predict_mc(query)).summary.mean.tolist()
+        summarise(_draws(query)).mean.tolist()
+        == run(predictor.predict_mc(query)).summary.mean.tolist()
     )
 
 

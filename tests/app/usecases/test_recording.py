@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +175,7 @@ def test_what_is_personal_is_forgotten_at_the_start(state: Path, loan: Loan) -> 
     old = events.c.sequence == 1
     with engine.begin() as connection:
         connection.execute(update(events).where(old).values(time=now() - 3 * DAY))
-    with TestClient(create_app(replace(settings, retention_days=2))):
+    with TestClient(create_app(settings.model_copy(update={"retention_days": 2}))):
         left = select(events.c.salt.is_not(None)).order_by(events.c.time)
         with engine.connect() as connection:
             until(lambda: connection.scalars(left).all()[:2] == [False, True])

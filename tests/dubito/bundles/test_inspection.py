@@ -16,16 +16,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from dubito.loans.shapes import FEATURES_WIDTH
 from keras import layers
 
+import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
 from dubito.bundles.validation.allow_list import ACTIVATIONS, allowed
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.bundles.validation.shapes import RULES
 from dubito.bundles.validation.soundness import check_network
 from dubito.errors import BundleError
-import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import (
     MCAlphaDropout,
@@ -34,6 +33,7 @@ from dubito.layers.monte_carlo import (
     MCSpatialDropout1D,
 )
 from dubito.loans.layers.features import LoanFeatures
+from dubito.loans.shapes import FEATURES_WIDTH
 from dubito.types import Feature, Seen
 from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, seal
 

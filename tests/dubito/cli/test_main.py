@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_help_of_serve_names_every_setting(capsys: pytest.CaptureFixture[str]) -
     """Each setting with its variable and its default, but for what the bundle argument says."""
     _, out, _ = run(["serve", "--help"], capsys)
     text = " ".join(out.split())
-    for name in Settings.__dataclass_fields__:
+    for name in Settings.model_fields:
         if name not in {"model", "version"}:
             assert f"DUBITO_{name.upper()}" in text
 
@@ -99,6 +100,34 @@ def test_wrong_use_is_one_line(arguments: list[str], capsys: pytest.CaptureFixtu
     assert line.startswith("dubito")
     assert "_positive" not in line
     assert "_seed" not in line.replace("split_seed", "").replace("_SEED", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["serve", "loan-grade/1", "--port", "0"], "DUBITO_RECORDS_URL"),
+        (["serve", "--max-queue", "1"], "DUBITO_MAX_QUEUE"),
+        (["serve", "--log-requests", "perhaps"], "DUBITO_LOG_REQUESTS"),
+        (["records", "verify"], "DUBITO_RECORDS_URL"),
+        (["replay"], "DUBITO_RECORDS_URL"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_wrong_setting_is_named_and_a_password_is_not(
+    words: list[str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 2 and one sentence, whichever setting is wrong beside the database's address."""
+    monkeypatch.setenv("DUBITO_RECORDS_URL", "mysql://kim:hunter2@db.example/records")
+    monkeypatch.setenv("DUBITO_STATE", str(tmp_path))
+    code, out, err = run(words, capsys)
+    assert (2, "") == (code, out)
+    (line,) = err.splitlines()
+    assert named in line
+    assert "hunter2" not in line
 
 
 def test_the_installed_command_is_this_one() -> None:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from dubito.loans.shapes import FEATURES_WIDTH
 from dubito.loans.layers.features import LoanFeatures, discount_exponent, payments_made, share
+from dubito.loans.shapes import FEATURES_WIDTH
 from dubito.loans.signature import FEATURES
 from tests.service import ROOT
 

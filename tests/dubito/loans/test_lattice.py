@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from dubito.loans.shapes import HYPOTHESIS_WIDTH
 from dubito.loans.amortization import schedule
 from dubito.loans.layers.lattice import AmortizationLattice
+from dubito.loans.shapes import HYPOTHESIS_WIDTH
 from dubito.loans.shortlist import Shortlist
 from dubito.training.columns import LOANS
 from dubito.training.data import read_table

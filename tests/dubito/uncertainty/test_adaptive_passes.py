@@ -70,7 +70,9 @@ def test_neighbours_change_nothing(predictor: Predictor) -> None:
     """A row alone, among others and beside other requests stops at one look with the same bits."""
     features = rows(16, 6)
 
-    async def mixed() -> tuple[list[MonteCarloPrediction], list[MonteCarloPrediction], MonteCarloPrediction]:
+    async def mixed() -> tuple[
+        list[MonteCarloPrediction], list[MonteCarloPrediction], MonteCarloPrediction
+    ]:
         alone = [
             predictor.predict_mc(Query(features[at : at + 1], 1000, 3), tolerance=0.02)
             for at in range(16)
@@ -117,9 +119,12 @@ def test_a_request_that_was_begun_is_not_refused() -> None:
 
     async def full() -> tuple[MonteCarloPrediction, int]:
         predictor = Predictor(Thread(toy), SIGNATURE, queue=100)
-        auto = asyncio.create_task(predictor.predict_mc(Query(np.ones((1, 2)), 128, 1), tolerance=0.008))
+        auto = asyncio.create_task(
+            predictor.predict_mc(Query(np.ones((1, 2)), 128, 1), tolerance=0.008)
+        )
         filling = [
-            asyncio.create_task(predictor.predict_mc(Query(np.ones((1, 2)), 90, 1))) for _ in range(40)
+            asyncio.create_task(predictor.predict_mc(Query(np.ones((1, 2)), 90, 1)))
+            for _ in range(40)
         ]
         refused = await asyncio.gather(*filling, return_exceptions=True)
         doubted = await auto

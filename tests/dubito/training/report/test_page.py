@@ -42,7 +42,7 @@ def figures() -> Figures:
         confusion_automated=found.confusion,
         shifts=(
             ShiftFigures("x × 3", 60, 0, 0, 0.9, 0.8, 0.5, 0.7),
-            ShiftFigures("none", 0, 60, 0, None, None, None, None),
+            ShiftFigures("<u>none</u>", 0, 60, 0, None, None, None, None),
         ),
         precision=Precision(
             np.array([64, 128]), np.ones(2), np.ones(2), np.array([1.0, np.nan]), 60
@@ -87,6 +87,8 @@ def test_names_are_shown_as_they_are(figures: Figures) -> None:
     assert "<b>own</b>" not in text
     assert "&lt;b&gt;own&lt;/b&gt;" in text
     assert "<i>mine" not in text
+    assert "<u>" not in text
+    assert '<th scope="row">&lt;u&gt;none&lt;/u&gt;</th><td>0</td><td>60</td>' in text
     confusion = next(one for one in pictures(text) if "grade that is answered" in one)
     assert "등급 $x^2$ &amp; " in confusion
     assert "&lt;script" in confusion
