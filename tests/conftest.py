@@ -30,6 +30,7 @@ LONG = (
     "api/test_fuzz.py",
     "test_operations.py",
     "test_readme.py",
+    "test_written.py",
     "hosting/test_edge.py",
     "test_load.py",
     "commands/test_hard_calibrations.py",
