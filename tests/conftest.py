@@ -30,6 +30,7 @@ LONG = (
     "app/http/test_fuzz.py",
     "test_operations.py",
     "test_readme.py",
+    "test_written.py",
     "app/server/test_edge.py",
     "test_load.py",
     "dubito/cli/test_hard_calibrations.py",

@@ -33,8 +33,7 @@ class Access:
     """Decides whose requests are answered."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the address that is listened on, its names, and the sites that are allowed."""
-        self._is_local = _is_loopback(settings.host)
+        """Take the service's names, the sites that are allowed, and who may see records."""
         self._is_exposed = settings.records_exposed
         self._origins = frozenset(origins_of(settings))
         self._names = {name.strip().lower() for name in settings.allowed_hosts.split(",")}
@@ -53,7 +52,7 @@ class Access:
         Raises:
             Refusal: 403, it comes from where it must not, or nobody may ask here.
         """
-        if not self._is_exposed and not (self._is_local and _is_direct(request)):
+        if not self._is_exposed and not (is_local(request.scope) and _is_direct(request)):
             raise _forbidden(
                 ProblemCode.RECORDS_HIDDEN,
                 "records are shown on loopback only, and not through a proxy, unless "
@@ -67,14 +66,15 @@ class Access:
             detail = "a page of another site must not ask for records"
             raise _forbidden(ProblemCode.OTHER_SITE, detail)
 
-    def refusal_of(self, headers: Headers) -> Refusal | None:
+    def refusal_of(self, scope: Scope) -> Refusal | None:
         """Why a browser must not write here; None if it may.
 
-        Where the service listens on loopback, a page of another site can have its own name lead
-        here (DNS rebinding) and is then called of the same origin: only the name tells.
+        On loopback a page of another site can have its own name lead here (DNS rebinding), and is
+        then called of the same origin: only the name tells.
         """
+        headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._is_local and not self._is_known(host):
+        if is_local(scope) and not self._is_known(host):
             return _unknown_host()
         origins, sites = headers.getlist(ORIGIN), headers.getlist(SITE)
         if self._is_allowed(origins) or _is_own(origins, sites, host):
@@ -105,10 +105,19 @@ class Guard:
         """Pass a request on, or refuse it; no coroutine of its own, as it awaits nothing."""
         is_asked = scope["type"] == "http" and scope["method"] not in SAFE
         if is_asked and is_of_page(dict(scope["headers"])):
-            refusal = self._access.refusal_of(Headers(scope=scope))
+            refusal = self._access.refusal_of(scope)
             if refusal is not None:
                 return answer_to(refusal)(scope, receive, send)
         return self._app(scope, receive, send)
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether both ends of a connection are on this machine's loopback, whatever a header says.
+
+    A server that others wired may listen anywhere, so the setting of the host does not tell.
+    """
+    ends = scope.get("server"), scope.get("client")
+    return all(end is not None and _is_loopback(end[0]) for end in ends)
 
 
 def is_of_page(headers: Mapping[bytes, bytes]) -> bool:
@@ -177,9 +186,12 @@ def _split(host: str) -> tuple[str, str]:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return False
+    # An IPv4 client of a socket for both kinds has an address such as ::ffff:127.0.0.1.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _unknown_host() -> Refusal:
