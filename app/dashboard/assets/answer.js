@@ -27,21 +27,35 @@ export function decided(answer) {
 /** Grade, likelihood and decision, large; what is guaranteed, where it was decided automatically. */
 export function verdict(answer, model) {
   const { grade, decision } = answer;
-  const spread = answer.std && el("span.spread", {}, t("answer.spread", { spread: percent(answer.std[grade]) }));
-  return el("section.card.verdict", {},
+  const spread =
+    answer.std && el("span.spread", {}, t("answer.spread", { spread: percent(answer.std[grade]) }));
+  return el(
+    "section.card.verdict",
+    {},
     tile(grade, model.classes, "hero"),
-    el("div.says", {},
+    el(
+      "div.says",
+      {},
       el("h3", {}, t("answer.grade", { grade })),
       judged(answer, " ", spread),
-      decision && el("p.small", {}, promised(decision, model), t("disclaimer"))));
+      decision && el("p.small", {}, promised(decision, model), t("disclaimer")),
+    ),
+  );
 }
 
 /** The decision, which is seen at once, beside this grade's own likelihood. */
 export function judged(answer, ...behind) {
   const action = answer.decision?.action ?? "none";
   const isAsked = answer.decision !== undefined;
-  const likely = el("p.likely", {}, el("strong", {}, t("answer.share", { share: percent(likelihoods(answer)[answer.grade]) })), behind);
-  const decision = isAsked && el("p.decision", { "data-action": action }, mark(action), el("span", {}, decided(answer)));
+  const likely = el(
+    "p.likely",
+    {},
+    el("strong", {}, t("answer.share", { share: percent(likelihoods(answer)[answer.grade]) })),
+    behind,
+  );
+  const decision =
+    isAsked &&
+    el("p.decision", { "data-action": action }, mark(action), el("span", {}, decided(answer)));
   return action === "automate" ? el("div.beside", {}, decision, likely) : [likely, decision];
 }
 
@@ -49,7 +63,12 @@ export function judged(answer, ...behind) {
 function promised({ action, target, case_limit: limit }, { calibration }) {
   if (action !== "automate") return "";
   const line = calibration.promises.find((one) => one.target === target);
-  const texts = { target: share(target), limit: share(limit), band: share(line?.band?.share), confidence: share(calibration.confidence) };
+  const texts = {
+    target: share(target),
+    limit: share(limit),
+    band: share(line?.band?.share),
+    confidence: share(calibration.confidence),
+  };
   return `${t(limit === undefined ? "decision.promise" : "decision.cases", texts)} ${t("decision.alike")} `;
 }
 
@@ -63,42 +82,101 @@ export function possible(answer, model) {
   if (!found) return null;
   const coverage = share(found.coverage);
   const text = found.guaranteed === false ? t("bars.uncovered") : t("bars.cover", { coverage });
-  return el("div.possible", {},
-    el("span.chips", { "data-set": found.grades.join(" ") }, el("span.lead", {}, t("bars.set", { coverage })), found.grades.map((grade) => tile(grade, model.classes, "chip"))),
-    el("p.small", {}, text));
+  return el(
+    "div.possible",
+    {},
+    el(
+      "span.chips",
+      { "data-set": found.grades.join(" ") },
+      el("span.lead", {}, t("bars.set", { coverage })),
+      found.grades.map((grade) => tile(grade, model.classes, "chip")),
+    ),
+    el("p.small", {}, text),
+  );
 }
 
 /** The likelihoods as plain bars, with their spread over the passes. */
 export function bars(answer, classes) {
   const colours = ordered(classes.length);
   const likely = likelihoods(answer);
-  return el("ul.bars", {}, classes.map((name, at) => {
-    const [mean, std] = [likely[name], answer.std?.[name] ?? 0];
-    const style = { "--mean": mean, "--low": Math.max(mean - std, 0), "--high": Math.min(mean + std, 1), "--tile": colours[at] };
-    return el("li", { style, class: answer.prediction_set?.grades.includes(name) ? "inset" : null },
-      el("span.name", {}, name), el("span.track", { "aria-hidden": "true" }, el("span.fill"), answer.std && el("span.whisker")),
-      el("span.value", {}, percent(mean), answer.std && el("span.quiet", {}, ` ± ${percent(std)}`)));
-  }));
+  return el(
+    "ul.bars",
+    {},
+    classes.map((name, at) => {
+      const [mean, std] = [likely[name], answer.std?.[name] ?? 0];
+      const style = {
+        "--mean": mean,
+        "--low": Math.max(mean - std, 0),
+        "--high": Math.min(mean + std, 1),
+        "--tile": colours[at],
+      };
+      return el(
+        "li",
+        { style, class: answer.prediction_set?.grades.includes(name) ? "inset" : null },
+        el("span.name", {}, name),
+        el(
+          "span.track",
+          { "aria-hidden": "true" },
+          el("span.fill"),
+          answer.std && el("span.whisker"),
+        ),
+        el(
+          "span.value",
+          {},
+          percent(mean),
+          answer.std && el("span.quiet", {}, ` ± ${percent(std)}`),
+        ),
+      );
+    }),
+  );
 }
 
 /** Total uncertainty as the data's and the model's, on a scale that ends where nothing is known. */
 export function decomposition(uncertainty, classes) {
-  const { predictive_entropy: total, expected_entropy: aleatoric, mutual_information: epistemic } = uncertainty;
+  const {
+    predictive_entropy: total,
+    expected_entropy: aleatoric,
+    mutual_information: epistemic,
+  } = uncertainty;
   const most = Math.log(classes.length);
-  const texts = { total: fixed(total), aleatoric: fixed(aleatoric), epistemic: fixed(epistemic), most: fixed(most, 2) };
+  const texts = {
+    total: fixed(total),
+    aleatoric: fixed(aleatoric),
+    epistemic: fixed(epistemic),
+    most: fixed(most, 2),
+  };
   const style = { "--aleatoric": aleatoric / most, "--epistemic": epistemic / most };
-  const line = (kind, value) => el("div", { class: `kind ${kind}` },
-    el("dt", {}, t(`uncertainty.${kind}`)), el("dd.amount", {}, t("nats", { value })), el("dd.note", {}, t(`uncertainty.${kind}.note`, texts)));
+  const line = (kind, value) =>
+    el(
+      "div",
+      { class: `kind ${kind}` },
+      el("dt", {}, t(`uncertainty.${kind}`)),
+      el("dd.amount", {}, t("nats", { value })),
+      el("dd.note", {}, t(`uncertainty.${kind}.note`, texts)),
+    );
   return [
-    el("div.decomposition", { role: "img", "aria-label": t("uncertainty.summary", texts), style }, el("span.aleatoric"), el("span.epistemic")),
-    el("dl.kinds", {}, line("total", texts.total), line("aleatoric", texts.aleatoric), line("epistemic", texts.epistemic)),
+    el(
+      "div.decomposition",
+      { role: "img", "aria-label": t("uncertainty.summary", texts), style },
+      el("span.aleatoric"),
+      el("span.epistemic"),
+    ),
+    el(
+      "dl.kinds",
+      {},
+      line("total", texts.total),
+      line("aleatoric", texts.aleatoric),
+      line("epistemic", texts.epistemic),
+    ),
     el("p.small", {}, t("uncertainty.votes", { share: percent(uncertainty.variation_ratio) })),
   ];
 }
 
 /** What the reader should know of the row, a sentence each; records leave values to the row. */
 export function cautions(warnings, model, row = {}) {
-  return warnings.map((warning) => el("li", {}, caution({ value: row[warning.feature], ...warning }, model)));
+  return warnings.map((warning) =>
+    el("li", {}, caution({ value: row[warning.feature], ...warning }, model)),
+  );
 }
 
 function caution(warning, model) {
@@ -106,21 +184,37 @@ function caution(warning, model) {
   const isAlways = warning.kind === "out_of_range" && warning.seen_minimum === warning.seen_maximum;
   return t(`warning.${isAlways ? "always" : warning.kind}`, {
     feature: feature ? label(feature) : warning.feature,
-    value: number(warning.value), minimum: number(warning.seen_minimum), maximum: number(warning.seen_maximum),
-    imputed: number(feature?.imputed), passes: number(warning.passes),
-    calibrated: number(warning.calibrated_passes), asked: number(warning.asked_passes),
+    value: number(warning.value),
+    minimum: number(warning.seen_minimum),
+    maximum: number(warning.seen_maximum),
+    imputed: number(feature?.imputed),
+    passes: number(warning.passes),
+    calibrated: number(warning.calibrated_passes),
+    asked: number(warning.asked_passes),
   });
 }
 
 /** Every number of the picture, as a table. */
 export function answerFigures(answer, classes) {
   const chosen = answer.prediction_set?.grades ?? [];
-  const heads = [t("grade"), t("bars.mean"), t("bars.std"), t("bars.lowest"), t("bars.highest"), t("bars.inset")];
+  const heads = [
+    t("grade"),
+    t("bars.mean"),
+    t("bars.std"),
+    t("bars.lowest"),
+    t("bars.highest"),
+    t("bars.inset"),
+  ];
   const rows = classes.map((name) => {
     const draws = answer.draws?.[name] ?? [];
-    return [name, fixed(answer.mean[name], 4), fixed(answer.std[name], 4),
-      draws.length ? fixed(Math.min(...draws), 4) : "–", draws.length ? fixed(Math.max(...draws), 4) : "–",
-      t(chosen.includes(name) ? "yes" : "no")];
+    return [
+      name,
+      fixed(answer.mean[name], 4),
+      fixed(answer.std[name], 4),
+      draws.length ? fixed(Math.min(...draws), 4) : "–",
+      draws.length ? fixed(Math.max(...draws), 4) : "–",
+      t(chosen.includes(name) ? "yes" : "no"),
+    ];
   });
   return figures(t("figures"), table(t("bars.title"), heads, rows));
 }

@@ -41,23 +41,36 @@ function shown(found, model, on) {
     head(found, classes, on, reload),
     reviewForm(found, classes, on.reviewed, reload),
     features(found, model),
-    el("div.twin", {}, card(t("bars.title"), bars(answer, classes)),
-      answer.uncertainty && card(t("uncertainty.title"), decomposition(answer.uncertainty, classes))),
+    el(
+      "div.twin",
+      {},
+      card(t("bars.title"), bars(answer, classes)),
+      answer.uncertainty &&
+        card(t("uncertainty.title"), decomposition(answer.uncertainty, classes)),
+    ),
     el("div.twin", {}, whatIfCard(found, model, classes), replayCard(found)),
     outcomeForm(found, classes, reload),
-    history(found));
+    history(found),
+  );
   return whole;
 }
 
 function head(found, classes, on, reload) {
   const { id, time, answer, reference, model: by } = found;
-  return el("section.card.verdict", {}, tile(answer.grade, classes, "hero middle"),
-    el("div.says", {},
+  return el(
+    "section.card.verdict",
+    {},
+    tile(answer.grade, classes, "hero middle"),
+    el(
+      "div.says",
+      {},
       reference !== null && el("p.over", { id: "reference" }, t("case.reference", { reference })),
       el("h3", { tabindex: "-1" }, t("answer.grade", { grade: answer.grade })),
       judged(answer),
       el("p.small", {}, `${moment(time)} · ${t("review.from", by)} · `, el("code", {}, id)),
-      waits(found) && steps(found, on, reload)));
+      waits(found) && steps(found, on, reload),
+    ),
+  );
 }
 
 /** Whether a person is still to look at it. */
@@ -75,26 +88,46 @@ function steps({ id, assignee }, on, reload) {
       return;
     }
     try {
-      await asked(`reviews/${encodeURIComponent(id)}/assignee`, { method: "PUT", body: { reviewer } });
+      await asked(`reviews/${encodeURIComponent(id)}/assignee`, {
+        method: "PUT",
+        body: { reviewer },
+      });
       await reload();
     } catch (problem) {
       fault.textContent = explained(problem);
     }
   };
   const isMine = assignee !== null && assignee === me;
-  return el("div.stack", {},
+  return el(
+    "div.stack",
+    {},
     assignee !== null && el("p.small", { id: "assignee" }, t("case.assigned", { name: assignee })),
-    el("div.buttons", {},
-      el("button.small", { type: "button", id: "assign", onclick: () => assign(isMine ? null : me ?? undefined) }, t(isMine ? "case.release" : "case.assign")),
-      el("button.small", { type: "button", id: "skip", onclick: on.skip }, t("case.skip"))), fault);
+    el(
+      "div.buttons",
+      {},
+      el(
+        "button.small",
+        { type: "button", id: "assign", onclick: () => assign(isMine ? null : (me ?? undefined)) },
+        t(isMine ? "case.release" : "case.assign"),
+      ),
+      el("button.small", { type: "button", id: "skip", onclick: on.skip }, t("case.skip")),
+    ),
+    fault,
+  );
 }
 
 function features({ features: row, warnings }, model) {
   if (row === null) return card(t("review.features"), el("p.small", {}, t("review.erased")));
-  const rows = model.features.filter(({ name }) => name in row).map((feature) => line(feature, row[feature.name]));
+  const rows = model.features
+    .filter(({ name }) => name in row)
+    .map((feature) => line(feature, row[feature.name]));
   const heads = [t("feature"), t("review.value"), t("model.distribution")];
   const odd = cautions(warnings, model, row);
-  return card(t("review.features"), table(t("review.features"), heads, rows, { classes: "row" }), odd.length ? el("ul.cautions", {}, odd) : "");
+  return card(
+    t("review.features"),
+    table(t("review.features"), heads, rows, { classes: "row" }),
+    odd.length ? el("ul.cautions", {}, odd) : "",
+  );
 }
 
 function line(feature, value) {
@@ -104,7 +137,12 @@ function line(feature, value) {
   return [
     el("span", {}, name, el("span.unit", {}, behind)),
     el("strong", {}, number(value, 12)),
-    el("span.place", {}, histogram(feature, value), el("span", { class: isOdd ? "badge warn" : "note" }, place)),
+    el(
+      "span.place",
+      {},
+      histogram(feature, value),
+      el("span", { class: isOdd ? "badge warn" : "note" }, place),
+    ),
   ];
 }
 
@@ -112,10 +150,19 @@ function line(feature, value) {
 function history({ history: said }) {
   if (!said.length) return "";
   const heads = [t("time"), t("case.what"), t("grade"), t("case.who"), t("case.why")];
-  const rows = [...said].reverse().map((one) => [
-    moment(one.time),
-    t(one.corrects === null ? `case.${one.kind}` : `case.${one.kind}.corrected`),
-    one.grade ?? "–", one.reviewer ?? "–", one.why ?? one.note ?? "–",
-  ]);
-  return el("section.card", { id: "history" }, el("h3", {}, t("case.history")), table(t("case.history"), heads, rows, { words: [1, 2, 3, 4] }));
+  const rows = [...said]
+    .reverse()
+    .map((one) => [
+      moment(one.time),
+      t(one.corrects === null ? `case.${one.kind}` : `case.${one.kind}.corrected`),
+      one.grade ?? "–",
+      one.reviewer ?? "–",
+      one.why ?? one.note ?? "–",
+    ]);
+  return el(
+    "section.card",
+    { id: "history" },
+    el("h3", {}, t("case.history")),
+    table(t("case.history"), heads, rows, { words: [1, 2, 3, 4] }),
+  );
 }

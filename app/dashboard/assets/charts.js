@@ -55,8 +55,20 @@ function whole(layout) {
     dragmode: false,
     showlegend: false,
     hovermode: "closest",
-    hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("line"), font: { color: colour("text"), size: 12 } },
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemwidth: 30, itemclick: false, itemdoubleclick: false },
+    hoverlabel: {
+      bgcolor: colour("raised"),
+      bordercolor: colour("line"),
+      font: { color: colour("text"), size: 12 },
+    },
+    legend: {
+      orientation: "h",
+      x: 0,
+      y: 1.02,
+      yanchor: "bottom",
+      itemwidth: 30,
+      itemclick: false,
+      itemdoubleclick: false,
+    },
     ...rest,
     xaxis: { ...axis(), showgrid: false, ...xaxis },
     yaxis: { ...axis(), ...yaxis },
@@ -64,5 +76,11 @@ function whole(layout) {
 }
 
 function axis() {
-  return { fixedrange: true, zeroline: false, gridcolor: colour("line"), linecolor: colour("line"), automargin: true };
+  return {
+    fixedrange: true,
+    zeroline: false,
+    gridcolor: colour("line"),
+    linecolor: colour("line"),
+    automargin: true,
+  };
 }

@@ -8,8 +8,14 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
  * Hues and their order are the same in both themes, so that a class is known again in the other.
  */
 const SCALES = {
-  light: [[0.65, 0.115, 205], [0.34, 0.13, 335]],
-  dark: [[0.79, 0.115, 205], [0.55, 0.14, 335]],
+  light: [
+    [0.65, 0.115, 205],
+    [0.34, 0.13, 335],
+  ],
+  dark: [
+    [0.79, 0.115, 205],
+    [0.55, 0.14, 335],
+  ],
 };
 /** What tells classes apart without colour; more classes than these begin again. */
 const SHAPES = ["", "/", ".", "x", "-", "\\", "+", "|"];
@@ -58,12 +64,21 @@ export function ordered(count) {
 
 /** The pattern of the class, series or reason at a place, as Plotly draws it over its colour. */
 export function pattern(at) {
-  return { shape: SHAPES[at % SHAPES.length], fillmode: "overlay", fgcolor: colour("surface"), fgopacity: 0.75, size: 6, solidity: 0.22 };
+  return {
+    shape: SHAPES[at % SHAPES.length],
+    fillmode: "overlay",
+    fgcolor: colour("surface"),
+    fgopacity: 0.75,
+    size: 6,
+    solidity: 0.22,
+  };
 }
 
 /** Black or white, whichever reads better on a colour. */
 export function ink(background) {
-  const [red, green, blue] = [1, 3, 5].map((at) => linear(parseInt(background.slice(at, at + 2), 16) / 255));
+  const [red, green, blue] = [1, 3, 5].map((at) =>
+    linear(parseInt(background.slice(at, at + 2), 16) / 255),
+  );
   const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   return luminance > 0.179 ? "#10131a" : "#ffffff";
 }
@@ -90,5 +105,7 @@ function hex(lightness, chroma, hue) {
 function channel(value) {
   const bounded = Math.min(Math.max(value, 0), 1);
   const encoded = bounded <= 0.0031308 ? 12.92 * bounded : 1.055 * bounded ** (1 / 2.4) - 0.055;
-  return Math.round(255 * encoded).toString(16).padStart(2, "0");
+  return Math.round(255 * encoded)
+    .toString(16)
+    .padStart(2, "0");
 }

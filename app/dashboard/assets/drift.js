@@ -10,24 +10,60 @@ const SCALE = 0.5;
 
 /** The table, still empty. */
 export function driftTable() {
-  const whole = table(t("drift.title"), [t("feature"), t("drift.psi"), t("drift.statistic"), t("drift.p"), t("rows"), t("drift.missing")], [], { classes: "drift" });
+  const whole = table(
+    t("drift.title"),
+    [
+      t("feature"),
+      t("drift.psi"),
+      t("drift.statistic"),
+      t("drift.p"),
+      t("rows"),
+      t("drift.missing"),
+    ],
+    [],
+    { classes: "drift" },
+  );
   whole.id = "drift";
   return whole;
 }
 
 export function showDrift(whole, { features }, model) {
   const body = whole.querySelector("tbody");
-  body.replaceChildren(...features.map((one) => el("tr", {},
-    el("th", { scope: "row" }, named(one.feature, model)),
-    el("td.number", {}, moved(one.psi)),
-    el("td.number", {}, fixed(one.statistic)), el("td.number", {}, fixed(one.p_value)),
-    el("td.number", {}, number(one.rows)), el("td.number", {}, number(one.missing)))));
+  body.replaceChildren(
+    ...features.map((one) =>
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, named(one.feature, model)),
+        el("td.number", {}, moved(one.psi)),
+        el("td.number", {}, fixed(one.statistic)),
+        el("td.number", {}, fixed(one.p_value)),
+        el("td.number", {}, number(one.rows)),
+        el("td.number", {}, number(one.missing)),
+      ),
+    ),
+  );
 }
 
 /** PSI as a bar on which 0.1 and 0.25 are marked. */
 function moved(psi) {
   if (psi === null) return el("span.quiet", {}, t("drift.few"));
   const far = psi >= MUCH ? "much" : psi >= HARDLY ? "some" : "hardly";
-  const style = { "--psi": Math.min(psi / SCALE, 1), "--hardly": HARDLY / SCALE, "--much": MUCH / SCALE };
-  return el("span", { class: `moved ${far}`, style }, el("span.track", { "aria-hidden": "true" }, el("span.fill"), el("span.line.first"), el("span.line.second")), el("span.value", {}, fixed(psi)));
+  const style = {
+    "--psi": Math.min(psi / SCALE, 1),
+    "--hardly": HARDLY / SCALE,
+    "--much": MUCH / SCALE,
+  };
+  return el(
+    "span",
+    { class: `moved ${far}`, style },
+    el(
+      "span.track",
+      { "aria-hidden": "true" },
+      el("span.fill"),
+      el("span.line.first"),
+      el("span.line.second"),
+    ),
+    el("span.value", {}, fixed(psi)),
+  );
 }

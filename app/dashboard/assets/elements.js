@@ -24,10 +24,15 @@ function filled(element, classes, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === false || value === null || value === undefined) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (key === "style") Object.entries(value).forEach(([one, to]) => element.style.setProperty(one, to));
+    else if (key === "style")
+      Object.entries(value).forEach(([one, to]) => element.style.setProperty(one, to));
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -45,10 +50,26 @@ export function card(title, ...children) {
  */
 export function table(caption, heads, rows, { classes, words = [] } = {}) {
   const kind = (at) => (at === 0 || words.includes(at) ? null : "number");
-  const head = el("tr", {}, heads.map((text, at) => el("th", { scope: "col", class: kind(at) }, text)));
+  const head = el(
+    "tr",
+    {},
+    heads.map((text, at) => el("th", { scope: "col", class: kind(at) }, text)),
+  );
   const body = rows.map(([first, ...others]) =>
-    el("tr", {}, el("th", { scope: "row" }, first), others.map((cell, at) => el("td", { class: kind(at + 1) }, cell))));
-  const whole = el("table", { class: classes }, el("caption.hidden", {}, caption), el("thead", {}, head), el("tbody", {}, body));
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, first),
+      others.map((cell, at) => el("td", { class: kind(at + 1) }, cell)),
+    ),
+  );
+  const whole = el(
+    "table",
+    { class: classes },
+    el("caption.hidden", {}, caption),
+    el("thead", {}, head),
+    el("tbody", {}, body),
+  );
   return el("div.scroll", { tabindex: "0", role: "group", "aria-label": caption }, whole);
 }
 

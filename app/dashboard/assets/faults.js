@@ -10,7 +10,8 @@ const DIGITS = 16;
 export function explained(problem) {
   if (problem.status === 0) return t("fault.service");
   const key = `fault.${problem.code}`;
-  if (has(key)) return t(key, { limit: number(problem.limit, DIGITS), fields: named(problem.errors) });
+  if (has(key))
+    return t(key, { limit: number(problem.limit, DIGITS), fields: named(problem.errors) });
   // A proxy on the way may refuse as well, and knows no codes.
   return t(BUSY.includes(problem.status) ? "fault.busy" : "fault.general");
 }

@@ -31,12 +31,20 @@ export function option(name) {
 
 /** What every field takes, by its name: the features, then the options. */
 function terms(model) {
-  const features = model.features.map((feature, at) => [place(at), {
-    isWhole: feature.kind === "integer", least: feature.minimum, most: feature.maximum, isRequired: !feature.nullable,
-  }]);
-  return new Map([...features,
+  const features = model.features.map((feature, at) => [
+    place(at),
+    {
+      isWhole: feature.kind === "integer",
+      least: feature.minimum,
+      most: feature.maximum,
+      isRequired: !feature.nullable,
+    },
+  ]);
+  return new Map([
+    ...features,
     [option("passes"), { isWhole: true, least: 1, most: mostPasses(model), isRequired: true }],
-    [option("seed"), { isWhole: true, least: 0, most: MAX_SEED, isRequired: false, isName: true }]]);
+    [option("seed"), { isWhole: true, least: 0, most: MAX_SEED, isRequired: false, isName: true }],
+  ]);
 }
 
 /**
@@ -54,22 +62,46 @@ export function form(model, values, submitted, buttons) {
     return make(place(at), { feature: feature.name, text, behind, hint: hint(feature) });
   });
   const options = [
-    make(option("passes"), { text: t("try.passes"), hint: t("try.passes.hint", { most: number(mostPasses(model)) }) }),
+    make(option("passes"), {
+      text: t("try.passes"),
+      hint: t("try.passes.hint", { most: number(mostPasses(model)) }),
+    }),
     make(option("seed"), { text: t("try.seed"), hint: t("try.seed.hint") }),
   ];
-  const folded = el("details.more", { open: values.has(UNFOLDED), ontoggle: () => {
-    if (folded.open) values.set(UNFOLDED, "");
-    else values.delete(UNFOLDED);
-  } }, el("summary", {}, t("try.details")), el("div.fields.options", {}, options));
-  return el("form", { novalidate: true, autocomplete: "off", onsubmit: (event) => {
-    event.preventDefault();
-    submitted();
-  } }, el("div.fields", {}, fields), folded, el("div.buttons", {}, buttons));
+  const folded = el(
+    "details.more",
+    {
+      open: values.has(UNFOLDED),
+      ontoggle: () => {
+        if (folded.open) values.set(UNFOLDED, "");
+        else values.delete(UNFOLDED);
+      },
+    },
+    el("summary", {}, t("try.details")),
+    el("div.fields.options", {}, options),
+  );
+  return el(
+    "form",
+    {
+      novalidate: true,
+      autocomplete: "off",
+      onsubmit: (event) => {
+        event.preventDefault();
+        submitted();
+      },
+    },
+    el("div.fields", {}, fields),
+    folded,
+    el("div.buttons", {}, buttons),
+  );
 }
 
 function hint({ seen, nullable }) {
   const [minimum, maximum] = [number(seen.minimum), number(seen.maximum)];
-  const said = seen.minimum === seen.maximum ? t("try.always", { value: minimum }) : t("try.seen", { minimum, maximum });
+  const said =
+    seen.minimum === seen.maximum
+      ? t("try.always", { value: minimum })
+      : t("try.seen", { minimum, maximum });
   return nullable ? `${said} · ${t("try.nullable")}` : said;
 }
 
@@ -77,8 +109,13 @@ function hint({ seen, nullable }) {
 function field(values, id, { feature, text, behind, hint: said, isWhole, isRequired, isName }) {
   const shown = (value) => (isName ? value : grouped(value));
   const input = el("input", {
-    id, "data-feature": feature, type: "text", inputmode: isWhole ? "numeric" : "decimal",
-    "aria-required": isRequired ? "true" : null, "aria-describedby": `${id}-hint ${id}-fault`, value: shown(values.get(id) ?? ""),
+    id,
+    "data-feature": feature,
+    type: "text",
+    inputmode: isWhole ? "numeric" : "decimal",
+    "aria-required": isRequired ? "true" : null,
+    "aria-describedby": `${id}-hint ${id}-fault`,
+    value: shown(values.get(id) ?? ""),
     oninput: () => {
       values.set(id, canonical(input.value) ?? input.value);
       clear(input);
@@ -86,14 +123,20 @@ function field(values, id, { feature, text, behind, hint: said, isWhole, isRequi
     onchange: () => (input.value = shown(values.get(id))),
   });
   const head = el("label", { for: id }, text, behind && el("span.unit", {}, behind));
-  return el("div.field", {},
+  return el(
+    "div.field",
+    {},
     el("div.ask", {}, head, el("p.hint", { id: `${id}-hint` }, said)),
-    input, el("p.fault", { id: `${id}-fault` }));
+    input,
+    el("p.fault", { id: `${id}-fault` }),
+  );
 }
 
 /** What is wrong with the entries, before anything is sent: [field, sentence] of each. */
 export function entryFaults(model, values) {
-  return [...terms(model)].map(([id, term]) => [id, entryFault(values.get(id), term)]).filter(([, fault]) => fault !== null);
+  return [...terms(model)]
+    .map(([id, term]) => [id, entryFault(values.get(id), term)])
+    .filter(([, fault]) => fault !== null);
 }
 
 function entryFault(text, { isWhole, least, most, isRequired }) {
@@ -134,7 +177,9 @@ function given(text) {
 /** Faults that the service told, each with its field; those of no field are left out. */
 export function toldFaults(model, errors) {
   const fields = terms(model);
-  return errors.map((error) => [fieldOf(error.pointer, model), wrong(error)]).filter(([id]) => fields.has(id));
+  return errors
+    .map((error) => [fieldOf(error.pointer, model), wrong(error)])
+    .filter(([id]) => fields.has(id));
 }
 
 /** Say at every field what is wrong with it, and go to the first. */
@@ -154,7 +199,9 @@ export function showFaults(root, faults) {
 /** The field that a fault's pointer means: `#` is the row and `?` are the options. */
 function fieldOf(pointer, model) {
   const name = pointer.slice(2).replaceAll("~1", "/").replaceAll("~0", "~");
-  return pointer.startsWith("?") ? option(name) : place(model.features.findIndex((feature) => isCalled(feature.name, name)));
+  return pointer.startsWith("?")
+    ? option(name)
+    : place(model.features.findIndex((feature) => isCalled(feature.name, name)));
 }
 
 /** Whether a fault names a feature; long names are cut short in it. */

@@ -15,15 +15,24 @@ const MANY = 0.15;
  */
 export function histogram(feature, value = null) {
   const [low, high] = shown(feature.seen);
-  const place = (at) => EDGE + ((WIDTH - 2 * EDGE) * (Math.min(Math.max(at, low), high) - low)) / (high - low);
+  const place = (at) =>
+    EDGE + ((WIDTH - 2 * EDGE) * (Math.min(Math.max(at, low), high) - low)) / (high - low);
   const parts = bins(feature.seen, place);
   const tallest = Math.max(...parts.map(({ density }) => density));
   const rects = parts.map(({ x, width, density }) => {
     const tall = Math.max((HEIGHT * density) / tallest, 1);
     return svg("rect", { x, y: HEIGHT - tall, width: Math.max(width - 0.6, 1), height: tall });
   });
-  const here = value === null ? [] : [svg("line.here", { x1: place(value), x2: place(value), y1: 0, y2: HEIGHT })];
-  return svg("svg.histogram", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(feature.seen) }, rects, here);
+  const here =
+    value === null
+      ? []
+      : [svg("line.here", { x1: place(value), x2: place(value), y1: 0, y2: HEIGHT })];
+  return svg(
+    "svg.histogram",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(feature.seen) },
+    rects,
+    here,
+  );
 }
 
 function summary({ minimum, maximum, quantiles }) {
@@ -41,7 +50,11 @@ function shown({ minimum, maximum, quantiles, histogram_edges: edges }) {
 
 function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
   return counts
-    .map((count, at) => ({ x: place(edges[at]), width: place(edges[at + 1]) - place(edges[at]), density: count / (edges[at + 1] - edges[at]) }))
+    .map((count, at) => ({
+      x: place(edges[at]),
+      width: place(edges[at + 1]) - place(edges[at]),
+      density: count / (edges[at + 1] - edges[at]),
+    }))
     .filter(({ width }) => width > 0.2);
 }
 
@@ -51,12 +64,16 @@ export function standing(feature, value) {
   if (value === null) return t("review.absent");
   if (value < seen.minimum || value > seen.maximum) return t("review.outside");
   const { together, isSame } = company(feature, value);
-  if (together >= MANY) return t(isSame ? "review.same" : "review.close", { share: percent(together, 0) });
+  if (together >= MANY)
+    return t(isSame ? "review.same" : "review.close", { share: percent(together, 0) });
   return t("review.percentile", { share: percent(below(seen, value), 0) });
 }
 
 /** The share of training's values that stand in the same bin, and whether they are all the same. */
-function company({ kind, seen: { minimum, maximum, histogram_edges: edges, histogram_counts: counts } }, value) {
+function company(
+  { kind, seen: { minimum, maximum, histogram_edges: edges, histogram_counts: counts } },
+  value,
+) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const at = counts.findIndex((_, bin) => value >= edges[bin] && value < edges[bin + 1]);
   const isOne = kind === "integer" && edges[at + 1] - edges[at] <= 1 && at + 1 < counts.length;

@@ -46,7 +46,9 @@ export async function asked(path, options) {
 
 /** Data from JSON; its objects have no members but their own, whatever features and grades are called. */
 export function parsed(text) {
-  return JSON.parse(text, (_, value) => (isObject(value) ? Object.setPrototypeOf(value, null) : value));
+  return JSON.parse(text, (_, value) =>
+    isObject(value) ? Object.setPrototypeOf(value, null) : value,
+  );
 }
 
 function isObject(value) {

@@ -49,14 +49,39 @@ function code(lines) {
 
 function grid(lines) {
   const [head, , ...rows] = taken(lines, (line) => line.startsWith("|")).map(cells);
-  const whole = el("table", {},
-    el("thead", {}, el("tr", {}, head.map((cell) => el("th", { scope: "col" }, spans(cell))))),
-    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, spans(cell)))))));
+  const whole = el(
+    "table",
+    {},
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        head.map((cell) => el("th", { scope: "col" }, spans(cell))),
+      ),
+    ),
+    el(
+      "tbody",
+      {},
+      rows.map((row) =>
+        el(
+          "tr",
+          {},
+          row.map((cell) => el("td", {}, spans(cell))),
+        ),
+      ),
+    ),
+  );
   return el("div.scroll", { tabindex: "0", role: "group", "aria-label": head.join(", ") }, whole);
 }
 
 function cells(line) {
-  return line.trim().replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+  return line
+    .trim()
+    .replace(/^\||\|$/g, "")
+    .split("|")
+    .map((cell) => cell.trim());
 }
 
 function items(lines) {
@@ -67,15 +92,21 @@ function items(lines) {
 
 function paragraph(lines) {
   const first = lines.shift();
-  const others = taken(lines, (line) => line.trim() !== "" && !/^(#{1,6} |\||```)/.test(line) && !isItem(line));
+  const others = taken(
+    lines,
+    (line) => line.trim() !== "" && !/^(#{1,6} |\||```)/.test(line) && !isItem(line),
+  );
   return el("p", {}, spans([first, ...others].join(" ")));
 }
 
 /** `code`, **strong** and plain text. */
 function spans(text) {
-  return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).filter(Boolean).map((part) => {
-    if (part.startsWith("`") && part.length > 2) return el("code", {}, part.slice(1, -1));
-    if (part.startsWith("**") && part.length > 4) return el("strong", {}, part.slice(2, -2));
-    return part;
-  });
+  return text
+    .split(/(`[^`]+`|\*\*[^*]+\*\*)/)
+    .filter(Boolean)
+    .map((part) => {
+      if (part.startsWith("`") && part.length > 2) return el("code", {}, part.slice(1, -1));
+      if (part.startsWith("**") && part.length > 4) return el("strong", {}, part.slice(2, -2));
+      return part;
+    });
 }

@@ -2,8 +2,8 @@
 
 import { chosenTheme, onThemeOfDevice, showTheme, takeTheme } from "./colours.js";
 import { el } from "./elements.js";
-import { asked } from "./http.js";
 import { explained } from "./faults.js";
+import { asked } from "./http.js";
 import { modelView } from "./model.js";
 import { reviewView } from "./review.js";
 import { tryView } from "./try.js";
@@ -34,7 +34,9 @@ function begin(model) {
   document.getElementById("served").textContent = t("served", model);
   NAMES.forEach((name, at) => (views[name] = VIEWS[name](panels[at], model)));
   addEventListener("hashchange", follow);
-  document.addEventListener("visibilitychange", () => views[current][document.hidden ? "hide" : "show"](rest()));
+  document.addEventListener("visibilitychange", () =>
+    views[current][document.hidden ? "hide" : "show"](rest()),
+  );
   onThemeOfDevice(redraw);
   document.addEventListener("redraw", () => {
     document.getElementById("served").textContent = t("served", model);
@@ -74,7 +76,9 @@ function follow() {
  */
 function step(event, at) {
   const ends = { Home: 0, End: tabs.length - 1, " ": at };
-  const next = ends[event.key] ?? (event.key in STEPS ? (at + STEPS[event.key] + tabs.length) % tabs.length : null);
+  const next =
+    ends[event.key] ??
+    (event.key in STEPS ? (at + STEPS[event.key] + tabs.length) % tabs.length : null);
   if (next === null) return;
   event.preventDefault();
   tabs[next].focus();
@@ -83,8 +87,10 @@ function step(event, at) {
 
 function showWords() {
   document.documentElement.lang = spoken();
-  for (const element of document.querySelectorAll("[data-word]")) element.textContent = t(element.dataset.word);
-  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+  for (const element of document.querySelectorAll("[data-word]"))
+    element.textContent = t(element.dataset.word);
+  for (const element of document.querySelectorAll("[data-label]"))
+    element.setAttribute("aria-label", t(element.dataset.label));
   if (current !== null) document.title = `${t(`tab.${current}`)} · Dubito`;
 }
 

@@ -2,8 +2,8 @@
 
 import { tile } from "./answer.js";
 import { el } from "./elements.js";
-import { asked } from "./http.js";
 import { download } from "./export.js";
+import { asked } from "./http.js";
 import { remembered } from "./memory.js";
 import { brief, fixed, list, number, percent, reason, t } from "./words.js";
 
@@ -14,22 +14,56 @@ const MOST_VERSIONS = 20;
 const LONGEST_SEARCH = 200;
 /** Rows that an export has at most, and that are asked for at once. */
 const [MOST_ROWS, MANY] = [5000, 500];
-const REASONS = ["ambiguous", "epistemic", "unlikely", "out_of_range", "missing", "few_passes", "no_evidence"];
+const REASONS = [
+  "ambiguous",
+  "epistemic",
+  "unlikely",
+  "out_of_range",
+  "missing",
+  "few_passes",
+  "no_evidence",
+];
 const FIRST = { waiting: "oldest", decided: "newest", all: "newest" };
 /** What a list may be narrowed by; an address may name them too. */
 const FILTERS = ["reference", "reason", "grade", "version", "assignee", "action", "since", "until"];
 
 /** Every column: its heading, its cell, its value in an export, and the orders that its heading goes through. */
 const COLUMNS = {
-  reference: { cell: (one) => one.reference ?? el("code", {}, one.id.slice(-12)), plain: (one) => one.reference, orders: ["reference"] },
-  grade: { cell: (one, model) => tile(one.grade, model.classes, "chip"), plain: (one) => one.grade },
-  reasons: { cell: (one) => list(one.reasons.map((name) => reason(name, "short"))), plain: (one) => one.reasons.join(" ") },
-  uncertainty: { cell: (one) => fixed(one.predictive_entropy, 2), plain: (one) => one.predictive_entropy, orders: ["doubtful"], isNumber: true },
-  likelihood: { cell: (one) => percent(one.likelihood), plain: (one) => one.likelihood, isNumber: true },
+  reference: {
+    cell: (one) => one.reference ?? el("code", {}, one.id.slice(-12)),
+    plain: (one) => one.reference,
+    orders: ["reference"],
+  },
+  grade: {
+    cell: (one, model) => tile(one.grade, model.classes, "chip"),
+    plain: (one) => one.grade,
+  },
+  reasons: {
+    cell: (one) => list(one.reasons.map((name) => reason(name, "short"))),
+    plain: (one) => one.reasons.join(" "),
+  },
+  uncertainty: {
+    cell: (one) => fixed(one.predictive_entropy, 2),
+    plain: (one) => one.predictive_entropy,
+    orders: ["doubtful"],
+    isNumber: true,
+  },
+  likelihood: {
+    cell: (one) => percent(one.likelihood),
+    plain: (one) => one.likelihood,
+    isNumber: true,
+  },
   action: { cell: (one) => t(`queue.action.${one.action ?? "none"}`), plain: (one) => one.action },
   time: { cell: (one) => brief(one.time), plain: (one) => one.time, orders: ["oldest", "newest"] },
-  decided: { cell: (one) => brief(one.decided), plain: (one) => one.decided, orders: ["newest", "oldest"] },
-  verdict: { cell: (one, model) => tile(one.verdict, model.classes, "chip"), plain: (one) => one.verdict },
+  decided: {
+    cell: (one) => brief(one.decided),
+    plain: (one) => one.decided,
+    orders: ["newest", "oldest"],
+  },
+  verdict: {
+    cell: (one, model) => tile(one.verdict, model.classes, "chip"),
+    plain: (one) => one.verdict,
+  },
   reviewer: { cell: (one) => one.reviewer ?? "–", plain: (one) => one.reviewer },
   assignee: { cell: (one) => one.assignee ?? "–", plain: (one) => one.assignee },
 };
@@ -72,7 +106,9 @@ export class Queue {
   /** Show which case is open. */
   mark(id) {
     this.#current = id;
-    this.body.querySelectorAll("tr[data-id]").forEach((row) => row.setAttribute("aria-current", String(row.dataset.id === id)));
+    this.body
+      .querySelectorAll("tr[data-id]")
+      .forEach((row) => row.setAttribute("aria-current", String(row.dataset.id === id)));
   }
 
   /** List what an address names, as a chart's bar does. */
@@ -80,7 +116,9 @@ export class Queue {
     const named = new URLSearchParams(query);
     this.#state = STATES.includes(named.get("state")) ? named.get("state") : "all";
     this.#order = FIRST[this.#state];
-    this.#filters = Object.fromEntries(FILTERS.filter((name) => named.get(name)).map((name) => [name, named.get(name)]));
+    this.#filters = Object.fromEntries(
+      FILTERS.filter((name) => named.get(name)).map((name) => [name, named.get(name)]),
+    );
     this.#isFiltering = Object.keys(this.#filters).length > 0;
     this.#frame();
     return this.load();
@@ -108,7 +146,11 @@ export class Queue {
   }
 
   async #page(limit, after) {
-    const query = new URLSearchParams({ limit, ...this.#filters, ...(after === null ? {} : { after }) });
+    const query = new URLSearchParams({
+      limit,
+      ...this.#filters,
+      ...(after === null ? {} : { after }),
+    });
     if (this.#state === "all") {
       const { predictions, next } = await asked(`predictions?${query}`);
       return { cases: predictions, next, found: null, waiting: null };
@@ -121,38 +163,131 @@ export class Queue {
   }
 
   #frame() {
-    const states = el("fieldset.segments", {}, el("legend.hidden", {}, t("queue.states")), STATES.map((name) =>
-      el("label", {}, el("input", { type: "radio", name: "state", value: name, checked: name === this.#state,
-        onchange: () => this.#turn(name) }), el("span", {}, t(`queue.${name}`)))));
-    const search = el("input", { id: "queue-search", type: "search", maxlength: LONGEST_SEARCH, value: this.#filters.reference ?? "", placeholder: t("queue.search"), "aria-label": t("queue.search") });
-    const button = (key, attributes, action) => el("button.small", { type: "button", ...attributes, onclick: action }, t(key));
+    const states = el(
+      "fieldset.segments",
+      {},
+      el("legend.hidden", {}, t("queue.states")),
+      STATES.map((name) =>
+        el(
+          "label",
+          {},
+          el("input", {
+            type: "radio",
+            name: "state",
+            value: name,
+            checked: name === this.#state,
+            onchange: () => this.#turn(name),
+          }),
+          el("span", {}, t(`queue.${name}`)),
+        ),
+      ),
+    );
+    const search = el("input", {
+      id: "queue-search",
+      type: "search",
+      maxlength: LONGEST_SEARCH,
+      value: this.#filters.reference ?? "",
+      placeholder: t("queue.search"),
+      "aria-label": t("queue.search"),
+    });
+    const button = (key, attributes, action) =>
+      el("button.small", { type: "button", ...attributes, onclick: action }, t(key));
     this.head.replaceChildren(
-      el("div.heading", {}, states,
-        el("div.buttons", {}, button("review.reload", { id: "reload" }, () => this.on.reload()), button("queue.export", { id: "export" }, () => this.#export()))),
-      el("form.search", { role: "search", onsubmit: (event) => {
-        event.preventDefault();
-        this.#filter("reference", search.value.trim());
-      } }, search, el("button.small", { type: "submit" }, t("queue.find"))),
-      this.#filterForm());
+      el(
+        "div.heading",
+        {},
+        states,
+        el(
+          "div.buttons",
+          {},
+          button("review.reload", { id: "reload" }, () => this.on.reload()),
+          button("queue.export", { id: "export" }, () => this.#export()),
+        ),
+      ),
+      el(
+        "form.search",
+        {
+          role: "search",
+          onsubmit: (event) => {
+            event.preventDefault();
+            this.#filter("reference", search.value.trim());
+          },
+        },
+        search,
+        el("button.small", { type: "submit" }, t("queue.find")),
+      ),
+      this.#filterForm(),
+    );
   }
 
   #filterForm() {
-    const choice = (name, options) => el("label.stack", {}, el("span", {}, t(`queue.by.${name}`)),
-      el("select", { id: `filter-${name}`, onchange: ({ target }) => this.#filter(name, target.value) },
-        el("option", { value: "" }, t("queue.any")),
-        options.map(([value, text]) => el("option", { value, selected: this.#filters[name] === String(value) }, text))));
-    const time = (name) => el("label.stack", {}, el("span", {}, t(`queue.by.${name}`)),
-      el("input", { type: "datetime-local", id: `filter-${name}`, value: local(this.#filters[name]),
-        onchange: ({ target }) => this.#filter(name, target.value && new Date(target.value).toISOString()) }));
-    const versions = Array.from({ length: Math.min(this.model.version, MOST_VERSIONS) }, (_, at) => [this.model.version - at, String(this.model.version - at)]);
+    const choice = (name, options) =>
+      el(
+        "label.stack",
+        {},
+        el("span", {}, t(`queue.by.${name}`)),
+        el(
+          "select",
+          { id: `filter-${name}`, onchange: ({ target }) => this.#filter(name, target.value) },
+          el("option", { value: "" }, t("queue.any")),
+          options.map(([value, text]) =>
+            el("option", { value, selected: this.#filters[name] === String(value) }, text),
+          ),
+        ),
+      );
+    const time = (name) =>
+      el(
+        "label.stack",
+        {},
+        el("span", {}, t(`queue.by.${name}`)),
+        el("input", {
+          type: "datetime-local",
+          id: `filter-${name}`,
+          value: local(this.#filters[name]),
+          onchange: ({ target }) =>
+            this.#filter(name, target.value && new Date(target.value).toISOString()),
+        }),
+      );
+    const versions = Array.from(
+      { length: Math.min(this.model.version, MOST_VERSIONS) },
+      (_, at) => [this.model.version - at, String(this.model.version - at)],
+    );
     const me = remembered("reviewer");
-    const mine = this.#state === "waiting" && me && el("label.check", {}, el("input", { type: "checkbox", id: "filter-mine", checked: this.#filters.assignee === me,
-      onchange: ({ target }) => this.#filter("assignee", target.checked ? me : "") }), t("queue.mine"));
-    const folded = el("details.more", { open: this.#isFiltering, ontoggle: () => (this.#isFiltering = folded.open) }, el("summary", {}, t("queue.filter")),
-      el("div.filters", {},
-        choice("reason", REASONS.map((name) => [name, reason(name, "short")])),
-        choice("grade", this.model.classes.map((name) => [name, name])),
-        choice("version", versions), time("since"), time("until"), mine || ""));
+    const mine =
+      this.#state === "waiting" &&
+      me &&
+      el(
+        "label.check",
+        {},
+        el("input", {
+          type: "checkbox",
+          id: "filter-mine",
+          checked: this.#filters.assignee === me,
+          onchange: ({ target }) => this.#filter("assignee", target.checked ? me : ""),
+        }),
+        t("queue.mine"),
+      );
+    const folded = el(
+      "details.more",
+      { open: this.#isFiltering, ontoggle: () => (this.#isFiltering = folded.open) },
+      el("summary", {}, t("queue.filter")),
+      el(
+        "div.filters",
+        {},
+        choice(
+          "reason",
+          REASONS.map((name) => [name, reason(name, "short")]),
+        ),
+        choice(
+          "grade",
+          this.model.classes.map((name) => [name, name]),
+        ),
+        choice("version", versions),
+        time("since"),
+        time("until"),
+        mine || "",
+      ),
+    );
     return folded;
   }
 
@@ -173,10 +308,26 @@ export class Queue {
 
   #list() {
     const isLimited = Object.keys(this.#filters).length > 0;
-    const count = this.#found === null ? "" : isLimited ? t("queue.found", { count: number(this.#found) }) : "";
-    const waits = el("p.over", { id: "waiting", "data-waiting": this.waiting, role: "status" }, t("review.waiting", { count: number(this.waiting) }), count && ` · ${count}`);
-    const more = this.#next !== null && el("button.small", { type: "button", onclick: () => this.load(this.#next) }, t("review.more"));
-    this.body.replaceChildren(waits, this.cases.length ? this.#table() : this.#nothing(isLimited), more || "");
+    const count =
+      this.#found === null ? "" : isLimited ? t("queue.found", { count: number(this.#found) }) : "";
+    const waits = el(
+      "p.over",
+      { id: "waiting", "data-waiting": this.waiting, role: "status" },
+      t("review.waiting", { count: number(this.waiting) }),
+      count && ` · ${count}`,
+    );
+    const more =
+      this.#next !== null &&
+      el(
+        "button.small",
+        { type: "button", onclick: () => this.load(this.#next) },
+        t("review.more"),
+      );
+    this.body.replaceChildren(
+      waits,
+      this.cases.length ? this.#table() : this.#nothing(isLimited),
+      more || "",
+    );
   }
 
   #nothing(isLimited) {
@@ -186,17 +337,50 @@ export class Queue {
 
   #table() {
     const names = SHOWN[this.#state];
-    const heads = names.map((name) => el("th", { scope: "col", class: `${COLUMNS[name].isNumber ? "number " : ""}col-${name}`, "aria-sort": this.#sorted(name) }, this.#heading(name)));
-    const rows = this.cases.map((one) => el("tr", { "data-id": one.id, "aria-current": String(one.id === this.#current), onclick: () => (location.hash = `review/${one.id}`) }, names.map((name, at) => this.#cell(one, name, at))));
-    return el("div.scroll", { tabindex: "0", role: "group", "aria-label": t("review.title") },
-      el("table.cases", {}, el("caption.hidden", {}, t("review.title")), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)));
+    const heads = names.map((name) =>
+      el(
+        "th",
+        {
+          scope: "col",
+          class: `${COLUMNS[name].isNumber ? "number " : ""}col-${name}`,
+          "aria-sort": this.#sorted(name),
+        },
+        this.#heading(name),
+      ),
+    );
+    const rows = this.cases.map((one) =>
+      el(
+        "tr",
+        {
+          "data-id": one.id,
+          "aria-current": String(one.id === this.#current),
+          onclick: () => (location.hash = `review/${one.id}`),
+        },
+        names.map((name, at) => this.#cell(one, name, at)),
+      ),
+    );
+    return el(
+      "div.scroll",
+      { tabindex: "0", role: "group", "aria-label": t("review.title") },
+      el(
+        "table.cases",
+        {},
+        el("caption.hidden", {}, t("review.title")),
+        el("thead", {}, el("tr", {}, heads)),
+        el("tbody", {}, rows),
+      ),
+    );
   }
 
   #cell(one, name, at) {
     const { cell, isNumber } = COLUMNS[name];
     const content = cell(one, this.model);
     if (at > 0) return el("td", { class: `${isNumber ? "number " : ""}col-${name}` }, content);
-    return el("th", { scope: "row", class: `col-${name}` }, el("a.item", { href: `#review/${one.id}`, "data-id": one.id }, content));
+    return el(
+      "th",
+      { scope: "row", class: `col-${name}` },
+      el("a.item", { href: `#review/${one.id}`, "data-id": one.id }, content),
+    );
   }
 
   #heading(name) {
@@ -205,10 +389,19 @@ export class Queue {
     if (!orders || this.#state === "all") return text;
     const next = orders[(orders.indexOf(this.#order) + 1) % orders.length];
     const sign = { ascending: " ↑", descending: " ↓" }[this.#sorted(name)] ?? "";
-    return el("button.sort", { type: "button", "data-order": next, onclick: () => {
-      this.#order = next;
-      this.load();
-    } }, text, el("span", { "aria-hidden": "true" }, sign));
+    return el(
+      "button.sort",
+      {
+        type: "button",
+        "data-order": next,
+        onclick: () => {
+          this.#order = next;
+          this.load();
+        },
+      },
+      text,
+      el("span", { "aria-hidden": "true" }, sign),
+    );
   }
 
   #sorted(name) {
@@ -226,7 +419,11 @@ export class Queue {
         const page = await this.#page(MANY, after);
         [cases, after] = [[...cases, ...page.cases], page.next];
       } while (after !== null && cases.length < MOST_ROWS);
-      download(`dubito-${this.#state}.csv`, names, cases.map((one) => names.map((name) => plain(one, name))));
+      download(
+        `dubito-${this.#state}.csv`,
+        names,
+        cases.map((one) => names.map((name) => plain(one, name))),
+      );
     } catch (problem) {
       this.on.refused(problem);
     }

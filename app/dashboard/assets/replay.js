@@ -17,19 +17,41 @@ export function replayCard({ id, features }) {
     }
     button.removeAttribute("aria-disabled");
   };
-  const button = el("button", { type: "button", id: "replay", onclick: compute }, t("replay.compute"));
+  const button = el(
+    "button",
+    { type: "button", id: "replay", onclick: compute },
+    t("replay.compute"),
+  );
   const isGone = features === null;
-  return card(t("replay.title"), el("p.small", {}, t(isGone ? "review.erased" : "replay.intro")), isGone ? "" : el("div.buttons", {}, button), result);
+  return card(
+    t("replay.title"),
+    el("p.small", {}, t(isGone ? "review.erased" : "replay.intro")),
+    isGone ? "" : el("div.buttons", {}, button),
+    result,
+  );
 }
 
 function told({ identical, largest_difference: largest, environment_changed: isOther, facts }) {
-  const badge = el("span", { class: identical ? "badge good" : "badge bad" }, t(identical ? "try.same" : "replay.other"));
+  const badge = el(
+    "span",
+    { class: identical ? "badge good" : "badge bad" },
+    t(identical ? "try.same" : "replay.other"),
+  );
   const texts = [el("p", {}, badge)];
-  if (!identical) texts.push(el("p.small", {}, t("replay.difference", { value: number(largest, 3) })));
+  if (!identical)
+    texts.push(el("p.small", {}, t("replay.difference", { value: number(largest, 3) })));
   if (isOther) texts.push(el("p.small", {}, t("replay.environment")));
   if (facts.length) {
-    const rows = facts.map(({ name, then, now }) => [el("code", {}, name), el("code", {}, then ?? "–"), el("code", {}, now ?? "–")]);
-    texts.push(table(t("replay.environment"), [t("replay.fact"), t("replay.then"), t("replay.now")], rows, { words: [1, 2] }));
+    const rows = facts.map(({ name, then, now }) => [
+      el("code", {}, name),
+      el("code", {}, then ?? "–"),
+      el("code", {}, now ?? "–"),
+    ]);
+    texts.push(
+      table(t("replay.environment"), [t("replay.fact"), t("replay.then"), t("replay.now")], rows, {
+        words: [1, 2],
+      }),
+    );
   }
   return texts;
 }

@@ -6,7 +6,15 @@ import { withheld } from "./faults.js";
 import { Queue } from "./queue.js";
 import { number, t } from "./words.js";
 
-const KEYS = { j: "next", k: "before", s: "skip", a: "assign", "1 – 9": "grade", "/": "find", "?": "help" };
+const KEYS = {
+  j: "next",
+  k: "before",
+  s: "skip",
+  a: "assign",
+  "1 – 9": "grade",
+  "/": "find",
+  "?": "help",
+};
 const EDITED = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
 
 /** @param {HTMLElement} panel @param {object} model */
@@ -66,18 +74,32 @@ class Review {
   }
 
   #frame() {
-    const keys = el("button.small", { type: "button", id: "keys", onclick: () => this.help.showModal() }, t("keys.title"));
+    const keys = el(
+      "button.small",
+      { type: "button", id: "keys", onclick: () => this.help.showModal() },
+      t("keys.title"),
+    );
     const back = el("a.back", { href: "#review" }, t("review.back"));
     this.head.replaceChildren(back, el("h2", {}, t("review.title")), keys);
-    this.help.replaceChildren(el("h3", { id: "keys-title" }, t("keys.title")),
-      el("dl.pairs", {}, Object.entries(KEYS).map(([key, name]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, t(`keys.${name}`))))),
-      el("form", { method: "dialog" }, el("button", {}, t("keys.close"))));
+    this.help.replaceChildren(
+      el("h3", { id: "keys-title" }, t("keys.title")),
+      el(
+        "dl.pairs",
+        {},
+        Object.entries(KEYS).map(([key, name]) =>
+          el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, t(`keys.${name}`))),
+        ),
+      ),
+      el("form", { method: "dialog" }, el("button", {}, t("keys.close"))),
+    );
     if (this.#open === null) this.#nothingOpen();
   }
 
   #nothingOpen() {
     this.pair.classList.remove("open");
-    this.place.replaceChildren(el("div.card.empty", {}, el("h3", {}, t("review.pick.title")), el("p", {}, t("review.pick"))));
+    this.place.replaceChildren(
+      el("div.card.empty", {}, el("h3", {}, t("review.pick.title")), el("p", {}, t("review.pick"))),
+    );
   }
 
   /** Where nothing was ever listed there is no view; else it stays as it is, and can be asked anew. */
@@ -102,7 +124,9 @@ class Review {
       return;
     }
     const whole = await openCase(id, this.model, {
-      reviewed: (said) => this.#reviewed(id, said), changed: () => this.queue.load(), skip: () => this.#skip(id),
+      reviewed: (said) => this.#reviewed(id, said),
+      changed: () => this.queue.load(),
+      skip: () => this.#skip(id),
     });
     if (this.#open !== id) return;
     this.pair.classList.add("open");
@@ -127,7 +151,10 @@ class Review {
   #after(id, step = 1) {
     const { cases } = this.queue;
     const at = cases.findIndex((one) => one.id === id);
-    const order = step > 0 ? [...cases.slice(at + 1), ...cases.slice(0, Math.max(at, 0))] : cases.slice(0, Math.max(at, 0)).reverse();
+    const order =
+      step > 0
+        ? [...cases.slice(at + 1), ...cases.slice(0, Math.max(at, 0))]
+        : cases.slice(0, Math.max(at, 0)).reverse();
     return order.find((one) => !this.#skipped.has(one.id)) ?? null;
   }
 
@@ -138,7 +165,16 @@ class Review {
 
   /** Keys that lead through the list; none where something is typed. */
   #key(event) {
-    if (!this.#isShown || this.panel.hidden || this.help.open || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (
+      !this.#isShown ||
+      this.panel.hidden ||
+      this.help.open ||
+      event.repeat ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey
+    )
+      return;
     if (event.target.closest?.(EDITED)) return;
     const act = this.#action(event.key);
     if (act === null) return;
@@ -149,8 +185,12 @@ class Review {
   #action(key) {
     const press = (selector) => this.place.querySelector(selector)?.click();
     const known = {
-      j: () => this.#move(1), k: () => this.#move(-1), s: () => press("#skip"), a: () => press("#assign"),
-      "/": () => this.queue.focusSearch(), "?": () => this.help.showModal(),
+      j: () => this.#move(1),
+      k: () => this.#move(-1),
+      s: () => press("#skip"),
+      a: () => press("#assign"),
+      "/": () => this.queue.focusSearch(),
+      "?": () => this.help.showModal(),
     };
     if (/^[1-9]$/.test(key)) return () => this.#choose(Number(key) - 1);
     return known[key] ?? null;

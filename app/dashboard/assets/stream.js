@@ -1,6 +1,6 @@
 /** Figures as they change: by server-sent events, or by asking again where those do not come. */
 
-import { Repeated, asked, parsed } from "./http.js";
+import { asked, parsed, Repeated } from "./http.js";
 
 const POLL_MS = 4000;
 
@@ -49,7 +49,8 @@ export class Stream {
     source.onerror = () => {
       if (!this.#isOn) return;
       this.on.state("waiting");
-      if (source.readyState === EventSource.CLOSED) this.#poll(new Repeated(`uncertainty?${this.query}`));
+      if (source.readyState === EventSource.CLOSED)
+        this.#poll(new Repeated(`uncertainty?${this.query}`));
     };
   }
 

@@ -19,7 +19,11 @@ function renew(old, fresh) {
 function tiles({ total, outcomes, estimate }, model) {
   return [
     figure("rows", number(total.rows), t("tile.rows.note", { passes: number(total.passes) })),
-    figure("referral", percent(total.referral_rate), t("tile.referral.note", { referred: number(total.referred), rows: number(total.rows) })),
+    figure(
+      "referral",
+      percent(total.referral_rate),
+      t("tile.referral.note", { referred: number(total.referred), rows: number(total.rows) }),
+    ),
     clear(total),
     wrong(outcomes.automated, estimate, model),
   ];
@@ -29,15 +33,30 @@ function tiles({ total, outcomes, estimate }, model) {
 function clear({ set_sizes: sizes, predictive_entropy: entropy }) {
   const sets = Object.values(sizes).reduce((sum, count) => sum + count, 0);
   const texts = { median: number(entropy?.["0.5"], 2), high: number(entropy?.["0.95"], 2) };
-  const whole = figure("clear", sets ? percent((sizes["1"] ?? 0) / sets) : "–", t("tile.clear.note"));
-  whole.append(el("details", {}, el("summary", {}, t("details")), el("p.small", {}, t("tile.clear.details", texts))));
+  const whole = figure(
+    "clear",
+    sets ? percent((sizes["1"] ?? 0) / sets) : "–",
+    t("tile.clear.note"),
+  );
+  whole.append(
+    el(
+      "details",
+      {},
+      el("summary", {}, t("details")),
+      el("p.small", {}, t("tile.clear.details", texts)),
+    ),
+  );
   return whole;
 }
 
 function wrong(automated, estimate, model) {
   const promised = share(automated?.promised ?? model.calibration?.target);
   if (automated?.rows > 0 && automated.wrong !== null) {
-    return figure("wrong", percent(automated.wrong, 2), t("tile.wrong.seen", { rows: number(automated.rows), promised }));
+    return figure(
+      "wrong",
+      percent(automated.wrong, 2),
+      t("tile.wrong.seen", { rows: number(automated.rows), promised }),
+    );
   }
   const guess = estimate?.automated_wrong ?? null;
   if (guess === null) return figure("wrong", "–", t("tile.wrong.none"));
@@ -45,7 +64,11 @@ function wrong(automated, estimate, model) {
 }
 
 function figure(name, value, note, badge = null) {
-  return el("div.card.figure", { id: `tile-${name}` },
+  return el(
+    "div.card.figure",
+    { id: `tile-${name}` },
     el("p.over", {}, t(`tile.${name}`), badge && el("span.badge", {}, badge)),
-    el("p.amount", {}, value), el("p.small", {}, note));
+    el("p.amount", {}, value),
+    el("p.small", {}, note),
+  );
 }

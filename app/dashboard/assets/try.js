@@ -4,7 +4,16 @@ import { answerFigures, cautions, decided, decomposition, possible, verdict } fr
 import { forget } from "./charts.js";
 import { card, el } from "./elements.js";
 import { explained } from "./faults.js";
-import { entryFaults, form, isOnlyMissing, option, place, question, showFaults, toldFaults } from "./form.js";
+import {
+  entryFaults,
+  form,
+  isOnlyMissing,
+  option,
+  place,
+  question,
+  showFaults,
+  toldFaults,
+} from "./form.js";
 import { asked } from "./http.js";
 import { drawn, passesChart } from "./passes.js";
 import { number, percent, t } from "./words.js";
@@ -41,10 +50,18 @@ class Try {
   hide() {}
 
   redraw() {
-    const example = el("button", { type: "button", onclick: () => this.#fillIn() }, t("try.example"));
+    const example = el(
+      "button",
+      { type: "button", onclick: () => this.#fillIn() },
+      t("try.example"),
+    );
     this.button = el("button.primary", { type: "submit" }, t("try.ask"));
     this.form = form(this.model, this.#values, () => this.#ask(), [this.button, example]);
-    this.entry.replaceChildren(el("h2", {}, t("try.title")), el("p.small", {}, t("try.intro")), this.form);
+    this.entry.replaceChildren(
+      el("h2", {}, t("try.title")),
+      el("p.small", {}, t("try.intro")),
+      this.form,
+    );
     this.alert.replaceChildren();
     this.#showAnswer();
   }
@@ -97,12 +114,14 @@ class Try {
     const same = this.#isSame ? ` ${t("try.same")}.` : "";
     const likely = percent(answer.mean[answer.grade]);
     this.#bringIntoView();
-    this.said.textContent = t("try.said", { grade: answer.grade, share: likely, decision: decided(answer) }) + same;
+    this.said.textContent =
+      t("try.said", { grade: answer.grade, share: likely, decision: decided(answer) }) + same;
   }
 
   /** Where the answer stands below the form, as on a phone. */
   #bringIntoView() {
-    if (this.result.getBoundingClientRect().top > innerHeight / 2) this.result.scrollIntoView({ block: "start" });
+    if (this.result.getBoundingClientRect().top > innerHeight / 2)
+      this.result.scrollIntoView({ block: "start" });
   }
 
   #refused(problem) {
@@ -121,19 +140,31 @@ class Try {
   #showAnswer() {
     forget(this.result);
     if (this.#answer === null) {
-      this.result.replaceChildren(el("div.card.empty", {}, el("h3", {}, t("try.empty.title")), el("p", {}, t("try.empty"))));
+      this.result.replaceChildren(
+        el("div.card.empty", {}, el("h3", {}, t("try.empty.title")), el("p", {}, t("try.empty"))),
+      );
       return;
     }
     const { classes } = this.model;
     const answer = this.#answer;
     this.chart = el("div.chart.tall", { role: "img" });
-    const some = drawn(answer) < answer.passes ? ` ${t("bars.some", { count: number(drawn(answer)) })}` : "";
+    const some =
+      drawn(answer) < answer.passes ? ` ${t("bars.some", { count: number(drawn(answer)) })}` : "";
     this.result.replaceChildren(
       verdict(answer, this.model),
-      answer.warnings.length ? card(t("warnings.title"), el("ul.cautions", {}, cautions(answer.warnings, this.model))) : "",
-      card(t("bars.title"), this.chart, el("p.small", {}, t("bars.note") + some), possible(answer, this.model), answerFigures(answer, classes)),
+      answer.warnings.length
+        ? card(t("warnings.title"), el("ul.cautions", {}, cautions(answer.warnings, this.model)))
+        : "",
+      card(
+        t("bars.title"),
+        this.chart,
+        el("p.small", {}, t("bars.note") + some),
+        possible(answer, this.model),
+        answerFigures(answer, classes),
+      ),
       card(t("uncertainty.title"), decomposition(answer.uncertainty, classes)),
-      this.#provenance(answer));
+      this.#provenance(answer),
+    );
     this.#drawChart();
   }
 
@@ -148,13 +179,41 @@ class Try {
       this.form.querySelector(`#${option("seed")}`).value = answer.seed;
       this.#ask();
     };
-    const badge = this.#isSame === null ? "" :
-      el("span", { class: this.#isSame ? "badge good" : "badge bad", id: "sameness" }, t(this.#isSame ? "try.same" : "try.other"));
-    return el("section.card.provenance", {},
-      el("div", {},
-        el("p", { id: "seed-used" }, t("try.seedused", { seed: answer.seed, passes: number(answer.passes) })),
-        el("p.small", {}, `${t("try.record")} `, el("code", {}, answer.id), " · ", el("a", { href: `#review/${answer.id}` }, t("try.open")))),
-      el("div.buttons", {}, badge, el("button", { type: "button", id: "repeat", onclick: again }, t("try.repeat"))));
+    const badge =
+      this.#isSame === null
+        ? ""
+        : el(
+            "span",
+            { class: this.#isSame ? "badge good" : "badge bad", id: "sameness" },
+            t(this.#isSame ? "try.same" : "try.other"),
+          );
+    return el(
+      "section.card.provenance",
+      {},
+      el(
+        "div",
+        {},
+        el(
+          "p",
+          { id: "seed-used" },
+          t("try.seedused", { seed: answer.seed, passes: number(answer.passes) }),
+        ),
+        el(
+          "p.small",
+          {},
+          `${t("try.record")} `,
+          el("code", {}, answer.id),
+          " · ",
+          el("a", { href: `#review/${answer.id}` }, t("try.open")),
+        ),
+      ),
+      el(
+        "div.buttons",
+        {},
+        badge,
+        el("button", { type: "button", id: "repeat", onclick: again }, t("try.repeat")),
+      ),
+    );
   }
 }
 

@@ -2,8 +2,8 @@
 
 import { showAlarms } from "./alarms.js";
 import { forget } from "./charts.js";
-import { card, el, table } from "./elements.js";
 import { driftTable, showDrift } from "./drift.js";
+import { card, el, table } from "./elements.js";
 import { withheld } from "./faults.js";
 import { Outcomes } from "./outcomes.js";
 import { casesOf } from "./overtime.js";
@@ -59,31 +59,67 @@ class Watch {
     this.drift = driftTable();
     this.outcomes = new Outcomes();
     this.charts = SERIES.map((series) => chart(series));
-    this.body = el("div.result", {}, this.alarms, this.tiles,
-      el("div.mosaic", {}, this.charts.map(({ whole }) => whole)),
-      card(t("drift.title"), el("p.small", {}, t("drift.intro")), this.drift), this.outcomes.whole);
+    this.body = el(
+      "div.result",
+      {},
+      this.alarms,
+      this.tiles,
+      el(
+        "div.mosaic",
+        {},
+        this.charts.map(({ whole }) => whole),
+      ),
+      card(t("drift.title"), el("p.small", {}, t("drift.intro")), this.drift),
+      this.outcomes.whole,
+    );
     this.refusal = el("div", { role: "alert" });
     this.panel.replaceChildren(
-      el("div.heading", {}, el("h2", {}, t("watch.title")), el("div.heading", {}, this.live, this.#windows())),
-      this.#rangeForm(), this.well.whole, this.refusal, this.body);
+      el(
+        "div.heading",
+        {},
+        el("h2", {}, t("watch.title")),
+        el("div.heading", {}, this.live, this.#windows()),
+      ),
+      this.#rangeForm(),
+      this.well.whole,
+      this.refusal,
+      this.body,
+    );
     this.well.show();
     this.body.hidden = this.#data === null;
     if (this.#data !== null) this.#fill();
   }
 
   #windows() {
-    return el("fieldset.segments", {}, el("legend.hidden", {}, t("watch.window")), Object.keys(STEPS).map((name) =>
-      el("label", {}, el("input", { type: "radio", name: "window", value: name, checked: this.#range === null && name === this.#window,
-        onchange: () => {
-          this.#window = name;
-          this.#range = null;
-          this.#follow();
-        } }), el("span", {}, t(`window.${name}`)))));
+    return el(
+      "fieldset.segments",
+      {},
+      el("legend.hidden", {}, t("watch.window")),
+      Object.keys(STEPS).map((name) =>
+        el(
+          "label",
+          {},
+          el("input", {
+            type: "radio",
+            name: "window",
+            value: name,
+            checked: this.#range === null && name === this.#window,
+            onchange: () => {
+              this.#window = name;
+              this.#range = null;
+              this.#follow();
+            },
+          }),
+          el("span", {}, t(`window.${name}`)),
+        ),
+      ),
+    );
   }
 
   /** From when to when, where no window does. */
   #rangeForm() {
-    const field = (name, value) => el("input", { type: "datetime-local", id: `range-${name}`, value: value ?? "" });
+    const field = (name, value) =>
+      el("input", { type: "datetime-local", id: `range-${name}`, value: value ?? "" });
     const [since, until] = [field("since", this.#range?.since), field("until", this.#range?.until)];
     const fault = el("p.fault", { role: "alert" });
     const choose = (event) => {
@@ -94,33 +130,51 @@ class Watch {
       }
       fault.textContent = "";
       this.#range = { since: since.value, until: until.value };
-      this.panel.querySelectorAll('input[name="window"]').forEach((input) => (input.checked = false));
+      this.panel
+        .querySelectorAll('input[name="window"]')
+        .forEach((input) => (input.checked = false));
       this.#follow();
     };
-    return el("details.more", { open: this.#range !== null }, el("summary", {}, t("watch.range")),
-      el("form.range", { novalidate: true, onsubmit: choose },
-        el("label", {}, t("queue.by.since"), since), el("label", {}, t("queue.by.until"), until),
-        el("button", { type: "submit" }, t("watch.show")), fault));
+    return el(
+      "details.more",
+      { open: this.#range !== null },
+      el("summary", {}, t("watch.range")),
+      el(
+        "form.range",
+        { novalidate: true, onsubmit: choose },
+        el("label", {}, t("queue.by.since"), since),
+        el("label", {}, t("queue.by.until"), until),
+        el("button", { type: "submit" }, t("watch.show")),
+        fault,
+      ),
+    );
   }
 
   #follow() {
     this.#stream?.stop();
-    this.#stream = new Stream(this.#asked(), {
-      figures: (data) => this.#take(data),
-      state: (name) => this.#tell(name),
-      refused: (problem) => {
-        this.refusal.replaceChildren(el("p.notice", {}, withheld(problem)));
-        this.live.replaceChildren();
-        this.well.fail(problem.status >= 500 || problem.status === 0);
+    this.#stream = new Stream(
+      this.#asked(),
+      {
+        figures: (data) => this.#take(data),
+        state: (name) => this.#tell(name),
+        refused: (problem) => {
+          this.refusal.replaceChildren(el("p.notice", {}, withheld(problem)));
+          this.live.replaceChildren();
+          this.well.fail(problem.status >= 500 || problem.status === 0);
+        },
       },
-    }, this.#range !== null);
+      this.#range !== null,
+    );
     this.#stream.start();
   }
 
   #asked() {
     if (this.#range === null) return `window=${this.#window}&step=${STEPS[this.#window]}`;
     const moment = (text) => new Date(text).toISOString();
-    return new URLSearchParams({ since: moment(this.#range.since), until: moment(this.#range.until) }).toString();
+    return new URLSearchParams({
+      since: moment(this.#range.since),
+      until: moment(this.#range.until),
+    }).toString();
   }
 
   #take(data) {
@@ -135,7 +189,12 @@ class Watch {
   #tell(state) {
     this.#state = state;
     const time = this.#data === null ? "" : t("live.at", { time: clock(this.#at) });
-    this.live.replaceChildren(el("span", { class: `pulse ${state}`, "aria-hidden": "true" }), el("strong", {}, t(`live.${state}`)), " ", time);
+    this.live.replaceChildren(
+      el("span", { class: `pulse ${state}`, "aria-hidden": "true" }),
+      el("strong", {}, t(`live.${state}`)),
+      " ",
+      time,
+    );
   }
 
   #fill() {
@@ -156,7 +215,12 @@ function chart({ name, note, picture }) {
   const host = el("div.chart", { role: "img", id: `chart-${name}` });
   const inside = el("div");
   let fill = () => {};
-  const folded = el("details.figures", { ontoggle: () => fill() }, el("summary", {}, t("figures")), inside);
+  const folded = el(
+    "details.figures",
+    { ontoggle: () => fill() },
+    el("summary", {}, t("figures")),
+    inside,
+  );
   const whole = card(t(`series.${name}`), note && el("p.small", {}, t(note)), host, folded);
   const show = (data, model) => {
     const { draw, heads, rows, lead } = picture(data, model);

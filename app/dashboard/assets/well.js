@@ -56,8 +56,22 @@ export class Well {
     this.whole.dataset.said = said;
     this.whole.className = `card well ${state}`;
     this.whole.replaceChildren(
-      el("h3", {}, `${t("well.title")} `, el("span", { class: `badge ${BADGES[state]}`, id: "well-state", "data-state": state }, t(`well.${state}`))),
-      el("ul", {}, parts.map((one) => el("li", {}, chip(one)))));
+      el(
+        "h3",
+        {},
+        `${t("well.title")} `,
+        el(
+          "span",
+          { class: `badge ${BADGES[state]}`, id: "well-state", "data-state": state },
+          t(`well.${state}`),
+        ),
+      ),
+      el(
+        "ul",
+        {},
+        parts.map((one) => el("li", {}, chip(one))),
+      ),
+    );
   }
 
   #parts() {
@@ -68,11 +82,32 @@ export class Well {
     return [
       this.#readiness(),
       part("errors", "#chart-statuses", ...share(grading?.errors, grading?.requests, MOST_ERRORS)),
-      part("refused", "#chart-statuses", ...share(grading?.refused, grading?.requests, MOST_REFUSED)),
+      part(
+        "refused",
+        "#chart-statuses",
+        ...share(grading?.refused, grading?.requests, MOST_REFUSED),
+      ),
       part("latency", "#chart-latency", ...latency(service?.latency, grading?.requests ?? 0)),
-      part("queue", "#chart-latency", ...known(service?.queue, (value) => number(value), () => true)),
+      part(
+        "queue",
+        "#chart-latency",
+        ...known(
+          service?.queue,
+          (value) => number(value),
+          () => true,
+        ),
+      ),
       this.#database(),
-      part("alarms", ".alarms", ...(this.#data === null ? ["unknown", "–"] : [raised ? "bad" : "good", raised ? t("well.raised", { count: number(raised) }) : t("well.none")])),
+      part(
+        "alarms",
+        ".alarms",
+        ...(this.#data === null
+          ? ["unknown", "–"]
+          : [
+              raised ? "bad" : "good",
+              raised ? t("well.raised", { count: number(raised) }) : t("well.none"),
+            ]),
+      ),
       part("record", "#chart-decisions", ...known(service?.last_record, moment, () => true)),
     ];
   }
@@ -80,15 +115,26 @@ export class Well {
   #readiness() {
     if (this.#ready === null) return part("ready", "#chart-latency", "unknown", "–");
     if (this.#ready.isReady) return part("ready", "#chart-latency", "good", t("well.yes"));
-    return part("ready", "#chart-latency", "bad", t(this.#ready.code === "gone" ? "well.gone" : "well.no"));
+    return part(
+      "ready",
+      "#chart-latency",
+      "bad",
+      t(this.#ready.code === "gone" ? "well.gone" : "well.no"),
+    );
   }
 
   /** The records are in trouble where they say so, or where their figures cannot be read. */
   #database() {
     const isSilent = this.failed === true || this.#ready?.isReadable === false;
-    if (this.#data === null && !isSilent) return part("database", "#chart-decisions", "unknown", "–");
+    if (this.#data === null && !isSilent)
+      return part("database", "#chart-decisions", "unknown", "–");
     const isBad = isSilent || this.#data?.service?.trouble != null;
-    return part("database", "#chart-decisions", isBad ? "bad" : "good", t(isBad ? "well.trouble" : "well.ok"));
+    return part(
+      "database",
+      "#chart-decisions",
+      isBad ? "bad" : "good",
+      t(isBad ? "well.trouble" : "well.ok"),
+    );
   }
 
   /** Whether the figures can be read just now. */
@@ -112,7 +158,13 @@ function overall(parts) {
 /** A part, which leads to its chart. */
 function chip({ name, anchor, state, text }) {
   const lead = () => document.querySelector(anchor)?.scrollIntoView({ block: "center" });
-  return el("button", { type: "button", "data-part": name, "data-state": state, onclick: lead }, t(`well.part.${name}`), " ", el("strong", {}, text));
+  return el(
+    "button",
+    { type: "button", "data-part": name, "data-state": state, onclick: lead },
+    t(`well.part.${name}`),
+    " ",
+    el("strong", {}, text),
+  );
 }
 
 function share(count, whole, most) {
@@ -138,9 +190,15 @@ function known(value, shown, isGood) {
 
 /** Whether a grade would be given; where not, whether the records can be read. */
 async function readiness() {
-  const problem = await asked("health/ready").then(() => null, (found) => found);
+  const problem = await asked("health/ready").then(
+    () => null,
+    (found) => found,
+  );
   if (problem === null) return { isReady: true };
   if (problem.status === 0) return { isReady: false, code: "gone" };
-  const isReadable = await asked("reviews?limit=1").then(() => true, ({ code }) => code !== "unreadable");
+  const isReadable = await asked("reviews?limit=1").then(
+    () => true,
+    ({ code }) => code !== "unreadable",
+  );
   return { isReady: false, code: problem.code, isReadable };
 }

@@ -8,10 +8,20 @@ import { canonical, grouped } from "./numeral.js";
 import { labelled, number, percent, t } from "./words.js";
 
 export function whatIfCard(found, model, classes) {
-  if (found.features === null) return card(t("whatif.title"), el("p.small", {}, t("review.erased")));
+  if (found.features === null)
+    return card(t("whatif.title"), el("p.small", {}, t("review.erased")));
   const known = model.features.filter(({ name }) => name in found.features);
-  const choice = el("select", { id: "whatif-feature", onchange: () => fill() }, known.map((feature, at) => el("option", { value: at }, labelled(feature).join(""))));
-  const value = el("input", { type: "text", id: "whatif-value", inputmode: "decimal", "aria-describedby": "whatif-fault" });
+  const choice = el(
+    "select",
+    { id: "whatif-feature", onchange: () => fill() },
+    known.map((feature, at) => el("option", { value: at }, labelled(feature).join(""))),
+  );
+  const value = el("input", {
+    type: "text",
+    id: "whatif-value",
+    inputmode: "decimal",
+    "aria-describedby": "whatif-fault",
+  });
   const fault = el("p.fault", { id: "whatif-fault", role: "alert" });
   const result = el("div.stack", { id: "whatif-result", role: "status" });
   const changes = new Map();
@@ -30,7 +40,10 @@ export function whatIfCard(found, model, classes) {
     }
     changes.set(chosen().name, number_);
     try {
-      const told = await asked(`predictions/${encodeURIComponent(found.id)}/what-if`, { method: "POST", body: { features: Object.fromEntries(changes) } });
+      const told = await asked(`predictions/${encodeURIComponent(found.id)}/what-if`, {
+        method: "POST",
+        body: { features: Object.fromEntries(changes) },
+      });
       fault.textContent = "";
       result.replaceChildren(...compared(told, found, known, classes));
     } catch (problem) {
@@ -44,14 +57,30 @@ export function whatIfCard(found, model, classes) {
     fill();
     result.replaceChildren();
   };
-  return card(t("whatif.title"), el("p.small", {}, t("whatif.intro")),
-    el("form.whatif", { novalidate: true, onsubmit: (event) => {
-      event.preventDefault();
-      compare();
-    } },
-    el("label.stack", {}, el("span", {}, t("feature")), choice),
-    el("label.stack", {}, el("span", {}, t("whatif.value")), value), fault,
-    el("div.buttons", {}, el("button", { type: "submit", id: "whatif-compare" }, t("whatif.compare")), el("button", { type: "button", onclick: reset }, t("whatif.reset")))), result);
+  return card(
+    t("whatif.title"),
+    el("p.small", {}, t("whatif.intro")),
+    el(
+      "form.whatif",
+      {
+        novalidate: true,
+        onsubmit: (event) => {
+          event.preventDefault();
+          compare();
+        },
+      },
+      el("label.stack", {}, el("span", {}, t("feature")), choice),
+      el("label.stack", {}, el("span", {}, t("whatif.value")), value),
+      fault,
+      el(
+        "div.buttons",
+        {},
+        el("button", { type: "submit", id: "whatif-compare" }, t("whatif.compare")),
+        el("button", { type: "button", onclick: reset }, t("whatif.reset")),
+      ),
+    ),
+    result,
+  );
 }
 
 /** The number of an entry; null where nothing stands and nothing may, undefined where it is none. */
@@ -64,15 +93,30 @@ function entry(text, { nullable }) {
 /** Both answers side by side, and how far the likelihood of each grade moves. */
 function compared({ recorded, corrected, features }, found, known, classes) {
   const moved = known.filter(({ name }) => features[name] !== found.features[name]);
-  const said = moved.map((feature) => el("li", {}, `${labelled(feature).join("")}: ${number(found.features[feature.name], 12)} → ${number(features[feature.name], 12)}`));
+  const said = moved.map((feature) =>
+    el(
+      "li",
+      {},
+      `${labelled(feature).join("")}: ${number(found.features[feature.name], 12)} → ${number(features[feature.name], 12)}`,
+    ),
+  );
   const [before, after] = [likelihoods(recorded), likelihoods(corrected)];
-  const rows = classes.map((name) => [name, percent(before[name]), percent(after[name]), signed(after[name] - before[name])]);
+  const rows = classes.map((name) => [
+    name,
+    percent(before[name]),
+    percent(after[name]),
+    signed(after[name] - before[name]),
+  ]);
   const sentence = (answer) => `${t("answer.grade", { grade: answer.grade })}. ${decided(answer)}`;
   return [
     el("ul.cautions", {}, said),
     el("p", {}, el("strong", {}, `${t("whatif.before")} `), sentence(recorded)),
     el("p", { id: "whatif-after" }, el("strong", {}, `${t("whatif.after")} `), sentence(corrected)),
-    table(t("whatif.title"), [t("grade"), t("whatif.before"), t("whatif.after"), t("whatif.difference")], rows),
+    table(
+      t("whatif.title"),
+      [t("grade"), t("whatif.before"), t("whatif.after"), t("whatif.difference")],
+      rows,
+    ),
   ];
 }
 

@@ -68,7 +68,7 @@ export function label(feature) {
 export function unit(feature) {
   const [key, own] = [`unit.${feature.unit}`, `unit.${feature.unit}.${feature.name}`];
   if (subject === "loan" && has(own)) return t(own);
-  return has(key) ? t(key) : feature.unit ?? "";
+  return has(key) ? t(key) : (feature.unit ?? "");
 }
 
 /** A feature's name and unit: [name, what is to stand behind it], as in "Ratio (DTI" and ", %)". */
@@ -95,7 +95,10 @@ export function number(value, digits = 6) {
 /** A number with fixed digits behind the point, so that columns stand in line. */
 export function fixed(value, digits = 3) {
   if (value === null || value === undefined) return "–";
-  return new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(language, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value);
 }
 
 export function percent(value, digits = 1) {
@@ -119,9 +122,13 @@ export function clock(time) {
 
 /** A moment in a column of a list. */
 export function brief(time) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" }).format(new Date(time));
+  return new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" }).format(
+    new Date(time),
+  );
 }
 
 export function moment(time) {
-  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(
+    new Date(time),
+  );
 }
