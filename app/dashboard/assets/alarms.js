@@ -1,9 +1,12 @@
 /** Alarms: quiet lines while all is well, clear banners once one is raised; a person acknowledges one, or begins it anew. */
 
+/** @import { Alarm, ModelDescription } from "../types/wire.js" */
+
 import { el } from "./elements.js";
 import { explained } from "./faults.js";
-import { asked } from "./http.js";
-import { remember, remembered } from "./memory.js";
+import { asked, unrepeated } from "./http.js";
+import { settings } from "./settings.js";
+import { nameField, textField } from "./textfield.js";
 import { label, moment, number, t } from "./words.js";
 
 const LOWEST = 0.01;
@@ -11,21 +14,32 @@ const HEADROOM = 10;
 /** Above this many times the threshold digits tell nothing more. */
 const FAR = 1000;
 const BADGES = { raised: "bad", calm: "good", unknown: "plain" };
+/** @typedef {"acknowledge" | "begin"} Act */
+/** What a person can do about an alarm, and what the service calls it. */
 const ACTS = { acknowledge: "acknowledgement", begin: "beginning" };
-const [LONGEST_NAME, LONGEST_NOTE] = [200, 4000];
 
-/** Bring the banners up to date; what did not change is left, so that it is not read out again. */
+/**
+ * Bring the banners up to date; what did not change is left, so that it is not read out again.
+ * @param {HTMLElement} root
+ * @param {Alarm[]} alarms
+ * @param {ModelDescription} model
+ */
 export function showAlarms(root, alarms, model) {
   alarms.forEach((alarm, at) => {
     const fresh = banner(alarm, model);
-    const old = root.children[at];
+    const old = /** @type {HTMLElement | undefined} */ (root.children[at]);
     if (!old) root.append(fresh);
     else if (old.dataset.said !== fresh.dataset.said) old.replaceWith(fresh);
-    else old.querySelector(".meter").replaceWith(fresh.querySelector(".meter"));
+    else old.querySelector(".meter")?.replaceWith(meter(alarm));
   });
-  while (root.children.length > alarms.length) root.lastElementChild.remove();
+  while (root.children.length > alarms.length) root.lastElementChild?.remove();
 }
 
+/**
+ * @param {Alarm} alarm
+ * @param {ModelDescription} model
+ * @returns {HTMLElement}
+ */
 function banner(alarm, model) {
   const text = sentence(alarm, model);
   const state = stateOf(alarm);
@@ -57,12 +71,20 @@ function banner(alarm, model) {
   return whole;
 }
 
-/** An alarm that has not seen a row is neither raised nor calm. */
+/**
+ * An alarm that has not seen a row is neither raised nor calm.
+ * @param {Alarm} alarm
+ * @returns {"raised" | "calm" | "unknown"}
+ */
 function stateOf({ raised, rows }) {
   if (raised) return "raised";
   return rows ? "calm" : "unknown";
 }
 
+/**
+ * @param {Alarm} alarm
+ * @param {ModelDescription} model
+ */
 function sentence(alarm, model) {
   const since =
     alarm.raised && alarm.raised_at
@@ -74,6 +96,7 @@ function sentence(alarm, model) {
   );
 }
 
+/** @param {Alarm} alarm */
 function acknowledged({ acknowledged: known }) {
   if (known === null) return "";
   return t("alarm.acknowledged", {
@@ -83,12 +106,16 @@ function acknowledged({ acknowledged: known }) {
   });
 }
 
-/** What a person can do about it: say that it is known, and let it begin anew. */
+/**
+ * What a person can do about it: say that it is known, and let it begin anew.
+ * @param {Alarm} alarm
+ * @param {(fresh: Alarm) => void} done
+ */
 function acts(alarm, done) {
-  const possible = [
-    ...(alarm.raised && alarm.acknowledged === null ? ["acknowledge"] : []),
-    ...(alarm.rows ? ["begin"] : []),
-  ];
+  /** @type {Act[]} */
+  const possible = [];
+  if (alarm.raised && alarm.acknowledged === null) possible.push("acknowledge");
+  if (alarm.rows) possible.push("begin");
   if (!possible.length) return "";
   return el(
     "div.acts",
@@ -104,50 +131,50 @@ function acts(alarm, done) {
   );
 }
 
+/**
+ * @param {Alarm} alarm
+ * @param {Act} act
+ * @param {(fresh: Alarm) => void} done
+ */
 function sayForm({ name }, act, done) {
-  const id = `${act}-${name}`;
-  const who = el("input", {
-    type: "text",
-    id: `${id}-name`,
-    maxlength: LONGEST_NAME,
-    autocomplete: "name",
-    "aria-required": "true",
-    value: remembered("reviewer") ?? "",
-  });
-  const note = el("textarea", { id: `${id}-note`, maxlength: LONGEST_NOTE });
+  const who = nameField(`${act}-${name}-name`);
+  const note = textField(`${act}-${name}-note`, t("review.note"));
   const fault = el("p.fault", { role: "alert" });
-  const say = async () => {
-    if (who.value.trim() === "") {
+  const say = unrepeated(async () => {
+    if (who.value() === "") {
       fault.textContent = t("review.name");
-      who.focus();
+      who.input.focus();
       return;
     }
-    remember("reviewer", who.value.trim());
+    settings.set("reviewer", who.value());
     try {
-      const body = { name: who.value.trim(), note: note.value };
+      const body = { name: who.value(), note: note.input.value };
       done(await asked(`alarms/${name}/${ACTS[act]}`, { method: "POST", body }));
-    } catch (problem) {
-      fault.textContent = explained(problem);
+    } catch (error) {
+      fault.textContent = explained(error);
     }
-  };
+  });
   return el(
     "form",
     {
       novalidate: true,
-      onsubmit: (event) => {
+      onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
         say();
       },
     },
     el("p.small", {}, t(`alarm.${act}.intro`)),
-    el("div.stack", {}, el("label", { for: who.id }, t("review.reviewer")), who),
-    el("div.stack", {}, el("label", { for: note.id }, t("review.note")), note),
+    who.whole,
+    note.whole,
     fault,
     el("div.buttons", {}, el("button", { type: "submit" }, t(`alarm.${act}.save`))),
   );
 }
 
-/** Runs that have ended: their evidence stays to be seen. */
+/**
+ * Runs that have ended: their evidence stays to be seen.
+ * @param {Alarm} alarm
+ */
 function past({ past: runs, threshold }) {
   if (!runs.length) return "";
   return el(
@@ -178,7 +205,11 @@ function past({ past: runs, threshold }) {
   );
 }
 
-/** A feature of the signature, or a figure that is watched like one. */
+/**
+ * A feature of the signature, or a figure that is watched like one.
+ * @param {string | null} name
+ * @param {ModelDescription} model
+ */
 export function named(name, model) {
   const feature = model.features.find((one) => one.name === name);
   return feature
@@ -188,9 +219,13 @@ export function named(name, model) {
         .replaceAll("_", " ");
 }
 
-/** Evidence on a scale of powers of ten, its largest so far, and the threshold. */
+/**
+ * Evidence on a scale of powers of ten, its largest so far, and the threshold.
+ * @param {Alarm} alarm
+ */
 function meter(alarm) {
   const top = Math.max(alarm.threshold, alarm.largest, alarm.evidence) * HEADROOM;
+  /** @param {number} value */
   const place = (value) => Math.log(Math.max(value, LOWEST) / LOWEST) / Math.log(top / LOWEST);
   const texts = {
     evidence: told(alarm.evidence, alarm),
@@ -217,7 +252,11 @@ function meter(alarm) {
   );
 }
 
-/** Evidence as a number, where its digits tell something. */
+/**
+ * Evidence as a number, where its digits tell something.
+ * @param {number} evidence
+ * @param {{threshold: number}} alarm
+ */
 function told(evidence, { threshold }) {
   if (evidence > FAR * threshold) return t("alarm.far");
   return evidence < LOWEST ? t("alarm.near", { limit: number(LOWEST) }) : number(evidence, 2);

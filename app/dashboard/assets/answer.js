@@ -1,22 +1,38 @@
 /** An answer: its grade and decision in words, its grades as bars, where its uncertainty comes from. */
 
+/** @import { Action, Answer, Decision, ModelDescription, MonteCarloPrediction, MonteCarloPredictionWithDraws, Uncertainty, Warning } from "../types/wire.js" */
+/** @import { Child } from "../types/elements.js" */
+
 import { ink, ordered } from "./colours.js";
 import { el, figures, table } from "./elements.js";
 import { fixed, label, list, number, percent, reason, share, t } from "./words.js";
 
-/** How likely each grade is, of either kind of answer. */
+const MARKS = { automate: "✓", refer: "!", none: "–" };
+
+/**
+ * How likely each grade is, of either kind of answer.
+ * @param {Answer} answer
+ * @returns {Record<string, number>}
+ */
 export function likelihoods(answer) {
-  return answer.mean ?? answer.probabilities;
+  return answer.mean ?? answer.probabilities ?? {};
 }
 
-/** A grade in its colour. */
+/**
+ * A grade in its colour.
+ * @param {string} grade
+ * @param {string[]} classes
+ */
 export function tile(grade, classes, size = "") {
   const background = ordered(classes.length)[Math.max(classes.indexOf(grade), 0)];
   const style = { "--tile": background, "--tile-ink": ink(background) };
   return el("span.tile", { class: `tile ${size} ${grade.length > 2 ? "long" : ""}`, style }, grade);
 }
 
-/** The decision as one sentence. */
+/**
+ * The decision as one sentence.
+ * @param {Answer} answer
+ */
 export function decided(answer) {
   if (!answer.decision) return t("decision.none");
   const { action, reasons } = answer.decision;
@@ -24,7 +40,11 @@ export function decided(answer) {
   return t("decision.refer", { reasons: list(reasons.map((name) => reason(name, "long"))) });
 }
 
-/** Grade, likelihood and decision, large; what is guaranteed, where it was decided automatically. */
+/**
+ * Grade, likelihood and decision, large; what is guaranteed, where it was decided automatically.
+ * @param {MonteCarloPrediction} answer
+ * @param {ModelDescription} model
+ */
 export function verdict(answer, model) {
   const { grade, decision } = answer;
   const spread =
@@ -43,7 +63,11 @@ export function verdict(answer, model) {
   );
 }
 
-/** The decision, which is seen at once, beside this grade's own likelihood. */
+/**
+ * The decision, which is seen at once, beside this grade's own likelihood.
+ * @param {Answer} answer
+ * @param {...Child} behind
+ */
 export function judged(answer, ...behind) {
   const action = answer.decision?.action ?? "none";
   const isAsked = answer.decision !== undefined;
@@ -59,9 +83,13 @@ export function judged(answer, ...behind) {
   return action === "automate" ? el("div.beside", {}, decision, likely) : [likely, decision];
 }
 
-/** What is guaranteed of all that are decided like this one; of a referred one there is nothing to say. */
+/**
+ * What is guaranteed of all that are decided like this one; of a referred one there is nothing to say.
+ * @param {Decision} decision
+ * @param {ModelDescription} model
+ */
 function promised({ action, target, case_limit: limit }, { calibration }) {
-  if (action !== "automate") return "";
+  if (action !== "automate" || calibration === null) return "";
   const line = calibration.promises.find((one) => one.target === target);
   const texts = {
     target: share(target),
@@ -72,11 +100,16 @@ function promised({ action, target, case_limit: limit }, { calibration }) {
   return `${t(limit === undefined ? "decision.promise" : "decision.cases", texts)} ${t("decision.alike")} `;
 }
 
+/** @param {Action | "none"} action */
 function mark(action) {
-  return el("span.mark", { "aria-hidden": "true" }, { automate: "✓", refer: "!" }[action] ?? "–");
+  return el("span.mark", { "aria-hidden": "true" }, MARKS[action]);
 }
 
-/** The prediction set as a row of grades. */
+/**
+ * The prediction set as a row of grades.
+ * @param {Answer} answer
+ * @param {ModelDescription} model
+ */
 export function possible(answer, model) {
   const found = answer.prediction_set;
   if (!found) return null;
@@ -95,7 +128,11 @@ export function possible(answer, model) {
   );
 }
 
-/** The likelihoods as plain bars, with their spread over the passes. */
+/**
+ * The likelihoods as plain bars, with their spread over the passes.
+ * @param {Answer} answer
+ * @param {string[]} classes
+ */
 export function bars(answer, classes) {
   const colours = ordered(classes.length);
   const likely = likelihoods(answer);
@@ -131,7 +168,11 @@ export function bars(answer, classes) {
   );
 }
 
-/** Total uncertainty as the data's and the model's, on a scale that ends where nothing is known. */
+/**
+ * Total uncertainty as the data's and the model's, on a scale that ends where nothing is known.
+ * @param {Uncertainty} uncertainty
+ * @param {string[]} classes
+ */
 export function decomposition(uncertainty, classes) {
   const {
     predictive_entropy: total,
@@ -146,6 +187,7 @@ export function decomposition(uncertainty, classes) {
     most: fixed(most, 2),
   };
   const style = { "--aleatoric": aleatoric / most, "--epistemic": epistemic / most };
+  /** @type {(kind: string, value: string) => HTMLElement} */
   const line = (kind, value) =>
     el(
       "div",
@@ -172,13 +214,22 @@ export function decomposition(uncertainty, classes) {
   ];
 }
 
-/** What the reader should know of the row, a sentence each; records leave values to the row. */
+/**
+ * What the reader should know of the row, a sentence each; records leave values to the row.
+ * @param {Warning[]} warnings
+ * @param {ModelDescription} model
+ * @param {Record<string, number | null>} row
+ */
 export function cautions(warnings, model, row = {}) {
   return warnings.map((warning) =>
-    el("li", {}, caution({ value: row[warning.feature], ...warning }, model)),
+    el("li", {}, caution({ value: row[warning.feature ?? ""], ...warning }, model)),
   );
 }
 
+/**
+ * @param {Warning} warning
+ * @param {ModelDescription} model
+ */
 function caution(warning, model) {
   const feature = model.features.find(({ name }) => name === warning.feature);
   const isAlways = warning.kind === "out_of_range" && warning.seen_minimum === warning.seen_maximum;
@@ -194,7 +245,11 @@ function caution(warning, model) {
   });
 }
 
-/** Every number of the picture, as a table. */
+/**
+ * Every number of the picture, as a table.
+ * @param {MonteCarloPredictionWithDraws} answer
+ * @param {string[]} classes
+ */
 export function answerFigures(answer, classes) {
   const chosen = answer.prediction_set?.grades ?? [];
   const heads = [

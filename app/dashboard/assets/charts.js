@@ -1,55 +1,96 @@
 /** Charts by Plotly, in the page's own type and colours. */
 
+/** @import { Layout, Picture, Plotly } from "../types/plotly.js" */
+
 import { colour } from "./colours.js";
+import { el } from "./elements.js";
+import { t } from "./words.js";
 
 const SOURCE = new URL("plotly.min.js", import.meta.url).href;
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false, showTips: false };
 
-let loading = null;
+/** What draws: the library is fetched for the first chart, and again for the next where that failed. */
+export class Charts {
+  #fetched;
+  /** @type {Promise<Plotly> | null} */
+  #library = null;
 
-/** Plotly, fetched when the first chart is drawn. */
+  /** @param {() => Promise<Plotly>} fetched */
+  constructor(fetched = plotly) {
+    this.#fetched = fetched;
+  }
+
+  /**
+   * Draw, or draw anew with as little change as can be.
+   * @param {HTMLElement} host an element with role="img"
+   * @param {Picture} picture
+   */
+  async draw(host, { traces, layout, summary }) {
+    host.setAttribute("aria-label", summary);
+    const library = await this.#loaded();
+    if (library === null) {
+      host.replaceChildren(el("p.small.unavailable", {}, t("charts.unavailable")));
+      return;
+    }
+    if (!host.isConnected || host.clientWidth === 0) return;
+    host.querySelector(":scope > .unavailable")?.remove();
+    await library.react(host, traces, whole(layout), CONFIG);
+  }
+
+  /**
+   * Give back what charts hold before their elements go.
+   * @param {Element} root
+   */
+  forget(root) {
+    for (const host of root.querySelectorAll(".js-plotly-plot")) window.Plotly?.purge(host);
+  }
+
+  /** @returns {Promise<Plotly | null>} null where it cannot be had just now */
+  #loaded() {
+    this.#library ??= this.#fetched();
+    const asked = this.#library;
+    return asked.catch(() => {
+      // Many charts wait for one fetch: a newer one than theirs stays.
+      if (this.#library === asked) this.#library = null;
+      return null;
+    });
+  }
+}
+
+/** @returns {Promise<Plotly>} */
 function plotly() {
-  loading ??= new Promise((done, failed) => {
+  return new Promise((done, failed) => {
     const script = document.createElement("script");
     script.src = SOURCE;
-    script.onload = () => done(window.Plotly);
-    script.onerror = failed;
+    script.onload = () => (window.Plotly ? done(window.Plotly) : failed(new Error("no Plotly")));
+    script.onerror = () => {
+      script.remove();
+      failed(new Error("not fetched"));
+    };
     document.head.append(script);
   });
-  return loading;
 }
 
 /**
- * Draw, or draw anew with as little change as can be.
- * @param {HTMLElement} host an element with role="img"
- * @param {object[]} traces
- * @param {object} layout what differs from every chart's
- * @param {string} summary the picture in one sentence, for those who cannot see it
+ * Text that stays text where Plotly would read a tag.
+ * @param {string} text
  */
-export async function draw(host, traces, layout, summary) {
-  host.setAttribute("aria-label", summary);
-  const library = await plotly();
-  if (!host.isConnected || host.clientWidth === 0) return;
-  await library.react(host, traces, whole(layout), CONFIG);
-}
-
-/** Give back what a chart holds before its element goes. */
-export function forget(root) {
-  for (const host of root.querySelectorAll(".js-plotly-plot")) window.Plotly?.purge(host);
-}
-
-/** Text that stays text where Plotly would read a tag. */
 export function plain(text) {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
+/** @param {Layout} layout */
 function whole(layout) {
   const { xaxis = {}, yaxis = {}, ...rest } = layout;
   return {
     autosize: true,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("quiet") },
+    font: {
+      family: getComputedStyle(document.body).fontFamily,
+      size: 12,
+      color: colour("quiet"),
+    },
     margin: { l: 44, r: 8, t: 8, b: 32 },
     bargap: 0.18,
     dragmode: false,

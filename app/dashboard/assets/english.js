@@ -161,6 +161,7 @@ export default {
   "rule.no_evidence.long": "nothing has been paid yet",
   "reason.rule.short": "{rule}",
   "reason.rule.long": "a rule of the model applies (“{rule}”)",
+  "charts.unavailable": "The charts could not be loaded. Opening this view again tries once more.",
   "bars.title": "How likely each grade is",
   "bars.note": "Bar: mean of the passes. Error bar: one standard deviation. Dots: single passes.",
   "bars.some": "The first {count} passes are drawn.",

@@ -5,10 +5,12 @@ const MARK = "\ufeff";
 const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/;
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
-/** @param {string} name @param {string[]} heads @param {any[][]} rows null leaves a cell empty */
+/** @param {string} name @param {string[]} heads @param {(string | number | null | undefined)[][]} rows null leaves a cell empty */
 export function download(name, heads, rows) {
-  const text = MARK + [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  const lines = [heads, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`);
+  const address = URL.createObjectURL(
+    new Blob([MARK, ...lines], { type: "text/csv;charset=utf-8" }),
+  );
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
@@ -16,6 +18,7 @@ export function download(name, heads, rows) {
   URL.revokeObjectURL(address);
 }
 
+/** @param {string | number | null | undefined} value */
 function cell(value) {
   const text = String(value ?? "");
   const harmless = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;

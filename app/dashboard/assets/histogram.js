@@ -1,5 +1,7 @@
 /** What training saw of a feature, as a small picture; and where a value stands in it. */
 
+/** @import { Feature, Seen } from "../types/wire.js" */
+
 import { svg } from "./elements.js";
 import { number, percent, t } from "./words.js";
 
@@ -10,11 +12,12 @@ const MANY = 0.15;
 
 /**
  * A histogram by density over the middle 98% of values.
- * @param {object} feature
+ * @param {Feature} feature
  * @param {number|null} value to be marked; outside values stand at the edge
  */
 export function histogram(feature, value = null) {
   const [low, high] = shown(feature.seen);
+  /** @param {number} at */
   const place = (at) =>
     EDGE + ((WIDTH - 2 * EDGE) * (Math.min(Math.max(at, low), high) - low)) / (high - low);
   const parts = bins(feature.seen, place);
@@ -35,12 +38,17 @@ export function histogram(feature, value = null) {
   );
 }
 
+/** @param {Seen} seen */
 function summary({ minimum, maximum, quantiles }) {
   const [low, high] = [quantiles["0.25"], quantiles["0.75"]].map((at) => number(at));
   return t("model.histogram", { minimum: number(minimum), maximum: number(maximum), low, high });
 }
 
-/** From where to where is drawn: without the longest tails, unless nothing is between them. */
+/**
+ * From where to where is drawn: without the longest tails, unless nothing is between them.
+ * @param {Seen} seen
+ * @returns {[number, number]}
+ */
 function shown({ minimum, maximum, quantiles, histogram_edges: edges }) {
   const [low, high] = [quantiles["0.01"] ?? minimum, quantiles["0.99"] ?? maximum];
   if (high > low) return [low, high];
@@ -48,6 +56,10 @@ function shown({ minimum, maximum, quantiles, histogram_edges: edges }) {
   return [minimum - 3 * (edges[1] - edges[0]), minimum + 4 * (edges[1] - edges[0])];
 }
 
+/**
+ * @param {Seen} seen
+ * @param {(value: number) => number} place
+ */
 function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
   return counts
     .map((count, at) => ({
@@ -58,7 +70,11 @@ function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
     .filter(({ width }) => width > 0.2);
 }
 
-/** Where a value stands among those of training, in words. */
+/**
+ * Where a value stands among those of training, in words.
+ * @param {Feature} feature
+ * @param {number | null} value
+ */
 export function standing(feature, value) {
   const { seen } = feature;
   if (value === null) return t("review.absent");
@@ -69,7 +85,11 @@ export function standing(feature, value) {
   return t("review.percentile", { share: percent(below(seen, value), 0) });
 }
 
-/** The share of training's values that stand in the same bin, and whether they are all the same. */
+/**
+ * The share of training's values that stand in the same bin, and whether they are all the same.
+ * @param {Feature} feature
+ * @param {number} value
+ */
 function company(
   { kind, seen: { minimum, maximum, histogram_edges: edges, histogram_counts: counts } },
   value,
@@ -80,7 +100,11 @@ function company(
   return { together: (counts[at] ?? 0) / total, isSame: isOne || minimum === maximum };
 }
 
-/** The share of training's values that are smaller, as far as the histogram tells. */
+/**
+ * The share of training's values that are smaller, as far as the histogram tells.
+ * @param {Seen} seen
+ * @param {number} value
+ */
 function below({ histogram_edges: edges, histogram_counts: counts }, value) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const part = counts.reduce((sum, count, at) => {

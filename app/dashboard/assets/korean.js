@@ -161,6 +161,7 @@ export default {
   "rule.no_evidence.long": "아직 상환한 금액이 없음",
   "reason.rule.short": "{rule}",
   "reason.rule.long": "모델의 규칙에 해당함(“{rule}”)",
+  "charts.unavailable": "차트를 불러오지 못했습니다. 이 화면을 다시 열면 다시 불러옵니다.",
   "bars.title": "등급별 가능성",
   "bars.note": "막대: 반복의 평균. 오차 막대: 표준편차. 점: 각 반복.",
   "bars.some": "처음 {count}회만 그렸습니다.",

@@ -1,45 +1,87 @@
 /** The view of the model: what it is, what it promises, what it asks for. */
 
+/** @import { ModelDescription, Promise as Line, Seen } from "../types/wire.js" */
+
 import { tile } from "./answer.js";
 import { card, el, table } from "./elements.js";
 import { histogram } from "./histogram.js";
-import { read } from "./http.js";
+import { LatestRequest, read } from "./http.js";
 import { rendered } from "./markdown.js";
 import { fixed, has, label, number, percent, share, spoken, t, unit } from "./words.js";
 
 const COPIED_MS = 2000;
 
-/** @param {HTMLElement} panel @param {object} model */
+/**
+ * @param {HTMLElement} panel
+ * @param {ModelDescription} model
+ */
 export function modelView(panel, model) {
-  /** The cards by the language that was asked for, as they came. */
-  const cards = new Map();
-  const redraw = () =>
-    panel.replaceChildren(
+  return new Description(panel, model);
+}
+
+/** @typedef {{text: string, language: string}} Card as it came, in the language that it is there in */
+
+class Description {
+  /** @type {Map<string, Card>} by the language that was asked for */
+  #cards = new Map();
+  #requests = new LatestRequest();
+
+  /**
+   * @param {HTMLElement} panel
+   * @param {ModelDescription} model
+   */
+  constructor(panel, model) {
+    this.panel = panel;
+    this.model = model;
+    this.card = el("section.card");
+    this.#draw();
+  }
+
+  async show() {
+    const language = spoken();
+    if (this.#cards.has(language)) return;
+    const signal = this.#requests.begin();
+    try {
+      this.#cards.set(language, await read(`model/card?language=${language}`, { signal }));
+      this.#drawCard(cardOf(this.#cards.get(language)));
+    } catch {
+      // It is asked for again when the view is shown again.
+      if (!signal.aborted) this.#drawCard(cardOf(null));
+    }
+  }
+
+  hide() {
+    this.#requests.abort();
+  }
+
+  redraw() {
+    this.#draw();
+    if (!this.panel.hidden) this.show();
+  }
+
+  #draw() {
+    const { model } = this;
+    this.panel.replaceChildren(
       el("h2.hidden", {}, t("model.title")),
       identity(model),
       el("div.twin", {}, metrics(model), promises(model)),
       signature(model),
       el("div.twin", {}, environment(model), trained(model)),
-      modelCard(cards.get(spoken())),
+      this.card,
     );
-  const show = async () => {
-    const language = spoken();
-    if (cards.has(language)) return;
-    cards.set(
-      language,
-      await read(`model/card?language=${language}`).catch(() => ({ text: "", language })),
-    );
-    if (language === spoken()) panel.lastElementChild.replaceWith(modelCard(cards.get(language)));
-  };
-  redraw();
-  const again = () => {
-    redraw();
-    if (!panel.hidden) show();
-  };
-  return { show, hide() {}, redraw: again };
+    this.#drawCard(cardOf(this.#cards.get(spoken())));
+  }
+
+  /** @param {HTMLElement} fresh */
+  #drawCard(fresh) {
+    this.card.replaceWith(fresh);
+    this.card = fresh;
+  }
 }
 
+/** @param {ModelDescription} model */
 function identity(model) {
+  /** @type {HTMLElement} */
   const copy = el(
     "button.small",
     { type: "button", onclick: () => copied(copy, model.digest) },
@@ -70,16 +112,24 @@ function identity(model) {
   );
 }
 
+/**
+ * @param {HTMLElement} button
+ * @param {string} text
+ */
 async function copied(button, text) {
   await navigator.clipboard.writeText(text);
   button.textContent = t("model.copied");
-  setTimeout(() => (button.textContent = t("model.copy")), COPIED_MS);
+  setTimeout(() => {
+    button.textContent = t("model.copy");
+  }, COPIED_MS);
 }
 
+/** @param {ModelDescription} model */
 function metrics({ metrics: { mc, deterministic }, metrics_on: on }) {
   const shown = ["accuracy", "macro_f1", "nll", "brier", "ece"].filter(
     (name) => mc?.[name] !== undefined,
   );
+  /** @param {string} name */
   const named = (name) =>
     el("span", {}, t(`metric.${name}`), el("span.note", {}, t(`metric.${name}.note`)));
   const rows = shown.map((name) => [
@@ -96,6 +146,7 @@ function metrics({ metrics: { mc, deterministic }, metrics_on: on }) {
   );
 }
 
+/** @param {ModelDescription} model */
 function promises({ calibration }) {
   if (calibration === null)
     return card(t("model.promises"), el("p.small", {}, t("model.uncalibrated")));
@@ -140,12 +191,16 @@ function promises({ calibration }) {
   );
 }
 
-/** How wrong the least sure were, or why nothing is promised of them. */
+/**
+ * How wrong the least sure were, or why nothing is promised of them.
+ * @param {Line} line
+ */
 function banded({ band, wanting }) {
   if (band !== null) return percent(band.wrong, 2);
   return wanting ? t("model.wanting", { rows: number(wanting) }) : "–";
 }
 
+/** @param {ModelDescription} model */
 function signature(model) {
   const heads = [
     t("feature"),
@@ -171,12 +226,14 @@ function signature(model) {
   );
 }
 
+/** @param {Seen} seen */
 function range({ minimum, maximum }) {
   return minimum === maximum
     ? t("model.always", { value: number(minimum) })
     : `${number(minimum)} – ${number(maximum)}`;
 }
 
+/** @param {ModelDescription} model */
 function environment({ environment: { fingerprint, facts } }) {
   return card(
     t("model.environment"),
@@ -185,11 +242,14 @@ function environment({ environment: { fingerprint, facts } }) {
   );
 }
 
+/** @param {ModelDescription} model */
 function trained({ trained: { versions, ...facts } }) {
   return card(t("model.trained"), pairs({ ...facts, ...versions }));
 }
 
+/** @param {Record<string, unknown>} facts */
 function pairs(facts) {
+  /** @param {string} name */
   const named = (name) => (has(`fact.${name}`) ? t(`fact.${name}`) : name.replaceAll("_", " "));
   return el(
     "dl.pairs",
@@ -200,14 +260,12 @@ function pairs(facts) {
   );
 }
 
-/** @param {{text: string, language: string}|undefined} found in the language it is there in */
-function modelCard(found) {
-  if (!found?.text)
+/** @param {Card | null | undefined} found null where it could not be had, undefined before it came */
+function cardOf(found) {
+  if (!found?.text) {
     return card(t("model.card"), el("p.small", {}, found === undefined ? "…" : t("model.nocard")));
+  }
   const note = found.language !== spoken() && el("p.small", {}, t("model.card.english"));
-  return card(
-    t("model.card"),
-    note || "",
-    el("div.prose", { lang: found.language }, rendered(found.text, 3)),
-  );
+  const prose = el("div.prose", { lang: found.language }, rendered(found.text, 3));
+  return card(t("model.card"), note || "", prose);
 }

@@ -1,6 +1,9 @@
 /** What true grades say: whether likelihoods are right, and what referring is worth. */
 
-import { draw } from "./charts.js";
+/** @import { Charts } from "./charts.js" */
+/** @import { Picture } from "../types/plotly.js" */
+/** @import { Estimate, Outcomes as Figures, ReliabilityBin, RiskPoint, UncertaintyFigures } from "../types/wire.js" */
+
 import { colour } from "./colours.js";
 import { el } from "./elements.js";
 import { fixed, number, percent, share, t } from "./words.js";
@@ -9,10 +12,13 @@ const SMALLEST = 7;
 const LARGEST = 26;
 
 export class Outcomes {
-  constructor() {
+  /** @param {Charts} charts */
+  constructor(charts) {
+    this.charts = charts;
     this.reliability = el("div.chart", { role: "img", id: "chart-reliability" });
     this.risk = el("div.chart", { role: "img", id: "chart-risk" });
     this.text = el("p.small");
+    /** @type {(name: string, host: HTMLElement) => HTMLElement} */
     const picture = (name, host) =>
       el("div", {}, el("h4", {}, t(`${name}.title`)), el("p.small", {}, t(`${name}.note`)), host);
     this.pictures = el(
@@ -37,18 +43,20 @@ export class Outcomes {
     );
   }
 
+  /** @param {UncertaintyFigures} data */
   show({ outcomes, estimate }) {
     const isKnown = outcomes.known > 0;
-    this.whole.dataset.known = outcomes.known;
+    this.whole.dataset.known = String(outcomes.known);
     this.empty.hidden = isKnown;
     this.pictures.hidden = !isKnown;
     this.text.textContent = isKnown ? known(outcomes) : guessed(estimate);
     if (!isKnown) return;
-    reliabilityChart(this.reliability, outcomes.reliability);
-    riskChart(this.risk, outcomes.risk_coverage);
+    this.charts.draw(this.reliability, reliability(outcomes.reliability));
+    this.charts.draw(this.risk, risk(outcomes.risk_coverage));
   }
 }
 
+/** @param {Figures} outcomes */
 function known({ known: count, accuracy, ece, coverage, band }) {
   const first = t("outcomes.known", {
     known: number(count),
@@ -74,13 +82,18 @@ function known({ known: count, accuracy, ece, coverage, band }) {
   return [first, sets, cases].filter(Boolean).join(" ");
 }
 
+/** @param {Estimate | null} estimate */
 function guessed(estimate) {
   return estimate?.accuracy == null
     ? ""
     : t("outcomes.estimate", { accuracy: percent(estimate.accuracy) });
 }
 
-function reliabilityChart(host, points) {
+/**
+ * @param {ReliabilityBin[]} points
+ * @returns {Picture}
+ */
+function reliability(points) {
   const most = Math.max(...points.map(({ rows }) => rows), 1);
   const line = {
     type: "scatter",
@@ -111,25 +124,27 @@ function reliabilityChart(host, points) {
       accuracy: percent(point.accuracy, 0),
     }),
   );
+  /** @param {string} name */
   const axis = (name) => ({
     range: [0, 1.03],
     tickformat: ".0%",
     dtick: 0.25,
     title: { text: t(`reliability.${name}`), standoff: 6 },
   });
-  return draw(
-    host,
-    [line, dots],
-    {
-      margin: { l: 52, r: 14, t: 10, b: 42 },
-      xaxis: { ...axis("confidence"), showgrid: true },
-      yaxis: axis("accuracy"),
-    },
-    t("reliability.summary", { points: texts.join("; ") }),
-  );
+  const layout = {
+    margin: { l: 52, r: 14, t: 10, b: 42 },
+    xaxis: { ...axis("confidence"), showgrid: true },
+    yaxis: axis("accuracy"),
+  };
+  const summary = t("reliability.summary", { points: texts.join("; ") });
+  return { traces: [line, dots], layout, summary };
 }
 
-function riskChart(host, points) {
+/**
+ * @param {RiskPoint[]} points
+ * @returns {Picture}
+ */
+function risk(points) {
   const trace = {
     type: "scatter",
     mode: "lines",
@@ -145,24 +160,12 @@ function riskChart(host, points) {
     t("risk.point", { coverage: percent(point.coverage, 0), risk: percent(point.risk) }),
   );
   const most = Math.max(...points.map(({ risk }) => risk), 0.01);
-  return draw(
-    host,
-    [trace],
-    {
-      margin: { l: 52, r: 14, t: 10, b: 42 },
-      xaxis: {
-        range: [0, 1.01],
-        tickformat: ".0%",
-        dtick: 0.25,
-        title: { text: t("risk.coverage"), standoff: 6 },
-      },
-      yaxis: {
-        range: [0, 1.15 * most],
-        tickformat: ".1%",
-        nticks: 5,
-        title: { text: t("risk.risk"), standoff: 6 },
-      },
-    },
-    t("risk.summary", { points: texts.join("; ") }),
-  );
+  /** @param {"coverage" | "risk"} name */
+  const title = (name) => ({ text: t(`risk.${name}`), standoff: 6 });
+  const layout = {
+    margin: { l: 52, r: 14, t: 10, b: 42 },
+    xaxis: { range: [0, 1.01], tickformat: ".0%", dtick: 0.25, title: title("coverage") },
+    yaxis: { range: [0, 1.15 * most], tickformat: ".1%", nticks: 5, title: title("risk") },
+  };
+  return { traces: [trace], layout, summary: t("risk.summary", { points: texts.join("; ") }) };
 }

@@ -1,22 +1,25 @@
 /** A case computed again, and whether it is the same to the last bit. */
 
+/** @import { RecordedPrediction, Replay } from "../types/wire.js" */
+
 import { card, el, table } from "./elements.js";
 import { explained } from "./faults.js";
-import { asked } from "./http.js";
+import { asked, unrepeated } from "./http.js";
 import { number, t } from "./words.js";
 
+/** @param {RecordedPrediction} found */
 export function replayCard({ id, features }) {
   const result = el("div.stack", { role: "status", id: "replayed" });
-  const compute = async () => {
+  const compute = unrepeated(async () => {
     button.setAttribute("aria-disabled", "true");
     try {
       const found = await asked(`predictions/${encodeURIComponent(id)}/replay`, { method: "POST" });
       result.replaceChildren(...told(found));
-    } catch (problem) {
-      result.replaceChildren(el("p.fault", {}, explained(problem)));
+    } catch (error) {
+      result.replaceChildren(el("p.fault", {}, explained(error)));
     }
     button.removeAttribute("aria-disabled");
-  };
+  });
   const button = el(
     "button",
     { type: "button", id: "replay", onclick: compute },
@@ -31,6 +34,7 @@ export function replayCard({ id, features }) {
   );
 }
 
+/** @param {Replay} found */
 function told({ identical, largest_difference: largest, environment_changed: isOther, facts }) {
   const badge = el(
     "span",
