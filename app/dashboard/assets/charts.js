@@ -9,16 +9,9 @@ import { t } from "./words.js";
 const SOURCE = new URL("plotly.min.js", import.meta.url).href;
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false, showTips: false };
 
-/** What draws: the library is fetched for the first chart, and again for the next where that failed. */
+/** What draws, in any view: the library is fetched for the first chart, and kept. */
 export class Charts {
-  #fetched;
-  /** @type {Promise<Plotly> | null} */
-  #library = null;
-
-  /** @param {() => Promise<Plotly>} fetched */
-  constructor(fetched = plotly) {
-    this.#fetched = fetched;
-  }
+  #library = kept(plotly);
 
   /**
    * Draw, or draw anew with as little change as can be.
@@ -27,7 +20,7 @@ export class Charts {
    */
   async draw(host, { traces, layout, summary }) {
     host.setAttribute("aria-label", summary);
-    const library = await this.#loaded();
+    const library = await this.#library().catch(() => null);
     if (library === null) {
       host.replaceChildren(el("p.small.unavailable", {}, t("charts.unavailable")));
       return;
@@ -44,17 +37,24 @@ export class Charts {
   forget(root) {
     for (const host of root.querySelectorAll(".js-plotly-plot")) window.Plotly?.purge(host);
   }
+}
 
-  /** @returns {Promise<Plotly | null>} null where it cannot be had just now */
-  #loaded() {
-    this.#library ??= this.#fetched();
-    const asked = this.#library;
-    return asked.catch(() => {
-      // Many charts wait for one fetch: a newer one than theirs stays.
-      if (this.#library === asked) this.#library = null;
-      return null;
+/**
+ * What is fetched for the first who asks, and kept; where that failed, the next who asks fetches again.
+ * @template T
+ * @param {() => Promise<T>} fetched
+ * @returns {() => Promise<T>}
+ */
+export function kept(fetched) {
+  /** @type {Promise<T> | null} */
+  let coming = null;
+  return () => {
+    coming ??= fetched().catch((error) => {
+      coming = null;
+      throw error;
     });
-  }
+    return coming;
+  };
 }
 
 /** @returns {Promise<Plotly>} */

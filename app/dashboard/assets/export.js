@@ -5,12 +5,16 @@ const MARK = "\ufeff";
 const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/;
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
-/** @param {string} name @param {string[]} heads @param {(string | number | null | undefined)[][]} rows null leaves a cell empty */
+/** @typedef {string | number | null | undefined} Cell null leaves it empty */
+
+/**
+ * @param {string} name
+ * @param {string[]} heads
+ * @param {Cell[][]} rows
+ */
 export function download(name, heads, rows) {
-  const lines = [heads, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`);
-  const address = URL.createObjectURL(
-    new Blob([MARK, ...lines], { type: "text/csv;charset=utf-8" }),
-  );
+  const text = csv([heads, ...rows]);
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
@@ -18,7 +22,15 @@ export function download(name, heads, rows) {
   URL.revokeObjectURL(address);
 }
 
-/** @param {string | number | null | undefined} value */
+/**
+ * Rows as a spreadsheet opens them, with nothing in them that it would run.
+ * @param {Cell[][]} rows
+ */
+export function csv(rows) {
+  return MARK + rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+}
+
+/** @param {Cell} value */
 function cell(value) {
   const text = String(value ?? "");
   const harmless = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
