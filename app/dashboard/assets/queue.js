@@ -164,7 +164,7 @@ export class Queue {
 
   #list() {
     const { cases, next, waiting } = this.listing.shown;
-    const more = button("review.more", { id: "more", onclick: () => this.listing.more() });
+    const more = button("review.more", { onclick: () => this.listing.more() });
     this.body.replaceChildren(
       el(
         "p.over",
