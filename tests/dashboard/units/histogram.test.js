@@ -38,7 +38,7 @@ test("a value among few is told by how many are smaller", () => {
   assert.equal(standing(AMOUNT, 25), "above 95% of training loans");
 });
 
-test("outside of training and missing are told so", () => {
-  assert.equal(standing(AMOUNT, 31), "outside of training");
+test("outside the training range and missing are told so", () => {
+  assert.equal(standing(AMOUNT, 31), "outside the training range");
   assert.equal(standing(AMOUNT, null), "missing");
 });
