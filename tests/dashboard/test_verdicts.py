@@ -48,7 +48,7 @@ def test_an_automatic_grade_has_its_own_likelihood_beside_it(opened: Opened) -> 
     [
         (
             "en-GB",
-            "Of many loans like those of the calibration, about 99% have a set that holds the right",
+            "Of many loans like those of the calibration, about 99% have a set that holds",
             "not the probability for this loan",
         ),
         (

@@ -2,9 +2,9 @@
 
 /** @import { Attributes } from "../types/elements.js" */
 /** @import { ModelDescription } from "../types/wire.js" */
-/** @import { Case } from "./listing.js" */
 
-import { COLUMNS, exported, SHOWN, sorted } from "./columns.js";
+import { caseTable } from "./casetable.js";
+import { exported } from "./columns.js";
 import { el } from "./elements.js";
 import { download } from "./export.js";
 import { filterFields } from "./filters.js";
@@ -14,7 +14,6 @@ import { settings } from "./settings.js";
 import { number, t } from "./words.js";
 
 const LONGEST_SEARCH = 200;
-const SIGNS = { ascending: " ↑", descending: " ↓" };
 
 export class Queue {
   /** @type {string | null} the case that is open */
@@ -163,7 +162,8 @@ export class Queue {
   }
 
   #list() {
-    const { cases, next, waiting } = this.listing.shown;
+    const { query, cases, next, waiting } = this.listing.shown;
+    const table = () => caseTable(query, cases, this.model, (order) => this.listing.sort(order));
     const more = button("review.more", { onclick: () => this.listing.more() });
     this.body.replaceChildren(
       el(
@@ -172,9 +172,10 @@ export class Queue {
         t("review.waiting", { count: number(waiting) }),
         this.#found(),
       ),
-      cases.length ? this.#table() : this.#nothing(),
+      cases.length ? table() : this.#nothing(),
       next === null ? "" : more,
     );
+    this.mark(this.#current);
   }
 
   /** How many were found, where the list is narrowed. */
@@ -193,74 +194,6 @@ export class Queue {
     return el("div.nothing", {}, el("h3", {}, t(`${key}.title`)), el("p.small", {}, t(key)));
   }
 
-  #table() {
-    const { query, cases } = this.listing.shown;
-    const names = SHOWN[query.state];
-    const table = el(
-      "table.cases",
-      {},
-      el("caption.hidden", {}, t("review.title")),
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          names.map((name) => this.#heading(name)),
-        ),
-      ),
-      el(
-        "tbody",
-        {},
-        cases.map((one) => this.#row(one, names)),
-      ),
-    );
-    const attributes = { tabindex: "0", role: "group", "aria-label": t("review.title") };
-    return el("div.scroll", attributes, table);
-  }
-
-  /**
-   * @param {Case} one
-   * @param {string[]} names
-   */
-  #row(one, [first, ...others]) {
-    const href = `#review/${one.id}`;
-    const link = el("a.item", { href, "data-id": one.id }, COLUMNS[first].cell(one, this.model));
-    const attributes = {
-      "data-id": one.id,
-      "aria-current": String(one.id === this.#current),
-      onclick: () => {
-        location.hash = href;
-      },
-    };
-    return el(
-      "tr",
-      attributes,
-      el("th", { scope: "row", class: `col-${first}` }, link),
-      others.map((name) => el("td", { class: look(name) }, COLUMNS[name].cell(one, this.model))),
-    );
-  }
-
-  /** @param {string} name */
-  #heading(name) {
-    const { state, order } = this.listing.shown.query;
-    const orders = state === "all" ? [] : (COLUMNS[name].orders ?? []);
-    const sort = state === "all" ? null : sorted(name, order);
-    const text = t(`queue.col.${name}`);
-    const next = orders[(orders.indexOf(order) + 1) % orders.length];
-    const sign = el("span", { "aria-hidden": "true" }, sort && SIGNS[sort]);
-    const attributes = {
-      type: "button",
-      "data-order": next,
-      onclick: () => this.listing.sort(next),
-    };
-    return el(
-      "th",
-      { scope: "col", class: look(name), "aria-sort": sort },
-      next ? el("button.sort", attributes, text, sign) : text,
-    );
-  }
-
   /** What is shown, and what would be shown further down, as a file for a spreadsheet. */
   #export = unrepeated(async () => {
     try {
@@ -271,11 +204,6 @@ export class Queue {
       this.on.refused(error);
     }
   });
-}
-
-/** @param {string} name of a column */
-function look(name) {
-  return `${COLUMNS[name].isNumber ? "number " : ""}col-${name}`;
 }
 
 /**

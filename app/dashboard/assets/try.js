@@ -2,22 +2,13 @@
 
 /** @import { Documentation, ModelDescription, MonteCarloPredictionWithDraws } from "../types/wire.js" */
 /** @import { Charts } from "./charts.js" */
-/** @import { Fault, Values } from "./form.js" */
+/** @import { Fault, Values } from "./entries.js" */
 
 import { answerFigures, cautions, decided, decomposition, possible, verdict } from "./answer.js";
 import { card, el } from "./elements.js";
+import { entryFaults, isOnlyMissing, option, place, question, toldFaults } from "./entries.js";
 import { explained } from "./faults.js";
-import {
-  entryFaults,
-  form,
-  isOnlyMissing,
-  option,
-  place,
-  question,
-  showFaults,
-  showValue,
-  toldFaults,
-} from "./form.js";
+import { form, showFaults, showValue } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
 import { drawn, passesPicture } from "./passes.js";
 import { number, percent, t } from "./words.js";

@@ -1,4 +1,4 @@
-/** The form: what is wrong with entries before they are sent, and what is sent. */
+/** What is typed into the form: what is wrong with entries before they are sent, and what is sent. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import {
   isOnlyMissing,
   question,
   toldFaults,
-} from "../../../app/dashboard/assets/form.js";
+} from "../../../app/dashboard/assets/entries.js";
 import { settings } from "../../../app/dashboard/assets/settings.js";
 
 settings.set("language", "en");
