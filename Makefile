@@ -6,6 +6,8 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
 # A dot every few seconds while something is installed.
 WAIT = & pid=$$!; while kill -0 $$pid 2>/dev/null; do printf .; sleep 3; done; echo; wait $$pid
+# What checks the page's JavaScript. Serving needs none of it.
+NODE := node_modules/.package-lock.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml app/pyproject.toml --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-package dubito --group build \
 	--custom-compile-command "make lock"
@@ -26,14 +28,16 @@ serve: .venv/serve.stamp ## serve the newest bundle; ARGS and DUBITO_* variables
 	$(BIN)/dubito serve $(ARGS)
 
 # A module's tests stay in one worker (loadscope): its networks and servers are built once.
-test: .venv/dev.stamp ## run the tests; ARGS go to pytest
+test: .venv/dev.stamp $(NODE) ## run the tests; ARGS go to pytest
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -q $(ARGS)
 
-check: .venv/dev.stamp ## lint, format, types and the direction of imports
+check: .venv/dev.stamp $(NODE) ## lint, format, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	node_modules/.bin/biome ci
+	node_modules/.bin/tsc
 
 train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and compare
 	rm -rf build/models
@@ -78,3 +82,7 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 	@echo "Installing what benchmarks need."
 	@$(PIP) --require-hashes -r requirements/bench.txt $(WAIT)
 	touch $@
+
+$(NODE): package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo "The page's checks need Node 18 or newer with npm (Debian: nodejs npm)."; exit 1; }
+	npm ci --no-progress

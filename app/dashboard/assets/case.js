@@ -1,32 +1,47 @@
 /** One case: what was asked and answered, why it waits, what a person says to it, and what was said. */
 
+/** @import { ModelDescription, RecordedPrediction, Feature } from "../types/wire.js" */
+
 import { bars, cautions, decomposition, judged, likelihoods, tile } from "./answer.js";
 import { card, el, table } from "./elements.js";
 import { explained, withheld } from "./faults.js";
 import { histogram, standing } from "./histogram.js";
-import { asked } from "./http.js";
+import { asked, unrepeated } from "./http.js";
 import { outcomeForm, reviewForm } from "./judgement.js";
-import { remembered } from "./memory.js";
 import { replayCard } from "./replay.js";
+import { settings } from "./settings.js";
 import { whatIfCard } from "./whatif.js";
 import { labelled, moment, number, t } from "./words.js";
 
+/** @typedef {() => Promise<HTMLElement>} Reload shows the case anew, as the service has it now */
+
+/**
+ * What follows when a case was reviewed here, turned out to be changed elsewhere, or is passed over.
+ * @typedef {{reviewed: (said: string) => void, changed: () => void, skip: () => void}} Followers
+ */
+
 /**
  * @param {string} id
- * @param {object} model
- * @param {{reviewed: (said: string) => void, changed: () => void, skip: () => void}} on what follows
- *   when it was reviewed here, turned out to be changed elsewhere, or is passed over
- * @returns {Promise<HTMLElement>}
+ * @param {ModelDescription} model
+ * @param {Followers} on
+ * @param {AbortSignal} [signal] ends it where another case is wanted meanwhile
+ * @returns {Promise<HTMLElement>} rejects where it was ended
  */
-export async function openCase(id, model, on) {
+export async function openCase(id, model, on, signal) {
   try {
-    const found = await asked(`predictions/${encodeURIComponent(id)}`);
+    const found = await asked(`predictions/${encodeURIComponent(id)}`, { signal });
     return shown(found, model, on);
-  } catch (problem) {
-    return el("p.notice", { role: "alert" }, withheld(problem));
+  } catch (error) {
+    signal?.throwIfAborted();
+    return el("p.notice", { role: "alert" }, withheld(error));
   }
 }
 
+/**
+ * @param {RecordedPrediction} found
+ * @param {ModelDescription} model
+ * @param {Followers} on
+ */
 function shown(found, model, on) {
   const { answer, id } = found;
   const classes = Object.keys(likelihoods(answer));
@@ -41,62 +56,121 @@ function shown(found, model, on) {
     head(found, classes, on, reload),
     reviewForm(found, classes, on.reviewed, reload),
     features(found, model),
-    el("div.twin", {}, card(t("bars.title"), bars(answer, classes)),
-      answer.uncertainty && card(t("uncertainty.title"), decomposition(answer.uncertainty, classes))),
+    el(
+      "div.twin",
+      {},
+      card(t("bars.title"), bars(answer, classes)),
+      answer.uncertainty &&
+        card(t("uncertainty.title"), decomposition(answer.uncertainty, classes)),
+    ),
     el("div.twin", {}, whatIfCard(found, model, classes), replayCard(found)),
     outcomeForm(found, classes, reload),
-    history(found));
+    history(found),
+  );
   return whole;
 }
 
+/**
+ * @param {RecordedPrediction} found
+ * @param {string[]} classes
+ * @param {Followers} on
+ * @param {Reload} reload
+ */
 function head(found, classes, on, reload) {
   const { id, time, answer, reference, model: by } = found;
-  return el("section.card.verdict", {}, tile(answer.grade, classes, "hero middle"),
-    el("div.says", {},
+  return el(
+    "section.card.verdict",
+    {},
+    tile(answer.grade, classes, "hero middle"),
+    el(
+      "div.says",
+      {},
       reference !== null && el("p.over", { id: "reference" }, t("case.reference", { reference })),
       el("h3", { tabindex: "-1" }, t("answer.grade", { grade: answer.grade })),
       judged(answer),
-      el("p.small", {}, `${moment(time)} · ${t("review.from", by)} · `, el("code", {}, id)),
-      waits(found) && steps(found, on, reload)));
+      el(
+        "p.small",
+        {},
+        `${moment(time)} · ${t("review.from", { name: by.name, version: by.version })} · `,
+        el("code", {}, id),
+      ),
+      waits(found) && steps(found, on, reload),
+    ),
+  );
 }
 
-/** Whether a person is still to look at it. */
+/**
+ * Whether a person is still to look at it.
+ * @param {RecordedPrediction} found
+ */
 function waits({ answer, review }) {
   return review === null && answer.decision?.action === "refer";
 }
 
+/**
+ * @param {RecordedPrediction} found
+ * @param {Followers} on
+ * @param {Reload} reload
+ */
 function steps({ id, assignee }, on, reload) {
   const fault = el("p.fault", { role: "alert" });
-  const me = remembered("reviewer");
-  const assign = async (reviewer) => {
-    if (reviewer === undefined) {
+  const isMine = assignee !== null && assignee === settings.get("reviewer");
+  const assign = unrepeated(async () => {
+    // Who reviews is asked for when the button is pressed: it may have been said since.
+    const reviewer = isMine ? null : settings.get("reviewer");
+    if (reviewer === null && !isMine) {
       fault.textContent = t("review.name");
       document.getElementById("reviewer")?.focus();
       return;
     }
+    const path = `reviews/${encodeURIComponent(id)}/assignee`;
     try {
-      await asked(`reviews/${encodeURIComponent(id)}/assignee`, { method: "PUT", body: { reviewer } });
+      await asked(path, { method: "PUT", body: { reviewer } });
       await reload();
-    } catch (problem) {
-      fault.textContent = explained(problem);
+    } catch (error) {
+      fault.textContent = explained(error);
     }
-  };
-  const isMine = assignee !== null && assignee === me;
-  return el("div.stack", {},
+  });
+  return el(
+    "div.stack",
+    {},
     assignee !== null && el("p.small", { id: "assignee" }, t("case.assigned", { name: assignee })),
-    el("div.buttons", {},
-      el("button.small", { type: "button", id: "assign", onclick: () => assign(isMine ? null : me ?? undefined) }, t(isMine ? "case.release" : "case.assign")),
-      el("button.small", { type: "button", id: "skip", onclick: on.skip }, t("case.skip"))), fault);
+    el(
+      "div.buttons",
+      {},
+      el(
+        "button.small",
+        { type: "button", id: "assign", onclick: assign },
+        t(isMine ? "case.release" : "case.assign"),
+      ),
+      el("button.small", { type: "button", id: "skip", onclick: on.skip }, t("case.skip")),
+    ),
+    fault,
+  );
 }
 
+/**
+ * @param {RecordedPrediction} found
+ * @param {ModelDescription} model
+ */
 function features({ features: row, warnings }, model) {
   if (row === null) return card(t("review.features"), el("p.small", {}, t("review.erased")));
-  const rows = model.features.filter(({ name }) => name in row).map((feature) => line(feature, row[feature.name]));
+  const rows = model.features
+    .filter(({ name }) => name in row)
+    .map((feature) => line(feature, row[feature.name]));
   const heads = [t("feature"), t("review.value"), t("model.distribution")];
   const odd = cautions(warnings, model, row);
-  return card(t("review.features"), table(t("review.features"), heads, rows, { classes: "row" }), odd.length ? el("ul.cautions", {}, odd) : "");
+  return card(
+    t("review.features"),
+    table(t("review.features"), heads, rows, { classes: "row" }),
+    odd.length ? el("ul.cautions", {}, odd) : "",
+  );
 }
 
+/**
+ * @param {Feature} feature
+ * @param {number | null} value
+ */
 function line(feature, value) {
   const [name, behind] = labelled(feature);
   const place = standing(feature, value);
@@ -104,18 +178,35 @@ function line(feature, value) {
   return [
     el("span", {}, name, el("span.unit", {}, behind)),
     el("strong", {}, number(value, 12)),
-    el("span.place", {}, histogram(feature, value), el("span", { class: isOdd ? "badge warn" : "note" }, place)),
+    el(
+      "span.place",
+      {},
+      histogram(feature, value),
+      el("span", { class: isOdd ? "badge warn" : "note" }, place),
+    ),
   ];
 }
 
-/** All that was said of it: who, when, what, and why it was corrected. */
+/**
+ * All that was said of it: who, when, what, and why it was corrected.
+ * @param {RecordedPrediction} found
+ */
 function history({ history: said }) {
   if (!said.length) return "";
   const heads = [t("time"), t("case.what"), t("grade"), t("case.who"), t("case.why")];
-  const rows = [...said].reverse().map((one) => [
-    moment(one.time),
-    t(one.corrects === null ? `case.${one.kind}` : `case.${one.kind}.corrected`),
-    one.grade ?? "–", one.reviewer ?? "–", one.why ?? one.note ?? "–",
-  ]);
-  return el("section.card", { id: "history" }, el("h3", {}, t("case.history")), table(t("case.history"), heads, rows, { words: [1, 2, 3, 4] }));
+  const rows = [...said]
+    .reverse()
+    .map((one) => [
+      moment(one.time),
+      t(one.corrects === null ? `case.${one.kind}` : `case.${one.kind}.corrected`),
+      one.grade ?? "–",
+      one.reviewer ?? "–",
+      one.why ?? one.note ?? "–",
+    ]);
+  return el(
+    "section.card",
+    { id: "history" },
+    el("h3", {}, t("case.history")),
+    table(t("case.history"), heads, rows, { words: [1, 2, 3, 4] }),
+  );
 }

@@ -1,78 +1,112 @@
 /** Colours: the theme in force, and a scale for ordered classes that is told apart by lightness. */
 
-import { remember, remembered } from "./memory.js";
+import { settings } from "./settings.js";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
+/** @typedef {[lightness: number, chroma: number, hue: number]} Lch */
+
 /**
  * From the first class to the last: lightness, chroma and hue (OKLCH), every one 3:1 on its ground.
  * Hues and their order are the same in both themes, so that a class is known again in the other.
  */
+/** @type {Record<"light" | "dark", [Lch, Lch]>} */
 const SCALES = {
-  light: [[0.65, 0.115, 205], [0.34, 0.13, 335]],
-  dark: [[0.79, 0.115, 205], [0.55, 0.14, 335]],
+  light: [
+    [0.65, 0.115, 205],
+    [0.34, 0.13, 335],
+  ],
+  dark: [
+    [0.79, 0.115, 205],
+    [0.55, 0.14, 335],
+  ],
 };
 /** What tells classes apart without colour; more classes than these begin again. */
 const SHAPES = ["", "/", ".", "x", "-", "\\", "+", "|"];
 
+/** "auto", "light" or "dark". */
 export function chosenTheme() {
-  return remembered("theme") ?? "auto";
-}
-
-/** Take a theme: "auto", "light" or "dark". */
-export function takeTheme(theme) {
-  remember("theme", theme);
-  showTheme();
+  return settings.get("theme") ?? "auto";
 }
 
 export function showTheme() {
   document.documentElement.dataset.theme = inForce();
 }
 
-/** "light" or "dark". */
-export function inForce() {
+/** @returns {"light" | "dark"} */
+function inForce() {
   const chosen = chosenTheme();
-  if (chosen !== "auto") return chosen;
-  return dark.matches ? "dark" : "light";
+  if (chosen === "light" || chosen === "dark") return chosen;
+  return device().matches ? "dark" : "light";
 }
 
+function device() {
+  return matchMedia("(prefers-color-scheme: dark)");
+}
+
+/** @param {() => void} changed */
 export function onThemeOfDevice(changed) {
-  dark.addEventListener("change", () => {
-    showTheme();
-    changed();
-  });
+  device().addEventListener("change", changed);
 }
 
-/** A colour of the style sheet by its name. */
+/**
+ * A colour of the style sheet by its name.
+ * @param {string} name
+ */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** The colours of `count` ordered classes. */
+/**
+ * The colours of `count` ordered classes.
+ * @param {number} count
+ */
 export function ordered(count) {
   const [from, to] = SCALES[inForce()];
   return Array.from({ length: count }, (_, at) => {
     const along = count < 2 ? 0 : at / (count - 1);
-    return hex(...from.map((start, axis) => start + along * (to[axis] - start)));
+    /** @param {number} axis */
+    const between = (axis) => from[axis] + along * (to[axis] - from[axis]);
+    return hex(between(0), between(1), between(2));
   });
 }
 
-/** The pattern of the class, series or reason at a place, as Plotly draws it over its colour. */
+/**
+ * The pattern of the class, series or reason at a place, as Plotly draws it over its colour.
+ * @param {number} at
+ */
 export function pattern(at) {
-  return { shape: SHAPES[at % SHAPES.length], fillmode: "overlay", fgcolor: colour("surface"), fgopacity: 0.75, size: 6, solidity: 0.22 };
+  return {
+    shape: SHAPES[at % SHAPES.length],
+    fillmode: "overlay",
+    fgcolor: colour("surface"),
+    fgopacity: 0.75,
+    size: 6,
+    solidity: 0.22,
+  };
 }
 
-/** Black or white, whichever reads better on a colour. */
+/**
+ * Black or white, whichever reads better on a colour.
+ * @param {string} background
+ */
 export function ink(background) {
-  const [red, green, blue] = [1, 3, 5].map((at) => linear(parseInt(background.slice(at, at + 2), 16) / 255));
+  const [red, green, blue] = [1, 3, 5].map((at) =>
+    linear(parseInt(background.slice(at, at + 2), 16) / 255),
+  );
   const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   return luminance > 0.179 ? "#10131a" : "#ffffff";
 }
 
+/** @param {number} value */
 function linear(value) {
   return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
 }
 
-/** OKLCH to sRGB, by Ottosson's matrices. */
+/**
+ * OKLCH to sRGB, by Ottosson's matrices.
+ * @param {number} lightness
+ * @param {number} chroma
+ * @param {number} hue
+ */
 function hex(lightness, chroma, hue) {
   const angle = (hue * Math.PI) / 180;
   const [a, b] = [chroma * Math.cos(angle), chroma * Math.sin(angle)];
@@ -87,8 +121,11 @@ function hex(lightness, chroma, hue) {
   return `#${rgb.map(channel).join("")}`;
 }
 
+/** @param {number} value */
 function channel(value) {
   const bounded = Math.min(Math.max(value, 0), 1);
   const encoded = bounded <= 0.0031308 ? 12.92 * bounded : 1.055 * bounded ** (1 / 2.4) - 0.055;
-  return Math.round(255 * encoded).toString(16).padStart(2, "0");
+  return Math.round(255 * encoded)
+    .toString(16)
+    .padStart(2, "0");
 }

@@ -5,9 +5,15 @@ const MARK = "\ufeff";
 const FORMULA = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/;
 const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
-/** @param {string} name @param {string[]} heads @param {any[][]} rows null leaves a cell empty */
+/** @typedef {string | number | null | undefined} Cell null leaves it empty */
+
+/**
+ * @param {string} name
+ * @param {string[]} heads
+ * @param {Cell[][]} rows
+ */
 export function download(name, heads, rows) {
-  const text = MARK + [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+  const text = csv([heads, ...rows]);
   const address = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = address;
@@ -16,6 +22,15 @@ export function download(name, heads, rows) {
   URL.revokeObjectURL(address);
 }
 
+/**
+ * Rows as a spreadsheet opens them, with nothing in them that it would run.
+ * @param {Cell[][]} rows
+ */
+export function csv(rows) {
+  return MARK + rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+}
+
+/** @param {Cell} value */
 function cell(value) {
   const text = String(value ?? "");
   const harmless = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;

@@ -1,5 +1,7 @@
 /** What training saw of a feature, as a small picture; and where a value stands in it. */
 
+/** @import { Feature, Seen } from "../types/wire.js" */
+
 import { svg } from "./elements.js";
 import { number, percent, t } from "./words.js";
 
@@ -10,28 +12,43 @@ const MANY = 0.15;
 
 /**
  * A histogram by density over the middle 98% of values.
- * @param {object} feature
+ * @param {Feature} feature
  * @param {number|null} value to be marked; outside values stand at the edge
  */
 export function histogram(feature, value = null) {
   const [low, high] = shown(feature.seen);
-  const place = (at) => EDGE + ((WIDTH - 2 * EDGE) * (Math.min(Math.max(at, low), high) - low)) / (high - low);
+  /** @param {number} at */
+  const place = (at) =>
+    EDGE + ((WIDTH - 2 * EDGE) * (Math.min(Math.max(at, low), high) - low)) / (high - low);
   const parts = bins(feature.seen, place);
   const tallest = Math.max(...parts.map(({ density }) => density));
   const rects = parts.map(({ x, width, density }) => {
     const tall = Math.max((HEIGHT * density) / tallest, 1);
     return svg("rect", { x, y: HEIGHT - tall, width: Math.max(width - 0.6, 1), height: tall });
   });
-  const here = value === null ? [] : [svg("line.here", { x1: place(value), x2: place(value), y1: 0, y2: HEIGHT })];
-  return svg("svg.histogram", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(feature.seen) }, rects, here);
+  const here =
+    value === null
+      ? []
+      : [svg("line.here", { x1: place(value), x2: place(value), y1: 0, y2: HEIGHT })];
+  return svg(
+    "svg.histogram",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": summary(feature.seen) },
+    rects,
+    here,
+  );
 }
 
+/** @param {Seen} seen */
 function summary({ minimum, maximum, quantiles }) {
   const [low, high] = [quantiles["0.25"], quantiles["0.75"]].map((at) => number(at));
   return t("model.histogram", { minimum: number(minimum), maximum: number(maximum), low, high });
 }
 
-/** From where to where is drawn: without the longest tails, unless nothing is between them. */
+/**
+ * From where to where is drawn: without the longest tails, unless nothing is between them.
+ * @param {Seen} seen
+ * @returns {[number, number]}
+ */
 function shown({ minimum, maximum, quantiles, histogram_edges: edges }) {
   const [low, high] = [quantiles["0.01"] ?? minimum, quantiles["0.99"] ?? maximum];
   if (high > low) return [low, high];
@@ -39,31 +56,55 @@ function shown({ minimum, maximum, quantiles, histogram_edges: edges }) {
   return [minimum - 3 * (edges[1] - edges[0]), minimum + 4 * (edges[1] - edges[0])];
 }
 
+/**
+ * @param {Seen} seen
+ * @param {(value: number) => number} place
+ */
 function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
   return counts
-    .map((count, at) => ({ x: place(edges[at]), width: place(edges[at + 1]) - place(edges[at]), density: count / (edges[at + 1] - edges[at]) }))
+    .map((count, at) => ({
+      x: place(edges[at]),
+      width: place(edges[at + 1]) - place(edges[at]),
+      density: count / (edges[at + 1] - edges[at]),
+    }))
     .filter(({ width }) => width > 0.2);
 }
 
-/** Where a value stands among those of training, in words. */
+/**
+ * Where a value stands among those of training, in words.
+ * @param {Feature} feature
+ * @param {number | null} value
+ */
 export function standing(feature, value) {
   const { seen } = feature;
   if (value === null) return t("review.absent");
   if (value < seen.minimum || value > seen.maximum) return t("review.outside");
   const { together, isSame } = company(feature, value);
-  if (together >= MANY) return t(isSame ? "review.same" : "review.close", { share: percent(together, 0) });
+  if (together >= MANY)
+    return t(isSame ? "review.same" : "review.close", { share: percent(together, 0) });
   return t("review.percentile", { share: percent(below(seen, value), 0) });
 }
 
-/** The share of training's values that stand in the same bin, and whether they are all the same. */
-function company({ kind, seen: { minimum, maximum, histogram_edges: edges, histogram_counts: counts } }, value) {
+/**
+ * The share of training's values that stand in the same bin, and whether they are all the same.
+ * @param {Feature} feature
+ * @param {number} value
+ */
+function company(
+  { kind, seen: { minimum, maximum, histogram_edges: edges, histogram_counts: counts } },
+  value,
+) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const at = counts.findIndex((_, bin) => value >= edges[bin] && value < edges[bin + 1]);
   const isOne = kind === "integer" && edges[at + 1] - edges[at] <= 1 && at + 1 < counts.length;
   return { together: (counts[at] ?? 0) / total, isSame: isOne || minimum === maximum };
 }
 
-/** The share of training's values that are smaller, as far as the histogram tells. */
+/**
+ * The share of training's values that are smaller, as far as the histogram tells.
+ * @param {Seen} seen
+ * @param {number} value
+ */
 function below({ histogram_edges: edges, histogram_counts: counts }, value) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const part = counts.reduce((sum, count, at) => {

@@ -1,116 +1,203 @@
 /** What a person says to a case: a decision with a note, and later the actual outcome; both may be corrected. */
 
+/** @import { RecordedPrediction } from "../types/wire.js" */
+/** @import { Reload } from "./case.js" */
+/** @import { TextField } from "./textfield.js" */
+
 import { el } from "./elements.js";
 import { explained } from "./faults.js";
-import { asked } from "./http.js";
-import { remember, remembered } from "./memory.js";
+import { asked, problemOf, unrepeated } from "./http.js";
+import { settings } from "./settings.js";
+import { nameField, textField } from "./textfield.js";
 import { moment, t } from "./words.js";
 
 const CONFLICT = 409;
-const [LONGEST_NAME, LONGEST_NOTE] = [200, 4000];
 
-/** The review: the form that gives it or, once it was given, what was said and the form that corrects it. */
-export function reviewForm(found, classes, reviewed, reload) {
-  const { id, review } = found;
+/** @typedef {"review" | "outcome"} Kind */
+
+/**
+ * @typedef {object} How a judgement is sent, and what follows
+ * @property {(body: object) => Promise<unknown>} send
+ * @property {Reload} reload shows what the service knows
+ * @property {() => unknown} done
+ * @property {string} [corrects] the event that it replaces
+ */
+
+/**
+ * The review: the form that gives it or, once it was given, what was said and the form that corrects it.
+ * @param {RecordedPrediction} found
+ * @param {string[]} classes
+ * @param {(said: string) => void} reviewed
+ * @param {Reload} reload
+ */
+export function reviewForm({ id, review }, classes, reviewed, reload) {
+  /** @param {object} body */
   const send = (body) => asked(`reviews/${encodeURIComponent(id)}`, { method: "POST", body });
+  const title = el("h3", {}, t("review.form"));
   if (review === null) {
-    const form = judgement("review", classes, { send, reload, done: () => reviewed(t("review.saved")), hasNote: true });
-    return el("section.card.decides", {}, el("h3", {}, t("review.form")), form);
+    const done = () => reviewed(t("review.saved"));
+    return el(
+      "section.card.decides",
+      {},
+      title,
+      judgement("review", classes, { send, reload, done }),
+    );
   }
-  const done = t("review.done", { grade: review.grade, reviewer: review.reviewer ?? t("case.erased"), time: moment(review.time) });
-  const form = judgement("review", classes, { send, reload, done: reload, hasNote: true, corrects: review.id });
-  return el("section.card.decides", {}, el("h3", {}, t("review.form")), el("p", { id: "review-done" }, done),
-    review.note && el("blockquote", {}, review.note), correcting("review", form));
+  const how = { send, reload, done: reload, corrects: review.id };
+  return el(
+    "section.card.decides",
+    {},
+    title,
+    el(
+      "p",
+      { id: "review-done" },
+      t("review.done", { ...names(review), time: moment(review.time) }),
+    ),
+    review.note && el("blockquote", {}, review.note),
+    correcting("review", judgement("review", classes, how)),
+  );
 }
 
-/** The actual grade, apart from the review: folded until it is known. */
-export function outcomeForm(found, classes, reload) {
-  const { id, outcome } = found;
-  const send = (body) => asked(`predictions/${encodeURIComponent(id)}/outcome`, { method: "PUT", body });
-  if (outcome !== null) {
-    const form = judgement("outcome", classes, { send, reload, done: reload, corrects: outcome.id });
-    return el("section.card.outcome-card", {}, el("h3", {}, t("review.outcome")),
-      el("p", { id: "outcome-done" }, t("review.outcome.known", { grade: outcome.grade, time: moment(outcome.time) })), correcting("outcome", form));
-  }
-  return el("section.card.outcome-card", {}, el("details", { id: "outcome" }, el("summary", {}, el("h3", {}, t("review.outcome"))),
-    el("p.small", {}, t("review.outcome.intro")), judgement("outcome", classes, { send, reload, done: reload })));
+/** @param {{grade: string, reviewer: string | null}} review */
+function names({ grade, reviewer }) {
+  return { grade, reviewer: reviewer ?? t("case.erased") };
 }
 
+/**
+ * The actual grade, apart from the review: folded until it is known.
+ * @param {RecordedPrediction} found
+ * @param {string[]} classes
+ * @param {Reload} reload
+ */
+export function outcomeForm({ id, outcome }, classes, reload) {
+  /** @param {object} body */
+  const send = (body) =>
+    asked(`predictions/${encodeURIComponent(id)}/outcome`, { method: "PUT", body });
+  const how = { send, reload, done: reload, corrects: outcome?.id };
+  const form = judgement("outcome", classes, how);
+  const title = el("h3", {}, t("review.outcome"));
+  if (outcome === null) return el("section.card.outcome-card", {}, unfolding(title, form));
+  const known = t("review.outcome.known", { grade: outcome.grade, time: moment(outcome.time) });
+  return el(
+    "section.card.outcome-card",
+    {},
+    title,
+    el("p", { id: "outcome-done" }, known),
+    correcting("outcome", form),
+  );
+}
+
+/**
+ * @param {HTMLElement} title
+ * @param {HTMLElement} form
+ */
+function unfolding(title, form) {
+  const intro = el("p.small", {}, t("review.outcome.intro"));
+  return el("details", { id: "outcome" }, el("summary", {}, title), intro, form);
+}
+
+/**
+ * @param {Kind} kind
+ * @param {HTMLElement} form
+ */
 function correcting(kind, form) {
   return el("details.more", { id: `${kind}-correct` }, el("summary", {}, t("case.correct")), form);
 }
 
 /**
- * A form that says a grade.
- * @param {"review"|"outcome"} kind
+ * A form that says a grade; a review has a note and a name too, a correction says why.
+ * @param {Kind} kind
  * @param {string[]} classes
- * @param {{send: (body: object) => Promise<any>, reload: () => Promise<Element>, done: () => any, hasNote?: boolean, corrects?: string}} how
+ * @param {How} how
  */
-function judgement(kind, classes, { send, reload, done, hasNote = false, corrects = null }) {
-  const grades = gradeChoice(`${kind}-grade`, t(`${kind === "review" ? "review" : "review.outcome"}.grade`), classes);
-  const note = hasNote && text("textarea", `${kind}-note`, t("review.note"), { hint: t("review.note.hint") });
-  const reviewer = hasNote && text("input", "reviewer", t("review.reviewer"), { value: remembered("reviewer") ?? "", isName: true });
-  const why = corrects !== null && text("textarea", `${kind}-why`, t("case.why"), { isRequired: true });
+function judgement(kind, classes, { send, reload, done, corrects }) {
+  const isReview = kind === "review";
+  const grades = gradeChoice(kind, classes);
+  const hint = t("review.note.hint");
+  const note = isReview ? textField("review-note", t("review.note"), { hint }) : null;
+  const why = corrects ? textField(`${kind}-why`, t("case.why"), { isRequired: true }) : null;
+  const reviewer = isReview ? nameField("reviewer") : null;
   const fault = el("p.fault", { id: `${kind}-fault`, role: "alert" });
-  const missing = () => {
-    if (grades.chosen() === null) return [t("review.choose"), grades.first];
-    if (why && why.value() === "") return [t("case.why.needed"), why.input];
-    return reviewer && reviewer.value() === "" ? [t("review.name"), reviewer.input] : null;
-  };
-  let isSending = false;
-  const save = async () => {
-    const lacking = missing();
+  const save = unrepeated(async () => {
+    const lacking = missing(grades, why, reviewer);
     if (lacking !== null) {
-      fault.textContent = lacking[0];
-      lacking[1].focus();
+      fault.textContent = lacking.said;
+      lacking.input.focus();
       return;
     }
-    if (reviewer) remember("reviewer", reviewer.value());
+    if (reviewer) settings.set("reviewer", reviewer.value());
     const body = {
-      grade: grades.chosen(), ...(hasNote ? { note: note.input.value, reviewer: reviewer.value() } : {}),
-      ...(corrects === null ? {} : { corrects, why: why.value() }),
+      grade: grades.chosen(),
+      ...(note && { note: note.input.value }),
+      ...(reviewer && { reviewer: reviewer.value() }),
+      ...(why && { corrects, why: why.value() }),
     };
-    if (isSending) return;
-    isSending = true;
     await told(() => send(body), fault, reload, done);
-    isSending = false;
-  };
-  const submit = el("button", { type: "submit", class: kind === "review" ? "primary" : null }, t(submitKey(kind, corrects)));
-  return el("form.judge", { class: kind === "outcome" ? "judge outcome" : "judge", novalidate: true, onsubmit: prevented(save),
-    onkeydown: (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
-    } }, grades.whole, note && note.whole, why && why.whole, reviewer && reviewer.whole, fault, el("div.buttons", {}, submit));
+  });
+  const key = submitKey(kind, corrects);
+  return el(
+    "form.judge",
+    {
+      class: isReview ? "judge" : "judge outcome",
+      novalidate: true,
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        save();
+      },
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
+      },
+    },
+    grades.whole,
+    note?.whole,
+    why?.whole,
+    reviewer?.whole,
+    fault,
+    el(
+      "div.buttons",
+      {},
+      el("button", { type: "submit", class: isReview ? "primary" : null }, t(key)),
+    ),
+  );
 }
 
+/**
+ * What is still to be said, and where.
+ * @param {GradeChoice} grades
+ * @param {TextField | null} why
+ * @param {TextField | null} reviewer
+ */
+function missing(grades, why, reviewer) {
+  if (grades.chosen() === null) return { said: t("review.choose"), input: grades.first };
+  if (why?.value() === "") return { said: t("case.why.needed"), input: why.input };
+  return reviewer?.value() === "" ? { said: t("review.name"), input: reviewer.input } : null;
+}
+
+/**
+ * @param {Kind} kind
+ * @param {string | undefined} corrects
+ */
 function submitKey(kind, corrects) {
-  if (corrects !== null) return "case.correct.save";
+  if (corrects) return "case.correct.save";
   return kind === "review" ? "review.submit" : "review.outcome.save";
 }
 
-function text(name, id, label, { value = "", hint = null, isName = false, isRequired = false }) {
-  const input = el(name, { id, type: name === "input" ? "text" : null, maxlength: isName ? LONGEST_NAME : LONGEST_NOTE, autocomplete: isName ? "name" : null,
-    "aria-required": isName || isRequired ? "true" : null, "aria-describedby": hint && `${id}-hint`, value: name === "input" ? value : null });
-  const whole = el("div.stack", {}, el("label", { for: id }, label), input, hint && el("p.hint", { id: `${id}-hint` }, hint));
-  return { whole, input, value: () => input.value.trim() };
-}
-
-function prevented(then) {
-  return (event) => {
-    event.preventDefault();
-    then();
-  };
-}
-
-/** Tell the service; where it already knows otherwise, show what it knows. */
+/**
+ * Tell the service; where it already knows otherwise, show what it knows.
+ * @param {() => Promise<unknown>} tell
+ * @param {HTMLElement} fault
+ * @param {Reload} reload
+ * @param {() => unknown} done
+ */
 async function told(tell, fault, reload, done) {
   try {
     await tell();
-  } catch (problem) {
-    if (problem.status !== CONFLICT) {
-      fault.textContent = explained(problem);
+  } catch (error) {
+    if (problemOf(error).status !== CONFLICT) {
+      fault.textContent = explained(error);
       return;
     }
-    const notice = el("p.notice", { role: "alert" }, explained(problem));
+    const notice = el("p.notice", { role: "alert" }, explained(error));
     const fresh = await reload();
     fresh.firstElementChild?.after(notice);
     return;
@@ -118,9 +205,21 @@ async function told(tell, fault, reload, done) {
   await done();
 }
 
-function gradeChoice(name, title, classes) {
-  const inputs = classes.map((grade) => el("input", { type: "radio", name, value: grade }));
-  const whole = el("fieldset.grades", {}, el("legend", {}, title),
-    el("div", {}, classes.map((grade, at) => el("label", {}, inputs[at], el("span", {}, grade)))));
-  return { whole, first: inputs[0], chosen: () => inputs.find((input) => input.checked)?.value ?? null };
+/** @typedef {ReturnType<typeof gradeChoice>} GradeChoice */
+
+/**
+ * @param {Kind} kind
+ * @param {string[]} classes
+ */
+function gradeChoice(kind, classes) {
+  const title = t(kind === "review" ? "review.grade" : "review.outcome.grade");
+  const inputs = classes.map((grade) =>
+    el("input", { type: "radio", name: `${kind}-grade`, value: grade }),
+  );
+  const labels = classes.map((grade, at) => el("label", {}, inputs[at], el("span", {}, grade)));
+  return {
+    whole: el("fieldset.grades", {}, el("legend", {}, title), el("div", {}, labels)),
+    first: inputs[0],
+    chosen: () => inputs.find((input) => input.checked)?.value ?? null,
+  };
 }

@@ -9,13 +9,15 @@ const SPACES = /[\s\u00a0\u202f]/g;
 /** The language's separators: between thousands, and before the fraction. */
 function separators() {
   const parts = new Intl.NumberFormat(spoken()).formatToParts(1234567.8);
-  const of = (type) => parts.find((part) => part.type === type).value;
+  /** @param {"group" | "decimal"} type */
+  const of = (type) => parts.find((part) => part.type === type)?.value ?? "";
   return { group: of("group"), decimal: of("decimal") };
 }
 
 /**
  * What was typed, without separators and with a point, of the same digits; null where it is no
  * number. Thousands are separated rightly or not at all: nobody can tell what `1,5` means.
+ * @param {string} text
  */
 export function canonical(text) {
   const { group, decimal } = separators();
@@ -26,6 +28,10 @@ export function canonical(text) {
   return NUMBER.test(found) ? found : null;
 }
 
+/**
+ * @param {string} whole
+ * @param {string[]} groups
+ */
 function joinedThousands(whole, groups) {
   const group = groups.find((one) => whole.includes(one));
   if (group === undefined) return whole;
@@ -34,7 +40,10 @@ function joinedThousands(whole, groups) {
   return isRight ? [first, ...others].join("") : null;
 }
 
-/** A canonical number with separators; anything else stays as it is. */
+/**
+ * A canonical number with separators; anything else stays as it is.
+ * @param {string} text
+ */
 export function grouped(text) {
   const found = DIGITS.exec(text);
   if (found === null) return text;

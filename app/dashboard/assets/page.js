@@ -1,50 +1,134 @@
 /** The page: tabs, language and theme, and the four views under them. */
 
-import { chosenTheme, onThemeOfDevice, showTheme, takeTheme } from "./colours.js";
+/** @import { ModelDescription } from "../types/wire.js" */
+
+import { Charts } from "./charts.js";
+import { chosenTheme, onThemeOfDevice, showTheme } from "./colours.js";
 import { el } from "./elements.js";
-import { asked } from "./http.js";
 import { explained } from "./faults.js";
+import { asked } from "./http.js";
 import { modelView } from "./model.js";
 import { reviewView } from "./review.js";
+import { settings } from "./settings.js";
 import { tryView } from "./try.js";
 import { watchView } from "./watch.js";
-import { speak, speakOf, spoken, t } from "./words.js";
+import { speakOf, spoken, t } from "./words.js";
 
 const VIEWS = { try: tryView, watch: watchView, review: reviewView, model: modelView };
-const NAMES = Object.keys(VIEWS);
+const NAMES = /** @type {(keyof typeof VIEWS)[]} */ (Object.keys(VIEWS));
+/** @type {Record<string, number>} */
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 
-const tabs = NAMES.map((name) => document.getElementById(`tab-${name}`));
-const panels = NAMES.map((name) => document.getElementById(`panel-${name}`));
-/** @type {Object<string, {show: (rest: string) => void, hide: () => void, redraw: () => void}>} */
-const views = {};
-let current = null;
+/**
+ * What stands under a tab; `rest` is what the address says behind the view's name.
+ * @typedef {{show: (rest: string) => unknown, hide: () => void, redraw: () => void}} View
+ */
 
-showTheme();
-showWords();
-switches();
-tabs.forEach((tab, at) => tab.addEventListener("keydown", (event) => step(event, at)));
-asked("model").then(begin, (problem) => {
-  document.getElementById("failure").replaceChildren(el("p.notice", {}, explained(problem)));
-});
+class Page {
+  #tabs = NAMES.map((name) => part(`tab-${name}`));
+  #panels = NAMES.map((name) => part(`panel-${name}`));
+  /** @type {View[]} in the order of the tabs; none before the model is known */
+  #views = [];
+  /** @type {ModelDescription | null} */
+  #model = null;
+  /** Which tab is open. */
+  #at = 0;
 
-function begin(model) {
-  speakOf(model);
-  showWords();
-  document.getElementById("served").textContent = t("served", model);
-  NAMES.forEach((name, at) => (views[name] = VIEWS[name](panels[at], model)));
-  addEventListener("hashchange", follow);
-  document.addEventListener("visibilitychange", () => views[current][document.hidden ? "hide" : "show"](rest()));
-  onThemeOfDevice(redraw);
-  document.addEventListener("redraw", () => {
-    document.getElementById("served").textContent = t("served", model);
-    redraw();
-  });
-  follow();
+  constructor() {
+    this.#tabs.forEach((tab, at) => {
+      tab.addEventListener("keydown", (event) => this.#step(event, at));
+    });
+    switches("language", spoken());
+    switches("theme", chosenTheme());
+    settings.subscribe((name) => {
+      if (name !== "reviewer") this.#redraw();
+    });
+    onThemeOfDevice(() => this.#redraw());
+    this.#redraw();
+  }
+
+  /** @param {ModelDescription} model */
+  begin(model) {
+    this.#model = model;
+    speakOf(model);
+    const charts = new Charts();
+    this.#views = NAMES.map((name, at) => VIEWS[name](this.#panels[at], model, charts));
+    this.#showWords();
+    addEventListener("hashchange", () => this.#follow());
+    document.addEventListener("visibilitychange", () => this.#pause());
+    this.#follow();
+  }
+
+  /** A page that nobody sees asks for nothing. */
+  #pause() {
+    const view = this.#views[this.#at];
+    if (document.hidden) view.hide();
+    else view.show(rest());
+  }
+
+  #redraw() {
+    showTheme();
+    this.#showWords();
+    for (const view of this.#views) view.redraw();
+  }
+
+  /** Show the view that the address names. */
+  #follow() {
+    const wanted = Math.max(NAMES.indexOf(/** @type {keyof typeof VIEWS} */ (named())), 0);
+    if (wanted !== this.#at) this.#views[this.#at].hide();
+    this.#at = wanted;
+    this.#tabs.forEach((tab, at) => {
+      const isOpen = at === wanted;
+      tab.setAttribute("aria-selected", String(isOpen));
+      tab.tabIndex = isOpen ? 0 : -1;
+      this.#panels[at].hidden = !isOpen;
+    });
+    this.#showWords();
+    this.#views[wanted].show(rest());
+  }
+
+  /**
+   * Arrow keys, Home and End go from tab to tab, and the space bar opens one. Tabs are links, which a
+   * browser follows from the first moment on: what is clicked before this runs is not lost.
+   * @param {KeyboardEvent} event
+   * @param {number} at
+   */
+  #step(event, at) {
+    const next = target(event.key, at);
+    if (next === null) return;
+    event.preventDefault();
+    this.#tabs[next].focus();
+    location.hash = NAMES[next];
+  }
+
+  #showWords() {
+    document.documentElement.lang = spoken();
+    for (const element of marked("data-word")) element.textContent = t(element.dataset.word ?? "");
+    for (const element of marked("data-label")) {
+      element.setAttribute("aria-label", t(element.dataset.label ?? ""));
+    }
+    if (this.#model === null) return;
+    const { name, version } = this.#model;
+    part("served").textContent = t("served", { name, version });
+    document.title = `${t(`tab.${NAMES[this.#at]}`)} · Dubito`;
+  }
 }
 
-function redraw() {
-  Object.values(views).forEach((view) => view.redraw());
+/**
+ * Where a key leads from a tab, if anywhere.
+ * @param {string} key
+ * @param {number} at
+ */
+function target(key, at) {
+  if (key === "Home") return 0;
+  if (key === "End") return NAMES.length - 1;
+  if (key === " ") return at;
+  return key in STEPS ? (at + STEPS[key] + NAMES.length) % NAMES.length : null;
+}
+
+/** The name of the view that the address asks for. */
+function named() {
+  return location.hash.slice(1).split("/")[0];
 }
 
 /** What the address says behind the view's name. */
@@ -52,56 +136,34 @@ function rest() {
   return location.hash.slice(1).split("/").slice(1).join("/");
 }
 
-/** Show the view that the address names. */
-function follow() {
-  const named = location.hash.slice(1).split("/")[0];
-  const wanted = NAMES.includes(named) ? named : NAMES[0];
-  if (wanted !== current && current !== null) views[current].hide();
-  current = wanted;
-  tabs.forEach((tab, at) => {
-    const isOpen = NAMES[at] === wanted;
-    tab.setAttribute("aria-selected", String(isOpen));
-    tab.tabIndex = isOpen ? 0 : -1;
-    panels[at].hidden = !isOpen;
-  });
-  document.title = `${t(`tab.${wanted}`)} · Dubito`;
-  views[wanted].show(rest());
+/** @param {string} id */
+function part(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
 /**
- * Arrow keys, Home and End go from tab to tab, and the space bar opens one. Tabs are links, which a
- * browser follows from the first moment on: what is clicked before this runs is not lost.
+ * @param {"data-word" | "data-label"} attribute
+ * @returns {NodeListOf<HTMLElement>}
  */
-function step(event, at) {
-  const ends = { Home: 0, End: tabs.length - 1, " ": at };
-  const next = ends[event.key] ?? (event.key in STEPS ? (at + STEPS[event.key] + tabs.length) % tabs.length : null);
-  if (next === null) return;
-  event.preventDefault();
-  tabs[next].focus();
-  location.hash = NAMES[next];
+function marked(attribute) {
+  return document.querySelectorAll(`[${attribute}]`);
 }
 
-function showWords() {
-  document.documentElement.lang = spoken();
-  for (const element of document.querySelectorAll("[data-word]")) element.textContent = t(element.dataset.word);
-  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
-  if (current !== null) document.title = `${t(`tab.${current}`)} · Dubito`;
-}
-
-function switches() {
-  choices("language", spoken(), (language) => {
-    speak(language);
-    showWords();
-  });
-  choices("theme", chosenTheme(), takeTheme);
-}
-
-function choices(name, chosen, taken) {
-  for (const choice of document.querySelectorAll(`input[name="${name}"]`)) {
+/**
+ * @param {"language" | "theme"} name
+ * @param {string} chosen
+ */
+function switches(name, chosen) {
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const choices = document.querySelectorAll(`input[name="${name}"]`);
+  for (const choice of choices) {
     choice.checked = choice.value === chosen;
-    choice.addEventListener("change", () => {
-      taken(choice.value);
-      document.dispatchEvent(new Event("redraw"));
-    });
+    choice.addEventListener("change", () => settings.set(name, choice.value));
   }
 }
+
+const page = new Page();
+asked("model").then(
+  (model) => page.begin(/** @type {ModelDescription} */ (model)),
+  (error) => part("failure").replaceChildren(el("p.notice", {}, explained(error))),
+);

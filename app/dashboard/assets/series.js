@@ -1,6 +1,8 @@
 /** Charts over time: decisions, grades, uncertainty, and why rows are referred. */
 
-import { draw } from "./charts.js";
+/** @import { Series } from "./overtime.js" */
+/** @import { Figures, ModelDescription, UncertaintyFigures } from "../types/wire.js" */
+
 import { colour, ordered } from "./colours.js";
 import { listed, local, look, overTime, stack, stacked, whole, wide } from "./overtime.js";
 import { latencies, statuses } from "./traffic.js";
@@ -8,98 +10,227 @@ import { fixed, number, percent, reason, t } from "./words.js";
 
 /** Reasons of the policy have colours of their own; those of a bundle's rules share the last one. */
 const KNOWN = ["ambiguous", "epistemic", "out_of_range", "missing", "few_passes", "unlikely"];
+/** @type {[string, string]} */
 const OUTER = ["0.05", "0.95"];
+/** @type {[string, string]} */
 const INNER = ["0.25", "0.75"];
+
+/**
+ * How rows were decided: how many, in which colour, and what lists them.
+ * @type {Record<string, {count: (one: Figures) => number, tint: string, lead: Record<string, string>}>}
+ */
+const PARTS = {
+  automated: {
+    count: (one) => one.automated,
+    tint: "accent",
+    lead: { action: "automate" },
+  },
+  referred: {
+    count: (one) => one.referred,
+    tint: "epistemic-colour",
+    lead: { action: "refer" },
+  },
+  undecided: {
+    count: (one) => one.rows - one.automated - one.referred,
+    tint: "reason-6",
+    lead: {},
+  },
+};
 
 /**
  * Every chart: its name, a note, and what `picture(data, model)` makes of the figures: how it is drawn,
  * its table, and what a bar of each trace leads to.
+ * @type {{name: string, note?: string, picture: (data: UncertaintyFigures, model: ModelDescription) => Series}[]}
  */
 export const SERIES = [
   { name: "decisions", picture: decisions },
   { name: "grades", picture: grades },
-  { name: "entropy", note: "series.band.note", picture: (data) => band(data, "predictive_entropy", "aleatoric-colour") },
-  { name: "information", note: "series.information.note", picture: (data) => band(data, "mutual_information", "epistemic-colour") },
+  {
+    name: "entropy",
+    note: "series.band.note",
+    picture: (data) => band(data, "predictive_entropy", "aleatoric-colour"),
+  },
+  {
+    name: "information",
+    note: "series.information.note",
+    picture: (data) => band(data, "mutual_information", "epistemic-colour"),
+  },
   { name: "reasons", picture: reasons },
   { name: "latency", note: "series.latency.note", picture: latencies },
   { name: "statuses", note: "series.statuses.note", picture: statuses },
 ];
 
+/**
+ * @param {UncertaintyFigures} data
+ * @returns {Series}
+ */
 function decisions(data) {
   const { steps, total, step } = data;
-  const parts = [["automated", colour("accent")], ["referred", colour("epistemic-colour")], ["undecided", colour("reason-6")]];
-  const count = (one, name) => (name === "undecided" ? one.rows - one.automated - one.referred : one[name]);
-  const shown = parts.filter(([name]) => name !== "undecided" || count(total, name) > 0);
-  const traces = shown.map(([name, of], at) => stacked(steps, step, t(name), steps.map((one) => count(one, name)), look(of, at), "%{y:,}"));
-  const summary = t("series.decisions.summary", { automated: number(total.automated), referred: number(total.referred) });
+  const shown = Object.keys(PARTS).filter(
+    (name) => name !== "undecided" || PARTS[name].count(total) > 0,
+  );
+  const traces = shown.map((name, at) =>
+    stacked(
+      steps,
+      step,
+      t(name),
+      steps.map(PARTS[name].count),
+      look(colour(PARTS[name].tint), at),
+      "%{y:,}",
+    ),
+  );
+  const summary = t("series.decisions.summary", {
+    automated: number(total.automated),
+    referred: number(total.referred),
+  });
   return {
-    draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: whole(steps.map(({ rows }) => rows)) }), summary),
-    lead: (trace) => ({ automated: { action: "automate" }, referred: { action: "refer" } })[shown[trace][0]],
-    ...listed(data, shown.map(([name]) => [t(name), (one) => number(count(one, name))])),
+    traces,
+    layout: overTime(steps, { ...stack(), yaxis: whole(steps.map(({ rows }) => rows)) }),
+    summary,
+    lead: (trace) => PARTS[shown[trace]].lead,
+    ...listed(
+      data,
+      shown.map((name) => [t(name), (one) => number(PARTS[name].count(one))]),
+    ),
   };
 }
 
+/**
+ * @param {UncertaintyFigures} data
+ * @param {ModelDescription} model
+ * @returns {Series}
+ */
 function grades(data, { classes }) {
   const { steps, total, step } = data;
   const colours = ordered(classes.length);
   const traces = classes.map((name, at) =>
-    stacked(steps, step, name, steps.map((one) => ratio(one, one.grades[name] ?? 0)), look(colours[at], at), "%{y:.1%}"));
+    stacked(
+      steps,
+      step,
+      name,
+      steps.map((one) => ratio(one, one.grades[name] ?? 0)),
+      look(colours[at], at),
+      "%{y:.1%}",
+    ),
+  );
   const texts = classes.map((name) => `${name} ${percent(ratio(total, total.grades[name] ?? 0))}`);
   return {
-    draw: (host) => draw(host, traces, overTime(steps, { ...stack(), yaxis: { range: [0, 1], tickformat: ".0%", dtick: 0.25 } }),
-      t("series.grades.summary", { grades: texts.join(", ") })),
+    traces,
+    layout: overTime(steps, {
+      ...stack(),
+      yaxis: { range: [0, 1], tickformat: ".0%", dtick: 0.25 },
+    }),
+    summary: t("series.grades.summary", { grades: texts.join(", ") }),
     lead: (trace) => ({ grade: classes[trace] }),
-    ...listed(data, classes.map((name) => [name, (one) => number(one.grades[name] ?? 0)])),
+    ...listed(
+      data,
+      classes.map((name) => [name, (one) => number(one.grades[name] ?? 0)]),
+    ),
   };
 }
 
+/**
+ * @param {UncertaintyFigures} data
+ * @returns {Series}
+ */
 function reasons(data) {
   const { steps, total, step } = data;
-  const names = Object.keys(total.reasons).filter((name) => total.reasons[name] > 0).sort((a, b) => total.reasons[b] - total.reasons[a]);
+  const names = Object.keys(total.reasons)
+    .filter((name) => total.reasons[name] > 0)
+    .sort((a, b) => total.reasons[b] - total.reasons[a]);
   const titles = names.map((name) => `${reason(name, "short")} (${number(total.reasons[name])})`);
+  /** @type {(one: Figures, name: string) => number} */
   const count = (one, name) => one.reasons[name] ?? 0;
   const traces = names.map((name, at) =>
-    stacked(steps, step, titles[at], steps.map((one) => count(one, name)), look(tint(name), at), "%{y:,}"));
+    stacked(
+      steps,
+      step,
+      titles[at],
+      steps.map((one) => count(one, name)),
+      look(tint(name), at),
+      "%{y:,}",
+    ),
+  );
   const heights = steps.map((one) => names.reduce((sum, name) => sum + count(one, name), 0));
   const layout = overTime(steps, { ...stack(), yaxis: whole(heights) }, names.length === 0);
   return {
-    draw: (host) => draw(host, traces, layout, t("series.reasons.summary", { reasons: titles.join(", ") || t("series.empty") })),
+    traces,
+    layout,
+    summary: t("series.reasons.summary", { reasons: titles.join(", ") || t("series.empty") }),
     lead: (trace) => ({ reason: names[trace] }),
-    ...listed(data, names.map((name) => [reason(name, "short"), (one) => number(count(one, name))])),
+    ...listed(
+      data,
+      names.map((name) => [reason(name, "short"), (one) => number(count(one, name))]),
+    ),
   };
 }
 
+/** @param {string} name */
 function tint(name) {
   const at = KNOWN.indexOf(name);
   return colour(`reason-${(at < 0 ? KNOWN.length : at) + 1}`);
 }
 
-/** Quantiles as standing bars: nothing is drawn between two steps where nothing was answered. */
+/**
+ * Quantiles as standing bars: nothing is drawn between two steps where nothing was answered.
+ * @param {UncertaintyFigures} data
+ * @param {"predictive_entropy" | "mutual_information"} name
+ * @param {string} tint
+ * @returns {Series}
+ */
 function band(data, name, tint) {
   const { steps, total, step } = data;
   const x = steps.map(({ start }) => local(start));
+  /** @type {(one: Figures, level: string) => number | null} */
   const at = (one, level) => one[name]?.[level] ?? null;
+  /** @type {(levels: [string, string], opacity: number, title: string) => object} */
   const bar = ([low, high], opacity, title) => ({
-    type: "bar", x, base: steps.map((one) => at(one, low)), width: wide(step),
-    y: steps.map((one) => (one.rows ? at(one, high) - at(one, low) : null)), name: title,
-    marker: { color: colour(tint), opacity }, hoverinfo: "skip",
+    type: "bar",
+    x,
+    base: steps.map((one) => at(one, low)),
+    width: wide(step),
+    y: steps.map((one) => (one.rows ? Number(at(one, high)) - Number(at(one, low)) : null)),
+    name: title,
+    marker: { color: colour(tint), opacity },
+    hoverinfo: "skip",
   });
   const middle = {
-    type: "scatter", mode: "markers", x, y: steps.map((one) => at(one, "0.5")), name: t("median"),
+    type: "scatter",
+    mode: "markers",
+    x,
+    y: steps.map((one) => at(one, "0.5")),
+    name: t("median"),
     marker: { symbol: "line-ew", size: 8, line: { color: colour("text"), width: 2 } },
     customdata: steps.map((one) => [...OUTER, ...INNER].map((level) => fixed(at(one, level)))),
     hovertemplate: `%{x|%H:%M}<br>${t("median")} %{y:.3f}<br>${t("band50")} %{customdata[2]}–%{customdata[3]}<br>${t("band90")} %{customdata[0]}–%{customdata[1]}<extra></extra>`,
   };
   const levels = [...OUTER, ...INNER, "0.5"].sort();
-  const texts = { median: fixed(at(total, "0.5")), low: fixed(at(total, "0.05")), high: fixed(at(total, "0.95")) };
-  const layout = { barmode: "overlay", showlegend: true, yaxis: { rangemode: "tozero", nticks: 5 } };
+  const texts = {
+    median: fixed(at(total, "0.5")),
+    low: fixed(at(total, "0.05")),
+    high: fixed(at(total, "0.95")),
+  };
+  const layout = {
+    barmode: "overlay",
+    showlegend: true,
+    yaxis: { rangemode: "tozero", nticks: 5 },
+  };
   return {
-    draw: (host) => draw(host, [bar(OUTER, 0.3, t("band90")), bar(INNER, 0.75, t("band50")), middle], overTime(steps, layout, total.rows === 0), t("series.band.summary", texts)),
+    traces: [bar(OUTER, 0.3, t("band90")), bar(INNER, 0.75, t("band50")), middle],
+    layout: overTime(steps, layout, total.rows === 0),
+    summary: t("series.band.summary", texts),
     lead: () => ({}),
-    ...listed(data, levels.map((level) => [percent(Number(level), 0), (one) => fixed(at(one, level), 4)])),
+    ...listed(
+      data,
+      levels.map((level) => [percent(Number(level), 0), (one) => fixed(at(one, level), 4)]),
+    ),
   };
 }
 
+/**
+ * @param {Figures} figures
+ * @param {number} count
+ */
 function ratio({ rows }, count) {
   return rows ? count / rows : null;
 }

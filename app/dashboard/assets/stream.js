@@ -1,18 +1,28 @@
 /** Figures as they change: by server-sent events, or by asking again where those do not come. */
 
-import { Repeated, asked, parsed } from "./http.js";
+/** @import { UncertaintyFigures } from "../types/wire.js" */
+
+import { asked, LatestRequest, parsed, Repeated } from "./http.js";
 
 const POLL_MS = 4000;
 
+/**
+ * @typedef {object} Listeners
+ * @property {(data: UncertaintyFigures) => void} figures
+ * @property {(name: "live" | "polling" | "waiting" | "fixed") => void} state
+ * @property {(error: unknown) => void} refused
+ */
+
 export class Stream {
+  /** @type {EventSource | null} */
   #source = null;
-  #timer = null;
-  #isOn = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #requests = new LatestRequest();
 
   /**
    * @param {string} query which window or range, in which steps
-   * @param {{figures: (data: object) => void, state: (name: "live"|"polling"|"waiting"|"fixed") => void,
-   *   refused: (problem: Error) => void}} on
+   * @param {Listeners} on
    */
   constructor(query, on, isFixed = false) {
     this.query = query;
@@ -22,47 +32,50 @@ export class Stream {
 
   /** First the figures as they are, so that a refusal is told; then whatever changes. */
   async start() {
-    this.#isOn = true;
+    const signal = this.#requests.begin();
     this.on.state("waiting");
     try {
-      const data = await asked(`uncertainty?${this.query}`);
-      if (!this.#isOn) return;
-      this.on.figures(data);
+      this.on.figures(await asked(`uncertainty?${this.query}`, { signal }));
       if (this.isFixed) this.on.state("fixed");
-      else this.#listen();
-    } catch (problem) {
-      if (this.#isOn) this.on.refused(problem);
+      else this.#listen(signal);
+    } catch (error) {
+      if (!signal.aborted) this.on.refused(error);
     }
   }
 
   stop() {
-    this.#isOn = false;
+    this.#requests.abort();
     this.#source?.close();
     clearTimeout(this.#timer);
   }
 
-  #listen() {
+  /** @param {AbortSignal} signal aborted once the stream is stopped */
+  #listen(signal) {
     const source = new EventSource(`uncertainty/stream?${this.query}`);
     this.#source = source;
     source.onopen = () => this.on.state("live");
     source.onmessage = (event) => this.on.figures(parsed(event.data));
     source.onerror = () => {
-      if (!this.#isOn) return;
+      if (signal.aborted) return;
       this.on.state("waiting");
-      if (source.readyState === EventSource.CLOSED) this.#poll(new Repeated(`uncertainty?${this.query}`));
+      if (source.readyState !== EventSource.CLOSED) return;
+      this.#poll(new Repeated(`uncertainty?${this.query}`), signal);
     };
   }
 
-  async #poll(repeated) {
-    if (!this.#isOn) return;
+  /**
+   * @param {Repeated<UncertaintyFigures>} repeated
+   * @param {AbortSignal} signal
+   */
+  async #poll(repeated, signal) {
     try {
-      const data = await repeated.ask();
-      if (!this.#isOn) return;
+      const data = await repeated.ask(signal);
       if (data !== null) this.on.figures(data);
       this.on.state("polling");
     } catch {
+      if (signal.aborted) return;
       this.on.state("waiting");
     }
-    this.#timer = setTimeout(() => this.#poll(repeated), POLL_MS);
+    this.#timer = setTimeout(() => this.#poll(repeated, signal), POLL_MS);
   }
 }

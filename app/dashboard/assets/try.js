@@ -1,35 +1,57 @@
 /** The view that asks: a form of the signature, and the answer beside it. */
 
+/** @import { Documentation, ModelDescription, MonteCarloPredictionWithDraws } from "../types/wire.js" */
+/** @import { Charts } from "./charts.js" */
+/** @import { Fault, Values } from "./entries.js" */
+
 import { answerFigures, cautions, decided, decomposition, possible, verdict } from "./answer.js";
-import { forget } from "./charts.js";
 import { card, el } from "./elements.js";
+import { entryFaults, isOnlyMissing, option, place, question, toldFaults } from "./entries.js";
 import { explained } from "./faults.js";
-import { entryFaults, form, isOnlyMissing, option, place, question, showFaults, toldFaults } from "./form.js";
-import { asked } from "./http.js";
-import { drawn, passesChart } from "./passes.js";
+import { form, showFaults, showValue } from "./form.js";
+import { asked, LatestRequest, problemOf } from "./http.js";
+import { drawn, passesPicture } from "./passes.js";
 import { number, percent, t } from "./words.js";
 
 const UNPROCESSABLE = 422;
 
-/** @param {HTMLElement} panel @param {object} model */
-export function tryView(panel, model) {
-  return new Try(panel, model);
+/**
+ * @param {HTMLElement} panel
+ * @param {ModelDescription} model
+ * @param {Charts} charts
+ */
+export function tryView(panel, model, charts) {
+  return new Try(panel, model, charts);
 }
 
 class Try {
+  /** @type {Values} */
   #values;
+  /** @type {MonteCarloPredictionWithDraws | null} */
   #answer = null;
-  /** Whether the last answer equals the one before it, of the same question; null where that was another. */
+  /** @type {boolean | null} whether the last two answers are equal; null where their questions are not */
   #isSame = null;
-  #last = { key: null, figures: null };
+  /** @type {{key: string, figures: string} | null} the last question and answer */
+  #last = null;
+  #isBusy = false;
+  #examples = new LatestRequest();
 
-  constructor(panel, model) {
+  /**
+   * @param {HTMLElement} panel
+   * @param {ModelDescription} model
+   * @param {Charts} charts
+   */
+  constructor(panel, model, charts) {
     this.model = model;
+    this.charts = charts;
     this.#values = new Map([[option("passes"), String(model.passes)]]);
     this.said = el("p.hidden", { role: "status" });
     this.alert = el("div", { role: "alert" });
     this.entry = el("div.card.entry");
     this.result = el("div.result");
+    this.chart = el("div.chart.tall");
+    this.button = el("button.primary");
+    this.form = el("form");
     panel.append(el("div.pair", {}, this.entry, el("div", {}, this.alert, this.result)), this.said);
     this.redraw();
   }
@@ -38,20 +60,33 @@ class Try {
     this.#drawChart();
   }
 
-  hide() {}
+  hide() {
+    this.#examples.abort();
+  }
 
   redraw() {
-    const example = el("button", { type: "button", onclick: () => this.#fillIn() }, t("try.example"));
+    const example = el(
+      "button",
+      { type: "button", onclick: () => this.#fillIn() },
+      t("try.example"),
+    );
     this.button = el("button.primary", { type: "submit" }, t("try.ask"));
     this.form = form(this.model, this.#values, () => this.#ask(), [this.button, example]);
-    this.entry.replaceChildren(el("h2", {}, t("try.title")), el("p.small", {}, t("try.intro")), this.form);
+    this.entry.replaceChildren(
+      el("h2", {}, t("try.title")),
+      el("p.small", {}, t("try.intro")),
+      this.form,
+    );
     this.alert.replaceChildren();
+    this.#busy(this.#isBusy);
     this.#showAnswer();
   }
 
   /** The documented example, or what was usual in training where none is documented. */
   async #fillIn() {
-    const row = await documented().catch(() => null);
+    const signal = this.#examples.begin();
+    const row = await documented(signal).catch(() => null);
+    if (signal.aborted) return;
     this.model.features.forEach(({ name, seen }, at) => {
       const value = row === null ? seen.quantiles["0.5"] : row[name];
       this.#values.set(place(at), String(value ?? ""));
@@ -61,7 +96,7 @@ class Try {
   }
 
   async #ask() {
-    if (this.result.getAttribute("aria-busy") === "true") return;
+    if (this.#isBusy) return;
     const faults = entryFaults(this.model, this.#values);
     if (faults.length) {
       this.#tellFaults(faults);
@@ -70,25 +105,30 @@ class Try {
     const { row, query } = question(this.model, this.#values);
     this.#busy(true);
     try {
-      const answer = await asked(`predict/mc?${query}`, { method: "POST", body: row });
-      this.#take(answer, row);
-    } catch (problem) {
-      this.#refused(problem);
+      this.#take(await asked(`predict/mc?${query}`, { method: "POST", body: row }), row);
+    } catch (error) {
+      this.#refused(error);
     } finally {
       this.#busy(false);
     }
   }
 
+  /** @param {boolean} isBusy */
   #busy(isBusy) {
+    this.#isBusy = isBusy;
     this.button.setAttribute("aria-disabled", String(isBusy));
     this.button.textContent = t(isBusy ? "try.asking" : "try.ask");
     this.result.setAttribute("aria-busy", String(isBusy));
   }
 
+  /**
+   * @param {MonteCarloPredictionWithDraws} answer
+   * @param {Record<string, number | null>} row
+   */
   #take(answer, row) {
     const key = JSON.stringify([row, answer.passes, answer.seed]);
     const figures = JSON.stringify({ ...answer, id: null });
-    this.#isSame = key === this.#last.key ? figures === this.#last.figures : null;
+    this.#isSame = key === this.#last?.key ? figures === this.#last.figures : null;
     this.#last = { key, figures };
     this.#answer = answer;
     showFaults(this.form, []);
@@ -97,21 +137,28 @@ class Try {
     const same = this.#isSame ? ` ${t("try.same")}.` : "";
     const likely = percent(answer.mean[answer.grade]);
     this.#bringIntoView();
-    this.said.textContent = t("try.said", { grade: answer.grade, share: likely, decision: decided(answer) }) + same;
+    this.said.textContent =
+      t("try.said", { grade: answer.grade, share: likely, decision: decided(answer) }) + same;
   }
 
   /** Where the answer stands below the form, as on a phone. */
   #bringIntoView() {
-    if (this.result.getBoundingClientRect().top > innerHeight / 2) this.result.scrollIntoView({ block: "start" });
+    if (this.result.getBoundingClientRect().top > innerHeight / 2)
+      this.result.scrollIntoView({ block: "start" });
   }
 
-  #refused(problem) {
-    const faults = problem.status === UNPROCESSABLE ? toldFaults(this.model, problem.errors) : [];
+  /** @param {unknown} error */
+  #refused(error) {
+    const { status, errors } = problemOf(error);
+    const faults = status === UNPROCESSABLE ? toldFaults(this.model, errors) : [];
     if (faults.length) this.#tellFaults(faults);
-    else this.alert.replaceChildren(el("p.notice", {}, explained(problem)));
+    else this.alert.replaceChildren(el("p.notice", {}, explained(error)));
   }
 
-  /** Where entries are wrong: how many they are, and at each what is wrong with it. */
+  /**
+   * Where entries are wrong: how many they are, and at each what is wrong with it.
+   * @param {Fault[]} faults
+   */
   #tellFaults(faults) {
     const key = isOnlyMissing(faults, this.#values) ? "try.missing" : "try.faults";
     this.alert.replaceChildren(el("p.notice", {}, t(key, { count: faults.length })));
@@ -119,48 +166,101 @@ class Try {
   }
 
   #showAnswer() {
-    forget(this.result);
+    this.charts.forget(this.result);
     if (this.#answer === null) {
-      this.result.replaceChildren(el("div.card.empty", {}, el("h3", {}, t("try.empty.title")), el("p", {}, t("try.empty"))));
+      this.result.replaceChildren(
+        el("div.card.empty", {}, el("h3", {}, t("try.empty.title")), el("p", {}, t("try.empty"))),
+      );
       return;
     }
-    const { classes } = this.model;
     const answer = this.#answer;
-    this.chart = el("div.chart.tall", { role: "img" });
-    const some = drawn(answer) < answer.passes ? ` ${t("bars.some", { count: number(drawn(answer)) })}` : "";
+    const warned = cautions(answer.warnings, this.model);
     this.result.replaceChildren(
       verdict(answer, this.model),
-      answer.warnings.length ? card(t("warnings.title"), el("ul.cautions", {}, cautions(answer.warnings, this.model))) : "",
-      card(t("bars.title"), this.chart, el("p.small", {}, t("bars.note") + some), possible(answer, this.model), answerFigures(answer, classes)),
-      card(t("uncertainty.title"), decomposition(answer.uncertainty, classes)),
-      this.#provenance(answer));
+      warned.length ? card(t("warnings.title"), el("ul.cautions", {}, warned)) : "",
+      this.#picture(answer),
+      card(t("uncertainty.title"), decomposition(answer.uncertainty, this.model.classes)),
+      this.#provenance(answer),
+    );
     this.#drawChart();
   }
 
-  #drawChart() {
-    if (this.#answer !== null) passesChart(this.chart, this.#answer, this.model.classes);
+  /** @param {MonteCarloPredictionWithDraws} answer */
+  #picture(answer) {
+    this.chart = el("div.chart.tall", { role: "img" });
+    const count = drawn(answer);
+    const some = count < answer.passes ? ` ${t("bars.some", { count: number(count) })}` : "";
+    return card(
+      t("bars.title"),
+      this.chart,
+      el("p.small", {}, t("bars.note") + some),
+      possible(answer, this.model),
+      answerFigures(answer, this.model.classes),
+    );
   }
 
-  /** Which seed and record the answer has, and the way to have it again. */
+  #drawChart() {
+    if (this.#answer === null) return;
+    this.charts.draw(this.chart, passesPicture(this.#answer, this.model.classes));
+  }
+
+  /** @param {number} seed */
+  #again(seed) {
+    this.#values.set(option("seed"), String(seed));
+    showValue(this.form, option("seed"), this.#values);
+    this.#ask();
+  }
+
+  #sameness() {
+    if (this.#isSame === null) return "";
+    const look = this.#isSame ? "badge good" : "badge bad";
+    return el("span", { class: look, id: "sameness" }, t(this.#isSame ? "try.same" : "try.other"));
+  }
+
+  /**
+   * Which seed and record the answer has, and the way to have it again.
+   * @param {MonteCarloPredictionWithDraws} answer
+   */
   #provenance(answer) {
-    const again = () => {
-      this.#values.set(option("seed"), String(answer.seed));
-      this.form.querySelector(`#${option("seed")}`).value = answer.seed;
-      this.#ask();
-    };
-    const badge = this.#isSame === null ? "" :
-      el("span", { class: this.#isSame ? "badge good" : "badge bad", id: "sameness" }, t(this.#isSame ? "try.same" : "try.other"));
-    return el("section.card.provenance", {},
-      el("div", {},
-        el("p", { id: "seed-used" }, t("try.seedused", { seed: answer.seed, passes: number(answer.passes) })),
-        el("p.small", {}, `${t("try.record")} `, el("code", {}, answer.id), " · ", el("a", { href: `#review/${answer.id}` }, t("try.open")))),
-      el("div.buttons", {}, badge, el("button", { type: "button", id: "repeat", onclick: again }, t("try.repeat"))));
+    const again = () => this.#again(answer.seed);
+    return el(
+      "section.card.provenance",
+      {},
+      el(
+        "div",
+        {},
+        el(
+          "p",
+          { id: "seed-used" },
+          t("try.seedused", { seed: answer.seed, passes: number(answer.passes) }),
+        ),
+        el(
+          "p.small",
+          {},
+          `${t("try.record")} `,
+          el("code", {}, answer.id),
+          " · ",
+          el("a", { href: `#review/${answer.id}` }, t("try.open")),
+        ),
+      ),
+      el(
+        "div.buttons",
+        {},
+        this.#sameness(),
+        el("button", { type: "button", id: "repeat", onclick: again }, t("try.repeat")),
+      ),
+    );
   }
 }
 
-/** The example of the service's own documentation. */
-async function documented() {
-  const interface_ = await asked("openapi.json");
-  const body = interface_.paths["/predict/mc"].post.requestBody;
-  return body.content["application/json"].examples.one.value;
+/**
+ * The example of the service's own documentation.
+ * @param {AbortSignal} signal
+ * @returns {Promise<Record<string, number | null>>}
+ */
+async function documented(signal) {
+  /** @type {Documentation} */
+  const { paths } = await asked("openapi.json", { signal });
+  const { content } = paths["/predict/mc"].post.requestBody;
+  return content["application/json"].examples.one.value;
 }

@@ -1,40 +1,55 @@
 /** The view that watches: what was answered of late, as it changes. */
 
-import { showAlarms } from "./alarms.js";
-import { forget } from "./charts.js";
-import { card, el, table } from "./elements.js";
-import { driftTable, showDrift } from "./drift.js";
+/** @import { ModelDescription, UncertaintyFigures } from "../types/wire.js" */
+/** @import { Charts } from "./charts.js" */
+
+import { Board } from "./board.js";
+import { el } from "./elements.js";
 import { withheld } from "./faults.js";
-import { Outcomes } from "./outcomes.js";
-import { casesOf } from "./overtime.js";
-import { SERIES } from "./series.js";
+import { problemOf } from "./http.js";
 import { Stream } from "./stream.js";
-import { showTiles } from "./tiles.js";
 import { Well } from "./well.js";
 import { clock, t } from "./words.js";
 
 /** Every window with the step that shows it well. */
+/** @type {Record<string, string>} */
 const STEPS = { "1h": "1m", "6h": "10m", "1d": "10m", "7d": "1h", "30d": "1d" };
 
-/** @param {HTMLElement} panel @param {object} model */
-export function watchView(panel, model) {
-  return new Watch(panel, model);
+/**
+ * @param {HTMLElement} panel
+ * @param {ModelDescription} model
+ * @param {Charts} charts
+ */
+export function watchView(panel, model, charts) {
+  return new Watch(panel, model, charts);
 }
 
 class Watch {
+  /** @type {Stream | null} */
   #stream = null;
-  #data = null;
-  #at = null;
+  /** @type {{data: UncertaintyFigures, at: Date} | null} the last figures, and when they came */
+  #shown = null;
   #state = "waiting";
   #window = "1h";
-  /** A time range of one's own, in place of a window. */
+  /** @type {{since: string, until: string} | null} a time range of one's own, in place of a window */
   #range = null;
+  /** @type {unknown} why there are no newer figures; null where nothing was refused */
+  #refusal = null;
   #isShown = false;
 
-  constructor(panel, model) {
+  /**
+   * @param {HTMLElement} panel
+   * @param {ModelDescription} model
+   * @param {Charts} charts
+   */
+  constructor(panel, model, charts) {
     this.panel = panel;
     this.model = model;
+    this.charts = charts;
     this.well = new Well();
+    this.live = el("p.live");
+    this.refusal = el("div", { role: "alert" });
+    this.board = new Board(charts, model);
     this.redraw();
   }
 
@@ -52,41 +67,58 @@ class Watch {
   }
 
   redraw() {
-    forget(this.panel);
-    this.live = el("p.live", {});
-    this.alarms = el("div.alarms", { "aria-live": "polite" });
-    this.tiles = el("div.tiles");
-    this.drift = driftTable();
-    this.outcomes = new Outcomes();
-    this.charts = SERIES.map((series) => chart(series));
-    this.body = el("div.result", {}, this.alarms, this.tiles,
-      el("div.mosaic", {}, this.charts.map(({ whole }) => whole)),
-      card(t("drift.title"), el("p.small", {}, t("drift.intro")), this.drift), this.outcomes.whole);
-    this.refusal = el("div", { role: "alert" });
+    this.charts.forget(this.panel);
+    this.board = new Board(this.charts, this.model);
     this.panel.replaceChildren(
-      el("div.heading", {}, el("h2", {}, t("watch.title")), el("div.heading", {}, this.live, this.#windows())),
-      this.#rangeForm(), this.well.whole, this.refusal, this.body);
+      el(
+        "div.heading",
+        {},
+        el("h2", {}, t("watch.title")),
+        el("div.heading", {}, this.live, this.#windows()),
+      ),
+      this.#rangeForm(),
+      this.well.whole,
+      this.refusal,
+      this.board.whole,
+    );
     this.well.show();
-    this.body.hidden = this.#data === null;
-    if (this.#data !== null) this.#fill();
+    this.#fill();
   }
 
   #windows() {
-    return el("fieldset.segments", {}, el("legend.hidden", {}, t("watch.window")), Object.keys(STEPS).map((name) =>
-      el("label", {}, el("input", { type: "radio", name: "window", value: name, checked: this.#range === null && name === this.#window,
-        onchange: () => {
-          this.#window = name;
-          this.#range = null;
-          this.#follow();
-        } }), el("span", {}, t(`window.${name}`)))));
+    return el(
+      "fieldset.segments",
+      {},
+      el("legend.hidden", {}, t("watch.window")),
+      Object.keys(STEPS).map((name) =>
+        el(
+          "label",
+          {},
+          el("input", {
+            type: "radio",
+            name: "window",
+            value: name,
+            checked: this.#range === null && name === this.#window,
+            onchange: () => {
+              this.#window = name;
+              this.#range = null;
+              this.#follow();
+            },
+          }),
+          el("span", {}, t(`window.${name}`)),
+        ),
+      ),
+    );
   }
 
   /** From when to when, where no window does. */
   #rangeForm() {
-    const field = (name, value) => el("input", { type: "datetime-local", id: `range-${name}`, value: value ?? "" });
+    /** @type {(name: string, value?: string) => HTMLInputElement} */
+    const field = (name, value) =>
+      el("input", { type: "datetime-local", id: `range-${name}`, value: value ?? "" });
     const [since, until] = [field("since", this.#range?.since), field("until", this.#range?.until)];
     const fault = el("p.fault", { role: "alert" });
-    const choose = (event) => {
+    const choose = (/** @type {Event} */ event) => {
       event.preventDefault();
       if (!since.value || !until.value || until.value <= since.value) {
         fault.textContent = t("fault.field.not_a_range");
@@ -94,88 +126,98 @@ class Watch {
       }
       fault.textContent = "";
       this.#range = { since: since.value, until: until.value };
-      this.panel.querySelectorAll('input[name="window"]').forEach((input) => (input.checked = false));
+      for (const input of inputs(this.panel, "window")) input.checked = false;
       this.#follow();
     };
-    return el("details.more", { open: this.#range !== null }, el("summary", {}, t("watch.range")),
-      el("form.range", { novalidate: true, onsubmit: choose },
-        el("label", {}, t("queue.by.since"), since), el("label", {}, t("queue.by.until"), until),
-        el("button", { type: "submit" }, t("watch.show")), fault));
+    return el(
+      "details.more",
+      { open: this.#range !== null },
+      el("summary", {}, t("watch.range")),
+      el(
+        "form.range",
+        { novalidate: true, onsubmit: choose },
+        el("label", {}, t("queue.by.since"), since),
+        el("label", {}, t("queue.by.until"), until),
+        el("button", { type: "submit" }, t("watch.show")),
+        fault,
+      ),
+    );
   }
 
   #follow() {
     this.#stream?.stop();
-    this.#stream = new Stream(this.#asked(), {
-      figures: (data) => this.#take(data),
-      state: (name) => this.#tell(name),
-      refused: (problem) => {
-        this.refusal.replaceChildren(el("p.notice", {}, withheld(problem)));
-        this.live.replaceChildren();
-        this.well.fail(problem.status >= 500 || problem.status === 0);
+    this.#stream = new Stream(
+      this.#asked(),
+      {
+        figures: (data) => this.#take(data),
+        state: (name) => this.#tell(name),
+        refused: (error) => this.#refuse(error),
       },
-    }, this.#range !== null);
+      this.#range !== null,
+    );
     this.#stream.start();
   }
 
   #asked() {
     if (this.#range === null) return `window=${this.#window}&step=${STEPS[this.#window]}`;
+    /** @param {string} text */
     const moment = (text) => new Date(text).toISOString();
-    return new URLSearchParams({ since: moment(this.#range.since), until: moment(this.#range.until) }).toString();
+    const { since, until } = this.#range;
+    return new URLSearchParams({ since: moment(since), until: moment(until) }).toString();
   }
 
+  /** @param {UncertaintyFigures} data */
   #take(data) {
-    this.#data = data;
-    this.#at = new Date();
-    this.refusal.replaceChildren();
-    this.body.hidden = false;
-    this.well.failed = false;
+    this.#shown = { data, at: new Date() };
+    this.#refusal = null;
+    this.well.fail(false);
     this.#fill();
   }
 
+  /** @param {unknown} error */
+  #refuse(error) {
+    const { status } = problemOf(error);
+    this.#refusal = error;
+    this.well.fail(status >= 500 || status === 0);
+    this.#say();
+  }
+
+  /** @param {string} state */
   #tell(state) {
     this.#state = state;
-    const time = this.#data === null ? "" : t("live.at", { time: clock(this.#at) });
-    this.live.replaceChildren(el("span", { class: `pulse ${state}`, "aria-hidden": "true" }), el("strong", {}, t(`live.${state}`)), " ", time);
+    const time = this.#shown === null ? "" : t("live.at", { time: clock(this.#shown.at) });
+    this.live.replaceChildren(
+      el("span", { class: `pulse ${state}`, "aria-hidden": "true" }),
+      el("strong", {}, t(`live.${state}`)),
+      " ",
+      time,
+    );
+  }
+
+  /** Whether figures come, or why they do not. */
+  #say() {
+    if (this.#refusal === null) {
+      this.refusal.replaceChildren();
+      this.#tell(this.#state);
+    } else {
+      this.refusal.replaceChildren(el("p.notice", {}, withheld(this.#refusal)));
+      this.live.replaceChildren();
+    }
   }
 
   #fill() {
-    const data = this.#data;
-    this.body.dataset.rows = data.total.rows;
-    this.#tell(this.#state);
-    this.well.take(data);
-    showAlarms(this.alarms, data.alarms, this.model);
-    showTiles(this.tiles, data, this.model);
-    showDrift(this.drift, data.drift, this.model);
-    this.outcomes.show(data);
-    this.charts.forEach((one) => one.show(data, this.model));
+    this.#say();
+    if (this.#shown === null) return;
+    this.well.take(this.#shown.data);
+    this.board.show(this.#shown.data);
   }
 }
 
-/** A card with one chart over time, and its figures in a table. */
-function chart({ name, note, picture }) {
-  const host = el("div.chart", { role: "img", id: `chart-${name}` });
-  const inside = el("div");
-  let fill = () => {};
-  const folded = el("details.figures", { ontoggle: () => fill() }, el("summary", {}, t("figures")), inside);
-  const whole = card(t(`series.${name}`), note && el("p.small", {}, t(note)), host, folded);
-  const show = (data, model) => {
-    const { draw, heads, rows, lead } = picture(data, model);
-    host.dataset.rows = data.total.rows;
-    host.dataset.points = data.steps.filter((step) => step.rows > 0).length;
-    draw(host).then(() => leadFrom(host, data, lead));
-    fill = () => {
-      if (folded.open) inside.replaceChildren(table(t(`series.${name}`), heads, rows));
-    };
-    if (!inside.contains(document.activeElement)) fill();
-  };
-  return { whole, show };
-}
-
-/** A click on a bar leads to its cases: those of its step, and of what the bar counts. */
-function leadFrom(host, data, lead) {
-  if (!lead || !host.on) return;
-  host.removeAllListeners?.("plotly_click");
-  host.on("plotly_click", ({ points: [{ curveNumber, pointNumber }] }) => {
-    location.hash = `review/?${casesOf(data, pointNumber, lead(curveNumber))}`;
-  });
+/**
+ * @param {HTMLElement} root
+ * @param {string} name
+ * @returns {NodeListOf<HTMLInputElement>}
+ */
+function inputs(root, name) {
+  return root.querySelectorAll(`input[name="${name}"]`);
 }

@@ -1,7 +1,10 @@
 /** "Is all well?": one line of parts, each of which is well, bad or not known yet, and leads to its chart. */
 
+/** @import { Problem } from "./http.js" */
+/** @import { Alarm, UncertaintyFigures } from "../types/wire.js" */
+
 import { el } from "./elements.js";
-import { asked } from "./http.js";
+import { asked, LatestRequest, problemOf } from "./http.js";
 import { fixed, moment, number, percent, t } from "./words.js";
 
 /** From these on a part is bad: shares of requests, seconds. */
@@ -13,12 +16,24 @@ const LOOK_MS = 4000;
 const FEW = 50;
 const BADGES = { good: "good", bad: "bad", unknown: "plain" };
 
+/** @typedef {"good" | "bad" | "unknown"} State */
+/** @typedef {{name: string, anchor: string, state: State, text: string}} Part `anchor` is where it leads */
+/**
+ * @typedef {object} Readiness
+ * @property {boolean} isReady
+ * @property {boolean} [isGone] nothing answers at all
+ * @property {boolean} [isReadable] whether the records can be read, where no grade would be given
+ */
+
 export class Well {
+  /** @type {Readiness | null} */
   #ready = null;
-  #timer = null;
-  /** Which round of looks goes on; those of earlier ones are over. */
-  #run = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #requests = new LatestRequest();
+  /** @type {UncertaintyFigures | null} */
   #data = null;
+  #isFailing = false;
 
   constructor() {
     this.whole = el("section.card.well.unknown", { id: "well", "aria-live": "polite" });
@@ -27,25 +42,36 @@ export class Well {
   /** Look at readiness now and then; it says within seconds whether a grade would be given. */
   start() {
     this.stop();
-    this.#look(++this.#run);
+    this.#look(this.#requests.begin());
   }
 
   stop() {
-    this.#run += 1;
+    this.#requests.abort();
     clearTimeout(this.#timer);
   }
 
+  /** @param {UncertaintyFigures} data */
   take(data) {
     this.#data = data;
     this.show();
   }
 
-  async #look(run) {
-    const found = await readiness();
-    if (run !== this.#run) return;
+  /**
+   * Say whether the figures can be read just now.
+   * @param {boolean} isFailing
+   */
+  fail(isFailing) {
+    this.#isFailing = isFailing;
+    this.show();
+  }
+
+  /** @param {AbortSignal} signal */
+  async #look(signal) {
+    const found = await readiness(signal);
+    if (signal.aborted) return;
     this.#ready = found;
     this.show();
-    this.#timer = setTimeout(() => this.#look(run), LOOK_MS);
+    this.#timer = setTimeout(() => this.#look(signal), LOOK_MS);
   }
 
   show() {
@@ -56,91 +82,166 @@ export class Well {
     this.whole.dataset.said = said;
     this.whole.className = `card well ${state}`;
     this.whole.replaceChildren(
-      el("h3", {}, `${t("well.title")} `, el("span", { class: `badge ${BADGES[state]}`, id: "well-state", "data-state": state }, t(`well.${state}`))),
-      el("ul", {}, parts.map((one) => el("li", {}, chip(one)))));
+      el("h3", {}, `${t("well.title")} `, badge(state)),
+      el(
+        "ul",
+        {},
+        parts.map((one) => el("li", {}, chip(one))),
+      ),
+    );
   }
 
   #parts() {
-    const service = this.#data?.service ?? null;
-    const grading = service?.grading ?? null;
-    const alarms = this.#data?.alarms ?? [];
-    const raised = alarms.filter((one) => one.raised && one.acknowledged === null).length;
+    const service = this.#data?.service;
+    const grading = service?.grading;
+    const requests = grading?.requests ?? 0;
     return [
       this.#readiness(),
-      part("errors", "#chart-statuses", ...share(grading?.errors, grading?.requests, MOST_ERRORS)),
-      part("refused", "#chart-statuses", ...share(grading?.refused, grading?.requests, MOST_REFUSED)),
-      part("latency", "#chart-latency", ...latency(service?.latency, grading?.requests ?? 0)),
-      part("queue", "#chart-latency", ...known(service?.queue, (value) => number(value), () => true)),
+      part("errors", "#chart-statuses", ...share(grading?.errors, requests, MOST_ERRORS)),
+      part("refused", "#chart-statuses", ...share(grading?.refused, requests, MOST_REFUSED)),
+      part("latency", "#chart-latency", ...slowness(service?.latency, requests)),
+      part("queue", "#chart-latency", ...known(service?.queue, number)),
       this.#database(),
-      part("alarms", ".alarms", ...(this.#data === null ? ["unknown", "–"] : [raised ? "bad" : "good", raised ? t("well.raised", { count: number(raised) }) : t("well.none")])),
-      part("record", "#chart-decisions", ...known(service?.last_record, moment, () => true)),
+      part("alarms", ".alarms", ...raised(this.#data?.alarms)),
+      part("record", "#chart-decisions", ...known(service?.last_record, moment)),
     ];
   }
 
   #readiness() {
-    if (this.#ready === null) return part("ready", "#chart-latency", "unknown", "–");
-    if (this.#ready.isReady) return part("ready", "#chart-latency", "good", t("well.yes"));
-    return part("ready", "#chart-latency", "bad", t(this.#ready.code === "gone" ? "well.gone" : "well.no"));
+    const anchor = "#chart-latency";
+    if (this.#ready === null) return part("ready", anchor, "unknown", "–");
+    const { isReady, isGone } = this.#ready;
+    if (isReady) return part("ready", anchor, "good", t("well.yes"));
+    return part("ready", anchor, "bad", t(isGone ? "well.gone" : "well.no"));
   }
 
   /** The records are in trouble where they say so, or where their figures cannot be read. */
   #database() {
-    const isSilent = this.failed === true || this.#ready?.isReadable === false;
-    if (this.#data === null && !isSilent) return part("database", "#chart-decisions", "unknown", "–");
-    const isBad = isSilent || this.#data?.service?.trouble != null;
-    return part("database", "#chart-decisions", isBad ? "bad" : "good", t(isBad ? "well.trouble" : "well.ok"));
-  }
-
-  /** Whether the figures can be read just now. */
-  fail(isFailing) {
-    this.failed = isFailing;
-    this.show();
+    const anchor = "#chart-decisions";
+    const isSilent = this.#isFailing || this.#ready?.isReadable === false;
+    if (this.#data === null && !isSilent) return part("database", anchor, "unknown", "–");
+    const isBad = isSilent || this.#data?.service.trouble != null;
+    return isBad
+      ? part("database", anchor, "bad", t("well.trouble"))
+      : part("database", anchor, "good", t("well.ok"));
   }
 }
 
+/** @param {State} state */
+function badge(state) {
+  const attributes = { class: `badge ${BADGES[state]}`, id: "well-state", "data-state": state };
+  return el("span", attributes, t(`well.${state}`));
+}
+
+/**
+ * @param {string} name
+ * @param {string} anchor
+ * @param {State} state
+ * @param {string} text
+ * @returns {Part}
+ */
 function part(name, anchor, state, text) {
   return { name, anchor, state, text };
 }
 
-/** Bad where one part is; well where a grade would be given and kept, whatever is not known yet. */
+/**
+ * Bad where one part is; well where a grade would be given and kept, whatever is not known yet.
+ * @param {Part[]} parts
+ * @returns {State}
+ */
 function overall(parts) {
-  const of = Object.fromEntries(parts.map(({ name, state }) => [name, state]));
-  if (Object.values(of).includes("bad")) return "bad";
-  return of.ready === "good" && of.database === "good" ? "good" : "unknown";
+  if (parts.some(({ state }) => state === "bad")) return "bad";
+  const needed = parts.filter(({ name }) => name === "ready" || name === "database");
+  return needed.every(({ state }) => state === "good") ? "good" : "unknown";
 }
 
-/** A part, which leads to its chart. */
+/**
+ * A part, which leads to its chart.
+ * @param {Part} part
+ */
 function chip({ name, anchor, state, text }) {
   const lead = () => document.querySelector(anchor)?.scrollIntoView({ block: "center" });
-  return el("button", { type: "button", "data-part": name, "data-state": state, onclick: lead }, t(`well.part.${name}`), " ", el("strong", {}, text));
+  return el(
+    "button",
+    { type: "button", "data-part": name, "data-state": state, onclick: lead },
+    t(`well.part.${name}`),
+    " ",
+    el("strong", {}, text),
+  );
 }
 
+/**
+ * @param {number | undefined} count
+ * @param {number} whole
+ * @param {number} most
+ * @returns {[State, string]}
+ */
 function share(count, whole, most) {
-  if (!whole) return ["unknown", t("well.few")];
+  if (count === undefined || whole === 0) return ["unknown", t("well.few")];
   return [count / whole > most ? "bad" : "good", percent(count / whole)];
 }
 
-function latency(quantiles, requests) {
+/**
+ * @param {Record<string, number | null> | undefined} quantiles
+ * @param {number} requests
+ * @returns {[State, string]}
+ */
+function slowness(quantiles, requests) {
   const [median, high] = [quantiles?.["0.5"] ?? null, quantiles?.["0.95"] ?? null];
   // Of few the slowest is the first, for which the service was still making itself ready.
   if (median === null || high === null || requests < FEW) return ["unknown", t("well.few")];
   return [high > SLOW_SECONDS ? "bad" : "good", `${milliseconds(median)} / ${milliseconds(high)}`];
 }
 
-export function milliseconds(seconds) {
+/** @param {number} seconds */
+function milliseconds(seconds) {
   return `${fixed(1000 * seconds, seconds < 0.1 ? 1 : 0)} ms`;
 }
 
-function known(value, shown, isGood) {
-  if (value === null || value === undefined) return ["unknown", t("well.few")];
-  return [isGood(value) ? "good" : "bad", shown(value)];
+/**
+ * @param {Alarm[] | undefined} alarms
+ * @returns {[State, string]}
+ */
+function raised(alarms) {
+  if (alarms === undefined) return ["unknown", "–"];
+  const count = alarms.filter((one) => one.raised && one.acknowledged === null).length;
+  return count ? ["bad", t("well.raised", { count: number(count) })] : ["good", t("well.none")];
 }
 
-/** Whether a grade would be given; where not, whether the records can be read. */
-async function readiness() {
-  const problem = await asked("health/ready").then(() => null, (found) => found);
+/**
+ * What is good once it is known.
+ * @template T
+ * @param {T | null | undefined} value
+ * @param {(value: T) => string} shown
+ * @returns {[State, string]}
+ */
+function known(value, shown) {
+  return value === null || value === undefined
+    ? ["unknown", t("well.few")]
+    : ["good", shown(value)];
+}
+
+/**
+ * Whether a grade would be given; where not, whether the records can be read.
+ * @param {AbortSignal} signal
+ * @returns {Promise<Readiness>}
+ */
+async function readiness(signal) {
+  const problem = await refusal("health/ready", signal);
   if (problem === null) return { isReady: true };
-  if (problem.status === 0) return { isReady: false, code: "gone" };
-  const isReadable = await asked("reviews?limit=1").then(() => true, ({ code }) => code !== "unreadable");
-  return { isReady: false, code: problem.code, isReadable };
+  if (problem.status === 0) return { isReady: false, isGone: true };
+  const records = await refusal("reviews?limit=1", signal);
+  return { isReady: false, isReadable: records?.code !== "unreadable" };
+}
+
+/**
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @returns {Promise<Problem | null>} null where it was answered, or nobody waits any more
+ */
+function refusal(path, signal) {
+  return asked(path, { signal }).then(
+    () => null,
+    (error) => (signal.aborted ? null : problemOf(error)),
+  );
 }

@@ -17,7 +17,7 @@ from tests.service import Service, serving
 WORDS = {
     "en-GB": {
         "decide": "Your decision", "save": "Save and next", "name": "Your name", "find": "Find",
-        "decided": "Decided", "all": "All loans", "correct": "Correct a slip", "why": "Reason",
+        "decided": "Decided", "all": "All loans", "correct": "Correct a mistake", "why": "Reason",
         "saved": "Save correction", "skip": "Skip", "assign": "Assign to me", "waits": "Waiting",
     },
     "ko-KR": {

@@ -91,7 +91,9 @@ def test_one_pass_is_no_plural(opened: Opened) -> None:
         page.locator("#option-passes").fill("1")
         ask_example(page)
         expect(page.locator("#seed-used")).to_have_text(re.compile(r"^Seed \d+, 1 pass$"))
-        expect(page.locator(".cautions")).to_contain_text("1 pass; sets and decisions hold")
+        expect(page.locator(".cautions")).to_contain_text(
+            "1 pass; the guarantees for sets and decisions need at least 100"
+        )
 
 
 def test_another_question_is_not_called_the_same(opened: Opened) -> None:
@@ -114,9 +116,13 @@ def test_what_is_odd_is_said(opened: Opened) -> None:
         page.get_by_role("button", name="Get grade").click()
         expect(page.locator(".decision")).to_contain_text("A person should look, because a value")
         warned = page.locator(".cautions")
-        expect(warned).to_contain_text("Loan amount is 400,000; training saw 1,000 to 40,000")
-        expect(warned).to_contain_text("is missing; 17.64 is put in its place")
-        expect(warned).to_contain_text("10 passes; sets and decisions hold from 100 on")
+        expect(warned).to_contain_text(
+            "Loan amount is 400,000, outside the training range (1,000 to 40,000)"
+        )
+        expect(warned).to_contain_text("is missing; 17.64 is used instead")
+        expect(warned).to_contain_text(
+            "10 passes; the guarantees for sets and decisions need at least 100"
+        )
 
 
 def test_faults_stand_at_their_fields(opened: Opened) -> None:
@@ -176,11 +182,11 @@ TOO_SMALL = {
     ("locale", "body", "said"),
     [
         ("ko-KR", {"code": "queue_full"}, "지금은 서비스에 요청이 너무 많습니다"),
-        ("ko-KR", {"code": "body_too_large", "limit": 1048576}, "보낸 내용이 1,048,576바이트보다"),
+        ("ko-KR", {"code": "body_too_large", "limit": 1048576}, "요청이 1,048,576바이트보다"),
         ("ko-KR", {"code": "of_tomorrow"}, "서비스가 요청을 거절했습니다. 다시"),
         ("ko-KR", {}, "서비스가 요청을 거절했습니다. 다시"),
         ("en-GB", {"code": "body_too_large", "limit": 1048576}, "larger than 1,048,576 bytes"),
-        ("en-GB", {"code": "of_tomorrow"}, "The service refused this. Please try again"),
+        ("en-GB", {"code": "of_tomorrow"}, "The service refused the request. Please try again"),
         (
             "ko-KR",
             {
@@ -190,7 +196,7 @@ TOO_SMALL = {
                     | {"detail": "are limited", "maximum": 100000}
                 ],
             },
-            "보낸 내용을 사용할 수 없습니다. draws: 반복 횟수와 등급 수의 곱이 100,000 이하여야",
+            "요청이 올바르지 않습니다. draws: 반복 횟수와 등급 수의 곱이 100,000 이하여야",
         ),
     ],
 )

@@ -38,10 +38,47 @@ def test_an_automatic_grade_has_its_own_likelihood_beside_it(opened: Opened) -> 
         expect(beside.locator(".decision")).to_have_text("✓Automatic")
         expect(beside.locator(".likely")).to_contain_text("% likely ±")
         expect(page.locator(".verdict .small")).to_contain_text(
-            "Of loans decided automatically like this one, at most 1% are graded wrongly"
+            "Of all loans decided automatically, at most 1% are graded wrongly"
         )
         expect(page.locator(".possible .lead")).to_have_text("Possible grades (99% set)")
-        expect(page.locator(".possible")).to_contain_text("for 99% of loans")
+
+
+@pytest.mark.parametrize(
+    ("language", "share", "no_probability"),
+    [
+        (
+            "en-GB",
+            "Of many loans like those of the calibration, about 99% have a set that holds",
+            "not the probability for this loan",
+        ),
+        (
+            "ko-KR",
+            "많은 대출 가운데 약 99%에서 집합이 올바른",
+            "이 대출 하나에 대한 확률이 아닙니다",
+        ),
+    ],
+)
+def test_a_set_promises_nothing_of_one_loan(
+    opened: Opened, language: str, share: str, no_probability: str
+) -> None:
+    """Its coverage is a share of many loans, and is told as that."""
+    with opened(locale=language) as page:
+        ask(page, {})
+        expect(page.locator(".possible")).to_contain_text(share)
+        expect(page.locator(".possible")).to_contain_text(no_probability)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en-GB", "not for this loan by itself"), ("ko-KR", "이 대출 하나에 대한 것이 아닙니다")],
+)
+def test_an_automatic_grade_promises_nothing_of_one_loan(
+    opened: Opened, language: str, said: str
+) -> None:
+    """What is guaranteed is a share of all loans that are decided so."""
+    with opened(locale=language) as page:
+        ask(page, {})
+        expect(page.locator(".verdict .small")).to_contain_text(said)
 
 
 @pytest.mark.parametrize("language", ["en-GB", "ko-KR"])
@@ -116,7 +153,7 @@ def test_the_first_screen_of_a_phone_has_the_verdict(
 
 
 def test_what_was_always_the_same_is_told_so(opened: Opened) -> None:
-    """A value outside of training where training had one value alone."""
+    """A value outside the training range where training had one value alone."""
     with opened() as page:
         ask(page, {"current_accounts_delinq": 2})
         expect(page.locator(".cautions")).to_contain_text(

@@ -59,7 +59,7 @@ def test_a_case_is_reviewed(opened: Opened, service: Service) -> None:
         page.locator(f'.item[data-id="{cases[0]}"]').click()
         case = page.locator(f'[data-case="{cases[0]}"]')
         expect(case.locator(".decision")).to_contain_text("A person should look")
-        expect(case.get_by_role("table")).to_contain_text("outside of training")
+        expect(case.get_by_role("table")).to_contain_text("outside the training range")
         expect(case.locator(".bars li")).to_have_count(len(CLASSES))
         case.get_by_role("button", name="Save and next").click()
         expect(page.get_by_role("alert").filter(has_text="Choose a grade")).to_be_visible()

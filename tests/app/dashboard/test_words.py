@@ -19,7 +19,10 @@ TERMS = re.compile(
 )
 """Terms of the trade that Korean texts write in Latin letters."""
 OLD = {
-    "english.js": ("doubt", "nobody waits", "reckon", "whisker", "quiet", "http interface"),
+    "english.js": (
+        *("doubt", "nobody waits", "reckon", "whisker", "quiet", "http interface"),
+        *("what was sent", "training saw", "like this one", "slip", "anew", "put in its place"),
+    ),
     "korean.js": ("의심", "묻기", "지켜보", "내트", "수염", "약속", "값어치", "울렸", "총연체금액"),
 }
 """Words that readers stumbled over."""

@@ -1,0 +1,95 @@
+/** The columns of the list of cases: what stands in them, on the page and in an export. */
+
+/** @import { Child } from "../types/elements.js" */
+/** @import { ModelDescription } from "../types/wire.js" */
+/** @import { Case, Order, State } from "./listing.js" */
+
+import { tile } from "./answer.js";
+import { el } from "./elements.js";
+import { brief, fixed, list, percent, reason, t } from "./words.js";
+
+/**
+ * @typedef {object} Column
+ * @property {(one: Case, model: ModelDescription) => Child} cell
+ * @property {(one: Case) => string | number | null | undefined} plain its value in an export
+ * @property {Order[]} [orders] that its heading goes through
+ * @property {boolean} [isNumber]
+ */
+
+/** @type {Record<string, Column>} */
+export const COLUMNS = {
+  reference: {
+    cell: (one) => one.reference ?? el("code", {}, one.id.slice(-12)),
+    plain: (one) => one.reference,
+    orders: ["reference"],
+  },
+  grade: { cell: (one, model) => graded(one.grade, model), plain: (one) => one.grade },
+  reasons: {
+    cell: (one) => list(one.reasons.map((name) => reason(name, "short"))),
+    plain: (one) => one.reasons.join(" "),
+  },
+  uncertainty: {
+    cell: (one) => fixed(one.predictive_entropy, 2),
+    plain: (one) => one.predictive_entropy,
+    orders: ["doubtful"],
+    isNumber: true,
+  },
+  likelihood: {
+    cell: (one) => percent(one.likelihood),
+    plain: (one) => one.likelihood,
+    isNumber: true,
+  },
+  action: {
+    cell: (one) => t(`queue.action.${one.action ?? "none"}`),
+    plain: (one) => one.action,
+  },
+  time: {
+    cell: (one) => brief(one.time),
+    plain: (one) => one.time,
+    orders: ["oldest", "newest"],
+  },
+  decided: {
+    cell: (one) => (one.decided ? brief(one.decided) : "–"),
+    plain: (one) => one.decided,
+    orders: ["newest", "oldest"],
+  },
+  verdict: { cell: (one, model) => graded(one.verdict, model), plain: (one) => one.verdict },
+  reviewer: { cell: (one) => one.reviewer ?? "–", plain: (one) => one.reviewer },
+  assignee: { cell: (one) => one.assignee ?? "–", plain: (one) => one.assignee },
+};
+
+/** @type {Record<State, string[]>} */
+export const SHOWN = {
+  waiting: ["reference", "grade", "reasons", "uncertainty", "time", "assignee"],
+  decided: ["reference", "grade", "verdict", "decided", "reviewer", "reasons"],
+  all: ["reference", "grade", "likelihood", "action", "time"],
+};
+
+/**
+ * @param {string | null | undefined} grade
+ * @param {ModelDescription} model
+ */
+function graded(grade, { classes }) {
+  return grade ? tile(grade, classes, "chip") : "–";
+}
+
+/**
+ * How a column is sorted by an order, as `aria-sort` says it; null where it is not.
+ * @param {string} name
+ * @param {Order} order
+ */
+export function sorted(name, order) {
+  if (!COLUMNS[name].orders?.includes(order)) return null;
+  return order === "newest" || order === "doubtful" ? "descending" : "ascending";
+}
+
+/**
+ * Cases as rows of a file, below their heads.
+ * @param {State} state
+ * @param {Case[]} cases
+ */
+export function exported(state, cases) {
+  const names = SHOWN[state];
+  const rows = cases.map((one) => [one.id, ...names.map((name) => COLUMNS[name].plain(one))]);
+  return { heads: ["id", ...names], rows };
+}

@@ -1,0 +1,176 @@
+/** What is typed into the form: what each field takes, what is wrong with it, and what is asked. */
+
+/** @import { FieldProblem, Feature, ModelDescription } from "../types/wire.js" */
+
+import { wrong } from "./faults.js";
+import { canonical, grouped } from "./numeral.js";
+import { t } from "./words.js";
+
+const MOST_DRAWS = 100000;
+const MAX_SEED = Number.MAX_SAFE_INTEGER;
+const OPTIONS = ["passes", "seed"];
+
+/** @typedef {Map<string, string>} Values what stands in the form, by field; numbers without separators */
+/** @typedef {[field: string, sentence: string]} Fault */
+/**
+ * What a field takes.
+ * @typedef {object} Term
+ * @property {boolean} isWhole
+ * @property {number} least
+ * @property {number} most
+ * @property {boolean} isRequired
+ * @property {boolean} [isName] a name that is written in digits, such as a seed: without separators
+ */
+
+/**
+ * How many passes may be asked for together with all their draws.
+ * @param {ModelDescription} model
+ */
+export function mostPasses(model) {
+  return Math.min(model.limits.passes, Math.floor(MOST_DRAWS / model.classes.length));
+}
+
+/**
+ * The field of a feature, named by its place: a bundle may call its features as it likes, also
+ * like an option, another field's hint or a property of forms.
+ * @param {number} at
+ */
+export function place(at) {
+  return `feature-${at}`;
+}
+
+/**
+ * The field of an option, "passes" or "seed".
+ * @param {string} name
+ */
+export function option(name) {
+  return `option-${name}`;
+}
+
+/**
+ * What every field takes, by its name: the features, then the options.
+ * @param {ModelDescription} model
+ * @returns {Map<string, Term>}
+ */
+export function terms(model) {
+  const passes = { isWhole: true, least: 1, most: mostPasses(model), isRequired: true };
+  const seed = { isWhole: true, least: 0, most: MAX_SEED, isRequired: false, isName: true };
+  /** @type {Map<string, Term>} */
+  const known = new Map(model.features.map((feature, at) => [place(at), term(feature)]));
+  return known.set(option("passes"), passes).set(option("seed"), seed);
+}
+
+/**
+ * @param {Feature} feature
+ * @returns {Term}
+ */
+function term({ kind, minimum, maximum, nullable }) {
+  return { isWhole: kind === "integer", least: minimum, most: maximum, isRequired: !nullable };
+}
+
+/**
+ * What is wrong with the entries, before anything is sent: [field, sentence] of each.
+ * @param {ModelDescription} model
+ * @param {Values} values
+ * @returns {Fault[]}
+ */
+export function entryFaults(model, values) {
+  return [...terms(model)].flatMap(([id, term]) => {
+    const fault = entryFault(values.get(id), term);
+    return fault === null ? [] : [pair(id, fault)];
+  });
+}
+
+/**
+ * @param {string} field
+ * @param {string} sentence
+ * @returns {Fault}
+ */
+function pair(field, sentence) {
+  return [field, sentence];
+}
+
+/**
+ * @param {string | undefined} text
+ * @param {Term} term
+ */
+function entryFault(text, { isWhole, least, most, isRequired }) {
+  if (!given(text)) return isRequired ? t("entry.required") : null;
+  const value = Number(canonical(text) ?? NaN);
+  if (Number.isNaN(value)) return t("entry.number", { example: grouped("1234.5") });
+  if (value < least) return t("entry.least", { limit: grouped(String(least)) });
+  if (value > most) return t("entry.most", { limit: grouped(String(most)) });
+  return isWhole && !Number.isInteger(value) ? t("entry.whole") : null;
+}
+
+/**
+ * Whether nothing is wrong with the entries but that some are missing.
+ * @param {Fault[]} faults
+ * @param {Values} values
+ */
+export function isOnlyMissing(faults, values) {
+  return faults.every(([id]) => !given(values.get(id)));
+}
+
+/**
+ * What the form says: the row, and how it is asked about. Empty fields are null or left out.
+ * @param {ModelDescription} model
+ * @param {Values} values
+ */
+export function question(model, values) {
+  // Without a prototype any name is a member, also `__proto__`.
+  const row = Object.create(null);
+  model.features.forEach(({ name, nullable }, at) => {
+    const text = values.get(place(at));
+    if (given(text)) row[name] = Number(canonical(text));
+    else if (nullable) row[name] = null;
+  });
+  const query = new URLSearchParams({ draws: "true" });
+  for (const name of OPTIONS) {
+    const text = values.get(option(name));
+    if (given(text)) query.set(name, String(Number(canonical(text))));
+  }
+  return { row, query: query.toString() };
+}
+
+/**
+ * @param {string | undefined} text
+ * @returns {text is string}
+ */
+function given(text) {
+  return text !== undefined && text.trim() !== "";
+}
+
+/**
+ * Faults that the service told, each with its field; those of no field are left out.
+ * @param {ModelDescription} model
+ * @param {FieldProblem[]} errors
+ * @returns {Fault[]}
+ */
+export function toldFaults(model, errors) {
+  const fields = terms(model);
+  return errors
+    .map((error) => pair(fieldOf(error.pointer, model), wrong(error)))
+    .filter(([id]) => fields.has(id));
+}
+
+/**
+ * The field that a fault's pointer means: `#` is the row and `?` are the options.
+ * @param {string} pointer
+ * @param {ModelDescription} model
+ */
+function fieldOf(pointer, model) {
+  const name = pointer.slice(2).replaceAll("~1", "/").replaceAll("~0", "~");
+  return pointer.startsWith("?")
+    ? option(name)
+    : place(model.features.findIndex((feature) => isCalled(feature.name, name)));
+}
+
+/**
+ * Whether a fault names a feature; long names are cut short in it.
+ * @param {string} name
+ * @param {string} said
+ */
+function isCalled(name, said) {
+  return name === said || (said.endsWith("…") && name.startsWith(said.slice(0, -1)));
+}
