@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -228,7 +229,7 @@ def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
         raise UsageError(f"target must be one of {', '.join(map(str, targets))}")
 
 
-def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
+def load(folder: str | PathLike[str], *, pinned: str | None = None, threads: int = 1) -> Bundle:
     """Load a bundle, or say in one sentence why it must not be used.
 
     Args:
@@ -239,12 +240,13 @@ def load(folder: Path, *, pinned: str | None = None, threads: int = 1) -> Bundle
     Raises:
         BundleError: names the file and what is wrong with it.
     """
-    inspected = inspect(folder, pinned=pinned)
+    path = Path(folder)
+    inspected = inspect(path, pinned=pinned)
     # Keras takes seconds to import, and only a network needs it.
     from dubito.engine.compiler.compiler import read_engine
 
     pin_arithmetic()
-    manifest, file = inspected.manifest, folder / NETWORK_FILE
+    manifest, file = inspected.manifest, path / NETWORK_FILE
     try:
         engine = read_engine(inspected.network, threads)
         fault = next(faults(engine, manifest.golden), None)
