@@ -103,7 +103,7 @@ def link(needed: Distribution, folder: Path) -> None:
 def run(library: Path, *words: str, first: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run Python with the library's packages alone."""
     paths = [*([] if first is None else [str(first)]), str(library)]
-    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(paths)}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     return subprocess.run(
         [sys.executable, "-S", *words],
         env={**variables, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"},
