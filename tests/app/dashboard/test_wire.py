@@ -6,10 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.dashboard.asset import ASSETS
-from tests.service import Service
+from tests.service import ROOT, Service
 
-WIRE = (ASSETS.parent / "types" / "wire.d.ts").read_text(encoding="utf-8")
+WIRE = (ROOT / "app/dashboard/types/wire.d.ts").read_text(encoding="utf-8")
 INTERFACE = re.compile(
     r"^export interface (\w+)(?: extends \w+)? \{\n(.*?)^\}", re.MULTILINE | re.DOTALL
 )
