@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from dubito.training.evaluation.metrics import Figures
-from dubito.training.evaluation.run import Examined
+from dubito.training.evaluation.run import Evaluation
 from dubito.training.report.calibration_plots import KINDS, reliability_picture, sets_picture
 from dubito.training.report.error_plots import confusion_picture, risk_picture
 from dubito.training.report.section import Section
@@ -36,12 +36,12 @@ MEANING = (
 )
 
 
-def page(identity: Identity, examined: Examined) -> str:
+def page(identity: Identity, evaluation: Evaluation) -> str:
     """The report on a bundle, as HTML."""
-    figures = examined.figures
+    figures = evaluation.figures
     title = f"{identity.name}, version {identity.version}"
     head = (
-        f"Asked about {examined.rows}, {figures.passes:,} passes each, every row with a seed of "
+        f"Asked about {evaluation.rows}, {figures.passes:,} passes each, every row with a seed of "
         "its own."
     )
     sections = "\n".join(section.html() for section in sections_of(figures))

@@ -10,6 +10,7 @@ import pytest
 from app.errors import SettingsError
 from dubito.cli.train import add_arguments
 from dubito.cli.training_flags import DEFAULTS, settle
+from dubito.loans.domain import LOANS
 from tests.service import command
 
 
@@ -18,7 +19,7 @@ def settled(file: Path, *words: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     arguments = parser.parse_args(["--config", str(file), *words])
-    settle(arguments)
+    settle(arguments, LOANS)
     return vars(arguments)
 
 

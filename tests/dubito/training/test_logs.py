@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 from tensorboard.util.tensor_util import make_ndarray
 
 from app.errors import SettingsError
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.curves import curves
 from dubito.training.data import read_table, select
 from dubito.training.fit import fit
@@ -22,9 +22,9 @@ EPOCHS = 2
 
 def weights(logs: Path | None) -> list[bytes]:
     """Of the study's network, trained on 400 loans."""
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     fitted, watched = select(table, np.arange(400)), select(table, np.arange(400, 500))
-    imputed = [17.6 if column.nullable else None for column in LOANS.features]
+    imputed = [17.6 if column.nullable else None for column in LAYOUT.features]
     recipe = Recipe(epochs=EPOCHS)
     model = fit(recipe, fitted, watched, imputed, 7, 5, verbose=0, callbacks=curves(logs, 5))
     return [weight.tobytes() for weight in model.get_weights()]
