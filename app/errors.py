@@ -5,7 +5,6 @@ from typing import ClassVar, TypeVar
 from app.problem_codes import ProblemCode
 from dubito.errors import DubitoError, UsageError
 
-
 Error = TypeVar("Error", bound=BaseException)
 
 

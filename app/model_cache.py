@@ -12,7 +12,6 @@ from app.problem_codes import ProblemCode
 from app.quota import memory
 from app.serving.batcher import Seen
 from app.serving.caller import PATIENT, Caller
-from app.serving.capacity import capacity
 from app.serving.deadlines import Deadlines
 from app.serving.predictor import Predictor
 from app.settings import Settings
@@ -26,6 +25,10 @@ MOST_OPEN = 2
 """Older bundles that are open at a time, each with a process of its own."""
 MOST_WAITING = 32
 """Requests that may wait for a bundle to be opened."""
+MEMORY_SHARE = 4
+"""Queued work may use at most one part in so many of the available memory."""
+WORK_BYTES = 512
+"""Bytes of a waiting row × pass. One block of 50 passes takes the most for its work."""
 IDLE_SECONDS = 300.0
 """After which an older bundle that nobody uses is closed."""
 
@@ -35,7 +38,7 @@ def served(opened: Opened, settings: Settings, seen: Seen = lambda *_: None) -> 
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration
     judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
-    queue = min(settings.max_queue, capacity(memory() // settings.workers))
+    queue = min(settings.max_queue, memory() // settings.workers // MEMORY_SHARE // WORK_BYTES)
     return Served(
         manifest.identity,
         signature,

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from app.processes.times import EXIT_SECONDS
-
 LENGTH = struct.Struct("<Q")
 """What every message begins with: how many bytes follow."""
 READ_BYTES = 1 << 20
+EXIT_SECONDS = 10
+"""Seconds that a child process has to end, once its channel has."""
 
 Sent = TypeVar("Sent", contravariant=True)
 Heard = TypeVar("Heard", covariant=True)

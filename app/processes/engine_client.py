@@ -10,9 +10,16 @@ from typing import Any
 from app.bundle_loader import Opened
 from app.errors import EngineLost, StartError
 from app.processes.channel import PICKLED, Channel
-from app.processes.engine_messages import Batch, Beat, CannotStart, Ready, packed, unpacked
+from app.processes.engine_messages import (
+    BEAT_SECONDS,
+    Batch,
+    Beat,
+    CannotStart,
+    Ready,
+    packed,
+    unpacked,
+)
 from app.processes.subprocesses import Child, end_of
-from app.processes.times import BEAT_SECONDS
 from app.serving.compute import Compute, Nearby
 from app.serving.jobs import Job
 from dubito.engine.arithmetic import pin_arithmetic

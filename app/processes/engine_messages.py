@@ -16,6 +16,9 @@ from dubito.bundles.manifest import Manifest
 from dubito.engine.program import Program
 from dubito.types import Cards, Environment, Floats, Query, Summary
 
+BEAT_SECONDS = 0.5
+"""Seconds between two signs of life of an engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:

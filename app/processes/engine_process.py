@@ -20,9 +20,16 @@ from typing import TYPE_CHECKING
 
 from app.error_location import fault_of
 from app.processes.channel import PICKLED, framed, receive
-from app.processes.engine_messages import Batch, Beat, CannotStart, Ready, Results, worked_off
+from app.processes.engine_messages import (
+    BEAT_SECONDS,
+    Batch,
+    Beat,
+    CannotStart,
+    Ready,
+    Results,
+    worked_off,
+)
 from app.processes.logs import configure_logs
-from app.processes.times import BEAT_SECONDS
 from app.settings import Settings
 from dubito.errors import DubitoError
 

@@ -10,8 +10,7 @@ from signal import Signals
 from typing import Literal
 
 from app.errors import EngineLost, RecorderLost, StartError
-from app.processes.channel import send
-from app.processes.times import EXIT_SECONDS
+from app.processes.channel import EXIT_SECONDS, send
 from app.settings import Settings
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from app.errors import SettingsError, StartError
 from app.monitoring.multiprocess_dir import Shared, forget
+from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
 from app.processes.logs import tell_start
-from app.processes.times import ANSWER_SECONDS, EXIT_SECONDS
-from app.processes.worker import Worker, begin
+from app.processes.worker import ANSWER_SECONDS, Worker, begin
 from app.settings import Settings
 from dubito.cli.signals import ending
 

@@ -19,6 +19,8 @@ from dubito.errors import DubitoError
 
 SPAWN = multiprocessing.get_context("spawn")
 """A fork of a process that has used TensorFlow hangs."""
+ANSWER_SECONDS = 30
+"""Seconds for the answers that are under way when no further request is taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from app.processes.engine_client import opened as opened_by
 from app.processes.port import BACKLOG, handles, listen
 from app.processes.recorder_client import opened as pages_of
 from app.processes.subprocesses import Child, Children, child
-from app.processes.times import ANSWER_SECONDS, DEAF_SECONDS
+from app.processes.worker import ANSWER_SECONDS
 from app.record_ports import Memory
 from app.server.connections import Connections, Limits
 from app.server.protocol import Connection
@@ -28,6 +28,9 @@ from app.settings import Settings
 from dubito.cli.signals import ending
 from dubito.errors import DubitoError
 from dubito.types import Identity
+
+DEAF_SECONDS = 3
+"""Seconds, in an end, for a client that has stopped reading its answer."""
 
 Started = Callable[[Identity], None]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from app.errors import Abandoned, copy_of, DeadlinePassed
+from app.errors import Abandoned, DeadlinePassed, copy_of
 from app.serving.caller import Caller
 
 Job = TypeVar("Job")

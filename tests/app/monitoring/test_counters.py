@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
+from app.count_keys import summed
 from app.monitoring.counters import CONFIDENCE_BINS, MILLION, AnswerCounter
 from app.monitoring.log_bins import place
-from app.record_events import Tally, summed
-from dubito.types import Floats
+from app.record_events import Tally
+from dubito.answer import Answer, DecisionAnswer, MonteCarloAnswer, PlainResult
+from dubito.types import Floats, Identity
 from dubito.uncertainty.bins import MUTUAL_INFORMATION
 from dubito.uncertainty.calibration import expected_calibration_error
 from dubito.uncertainty.conformal import raw_sets, threshold
@@ -21,20 +23,25 @@ from tests.app.monitoring.toy import (
     CLASSES,
     DIGEST,
     PASSES,
-    SUBJECT,
     TARGET,
+    WATCHED,
     answers,
+    by_name,
+    changed,
     columns,
+    plain_tally_of,
     recorded,
+    recorded_plain,
+    tally_of,
 )
 
-Answers = list[dict[str, Any]]
-STREAMS = list(SUBJECT.streams)
+Answers = list[MonteCarloAnswer]
+STREAMS = list(WATCHED.streams)
 
 
 @pytest.fixture(scope="module")
-def observer() -> AnswerCounter:
-    return AnswerCounter(SUBJECT)
+def counter() -> AnswerCounter:
+    return AnswerCounter(WATCHED)
 
 
 @pytest.fixture(scope="module")
@@ -53,37 +60,44 @@ def named(counts: Mapping[str, int], start: str) -> dict[str, int]:
     return {name.removeprefix(start): count for name, count in found.items()}
 
 
+def decisions_of(answered: Answers) -> list[DecisionAnswer]:
+    """Their decisions, which all of them have."""
+    found = [one.result.decision for one in answered]
+    return [one for one in found if one is not None]
+
+
 def test_counts_are_those_of_a_slow_count(
-    observer: AnswerCounter, rows: Floats, answered: Answers
+    counter: AnswerCounter, rows: Floats, answered: Answers
 ) -> None:
     """Grades, decisions, reasons, sets, warnings, passes, entropies and every feature's bin."""
-    tally = observer.answered(answered, rows, is_drawn=False)
-    counts = tally.counts
+    tally = tally_of(counter, answered, rows, is_drawn=False)
+    counts, results = by_name(tally.counts), [one.result for one in answered]
     assert DIGEST == tally.digest
     assert 400 == counts["rows"] == counts["expected.rows"]
-    assert sum(one["passes"] for one in answered) == counts["passes"]
-    assert Counter(one["grade"] for one in answered) == named(counts, "grade.")
-    decisions = [one["decision"] for one in answered]
-    assert Counter(one["action"] for one in decisions) == named(counts, "action.")
-    reasons = Counter(reason for one in decisions for reason in one["reasons"])
+    assert sum(one.passes for one in results) == counts["passes"]
+    assert Counter(one.predicted for one in results) == named(counts, "grade.")
+    decisions = decisions_of(answered)
+    assert Counter(one.action for one in decisions) == named(counts, "action.")
+    reasons = Counter(reason for one in decisions for reason in one.reasons)
     assert reasons == named(counts, "reason.")
-    warned = sum(len(one["warnings"]) for one in answered)
+    warned = sum(len(one.warnings) for one in answered)
     assert {"missing": warned} == named(counts, "warning.")
-    sizes = Counter(str(len(one["prediction_set"]["grades"])) for one in answered)
-    assert sizes == named(counts, "set.")
+    sets = [one.prediction_set for one in results if one.prediction_set is not None]
+    assert Counter(str(len(one.classes)) for one in sets) == named(counts, "set.")
+    assert 400 == len(sets) == len(decisions)
     for name, kind in (("predictive_entropy", "entropy."), (MUTUAL_INFORMATION, "information.")):
-        bins = Counter(str(place(one["uncertainty"][name])) for one in answered)
+        bins = Counter(str(place(getattr(one.uncertainty, name))) for one in results)
         assert bins == named(counts, kind)
-    for at, name in enumerate(SUBJECT.signature.names):
-        of = SUBJECT.streams[name].indices(rows[:, at]).tolist()
+    for at, name in enumerate(WATCHED.signature.names):
+        of = WATCHED.streams[name].indices(rows[:, at]).tolist()
         assert Counter(map(str, of)) == named(counts, f"stream.{at}.")
 
 
-def test_what_probabilities_expect(observer: AnswerCounter, rows: Floats, answered: Answers) -> None:
+def test_what_probabilities_expect(counter: AnswerCounter, rows: Floats, answered: Answers) -> None:
     """The sum of top probabilities, and of what is missing to 1 among the automated."""
-    counts = observer.answered(answered, rows, is_drawn=False).counts
-    top = np.array([one["mean"][one["grade"]] for one in answered])
-    automated = np.array([one["decision"]["action"] == "automate" for one in answered])
+    counts = by_name(tally_of(counter, answered, rows, is_drawn=False).counts)
+    top = np.array([one.result.mean[one.result.predicted] for one in answered])
+    automated = np.array([one.action == "automate" for one in decisions_of(answered)])
     assert counts["expected.right"] / MILLION == pytest.approx(top.sum(), abs=400e-6)
     wrong = (1 - top)[automated].sum()
     assert counts["expected.automated_wrong"] / MILLION == pytest.approx(wrong, abs=400e-6)
@@ -91,13 +105,13 @@ def test_what_probabilities_expect(observer: AnswerCounter, rows: Floats, answer
 
 @pytest.mark.parametrize("cut", [1, 16, 399])
 def test_parts_add_up_to_the_whole(
-    observer: AnswerCounter, rows: Floats, answered: Answers, cut: int
+    counter: AnswerCounter, rows: Floats, answered: Answers, cut: int
 ) -> None:
     """Whoever answers which rows: the counts are whole numbers, and their sum is the same."""
-    whole = observer.answered(answered, rows, is_drawn=True)
+    whole = tally_of(counter, answered, rows, is_drawn=True)
     parts = [
-        observer.answered(answered[:cut], rows[:cut], is_drawn=True),
-        observer.answered(answered[cut:], rows[cut:], is_drawn=False),
+        tally_of(counter, answered[:cut], rows[:cut], is_drawn=True),
+        tally_of(counter, answered[cut:], rows[cut:], is_drawn=False),
     ]
     assert whole == Tally.joined(parts) == Tally.joined(parts[::-1])
     assert {int} == set(map(type, whole.counts.values()))
@@ -108,39 +122,40 @@ def information(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def test_mutual_information_is_watched_only_as_it_was_calibrated(
-    observer: AnswerCounter, rows: Floats, answered: Answers
+    counter: AnswerCounter, rows: Floats, answered: Answers
 ) -> None:
     """Of the first row of a request, of a drawn seed, with as many passes as calibrated."""
     for first in answered[:60]:
-        later = [{**one, "passes": PASSES} for one in answered[1:4]]
+        later = [changed(one, passes=PASSES) for one in answered[1:4]]
         several = [first, *later]
-        found = observer.answered(several, rows[:4], is_drawn=True).counts
-        doubt = first["uncertainty"][MUTUAL_INFORMATION]
-        only = {str(SUBJECT.streams[MUTUAL_INFORMATION].index(doubt)): 1}
-        assert (only if first["passes"] == PASSES else {}) == information(found)
-        assert {} == information(observer.answered(several, rows[:4], is_drawn=False).counts)
+        found = by_name(tally_of(counter, several, rows[:4], is_drawn=True).counts)
+        doubt = first.result.uncertainty.mutual_information
+        only = {str(WATCHED.streams[MUTUAL_INFORMATION].index(doubt)): 1}
+        assert (only if first.result.passes == PASSES else {}) == information(found)
+        chosen = by_name(tally_of(counter, several, rows[:4], is_drawn=False).counts)
+        assert {} == information(chosen)
 
 
-def test_a_deterministic_answer_has_no_doubt(observer: AnswerCounter) -> None:
+def test_a_deterministic_answer_has_no_doubt(counter: AnswerCounter) -> None:
     """It counts as a row of its grade, and its features are looked at for drift."""
-    plain = {"grade": "large", "probabilities": {"large": 1.0}, "warnings": []}
-    counts = observer.answered([plain], np.array([[10.0, np.nan]]), is_drawn=False).counts
-    missing = SUBJECT.streams["length"].missing
-    weight = SUBJECT.streams["weight"].index(10.0)
+    plain = Answer("row-0", PlainResult("large", {"large": 1.0}), (), WATCHED.identity)
+    counts = plain_tally_of(counter, [plain], np.array([[10.0, np.nan]])).counts
+    missing = WATCHED.streams["length"].missing
+    weight = WATCHED.streams["weight"].index(10.0)
     features = {f"stream.0.{weight}": 1, f"stream.1.{missing}": 1}
     assert {"rows": 1, "grade.large": 1, **features} == counts
-    known = observer.came_out(recorded(plain, asked=None), "large").counts
+    known = counter.came_out(recorded_plain(plain), "large").counts
     assert {"known.rows": 1, "known.right": 1} == known
 
 
 def test_an_uncalibrated_bundle_has_no_decisions(rows: Floats, answered: Answers) -> None:
     """Its entropies are counted, its outcomes too; nothing was promised."""
-    observer = AnswerCounter(replace(SUBJECT, calibration=None))
-    several = [{**one, "decision": None, "prediction_set": None} for one in answered]
-    counts = observer.answered(several, rows, is_drawn=True).counts
+    counter = AnswerCounter(replace(WATCHED, calibration=None))
+    several = [changed(one, decision=None, prediction_set=None) for one in answered]
+    counts = by_name(tally_of(counter, several, rows, is_drawn=True).counts)
     assert 400 == sum(named(counts, "entropy.").values()) == counts["expected.rows"]
     assert {} == named(counts, "action.") == named(counts, "set.") == information(counts)
-    came = summed(observer.came_out(recorded(one), "large").counts for one in several)
+    came = by_name(summed(counter.came_out(recorded(one), "large").counts for one in several))
     assert 400 == came["known.rows"] == sum(named(came, "risk.").values()) - came_wrong(came)
     assert {} == named(came, "raw.") == named(came, "automated.")
 
@@ -151,35 +166,40 @@ def came_wrong(counts: Mapping[str, int]) -> int:
 
 def truths(answered: Answers) -> list[str]:
     random = np.random.default_rng(5)
-    return [str(random.choice(CLASSES, p=list(one["mean"].values()))) for one in answered]
+    return [str(random.choice(CLASSES, p=list(one.result.mean.values()))) for one in answered]
 
 
-def test_outcomes_are_those_of_a_slow_count(observer: AnswerCounter, answered: Answers) -> None:
+def test_outcomes_are_those_of_a_slow_count(counter: AnswerCounter, answered: Answers) -> None:
     """Right grades, missed raw sets, wrong automated grades by target; only where promised."""
     grades = truths(answered)
-    counts = summed(
-        observer.came_out(recorded(one), grade).counts
-        for one, grade in zip(answered, grades, strict=True)
+    counts = by_name(
+        summed(
+            counter.came_out(recorded(one), grade).counts
+            for one, grade in zip(answered, grades, strict=True)
+        )
     )
-    right = np.array([one["grade"] == is_so for one, is_so in zip(answered, grades, strict=True)])
+    right = np.array(
+        [one.result.predicted == is_so for one, is_so in zip(answered, grades, strict=True)]
+    )
     assert (400, right.sum()) == (counts["known.rows"], counts["known.right"])
 
-    promised = np.array([one["decision"]["guaranteed"] for one in answered])
-    automated = np.array([one["decision"]["action"] == "automate" for one in answered])
+    decisions = decisions_of(answered)
+    promised = np.array([one.guaranteed for one in decisions])
+    automated = np.array([one.action == "automate" for one in decisions])
     for target in (0.01, TARGET):
-        of = np.array([one["decision"]["target"] == target for one in answered])
+        of = np.array([one.target == target for one in decisions])
         chosen = promised & automated & of
         assert chosen.sum() == counts[f"automated.{target}.rows"]
         assert (chosen & ~right).sum() == counts[f"automated.{target}.wrong"]
 
-    second = np.array([sorted(one["mean"].values())[-2] for one in answered])
+    second = np.array([sorted(one.result.mean.values())[-2] for one in answered])
     band = promised & automated & (second >= BOUND)
     assert 0 < band.sum() == counts[f"band.{CASE_LIMIT}.rows"]
     assert 0 < (band & ~right).sum() == counts[f"band.{CASE_LIMIT}.wrong"]
 
-    calibration = SUBJECT.calibration
+    calibration = WATCHED.calibration
     assert calibration is not None
-    mean = np.array([list(one["mean"].values()) for one in answered])
+    mean = np.array([list(one.result.mean.values()) for one in answered])
     most = threshold(np.array(calibration.scores["lac"]), 0.99)
     inside = raw_sets("lac", mean, most, calibration.penalty, calibration.free)
     missed = ~inside[np.arange(400), [CLASSES.index(grade) for grade in grades]]
@@ -189,26 +209,30 @@ def test_outcomes_are_those_of_a_slow_count(observer: AnswerCounter, answered: A
 
 
 def test_an_outcome_of_another_bundle_is_counted_as_its_own(
-    observer: AnswerCounter, answered: Answers
+    counter: AnswerCounter, answered: Answers
 ) -> None:
     """What its sets left out nobody here knows."""
-    one = next(one for one in answered if one["decision"]["guaranteed"])
-    tally = observer.came_out(recorded(one, model={"digest": "sha256:other"}), "large")
+    chosen = zip(answered, decisions_of(answered), strict=True)
+    body = recorded(next(one for one, decision in chosen if decision.guaranteed))
+    other = structs.replace(body, model=Identity("shells", 4, "sha256:other"))
+    tally = counter.came_out(other, "large")
+    counts = by_name(tally.counts)
     assert "sha256:other" == tally.digest
-    assert 1 == tally.counts["known.rows"]
-    assert {} == named(tally.counts, "raw.")
+    assert 1 == counts["known.rows"]
+    assert {} == named(counts, "raw.")
 
 
 @pytest.mark.parametrize("at", range(CONFIDENCE_BINS + 1))
 @pytest.mark.parametrize("nudge", [-1, 0, 1])
 def test_confidence_is_binned_as_the_calibration_error_is(
-    observer: AnswerCounter, answered: Answers, at: int, nudge: int
+    counter: AnswerCounter, answered: Answers, at: int, nudge: int
 ) -> None:
     """At the end of each of the 15 bins, and one double beside it."""
     edge = at / CONFIDENCE_BINS
     confidence = min(1.0, max(0.0, float(np.nextafter(edge, edge + nudge) if nudge else edge)))
-    answer = {**answered[0], "grade": "small", "mean": {"small": confidence, "large": 0.0}}
-    counts = observer.came_out(recorded(answer), "small").counts
+    mean = {"small": confidence, "large": 0.0}
+    answer = changed(answered[0], predicted="small", mean=mean)
+    counts = by_name(counter.came_out(recorded(answer), "small").counts)
     (place_of,) = {name.split(".")[0] for name in named(counts, "confidence.")}
     edges = np.arange(1, CONFIDENCE_BINS) / CONFIDENCE_BINS
     assert int(np.searchsorted(edges, confidence, side="left")) == int(place_of)

@@ -1,23 +1,40 @@
 """What is remembered of an answer, made of what left; the same in whatever process."""
 
 import json
-import pickle
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from pydantic_core import to_json
+from msgspec import structs
 
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.event_builder import EventBuilder
-from app.record_events import Draft, Part, Reply, Tally
-from dubito.types import Floats
-from tests.app.monitoring.toy import SUBJECT, answers, columns
+from app.processes.recorder_messages import Group, Introduction, RecorderCodec, ServiceCodec
+from app.record_events import FORMAT, Draft, MonteCarloPart, PlainPart, Reply, Tally
+from app.recorded_prediction import Asked, read_body
+from dubito.answer import (
+    Answer,
+    MonteCarloAnswer,
+    OutOfRange,
+    PlainAnswer,
+    PlainResult,
+    to_builtins,
+)
+from dubito.types import Floats, Identity
+from dubito.uncertainty.policy import PolicyOptions
+from tests.app.monitoring.toy import ENVIRONMENT, WATCHED, answers, columns, tally_of
 
-ENVIRONMENT = "sha256:" + "1" * 64
-ASKED = {"endpoint": "/predict/mc", "asked": {"passes": 100}}
-MODEL = {"name": "toy", "version": 1, "digest": "sha256:0"}
+ASKED = Asked(100, judged=PolicyOptions(0.9, "lac", class_conditional=False, target=0.05))
+TOLD = {
+    "passes": 100,
+    "tolerance": None,
+    "degrade": False,
+    "judged": {"coverage": 0.9, "method": "lac", "class_conditional": False, "target": 0.05},
+}
+MODEL = Identity("toy", 1, "sha256:0")
+REPLY = Reply("key", b"asked", "row-0", 0, b"answer")
 
 
 @pytest.fixture(scope="module")
@@ -26,81 +43,133 @@ def rows() -> Floats:
 
 
 @pytest.fixture(scope="module")
-def answered(rows: Floats) -> list[dict[str, Any]]:
+def answered(rows: Floats) -> list[MonteCarloAnswer]:
     """Answers, some of which warn of a value that is the borrower's own."""
     made = answers(np.random.default_rng(4), rows)
-    warning = {"kind": "out_of_range", "feature": "weight", "value": 1234.5}
+    warning = OutOfRange("weight", 1.5, 20.5, 1234.5)
+    draws = {"small": [0.5]}
     return [
-        {**one, "id": f"row-{at}", "model": MODEL, "warnings": [warning] * (at % 3), "draws": [0.5]}
+        structs.replace(one, model=MODEL, warnings=(warning,) * (at % 3), draws=draws)
         for at, one in enumerate(made)
     ]
 
 
-def drafted(answered: list[dict[str, Any]], rows: Floats, *cuts: int) -> Draft:
+def drafted(answered: list[MonteCarloAnswer], rows: Floats, *cuts: int) -> Draft:
     """The draft of a request whose answers were made in parts."""
     bounds = [0, *cuts, len(rows)]
     parts = tuple(
-        Part(start, to_json(answered[start:stop]), rows[start:stop].tobytes(), ASKED, start == 0)
+        MonteCarloPart(start, rows[start:stop].tobytes(), answered[start:stop], ASKED, start == 0)
         for start, stop in pairwise(bounds)
     )
-    reply = Reply("key", b"asked", "row-0", 0, b"answer")
-    return Draft(parts, len(rows), "case 7", reply)
+    return Draft(parts, "case 7", REPLY)
+
+
+def drafted_plain(answered: list[MonteCarloAnswer], rows: Floats) -> Draft:
+    """The same of a request for deterministic answers."""
+    found: list[PlainAnswer] = [
+        Answer(one.id, PlainResult(one.result.predicted, one.result.mean), one.warnings, MODEL)
+        for one in answered
+    ]
+    return Draft((PlainPart(5, rows.tobytes(), found),), None, None)
+
+
+def told_of(answer: MonteCarloAnswer | PlainAnswer) -> dict[str, Any]:
+    """What the client was told, without what stands elsewhere in a record."""
+    apart = {"id", "model", "warnings", "draws"}
+    return {name: value for name, value in to_builtins(answer).items() if name not in apart}
 
 
 def test_an_event_holds_all_that_an_auditor_needs(
-    answered: list[dict[str, Any]], rows: Floats
+    answered: list[MonteCarloAnswer], rows: Floats
 ) -> None:
     """Of every row, in order; the borrower's figures in the personal part alone."""
-    entry = EventBuilder(SUBJECT, ENVIRONMENT)(drafted(answered, rows, 16, 32))
-    assert [one["id"] for one in answered] == [one.prediction for one in entry.events]
+    entry = EventBuilder(WATCHED)(drafted(answered, rows, 16, 32))
+    assert REPLY == entry.reply
+    assert [one.id for one in answered] == [one.prediction for one in entry.events]
     assert [0] * 16 + [16] * 16 + [32] * 8 == [one.time for one in entry.events]
     for event, answer, row in zip(entry.events, answered, rows.tolist(), strict=True):
         body, personal = json.loads(event.body), json.loads(event.personal or b"")
-        assert (ENVIRONMENT, MODEL, ASKED["endpoint"], ASKED["asked"]) == (
+        model = {"name": "toy", "version": 1, "digest": "sha256:0"}
+        assert (ENVIRONMENT, model, "/predict/mc", TOLD, FORMAT) == (
             body["environment"],
             body["model"],
             body["endpoint"],
             body["asked"],
+            body["format"],
         )
-        apart = {"id", "model", "warnings", "draws"}
-        assert {name: answer[name] for name in answer.keys() - apart} == body["answer"]
-        assert [{"kind": "out_of_range", "feature": "weight"}] * len(answer["warnings"]) == (
-            body["warnings"]
-        )
-        features = dict(zip(SUBJECT.signature.names, row, strict=True))
+        assert told_of(answer) == body["answer"]
+        assert {"grade", "mean", "decision"} < body["answer"].keys()
+        warning = {"kind": "out_of_range", "feature": "weight"}
+        seen = {"seen_minimum": 1.5, "seen_maximum": 20.5}
+        assert [warning | seen] * len(answer.warnings) == body["warnings"]
+        assert b"1234.5" not in event.body
+        features = dict(zip(WATCHED.signature.names, row, strict=True))
         known = {name: None if value != value else value for name, value in features.items()}
         assert {"features": known, "reference": "case 7"} == personal
         assert ("prediction", "case 7") == (event.kind, event.reference)
+        assert answer.result == read_body(event.body).answer
+
+
+def test_an_event_of_a_deterministic_answer_has_no_passes(
+    answered: list[MonteCarloAnswer], rows: Floats
+) -> None:
+    """Nor how it was asked for; nothing is referred."""
+    draft = drafted_plain(answered, rows)
+    entry = EventBuilder(WATCHED)(draft)
+    assert (None, ()) == (entry.reply, entry.referrals)
+    for event, answer in zip(entry.events, draft.parts[0].answers, strict=True):
+        body = json.loads(event.body)
+        assert {"environment", "endpoint", "model", "answer", "warnings", "format"} == body.keys()
+        assert ("/predict", told_of(answer)) == (body["endpoint"], body["answer"])
+        assert {"grade", "probabilities"} == body["answer"].keys()
+        assert b"1234.5" not in event.body
+        assert (answer.id, 5, None) == (event.prediction, event.time, event.reference)
 
 
 def test_what_waits_for_a_person_is_what_was_referred(
-    answered: list[dict[str, Any]], rows: Floats
+    answered: list[MonteCarloAnswer], rows: Floats
 ) -> None:
     """With the doubt that it is listed by."""
-    entry = EventBuilder(SUBJECT, ENVIRONMENT)(drafted(answered, rows))
-    referred = [one for one in answered if one["decision"]["action"] == "refer"]
+    entry = EventBuilder(WATCHED)(drafted(answered, rows))
+    told = [(one, to_builtins(one)) for one in answered]
+    referred = [one for one, content in told if content["decision"]["action"] == "refer"]
     assert referred
-    assert [one["id"] for one in referred] == [one.prediction for one in entry.referrals]
-    doubts = [one["uncertainty"]["predictive_entropy"] for one in referred]
+    assert [one.id for one in referred] == [one.prediction for one in entry.referrals]
+    doubts = [one.result.uncertainty.predictive_entropy for one in referred]
     assert doubts == [one.doubt for one in entry.referrals]
 
 
 @pytest.mark.parametrize("cuts", [(), (1,), (16, 32)])
 def test_counts_are_those_of_the_rows(
-    answered: list[dict[str, Any]], rows: Floats, cuts: tuple[int, ...]
+    answered: list[MonteCarloAnswer], rows: Floats, cuts: tuple[int, ...]
 ) -> None:
     """However they were cut: only the first row of a request has a seed of its own."""
-    entry = EventBuilder(SUBJECT, ENVIRONMENT)(drafted(answered, rows, *cuts))
-    observer = AnswerCounter(SUBJECT)
-    expected = [observer.answered(answered[:1], rows[:1], is_drawn=True)]
-    expected.append(observer.answered(answered[1:], rows[1:], is_drawn=False))
+    entry = EventBuilder(WATCHED)(drafted(answered, rows, *cuts))
+    counter = AnswerCounter(WATCHED)
+    expected = [tally_of(counter, answered[:1], rows[:1], is_drawn=True)]
+    expected.append(tally_of(counter, answered[1:], rows[1:], is_drawn=False))
     assert Tally.joined(expected) == entry.tally
 
 
-def test_another_process_makes_the_same(answered: list[dict[str, Any]], rows: Floats) -> None:
-    """EventBuilder and draft are sent as they are."""
-    scribe, draft = EventBuilder(SUBJECT, ENVIRONMENT), drafted(answered, rows, 16)
-    sent, drafted_there = pickle.loads(pickle.dumps((scribe, draft)))  # noqa: S301 - our own
-    there = sent(drafted_there)
-    assert scribe(draft) == there
+@pytest.mark.parametrize("is_calibrated", [True, False])
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_another_process_makes_the_same(
+    answered: list[MonteCarloAnswer], rows: Floats, *, is_plain: bool, is_calibrated: bool
+) -> None:
+    """The bundle and the draft are sent as messages, also where streams were looked at before."""
+    watched = replace(WATCHED, calibration=WATCHED.calibration if is_calibrated else None)
+    draft = drafted_plain(answered, rows) if is_plain else drafted(answered, rows, 16)
+    build = EventBuilder(watched)
+    sent = ServiceCodec.encode(Introduction(watched)), ServiceCodec.encode(Group([draft]))
+    introduction, group = map(RecorderCodec.decode, sent)
+    assert isinstance(introduction, Introduction)
+    assert isinstance(group, Group)
+    assert watched == introduction.watched
+    (drafted_there,) = group.items
+    assert isinstance(drafted_there, Draft)
+    assert draft == drafted_there
+    there = EventBuilder(introduction.watched)(drafted_there)
+    assert build(draft) == there
     assert draft.reply == there.reply
+    # What was made there would be no other after another journey.
+    assert Group([there]) == RecorderCodec.decode(ServiceCodec.encode(Group([there])))

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from app.count_keys import CountKey, Counts, summed
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import request_counts
+from app.monitoring.counters import AnswerCounter
 from app.monitoring.monitor import Present
 from app.record_events import (
     Draft,
@@ -33,6 +35,7 @@ from app.record_events import (
 from app.recorded_prediction import Asked, MonteCarloBody, PlainBody
 from app.watched_bundle import WatchedBundle
 from dubito.answer import (
+    Answer,
     DecisionAnswer,
     Missing,
     MonteCarloAnswer,
@@ -141,19 +144,30 @@ def _answer(random: np.random.Generator, name: str, mean: Floats) -> MonteCarloA
         ),
     )
     warnings = (Missing("length", 1.0, 29.0, None),) * ("missing" in reasons)
-    return MonteCarloAnswer(name, result, warnings, WATCHED.identity)
+    return Answer(name, result, warnings, WATCHED.identity)
 
 
-def part_of(
-    answers: list[MonteCarloAnswer], rows: Floats, *, is_drawn: bool, time: int = 0
-) -> MonteCarloPart:
-    """Some rows of a request for Monte-Carlo answers."""
-    return MonteCarloPart(time, rows.tobytes(), answers, ASKED, is_drawn)
+def changed(answer: MonteCarloAnswer, **changes: Any) -> MonteCarloAnswer:
+    """The same answer with another result."""
+    return structs.replace(answer, result=structs.replace(answer.result, **changes))
 
 
-def plain_part(answers: list[PlainAnswer], rows: Floats, time: int = 0) -> PlainPart:
-    """Some rows of a request for deterministic answers."""
-    return PlainPart(time, rows.tobytes(), answers)
+def tally_of(
+    counter: AnswerCounter, answers: Sequence[MonteCarloAnswer], rows: Floats, *, is_drawn: bool
+) -> Tally:
+    """What some rows of a request for Monte-Carlo answers add."""
+    part = MonteCarloPart(NOON, rows.tobytes(), list(answers), ASKED, is_drawn)
+    return counter.answered(part, rows.tolist())
+
+
+def plain_tally_of(counter: AnswerCounter, answers: Sequence[PlainAnswer], rows: Floats) -> Tally:
+    """The same of a request for deterministic ones."""
+    return counter.answered(PlainPart(NOON, rows.tobytes(), list(answers)), rows.tolist())
+
+
+def by_name(counts: Counts) -> dict[str, int]:
+    """Counts by the text that is stored of their keys."""
+    return {str(name): count for name, count in counts.items()}
 
 
 def recorded(answer: MonteCarloAnswer) -> MonteCarloBody:
