@@ -60,13 +60,13 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _tuned(arguments: argparse.Namespace) -> tuple[int, Any, Path, Any]:
     """The best trial's number from 1, itself, and its bundle."""
+    domain = only_domain()
     from dubito.training.data import read_table
     from dubito.training.pipeline import Job, publish
     from dubito.training.search_space import flags_of, recipe_of
     from dubito.training.trials import Terms
     from dubito.training.tune import search
 
-    domain = only_domain()
     table = read_table(arguments.data, domain.layout)
     terms = Terms(table.digest, arguments.seed, arguments.split_seed, arguments.epochs)
     at, best = search(table, domain.layout, terms, arguments.trials, arguments.directory, _say)

@@ -1,14 +1,12 @@
 """How networks of loans are trained, besides the study's way."""
 
-import keras
-
 from dubito.loans.grader import Grader, Sizes
 from dubito.loans.layers.features import LoanFeatures
 from dubito.training.architecture import Architecture
 from dubito.training.recipe import Recipe
 
 
-def loan_features() -> keras.layers.Layer:
+def loan_features() -> LoanFeatures:
     """The layer that makes logs and ratios of the nine numbers."""
     return LoanFeatures(name="loan_features")
 

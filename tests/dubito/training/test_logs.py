@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 from tensorboard.util.tensor_util import make_ndarray
 
-from app.errors import SettingsError
+from dubito.errors import UsageError
 from dubito.loans.signature import LAYOUT
 from dubito.training.curves import curves
 from dubito.training.data import read_table, select
@@ -56,5 +56,5 @@ def test_every_training_has_a_run_of_its_own(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """It is found out before training, and named."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="file/logs cannot be written"):
+    with pytest.raises(UsageError, match="file/logs cannot be written"):
         curves(tmp_path / "file" / "logs", 0)

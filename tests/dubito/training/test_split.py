@@ -9,8 +9,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from app.errors import SettingsError
-from dubito.errors import DataError
+from dubito.errors import DataError, UsageError
 from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.split import split_rows
@@ -93,7 +92,7 @@ def test_too_few_rows_are_refused(rows: int) -> None:
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_scikit_learn_does_not_take_is_refused(seed: int) -> None:
     """The sentence names the bounds."""
-    with pytest.raises(SettingsError, match="from 0 to 4294967295"):
+    with pytest.raises(UsageError, match="from 0 to 4294967295"):
         split_rows(np.zeros(10, dtype=np.intp), seed)
 
 

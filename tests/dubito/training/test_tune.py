@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.errors import SettingsError
-from dubito.errors import DataError
+from dubito.errors import DataError, UsageError
 from dubito.loans.signature import LAYOUT
 from dubito.training import tune as searching
 from dubito.training.data import Table, read_table, select
@@ -134,7 +133,7 @@ def test_a_folder_with_another_search_is_refused(
     """Figures of other data, seeds or epochs do not compare."""
     searched(table, tmp_path, 1)
     other = replace(TERMS, **change)  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match=f"holds a search with another {named}"):
+    with pytest.raises(UsageError, match=f"holds a search with another {named}"):
         search(table, LAYOUT, other, 1, tmp_path, lambda _: None)
 
 
@@ -143,7 +142,7 @@ def test_a_folder_in_use_is_refused(table: Table, tmp_path: Path, objective: Obj
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(SettingsError, match="another search is at work"):
+        with pytest.raises(UsageError, match="another search is at work"):
             searched(table, tmp_path, 1)
     finally:
         os.close(lock)
