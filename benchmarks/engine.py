@@ -24,8 +24,8 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
 from dubito.layers.archive import from_bytes
+from dubito.loans.signature import LAYOUT
 from dubito.training.architecture import Architecture, build
-from dubito.training.columns import LOANS
 from dubito.training.data import read_table
 from dubito.training.monte_carlo import with_monte_carlo
 from dubito.types import Floats, Query
@@ -55,7 +55,7 @@ Key = tuple[str, str, int, int]
 def main() -> None:
     """Measure all networks, ways, rows and passes."""
     pin_arithmetic()
-    rows = np.nan_to_num(read_table(None, LOANS).features, nan=17.6)
+    rows = np.nan_to_num(read_table(None, LAYOUT).features, nan=17.6)
     found: dict[Key, list[tuple[float, float]]] = {}
     for network, (model, engine) in networks(rows).items():
         graph = _graph(model)
@@ -79,8 +79,8 @@ def main() -> None:
 
 def networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
     """The networks by name, scaled to rows `(N, F)`, each with its engine."""
-    imputed = [17.6 if column.nullable else None for column in LOANS.features]
-    classes = len(LOANS.classes)
+    imputed = [17.6 if column.nullable else None for column in LAYOUT.features]
+    classes = len(LAYOUT.classes)
     wide = Architecture(widths=(256, 256, 256), rate=0.2)
     networks = {
         "study": with_monte_carlo(build(Architecture(), rows, imputed, classes)),

@@ -1,6 +1,7 @@
 """One split of the loans, on which the shipped network and its peers are trained and asked."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -9,31 +10,31 @@ from benchmarks import trees
 from benchmarks.trees import Parts
 from dubito.engine.compiler.compiler import engine_of
 from dubito.loans.decoding import learn_book
+from dubito.loans.grader import Grader, Sizes
 from dubito.loans.ratebook import RateBook
+from dubito.loans.recipes import LATTICE
+from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import temperature_of
-from dubito.training.columns import LOANS
 from dubito.training.data import Table, select
 from dubito.training.fit import fit
 from dubito.training.pipeline import EVALUATION_SEED
-from dubito.training.recipe import RECIPES
 from dubito.training.split import split_rows
 from dubito.training.temperature import fold
 from dubito.types import Floats, Indices, Query
 
-RECIPE = RECIPES["lattice"]
-CLASSES = len(LOANS.classes)
+CLASSES = len(LAYOUT.classes)
 
 
 class Grading:
     """The parts of one split; each model's answer to the test part, `(N, C)`, by seed."""
 
     def __init__(self, table: Table, split_seed: int) -> None:
-        split = split_rows(table.labels, split_seed, calibrated=RECIPE.calibrated)
+        split = split_rows(table.labels, split_seed, calibrated=LATTICE.calibrated)
         self._fitted, self._watched = select(table, split.fit), select(table, split.validation)
         self._held_out = select(table, split.test)
         self._imputed = [
             float(np.nanmedian(self._fitted.features[:, at])) if column.nullable else None
-            for at, column in enumerate(LOANS.features)
+            for at, column in enumerate(LAYOUT.features)
         ]
 
     @property
@@ -43,18 +44,10 @@ class Grading:
 
     def network(self, seed: int) -> Floats:
         """The shipped recipe, trained as a publication is."""
-        model = fit(
-            RECIPE,
-            self._fitted,
-            self._watched,
-            self._imputed,
-            CLASSES,
-            seed,
-            self._book,
-            verbose=0,
-        )
-        fold(model, temperature_of(engine_of(model), self._watched, RECIPE.passes))
-        query = Query(self._held_out.features, RECIPE.passes, EVALUATION_SEED)
+        recipe = replace(LATTICE, network=Grader(Sizes(), self._book))
+        model = fit(recipe, self._fitted, self._watched, self._imputed, CLASSES, seed, verbose=0)
+        fold(model, temperature_of(engine_of(model), self._watched, LATTICE.passes))
+        query = Query(self._held_out.features, LATTICE.passes, EVALUATION_SEED)
         (summary,) = engine_of(model).summarise([query])
         return summary.mean
 

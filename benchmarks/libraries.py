@@ -26,7 +26,7 @@ from dubito.bundle import load
 from dubito.bundles.repository import find
 from dubito.bundles.validation.inspection import inspect
 from dubito.layers.archive import from_bytes
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats, Query
 
@@ -54,7 +54,7 @@ def main() -> None:
     """Measure all libraries."""
     folder = find(MODELS, NAME, NETWORKS["study"])
     model, engine = from_bytes(inspect(folder).network), load(folder, threads=THREADS).engine
-    rows = np.nan_to_num(read_table(None, LOANS).features[: max(ROWS)], nan=17.6)
+    rows = np.nan_to_num(read_table(None, LAYOUT).features[: max(ROWS)], nan=17.6)
     given = BUILT / "weights.npz"
     install_into(ENVIRONMENT, HERE / "requirements.txt")
     np.savez(given, **_weights(model, rows))

@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 from benchmarks.grading import Grading
 from benchmarks.measures import COMPARED, differences, measure
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats, Indices
 
@@ -72,7 +72,7 @@ seeds; bold where the interval leaves out 0.
 def main() -> None:
     """Train, ask, write and print."""
     pin_arithmetic()
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     first = Grading(table, 0)
     answers = {model: [_asked(first, model, seed) for seed in SEEDS] for model in MODELS}
     repeated = {}

@@ -14,7 +14,7 @@ from benchmarks.engine import THREADS, networks, ours, seconds
 from benchmarks.report import Bar, Report, publish, spread
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.engine import Engine
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats
 
@@ -32,7 +32,7 @@ ASKED = 0.5
 def main() -> None:
     """Measure both in turn."""
     pin_arithmetic()
-    rows = np.nan_to_num(read_table(None, LOANS).features, nan=17.6)
+    rows = np.nan_to_num(read_table(None, LAYOUT).features, nan=17.6)
     _, engine = networks(rows)["wide"]
     publish(_report(_rates(engine, rows[:ROWS])))
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from dubito.identifier import new_id
 from app.record_events import Entry, Event, Tally, now
 from app.records.address import url_of
 from app.records.database import opened
@@ -30,6 +29,7 @@ from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import MODELS, NAME, NETWORKS, ours, post, row
 from dubito.bundles.repository import find
 from dubito.bundles.validation.inspection import inspect
+from dubito.identifier import new_id
 from dubito.uncertainty.bins import bins_of
 
 ROUTE = "/predict/mc?passes=100"

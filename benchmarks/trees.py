@@ -10,7 +10,7 @@ import catboost
 import lightgbm
 import numpy as np
 
-from dubito.loans.grader import Grader
+from dubito.loans.grader import Sizes
 from dubito.loans.layers.features import LoanFeatures
 from dubito.loans.layers.lattice import AmortizationLattice
 from dubito.loans.ratebook import RateBook
@@ -56,7 +56,7 @@ def network_columns(rows: Floats, book: RateBook, classes: int) -> Floats:
     That is the loan features; for every grade its best hypothesis' score and stories, and the log
     of the sum of the scores' exponentials; and all that is known of the three best hypotheses.
     """
-    lattice = AmortizationLattice(classes, Grader().kept, **book.to_config())
+    lattice = AmortizationLattice(classes, Sizes().kept, **book.to_config())
     parts = [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]
     flat = np.concatenate([_flat(lattice.compute(np, part), classes) for part in parts])
     return np.column_stack([LoanFeatures().compute(np, rows), flat])

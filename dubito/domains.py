@@ -5,14 +5,20 @@ imports a domain; the loans that Dubito ships register themselves in the same wa
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from dubito.bundles.validation.layer_shapes import Rule
+from dubito.errors import UsageError
+from dubito.layer_shapes import Rule
+from dubito.layout import Layout
+from dubito.types import Signature
 
 GROUP = "dubito.domains"
+
+STUDY = "study"
+"""The recipe that every domain has: a small plain network of the columns as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +34,54 @@ class DomainLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class DomainRecipe:
+    """A way to train a domain's networks, which the command line calls an architecture."""
+
+    path: str
+    """`module:name` of a `dubito.training.recipe.Recipe`; importing the module needs Keras."""
+    meaning: str
+    """What it trains, as a part of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistakes:
+    """Mistakes that rows of a domain come with, by name: what an evaluation tries on good rows."""
+
+    multiplied: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Features, each with the factor that makes it wrong."""
+    swapped: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Two features in each other's place."""
+
+    @property
+    def features(self) -> frozenset[str]:
+        """All features that a mistake is about."""
+        groups = (*self.multiplied.values(), *self.swapped.values())
+        return frozenset(name for group in groups for name in group)
+
+
+@dataclass(frozen=True, slots=True)
 class Domain:
-    """Everything that one field adds; only `layer_module` needs Keras when it is imported."""
+    """Everything that one field adds. Modules that need Keras are named and imported when used."""
 
     name: str
+    """What it is about, as a part of a sentence."""
     layer_module: str
     """Module whose import registers the layers with Keras; part of every file that holds one."""
     layers: Mapping[str, DomainLayer]
     """Class name of a layer to how it is checked."""
+    layout: Layout
+    """The rows that its networks are trained on."""
+    bundle_name: str
+    """Name of a trained bundle unless another is given."""
+    recipes: Mapping[str, DomainRecipe] = field(default_factory=dict)
+    """By name, besides the study's."""
+    default_recipe: str = STUDY
+    mistakes: Mistakes = field(default_factory=Mistakes)
+
+    def has(self, signature: Signature) -> bool:
+        """Whether a signature's features and classes are the layout's."""
+        names = tuple(column.name for column in self.layout.features)
+        return (signature.names, signature.classes) == (names, self.layout.classes)
 
 
 @cache
@@ -43,6 +89,27 @@ def domains() -> tuple[Domain, ...]:
     """All registered domains, by name."""
     entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     return tuple(entry.load() for entry in entries)
+
+
+def only_domain() -> Domain:
+    """The domain that networks are trained for: the one that is registered.
+
+    Raises:
+        UsageError: none is registered, or several.
+    """
+    match domains():
+        case (domain,):
+            return domain
+        case ():
+            raise UsageError("training needs a domain, and no installed package registers one")
+        case several:
+            names = ", ".join(domain.name for domain in several)
+            raise UsageError(f"training needs one domain, and several are registered: {names}")
+
+
+def domain_of(signature: Signature) -> Domain | None:
+    """The domain whose features and classes a signature has, if there is one."""
+    return next((domain for domain in domains() if domain.has(signature)), None)
 
 
 def import_layers() -> None:

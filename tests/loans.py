@@ -6,12 +6,11 @@ import numpy as np
 
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
-from dubito.loans.decoding import learn_book
+from dubito.loans.recipes import LATTICE
+from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import temperature_of
-from dubito.training.columns import LOANS
 from dubito.training.data import Table, select
 from dubito.training.fit import fit
-from dubito.training.recipe import RECIPES
 from dubito.training.temperature import fold
 from dubito.types import Booleans, Indices, Query, Rule, Signature, Summary
 from dubito.uncertainty import selection
@@ -21,7 +20,7 @@ from dubito.uncertainty.rules import rule_reasons
 
 PASSES = 100
 FIELDS = tuple(Summary.__dataclass_fields__)
-RULES = tuple(Rule(reason, when) for reason, when in LOANS.rules.items())
+RULES = tuple(Rule(reason, when) for reason, when in LAYOUT.rules.items())
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,13 @@ def described(engine: Engine, signature: Signature, table: Table) -> Held:
 
 def trained(loans: Table, fitted: Indices, watched: Indices) -> Engine:
     """The shipped recipe on other rows: fitted on some, watched and tempered on others."""
-    part, watch, recipe = select(loans, fitted), select(loans, watched), RECIPES["lattice"]
+    part, watch = select(loans, fitted), select(loans, watched)
     medians = np.nanmedian(part.features, axis=0)
     filled = [
-        float(medians[at]) if column.nullable else None for at, column in enumerate(LOANS.features)
+        float(medians[at]) if column.nullable else None for at, column in enumerate(LAYOUT.features)
     ]
-    classes = len(LOANS.classes)
-    book = learn_book(part.features, part.labels, classes)
-    model = fit(recipe, part, watch, filled, classes, 0, book, verbose=0)
+    classes = len(LAYOUT.classes)
+    recipe = LATTICE.learn(part.features, part.labels, classes)
+    model = fit(recipe, part, watch, filled, classes, 0, verbose=0)
     fold(model, temperature_of(engine_of(model), watch, PASSES))
     return engine_of(model)

@@ -12,8 +12,8 @@ from scipy.stats import binom
 from dubito import bundle
 from dubito.bundles.repository import find
 from dubito.engine.engine import Engine
+from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import EPISTEMIC_SHARE
-from dubito.training.columns import LOANS
 from dubito.training.data import Table, read_table, select
 from dubito.training.split import split_rows
 from dubito.types import Booleans, Indices, Promise
@@ -30,7 +30,7 @@ Record = Callable[[str, object], None]
 
 @cache
 def loans() -> Table:
-    return read_table(None, LOANS)
+    return read_table(None, LAYOUT)
 
 
 @cache

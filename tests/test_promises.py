@@ -15,14 +15,13 @@ from dubito import bundle
 from dubito.bundle import Bundle
 from dubito.bundles.repository import find
 from dubito.engine.compiler.compiler import engine_of
-from dubito.loans.decoding import learn_book
+from dubito.loans.recipes import LATTICE
 from dubito.loans.shifts import SWAPPED, TIMES
+from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import METHODS, calibrate
-from dubito.training.columns import LOANS
 from dubito.training.data import Table, read_table, select
 from dubito.training.feature_stats import seen
 from dubito.training.fit import fit
-from dubito.training.recipe import RECIPES
 from dubito.training.split import split_rows
 from dubito.types import (
     Booleans,
@@ -62,7 +61,7 @@ def calibration(shipped: Bundle) -> Calibration:
 
 @pytest.fixture(scope="module")
 def loans() -> Table:
-    return read_table(None, LOANS)
+    return read_table(None, LAYOUT)
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +228,7 @@ def decisions(shipped: Bundle, rows: Floats) -> tuple[Summary, list[Decision], B
 
 
 def shifted_rows(shift: str, rows: Floats) -> Floats:
-    names = [column.name for column in LOANS.features]
+    names = [column.name for column in LAYOUT.features]
     shifted = rows.copy()
     for name, factor in TIMES.get(shift, {}).items():
         shifted[:, names.index(name)] *= factor
@@ -306,9 +305,9 @@ def guarded(learnt: Floats) -> Signature:
             column.maximum,
             seen(learnt[:, at], column.kind),
         )
-        for at, column in enumerate(LOANS.features)
+        for at, column in enumerate(LAYOUT.features)
     )
-    return Signature(features, LOANS.classes)
+    return Signature(features, LAYOUT.classes)
 
 
 def test_loans_made_to_have_paid_nothing_are_doubted(shipped: Bundle, test_part: Held) -> None:
@@ -343,10 +342,10 @@ def test_loans_that_have_paid_nothing_are_doubted(
 
 
 def retrained(loans: Table, fitted: Booleans, rows: Floats) -> Summary:
-    part, recipe = select(loans, np.flatnonzero(fitted)), RECIPES["lattice"]
-    filled = [18.0 if column.nullable else None for column in LOANS.features]
-    book = learn_book(part.features, part.labels, len(LOANS.classes))
-    model = fit(recipe, part, part, filled, len(LOANS.classes), 0, book, verbose=0)
+    part, classes = select(loans, np.flatnonzero(fitted)), len(LAYOUT.classes)
+    filled = [18.0 if column.nullable else None for column in LAYOUT.features]
+    recipe = LATTICE.learn(part.features, part.labels, classes)
+    model = fit(recipe, part, part, filled, classes, 0, verbose=0)
     (summary,) = engine_of(model).summarise([Query(rows, PASSES, 0)])
     return summary
 

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from app.settings import reference_table
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table, select
 from dubito.training.split import split_rows
 
@@ -114,11 +114,11 @@ def _wait(url: str) -> None:
 
 
 def _write_loans(path: Path) -> None:
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     few = select(table, split_rows(table.labels, 0).test[:600])
-    names = [column.name for column in LOANS.features]
-    lines = [",".join([*names, LOANS.target[0]])]
+    names = [column.name for column in LAYOUT.features]
+    lines = [",".join([*names, LAYOUT.target[0]])]
     for row, label in zip(few.features, few.labels, strict=True):
         cells = ["" if value != value else repr(float(value)) for value in row]
-        lines.append(",".join([*cells, LOANS.classes[label]]))
+        lines.append(",".join([*cells, LAYOUT.classes[label]]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

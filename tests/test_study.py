@@ -12,8 +12,10 @@ from benchmarks.lessons.penalties import decays
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
 from dubito.layers.monte_carlo import MCDropout
+from dubito.layout import Layout
+from dubito.loans.signature import LAYOUT
 from dubito.training.architecture import Architecture
-from dubito.training.columns import LOANS, ClassReader, Layout
+from dubito.training.columns import ClassReader
 from dubito.training.data import Table
 from dubito.training.fit import fit
 from dubito.training.monte_carlo import with_monte_carlo
@@ -124,14 +126,14 @@ def test_requests_leave_batch_normalization_alone(count: int, record_property: R
 def test_labels_map_as_string_lookup_maps_them(classes: tuple[str, ...]) -> None:
     """Labels become the indices that StringLookup gives seven tokens, none out of vocabulary."""
     labels = np.random.default_rng(0).choice(list("ABCDEFG"), 500).tolist()
-    layout = Layout(LOANS.features, LOANS.target, classes)
+    layout = Layout(LAYOUT.features, LAYOUT.target, classes)
     lookup = layers.StringLookup(vocabulary=list(classes), num_oov_indices=0)
     assert ClassReader(layout).read(labels).tolist() == np.asarray(lookup(labels)).tolist()
 
 
 def test_the_classes_have_their_natural_order() -> None:
     """StringLookup would order by frequency; a bundle's order is A to G, and it is stated."""
-    assert LOANS.classes == tuple("ABCDEFG")
+    assert LAYOUT.classes == tuple("ABCDEFG")
 
 
 def test_the_ordinary_prediction_over_a_hundred_rows() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.lessons.line import Line, parts, trained
 from dubito.engine.compiler.compiler import engine_of
+from dubito.loans.signature import LAYOUT
 from dubito.training.architecture import Architecture, Placement
-from dubito.training.columns import LOANS
 from dubito.training.data import Table
 from dubito.training.evaluation.probability_metrics import score
 from dubito.training.recipe import Recipe
@@ -61,7 +61,7 @@ def _gap(placement: Placement) -> tuple[float, float]:
 
 
 def _nll(model: Any, table: Table) -> float:
-    return score(engine_of(model).predict(table.features), table.labels, LOANS.classes)["nll"]
+    return score(engine_of(model).predict(table.features), table.labels, LAYOUT.classes)["nll"]
 
 
 def _values(found: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import Table, read_table, select
 from dubito.training.fit import fit
 from dubito.training.recipe import Recipe
@@ -39,7 +39,7 @@ class Training:
 @cache
 def parts() -> tuple[Table, Table, Table]:
     """The rows that are fitted, for validation and held out, of the 10,000 loans."""
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     split = split_rows(table.labels, SEED)
     return select(table, split.fit), select(table, split.validation), select(table, split.test)
 
@@ -49,7 +49,7 @@ def imputed() -> list[float | None]:
     rows = parts()[0].features
     return [
         float(np.nanmedian(rows[:, at])) if column.nullable else None
-        for at, column in enumerate(LOANS.features)
+        for at, column in enumerate(LAYOUT.features)
     ]
 
 
@@ -58,7 +58,7 @@ def trained(recipe: Recipe, callbacks: Sequence[Any] = (), most: int | None = No
     fitted, watched, _ = parts()
     fitted = select(fitted, np.arange(len(fitted.labels))[:most])
     history = keras.callbacks.History()
-    classes = len(LOANS.classes)
+    classes = len(LAYOUT.classes)
     model = fit(
         recipe,
         fitted,

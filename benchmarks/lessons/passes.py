@@ -12,8 +12,8 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from benchmarks.lessons.line import SEED, Line, imputed, listed, parts, trained
 from dubito.engine.compiler.compiler import engine_of
+from dubito.loans.signature import LAYOUT
 from dubito.training.architecture import Architecture, build
-from dubito.training.columns import LOANS
 from dubito.training.curves import curves
 from dubito.training.evaluation.probability_metrics import score
 from dubito.training.monte_carlo import with_monte_carlo
@@ -41,7 +41,7 @@ def lines() -> Iterator[Line]:
 
 
 def _tokens() -> Line:
-    texts = [LOANS.classes[label] for label in parts()[0].labels]
+    texts = [LAYOUT.classes[label] for label in parts()[0].labels]
     lookup = keras.layers.StringLookup(num_oov_indices=0)
     lookup.adapt(texts)
     found = np.asarray(lookup(texts))
@@ -49,7 +49,7 @@ def _tokens() -> Line:
         "The target is looked up as strings: seven tokens, none out of vocabulary, by frequency.",
         f"{', '.join(map(str, lookup.get_vocabulary()))}; {int((found < 0).sum())} of "
         f"{len(texts):,} out of vocabulary. A bundle states its own order, "
-        f"{', '.join(LOANS.classes)}",
+        f"{', '.join(LAYOUT.classes)}",
         ("test_study.py::test_labels_map_as_string_lookup_maps_them",),
     )
 
@@ -65,10 +65,10 @@ def _read(folder: Path, name: str) -> list[float]:
 def _predictions(model: Any) -> Iterator[Line]:
     engine, (_, _, held_out) = engine_of(model), parts()
     grades = np.argmax(engine.predict(held_out.features[:100]), axis=1)
-    counts = np.bincount(grades, minlength=len(LOANS.classes))
+    counts = np.bincount(grades, minlength=len(LAYOUT.classes))
     yield Line(
         "Ordinary prediction: argmax over 100 rows.",
-        ", ".join(f"{name} {count}" for name, count in zip(LOANS.classes, counts, strict=True)),
+        ", ".join(f"{name} {count}" for name, count in zip(LAYOUT.classes, counts, strict=True)),
         ("test_study.py::test_the_ordinary_prediction_over_a_hundred_rows",),
     )
     draws = engine.draws(Query(held_out.features[:1], PASSES, SEED))
@@ -79,7 +79,7 @@ def _predictions(model: Any) -> Iterator[Line]:
     )
     (summary,) = engine.summarise([Query(held_out.features, PASSES, SEED)])
     answers = {"deterministic pass": engine.predict(held_out.features), "mean of 100": summary.mean}
-    found = {name: score(each, held_out.labels, LOANS.classes) for name, each in answers.items()}
+    found = {name: score(each, held_out.labels, LAYOUT.classes) for name, each in answers.items()}
     yield Line(
         "Monte-Carlo dropout works like an ensemble: T predictions are averaged.",
         "; ".join(
@@ -94,7 +94,7 @@ def _predictions(model: Any) -> Iterator[Line]:
 
 def _statistics() -> Line:
     rows = parts()[0].features[:64]
-    plain = build(Architecture(batch_norm=True), rows, imputed(), len(LOANS.classes))
+    plain = build(Architecture(batch_norm=True), rows, imputed(), len(LAYOUT.classes))
     ours = with_monte_carlo(plain)
     before = _moving(plain)
     engine_of(ours).summarise([Query(rows, PASSES, SEED)])

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.lessons.line import SEED, Line, trained
+from dubito.loans.signature import LAYOUT
 from dubito.training.architecture import Architecture
-from dubito.training.columns import LOANS
 from dubito.training.data import Table, read_table
 from dubito.training.recipe import Recipe
 from dubito.training.trials import Terms, Trial
@@ -56,7 +56,7 @@ def _course(losses: list[float]) -> str:
 
 
 def _searched() -> Line:
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     first, at, best = _trials(table)
     chosen = ", ".join(f"{name} {value}" for name, value in best.choices.items())
     return Line(
@@ -71,5 +71,5 @@ def _trials(table: Table) -> tuple[Trial, int, Trial]:
     """The first trial, the best one's number and itself."""
     terms = Terms(table.digest, SEED, SEED, TRIAL_EPOCHS)
     with TemporaryDirectory() as folder:
-        _, first = search(table, LOANS, terms, 1, Path(folder), lambda _: None)
-        return first, *search(table, LOANS, terms, TRIALS, Path(folder), lambda _: None)
+        _, first = search(table, LAYOUT, terms, 1, Path(folder), lambda _: None)
+        return first, *search(table, LAYOUT, terms, TRIALS, Path(folder), lambda _: None)

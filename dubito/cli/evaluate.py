@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="labelled rows: CSV or Parquet, also in a zip or gzip (default: what the loans' "
-        "bundles were trained on, of which the held-out part is asked)",
+        help="labelled rows: CSV or Parquet, also in a zip or gzip (default: the data set of the "
+        "bundle's domain, of which the held-out part is asked)",
     )
     parser.add_argument(
-        "--target", metavar="COLUMN", help="of the classes in --data, for what is not about loans"
+        "--target", metavar="COLUMN", help="of the classes in --data, for bundles of no domain"
     )
     parser.add_argument("--passes", type=positive, help="passes a row (default: the bundle's)")
     parser.add_argument(
@@ -38,21 +38,21 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise UsageError(f"evaluate does not know {rest[0]}")
     location = location_of(arguments)
     from dubito.bundle import load
-    from dubito.training.evaluation.run import examine
+    from dubito.training.evaluation.run import evaluate
     from dubito.training.report.page import page
 
     with stdout_for_result(arguments.json):
         bundle = load(location.folder, pinned=location.digest)
-        examined = examine(bundle, arguments.data, arguments.target, arguments.passes)
+        evaluation = evaluate(bundle, arguments.data, arguments.target, arguments.passes)
     identity = bundle.manifest.identity
     file = arguments.out or Path("build") / f"{identity.name}-{identity.version}.html"
-    _write(file, page(identity, examined))
+    _write(file, page(identity, evaluation))
     if arguments.json:
-        told = {"page": str(file), "rows": examined.rows, "figures": asdict(examined.figures)}
+        told = {"page": str(file), "rows": evaluation.rows, "figures": asdict(evaluation.figures)}
         print(json.dumps(told, default=_plain))
     else:
-        print(f"{identity.name}/{identity.version}: {examined.rows}")
-        print("\n".join(_lines(examined.figures)))
+        print(f"{identity.name}/{identity.version}: {evaluation.rows}")
+        print("\n".join(_lines(evaluation.figures)))
         print(f"pictures: {file}")
     return 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dubito.cli.training_flags import add_flags, settle
+from dubito.domains import only_domain
 from dubito.errors import UsageError
 from dubito.training.tables.content import name_of
 
@@ -30,16 +31,16 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Train, write, and print the held-out metrics."""
     if rest:
         raise UsageError(f"train does not know {rest[0]}")
-    settle(arguments)
-    from dubito.training.columns import LOANS
+    domain = only_domain()
+    settle(arguments, domain)
     from dubito.training.data import read_table
     from dubito.training.pipeline import Job, publish
-    from dubito.training.recipe import RECIPES
+    from dubito.training.recipe import find_recipe
     from dubito.training.seeds import publish_seeds
 
     job = Job(
-        recipe=_changed(RECIPES[arguments.architecture], arguments),
-        layout=LOANS,
+        recipe=_changed(find_recipe(domain, arguments.architecture), arguments),
+        layout=domain.layout,
         out=arguments.out,
         name=arguments.name,
         version=arguments.version,
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     )
     seeds: Any = None
     with stdout_for_result(arguments.json):
-        table = read_table(arguments.data, LOANS)
+        table = read_table(arguments.data, domain.layout)
         if arguments.seeds:
             folder, manifest, seeds = publish_seeds(job, table, arguments.seeds)
         else:

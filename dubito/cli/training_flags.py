@@ -1,9 +1,11 @@
 """The flags of a training: on the command line, in a file, or by default."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dubito.domains import STUDY, Domain, domains
 from dubito.errors import UsageError
 
 MOST_SEED = 2**32 - 1
@@ -11,23 +13,18 @@ MOST_SEED = 2**32 - 1
 
 DEFAULTS: dict[str, Any] = {
     "out": Path("models"),
-    "name": "loan-grade",
     "seed": 0,
     "split_seed": 0,
-    "architecture": "lattice",
 }
-"""What neither a flag nor the file says; what is not here the architecture's recipe says."""
+"""What neither a flag nor the file says; what is not here the domain or its recipe says."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags that a file may set too; one that is not given is None."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        help="CSV or Parquet, also in a zip or gzip (default: 10,000 Lending Club loans)",
-    )
+    add_data(parser)
     parser.add_argument("--out", type=Path, help="folder of the bundles (default: models)")
-    parser.add_argument("--name", help="name of the bundle (default: loan-grade)")
+    names = _either([domain.bundle_name for domain in domains()])
+    parser.add_argument("--name", help=f"name of the bundle (default: {names})")
     parser.add_argument("--version", type=positive, help="version (default: the next free one)")
     parser.add_argument("--seed", type=seed, help="of weights, dropout and shuffling (default: 0)")
     parser.add_argument("--split-seed", type=seed, help="of the 80/20 split (default: 0)")
@@ -40,10 +37,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="write curves for TensorBoard there"
     )
+    meanings = _architectures()
     parser.add_argument(
-        "--architecture",
-        choices=("study", "residual", "lattice"),
-        help="the study's network, a deeper one with features inside, or the best (default)",
+        "--architecture", choices=tuple(meanings), help=_either(list(meanings.values()))
     )
     recipe = parser.add_argument_group("changes to the architecture's recipe")
     recipe.add_argument("--epochs", type=positive)
@@ -66,7 +62,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--l2", type=float, help="penalty on the hidden kernels")
 
 
-def settle(arguments: argparse.Namespace) -> None:
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """The flag that names the rows to train on."""
+    datasets = [domain.layout.dataset for domain in domains()]
+    titles = _either([dataset.title for dataset in datasets if dataset is not None])
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help=f"CSV or Parquet, also in a zip or gzip (default: {titles})",
+    )
+
+
+def settle(arguments: argparse.Namespace, domain: Domain) -> None:
     """Fill in what was not given: from the file, if there is one, then from the defaults.
 
     Raises:
@@ -79,11 +86,27 @@ def settle(arguments: argparse.Namespace) -> None:
         config = Config(arguments.config)
         add_flags(config)
         written = config.read()
-    for name, value in (DEFAULTS | written).items():
+    own = {"name": domain.bundle_name, "architecture": domain.default_recipe}
+    for name, value in (DEFAULTS | own | written).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     if arguments.seed + (arguments.seeds or 1) - 1 > MOST_SEED:
         raise UsageError(f"the last of the seeds must be at most {MOST_SEED}")
+
+
+def _architectures() -> dict[str, str]:
+    """Name to meaning, of the recipes of all domains."""
+    meanings = {STUDY: "the study's network"}
+    for domain in domains():
+        meanings |= {name: recipe.meaning for name, recipe in domain.recipes.items()}
+        meanings[domain.default_recipe] += " (default)"
+    return meanings
+
+
+def _either(words: Sequence[str]) -> str:
+    """The words as the end of a sentence: a, b, or c."""
+    *others, last = words or ["none"]
+    return f"{', '.join(others)}, or {last}" if others else last
 
 
 def _whole(text: str) -> int:

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from dubito.cli.train import command_of, stdout_for_result, tell
-from dubito.cli.training_flags import positive, seed
+from dubito.cli.training_flags import add_data, positive, seed
+from dubito.domains import STUDY, only_domain
 from dubito.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What is searched on, for how long, and where the search and its bundle are written."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        help="CSV or Parquet, also in a zip or gzip (default: 10,000 Lending Club loans)",
-    )
+    add_data(parser)
     parser.add_argument(
         "--directory",
         type=Path,
@@ -32,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=positive, default=10, help="of a trial, at most (default: 10)"
     )
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
-    parser.add_argument("--name", default="loan-grade", help="name of the bundle")
+    parser.add_argument("--name", help="name of the bundle")
     parser.add_argument("--seed", type=seed, default=0, help="of the search and of every training")
     parser.add_argument("--split-seed", type=seed, default=0, help="of the 80/20 split")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -63,27 +60,27 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _tuned(arguments: argparse.Namespace) -> tuple[int, Any, Path, Any]:
     """The best trial's number from 1, itself, and its bundle."""
-    from dubito.training.columns import LOANS
+    domain = only_domain()
     from dubito.training.data import read_table
     from dubito.training.pipeline import Job, publish
     from dubito.training.search_space import flags_of, recipe_of
     from dubito.training.trials import Terms
     from dubito.training.tune import search
 
-    table = read_table(arguments.data, LOANS)
+    table = read_table(arguments.data, domain.layout)
     terms = Terms(table.digest, arguments.seed, arguments.split_seed, arguments.epochs)
-    at, best = search(table, LOANS, terms, arguments.trials, arguments.directory, _say)
+    at, best = search(table, domain.layout, terms, arguments.trials, arguments.directory, _say)
     given = {name: getattr(arguments, name) for name in ("data", "seed", "split_seed")}
     job = Job(
         recipe=recipe_of(best.choices, arguments.epochs),
-        layout=LOANS,
+        layout=domain.layout,
         out=arguments.out,
-        name=arguments.name,
+        name=arguments.name or domain.bundle_name,
         version=None,
         seed=arguments.seed,
         split_seed=arguments.split_seed,
         command=command_of(
-            {**given, "architecture": "study", **flags_of(best.choices, arguments.epochs)}
+            {**given, "architecture": STUDY, **flags_of(best.choices, arguments.epochs)}
         ),
         verbose=0,
     )

@@ -1,7 +1,9 @@
-"""The loans as a domain: the one object by which Dubito knows of them."""
+"""The loans as a domain: the one object by which Dubito knows of them. It needs no Keras."""
 
-from dubito.domains import Domain, DomainLayer
+from dubito.domains import Domain, DomainLayer, DomainRecipe
 from dubito.loans import shapes
+from dubito.loans.shifts import MISTAKES
+from dubito.loans.signature import LAYOUT
 
 LOANS = Domain(
     name="loans",
@@ -18,4 +20,14 @@ LOANS = Domain(
             "temperature", shapes.evidence, ("app.network.loans.evidence",)
         ),
     },
+    layout=LAYOUT,
+    bundle_name="loan-grade",
+    recipes={
+        "residual": DomainRecipe(
+            "dubito.loans.recipes:RESIDUAL", "a deeper one with features inside"
+        ),
+        "lattice": DomainRecipe("dubito.loans.recipes:LATTICE", "the best"),
+    },
+    default_recipe="lattice",
+    mistakes=MISTAKES,
 )

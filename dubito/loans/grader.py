@@ -1,23 +1,27 @@
 """The network at the limit of the data: hypotheses about a loan, re-scored, and a general view."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from dubito.layers.impute import Impute
+from dubito.layout import Language
+from dubito.loans.decoding import learn_book
 from dubito.loans.layers.evidence import GradeEvidence
 from dubito.loans.layers.features import LoanFeatures
 from dubito.loans.layers.lattice import AmortizationLattice
+from dubito.loans.phrases import GRADER
 from dubito.loans.ratebook import RateBook
 from dubito.training.architecture import adapted
-from dubito.types import Floats
+from dubito.training.recipe import Parts
+from dubito.types import Floats, Indices
 
 
 @dataclass(frozen=True, slots=True)
-class Grader:
+class Sizes:
     """Sizes and dropout rates of the trained parts."""
 
     kept: int = 48
@@ -33,69 +37,67 @@ class Grader:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """A network, and where its part without weights ends."""
+class Grader:
+    """Builds the network of nine raw loan features and a lender's rate book."""
 
-    model: keras.Model
-    stem: keras.Model | None
-    """Rows to what `head` takes: nothing in it is trained or random. None where `head` takes
-    rows."""
-    head: keras.Model
-    """Shares its layers with `model`."""
+    sizes: Sizes
+    book: RateBook | None = None
+    """Of the lender whose loans they are; None before it is learnt."""
 
+    def learn(self, rows: Floats, labels: Indices, classes: int) -> "Grader | None":
+        """The grader with the rate book of loans `(N, 9)` with grades `(N,)`, if one is found."""
+        book = learn_book(rows, labels, classes)
+        return None if book is None else replace(self, book=book)
 
-def build_grader(
-    grader: Grader,
-    book: RateBook,
-    rows: Floats,
-    imputed: Sequence[float | None],
-    classes: int,
-    seed: int,
-) -> Parts:
-    """An untrained network of nine raw loan features, with Keras' plain dropout.
+    def build(
+        self, rows: Floats, imputed: Sequence[float | None], classes: int, seed: int
+    ) -> Parts:
+        """The untrained network, as `NetworkBuilder` says; its stem ends after the lattice.
 
-    Args:
-        grader: sizes and rates.
-        book: the lender's rate book.
-        rows: `(N, 9)` training rows; NaN only where `imputed` has a value.
-        imputed: what stands for a missing value, by column, or None.
-        classes: number of grades.
-        seed: of initial weights and dropout.
-    """
-    states = np.random.SeedSequence(seed).generate_state(8)
-    seeds = (int(state) for state in states)
-    inputs = keras.Input((rows.shape[1],), name="features", dtype="float64")
-    impute = Impute(imputed, name="impute", dtype="float64")
-    features = LoanFeatures(name="loan_features")
-    lattice = AmortizationLattice(classes, grader.kept, name="lattice", **book.to_config())
-    normalization = adapted(np.asarray(features(impute(rows)), dtype=np.float32))
-    filled = impute(inputs)
-    hypotheses, context = lattice(filled), normalization(features(filled))
-    scores = _scores(grader, hypotheses, seeds)
-    general = _general(grader, context, classes, seeds)
-    outputs = GradeEvidence(name="grades")([hypotheses, scores, general])
-    return Parts(
-        model=keras.Model(inputs, outputs, name="classifier"),
-        stem=keras.Model(inputs, [hypotheses, context]),
-        head=keras.Model([hypotheses, context], outputs),
-    )
+        Raises:
+            ValueError: no rate book has been learnt.
+        """
+        if self.book is None:
+            raise ValueError("a grader is built from a rate book, which it has not learnt")
+        seeds = (int(state) for state in np.random.SeedSequence(seed).generate_state(8))
+        inputs = keras.Input((rows.shape[1],), name="features", dtype="float64")
+        impute = Impute(imputed, name="impute", dtype="float64")
+        features = LoanFeatures(name="loan_features")
+        lattice = AmortizationLattice(
+            classes, self.sizes.kept, name="lattice", **self.book.to_config()
+        )
+        normalization = adapted(np.asarray(features(impute(rows)), dtype=np.float32))
+        filled = impute(inputs)
+        hypotheses, context = lattice(filled), normalization(features(filled))
+        scores = _scores(self.sizes, hypotheses, seeds)
+        general = _general(self.sizes, context, classes, seeds)
+        outputs = GradeEvidence(name="grades")([hypotheses, scores, general])
+        return Parts(
+            model=keras.Model(inputs, outputs, name="classifier"),
+            stem=keras.Model(inputs, [hypotheses, context]),
+            head=keras.Model([hypotheses, context], outputs),
+        )
+
+    def describe(self, language: Language) -> str:
+        """Its parts and their sizes."""
+        return GRADER[language].format(**asdict(self.sizes))
 
 
-def _scores(grader: Grader, hypotheses: Any, seeds: Iterator[int]) -> Any:
-    seen = _dense(grader.scored, "silu", "scored", seeds)(hypotheses)
-    judged = _dense(grader.judged, "silu", "judged", seeds)(seen)
+def _scores(sizes: Sizes, hypotheses: Any, seeds: Iterator[int]) -> Any:
+    seen = _dense(sizes.scored, "silu", "scored", seeds)(hypotheses)
+    judged = _dense(sizes.judged, "silu", "judged", seeds)(seen)
     dropout = keras.layers.Dropout(
-        grader.judged_rate,
-        noise_shape=(None, 1, grader.judged),
+        sizes.judged_rate,
+        noise_shape=(None, 1, sizes.judged),
         seed=next(seeds),
         name="dropout_judged",
     )
     return _dense(1, None, "score", seeds)(dropout(judged))
 
 
-def _general(grader: Grader, context: Any, classes: int, seeds: Iterator[int]) -> Any:
-    hidden = _dense(grader.general, "silu", "general", seeds)(context)
-    dropout = keras.layers.Dropout(grader.general_rate, seed=next(seeds), name="dropout_general")
+def _general(sizes: Sizes, context: Any, classes: int, seeds: Iterator[int]) -> Any:
+    hidden = _dense(sizes.general, "silu", "general", seeds)(context)
+    dropout = keras.layers.Dropout(sizes.general_rate, seed=next(seeds), name="dropout_general")
     return _dense(classes, None, "general_logits", seeds)(dropout(hidden))
 
 

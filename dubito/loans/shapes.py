@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dubito.bundles.validation.layer_shapes import Settings, Shape, Step, one, setting, whole
+from dubito.layer_shapes import Settings, Shape, Step, one, setting, whole
 from dubito.loans.ratebook import RateBook, count
 
 FEATURES = 9

@@ -1,5 +1,7 @@
 """Mistakes that a loan's figures come with: what a service should notice, as data."""
 
+from dubito.domains import Mistakes
+
 TIMES: dict[str, dict[str, float]] = {
     "money × 1000": dict.fromkeys(
         ("loan_amount", "annual_income", "paid_principal", "paid_interest", "paid_late_fees"),
@@ -16,3 +18,5 @@ SWAPPED: dict[str, tuple[str, str]] = {
     "amount and income swapped": ("loan_amount", "annual_income"),
 }
 """Two figures in each other's place."""
+
+MISTAKES = Mistakes(TIMES, SWAPPED)

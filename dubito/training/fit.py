@@ -7,12 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dubito.loans.grader import Parts, build_grader
-from dubito.loans.ratebook import RateBook
 from dubito.training.architecture import build
 from dubito.training.data import Table
 from dubito.training.monte_carlo import with_monte_carlo
-from dubito.training.recipe import Recipe
+from dubito.training.recipe import Parts, Recipe
+from dubito.types import Floats
 
 STEM_ROWS = 64
 
@@ -24,7 +23,6 @@ def fit(
     imputed: Sequence[float | None],
     classes: int,
     seed: int,
-    book: RateBook | None = None,
     verbose: str | int = "auto",
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
@@ -34,19 +32,18 @@ def fit(
     seeds of Python, NumPy and TensorFlow, which Keras' shuffling uses.
 
     Args:
-        recipe: what is trained and how.
+        recipe: what is trained and how; it has learnt what its network is built on.
         training: the rows that weights and normalisation are adapted to.
         validation: the rows whose loss decides when to stop and which weights are kept.
         imputed: what stands for a missing value, by column, or None.
         classes: number of classes.
         seed: of initial weights, dropout and shuffling; below 2³².
-        book: the lender's rate book, for a recipe with a grader.
         verbose: Keras' progress bar.
         callbacks: told of every epoch besides early stopping; they draw no random numbers.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    parts = _parts(recipe, training, imputed, classes, seed, book)
+    parts = _parts(recipe, training.features, imputed, classes, seed)
     steps = recipe.epochs * -(-len(training.labels) // recipe.batch)
     parts.head.compile(
         optimizer=recipe.make_optimizer(steps),
@@ -67,17 +64,11 @@ def fit(
 
 
 def _parts(
-    recipe: Recipe,
-    training: Table,
-    imputed: Sequence[float | None],
-    classes: int,
-    seed: int,
-    book: RateBook | None,
+    recipe: Recipe, rows: Floats, imputed: Sequence[float | None], classes: int, seed: int
 ) -> Parts:
-    rows = training.features
-    if recipe.grader is not None and book is not None:
-        return build_grader(recipe.grader, book, rows, imputed, classes, seed)
-    layer = recipe.feature_layer()
+    if recipe.network is not None:
+        return recipe.network.build(rows, imputed, classes, seed)
+    layer = None if recipe.features is None else recipe.features()
     model = build(recipe.architecture, rows, imputed, classes, layer, seed)
     return Parts(model, stem=None, head=model)
 

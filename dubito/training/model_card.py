@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dubito.bundles.manifest import Manifest
+from dubito.layout import CardWords, Layout
 from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
-from dubito.training.columns import Layout
 from dubito.training.data import Table
 from dubito.training.recipe import Recipe
 from dubito.training.split import Split
@@ -19,33 +19,32 @@ def cards(
     manifest: Manifest, layout: Layout, recipe: Recipe, table: Table, split: Split, weights: int
 ) -> Cards:
     """The text of both cards; `{digest}` stands where the digest will be."""
-    about = manifest, layout, recipe, table, split, weights
+    about, words = (manifest, recipe, table, split, weights), layout.words
     return Cards(
-        _card(*about, layout.notes, ENGLISH),
-        _card(*about, layout.korean_notes, KOREAN) if layout.korean_notes else None,
+        _card(*about, words.get("en", CardWords(ENGLISH.rows)), ENGLISH),
+        _card(*about, words["ko"], KOREAN) if "ko" in words else None,
     )
 
 
 def _card(
     manifest: Manifest,
-    layout: Layout,
     recipe: Recipe,
     table: Table,
     split: Split,
     weights: int,
-    notes: Sequence[str],
+    words: CardWords,
     say: Phrases,
 ) -> str:
     sections = [
         *head(manifest, weights, say),
         say.purpose,
-        " ".join((*notes, say.unlike)),
+        " ".join((*words.notes, say.unlike)),
         say.features,
         table_of(say.feature_heads, feature_cells(manifest, say)),
         say.held_out.format(rows=len(split.test)),
         table_of(say.figure_heads, figure_cells(manifest, say)),
         _evaluation(manifest, table, split, say),
-        *decisions(manifest, layout.rows, say),
+        *decisions(manifest, words.rows, say),
         *_held_out(manifest, say),
         say.training,
         _data(manifest, split, say),
@@ -116,12 +115,12 @@ def _evaluation(manifest: Manifest, table: Table, split: Split, say: Phrases) ->
     return say.evaluation.format(passes=manifest.passes, listed=listed)
 
 
-def decisions(manifest: Manifest, rows: str, say: Phrases) -> Iterable[str]:
+def decisions(manifest: Manifest, called: str, say: Phrases) -> Iterable[str]:
     """What the calibration part promises, if there was one, of rows that are called so."""
     calibration = manifest.calibration
     if calibration is None:
         return
-    policy, called = calibration.policy, say.rows.get(rows, rows)
+    policy = calibration.policy
     yield say.sets
     yield say.calibrated.format(
         rows=len(calibration.labels),
@@ -193,25 +192,20 @@ def _recipe(recipe: Recipe, say: Phrases) -> str:
         batch=recipe.batch,
         epochs=recipe.epochs,
     )
-    if recipe.grader is not None:
-        grader = recipe.grader
-        return say.grader.format(
-            kept=grader.kept,
-            scored=grader.scored,
-            judged=grader.judged,
-            judged_rate=grader.judged_rate,
-            general=grader.general,
-            general_rate=grader.general_rate,
-            fitting=fitting,
-            averaged=say.averaged.format(momentum=recipe.average),
-        )
+    ending = (
+        say.stopping.format(patience=recipe.patience)
+        if recipe.average is None
+        else say.averaged.format(momentum=recipe.average)
+    )
+    return say.recipe.format(network=_network(recipe, say), fitting=fitting, ending=ending)
+
+
+def _network(recipe: Recipe, say: Phrases) -> str:
+    if recipe.network is not None:
+        return recipe.network.describe(say.language)
     shape = recipe.architecture
     return say.layers.format(
-        widths=", ".join(map(str, shape.widths)),
-        activation=shape.activation,
-        rate=shape.rate,
-        fitting=fitting,
-        stopping=say.stopping.format(patience=recipe.patience),
+        widths=", ".join(map(str, shape.widths)), activation=shape.activation, rate=shape.rate
     )
 
 

@@ -15,10 +15,9 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
 from dubito.layers.archive import to_bytes
-from dubito.loans.decoding import learn_book
+from dubito.layout import Layout
 from dubito.printable import printable
 from dubito.training.calibrate import calibrate, temperature_of
-from dubito.training.columns import Layout
 from dubito.training.curves import curves
 from dubito.training.data import Table, select
 from dubito.training.evaluation.metrics import assess, held_out_figures
@@ -100,10 +99,8 @@ def _fitted(
 ) -> tuple[Job, keras.Model]:
     """The network, its temperature folded in; the job as it could be done on these rows."""
     fitted, watched = select(table, split.fit), select(table, split.validation)
-    classes, book = len(job.layout.classes), None
-    if job.recipe.grader is not None:
-        book = learn_book(fitted.features, fitted.labels, classes)
-        job = job if book else replace(job, recipe=job.recipe.without_grader())
+    classes = len(job.layout.classes)
+    job = replace(job, recipe=job.recipe.learn(fitted.features, fitted.labels, classes))
     model = fit(
         job.recipe,
         fitted,
@@ -111,7 +108,6 @@ def _fitted(
         [feature.imputed for feature in features],
         classes,
         job.seed,
-        book,
         verbose=job.verbose,
         callbacks=curves(job.logs, job.seed),
     )

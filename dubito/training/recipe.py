@@ -1,18 +1,21 @@
 """How a network is trained: architecture, optimiser, epochs."""
 
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from pkgutil import resolve_name
+from typing import Any, Literal, Protocol
 
 import keras
 
-from dubito.loans.grader import Grader
-from dubito.loans.layers.features import LoanFeatures
+from dubito.domains import STUDY, Domain
+from dubito.layout import Language
 from dubito.training.architecture import Architecture
+from dubito.types import Floats, Indices
 
 Optimizer = Literal["adamw", "adam", "sgd"]
 
-STUDY = Architecture()
+PLAIN = Architecture()
 
 ADAPTIVE = ("adamw", "adam")
 """Optimisers that scale each weight's gradient, and with it the gradient of an L2 penalty."""
@@ -23,14 +26,59 @@ class PenaltyWarning(UserWarning):
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """A network, and where its part without weights ends."""
+
+    model: keras.Model
+    stem: keras.Model | None
+    """Rows to what `head` takes: nothing in it is trained or random. None where `head` takes
+    rows."""
+    head: keras.Model
+    """Shares its layers with `model`."""
+
+
+class NetworkBuilder(Protocol):
+    """Builds a network that a domain has of its own."""
+
+    def learn(self, rows: Floats, labels: Indices, classes: int) -> "NetworkBuilder | None":
+        """A builder that knows what the network is built on, learnt from the fitted rows.
+
+        Args:
+            rows: `(N, F)`; NaN only where a value is missing.
+            labels: `(N,)`, class indices.
+            classes: number of classes.
+
+        Returns:
+            None where these rows do not teach it.
+        """
+
+    def build(
+        self, rows: Floats, imputed: Sequence[float | None], classes: int, seed: int
+    ) -> Parts:
+        """An untrained classifier of raw rows, with Keras' plain dropout.
+
+        Args:
+            rows: `(N, F)` fitted rows, which normalisation is adapted to.
+            imputed: what stands for a missing value, by column, or None.
+            classes: number of classes.
+            seed: of initial weights and dropout.
+        """
+
+    def describe(self, language: Language) -> str:
+        """The network and its sizes, for the model card: a sentence without its end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything about a training but data and seeds; the defaults are the study's."""
 
-    architecture: Architecture = STUDY
-    grader: Grader | None = None
-    """Instead of the architecture: the network that reads loans by their lender's rate book."""
-    features: Literal["plain", "loan"] = "plain"
-    """The nine numbers as they are, or their logs and ratios inside the network."""
+    architecture: Architecture = PLAIN
+    features: Callable[[], keras.layers.Layer] | None = None
+    """Makes a layer of a domain's features, which the architecture then takes for the row."""
+    network: NetworkBuilder | None = None
+    """A network of a domain's own, instead of the architecture's."""
+    fallback: "Recipe | None" = None
+    """For rows that do not teach that network enough; the study's unless given."""
     optimizer: Optimizer = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 4e-3
@@ -52,13 +100,18 @@ class Recipe:
     calibrated: bool = False
     """Whether a part is kept to calibrate probabilities, sets and decisions on."""
 
-    def without_grader(self) -> "Recipe":
-        """For loans whose lender's rate book cannot be read: the next best network."""
-        return replace(RECIPES["residual"], passes=self.passes, calibrated=self.calibrated)
+    def learn(self, rows: Floats, labels: Indices, classes: int) -> "Recipe":
+        """The recipe with what its network learns from rows `(N, F)` with classes `(N,)`.
 
-    def feature_layer(self) -> keras.layers.Layer | None:
-        """The layer of domain features, if there is one."""
-        return LoanFeatures(name="loan_features") if self.features == "loan" else None
+        Where they do not teach it enough: the fallback, with this recipe's passes and calibration.
+        """
+        if self.network is None:
+            return self
+        network = self.network.learn(rows, labels, classes)
+        if network is not None:
+            return replace(self, network=network)
+        other = self.fallback or Recipe()
+        return replace(other, passes=self.passes, calibrated=self.calibrated)
 
     def make_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         """The optimiser for a training of at most `steps` steps.
@@ -102,32 +155,9 @@ class Recipe:
                 )
 
 
-RECIPES = {
-    "study": Recipe(),
-    "residual": Recipe(
-        architecture=Architecture(
-            widths=(96,) * 5, activation="silu", rate=0.1, placement="hidden", residual=True
-        ),
-        features="loan",
-        learning_rate=3e-3,
-        weight_decay=0.03,
-        schedule="cosine",
-        batch=64,
-        epochs=60,
-        patience=60,
-    ),
-    "lattice": Recipe(
-        grader=Grader(),
-        features="loan",
-        learning_rate=3e-3,
-        weight_decay=0.1,
-        schedule="warm",
-        clip=1.0,
-        average=0.995,
-        batch=128,
-        epochs=16,
-        patience=16,
-        calibrated=True,
-    ),
-}
-"""By name: the study's own training, a better network of its kind, and the best."""
+def find_recipe(domain: Domain, name: str) -> Recipe:
+    """The study's recipe, or one of the domain's, by name."""
+    if name == STUDY:
+        return Recipe()
+    recipe: Recipe = resolve_name(domain.recipes[name].path)
+    return recipe

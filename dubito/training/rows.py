@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.training.columns import Layout, refuse_empty
+from dubito.layout import Layout
+from dubito.training.columns import refuse_empty
 from dubito.training.data import Table, digest_of, features_of, table_of
 from dubito.training.description import Described
 from dubito.training.tables.content import name_of

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
-from dubito.training.columns import Layout
+from dubito.layout import Layout
 from dubito.training.data import Table, select
 from dubito.training.evaluation.probability_metrics import score
 from dubito.training.fit import fit

@@ -13,13 +13,13 @@ import httpx
 import numpy as np
 import pytest
 
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import Table, read_table, select
 from dubito.training.split import split_rows
 from tests.service import ROOT, Service, address, begin, command, ended, serving
 
-NAMES = [column.name for column in LOANS.features]
-KOREAN = [column.alias for column in LOANS.features]
+NAMES = [column.name for column in LAYOUT.features]
+KOREAN = [column.alias for column in LAYOUT.features]
 CONCURRENCY = 16
 OPTIONS: dict[str, Any] = {"seed": 0, "passes": 100}
 METRICS = json.loads((ROOT / "models/loan-grade/2/bundle.json").read_bytes())["metrics"]
@@ -28,7 +28,7 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    return read_table(None, LOANS)
+    return read_table(None, LAYOUT)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def graded(url: str, loans: Rows, route: str = "/predict/mc", **options: Any) ->
 
 
 def accuracy(answers: Rows, table: Table) -> float:
-    told = [LOANS.classes.index(answer["grade"]) for answer in answers]
+    told = [LAYOUT.classes.index(answer["grade"]) for answer in answers]
     return float(np.mean(np.array(told) == table.labels))
 
 
@@ -215,7 +215,7 @@ def korean(table: Table, encoding: str) -> bytes:
                 " 36 months",
                 *cells[1:],
                 "부채 통합",
-                LOANS.classes[label],
+                LAYOUT.classes[label],
             ]
         )
     buffer = io.BytesIO()

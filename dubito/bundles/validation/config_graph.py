@@ -8,9 +8,9 @@ import numpy as np
 
 from dubito.bundles.manifest import NETWORK_FILE
 from dubito.bundles.strict_json import strict_json
-from dubito.bundles.validation.layer_shapes import Shape
 from dubito.bundles.validation.objects import check_objects, quoted
 from dubito.errors import BundleError
+from dubito.layer_shapes import Shape
 
 MOST_CALLS = 1000
 """Without the batch axis."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from dubito.bundles.manifest import NETWORK_FILE
 from dubito.bundles.validation.config_graph import Blueprint, Layer, Reference
-from dubito.bundles.validation.layer_shapes import Shape
 from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.shapes import MOST_AXES, rule_of
 from dubito.errors import BundleError
+from dubito.layer_shapes import Shape
 
 MOST_VALUES = 2**20
 """Values of one row that one layer may give."""

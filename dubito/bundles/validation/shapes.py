@@ -11,7 +11,8 @@ import numpy as np
 
 from dubito.bundles.validation import spatial
 from dubito.bundles.validation.config_graph import constant_shape
-from dubito.bundles.validation.layer_shapes import (
+from dubito.domains import domains
+from dubito.layer_shapes import (
     Rule,
     Settings,
     Shape,
@@ -22,7 +23,6 @@ from dubito.bundles.validation.layer_shapes import (
     setting,
     whole,
 )
-from dubito.domains import domains
 
 MOST_AXES = 6
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dubito.bundles.validation.layer_shapes import Settings, Shape, Step, flag, one, setting, whole
+from dubito.layer_shapes import Settings, Shape, Step, flag, one, setting, whole
 
 
 def _pair(settings: Settings, name: str) -> int:

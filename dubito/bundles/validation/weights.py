@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 
 from dubito.bundles.manifest import NETWORK_FILE
-from dubito.bundles.validation.layer_shapes import Shape
 from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.shape_inference import Held
 from dubito.errors import BundleError
+from dubito.layer_shapes import Shape
 
 WEIGHTS_FILE = "model.weights.h5"
 DTYPES = ("<f4", "<f8", "<i8")

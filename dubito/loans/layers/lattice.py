@@ -16,9 +16,9 @@ from dubito.layers.registry import registered
 from dubito.loans import explanations
 from dubito.loans.amortization import schedule
 from dubito.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, cents_from, flag
+from dubito.loans.layers.shortlist import SPARE, Shortlist
 from dubito.loans.ratebook import RateBook, hypotheses
 from dubito.loans.shapes import FEATURES, HYPOTHESIS_WIDTH
-from dubito.loans.shortlist import SPARE, Shortlist
 from dubito.types import Floats
 
 PRIOR = 0.7

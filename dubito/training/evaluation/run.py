@@ -1,12 +1,12 @@
-"""Examination: a bundle is asked about labelled rows, and everything a report shows comes of it."""
+"""Evaluation: a bundle is asked about labelled rows, and everything a report shows comes of it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubito.bundle import Bundle
 from dubito.bundles.manifest import Manifest
+from dubito.domains import domain_of, domains
 from dubito.errors import DataError
-from dubito.training.columns import LOANS
 from dubito.training.data import Table, read_table, select
 from dubito.training.evaluation.metrics import Figures, assess
 from dubito.training.evaluation.predictions import (
@@ -23,7 +23,7 @@ UNKNOWN = "some of which it may have been fitted or calibrated on"
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class Evaluation:
     """The figures, and of which rows they are."""
 
     rows: str
@@ -31,15 +31,17 @@ class Examined:
     figures: Figures
 
 
-def examine(bundle: Bundle, path: Path | None, target: str | None, passes: int | None) -> Examined:
+def evaluate(
+    bundle: Bundle, path: Path | None, target: str | None, passes: int | None
+) -> Evaluation:
     """Ask a bundle about the rows of a file, or of the data set it was trained on.
 
     Rows that it was trained on are left out: of its own data only the held-out part is asked.
 
     Args:
         bundle: any.
-        path: labelled rows; None for the loans' own data set.
-        target: the column of the classes, for rows of another layout than loans.
+        path: labelled rows; None for the data set of the bundle's domain.
+        target: the column of the classes, for rows of no domain's layout.
         passes: stochastic passes a row; the bundle's unless given.
 
     Raises:
@@ -56,16 +58,18 @@ def examine(bundle: Bundle, path: Path | None, target: str | None, passes: int |
     )
     precision = precision_of(engine, table.features[:LOOKED_AT])
     evidence = replace(evidence, shifts=shifted, precision=precision)
-    return Examined(told, assess(evidence, manifest.calibration, manifest.classes))
+    return Evaluation(told, assess(evidence, manifest.calibration, manifest.classes))
 
 
 def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tuple[str, Table]:
     """The rows to ask about, and what they are."""
-    if _of_loans(manifest) and target is None:
-        table = read_table(path, LOANS)
+    domain = domain_of(manifest.signature)
+    if domain is not None and target is None:
+        table = read_table(path, domain.layout)
     elif path is None or target is None:
+        about = " or ".join(domain.name for domain in domains())
         raise DataError(
-            "this bundle is not about loans: labelled rows (--data) and the column of their "
+            f"this bundle is not about {about}: labelled rows (--data) and the column of their "
             "classes (--target) must be named"
         )
     else:
@@ -76,8 +80,3 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
         return f"all {len(table.labels):,} rows of {table.source}, {UNKNOWN}", table
     held_out = select(table, split_rows(table.labels, manifest.trained.split_seed).test)
     return f"the {len(held_out.labels):,} rows of {table.source} that were held out", held_out
-
-
-def _of_loans(manifest: Manifest) -> bool:
-    names = tuple(column.name for column in LOANS.features)
-    return manifest.signature.names == names and manifest.classes == LOANS.classes

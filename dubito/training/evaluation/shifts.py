@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from dubito.loans.shifts import SWAPPED, TIMES
+from dubito.domains import Domain, domains
 from dubito.types import Booleans, Feature, Floats, Signature
 
 FACTOR, UNIT_FACTOR = 3.0, 1000.0
@@ -35,11 +35,12 @@ class Shift:
 
 
 def shifts_of(signature: Signature) -> tuple[Shift, ...]:
-    """The mistakes that are known of loans, if these are; else one for each feature and more."""
-    known = [Shift(name, times) for name, times in TIMES.items()]
-    known += [Shift(name, swapped=pair) for name, pair in SWAPPED.items()]
-    named = {name for shift in known for name in (*shift.times, *(shift.swapped or ()))}
-    return tuple(known if named <= set(signature.names) else _plain(signature))
+    """The mistakes that a domain knows of these features; else one for each feature and more."""
+    for domain in domains():
+        features = domain.mistakes.features
+        if features and features <= set(signature.names):
+            return tuple(_known(domain))
+    return tuple(_plain(signature))
 
 
 def changed(rows: Floats, shifted: Floats) -> Booleans:
@@ -52,6 +53,13 @@ def allowed(rows: Floats, signature: Signature) -> Booleans:
     minima = [feature.minimum for feature in signature.features]
     maxima = [feature.maximum for feature in signature.features]
     return ~((rows < minima) | (rows > maxima)).max(axis=1)
+
+
+def _known(domain: Domain) -> Iterator[Shift]:
+    for name, times in domain.mistakes.multiplied.items():
+        yield Shift(name, times)
+    for name, pair in domain.mistakes.swapped.items():
+        yield Shift(name, swapped=pair)
 
 
 def _plain(signature: Signature) -> Iterator[Shift]:

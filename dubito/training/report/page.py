@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dubito.training.evaluation.metrics import Figures
-from dubito.training.evaluation.run import Examined
+from dubito.training.evaluation.run import Evaluation
 from dubito.training.report.calibration_plots import KINDS, reliability_picture, sets_picture
 from dubito.training.report.error_plots import confusion_picture, risk_picture
 from dubito.training.report.section import Section
@@ -40,11 +40,11 @@ TEMPLATES = Environment(
 )
 
 
-def page(identity: Identity, examined: Examined) -> str:
+def page(identity: Identity, evaluation: Evaluation) -> str:
     """The report on a bundle, as HTML."""
-    figures = examined.figures
+    figures = evaluation.figures
     head = (
-        f"Asked about {examined.rows}, {figures.passes:,} passes each, every row with a seed of "
+        f"Asked about {evaluation.rows}, {figures.passes:,} passes each, every row with a seed of "
         "its own."
     )
     return TEMPLATES.get_template("page.html").render(

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table, select
 from dubito.training.split import split_rows
 from tests.app.dashboard.conftest import DESK, PHONE, SURE
@@ -70,9 +70,9 @@ def served(program: str, state: Path) -> Iterator[str]:
 
 def graded(url: str) -> None:
     """Grade held-out loans for a while, and tell how most of them came out."""
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     held_out = select(table, split_rows(table.labels, 0).test)
-    names = [column.name for column in LOANS.features]
+    names = [column.name for column in LAYOUT.features]
     chance, end, at = random.Random(7), time.monotonic() + SECONDS, 0  # noqa: S311 - no secret
     with httpx.Client(base_url=url, trust_env=False) as client:
         while time.monotonic() < end and at < len(held_out.labels):
@@ -84,7 +84,7 @@ def graded(url: str) -> None:
             named = {"Dubito-Reference": f"LN-2026-{at:05d}"}
             answer = client.post("/predict/mc", json=row, headers=named).json()
             if answer["decision"]["action"] == "automate" and chance.random() < 0.6:
-                label = LOANS.classes[int(held_out.labels[at])]
+                label = LAYOUT.classes[int(held_out.labels[at])]
                 client.put(f"/predictions/{answer['id']}/outcome", json={"grade": label})
             at += 1
             time.sleep(chance.expovariate(18))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dubito.cli.main import main
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import Table, read_table, select
 from dubito.training.split import split_rows
 from tests.service import ROOT
@@ -19,7 +19,7 @@ ROWS = 60
 
 @pytest.fixture(scope="module")
 def loans() -> Table:
-    return read_table(None, LOANS)
+    return read_table(None, LAYOUT)
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,10 @@ def file(tmp_path_factory: pytest.TempPathFactory, loans: Table) -> Path:
     path = tmp_path_factory.mktemp("rows") / "mine.csv"
     with path.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
-        writer.writerow([*(column.alias for column in LOANS.features), "grade"])
+        writer.writerow([*(column.alias for column in LAYOUT.features), "grade"])
         for row, label in zip(table.features.tolist(), table.labels, strict=True):
             cells = ["" if np.isnan(value) else repr(value) for value in row]
-            writer.writerow([*cells, LOANS.classes[label]])
+            writer.writerow([*cells, LAYOUT.classes[label]])
     return path
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dubito.cli.main import main
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from tests.service import DUBITO, ROOT, command, ended, environment
 
@@ -22,12 +22,12 @@ FILES = {"MODEL_CARD.md", "MODEL_CARD.ko.md", "SHA256SUMS", "bundle.json", "mode
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """500 real loans as a CSV."""
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     chosen = np.concatenate([np.flatnonzero(table.labels == 6), np.arange(500)])
-    lines = [",".join([*(column.name for column in LOANS.features), "grade"])]
+    lines = [",".join([*(column.name for column in LAYOUT.features), "grade"])]
     for at in chosen:
         cells = ["" if np.isnan(value) else repr(float(value)) for value in table.features[at]]
-        lines.append(",".join([*cells, LOANS.classes[table.labels[at]]]))
+        lines.append(",".join([*cells, LAYOUT.classes[table.labels[at]]]))
     path = tmp_path_factory.mktemp("data") / "loans.csv"
     path.write_text("\n".join(lines) + "\n")
     return path

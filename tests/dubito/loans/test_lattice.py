@@ -10,9 +10,9 @@ import pytest
 
 from dubito.loans.amortization import schedule
 from dubito.loans.layers.lattice import AmortizationLattice
+from dubito.loans.layers.shortlist import Shortlist
 from dubito.loans.shapes import HYPOTHESIS_WIDTH
-from dubito.loans.shortlist import Shortlist
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats
 from tests.dubito.loans.lender import NORTH, SOUTH, loans
@@ -36,7 +36,7 @@ def lattice(classes: int = CLASSES) -> AmortizationLattice:
 
 
 def real() -> Floats:
-    return read_table(None, LOANS).features[:400]
+    return read_table(None, LAYOUT).features[:400]
 
 
 def extreme() -> Floats:

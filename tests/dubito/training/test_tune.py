@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.errors import SettingsError
-from dubito.errors import DataError
+from dubito.errors import DataError, UsageError
+from dubito.loans.signature import LAYOUT
 from dubito.training import tune as searching
-from dubito.training.columns import LOANS
 from dubito.training.data import Table, read_table, select
 from dubito.training.recipe import Recipe
 from dubito.training.search_space import flags_of, recipe_of, rounded, space
@@ -31,7 +30,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    return select(read_table(None, LOANS), np.arange(400))
+    return select(read_table(None, LAYOUT), np.arange(400))
 
 
 class Objective:
@@ -61,7 +60,7 @@ def objective(monkeypatch: pytest.MonkeyPatch) -> Objective:
 
 def searched(table: Table, folder: Path, trials: int = ALL) -> tuple[int, Trial, list[str]]:
     said: list[str] = []
-    best, trial = search(table, LOANS, TERMS, trials, folder, said.append)
+    best, trial = search(table, LAYOUT, TERMS, trials, folder, said.append)
     return best, trial, said
 
 
@@ -115,7 +114,7 @@ def test_another_seed_searches_elsewhere(
 ) -> None:
     """The seed, 0 too, is what the suggestions come from."""
     searched(table, tmp_path / "0", 3)
-    search(table, LOANS, replace(TERMS, seed=1), 3, tmp_path / "1", lambda _: None)
+    search(table, LAYOUT, replace(TERMS, seed=1), 3, tmp_path / "1", lambda _: None)
     assert choices(tmp_path / "0")[0] == choices(tmp_path / "1")[0]
     assert choices(tmp_path / "0")[1:] != choices(tmp_path / "1")[1:]
 
@@ -134,8 +133,8 @@ def test_a_folder_with_another_search_is_refused(
     """Figures of other data, seeds or epochs do not compare."""
     searched(table, tmp_path, 1)
     other = replace(TERMS, **change)  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match=f"holds a search with another {named}"):
-        search(table, LOANS, other, 1, tmp_path, lambda _: None)
+    with pytest.raises(UsageError, match=f"holds a search with another {named}"):
+        search(table, LAYOUT, other, 1, tmp_path, lambda _: None)
 
 
 def test_a_folder_in_use_is_refused(table: Table, tmp_path: Path, objective: Objective) -> None:
@@ -143,7 +142,7 @@ def test_a_folder_in_use_is_refused(table: Table, tmp_path: Path, objective: Obj
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(SettingsError, match="another search is at work"):
+        with pytest.raises(UsageError, match="another search is at work"):
             searched(table, tmp_path, 1)
     finally:
         os.close(lock)
@@ -173,7 +172,7 @@ def test_choices_are_flags_and_a_recipe() -> None:
 
 def test_a_training_that_diverged_is_as_good_as_a_guess(table: Table) -> None:
     """Weights that are no numbers are judged as a uniform guess, ln 7."""
-    objective = searching._Objective(table, LOANS, TERMS)  # noqa: SLF001 - judged by itself
+    objective = searching._Objective(table, LAYOUT, TERMS)  # noqa: SLF001 - judged by itself
     recipe = Recipe(epochs=1, learning_rate=1e30, optimizer="sgd")
     assert math.log(7) == objective(recipe)
     assert objective(Recipe(epochs=1)) > 0

