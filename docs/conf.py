@@ -33,6 +33,9 @@ myst_heading_anchors = 4
 # `https://…` is a link; `bundle.json` and `study.md` are file names.
 myst_linkify_fuzzy_links = False
 
+# `--seed` keeps both of its dashes.
+smartquotes = False
+
 # Docstrings are Google's form, and single backticks hold code.
 default_role = "code"
 napoleon_google_docstring = True

@@ -7,10 +7,13 @@ reads the page, so headings and links are those of any other page.
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dubito_reference import commands, docstrings, library, openapi, settings
-from sphinx.application import Sphinx
-from sphinx.util.typing import ExtensionMetadata
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
 
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands.render,
@@ -26,7 +29,7 @@ MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 LINK = re.compile(r"\[([^\]]+)\]\((\.\.?/[^)#]+)\)")
 
 
-def fill(app: Sphinx, page: str, source: list[str]) -> None:
+def fill(app: "Sphinx", page: str, source: list[str]) -> None:
     """Replace the marks of a page by what the code says today."""
     folder = (Path(app.srcdir) / page).parent
 
@@ -38,7 +41,7 @@ def fill(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = LINK.sub(shown, text)
 
 
-def setup(app: Sphinx) -> ExtensionMetadata:
+def setup(app: "Sphinx") -> "ExtensionMetadata":
     """Register the extension with Sphinx."""
     app.connect("source-read", fill)
     docstrings.setup(app)

@@ -1,5 +1,8 @@
 """The command line, from the parsers that read it."""
 
+# argparse tells what a parser takes by members that begin with an underscore alone.
+# ruff: noqa: SLF001
+
 import argparse
 from collections.abc import Iterator
 
@@ -29,12 +32,20 @@ def _sections(parser: argparse.ArgumentParser, text: str, level: int) -> Iterato
         if not isinstance(action, argparse._HelpAction) and action not in nested
     ]
     if rows:
-        yield table(["argument", "default", "meaning"], rows)
+        yield _arguments(rows)
     if parser.epilog:
         yield escape(parser.epilog)
     for subparsers in nested:
         for inner in subparsers.choices.values():
             yield from _sections(inner, inner.description or "", level + 1)
+
+
+def _arguments(rows: list[list[str]]) -> str:
+    """The table of arguments; most meanings tell the default themselves."""
+    head = ["argument", "default", "meaning"]
+    if all(row[1] == "–" for row in rows):
+        head, rows = [head[0], head[2]], [[row[0], row[2]] for row in rows]
+    return table(head, rows)
 
 
 def _usage(parser: argparse.ArgumentParser) -> str:

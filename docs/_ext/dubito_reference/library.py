@@ -1,13 +1,13 @@
 """The Python API: autodoc directives for the public names and for the modules named here."""
 
 import inspect
+import logging
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from types import ModuleType
 
 import dubito
 from dubito import layers
-from sphinx.util import logging
 
 MODULES = (
     "dubito.types",
@@ -32,7 +32,8 @@ USECASES = (
 )
 OMITTED = {"__version__", *layers.__all__}
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(f"sphinx.{__name__}")
+"""Its warnings are the build's, which ends with an error for each."""
 
 
 def render_public() -> str:
@@ -57,7 +58,7 @@ def render_usecases() -> str:
 
 def _sections(modules: Iterable[str]) -> str:
     public = ", ".join(name for name in dubito.__all__ if name not in OMITTED)
-    options = f"   :members:\n   :show-inheritance:\n   :exclude-members: {public}"
+    options = f"   :members:\n   :exclude-members: {public}"
     return "\n\n".join(
         f"## `{name}`\n\n" + _fenced(f".. automodule:: {name}\n{options}")
         for name in modules
@@ -93,7 +94,9 @@ def _directive(value: object) -> str:
 
 
 def _options(value: object) -> str:
-    return "   :members:\n   :show-inheritance:" if inspect.isclass(value) else ""
+    if not inspect.isclass(value):
+        return ""
+    return "   :members:" + ("" if value.__bases__ == (object,) else "\n   :show-inheritance:")
 
 
 def _fenced(text: str) -> str:

@@ -15,6 +15,8 @@ from dubito_reference.markdown import code, escape, table
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = "#/components/schemas/"
+REQUEST_ID = "X-Request-ID"
+"""A header of every operation, of which the page speaks once."""
 TITLES = {
     "grading": "Grading",
     "records": "Records, reviews and alarms",
@@ -73,12 +75,14 @@ def render_schemas() -> str:
 
 def _operation(title: str, operation: Json) -> Iterator[str]:
     yield f"### {code(title)}"
-    yield f"{escape(operation.get('summary', ''))} Operation {code(operation['operationId'])}."
+    summary = escape(operation.get("summary", "")).rstrip(".")
+    yield f"{summary}. Operation {code(operation['operationId'])}."
     if text := operation.get("description"):
         yield from (escape(part) for part in text.split("\n\n"))
     if body := operation.get("requestBody"):
         yield "Body: " + " or ".join(_bodies(body)) + "."
-    if parameters := operation.get("parameters"):
+    parameters = [one for one in operation.get("parameters", ()) if one["name"] != REQUEST_ID]
+    if parameters:
         rows = (
             [
                 code(one["name"]) + (", required" if one.get("required") else ""),
@@ -149,9 +153,9 @@ def _plain(schema: Json) -> str:
         kind = f"object of {_kind(schema['additionalProperties'])}"
     form = f" ({schema['format']})" if "format" in schema else ""
     bounds = [f"{sign} {schema[key]:,}" for key, sign in BOUNDS.items() if key in schema]
-    return escape_bounds(f"{kind}{form}" + "".join(f", {bound}" for bound in bounds))
+    return _with_bounds(f"{kind}{form}" + "".join(f", {bound}" for bound in bounds))
 
 
-def escape_bounds(text: str) -> str:
+def _with_bounds(text: str) -> str:
     """A type's bounds, whose signs Markdown would take for tags."""
     return text.replace("<", "\\<")

@@ -47,10 +47,9 @@ def render() -> str:
     rows = (
         [
             code(PREFIX + setting.name.upper()),
-            code("--" + setting.name.replace("_", "-")),
             setting.shown_default,
             escape(setting.meaning),
         ]
         for setting in known_settings()
     )
-    return table(["variable", "flag of `dubito serve`", "default", "meaning"], rows)
+    return table(["variable", "default", "meaning"], rows)
