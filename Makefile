@@ -19,13 +19,15 @@ VERSION_1 := --version 1 --architecture study
 VERSION_2 := --version 2 --architecture residual
 VERSION_5 := --version 5 --architecture lattice
 
-.PHONY: help serve test check train proof pictures bench lock
+.PHONY: help serve develop test check cover train proof docs links pictures bench lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' Makefile
 
 serve: .venv/serve.stamp ## serve the newest bundle; ARGS and DUBITO_* variables set the rest
 	$(BIN)/dubito serve $(ARGS)
+
+develop: .venv/dev.stamp ## install what training, tests and checks need
 
 # A module's tests stay in one worker (loadscope): its networks and servers are built once.
 test: .venv/dev.stamp $(NODE) ## run the tests; ARGS go to pytest
@@ -39,6 +41,14 @@ check: .venv/dev.stamp $(NODE) ## lint, format, types and the direction of impor
 	node_modules/.bin/biome ci
 	node_modules/.bin/tsc
 
+# Child processes are followed by `patch = subprocess` in pyproject.toml, and so are pytest's workers.
+cover: .venv/dev.stamp ## run the tests with the coverage of lines and branches; below 95% fails
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest -n 2 --dist loadscope --no-loadscope-reorder -q $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet --fail-under 0
+	$(BIN)/coverage report
+
 train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and compare
 	rm -rf build/models
 	$(TRAIN) $(VERSION_1)
@@ -48,6 +58,14 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 
 proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
+
+docs: .venv/docs.stamp ## build the documentation site into build/docs; a warning is an error
+	rm -rf build/docs
+	$(BIN)/sphinx-build -W --keep-going -n -E -q -b html docs build/docs
+	@echo "build/docs/index.html"
+
+links: .venv/docs.stamp ## try the external links of the documentation site
+	$(BIN)/sphinx-build -n -E -q -b linkcheck docs build/links
 
 pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
 	$(BIN)/pytest -q tests/app/dashboard/pictures.py
@@ -59,6 +77,7 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 	$(COMPILE) $(ARGS) --output-file requirements/serve.txt
 	$(COMPILE) $(ARGS) --output-file requirements/image.txt --extra postgres --constraints requirements/serve.txt
 	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --extra postgres --constraints requirements/image.txt
+	$(COMPILE) $(ARGS) --output-file requirements/docs.txt --extra docs --constraints requirements/dev.txt
 	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --extra postgres --constraints requirements/dev.txt
 
 .venv/bin/pip:
@@ -75,6 +94,11 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 .venv/dev.stamp: requirements/dev.txt .venv/serve.stamp
 	@echo "Installing what training and tests need."
 	@$(PIP) --require-hashes -r requirements/dev.txt $(WAIT)
+	touch $@
+
+.venv/docs.stamp: requirements/docs.txt .venv/serve.stamp
+	@echo "Installing what the documentation site needs."
+	@$(PIP) --require-hashes -r requirements/docs.txt $(WAIT)
 	touch $@
 
 .venv/bench.stamp: requirements/bench.txt .venv/dev.stamp

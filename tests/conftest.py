@@ -29,7 +29,7 @@ LONG = (
     "test_dockerfile.py",
     "app/http/test_fuzz.py",
     "test_operations.py",
-    "test_readme.py",
+    "test_docs.py",
     "test_written.py",
     "app/server/test_edge.py",
     "test_load.py",

@@ -1,12 +1,10 @@
-"""`docs/operations.md`: its commands do what it says, with records that a service made."""
+"""How-to pages of operators: their commands do what they say, with records that a service made."""
 
 import json
 import os
-import re
 import shutil
 import sqlite3
 import subprocess
-import textwrap
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import pytest
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests import postgres
+from tests.pages import blocks
 from tests.programs import postgres_folder, program
 from tests.raised import raise_drift
 from tests.service import (
@@ -33,7 +32,11 @@ from tests.service import (
     until,
 )
 
-PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+BACK_UP = "docs/how-to/back-up.md"
+UPGRADE = "docs/how-to/upgrade.md"
+ALARMS = "docs/how-to/alarms.md"
+PROXY = "docs/how-to/proxy.md"
+PAGES = (BACK_UP, UPGRADE, ALARMS, PROXY)
 NAME = "grades.example"
 ROW = example(inspect(ROOT / "models" / "loan-grade" / "1").manifest.signature)
 ROWS = 3
@@ -41,24 +44,13 @@ SINCE_0002 = ("claims", "referrals", "rollups", "marks")
 """Tables that the schema 0001 does not have; the others are as they were."""
 
 
-def blocks(language: str) -> dict[tuple[str, ...], str]:
-    """The blocks of the page in a language, each by the headings above it."""
-    found, headings = {}, [""]
-    for text in re.split(r"^(?=#)|^(?= *```\w)", PAGE, flags=re.MULTILINE):
-        if match := re.match(r"(##+) (.+)", text):
-            headings = [*headings[: len(match[1]) - 2], match[2]]
-        elif match := re.match(rf" *```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
-            assert tuple(headings) not in found, headings
-            found[tuple(headings)] = textwrap.dedent(match[1])
-    return found
-
-
-COMMANDS = blocks("sh")
+COMMANDS = {block.headings: block for page in PAGES for block in blocks(page)}
+"""The blocks of commands, each by the headings above it, which are of one page."""
 
 
 def run(folder: Path, *headings: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the commands below some headings."""
-    return tried(folder, COMMANDS[headings], **variables)
+    return tried(folder, COMMANDS[headings].text, **variables)
 
 
 def tried(folder: Path, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -228,10 +220,12 @@ def test_postgresql_is_restored(tmp_path: Path) -> None:
 @pytest.fixture
 def proxy(desk: Desk, tmp_path: Path) -> Iterator[Path]:
     """The socket of nginx as the page configures it."""
-    (server,) = blocks("nginx").values()
+    (configured,) = blocks(PROXY, "nginx")
     port = desk.service.port
     listening = tmp_path / "nginx.sock"
-    server = server.replace("listen 80;", f"listen unix:{listening};").replace("8000", str(port))
+    server = configured.text.replace("listen 80;", f"listen unix:{listening};").replace(
+        "8000", str(port)
+    )
     folders = "".join(
         f"{kind}_temp_path {tmp_path}/{kind};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -277,7 +271,7 @@ def test_an_alarm_is_acknowledged_and_begun_anew(tmp_path: Path) -> None:
     """By the two commands, one after the other; the chain verifies, and both are named."""
     raise_drift(tmp_path / "var", ROOT / "models" / "loan-grade" / "1")
     with serving(tmp_path) as desk:
-        command = COMMANDS["Alarms",].replace("http://127.0.0.1:8000", desk.service.url)
+        command = COMMANDS["Alarms",].text.replace("http://127.0.0.1:8000", desk.service.url)
         done = tried(tmp_path, command)
         assert 0 == done.returncode, done.stderr
         acknowledged, begun = map(json.loads, done.stdout.replace("}{", "}\n{").splitlines())
@@ -288,7 +282,8 @@ def test_an_alarm_is_acknowledged_and_begun_anew(tmp_path: Path) -> None:
 
 
 def test_every_command_is_run() -> None:
-    """The tests above run each block of commands that is on the page."""
+    """The tests above run each block of commands that is on the pages."""
     text = Path(__file__).read_text(encoding="utf-8")
+    assert len(COMMANDS) == sum(len(blocks(page)) for page in PAGES)
     for headings in COMMANDS:
         assert ", ".join(f'"{heading}"' for heading in headings) in text, headings
