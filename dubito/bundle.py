@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -229,7 +228,7 @@ def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
         raise UsageError(f"target must be one of {', '.join(map(str, targets))}")
 
 
-def load(folder: str | PathLike[str], *, pinned: str | None = None, threads: int = 1) -> Bundle:
+def load(folder: str | Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
     """Load a bundle, or say in one sentence why it must not be used.
 
     Args:

@@ -23,11 +23,12 @@ MINUTE = 1_795_608_000
 def raise_drift(state: Path, bundle: Path) -> None:
     """Write what a service would have come to, to which 500 loans of one odd amount came."""
     manifest = inspect(bundle).manifest
-    fresh = State.begin(WatchedBundle(manifest.identity, manifest.signature, manifest.calibration))
+    told = manifest.identity, manifest.signature, manifest.calibration
+    fresh = State.begin(WatchedBundle(*told, "sha256:0"))
     watch = fresh.drift.advance({"loan_amount": {0: 500}}, np.random.default_rng(0))
     known = replace(fresh, position=MINUTE, drift=watch, raised_at={"drift": MINUTE})
     with opened(url_of(None, state)) as engine:
         ledger, _ = begun(engine, state / FILE, new_id())
         with closing(ledger):
-            mark = known.mark(f"watch:{manifest.identity.digest}", 0)
-            assert ledger.write([Entry((), mark=mark)]) == [True]
+            mark = known.note(f"watch:{manifest.identity.digest}", 0)
+            assert ledger.write([Entry((), note=mark)]) == [True]

@@ -9,11 +9,11 @@ import pytest
 from app.errors import Conflict
 from app.monitoring.alarm_events import Place, Words, nameless, told
 from app.monitoring.alarm_state import MOST_PAST, Alarm, Run, State
-from app.record_events import Mark
+from app.record_events import Note
 from dubito.uncertainty.betting import Trials
-from tests.app.monitoring.toy import NOON, SUBJECT
+from tests.app.monitoring.toy import NOON, WATCHED
 
-FRESH = State.begin(SUBJECT)
+FRESH = State.begin(WATCHED)
 AT = NOON * 1_000_000 + 5
 ALARMS: tuple[Alarm, ...] = ("drift", "validity")
 
@@ -77,22 +77,22 @@ def test_a_mark_holds_all_of_it() -> None:
     """Also the time before which owners without a name were looked at."""
     state = replace(moved(), default=NOON - 60).acknowledge("validity", AT)
     state = state.begin_anew("drift", AT + 1, FRESH)
-    mark = state.mark("watch", 7)
+    mark = state.note("watch", 7)
     assert (state.position, 7) == (mark.position, mark.follows)
     assert state == State.read(mark, NOON + 600)
 
 
 def test_marks_of_older_versions_are_read() -> None:
     """Those that knew of no acknowledgement, and those that looked at all before a time."""
-    content = json.loads(moved().mark("watch", 0).content)
+    content = json.loads(moved().note("watch", 0).content)
     for name in ("acknowledged", "past", "default"):
         del content[name]
-    assert moved() == State.read(Mark("watch", NOON, json.dumps(content).encode()), NOON)
+    assert moved() == State.read(Note("watch", NOON, json.dumps(content).encode()), NOON)
     del content["seen"]
-    older = State.read(Mark("watch", NOON, json.dumps(content).encode()), NOON + 600)
+    older = State.read(Note("watch", NOON, json.dumps(content).encode()), NOON + 600)
     assert ({}, NOON) == (older.seen, older.default)
     again = older.begin_anew("drift", AT, FRESH)
-    assert older.default == State.read(again.mark("watch", NOON), NOON + 900).default
+    assert older.default == State.read(again.note("watch", NOON), NOON + 900).default
 
 
 def test_names_are_shown_as_long_as_they_are_kept() -> None:

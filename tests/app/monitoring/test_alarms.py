@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import alarms as module
@@ -16,21 +17,23 @@ from app.monitoring.alarm_events import Words
 from app.monitoring.alarms import UNSETTLED_SECONDS, Sentry
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.time_windows import LATE_SECONDS
-from app.record_events import Mark, Tally
+from app.record_events import Note, Tally
 from app.record_events import moment as moment_of
 from tests.app.monitoring.toy import (
     CLASSES,
     DIGEST,
     NOON,
-    SUBJECT,
+    WATCHED,
     Clock,
     Records,
     answers,
+    changed,
     columns,
     recorded,
+    tally_of,
 )
 
-OBSERVER = AnswerCounter(SUBJECT)
+COUNTER = AnswerCounter(WATCHED)
 ROWS = 40
 """Of a minute."""
 
@@ -52,17 +55,19 @@ def minute(at: int, shift: float = 0.0, *, wrong: bool = False) -> list[Tally]:
     """What came in a minute: usual rows or shifted ones, which come out as expected or do not."""
     random = np.random.default_rng(at)
     rows = columns(random, ROWS, shift)
-    found = [one | {"passes": 50} for one in answers(random, rows)]
-    for one in found:
-        one["decision"]["guaranteed"] = True
+    found = []
+    for one in answers(random, rows):
+        assert one.result.decision is not None
+        decision = structs.replace(one.result.decision, guaranteed=True)
+        found.append(changed(one, passes=50, decision=decision))
     tallies = [
-        OBSERVER.answered([one], row[None], is_drawn=False)
+        tally_of(COUNTER, [one], row[None], is_drawn=False)
         for one, row in zip(found, rows, strict=True)
     ]
     for one in found[:20]:
-        shares = list(one["mean"].values())
+        shares = list(one.result.mean.values())
         label = int(np.argmin(shares)) if wrong else int(np.argmax(shares))
-        tallies.append(OBSERVER.came_out(recorded(one), CLASSES[label]))
+        tallies.append(COUNTER.came_out(recorded(one), CLASSES[label]))
     return tallies
 
 
@@ -91,7 +96,7 @@ def alarms(sentry: Sentry) -> list[dict[str, Any]]:
 
 
 def new(records: Records) -> Sentry:
-    return Sentry(records, records, SUBJECT)
+    return Sentry(records, records, WATCHED)
 
 
 def moment(seconds: int) -> str:
@@ -461,7 +466,7 @@ def test_a_mark_of_an_older_dubito_is_gone_on_from(
     content = json.loads(mark.content)
     assert {"chain": NOON + 180} == content.pop("seen")
     records.marks.clear()
-    older = Mark(mark.name, mark.position + ahead, json.dumps(content).encode())
+    older = Note(mark.name, mark.position + ahead, json.dumps(content).encode())
     records.marks[mark.name] = older
     sentry = new(records)
     look(sentry)

@@ -19,16 +19,14 @@ from app.record_events import (
     Entry,
     Event,
     Listing,
-    Mark,
     MonteCarloPart,
+    Note,
     Place,
     PlainPart,
-    Referral,
+    QueueItem,
     Reply,
     Rollup,
     Search,
-    Share,
-    Sought,
     Tally,
     Unseen,
 )
@@ -212,7 +210,7 @@ class Records:
         default_factory=lambda: defaultdict(list)
     )
     """Of a digest, a span, a start and an owner."""
-    marks: dict[str, Mark] = field(default_factory=dict)
+    marks: dict[str, Note] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
     def add(self, tallies: Iterable[Tally], at: float, owner: str = "chain") -> None:
@@ -239,7 +237,7 @@ class Records:
 
     def put(self, entry: Any) -> "asyncio.Future[bool]":
         written = asyncio.get_running_loop().create_future()
-        mark = entry.mark
+        mark = entry.note
         if self.fails or mark is None:
             written.set_exception(RecordingFailed())
             return written
@@ -272,7 +270,7 @@ class Records:
     ) -> Unseen:
         await self._read(digest, start)
         minutes = [
-            Share(owner, at, summed(parts))
+            Rollup(owner, at, summed(parts))
             for (of, span, at, owner), parts in sorted(self._counts.items())
             if (of, span) == (digest, SPANS[0]) and at >= start
         ]
@@ -286,7 +284,7 @@ class Records:
             raise RecordsUnavailable
         assert DIGEST == digest
 
-    async def mark(self, name: str) -> Mark | None:
+    async def mark(self, name: str) -> Note | None:
         return self.marks.get(name)
 
     async def history(self, prediction: str) -> list[Event]:
@@ -295,12 +293,12 @@ class Records:
     async def reply_to(self, key: str) -> Reply | None:
         raise NotImplementedError
 
-    async def waiting(self, sought: Sought) -> int:
+    async def waiting(self, sought: Search) -> int:
         raise NotImplementedError
 
     async def referrals(
-        self, sought: Sought, most: int, after: Place | None
-    ) -> list[tuple[Place, Referral]]:
+        self, sought: Search, most: int, after: Place | None
+    ) -> list[tuple[Place, QueueItem]]:
         raise NotImplementedError
 
     async def search(self, found: Search) -> Listing:

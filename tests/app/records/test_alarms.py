@@ -15,7 +15,8 @@ from app.errors import Conflict, RecordingFailed
 from app.monitoring.alarm_events import Words, event_of
 from app.monitoring.alarm_state import ALARMS, State
 from app.monitoring.alarms import Sentry
-from app.record_events import Entry, Event, Sought, alarm_id, moment
+from app.monitoring.event_builder import EventBuilder
+from app.record_events import Entry, Event, Search, alarm_id, moment
 from app.records.database import snapshot
 from app.records.export import write
 from app.records.group_commit import Thread
@@ -25,7 +26,7 @@ from app.records.store import Store
 from app.records.tables import events
 from app.records.verification import verify
 from app.records.writer import Writer
-from tests.app.monitoring.toy import DIGEST, NOON, SUBJECT
+from tests.app.monitoring.toy import DIGEST, NOON, WATCHED
 from tests.app.records.conftest import CHAIN, KEY
 
 OTHER = f"{CHAIN[:-1]}2"
@@ -36,13 +37,13 @@ NAME = f"watch:{DIGEST}"
 @pytest.fixture
 def pair(engine: Engine, ledger: Ledger) -> Iterator[list[Ledger]]:
     """Two who write one database, which holds a raised alarm."""
-    ledger.write([Entry((), mark=drifted().mark(NAME, 0))])
+    ledger.write([Entry((), note=drifted().note(NAME, 0))])
     with closing(Ledger(engine, KEY, OTHER)) as other:
         yield [ledger, other]
 
 
 def drifted() -> State:
-    fresh = State.begin(SUBJECT)
+    fresh = State.begin(WATCHED)
     drift = fresh.drift.advance({"weight": {0: 500}}, np.random.default_rng(0))
     return replace(fresh, position=NOON, drift=drift, raised_at={"drift": NOON - 60})
 
@@ -53,10 +54,10 @@ async def sentries(engine: Engine, pair: list[Ledger]) -> AsyncIterator[list[Sen
     async with AsyncExitStack() as stack:
         found = []
         for ledger in pair:
-            writer = Writer(stack.enter_context(closing(Thread(ledger))))
+            writer = Writer(stack.enter_context(closing(Thread(ledger, EventBuilder))))
             stack.push_async_callback(writer.close)
             reader = stack.enter_context(closing(Reader(engine)))
-            found.append(Sentry(reader, writer, SUBJECT))
+            found.append(Sentry(reader, writer, WATCHED))
         yield found
 
 
@@ -154,10 +155,10 @@ def test_event_and_mark_are_there_or_neither(
 def test_a_group_that_is_refused_leaves_no_event(engine: Engine, ledger: Ledger) -> None:
     """Another worker had moved the mark on."""
     state = drifted()
-    ledger.write([Entry((), mark=state.mark(NAME, 0))])
+    ledger.write([Entry((), note=state.note(NAME, 0))])
     event = event_of("acknowledgement", "drift", WORDS, 5, state, DIGEST)
-    late = replace(state, position=NOON + 60).mark(NAME, NOON - 60)
-    assert [False] == ledger.write([Entry((event,), mark=late)])
+    late = replace(state, position=NOON + 60).note(NAME, NOON - 60)
+    assert [False] == ledger.write([Entry((event,), note=late)])
     assert [] == said(engine)
 
 
@@ -169,7 +170,7 @@ def test_retention_takes_names(engine: Engine, pair: list[Ledger]) -> None:
             await one.acknowledge("drift", WORDS)
             await one.begin_anew("validity", WORDS)
             before = await one.alarms()
-            with closing(Thread(pair[1])) as pages:
+            with closing(Thread(pair[1], EventBuilder)) as pages:
                 await Store(engine, Writer(pages)).forget(0)
             await other.look()
             after = await other.alarms()
@@ -194,7 +195,7 @@ def test_what_is_said_of_alarms_is_no_prediction(
                 history = await reader.history(alarm_id("drift", DIGEST))
                 assert ["acknowledgement", "beginning"] == [event.kind for event in history]
                 assert [] == await reader.history(alarm_id("validity", DIGEST))
-                assert 0 == await reader.waiting(Sought())
+                assert 0 == await reader.queued(Search("waiting"))
                 return await reader.predictions()
 
     assert [] == asyncio.run(run())

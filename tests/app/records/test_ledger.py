@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.record_events import MICROSECONDS, Claim, Entry, Erasure, Mark, Reply, Tally, now
+from app.record_events import MICROSECONDS, Claim, Entry, Erasure, Note, Reply, Tally, now
 from app.records.bulk_insert import Addition, Statement
 from app.records.conflicts import REPLY_SECONDS
 from app.records.database import opened
@@ -20,7 +20,7 @@ from app.records.rollups import SPANS, read
 from app.records.tables import claims, events, marks, replies
 from app.records.verification import verify
 from tests.app.monitoring.toy import Clock
-from tests.app.records.conftest import CHAIN, KEY, entries, event
+from tests.app.records.conftest import CHAIN, KEY, ROWS, entries, event
 from tests.postgres import MODEL, Server
 
 DIGEST = "sha256:" + "0" * 64
@@ -132,7 +132,7 @@ def test_a_second_claim_is_not_added(engine: Engine, ledger: Ledger) -> None:
 
 
 def marking(position: int) -> Entry:
-    return Entry((), mark=Mark("watch", position, b"at %d" % position))
+    return Entry((), note=Note("watch", position, b"at %d" % position))
 
 
 def test_a_mark_only_moves_on(engine: Engine, ledger: Ledger) -> None:
@@ -146,7 +146,7 @@ def test_a_mark_only_moves_on(engine: Engine, ledger: Ledger) -> None:
 
 def following(number: int, position: int, follows: int) -> Entry:
     """An event, and the mark that takes note of it."""
-    return Entry((event(number),), mark=Mark("watch", position, b"", follows))
+    return Entry((event(number),), note=Note("watch", position, b"", follows))
 
 
 def test_a_mark_follows_the_one_it_was_made_from(engine: Engine, ledger: Ledger) -> None:
@@ -164,7 +164,7 @@ def test_a_mark_follows_the_one_it_was_made_from(engine: Engine, ledger: Ledger)
 
 def tallied(count: int, first: int) -> list[Entry]:
     """Entries that count one row each."""
-    tally = Tally(DIGEST, {"rows": 1})
+    tally = Tally(DIGEST, {ROWS: 1})
     return [Entry(entry.events, tally=tally) for entry in entries(count, first)]
 
 
@@ -174,7 +174,7 @@ def check(engine: Engine, count: int) -> None:
         verdict = verify(connection, KEY, {})
         found = [read(connection, DIGEST, span, 0) for span in SPANS]
     assert (count, ()) == (verdict.events, verdict.faults)
-    assert [count] * 2 == [sum(one.counts["rows"] for one in part) for part in found]
+    assert [count] * 2 == [sum(one.counts[ROWS] for one in part) for part in found]
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 21, 64, 65, 200])

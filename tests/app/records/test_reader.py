@@ -13,10 +13,9 @@ from app.record_events import (
     Claim,
     Entry,
     Event,
-    Mark,
+    Note,
     Reply,
     Search,
-    Sought,
     Tally,
     Unseen,
     now,
@@ -24,7 +23,7 @@ from app.record_events import (
 from app.records.database import opened
 from app.records.ledger import Ledger
 from app.records.reader import Reader
-from tests.app.records.conftest import CHAIN, KEY, entries, event, referral
+from tests.app.records.conftest import CHAIN, KEY, ROWS, entries, event, referral
 from tests.postgres import MODEL, Server
 
 DIGEST = "sha256:" + "0" * 64
@@ -37,27 +36,27 @@ def reader(engine: Engine) -> Reader:
 
 def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
     """Byte for byte, by its name; what is not there is nothing."""
-    reply, mark = Reply("k", b"\0asked", "prediction-1", now(), b"\xffanswer"), Mark("m", 3, b"\0")
+    reply, mark = Reply("k", b"\0asked", "prediction-1", now(), b"\xffanswer"), Note("m", 3, b"\0")
     waits = referral("prediction-1", 5, 0.25)
-    tally = Tally(DIGEST, {"rows": 1})
-    ledger.write([Entry((event(1, "case"),), reply, tally, (waits,)), Entry((), mark=mark)])
+    tally = Tally(DIGEST, {ROWS: 1})
+    ledger.write([Entry((event(1, "case"),), reply, tally, (waits,)), Entry((), note=mark)])
 
     async def read() -> None:
         assert reply == await reader.reply_to("k")
-        assert mark == await reader.mark("m")
+        assert mark == await reader.note("m")
         assert [event(1, "case")] == await reader.history("prediction-1")
-        assert [((5, "prediction-1"), waits)] == await reader.referrals(Sought(), 5, None)
-        assert 1 == await reader.waiting(Sought())
+        assert [((5, "prediction-1"), waits)] == await reader.queue(Search("waiting"), 5, None)
+        assert 1 == await reader.queued(Search("waiting"))
         found = await reader.search(Search(5, reference="case"))
         assert (["prediction-1"], None) == ([one.prediction for one in found.events], found.after)
         (hour,) = await reader.rollups(DIGEST, HOUR, 0)
         assert {"rows": 1} == hour.counts
         minutes = await reader.unseen(DIGEST, {}, 0, 0)
-        assert [(CHAIN, {"rows": 1})] == [(one.owner, one.counts) for one in minutes.shares]
-        assert {CHAIN: minutes.shares[0].start} == minutes.last
+        assert [(CHAIN, {"rows": 1})] == [(one.owner, one.counts) for one in minutes.rollups]
+        assert {CHAIN: minutes.rollups[0].start} == minutes.last
         assert Unseen({}, ()) == await reader.unseen("x", {}, 0, 0)
         assert await reader.reply_to("x") is None
-        assert await reader.mark("x") is None
+        assert await reader.note("x") is None
         assert [] == await reader.history("x")
         assert [] == await reader.rollups("x", HOUR, 0)
 

@@ -17,9 +17,9 @@ from app.record_events import (
     Event,
     Order,
     Place,
-    Referral,
+    QueueItem,
     Reviewed,
-    Sought,
+    Search,
 )
 from app.records.ledger import Ledger
 from app.records.review_queue import count, page
@@ -35,7 +35,7 @@ def identifier(at: int) -> str:
     return f"01a20b81-4528-7cce-8a01-{at:012d}"
 
 
-def some(seed: int = 5) -> list[Referral]:
+def some(seed: int = 5) -> list[QueueItem]:
     """Many that wait, of which some came at one moment, and some are as doubtful as others."""
     order = random.Random(seed)  # noqa: S311 - no secret
     return [
@@ -53,13 +53,13 @@ def some(seed: int = 5) -> list[Referral]:
 
 
 @pytest.fixture
-def waiting(ledger: Ledger) -> list[Referral]:
+def waiting(ledger: Ledger) -> list[QueueItem]:
     found = some()
-    ledger.write([Entry((event(at),), referrals=(one,)) for at, one in enumerate(found)])
+    ledger.write([Entry((event(at),), queue=(one,)) for at, one in enumerate(found)])
     return found
 
 
-KEYS: dict[Order, Callable[[Referral], Any]] = {
+KEYS: dict[Order, Callable[[QueueItem], Any]] = {
     "oldest": lambda one: (one.time, one.prediction),
     "newest": lambda one: (one.time, one.prediction),
     "doubtful": lambda one: (one.doubt, one.prediction),
@@ -70,17 +70,17 @@ KEYS: dict[Order, Callable[[Referral], Any]] = {
 @pytest.mark.parametrize("most", [1, 4, COUNT, 100])
 @pytest.mark.parametrize("order", KEYS)
 def test_pages_hold_everyone_once_and_in_order(
-    engine: Engine, waiting: list[Referral], order: Order, most: int
+    engine: Engine, waiting: list[QueueItem], order: Order, most: int
 ) -> None:
     """Each page goes on behind the one before it."""
     whole = sorted(waiting, key=KEYS[order], reverse=order in ("newest", "doubtful"))
     with engine.connect() as connection:
-        assert whole == in_pages(connection, Sought(order=order), most)
+        assert whole == in_pages(connection, Search("waiting", order=order), most)
         assert COUNT == count(connection)
 
 
-def in_pages(connection: Any, sought: Sought, most: int) -> list[Referral]:
-    found, after = list[Referral](), None
+def in_pages(connection: Any, sought: Search, most: int) -> list[QueueItem]:
+    found, after = list[QueueItem](), None
     while part := page(connection, sought, most, after):
         assert len(part) <= most
         found += [one for _, one in part]
@@ -90,7 +90,7 @@ def in_pages(connection: Any, sought: Sought, most: int) -> list[Referral]:
 
 WORDS = st.sampled_from(["missing", "miss%", "mis", "missin_"])
 SOUGHT = st.builds(
-    Sought,
+    Search,
     order=st.sampled_from([*KEYS]),
     reason=st.none() | WORDS,
     grade=st.none() | st.sampled_from("ABC"),
@@ -101,7 +101,7 @@ SOUGHT = st.builds(
 )
 
 
-def fits(one: Referral, sought: Sought) -> bool:
+def fits(one: QueueItem, sought: Search) -> bool:
     """What a filter says, in plain words."""
     return (
         (sought.reason is None or sought.reason in one.reasons.split("\n"))
@@ -115,13 +115,13 @@ def fits(one: Referral, sought: Sought) -> bool:
 
 @settings(deadline=None)
 @given(sought=SOUGHT, seed=st.integers(0, 99))
-def test_filters_leave_what_fits(sought: Sought, seed: int) -> None:
+def test_filters_leave_what_fits(sought: Search, seed: int) -> None:
     """Signs that databases read in patterns are letters like others."""
     engine = create_engine("sqlite://")
     metadata.create_all(engine)
     ledger = Ledger(engine, KEY, CHAIN)
     whole = some(seed)
-    ledger.write([Entry((event(at),), referrals=(one,)) for at, one in enumerate(whole)])
+    ledger.write([Entry((event(at),), queue=(one,)) for at, one in enumerate(whole)])
     ledger.close()
     with engine.connect() as connection:
         found = in_pages(connection, sought, 5)
@@ -131,13 +131,13 @@ def test_filters_leave_what_fits(sought: Sought, seed: int) -> None:
     assert sorted(fitting, key=KEYS[sought.order], reverse=falling) == found
 
 
-def reviewed(one: Referral, time: int, verdict: str = "B", reviewer: str = "Kim") -> Entry:
+def reviewed(one: QueueItem, time: int, verdict: str = "B", reviewer: str = "Kim") -> Entry:
     claim = Claim("review", one.prediction) if verdict == "B" else None
     return Entry((event(99),), claim=claim, review=Reviewed(one, verdict, reviewer, time))
 
 
 def test_who_was_looked_at_waits_no_longer(
-    engine: Engine, ledger: Ledger, waiting: list[Referral]
+    engine: Engine, ledger: Ledger, waiting: list[QueueItem]
 ) -> None:
     """A review takes a prediction off the list, an outcome does not; decided ones have one too."""
     first, second, known = waiting[3], waiting[5], waiting[4].prediction
@@ -145,19 +145,19 @@ def test_who_was_looked_at_waits_no_longer(
     said = [reviewed(second, 70), reviewed(first, 60), reviewed(unknown, 80)]
     assert [True] * 4 == ledger.write([*said, Entry((event(98),), claim=Claim("outcome", known))])
     with engine.connect() as connection:
-        left = [one.prediction for _, one in page(connection, Sought(), 100, None)]
+        left = [one.prediction for _, one in page(connection, Search("waiting"), 100, None)]
         assert COUNT - 2 == count(connection) == len(left)
         assert known in left
-        decided = in_pages(connection, Sought("decided"), 1)
+        decided = in_pages(connection, Search("decided"), 1)
         assert [first, second, unknown] == [plain(one) for one in decided]
         assert [(60, "B", "Kim"), (70, "B", "Kim"), (80, "B", "Kim")] == [
             (one.decided, one.verdict, one.reviewer) for one in decided
         ]
-        late = Sought("decided", "newest", since=70)
+        late = Search("decided", "newest", since=70)
         assert [80, 70] == [one.decided for one in in_pages(connection, late, 100)]
 
 
-def plain(one: Referral) -> Referral:
+def plain(one: QueueItem) -> QueueItem:
     """One as it came."""
     return referral(
         one.prediction,
@@ -168,17 +168,17 @@ def plain(one: Referral) -> Referral:
 
 
 def test_a_correction_changes_the_verdict_and_not_the_time(
-    engine: Engine, ledger: Ledger, waiting: list[Referral]
+    engine: Engine, ledger: Ledger, waiting: list[QueueItem]
 ) -> None:
     """Who decided last is told, and when it was decided first."""
     ledger.write([reviewed(waiting[0], 60), reviewed(waiting[0], 90, "C", "Lee")])
     with engine.connect() as connection:
-        ((_, found),) = page(connection, Sought("decided"), 5, None)
+        ((_, found),) = page(connection, Search("decided"), 5, None)
     assert (60, "C", "Lee") == (found.decided, found.verdict, found.reviewer)
 
 
 def test_who_looks_at_one_is_told_and_sought(
-    engine: Engine, ledger: Ledger, waiting: list[Referral]
+    engine: Engine, ledger: Ledger, waiting: list[QueueItem]
 ) -> None:
     """Until somebody else does, or nobody."""
     one, two = waiting[1].prediction, waiting[2].prediction
@@ -187,9 +187,9 @@ def test_who_looks_at_one_is_told_and_sought(
             [Entry((event(97),), assignment=Assignment(prediction, name))]
         )
     with engine.connect() as connection:
-        ((_, found),) = page(connection, Sought(assignee="Lee"), 5, None)
+        ((_, found),) = page(connection, Search("waiting", assignee="Lee"), 5, None)
         assert (two, "Lee") == (found.prediction, found.assignee)
-        assert 0 == count(connection, Sought(assignee="Kim"))
+        assert 0 == count(connection, Search("waiting", assignee="Kim"))
 
 
 def test_what_is_not_due_yet_stays_to_be_seen(engine: Engine, ledger: Ledger) -> None:
@@ -202,15 +202,15 @@ def test_what_is_not_due_yet_stays_to_be_seen(engine: Engine, ledger: Ledger) ->
     for before, left in ((500, "Lee"), (2_000, None)):
         ledger.erase(Erasure(before=before))
         with engine.connect() as connection:
-            ((_, found),) = page(connection, Sought("decided"), 5, None)
+            ((_, found),) = page(connection, Search("decided"), 5, None)
         assert left == found.reviewer
 
 
-def test_a_place_is_what_a_list_is_ordered_by(engine: Engine, waiting: list[Referral]) -> None:
+def test_a_place_is_what_a_list_is_ordered_by(engine: Engine, waiting: list[QueueItem]) -> None:
     """Also where a reference is missing, and stands for an empty one."""
     with engine.connect() as connection:
         for order, key in KEYS.items():
-            for place, one in page(connection, Sought(order=order), 100, None):
+            for place, one in page(connection, Search("waiting", order=order), 100, None):
                 expected: Place = key(one)
                 value = place[0].encode() if isinstance(place[0], str) else place[0]
                 assert expected == (value, place[1])

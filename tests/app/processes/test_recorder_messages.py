@@ -1,0 +1,136 @@
+"""What goes between a service and its recorder is the same on the other side."""
+
+from dataclasses import fields, replace
+
+import msgspec
+import pytest
+
+from app.count_keys import CountKey
+from app.processes.recorder_messages import (
+    CannotOpen,
+    Condition,
+    Failed,
+    FromRecorder,
+    Group,
+    Introduction,
+    Opened,
+    RecorderCodec,
+    ServiceCodec,
+    Written,
+)
+from app.record_events import (
+    Assignment,
+    Claim,
+    Entry,
+    Erasure,
+    Event,
+    Note,
+    QueueItem,
+    Reply,
+    Reviewed,
+    Tally,
+)
+from app.record_ports import Trouble
+from app.records.failures import Cause
+from app.watched_bundle import WatchedBundle
+from dubito.bundles.repository import find
+from dubito.bundles.validation.inspection import inspect
+from tests.service import ROOT
+
+WAITING = QueueItem(
+    prediction="a",
+    time=1 << 50,
+    doubt=0.1 + 0.2,
+    body=b'{"grade": "\xc3\xa9"}',
+    grade="é",
+    reasons="\nambiguous\nmissing\n",
+    digest="sha256:0",
+    version=3,
+    reference=None,
+    assignee="kim",
+)
+DECIDED = replace(WAITING, reference="case 7", decided=5, verdict="B", reviewer="kim")
+EVENT = Event("prediction", "a", 1 << 50, b"\x00\xff", b"{}", "case 7")
+WHOLE = Entry(
+    events=(EVENT, Event("erasure", "", 0, b"")),
+    reply=Reply("key", b"\x01", "a", 7, b"\xfe"),
+    tally=Tally("sha256:0", {CountKey("rows"): 3, CountKey("automated.0.05.wrong"): 0}, at=60),
+    queue=(WAITING, DECIDED),
+    claim=Claim("correction 2", "a"),
+    note=Note("watch:sha256:0", 9, b"\x80", follows=0),
+    erasure=Erasure(before=1 << 50),
+    review=Reviewed(DECIDED, "B", "kim", 8),
+    assignment=Assignment("a", None),
+)
+EMPTY = Entry(())
+
+
+def test_entries_have_all_that_they_had() -> None:
+    """Each member alone, all together, and none of them."""
+    names = [name for name in Entry.__struct_fields__ if name != "events"]
+    alone = [Entry((), **{name: getattr(WHOLE, name)}) for name in names]
+    assert all(getattr(WHOLE, name) for name in names)
+    group = Group([EMPTY, WHOLE, *alone])
+    assert group == RecorderCodec.decode(ServiceCodec.encode(group))
+
+
+def test_an_event_has_all_that_it_had() -> None:
+    """Also what no comparison looks at."""
+    event = replace(EVENT, id="chain:7")
+    (there,) = _group(RecorderCodec.decode(ServiceCodec.encode(Group([Entry((event,))])))).items
+    assert isinstance(there, Entry)
+    (found,) = there.events
+    for field in fields(Event):
+        assert getattr(event, field.name) == getattr(found, field.name)
+
+
+def _group(message: Group | Introduction) -> Group:
+    assert isinstance(message, Group)
+    return message
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+def test_a_bundle_that_is_introduced_is_the_same(version: int) -> None:
+    """With the same streams, whether somebody had looked at them or not; no other bytes for it."""
+    found = inspect(find(ROOT / "models", "loan-grade", version)).manifest
+    watched = WatchedBundle(found.identity, found.signature, found.calibration, "sha256:1")
+    before = ServiceCodec.encode(Introduction(watched))
+    streams = watched.streams
+    assert before == ServiceCodec.encode(Introduction(watched))
+    message = RecorderCodec.decode(before)
+    assert Introduction(watched) == message
+    assert isinstance(message, Introduction)
+    assert streams == message.watched.streams
+    assert list(streams) == list(message.watched.streams)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Opened(),
+        Opened(("one sentence", "another")),
+        CannotOpen("the key is missing"),
+        Condition(None),
+        Condition(Trouble("the disk is full", "it is")),
+        Written([True, False]),
+        Written([]),
+        Failed(Cause("OperationalError", None, is_lasting=False)),
+        Failed(Cause("Displaced", "deleted", is_lasting=True, advice="copy it")),
+    ],
+)
+def test_what_a_recorder_says_is_heard(message: FromRecorder) -> None:
+    """Each kind, with the tuples that it was made of."""
+    found = ServiceCodec.decode(RecorderCodec.encode(message))
+    assert message == found
+    assert type(message) is type(found)
+    if isinstance(message, Failed) and isinstance(found, Failed):
+        assert message.cause.trouble == found.cause.trouble
+
+
+def test_what_is_no_message_is_refused() -> None:
+    """A message of the other side, or a member of another type."""
+    with pytest.raises(msgspec.ValidationError):
+        RecorderCodec.decode(RecorderCodec.encode(Opened()))
+    wrong = Entry((replace(EVENT, time="no number"),))  # type: ignore[arg-type]
+    with pytest.raises(msgspec.ValidationError):
+        RecorderCodec.decode(ServiceCodec.encode(Group([wrong])))

@@ -1,0 +1,20 @@
+"""Adaptive passes, driven by hand: each query is computed at once, and noted."""
+
+from collections.abc import Callable
+
+from dubito.types import Query, Summary
+from dubito.uncertainty.adaptive_passes import Estimate, adaptive
+
+
+def driven(
+    compute: Callable[[Query], Summary], query: Query, tolerance: float, least: int = 1
+) -> tuple[Estimate, list[Query]]:
+    """The estimate of a query, and what was asked for it, in order."""
+    steps, asked = adaptive(query, tolerance, least), list[Query]()
+    try:
+        asked.append(next(steps))
+        while True:
+            asked.append(steps.send(compute(asked[-1])))
+    except StopIteration as end:
+        estimate: Estimate = end.value
+        return estimate, asked
