@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
-from app.http.answers import Answers
+from app.http.answers import AnswerModels
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.options import monte_carlo_options
 from dubito.inputs.rows import RowReader
@@ -23,11 +23,11 @@ def create_app() -> FastAPI:
     manifest = inspect(Path(os.environ["BARE_BUNDLE"])).manifest
     row_model = RowReader(manifest.signature, 1).row
     options_model = monte_carlo_options(manifest.passes, 10_000, manifest.calibration)
-    answers = Answers(manifest.identity, manifest.signature.classes, manifest.calibration)
-    answer = answers.doubted.model_validate_json(Path(os.environ["BARE_ANSWER"]).read_bytes())
+    models = AnswerModels(manifest.classes, manifest.calibration)
+    answer = models.monte_carlo.model_validate_json(Path(os.environ["BARE_ANSWER"]).read_bytes())
     app = FastAPI()
 
-    @app.post("/predict/mc", response_model=answers.doubted)
+    @app.post("/predict/mc", response_model=models.monte_carlo)
     async def predict_mc(
         row: row_model,  # type: ignore[valid-type]  # noqa: ARG001 - validated, as the service does
         options: Annotated[options_model, Query()],  # type: ignore[valid-type]  # noqa: ARG001 - see above

@@ -8,9 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.monitoring.report import (
+    AlarmReport,
+    CoverageSeen,
+    DriftReport,
+    Report,
+    ServiceStatistics,
+    StreamDrift,
+)
+from app.monitoring.statistics import (
+    answer_statistics,
+    expected_statistics,
+    outcome_statistics,
+    traffic_statistics,
+)
 from app.processes.port import bound
+from dubito.types import Identity
 from tests.programs import program
 from tests.service import ended
 
@@ -19,21 +35,36 @@ SECONDS = 30
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """A name, and labels in order."""
 
-FIGURES = {
-    "outcomes": {"coverage": {"promised": 0.99, "seen": 0.97, "rows": 120}},
-    "drift": {
-        "rows": 812,
-        "features": [
-            {"feature": "loan_amount", "psi": 0.012},
-            {"feature": "mutual_information", "psi": None},
-        ],
-    },
-    "alarms": [
-        {"name": "drift", "raised": True, "evidence": 131.5},
-        {"name": "validity", "raised": False, "evidence": 0.4},
-    ],
-}
-"""Of `/uncertainty`, what metrics show."""
+
+def _alarm(name: str, evidence: float, *, is_raised: bool) -> AlarmReport:
+    return AlarmReport(
+        name, is_raised, evidence, evidence, 100.0, 812, None, None, None, None, past=()
+    )
+
+
+REPORT = Report(
+    window="1h",
+    step="1m",
+    start="2026-11-28T09:00:00+00:00",
+    end="2026-11-28T10:00:00+00:00",
+    model=Identity("shells", 1, "sha256:5e11"),
+    total=answer_statistics({}, ("small", "large")),
+    steps=(),
+    drift=DriftReport(
+        812,
+        (
+            StreamDrift("loan_amount", 812, 0, 0.012, None, None),
+            StreamDrift("mutual_information", 0, 0, None, None, None),
+        ),
+    ),
+    outcomes=structs.replace(outcome_statistics({}, None), coverage=CoverageSeen(0.99, 0.97, 120)),
+    estimate=expected_statistics({}),
+    alarms=(_alarm("drift", 131.5, is_raised=True), _alarm("validity", 0.4, is_raised=False)),
+    service=ServiceStatistics(
+        **structs.asdict(traffic_statistics({})), last_record=None, queue=0, trouble=None
+    ),
+)
+"""Of a bundle, what metrics show."""
 
 
 def samples(page: str) -> dict[Series, float]:

@@ -15,7 +15,7 @@ from app.monitoring.metrics import Metrics, Sources
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from dubito.types import Identity
-from tests.prometheus import FIGURES, asked, prometheus, promtool
+from tests.prometheus import REPORT, asked, prometheus, promtool
 from tests.service import ROOT, Service, serving, until
 
 DEPLOY = ROOT / "deploy"
@@ -37,8 +37,8 @@ def exposed() -> set[str]:
 
     async def read() -> bytes:
         metrics = Metrics()
-        metrics.meter(Identity("shells", 1, "sha256:5e11"), ("small", "large"))
-        async with metrics.watching(Sources(lambda: 0, figures=lambda: FIGURES)):
+        metrics.predictions(Identity("shells", 1, "sha256:5e11"), ("small", "large"))
+        async with metrics.watching(Sources(lambda: 0, figures=lambda: REPORT)):
             content, _ = await metrics.page("")
         return content
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binom, entropy
 
 from app.serving.compute import Thread
-from app.serving.predictor import MonteCarloPrediction, Predictor
+from app.serving.predictor import Predictor
 from dubito import bundle
 from dubito.bundle import Bundle
 from dubito.bundles.repository import find
@@ -18,6 +18,7 @@ from dubito.engine.compiler.compiler import engine_of
 from dubito.loans.recipes import LATTICE
 from dubito.loans.shifts import SWAPPED, TIMES
 from dubito.loans.signature import LAYOUT
+from dubito.prediction import MonteCarloPrediction
 from dubito.training.calibrate import METHODS, calibrate
 from dubito.training.data import Table, read_table, select
 from dubito.training.feature_stats import seen
@@ -384,7 +385,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
 
     found = asyncio.run(asked())
     predictor.close()
-    judged = [one.judged for one in found if one.judged is not None]
+    judged = [one.judgement for one in found if one.judgement is not None]
     assert len(judged) == count
     assert all(one.decisions[0].guaranteed for one in judged)
     automated = np.array([one.decisions[0].action == "automate" for one in judged])

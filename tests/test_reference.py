@@ -18,7 +18,7 @@ def reference() -> Iterator[Any]:
     """The extension of the site, which needs no Sphinx until it is set up."""
     sys.path.insert(0, str(DOCS / "_ext"))
     try:
-        import dubito_reference
+        import dubito_reference  # type: ignore[import-not-found] # beside the pages
 
         yield dubito_reference
     finally:

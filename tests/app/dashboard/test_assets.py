@@ -30,7 +30,7 @@ def client() -> Iterator[TestClient]:
     app = FastAPI()
     app.router.routes.extend(page().routes)
     problems.install(app)
-    with TestClient(app, base_url="http://127.0.0.1") as client:
+    with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)) as client:
         yield client
 
 

@@ -21,7 +21,9 @@ Answer = httpx2.Response
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[TestClient]:
-    with TestClient(create_app(SETTINGS), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(SETTINGS), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 
@@ -52,7 +54,9 @@ def calibrated_bundle(calibrated_models: Path) -> Bundle:
 def calibrated(calibrated_models: Path) -> Iterator[TestClient]:
     """A service of the calibrated bundle."""
     settings = Settings(models=calibrated_models, records="off")
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 
@@ -61,7 +65,9 @@ def promising(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A service of a bundle that promises something of single cases too."""
     models = publish(tmp_path_factory.mktemp("promising"), of_cases=True).parent.parent
     settings = Settings(models=models, records="off")
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 
@@ -69,5 +75,7 @@ def promising(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def uncalibrated() -> Iterator[TestClient]:
     """A service of a bundle without a calibration."""
     settings = Settings(models=ROOT / "models", version=2, records="off")
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client

@@ -5,9 +5,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
+from starlette.types import Scope
 
 from app.http.access import SAFE, Access, origins_of
 from app.main import create_app
@@ -131,10 +132,45 @@ def test_reading_is_no_writing(client: TestClient) -> None:
 def test_names_count_on_loopback_alone(host: str) -> None:
     """Where other machines may ask, the service does not know by which names."""
     own = Headers({"host": "grades.example", "origin": "https://grades.example"})
-    assert Access(Settings(host=host)).refusal_of(own) is None
+    elsewhere = asked(own, (host, 80), ("10.9.9.9", 50_000))
+    assert Access(Settings()).refusal_of(elsewhere) is None
+    here = asked(own)
     named = Access(Settings(allowed_hosts="Grades.example, localhost"))
-    assert named.refusal_of(own) is None
-    assert "DUBITO_ALLOWED_HOSTS" in str(Access(Settings()).refusal_of(own))
+    assert named.refusal_of(here) is None
+    assert "DUBITO_ALLOWED_HOSTS" in str(Access(Settings(host=host)).refusal_of(here))
+
+
+def asked(
+    headers: Headers,
+    server: tuple[str, int] | None = ("127.0.0.1", 80),
+    client: tuple[str, int] | None = ("127.0.0.1", 50_000),
+) -> Scope:
+    """A request as ASGI has it, over a connection with such addresses."""
+    return {"type": "http", "headers": headers.raw, "server": server, "client": client}
+
+
+LOCAL = ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1")
+REMOTE = ("0.0.0.0", "10.1.2.3", "192.168.7.7", "::", "2001:db8::1", "localhost", "testclient")  # noqa: S104 - nothing listens
+
+
+@pytest.mark.parametrize("server", [*LOCAL, *REMOTE])
+@pytest.mark.parametrize("client", [*LOCAL, *REMOTE])
+def test_records_are_shown_where_both_ends_are_on_loopback(server: str, client: str) -> None:
+    """Whatever the setting of the host or a forged Host says: a server of others may listen anywhere."""
+    is_here = server in LOCAL and client in LOCAL
+    for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - nothing listens
+        headers = Headers({"host": "localhost"})
+        scope = asked(headers, (server, 80), (client, 50_000))
+        assert is_here is Access(Settings(host=host)).shows_records(Request(scope))
+        exposed = Access(Settings(host=host, records_exposed=True))
+        assert exposed.shows_records(Request(scope))
+
+
+def test_a_socket_without_addresses_shows_no_records() -> None:
+    """Who is at the other end of a socket of the file system, nobody knows."""
+    headers = Headers({"host": "localhost"})
+    for server, client in ((None, None), (("127.0.0.1", 80), None), (None, ("127.0.0.1", 80))):
+        assert not Access(Settings()).shows_records(Request(asked(headers, server, client)))
 
 
 def test_a_name_said_twice_is_not_believed() -> None:
@@ -142,13 +178,13 @@ def test_a_name_said_twice_is_not_believed() -> None:
     access = Access(Settings(cors_origins=DESK))
     for other in ("https://evil.example", DESK):
         pairs = [(b"host", b"localhost"), (b"origin", DESK.encode()), (b"origin", other.encode())]
-        assert access.refusal_of(Headers(raw=pairs)) is not None
+        assert access.refusal_of(asked(Headers(raw=pairs))) is not None
 
 
 def test_all_sites_may_be_allowed() -> None:
     """A star allows whoever asks, as CORS has it."""
     anybody = Access(Settings(cors_origins="*"))
-    assert anybody.refusal_of(Headers({"host": "localhost", "origin": "null"})) is None
+    assert anybody.refusal_of(asked(Headers({"host": "localhost", "origin": "null"}))) is None
 
 
 def test_sites_are_read_as_browsers_write_them() -> None:

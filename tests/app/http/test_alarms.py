@@ -71,7 +71,9 @@ def raised(settings: Settings) -> Iterator[TestClient]:
 
 
 def serve(settings: Settings) -> TestClient:
-    return TestClient(create_app(settings), base_url="http://127.0.0.1")
+    return TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    )
 
 
 def erase(settings: Settings) -> int:

@@ -39,7 +39,9 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     models, state = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("state")
     publish(models)
     settings = Settings(models=models, model="odd", state=state)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 
@@ -48,7 +50,9 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A service of the same network under its own names."""
     state = tmp_path_factory.mktemp("state")
     settings = Settings(models=ROOT / "models", version=4, state=state)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 

@@ -102,7 +102,9 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def document_of(settings: Settings) -> dict[str, Any]:
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         first, again = (client.get("/openapi.json").json() for _ in range(2))
     assert first == again
     found: dict[str, Any] = first

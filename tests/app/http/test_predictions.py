@@ -41,7 +41,9 @@ def settings(models: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 
@@ -103,7 +105,9 @@ def test_replays_are_identical(
                 return [identifier for part in found for identifier in part][:count]
 
     identifiers = asyncio.run(recorded())
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         told = [call(client, "POST", f"/predictions/{one}/replay").json() for one in identifiers]
     identical = sum(one["identical"] for one in told)
     record_property("figure", f"{identical} of {count} identical")
@@ -204,10 +208,14 @@ def both(settings: Settings, tmp_path: Path) -> Settings:
 
 def test_another_bundle_computes_its_own(both: Settings, loan: Loan) -> None:
     """A prediction of another version is computed again by that one, while it is there."""
-    with TestClient(create_app(both), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(both), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         identifier = ask(client, loan)["id"]
     first = both.model_copy(update={"version": 1})
-    with TestClient(create_app(first), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(first), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         again = call(client, "POST", f"/predictions/{identifier}/replay")
         assert (200, True) == (again.status_code, again.json()["identical"])
         own = ask(client, loan)["id"]
@@ -216,11 +224,15 @@ def test_another_bundle_computes_its_own(both: Settings, loan: Loan) -> None:
 
 def test_a_bundle_that_is_gone_is_told(both: Settings, loan: Loan) -> None:
     """Or one that is not what it was: the prediction is shown, and not computed by another."""
-    with TestClient(create_app(both), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(both), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         identifier = ask(client, loan)["id"]
     (both.models / "loan-grade" / "3").rename(both.models / "loan-grade" / "4")
     first = both.model_copy(update={"version": 1})
-    with TestClient(create_app(first), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(first), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         assert 200 == client.get(f"/predictions/{identifier}").status_code
         told = call(client, "POST", f"/predictions/{identifier}/replay")
         assert 409 == told.status_code
@@ -262,7 +274,9 @@ def test_records_are_not_exposed_by_chance(settings: Settings, loan: Loan) -> No
         open_to_all = Settings(
             models=settings.models, state=settings.state, host="10.1.2.3", records_exposed=exposed
         )
-        with TestClient(create_app(open_to_all), base_url="http://127.0.0.1") as client:
+        with TestClient(
+            create_app(open_to_all), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+        ) as client:
             identifier = ask(client, loan)["id"]
             assert status == client.get(f"/predictions/{identifier}").status_code
 
@@ -272,7 +286,9 @@ def test_a_proxy_that_says_so_shows_no_records(settings: Settings, loan: Loan, n
     """Whoever asks through a proxy may be anywhere; a setting says that they may see records."""
     for exposed, status in ((0, 403), (1, 200)):
         told = Settings(models=settings.models, state=settings.state, records_exposed=exposed)
-        with TestClient(create_app(told), base_url="http://127.0.0.1") as client:
+        with TestClient(
+            create_app(told), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+        ) as client:
             identifier = ask(client, loan)["id"]
             answer = client.get(f"/predictions/{identifier}", headers={name: "192.0.2.1"})
             assert status == answer.status_code
@@ -281,7 +297,9 @@ def test_a_proxy_that_says_so_shows_no_records(settings: Settings, loan: Loan, n
 def test_without_records_there_are_no_predictions(settings: Settings) -> None:
     """The routes are not there."""
     off = Settings(models=settings.models, state=settings.state, records="off")
-    with TestClient(create_app(off), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(off), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         assert 404 == client.get("/predictions/x").status_code
         paths = client.get("/openapi.json").json()["paths"]
         assert not any("/predictions" in path for path in paths)

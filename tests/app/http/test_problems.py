@@ -115,7 +115,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         "paid_late_fees": 0,
         "current_accounts_delinq": 0,
     }
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         named = {"Dubito-Reference": "case", "Idempotency-Key": "first"}
         identifier = client.post("/predict", json=loan, headers=named).json()["id"]
         yield Stage(client, settings, loan, identifier)
@@ -214,22 +216,30 @@ def without_its_bundle(stage: Stage) -> Answer:
     old = stage.settings.model_copy(
         update={"models": models, "version": 1, "state": models / "var"}
     )
-    with TestClient(create_app(old), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(old), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         identifier = client.post("/predict", json=stage.loan).json()["id"]
     (models / "loan-grade" / "1").rename(models / "loan-grade" / "99")
     new = old.model_copy(update={"version": 2})
-    with TestClient(create_app(new), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(new), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         return client.post(f"/predictions/{identifier}/replay", json={})
 
 
 def erased(stage: Stage) -> Answer:
     """A replay of what was erased."""
     settings = stage.settings.model_copy(update={"state": stage.settings.state / "other"})
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         named = {"Dubito-Reference": "case"}
         identifier = client.post("/predict", json=stage.loan, headers=named).json()["id"]
     assert 1 == erase(settings, "case")
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         return client.post(f"/predictions/{identifier}/replay", json={})
 
 
@@ -424,7 +434,9 @@ def overflowing(stage: Stage) -> Answer:
     folder.mkdir()
     models = publish_overflowing(folder)
     settings = Settings(models=models, model="net", records="off")
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         return client.post("/predict", json=HUGE)
 
 

@@ -50,7 +50,9 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 
 def serve(settings: Settings) -> TestClient:
-    return TestClient(create_app(settings), base_url="http://127.0.0.1")
+    return TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    )
 
 
 def strange(count: int, seed: int) -> list[Loan]:

@@ -65,7 +65,9 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 
@@ -74,7 +76,9 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """One for tests that change nothing."""
     state = tmp_path_factory.mktemp("state")
     settings = Settings(models=ROOT / "models", version=4, state=state)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 
@@ -213,7 +217,9 @@ def column(records: Records, name: str) -> Floats:
 def test_figures_are_those_of_the_recorded_events(settings: Settings, loans: list[Loan]) -> None:
     """Also after a restart, whose counts are added to those of the process before it."""
     for run in range(2):
-        with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        with TestClient(
+            create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+        ) as client:
             come_out(client, ask(client, loans[120 * run :]), run)
             found = told(client, "?window=6h&step=1h")
             records = recorded(settings.state)
@@ -345,7 +351,9 @@ def test_alarms_that_cannot_be_looked_at_are_told(
         connection.execute(marks.insert().values(garbage))
     engine.dispose()
     monkeypatch.setattr(service, "LOOK_SECONDS", 0.05)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         until(lambda: caplog.text.count("the alarms or the erasure failed") >= 2)
         assert ["drift", "validity"] == [alarm["name"] for alarm in told(client)["alarms"]]
     assert "94827" not in caplog.text
@@ -431,7 +439,9 @@ def test_requests_are_told_by_status(settings: Settings, loan: Loan) -> None:
     """Beside a count of the same; those by which it is watched are none, a restart keeps all."""
     seen, graded = Counter[str](), Counter[str]()
     for _ in range(2):
-        with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+        with TestClient(
+            create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+        ) as client:
             for path, body in (
                 *[("/predict", loan), ("/predict/mc", loan)] * 3,
                 *[("/predict/mc?passes=0", loan), ("/predict", {})],
@@ -442,7 +452,9 @@ def test_requests_are_told_by_status(settings: Settings, loan: Loan) -> None:
             for path in ("/model", "/nowhere", "/metrics", "/health/ready", "/uncertainty"):
                 status = str(client.get(path).status_code)
                 seen[status] += path in ("/model", "/nowhere")
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         found = told(client)
     assert {"200": 14, "404": 2, "422": 4} == found["service"]["statuses"] == seen
     assert (20, 0, 0, 6) == tuple(

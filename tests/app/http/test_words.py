@@ -42,7 +42,9 @@ VALUES: list[Any] = [
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     state = tmp_path_factory.mktemp("state")
     settings = Settings(models=ROOT / "models", version=4, state=state)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from app.errors import Conflict
-from app.monitoring.alarm_events import Place, Words, nameless, told
+from app.monitoring.alarm_events import Place, Words, alarm_reports, nameless
 from app.monitoring.alarm_state import MOST_PAST, Alarm, Run, State
 from app.record_events import Note
 from dubito.uncertainty.betting import Trials
+from tests.app.monitoring.plain import told
 from tests.app.monitoring.toy import NOON, WATCHED
 
 FRESH = State.begin(WATCHED)
@@ -103,8 +104,11 @@ def test_names_are_shown_as_long_as_they_are_kept() -> None:
         Place("validity", "acknowledgement", AT - 1): Words("lee", "of another run"),
         Place("drift", "beginning", AT + 1): Words("park", "new prices"),
     }
-    drift, validity = told(state, said)
-    assert ("kim", "seen") == tuple(validity["acknowledged"][name] for name in ("name", "note"))
-    assert ["park"] == [run["name"] for run in drift["past"]]
-    assert nameless([drift, validity]) == told(state, {}) == nameless(told(state, {}))
-    assert told(FRESH, {}) == nameless(told(FRESH, {}))
+    drift, validity = alarm_reports(state, said)
+    assert validity.acknowledged is not None
+    assert ("kim", "seen") == (validity.acknowledged.name, validity.acknowledged.note)
+    assert ["park"] == [run.name for run in drift.past]
+    unsaid = alarm_reports(state, {})
+    assert nameless([drift, validity]) == unsaid == nameless(unsaid)
+    fresh = alarm_reports(FRESH, {})
+    assert fresh == nameless(fresh)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import alarms as module
@@ -92,7 +92,7 @@ def told(sentry: Sentry) -> dict[str, Any]:
 
 
 def alarms(sentry: Sentry) -> list[dict[str, Any]]:
-    return asyncio.run(sentry.alarms())
+    return list(to_builtins(asyncio.run(sentry.alarms())))
 
 
 def new(records: Records) -> Sentry:

@@ -23,7 +23,7 @@ from dubito.answer import (
     Uncertainty,
 )
 from dubito.types import Identity
-from tests.prometheus import FIGURES, promtool, samples, total
+from tests.prometheus import REPORT, promtool, samples, total
 
 IDENTITY = Identity("shells", 12, "sha256:5e11")
 CLASSES = ("small", "large")
@@ -165,7 +165,7 @@ def test_what_waits_is_asked_when_the_page_is_read(metrics: Metrics) -> None:
 
 def test_coverage_drift_and_alarms_are_those_of_uncertainty(metrics: Metrics) -> None:
     """The latest figures; what is not known yet has no series."""
-    found = samples(page(metrics, Sources(lambda: 0, figures=lambda: FIGURES)))
+    found = samples(page(metrics, Sources(lambda: 0, figures=lambda: REPORT)))
     assert 0.99 == total(found, "dubito_coverage_ratio", kind="promised")
     assert 0.97 == total(found, "dubito_coverage_ratio", kind="seen")
     assert 0.012 == total(found, "dubito_feature_drift_psi", feature="loan_amount")
@@ -184,7 +184,7 @@ def test_figures_that_cannot_be_had_spoil_nothing(
     metrics: Metrics, figures: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """All other metrics are shown, and the log says nothing but the kind of error."""
-    page(metrics, Sources(lambda: 0, figures=lambda: FIGURES))
+    page(metrics, Sources(lambda: 0, figures=lambda: REPORT))
     text = page(metrics, Sources(lambda: 0, figures=figures))
     assert 0 == total(samples(text), "dubito_queue_work")
     assert "dubito_alarm_raised" not in text
@@ -205,7 +205,7 @@ def test_names_follow_the_conventions(
     """`promtool` finds no fault with the page, nor the OpenMetrics parser with the other form."""
     metrics.traffic("/predict", "POST", 200, 0.3)
     predictions.monte_carlo([uncertain("small", 0.5)])
-    text = page(metrics, Sources(lambda: 0, Writer(), lambda: FIGURES), accept)
+    text = page(metrics, Sources(lambda: 0, Writer(), lambda: REPORT), accept)
     if accept:
         assert text.endswith("# EOF\n")
         assert list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]

@@ -17,11 +17,10 @@ from app.monitoring import monitor as module
 from app.monitoring import request_counts
 from app.monitoring.alarms import Sentry
 from app.monitoring.counters import AnswerCounter
-from app.monitoring.drift_report import shift
 from app.monitoring.monitor import MOST_RANGES, USUAL, Content, Monitor
-from app.monitoring.statistics import estimate, figures, outcomes, service
 from app.monitoring.time_windows import Stretch, Window, fitting, spanning
 from app.record_events import Tally
+from tests.app.monitoring.plain import estimate, figures, outcomes, report, service, shift
 from tests.app.monitoring.toy import (
     CALM,
     CLASSES,
@@ -82,7 +81,7 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
     for at in random.integers(NOON - 5_000, NOON + 30, 40).tolist():
         records.add([*tallies(at, 5), asked(at)], at)
     clock.now = NOON + 30
-    values = read(watched(records)).values
+    values = report(read(watched(records)))
     start, end = NOON - 3_540, NOON + 60
     whole = records.whole(start, end)
     assert whole[ROWS] == values["total"]["rows"]
@@ -128,9 +127,9 @@ def test_any_step_tells_the_same_total(clock: Clock, records: Records, step: str
     records.add(tallies(1, 30), NOON - 100)
     records.add(tallies(2, 30), NOON + 20)
     clock.now = NOON + 50 * 60
-    usual = read(watched(records), Window("6h", "10m")).values["total"]
+    usual = report(read(watched(records), Window("6h", "10m")))["total"]
     assert 60 == usual["rows"]
-    assert usual == read(watched(records), fitting("6h", step)).values["total"]
+    assert usual == report(read(watched(records), fitting("6h", step)))["total"]
 
 
 def test_they_are_kept_for_a_second(clock: Clock, records: Records) -> None:
@@ -149,7 +148,7 @@ def test_they_are_kept_for_a_second(clock: Clock, records: Records) -> None:
     third = read(monitor)
     assert second is not third
     assert (second.tag, second.body) == (third.tag, third.body)
-    assert third.values is monitor.latest
+    assert third.report is monitor.latest
 
 
 def test_many_who_ask_at_once_have_them_read_once(clock: Clock, records: Records) -> None:
@@ -220,7 +219,7 @@ def test_records_that_do_not_answer_are_told(clock: Clock, records: Records) -> 
     assert [RecordsUnavailable] * 3 == list(map(type, asyncio.run(ask())))
     assert monitor.latest is None
     records.fails = False
-    assert 60 == len(read(monitor).values["steps"])
+    assert 60 == len(report(read(monitor))["steps"])
 
 
 def test_the_body_is_as_documented(clock: Clock, records: Records) -> None:
@@ -255,7 +254,7 @@ def test_a_range_has_what_its_minutes_have(
         records.add([*tallies(at, 2), asked(at)], at)
     clock.now = NOON + 30
     window = spanning(NOON + since, NOON + until, step, clock.now)
-    values = read(watched(records), window).values
+    values = report(read(watched(records), window))
     whole = records.whole(window.start, window.end)
     assert whole[ROWS] == values["total"]["rows"] == sum(one["rows"] for one in values["steps"])
     served = service(records.whole(window.start, window.end, request_counts.DIGEST))
@@ -286,7 +285,7 @@ def test_a_long_range_is_read_in_parts(clock: Clock, records: Records) -> None:
     for day in range(0, 400, 7):
         records.add([*tallies(day, 2), asked(day)], NOON - day * 86_400)
     window = spanning(NOON - 399 * 86_400, NOON + 86_400, None, NOON)
-    values = read(watched(records), window).values
+    values = report(read(watched(records), window))
     parts = -(-400 * 24 // 1_500)
     assert (parts, "1d", 400) == (len(records.asked), values["step"], len(values["steps"]))
     whole = records.whole(window.start, window.end)
@@ -301,7 +300,7 @@ def test_few_ranges_are_kept(clock: Clock, records: Records) -> None:
     ranges = [spanning(NOON - 60 * at, NOON, None, NOON) for at in range(1, 10)]
     for window in ranges:
         read(monitor, window)
-        assert read(monitor, ranges[0]).values["start"]
+        assert report(read(monitor, ranges[0]))["start"]
     count = len(records.asked)
     assert read(monitor) is first
     for window in (ranges[0], *ranges[-MOST_RANGES + 1 :]):
@@ -331,5 +330,5 @@ def test_counts_of_exchanges_move_no_alarm(clock: Clock, records: Records) -> No
     records.add([asked(at) for at in range(40)], NOON - 600)
     sentry = Sentry(records, records, WATCHED)
     asyncio.run(sentry.look())
-    assert [0, 0] == [one["rows"] for one in asyncio.run(sentry.alarms())]
+    assert [0, 0] == [one.rows for one in asyncio.run(sentry.alarms())]
     assert {} == records.marks

@@ -14,9 +14,10 @@ from app.errors import RecordingFailed
 from app.monitoring.log_bins import MOST, bounds, place
 from app.monitoring.metrics import Metrics
 from app.monitoring.request_counts import DIGEST, GRADING, WATCHING, Exchanges
-from app.monitoring.statistics import LATENCY_LEVELS, service
+from app.monitoring.statistics import LATENCY_LEVELS
 from app.record_events import Draft, Entry
 from app.watched_bundle import WatchedBundle
+from tests.app.monitoring.plain import service
 
 ROUTES = ["/predict", "/predict/mc", "/reviews", "/model", "-", *sorted(WATCHING)]
 STATUSES = [200, 304, 404, 422, 429, 431, 499, 500, 501, 503, 504]

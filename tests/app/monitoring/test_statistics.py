@@ -12,15 +12,15 @@ from sklearn.metrics import accuracy_score
 from app.count_keys import CountKey, Counts, summed
 from app.http.statistics_models import Drift, Estimate, Figures, Outcomes
 from app.monitoring.counters import AnswerCounter
-from app.monitoring.drift_report import shift
 from app.monitoring.log_bins import place
-from app.monitoring.statistics import estimate, figures, kept, missed, outcomes
+from app.monitoring.statistics import kept, missed
 from dubito.answer import DecisionAnswer, MonteCarloAnswer
 from dubito.types import Floats, Indices
 from dubito.uncertainty.betting import Trials
 from dubito.uncertainty.calibration import expected_calibration_error
 from dubito.uncertainty.drift import drift
 from dubito.uncertainty.selective import risk_coverage
+from tests.app.monitoring.plain import estimate, figures, outcomes, shift
 from tests.app.monitoring.toy import (
     CLASSES,
     POLICY,

@@ -270,7 +270,7 @@ class Records:
     ) -> Unseen:
         await self._read(digest, start)
         minutes = [
-            Rollup(owner, at, summed(parts))
+            Rollup(at, summed(parts), owner)
             for (of, span, at, owner), parts in sorted(self._counts.items())
             if (of, span) == (digest, SPANS[0]) and at >= start
         ]
@@ -284,7 +284,7 @@ class Records:
             raise RecordsUnavailable
         assert DIGEST == digest
 
-    async def mark(self, name: str) -> Note | None:
+    async def note(self, name: str) -> Note | None:
         return self.marks.get(name)
 
     async def history(self, prediction: str) -> list[Event]:
@@ -293,13 +293,13 @@ class Records:
     async def reply_to(self, key: str) -> Reply | None:
         raise NotImplementedError
 
-    async def waiting(self, sought: Search) -> int:
+    async def queued(self, sought: Search) -> int:
         raise NotImplementedError
 
-    async def referrals(
+    async def queue(
         self, sought: Search, most: int, after: Place | None
     ) -> list[tuple[Place, QueueItem]]:
         raise NotImplementedError
 
-    async def search(self, found: Search) -> Listing:
+    async def search(self, found: Search, most: int, after: Place | None) -> Listing:
         raise NotImplementedError

@@ -19,7 +19,7 @@ from app.processes.channel import receive, send
 from app.processes.recorder_client import RecorderClient, opened
 from app.processes.recorder_messages import Group, Opened, ServiceCodec
 from app.processes.subprocesses import begun
-from app.record_events import Claim, Draft, Entry, PlainPart, now
+from app.record_events import Draft, Entry, PlainPart, now
 from app.records.group_commit import NotWritten
 from app.records.writer import Writer
 from app.settings import Settings
@@ -54,7 +54,8 @@ def using(use: Use, state: Path, lost: Callable[[], None] = lambda: None) -> Any
 
 def test_what_is_handed_over_is_written(tmp_path: Path) -> None:
     """Several groups at once, in their order; a claim that is taken is said so; all are there."""
-    claims = [Entry((event(at),), claim=Claim("outcome", "one")) for at in (90, 91)]
+    said = (replace(event(at), prediction="one", ordinal=0) for at in (90, 91))
+    claims = [Entry((one,)) for one in said]
 
     async def use(client: RecorderClient) -> Any:
         groups = [entries(3), claims[:1], entries(40, 3), claims[1:]]

@@ -18,18 +18,7 @@ from app.processes.recorder_messages import (
     ServiceCodec,
     Written,
 )
-from app.record_events import (
-    Assignment,
-    Claim,
-    Entry,
-    Erasure,
-    Event,
-    Note,
-    QueueItem,
-    Reply,
-    Reviewed,
-    Tally,
-)
+from app.record_events import Entry, Erasure, Event, Note, QueueItem, Reply, Tally
 from app.record_ports import Trouble
 from app.records.failures import Cause
 from app.watched_bundle import WatchedBundle
@@ -49,18 +38,17 @@ WAITING = QueueItem(
     reference=None,
     assignee="kim",
 )
-DECIDED = replace(WAITING, reference="case 7", decided=5, verdict="B", reviewer="kim")
-EVENT = Event("prediction", "a", 1 << 50, b"\x00\xff", b"{}", "case 7")
+DECIDED = replace(
+    WAITING, reference="case 7", decided=5, verdict="B", reviewer="kim", step="decide"
+)
+EVENT = Event("prediction", "a", 1 << 50, b"\x00\xff", b"{}", "case 7", ordinal=2)
 WHOLE = Entry(
     events=(EVENT, Event("erasure", "", 0, b"")),
     reply=Reply("key", b"\x01", "a", 7, b"\xfe"),
     tally=Tally("sha256:0", {CountKey("rows"): 3, CountKey("automated.0.05.wrong"): 0}, at=60),
     queue=(WAITING, DECIDED),
-    claim=Claim("correction 2", "a"),
     note=Note("watch:sha256:0", 9, b"\x80", follows=0),
     erasure=Erasure(before=1 << 50),
-    review=Reviewed(DECIDED, "B", "kim", 8),
-    assignment=Assignment("a", None),
 )
 EMPTY = Entry(())
 

@@ -91,7 +91,7 @@ class House:
     async def shown(self, window: Window) -> int:
         """Rows of a window."""
         self._clock.now += 2
-        return int((await self._monitor.content(window)).values["total"]["rows"])
+        return (await self._monitor.content(window)).report.total.rows
 
     async def step(self, step: int) -> None:
         """Set the clock, which may happen while one or the other is away; then go on."""
@@ -137,7 +137,7 @@ def test_every_row_is_in_figures_and_alarms(
                     await house.four_steps()
                 await house.settle()
                 assert house.rows == await house.shown(MONTH)
-                assert house.rows == (await house.sentry.alarms())[0]["rows"]
+                assert house.rows == (await house.sentry.alarms())[0].rows
             await writer.close()
             return house.rows
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import RecordsError
-from app.record_events import Claim, Entry, Event, Note, Reply, Tally
+from app.record_events import Entry, Event, Note, Reply, Tally
 from app.records import checkpoint
 from app.records.chain import Head
 from app.records.database import legible, opened, reading, snapshot
@@ -32,11 +32,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of records of every kind."""
     state = tmp_path_factory.mktemp("good")
     whole = Entry(
-        (event(90, "case 7"), Event("outcome", "prediction-90", 5_000, b'{"grade": "B"}')),
+        (
+            event(90, "case 7"),
+            Event("outcome", "prediction-90", 5_000, b'{"grade": "B"}', ordinal=0),
+        ),
         Reply("key", b"asked", "prediction-90", 5_000, b"{}"),
         Tally("sha256:0", {ROWS: 1}),
         (referral("prediction-90", 5_000),),
-        Claim("outcome", "prediction-90"),
         Note("note", 1, b"{}"),
     )
     with writing(f"sqlite:///{state}/records.db", state / "records.key", CHAIN) as records:

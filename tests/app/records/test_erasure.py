@@ -5,6 +5,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,18 +15,7 @@ from sqlalchemy import Connection, Engine, Select, Table, select
 from app.commands.records import _moment as at_moment
 from app.errors import RecordingFailed
 from app.monitoring.event_builder import EventBuilder
-from app.record_events import (
-    MICROSECONDS,
-    Assignment,
-    Claim,
-    Entry,
-    Erasure,
-    Event,
-    Reply,
-    Reviewed,
-    Tally,
-    now,
-)
+from app.record_events import MICROSECONDS, Entry, Erasure, Event, Reply, Tally, now
 from app.records.database import opened
 from app.records.erasure import is_due
 from app.records.group_commit import Thread
@@ -49,17 +39,19 @@ def recorded(number: int, age: int) -> Entry:
     time, name = now() - age * DAY - 1, f"prediction-{number}"
     personal = b'{"features":{},"reference":"case %d"}' % number
     prediction = Event("prediction", name, time, b"{}", personal, f"case {number}")
-    review = Event("review", name, time, b"{}", b'{"note":"told","reviewer":"Kim"}')
+    words = b'{"note":"told","reviewer":"Kim"}'
+    review = Event("review", name, time, b"{}", words, ordinal=0)
     assignment = Event("assignment", name, time, b"{}", b'{"reviewer":"Lee"}')
     waits = referral(name, time, reference=f"case {number}")
     return Entry(
         (prediction, review, assignment),
         Reply(f"key {number}", b"asked", name, now(), b"answer"),
         Tally("sha256:0", {ROWS: 1}),
-        (waits,),
-        Claim("review", name),
-        review=Reviewed(waits, "A", "Kim", time),
-        assignment=Assignment(name, "Lee"),
+        (
+            waits,
+            replace(waits, decided=time, verdict="A", reviewer="Kim", step="decide"),
+            replace(waits, assignee="Lee", step="assign"),
+        ),
     )
 
 

@@ -4,13 +4,14 @@ import asyncio
 import random
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.record_events import MICROSECONDS, Claim, Entry, Erasure, Note, Reply, Tally, now
+from app.record_events import MICROSECONDS, Entry, Erasure, Note, Reply, Tally, now
 from app.records.bulk_insert import Addition, Statement
 from app.records.conflicts import REPLY_SECONDS
 from app.records.database import opened
@@ -117,14 +118,15 @@ def test_a_clock_that_is_set_back_makes_no_key_last_longer(
 
 def claiming(number: int, prediction: str) -> Entry:
     """An entry that says of a prediction what can be said once."""
-    return Entry((event(number),), claim=Claim("outcome", prediction))
+    said = replace(event(number), kind="outcome", prediction=prediction, ordinal=0)
+    return Entry((said,))
 
 
 def test_a_second_claim_is_not_added(engine: Engine, ledger: Ledger) -> None:
     """Of two in one group the first one stands, and so it does in later ones."""
     group = [claiming(0, "x"), claiming(1, "y"), claiming(2, "x"), *entries(1, 3)]
     assert [True, True, False, True] == ledger.write(group)
-    review = Entry((event(5),), claim=Claim("review", "x"))
+    review = Entry((replace(event(5), kind="review", prediction="x", ordinal=0),))
     assert [False, True] == ledger.write([claiming(4, "y"), review])
     with engine.connect() as connection:
         assert 3 == connection.scalar(select(func.count()).select_from(claims))

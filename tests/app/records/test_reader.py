@@ -8,18 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.errors import RecordsUnavailable
-from app.record_events import (
-    HOUR,
-    Claim,
-    Entry,
-    Event,
-    Note,
-    Reply,
-    Search,
-    Tally,
-    Unseen,
-    now,
-)
+from app.record_events import HOUR, Entry, Event, Note, Reply, Search, Tally, Unseen, now
 from app.records.database import opened
 from app.records.ledger import Ledger
 from app.records.reader import Reader
@@ -47,7 +36,7 @@ def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
         assert [event(1, "case")] == await reader.history("prediction-1")
         assert [((5, "prediction-1"), waits)] == await reader.queue(Search("waiting"), 5, None)
         assert 1 == await reader.queued(Search("waiting"))
-        found = await reader.search(Search(5, reference="case"))
+        found = await reader.search(Search(reference="case"), 5, None)
         assert (["prediction-1"], None) == ([one.prediction for one in found.events], found.after)
         (hour,) = await reader.rollups(DIGEST, HOUR, 0)
         assert {"rows": 1} == hour.counts
@@ -69,7 +58,7 @@ def test_a_history_is_in_order(reader: Reader, ledger: Ledger) -> None:
     review = Event("review", "prediction-1", 7_000, b"{}", b'{"note":"","reviewer":"Kim"}')
     outcome = Event("outcome", "prediction-1", 6_000, b'{"grade":"B"}')
     ledger.write([Entry((first,)), *entries(3, 5)])
-    ledger.write([Entry((review,), claim=Claim("review", "prediction-1"))])
+    ledger.write([Entry((replace(review, ordinal=0),))])
     ledger.write([Entry((outcome,))])
     assert [first, outcome, review] == asyncio.run(reader.history("prediction-1"))
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,18 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine
 
-from app.record_events import (
-    Assignment,
-    Claim,
-    Entry,
-    Erasure,
-    Event,
-    Order,
-    Place,
-    QueueItem,
-    Reviewed,
-    Search,
-)
+from app.record_events import Entry, Erasure, Event, Order, Place, QueueItem, Search
 from app.records.ledger import Ledger
 from app.records.review_queue import count, page
 from app.records.tables import metadata
@@ -132,8 +122,9 @@ def test_filters_leave_what_fits(sought: Search, seed: int) -> None:
 
 
 def reviewed(one: QueueItem, time: int, verdict: str = "B", reviewer: str = "Kim") -> Entry:
-    claim = Claim("review", one.prediction) if verdict == "B" else None
-    return Entry((event(99),), claim=claim, review=Reviewed(one, verdict, reviewer, time))
+    said = Event("review", one.prediction, time, b"{}", ordinal=0 if verdict == "B" else None)
+    decided = replace(one, verdict=verdict, reviewer=reviewer, decided=time, step="decide")
+    return Entry((said,), queue=(decided,))
 
 
 def test_who_was_looked_at_waits_no_longer(
@@ -143,7 +134,9 @@ def test_who_was_looked_at_waits_no_longer(
     first, second, known = waiting[3], waiting[5], waiting[4].prediction
     unknown = referral(identifier(900), START)
     said = [reviewed(second, 70), reviewed(first, 60), reviewed(unknown, 80)]
-    assert [True] * 4 == ledger.write([*said, Entry((event(98),), claim=Claim("outcome", known))])
+    assert [True] * 4 == ledger.write(
+        [*said, Entry((Event("outcome", known, 90, b"{}", ordinal=0),))]
+    )
     with engine.connect() as connection:
         left = [one.prediction for _, one in page(connection, Search("waiting"), 100, None)]
         assert COUNT - 2 == count(connection) == len(left)
@@ -181,14 +174,13 @@ def test_who_looks_at_one_is_told_and_sought(
     engine: Engine, ledger: Ledger, waiting: list[QueueItem]
 ) -> None:
     """Until somebody else does, or nobody."""
-    one, two = waiting[1].prediction, waiting[2].prediction
-    for prediction, name in ((one, "Kim"), (two, "Kim"), (two, "Lee"), (one, None)):
-        assert [True] == ledger.write(
-            [Entry((event(97),), assignment=Assignment(prediction, name))]
-        )
+    one, two = waiting[1], waiting[2]
+    for item, name in ((one, "Kim"), (two, "Kim"), (two, "Lee"), (one, None)):
+        assigned = replace(item, assignee=name, step="assign")
+        assert [True] == ledger.write([Entry((event(97),), queue=(assigned,))])
     with engine.connect() as connection:
         ((_, found),) = page(connection, Search("waiting", assignee="Lee"), 5, None)
-        assert (two, "Lee") == (found.prediction, found.assignee)
+        assert (two.prediction, "Lee") == (found.prediction, found.assignee)
         assert 0 == count(connection, Search("waiting", assignee="Kim"))
 
 
@@ -198,7 +190,8 @@ def test_what_is_not_due_yet_stays_to_be_seen(engine: Engine, ledger: Ledger) ->
     words = b'{"reviewer":"x","note":""}'
     for time, name in ((10, "Kim"), (1_000, "Lee")):
         said = Event("review", one.prediction, time, b"{}", words)
-        ledger.write([Entry((said,), review=Reviewed(one, "B", name, time))])
+        decided = replace(one, verdict="B", reviewer=name, decided=time, step="decide")
+        ledger.write([Entry((said,), queue=(decided,))])
     for before, left in ((500, "Lee"), (2_000, None)):
         ledger.erase(Erasure(before=before))
         with engine.connect() as connection:

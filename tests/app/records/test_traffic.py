@@ -9,12 +9,12 @@ from app.count_keys import summed
 from app.monitoring.event_builder import EventBuilder
 from app.monitoring.metrics import Metrics
 from app.monitoring.request_counts import DIGEST, Exchanges
-from app.monitoring.statistics import service
 from app.record_events import HOUR, MINUTE
 from app.records.group_commit import Thread
 from app.records.ledger import Ledger
 from app.records.reader import Reader
 from app.records.writer import Writer
+from tests.app.monitoring.plain import service
 from tests.app.records.conftest import CHAIN, KEY
 
 PROCESSES = 2

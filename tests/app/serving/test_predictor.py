@@ -286,9 +286,10 @@ def test_each_row_stops_by_itself(shipped: Predictor, most: int, tolerance: floa
 def test_neighbours_change_nothing(shipped: Predictor) -> None:
     """A row alone, among others and beside other requests stops at one look with the same bits."""
     features = loans(16, 6)
-    Found = MonteCarloPrediction  # noqa: N806 - a type
 
-    async def mixed() -> tuple[list[Found], list[Found], Found]:
+    async def mixed() -> tuple[
+        list[MonteCarloPrediction], list[MonteCarloPrediction], MonteCarloPrediction
+    ]:
         alone = [
             shipped.predict_mc(Query(features[at : at + 1], 1000, 3), tolerance=0.02)
             for at in range(16)

@@ -31,7 +31,9 @@ def state(tmp_path: Path) -> Path:
 @pytest.fixture
 def client(state: Path) -> Iterator[TestClient]:
     settings = Settings(models=ROOT / "models", version=1, state=state)
-    with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
         yield client
 
 

@@ -115,7 +115,7 @@ def test_each_gets_a_policy_that_says_what_it_can_promise(
 def asked(models: Path, row: Floats) -> tuple[dict[str, Any], dict[str, Any]]:
     """The calibration that is told, and an answer."""
     app = create_app(Settings(models=models, model="hard", records="off"))
-    with TestClient(app, base_url="http://127.0.0.1") as client:
+    with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)) as client:
         body = dict(zip(NAMES, row.tolist(), strict=True))
         answer = client.post("/predict/mc", json=body, headers={"Host": "127.0.0.1"})
         assert 200 == answer.status_code, answer.text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
-from dubito.cli.main import COMMANDS, main
+from dubito.cli.main import command_modules, main
 from tests.service import ROOT, command, environment
 
 WRONG = [
@@ -69,7 +69,7 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
     return code, out, err
 
 
-@pytest.mark.parametrize("name", [None, *COMMANDS])
+@pytest.mark.parametrize("name", [None, *command_modules()])
 def test_help_reads(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` says what a command does and what each flag is, and exits 0."""
     code, out, err = run(["--help"] if name is None else [name, "--help"], capsys)
@@ -78,7 +78,7 @@ def test_help_reads(name: str | None, capsys: pytest.CaptureFixture[str]) -> Non
     assert "%(" not in out
     assert max(map(len, out.splitlines())) <= 100
     if name is None:
-        for each in COMMANDS:
+        for each in command_modules():
             assert f"\n    {each} " in out
 
 

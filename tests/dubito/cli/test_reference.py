@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dubito.cli.main import main
-from dubito.cli.reference import flags_of
+from dubito.cli.reference import settings_named_by
 from dubito.errors import DubitoError
 from tests.service import ROOT
 
@@ -56,7 +56,7 @@ def test_a_link_to_a_version(out: Path, link: str, capsys: pytest.CaptureFixture
         assert "loan-grade, version 1" == shown(link, capsys)
     else:
         # What lies there says that it is version 1, and is it behind the link.
-        assert {"models": "out", "model": "loan-grade", "version": "3"} == flags_of(link)
+        assert {"models": "out", "model": "loan-grade", "version": "3"} == settings_named_by(link)
         assert "loan-grade, version 1" == shown(link, capsys)
 
 
@@ -92,4 +92,4 @@ def test_a_loop_of_links_is_no_bundle(out: Path) -> None:
     """It holds nothing."""
     (out / "loop").symlink_to(out / "loop")
     with pytest.raises(DubitoError):
-        flags_of("out/loop")
+        settings_named_by("out/loop")
