@@ -6,28 +6,34 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from dubito.answer import Answer, Missing, MonteCarloResult, Precision, Uncertainty
 from dubito.cli.table import lines
 from dubito.cli.terminal import adapt_streams, to_json
+from dubito.types import Identity
 from tests.service import DUBITO, ROOT, command, environment
 
 ENCODINGS = ["ascii", "cp949", "latin-1", "cp1252", "euc-kr", "shift_jis", "utf-8", "utf-16"]
-ANSWER: dict[str, Any] = {
-    "grade": "높음",
-    "mean": {"낮음": 0.25, "높음": 0.75},
-    "std": {"낮음": 0.1, "높음": 0.1},
-    "passes": 100,
-    "seed": 42,
-    "model": {"name": "loan", "version": 1},
-    "uncertainty": {"predictive_entropy": 0.5, "mutual_information": 0.1, "variation_ratio": 0},
-    "prediction_set": None,
-    "decision": None,
-    "warnings": [{"kind": "missing", "feature": "\udcff😀"}],
-}
+MEAN = {"낮음": 0.25, "높음": 0.75}
+ANSWER = Answer(
+    "",
+    MonteCarloResult(
+        predicted="높음",
+        mean=MEAN,
+        std={"낮음": 0.1, "높음": 0.1},
+        passes=100,
+        seed=42,
+        precision=Precision(0.02, None, None),
+        uncertainty=Uncertainty(0.5, 0.4, 0.1, 0.0),
+        prediction_set=None,
+        decision=None,
+    ),
+    (Missing("\udcff😀", 0.0, 1.0, None),),
+    Identity("loan", 1, "sha256:0"),
+)
 LOAN = ("loan-amount", "annual-income", "debt-to-income", "total-credit-lines", "delinq-2y")
 PAID = ("paid-principal", "paid-interest", "paid-late-fees", "current-accounts-delinq")
 FLAGS = [word for name in (*LOAN, *PAID) for word in (f"--{name}", "10")]
@@ -57,7 +63,7 @@ def test_a_table_is_written_in_every_encoding(encoding: str) -> None:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_json_is_the_same_json_in_every_encoding(encoding: str) -> None:
     """Nothing in a JSON text is replaced by something else; elsewhere than in UTF-8 it is ASCII."""
-    value = {**ANSWER, "±█": ["é", "×"]}
+    value = {"grade": "높음", "mean": MEAN, "\udcff😀": None, "±█": ["é", "×"]}
     text = written(encoding, lambda: to_json(value))
     assert value == json.loads(text)
     assert text.isascii() or encoding == "utf-8"
