@@ -136,7 +136,7 @@ class Search:
 
     state: State | None = None
     """Of the review queue; None for all that are recorded, referred or not."""
-    order: Order = "newest"
+    order: Order = "oldest"
     """`oldest` and `newest` go by the time of the answer or, of decided ones, of the review."""
     reference: str | None = None
     """The client's name of the case: in the queue a part of it, whatever the case of Latin letters;

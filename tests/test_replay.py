@@ -37,7 +37,7 @@ def recorded(state: Path) -> list[str]:
 def predicted(version: int, state: Path) -> list[str]:
     """Identifiers of predictions of every kind."""
     settings = Settings(models=MODELS, version=version, state=state)
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), client=("127.0.0.1", 50_000)) as client:
         bodies = [client.post(f"/predict{query}", json=LOAN).json() for query in QUERIES]
         rows = [LOAN | {"loan_amount": 1_000 + at, "debt_to_income": None} for at in range(20)]
         rows.append(LOAN | {"loan_amount": 45_000})

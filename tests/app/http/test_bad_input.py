@@ -340,7 +340,7 @@ def test_lone_surrogates_are_refused(client: TestClient, route: str, where: str,
 def wide() -> Iterator[TestClient]:
     """A service that reads bodies of 64 MiB."""
     settings = Settings(models=SETTINGS.models, max_body_bytes=64 * MIB, records="off")
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), client=("127.0.0.1", 50_000)) as client:
         yield client
 
 

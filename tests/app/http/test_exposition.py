@@ -100,7 +100,7 @@ def test_a_fault_of_the_service_is_counted() -> None:
     async def late() -> None:
         raise DeadlineUnmeetable(2)
 
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, raise_server_exceptions=False, client=("127.0.0.1", 50_000)) as client:
         assert [500, 503] == [client.get(path).status_code for path in ("/fails", "/late")]
     assert [("/fails", "GET", 500), ("/late", "GET", 503)] == seen
     assert ["deadline_unmeetable"] == refused

@@ -53,7 +53,7 @@ def failing() -> Iterator[TestClient]:
 
         return StreamingResponse(parts())
 
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, raise_server_exceptions=False, client=("127.0.0.1", 50_000)) as client:
         yield client
 
 
@@ -237,7 +237,7 @@ def test_the_log_has_a_line_a_request(
 @pytest.fixture(scope="module")
 def app() -> Iterator[FastAPI]:
     app = create_app(SETTINGS)
-    with TestClient(app):
+    with TestClient(app, client=("127.0.0.1", 50_000)):
         yield app
 
 

@@ -153,7 +153,7 @@ def raising(error: Exception) -> Way:
         async def route() -> None:
             raise error
 
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with TestClient(app, raise_server_exceptions=False, client=("127.0.0.1", 50_000)) as client:
             return client.get("/")
 
     return ask

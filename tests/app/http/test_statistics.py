@@ -332,7 +332,7 @@ def test_openapi_names_both(lasting: TestClient) -> None:
     answered = stream["responses"]
     assert ["text/event-stream"] == list(answered["200"]["content"])
     off = Settings(models=ROOT / "models", version=4, records="off")
-    with TestClient(create_app(off)) as other:
+    with TestClient(create_app(off), client=("127.0.0.1", 50_000)) as other:
         assert 404 == other.get("/uncertainty").status_code
         assert 404 == other.get("/uncertainty/stream").status_code
         assert not any("uncertainty" in path for path in other.get("/openapi.json").json()["paths"])
@@ -342,7 +342,7 @@ def test_alarms_that_cannot_be_looked_at_are_told(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Again and again in the log, in a line without any figure; all the rest goes on."""
-    with TestClient(create_app(settings)):
+    with TestClient(create_app(settings), client=("127.0.0.1", 50_000)):
         pass
     engine = create_engine(url_of(None, settings.state))
     name = f"watch:{MANIFEST.identity.digest}"

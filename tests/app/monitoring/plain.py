@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import json
 
 from app.count_keys import Counts
 from app.monitoring import statistics
@@ -15,36 +15,41 @@ from dubito.types import Policy
 from dubito.uncertainty.bins import Bins
 
 
+def plain(content: object) -> Any:
+    """Anything as JSON has it."""
+    return json.decode(json.encode(content))
+
+
 def figures(counts: Counts, classes: Sequence[str]) -> dict[str, Any]:
-    content: dict[str, Any] = to_builtins(statistics.answer_statistics(counts, classes))
+    content: dict[str, Any] = plain(statistics.answer_statistics(counts, classes))
     return content
 
 
 def service(counts: Counts) -> dict[str, Any]:
-    content: dict[str, Any] = to_builtins(statistics.traffic_statistics(counts))
+    content: dict[str, Any] = plain(statistics.traffic_statistics(counts))
     return content
 
 
 def estimate(counts: Counts) -> dict[str, Any]:
-    content: dict[str, Any] = to_builtins(statistics.expected_statistics(counts))
+    content: dict[str, Any] = plain(statistics.expected_statistics(counts))
     return content
 
 
 def outcomes(counts: Counts, policy: Policy | None) -> dict[str, Any]:
-    content: dict[str, Any] = to_builtins(statistics.outcome_statistics(counts, policy))
+    content: dict[str, Any] = plain(statistics.outcome_statistics(counts, policy))
     return content
 
 
 def shift(counts: Counts, streams: Mapping[str, Bins]) -> dict[str, Any]:
-    content: dict[str, Any] = to_builtins(drift_report(counts, streams))
+    content: dict[str, Any] = plain(drift_report(counts, streams))
     return content
 
 
 def told(state: State, said: Spoken) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = list(to_builtins(alarm_reports(state, said)))
+    content: list[dict[str, Any]] = plain(alarm_reports(state, said))
     return content
 
 
 def report(content: Content) -> dict[str, Any]:
-    whole: dict[str, Any] = to_builtins(content.report)
+    whole: dict[str, Any] = plain(content.report)
     return whole

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from msgspec import structs, to_builtins
+from msgspec import structs
 
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import alarms as module
@@ -19,6 +19,7 @@ from app.monitoring.counters import AnswerCounter
 from app.monitoring.time_windows import LATE_SECONDS
 from app.record_events import Note, Tally
 from app.record_events import moment as moment_of
+from tests.app.monitoring.plain import plain
 from tests.app.monitoring.toy import (
     CLASSES,
     DIGEST,
@@ -92,7 +93,7 @@ def told(sentry: Sentry) -> dict[str, Any]:
 
 
 def alarms(sentry: Sentry) -> list[dict[str, Any]]:
-    return list(to_builtins(asyncio.run(sentry.alarms())))
+    return plain(asyncio.run(sentry.alarms()))
 
 
 def new(records: Records) -> Sentry:
@@ -284,7 +285,7 @@ def test_what_is_said_is_an_event(clock: Clock, records: Records) -> None:
     for event in records.events:
         assert f"alarm:drift:{DIGEST[7:27]}" == event.prediction
         assert len(event.prediction) <= 36
-        assert {"alarm": "drift", "digest": DIGEST} | {
+        assert {"format": 1, "alarm": "drift", "digest": DIGEST} | {
             name: before[name] for name in ("raised_at", "largest", "rows")
         } == json.loads(event.body)
         assert {"name": WORDS.name, "note": WORDS.note} == json.loads(event.personal or b"")

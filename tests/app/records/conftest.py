@@ -27,7 +27,10 @@ PERSONAL = {"features": {"amount": 4711.5, "income": None}, "reference": None}
 def event(number: int, reference: str | None = None) -> Event:
     """A prediction's event, with a figure that tells it from others."""
     personal = json.dumps({**PERSONAL, "number": number, "reference": reference}).encode()
-    body = json.dumps({"answer": {"grade": "A"}, "number": number}).encode()
+    model = {"name": "loan", "version": 1, "digest": "sha256:0"}
+    answer = {"grade": "A", "probabilities": {"A": 1.0}}
+    told = {"endpoint": "/predict", "environment": "", "model": model, "answer": answer}
+    body = json.dumps({**told, "warnings": [], "number": number}).encode()
     return Event("prediction", f"prediction-{number}", 1_000 + number, body, personal, reference)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from msgspec import to_builtins
 from sqlalchemy import Engine, select
 
 from app.errors import Conflict, RecordingFailed
@@ -27,6 +26,7 @@ from app.records.store import Store
 from app.records.tables import events
 from app.records.verification import verify
 from app.records.writer import Writer
+from tests.app.monitoring.plain import plain
 from tests.app.monitoring.toy import DIGEST, NOON, WATCHED
 from tests.app.records.conftest import CHAIN, KEY
 
@@ -90,7 +90,7 @@ def test_of_several_workers_one_acknowledges(engine: Engine, pair: list[Ledger])
             assert first == second
             (event,) = said(engine)
             shown = {"at": moment(event.time), "name": WORDS.name, "note": WORDS.note}
-            assert shown == to_builtins(first[0].acknowledged)
+            assert shown == plain(first[0].acknowledged)
             return found
 
     found = asyncio.run(run())
@@ -110,7 +110,7 @@ def test_every_beginning_of_several_workers_is_there(engine: Engine, pair: list[
                 await one.look()
             first, second = [await one.alarms() for one in both]
             assert first == second
-            past = to_builtins(first[0].past)
+            past = plain(first[0].past)
             assert sorted(moment(event.time) for event in said(engine)) == sorted(
                 run["ended_at"] for run in past
             )
@@ -141,7 +141,7 @@ def test_event_and_mark_are_there_or_neither(
     async def look() -> list[dict[str, Any]]:
         async with sentries(engine, pair[1:]) as (one,):
             await one.look()
-            return list(to_builtins(await one.alarms()))
+            return plain(await one.alarms())
 
     with monkeypatch.context() as patch:
         patch.setattr(engine.dialect, "do_commit", lost)
@@ -170,11 +170,11 @@ def test_retention_takes_names(engine: Engine, pair: list[Ledger]) -> None:
         async with sentries(engine, pair) as (one, other):
             await one.acknowledge("drift", WORDS)
             await one.begin_anew("validity", WORDS)
-            before = to_builtins(await one.alarms())
+            before = plain(await one.alarms())
             with closing(Thread(pair[1], EventBuilder)) as pages:
                 await Store(engine, Writer(pages)).forget(0)
             await other.look()
-            after = to_builtins(await other.alarms())
+            after = plain(await other.alarms())
             before[0]["acknowledged"] |= {"name": None, "note": None}
             before[1]["past"][0] |= {"name": None, "note": None}
             assert before == after

@@ -82,6 +82,7 @@ WORDS = st.sampled_from(["missing", "miss%", "mis", "missin_"])
 SOUGHT = st.builds(
     Search,
     order=st.sampled_from([*KEYS]),
+    state=st.just("waiting"),
     reason=st.none() | WORDS,
     grade=st.none() | st.sampled_from("ABC"),
     version=st.none() | st.integers(1, 3),

@@ -101,7 +101,7 @@ def test_a_key_survives_a_restart(state: Path, loan: Loan) -> None:
     """Another process answers with the same bytes."""
     settings, found = Settings(models=ROOT / "models", version=1, state=state), []
     for _ in range(2):
-        with TestClient(create_app(settings)) as client:
+        with TestClient(create_app(settings), client=("127.0.0.1", 50_000)) as client:
             found.append(client.post("/predict/mc", json=loan, headers={"Idempotency-Key": "k"}))
     assert found[0].content == found[1].content
 
@@ -153,7 +153,7 @@ def test_a_header_that_cannot_be_kept_is_refused(
 def test_without_records_nothing_is_written(state: Path, loan: Loan) -> None:
     """`records=off` makes no folder."""
     settings = Settings(models=ROOT / "models", version=1, state=state, records="off")
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), client=("127.0.0.1", 50_000)) as client:
         assert 200 == client.post("/predict", json=loan).status_code
     assert not state.exists()
 
@@ -161,7 +161,7 @@ def test_without_records_nothing_is_written(state: Path, loan: Loan) -> None:
 def test_relaxed_records_are_there_after_an_orderly_end(state: Path, loan: Loan) -> None:
     """Written behind, but not lost."""
     settings = Settings(models=ROOT / "models", version=1, state=state, records="relaxed")
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), client=("127.0.0.1", 50_000)) as client:
         answers = [client.post("/predict", json=loan).json() for _ in range(20)]
     assert [answer["id"] for answer in answers] == [row.prediction for row in recorded(state)]
 
@@ -169,7 +169,7 @@ def test_relaxed_records_are_there_after_an_orderly_end(state: Path, loan: Loan)
 def test_what_is_personal_is_forgotten_at_the_start(state: Path, loan: Loan) -> None:
     """Where a setting says after how many days; what is younger stays."""
     settings = Settings(models=ROOT / "models", version=1, state=state)
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), client=("127.0.0.1", 50_000)) as client:
         for _ in range(2):
             client.post("/predict", json=loan)
     # Nobody but a test sets an event's time back, and the chain tells of it.
@@ -177,7 +177,9 @@ def test_what_is_personal_is_forgotten_at_the_start(state: Path, loan: Loan) -> 
     old = events.c.sequence == 1
     with engine.begin() as connection:
         connection.execute(update(events).where(old).values(time=now() - 3 * DAY))
-    with TestClient(create_app(settings.model_copy(update={"retention_days": 2}))):
+    with TestClient(
+        create_app(settings.model_copy(update={"retention_days": 2})), client=("127.0.0.1", 50_000)
+    ):
         left = select(events.c.salt.is_not(None)).order_by(events.c.time)
         with engine.connect() as connection:
             until(lambda: connection.scalars(left).all()[:2] == [False, True])

@@ -194,7 +194,12 @@ def served(good: Good, manifest: Manifest) -> TestClient:
         )
 
     app = create_app(Settings(records="off"), opening)
-    return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
+    return TestClient(
+        app,
+        base_url="http://127.0.0.1",
+        raise_server_exceptions=False,
+        client=("127.0.0.1", 50_000),
+    )
 
 
 def rows_of(content: Json) -> list[list[float | None]]:

@@ -53,7 +53,9 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def served() -> Any:
     """The service's answer to a body, with seed 42."""
-    with TestClient(create_app(Settings(models=ROOT / "models", records="off"))) as client:
+    with TestClient(
+        create_app(Settings(models=ROOT / "models", records="off")), client=("127.0.0.1", 50_000)
+    ) as client:
 
         def ask(body: Any, route: str = "/predict/mc?seed=42") -> Any:
             return client.post(route, json=body).json()
@@ -299,7 +301,8 @@ def test_sets_and_decisions_are_the_services(
         for word, text in zip(words[::2], words[1::2], strict=True)
     }
     with TestClient(
-        create_app(Settings(models=Path(calibrated).parent.parent, records="off"))
+        create_app(Settings(models=Path(calibrated).parent.parent, records="off")),
+        client=("127.0.0.1", 50_000),
     ) as client:
         wanted = client.post("/predict/mc", params={"seed": 4, **options}, json=body).json()
     for row, answer in zip(body["instances"], wanted["predictions"], strict=True):
