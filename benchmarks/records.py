@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from dubito.identifier import new_id
+from app.count_keys import Family, key
 from app.record_events import Entry, Event, Tally, now
 from app.records.address import url_of
 from app.records.database import opened
@@ -30,6 +30,7 @@ from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import MODELS, NAME, NETWORKS, ours, post, row
 from dubito.bundles.repository import find
 from dubito.bundles.validation.inspection import inspect
+from dubito.identifier import new_id
 from dubito.uncertainty.bins import bins_of
 
 ROUTE = "/predict/mc?passes=100"
@@ -144,14 +145,15 @@ def _prepare(state: Path, answer: dict[str, object], features: dict[str, object]
     """Records of a month: as many predictions, and the counts of all its minutes and hours."""
     secret = read_or_make(state / FILE)
     whole = {"environment": "sha256:" + "0" * 64, "endpoint": "/predict/mc", "answer": answer}
-    body = json.dumps({**whole, "model": answer["model"], "warnings": []}).encode()
+    asked = {"asked": {"passes": answer["passes"]}, "model": answer["model"], "warnings": []}
+    body = json.dumps(whole | asked).encode()
     personal = json.dumps({"features": features, "reference": None}).encode()
     manifest = inspect(find(MODELS, NAME, NETWORKS["shipped"])).manifest
     digest = manifest.identity.digest
     streams = bins_of(manifest.signature, manifest.calibration).values()
     with opened(url_of(None, state)) as engine, closing(Ledger(engine, secret, new_id())) as ledger:
         for _ in range(0, RECORDS, AT_ONCE):
-            time_, tally = now(), Tally(digest, {"rows": AT_ONCE})
+            time_, tally = now(), Tally(digest, {key(Family.ROWS): AT_ONCE})
             events = (Event("prediction", new_id(), time_, body, personal) for _ in range(AT_ONCE))
             ledger.write([Entry(tuple(events), tally=tally)])
         with engine.begin() as connection:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from dubito.identifier import new_id
 from app.monitoring.alarm_state import State
-from app.watched_bundle import WatchedBundle
 from app.record_events import Entry
 from app.records.address import url_of
 from app.records.database import opened
 from app.records.key import FILE
 from app.records.key_check import begun
+from app.watched_bundle import WatchedBundle
 from dubito.bundles.validation.inspection import inspect
+from dubito.identifier import new_id
 
 MINUTE = 1_795_608_000
 """Of the alarm, seconds since 1970."""
@@ -23,7 +23,8 @@ MINUTE = 1_795_608_000
 def raise_drift(state: Path, bundle: Path) -> None:
     """Write what a service would have come to, to which 500 loans of one odd amount came."""
     manifest = inspect(bundle).manifest
-    fresh = State.begin(WatchedBundle(manifest.identity, manifest.signature, manifest.calibration))
+    told = manifest.identity, manifest.signature, manifest.calibration
+    fresh = State.begin(WatchedBundle(*told, "sha256:0"))
     watch = fresh.drift.advance({"loan_amount": {0: 500}}, np.random.default_rng(0))
     known = replace(fresh, position=MINUTE, drift=watch, raised_at={"drift": MINUTE})
     with opened(url_of(None, state)) as engine:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -19,9 +19,10 @@ from app.serving.caller import PATIENT, Caller
 from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
 from dubito.errors import BundleError
-from dubito.types import Environment
+from dubito.types import Environment, Identity
 from tests.service import ROOT
 
+GONE = "^bundle loan-grade/2, which produced this prediction, is no longer available$"
 MANIFEST = inspect(ROOT / "models" / "loan-grade" / "4").manifest
 
 
@@ -75,9 +76,9 @@ class Folder:
 
 
 @cache
-def named(version: int) -> dict[str, Any]:
+def named(version: int) -> Identity:
     """As a record names it."""
-    return asdict(bundle(version).manifest.identity)
+    return bundle(version).manifest.identity
 
 
 @pytest.fixture
@@ -281,7 +282,7 @@ def test_a_bundle_that_is_gone_is_a_conflict(folder: Folder) -> None:
     async def uses(shelf: Shelf) -> None:
         for version in (1, 2, 1):
             if version == 2:
-                with pytest.raises(Conflict, match="loan-grade/2 has answered"):
+                with pytest.raises(Conflict, match=GONE):
                     await use(shelf, 2)
                 continue
             await use(shelf, version)

@@ -12,6 +12,7 @@ from app.settings import Settings
 from dubito.bundle import Bundle, load
 from dubito.bundles.repository import find
 from tests.calibrated import publish
+from tests.dubito.inputs.bodies import LOAN
 from tests.service import ROOT
 
 SETTINGS = Settings(models=ROOT / "models", records="off")
@@ -33,17 +34,7 @@ def bundle() -> Bundle:
 @pytest.fixture
 def loan() -> dict[str, float | None]:
     """The design page's loan."""
-    return {
-        "loan_amount": 12000,
-        "annual_income": 96000,
-        "debt_to_income": 8.6,
-        "total_credit_lines": 14,
-        "delinq_2y": 0,
-        "paid_principal": 773.87,
-        "paid_interest": 126.62,
-        "paid_late_fees": 0,
-        "current_accounts_delinq": 0,
-    }
+    return dict(LOAN)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ from app.settings import Settings
 from dubito.errors import FieldCode
 from tests.app.http.conftest import SETTINGS, Answer
 from tests.app.http.test_middleware import problem_of
-from tests.app.http.test_predict import KOREAN, numbers
+from tests.app.http.test_predict import numbers
+from tests.dubito.inputs.bodies import KOREAN
 from tests.service import Service, serving
 
 ROUTES = ["/predict", "/predict/mc"]

@@ -13,16 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.http.test_predict import KOREAN, numbers
+from tests.app.http.test_predict import numbers
+from tests.dubito.inputs.bodies import KOREAN, by_bytes, by_tokens
 from tests.service import Service, environment, serving
 
-TOKENS = (
-    b'{ } [ ] : , " \\ null true false NaN Infinity -Infinity 1e999 -1 0 -0.0 1e-400 14.5 12000 '
-    b'"instances" "\\u0069nstances" "\\ud800" "\\udc00" {} [] [[]] {"a":1} "" "1" 1_0 0x1 '
-    b"9007199254740993 \xff \xed\xa0\x80 \xef\xbb\xbf \x00 \xf0\x9f\x98\x80 // /**/ ' e E + - ."
-).split(b" ")
-NAMES = [json.dumps(name, ensure_ascii=False).encode() for pair in KOREAN.items() for name in pair]
-TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[a-zA-Z]+|[{}\[\]:,]')
 MOST_PROBLEM = 16 * 1024
 
 
@@ -41,51 +35,6 @@ def seeds(loan: dict[str, Any]) -> list[bytes]:
         *(json.dumps(body, ensure_ascii=False).encode() for body in bodies),
         json.dumps(bodies[-1], indent=1).encode(),
     ]
-
-
-def by_bytes(body: bytes, chance: random.Random) -> bytes:
-    """A few bytes flipped, inserted, left out, doubled, or the rest cut off."""
-    data = bytearray(body)
-    for _ in range(chance.choice((1, 1, 1, 2, 8))):
-        at = chance.randrange(len(data) + 1)
-        match chance.randrange(6):
-            case 0 if at < len(data):
-                data[at] ^= 1 << chance.randrange(8)
-            case 1 if at < len(data):
-                data[at] = chance.randrange(256)
-            case 2:
-                data[at:at] = chance.randbytes(chance.randrange(1, 5))
-            case 3:
-                del data[at : at + chance.randrange(1, 9)]
-            case 4:
-                data[at:at] = data[at : at + chance.randrange(1, 40)]
-            case 5 if chance.random() < 0.3:
-                del data[at:]
-            case _:
-                pass
-    return bytes(data)
-
-
-def by_tokens(body: bytes, chance: random.Random) -> bytes:
-    """A few tokens exchanged, inserted, left out, doubled, or nested."""
-    tokens = TOKEN.findall(body)
-    for _ in range(chance.choice((1, 1, 1, 2, 5))):
-        words = [at for at, token in enumerate(tokens) if token not in b"{}[]:,"] or [0]
-        at = chance.choice(words)
-        other = chance.choice((chance.choice(TOKENS), chance.choice(NAMES), chance.choice(tokens)))
-        match chance.randrange(8):
-            case 0 | 1 | 2 | 3:
-                tokens[at] = other
-            case 4:
-                tokens.insert(chance.randrange(len(tokens)), other)
-            case 5 if len(tokens) > 1:
-                del tokens[chance.randrange(len(tokens))]
-            case 6:
-                tokens[at:at] = tokens[at : at + 4 * chance.randrange(1, 4)]
-            case _:
-                levels = chance.choice((1, 20, 200, 3000))
-                tokens[at] = b"[" * levels + tokens[at] + b"]" * levels
-    return b"".join(tokens)
 
 
 def mutated(bodies: list[bytes], count: int, seed: int) -> Iterator[bytes]:

@@ -17,7 +17,8 @@ from dubito.bundles.manifest import parse_manifest
 from dubito.errors import BundleError
 from tests.app.http.test_bad_input import fields, post
 from tests.app.http.test_middleware import problem_of
-from tests.app.http.test_predict import KOREAN, numbers
+from tests.app.http.test_predict import numbers
+from tests.dubito.inputs.bodies import KOREAN
 from tests.odd_names import CLASSES, NAMES, SHIPPED, VALUES, publish, row
 from tests.service import ROOT
 

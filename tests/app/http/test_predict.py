@@ -11,18 +11,8 @@ from starlette.testclient import TestClient
 
 from dubito.bundle import Bundle
 from dubito.types import MAX_SEED, Query, Summary
+from tests.dubito.inputs.bodies import KOREAN
 
-KOREAN = {
-    "loan_amount": "대출금액",
-    "annual_income": "연간소득",
-    "debt_to_income": "부채_대비_소득_비율",
-    "total_credit_lines": "총계좌수",
-    "delinq_2y": "최근_2년간_연체_횟수",
-    "paid_principal": "총상환원금",
-    "paid_interest": "총상환이자",
-    "paid_late_fees": "총연체금액",
-    "current_accounts_delinq": "연체계좌수",
-}
 CLASSES = list("ABCDEFG")
 UNCERTAINTY = ["predictive_entropy", "expected_entropy", "mutual_information", "variation_ratio"]
 IDENTITY = {"id", "grade", "warnings", "model"}
@@ -254,8 +244,13 @@ def test_what_lies_close_to_the_range_is_told(
     """With a warning of its own, which is no reason to refer."""
     answer = ask(client, route, loan | {"loan_amount": value}, **_seeded(route))
     (warning,) = answer["warnings"]
-    assert ("in_margin", "loan_amount", value) == tuple(warning.values())[:3]
-    assert (1000, 40_000) == (warning["seen_minimum"], warning["seen_maximum"])
+    assert {
+        "kind": "in_margin",
+        "feature": "loan_amount",
+        "value": value,
+        "seen_minimum": 1000,
+        "seen_maximum": 40_000,
+    } == warning
     assert not {"in_margin", "out_of_range"} & {*answer.get("decision", {}).get("reasons", ())}
 
 

@@ -11,9 +11,9 @@ from app.monitoring.alarm_events import Place, Words, nameless, told
 from app.monitoring.alarm_state import MOST_PAST, Alarm, Run, State
 from app.record_events import Mark
 from dubito.uncertainty.betting import Trials
-from tests.app.monitoring.toy import NOON, SUBJECT
+from tests.app.monitoring.toy import NOON, WATCHED
 
-FRESH = State.begin(SUBJECT)
+FRESH = State.begin(WATCHED)
 AT = NOON * 1_000_000 + 5
 ALARMS: tuple[Alarm, ...] = ("drift", "validity")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import alarms as module
@@ -22,15 +23,17 @@ from tests.app.monitoring.toy import (
     CLASSES,
     DIGEST,
     NOON,
-    SUBJECT,
+    WATCHED,
     Clock,
     Records,
     answers,
+    changed,
     columns,
     recorded,
+    tally_of,
 )
 
-OBSERVER = AnswerCounter(SUBJECT)
+COUNTER = AnswerCounter(WATCHED)
 ROWS = 40
 """Of a minute."""
 
@@ -52,17 +55,19 @@ def minute(at: int, shift: float = 0.0, *, wrong: bool = False) -> list[Tally]:
     """What came in a minute: usual rows or shifted ones, which come out as expected or do not."""
     random = np.random.default_rng(at)
     rows = columns(random, ROWS, shift)
-    found = [one | {"passes": 50} for one in answers(random, rows)]
-    for one in found:
-        one["decision"]["guaranteed"] = True
+    found = []
+    for one in answers(random, rows):
+        assert one.result.decision is not None
+        decision = structs.replace(one.result.decision, guaranteed=True)
+        found.append(changed(one, passes=50, decision=decision))
     tallies = [
-        OBSERVER.answered([one], row[None], is_drawn=False)
+        tally_of(COUNTER, [one], row[None], is_drawn=False)
         for one, row in zip(found, rows, strict=True)
     ]
     for one in found[:20]:
-        shares = list(one["mean"].values())
+        shares = list(one.result.mean.values())
         label = int(np.argmin(shares)) if wrong else int(np.argmax(shares))
-        tallies.append(OBSERVER.came_out(recorded(one), CLASSES[label]))
+        tallies.append(COUNTER.came_out(recorded(one), CLASSES[label]))
     return tallies
 
 
@@ -91,7 +96,7 @@ def alarms(sentry: Sentry) -> list[dict[str, Any]]:
 
 
 def new(records: Records) -> Sentry:
-    return Sentry(records, records, SUBJECT)
+    return Sentry(records, records, WATCHED)
 
 
 def moment(seconds: int) -> str:

@@ -64,13 +64,17 @@ def drafted(answered: list[MonteCarloAnswer], rows: Floats, *cuts: int) -> Draft
     return Draft(parts, "case 7", REPLY)
 
 
-def drafted_plain(answered: list[MonteCarloAnswer], rows: Floats) -> Draft:
-    """The same of a request for deterministic answers."""
-    found: list[PlainAnswer] = [
+def plain(answered: list[MonteCarloAnswer]) -> list[PlainAnswer]:
+    """Deterministic answers."""
+    return [
         Answer(one.id, PlainResult(one.result.predicted, one.result.mean), one.warnings, MODEL)
         for one in answered
     ]
-    return Draft((PlainPart(5, rows.tobytes(), found),), None, None)
+
+
+def drafted_plain(answered: list[PlainAnswer], rows: Floats) -> Draft:
+    """The draft of a request for those."""
+    return Draft((PlainPart(5, rows.tobytes(), answered),), None, None)
 
 
 def told_of(answer: MonteCarloAnswer | PlainAnswer) -> dict[str, Any]:
@@ -114,10 +118,10 @@ def test_an_event_of_a_deterministic_answer_has_no_passes(
     answered: list[MonteCarloAnswer], rows: Floats
 ) -> None:
     """Nor how it was asked for; nothing is referred."""
-    draft = drafted_plain(answered, rows)
-    entry = EventBuilder(WATCHED)(draft)
+    found = plain(answered)
+    entry = EventBuilder(WATCHED)(drafted_plain(found, rows))
     assert (None, ()) == (entry.reply, entry.referrals)
-    for event, answer in zip(entry.events, draft.parts[0].answers, strict=True):
+    for event, answer in zip(entry.events, found, strict=True):
         body = json.loads(event.body)
         assert {"environment", "endpoint", "model", "answer", "warnings", "format"} == body.keys()
         assert ("/predict", told_of(answer)) == (body["endpoint"], body["answer"])
@@ -158,7 +162,7 @@ def test_another_process_makes_the_same(
 ) -> None:
     """The bundle and the draft are sent as messages, also where streams were looked at before."""
     watched = replace(WATCHED, calibration=WATCHED.calibration if is_calibrated else None)
-    draft = drafted_plain(answered, rows) if is_plain else drafted(answered, rows, 16)
+    draft = drafted_plain(plain(answered), rows) if is_plain else drafted(answered, rows, 16)
     build = EventBuilder(watched)
     sent = ServiceCodec.encode(Introduction(watched)), ServiceCodec.encode(Group([draft]))
     introduction, group = map(RecorderCodec.decode, sent)

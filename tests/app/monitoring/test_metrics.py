@@ -8,9 +8,20 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from app.errors import Abandoned, DeadlinePassed, Overloaded
+from app.errors import Abandoned, DeadlinePassed, Unavailable
 from app.monitoring.metrics import OPENMETRICS, REFUSALS, Metrics, Sources
 from app.monitoring.prediction_metrics import PredictionMetrics
+from dubito.answer import (
+    Answer,
+    DecisionAnswer,
+    Missing,
+    MonteCarloAnswer,
+    MonteCarloResult,
+    PlainResult,
+    Precision,
+    SetAnswer,
+    Uncertainty,
+)
 from dubito.types import Identity
 from tests.prometheus import FIGURES, promtool, samples, total
 
@@ -32,8 +43,8 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def meter(metrics: Metrics) -> PredictionMetrics:
-    return metrics.meter(IDENTITY, CLASSES)
+def predictions(metrics: Metrics) -> PredictionMetrics:
+    return metrics.predictions(IDENTITY, CLASSES)
 
 
 def page(metrics: Metrics, sources: Sources | None = None, accept: str = "") -> str:
@@ -47,20 +58,34 @@ def page(metrics: Metrics, sources: Sources | None = None, accept: str = "") -> 
     return asyncio.run(read())
 
 
-def doubted(grade: str, entropy: float, **changes: Any) -> dict[str, Any]:
-    """The Monte-Carlo answer to a row, as far as it is counted."""
-    return {
-        "grade": grade,
-        "passes": 50,
-        "uncertainty": {"predictive_entropy": entropy, "mutual_information": entropy / 10},
-        "prediction_set": {"grades": [grade]},
-        "decision": {"action": "automate", "reasons": []},
-        "warnings": [],
-        **changes,
-    }
+AUTOMATED = DecisionAnswer("automate", (), 0.05, guaranteed=True)
+REFERRED = DecisionAnswer("refer", ("ambiguous", "no_evidence"), 0.05, guaranteed=True)
 
 
-def test_every_series_that_is_known_begins_at_0(metrics: Metrics, meter: PredictionMetrics) -> None:
+def set_of(*classes: str) -> SetAnswer:
+    """A prediction set."""
+    return SetAnswer(0.9, "lac", False, classes, True, ())  # noqa: FBT003
+
+
+def uncertain(predicted: str, entropy: float, **changes: Any) -> MonteCarloAnswer:
+    """The Monte-Carlo answer to a row."""
+    usual = {"prediction_set": set_of(predicted), "decision": AUTOMATED}
+    result = MonteCarloResult(
+        predicted=predicted,
+        mean={predicted: 1.0},
+        std={predicted: 0.0},
+        passes=50,
+        seed=1,
+        precision=Precision(0.01, None, None),
+        uncertainty=Uncertainty(entropy, entropy * 0.9, entropy / 10, 0.0),
+        **{**usual, **changes},
+    )
+    return Answer("row", result, (), IDENTITY)
+
+
+def test_every_series_that_is_known_begins_at_0(
+    metrics: Metrics, predictions: PredictionMetrics
+) -> None:
     """Before the first request: grades, decisions, warnings and reasons for refusing are there."""
     found = samples(page(metrics))
     for grade in CLASSES:
@@ -72,13 +97,14 @@ def test_every_series_that_is_known_begins_at_0(metrics: Metrics, meter: Predict
     assert 1 == total(found, "dubito_model_info", name="shells", digest="sha256:5e11")
 
 
-def test_answers_are_counted(metrics: Metrics, meter: PredictionMetrics) -> None:
+def test_answers_are_counted(metrics: Metrics, predictions: PredictionMetrics) -> None:
     """Rows by grade, passes, decisions with their reasons, sets, warnings, and how doubtful."""
-    referred = {"action": "refer", "reasons": ["ambiguous", "no_evidence"]}
-    warnings = [{"kind": "missing"}, {"kind": "missing"}]
-    meter.doubted([doubted("small", 0.05), doubted("small", 0.35, decision=referred)])
-    meter.doubted([doubted("large", 0.6, prediction_set={"grades": list(CLASSES)})])
-    meter.graded([{"grade": "large", "warnings": warnings}])
+    missing = Missing("weight", 1.0, 20.0, None)
+    predictions.monte_carlo([uncertain("small", 0.05), uncertain("small", 0.35, decision=REFERRED)])
+    predictions.monte_carlo([uncertain("large", 0.6, prediction_set=set_of(*CLASSES))])
+    predictions.plain(
+        [Answer("row", PlainResult("large", {"large": 1.0}), (missing, missing), IDENTITY)]
+    )
     found = samples(page(metrics))
 
     assert 2 == total(found, "dubito_rows_total", endpoint="/predict/mc", grade="small")
@@ -95,9 +121,11 @@ def test_answers_are_counted(metrics: Metrics, meter: PredictionMetrics) -> None
     assert 4 == total(found, "dubito_prediction_set_size_sum")
 
 
-def test_an_uncalibrated_answer_has_no_decision(metrics: Metrics, meter: PredictionMetrics) -> None:
+def test_an_uncalibrated_answer_has_no_decision(
+    metrics: Metrics, predictions: PredictionMetrics
+) -> None:
     """Its doubt is counted all the same."""
-    meter.doubted([doubted("small", 0.5, decision=None, prediction_set=None)])
+    predictions.monte_carlo([uncertain("small", 0.5, decision=None, prediction_set=None)])
     found = samples(page(metrics))
     assert 0 == total(found, "dubito_decisions_total")
     assert 1 == total(found, "dubito_predictive_entropy_nats_count")
@@ -165,16 +193,18 @@ def test_figures_that_cannot_be_had_spoil_nothing(
 
 def test_every_refusal_has_a_reason_of_its_own() -> None:
     """Each error that ends a request for want of something says which, and metrics know it."""
-    overloads: list[type[Overloaded]] = [Overloaded, *Overloaded.__subclasses__()]
-    reasons = [Abandoned.reason, DeadlinePassed.reason, *(error.reason for error in overloads)]
+    errors: list[type[Unavailable]] = Unavailable.__subclasses__()
+    reasons = [Abandoned.reason, DeadlinePassed.reason, *(error.reason for error in errors)]
     assert sorted(REFUSALS) == sorted(reasons)
 
 
 @pytest.mark.parametrize("accept", ["", f"text/html;q=0.9, {OPENMETRICS};version=1.0.0;q=0.7"])
-def test_names_follow_the_conventions(metrics: Metrics, meter: PredictionMetrics, accept: str) -> None:
+def test_names_follow_the_conventions(
+    metrics: Metrics, predictions: PredictionMetrics, accept: str
+) -> None:
     """`promtool` finds no fault with the page, nor the OpenMetrics parser with the other form."""
     metrics.traffic("/predict", "POST", 200, 0.3)
-    meter.doubted([doubted("small", 0.5)])
+    predictions.monte_carlo([uncertain("small", 0.5)])
     text = page(metrics, Sources(lambda: 0, Writer(), lambda: FIGURES), accept)
     if accept:
         assert text.endswith("# EOF\n")

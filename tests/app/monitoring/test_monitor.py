@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.count_keys import CountKey, Family, key
 from app.errors import RecordsUnavailable
 from app.http.statistics_models import UncertaintyFigures
 from app.monitoring import monitor as module
@@ -26,15 +27,17 @@ from tests.app.monitoring.toy import (
     CLASSES,
     NOON,
     POLICY,
-    SUBJECT,
+    WATCHED,
     Clock,
     Records,
     answers,
     columns,
     recorded,
+    tally_of,
 )
 
-OBSERVER = AnswerCounter(SUBJECT)
+COUNTER = AnswerCounter(WATCHED)
+ROWS = key(Family.ROWS)
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def records() -> Records:
 
 
 def watched(records: Records) -> Monitor:
-    return Monitor(records, Sentry(records, records, SUBJECT), SUBJECT, CALM)
+    return Monitor(records, Sentry(records, records, WATCHED), WATCHED, CALM)
 
 
 def tallies(seed: int, count: int) -> list[Tally]:
@@ -58,15 +61,15 @@ def tallies(seed: int, count: int) -> list[Tally]:
     random = np.random.default_rng(seed)
     rows = columns(random, count)
     answered = answers(random, rows)
-    known = [OBSERVER.came_out(recorded(one), str(random.choice(CLASSES))) for one in answered[::3]]
-    return [OBSERVER.answered(answered, rows, is_drawn=True), *known]
+    known = [COUNTER.came_out(recorded(one), str(random.choice(CLASSES))) for one in answered[::3]]
+    return [tally_of(COUNTER, answered, rows, is_drawn=True), *known]
 
 
 def asked(seed: int) -> Tally:
     """Of some exchanges."""
     random = np.random.default_rng(seed)
     names = random.choice(["status.200", "grading.200", "status.503", "latency.40"], 8)
-    return Tally(request_counts.DIGEST, Counter(names.tolist()))
+    return Tally(request_counts.DIGEST, Counter(map(CountKey, names.tolist())))
 
 
 def read(monitor: Monitor, window: Stretch = USUAL) -> Content:
@@ -82,7 +85,7 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
     values = read(watched(records)).values
     start, end = NOON - 3_540, NOON + 60
     whole = records.whole(start, end)
-    assert whole["rows"] == values["total"]["rows"]
+    assert whole[ROWS] == values["total"]["rows"]
     assert figures(whole, CLASSES) == values["total"]
     assert outcomes(whole, POLICY) == values["outcomes"]
     assert estimate(whole) == values["estimate"]
@@ -90,7 +93,7 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
     served = service(records.whole(start, end, request_counts.DIGEST))
     assert served["requests"] > 40
     assert served | now == values["service"]
-    assert shift(whole, SUBJECT.streams) == values["drift"]
+    assert shift(whole, WATCHED.streams) == values["drift"]
     steps = [
         {
             "start": datetime.fromtimestamp(at, UTC).isoformat(),
@@ -254,7 +257,7 @@ def test_a_range_has_what_its_minutes_have(
     window = spanning(NOON + since, NOON + until, step, clock.now)
     values = read(watched(records), window).values
     whole = records.whole(window.start, window.end)
-    assert whole["rows"] == values["total"]["rows"] == sum(one["rows"] for one in values["steps"])
+    assert whole[ROWS] == values["total"]["rows"] == sum(one["rows"] for one in values["steps"])
     served = service(records.whole(window.start, window.end, request_counts.DIGEST))
     assert served["requests"] == values["service"]["requests"]
     assert served["requests"] == sum(one["service"]["requests"] for one in values["steps"])
@@ -287,7 +290,7 @@ def test_a_long_range_is_read_in_parts(clock: Clock, records: Records) -> None:
     parts = -(-400 * 24 // 1_500)
     assert (parts, "1d", 400) == (len(records.asked), values["step"], len(values["steps"]))
     whole = records.whole(window.start, window.end)
-    assert whole["rows"] == values["total"]["rows"] == sum(one["rows"] for one in values["steps"])
+    assert whole[ROWS] == values["total"]["rows"] == sum(one["rows"] for one in values["steps"])
     assert 58 * 8 == sum(records.whole(window.start, window.end, request_counts.DIGEST).values())
 
 
@@ -326,7 +329,7 @@ def test_no_more_ranges_are_read_at_once_than_are_kept(clock: Clock, records: Re
 def test_counts_of_exchanges_move_no_alarm(clock: Clock, records: Records) -> None:
     """The sentry reads its bundle's, which the toy insists on."""
     records.add([asked(at) for at in range(40)], NOON - 600)
-    sentry = Sentry(records, records, SUBJECT)
+    sentry = Sentry(records, records, WATCHED)
     asyncio.run(sentry.look())
     assert [0, 0] == [one["rows"] for one in asyncio.run(sentry.alarms())]
     assert {} == records.marks

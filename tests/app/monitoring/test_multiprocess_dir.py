@@ -15,7 +15,8 @@ from app.monitoring.multiprocess_dir import LOCK, VARIABLE, Shared, folder, forg
 from tests.service import environment
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from app.monitoring.multiprocess_dir import Shared\n"
+    "import sys, time; from pathlib import Path\n"
+    "from app.monitoring.multiprocess_dir import Shared\n"
     "made = Shared(Path(sys.argv[1])); print(made.path, flush=True); time.sleep(60)"
 )
 

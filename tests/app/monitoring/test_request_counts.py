@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.count_keys import CountKey, summed
 from app.errors import RecordingFailed
 from app.monitoring.log_bins import MOST, bounds, place
 from app.monitoring.metrics import Metrics
 from app.monitoring.request_counts import DIGEST, GRADING, WATCHING, Exchanges
 from app.monitoring.statistics import LATENCY_LEVELS, service
-from app.record_events import Draft, Entry, Made, summed
+from app.record_events import Draft, Entry
+from app.watched_bundle import WatchedBundle
 
 ROUTES = ["/predict", "/predict/mc", "/reviews", "/model", "-", *sorted(WATCHING)]
 STATUSES = [200, 304, 404, 422, 429, 431, 499, 500, 501, 503, 504]
@@ -38,7 +40,7 @@ class Writer:
         self.trouble: str | None = None
         self.refuses = self.fails = self.hangs = False
 
-    def introduce(self, made: Made) -> None:
+    def introduce(self, watched: WatchedBundle) -> None:
         raise NotImplementedError
 
     def leave(self, entry: Entry | Draft) -> None:
@@ -60,7 +62,7 @@ class Writer:
         return written
 
     @property
-    def written(self) -> dict[str, int]:
+    def written(self) -> dict[CountKey, int]:
         assert all(() == entry.events for entry in self.entries)
         tallies = [entry.tally for entry in self.entries if entry.tally is not None]
         assert {DIGEST} >= {tally.digest for tally in tallies}

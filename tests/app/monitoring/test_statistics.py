@@ -9,21 +9,32 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score
 
+from app.count_keys import CountKey, Counts, summed
 from app.http.statistics_models import Drift, Estimate, Figures, Outcomes
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.drift_report import shift
 from app.monitoring.log_bins import place
 from app.monitoring.statistics import estimate, figures, kept, missed, outcomes
-from app.record_events import summed
+from dubito.answer import DecisionAnswer, MonteCarloAnswer
 from dubito.types import Floats, Indices
 from dubito.uncertainty.betting import Trials
 from dubito.uncertainty.calibration import expected_calibration_error
 from dubito.uncertainty.drift import drift
 from dubito.uncertainty.selective import risk_coverage
-from tests.app.monitoring.toy import CLASSES, POLICY, SUBJECT, TARGET, answers, columns, recorded
+from tests.app.monitoring.toy import (
+    CLASSES,
+    POLICY,
+    TARGET,
+    WATCHED,
+    answers,
+    by_name,
+    columns,
+    recorded,
+    tally_of,
+)
 
 ROWS = 600
-Answers = list[dict[str, Any]]
+Answers = list[MonteCarloAnswer]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +49,7 @@ def answered(rows: Floats) -> Answers:
 
 @pytest.fixture(scope="module")
 def mean(answered: Answers) -> Floats:
-    return np.array([list(one["mean"].values()) for one in answered])
+    return np.array([list(one.result.mean.values()) for one in answered])
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +66,21 @@ def told(answered: Answers, labels: Indices) -> dict[str, Any]:
     return outcomes(counted(answered, labels), POLICY)
 
 
-def counted(answered: Answers, labels: Indices) -> dict[str, int]:
-    observer = AnswerCounter(SUBJECT)
+def decisions_of(answered: Answers) -> list[DecisionAnswer]:
+    """Their decisions, which all of them have."""
+    found = [one.result.decision for one in answered]
+    return [one for one in found if one is not None]
+
+
+def came(answered: Answers, rows: Floats) -> Counts:
+    """The counts of the answers."""
+    return tally_of(AnswerCounter(WATCHED), answered, rows, is_drawn=False).counts
+
+
+def counted(answered: Answers, labels: Indices) -> dict[CountKey, int]:
+    counter = AnswerCounter(WATCHED)
     return summed(
-        observer.came_out(recorded(one), CLASSES[label]).counts
+        counter.came_out(recorded(one), CLASSES[label]).counts
         for one, label in zip(answered, labels.tolist(), strict=True)
     )
 
@@ -82,7 +104,7 @@ def test_risk_and_coverage_are_those_of_the_rows(
     told: dict[str, Any], answered: Answers, mean: Floats, labels: Indices
 ) -> None:
     """The curve of `dubito.uncertainty.selective` at the ends of the bins of entropy."""
-    bins = [place(one["uncertainty"]["predictive_entropy"]) for one in answered]
+    bins = [place(one.result.uncertainty.predictive_entropy) for one in answered]
     coverage, risk = risk_coverage(-np.array(bins, float), mean.argmax(axis=1) != labels)
     ends = np.flatnonzero(np.diff([*sorted(bins), 1_000]))
     assert coverage[ends] == pytest.approx([one["coverage"] for one in told["risk_coverage"]])
@@ -94,48 +116,45 @@ def test_promises_stand_beside_what_was_seen(
     told: dict[str, Any], answered: Answers, mean: Floats, labels: Indices
 ) -> None:
     """Error among the automated rows of the bundle's own target, and of no other."""
-    decisions = [one["decision"] for one in answered]
+    decisions = decisions_of(answered)
+    assert ROWS == len(decisions)
     of = np.array(
-        [
-            one["guaranteed"] and one["action"] == "automate" and one["target"] == TARGET
-            for one in decisions
-        ]
+        [one.guaranteed and one.action == "automate" and one.target == TARGET for one in decisions]
     )
     wrong = (mean.argmax(axis=1) != labels)[of].mean()
     assert {"promised": TARGET, "wrong": wrong, "rows": of.sum()} == told["automated"]
     assert 0.99 == told["coverage"]["promised"]
-    assert sum(one["guaranteed"] for one in decisions) == told["coverage"]["rows"]
+    assert sum(one.guaranteed for one in decisions) == told["coverage"]["rows"]
 
 
 def test_evidence_is_read_from_the_same_counts(answered: Answers, labels: Indices) -> None:
     """Every target's rows, and what raw sets missed, as the alarm takes them."""
     counts = counted(answered, labels)
+    names = by_name(counts)
     assert {0.01, TARGET} == set(kept(counts))
     for target, tally in kept(counts).items():
-        rows, wrong = (counts[f"automated.{target}.{name}"] for name in ("rows", "wrong"))
+        rows, wrong = (names[f"automated.{target}.{name}"] for name in ("rows", "wrong"))
         assert Trials(rows, wrong) == tally
-    assert {0.01: Trials(counts["raw.rows"], counts["raw.missed"])} == missed(counts)
+    assert {0.01: Trials(names["raw.rows"], names["raw.missed"])} == missed(counts)
     assert {} == kept({}) == missed({})
 
 
 def test_an_estimate_needs_no_outcome(rows: Floats, answered: Answers, mean: Floats) -> None:
     """The mean top probability, and what is missing to 1 among the automated."""
-    found = estimate(AnswerCounter(SUBJECT).answered(answered, rows, is_drawn=False).counts)
+    found = estimate(came(answered, rows))
     top = mean.max(axis=1)
-    automated = np.array([one["decision"]["action"] == "automate" for one in answered])
+    automated = np.array([one.action == "automate" for one in decisions_of(answered)])
     assert top.mean() == pytest.approx(found["accuracy"], abs=1e-6)
     assert (1 - top)[automated].mean() == pytest.approx(found["automated_wrong"], abs=1e-6)
     Estimate.model_validate(found, strict=True)
 
 
 def test_shift_is_that_of_the_rows(rows: Floats, answered: Answers) -> None:
-    """Each feature beside what training saw, as `dubito.uncertainty.drift` tells it of its values."""
-    found = shift(
-        AnswerCounter(SUBJECT).answered(answered, rows, is_drawn=False).counts, SUBJECT.streams
-    )
+    """Each feature beside what training saw, as the library's `drift` tells it of its values."""
+    found = shift(came(answered, rows), WATCHED.streams)
     Drift.model_validate(found, strict=True)
-    for at, name in enumerate(SUBJECT.signature.names):
-        bins = SUBJECT.streams[name]
+    for at, name in enumerate(WATCHED.signature.names):
+        bins = WATCHED.streams[name]
         seen = np.bincount(bins.indices(rows[:, at]), minlength=bins.size)
         assert {"feature": name, **asdict(drift(bins, dict(enumerate(seen))))} == found["features"][
             at
@@ -162,7 +181,7 @@ def test_what_is_told_does_not_depend_on_the_order_of_counts(
     rows: Floats, answered: Answers, labels: Indices
 ) -> None:
     """Whoever counted what first: the same bytes, so that nothing seems to have changed."""
-    counts = AnswerCounter(SUBJECT).answered(answered, rows, is_drawn=False).counts
+    counts = came(answered, rows)
     whole = summed([counts, counted(answered, labels)])
     names = np.random.default_rng(6).permutation(list(whole)).tolist()
     other = {name: whole[name] for name in names}
@@ -172,7 +191,7 @@ def test_what_is_told_does_not_depend_on_the_order_of_counts(
                 figures(one, CLASSES),
                 outcomes(one, POLICY),
                 estimate(one),
-                shift(one, SUBJECT.streams),
+                shift(one, WATCHED.streams),
             ]
         )
         for one in (whole, other)
@@ -184,10 +203,10 @@ def test_figures_are_as_the_page_documents_them(
     rows: Floats, answered: Answers, told: dict[str, Any]
 ) -> None:
     """The models of OpenAPI take them as they are."""
-    counts = AnswerCounter(SUBJECT).answered(answered, rows, is_drawn=False).counts
+    counts = came(answered, rows)
     found = figures(counts, CLASSES)
     Figures.model_validate(found, strict=True)
     Outcomes.model_validate(told, strict=True)
-    referred = sum(one["decision"]["action"] == "refer" for one in answered)
+    referred = sum(one.action == "refer" for one in decisions_of(answered))
     assert (ROWS - referred, referred) == (found["automated"], found["referred"])
     assert referred / ROWS == found["referral_rate"]

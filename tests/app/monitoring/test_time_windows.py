@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.count_keys import CountKey, Family, key, summed
 from app.monitoring.time_windows import (
     ANEW_SECONDS,
     LATE_SECONDS,
@@ -18,11 +19,12 @@ from app.monitoring.time_windows import (
     fitting,
     spanning,
 )
-from app.record_events import MINUTES_KEPT, Rollup, summed
+from app.record_events import MINUTES_KEPT, Rollup
 from tests.app.monitoring.toy import NOON
 
 EVERY = [(length, step) for length in WINDOWS for step in (None, *STEPS)]
 HOUR = Window("1h", "1m")
+ROWS = key(Family.ROWS)
 
 
 @pytest.mark.parametrize(("length", "step"), EVERY)
@@ -77,7 +79,7 @@ class Book:
         self.since = self.steps.since(start, now)
         self.steps.take(list(self._from(self.since)), (start, end), now)
 
-    def whole(self, now: int) -> dict[int, dict[str, int]]:
+    def whole(self, now: int) -> dict[int, dict[CountKey, int]]:
         """All steps, read anew."""
         step, (start, end) = STEPS[self.window.step], self.window.bounds(now)
         return {
@@ -87,7 +89,7 @@ class Book:
 
     def _from(self, start: int, end: float = inf) -> list[Rollup]:
         found = sorted((at, count) for at, count in self.minutes.items() if start <= at < end)
-        return [Rollup(at, {"rows": count}) for at, count in found]
+        return [Rollup(at, {ROWS: count}) for at, count in found]
 
 
 MOVES = st.lists(
@@ -150,7 +152,7 @@ def test_what_is_dated_later_than_the_present_is_in_the_last_step() -> None:
     book.write(NOON)
     for now, step in ((NOON, NOON), (NOON + 70, NOON + 60), (NOON + 700, NOON + 600)):
         book.read(now)
-        rows = {at: counts["rows"] for at, counts in book.steps if counts}
+        rows = {at: counts[ROWS] for at, counts in book.steps if counts}
         assert {NOON: 1, step: 5} | ({NOON: 6} if step == NOON else {}) == rows
 
 
@@ -215,9 +217,9 @@ def test_the_steps_of_a_range_begin_with_it() -> None:
     """And the last one is what is left."""
     window = spanning(NOON + 1_800, NOON + 9_300, "1h", NOON)
     steps = Steps(window)
-    minutes = [Rollup(at, {"rows": 1}) for at in range(NOON + 1_800, NOON + 9_300, 60)]
+    minutes = [Rollup(at, {ROWS: 1}) for at in range(NOON + 1_800, NOON + 9_300, 60)]
     steps.take(minutes, window.bounds(NOON), NOON)
     begin = NOON + 1_800
     assert [(begin, 60), (begin + 3_600, 60), (begin + 7_200, 5)] == [
-        (at, counts["rows"]) for at, counts in steps
+        (at, counts[ROWS]) for at, counts in steps
     ]

@@ -6,25 +6,26 @@ import os
 import select
 import signal
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from pydantic_core import to_json
+import uvloop
 
 from app.errors import RecordingFailed, RecordsError
-from app.monitoring.event_builder import EventBuilder
-from app.watched_bundle import WatchedBundle
-from app.processes.channel import Recording, receive, send
-from app.processes.recorder_client import Remote, opened
+from app.processes.channel import receive, send
+from app.processes.recorder_client import RecorderClient, opened
+from app.processes.recorder_messages import Group, Opened, ServiceCodec
 from app.processes.subprocesses import begun
-from app.record_events import Claim, Draft, Entry, Part, now
+from app.record_events import Claim, Draft, Entry, PlainPart, now
 from app.records.group_commit import NotWritten
 from app.records.writer import Writer
 from app.settings import Settings
+from app.watched_bundle import WatchedBundle
+from dubito.answer import Answer, PlainAnswer, PlainResult
 from dubito.bundles.repository import find
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
@@ -34,8 +35,10 @@ from tests.service import ROOT, child, is_alive, serving, until
 
 SETTINGS = Settings(models=ROOT / "models", version=1)
 SECONDS = 60
+NO_TIME = 1 << 63
+"""More than a database's whole numbers go to."""
 
-Use = Callable[[Remote], Coroutine[Any, Any, Any]]
+Use = Callable[[RecorderClient], Coroutine[Any, Any, Any]]
 
 
 def using(use: Use, state: Path, lost: Callable[[], None] = lambda: None) -> Any:
@@ -43,8 +46,8 @@ def using(use: Use, state: Path, lost: Callable[[], None] = lambda: None) -> Any
 
     async def run() -> Any:
         assert children.recorder is not None
-        async with opened(children.recorder, lost) as remote:
-            return await asyncio.wait_for(use(remote), SECONDS)
+        async with opened(children.recorder, lost) as client:
+            return await asyncio.wait_for(use(client), SECONDS)
 
     with begun(replace(SETTINGS, state=state)) as children:
         return asyncio.run(run())
@@ -54,9 +57,9 @@ def test_what_is_handed_over_is_written(tmp_path: Path) -> None:
     """Several groups at once, in their order; a claim that is taken is said so; all are there."""
     claims = [Entry((event(at),), claim=Claim("outcome", "one")) for at in (90, 91)]
 
-    async def use(remote: Remote) -> Any:
+    async def use(client: RecorderClient) -> Any:
         groups = [entries(3), claims[:1], entries(40, 3), claims[1:]]
-        return await asyncio.gather(*map(remote.submit, groups))
+        return await asyncio.gather(*map(client.submit, groups))
 
     assert [[True] * 3, [True], [True] * 40, [False]] == using(use, tmp_path)
     found = recorded(tmp_path)
@@ -65,19 +68,18 @@ def test_what_is_handed_over_is_written(tmp_path: Path) -> None:
 
 
 def test_entries_of_drafts_are_made_there(tmp_path: Path) -> None:
-    """By the scribe that was introduced, for each row of a request."""
+    """Of the bundle that was introduced, for each row of a request."""
     manifest = inspect(find(SETTINGS.models, SETTINGS.model, 1)).manifest
-    scribe = EventBuilder(WatchedBundle(manifest.identity, manifest.signature, None), "sha256:0")
+    watched = WatchedBundle(manifest.identity, manifest.signature, None, "sha256:0")
     rows = np.array([[*example(manifest.signature).values()]] * 3, dtype=np.float64)
-    answers = [
-        {"id": f"row-{at}", "grade": "A", "warnings": [], "model": asdict(manifest.identity)}
-        for at in range(3)
+    answers: list[PlainAnswer] = [
+        Answer(f"row-{at}", PlainResult("A", {"A": 1.0}), (), manifest.identity) for at in range(3)
     ]
-    part = Part(now(), to_json(answers), rows.tobytes(), {"endpoint": "/predict"}, is_drawn=False)
+    part = PlainPart(now(), rows.tobytes(), answers)
 
-    async def use(remote: Remote) -> Any:
-        remote.introduce(scribe)
-        return await remote.submit([Draft((part,), 3, "case 7", None), *entries(1)])
+    async def use(client: RecorderClient) -> Any:
+        client.introduce(watched)
+        return await client.submit([Draft((part,), "case 7", None), *entries(1)])
 
     assert [True] * 2 == using(use, tmp_path)
     found = recorded(tmp_path)
@@ -88,12 +90,12 @@ def test_entries_of_drafts_are_made_there(tmp_path: Path) -> None:
 def test_what_fails_there_is_raised_here_and_the_next_group_is_written(tmp_path: Path) -> None:
     """Without a word of what was in it; what was sent with it fails as well or is written."""
 
-    async def use(remote: Remote) -> Any:
-        wrong = Entry((replace(event(1), time="no number"),))  # type: ignore[arg-type]
+    async def use(client: RecorderClient) -> Any:
+        wrong = Entry((replace(event(1), time=NO_TIME),))
         with pytest.raises(NotWritten) as failed:
-            await remote.submit([wrong])
-        assert "no number" not in str(failed.value)
-        return await remote.submit(entries(1))
+            await client.submit([wrong])
+        assert str(NO_TIME) not in str(failed.value)
+        return await client.submit(entries(1))
 
     assert [True] == using(use, tmp_path)
     assert {"prediction-0": 1} == recorded(tmp_path).predictions
@@ -103,16 +105,16 @@ def test_its_end_fails_what_is_under_way_and_what_follows(tmp_path: Path) -> Non
     """Killed: nobody is told that something was written, and whoever asked to be told is."""
     told: list[bool] = []
 
-    async def use(remote: Remote) -> None:
+    async def use(client: RecorderClient) -> None:
         pid = child(os.getpid(), "recorder")
         os.kill(pid, signal.SIGSTOP)
-        under_way = remote.submit(entries(1))
+        under_way = client.submit(entries(1))
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(NotWritten, match="RecorderLost"):
             await under_way
-        assert remote.is_over
+        assert client.is_over
         with pytest.raises(NotWritten, match="RecorderLost"):
-            await remote.submit(entries(1, 1))
+            await client.submit(entries(1, 1))
 
     using(use, tmp_path, lost=lambda: told.append(True))
     assert [True] == told
@@ -124,8 +126,8 @@ def test_one_that_stands_still_is_noticed(
     """After a stated number of looks without a word; once it goes on, so does all else."""
     monkeypatch.setattr("app.records.writer.LOOK_SECONDS", 0.1)
 
-    async def use(remote: Remote) -> None:
-        writer, pid = Writer(remote), child(os.getpid(), "recorder")
+    async def use(client: RecorderClient) -> None:
+        writer, pid = Writer(client), child(os.getpid(), "recorder")
         writer.watch()
         assert await writer.put(entries(1)[0])
         os.kill(pid, signal.SIGSTOP)
@@ -164,17 +166,38 @@ def test_records_that_cannot_be_opened_are_a_sentence(tmp_path: Path) -> None:
         using(lambda _: asyncio.sleep(0), tmp_path)
 
 
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_recorder_may_be_faster_than_its_service(
+    tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """What it said before anybody listened is heard, in whatever loop."""
+    with (
+        begun(replace(SETTINGS, state=tmp_path)) as children,
+        asyncio.Runner(loop_factory=loop) as runner,
+    ):
+        recorder = children.recorder
+        assert recorder is not None
+        until(lambda: bool(select.select([recorder.line], [], [], 0)[0]))
+
+        async def use() -> list[bool]:
+            async with opened(recorder, lambda: None) as client:
+                return await client.submit(entries(1))
+
+        assert [True] == runner.run(asyncio.wait_for(use(), SECONDS))
+
+
 def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
     """Whoever sent it is gone, and has read nothing of what came of it."""
     with begun(replace(SETTINGS, state=tmp_path)) as children:
         recorder = children.recorder
         assert recorder is not None
-        assert isinstance(receive(recorder.line), Recording)
-        send(recorder.line, entries(5))
+        codec = ServiceCodec()
+        assert isinstance(receive(recorder.line, codec), Opened)
+        send(recorder.line, Group([*entries(5)]), codec)
         until(lambda: bool(select.select([recorder.line], [], [], 0)[0]))
         recorder.process.send_signal(signal.SIGSTOP)
         for at in range(1, 20):
-            send(recorder.line, entries(5, 5 * at))
+            send(recorder.line, Group([*entries(5, 5 * at)]), codec)
         recorder.line.close()
         recorder.process.send_signal(signal.SIGCONT)
         assert 0 == recorder.process.wait(SECONDS)

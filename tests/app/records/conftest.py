@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from app.record_events import Entry, Event, Referral
+from app.count_keys import Family, key
+from app.record_events import Draft, Entry, Event, PlainPart, Referral
 from app.records.address import url_of
 from app.records.database import opened
 from app.records.ledger import Ledger
+from dubito.answer import Answer, PlainAnswer, PlainResult
+from dubito.types import Identity
 from tests.postgres import MODEL, Server, serving
 
 KEY = bytes(range(32))
 CHAIN = "01a20b81-4528-7cce-8a01-000000000001"
+ROWS = key(Family.ROWS)
 PERSONAL = {"features": {"amount": 4711.5, "income": None}, "reference": None}
 
 
@@ -28,7 +32,7 @@ def event(number: int, reference: str | None = None) -> Event:
 
 
 def referral(prediction: str, time: int, doubt: float = 0.5, **changes: Any) -> Referral:
-    """One that waits, as the scribe makes them."""
+    """One that waits, as they are made of answers."""
     shown = {"grade": "A", "reasons": ["ambiguous"], "model": {"digest": "sha256:0", "version": 1}}
     usual = {
         "body": json.dumps(shown).encode(),
@@ -43,6 +47,13 @@ def referral(prediction: str, time: int, doubt: float = 0.5, **changes: Any) -> 
 
 def entries(count: int, first: int = 0) -> list[Entry]:
     return [Entry((event(number),)) for number in range(first, first + count)]
+
+
+def draft(rows: int) -> Draft:
+    """What a request for deterministic answers was answered; nobody makes an entry of it."""
+    identity, result = Identity("shells", 3, "sha256:0"), PlainResult("A", {"A": 1.0})
+    answers: list[PlainAnswer] = [Answer(f"row-{at}", result, (), identity) for at in range(rows)]
+    return Draft((PlainPart(1, b"", answers),), None, None)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from app.errors import Conflict, RecordingFailed
 from app.monitoring.alarm_events import Words, event_of
 from app.monitoring.alarm_state import ALARMS, State
 from app.monitoring.alarms import Sentry
+from app.monitoring.event_builder import EventBuilder
 from app.record_events import Entry, Event, Sought, alarm_id, moment
 from app.records.database import snapshot
 from app.records.export import write
@@ -25,7 +26,7 @@ from app.records.store import Store
 from app.records.tables import events
 from app.records.verification import verify
 from app.records.writer import Writer
-from tests.app.monitoring.toy import DIGEST, NOON, SUBJECT
+from tests.app.monitoring.toy import DIGEST, NOON, WATCHED
 from tests.app.records.conftest import CHAIN, KEY
 
 OTHER = f"{CHAIN[:-1]}2"
@@ -42,7 +43,7 @@ def pair(engine: Engine, ledger: Ledger) -> Iterator[list[Ledger]]:
 
 
 def drifted() -> State:
-    fresh = State.begin(SUBJECT)
+    fresh = State.begin(WATCHED)
     drift = fresh.drift.advance({"weight": {0: 500}}, np.random.default_rng(0))
     return replace(fresh, position=NOON, drift=drift, raised_at={"drift": NOON - 60})
 
@@ -53,10 +54,10 @@ async def sentries(engine: Engine, pair: list[Ledger]) -> AsyncIterator[list[Sen
     async with AsyncExitStack() as stack:
         found = []
         for ledger in pair:
-            writer = Writer(stack.enter_context(closing(Thread(ledger))))
+            writer = Writer(stack.enter_context(closing(Thread(ledger, EventBuilder))))
             stack.push_async_callback(writer.close)
             reader = stack.enter_context(closing(Reader(engine)))
-            found.append(Sentry(reader, writer, SUBJECT))
+            found.append(Sentry(reader, writer, WATCHED))
         yield found
 
 
@@ -169,7 +170,7 @@ def test_retention_takes_names(engine: Engine, pair: list[Ledger]) -> None:
             await one.acknowledge("drift", WORDS)
             await one.begin_anew("validity", WORDS)
             before = await one.alarms()
-            with closing(Thread(pair[1])) as pages:
+            with closing(Thread(pair[1], EventBuilder)) as pages:
                 await Store(engine, Writer(pages)).forget(0)
             await other.look()
             after = await other.alarms()

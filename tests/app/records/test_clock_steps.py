@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from app.monitoring.alarms import UNSETTLED_SECONDS, Sentry
 from app.monitoring.counters import AnswerCounter
+from app.monitoring.event_builder import EventBuilder
 from app.monitoring.monitor import USUAL, Monitor
 from app.monitoring.time_windows import ANEW_SECONDS, Window
 from app.record_events import MICROSECONDS, Entry
@@ -23,7 +24,7 @@ from app.records.ledger import Ledger
 from app.records.reader import Reader
 from app.records.writer import Writer
 from app.service import LOOK_SECONDS
-from tests.app.monitoring.toy import CALM, SUBJECT, Clock, answers, columns
+from tests.app.monitoring.toy import CALM, WATCHED, Clock, answers, columns, tally_of
 from tests.app.records.clients import Clients, recorded
 from tests.app.records.conftest import CHAIN, KEY, event
 from tests.programs import false_clock
@@ -33,7 +34,7 @@ HOUR, DAY = 3_600, 86_400
 STEPS = (9 * HOUR, -9 * HOUR, DAY, -DAY)
 MONTH = Window("30d", "1d")
 RARELY, OFTEN = 0.2, 0.5
-OBSERVER = AnswerCounter(SUBJECT)
+COUNTER = AnswerCounter(WATCHED)
 Record = Callable[[str, object], None]
 Faked = tuple[dict[str, str], Callable[[int], None]]
 
@@ -42,7 +43,7 @@ Faked = tuple[dict[str, str], Callable[[int], None]]
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """That of everything here."""
     clock = Clock()
-    for module in ("clock", "monitoring.sentry", "monitoring.monitor"):
+    for module in ("clock", "monitoring.alarms", "monitoring.monitor"):
         monkeypatch.setattr(f"app.{module}.time", clock)
     monkeypatch.setattr("app.records.ledger.now", lambda: int(clock.time() * MICROSECONDS))
     return clock
@@ -52,7 +53,7 @@ def counted(seed: int) -> Entry:
     """A row that is counted."""
     random = np.random.default_rng(seed)
     rows = columns(random, 1)
-    tally = OBSERVER.answered(answers(random, rows), rows, is_drawn=True)
+    tally = tally_of(COUNTER, answers(random, rows), rows, is_drawn=True)
     return Entry((event(seed),), tally=tally)
 
 
@@ -70,8 +71,8 @@ class House:
     def watch(self) -> None:
         """Begin to watch, as a service does that starts."""
         reader = Reader(self._engine)
-        self.sentry = Sentry(reader, self._writer, SUBJECT)
-        self._monitor = Monitor(reader, self.sentry, SUBJECT, CALM)
+        self.sentry = Sentry(reader, self._writer, WATCHED)
+        self._monitor = Monitor(reader, self.sentry, WATCHED, CALM)
 
     def restart(self) -> None:
         """End one of those who write; another follows it."""
@@ -129,7 +130,7 @@ def test_every_row_is_in_figures_and_alarms(
     """Nine hours and a day ahead and back, in any order, with restarts, by two processes."""
 
     async def run() -> int:
-        with closing(Thread(ledger)) as pages:
+        with closing(Thread(ledger, EventBuilder)) as pages:
             writer = Writer(pages)
             with closing(House(engine, clock, writer)) as house:
                 for _ in range(count):

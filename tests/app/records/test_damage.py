@@ -21,7 +21,7 @@ from app.records.key import read
 from app.records.key_check import renewed
 from app.records.store import writing
 from app.records.verification import verify
-from tests.app.records.conftest import CHAIN, entries, event, referral
+from tests.app.records.conftest import CHAIN, ROWS, entries, event, referral
 
 Record = Callable[[str, object], None]
 LATER = CHAIN[:-1] + "2"
@@ -34,7 +34,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     whole = Entry(
         (event(90, "case 7"), Event("outcome", "prediction-90", 5_000, b'{"grade": "B"}')),
         Reply("key", b"asked", "prediction-90", 5_000, b"{}"),
-        Tally("sha256:0", {"rows": 1}),
+        Tally("sha256:0", {ROWS: 1}),
         (referral("prediction-90", 5_000),),
         Claim("outcome", "prediction-90"),
         Mark("note", 1, b"{}"),

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Select, Table, select
 
 from app.commands.records import _moment as at_moment
 from app.errors import RecordingFailed
+from app.monitoring.event_builder import EventBuilder
 from app.record_events import (
     MICROSECONDS,
     Assignment,
@@ -34,7 +35,7 @@ from app.records.tables import claims, events, metadata, referrals, replies, rol
 from app.records.verification import verify
 from app.records.writer import Writer
 from tests.app.monitoring.toy import Clock
-from tests.app.records.conftest import CHAIN, KEY, referral
+from tests.app.records.conftest import CHAIN, KEY, ROWS, referral
 from tests.postgres import MODEL, Server
 
 DAY = 86_400 * MICROSECONDS
@@ -54,7 +55,7 @@ def recorded(number: int, age: int) -> Entry:
     return Entry(
         (prediction, review, assignment),
         Reply(f"key {number}", b"asked", name, now(), b"answer"),
-        Tally("sha256:0", {"rows": 1}),
+        Tally("sha256:0", {ROWS: 1}),
         (waits,),
         Claim("review", name),
         review=Reviewed(waits, "A", "Kim", time),
@@ -72,7 +73,7 @@ def forget(engine: Engine, ledger: Ledger, days: int) -> None:
     """As the service does when it starts, and once a day."""
 
     async def run() -> None:
-        with closing(Thread(ledger)) as pages:
+        with closing(Thread(ledger, EventBuilder)) as pages:
             await Store(engine, Writer(pages)).forget(days * DAY)
 
     asyncio.run(run())
@@ -152,7 +153,7 @@ def test_a_clock_that_is_set_ahead_makes_nobody_forget_too_early(
     ledger.write([recorded(0, 9), recorded(1, 4)])
 
     async def run() -> None:
-        with closing(Thread(ledger)) as pages:
+        with closing(Thread(ledger, EventBuilder)) as pages:
             store = Store(engine, Writer(pages))
             clock.ahead = 3 * 86_400
             await store.forget(5 * DAY)

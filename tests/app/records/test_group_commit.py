@@ -4,16 +4,19 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.record_events import Draft, Entry, Part
+from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
 from app.records import group_commit as module
 from app.records.group_commit import NotWritten, Thread
-from tests.app.records.conftest import entries
+from app.watched_bundle import WatchedBundle
+from tests.app.monitoring.toy import WATCHED
+from tests.app.records.conftest import draft, entries
 
 PATIENCE = 5
 
@@ -44,9 +47,14 @@ def book() -> Book:
     return Book()
 
 
+def unused(_: WatchedBundle) -> Made:
+    """Makes nothing: nobody introduces a bundle."""
+    raise NotImplementedError
+
+
 @pytest.fixture
 def thread(book: Book) -> Iterator[Thread]:
-    with closing(Thread(book)) as thread:
+    with closing(Thread(book, unused)) as thread:
         yield thread
 
 
@@ -110,27 +118,34 @@ def test_where_it_fails_the_kind_is_told_and_the_next_is_written(
     run(use)
 
 
-def test_entries_of_drafts_are_made_in_the_thread(thread: Thread, book: Book) -> None:
-    """By what was introduced; an error of it is as one of the database."""
-    draft = Draft((Part(1, b"", b"", {}, is_drawn=False),), 1, None, None)
-    threads = list[str]()
+def test_entries_of_drafts_are_made_in_the_thread(book: Book) -> None:
+    """By what is built of the bundle introduced last; an error is as one of the database."""
+    threads, made_of = list[str](), list[Draft]()
+    other = replace(WATCHED, environment="sha256:other")
 
-    def made(_: Draft) -> Entry:
+    def made(one: Draft) -> Entry:
         threads.append(threading.current_thread().name)
+        made_of.append(one)
         return entries(1, 5)[0]
 
     def wrong(_: Draft) -> Entry:
         raise ValueError("amount")
 
+    def build(watched: WatchedBundle) -> Made:
+        assert watched in (WATCHED, other)
+        return made if watched is WATCHED else wrong
+
     async def use() -> None:
-        thread.introduce(made)
-        assert [True, True] == await thread.submit([*entries(1), draft])
-        thread.introduce(wrong)
-        with pytest.raises(NotWritten, match="ValueError"):
-            await thread.submit([draft])
+        with closing(Thread(book, build)) as thread:
+            thread.introduce(WATCHED)
+            assert [True, True] == await thread.submit([*entries(1), draft(1)])
+            thread.introduce(other)
+            with pytest.raises(NotWritten, match="ValueError"):
+                await thread.submit([draft(1)])
 
     run(use)
     assert set(threads) == book.threads
+    assert [draft(1)] == made_of
     assert [[*entries(1), *entries(1, 5)]] == book.written
 
 
@@ -138,7 +153,7 @@ def test_closing_writes_what_waits(book: Book) -> None:
     """Whoever waits is told."""
 
     async def use() -> None:
-        thread = Thread(book)
+        thread = Thread(book, unused)
         book.let.clear()
         waiting = [thread.submit(entries(1, at)) for at in range(9)]
         book.let.set()
@@ -159,7 +174,7 @@ def test_a_thread_that_stands_still_is_noticed(book: Book) -> None:
     told: list[Trouble | None] = [Trouble("nothing can be recorded: the disk is full", "")]
 
     async def use() -> None:
-        with closing(Thread(book, lambda: told[0])) as thread:
+        with closing(Thread(book, unused, lambda: told[0])) as thread:
             await seen(thread, told[0])
             told[0] = None
             await seen(thread, None)

@@ -20,7 +20,7 @@ from app.records.rollups import SPANS, read
 from app.records.tables import claims, events, marks, replies
 from app.records.verification import verify
 from tests.app.monitoring.toy import Clock
-from tests.app.records.conftest import CHAIN, KEY, entries, event
+from tests.app.records.conftest import CHAIN, KEY, ROWS, entries, event
 from tests.postgres import MODEL, Server
 
 DIGEST = "sha256:" + "0" * 64
@@ -164,7 +164,7 @@ def test_a_mark_follows_the_one_it_was_made_from(engine: Engine, ledger: Ledger)
 
 def tallied(count: int, first: int) -> list[Entry]:
     """Entries that count one row each."""
-    tally = Tally(DIGEST, {"rows": 1})
+    tally = Tally(DIGEST, {ROWS: 1})
     return [Entry(entry.events, tally=tally) for entry in entries(count, first)]
 
 
@@ -174,7 +174,7 @@ def check(engine: Engine, count: int) -> None:
         verdict = verify(connection, KEY, {})
         found = [read(connection, DIGEST, span, 0) for span in SPANS]
     assert (count, ()) == (verdict.events, verdict.faults)
-    assert [count] * 2 == [sum(one.counts["rows"] for one in part) for part in found]
+    assert [count] * 2 == [sum(one.counts[ROWS] for one in part) for part in found]
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 21, 64, 65, 200])

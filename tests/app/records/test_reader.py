@@ -24,7 +24,7 @@ from app.record_events import (
 from app.records.database import opened
 from app.records.ledger import Ledger
 from app.records.reader import Reader
-from tests.app.records.conftest import CHAIN, KEY, entries, event, referral
+from tests.app.records.conftest import CHAIN, KEY, ROWS, entries, event, referral
 from tests.postgres import MODEL, Server
 
 DIGEST = "sha256:" + "0" * 64
@@ -39,7 +39,7 @@ def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
     """Byte for byte, by its name; what is not there is nothing."""
     reply, mark = Reply("k", b"\0asked", "prediction-1", now(), b"\xffanswer"), Mark("m", 3, b"\0")
     waits = referral("prediction-1", 5, 0.25)
-    tally = Tally(DIGEST, {"rows": 1})
+    tally = Tally(DIGEST, {ROWS: 1})
     ledger.write([Entry((event(1, "case"),), reply, tally, (waits,)), Entry((), mark=mark)])
 
     async def read() -> None:

@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from app.clock import Clock
+from app.count_keys import CountKey
 from app.record_events import HOUR, MICROSECONDS, MINUTE, MINUTES_KEPT, Entry, Rollup, Tally
 from app.records import ledger as module
 from app.records.ledger import Ledger
 from app.records.rollups import read, unseen
 from app.records.tables import rollups
-from tests.app.records.conftest import CHAIN, KEY, event
+from tests.app.records.conftest import CHAIN, KEY, ROWS, event
 
 ONE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 NOON = 1_795_608_000
@@ -33,7 +34,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SetTo:
 
 
 def counting(digest: str = ONE, **counts: int) -> Entry:
-    return Entry((event(1),), tally=Tally(digest, counts))
+    return Entry((event(1),), tally=Tally(digest, keyed(**counts)))
+
+
+def keyed(**counts: int) -> dict[CountKey, int]:
+    """Counts by their keys."""
+    return {CountKey(name): count for name, count in counts.items()}
 
 
 def told(engine: Engine, span: int, digest: str = ONE) -> list[Rollup]:
@@ -50,9 +56,9 @@ def test_minutes_and_hours_add_up(engine: Engine, ledger: Ledger, clock: SetTo) 
     ledger.write([counting(rows=7)])
     clock(3_600)
     ledger.write([counting(rows=1, c=1)])
-    first = {"rows": 6, "a": 2, "b": 5}
-    minutes = [(0, first), (60, {"rows": 7}), (3_600, {"rows": 1, "c": 1})]
-    hours = [(0, first | {"rows": 13}), (3_600, {"rows": 1, "c": 1})]
+    first, last = keyed(rows=6, a=2, b=5), keyed(rows=1, c=1)
+    minutes = [(0, first), (60, keyed(rows=7)), (3_600, last)]
+    hours = [(0, keyed(rows=13, a=2, b=5)), (3_600, last)]
     for span, parts in ((MINUTE, minutes), (HOUR, hours)):
         assert [Rollup(NOON + at, counts) for at, counts in parts] == told(engine, span)
 
@@ -60,8 +66,8 @@ def test_minutes_and_hours_add_up(engine: Engine, ledger: Ledger, clock: SetTo) 
 def test_bundles_are_counted_apart(engine: Engine, ledger: Ledger, clock: SetTo) -> None:
     """Also within one group."""
     ledger.write([counting(rows=1), counting(OTHER, rows=5), counting(rows=1)])
-    assert [Rollup(NOON, {"rows": 2})] == told(engine, MINUTE) == told(engine, HOUR)
-    assert [Rollup(NOON, {"rows": 5})] == told(engine, HOUR, OTHER)
+    assert [Rollup(NOON, keyed(rows=2))] == told(engine, MINUTE) == told(engine, HOUR)
+    assert [Rollup(NOON, keyed(rows=5))] == told(engine, HOUR, OTHER)
 
 
 def test_processes_are_added_up(engine: Engine, ledger: Ledger, clock: SetTo) -> None:
@@ -71,9 +77,9 @@ def test_processes_are_added_up(engine: Engine, ledger: Ledger, clock: SetTo) ->
         other.write([counting(rows=2, b=1)])
     clock(60)
     ledger.write([counting(rows=4)])
-    sums = [Rollup(NOON, {"rows": 3, "a": 1, "b": 1}), Rollup(NOON + 60, {"rows": 4})]
+    sums = [Rollup(NOON, keyed(rows=3, a=1, b=1)), Rollup(NOON + 60, keyed(rows=4))]
     assert sums == told(engine, MINUTE)
-    assert [{"rows": 7, "a": 1, "b": 1}] == [one.counts for one in told(engine, HOUR)]
+    assert [keyed(rows=7, a=1, b=1)] == [one.counts for one in told(engine, HOUR)]
 
 
 def test_only_what_begins_late_enough_is_read(engine: Engine, ledger: Ledger, clock: SetTo) -> None:
@@ -83,7 +89,7 @@ def test_only_what_begins_late_enough_is_read(engine: Engine, ledger: Ledger, cl
         ledger.write([counting(rows=at + 1)])
     with engine.connect() as connection:
         found = read(connection, ONE, MINUTE, NOON + 60)
-    assert [2, 3, 4, 5] == [one.counts["rows"] for one in found]
+    assert [2, 3, 4, 5] == [one.counts[ROWS] for one in found]
 
 
 def test_a_clock_that_is_set_back_a_little_changes_no_stretch_that_is_over(
@@ -96,7 +102,7 @@ def test_a_clock_that_is_set_back_a_little_changes_no_stretch_that_is_over(
     ledger.write([counting(rows=1)])
     clock(122)
     ledger.write([counting(rows=1)])
-    assert [Rollup(NOON + 120, {"rows": 3})] == told(engine, MINUTE)
+    assert [Rollup(NOON + 120, keyed(rows=3))] == told(engine, MINUTE)
 
 
 def shares(
@@ -105,7 +111,7 @@ def shares(
     """Starts, after noon, and rows of what was not seen."""
     with engine.connect() as connection:
         found = unseen(connection, ONE, seen, default, start).shares
-    return [(one.start - NOON, one.counts["rows"]) for one in found]
+    return [(one.start - NOON, one.counts[ROWS]) for one in found]
 
 
 def test_a_clock_that_is_set_back_hides_nothing(
@@ -122,12 +128,12 @@ def test_a_clock_that_is_set_back_hides_nothing(
         rows += 2**turn
         with engine.connect() as connection:
             (share,) = unseen(connection, ONE, seen, 0, 0).shares
-        assert (NOON + hour * HOUR, 2**turn) == (share.start, share.counts["rows"])
+        assert (NOON + hour * HOUR, 2**turn) == (share.start, share.counts[ROWS])
         for span in (MINUTE, HOUR):
-            assert rows == sum(one.counts["rows"] for one in told(engine, span))
+            assert rows == sum(one.counts[ROWS] for one in told(engine, span))
         seen[share.owner] = share.start + MINUTE
     at_noon = sum(2**turn for turn, hour in enumerate(hours) if hour == 0)
-    assert at_noon == next(one for one in told(engine, MINUTE) if one.start == NOON).counts["rows"]
+    assert at_noon == next(one for one in told(engine, MINUTE) if one.start == NOON).counts[ROWS]
 
 
 def test_what_was_not_seen_is_known_by_its_owner(

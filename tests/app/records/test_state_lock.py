@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from app.errors import RecordingFailed, RecordsError
-from app.record_events import Draft, Part, now
+from app.record_events import Made
 from app.records import key
 from app.records.database import opened, reading, snapshot
 from app.records.store import Store, in_this_process, writing
 from app.records.verification import verify
+from app.watched_bundle import WatchedBundle
 from tests import service
-from tests.app.records.conftest import CHAIN, entries
+from tests.app.monitoring.toy import WATCHED
+from tests.app.records.conftest import CHAIN, draft, entries
 from tests.postgres import serving as service_of_postgresql
 
 PATIENCE = 30
@@ -96,9 +98,14 @@ def state(tmp_path: Path) -> State:
     return State(tmp_path / "state")
 
 
+def build(_: WatchedBundle) -> Made:
+    """Makes the same entry of every draft."""
+    return lambda _: entries(1)[0]
+
+
 def using(state: State, use: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
-        async with in_this_process(state.url, state.key, CHAIN) as store:
+        async with in_this_process(state.url, state.key, CHAIN, build) as store:
             await asyncio.wait_for(use(store), PATIENCE)
 
     asyncio.run(run())
@@ -183,11 +190,10 @@ def test_relaxed_entries_that_are_lost_are_counted(
     state: State, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Their answers have left already."""
-    draft = Draft((Part(now(), b"", b"", {}, is_drawn=False),), 3, None, None)
 
     async def use(store: Store) -> None:
-        store.writer.introduce(lambda _: entries(1)[0])
-        store.writer.leave(draft)
+        store.writer.introduce(WATCHED)
+        store.writer.leave(draft(3))
         shutil.rmtree(state.folder)
         await until(lambda: len(told(caplog)) == 2)
 
@@ -275,7 +281,7 @@ def test_a_server_that_is_gone_is_seen_without_anybody_who_asks(tmp_path: Path) 
             assert await store.writer.put(entries(1, 1)[0])
 
         async def run() -> None:
-            async with in_this_process(url, tmp_path / "key", CHAIN) as store:
+            async with in_this_process(url, tmp_path / "key", CHAIN, build) as store:
                 await use(store)
 
         asyncio.run(run())

@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack, closing
 
 from sqlalchemy import Engine
 
+from app.count_keys import summed
+from app.monitoring.event_builder import EventBuilder
 from app.monitoring.metrics import Metrics
 from app.monitoring.request_counts import DIGEST, Exchanges
 from app.monitoring.statistics import service
-from app.record_events import HOUR, MINUTE, summed
+from app.record_events import HOUR, MINUTE
 from app.records.group_commit import Thread
 from app.records.ledger import Ledger
 from app.records.reader import Reader
@@ -26,7 +28,7 @@ def test_processes_and_runs_add_up(engine: Engine) -> None:
         chain = f"{CHAIN[:-2]}{number:02d}"
         async with AsyncExitStack() as stack:
             ledger = stack.enter_context(closing(Ledger(engine, KEY, chain)))
-            pages = stack.enter_context(closing(Thread(ledger)))
+            pages = stack.enter_context(closing(Thread(ledger, EventBuilder)))
             writer = Writer(pages)
             stack.push_async_callback(writer.close)
             exchanges, metrics = Exchanges(writer), Metrics()

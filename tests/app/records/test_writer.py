@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from app.errors import RecordingFailed
-from app.record_events import Draft, Entry, Made, Part
+from app.record_events import Entry
 from app.record_ports import Trouble
 from app.records import writer as module
 from app.records.failures import Cause
 from app.records.group_commit import Group, NotWritten
 from app.records.writer import Writer
-from tests.app.records.conftest import entries
+from app.watched_bundle import WatchedBundle
+from tests.app.monitoring.toy import WATCHED
+from tests.app.records.conftest import draft, entries
 from tests.service import until
 
 PATIENCE = 5
@@ -28,12 +30,12 @@ class Book:
     def __init__(self) -> None:
         self.groups: list[Group] = []
         self.futures: list[asyncio.Future[list[bool]]] = []
-        self.made: Made | None = None
+        self.watched: WatchedBundle | None = None
         self.trouble: Trouble | None = None
         self.is_over = False
 
-    def introduce(self, made: Made) -> None:
-        self.made = made
+    def introduce(self, watched: WatchedBundle) -> None:
+        self.watched = watched
 
     def look(self) -> Trouble | None:
         return self.trouble
@@ -116,7 +118,7 @@ def test_too_much_waiting_is_refused(
 ) -> None:
     """What is refused was not queued, and later there is room again; drafts count their rows."""
     monkeypatch.setattr(module, "MOST_WAITING", 4)
-    three = Draft((Part(0, b"", b"", {}, is_drawn=False),), 3, None, None)
+    three = draft(3)
 
     async def use() -> None:
         writer.put(entries(1)[0])
@@ -244,11 +246,16 @@ def test_who_has_gone_is_no_hindrance(writer: Writer, book: Book) -> None:
     assert [entries(2)] == book.groups
 
 
-def test_who_writes_is_told_how_entries_are_made(writer: Writer, book: Book) -> None:
+def test_who_writes_is_told_of_which_bundle_drafts_come(writer: Writer, book: Book) -> None:
     """The writer hands on drafts as they are."""
+    one = draft(2)
 
-    def made(_: Draft) -> Entry:
-        return entries(1)[0]
+    async def use() -> None:
+        writer.introduce(WATCHED)
+        writer.put(one)
+        await asyncio.sleep(0)
 
-    writer.introduce(made)
-    assert book.made is made
+    run(use())
+    assert book.watched is WATCHED
+    ((handed,),) = book.groups
+    assert handed is one

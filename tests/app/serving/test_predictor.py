@@ -1,4 +1,4 @@
-"""The predictor with a toy engine: rows in, grades with uncertainty out, nothing crossed."""
+"""The predictor: rows in, grades with uncertainty out, nothing crossed, refused once begun."""
 
 import asyncio
 import subprocess
@@ -13,12 +13,17 @@ import pytest
 from app.errors import Overloaded
 from app.serving.compute import Thread
 from app.serving.predictor import BATCH_WORK, Predictor
+from dubito.errors import Ungradable
+from dubito.prediction import MonteCarloPrediction
 from dubito.types import Feature, Floats, Query, Seen, Signature, Summary
 from dubito.uncertainty.decomposition import summarise
+from dubito.uncertainty.passes import checkpoints, half_widths
+from tests.networks import bits, engine
+from tests.networks import rows as loans
 from tests.service import ROOT
 
 CLASSES = ("low", "middle", "high")
-PATIENCE = 20
+PATIENCE = 60
 
 
 def feature(name: str, *, nullable: bool = False) -> Feature:
@@ -76,6 +81,17 @@ def _draws(query: Query) -> Floats:
 @pytest.fixture
 def toy() -> Toy:
     return Toy()
+
+
+SIGNATURE_OF_NINE = Signature(SIGNATURE.features[:1] * 9, tuple("ABCDEFG"))
+
+
+@pytest.fixture
+def shipped() -> Iterator[Predictor]:
+    """One with the engine of a shipped bundle."""
+    predictor = Predictor(Thread(engine("2")), SIGNATURE_OF_NINE, queue=10**9)
+    yield predictor
+    predictor.close()
 
 
 @pytest.fixture
@@ -232,3 +248,124 @@ def test_the_request_path_does_not_import_keras() -> None:
         "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow', 'dubito.layers', 'dubito.training')))"
     )
     assert 0 == subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode
+
+
+def check(found: MonteCarloPrediction, tolerance: float) -> None:
+    """Each row's passes are the first look that is within the tolerance, and so is its answer."""
+    query, estimate = found.query, found.estimate
+    for at, row in enumerate(query.features):
+        passes = int(estimate.passes[at])
+        for looked in checkpoints(query.passes):
+            (summary,) = engine("2").summarise([Query(row[None], looked, query.seed)])
+            (width,) = half_widths(summary.std, looked)
+            if looked == passes:
+                assert bits(summary)[0] == bits(found.summary)[at]
+                assert width == estimate.half_widths[at]
+                assert width <= tolerance or looked == query.passes
+                break
+            assert width > tolerance
+
+
+@pytest.mark.parametrize(
+    ("most", "tolerance"), [(2000, 0.02), (1024, 0.01), (300, 0.05), (40, 0.02), (1, 0.5), (64, 1)]
+)
+def test_each_row_stops_by_itself(shipped: Predictor, most: int, tolerance: float) -> None:
+    """Rows of one query stop at their own first look; at the last they are answered as they are."""
+    found = run(shipped.predict_mc(Query(loans(24, 5), most, 77), tolerance=tolerance))
+    check(found, tolerance)
+    assert tolerance == found.tolerance
+    if most > 1000:
+        assert len(set(found.estimate.passes.tolist())) > 2
+
+
+def test_neighbours_change_nothing(shipped: Predictor) -> None:
+    """A row alone, among others and beside other requests stops at one look with the same bits."""
+    features = loans(16, 6)
+    Found = MonteCarloPrediction  # noqa: N806 - a type
+
+    async def mixed() -> tuple[list[Found], list[Found], Found]:
+        alone = [
+            shipped.predict_mc(Query(features[at : at + 1], 1000, 3), tolerance=0.02)
+            for at in range(16)
+        ]
+        others = [
+            shipped.predict_mc(Query(loans(3, at), 50 * at + 7, at), keep_draws=at % 2 == 0)
+            for at in range(6)
+        ]
+        together = shipped.predict_mc(Query(features, 1000, 3), tolerance=0.02)
+        found = await asyncio.gather(*alone, *others, together)
+        return found[:16], found[16:22], found[22]
+
+    alone, others, together = run(mixed())
+    assert [bits(one.summary)[0] for one in alone] == bits(together.summary)
+    assert [int(one.estimate.passes[0]) for one in alone] == together.estimate.passes.tolist()
+    for at, other in enumerate(others):
+        (wanted,) = engine("2").summarise([Query(loans(3, at), 50 * at + 7, at)])
+        assert bits(wanted) == bits(other.summary)
+
+
+def test_draws_are_those_of_the_most_passes(shipped: Predictor) -> None:
+    """Draws are kept for the row with the most passes; another row's are the first of them."""
+    query = Query(loans(8, 5), 1000, 77)
+    found = run(shipped.predict_mc(query, tolerance=0.03, keep_draws=True))
+    most = int(found.estimate.passes.max())
+    wanted = engine("2").draws(Query(query.features, most, 77))
+    assert found.draws is not None
+    assert wanted.tobytes() == found.draws.tobytes()
+    check(found, 0.03)
+
+
+def test_looks_that_cannot_be_enough_are_left_out(predictor: Predictor, toy: Toy) -> None:
+    """No pass is made for a look at which the floor alone is above the tolerance."""
+    run(predictor.predict_mc(Query(np.ones((1, 2)), 600, 1), tolerance=0.00125))
+    assert [512, 600] == toy.batches
+
+
+def test_a_request_that_was_begun_is_not_refused(toy: Toy) -> None:
+    """A queue that is full by then refuses new requests; a begun one goes on to its last look."""
+
+    async def full() -> tuple[MonteCarloPrediction, int]:
+        predictor = Predictor(Thread(toy), SIGNATURE, queue=100)
+        row = np.ones((1, 2))
+        auto = asyncio.create_task(predictor.predict_mc(Query(row, 128, 1), tolerance=0.008))
+        filling = [
+            asyncio.create_task(predictor.predict_mc(Query(row, 90, 1))) for _ in range(40)
+        ]
+        refused = await asyncio.gather(*filling, return_exceptions=True)
+        found = await auto
+        predictor.close()
+        return found, sum(isinstance(one, Overloaded) for one in refused)
+
+    found, refused = run(full())
+    assert refused > 30
+    assert 128 == found.estimate.passes[0]
+    assert {64, 128} < set(toy.batches)
+
+
+def test_an_answer_that_is_no_number_ends_it() -> None:
+    """NaN is never within a tolerance, and is an error at the first look."""
+
+    class Broken(Toy):
+        def summarise(self, queries: Any) -> Any:
+            found = super().summarise(queries)
+            for summary in found:
+                summary.mean[:] = np.nan
+            return found
+
+    toy = Broken()
+    predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
+    with pytest.raises(Ungradable):
+        run(predictor.predict_mc(Query(np.ones((1, 2)), 256, 1), tolerance=0.04))
+    predictor.close()
+    assert [64] == toy.batches
+
+
+@pytest.mark.parametrize(("count", "passes"), [(1, 7_001), (2, 3_250), (90, 100), (40, 333)])
+def test_a_request_in_pieces_answers_what_the_whole_does(
+    shipped: Predictor, count: int, passes: int
+) -> None:
+    """Cut by rows or by passes, a large request has the bits of one call of the engine."""
+    query = Query(loans(count, 3), passes, 5)
+    found = run(shipped.predict_mc(query)).summary
+    (wanted,) = engine("2").summarise([query])
+    assert bits(found) == bits(wanted)

@@ -16,16 +16,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from dubito.loans.shapes import FEATURES_WIDTH
 from keras import layers
 
+import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
 from dubito.bundles.validation.allow_list import ACTIVATIONS, allowed
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.bundles.validation.shapes import RULES
 from dubito.bundles.validation.soundness import check_network
 from dubito.errors import BundleError
-import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import (
     MCAlphaDropout,
@@ -34,13 +33,37 @@ from dubito.layers.monte_carlo import (
     MCSpatialDropout1D,
 )
 from dubito.loans.layers.features import LoanFeatures
+from dubito.loans.shapes import FEATURES_WIDTH
 from dubito.types import Feature, Seen
-from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, seal
+from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, parts, seal
+from tests.service import ROOT
 
 FEATURES = 9
 KINDS = ("sequential", "convolution", "nested", "double")
 DAMAGES = ("plain dropout", "rate 0", "another input width", "one class more", "NaN", "a Lambda")
 CLASSES = 4
+NEW = {
+    "MCDropout": "dubito.layers",
+    "MCAlphaDropout": "dubito.layers",
+    "MCSpatialDropout1D": "dubito.layers",
+    "MCGaussianDropout": "dubito.layers",
+    "Impute": "dubito.layers",
+    "LoanFeatures": "dubito.loans.layers",
+    "AmortizationLattice": "dubito.loans.layers",
+    "GradeEvidence": "dubito.loans.layers",
+}
+"""Layer of ours to the module that files name."""
+OLD = {
+    "MCDropout": "app.network.mc",
+    "MCAlphaDropout": "app.network.mc",
+    "MCSpatialDropout1D": "app.network.mc",
+    "MCGaussianDropout": "app.network.mc",
+    "Impute": "app.network.impute",
+    "LoanFeatures": "app.network.loans.features",
+    "AmortizationLattice": "app.network.loans.lattice",
+    "GradeEvidence": "app.network.loans.evidence",
+}
+"""The same of files that were written before version 0.4."""
 OF_FILES = sorted(name for name, hostile in HOSTILE.items() if hostile.seen_in == "files")
 OF_ANSWERS = sorted(name for name, hostile in HOSTILE.items() if hostile.seen_in == "answers")
 
@@ -374,13 +397,56 @@ def test_what_keras_saves_but_is_not_served(
 
 
 def test_every_allowed_layer_is_keras_own_or_ours() -> None:
-    """The triples of the allow-list are those under which Keras would find the classes."""
+    """The triples of the allow-list are those under which Keras would find the classes.
+
+    Ours may stand under the module that older files name as well, and under no other.
+    """
+    ours = set()
     for module, name, registered in allowed():
         if registered is not None and registered.startswith("dubito>"):
             found = keras.saving.get_registered_object(registered)
-            assert (module, name) == (found.__module__, found.__name__)
+            assert (NEW[name], name) == (found.__module__, found.__name__)
+            assert f"dubito>{name}" == registered
+            ours.add((module, name))
         elif module is not None and module.startswith("keras.") and "src" not in module:
             assert hasattr(getattr(keras, module.removeprefix("keras.")), name)
+    assert {(module, name) for table in (NEW, OLD) for name, module in table.items()} == ours
+
+
+@pytest.mark.parametrize("name", ["MCDropout", "MCAlphaDropout", "Impute", "LoanFeatures"])
+@pytest.mark.parametrize("module", sorted({*NEW.values(), *OLD.values()}))
+def test_a_layer_of_ours_stands_under_its_own_modules(
+    folder: Path, module: str, name: str
+) -> None:
+    """The new one or the old one: another layer's is refused, though both are known."""
+    parts(name, module=module)(folder)
+    if module in (NEW[name], OLD[name]):
+        assert isinstance(inspect(folder), Inspected)
+    else:
+        told = f"is not allowed as ({module!r}, {name!r}, {f'dubito>{name}'!r})"
+        assert told in refused(folder)
+
+
+def test_modules_of_two_times_may_stand_in_one_file(folder: Path) -> None:
+    """Each layer is looked up by itself."""
+    parts("Impute", module=OLD["Impute"])(folder)
+    parts("LoanFeatures", module=OLD["LoanFeatures"])(folder)
+    assert isinstance(inspect(folder), Inspected)
+
+
+@pytest.mark.parametrize("version", range(1, 6))
+def test_shipped_files_name_the_old_modules(version: int) -> None:
+    """They were written before, and stay as they are to the last byte."""
+    network = ROOT / "models" / "loan-grade" / str(version)
+    config = members_of(network)["config.json"].decode()
+    pattern = r'"module": "(?P<module>[\w.]+)", "class_name": "(?P<name>\w+)"'
+    named = {
+        (found["name"], found["module"])
+        for found in re.finditer(pattern, config)
+        if found["name"] in NEW
+    }
+    assert named
+    assert named <= set(OLD.items())
 
 
 def test_every_allowed_activation_is_keras_own() -> None:

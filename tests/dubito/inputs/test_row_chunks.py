@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.http.problems import Refusal
 from dubito.bundles.repository import find
 from dubito.bundles.validation.inspection import inspect
 from dubito.errors import DubitoError, InvalidInput
 from dubito.inputs.row_chunks import ROWS_OF_A_PART, parts
 from dubito.inputs.rows import RowReader
-from tests.app.http.test_fuzz import by_bytes, by_tokens
+from tests.dubito.inputs.bodies import LOAN, by_bytes, by_tokens
 from tests.service import ROOT
 
 
@@ -24,18 +23,16 @@ def reader() -> RowReader:
     return RowReader(found.manifest.signature, 1000)
 
 
-def long(loan: dict[str, Any], rows: int, indent: int | None = None) -> bytes:
-    listed = [loan | {"loan_amount": 1000 + at} for at in range(rows)]
+def long(rows: int, indent: int | None = None) -> bytes:
+    listed = [LOAN | {"loan_amount": 1000 + at} for at in range(rows)]
     return json.dumps({"instances": listed}, indent=indent).encode()
 
 
 @pytest.mark.parametrize("indent", [None, 0, 3])
 @pytest.mark.parametrize("rows", [65, 128, 129, 1000])
-def test_the_parts_list_all_rows_in_order(
-    loan: dict[str, Any], rows: int, indent: int | None
-) -> None:
+def test_the_parts_list_all_rows_in_order(rows: int, indent: int | None) -> None:
     """Together the parts hold what the body lists, none more than its share."""
-    body = long(loan, rows, indent)
+    body = long(rows, indent)
     listed = [json.loads(part) for part in parts(body)]
     assert json.loads(body)["instances"] == [row for part in listed for row in part]
     assert ROWS_OF_A_PART == max(map(len, listed))
@@ -72,18 +69,18 @@ def outcome(reading: Any) -> Any:
         rows, many = reading()
     except InvalidInput as error:
         return error.faults
-    except (DubitoError, Refusal) as error:
+    except DubitoError as error:
         return type(error), str(error)
     return rows.tobytes(), rows.shape, many
 
 
 @pytest.mark.claim("long lists", test=400, proof=20_000)
 def test_reading_in_turns_is_reading(
-    reader: RowReader, loan: dict[str, Any], record_property: Any, count: int
+    reader: RowReader, record_property: Any, count: int
 ) -> None:
     """Part by part a long list, mutated, says what it says in one go: rows, or the same faults."""
     chance = random.Random(7)  # noqa: S311 - not for secrets
-    bodies = [long(loan, 65), long(loan, 200), long(loan, 130, 1)]
+    bodies = [long(65), long(200), long(130, 1)]
     read = 0
     for _ in range(count):
         body = chance.choice((by_bytes, by_tokens))(chance.choice(bodies), chance)
@@ -94,9 +91,9 @@ def test_reading_in_turns_is_reading(
     record_property("figure", f"{read:,} of them valid")
 
 
-def test_missing_values_are_read_in_turns(reader: RowReader, loan: dict[str, Any]) -> None:
+def test_missing_values_are_read_in_turns(reader: RowReader) -> None:
     """A null in a long list is NaN in its place."""
-    listed = [loan] * 99 + [loan | {"debt_to_income": None}]
+    listed = [LOAN] * 99 + [LOAN | {"debt_to_income": None}]
     rows, many = asyncio.run(reader.read_in_turns(json.dumps({"instances": listed}).encode()))
     assert many
     assert [[99, 2]] == np.argwhere(np.isnan(rows)).tolist()

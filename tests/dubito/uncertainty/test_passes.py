@@ -1,6 +1,5 @@
 """How many passes are enough: the looks, the half-width, and what it is worth on held-out rows."""
 
-import asyncio
 import math
 from collections.abc import Callable
 
@@ -9,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.serving.compute import Thread
-from app.serving.predictor import Predictor
 from dubito.bundle import load
 from dubito.bundles.repository import find
 from dubito.training.columns import LOANS
 from dubito.training.data import read_table
 from dubito.training.split import split_rows
-from dubito.types import Query
+from dubito.types import Query, Summary
 from dubito.uncertainty.adaptive_passes import Estimate
 from dubito.uncertainty.passes import TOLERANCE, checkpoints, floor, half_widths
+from tests.dubito.uncertainty.driven import driven
 from tests.service import ROOT
 
 MOST = 10_000
@@ -88,19 +86,19 @@ def test_the_mean_is_as_near_as_was_asked(
     bundle = load(find(ROOT / "models", "loan-grade"))
     table = read_table(None, LOANS)
     rows = table.features[split_rows(table.labels, 0).test][:count]
-    predictor = Predictor(Thread(bundle.engine), bundle.manifest.signature, queue=10**9)
 
-    async def auto() -> list[Estimate]:
-        asking = (
-            predictor.predict_mc(Query(row[None], MOST, seed), tolerance=tolerance)
+    def computed(query: Query) -> Summary:
+        (summary,) = bundle.engine.summarise([query])
+        return summary
+
+    found = Estimate.joined(
+        [
+            driven(computed, Query(row[None], MOST, seed), tolerance)[0]
             for seed, row in enumerate(rows)
-        )
-        return [doubted.look for doubted in await asyncio.gather(*asking)]
-
-    look = Estimate.joined(asyncio.run(auto()))
-    predictor.close()
+        ]
+    )
     (reference,) = bundle.engine.summarise([Query(rows, MOST, 2**40)])
-    near = np.abs(look.summary.mean - reference.mean).max(axis=1) <= tolerance
+    near = np.abs(found.summary.mean - reference.mean).max(axis=1) <= tolerance
     moving = reference.std.max(axis=1) > 0.01
     fixed = next(
         at
@@ -110,10 +108,10 @@ def test_the_mean_is_as_near_as_was_asked(
     record_property(
         "figure",
         f"{near.mean():.1%} of all rows, {near[moving].mean():.1%} of {moving.sum():,} with a std "
-        f"above 0.01; mean passes {look.passes.mean():.0f}, where {fixed:,} would be needed for "
+        f"above 0.01; mean passes {found.passes.mean():.0f}, where {fixed:,} would be needed for "
         f"95% of rows; {bundle.manifest.identity.name}/{bundle.manifest.version}",
     )
     assert near.mean() >= 0.93
     assert near[moving].mean() >= 0.93
     # Few rows scatter: there a quarter will do.
-    assert tolerance != FINE or look.passes.mean() <= fixed / (5 if count == 2_000 else 4)
+    assert tolerance != FINE or found.passes.mean() <= fixed / (5 if count == 2_000 else 4)
