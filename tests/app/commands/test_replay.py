@@ -66,9 +66,8 @@ def test_a_bundle_that_is_gone_is_told(state: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "models" / "loan-grade" / "2", tmp_path / "loan-grade" / "2")
     code, lines, told = replay(state, "--models", str(tmp_path))
     assert (1, "0 of 4 identical\n") == (code, told)
-    assert {"loan-grade/1 has answered, which is not there any more"} == {
-        reason for line in lines for reason in line["reasons"]
-    }
+    sentence = "bundle loan-grade/1, which produced this prediction, is no longer available"
+    assert {sentence} == {reason for line in lines for reason in line["reasons"]}
 
 
 def test_what_it_does_not_know_is_told(state: Path) -> None:

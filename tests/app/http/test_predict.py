@@ -244,8 +244,13 @@ def test_what_lies_close_to_the_range_is_told(
     """With a warning of its own, which is no reason to refer."""
     answer = ask(client, route, loan | {"loan_amount": value}, **_seeded(route))
     (warning,) = answer["warnings"]
-    assert ("in_margin", "loan_amount", value) == tuple(warning.values())[:3]
-    assert (1000, 40_000) == (warning["seen_minimum"], warning["seen_maximum"])
+    assert {
+        "kind": "in_margin",
+        "feature": "loan_amount",
+        "value": value,
+        "seen_minimum": 1000,
+        "seen_maximum": 40_000,
+    } == warning
     assert not {"in_margin", "out_of_range"} & {*answer.get("decision", {}).get("reasons", ())}
 
 

@@ -236,7 +236,8 @@ def test_a_bundle_that_is_gone_is_told(both: Settings, loan: Loan) -> None:
         assert 200 == client.get(f"/predictions/{identifier}").status_code
         told = call(client, "POST", f"/predictions/{identifier}/replay")
         assert 409 == told.status_code
-        assert "is not there any more" in told.json()["detail"]
+        sentence = "bundle loan-grade/3, which produced this prediction, is no longer available"
+        assert (sentence, "bundle_gone") == (told.json()["detail"], told.json()["code"])
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)

@@ -4,12 +4,14 @@ import asyncio
 import http.client
 import json
 import os
+import select
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
 import pytest
+import uvloop
 
 from app.bundle_loader import Opened
 from app.errors import EngineLost, StartError
@@ -131,6 +133,26 @@ def test_a_bundle_that_is_not_there_is_a_sentence() -> None:
     """The engine's own sentence is raised here."""
     with pytest.raises(StartError, match="version 99"):
         using(lambda _: asyncio.sleep(0), Settings(models=ROOT / "models", version=99))
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize(("version", "said"), [(1, "loan-grade/1"), (99, "has no version 99")])
+def test_an_engine_may_be_faster_than_its_service(
+    version: int, said: str, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """What it said before anybody listened is heard: that it is ready, or why it is not."""
+
+    async def hear() -> str:
+        try:
+            async with opened(engine, lambda: None) as bundle:
+                return f"{bundle.manifest.name}/{bundle.manifest.version}"
+        except StartError as error:
+            return str(error)
+
+    settings = Settings(models=ROOT / "models", version=version)
+    with module.child("engine", settings) as engine, asyncio.Runner(loop_factory=loop) as runner:
+        until(lambda: bool(select.select([engine.line], [], [], 0)[0]))
+        assert said in runner.run(asyncio.wait_for(hear(), 10))
 
 
 def grade(service: Service) -> tuple[int, str | None]:

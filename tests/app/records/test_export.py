@@ -94,7 +94,7 @@ EXPECTED: dict[str, list[Any]] = {
     "feature.outcome": [None, None, 1e300],
     "asked.passes": [None, "100", "auto"],
     "asked.tolerance": [None, None, 0.02],
-    "asked.judgement.coverage": [None, 0.9, None],
+    "asked.judged.coverage": [None, 0.9, None],
     "answer.seed": [None, MAX_SEED, 5],
     "answer.precision.met": [None, None, True],
     "answer.prediction_set.grades": [None, '["A", "B"]', None],
