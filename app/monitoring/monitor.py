@@ -153,7 +153,7 @@ class Monitor:
             return
         idle = [window for window in ranges if self._views[window].reading is None]
         if not idle:
-            raise RecordsUnavailable("too many ranges are read")
+            raise RecordsUnavailable("too many ranges are being read")
         del self._views[idle[0]]
 
     async def _read(self, window: Stretch, view: _View) -> Content:

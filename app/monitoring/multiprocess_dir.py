@@ -51,7 +51,7 @@ class Shared:
                 self._mark = _marked(self.path)
         except OSError as error:
             raise SettingsError(
-                f"DUBITO_STATE: several workers count together in {parent}, which cannot be written"
+                f"DUBITO_STATE: the workers share their counts in {parent}, which cannot be written"
             ) from error
         os.environ[VARIABLE] = str(self.path)
 

@@ -36,7 +36,7 @@ class Latest(Collector):
 
     def _fail(self, error: Exception) -> None:
         self._figures = None
-        log.error("no figures of coverage and drift: %s", fault_of(error))
+        log.error("the gauges of coverage and drift cannot be computed: %s", fault_of(error))
 
 
 def _families(report: Report) -> list[GaugeMetricFamily]:

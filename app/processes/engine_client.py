@@ -159,7 +159,7 @@ class EngineClient:
         if self._ended:
             return
         if self.trouble is not None and not was_silent:
-            log.error("%s: nothing is graded until it does", self.trouble)
+            log.error("%s: no request is graded until it responds", self.trouble)
         self._loop.call_later(BEAT_SECONDS, self._count)
 
     def _expect(self, jobs: Sequence[Job], batch: Batch | None) -> "asyncio.Future[Any]":

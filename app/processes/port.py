@@ -35,7 +35,7 @@ def bound(host: str, port: int) -> socket.socket:
         raise _refused(host, port, error.strerror) from error
     except UnicodeError as error:
         # Python encodes a host name (IDNA) before resolving it.
-        raise _refused(host, port, "it is no name of a machine") from error
+        raise _refused(host, port, "it is not a valid host name") from error
     return opened
 
 

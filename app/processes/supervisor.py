@@ -145,7 +145,7 @@ class Supervisor:
         told = sentence or f"a worker ended with code {worker.process.exitcode}"
         if not self._serving:
             raise StartError(told)
-        log.error("%s; another follows in %g s", told, self._pause)
+        log.error("%s; a replacement starts in %g s", told, self._pause)
         self._due.append(time.monotonic() + self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
@@ -160,10 +160,10 @@ class Supervisor:
         try:
             was_removed = self._counts.restore()
         except OSError as error:
-            log.error("the workers' counts cannot be kept: %s", error.strerror)  # noqa: TRY400
+            log.error("the workers' counts cannot be stored: %s", error.strerror)  # noqa: TRY400
             return
         if was_removed:
-            log.error("the workers' counts were removed: they begin anew, and so does each worker")
+            log.error("the workers' counts were removed: counts and workers start again")
             self._blind = list(self._workers)
         if self._blind and len(self._up) == self._settings.workers:
             worker = self._blind.pop()

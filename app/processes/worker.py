@@ -51,7 +51,7 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
 
     try:
         if not (folder() or Path()).is_dir():
-            raise StartError("the folder of the workers' counts is not there")
+            raise StartError("the folder of the workers' counts is missing")
         with begun(settings) as children:
             from app.server.server import serve
 

@@ -72,7 +72,7 @@ def file_of(address: Address) -> Path | None:
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its links go in a circle"
+        reason = error.strerror if isinstance(error, OSError) else "its symbolic links form a loop"
         raise RecordsError(f"{shown(path)}: {reason}") from error
 
 
@@ -106,7 +106,7 @@ def _file_url(url: URL) -> URL:
         AddressError: the URL names no file, or contains more than a path.
     """
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise AddressError(f"{SETTING}: of SQLite's drivers there is only sqlite:/// here")
+        raise AddressError(f"{SETTING}: the only supported SQLite driver is sqlite:///")
     name = url.database or ""
     if name in ("", ":memory:") or name.startswith("file:"):
         raise AddressError(
@@ -114,5 +114,5 @@ def _file_url(url: URL) -> URL:
             "the path of a file"
         )
     if url.host or url.port or url.username or url.password or url.query:
-        raise AddressError(f"{SETTING}: after sqlite:/// there is the path of a file, nothing else")
+        raise AddressError(f"{SETTING}: sqlite:/// must be followed by the path of a file only")
     return url

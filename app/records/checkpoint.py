@@ -39,13 +39,13 @@ def read(file: Path) -> dict[str, Head]:
     """
     try:
         if file.stat().st_size > MOST_BYTES:
-            raise RecordsError(f"{shown(file)} is no checkpoint: it has more than {MOST_BYTES:,} B")
+            raise RecordsError(f"{shown(file)} is not a checkpoint: it exceeds {MOST_BYTES:,} B")
         told = json.loads(file.read_text(encoding="utf-8"))
         return {chain: _head(chain, head) for chain, head in told.items()}
     except OSError as error:
         raise RecordsError(f"{shown(file)}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordsError(f"{shown(file)} is no checkpoint") from error
+        raise RecordsError(f"{shown(file)} is not a checkpoint") from error
 
 
 def _head(chain: str, told: Any) -> Head:

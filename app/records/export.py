@@ -184,7 +184,7 @@ def _cell(name: str, value: Any) -> Any:
     try:
         return kinds.get(type_of(name), bool)(value)
     except ValueError as error:
-        raise RecordsError(f"the records hold what is no number in {name}") from error
+        raise RecordsError(f"the records hold a value that is no number in {name}") from error
 
 
 def _write_csv(names: Sequence[str], lines: Lines, file: Path) -> int:

@@ -26,7 +26,7 @@ SQLITE = {
 POSTGRESQL = {
     "53100": "the disk of the database is full",
     "53200": "the database is out of memory",
-    "53300": "the database takes no more connections",
+    "53300": "the database accepts no more connections",
     "25006": "the database is read-only",
     "28": "the database refuses the user",
     "42501": "the database refuses the user",

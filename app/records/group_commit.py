@@ -89,7 +89,7 @@ class Silence:
         seconds = SILENT_LOOKS * LOOK_SECONDS
         return Trouble(
             f"the recorder has not answered for more than {seconds:g} s",
-            "it stands still, or waits for the database",
+            "it is stuck, or waits for the database",
         )
 
 

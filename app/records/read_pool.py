@@ -43,9 +43,9 @@ class Desk:
             RecordsUnavailable: the read takes too long, or too many reads are waiting.
         """
         if self._waiting >= MOST_WAITING:
-            raise RecordsUnavailable("too many wait")
+            raise RecordsUnavailable("too many reads are waiting")
         if self._stands_still():
-            raise RecordsUnavailable(f"nothing was read for {self._seconds:g} s")
+            raise RecordsUnavailable(f"no read has finished for {self._seconds:g} s")
         if self._waiting >= len(self._threads) < THREADS:
             self._threads.append(Thread(target=self._work_off, name="dubito-reads", daemon=True))
             self._threads[-1].start()
@@ -57,7 +57,7 @@ class Desk:
             async with asyncio.timeout(self._seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise RecordsUnavailable(f"it was not read within {self._seconds:g} s") from None
+            raise RecordsUnavailable(f"the read took more than {self._seconds:g} s") from None
         finally:
             self._waiting -= 1
 

@@ -125,7 +125,7 @@ def exposed(paths: Iterable[Path]) -> list[str]:
             right = _mode(known, path.parent)
             if mode & 0o077 & ~right:
                 found.append(
-                    f"{shown(path)} may be read by others than it should (mode {mode:04o}): "
+                    f"{shown(path)} is open to more users than it should be (mode {mode:04o}): "
                     f"make it {right:04o}"
                 )
     return found

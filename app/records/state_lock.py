@@ -91,7 +91,7 @@ class Place:
                 about = os.fstat(number)
                 if name := left.pop((about.st_dev, about.st_ino), None):
                     found.append(f"/proc/{os.getpid()}/fd/{number} ({name})")
-        return f"deleted ones are there until this process ends: copy {' and '.join(found)}"
+        return f"deleted files can be read until this process ends: copy {' and '.join(found)}"
 
 
 @contextmanager

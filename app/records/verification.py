@@ -102,9 +102,9 @@ def _unverified(
     """Yield faults of chains whose unknown key is not declared lost, or that went on since."""
     for chain, told in given_up.items():
         if chain not in lost:
-            yield f"{told} cannot be verified: they are of a key that is not in the key's file"
+            yield f"{told} cannot be verified: their key is not in the key file"
         elif heads[chain] != lost[chain]:
-            yield f"chain {chain} is not where it was when its key was given up"
+            yield f"chain {chain} has changed since its key was declared lost"
 
 
 def _claims(heads: str) -> dict[tuple[str, int], bytes]:
@@ -217,12 +217,12 @@ def _beyond(claims: Mapping[tuple[str, int], bytes], heads: Mapping[str, Head]) 
     """Yield a fault for each head that was recorded elsewhere but no longer exists."""
     for chain, sequence in sorted(claims):
         if chain not in heads:
-            yield f"chain {chain} is gone, which had come to {sequence}"
+            yield f"chain {chain} is missing: it had reached event {sequence}"
         elif sequence > heads[chain].sequence:
-            yield f"chain {chain} was cut: it had come to {sequence}"
+            yield f"chain {chain} was cut: it had reached event {sequence}"
 
 
 def _homeless(connection: Connection, known: set[str]) -> Iterator[str]:
     """Yield a fault for each chain that has events but no row in the table of chains."""
     for chain in sorted(set(connection.scalars(select(events.c.chain).distinct())) - known):
-        yield f"events of chain {chain} are there, but not the chain"
+        yield f"chain {chain} has events, but is missing in the table of chains"

@@ -114,7 +114,7 @@ class Writer:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=END_SECONDS)
         if self._behind:
-            log.error("%d events could not be written before the end", self._behind)
+            log.error("%d events could not be written before the service ended", self._behind)
 
     def _queue(self, entry: Entry | Draft, written: "asyncio.Future[bool] | None") -> None:
         events = entry.rows if isinstance(entry, Draft) else len(entry.events)
@@ -200,5 +200,5 @@ class Diary:
             self._is_told = False
             log.warning("records are written again")
         if self._lost:
-            log.error("%d events are not recorded whose answers had left", self._lost)
+            log.error("%d events of answers already sent are not recorded", self._lost)
             self._lost = 0

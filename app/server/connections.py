@@ -179,7 +179,7 @@ class Connections:
     def _tell(self, now: float) -> None:
         if now - self._told >= TOLD_SECONDS:
             self._told = now
-            log.warning("%d connections are open, the most there may be", self._most)
+            log.warning("%d connections are open, the most that are allowed", self._most)
 
 
 def _descriptors(connections: int) -> int:

@@ -42,7 +42,7 @@ class Cycle(RequestResponseCycle):
         elif kind == "http.response.start" and not self.response_started:
             self._begin(message["status"], [*self.default_headers, *message.get("headers", ())])
         else:
-            raise RuntimeError(f"{kind} was sent where it must not be")
+            raise RuntimeError(f"the application sent {kind} at the wrong time")
 
     def _begin(self, status: int, headers: Headers) -> None:
         """Build the head. A stream's head is sent immediately, since its body may take long."""
@@ -50,7 +50,7 @@ class Cycle(RequestResponseCycle):
         lines = [STATUS_LINE[status]]
         for name, value in headers:
             if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-                raise RuntimeError("a header was sent that is none")
+                raise RuntimeError("the application sent an invalid header")
             self._heed(name.lower(), value)
             lines += (name, b": ", value, b"\r\n")
         if not self.keep_alive and (b"connection", b"close") not in headers:
@@ -71,7 +71,7 @@ class Cycle(RequestResponseCycle):
         elif name == b"connection":
             self.keep_alive = self.keep_alive and value.lower() != b"close"
         elif name == b"transfer-encoding":
-            raise RuntimeError("how an answer is framed is not the application's to say")
+            raise RuntimeError("the application must not set Transfer-Encoding")
 
     def _continue(self, body: bytes, *, is_last: bool) -> None:
         """Write a piece of the body; after the last piece go on with the connection or close it."""

@@ -186,5 +186,5 @@ class Framer:
 
 
 def _misframed() -> Fault:
-    detail = "the request is not framed as HTTP/1.1 (RFC 9112) says"
+    detail = "the request is not framed as HTTP/1.1 (RFC 9112) requires"
     return Fault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)

@@ -81,9 +81,9 @@ class Head:
                 server.
         """
         if self.version not in {"1.0", "1.1"}:
-            raise _bad("this is no HTTP/1.0 or HTTP/1.1")
+            raise _bad("the request is not HTTP/1.0 or HTTP/1.1")
         if self.method == b"CONNECT":
-            raise _bad("the service is no proxy")
+            raise _bad("the service is not a proxy")
         is_named = self.version == "1.0" if self.host is None else HOST.fullmatch(self.host)
         if self.is_twice or not is_named:
             raise _bad("a request needs one valid Host header, and at most one Transfer-Encoding")
