@@ -371,7 +371,7 @@ class Connection(asyncio.Protocol):
         return b"".join([STATUS_LINE[fault.status], *lines, b"\r\n", bytes(answer.body)])
 
     def _wait_for(self, wait: Wait | None) -> None:
-        """Wait for something else, or for nothing."""
+        """Start another wait, which ends the present one; None to wait for nothing."""
         if wait is self._wait:
             return
         if self._wait is not None:
