@@ -1,16 +1,16 @@
-"""Keys of the counts that figures are made of. Their text is stored, so it never changes."""
+"""Keys of the counts that statistics are computed from; their text is stored and never changes."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NewType
 
 CountKey = NewType("CountKey", str)
-"""A family, and after a dot what is counted in it, if there is more than one such count."""
+"""Family of the count, followed by a dot and its labels if the family has several counts."""
 Counts = Mapping[CountKey, int]
 
 
 class Family(StrEnum):
-    """What a count is of."""
+    """Families of counts."""
 
     ROWS = "rows"
     """Answered rows."""
@@ -20,9 +20,10 @@ class Family(StrEnum):
     WARNING = "warning"
     """Warnings by kind."""
     STREAM = "stream"
-    """Rows by watched stream and bin."""
+    """Rows by stream watched for drift and bin."""
     EXPECTED = "expected"
-    """Rows, and what their probabilities expect of them, in millionths."""
+    """Rows, and the expected numbers of right and of wrong automated rows by their own
+    probabilities, in millionths."""
     ENTROPY = "entropy"
     """Rows by bin of predictive entropy."""
     INFORMATION = "information"
@@ -36,42 +37,44 @@ class Family(StrEnum):
     KNOWN = "known"
     """Rows whose true class became known, and how many of them were right."""
     CONFIDENCE = "confidence"
-    """The same by bin of confidence."""
+    """Rows whose true class became known, by bin of confidence; how many were right, and the sum of
+    their confidences in millionths."""
     RISK = "risk"
-    """The same by bin of predictive entropy."""
+    """Rows whose true class became known, by bin of predictive entropy, and how many were wrong."""
     AUTOMATED = "automated"
-    """Automated rows whose true class became known, by target."""
+    """Automated rows whose true class became known, and how many were wrong, by target."""
     BAND = "band"
-    """The least sure of those, by limit of single cases."""
+    """Automated rows among the least certain, and how many were wrong, by limit of single cases."""
     RAW = "raw"
-    """Rows whose raw set is watched, and how many of these missed the true class."""
+    """Rows whose raw prediction set is watched, and how many of these sets missed the true
+    class."""
     LATENCY = "latency"
-    """Grading requests by bin of their minutes."""
+    """Prediction requests by bin of their duration in minutes."""
     STATUS = "status"
     """Requests by HTTP status."""
     GRADING = "grading"
-    """Grading requests by HTTP status."""
+    """Prediction requests by HTTP status."""
 
 
 def key(family: Family, *labels: object) -> CountKey:
-    """The key of a count."""
+    """Build the key of a count."""
     return CountKey(".".join((family, *map(str, labels))))
 
 
 def members(counts: Counts, family: Family) -> dict[str, int]:
-    """The counts of a family, by what follows it in their keys, in that order."""
+    """Return the counts of a family by the rest of their keys, in the order of these."""
     start = family + "."
     found = sorted(item for item in counts.items() if item[0].startswith(start))
     return {name[len(start) :]: count for name, count in found}
 
 
 def numbered(counts: Counts, family: Family) -> dict[int, int]:
-    """The counts of a family of bins."""
+    """Return the counts of a family of bins, by bin number."""
     return {int(name): count for name, count in members(counts, family).items()}
 
 
 def summed(parts: Iterable[Counts]) -> dict[CountKey, int]:
-    """Counts of several together."""
+    """Add up several sets of counts."""
     whole: dict[CountKey, int] = {}
     for part in parts:
         if not whole:

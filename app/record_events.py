@@ -1,6 +1,7 @@
-"""What is remembered: events, as they travel between the edge and the records.
+"""Types of recorded data: events, entries and queries exchanged with the record store.
 
-An event never changes. What is personal in it stands apart, so that it can be erased later.
+An event never changes. Its personal data is stored in a separate part, so that it can be erased
+later.
 """
 
 import time
@@ -16,15 +17,17 @@ from app.recorded_prediction import Asked
 from dubito.answer import MonteCarloAnswer, PlainAnswer
 
 FORMAT = 1
-"""Version of what events hold; events of before there was a number have none."""
+"""Version of the events' format; events older than this number carry none."""
 MICROSECONDS = 1_000_000
-"""In a second; times here are microseconds since 1970, UTC."""
+"""Microseconds in a second; times in this module are microseconds since 1970, UTC, unless stated
+otherwise."""
 MINUTE, HOUR = 60, 3_600
-"""Seconds of the stretches of time that figures are counted in."""
+"""Time spans of the counts, seconds."""
 MINUTES_KEPT = 8 * 86_400
-"""Seconds after which counts by the minute are forgotten; those by the hour stay."""
+"""Age in seconds at which counts by the minute are deleted; counts by the hour stay."""
 DIGEST_DIGITS = 20
-"""Of a bundle's digest, in the identifier of its alarms: as many as fit into its column."""
+"""Hexadecimal digits of a bundle's digest in the identifier of its alarms, as many as fit the
+database column."""
 Kind = Literal[
     "prediction",
     "outcome",
@@ -35,64 +38,67 @@ Kind = Literal[
     "acknowledgement",
     "beginning",
 ]
-"""The last two are of an alarm."""
+"""Kinds of events; the last two are about an alarm."""
 Order = Literal["oldest", "newest", "doubtful", "reference"]
-"""Of a list of the review queue."""
+"""Orders of the review queue and of search results."""
 State = Literal["waiting", "decided"]
-"""Of a prediction in the review queue."""
+"""States of a prediction in the review queue."""
 Step = Literal["refer", "assign", "decide"]
-"""What happens to a prediction in the review queue."""
+"""Steps of a prediction through the review queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a prediction, or that a person said of an alarm."""
+    """Something that happened to a prediction, or that a person stated about an alarm."""
 
     kind: Kind
     prediction: str
-    """Identifier of the prediction, or of an alarm of a bundle (`alarm_id`); empty for what is said
-    of several predictions, or of the records."""
+    """Identifier of the prediction, or of a bundle's alarm (`alarm_id`); empty for events about
+    several predictions or about the records."""
     time: int
     body: bytes
-    """JSON in which nobody can be recognised."""
+    """JSON without personal data."""
     personal: bytes | None = None
-    """JSON that may be erased: features, the client's reference, a reviewer's words."""
+    """JSON that may be erased: features, the caller's reference, a reviewer's words."""
     reference: str | None = None
-    """The client's own name of the case, by which it may be erased; in `personal` as well."""
+    """The caller's own name of the case, by which it may be erased; contained in `personal` as
+    well."""
     ordinal: int | None = field(default=None, compare=False)
-    """Number among the events of its kind and prediction, from 0, where two of one number would
-    contradict each other: the first wins. None where any number may be recorded."""
+    """Number among the events of its kind and prediction, counted from 0, if two events of one
+    number would contradict each other: the first wins. None if any number of such events may be
+    recorded."""
     id: str = field(default="", compare=False)
-    """Its chain and its place in it, once it was written."""
+    """Identifier `<chain>.<sequence>`, once the event is written; empty before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A request that named a key, and what it was answered."""
+    """A request with an idempotency key, and the response it received."""
 
     key: str
     request: bytes
-    """SHA-256 of what was asked: the same key with another request is a mistake."""
+    """SHA-256 of the request; the same key with another request is an error."""
     prediction: str
-    """Identifier of the first prediction in it."""
+    """Identifier of the first prediction in the response."""
     time: int
     content: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What an entry adds to the figures of a bundle."""
+    """Counts that an entry adds to the statistics of a bundle."""
 
     digest: str
-    """The bundle's."""
+    """Digest of the bundle."""
     counts: Counts
-    """What is added to each count: whole numbers, whose order is of no matter."""
+    """Numbers to add to each count: integers, so that the order of additions does not matter."""
     at: int | None = None
-    """Seconds since 1970 where it corrects what was counted then; None for what happens now."""
+    """Time of the counts that are corrected, seconds since 1970; None to add to the present
+    counts."""
 
     @classmethod
     def joined(cls, parts: "Sequence[Tally]") -> "Tally":
-        """What several add to the figures of one bundle."""
+        """Add up several tallies of one bundle."""
         if len(parts) == 1:
             return parts[0]
         return cls(parts[0].digest, summed(part.counts for part in parts))
@@ -100,7 +106,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """A prediction in the review queue, and which step of its way there this is."""
+    """A step of a prediction through the review queue, with the data that lists show."""
 
     prediction: str
     time: int
@@ -108,137 +114,140 @@ class QueueItem:
     doubt: float
     """Predictive entropy, nats."""
     body: bytes
-    """JSON: what lists show of it besides."""
+    """JSON with further data that lists show."""
     grade: str
-    """The predicted class."""
+    """Predicted class."""
     reasons: str
     """Reasons of the referral, each between two line breaks."""
     digest: str
     """Digest of the bundle that answered."""
     version: int
     reference: str | None
-    """The client's own name of the case; erased with it."""
+    """The caller's own name of the case; erased together with the case."""
     assignee: str | None = None
-    """Who looks at it; erased with the assignment."""
+    """Person who reviews the prediction; erased together with the assignment."""
     decided: int | None = None
-    """When it was reviewed first, microseconds since 1970; None while it waits."""
+    """Time of the first review, microseconds since 1970; None while the prediction waits."""
     verdict: str | None = None
-    """The class of the last review."""
+    """Class given by the latest review."""
     reviewer: str | None = None
-    """Who gave it; erased with the review."""
+    """Person who gave the latest review; erased together with it."""
     step: Step = field(default="refer", compare=False)
-    """What is written: that it is referred, who looks at it, or how it was decided."""
+    """Step to store: a referral, an assignment or a review."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which predictions are listed; what is None leaves none out."""
+    """Filter and order of a list of predictions; a None field does not filter."""
 
     state: State | None = None
-    """Of the review queue; None for all that are recorded, referred or not."""
+    """State in the review queue; None to search all recorded predictions, referred or not."""
     order: Order = "oldest"
-    """`oldest` and `newest` go by the time of the answer or, of decided ones, of the review."""
+    """Order of the list; `oldest` and `newest` go by the time of the answer or, for decided
+    predictions, by the time of the review."""
     reference: str | None = None
-    """The client's name of the case: in the queue a part of it, whatever the case of Latin letters;
-    else the whole of it."""
+    """The caller's name of the case: in the review queue a part of it, ignoring the case of Latin
+    letters; elsewhere the whole name."""
     grade: str | None = None
-    """The predicted class."""
+    """Predicted class."""
     action: str | None = None
-    """The decision; the queue knows but referrals."""
+    """Decision on the prediction; not used for the review queue, which contains referrals only."""
     reason: str | None = None
-    """A reason of the referral."""
+    """One of the reasons of the referral."""
     version: int | None = None
     """Version of the bundle that answered."""
     assignee: str | None = None
-    """Who looks at it, in the queue alone."""
+    """Person who reviews the prediction; used for the review queue only."""
     since: int | None = None
-    """First time, microseconds since 1970: that by which they are ordered."""
+    """Earliest time, microseconds since 1970, of the time by which the list is ordered."""
     until: int | None = None
-    """The time after the last one, as `since`."""
+    """Latest time, exclusive; otherwise as `since`."""
 
 
 Place = tuple[float | str, str]
-"""Position in a list: the value it is ordered by, and the prediction's identifier."""
+"""Position in a list: the value that it is ordered by, and the prediction's identifier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The predictions that a search has found."""
+    """A page of the predictions that a search has found."""
 
     events: Sequence[Event]
     after: Place | None
-    """Position to go on from; None at the end."""
+    """Position to continue from; None at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note of the service to itself, whose position only moves on."""
+    """A note that the service stores for itself; its position only ever increases."""
 
     name: str
     position: int
     content: bytes
     follows: int | None = None
-    """Position of the note that it was made from, 0 if there was none: once that has moved on, this
-    one is refused. None where whatever is behind may be overwritten."""
+    """Position of the note that this note was computed from, 0 if there was none: if the stored
+    note has moved on since, this note is rejected. None to overwrite any older note."""
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Which events lose what is personal of them."""
+    """Selection of the events that lose their personal parts."""
 
     reference: str | None = None
-    """Those of all predictions of this case of a client's."""
+    """Reference of a case: erases the events of all its predictions."""
     before: int | None = None
-    """Those before this time."""
+    """Time in microseconds since 1970: erases all earlier events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """The counts of a stretch of time, of one bundle."""
+    """Counts of one bundle in one time span."""
 
     start: int
-    """Seconds since 1970, UTC, by the clock of then."""
+    """Start of the span, seconds since 1970, UTC, by the clock at that time."""
     counts: Counts
     owner: str = ""
-    """Who counted: of one owner, a later rollup has a later start. Empty where several did."""
+    """Name of the counting owner; later rollups of one owner have later starts. Empty for a sum
+    over several owners."""
 
 
 class Entry(Struct, frozen=True, tag="entry"):
-    """What is recorded together, all of it or nothing."""
+    """Data that is recorded in one transaction: all of it or nothing."""
 
     events: tuple[Event, ...]
     reply: Reply | None = None
     tally: Tally | None = None
     queue: tuple[QueueItem, ...] = ()
-    """Steps of predictions in the review queue."""
+    """Steps of predictions through the review queue."""
     note: Note | None = None
     erasure: Erasure | None = None
-    """What is erased; the event that says so is made with it, as it lists what was there."""
+    """Selection of personal parts to erase; the event that lists what was erased is created in the
+    same transaction."""
 
 
 class PlainPart(Struct, frozen=True, tag="plain"):
-    """Some rows of a request for deterministic answers, and the answers."""
+    """Some rows of a request for deterministic answers, with their answers."""
 
     time: int
     rows: bytes
-    """`(N, F)` doubles."""
+    """Features of the rows, `(N, F)` doubles."""
     answers: list[PlainAnswer]
 
 
 class MonteCarloPart(Struct, frozen=True, tag="monte_carlo"):
-    """Some rows of a request for Monte-Carlo answers, and the answers."""
+    """Some rows of a request for Monte-Carlo answers, with their answers."""
 
     time: int
     rows: bytes
-    """`(N, F)` doubles."""
+    """Features of the rows, `(N, F)` doubles."""
     answers: list[MonteCarloAnswer]
     asked: Asked
     is_drawn: bool
-    """Whether the first row's seed was drawn for it alone."""
+    """Whether the first row's seed was drawn for this row alone."""
 
 
 class Draft(Struct, frozen=True, tag="draft"):
-    """What a request was answered, of which an entry is made elsewhere: nobody waits for that."""
+    """An answered request, from which an entry is built outside the request's critical path."""
 
     parts: tuple[PlainPart | MonteCarloPart, ...]
     reference: str | None
@@ -246,34 +255,34 @@ class Draft(Struct, frozen=True, tag="draft"):
 
     @property
     def rows(self) -> int:
-        """How many rows there are in all parts."""
+        """Number of rows in all parts."""
         return sum(len(part.answers) for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Rollups that somebody has not looked at yet."""
+    """Rollups that a reader has not processed yet."""
 
     last: Mapping[str, int]
-    """All owners of rollups in that time, each with the start of its last one."""
+    """Owner to the start of its last rollup, seconds since 1970, for all owners in the period."""
     rollups: Sequence[Rollup]
-    """By their start."""
+    """Rollups in the order of their starts."""
 
 
 Made = Callable[[Draft], Entry]
-"""How entries are made of drafts."""
+"""A function that builds an entry from a draft."""
 
 
 def alarm_id(alarm: str, digest: str) -> str:
-    """What the events of an alarm of a bundle are filed under; no prediction is called so."""
+    """Return the identifier of a bundle's alarm in its events; never a prediction's."""
     return f"alarm:{alarm}:{digest.rpartition(':')[2][:DIGEST_DIGITS]}"
 
 
 def now() -> int:
-    """The time."""
+    """Return the present time in microseconds since 1970."""
     return time.time_ns() // 1_000
 
 
 def moment(at: int) -> str:
-    """A time as ISO 8601."""
+    """Format a time, in microseconds since 1970, as ISO 8601 in UTC."""
     return datetime.fromtimestamp(at / MICROSECONDS, UTC).isoformat()

@@ -1,7 +1,7 @@
-"""The memory, as those see it who use it: where entries go, and where what they held comes from.
+"""Protocols of the record store as the service uses it: a writer and a reader.
 
-Whoever reads may find that the database does not answer (`RecordsUnavailable`), whoever writes that it does
-not take an entry (`RecordingFailed`).
+A reader raises `RecordsUnavailable` if the database does not respond; a writer raises
+`RecordingFailed` if the database does not accept an entry.
 """
 
 from asyncio import Future
@@ -26,97 +26,97 @@ from app.watched_bundle import WatchedBundle
 
 
 class Trouble(NamedTuple):
-    """Why nothing can be recorded now."""
+    """Reason why nothing can be recorded now."""
 
     sentence: str
-    """What a client may be told."""
+    """Explanation that may be shown to a caller."""
     detail: str
-    """What an operator is told besides."""
+    """Additional explanation for an operator."""
 
 
 class Writer(Protocol):
-    """What takes entries, and says of each when it is on the disk."""
+    """Accepts entries, and reports for each when it is on the disk."""
 
     @property
     def behind(self) -> int:
-        """Events that are not written yet."""
+        """Number of events not written yet."""
 
     @property
     def failures(self) -> int:
-        """Groups of entries that could not be written."""
+        """Number of groups of entries that could not be written."""
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be recorded now, in a sentence; None where entries are taken."""
+        """Reason why nothing can be recorded now, a sentence; None while entries are accepted."""
 
     def introduce(self, watched: WatchedBundle) -> None:
-        """Say of which bundle drafts come; before there are any."""
+        """Announce the bundle whose drafts follow; must precede the first draft."""
 
     def leave(self, entry: Entry | Draft) -> None:
-        """Queue an entry that nobody waits for."""
+        """Queue an entry that no caller awaits."""
 
     def put(self, entry: Entry | Draft) -> "Future[bool]":
-        """Queue an entry; whether it was added, False where another has answered to its key."""
+        """Queue an entry; the future holds whether it was added, False if its key is taken."""
 
 
 class Reader(Protocol):
-    """Where what was recorded comes from."""
+    """Reads recorded data."""
 
     async def reply_to(self, key: str) -> Reply | None:
-        """The first answer to a request that named a key."""
+        """Return the first response to a request with an idempotency key."""
 
     async def history(self, prediction: str) -> list[Event]:
-        """All that happened to a prediction, first things first."""
+        """Return all events of a prediction, oldest first."""
 
     async def note(self, name: str) -> Note | None:
-        """A note of the service to itself."""
+        """Return a note that the service has stored for itself."""
 
     async def rollups(
         self, digest: str, span: int, start: int, end: int | None = None
     ) -> list[Rollup]:
-        """The counts of a bundle, stretch by stretch: those that begin from `start` on.
+        """Return the counts of a bundle by time span, for spans starting at `start` or later.
 
         Args:
-            digest: the bundle's.
-            span: seconds of a stretch: a minute or an hour.
+            digest: digest of the bundle.
+            span: length of a span in seconds: a minute or an hour.
             start: seconds since 1970.
-            end: the same; those that begin then or later are left out, if it is given.
+            end: seconds since 1970; if given, spans starting then or later are left out.
         """
 
     async def newest(self) -> int | None:
-        """The time of the newest event, microseconds since 1970; None where there is none."""
+        """Return the time of the newest event, microseconds since 1970; None if there is none."""
 
     async def unseen(
         self, digest: str, seen: Mapping[str, int], default: int, start: int
     ) -> Unseen:
-        """The minutes of a bundle that were not looked at, of those that begin from `start` on.
+        """Return the minutes of a bundle not processed yet, of those starting at `start` or later.
 
         Args:
-            digest: the bundle's.
-            seen: owner to the end of the last minute of its that was looked at.
-            default: the same of owners that are not named.
-            start: seconds since 1970; all that is kept takes its time.
+            digest: digest of the bundle.
+            seen: owner to the end of its last processed minute, seconds since 1970.
+            default: end of the last processed minute for owners missing in `seen`.
+            start: seconds since 1970; reading all stored minutes is slow.
         """
 
     async def queued(self, search: Search) -> int:
-        """How many predictions of the review queue a search finds."""
+        """Count the predictions of the review queue that match a search."""
 
     async def queue(
         self, search: Search, most: int, after: Place | None
     ) -> list[tuple[Place, QueueItem]]:
-        """Some predictions of the review queue, each with its position, behind a position."""
+        """Return a page of the review queue after a position, with each prediction's position."""
 
     async def search(self, search: Search, most: int, after: Place | None) -> Listing:
-        """Some recorded predictions, newest first, behind a position."""
+        """Return a page of recorded predictions, newest first, after a position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Where entries go and come from."""
+    """A writer and a reader of the records, with the settings of their use."""
 
     writer: Writer
     reader: Reader
     forget: Callable[[int], Awaitable[None]]
-    """Erases what is personal and older than so many microseconds."""
+    """Erases personal parts older than the given number of microseconds."""
     waits: bool
-    """Whether an answer leaves only once its entry is on the disk."""
+    """Whether a response is sent only after its entry is on the disk."""

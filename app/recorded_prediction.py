@@ -1,6 +1,6 @@
-"""What a prediction's event holds, format 1; events of before there was a number read the same.
+"""Format 1 of a recorded prediction's event; events without a format number have the same layout.
 
-Bodies are JSON objects. `endpoint` says which of the two kinds one is.
+Bodies are JSON objects whose `endpoint` tells the two kinds apart.
 """
 
 from typing import Literal
@@ -13,19 +13,19 @@ from dubito.uncertainty.policy import PolicyOptions
 
 
 class Asked(Struct, frozen=True):
-    """How a Monte-Carlo prediction was asked for."""
+    """Options of a Monte-Carlo request."""
 
     passes: int | Literal["auto"]
     tolerance: float | None = None
-    """The half-width to reach with `auto`; None with a fixed number."""
+    """Half-width to reach with `auto`; None with a fixed number of passes."""
     degrade: bool = False
-    """Whether fewer passes were allowed where time is short."""
+    """Whether fewer passes were allowed when time is short."""
     judged: PolicyOptions | None = None
-    """Sets and decisions; None of a bundle that has neither."""
+    """Options of prediction sets and decisions; None if the bundle supports neither."""
 
 
 class PlainBody(Struct, frozen=True, tag_field="endpoint", tag="/predict", omit_defaults=True):
-    """A deterministic prediction, without anything by which a person could be recognised."""
+    """A deterministic prediction without personal data."""
 
     environment: str
     """Fingerprint of the numerical environment."""
@@ -33,13 +33,13 @@ class PlainBody(Struct, frozen=True, tag_field="endpoint", tag="/predict", omit_
     answer: PlainResult
     warnings: tuple[Warning, ...]
     format: int | UnsetType = UNSET
-    """Not set in events of before there was a number."""
+    """Format number; unset in events older than the number."""
 
 
 class MonteCarloBody(
     Struct, frozen=True, tag_field="endpoint", tag="/predict/mc", omit_defaults=True
 ):
-    """A Monte-Carlo prediction, without anything by which a person could be recognised."""
+    """A Monte-Carlo prediction without personal data."""
 
     environment: str
     """Fingerprint of the numerical environment."""
@@ -48,18 +48,18 @@ class MonteCarloBody(
     answer: MonteCarloResult
     warnings: tuple[Warning, ...]
     format: int | UnsetType = UNSET
-    """Not set in events of before there was a number."""
+    """Format number; unset in events older than the number."""
 
 
 Body = PlainBody | MonteCarloBody
 
 
 class Personal(Struct, frozen=True):
-    """What of a prediction may be erased."""
+    """Personal part of a prediction, which may be erased."""
 
     features: dict[str, float | None]
     reference: str | None
-    """The client's own name of the case."""
+    """The caller's own name of the case."""
 
 
 _bodies: json.Decoder[Body] = json.Decoder(Body)
@@ -67,11 +67,11 @@ _personal = json.Decoder(Personal)
 
 
 def read_body(content: bytes) -> Body:
-    """The body of a prediction's event."""
+    """Parse the body of a prediction's event."""
     body: Body = _bodies.decode(content)
     return body
 
 
 def read_personal(content: bytes | None) -> Personal | None:
-    """What may be erased of a prediction; None where it was."""
+    """Parse the personal part of a prediction; None if it was erased."""
     return None if content is None else _personal.decode(content)

@@ -1,4 +1,4 @@
-"""The bundle whose answers are watched."""
+"""The parts of a bundle that recording and monitoring need."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,15 +9,15 @@ from dubito.uncertainty.bins import Bins, bins_of
 
 @dataclass(frozen=True)
 class WatchedBundle:
-    """What is to be known of a bundle by who watches its answers."""
+    """Identity, signature and calibration of a bundle whose answers are recorded and monitored."""
 
     identity: Identity
     signature: Signature
     calibration: Calibration | None
     environment: str
-    """Fingerprint of the numerical environment in which it answers."""
+    """Fingerprint of the numerical environment in which the bundle answers."""
 
     @cached_property
     def streams(self) -> dict[str, Bins]:
-        """Feature or measure to its reference bins: what is watched for drift."""
+        """Feature or uncertainty measure to its reference bins, watched for drift."""
         return bins_of(self.signature, self.calibration)

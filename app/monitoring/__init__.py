@@ -1,1 +1,1 @@
-"""What an operator sees of a service: figures over time, drift, alarms and metrics."""
+"""Monitoring of a service: statistics over time, drift, alarms and Prometheus metrics."""

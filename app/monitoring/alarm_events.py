@@ -1,4 +1,4 @@
-"""The alarms as they are shown, and what persons said of them, which stands in events."""
+"""Reports of the alarms, and the events that record what persons stated about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from app.record_ports import Reader
 from dubito.uncertainty.alarm import THRESHOLD, shown
 
 Said = Literal["acknowledgement", "beginning"]
-"""What a person may say of an alarm."""
+"""Kinds of statements that a person may make about an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Who said something of an alarm, and why; None once that was erased."""
+    """Author and text of a statement about an alarm; None after erasure."""
 
     name: str | None = None
     note: str | None = None
 
 
 class Place(NamedTuple):
-    """By what an event of an alarm is found again."""
+    """Key of a statement: the alarm, the kind and the time, microseconds since 1970."""
 
     alarm: str
     kind: str
@@ -38,15 +38,15 @@ UNKNOWN = Words()
 
 
 def event_of(kind: Said, alarm: Alarm, words: Words, at: int, state: State, digest: str) -> Event:
-    """The event that says what a person said of an alarm.
+    """Build the event of a person's statement about an alarm.
 
     Args:
-        kind: what was said.
-        alarm: of which one.
-        words: who said it, and why.
-        at: microseconds since 1970.
-        state: what the alarm had come to.
-        digest: the bundle's.
+        kind: kind of the statement.
+        alarm: name of the alarm.
+        words: author and text of the statement.
+        at: time of the statement, microseconds since 1970.
+        state: state of the alarms before the statement.
+        digest: digest of the bundle.
     """
     watched = state.watched(alarm)
     body = {
@@ -61,10 +61,10 @@ def event_of(kind: Said, alarm: Alarm, words: Words, at: int, state: State, dige
 
 
 async def spoken(reader: Reader, state: State, digest: str) -> Spoken:
-    """What was said of the alarms, as far as it was not erased; nothing is read if none was.
+    """Read the statements about the alarms that are not erased; no query if there are none.
 
     Raises:
-        RecordsUnavailable: the database does not answer.
+        RecordsUnavailable: the database does not respond.
     """
     found: dict[Place, Words] = {}
     for alarm in ALARMS:
@@ -75,12 +75,12 @@ async def spoken(reader: Reader, state: State, digest: str) -> Spoken:
 
 
 def alarm_reports(state: State, said: Spoken) -> tuple[AlarmReport, ...]:
-    """Both alarms as they are shown."""
+    """Build the reports of both alarms."""
     return tuple(_alarm(name, state, said) for name in ALARMS)
 
 
 def nameless(alarms: Sequence[AlarmReport]) -> tuple[AlarmReport, ...]:
-    """The same without what is personal, for those whom no records are shown."""
+    """Remove personal data from reports, for callers that may not see records."""
     return tuple(
         replace(
             alarm,
@@ -135,7 +135,7 @@ def _words(event: Event) -> Words:
 
 
 def _minute(at: int | None) -> str | None:
-    """A minute in seconds since 1970 as ISO 8601."""
+    """Format a minute, in seconds since 1970, as ISO 8601."""
     return None if at is None else moment(at * MICROSECONDS)
 
 

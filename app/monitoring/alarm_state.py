@@ -1,4 +1,4 @@
-"""The state of both alarms: what is known after some minutes, and the note that holds it."""
+"""The state of both alarms after the processed minutes, and the note that stores it."""
 
 import json
 from collections.abc import Mapping
@@ -15,70 +15,72 @@ from dubito.uncertainty.watch import Watch
 Alarm = Literal["drift", "validity"]
 ALARMS: tuple[Alarm, ...] = get_args(Alarm)
 MOST_PAST = 20
-"""Runs of an alarm that are kept once they have ended."""
+"""Most ended runs of an alarm that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What an alarm had come to when a person began it anew."""
+    """Final state of an alarm's run, when a person restarted the alarm."""
 
     alarm: str
     began_at: int | None
-    """Microseconds since 1970, UTC; None of the first run."""
+    """Start of the run, microseconds since 1970, UTC; None for the first run."""
     ended_at: int
-    """Likewise: the time of the event that says so."""
+    """End of the run, microseconds since 1970, UTC: the time of the event that restarted the
+    alarm."""
     raised_at: int | None
-    """The minute in which it was raised, seconds since 1970."""
+    """Minute in which the alarm was raised, seconds since 1970; None if it was not."""
     largest: float
-    """Logarithm of the largest evidence."""
+    """Natural logarithm of the largest evidence."""
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is known after some minutes."""
+    """State of both alarms after the processed minutes."""
 
     position: int
-    """The note's, which only moves on: the end of the last minute, if the clock is never set and no
-    person says anything of an alarm."""
+    """Position of the note, which only increases: the end of the last minute in seconds since 1970,
+    if the clock is never set back and no person makes a statement."""
     drift: Watch
     validity: Outcomes
     raised_at: Mapping[str, int] = field(default_factory=dict)
-    """Name of an alarm to the minute in which it was raised."""
+    """Alarm to the minute in which it was raised, seconds since 1970."""
     seen: Mapping[str, int] = field(default_factory=dict)
-    """Owner of counts to the end of the last minute of its that was looked at."""
+    """Owner of counts to the end of its last processed minute, seconds since 1970."""
     default: int = 0
-    """The same of owners that are not named, which an older Dubito knew no names of."""
+    """End of the last processed minute for owners missing in `seen`, as left by an older Dubito
+    that did not know owners."""
     acknowledged: Mapping[str, int] = field(default_factory=dict)
-    """Name of a raised alarm to the time at which a person acknowledged it, microseconds."""
+    """Raised alarm to the time at which a person acknowledged it, microseconds since 1970."""
     past: tuple[Run, ...] = ()
-    """Runs that have ended, the oldest first."""
+    """Ended runs, oldest first."""
 
     @classmethod
     def begin(cls, watched: WatchedBundle) -> "State":
-        """Before the first minute."""
+        """Return the state before the first minute."""
         policy = None if watched.calibration is None else watched.calibration.policy
         of_cases = policy is not None and policy.is_of_cases
         return cls(0, Watch.begin(watched.streams), Outcomes.begin(of_cases=of_cases))
 
     def watched(self, alarm: Alarm) -> Watch | Outcomes:
-        """What an alarm goes by."""
+        """Return the test that an alarm is based on."""
         return self.drift if alarm == "drift" else self.validity
 
     def past_of(self, alarm: Alarm) -> list[Run]:
-        """The runs of an alarm that have ended, the oldest first."""
+        """Return the ended runs of an alarm, oldest first."""
         return [run for run in self.past if run.alarm == alarm]
 
     def began_at(self, alarm: Alarm) -> int | None:
-        """When the run of an alarm began that goes on, microseconds; None of the first run."""
+        """Return the start of an alarm's run, microseconds since 1970; None for the first run."""
         past = self.past_of(alarm)
         return past[-1].ended_at if past else None
 
     def acknowledge(self, alarm: Alarm, at: int) -> "State":
-        """After a person acknowledged an alarm.
+        """Return the state after a person acknowledged an alarm.
 
         Raises:
-            Conflict: it is not raised, or acknowledged already.
+            Conflict: the alarm is not raised, or is acknowledged already.
         """
         if alarm not in self.raised_at:
             sentence = "the alarm is not raised, so that there is nothing to acknowledge"
@@ -89,12 +91,12 @@ class State:
         return replace(self, position=self.position + 1, acknowledged=acknowledged)
 
     def begin_anew(self, alarm: Alarm, at: int, fresh: "State") -> "State":
-        """After a person began an alarm anew; the other one is as it was.
+        """Return the state after a person restarted an alarm; the other alarm is unchanged.
 
         Args:
-            alarm: which one.
-            at: microseconds since 1970.
-            fresh: the state before the first minute.
+            alarm: name of the alarm to restart.
+            at: time of the restart, microseconds since 1970.
+            fresh: state before the first minute.
         """
         runs = [*self.past_of(alarm), self._run(alarm, at)][-MOST_PAST:]
         others = (run for run in self.past if run.alarm != alarm)
@@ -109,11 +111,11 @@ class State:
         )
 
     def note(self, name: str, follows: int) -> Note:
-        """The note that holds it.
+        """Build the note that stores the state.
 
         Args:
-            name: the note's.
-            follows: position of the note that it was made from; 0 if there was none.
+            name: name of the note.
+            follows: position of the note that the state was computed from; 0 if there was none.
         """
         told = {
             "drift": self.drift.to_json(),
@@ -128,10 +130,10 @@ class State:
 
     @classmethod
     def read(cls, note: Note, now: int) -> "State":
-        """From a note, of an older Dubito as well; it is so many seconds since 1970."""
+        """Read a state from a note, also one of an older Dubito; `now` is in seconds since 1970."""
         told = json.loads(note.content)
         seen = told.get("seen")
-        # An older Dubito looked at all before a time, from which the clock may have been set back.
+        # An older Dubito recorded only a position, which may be ahead of a clock that was set back.
         looked = min(note.position, now // MINUTE * MINUTE)
         return cls(
             note.position,

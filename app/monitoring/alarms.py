@@ -1,10 +1,10 @@
-"""The sentry: moves the alarms on, minute by minute, from the counts of all processes.
+"""The drift and validity alarms: advances them minute by minute, from the counts of all processes.
 
-What it knows stands in a note, so that a restart forgets nothing; what a person says of an alarm
-is an event, written with the note that takes note of it. It remembers how far it has come
-with the counts of each owner, and not a time up to which all was looked at: after a step of the
-clock what comes may be dated before what came. Whatever is drawn at random is drawn from the
-bundle's digest and how far it had come: every process comes to the same.
+The state is stored in a note, so that a restart loses nothing; a person's statement about an alarm
+is an event written together with the updated note. Progress is stored for each owner of counts
+rather than as one point in time: after a step of the clock, new counts may be dated before old
+ones. Random numbers are drawn from the bundle's digest and the progress, so that every process
+computes the same state.
 """
 
 import asyncio
@@ -31,48 +31,53 @@ from app.watched_bundle import WatchedBundle
 from dubito.uncertainty.alarm import raised
 
 NEAR_SECONDS = HOUR
-"""In the past, in which a look finds what came meanwhile if the clock was not set."""
+"""Period in seconds before now that a normal check reads: unless the clock was set, all new counts
+lie in it."""
 WHOLE_SECONDS = HOUR
-"""After which a look goes through all that is kept: another machine's clock may be far behind."""
+"""Seconds between checks that read all stored minutes, since another machine's clock may be far
+behind."""
 UNSETTLED_SECONDS = MINUTE + LATE_SECONDS
-"""After which a minute is over that was seen to begin, whatever the clock says; and for which after
-a step of the clock nothing else tells what is over: it may be set back into a minute that was."""
+"""Age in seconds, since it was first seen, at which a minute is over whatever the clock says. For
+as long after a step of the clock this is the only criterion: the clock may be set back into a past
+minute."""
 
 ATTEMPTS = 10
-"""To take note of what a person says, while other workers move the note on."""
+"""Most attempts to store a statement while other workers advance the note."""
 
 Place = tuple[str, int]
-"""Owner and start of a share."""
+"""Owner and start of a share, seconds since 1970."""
 Step = Callable[[State, int], State]
-"""What a person says of an alarm does to the state, at a time."""
+"""Effect of a person's statement on the state, at a time in microseconds since 1970."""
 
 
 class Sentry:
-    """Watches one bundle."""
+    """Advances both alarms of one bundle."""
 
     def __init__(self, reader: Reader, writer: Writer, watched: WatchedBundle) -> None:
-        """Take where counts come from, where marks go to, and what is watched."""
+        """Set the source of counts, the destination of notes and the bundle to watch."""
         self._reader = reader
         self._writer = writer
         self._watched = watched
         self._name = f"watch:{watched.identity.digest}"
         self._state = State.begin(watched)
         self._turn = asyncio.Lock()
-        """Of those who say something of an alarm: in one process none of them is in vain."""
+        """Lock that serialises statements about alarms: within one process none has to be
+        retried."""
         self._clock = Clock()
         self._read_whole = -math.inf
-        """When all was read last, by the monotonic clock."""
+        """Time at which all stored minutes were last read, seconds of the monotonic clock."""
         self._set_at = -math.inf
-        """When the clock was set last, as far as was noticed."""
+        """Time at which the clock was last seen to be set, seconds of the monotonic clock."""
         self._noticed: dict[Place, float] = {}
-        """Shares that are not over, with when they were read first, by the monotonic clock."""
+        """Shares that are not over, with the time when they were first read, seconds of the
+        monotonic clock."""
 
     async def look(self) -> None:
-        """Look at all minutes that are over.
+        """Process all minutes that are over.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
-            RecordingFailed: it does not take what came of it.
+            RecordsUnavailable: the database does not respond.
+            RecordingFailed: the database did not accept the new state.
         """
         note = await self._reader.note(self._name)
         if note is not None and note.position > self._state.position:
@@ -80,7 +85,7 @@ class Sentry:
         state, start = self._state, self._start()
         unseen = await self._unseen(state, start)
         if start and not unseen.last.keys() <= state.seen.keys():
-            # Somebody else's clock, or ours between two looks, may have been far back.
+            # Another machine's clock, or ours between two checks, may have been far behind.
             start, unseen = 0, await self._unseen(state, 0)
         self._read_whole = self._read_whole if start else time.monotonic()
         over = self._over(unseen.rollups)
@@ -88,33 +93,33 @@ class Sentry:
             return
         seen = {owner: state.seen.get(owner, state.default) for owner in unseen.last}
         if start:
-            # Of owners that were not read nobody knows that they are gone.
+            # Owners that were not read may still exist, so they stay in the state.
             seen = {**state.seen, **seen}
         moved = await to_thread(self._moved, replace(state, seen=seen, default=0), over)
         if await self._put(moved, note):
             self._come_to(moved)
         elif not start:
-            # Another worker was faster, who need not have read all.
+            # Another worker was faster, and may not have read everything.
             self._read_whole = -math.inf
 
     async def acknowledge(self, alarm: Alarm, words: Words) -> None:
-        """Take note that a person knows of a raised alarm.
+        """Record that a person acknowledged a raised alarm.
 
         Raises:
-            Conflict: it is not raised, or acknowledged already.
-            RecordsUnavailable: the database does not answer.
-            RecordingFailed: it does not take what was said.
+            Conflict: the alarm is not raised, or is acknowledged already.
+            RecordsUnavailable: the database does not respond.
+            RecordingFailed: the database did not accept the statement.
         """
         await self._say(
             "acknowledgement", alarm, words, lambda state, at: state.acknowledge(alarm, at)
         )
 
     async def begin_anew(self, alarm: Alarm, words: Words) -> None:
-        """Have an alarm know nothing of what was until now; the other one goes on.
+        """Restart an alarm: discard all its evidence so far; the other alarm goes on.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
-            RecordingFailed: it does not take what was said.
+            RecordsUnavailable: the database does not respond.
+            RecordingFailed: the database did not accept the statement.
         """
         fresh = State.begin(self._watched)
         await self._say(
@@ -122,10 +127,10 @@ class Sentry:
         )
 
     async def alarms(self) -> tuple[AlarmReport, ...]:
-        """Both alarms, as they are shown.
+        """Return the reports of both alarms.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         state = self._state
         return alarm_reports(
@@ -133,7 +138,7 @@ class Sentry:
         )
 
     async def _say(self, kind: Said, alarm: Alarm, words: Words, step: Step) -> None:
-        """Write what a person says with the state after it, both or neither."""
+        """Write a person's statement and the resulting state, in one transaction."""
         async with self._turn:
             for _ in range(ATTEMPTS):
                 note, at = await self._reader.note(self._name), now()
@@ -147,12 +152,12 @@ class Sentry:
         raise RecordingFailed
 
     async def _put(self, moved: State, before: Note | None, *events: Event) -> bool:
-        """Write a state, made from a note that was read; False if that has moved on meanwhile."""
+        """Write a state computed from the note `before`; False if that note has moved on."""
         follows = 0 if before is None else before.position
         return await self._writer.put(Entry(events, note=moved.note(self._name, follows)))
 
     def _come_to(self, moved: State) -> None:
-        """Know what was written, unless what was written after it is known already."""
+        """Adopt a written state, unless a later one is known already."""
         if moved.position > self._state.position:
             self._state = moved
 
@@ -164,19 +169,20 @@ class Sentry:
         return await self._reader.unseen(digest, state.seen, state.default, start)
 
     def _start(self) -> int:
-        """From where on is to be read, in seconds since 1970; 0 for all that is kept."""
+        """Return the earliest start to read, in seconds since 1970; 0 for all stored minutes."""
         if time.monotonic() >= self._read_whole + WHOLE_SECONDS:
             return 0
         return int(time.time()) - NEAR_SECONDS
 
     def _over(self, shares: Sequence[Rollup]) -> list[Rollup]:
-        """Those that nobody adds to any more; of each owner the first ones."""
+        """Return the shares that no process adds to any more; for each owner the earliest ones."""
         elapsed, past = time.monotonic(), time.time() - MINUTE - LATE_SECONDS
         if self._clock.step():
             self._set_at = elapsed
         is_clear = elapsed >= self._set_at + UNSETTLED_SECONDS
         if not is_clear:
-            # What waits here may be dated far from now, and is passed over if it is not read.
+            # Waiting shares may be dated far from now, and would be missed by a read of the last
+            # hour.
             self._read_whole = -math.inf
         self._noticed = {
             (one.owner, one.start): self._noticed.get((one.owner, one.start), elapsed)

@@ -1,7 +1,7 @@
-"""Counts of answers, and of the truth about them, of which the statistics are made.
+"""Counts answers, and their outcomes, into the tallies that statistics are computed from.
 
-All of it is whole numbers that are added up, so that any number of processes tells the same as one.
-Sums of probabilities are in millionths.
+All counts are integers that are added up, so that any number of processes gives the same result as
+one. Sums of probabilities are in millionths.
 """
 
 from bisect import bisect_left
@@ -23,29 +23,29 @@ from dubito.uncertainty.decision import promise_of
 
 MILLION = 1_000_000
 CONFIDENCE_BINS = 15
-"""Bins of equal width, as the study's calibration error has."""
+"""Number of confidence bins of equal width, as in the study's calibration error."""
 CONFIDENCE_EDGES = tuple(index / CONFIDENCE_BINS for index in range(1, CONFIDENCE_BINS))
-"""Edges between the bins; each bin takes its upper end in."""
+"""Upper ends of the confidence bins but the last; each bin includes its upper end."""
 COVERAGE = 0.99
-"""Coverage of the raw sets whose misses are watched."""
+"""Coverage of the raw prediction sets whose misses are counted."""
 ENTROPY = tuple(key(Family.ENTROPY, index) for index in range(len(EDGES) + 1))
 INFORMATION = tuple(key(Family.INFORMATION, index) for index in range(len(EDGES) + 1))
 ROWS, EXPECTED_ROWS = key(Family.ROWS), key(Family.EXPECTED, "rows")
 EXPECTED_RIGHT = key(Family.EXPECTED, "right")
 EXPECTED_WRONG = key(Family.EXPECTED, "automated_wrong")
 OF_BUNDLE = (f"{Family.RAW}.", f"{Family.BAND}.")
-"""What keys of counts begin with that the bundle which has answered makes alone."""
+"""Prefixes of the counts that only the bundle that made the prediction can compute."""
 Pair = tuple[CountKey, int]
-"""A count, and what is added to it."""
+"""A count's key, and the number to add to the count."""
 
 
 class AnswerCounter:
     """Counts the answers of one bundle."""
 
     def __init__(self, watched: WatchedBundle) -> None:
-        """Take the bundle, which says what rows were like that it was made for."""
+        """Set the bundle, whose signature and calibration supply reference bins and policy."""
         self.digest = watched.identity.digest
-        """The bundle's digest."""
+        """Digest of the bundle."""
         places = {
             name: (bins, [key(Family.STREAM, stream, index) for index in range(bins.size)])
             for stream, (name, bins) in enumerate(watched.streams.items())
@@ -59,11 +59,11 @@ class AnswerCounter:
         self._most_score = None if calibration is None else _raw_threshold(calibration)
 
     def answered(self, part: PlainPart | MonteCarloPart, rows: Sequence[Sequence[float]]) -> Tally:
-        """The counts that the answers of a part add; `rows` `(N, F)` is what they answer.
+        """Count the answers of a part; `rows` `(N, F)` are the features that were answered.
 
-        Where the first row's seed was drawn for it, its mutual information is watched for drift:
-        other rows of its request have the same seed, and seeds that clients choose may be those of
-        other requests.
+        The mutual information of the first row is watched for drift if its seed was drawn for it:
+        further rows of the request have the same seed, and seeds chosen by callers may be shared
+        with other requests.
         """
         names = list[CountKey]()
         answers: Sequence[AnyAnswer] = part.answers
@@ -75,7 +75,8 @@ class AnswerCounter:
             for one in part.answers:
                 _name_result(names, one.result)
             first = part.answers[0].result
-            # Only as it was computed for the calibration rows is it comparable with theirs.
+            # Mutual information is comparable with the calibration rows' only at their number of
+            # passes.
             if part.is_drawn and self._information and first.passes == self._passes:
                 bins, keys = self._information
                 names.append(keys[bins.index(first.uncertainty.mutual_information)])
@@ -86,11 +87,11 @@ class AnswerCounter:
         return Tally(self.digest, counts)
 
     def came_out(self, body: Body, true_class: str) -> Tally:
-        """The counts that the true class of a recorded prediction adds."""
+        """Count the true class of a recorded prediction."""
         return Tally(body.model.digest, dict(self._of_outcome(body, true_class)))
 
     def _name_row(self, names: list[CountKey], answer: AnyAnswer, row: Sequence[float]) -> None:
-        """Name what any answer counts one of; every answer waits for it."""
+        """Append the keys that an answer of either kind increments; this delays every answer."""
         names += (ROWS, key(Family.GRADE, answer.result.predicted))
         for warning in answer.warnings:
             names.append(key(Family.WARNING, kind_of(warning)))
@@ -124,7 +125,7 @@ class AnswerCounter:
             yield key(Family.RAW, "missed"), int(score - self._most_score > TOLERANCE)
 
     def _is_in_band(self, result: MonteCarloResult, target: float) -> bool:
-        """Whether an automated row is among the least sure, of which something is promised."""
+        """Whether an automated row is among the least certain, about which a promise is made."""
         if self._policy is None or self._policy.case_limit is None:
             return False
         band = promise_of(self._policy, target).band
@@ -132,7 +133,7 @@ class AnswerCounter:
 
 
 def _name_result(names: list[CountKey], result: MonteCarloResult) -> None:
-    """Name what a Monte-Carlo answer counts one of besides."""
+    """Append the further keys that a Monte-Carlo result increments."""
     names += (
         EXPECTED_ROWS,
         ENTROPY[place(result.uncertainty.predictive_entropy)],
@@ -156,7 +157,7 @@ def _of_confidence(result: MonteCarloResult, wrong: int) -> Iterator[Pair]:
 
 
 def _sums(result: MonteCarloResult) -> Iterator[Pair]:
-    """Yield what a result adds that is not counted one by one."""
+    """Yield what a result adds to counts that grow by more than 1."""
     yield key(Family.PASSES), result.passes
     expected = result.mean[result.predicted]
     yield EXPECTED_RIGHT, round(MILLION * expected)
@@ -165,6 +166,6 @@ def _sums(result: MonteCarloResult) -> Iterator[Pair]:
 
 
 def _raw_threshold(calibration: Calibration) -> float | None:
-    """The score of the true class above which a raw set misses it."""
+    """Return the score of the true class above which a raw prediction set misses it."""
     scores = calibration.scores.get("lac")
     return None if scores is None else threshold(np.array(scores), COVERAGE)

@@ -1,4 +1,4 @@
-"""The drift report: what came beside what training saw, stream by stream."""
+"""The drift report: observed rows against the training data, for each stream."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from dubito.uncertainty.drift import drift
 
 
 def drift_report(counts: Counts, streams: Mapping[str, Bins]) -> DriftReport:
-    """How far the counts of a stretch of time lie from the reference, stream by stream."""
+    """Compare counts with the reference bins of every stream."""
     seen = stream_counts(counts, len(streams))
     features = (
         StreamDrift(name, **asdict(drift(bins, rows)))
@@ -20,7 +20,7 @@ def drift_report(counts: Counts, streams: Mapping[str, Bins]) -> DriftReport:
 
 
 def stream_counts(counts: Counts, count: int) -> list[dict[int, int]]:
-    """The counts of the bins of every stream."""
+    """Return the counts by bin, for each of `count` streams."""
     found: list[dict[int, int]] = [{} for _ in range(count)]
     for name, rows in members(counts, Family.STREAM).items():
         stream, _, place = name.partition(".")

@@ -1,4 +1,4 @@
-"""Builds the events, counts and referrals of what a request was answered."""
+"""Builds the record of a request (events, counts and referrals) from its typed answers."""
 
 from collections.abc import Iterator
 
@@ -29,16 +29,16 @@ from dubito.types import Identity
 
 
 class EventBuilder:
-    """Makes the entries of the answers of one bundle."""
+    """Builds the entries of answers of one bundle."""
 
     def __init__(self, watched: WatchedBundle) -> None:
-        """Take the bundle."""
+        """Set the bundle."""
         self._names = watched.signature.names
         self._environment = watched.environment
         self._counter = AnswerCounter(watched)
 
     def __call__(self, draft: Draft) -> Entry:
-        """The entry of a request."""
+        """Build the entry of a request."""
         events, tallies, queue = list[Event](), list[Tally](), list[QueueItem]()
         for part in draft.parts:
             rows = np.frombuffer(part.rows).reshape(-1, len(self._names))
@@ -51,7 +51,7 @@ class EventBuilder:
         self, part: PlainPart | MonteCarloPart, rows: list[list[float]], reference: str | None
     ) -> Iterator[Event]:
         for (prediction, body), row in zip(self._bodies(part), rows, strict=True):
-            # A missing value is NaN, which JSON writes as null.
+            # NaN stands for a missing value; JSON writes it as null.
             personal = Personal(dict(zip(self._names, row, strict=True)), reference)
             yield Event(
                 "prediction",
@@ -80,7 +80,7 @@ class EventBuilder:
 
 
 def _referred(part: PlainPart | MonteCarloPart, reference: str | None) -> Iterator[QueueItem]:
-    """Yield the referrals of a part: a deterministic answer has no decision."""
+    """Yield the referrals of a part; a deterministic answer has no decision."""
     if not isinstance(part, MonteCarloPart):
         return
     for answer in part.answers:
@@ -90,7 +90,7 @@ def _referred(part: PlainPart | MonteCarloPart, reference: str | None) -> Iterat
 
 
 class Listed(Struct, frozen=True, rename={"predicted": "grade"}):
-    """What lists show of a prediction besides what their columns hold."""
+    """Data of a prediction that lists show in addition to the table's columns."""
 
     predicted: str
     reasons: tuple[str, ...]
@@ -106,9 +106,10 @@ def queue_item(
     model: Identity,
     reference: str | None,
 ) -> QueueItem:
-    """What a list of predictions that wait for a person, or were decided, shows of one.
+    """Build the item that the review queue stores for a prediction.
 
-    A deterministic one has no uncertainty, and one of a bundle without a calibration no decision.
+    A deterministic prediction has no uncertainty, and one of a bundle without calibration has no
+    decision.
     """
     uncertainty = None if isinstance(result, PlainResult) else result.uncertainty
     decision = None if isinstance(result, PlainResult) else result.decision

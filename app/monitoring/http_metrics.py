@@ -1,4 +1,4 @@
-"""Traffic: what is counted of every exchange, whatever its route."""
+"""HTTP metrics: requests and durations by route, method and status."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ OTHER = "-"
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """The series of one kind of exchange, and what the records count it as."""
+    """The Prometheus series of one kind of request, and its counts in the records."""
 
     requests: Counter
     seconds: Histogram
@@ -21,7 +21,7 @@ class _Kind:
 
 
 class Traffic:
-    """Counts exchanges by the route's template; never by what a client has typed."""
+    """Counts requests by the route's template, never by text from a client."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
@@ -29,11 +29,11 @@ class Traffic:
         self._exchanges: Exchanges | None = None
 
     def record(self, exchanges: Exchanges) -> None:
-        """Count from now on for the records as well."""
+        """Count requests for the records too, from now on."""
         self._exchanges = exchanges
 
     def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one exchange, and how long it took to its answer."""
+        """Count a request and its duration until the response began, seconds."""
         kind = self._kinds.get((route, method, status)) or self._kind(route, method, status)
         kind.requests.inc()
         kind.seconds.observe(seconds)
@@ -41,7 +41,7 @@ class Traffic:
             self._exchanges.count(kind.exchange, seconds)
 
     def _kind(self, route: str, method: str, status: int) -> _Kind:
-        """The series of a kind; a method that nobody knows is no kind of its own."""
+        """Return the series of a kind; all unknown methods share one."""
         key = (route, method if method in METHODS else OTHER, status)
         if key not in self._kinds:
             requests = self._instruments.requests.labels(*key)

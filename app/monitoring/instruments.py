@@ -1,4 +1,4 @@
-"""Instruments: every counter, gauge and histogram that the service keeps for Prometheus."""
+"""All Prometheus counters, gauges and histograms of the service."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -12,20 +12,20 @@ ENTROPY = (
     *(0.001, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
     *(0.8, 0.9, 1.0, 1.2, 1.4, 1.6, 1.8, 2, 3, 5),
 )
-"""Nats; ln 7 is 1.946."""
+"""Bucket bounds of predictive entropy, nats; ln 7 is 1.946."""
 INFORMATION = (
     *(0.0001, 0.0003, 0.001, 0.003, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04),
     *(0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1),
 )
-"""Nats."""
+"""Bucket bounds of mutual information, nats."""
 SET_SIZES = (0, 1, 2, 3, 4, 5, 6, 7, 10, 20, 50)
 
 
 class Instruments:
-    """All of them, in base units and named as Prometheus asks."""
+    """All instruments, in base units and named by Prometheus' conventions."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
-        """Take the registry that shows them; none where files do, which several workers share."""
+        """Set the registry; None with several workers, whose shared files are collected instead."""
         self.requests = Counter(
             "dubito_requests_total",
             "Requests answered, by the route's template.",

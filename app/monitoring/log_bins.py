@@ -1,33 +1,34 @@
-"""A scale of nats, or minutes: bins that grow by a constant factor; their counts tell quantiles."""
+"""Logarithmic bins, of nats or minutes, and quantiles computed from counts of bins."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 LEAST, MOST, BINS = 1e-5, 10.0, 96
-"""Values between which the bins lie: each is 15% wider than the one before it."""
+"""Smallest and largest edge and number of bins between them: each is 15% wider than the one
+before."""
 EDGES = tuple(LEAST * (MOST / LEAST) ** (at / BINS) for at in range(BINS + 1))
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Of the quantiles that are shown of nats."""
+"""Levels of the quantiles of nats that are reported."""
 
 
 def place(value: float) -> int:
-    """The bin of a value: 0 below the scale, `BINS` + 1 above it."""
+    """Return the bin of a value: 0 below the lowest edge, `BINS` + 1 above the highest."""
     return bisect_right(EDGES, value)
 
 
 def quantiles(
     counts: Mapping[int, int], most: float, levels: Sequence[float] = LEVELS
 ) -> dict[str, float | None]:
-    """Quantiles of values of which only the bins are known, right but for the width of a bin.
+    """Compute quantiles from counts of bins, exact to the width of a bin.
 
     Args:
-        counts: bin to values in it.
-        most: the largest that a value can be.
-        levels: which quantiles.
+        counts: bin to the number of values in it.
+        most: largest possible value.
+        levels: levels of the quantiles, 0 to 1.
 
     Returns:
-        Level as text to a value; None where there are no values.
+        Level as text to the quantile; None if there are no values.
     """
     order = sorted(counts)
     reached = list(accumulate(counts[at] for at in order))
@@ -48,7 +49,7 @@ def _quantile(
 
 
 def bounds(at: int, most: float) -> tuple[float, float]:
-    """Where a bin begins and ends, with a largest value."""
+    """Return the lower and upper edge of a bin, limited to the largest possible value `most`."""
     low = EDGES[at - 1] if at else 0.0
     high = EDGES[at] if at < len(EDGES) else most
     return min(low, most), min(high, most)

@@ -1,4 +1,4 @@
-"""Metrics: what one application counts, and the page on which Prometheus reads it."""
+"""Collects the application's Prometheus metrics and renders the page of `/metrics`."""
 
 import asyncio
 import struct
@@ -27,7 +27,7 @@ from dubito.types import Identity
 
 OPENMETRICS = "application/openmetrics-text"
 PAUSE = 1.0
-"""Seconds; what other workers show of this one's queue is no older."""
+"""Seconds between updates of the gauges that other workers show for this worker."""
 REFUSALS = (
     *("queue_full", "deadline_unmeetable", "deadline_passed", "abandoned"),
     *("engine_lost", "unready", "crowded", "unrecorded", "unreadable"),
@@ -35,33 +35,33 @@ REFUSALS = (
 
 
 class Records(Protocol):
-    """What is to be known of records that are being written."""
+    """State of the record writer that metrics show."""
 
     @property
     def behind(self) -> int:
-        """Events that wait to be written."""
+        """Number of events that wait to be written."""
 
     @property
     def failures(self) -> int:
-        """Groups of events that could not be written."""
+        """Number of groups of events that could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is asked at every scrape."""
+    """Functions and objects that are queried at every scrape."""
 
     backlog: Callable[[], int]
-    """Work that waits."""
+    """Queued work, rows × passes."""
     records: Records | None = None
     figures: Callable[[], Report | None] | None = None
-    """The newest answer of `/uncertainty`, asked for on the event loop."""
+    """Newest report of `/uncertainty`; called on the event loop."""
 
 
 class Metrics:
-    """Counts in memory; of several workers in the folder that they share."""
+    """Metrics in memory or, with several workers, in the folder that they share."""
 
     def __init__(self) -> None:
-        # Prometheus has no use for these series, and several workers have none.
+        # The `_created` series serve no purpose here, and do not exist with several workers.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._is_shared = folder() is not None
@@ -75,26 +75,26 @@ class Metrics:
         self._sources: Sources | None = None
         self._failures = 0
         self.traffic = Traffic(self._instruments)
-        """Counts exchanges."""
+        """Counts HTTP requests."""
         for reason in REFUSALS:
             self._instruments.refusals.labels(reason).inc(0)
 
     def predictions(self, identity: Identity, classes: tuple[str, ...]) -> PredictionMetrics:
-        """What counts the answers of a bundle."""
+        """Create the metrics of a bundle's answers."""
         return PredictionMetrics(self._instruments, identity, classes)
 
     def refused(self, reason: str) -> None:
-        """Count a request that was given up."""
+        """Count a request that was refused."""
         self._instruments.refusals.labels(reason).inc()
 
     def batch(self, work: int, seconds: float) -> None:
-        """Count a batch."""
+        """Count a batch: its work in rows × passes, and its duration in seconds."""
         self._instruments.batch_work.observe(work)
         self._instruments.batch_seconds.observe(seconds)
 
     @asynccontextmanager
     async def watching(self, sources: Sources) -> AsyncIterator[None]:
-        """Ask sources for the length of a block: at every scrape, and now and then for others'."""
+        """Query sources within a block: at every scrape, if shared also every `PAUSE` seconds."""
         self._sources = sources
         pulse = asyncio.create_task(self._pulse()) if self._is_shared else None
         try:
@@ -105,7 +105,7 @@ class Metrics:
                 pulse.cancel()
 
     async def page(self, accept: str) -> tuple[bytes, str]:
-        """What Prometheus reads, and its media type: OpenMetrics if that is acceptable."""
+        """Render the metrics; returns content and media type, OpenMetrics if `accept` allows it."""
         self._refresh()
         if self._sources is not None and self._sources.figures is not None:
             self._latest.take(self._sources.figures)
@@ -120,7 +120,7 @@ class Metrics:
             await asyncio.sleep(PAUSE)
 
     def _refresh(self) -> None:
-        """Look at what is not counted when it happens."""
+        """Update the gauges that are read from the sources."""
         if self._sources is None:
             return
         self._instruments.queue.set(self._sources.backlog())
@@ -136,5 +136,6 @@ def _encoded(encode: Callable[[CollectorRegistry], bytes], registry: CollectorRe
     try:
         return encode(registry)
     except struct.error:
-        # A worker that starts had made its file, and had not written to it.
+        # A starting worker had created its file, but not written to it yet: the second attempt
+        # succeeds.
         return encode(registry)

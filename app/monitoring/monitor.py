@@ -1,4 +1,4 @@
-"""The monitor: figures over windows of time, read from rollups and kept for a moment."""
+"""Computes the reports of `/uncertainty` from rollups, and caches them for a second."""
 
 import asyncio
 import hashlib
@@ -36,49 +36,49 @@ from app.record_ports import Reader
 from app.watched_bundle import WatchedBundle
 
 KEPT_SECONDS = 1.0
-"""For which figures are answered again without being read."""
+"""Age in seconds up to which a report is returned from the cache."""
 USUAL = Window("1h", "1m")
 MOST_RANGES = 3
-"""Whose counts are kept, those asked for last: one may hold as much as a day by the minute."""
+"""Most ranges whose counts are cached, the latest requested: one may hold a day by the minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """How it stands with the service now, asked from memory."""
+    """Present state of the service, read from memory."""
 
     queue: Callable[[], int]
-    """Work that waits, rows × passes."""
+    """Queued work, rows × passes."""
     trouble: Callable[[], str | None]
-    """Why no grade would be given, in a sentence."""
+    """Reason why no prediction would be made now, a sentence; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is answered."""
+    """A report as JSON."""
 
     report: Report
     body: bytes
     tag: str
-    """The same as long as the body is."""
+    """Entity tag, which changes if and only if the body does."""
     nameless: "Content | None" = None
-    """The same for those whom no records are shown; None where nothing personal is in it."""
+    """Report for callers that may not see records; None if nothing in this report is personal."""
 
     @classmethod
     def of(cls, report: Report, nameless: "Content | None" = None) -> "Content":
-        """From what is told."""
+        """Encode a report."""
         body = json.encode(report)
         return cls(report, body, hashlib.sha256(body).hexdigest()[:32], nameless)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What was read anew of a window, and how it stood then."""
+    """Data read for a report, and the state of the service at that time."""
 
     now: int
     bundle: list[Rollup]
     traffic: list[Rollup]
     newest: int | None
-    """Time of the newest event."""
+    """Time of the newest event, microseconds since 1970."""
     queue: int
     trouble: str | None
     alarms: tuple[AlarmReport, ...]
@@ -86,7 +86,7 @@ class _Reading:
 
 @dataclass(slots=True)
 class _View:
-    """A window somebody looks at."""
+    """Cached counts and report of a window."""
 
     steps: Steps
     traffic: Steps
@@ -97,12 +97,12 @@ class _View:
 
 
 class Monitor:
-    """Tells the figures of the bundle that is served."""
+    """Reports the statistics of the served bundle."""
 
     def __init__(
         self, reader: Reader, sentry: Sentry, watched: WatchedBundle, present: Present
     ) -> None:
-        """Take where counts come from, who watches them, whose they are, and how it stands now."""
+        """Set the source of counts, the alarms, the bundle and the present state of the service."""
         self._reader = reader
         self._present = present
         self._sentry = sentry
@@ -115,15 +115,15 @@ class Monitor:
 
     @property
     def latest(self) -> Report | None:
-        """What was told last of the usual window."""
+        """The latest report of the usual window; None before the first."""
         view = self._views.get(USUAL)
         return None if view is None or view.content is None else view.content.report
 
     async def content(self, window: Stretch) -> Content:
-        """The figures of a window or a range, not older than a second.
+        """Return the report of a window or a range, at most a second old.
 
         Raises:
-            RecordsUnavailable: the database does not answer, or as many ranges are read as may be.
+            RecordsUnavailable: the database does not respond, or too many ranges are being read.
         """
         view = self._view(window)
         if view.reading is None:
@@ -131,11 +131,11 @@ class Monitor:
                 return view.content
             view.reading = asyncio.create_task(self._read(window, view))
             view.reading.add_done_callback(_looked_at)
-        # Who asked may go away: what was begun is done whole, and others wait for it.
+        # A caller may disconnect; the read continues, as other callers may wait for it.
         return await asyncio.shield(view.reading)
 
     def _view(self, window: Stretch) -> _View:
-        """The view of a window; of ranges the one that was asked for last stands last."""
+        """Return the view of a window; views of ranges are ordered by their last request."""
         view = self._views.get(window)
         if view is None:
             if isinstance(window, Range):
@@ -147,13 +147,13 @@ class Monitor:
         return view
 
     def _make_room(self) -> None:
-        """Let go of a range, unless all are being read."""
+        """Drop the range requested least recently that is not being read."""
         ranges = [window for window in self._views if isinstance(window, Range)]
         if len(ranges) < MOST_RANGES:
             return
         idle = [window for window in ranges if self._views[window].reading is None]
         if not idle:
-            raise RecordsUnavailable("too many ranges are read")
+            raise RecordsUnavailable("too many ranges are being read")
         del self._views[idle[0]]
 
     async def _read(self, window: Stretch, view: _View) -> Content:
@@ -169,7 +169,7 @@ class Monitor:
                 self._present.trouble(),
                 await self._sentry.alarms(),
             )
-            # Nobody else changes the view meanwhile; the event loop goes on.
+            # The view is not changed concurrently, although the event loop continues.
             view.content = await asyncio.to_thread(self._told, window, view, reading)
             view.at = time.monotonic()
         finally:
@@ -177,7 +177,7 @@ class Monitor:
         return view.content
 
     async def _rollups(self, digest: str, window: Stretch, since: int) -> list[Rollup]:
-        """Counts from a time on; of a long range they are added up part by part."""
+        """Read counts from `since` on; a long range is read and summed in parts."""
         if window.limit is None:
             return await self._reader.rollups(digest, window.span, since)
         found: list[Rollup] = []
@@ -227,7 +227,7 @@ class Monitor:
         return Content.of(report, Content.of(structs.replace(report, alarms=hidden)))
 
     def _step(self, at: int, counts: Counts, traffic: Counts) -> StepStatistics:
-        """The statistics of one step."""
+        """Compute the statistics of one step."""
         return StepStatistics(
             **structs.asdict(answer_statistics(counts, self._classes)),
             start=_moment(at),
@@ -236,7 +236,7 @@ class Monitor:
 
 
 def _looked_at(reading: "asyncio.Task[Content]") -> None:
-    """Whoever still waits is told why it failed; nobody else needs to be."""
+    """Retrieve the exception of a failed read, so that asyncio does not log it as unseen."""
     if not reading.cancelled():
         reading.exception()
 

@@ -1,6 +1,7 @@
-"""The folder in which several workers keep their counts, so that each can show the sum of all.
+"""The folder in which several workers store their Prometheus metrics, so that each shows the sum.
 
-Prometheus' library finds it by a variable that it reads once, when it is first imported.
+The Prometheus client finds the folder by an environment variable that it reads once, at its first
+import.
 """
 
 import os
@@ -20,29 +21,29 @@ LOCK = "lock"
 
 
 def folder() -> Path | None:
-    """Where this process' counts are kept; nowhere but in its memory if it serves alone."""
+    """Return the folder of this process's metrics; None if they are in memory (one worker)."""
     text = os.environ.get(VARIABLE)
     return None if text is None else Path(text)
 
 
 def keep_none() -> None:
-    """Serve alone, whatever another service's variable says."""
+    """Store metrics in memory, whatever the environment variable of another service says."""
     os.environ.pop(VARIABLE, None)
 
 
 class Shared:
-    """The folder of one service's workers, marked as used for as long as it is not closed."""
+    """The metrics folder of one service's workers, locked as long as the service runs."""
 
     def __init__(self, state: Path) -> None:
-        """Make a fresh one.
+        """Create a new folder.
 
         Raises:
-            SettingsError: it cannot be made.
+            SettingsError: the folder cannot be created.
         """
         parent = state / "metrics"
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            # Services that start at the same moment do so one after the other.
+            # The lock lets services that start at the same moment sweep one after the other.
             with _lock_of(parent):
                 _share(parent, state)
                 _sweep(parent)
@@ -50,15 +51,15 @@ class Shared:
                 self._mark = _marked(self.path)
         except OSError as error:
             raise SettingsError(
-                f"DUBITO_STATE: several workers count together in {parent}, which cannot be written"
+                f"DUBITO_STATE: the workers share their counts in {parent}, which cannot be written"
             ) from error
         os.environ[VARIABLE] = str(self.path)
 
     def restore(self) -> bool:
-        """Make the folder anew where somebody has removed it; whether that was so.
+        """Recreate the folder if it was removed; return whether it was.
 
         Raises:
-            OSError: it cannot be made.
+            OSError: the folder cannot be created.
         """
         if (self.path / LOCK).exists():
             return False
@@ -68,22 +69,22 @@ class Shared:
         return True
 
     def close(self) -> None:
-        """Remove it."""
+        """Remove the folder and release its lock."""
         keep_none()
         shutil.rmtree(self.path, ignore_errors=True)
         self._mark.release()
 
 
 def forget(pid: int | None) -> None:
-    """Take what a worker that has ended said of itself out of the sums; what it counted stays."""
+    """Remove the gauges of a worker that has ended from the sums; its counters remain."""
     for file in (folder() or Path()).glob(f"gauge_live*_{pid}.db"):
         file.unlink(missing_ok=True)
 
 
 def _share(parent: Path, state: Path) -> None:
-    """Let the next user of the state's group in, where the state is the group's."""
+    """Give the parent folder the state folder's mode, for the next user of its group."""
     mode = state.stat().st_mode & 0o770
-    # Whoever made it has done so already.
+    # Only the owner may change the mode; if that is another user, it is set already.
     with suppress(PermissionError):
         parent.chmod(mode)
         (parent / LOCK).chmod(mode & 0o660)
@@ -100,10 +101,10 @@ def _sweep(parent: Path) -> None:
 
 
 def _marked(path: Path) -> "FileLock":
-    """Mark a folder as used, until the lock is released.
+    """Lock a folder as being in use, until the lock is released.
 
     Raises:
-        OSError: it is used by another service, or is no folder.
+        OSError: another service uses the folder, or it is not a folder.
     """
     lock = _lock_of(path)
     lock.acquire(blocking=False)
@@ -111,8 +112,8 @@ def _marked(path: Path) -> "FileLock":
 
 
 def _lock_of(path: Path) -> "FileLock":
-    """The lock of a folder; storage that knows no locks is refused, not marked by a file."""
-    # A service without workers does without what this imports.
+    """Return the lock of a folder; storage without locks is rejected, not marked by a file."""
+    # Importing filelock takes time that a service without workers does not need to spend.
     from filelock import FileLock
 
     return FileLock(path / LOCK, thread_local=False, preserve_lock_file=True)

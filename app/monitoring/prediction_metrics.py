@@ -1,4 +1,4 @@
-"""Prometheus metrics of the answers of one bundle. They see no row, only what came of it."""
+"""Prometheus metrics of one bundle's answers; computed from results, never from features."""
 
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -17,13 +17,13 @@ Metric = TypeVar("Metric", bound=MetricWrapperBase)
 
 
 class Children(dict[str, Metric], Generic[Metric]):
-    """The series of a metric by its last label, all others being given.
+    """The series of a metric by its last label, with fixed values of the other labels.
 
-    Each is looked up once instead of at every observation, and made when it is first asked for.
+    Each series is looked up once instead of at every observation, and created on first use.
     """
 
     def __init__(self, metric: Metric, *given: str) -> None:
-        """Take the metric and the values of all its labels but the last."""
+        """Set the metric and the values of all labels but the last."""
         super().__init__()
         self._metric = metric
         self._given = given
@@ -39,7 +39,7 @@ class PredictionMetrics:
     def __init__(
         self, instruments: Instruments, identity: Identity, classes: tuple[str, ...]
     ) -> None:
-        """Begin all series that can be known beforehand, so that each starts at 0."""
+        """Initialise all series that are known beforehand, so that each starts at 0."""
         version = str(identity.version)
         instruments.model.labels(identity.name, version, identity.digest).set(1)
         self._plain = Children(instruments.rows, PLAIN, version)

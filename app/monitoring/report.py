@@ -1,94 +1,94 @@
-"""What `/uncertainty` tells: typed statistics of a stretch of time, written as JSON as they are."""
+"""Typed contents of `/uncertainty`: the statistics of a period, encoded as JSON unchanged."""
 
 from msgspec import Struct
 
 from dubito.types import Identity
 
 Quantiles = dict[str, float | None]
-"""Level as text ("0.95") to a value; None where there were none."""
+"""Level as text ("0.95") to the quantile; None if there were no values."""
 
 
 class AnswerStatistics(Struct, frozen=True, rename={"classes": "grades"}):
-    """What was answered; rates are None where there was nothing."""
+    """Statistics of answers; rates are None if there were no answers."""
 
     rows: int
     passes: int
     classes: dict[str, int]
-    """Predicted class to rows."""
+    """Predicted class to the number of rows."""
     automated: int
     referred: int
     referral_rate: float | None
     reasons: dict[str, int]
     predictive_entropy: Quantiles
-    """Quantiles, nats."""
+    """Level to quantile of the predictive entropy, nats."""
     mutual_information: Quantiles
-    """Quantiles, nats."""
+    """Level to quantile of the mutual information, nats."""
     set_sizes: dict[str, int]
-    """Number of classes in a prediction set, as text, to rows."""
+    """Number of classes in the prediction set, as text, to the number of rows."""
     warnings: dict[str, int]
 
 
 class RequestStatistics(Struct, frozen=True):
-    """Requests, and how they were answered."""
+    """Numbers of requests by status."""
 
     requests: int
     statuses: dict[str, int]
     errors: int
-    """5xx but for 503 and 504: the service's own faults."""
+    """Requests with status 5xx but 503 and 504: faults of the service."""
     refused: int
-    """429, 503 and 504: for want of time, room or records."""
+    """Requests with status 429, 503 or 504: refused for lack of time, room or records."""
     invalid: int
-    """4xx but for 429."""
+    """Requests with status 4xx but 429."""
 
 
 class TrafficStatistics(RequestStatistics, frozen=True):
-    """Requests to all routes, and those that predict apart."""
+    """Requests to all routes, and separately those for predictions."""
 
     grading: RequestStatistics
     latency: Quantiles
-    """Quantiles, seconds to the beginning of an answer, of requests that predict."""
+    """Level to quantile of the time until the response begins, seconds, of prediction requests."""
 
 
 class ServiceStatistics(TrafficStatistics, frozen=True):
-    """The same, and how it stands now with the worker that answers."""
+    """Statistics of traffic, and the present state of the worker that responds."""
 
     last_record: str | None
-    """Time of the newest record of all, ISO 8601."""
+    """Time of the newest record of all bundles, ISO 8601."""
     queue: int
-    """Work that waits, rows × passes."""
+    """Queued work, rows × passes."""
     trouble: str | None
-    """Why no prediction would be made now, a sentence."""
+    """Reason why no prediction would be made now, a sentence."""
 
 
 class StepStatistics(AnswerStatistics, frozen=True, rename={"classes": "grades"}):
-    """What was answered in one step, which begins at `start`, ISO 8601."""
+    """Statistics of one step, which begins at `start`, ISO 8601."""
 
     start: str
     service: TrafficStatistics
 
 
 class StreamDrift(Struct, frozen=True):
-    """A feature, or the mutual information, beside what training or calibration saw."""
+    """Drift of a feature against training, or of the mutual information against calibration."""
 
     feature: str
     rows: int
     missing: int
     psi: float | None
-    """Population stability index."""
+    """Population stability index (PSI)."""
     statistic: float | None
-    """Kolmogorov-Smirnov statistic at the edges of the bins."""
+    """Kolmogorov-Smirnov statistic, evaluated at the edges of the bins."""
     p_value: float | None
 
 
 class DriftReport(Struct, frozen=True):
-    """How far rows lie from what training saw."""
+    """Drift of all streams."""
 
     rows: int
     features: tuple[StreamDrift, ...]
 
 
 class CoverageSeen(Struct, frozen=True):
-    """How often raw sets held the true class."""
+    """Observed coverage of the raw prediction sets, beside the promised one."""
 
     promised: float
     seen: float | None
@@ -96,7 +96,7 @@ class CoverageSeen(Struct, frozen=True):
 
 
 class ErrorsSeen(Struct, frozen=True):
-    """How often predictions were wrong that could be used without a person."""
+    """Observed error rate of automated predictions or a part of them, beside the promised one."""
 
     promised: float | None
     wrong: float | None
@@ -104,7 +104,7 @@ class ErrorsSeen(Struct, frozen=True):
 
 
 class ReliabilityBin(Struct, frozen=True):
-    """A bin of confidence, and how often its predictions were right."""
+    """A confidence bin: mean confidence, accuracy and number of rows."""
 
     confidence: float | None
     accuracy: float | None
@@ -112,14 +112,14 @@ class ReliabilityBin(Struct, frozen=True):
 
 
 class RiskPoint(Struct, frozen=True):
-    """A share of rows, the surest first, and the share of those that were wrong."""
+    """Share of rows, most certain first, and the share of wrong ones among them."""
 
     coverage: float
     risk: float
 
 
 class OutcomeStatistics(Struct, frozen=True):
-    """How predictions came out whose true class became known."""
+    """Statistics of predictions whose true class became known."""
 
     known: int
     accuracy: float | None
@@ -128,32 +128,33 @@ class OutcomeStatistics(Struct, frozen=True):
     coverage: CoverageSeen
     automated: ErrorsSeen
     band: ErrorsSeen
-    """The same of the least sure of them."""
+    """Error rate of the least certain of the automated predictions."""
     reliability: tuple[ReliabilityBin, ...]
     risk_coverage: tuple[RiskPoint, ...]
 
 
 class ExpectedStatistics(Struct, frozen=True):
-    """What the calibrated probabilities themselves expect: no outcome was looked at."""
+    """Rates that the calibrated probabilities themselves predict, without any outcome."""
 
     accuracy: float | None
     automated_wrong: float | None
 
 
 class Acknowledgement(Struct, frozen=True):
-    """That a person knows of a raised alarm."""
+    """Acknowledgement of a raised alarm by a person."""
 
     at: str
     name: str | None
-    """None once it was erased, and for those whom no records are shown; the note as well."""
+    """Name of the person; None after erasure and for callers that may not see records, as the
+    note."""
     note: str | None
 
 
 class PastRun(Struct, frozen=True):
-    """What an alarm had come to when a person began it anew."""
+    """Final state of an alarm's run, when a person restarted the alarm."""
 
     began_at: str | None
-    """None for the first run."""
+    """Start of the run, ISO 8601; None for the first run."""
     ended_at: str
     raised_at: str | None
     largest: float
@@ -164,29 +165,29 @@ class PastRun(Struct, frozen=True):
 
 
 class AlarmReport(Struct, frozen=True):
-    """An alarm as it is shown."""
+    """Report of an alarm."""
 
     name: str
     raised: bool
     evidence: float
     largest: float
-    """Largest evidence of this run."""
+    """Largest evidence of the current run."""
     threshold: float
     rows: int
     raised_at: str | None
     largest_feature: str | None
-    """The stream that speaks most for drift."""
+    """Stream with the most evidence for drift."""
     acknowledged: Acknowledgement | None
     began_at: str | None
-    """None for the first run."""
+    """Start of the current run, ISO 8601; None for the first run."""
     past: tuple[PastRun, ...]
 
 
 class Report(Struct, frozen=True):
-    """All statistics of the served bundle over a stretch of time."""
+    """All statistics of the served bundle over a period."""
 
     window: str | None
-    """Length of the window; None of a range with bounds of its own."""
+    """Name of the window's length; None for a range with its own bounds."""
     step: str
     start: str
     end: str

@@ -1,8 +1,8 @@
-"""Exchanges: what a worker counts of its requests in memory, and writes to the records in turns.
+"""Counts a worker's HTTP requests in memory and writes the counts to the records periodically.
 
-The counts are rollups as those of a bundle are, so that several workers add up and a restart loses
-only what was not written yet. They are dated by when they are written: seconds late, or as late as
-the records are in trouble.
+The counts are rollups, like those of a bundle, so that several workers add up and a restart loses
+only counts not written yet. They are dated by when they are written: seconds late, or later if the
+records are in trouble.
 """
 
 from contextlib import suppress
@@ -15,29 +15,29 @@ from app.record_events import MINUTE, Entry, Tally
 from app.record_ports import Writer
 
 DIGEST = "traffic"
-"""What stands in the place of a bundle's digest."""
+"""Name stored in place of a bundle's digest."""
 WRITE_SECONDS = 5.0
-"""Between two writes of what was counted."""
+"""Seconds between two writes of counts."""
 GRADING = frozenset({"/predict", "/predict/mc"})
 WATCHING = frozenset(
     {"/health/live", "/health/ready", "/metrics", "/uncertainty", "/uncertainty/stream"}
 )
-"""Routes by which the service is watched. They are not counted: a service that is only watched
-would write all the time, and its figures would never stay the same."""
+"""Routes that monitor the service. They are not counted: otherwise a service that is merely
+monitored would write all the time, and its statistics would never be unchanged."""
 LATENCY = tuple(key(Family.LATENCY, at) for at in range(len(EDGES) + 1))
-"""Bins of the scale in minutes: from 0.6 ms to 10 min, the longest deadline."""
+"""Keys of the bins of durations in minutes: from 0.6 ms to 10 min, the longest deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A kind of exchange, by what it is counted as."""
+    """The counts that a kind of request increments, and whether its duration is counted."""
 
     names: tuple[CountKey, ...]
     is_timed: bool
 
 
 def exchange(route: str, status: int) -> Exchange:
-    """The kind of a route and a status; what was graded is timed, as refusals are fast."""
+    """Return the kind of a route and status; only predictions are timed, as refusals are fast."""
     if route in WATCHING:
         return Exchange((), is_timed=False)
     if route not in GRADING:
@@ -48,15 +48,15 @@ def exchange(route: str, status: int) -> Exchange:
 
 
 class Exchanges:
-    """Counts on the event loop. As the names are few, counts may wait for as long as it takes."""
+    """Counts requests on the event loop. Keys are few, so unwritten counts take little memory."""
 
     def __init__(self, writer: Writer) -> None:
-        """Take where the counts go."""
+        """Set the writer of the counts."""
         self._writer = writer
         self._counts: dict[CountKey, int] = {}
 
     def count(self, kind: Exchange, seconds: float) -> None:
-        """Count an exchange, and how long it took to its answer."""
+        """Count a request and its duration until the response began, seconds."""
         counts = self._counts
         for name in kind.names:
             counts[name] = counts.get(name, 0) + 1
@@ -65,7 +65,7 @@ class Exchanges:
             counts[name] = counts.get(name, 0) + 1
 
     async def write(self) -> None:
-        """Write what was counted since the last time; what cannot be written is written later."""
+        """Write the counts since the last write; if that fails they are written later."""
         if not self._counts or self._writer.trouble is not None:
             return
         counts, self._counts = self._counts, {}
@@ -75,7 +75,7 @@ class Exchanges:
             self._counts = summed((counts, self._counts))
 
     def leave(self) -> None:
-        """Leave the rest to the writer, which ends after this."""
+        """Queue the remaining counts in the writer, which is closed afterwards."""
         if self._counts:
             with suppress(RecordingFailed):
                 self._writer.leave(_entry(self._counts))

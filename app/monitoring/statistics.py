@@ -1,4 +1,4 @@
-"""Statistics of answers and requests, from what was counted of them."""
+"""Computes the statistics of answers, outcomes and requests from their counts."""
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -24,16 +24,16 @@ from dubito.types import Policy
 from dubito.uncertainty.betting import Trials
 
 MISSES = round(1 - COVERAGE, 9)
-"""Most share of rows whose raw set may miss the right grade."""
+"""Largest promised share of rows whose raw prediction set misses the true class."""
 LATENCY_LEVELS = (0.5, 0.95, 0.99)
 REFUSED = frozenset({429, 503, 504})
-"""Statuses of requests that were given up for want of time, room or records."""
+"""Statuses of requests that were refused for lack of time, room or records."""
 FAULTS = frozenset(range(500, 600)) - REFUSED
 INVALID = frozenset(range(400, 500)) - REFUSED
 
 
 def answer_statistics(counts: Counts, classes: Sequence[str]) -> AnswerStatistics:
-    """What was answered in a stretch of time, by the counts of it."""
+    """Compute the statistics of answers from the counts of a period."""
     automated = counts.get(key(Family.ACTION, "automate"), 0)
     referred = counts.get(key(Family.ACTION, "refer"), 0)
     most = math.log(len(classes))
@@ -54,7 +54,7 @@ def answer_statistics(counts: Counts, classes: Sequence[str]) -> AnswerStatistic
 
 
 def traffic_statistics(counts: Counts) -> TrafficStatistics:
-    """What was asked of the service, how it answered, and how long predictions took, in seconds."""
+    """Compute the statistics of requests; durations of predictions are in seconds."""
     minutes = quantiles(numbered(counts, Family.LATENCY), MOST, LATENCY_LEVELS)
     whole = _answered(members(counts, Family.STATUS))
     return TrafficStatistics(
@@ -65,7 +65,7 @@ def traffic_statistics(counts: Counts) -> TrafficStatistics:
 
 
 def _answered(statuses: dict[str, int]) -> RequestStatistics:
-    """Requests by status, and by whose fault it was that some were not answered as asked."""
+    """Group requests by status into faults of the service, refusals and invalid requests."""
 
     def count(kind: Container[int]) -> int:
         return sum(number for status, number in statuses.items() if int(status) in kind)
@@ -76,7 +76,7 @@ def _answered(statuses: dict[str, int]) -> RequestStatistics:
 
 
 def expected_statistics(counts: Counts) -> ExpectedStatistics:
-    """What the calibrated probabilities themselves expect, no outcome being needed."""
+    """Compute the accuracy that the calibrated probabilities predict, without any outcome."""
     right = counts.get(key(Family.EXPECTED, "right"), 0) / MILLION
     wrong = counts.get(key(Family.EXPECTED, "automated_wrong"), 0) / MILLION
     return ExpectedStatistics(
@@ -86,11 +86,11 @@ def expected_statistics(counts: Counts) -> ExpectedStatistics:
 
 
 def outcome_statistics(counts: Counts, policy: Policy | None) -> OutcomeStatistics:
-    """How predictions came out whose truth became known, beside what was promised.
+    """Compare known outcomes with what was promised.
 
     Args:
-        counts: of the time in which it became known.
-        policy: the bundle's, whose default promises are shown; None where there is none.
+        counts: counts of the period in which the true classes became known.
+        policy: policy of the bundle, whose default promises are reported; None if it has none.
     """
     known, raw = counts.get(key(Family.KNOWN, "rows"), 0), counts.get(key(Family.RAW, "rows"), 0)
     missed_rows = counts.get(key(Family.RAW, "missed"), 0)
@@ -107,30 +107,30 @@ def outcome_statistics(counts: Counts, policy: Policy | None) -> OutcomeStatisti
 
 
 def _calibration_error(counts: Counts) -> float | None:
-    """Expected calibration error over the bins of confidence that have rows."""
+    """Compute the expected calibration error over the confidence bins that have rows."""
     bins = list(_reliability(counts))
     gaps = (part.rows * abs((part.accuracy or 0.0) - (part.confidence or 0.0)) for part in bins)
     return ratio(sum(gaps), sum(part.rows for part in bins))
 
 
 def missed(counts: Counts) -> dict[float, Trials]:
-    """How often raw sets missed the right grade, by the share that was promised at most."""
+    """Return the misses of the raw prediction sets, by the largest share promised."""
     rows = counts.get(key(Family.RAW, "rows"), 0)
     return {MISSES: Trials(rows, counts.get(key(Family.RAW, "missed"), 0))} if rows else {}
 
 
 def kept(counts: Counts) -> dict[float, Trials]:
-    """How often automated grades were wrong, by the target that was promised."""
+    """Return the wrong automated predictions, by the target promised."""
     return _wrong(counts, Family.AUTOMATED)
 
 
 def kept_in_bands(counts: Counts) -> dict[float, Trials]:
-    """How often the least sure of them were, by the limit that was promised for single cases."""
+    """Return the wrong ones among the least certain, by the limit promised for single cases."""
     return _wrong(counts, Family.BAND)
 
 
 def _wrong(counts: Counts, family: Family) -> dict[float, Trials]:
-    """How often grades of a kind were wrong, by what was promised at most."""
+    """Return rows and wrong rows of a family, by the largest error rate promised."""
     found = members(counts, family)
     promised = [name.removesuffix(".rows") for name in found if name.endswith(".rows")]
     return {
@@ -140,18 +140,18 @@ def _wrong(counts: Counts, family: Family) -> dict[float, Trials]:
 
 
 def ratio(part: float, whole: float) -> float | None:
-    """A share; None of nothing."""
+    """Return a share; None if the whole is 0."""
     return part / whole if whole else None
 
 
 def _beside(seen: Mapping[float, Trials], promised: float | None) -> ErrorsSeen:
-    """What was seen of a promise."""
+    """Return the observed error rate beside a promised one."""
     found = Trials() if promised is None else seen.get(promised, Trials())
     return ErrorsSeen(promised, ratio(found.failures, found.rows), found.rows)
 
 
 def _reliability(counts: Counts) -> Iterator[ReliabilityBin]:
-    """Yield the bins of confidence that have rows."""
+    """Yield the confidence bins that have rows."""
     for index in range(CONFIDENCE_BINS):
         rows = counts.get(key(Family.CONFIDENCE, index, "rows"), 0)
         if rows:
@@ -161,7 +161,7 @@ def _reliability(counts: Counts) -> Iterator[ReliabilityBin]:
 
 
 def _risk_coverage(counts: Counts) -> Iterator[RiskPoint]:
-    """Yield the share of rows up to each bin of predictive entropy, and how many were wrong."""
+    """Yield the share of rows up to each bin of predictive entropy, and their error rate."""
     risk = members(counts, Family.RISK)
     bins = sorted(int(name.removesuffix(".rows")) for name in risk if name.endswith(".rows"))
     whole = sum(risk[f"{index}.rows"] for index in bins)

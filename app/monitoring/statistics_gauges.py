@@ -1,4 +1,4 @@
-"""The latest figures of coverage, drift and alarms, as `/uncertainty` says them, in gauges."""
+"""Prometheus gauges of the latest coverage, drift and alarms, as `/uncertainty` reports them."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -13,30 +13,30 @@ log = logging.getLogger("dubito.metrics")
 
 
 class Latest(Collector):
-    """Shows the figures it was given last; where there are none, no series."""
+    """Shows the latest report; without a report there are no series."""
 
     def __init__(self) -> None:
         self._figures: Report | None = None
 
     def take(self, figures: Callable[[], Report | None]) -> None:
-        """Ask for figures; a scrape is answered without those that cannot be had."""
+        """Fetch the newest report; if that fails, the scrape goes on without these gauges."""
         try:
             self._figures = figures()
-        except Exception as error:  # noqa: BLE001 - the other metrics are needed all the more
+        except Exception as error:  # noqa: BLE001 - the other metrics matter even more then
             self._fail(error)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The gauges that have series."""
+        """Return the gauges that have series."""
         try:
             families = [] if self._figures is None else _families(self._figures)
-        except Exception as error:  # noqa: BLE001 - the other metrics are needed all the more
+        except Exception as error:  # noqa: BLE001 - the other metrics matter even more then
             self._fail(error)
             return
         yield from (family for family in families if family.samples)
 
     def _fail(self, error: Exception) -> None:
         self._figures = None
-        log.error("no figures of coverage and drift: %s", fault_of(error))
+        log.error("the gauges of coverage and drift cannot be computed: %s", fault_of(error))
 
 
 def _families(report: Report) -> list[GaugeMetricFamily]:
@@ -73,7 +73,7 @@ def _families(report: Report) -> list[GaugeMetricFamily]:
 def _family(
     name: str, text: str, label: str, values: Mapping[str, float | None]
 ) -> GaugeMetricFamily:
-    """A gauge with a series for each value that is known."""
+    """Build a gauge with a series for each value that is not None."""
     family = GaugeMetricFamily(name, text, labels=[label])
     for key, value in values.items():
         if value is not None:

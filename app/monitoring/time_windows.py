@@ -1,4 +1,4 @@
-"""Windows: the stretches of time that figures are asked for, and their steps."""
+"""The windows and ranges of time that statistics are computed for, and their steps."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from app.count_keys import Counts, summed
 from app.record_events import HOUR, MINUTE, MINUTES_KEPT, Rollup
 
 STEPS = {"1m": MINUTE, "10m": 10 * MINUTE, "1h": HOUR, "1d": 24 * HOUR}
-"""Seconds of a step."""
+"""Name to length of a step, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How far back, and the step that goes with it."""
+    """Length of a window in seconds, and its default step."""
 
     seconds: int
     step: str
@@ -26,35 +26,36 @@ WINDOWS = {
     "30d": Length(720 * HOUR, "1d"),
 }
 MOST_STRETCHES = 1_500
-"""That are read for a window, and at a time for a range."""
+"""Most time spans read for a window, and at a time for a range."""
 USUAL_STEPS = 168
-"""Of a range for which no step is named: as many as the longest window has."""
+"""Most steps of a range without a requested step: as many as the longest window has."""
 ANEW_SECONDS = MINUTE
-"""After which all of a window is read again: a clock that was set back for a while, or another
-machine's, has dated something in the past."""
+"""Seconds after which a window is read completely again: a clock that was temporarily set back, or
+another machine's clock, may have dated counts in the past."""
 LATE_SECONDS = 10
-"""After the end of a stretch its counts may still change for so long: a commit takes its time."""
+"""Seconds after the end of a span during which its counts may still change, since commits take
+time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A length of time and the steps it is told in, by name."""
+    """A window up to now, by the names of its length and its step."""
 
     length: str
     step: str
 
     @property
     def span(self) -> int:
-        """Seconds of the counts that its steps are made of."""
+        """Length of the counted time spans that the steps consist of, seconds."""
         return MINUTE if STEPS[self.step] < HOUR else HOUR
 
     @property
     def limit(self) -> None:
-        """Nothing is too late for it."""
+        """Always None: a window has no fixed end."""
         return None
 
     def bounds(self, now: int) -> tuple[int, int]:
-        """Where it begins and ends, seconds since 1970; the last step holds the present."""
+        """Return start and end, seconds since 1970; the last step contains the present."""
         step = STEPS[self.step]
         end = now // step * step + step
         return end - WINDOWS[self.length].seconds, end
@@ -62,29 +63,29 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A stretch of time with bounds of its own.
+    """A period with fixed bounds.
 
-    Steps are counted from its start; the last one may be shorter.
+    Steps are counted from its start; the last step may be shorter.
     """
 
     start: int
     end: int
     step: str
     span: int
-    """Seconds of the counts that its steps are made of."""
+    """Length of the counted time spans that the steps consist of, seconds."""
 
     @property
     def length(self) -> None:
-        """It has no name."""
+        """Always None: a range has no name."""
         return None
 
     @property
     def limit(self) -> int:
-        """Where what is too late for it begins."""
+        """Time at which the range ends, exclusive, seconds since 1970."""
         return self.end
 
     def bounds(self, now: int) -> tuple[int, int]:  # noqa: ARG002 - a window needs it
-        """Where it begins and ends, seconds since 1970, whatever the time is."""
+        """Return start and end, seconds since 1970; independent of `now`."""
         return self.start, self.end
 
 
@@ -92,13 +93,13 @@ Stretch = Window | Range
 
 
 def spanning(since: float, until: float, step: str | None, now: float) -> Range:
-    """The range that holds a stretch of time, in whole minutes or, where it must be, whole hours.
+    """Return the range that covers a period, in whole minutes or, where necessary, whole hours.
 
     Args:
-        since: where the stretch begins, seconds since 1970.
-        until: where it ends, later than that.
-        step: the one that is asked for; the nearest that fits is taken.
-        now: the time, by which minutes are forgotten.
+        since: start of the period, seconds since 1970.
+        until: end of the period, later than `since`.
+        step: requested step; the nearest possible one is used.
+        now: present time, by which counts by the minute are deleted.
     """
     has_minutes = since >= now - MINUTES_KEPT and until - since <= MOST_STRETCHES * MINUTE
     span = MINUTE if has_minutes else HOUR
@@ -107,7 +108,7 @@ def spanning(since: float, until: float, step: str | None, now: float) -> Range:
 
 
 def _step(seconds: int, span: int, asked: str | None) -> str:
-    """The step of a range: the longest up to what is asked for, or the shortest that is usual."""
+    """Return the longest possible step up to the requested one, or the shortest usual one."""
     fit = {
         name: long
         for name, long in STEPS.items()
@@ -121,7 +122,7 @@ def _step(seconds: int, span: int, asked: str | None) -> str:
 
 
 def fitting(length: str, step: str | None) -> Window:
-    """A window with a step, or with the nearest that fits it; else with the one that is usual."""
+    """Return a window with the nearest possible step to the requested one, or its default step."""
     if step is None:
         return Window(length, WINDOWS[length].step)
     seconds = WINDOWS[length].seconds
@@ -131,10 +132,10 @@ def fitting(length: str, step: str | None) -> Window:
 
 
 class Steps:
-    """Counts by step, of which mostly only what may have changed is read again.
+    """Counts by step, of which usually only those that may have changed are read again.
 
-    The last step also takes what is dated later than it: the clock was set back since that came,
-    and what is in no step would be in no figure.
+    The last step also contains counts dated later than the window: the clock was set back after
+    they were written, and otherwise no statistic would include them.
     """
 
     def __init__(self, window: Stretch) -> None:
@@ -142,16 +143,16 @@ class Steps:
         self._known: dict[int, Counts] = {}
         self._read = self._read_whole = 0
         self.fresh: set[int] = set()
-        """Steps that have changed with the last `take`."""
+        """Starts of the steps that the last `take` has changed."""
 
     def since(self, start: int, now: int) -> int:
-        """From where on is to be read, in a window that begins at `start`."""
+        """Return the earliest time that must be read again, for a window that begins at `start`."""
         if now < self._read or now >= self._read_whole + ANEW_SECONDS:
             return start
         return max(start, _begin(self._read - LATE_SECONDS, start, self._step))
 
     def take(self, rollups: Iterable[Rollup], bounds: tuple[int, int], now: int) -> None:
-        """Take what was read."""
+        """Store counts that were read, from `since` on."""
         start, end = bounds
         since = self.since(start, now)
         last = _begin(end - 1, start, self._step)
@@ -169,7 +170,7 @@ class Steps:
 
 
 def by_step(rollups: Iterable[Rollup], start: int, step: int, last: int) -> list[Rollup]:
-    """The counts of steps: the first begins at `start`, and that at `last` takes all the rest."""
+    """Sum counts by step: the first begins at `start`, the step at `last` takes all the rest."""
     parts: dict[int, list[Counts]] = {}
     for one in rollups:
         parts.setdefault(min(_begin(one.start, start, step), last), []).append(one.counts)
@@ -177,5 +178,5 @@ def by_step(rollups: Iterable[Rollup], start: int, step: int, last: int) -> list
 
 
 def _begin(at: int, start: int, step: int) -> int:
-    """Where the step begins that holds a time, of steps that are counted from `start`."""
+    """Return the start of the step that contains a time; steps are counted from `start`."""
     return start + (at - start) // step * step

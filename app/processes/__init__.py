@@ -1,1 +1,1 @@
-"""The processes of a service: its engine, its recorder, its workers, and how they talk."""
+"""The processes of a service (engine, recorder, workers, supervisor) and their messages."""

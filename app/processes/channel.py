@@ -1,6 +1,6 @@
-"""The channel between a service and its child processes: whole messages over a local socket.
+"""Message channels between a service and its child processes, over local sockets.
 
-A message is its length and its content. What the content is a codec says: pickle for the engine,
+A message is its length followed by its content. A codec defines the content: pickle for the engine,
 whose messages are arrays and programs, msgspec's MessagePack for the recorder.
 """
 
@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 LENGTH = struct.Struct("<Q")
-"""What every message begins with: how many bytes follow."""
+"""Length prefix of a message: the number of content bytes that follow."""
 READ_BYTES = 1 << 20
 EXIT_SECONDS = 10
-"""Seconds that a child process has to end, once its channel has."""
+"""Longest wait for a child process to end after its channel was closed, seconds."""
 
 Sent = TypeVar("Sent", contravariant=True)
 Heard = TypeVar("Heard", covariant=True)
@@ -25,37 +25,37 @@ Other = TypeVar("Other")
 
 
 class Codec(Protocol[Sent, Heard]):
-    """How messages become bytes on one side of a channel, and those of the other side messages."""
+    """Encodes the messages of one side of a channel and decodes those of the other side."""
 
     def encode(self, message: Sent, /) -> bytes:
-        """The content of a message."""
+        """Return the content of a message."""
 
     def decode(self, content: bytes, /) -> Heard:
-        """The message of a content."""
+        """Return the message of a content."""
 
 
 class Pickled:
-    """Any of Python's objects; only between processes of one service, which trust each other."""
+    """Codec for any Python object; only for processes of one service, which trust each other."""
 
     def encode(self, message: object) -> bytes:
-        """The content of a message."""
+        """Return the content of a message."""
         return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, content: bytes) -> Any:
-        """The message of a content."""
-        return pickle.loads(content)  # noqa: S301 - from our own process alone
+        """Return the message of a content."""
+        return pickle.loads(content)  # noqa: S301 - sent by a process of this service
 
 
 PICKLED = Pickled()
 
 
 def framed(content: bytes) -> bytes:
-    """A content as it goes over the wire."""
+    """Return a content preceded by its length."""
     return LENGTH.pack(len(content)) + content
 
 
 def send(line: socket.socket, message: Message, codec: Codec[Message, object] = PICKLED) -> None:
-    """Send a message, waiting until all of it is on its way."""
+    """Send a message; blocks until all of it is written to the socket."""
     line.sendall(framed(codec.encode(message)))
 
 
@@ -63,7 +63,7 @@ def receive(line: socket.socket, codec: Codec[Any, Message] = PICKLED) -> Messag
     """Wait for a message.
 
     Raises:
-        EOFError: the other side has ended.
+        EOFError: the other side has closed the channel.
     """
     (length,) = LENGTH.unpack(_exactly(line, LENGTH.size))
     return codec.decode(_exactly(line, length))
@@ -80,15 +80,15 @@ def _exactly(line: socket.socket, size: int) -> bytes:
 
 
 class Frames(Generic[Message]):
-    """Puts messages together from pieces as they arrive."""
+    """Assembles messages from bytes as they arrive."""
 
     def __init__(self, codec: Codec[Any, Message]) -> None:
-        """Take what makes messages of contents."""
+        """Set the codec."""
         self._codec = codec
         self._pending = bytearray()
 
     def whole(self, data: bytes) -> Iterator[Message]:
-        """Yield the messages that are complete with these bytes."""
+        """Yield the messages that these bytes complete."""
         self._pending += data
         while len(self._pending) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(self._pending)
@@ -101,7 +101,7 @@ class Frames(Generic[Message]):
 
 
 class Channel(asyncio.Protocol, Generic[Message, Other]):
-    """The service's end of a channel; it lives on the event loop."""
+    """The service's end of a channel. Used on the event loop."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Channel(asyncio.Protocol, Generic[Message, Other]):
         hear: Callable[[Other], None],
         end: Callable[[], None],
     ) -> None:
-        """Take who hears of messages, and of the end of the process at the other side."""
+        """Set the codec, and the callbacks for messages and for the end of the other process."""
         self._codec = codec
         self._hear = hear
         self._end = end
@@ -117,7 +117,7 @@ class Channel(asyncio.Protocol, Generic[Message, Other]):
         self._transport: asyncio.Transport | None = None
         self._ended = asyncio.Event()
         self.is_over = False
-        """Whether nothing can be sent any more."""
+        """Whether the channel is closed, so that messages are discarded."""
 
     @classmethod
     async def opened(
@@ -127,40 +127,40 @@ class Channel(asyncio.Protocol, Generic[Message, Other]):
         hear: Callable[[Other], None],
         end: Callable[[], None],
     ) -> "Channel[Message, Other]":
-        """A channel over a connected socket."""
+        """Open a channel over a connected socket."""
         loop = asyncio.get_running_loop()
         _, channel = await loop.create_unix_connection(lambda: cls(codec, hear, end), sock=line)
         return channel
 
     def send(self, message: Message) -> None:
-        """Send a message, unless the channel is over."""
+        """Send a message, unless the channel is closed."""
         if not self.is_over and self._transport is not None:
             self._transport.write(framed(self._codec.encode(message)))
 
     def close(self) -> None:
-        """End the channel, and with it the process, once all is sent."""
+        """Close the channel once everything is sent, which ends the other process."""
         self.is_over = True
         if self._transport is not None:
             self._transport.close()
 
     async def wait_closed(self) -> None:
-        """Wait until the other side has ended, but not for ever."""
+        """Wait until the other side has closed the channel, at most `EXIT_SECONDS`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(EXIT_SECONDS):
                 await self._ended.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what messages are written to."""
-        # uvloop's is one by its methods alone.
+        """Store the transport."""
+        # uvloop's transport has the methods of `asyncio.Transport`, but is no subclass of it.
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand over the messages that have come whole."""
+        """Decode the messages that are complete, and pass them on."""
         for message in self._frames.whole(data):
             self._hear(message)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Tell that the other side has ended."""
+        """Report that the other side has closed the channel."""
         self.is_over = True
         self._ended.set()
         self._end()

@@ -1,4 +1,4 @@
-"""The service's side of its engine: hands it batches, notices its end, and its silence."""
+"""The service's side of the engine process: submits batches, detects its end or silence."""
 
 import asyncio
 import logging
@@ -27,8 +27,8 @@ from dubito.engine.backends.numpy import Stacked
 from dubito.engine.engine import Engine
 
 NUMBERS, MULTIPLICATIONS = 1 << 15, 1 << 20
-"""What a lone batch may come to that is computed here: a third of a millisecond, as much as the way
-to the engine's process and back would take."""
+"""Largest lone batch, in numbers produced and multiplications, that is computed in this process: a
+third of a millisecond, as much as the round trip to the engine's process takes."""
 
 log = logging.getLogger("dubito")
 
@@ -37,12 +37,12 @@ log = logging.getLogger("dubito")
 async def opened(
     engine: Child, lost: Callable[[], None], silence: float = math.inf
 ) -> AsyncIterator[Opened]:
-    """Wait until an engine is ready; `lost` is called should it end before the block does.
+    """Wait until an engine is ready; `lost` is called if it ends before the block does.
 
-    After so many seconds of `silence` it is in trouble, until it is heard of again.
+    If no message arrives for `silence` seconds, the engine counts as stuck until the next message.
 
     Raises:
-        StartError: it ended, or its bundle must not be served.
+        StartError: the engine ended, or its bundle must not be served.
     """
     client = EngineClient()
     await client.connect(engine)
@@ -56,7 +56,7 @@ async def opened(
 
 
 def _compute(ready: Ready, client: "EngineClient") -> Compute:
-    """The engine, with a copy of its network at hand where there can be one."""
+    """Return the client, with a copy of the network in this process if that can run here."""
     if ready.program is None:
         return client
     pin_arithmetic()
@@ -65,7 +65,7 @@ def _compute(ready: Ready, client: "EngineClient") -> Compute:
 
 
 async def _first(client: "EngineClient", engine: Child) -> Ready:
-    """What an engine says first."""
+    """Return the engine's first message; raise `StartError` if it could not start."""
     try:
         said: Ready | CannotStart = await client.next()
     except EngineLost:
@@ -81,27 +81,27 @@ class EngineClient:
 
     def __init__(self) -> None:
         self.lost: Callable[[], None] | None = None
-        """Called once where the process ends by itself."""
+        """Callback, called once if the process ends without having been closed."""
         self._loop = asyncio.get_running_loop()
         self._channel: Channel[Batch, Any] | None = None
         self._waiting: tuple[asyncio.Future[Any], Sequence[Job], Batch | None] | None = None
         self._ended = False
         self._silence = math.inf
         self._silent = 0.0
-        """Seconds for which nothing has come, in whole beats."""
+        """Time without a message in seconds, a multiple of `BEAT_SECONDS`."""
 
     async def connect(self, engine: Child) -> None:
         """Open the channel to the engine's process."""
         self._channel = await Channel.opened(engine.line, PICKLED, self._hear, self._end)
 
     def listen(self, silence: float) -> None:
-        """Be in trouble after so many seconds in which nothing came."""
+        """Report trouble once no message has arrived for `silence` seconds."""
         self._silence = silence
         self._loop.call_later(BEAT_SECONDS, self._count)
 
     @property
     def trouble(self) -> str | None:
-        """Why no batch would be computed now."""
+        """Reason why no batch would be computed now; None if there is none."""
         if self._ended:
             return str(EngineLost())
         if self._silent > self._silence:
@@ -109,24 +109,24 @@ class EngineClient:
         return None
 
     def next(self) -> "asyncio.Future[Any]":
-        """The next message."""
+        """Return a future of the next message."""
         return self._expect((), None)
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
-        """Begin a batch."""
+        """Start a batch; the future holds the results of the jobs in order."""
         batch = packed(jobs)
         if self._channel is not None:
             self._channel.send(batch)
         return self._expect(jobs, batch)
 
     def close(self) -> None:
-        """End the channel, and with it the process."""
+        """Close the channel, which ends the process."""
         self.lost, self._ended = None, True
         if self._channel is not None:
             self._channel.close()
 
     def _hear(self, message: Any) -> None:
-        """Hand over a message."""
+        """Process a message: note the sign of life, and resolve the waiting future."""
         if self._silent > self._silence:
             log.warning("the engine answers again")
         self._silent = 0.0
@@ -141,7 +141,7 @@ class EngineClient:
             future.set_result(message if batch is None else unpacked(jobs, batch, message))
 
     def _end(self) -> None:
-        """Fail what is under way."""
+        """Fail the batch in progress, and report the loss."""
         self._ended = True
         if self._waiting is not None and not self._waiting[0].done():
             self._waiting[0].set_exception(EngineLost())
@@ -149,16 +149,17 @@ class EngineClient:
             self.lost()
 
     def _count(self) -> None:
-        """Count a beat that may not have come.
+        """Count an interval in which no message may have arrived.
 
-        Time by the clock would also be the engine's silence where this process stood still.
+        Intervals are counted instead of seconds: while this process itself is suspended, elapsed
+        time would look like the engine's silence.
         """
         was_silent = self._silent > self._silence
         self._silent += BEAT_SECONDS
         if self._ended:
             return
         if self.trouble is not None and not was_silent:
-            log.error("%s: nothing is graded until it does", self.trouble)
+            log.error("%s: no request is graded until it responds", self.trouble)
         self._loop.call_later(BEAT_SECONDS, self._count)
 
     def _expect(self, jobs: Sequence[Job], batch: Batch | None) -> "asyncio.Future[Any]":

@@ -1,7 +1,7 @@
-"""Messages between a service and its engine's process.
+"""Messages between a service and its engine process.
 
-Batches are packed as few large arrays: pickling each row's handful of numbers by itself would cost
-more than the network does.
+Batches are packed into few large arrays: pickling the few numbers of every row separately would
+cost more than computing the network.
 """
 
 from collections.abc import Sequence
@@ -17,38 +17,38 @@ from dubito.engine.program import Program
 from dubito.types import Cards, Environment, Floats, Query, Summary
 
 BEAT_SECONDS = 0.5
-"""Seconds between two signs of life of an engine."""
+"""Seconds between two beats of an engine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What an engine says once it has loaded its bundle."""
+    """First message of an engine that has loaded its bundle."""
 
     manifest: Manifest
     environment: Environment
     program: Program | None
-    """Its network, where a process without Keras can run it."""
+    """The bundle's network, if a process without Keras can run it; otherwise None."""
     cards: Cards
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What an engine says now and then, also while it computes: its process runs."""
+    """Periodic message of an engine's process, sent while it computes as well: it is alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class CannotStart:
-    """What an engine says that cannot begin."""
+    """First message of an engine or a worker that cannot start."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs: queries for statistics as columns, then all others."""
+    """A batch of jobs: queries for statistics as columns, followed by all other jobs."""
 
     features: Floats
-    """`(N, F)` of all queries, one after the other."""
+    """Features of all queries' rows, `(N, F)`, query after query."""
     rows: tuple[int, ...]
     """Number of rows of each query."""
     passes: tuple[int, ...]
@@ -59,16 +59,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What came of a batch."""
+    """Results of a batch."""
 
     statistics: Floats
-    """`(N, 2 C + 4)` of all rows of all queries, as `Summary` has them."""
+    """Statistics of all queries' rows, `(N, 2 C + 4)`, columns in the order of `Summary`'s
+    fields."""
     others: tuple[Any, ...]
     """Results of all other jobs, in order."""
 
 
 def packed(jobs: Sequence[Job]) -> Batch:
-    """Jobs as a batch."""
+    """Pack jobs into a batch."""
     queries = [job.query for job in jobs if isinstance(job, Statistics)]
     return Batch(
         features=np.concatenate([query.features for query in queries]) if queries else np.empty(0),
@@ -81,7 +82,7 @@ def packed(jobs: Sequence[Job]) -> Batch:
 
 
 def worked_off(engine: Engine, batch: Batch) -> Results:
-    """What comes of a batch."""
+    """Compute a batch."""
     queries = [
         Statistics(Query(batch.features[start:stop], passes, seed, first))
         for (start, stop), passes, seed, first in zip(
@@ -93,14 +94,14 @@ def worked_off(engine: Engine, batch: Batch) -> Results:
 
 
 def unpacked(jobs: Sequence[Job], batch: Batch, results: Results) -> list[Any]:
-    """The results of jobs, in their order."""
+    """Return the results of jobs, in the jobs' order."""
     whole, others = results.statistics, iter(results.others)
     parts = (_summary(whole[start:stop]) for start, stop in _bounds(batch.rows))
     return [next(parts) if isinstance(job, Statistics) else next(others) for job in jobs]
 
 
 def _columns(summaries: Sequence[Summary]) -> Floats:
-    """Summaries side by side in one array."""
+    """Join summaries into one array `(N, 2 C + 4)`."""
     if not summaries:
         return np.empty((0, 0))
     classes = summaries[0].mean.shape[1]

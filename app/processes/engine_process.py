@@ -1,8 +1,8 @@
-"""The engine's process: loads a bundle and computes batches, until its line ends.
+"""The engine process: loads a bundle and computes batches until its socket is closed.
 
-Python runs one thread at a time. An engine in a thread of the service would take turns with the
-event loop at every operation; in a process of its own both go on. `python -m
-app.processes.engine_process N` talks over file descriptor N.
+Python runs one thread at a time, so an engine in a thread of the service would compete with the
+event loop at every operation; in a process of its own both run in parallel. `python -m
+app.processes.engine_process N` uses the socket with file descriptor N.
 """
 
 import gc
@@ -39,24 +39,24 @@ if TYPE_CHECKING:
 log = logging.getLogger("dubito.engine")
 
 WATCHED_SECONDS = 0.0003
-"""After each batch."""
+"""Time of polling for the next batch after each batch, seconds."""
 
 
 class Pulse:
-    """Says from a thread of its own that this process runs, and ends it with its service.
+    """Sends beats from a thread of its own, and ends the process when its service has ended.
 
-    The thread that computes may be busy for long, with a batch or with loading a bundle.
+    The main thread may be busy for long, with a batch or with loading a bundle.
     """
 
     def __init__(self, line: socket.socket) -> None:
-        """Watch a line from now on; there are beats once something was sent."""
+        """Start to watch the socket; beats begin after the first message."""
         self._line = line
         self._turn = threading.Lock()
         self._is_begun = False
         threading.Thread(target=self._run, name="dubito-pulse", daemon=True).start()
 
     def send(self, message: object) -> None:
-        """Send a message, waiting until all of it is on its way."""
+        """Send a message; blocks until all of it is written to the socket."""
         content = framed(PICKLED.encode(message))
         with self._turn:
             self._line.sendall(content)
@@ -69,14 +69,14 @@ class Pulse:
             if self._is_begun:
                 with suppress(OSError):
                     self.send(Beat())
-        # Nobody is left who waits for a batch, so that none need be finished.
+        # With the service gone no caller waits for a batch, so none has to be finished.
         os._exit(0)
 
 
 def main(line: socket.socket) -> None:
-    """Serve the process at the other end of a line."""
+    """Serve the process at the other end of a socket."""
     pulse = Pulse(line)
-    # Keras takes seconds to import, in which this process must notice that its service has gone.
+    # Importing Keras takes seconds, during which the end of the service must be noticed.
     from dubito.bundle import load
     from dubito.bundles.golden import warm
     from dubito.bundles.repository import find
@@ -89,12 +89,12 @@ def main(line: socket.socket) -> None:
     except DubitoError as error:
         pulse.send(CannotStart(str(error)))
         return
-    # What the libraries made lasts as long as the process: the collector need not look again.
+    # Objects made by imports live as long as the process, so the garbage collector can skip them.
     gc.collect()
     gc.freeze()
     program = bundle.engine.program
     portable = program if program is not None and program.portable else None
-    # What this begins may take more memory than there is: then nothing was promised yet.
+    # The warm-up may need more memory than available; it precedes `Ready`, before any promise.
     warm(bundle.engine, bundle.manifest.golden)
     pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.cards))
     poll = select.poll()
@@ -105,32 +105,33 @@ def main(line: socket.socket) -> None:
 
 
 def _watch(poll: select.poll) -> None:
-    """Look for the next batch a moment: to be woken takes longer than a small one."""
+    """Poll for the next batch for a moment: waking up would take longer than a small batch."""
     end = time.perf_counter() + WATCHED_SECONDS
     while time.perf_counter() < end and not poll.poll(0):
         pass
 
 
 def _answer(batch: Batch, engine: "Engine") -> Results | Exception:
-    """What came of a batch."""
+    """Compute a batch; return its results, or the error."""
     try:
         return worked_off(engine, batch)
-    except Exception as error:  # noqa: BLE001 - it is raised where the results are awaited
-        log.error("a batch failed: %s", fault_of(error))  # noqa: TRY400 - its text can hold figures
+    except Exception as error:  # noqa: BLE001 - raised where the results are awaited
+        log.error("a batch failed: %s", fault_of(error))  # noqa: TRY400 - its text can hold data
         return _portable(error)
 
 
 def _portable(error: Exception) -> Exception:
-    """An error that the other process can take."""
+    """Return an error that can be pickled."""
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - of our own
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled here
     except Exception:  # noqa: BLE001 - an error may refuse in any way
         return RuntimeError(type(error).__name__)
     return error
 
 
 if __name__ == "__main__":
-    # The service ends it: a manager's signal may reach both, and answers are still due.
+    # The service ends this process: a process manager's signal may reach both while responses are
+    # still due.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:

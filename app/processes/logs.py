@@ -1,7 +1,7 @@
-"""Lines of the log: one for each thing that happened, on stderr, without anybody's figures.
+"""Log format: one line for each event on stderr, never with callers' data.
 
-`2026-01-31T09:30:00.123Z ERROR dubito.records[17] …`: the time in UTC, the level, what part of
-which process says it, and what.
+Example: `2026-01-31T09:30:00.123Z ERROR dubito.records[17] …`: time in UTC, level, logger, process
+identifier, message.
 """
 
 import logging
@@ -22,25 +22,25 @@ log = logging.getLogger("dubito")
 
 
 class Line(logging.Formatter):
-    """A record as one line; an error as its class and where it happened."""
+    """Formats a record as one line, with an error's class and location but not its message."""
 
     converter = time.gmtime  # type: ignore[assignment]
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
-        """Leave out what other formatters have put down of an error."""
+        """Format a record, discarding error text that other formatters have cached."""
         record.exc_text = record.stack_info = None
         return ": ".join(super().format(record).split("\n"))
 
-    def formatException(self, ei: object) -> str:  # noqa: N802 - its name
-        """Name an error."""
+    def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
+        """Return the class and location of an error."""
         error = ei[1] if isinstance(ei, tuple) else None
         return "an error" if error is None else fault_of(error)
 
 
 def configure_logs(settings: Settings) -> None:
-    """Write lines to stderr, also of errors that nobody has caught."""
+    """Configure log lines on stderr, for uncaught errors as well."""
     root = logging.getLogger()
     if not root.handlers:
         logging.basicConfig(level=logging.INFO)
@@ -48,14 +48,14 @@ def configure_logs(settings: Settings) -> None:
         handler.setFormatter(Line(FORMAT))
     sys.excepthook = _told
     threading.excepthook = _told_of_thread
-    # It tells of every plugin, which would bury what matters.
+    # Alembic logs every plugin, which would bury important lines.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if settings.log_requests:
         logging.getLogger("dubito.access").setLevel(logging.DEBUG)
 
 
 def tell_start(settings: Settings, identity: Identity, opened: socket.socket) -> None:
-    """Say what is served, where a person and a program find it, and where answers are recorded."""
+    """Log the served bundle, the addresses of page and API, and the location of the records."""
     log.info("serving %s/%d, %s", identity.name, identity.version, identity.digest)
     place = address(opened)
     log.info("%s/ - the page; %s/docs - the API; records: %s", place, place, _records(settings))
@@ -64,7 +64,7 @@ def tell_start(settings: Settings, identity: Identity, opened: socket.socket) ->
 def _records(settings: Settings) -> str:
     if settings.records == "off":
         return "none are kept"
-    # A service without records does without what this imports.
+    # Importing the records takes time that a service without them does not need to spend.
     from app.records.address import described, url_of
 
     return described(url_of(settings.records_url, settings.state))

@@ -1,20 +1,21 @@
-"""The port: bound at first, listening only when there is something to say."""
+"""The listening socket: bound first, listening only once the service is ready."""
 
 import socket
 
 from app.errors import StartError
 
 BACKLOG = 2048
-"""Connections that may wait to be taken."""
+"""Most connections that may wait to be accepted."""
 AT_ONCE = 8
-"""Connections that are taken in one turn of the event loop, where no other process takes any."""
+"""Connections accepted in one turn of the event loop by a process that shares the socket with no
+other."""
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket at an address; nobody can connect to it before it listens.
+    """Bind a socket to an address; clients cannot connect before it listens.
 
     Raises:
-        StartError: the address cannot be had.
+        StartError: the address cannot be used.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -23,7 +24,8 @@ def bound(host: str, port: int) -> socket.socket:
         opened = socket.socket(family, kind, protocol)
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Accepted connections inherit it: head and body of an answer are not held back.
+            # Accepted connections inherit the option: a response's head and body are sent without
+            # delay.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opened.bind(address)
         except OSError:
@@ -32,8 +34,8 @@ def bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise _refused(host, port, error.strerror) from error
     except UnicodeError as error:
-        # Python encodes a name before it asks for it.
-        raise _refused(host, port, "it is no name of a machine") from error
+        # Python encodes a host name (IDNA) before resolving it.
+        raise _refused(host, port, "it is not a valid host name") from error
     return opened
 
 
@@ -41,7 +43,7 @@ def listen(opened: socket.socket) -> None:
     """Let clients connect.
 
     Raises:
-        StartError: another process listens there.
+        StartError: another process listens at the address.
     """
     try:
         opened.listen(BACKLOG)
@@ -51,17 +53,17 @@ def listen(opened: socket.socket) -> None:
 
 
 def handles(opened: socket.socket, workers: int) -> list[socket.socket]:
-    """A listening socket as often as connections are to be taken from it in a turn of the loop.
+    """Return a listening socket as many times as connections are accepted in a turn of the loop.
 
-    libuv takes one a turn and handle, so that processes that share a socket get about as many each.
-    But where 256 clients come at once, the last waits for 256 turns, and before a probe of liveness
-    is seen everybody before it has been answered.
+    libuv accepts one connection for each turn and handle, so that processes that share a socket get
+    about the same number each. But if 256 clients connect at once, the last waits for 256 turns,
+    and a liveness probe is not seen before all clients before it have been answered.
     """
     return [opened, *(opened.dup() for _ in range(AT_ONCE - 1 if workers == 1 else 0))]
 
 
 def address(opened: socket.socket) -> str:
-    """Where a browser finds it."""
+    """Return the URL of a listening socket."""
     host, port = opened.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

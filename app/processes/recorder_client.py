@@ -1,4 +1,4 @@
-"""The service's side of its recorder: hands over groups of entries, hears what came of them."""
+"""The service's side of the recorder process: submits groups of entries, resolves their futures."""
 
 import asyncio
 import logging
@@ -34,11 +34,11 @@ log = logging.getLogger("dubito.records")
 
 @asynccontextmanager
 async def opened(recorder: Child, lost: Callable[[], None]) -> AsyncIterator["RecorderClient"]:
-    """Wait until a recorder is ready; `lost` is called should it end before the block does.
+    """Wait until a recorder is ready; `lost` is called if it ends before the block does.
 
     Raises:
-        StartError: it ended.
-        RecordsError: it cannot open the records.
+        StartError: the recorder ended.
+        RecordsError: the recorder cannot open the records.
     """
     client = RecorderClient()
     await client.connect(recorder)
@@ -62,9 +62,9 @@ class RecorderClient:
 
     def __init__(self) -> None:
         self.first: asyncio.Future[FromRecorder | None] = asyncio.get_running_loop().create_future()
-        """The first message; None where the process ended before it."""
+        """First message of the recorder; None if the process ended before it."""
         self.lost: Callable[[], None] | None = None
-        """Called once where the process ends by itself."""
+        """Callback, called once if the process ends without having been closed."""
         self._channel: Channel[ToRecorder, FromRecorder] | None = None
         self._silence = Silence()
         self._trouble: Trouble | None = None
@@ -77,19 +77,19 @@ class RecorderClient:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is written any more."""
+        """Whether the recorder has ended, so that nothing can be written any more."""
         return self._is_over
 
     def introduce(self, watched: WatchedBundle) -> None:
-        """Say of which bundle drafts come; before there are any."""
+        """Announce the bundle whose drafts follow; must precede the first draft."""
         self._send(Introduction(watched))
 
     def look(self) -> Trouble | None:
-        """What the process said last of whether it can write, or that it says nothing."""
+        """Return the recorder's latest reason why it cannot write, or that it is silent."""
         return self._silence.look() or self._trouble
 
     def submit(self, group: Sequence[Entry | Draft]) -> "asyncio.Future[list[bool]]":
-        """Begin to write a group."""
+        """Start to write a group."""
         written: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
         if self._is_over:
             written.set_exception(NotWritten(LOST))
@@ -99,7 +99,7 @@ class RecorderClient:
         return written
 
     async def close(self) -> None:
-        """End the channel, and with it the process, once all is sent."""
+        """Close the channel once everything is sent, and wait for the process to end."""
         self.lost, self._is_over = None, True
         if self._channel is not None:
             self._channel.close()
@@ -110,7 +110,7 @@ class RecorderClient:
             self._channel.send(message)
 
     def _hear(self, message: FromRecorder) -> None:
-        """Hand over what came of groups."""
+        """Process a message: resolve the oldest waiting group, or store the condition."""
         self._silence.end()
         if not self.first.done():
             self.first.set_result(message)
@@ -124,7 +124,7 @@ class RecorderClient:
             self._under_way.popleft().set_result(message.added)
 
     def _end(self) -> None:
-        """Fail what is under way: nobody knows whether it was written."""
+        """Fail the groups in progress: whether they were written is unknown."""
         self._is_over = True
         if not self.first.done():
             self.first.set_result(None)

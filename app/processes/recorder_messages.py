@@ -1,4 +1,4 @@
-"""Messages between a service and its recorder's process: structures alone, as MessagePack."""
+"""Messages between a service and its recorder process: msgspec structures, as MessagePack."""
 
 from msgspec import Struct, msgpack
 
@@ -15,39 +15,39 @@ class Introduction(Struct, frozen=True, tag="introduction"):
 
 
 class Group(Struct, frozen=True, tag="group"):
-    """What is to be written together: all of it, or nothing."""
+    """Entries and drafts to write in one transaction: all of them or none."""
 
     items: list[Entry | Draft]
 
 
 class Opened(Struct, frozen=True, tag="opened"):
-    """What a recorder says once the records are open."""
+    """First message of a recorder that has opened the records."""
 
     notes: tuple[str, ...] = ()
-    """What an operator should know of them, a sentence each."""
+    """Warnings for an operator, one sentence each."""
 
 
 class CannotOpen(Struct, frozen=True, tag="cannot_open"):
-    """What a recorder says that cannot begin."""
+    """First message of a recorder that cannot open the records."""
 
     sentence: str
 
 
 class Condition(Struct, frozen=True, tag="condition"):
-    """What a recorder says now and then: whether it can write."""
+    """Periodic message of a recorder: the reason why it cannot write, or None if it can."""
 
     trouble: Trouble | None
 
 
 class Written(Struct, frozen=True, tag="written"):
-    """What became of a group."""
+    """Result of a group that was written."""
 
     added: list[bool]
-    """For each item whether it was added."""
+    """Whether each item was added."""
 
 
 class Failed(Struct, frozen=True, tag="failed"):
-    """What became of a group that the database did not take."""
+    """Result of a group that the database did not accept."""
 
     cause: Cause
 
@@ -57,14 +57,14 @@ FromRecorder = Opened | CannotOpen | Condition | Written | Failed
 
 
 class ServiceCodec:
-    """The codec of the service's side."""
+    """Codec of the service's side."""
 
     encode = msgpack.Encoder().encode
     decode = msgpack.Decoder(FromRecorder).decode
 
 
 class RecorderCodec:
-    """The codec of the recorder's side."""
+    """Codec of the recorder's side."""
 
     encode = msgpack.Encoder().encode
     decode = msgpack.Decoder(ToRecorder).decode

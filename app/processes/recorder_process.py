@@ -1,9 +1,9 @@
-"""The recorder's process: writes what a service remembers, until its line ends.
+"""The recorder process: writes entries and events to the records until its socket is closed.
 
-To make an event of an answer, seal it and hand it to a database costs a fifth of a small request.
-In the service it would take turns with the event loop; here both go on, and what has come while one
-group was written is written with the next. `python -m app.processes.recorder_process N` talks
-over file descriptor N.
+Building an event, sealing it and writing it to a database costs a fifth of a small request. Within
+the service this would compete with the event loop; here both run in parallel, and all groups that
+arrive while one is written share the next transaction. `python -m app.processes.recorder_process N`
+uses the socket with file descriptor N.
 """
 
 import gc
@@ -42,7 +42,7 @@ from dubito.identifier import new_id
 
 
 def main(line: socket.socket) -> None:
-    """Serve the process at the other end of a line."""
+    """Serve the process at the other end of a socket."""
     settings: Settings = receive(line)
     configure_logs(settings)
     try:
@@ -79,13 +79,13 @@ def _outcome(found: list[bool] | NotWritten) -> Written | Failed:
 
 
 def _tell(line: socket.socket, messages: Sequence[FromRecorder]) -> None:
-    # Whoever was to be told may have been killed; what it sent before is written all the same.
+    # The service may have been killed; groups that it sent before are written all the same.
     with suppress(BrokenPipeError, ConnectionResetError):
         line.sendall(b"".join(framed(CODEC.encode(message)) for message in messages))
 
 
 def _read(line: socket.socket, flags: int = 0) -> bytes | None:
-    """What has come; None if nothing has, and no bytes at the line's end, also a broken one's."""
+    """Read available bytes; None without any, empty at the end of a closed or broken socket."""
     try:
         return line.recv(READ_BYTES, flags)
     except BlockingIOError:
@@ -95,8 +95,8 @@ def _read(line: socket.socket, flags: int = 0) -> bytes | None:
 
 
 def _gathered(line: socket.socket) -> Iterator[list[ToRecorder]]:
-    """Yield all that has come, at the latest after `LOOK_SECONDS`; ends with the line."""
-    # The kernel ends a read that takes longer: a time-out of Python's costs a system call a read.
+    """Yield messages as they arrive, at least every `LOOK_SECONDS`, until the socket closes."""
+    # A kernel timeout (SO_RCVTIMEO): a timeout of Python's would cost a system call for each read.
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(LOOK_SECONDS))
     frames = Frames(CODEC)
     while (data := _read(line)) != b"":
@@ -108,7 +108,7 @@ def _gathered(line: socket.socket) -> Iterator[list[ToRecorder]]:
 
 
 def _timeval(seconds: float) -> bytes:
-    """A time as the kernel takes it: C's `struct timeval`."""
+    """Pack a time as the kernel expects it: C's `struct timeval`."""
     whole, part = divmod(seconds, 1)
     return struct.pack("@ll", int(whole), int(part * 1e6))
 
@@ -118,11 +118,12 @@ def _events(messages: list[ToRecorder]) -> int:
 
 
 if __name__ == "__main__":
-    # The service ends it: a manager's signal may reach both, and answers are still to be recorded.
+    # The service ends this process: a process manager's signal may reach both while entries are
+    # still to be recorded.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:
         main(socket.socket(fileno=int(sys.argv[1])))
     except (EOFError, BrokenPipeError, ConnectionResetError):
-        # The service has gone before its records were open.
+        # The service ended before the records were open.
         sys.exit()

@@ -1,4 +1,4 @@
-"""The processes that a service needs beside its own, as it starts and ends them."""
+"""Starts and ends the child processes of a service: the engine and the recorder."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ from app.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process, and the line to it."""
+    """A child process, and the socket to it."""
 
     process: subprocess.Popen[bytes]
     line: socket.socket
@@ -24,7 +24,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """What a service needs: who computes for it, and who records if anything is recorded."""
+    """The child processes of a service: an engine, and a recorder unless recording is off."""
 
     engine: Child
     recorder: Child | None
@@ -32,10 +32,10 @@ class Children:
 
 @contextmanager
 def begun(settings: Settings) -> Iterator[Children]:
-    """Both processes for the length of a block; they load while others are imported.
+    """Run both processes within a block; they load while the service imports its modules.
 
     Raises:
-        StartError: the block has lost one; the sentence says how that ended.
+        StartError: the block lost a process; the sentence says how the process ended.
     """
     with ExitStack() as stack:
         engine = stack.enter_context(child("engine", settings))
@@ -46,32 +46,32 @@ def begun(settings: Settings) -> Iterator[Children]:
         except EngineLost as error:
             raise StartError(f"{error}: its process {end_of(engine)}") from None
         except RecorderLost as error:
-            assert recorder is not None  # noqa: S101 - only one that was there is lost
+            assert recorder is not None  # noqa: S101 - only a recorder that exists can be lost
             raise StartError(f"{error}: its process {end_of(recorder)}") from None
 
 
 def end_of(child: Child) -> str:
-    """How a process that ends has ended, as part of a sentence."""
+    """Wait for a process to end; return how it ended, as part of a sentence."""
     code = child.process.wait()
     return f"ended with code {code}" if code >= 0 else f"was ended by {Signals(-code).name}"
 
 
 @contextmanager
 def child(module: Literal["engine", "recorder"], settings: Settings) -> Iterator[Child]:
-    """One of them for the length of a block."""
+    """Run one child process within a block."""
     line, other = socket.socketpair()
     with other:
         number = other.fileno()
         words = [sys.executable, "-m", f"app.processes.{module}_process", str(number)]
-        # A session of its own: Ctrl-C ends the service, and that ends it.
-        process = subprocess.Popen(  # noqa: S603 - our own module
+        # A session of its own: Ctrl-C reaches the service only, which then ends the child.
+        process = subprocess.Popen(  # noqa: S603 - a module of this package
             words, pass_fds=[number], stdin=subprocess.DEVNULL, start_new_session=True
         )
     try:
         send(line, settings)
         yield Child(process, line)
     except BaseException:
-        # Whoever interrupts a start does not wait until a bundle is loaded.
+        # A start that is interrupted does not wait until the bundle is loaded.
         process.kill()
         raise
     finally:

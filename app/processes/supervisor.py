@@ -1,4 +1,4 @@
-"""Several processes on one port: started together, replaced when they crash, ended in order."""
+"""Runs several worker processes on one port: starts, replaces crashed ones, stops them in order."""
 
 import logging
 import signal
@@ -19,19 +19,20 @@ from app.settings import Settings
 from dubito.cli.signals import ending
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds before a crashed worker is replaced; each crash doubles them, a start resets them."""
+"""Shortest and longest pause before a crashed worker is replaced, seconds; each crash doubles the
+pause, a successful start resets it."""
 LOOK_SECONDS = 5.0
-"""Between two looks whether the workers' counts are still kept."""
+"""Seconds between two checks whether the workers' metrics folder still exists."""
 
 log = logging.getLogger("dubito")
 
 
 def supervise(settings: Settings, opened: socket.socket) -> None:
-    """Serve with as many workers as the settings say, until SIGINT, SIGTERM or SIGHUP.
+    """Serve with the configured number of workers until SIGINT, SIGTERM or SIGHUP.
 
     Raises:
         StartError: no worker could start; the sentence is the worker's own.
-        SettingsError: several workers cannot keep the records that are set, or no counts.
+        SettingsError: several workers cannot write the configured records, or cannot share metrics.
     """
     _check_records(settings)
     with closing(Shared(settings.state)) as counts, _signals() as woken:
@@ -39,14 +40,14 @@ def supervise(settings: Settings, opened: socket.socket) -> None:
 
 
 def _check_records(settings: Settings) -> None:
-    """Refuse what would have several processes write one file.
+    """Reject settings with which several processes would write one file.
 
     Raises:
         SettingsError: the records are in SQLite.
     """
     if settings.records == "off":
         return
-    # What it imports a service without records does without.
+    # Importing the records takes time that a service without them does not need to spend.
     from app.records.address import is_sqlite, url_of
 
     if is_sqlite(url_of(settings.records_url, settings.state)):
@@ -58,7 +59,7 @@ def _check_records(settings: Settings) -> None:
 
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket that can be read once a signal came that ends a service."""
+    """Yield a socket that becomes readable when a signal arrives that ends a service."""
     woken, waking = socket.socketpair()
     waking.settimeout(0)
     numbers = ending()
@@ -75,27 +76,27 @@ def _signals() -> Iterator[socket.socket]:
 
 
 class Supervisor:
-    """Looks after the workers of one service."""
+    """Manages the workers of one service."""
 
     def __init__(self, settings: Settings, opened: socket.socket, counts: Shared) -> None:
-        """Take the settings of all, and the bound socket and the counts that they share."""
+        """Set the settings, the bound socket and the metrics folder that all workers share."""
         self._settings = settings
         self._opened = opened
         self._counts = counts
         self._workers: list[Worker] = []
         self._due: list[float] = []
         self._up: list[Worker] = []
-        """Those that serve."""
+        """Workers that serve."""
         self._blind: list[Worker] = []
-        """Those that count where nobody looks any more."""
+        """Workers that write metrics to a folder that was removed."""
         self._pause = FIRST_PAUSE
         self._serving = False
 
     def run(self, woken: socket.socket) -> None:
-        """Keep the workers going until `woken` can be read.
+        """Run the workers until `woken` is readable.
 
         Raises:
-            StartError: none of them could start.
+            StartError: no worker could start.
         """
         self._workers = [self._begun() for _ in range(self._settings.workers)]
         try:
@@ -117,7 +118,7 @@ class Supervisor:
         return wait([woken, *(worker.line for worker in self._workers)], max(0.0, due - now))
 
     def _hear(self, worker: Worker) -> None:
-        """Take what a worker says, or notice that it has ended."""
+        """Process a worker's message, or notice that the worker has ended."""
         try:
             said = worker.line.recv()
         except (EOFError, OSError):
@@ -134,7 +135,7 @@ class Supervisor:
         log.info("worker %d serves", worker.process.pid)
 
     def _ended(self, worker: Worker, sentence: str | None) -> None:
-        """Plan a worker's successor; without any that ever served the whole start has failed."""
+        """Schedule a worker's replacement; if no worker ever served, the start has failed."""
         for several in (self._workers, self._up, self._blind):
             if worker in several:
                 several.remove(worker)
@@ -144,7 +145,7 @@ class Supervisor:
         told = sentence or f"a worker ended with code {worker.process.exitcode}"
         if not self._serving:
             raise StartError(told)
-        log.error("%s; another follows in %g s", told, self._pause)
+        log.error("%s; a replacement starts in %g s", told, self._pause)
         self._due.append(time.monotonic() + self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
@@ -155,23 +156,23 @@ class Supervisor:
             self._workers.append(self._begun())
 
     def _restore(self) -> None:
-        """See to it that workers count where all look; those that do not are replaced in turn."""
+        """Recreate the metrics folder if it was removed, and replace the workers one by one."""
         try:
             was_removed = self._counts.restore()
         except OSError as error:
-            log.error("the workers' counts cannot be kept: %s", error.strerror)  # noqa: TRY400
+            log.error("the workers' counts cannot be stored: %s", error.strerror)  # noqa: TRY400
             return
         if was_removed:
-            log.error("the workers' counts were removed: they begin anew, and so does each worker")
+            log.error("the workers' counts were removed: counts and workers start again")
             self._blind = list(self._workers)
         if self._blind and len(self._up) == self._settings.workers:
             worker = self._blind.pop()
-            # The next has its turn once this one's successor serves.
+            # The next worker follows once this one's replacement serves.
             self._up.remove(worker)
             worker.process.terminate()
 
     def _end(self) -> None:
-        """Tell all workers to stop; who takes longer than an end may is killed."""
+        """Stop all workers; kill those that exceed the time of an orderly end."""
         for worker in self._workers:
             worker.process.terminate()
         end = time.monotonic() + self._settings.drain_seconds + ANSWER_SECONDS + EXIT_SECONDS

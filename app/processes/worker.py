@@ -1,4 +1,4 @@
-"""A worker: one of several processes that serve one port, and its line to the supervisor."""
+"""A worker: one of several processes that serve one port, and its pipe to the supervisor."""
 
 import multiprocessing
 import os
@@ -18,14 +18,14 @@ from app.settings import Settings
 from dubito.errors import DubitoError
 
 SPAWN = multiprocessing.get_context("spawn")
-"""A fork of a process that has used TensorFlow hangs."""
+"""Start method of workers: a fork of a process that has used TensorFlow hangs."""
 ANSWER_SECONDS = 30
-"""Seconds for the answers that are under way when no further request is taken."""
+"""Longest wait for responses in progress once no more requests are accepted, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process, and the line on which it says `Identity` once it serves, or `CannotStart`."""
+    """A process, and the pipe on which it sends `Identity` once it serves, or `CannotStart`."""
 
     process: SpawnProcess
     line: Connection
@@ -41,17 +41,17 @@ def begin(settings: Settings, opened: socket.socket) -> Worker:
 
 
 def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
-    """Serve until told to stop, or until the supervisor is no more."""
-    # Ctrl-C reaches every process of a terminal; the supervisor alone passes it on.
+    """Serve until told to stop, or until the supervisor ends."""
+    # Ctrl-C reaches every process of a terminal's session; only the supervisor passes it on.
     os.setsid()
     configure_logs(settings)
     threading.Thread(target=_end_with_supervisor, args=(line,), daemon=True).start()
-    # What it imports takes seconds; the supervisor never needs it.
+    # These imports take seconds, and the supervisor never needs them.
     from app.processes.subprocesses import begun
 
     try:
         if not (folder() or Path()).is_dir():
-            raise StartError("the folder of the workers' counts is not there")
+            raise StartError("the folder of the workers' counts is missing")
         with begun(settings) as children:
             from app.server.server import serve
 

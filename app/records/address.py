@@ -1,4 +1,4 @@
-"""The address of the records: a file of SQLite, or a database of PostgreSQL."""
+"""Parses and checks the address of the records: a SQLite file or a PostgreSQL database."""
 
 import shlex
 from pathlib import Path
@@ -13,31 +13,31 @@ FILE = "records.db"
 DRIVER = "postgresql+psycopg"
 SETTING = "DUBITO_RECORDS_URL"
 Address = str | URL
-"""A URL that was checked, or as it was given."""
+"""A checked SQLAlchemy URL, or the text of the setting."""
 
 
 def url_of(url: str | None, state: Path) -> URL:
-    """Where records are: the URL that was given, or a file in the service's own folder.
+    """Return the URL of the records' database: the given URL, or a SQLite file in the state folder.
 
     Raises:
-        AddressError: it is no URL of a database in which records can be kept.
+        AddressError: the URL does not name a database that can store records.
     """
-    # Built, not pasted: a path may hold what means something in a URL.
+    # `URL.create` instead of an f-string: a path may contain characters that are special in a URL.
     return URL.create("sqlite", database=str(state / FILE)) if url is None else parsed(url)
 
 
 def parsed(address: Address) -> URL:
-    """A URL, checked; the sentence of an error holds nothing of it.
+    """Parse and check a URL; error messages never quote it, since it may contain a password.
 
     Raises:
-        AddressError: it is no URL of a database in which records can be kept.
+        AddressError: the URL does not name a database that can store records.
     """
     if isinstance(address, URL):
         return address
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):
-        # What they say may hold a part of a password, and a traceback would show it.
+        # SQLAlchemy's message may contain part of a password, and a traceback would print it.
         raise AddressError(f"{SETTING} is not the URL of a database") from None
     if url.get_backend_name() == "sqlite":
         return _file_url(url)
@@ -50,20 +50,20 @@ def parsed(address: Address) -> URL:
 
 
 def is_sqlite(address: Address) -> bool:
-    """Whether an address is SQLite's.
+    """Whether an address names a SQLite database.
 
     Raises:
-        AddressError: it is no URL of a database in which records can be kept.
+        AddressError: the URL does not name a database that can store records.
     """
     return file_of(address) is not None
 
 
 def file_of(address: Address) -> Path | None:
-    """The file of a database of SQLite, by its real path; None of one of PostgreSQL.
+    """Return the resolved path of a SQLite database's file; None for PostgreSQL.
 
     Raises:
-        AddressError: it is no URL of a database in which records can be kept.
-        RecordsError: its path cannot be followed.
+        AddressError: the URL does not name a database that can store records.
+        RecordsError: the path cannot be resolved.
     """
     url = parsed(address)
     if url.get_backend_name() != "sqlite":
@@ -72,12 +72,12 @@ def file_of(address: Address) -> Path | None:
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its links go in a circle"
+        reason = error.strerror if isinstance(error, OSError) else "its symbolic links form a loop"
         raise RecordsError(f"{shown(path)}: {reason}") from error
 
 
 def described(address: Address) -> str:
-    """Which database it is, as a sentence may name it: without any password."""
+    """Return a name of the database for log and error messages, without any password."""
     file, url = file_of(address), parsed(address)
     if file is not None:
         return shown(file)
@@ -88,7 +88,10 @@ def described(address: Address) -> str:
 
 
 def dump_command(address: Address, file: str) -> str:
-    """How a database of PostgreSQL is dumped to a file; it asks for the password if need be."""
+    """Return a `pg_dump` command that writes a PostgreSQL database to a file.
+
+    The command holds no password: `pg_dump` prompts for it if the server demands one.
+    """
     url = parsed(address)
     host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
     given = {"host": host, "port": port, "username": url.username, "dbname": url.database}
@@ -97,13 +100,13 @@ def dump_command(address: Address, file: str) -> str:
 
 
 def _file_url(url: URL) -> URL:
-    """A URL of SQLite that names a file and nothing else.
+    """Check that a SQLite URL names a file and nothing else.
 
     Raises:
-        AddressError: it names none, or says more.
+        AddressError: the URL names no file, or contains more than a path.
     """
     if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise AddressError(f"{SETTING}: of SQLite's drivers there is only sqlite:/// here")
+        raise AddressError(f"{SETTING}: the only supported SQLite driver is sqlite:///")
     name = url.database or ""
     if name in ("", ":memory:") or name.startswith("file:"):
         raise AddressError(
@@ -111,5 +114,5 @@ def _file_url(url: URL) -> URL:
             "the path of a file"
         )
     if url.host or url.port or url.username or url.password or url.query:
-        raise AddressError(f"{SETTING}: after sqlite:/// there is the path of a file, nothing else")
+        raise AddressError(f"{SETTING}: sqlite:/// must be followed by the path of a file only")
     return url

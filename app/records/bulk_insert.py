@@ -1,6 +1,6 @@
-"""Statements that are run with every group: compiled once, and handed to the driver itself.
+"""SQL statements that run in every transaction, compiled once and passed straight to the driver.
 
-SQLAlchemy's own way to a driver costs more than what these do there.
+SQLAlchemy's own path to the driver costs more time than these statements take to execute.
 """
 
 from collections.abc import Sequence
@@ -11,39 +11,39 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 
 class Statement:
-    """A statement with parameters, for one dialect."""
+    """A parameterised statement, compiled for one SQL dialect."""
 
     def __init__(self, dialect: Dialect, statement: ClauseElement) -> None:
-        """Compile it."""
+        """Compile the statement."""
         compiled: Any = statement.compile(dialect=dialect)
         self._text = str(compiled)
         self._names: list[str] | None = compiled.positiontup
 
     def run(self, cursor: DBAPICursor, **values: Any) -> None:
-        """Run it; each parameter is given by name."""
+        """Execute the statement with its parameters given by name."""
         names = self._names
         cursor.execute(self._text, values if names is None else [values[name] for name in names])
 
 
 class Addition:
-    """Adds rows to a table, many with a statement.
+    """A multi-row INSERT into one table, up to `AT_ONCE` rows in a statement.
 
-    A statement costs more than a row does, and in a thread the event loop takes the interpreter
-    with each, and gives it back when it likes.
+    A statement costs more than a row. Besides, in a thread the event loop takes the interpreter
+    lock at every statement and returns it only when it pleases.
     """
 
     AT_ONCE = 64
 
     def __init__(self, dialect: Dialect, table: Table) -> None:
-        """Compile it, for rows of all columns in their order."""
+        """Compile the INSERT; rows must list all columns in the table's order."""
         self._head = str(insert(table).compile(dialect=dialect)).partition(" VALUES ")[0]
         mark = "?" if dialect.paramstyle == "qmark" else "%s"
         self._row = f"({', '.join([mark] * len(table.columns))})"
         self._texts: dict[int, str] = {}
-        """By number of rows: the driver knows again what it has prepared."""
+        """SQL text by number of rows: drivers reuse a statement that they have prepared before."""
 
     def run(self, cursor: DBAPICursor, rows: Sequence[Sequence[Any]]) -> None:
-        """Add rows."""
+        """Insert rows, each a sequence of values in the order of the table's columns."""
         for at in range(0, len(rows), self.AT_ONCE):
             part = rows[at : at + self.AT_ONCE]
             cursor.execute(self._text(len(part)), [value for row in part for value in row])

@@ -1,8 +1,8 @@
-"""The chain: events linked by HMAC-SHA-256 (RFC 2104, FIPS 198-1).
+"""The hash chain: events linked by HMAC-SHA-256 (RFC 2104, FIPS 198-1).
 
 A link covers an event and the link before it, so that nobody without the key can change, drop or
-reorder events unseen. Of what is personal it covers a salted digest: features and salt can be
-erased, and the chain still verifies.
+reorder events unnoticed. An event's personal part is covered by a salted digest only: features and
+salt can be erased, and the chain still verifies.
 """
 
 import hashlib
@@ -18,19 +18,19 @@ SALT_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What an event has in its chain."""
+    """Position, salt, digest and link of an event in its chain."""
 
     sequence: int
-    """From 1 on."""
+    """Position in the chain, counted from 1."""
     salt: bytes | None
     digest: bytes | None
-    """SHA-256 of salt and personal part."""
+    """SHA-256 of the salt followed by the personal part; None without a personal part."""
     link: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a chain has come to."""
+    """The last position and link of a chain."""
 
     chain: str
     sequence: int
@@ -38,25 +38,25 @@ class Head:
 
 
 def genesis(key: bytes, chain: str, started: int, heads: str) -> bytes:
-    """The link before the first event, which covers where the chains before it had come to.
+    """Return the link before the first event, which covers the heads of all earlier chains.
 
     Args:
-        key: of the records.
-        chain: identifier of the chain.
+        key: HMAC key of the records.
+        chain: identifier of the new chain.
         started: microseconds since 1970, UTC.
-        heads: of the chains before, as JSON.
+        heads: JSON list of the heads of earlier chains.
     """
     return _mac(key, b"chain", chain.encode(), b"%d" % started, heads.encode())
 
 
 def salts(count: int) -> list[bytes]:
-    """Random bytes for so many events, drawn at once."""
+    """Return `count` random salts of `SALT_BYTES` bytes, drawn in one system call."""
     drawn = os.urandom(SALT_BYTES * count)
     return [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
 
 
 def sealed(key: bytes, head: Head, event: Event, salt: bytes) -> Seal:
-    """What an event gets that follows a head; the salt only where something is personal."""
+    """Return the seal of the event after a head; the salt is used for a personal part only."""
     if event.personal is None:
         return Seal(head.sequence + 1, None, None, link_of(key, head, event, None))
     digest = digest_of(salt, event.personal)
@@ -64,7 +64,7 @@ def sealed(key: bytes, head: Head, event: Event, salt: bytes) -> Seal:
 
 
 def link_of(key: bytes, head: Head, event: Event, digest: bytes | None) -> bytes:
-    """The link of an event that follows a head, whose personal part has a digest if it had any."""
+    """Return the link of the event after a head; `digest` covers its personal part, if any."""
     return _mac(
         key,
         head.chain.encode(),
@@ -79,13 +79,13 @@ def link_of(key: bytes, head: Head, event: Event, digest: bytes | None) -> bytes
 
 
 def digest_of(salt: bytes, personal: bytes) -> bytes:
-    """The salted digest of a personal part."""
+    """Return the SHA-256 of a salt and a personal part."""
     return hashlib.sha256(salt + personal).digest()
 
 
 def _mac(key: bytes, *parts: bytes) -> bytes:
-    """HMAC of parts, each with its length before it, so that none can run into the next."""
-    # Unlike `hmac.digest` this keeps the interpreter, which the event loop would not give back.
+    """Return the HMAC of parts, each preceded by its length so that parts cannot run together."""
+    # `hmac.digest` would release the interpreter lock, which the event loop is slow to return.
     found = _keyed(key).copy()
     found.update(b"".join([len(part).to_bytes(4, "big") + part for part in parts]))
     return found.digest()

@@ -1,4 +1,4 @@
-"""Checkpoints: where chains had come to, kept elsewhere to find what was cut off since."""
+"""Checkpoint files: heads of chains, stored outside the database to detect later truncation."""
 
 import json
 from collections.abc import Iterable
@@ -10,20 +10,20 @@ from app.records.chain import Head
 from app.records.state_files import replace, shown
 
 MOST_BYTES = 1 << 28
-"""Of a file that is read: a million chains have less."""
+"""Largest checkpoint file that is read, in bytes: a million chains need less."""
 
 
 def to_text(heads: Iterable[Head]) -> str:
-    """A checkpoint as JSON."""
+    """Return a checkpoint as JSON text."""
     told = {head.chain: {"sequence": head.sequence, "link": head.link.hex()} for head in heads}
     return json.dumps(told, indent=1) + "\n"
 
 
 def write(file: Path, heads: Iterable[Head]) -> None:
-    """Write a checkpoint whole or not at all.
+    """Write a checkpoint atomically: the whole file or nothing.
 
     Raises:
-        RecordsError: it cannot be written.
+        RecordsError: the file cannot be written.
     """
     try:
         replace(file, to_text(heads).encode("utf-8"))
@@ -32,27 +32,27 @@ def write(file: Path, heads: Iterable[Head]) -> None:
 
 
 def read(file: Path) -> dict[str, Head]:
-    """The heads in a file, by chain.
+    """Read the heads in a checkpoint file, by chain.
 
     Raises:
-        RecordsError: the file cannot be read, or is no checkpoint.
+        RecordsError: the file cannot be read, or is not a checkpoint.
     """
     try:
         if file.stat().st_size > MOST_BYTES:
-            raise RecordsError(f"{shown(file)} is no checkpoint: it has more than {MOST_BYTES:,} B")
+            raise RecordsError(f"{shown(file)} is not a checkpoint: it exceeds {MOST_BYTES:,} B")
         told = json.loads(file.read_text(encoding="utf-8"))
         return {chain: _head(chain, head) for chain, head in told.items()}
     except OSError as error:
         raise RecordsError(f"{shown(file)}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordsError(f"{shown(file)} is no checkpoint") from error
+        raise RecordsError(f"{shown(file)} is not a checkpoint") from error
 
 
 def _head(chain: str, told: Any) -> Head:
-    """A head as a checkpoint has it.
+    """Parse the head of one chain.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the entry is not a head.
     """
     sequence, link = told["sequence"], told["link"]
     if type(sequence) is not int or sequence < 0 or set(told) != {"sequence", "link"}:

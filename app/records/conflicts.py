@@ -1,8 +1,7 @@
-"""Conflicts between processes: of replies to a key, events of one number and steps of a note, the
-first one wins.
+"""First-write-wins checks between processes: idempotency keys, numbered events and note positions.
 
-Processes that write one database may name the same things at once. Each names its own in one order,
-so that no two wait for each other.
+Processes that write to one database may claim the same names at once. Each transaction claims its
+names in one global order, so that transactions cannot deadlock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ from app.record_events import MICROSECONDS, Entry, Event, Note, Reply
 from app.records.tables import claims, marks, replies, row_of
 
 REPLY_SECONDS = 86_400
-"""For which a reply holds its key: at this age, to the microsecond, the key is free again."""
+"""Lifetime of an idempotency key, seconds: at this age, to the microsecond, the key is free
+again."""
 
 EXPIRED = (
     select(replies.c.key)
@@ -32,14 +32,14 @@ FOLLOW = MOVE.where(marks.c.position == bindparam("before"))
 
 
 def settled(connection: Connection, entries: Sequence[Entry], time: int) -> list[bool]:
-    """For each entry whether nothing stands against it; what would stand against others is added.
+    """Return for each entry whether it conflicts with nothing, and claim its names in that case.
 
-    Of two in one group that name the same, the earlier one wins.
+    If two entries of one group claim the same name, the earlier entry wins.
 
     Args:
-        connection: to the records.
-        entries: in their order.
-        time: now, by which replies expire.
+        connection: connection to the records, in a transaction.
+        entries: entries in the order of their arrival.
+        time: now, microseconds since 1970; replies expire by it.
     """
     free = [True] * len(entries)
     named = [
@@ -51,29 +51,30 @@ def settled(connection: Connection, entries: Sequence[Entry], time: int) -> list
 
 
 def is_kept(time: int) -> ColumnElement[bool]:
-    """Whether a reply holds its key at a time."""
+    """Condition that a reply still holds its idempotency key at a time, microseconds since 1970."""
     return replies.c.time > time - REPLY_SECONDS * MICROSECONDS
 
 
 def drop_expired(connection: Connection, time: int) -> None:
-    """Let go of expired replies.
+    """Delete expired replies.
 
-    Those that another process has locked are left to it: whoever waited here while that one waits
-    for a key of this transaction would never end. So this comes last, and waits for nobody.
+    Rows that another process has locked are skipped: waiting for them, while their holder waits for
+    a key of this transaction, would deadlock. The deletion is therefore the last step of a
+    transaction, and never waits for a lock.
     """
     expired = connection.scalars(EXPIRED, {"latest": time - REPLY_SECONDS * MICROSECONDS})
-    # In one statement SQLite would look through all replies.
+    # A single DELETE with the subquery would make SQLite scan all replies.
     if old := [{"old": key} for key in expired]:
         connection.execute(DROP, old)
 
 
 def redate(connection: Connection, time: int, step: int | None) -> None:
-    """Date back replies from the future, so that each still holds its key for a day.
+    """Move replies dated in the future back in time, so that each still holds its key for a day.
 
     Args:
-        connection: to the records.
-        time: now.
-        step: microseconds by which the clock was set, below 0; None where nobody knows.
+        connection: connection to the records, in a transaction.
+        time: now, microseconds since 1970.
+        step: microseconds by which the clock was set, negative; None if that is unknown.
     """
     ahead = select(replies.c.key).where(replies.c.time > time).with_for_update(skip_locked=True)
     dated = time if step is None else replies.c.time + step
@@ -90,12 +91,12 @@ def _names(entry: Entry) -> tuple[str, ...]:
 
 
 def _numbered(entry: Entry) -> Event | None:
-    """The event of an entry that others of its number would contradict, if there is one."""
+    """Return the event of an entry that has an ordinal, and so could contradict another event."""
     return next((event for event in entry.events if event.ordinal is not None), None)
 
 
 def _claim(event: Event) -> str:
-    """What the table of claims calls an event of a number; this is stored and never changes."""
+    """Return the name of a numbered event in the table of claims; its format never changes."""
     if event.ordinal == 0 and event.kind != "assignment":
         return event.kind
     return f"{event.kind}.{event.ordinal}"
@@ -110,7 +111,7 @@ def _is_free(connection: Connection, entry: Entry, time: int) -> bool:
 
 
 def _is_unanswered(connection: Connection, reply: Reply, time: int) -> bool:
-    """Whether a key is free, or what holds it has expired; then the reply is added."""
+    """Whether a key is free or its reply has expired; if so, insert the new reply."""
     if _is_first(connection, replies, reply):
         return True
     expired = (replies.c.key == reply.key) & ~is_kept(time)
@@ -126,7 +127,7 @@ def _is_first_of_number(connection: Connection, event: Event | None) -> bool:
 
 
 def _is_first(connection: Connection, table: Table, one: object) -> bool:
-    """Whether nobody has added a row of its key yet; then it is added."""
+    """Whether the table had no row with this key; if so, insert the row."""
     return _is_new(connection, table, row_of(table, one))
 
 
@@ -140,7 +141,7 @@ def _is_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> boo
 
 
 def _is_ahead(connection: Connection, note: Note) -> bool:
-    """Whether a note is further on than what is known of it, and follows it; then it is set."""
+    """Whether a note is ahead of the stored note and follows it; if so, store the new note."""
     told = {"own": note.name, "place": note.position, "held": note.content}
     if note.follows is None:
         moved = connection.execute(MOVE, told)

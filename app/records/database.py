@@ -1,6 +1,7 @@
-"""The database: opened to be written or only read, and for SQLite held by one process alone.
+"""Opens the records' database for writing or reading; a SQLite file is locked by one process.
 
-PostgreSQL is shared by processes that start, write and end as they like; SQLite is a file of ours.
+PostgreSQL is shared by processes that start, write and end independently; a SQLite file belongs to
+one service.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,16 +24,16 @@ from app.records.state_lock import held
 from dubito.errors import DubitoError
 
 BUSY_SECONDS = 5.0
-"""For which a writer of PostgreSQL waits for another one."""
+"""Longest wait for another PostgreSQL writer's lock, seconds."""
 SILENCE_SECONDS = 10
-"""After which a server of PostgreSQL that does not answer is given up."""
+"""Longest silence of a PostgreSQL server before its connection is given up, seconds."""
 
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees the records as they are now, whatever is written meanwhile."""
+    """Open a connection that sees one state of the records, whatever is committed meanwhile."""
     with engine.connect() as connection:
-        # SQLite's transactions do so anyway.
+        # SQLite's transactions are snapshots already.
         if connection.dialect.name != "sqlite":
             connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
@@ -40,14 +41,15 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def opened(url: Address, *, fresh: bool = True) -> Iterator[Engine]:
-    """A database to be written, for the length of a block, its tables as this code knows them.
+    """Open a database for writing within a block, with all tables at the newest schema.
 
     Args:
-        url: SQLAlchemy's.
-        fresh: whether one that is not there yet, or is empty, is made.
+        url: URL of the database, as SQLAlchemy spells it.
+        fresh: whether a missing or empty database is created.
 
     Raises:
-        RecordsError: it cannot be opened, another process holds it, or another Dubito made it.
+        RecordsError: the database cannot be opened, is locked by another process, or has the schema
+            of another version of Dubito.
     """
     with ExitStack() as stack:
         with legible("the records cannot be opened"):
@@ -61,11 +63,11 @@ def opened(url: Address, *, fresh: bool = True) -> Iterator[Engine]:
 
 @contextmanager
 def writable(url: Address, *, fresh: bool = False) -> Iterator[Engine]:
-    """A database to be written, for the length of a block, whatever tables it has.
+    """Open a database for writing within a block, whatever its schema.
 
     Raises:
-        RecordsError: it is not there, or another process holds it.
-        Exception: SQLAlchemy's or the driver's; it cannot be opened.
+        RecordsError: the database is missing, or another process has locked it.
+        Exception: SQLAlchemy's or the driver's error if it cannot be opened.
     """
     with ExitStack() as stack:
         file = file_of(url)
@@ -78,12 +80,12 @@ def writable(url: Address, *, fresh: bool = False) -> Iterator[Engine]:
 
 @contextmanager
 def reading(url: Address) -> Iterator[Engine]:
-    """A database that is only read, for the length of a block, of any schema there ever was.
+    """Open a database for reading only within a block; every schema so far is accepted.
 
-    A service may write it meanwhile, and its folder need not be writable.
+    A service may write to it at the same time, and its folder need not be writable.
 
     Raises:
-        RecordsError: there are no records, they cannot be read, or a newer Dubito made them.
+        RecordsError: there are no records, they cannot be read, or a newer Dubito wrote them.
     """
     with ExitStack() as stack:
         with legible("the records cannot be read"):
@@ -97,10 +99,10 @@ def reading(url: Address) -> Iterator[Engine]:
 
 @contextmanager
 def connected(url: Address) -> Iterator[Engine]:
-    """A database that another process has opened and writes, to be read for the length of a block.
+    """Open a database for reading only within a block while another process writes to it.
 
     Raises:
-        RecordsError: the URL is none, or its database has no driver here.
+        RecordsError: the URL is invalid, or its database driver is not installed.
     """
     with _engine(url, "ro") as engine:
         yield engine
@@ -108,12 +110,12 @@ def connected(url: Address) -> Iterator[Engine]:
 
 @contextmanager
 def legible(what: str) -> Iterator[None]:
-    """Say in one sentence what became of a database, whatever it raises.
+    """Turn any exception of a database into a `RecordsError` of one sentence.
 
-    A damaged one can raise anything: there may be a text where there was a number.
+    A damaged database can raise anything: a number may have become text.
 
     Raises:
-        RecordsError: `what`, and why.
+        RecordsError: `what`, followed by the cause.
     """
     try:
         yield
@@ -134,7 +136,7 @@ def _engine(address: Address, mode: sqlite.Mode) -> Iterator[Engine]:
     else:
         made = {"creator": partial(sqlite.connect, file, mode)}
     try:
-        # What is recorded is in no log and no error.
+        # `hide_parameters` keeps recorded values out of logs and errors.
         engine = create_engine(url, hide_parameters=True, **made)
     except (ArgumentError, ImportError) as error:
         raise RecordsError("PostgreSQL needs the extra `postgres`, which has psycopg") from error
@@ -149,13 +151,13 @@ def _engine(address: Address, mode: sqlite.Mode) -> Iterator[Engine]:
 
 
 def _arguments(url: URL) -> dict[str, Any]:
-    """What the driver is told, but for what the URL itself says."""
+    """Return connection arguments for the driver, except those that the URL itself sets."""
     told = {"connect_timeout": SILENCE_SECONDS, "tcp_user_timeout": SILENCE_SECONDS * 1_000}
     return {name: value for name, value in told.items() if name not in url.query}
 
 
 def _prepared(mode: sqlite.Mode) -> Callable[[Any, object], None]:
-    """Prepares a session: what is committed is on the disk, nobody is waited for for long."""
+    """Return a hook that prepares a session: commits reach the disk, lock waits are short."""
 
     def prepare(connection: Any, _record: object) -> None:
         connection.execute(f"SET lock_timeout = {BUSY_SECONDS * 1e3:.0f}")

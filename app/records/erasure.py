@@ -1,7 +1,8 @@
-"""Erasure: what is personal goes, and the event that says so lists exactly what has gone.
+"""Erases the personal parts of events and records exactly which events lost theirs.
 
-Other processes write meanwhile. One statement finds and erases, and tells what it erased, so that
-nothing can be committed between the two; what is committed later is neither erased nor excused.
+Other processes write at the same time. A single statement finds, erases and returns the events, so
+that nothing can be committed in between; what is committed later is neither erased nor listed as
+erased.
 """
 
 import json
@@ -15,16 +16,16 @@ from app.records.review_queue import forget
 from app.records.tables import events, replies
 
 NOTHING = {"personal": None, "salt": None, "reference": None}
-"""What is left of a personal part."""
+"""Column values that replace an erased personal part."""
 AT_ONCE = 500
-"""Predictions that a statement names."""
+"""Most predictions named in one statement."""
 
 Ranges = dict[str, list[list[int]]]
 """Chain to the first and last sequence of each unbroken range of its events."""
 
 
 class Erased(NamedTuple):
-    """An event that has lost its personal part."""
+    """An event that lost its personal part."""
 
     chain: str
     sequence: int
@@ -33,11 +34,12 @@ class Erased(NamedTuple):
 
 
 def erase(connection: Connection, erasure: Erasure) -> list[Erased]:
-    """Take away what is personal of some events, and whole answers to them."""
+    """Erase the personal parts of the selected events, and the stored replies that contain them."""
     place = tuple_(events.c.chain, events.c.sequence)
     due = select(events.c.chain, events.c.sequence).where(_which(erasure), is_personal())
-    # Rows are locked in one order, so that two erasures never wait for each other. Retention does
-    # not wait at all, as answers are written in its transaction: what is locked, another erases.
+    # Rows are locked in one order, so that two erasures never deadlock. Retention skips locked rows
+    # instead of waiting, since its transaction also writes answers: the rows that it skips are
+    # being erased by another process.
     ordered = due.order_by(events.c.chain, events.c.sequence).with_for_update(
         skip_locked=_is_retention(erasure)
     )
@@ -53,9 +55,10 @@ def erase(connection: Connection, erasure: Erasure) -> list[Erased]:
 
 
 def said(erasure: Erasure, erased: Sequence[Erased]) -> Event:
-    """The event that says what was erased.
+    """Build the event that lists what was erased.
 
-    `before` and `predictions` are for readers, and for versions of Dubito that know nothing else.
+    The fields `before` and `predictions` are for readers, and for versions of Dubito that know no
+    list of events.
     """
     time = now()
     told = (
@@ -68,13 +71,13 @@ def said(erasure: Erasure, erased: Sequence[Erased]) -> Event:
 
 
 def is_due(connection: Connection, before: int) -> bool:
-    """Whether something personal is left of events before a time."""
+    """Whether an event before a time, in microseconds since 1970, still has its personal part."""
     left = (events.c.time < before) & is_personal()
     return connection.execute(select(events.c.sequence).where(left).limit(1)).first() is not None
 
 
 def is_personal() -> ColumnElement[bool]:
-    """Whether an event still has its personal part."""
+    """Condition that an event still has its personal part."""
     return events.c.salt.is_not(None)
 
 
@@ -90,10 +93,11 @@ def _is_retention(erasure: Erasure) -> bool:
 
 
 def _erase_replies(connection: Connection, erasure: Erasure, predictions: Iterable[str]) -> None:
-    """Take away the replies whose first prediction is erased.
+    """Delete the replies whose first prediction is erased.
 
-    A reply is committed with its predictions, so whoever sees these sees it as well. One by one in
-    the order of their keys, which is that of whoever answers to several keys at once.
+    A reply is committed together with its predictions, so a transaction that sees the predictions
+    sees the reply. Replies are deleted one by one in the order of their keys, the order in which
+    writers claim several keys, so that the two cannot deadlock.
     """
     whole, held = sorted(predictions), list[tuple[str, str]]()
     for at in range(0, len(whole), AT_ONCE):
@@ -108,7 +112,7 @@ def _erase_replies(connection: Connection, erasure: Erasure, predictions: Iterab
 
 
 def _ranges(erased: Iterable[Erased]) -> Ranges:
-    """Where in which chains events are, which come sorted."""
+    """Return the unbroken ranges of sequences in each chain; `erased` must be sorted."""
     found: Ranges = {}
     for one in erased:
         ranges = found.setdefault(one.chain, [])

@@ -1,20 +1,20 @@
-"""Export: predictions as a table, a line each, oldest first.
+"""Exports predictions as a CSV or Parquet table, one row for each prediction, oldest first.
 
 Every column has one type, whatever the records hold:
 
 - text: `id`, `time` (ISO 8601, UTC), `reference`, `endpoint`, `environment`, `model.name`,
-  `model.digest`, `asked.passes` (a number or `auto`), `outcome` and `review` (the grade that was
-  said later), `warnings` and all other lists (as JSON), and whatever is not named here;
+  `model.digest`, `asked.passes` (a number or `auto`), `outcome` and `review` (the latest recorded
+  grade of each), `warnings` and all other lists (as JSON), and every column not named here;
 - 64-bit integers: `model.version`, `answer.passes`, `answer.seed`;
-- doubles: `feature.…` (each by its name), `answer.probabilities.…`, `answer.mean.…`, `answer.std.…`
-  (each by the grade), `answer.uncertainty.…`, and what is asked, promised or reached of precision,
-  coverage and errors;
+- doubles: `feature.…` (one column for each feature), `answer.probabilities.…`, `answer.mean.…`,
+  `answer.std.…` (one column for each grade), `answer.uncertainty.…`, and the requested, promised
+  and reached values of precision, coverage and error rate;
 - booleans: `asked.degrade`, `….class_conditional`, `….guaranteed`, `answer.precision.met`.
 
-A cell is empty where a prediction has no such member, and of what was erased. Records of several
-bundles have the columns of all. CSV is UTF-8 with a byte order mark, by which spreadsheets know it;
-text that a spreadsheet would take for a formula follows an apostrophe there. A file appears whole
-or not at all, and nobody but its owner may read it.
+A cell is empty where a prediction lacks the member, or where it was erased. Records of several
+bundles have the columns of all of them. CSV is UTF-8 with a byte order mark, by which spreadsheets
+recognise it; text that a spreadsheet would run as a formula is prefixed with an apostrophe. A file
+appears whole or not at all, and only its owner may read it.
 """
 
 import csv
@@ -35,16 +35,16 @@ from app.record_events import Kind, moment
 from app.records.tables import events
 
 ROWS_AT_A_TIME = 1_000
-"""That are in memory, and in a group of rows of a Parquet file."""
+"""Most rows in memory at a time, and in a row group of a Parquet file."""
 
 Type = Literal["text", "integer", "real", "boolean"]
 Line = Mapping[str, Any]
 Lines = Iterator[Line]
 
 FIRST, LAST = ("id", "time", "reference"), ("outcome", "review")
-"""Columns of every export."""
+"""Columns that every export has."""
 FEATURE = "feature."
-"""What the columns of features begin with, so that they never are another column."""
+"""Prefix of feature columns, so that no feature's name can collide with another column."""
 INTEGERS = {"model.version", "answer.passes", "answer.seed"}
 REALS = {
     "asked.tolerance",
@@ -65,16 +65,16 @@ BOOLEANS = {
     "answer.decision.guaranteed",
 }
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
-"""What text begins with that a spreadsheet may run; the last four are the same in full width."""
+"""Beginning of text that a spreadsheet may run as a formula; the last four are full-width forms."""
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-"""What begins so and is only a number."""
+"""Text that begins like a formula but is a plain number."""
 
 
 def write(connection: Connection, file: Path) -> int:
-    """Write all predictions, with what was said of each; returns how many they are.
+    """Write all predictions with their latest outcome and review; returns how many there are.
 
     Raises:
-        RecordsError: the file's ending is neither .csv nor .parquet, or it cannot be written.
+        RecordsError: the file's suffix is neither .csv nor .parquet, or the file cannot be written.
     """
     kinds: dict[str, Callable[[Sequence[str], Lines, Path], int]]
     kinds = {".csv": _write_csv, ".parquet": _write_parquet}
@@ -88,7 +88,7 @@ def write(connection: Connection, file: Path) -> int:
 
 
 def type_of(name: str) -> Type:
-    """The type of a column."""
+    """Return the type of a column."""
     if name in INTEGERS:
         return "integer"
     if name in REALS or name.startswith((FEATURE, *FAMILIES)):
@@ -98,7 +98,7 @@ def type_of(name: str) -> Type:
 
 @contextmanager
 def _whole(file: Path) -> Iterator[Path]:
-    """A file beside another, in whose place it is put at the end of the block if that succeeds."""
+    """Yield a temporary file that replaces `file` if the block succeeds, else is deleted."""
     with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as opened:
         draft = Path(opened.name)
         try:
@@ -110,7 +110,7 @@ def _whole(file: Path) -> Iterator[Path]:
 
 
 def _names(connection: Connection) -> list[str]:
-    """Every column that some prediction has."""
+    """Return all columns that at least one prediction has."""
     known = dict[str, None]()
     for row in _rows(connection, events.c.body, events.c.personal):
         known.update(dict.fromkeys(name for name, _ in _members(row.body, row.personal)))
@@ -131,17 +131,17 @@ def _lines(connection: Connection) -> Generator[Line]:
 
 
 def _rows(connection: Connection, *columns: Any) -> Iterator[Any]:
-    """Predictions, some at a time."""
+    """Stream predictions in order of time, `ROWS_AT_A_TIME` rows at a time."""
     asked = select(*columns).where(events.c.kind == "prediction")
     ordered = asked.order_by(events.c.time, events.c.chain, events.c.sequence)
-    # The options of a connection would be those of whatever it does next, too.
+    # Options set on the connection would also apply to its later statements.
     few = ordered.execution_options(yield_per=ROWS_AT_A_TIME)
     with connection.execute(few) as found:
         yield from found
 
 
 def _last(kind: Kind) -> ScalarSelect[bytes]:
-    """What was said last of a prediction."""
+    """Return a subquery of the latest event of a kind about the prediction."""
     later = events.alias(kind)
     said = select(later.c.body).where(later.c.prediction == events.c.prediction)
     latest = said.where(later.c.kind == kind).order_by(later.c.time.desc(), later.c.sequence.desc())
@@ -153,7 +153,7 @@ def _grade(body: bytes | None) -> str | None:
 
 
 def _members(body: bytes, personal: bytes | None) -> Iterator[tuple[str, Any]]:
-    """The cells of a prediction with their columns; null is none where no type is known."""
+    """Yield column and value of each cell; null is dropped for columns whose type is unknown."""
     for name, value in json.loads(personal or b"{}").get("features", {}).items():
         yield FEATURE + name, value
     for name, value in _flat("", json.loads(body)):
@@ -162,7 +162,7 @@ def _members(body: bytes, personal: bytes | None) -> Iterator[tuple[str, Any]]:
 
 
 def _flat(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Members of members, named by their way; lists as JSON."""
+    """Yield nested members with dotted names, and lists as JSON."""
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _flat(f"{prefix}{name}.", inner)
@@ -173,10 +173,10 @@ def _flat(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _cell(name: str, value: Any) -> Any:
-    """A value as its column's type has it.
+    """Convert a value to its column's type.
 
     Raises:
-        RecordsError: it has not.
+        RecordsError: the value cannot be converted.
     """
     if value is None:
         return None
@@ -184,7 +184,7 @@ def _cell(name: str, value: Any) -> Any:
     try:
         return kinds.get(type_of(name), bool)(value)
     except ValueError as error:
-        raise RecordsError(f"the records hold what is no number in {name}") from error
+        raise RecordsError(f"the records hold a value that is no number in {name}") from error
 
 
 def _write_csv(names: Sequence[str], lines: Lines, file: Path) -> int:
@@ -199,7 +199,7 @@ def _write_csv(names: Sequence[str], lines: Lines, file: Path) -> int:
 
 
 def _harmless(cell: Any) -> Any:
-    """A cell that no spreadsheet runs."""
+    """Prefix a text cell with an apostrophe if a spreadsheet could run it as a formula."""
     is_formula = isinstance(cell, str) and FORMULA.match(cell) and not NUMBER.fullmatch(cell)
     return f"'{cell}" if is_formula else cell
 

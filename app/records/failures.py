@@ -1,4 +1,4 @@
-"""Causes: what a failure of the database comes from, in words that hold nothing of the records."""
+"""Explains database errors in words that never contain recorded data."""
 
 import sqlite3
 from typing import NamedTuple
@@ -22,11 +22,11 @@ SQLITE = {
     "SQLITE_NOLFS": "the file is too large",
     "SQLITE_PROTOCOL": "the locks of the database do not work",
 }
-"""By the name of the error, or what it begins with."""
+"""Explanation by name of the SQLite error, or by a prefix of that name."""
 POSTGRESQL = {
     "53100": "the disk of the database is full",
     "53200": "the database is out of memory",
-    "53300": "the database takes no more connections",
+    "53300": "the database accepts no more connections",
     "25006": "the database is read-only",
     "28": "the database refuses the user",
     "42501": "the database refuses the user",
@@ -36,25 +36,25 @@ POSTGRESQL = {
     "XX": "the database is damaged",
     "08": "the database does not answer",
 }
-"""By SQLSTATE, or what it begins with; without those that the next try may be spared, such as a
-deadlock."""
+"""Explanation by SQLSTATE, or by a prefix of it; errors that the next attempt may escape, such as a
+deadlock, are left out."""
 
 
 class Cause(NamedTuple):
-    """Why a database did not do what it was told."""
+    """Reason why a database operation failed."""
 
     name: str
-    """The error's class."""
+    """Name of the error's class."""
     words: str | None
-    """What it comes from, where that is known."""
+    """Explanation of the error, if it is known."""
     is_lasting: bool
-    """Whether the next try would fail as well, for all that is known."""
+    """Whether the next attempt would probably fail as well."""
     advice: str | None = None
-    """What can be done, for an operator."""
+    """Remedy for an operator, if there is one."""
 
     @property
     def trouble(self) -> Trouble:
-        """Why nothing can be recorded."""
+        """The reason why nothing can be recorded."""
         sentence = f"nothing can be recorded: {self.words or self.name}"
         return Trouble(sentence, self.advice or self.name)
 
@@ -63,7 +63,7 @@ class Cause(NamedTuple):
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The cause of an error of SQLAlchemy or a driver; of any other only its class is known."""
+    """Explain an error of SQLAlchemy or a driver; for any other error only name its class."""
     name = type(error).__name__
     if isinstance(error, Displaced):
         return Cause(name, error.sentence, is_lasting=True, advice=error.advice)
@@ -78,7 +78,7 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def told(error: Exception) -> str:
-    """Why the records cannot be opened or read, in words: the database's own, if it has some."""
+    """Explain why the records cannot be opened or read, with the database's own message."""
     driver = getattr(error, "orig", None)
     cause = cause_of(error)
     if not isinstance(error, SQLAlchemyError | sqlite3.Error):
@@ -90,7 +90,7 @@ def told(error: Exception) -> str:
 
 
 class Displaced(Exception):
-    """What is open is not what is at its path any more."""
+    """The open files are no longer those at their paths."""
 
     def __init__(self, sentence: str, advice: str) -> None:
         super().__init__(sentence)
@@ -108,6 +108,6 @@ def _of_postgresql(name: str, error: BaseException) -> Cause:
 
 
 def _longest(known: dict[str, str], code: str) -> str | None:
-    """What is known of the longest beginning of a code."""
+    """Return the value of the longest key that is a prefix of `code`; None without one."""
     found = [start for start in known if code.startswith(start)]
     return known[max(found, key=len)] if found else None

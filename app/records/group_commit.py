@@ -1,4 +1,4 @@
-"""Pages: where groups of entries are written, each together with others that wait."""
+"""Group commit: writes entries that wait at the same time in one transaction."""
 
 import asyncio
 from collections import deque
@@ -12,19 +12,19 @@ from app.records.failures import Cause, cause_of
 from app.watched_bundle import WatchedBundle
 
 MOST_EVENTS = 4_096
-"""Of a transaction, unless a group has more."""
+"""Most events in a transaction, unless a single group has more."""
 LOOK_SECONDS = 0.5
-"""Between two looks at whether anything can be written."""
+"""Seconds between two checks whether entries can be written."""
 SILENT_LOOKS = 10
-"""Looks, one after the other, after which whoever writes and has not answered stands still."""
+"""Consecutive checks without a message from the recorder after which it counts as stuck."""
 
 Group = Sequence[Entry | Draft]
 Build = Callable[[WatchedBundle], Made]
-"""Makes what makes entries of the drafts of a bundle."""
+"""Builds, for a bundle, the function that turns its drafts into entries."""
 
 
 class NotWritten(Exception):
-    """A group was not written; of the error, whose text could hold figures, the cause is told."""
+    """A group was not written; the error's text is dropped, as it may contain recorded values."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause)
@@ -32,7 +32,7 @@ class NotWritten(Exception):
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why the next one would not be written either, for all that is known."""
+        """The reason why the next group would fail as well; None if the cause may pass."""
         return self.cause.trouble if self.cause.is_lasting else None
 
     def __str__(self) -> str:
@@ -40,93 +40,94 @@ class NotWritten(Exception):
 
 
 class Pages(Protocol):
-    """Writes groups, in their order. It lives on the event loop."""
+    """Writes groups in their order, asynchronously. Used on the event loop."""
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is written any more."""
+        """Whether the writer has ended, so that nothing can be written any more."""
 
     def introduce(self, watched: WatchedBundle) -> None:
-        """Say of which bundle drafts come; before there are any."""
+        """Announce the bundle whose drafts follow; must precede the first draft."""
 
     def look(self) -> Trouble | None:
-        """What is known of why nothing can be written; called every `LOOK_SECONDS`."""
+        """Return the known reason why nothing can be written; called every `LOOK_SECONDS`."""
 
     def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
-        """Begin to write a group: for each entry whether it was added.
+        """Start to write a group; the future holds for each entry whether it was added.
 
         Raises:
-            NotWritten: the future; the database did not take it.
+            NotWritten: raised by the future if the database did not accept the group.
         """
 
 
 class Book(Protocol):
-    """What takes entries: all of a group, or none where it raises."""
+    """Writes entries in one transaction: all of them, or none if it raises."""
 
     def write(self, entries: Sequence[Entry]) -> list[bool]:
-        """For each entry whether it was added."""
+        """Write entries; return for each whether it was added."""
 
 
 class Silence:
-    """Counts looks since whoever writes was heard of.
+    """Counts checks since the last message from the recorder.
 
-    Time by the clock would also pass where the process that looks stands still.
+    Checks are counted instead of seconds: time would also pass while the checking process itself is
+    suspended.
     """
 
     def __init__(self) -> None:
         self._looks = 0
 
     def end(self) -> None:
-        """Begin to count anew: something was heard."""
+        """Restart the count: a message arrived."""
         self._looks = 0
 
     def look(self) -> Trouble | None:
-        """Count a look."""
+        """Count a check; return a reason once there were more than `SILENT_LOOKS`."""
         self._looks += 1
         if self._looks <= SILENT_LOOKS:
             return None
         seconds = SILENT_LOOKS * LOOK_SECONDS
         return Trouble(
             f"the recorder has not answered for more than {seconds:g} s",
-            "it stands still, or waits for the database",
+            "it is stuck, or waits for the database",
         )
 
 
 def write(
     book: Book, made: Made | None, groups: Sequence[Group]
 ) -> "list[list[bool] | NotWritten]":
-    """Write groups together; what comes of each."""
+    """Write groups in one transaction; return the outcome of each."""
     try:
         added = iter(book.write([_entry(made, one) for group in groups for one in group]))
-    except Exception as error:  # noqa: BLE001 - whoever waits is told, and the next are written
+    except Exception as error:  # noqa: BLE001 - callers get the cause, and the thread goes on
         return [NotWritten(cause_of(error)) for _ in groups]
     return [[next(added) for _ in group] for group in groups]
 
 
 def size(group: Group) -> int:
-    """How many events a group will have."""
+    """Count the events that a group will have."""
     return sum(one.rows if isinstance(one, Draft) else len(one.events) for one in group)
 
 
 def _entry(made: Made | None, one: Entry | Draft) -> Entry:
     if isinstance(one, Entry):
         return one
-    assert made is not None  # noqa: S101 - it is introduced before there are drafts
+    assert made is not None  # noqa: S101 - a bundle is introduced before its drafts
     return made(one)
 
 
 class Thread:
-    """Writes in a thread of this process, which takes turns with the event loop."""
+    """Writes in a thread of this process, which shares the interpreter lock with the event loop."""
 
     def __init__(
         self, book: Book, build: Build, look: Callable[[], Trouble | None] = lambda: None
     ) -> None:
-        """Begin the thread.
+        """Start the thread.
 
         Args:
-            book: takes entries.
-            build: makes what makes entries of the drafts of a bundle.
-            look: says in the thread why nothing can be written.
+            book: writes entries.
+            build: builds, for a bundle, the function that turns its drafts into entries.
+            look: returns the reason why nothing can be written; called in the thread.
         """
         self._book = book
         self._build = build
@@ -140,22 +141,22 @@ class Thread:
 
     @property
     def is_over(self) -> bool:
-        """Never: the thread lasts as long as the service."""
+        """Always False: the thread lives as long as the service."""
         return False
 
     def introduce(self, watched: WatchedBundle) -> None:
-        """Say of which bundle drafts come."""
+        """Announce the bundle whose drafts follow."""
         self._made = self._build(watched)
 
     def look(self) -> Trouble | None:
-        """What the thread found last, or that it stands still."""
+        """Return the latest reason why nothing can be written, or that the thread is stuck."""
         if not self._is_looking:
             self._is_looking = True
             self._thread.submit(self._see, asyncio.get_running_loop())
         return self._silence.look() or self._trouble
 
     def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
-        """Begin to write a group."""
+        """Start to write a group; see `Pages.submit`."""
         loop = asyncio.get_running_loop()
         written = loop.create_future()
         self._waiting.append((group, written))
@@ -163,11 +164,12 @@ class Thread:
         return written
 
     def close(self) -> None:
-        """Write what waits, and end the thread."""
+        """Write all queued groups and end the thread."""
         self._thread.shutdown()
 
     def _see(self, loop: asyncio.AbstractEventLoop) -> None:
-        # By way of the loop, as what became of groups: the later one holds.
+        # The result travels through the event loop, like the outcomes of groups, so that the later
+        # one of the two prevails.
         loop.call_soon_threadsafe(self._hear, self._look())
 
     def _hear(self, trouble: Trouble | None) -> None:
@@ -175,7 +177,7 @@ class Thread:
         self._is_looking, self._trouble = False, trouble
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Write what waits, if that was not done with what waited before it."""
+        """Write all queued groups together, unless an earlier call has taken them."""
         taken, events = list[tuple[Group, asyncio.Future[list[bool]]]](), 0
         while self._waiting and events < MOST_EVENTS:
             taken.append(self._waiting.popleft())

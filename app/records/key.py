@@ -1,7 +1,7 @@
-"""The key of the chains: in a file of its own, outside the database.
+"""The HMAC key of the chains: a file of its own, outside the database.
 
-Its first line is the key that chains what is written now, in hexadecimal digits. Further lines are
-earlier keys, by which older chains are verified.
+The first line is the key of chains that are written now, in hexadecimal digits. Further lines are
+earlier keys, which verify older chains.
 """
 
 import fcntl
@@ -19,25 +19,25 @@ BYTES = 32
 
 
 def path_of(file: Path | None, state: Path) -> Path:
-    """Where the key is: the file that was given, or one in the service's own folder."""
+    """Return the path of the key's file: the given path, or a file in the state folder."""
     return file or state / FILE
 
 
 def is_there(file: Path) -> bool:
-    """Whether there is a file of a key.
+    """Whether a key file exists.
 
     Raises:
-        RecordsError: that cannot be seen.
+        RecordsError: the path cannot be examined.
     """
     with _legible(file):
         return file.exists()
 
 
 def read_or_make(file: Path) -> bytes:
-    """The key in a file, which is made where there is none.
+    """Read the key in a file; create the file with a random key if it does not exist.
 
     Raises:
-        RecordsError: the file cannot be read or made, or holds no key.
+        RecordsError: the file cannot be read or created, or contains no valid key.
     """
     with _legible(file):
         if not file.exists():
@@ -46,29 +46,29 @@ def read_or_make(file: Path) -> bytes:
 
 
 def read(file: Path) -> bytes:
-    """The key that chains what is written now.
+    """Read the key of chains that are written now.
 
     Raises:
-        RecordsError: the file cannot be read, or holds no key.
+        RecordsError: the file cannot be read, or contains no valid key.
     """
     return read_all(file)[0]
 
 
 def read_all(file: Path) -> tuple[bytes, ...]:
-    """The key in a file, and the earlier ones.
+    """Read the current key, followed by earlier keys.
 
     Raises:
-        RecordsError: the file cannot be read, or holds no key.
+        RecordsError: the file cannot be read, or contains no valid key.
     """
     with _legible(file):
         return _parsed(file)
 
 
 def renew(file: Path) -> tuple[bytes, ...]:
-    """Put a fresh key before those in a file, if there are any; returns them all.
+    """Put a random key before the keys in a file, if it exists; return all keys, the new one first.
 
     Raises:
-        RecordsError: the file cannot be read or written, or holds something else.
+        RecordsError: the file cannot be read or written, or contains something else.
     """
     with _legible(file):
         make_folder(file.resolve().parent)
@@ -78,11 +78,11 @@ def renew(file: Path) -> tuple[bytes, ...]:
 
 
 def _make(file: Path) -> None:
-    """Write a fresh key whole or not at all, unless somebody else does so at the same time.
+    """Create a file with a random key atomically, even if another process does so at the same time.
 
-    Whoever holds the draft writes it and gives it its name. A process that ended meanwhile has let
-    go of it, and the next one begins it anew. A link would need no lock, but not all storage has
-    links.
+    The process that locks the draft file writes it and renames it. If that process dies, its lock
+    is released and the next process starts the draft again. A hard link would need no lock, but not
+    every file system supports links.
     """
     make_folder(file.parent)
     draft = file.with_name(f".{file.name}.draft")
@@ -91,10 +91,10 @@ def _make(file: Path) -> None:
         with os.fdopen(descriptor, "r+b") as opened:
             fcntl.flock(opened, fcntl.LOCK_EX)
             if not _is_at(draft, descriptor):
-                # Its maker has given it its name.
+                # Another process has renamed this draft to its final name.
                 continue
             if file.exists():
-                # It was given between our look for the file and the making of this draft.
+                # Another process renamed its draft after our check and before we created this one.
                 draft.unlink()
                 break
             opened.write(_text([secrets.token_bytes(BYTES)]))
@@ -106,7 +106,7 @@ def _make(file: Path) -> None:
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether an open file is still the one at a path."""
+    """Whether an open file is still the file at a path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -130,7 +130,7 @@ def _parsed(file: Path) -> tuple[bytes, ...]:
 
 @contextmanager
 def _legible(file: Path) -> Iterator[None]:
-    """Say in one sentence why a file cannot be read or made."""
+    """Turn an OSError into a `RecordsError` of one sentence."""
     try:
         yield
     except OSError as error:

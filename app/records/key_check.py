@@ -1,4 +1,4 @@
-"""Admission: whoever goes on with records has their key, or begins anew on purpose."""
+"""Checks that the key file matches the existing records before a new chain starts."""
 
 import json
 from contextlib import closing
@@ -20,10 +20,10 @@ COMMAND = "`dubito records new-key`"
 
 
 def admitted(connection: Connection, file: Path) -> bytes:
-    """The key to go on with; it is made where there is neither a key nor a record.
+    """Return the key for a new chain; create it if there is neither a key nor a record.
 
     Raises:
-        RecordsError: the key is missing, or is not the one that these records are chained by.
+        RecordsError: the key is missing, or is not the key of the existing chains.
     """
     newest = _newest(connection)
     if newest is None:
@@ -43,17 +43,17 @@ def admitted(connection: Connection, file: Path) -> bytes:
 
 
 def is_by(key: bytes, chain: Row[Any]) -> bool:
-    """Whether a chain begins under a key."""
+    """Whether the start of a chain was made with a key."""
     return bool(genesis(key, chain.chain, chain.started, chain.heads) == chain.genesis)
 
 
 def begun(engine: Engine, file: Path, chain: str) -> tuple[Ledger, bytes]:
-    """A new chain, and its key.
+    """Start a new chain; return its ledger and its key.
 
     Raises:
-        RecordsError: the key is missing, or is not the one that these records are chained by.
+        RecordsError: the key is missing, or is not the key of the existing chains.
     """
-    # Of workers that start at once the first one makes the key, and the others find it.
+    # When several workers start at once, the first creates the key and the others read it.
     with turn(engine):
         with engine.connect() as connection:
             secret = admitted(connection, file)
@@ -61,16 +61,17 @@ def begun(engine: Engine, file: Path, chain: str) -> tuple[Ledger, bytes]:
 
 
 def renewed(engine: Engine, file: Path, chain: str) -> int:
-    """Begin a chain under a new key, in which an event says so.
+    """Start a chain under a new key, with an event that says so.
 
-    It lists the chains whose key is lost, and where they had come to: nothing can be added to them
-    unseen. The key is in its file first, so that there is never a chain without one.
+    The event lists the chains whose key is lost and their last links, so that nothing can be added
+    to them unnoticed. The key reaches its file before the chain exists, so that no chain is ever
+    without a key.
 
     Returns:
-        How many chains are given up so.
+        The number of chains whose key is lost.
 
     Raises:
-        RecordsError: the file of the key cannot be written, or holds something else.
+        RecordsError: the key file cannot be written, or contains something else.
     """
     with turn(engine):
         keys = key.renew(file)
@@ -85,9 +86,9 @@ def renewed(engine: Engine, file: Path, chain: str) -> int:
 
 
 def _newest(connection: Connection) -> Row[Any] | None:
-    """The chain that was begun last: none says where it had come to.
+    """Return the newest chain: the latest whose head no other chain covers.
 
-    Their times do not tell, as a clock may be set back.
+    The start times alone do not decide, since a clock may have been set back.
     """
     rows = connection.execute(select(chains).order_by(chains.c.started, chains.c.chain)).all()
     covered = {head[0] for row in rows for head in json.loads(row.heads)}

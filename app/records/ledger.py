@@ -1,4 +1,4 @@
-"""The ledger: adds events to this process' chain, a transaction for each group."""
+"""Appends events to this process's chain, one transaction for each group of entries."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ MOVE = (
 
 
 class Ledger:
-    """One chain. One thread at a time may write."""
+    """One chain. Only one thread at a time may write to it."""
 
     def __init__(self, engine: Engine, key: bytes, chain: str) -> None:
-        """Begin a chain, which covers where those before it have come to."""
+        """Start a chain, whose first link covers the heads of all earlier chains."""
         self._engine = engine
-        # One at a time: several connections that write can damage a SQLite database.
+        # A single connection: several connections that write can damage a SQLite database.
         self._connection = engine.connect()
         self._key = key
         self._rollups = Rollups(engine.dialect, chain)
@@ -43,41 +43,47 @@ class Ledger:
             self._head = _begun(self._connection, key, chain)
             conflicts.redate(self._connection, now(), None)
         self._clock, self._set_back = Clock(), 0
-        """And microseconds, below 0, of which replies do not know yet that it was set back."""
+        """Clock that reports steps, and microseconds (0 or negative) by which it was set back since
+        replies were last redated."""
         self._is_sure = True
-        """Whether the chain is known to have come to the head, and the rollups to their counts."""
+        """Whether the head and the rollups' counts held in memory are known to match the
+        database."""
         self._is_committing = False
-        """Whether the last transaction had come to its commit."""
+        """Whether the last transaction had reached its commit."""
 
     def write(self, entries: Sequence[Entry]) -> list[bool]:
-        """Add what entries hold, in order: all of it or, where this raises, nothing.
+        """Append entries in order, in one transaction: all of them or, if this raises, none.
 
-        Where the connection is lost while it commits, nobody knows which of both it was.
+        If the connection is lost during the commit, it is unknown whether the transaction took
+        place.
 
         Returns:
-            For each entry whether it was added: one is not whose reply has another's key, which
-            has an event whose number is taken, or whose note is behind or follows another one.
+            For each entry whether it was added. An entry is not added if another entry holds the
+            key of its reply, if the number of its event is taken, or if its note is behind the
+            stored note or does not follow it.
 
         Raises:
-            Exception: SQLAlchemy's or the driver's; the database did not take it.
+            Exception: SQLAlchemy's or the driver's error if the database did not accept the
+                entries.
         """
         added = self._run(lambda connection: self._written(connection, entries))
         self._set_back = 0
         return added
 
     def erase(self, erasure: Erasure) -> int:
-        """Erase what is personal of some events, and say so; returns of how many predictions.
+        """Erase personal parts and record it; return the number of predictions affected.
 
         Raises:
-            Exception: SQLAlchemy's or the driver's; the database did not take it.
+            Exception: SQLAlchemy's or the driver's error if the database did not accept the
+                erasure.
         """
         return self._run(lambda connection: self._erased(connection, erasure))
 
     def touch(self) -> None:
-        """Write once more where the chain has come to, to see whether anything can be written.
+        """Rewrite the chain's head unchanged, to test whether the database can be written.
 
         Raises:
-            Exception: SQLAlchemy's or the driver's; the database did not take it.
+            Exception: SQLAlchemy's or the driver's error if the database cannot be written.
         """
         self._run(self._touched)
 
@@ -111,10 +117,10 @@ class Ledger:
         return len({one.prediction for one in erased})
 
     def _run(self, work: Callable[[Connection], Result]) -> Result:
-        """Do something in a transaction, once more if the connection was lost before its commit.
+        """Run work in a transaction; retry once if the connection was lost before the commit.
 
-        A server that was restarted has ended connections that were idle, which is noticed when one
-        is used. Nothing is committed then, so that doing it again adds nothing twice.
+        A restarted server has closed idle connections, which is noticed only on the next use.
+        Nothing was committed then, so the retry cannot add anything twice.
         """
         try:
             return self._done(work)
@@ -124,7 +130,7 @@ class Ledger:
             return self._done(work)
 
     def _done(self, work: Callable[[Connection], Result]) -> Result:
-        """A transaction; after one that failed all that it may have changed is looked at anew."""
+        """Run one transaction; after a failed one, reload the head and the counts first."""
         is_sure, self._is_sure = self._is_sure, False
         self._is_committing = False
         if not is_sure:
@@ -139,10 +145,10 @@ class Ledger:
         return result
 
     def _is_lost(self, error: Exception) -> bool:
-        """Whether an error means that the connection is of no use any more."""
+        """Whether an error means that the connection is unusable."""
         if isinstance(error, DBAPIError):
             return error.connection_invalidated
-        # What goes to the driver itself fails with the driver's own errors.
+        # Statements passed straight to the driver raise the driver's own errors.
         dialect, connection = self._engine.dialect, self._connection
         return (
             isinstance(error, dialect.loaded_dbapi.Error)
@@ -151,14 +157,14 @@ class Ledger:
         )
 
     def _reconnect(self) -> None:
-        """Let go of a connection that may be lost, or in the middle of something."""
+        """Replace a connection that may be lost, or may have an open transaction."""
         with suppress(InvalidRequestError):
             self._connection.invalidate()
         self._connection.close()
         self._connection = self._engine.connect()
 
     def _append(self, connection: Connection, more: Sequence[Event]) -> None:
-        """Go on with some more events."""
+        """Append events to the chain and move its head."""
         head, rows = self._head, list[tuple[Any, ...]]()
         for event, salt in zip(more, salts(len(more)), strict=True):
             seal = sealed(self._key, head, event, salt)
@@ -171,7 +177,7 @@ class Ledger:
         self._head = head
 
     def close(self) -> None:
-        """End; the chain stays as it is."""
+        """Close the connection; the chain stays as it is."""
         self._connection.close()
 
 
@@ -187,7 +193,7 @@ def _begun(connection: Connection, key: bytes, chain: str) -> Head:
 
 
 def _open_heads(connection: Connection) -> list[list[Any]]:
-    """Where chains have come to, as far as no other chain covers it already."""
+    """List the heads of all chains that no other chain covers already."""
     rows = connection.execute(select(chains).order_by(chains.c.chain)).all()
     covered = {tuple(head) for row in rows for head in json.loads(row.heads)}
     heads = ((row.chain, row.sequence, row.link.hex()) for row in rows)
@@ -195,7 +201,7 @@ def _open_heads(connection: Connection) -> list[list[Any]]:
 
 
 def _row(chain: str, event: Event, seal: Seal) -> tuple[Any, ...]:
-    """The row of an event, in the order of its columns."""
+    """Return the row of an event, in the order of the table's columns."""
     return (
         chain,
         seal.sequence,
@@ -212,7 +218,7 @@ def _row(chain: str, event: Event, seal: Seal) -> tuple[Any, ...]:
 
 
 def _found(connection: Connection, chain: str) -> Head:
-    """Where a chain has come to; waits for a transaction that still moves it."""
+    """Load the head of a chain; waits for a transaction that still moves it."""
     asked = select(chains.c.sequence, chains.c.link).where(chains.c.chain == chain)
     row = connection.execute(asked.with_for_update()).one()
     return Head(chain, row.sequence, row.link)

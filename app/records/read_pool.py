@@ -1,7 +1,7 @@
-"""The reading desk: a few threads that read the records, and nothing else.
+"""A small thread pool for reading the records, with a limit on every wait.
 
-A database that stands still holds whoever asks it, for how long nobody knows. Here it holds these
-threads and no others; whoever waits for them is told in time.
+A database that hangs blocks its callers for an unknown time. Here it blocks only these threads, and
+callers get an error within the limit.
 """
 
 import asyncio
@@ -16,36 +16,36 @@ from app.errors import RecordsUnavailable
 
 THREADS = 4
 READ_SECONDS = 5.0
-"""For which one waits for something to be read, its turn included."""
+"""Longest wait for a read, seconds, including the time in the queue."""
 MOST_WAITING = 256
-"""Who may wait at a time."""
+"""Most reads that may wait or run at a time."""
 
 Found = TypeVar("Found")
 _Work = tuple[Future[Any], Callable[[], Any]]
 
 
 class Desk:
-    """Reads in threads that do not keep a process from ending."""
+    """Reads in daemon threads, which do not keep the process from ending."""
 
     def __init__(self, seconds: float = READ_SECONDS) -> None:
-        """Take for how long one waits for something to be read."""
+        """Set the longest wait for a read, seconds."""
         self._seconds = seconds
         self._work = SimpleQueue[_Work | None]()
         self._threads: list[Thread] = []
         self._waiting = 0
         self._since: dict[int, float] = {}
-        """Thread to when it began what it reads."""
+        """Thread identifier to the start of its current read, seconds of the monotonic clock."""
 
     async def read(self, what: Callable[[], Found]) -> Found:
-        """Call a function in a thread.
+        """Call a function in a thread of the pool.
 
         Raises:
-            RecordsUnavailable: that takes too long, or too many wait.
+            RecordsUnavailable: the read takes too long, or too many reads are waiting.
         """
         if self._waiting >= MOST_WAITING:
-            raise RecordsUnavailable("too many wait")
+            raise RecordsUnavailable("too many reads are waiting")
         if self._stands_still():
-            raise RecordsUnavailable(f"nothing was read for {self._seconds:g} s")
+            raise RecordsUnavailable(f"no read has finished for {self._seconds:g} s")
         if self._waiting >= len(self._threads) < THREADS:
             self._threads.append(Thread(target=self._work_off, name="dubito-reads", daemon=True))
             self._threads[-1].start()
@@ -53,21 +53,21 @@ class Desk:
         future = Future[Found]()
         self._work.put((future, what))
         try:
-            # Whoever goes while the turn has not come is not read for.
+            # A read whose caller has left before its turn is cancelled and never runs.
             async with asyncio.timeout(self._seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise RecordsUnavailable(f"it was not read within {self._seconds:g} s") from None
+            raise RecordsUnavailable(f"the read took more than {self._seconds:g} s") from None
         finally:
             self._waiting -= 1
 
     def close(self) -> None:
-        """End the threads, each once it has done with what it reads."""
+        """End the threads, each after its current read."""
         for _ in self._threads:
             self._work.put(None)
 
     def _stands_still(self) -> bool:
-        """Whether every thread has been reading for longer than anyone waits."""
+        """Whether every thread has been reading for longer than the limit."""
         since = list(self._since.values())
         return len(since) == THREADS and time.monotonic() - max(since) > self._seconds
 
@@ -79,7 +79,7 @@ class Desk:
             self._since[get_ident()] = time.monotonic()
             try:
                 future.set_result(what())
-            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            except BaseException as error:  # noqa: BLE001 - the future raises it in the caller
                 future.set_exception(error)
             finally:
                 del self._since[get_ident()]

@@ -1,4 +1,4 @@
-"""The reader: what was recorded, for those who ask."""
+"""Queries of the records for the service, run in the threads of the read pool."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -31,22 +31,22 @@ Found = TypeVar("Found")
 
 
 class Reader:
-    """Reads in threads, beside whoever writes."""
+    """Reads the records concurrently with the writer."""
 
     def __init__(self, engine: Engine, seconds: float = READ_SECONDS) -> None:
-        """Take what is read, and for how long one waits for it."""
+        """Set the database to read and the longest wait for a read, seconds."""
         self._engine = engine
         self._desk = Desk(seconds)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads of the pool."""
         self._desk.close()
 
     async def reply_to(self, key: str) -> Reply | None:
-        """The first answer to a request that named a key, if that still holds it.
+        """Return the stored reply of an idempotency key, unless it has expired.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
 
         def read(connection: Connection) -> Reply | None:
@@ -57,15 +57,16 @@ class Reader:
         return await self.ask(read)
 
     async def history(self, prediction: str) -> list[Event]:
-        """All that happened to a prediction, first things first; nothing if it is not known.
+        """Return all events of a prediction, oldest first; empty if it is unknown.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
 
         def read(connection: Connection) -> list[Event]:
             mine = select(events).where(events.c.prediction == prediction)
-            # Whatever the clock said, nothing was said of a prediction before it was made.
+            # A clock may have been set back, but a prediction always precedes what was said about
+            # it.
             is_later = events.c.kind != "prediction"
             rows = connection.execute(mine.order_by(is_later, events.c.time, events.c.sequence))
             return [_event(row) for row in rows]
@@ -73,10 +74,10 @@ class Reader:
         return await self.ask(read)
 
     async def predictions(self) -> list[str]:
-        """All there are, in the order of their identifiers, which is that of time.
+        """List all prediction identifiers in their order, which is the order of time.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         asked = select(events.c.prediction).where(events.c.kind == "prediction")
         ordered = asked.order_by(events.c.prediction)
@@ -85,36 +86,36 @@ class Reader:
     async def rollups(
         self, digest: str, span: int, start: int, end: int | None = None
     ) -> list[Rollup]:
-        """The counts of a bundle, see `app.records.rollups.read`.
+        """Return the counts of a bundle, see `app.records.rollups.read`.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         return await self.ask(lambda connection: read(connection, digest, span, start, end))
 
     async def newest(self) -> int | None:
-        """The time of the newest event, by their index; None where there is none.
+        """Return the time of the newest event, microseconds since 1970; None if there is none.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         return await self.ask(lambda connection: connection.scalar(select(func.max(events.c.time))))
 
     async def unseen(
         self, digest: str, seen: Mapping[str, int], default: int, start: int
     ) -> Unseen:
-        """The minutes of a bundle that were not looked at, see `app.records.rollups.unseen`.
+        """Return minutes of a bundle not processed yet, see `app.records.rollups.unseen`.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         return await self.ask(lambda connection: unseen(connection, digest, seen, default, start))
 
     async def note(self, name: str) -> Note | None:
-        """A note of the service to itself.
+        """Return a note that the service has stored for itself; None if there is none.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
 
         def find(connection: Connection) -> Note | None:
@@ -124,36 +125,36 @@ class Reader:
         return await self.ask(find)
 
     async def queued(self, search: Search) -> int:
-        """How many predictions of the review queue a search finds.
+        """Count the predictions of the review queue that match a search.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         return await self.ask(lambda connection: count(connection, search))
 
     async def queue(
         self, search: Search, most: int, after: Place | None
     ) -> list[tuple[Place, QueueItem]]:
-        """Some predictions of the review queue, see `app.records.review_queue.page`.
+        """Return a page of the review queue, see `app.records.review_queue.page`.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         return await self.ask(lambda connection: page(connection, search, most, after))
 
     async def search(self, search: Search, most: int, after: Place | None) -> Listing:
-        """Recorded predictions, see `app.records.search.find`.
+        """Search recorded predictions, see `app.records.search.find`.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
+            RecordsUnavailable: the database does not respond.
         """
         return await self.ask(lambda connection: find(connection, search, most, after))
 
     async def ask(self, read: Callable[[Connection], Found]) -> Found:
-        """Read in a thread.
+        """Run a query on a connection, in a thread of the pool.
 
         Raises:
-            RecordsUnavailable: the database does not answer, or not in time.
+            RecordsUnavailable: the database does not respond, or not in time.
         """
 
         def run() -> Found:

@@ -1,4 +1,4 @@
-"""The review queue: predictions that wait for a person, and what became of those that did."""
+"""The review queue in the database: predictions referred to a person, and their reviews."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,14 +21,14 @@ from app.record_events import Entry, Order, Place, QueueItem, Search
 from app.records.tables import events, referrals
 
 PERSONAL = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
-"""Kind of an event to the column that has something personal of it."""
+"""Kind of event to the column that holds personal data of such an event."""
 AT_ONCE = 500
-"""Predictions that a statement names."""
+"""Most predictions named in one statement."""
 WAITING = Search("waiting")
 
 
 def rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
-    """The rows of predictions that are referred, in the order of their columns."""
+    """Return the rows of newly referred predictions, in the order of the table's columns."""
     items = (item for entry in entries for item in entry.queue if item.step == "refer")
     return [_row(item, waits=True) for item in items]
 
@@ -39,9 +39,9 @@ def _row(item: QueueItem, *, waits: bool) -> tuple[Any, ...]:
 
 
 def move(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Let those wait no longer that were decided, and note who looks at others.
+    """Apply reviews and assignments to the queue.
 
-    In one order, so that no two processes wait for each other.
+    Rows are updated in the order of their identifiers, so that processes cannot deadlock.
     """
     items = [item for entry in entries for item in entry.queue if item.step != "refer"]
     for item in sorted(items, key=lambda item: item.prediction):
@@ -49,20 +49,20 @@ def move(connection: Connection, entries: Sequence[Entry]) -> None:
 
 
 def _decide(connection: Connection, item: QueueItem) -> None:
-    """Note a review; a correction of one changes nothing about when it was decided."""
+    """Store a review; a correction leaves the time of the first review unchanged."""
     mine = referrals.c.prediction == item.prediction
     said = {"verdict": item.verdict, "reviewer": item.reviewer, "waits": False}
     first = func.coalesce(referrals.c.decided, item.decided)
     known = connection.execute(update(referrals).where(mine).values(**said, decided=first))
     if not known.rowcount:
-        # It was not referred; it is listed from now on.
+        # The prediction was not referred; its review adds it to the list.
         listed = replace(item, reference=_reference(connection, item))
         values = dict(zip(referrals.c.keys(), _row(listed, waits=False), strict=True))
         connection.execute(insert(referrals).values(values))
 
 
 def _reference(connection: Connection, item: QueueItem) -> str | None:
-    """The reference as it is now: an erasure that is under way is waited for."""
+    """Return the current reference, after waiting for an erasure in progress."""
     mine = (events.c.prediction == item.prediction) & (events.c.kind == "prediction")
     asked = select(events.c.reference).where(mine).with_for_update(read=True)
     return connection.execute(asked).scalar()
@@ -74,23 +74,23 @@ def _assign(connection: Connection, item: QueueItem) -> None:
 
 
 def forget(connection: Connection, erased: Mapping[str, Iterable[str]]) -> None:
-    """Take away what is personal of predictions.
+    """Erase personal data of predictions from the queue.
 
     Args:
-        connection: to the records.
-        erased: kind of an event that lost its personal part to the predictions it was about.
+        connection: connection to the records, in a transaction.
+        erased: kind of event to the predictions whose events of that kind lost their personal part.
     """
     whole = sorted({one for predictions in erased.values() for one in predictions})
     for at in range(0, len(whole), AT_ONCE):
         part = whole[at : at + AT_ONCE]
         mine = referrals.c.prediction.in_(part)
-        # Locked in one order: two erasures never wait for each other.
+        # Rows are locked in one order, so that two erasures never deadlock.
         held = select(referrals.c.prediction).where(mine).order_by(referrals.c.prediction)
         connection.execute(held.with_for_update()).all()
         for kind, column in PERSONAL.items():
             if not erased.get(kind):
                 continue
-            # What was said later, and is not due yet, stays to be seen.
+            # A later event of the same kind that is not erased yet stays visible.
             left = exists().where(
                 events.c.prediction == referrals.c.prediction,
                 events.c.kind == kind,
@@ -100,7 +100,7 @@ def forget(connection: Connection, erased: Mapping[str, Iterable[str]]) -> None:
 
 
 def count(connection: Connection, search: Search = WAITING) -> int:
-    """How many there are."""
+    """Count the predictions that match a search."""
     asked = select(func.count()).select_from(referrals).where(*_fitting(search))
     return connection.execute(asked).scalar_one()
 
@@ -108,13 +108,13 @@ def count(connection: Connection, search: Search = WAITING) -> int:
 def page(
     connection: Connection, search: Search, most: int, after: Place | None
 ) -> list[tuple[Place, QueueItem]]:
-    """Some of those that are search, each with its place in the order.
+    """Return a page of the predictions that match a search, each with its position.
 
     Args:
-        connection: to the records.
-        search: which, and in what order.
-        most: how many.
-        after: the place of the one before the first.
+        connection: connection to the records.
+        search: filter and order.
+        most: largest number of predictions to return.
+        after: position of the last prediction of the page before; None for the first page.
     """
     by = _ordering(search)
     place, is_falling = tuple_(by, referrals.c.prediction), search.order in ("newest", "doubtful")
@@ -134,7 +134,7 @@ def _found(row: RowMapping) -> tuple[Place, QueueItem]:
 def _ordering(search: Search) -> ColumnElement[Any]:
     orders: dict[Order, ColumnElement[Any]] = {
         "doubtful": referrals.c.doubt,
-        # What has none comes first, where an empty text stands.
+        # A missing reference sorts first, like an empty text.
         "reference": func.coalesce(referrals.c.reference, ""),
     }
     return orders.get(search.order, _when(search))
@@ -145,7 +145,7 @@ def _when(search: Search) -> ColumnElement[Any]:
 
 
 def _fitting(search: Search) -> list[ColumnElement[bool]]:
-    """What a row has to fulfil."""
+    """Return the conditions that a row has to meet."""
     when = _when(search)
     found: list[ColumnElement[bool]] = [referrals.c.waits.is_(search.state == "waiting")]
     for column, value in (
@@ -158,7 +158,7 @@ def _fitting(search: Search) -> list[ColumnElement[bool]]:
     if search.reason is not None:
         found.append(referrals.c.reasons.contains(f"\n{search.reason}\n", autoescape=True))
     if search.reference is not None:
-        # The database folds both sides: each folds other letters than Python does.
+        # The database changes both sides to lower case: its rules for letters differ from Python's.
         part = re.sub(r"([%_/])", r"/\1", search.reference)
         like = func.lower(referrals.c.reference).like(func.lower(f"%{part}%"), escape="/")
         found.append(like)

@@ -1,9 +1,9 @@
-"""Rollups: counts by minute and by hour, written with the events that they count.
+"""Rollups: counts by minute and by hour, written in the same transaction as the events they count.
 
-Whoever shows figures reads these, and never the events. A process has rows of its own, so that none
-waits for another; what is shown is their sum. Where the clock is set back the process goes on as
-another owner of rows: each owner's rows come in the order of their starts, so that whoever reads
-them one after the other (the alarms) misses none.
+Statistics are computed from rollups, never from events. Each process owns its rows, so that no
+process waits for another; readers add the rows up. When the clock is set back, a process continues
+under a new owner name: the rows of one owner then always have increasing start times, and a reader
+that follows them (the alarms) misses none.
 """
 
 import json
@@ -38,15 +38,17 @@ from app.records.bulk_insert import Statement
 from app.records.tables import rollups
 
 SPANS = (MINUTE, HOUR)
-"""Seconds of a stretch."""
+"""Lengths of the counted time spans, seconds."""
 LITTLE = 5
-"""Seconds by which the clock may be set back without more ado: it soon is where it was."""
+"""Largest step back of the clock, in seconds, that is ignored: counting continues in the latest
+span until the clock has caught up."""
 
 CORRECTING = "fix:"
-"""What the owners of corrections begin with; the digits of a chain's identifier follow."""
+"""Prefix of the owner names of corrections; the hexadecimal digits of the chain's identifier
+follow."""
 
 Place = tuple[str, int, int]
-"""Digest, span and start."""
+"""Digest of the bundle, length of the span and its start, both in seconds."""
 
 OWN = (
     (rollups.c.digest == bindparam("of"))
@@ -66,7 +68,7 @@ ADD = insert(rollups).values(
 
 
 class Rollups:
-    """The rows of one chain. One thread at a time may write."""
+    """The rollup rows of one chain. Only one thread at a time may write."""
 
     def __init__(self, dialect: Dialect, chain: str) -> None:
         self._owner = self._chain = chain
@@ -77,7 +79,7 @@ class Rollups:
         self._clock = Clock()
 
     def add(self, connection: Connection, tallies: Iterable[Tally], time: int) -> None:
-        """Count what happened at a time."""
+        """Add tallies to the counts of the present minute and hour."""
         by_digest: dict[str, list[Counts]] = {}
         for tally in tallies:
             if tally.at is None:
@@ -93,7 +95,7 @@ class Rollups:
                 self._count(connection, (digest, span, seconds // span * span), more)
 
     def _correct(self, connection: Connection, tally: Tally, at: int) -> None:
-        """Change what was counted at a time, in rows of their own: no alarm bets on it again."""
+        """Add a correction to past counts, in rows that the alarms never read."""
         cursor = connection.connection.cursor()
         for span in SPANS:
             own = self._own((tally.digest, span, at // span * span))
@@ -103,14 +105,14 @@ class Rollups:
             (self._add if counts is None else self._change).run(cursor, **own, whole=to_json(whole))
 
     def _moved_on(self, seconds: int) -> int:
-        """The time to count by, which for one owner of rows never goes back."""
+        """Return the time to count at, which never goes back for one owner of rows."""
         if seconds < self._latest - LITTLE:
             self._owner, self._latest = str(uuid4()), 0
             self._current.clear()
         return max(self._latest, seconds)
 
     def recall(self, connection: Connection) -> None:
-        """Go on from what the database holds, where a group may or may not have been committed."""
+        """Reload the current counts, after a transaction whose outcome is unknown."""
         for place in list(self._current):
             counts = connection.execute(FIND, self._own(place)).scalar()
             if counts is None:
@@ -126,7 +128,8 @@ class Rollups:
         statement.run(cursor, **self._own(place), whole=to_json(whole))
         _, span, start = place
         if counts is None and span == HOUR:
-            # A clock that is set far ahead must not take what nobody has looked at yet.
+            # The monotonic clock limits the deletion: a wall clock set far ahead must not delete
+            # minutes that the alarms have not processed.
             since = min(start, int(self._clock.steady())) - MINUTES_KEPT
             old = (rollups.c.span == MINUTE) & (rollups.c.start < since)
             connection.execute(delete(rollups).where(old))
@@ -139,14 +142,14 @@ class Rollups:
 def read(
     connection: Connection, digest: str, span: int, start: int, end: int | None = None
 ) -> list[Rollup]:
-    """The counts of all processes, stretch by stretch, of those that begin from `start` on.
+    """Return the counts of all processes, summed by span, for spans starting at `start` or later.
 
     Args:
-        connection: to the records.
-        digest: of the bundle.
-        span: seconds of a stretch, one of `SPANS`.
+        connection: connection to the records.
+        digest: digest of the bundle.
+        span: length of a span in seconds, one of `SPANS`.
         start: seconds since 1970.
-        end: the same; those that begin then or later are left out, if it is given.
+        end: seconds since 1970; if given, spans starting then or later are left out.
     """
     mine = _of(digest, span) & (rollups.c.start >= start)
     if end is not None:
@@ -161,13 +164,13 @@ def read(
 def unseen(
     connection: Connection, digest: str, seen: Mapping[str, int], default: int, start: int
 ) -> Unseen:
-    """The minutes of all processes that somebody has not looked at, from `start` on.
+    """Return the minutes of all owners that are not processed yet, starting at `start` or later.
 
     Args:
-        connection: to the records.
-        digest: of the bundle.
-        seen: owner to the end of the last minute of its that was looked at.
-        default: the same of owners that are not named.
+        connection: connection to the records.
+        digest: digest of the bundle.
+        seen: owner to the end of its last processed minute, seconds since 1970.
+        default: end of the last processed minute for owners missing in `seen`.
         start: seconds since 1970.
     """
     begin, owner = rollups.c.start, rollups.c.chain

@@ -1,4 +1,4 @@
-"""The schema: which tables there are, by the number of the migration that made them."""
+"""The version of the database schema: the number of the last migration applied."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +9,19 @@ from app.errors import RecordsError
 
 MIGRATIONS = "app.records:migrations"
 REVISIONS = ("0001", "0002", "0003")
-"""All there ever were, in order."""
+"""Numbers of all migrations, in order."""
 HEAD = REVISIONS[-1]
-"""What this code writes; it reads the others too."""
+"""Schema version that this code writes; older versions can still be read."""
 VERSIONS = "alembic_version"
-"""Alembic's table of the migrations that were made."""
+"""Alembic's table of applied migrations."""
 NUMBER = 0x64756269746F
-"""Of the lock under which one process at a time begins with a PostgreSQL database."""
+"""Number of the PostgreSQL advisory lock under which processes initialise a database one at a
+time."""
 
 
 @contextmanager
 def turn(engine: Engine) -> Iterator[None]:
-    """Begin after whoever begins now with the same database; one of SQLite has one process."""
+    """Hold the initialisation lock within a block; SQLite needs none, having a single process."""
     if engine.dialect.name != "postgresql":
         yield
         return
@@ -36,7 +37,7 @@ def turn(engine: Engine) -> Iterator[None]:
 
 
 def state(connection: Connection) -> str | None:
-    """The last migration that was made, if any was."""
+    """Return the number of the last migration applied; None for an empty database."""
     if not inspect(connection).has_table(VERSIONS):
         return None
     asked = text(f"SELECT version_num FROM {VERSIONS}")  # noqa: S608 - our own
@@ -45,10 +46,10 @@ def state(connection: Connection) -> str | None:
 
 
 def check(found: str | None, *, is_older_fine: bool = False) -> None:
-    """Refuse tables that this code does not know, or that are older than it can use.
+    """Reject a schema that this code does not know, or that is too old to write to.
 
     Raises:
-        RecordsError: there are none, or they are of another Dubito.
+        RecordsError: the database is empty, or has the schema of another version of Dubito.
     """
     if found is None:
         raise RecordsError("the database is empty: there are no records in it")
@@ -62,8 +63,8 @@ def check(found: str | None, *, is_older_fine: bool = False) -> None:
 
 
 def migrate(connection: Connection, to: str = HEAD) -> None:
-    """Bring tables of any age, or none, to a state, in the connection's transaction."""
-    # Most starts do without what this imports.
+    """Migrate a database of any age, or an empty one, within the connection's transaction."""
+    # Importing Alembic is slow, and most starts need no migration.
     from alembic import command
     from alembic.config import Config
 

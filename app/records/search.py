@@ -1,4 +1,4 @@
-"""Search: recorded predictions by reference, time and what was answered, the newest first."""
+"""Searches recorded predictions by reference, time and content of the answer, newest first."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +12,14 @@ from dubito.answer import PlainResult
 
 ROWS_AT_A_TIME = 500
 MOST_ROWS = 20_000
-"""Rows that are looked at for one page: whoever seeks what is rare goes on with the next."""
+"""Most rows examined for one page; a rare match may need several pages."""
 
 
 def find(connection: Connection, search: Search, most: int, after: Place | None) -> Listing:
-    """Some predictions, and where to go on.
+    """Return a page of matching predictions, and the position to continue from.
 
-    What was answered stands in the events alone, so they are read one by one in the order of time.
+    The answer is stored in the event's body only, so rows are decoded and tested one by one in
+    order of time.
     """
     found = list[Event]()
     for looked, row in enumerate(_rows(connection, search, after), start=1):

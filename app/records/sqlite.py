@@ -1,4 +1,4 @@
-"""SQLite's file: connected to in a stated way, kept open, or read where nothing may be written."""
+"""Opens a SQLite file with fixed pragmas, for writing or for reading without side effects."""
 
 import os
 import sqlite3
@@ -11,40 +11,41 @@ from app.errors import RecordsError
 from app.records.state_files import open_new, shown
 
 BUSY_SECONDS = 5.0
-"""For which a reader of SQLite waits for a writer."""
+"""Longest wait for another connection's lock, seconds."""
 
 Mode = Literal["rw", "ro", "immutable"]
-"""Written, read beside who writes, or read where nobody does, without locks and files beside it."""
+"""Access to the file: writing; reading beside a writer; or reading without locks and without files
+beside it, when nobody writes."""
 QUERIES: dict[Mode, str] = {"rw": "mode=rw", "ro": "mode=ro", "immutable": "mode=ro&immutable=1"}
 
 
 def connect(file: Path, mode: Mode) -> sqlite3.Connection:
-    """A connection to a file that is there.
+    """Open a connection to an existing file.
 
     Raises:
-        sqlite3.Error: it cannot be opened.
+        sqlite3.Error: the file cannot be opened.
     """
-    # The driver makes the URL of a path without regard to what is in the path.
+    # SQLAlchemy's dialect would build the file's URL without escaping special characters.
     connection = sqlite3.connect(
         f"{file.as_uri()}?{QUERIES[mode]}",
         uri=True,
         timeout=BUSY_SECONDS,
         check_same_thread=False,
-        # The driver's own transactions would begin too late.
+        # The driver's implicit transactions begin too late, at the first write.
         isolation_level=None,
     )
     if mode == "rw":
-        # What is committed is on the disk, what is erased is not, and readers do not wait.
+        # Commits reach the disk, erased bytes are overwritten, and readers do not wait for writers.
         for words in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             connection.execute(f"PRAGMA {words}")
     return connection
 
 
 def check_file(file: Path, *, fresh: bool = False) -> None:
-    """Refuse what is no file.
+    """Check that a path is a file, or is free for a new one.
 
     Raises:
-        RecordsError: it is none, or is not there though it is not to be made.
+        RecordsError: the path is not a file, or does not exist although no file may be created.
     """
     try:
         is_there, is_file = file.exists(), file.is_file()
@@ -58,13 +59,14 @@ def check_file(file: Path, *, fresh: bool = False) -> None:
 
 @contextmanager
 def kept_open(file: Path) -> Iterator[None]:
-    """A connection for the length of a block; the file is made where there is none.
+    """Keep a connection open within a block, creating the file if it does not exist.
 
-    With the last connection SQLite removes the files beside it, which others may be about to open.
+    When the last connection closes, SQLite removes the files beside the database, which another
+    process may be about to open.
 
     Raises:
-        OSError: it cannot be made.
-        sqlite3.Error: it cannot be opened.
+        OSError: the file cannot be created.
+        sqlite3.Error: the file cannot be opened.
     """
     with suppress(FileExistsError):
         os.close(open_new(file))
@@ -75,10 +77,10 @@ def kept_open(file: Path) -> Iterator[None]:
 
 @contextmanager
 def unchanged(file: Path) -> Iterator[Mode]:
-    """How a file can be read for the length of a block, in which nothing is written beside it.
+    """Yield the mode in which a file can be read within a block without writing beside it.
 
     Raises:
-        RecordsError: it cannot be read, or was written though nobody seemed to.
+        RecordsError: the file cannot be read, or was written although no writer was detected.
     """
     check_file(file)
     mode, before = _mode(file), _look(file)
@@ -88,15 +90,15 @@ def unchanged(file: Path) -> Iterator[Mode]:
 
 
 def _mode(file: Path) -> Mode:
-    """How a file can be read without writing.
+    """Return the mode in which a file can be read without writing.
 
     Raises:
-        RecordsError: it cannot.
+        RecordsError: there is no such mode.
     """
     log, index = (file.with_name(file.name + end) for end in ("-wal", "-shm"))
     is_writable = os.access(file.parent, os.W_OK, effective_ids=True)
     if not log.exists() or (not is_writable and not log.stat().st_size):
-        # All there is stands in the file. To read it by its locks would make files beside it.
+        # Everything is in the database file. Reading it with locks would create files beside it.
         return "immutable"
     if not is_writable and not index.exists():
         raise RecordsError(

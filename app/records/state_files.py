@@ -1,7 +1,8 @@
-"""Files of the state: made with modes of their own, whole or not at all, and synced.
+"""Creates files of the state folder: with explicit modes, atomically, and synced to the disk.
 
-A file is its owner's alone (0600), or its group's (0660) where the folder is the group's (0770), so
-that the next user of that group goes on with it. The umask changes neither.
+A file is readable and writable by its owner only (0600), or by the group too (0660) if the folder
+belongs to the group (0770), so that another user of the group can continue with it. The umask
+changes neither mode.
 """
 
 import os
@@ -12,13 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 OWN, SHARED = 0o600, 0o660
-"""Modes of a file: for its owner alone, and for its group as well."""
+"""Modes of a file: owner only, and owner and group."""
 FOLDER = 0o700
-"""Mode of a state folder that is made here."""
+"""Mode of a newly created state folder."""
 
 
 def shown(text: Path | str) -> str:
-    """A path, or what else comes from outside, as it may stand in a sentence: on one line."""
+    """Return a path or other foreign text on one line, with unprintable characters escaped."""
     signs = str(text)
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in signs
@@ -26,14 +27,14 @@ def shown(text: Path | str) -> str:
 
 
 def open_new(path: Path) -> int:
-    """Make a file that must not be there yet; returns its descriptor, open for writing.
+    """Create a file that must not exist; return its descriptor, open for reading and writing.
 
     Raises:
-        OSError: it is there already, or cannot be made.
+        OSError: the file exists, or cannot be created.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWN)
     try:
-        # Of a file system without modes nothing can be asked.
+        # File systems without modes reject `fchmod`.
         with suppress(PermissionError, NotImplementedError):
             os.fchmod(descriptor, _mode(os.fstat(descriptor), path.parent))
     except BaseException:
@@ -43,10 +44,10 @@ def open_new(path: Path) -> int:
 
 
 def open_or_make(path: Path) -> int:
-    """A descriptor of a file, open for writing; the file is made where it is missing.
+    """Open a file for reading and writing, creating it if it does not exist; return its descriptor.
 
     Raises:
-        OSError: it cannot be opened or made.
+        OSError: the file cannot be opened or created.
     """
     while True:
         try:
@@ -57,10 +58,10 @@ def open_or_make(path: Path) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, for its owner alone, where there is none.
+    """Create a folder for its owner only, if it does not exist.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be created.
     """
     if folder.is_dir():
         return
@@ -71,13 +72,13 @@ def make_folder(folder: Path) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; what was there before is kept until then.
+    """Replace a file atomically; the old content remains until the new one is complete.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     if path.exists() and not path.is_file():
-        # A terminal or a pipe, which is written to and not replaced.
+        # A terminal or a pipe can be written to, but not replaced.
         path.write_bytes(content)
         return
     draft = path.with_name(f".{path.name[:100]}-{secrets.token_hex(4)}")
@@ -92,10 +93,10 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def write(descriptor: int, content: bytes) -> None:
-    """Write a file from its beginning, see it onto the disk and close it.
+    """Write a file from its beginning, sync it to the disk and close it.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -105,7 +106,7 @@ def write(descriptor: int, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """See the names in a folder onto the disk, where its file system can."""
+    """Sync a folder's entries to the disk, if its file system supports that."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(OSError):
@@ -115,7 +116,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def exposed(paths: Iterable[Path]) -> list[str]:
-    """A sentence for each file that more may read or write than would if it were made anew."""
+    """Return a sentence for each file whose mode allows more than a newly created file's would."""
     found = []
     for path in paths:
         with suppress(FileNotFoundError):
@@ -124,14 +125,14 @@ def exposed(paths: Iterable[Path]) -> list[str]:
             right = _mode(known, path.parent)
             if mode & 0o077 & ~right:
                 found.append(
-                    f"{shown(path)} may be read by others than it should (mode {mode:04o}): "
+                    f"{shown(path)} is open to more users than it should be (mode {mode:04o}): "
                     f"make it {right:04o}"
                 )
     return found
 
 
 def _mode(known: os.stat_result, folder: Path) -> int:
-    """The mode of a file: its group's too, where the folder is that group's."""
+    """Return the mode of a file: shared with the group if the folder belongs to the same group."""
     about = folder.stat()
     is_shared = about.st_mode & 0o070 == 0o070 and known.st_gid == about.st_gid
     return SHARED if is_shared else OWN

@@ -1,8 +1,8 @@
-"""The place of a SQLite database: held by one process, which sees whether it is still there.
+"""Locks a SQLite database for one process, and detects that its files were moved or deleted.
 
-A second writer could damage the database, and would break the order of the chains. The lock is on a
-file that is open, so whoever deletes, renames or replaces that file or the database takes it away
-from under its holder: what is at a path is compared with what was opened there.
+A second writer could damage the database and would break the order of the chains. The lock belongs
+to an open file, so deleting, renaming or replacing that file or the database breaks it without the
+holder's knowledge: the file at each path is therefore compared with the file that was opened.
 """
 
 import errno
@@ -21,34 +21,35 @@ from app.records.state_files import make_folder, open_or_make, shown
 
 LOCK = "records.lock"
 ORPHAN_SECONDS = 5.0
-"""For which a process waits that another one lets go of a database."""
+"""Longest wait for another process to release the database, seconds."""
 LEAST_BYTES = 1 << 22
-"""Of the disk: with less it is tried whether anything can be written."""
+"""Free disk space in bytes below which writing is tested with a real write."""
 MOST_DESCRIPTORS = 1_024
-"""Among which the open files are looked for."""
+"""Number of file descriptors that are searched for open files."""
 
 Identity = tuple[int, int]
-"""Device and inode: no other file has them while this one is open."""
+"""Device and inode: unique as long as the file is open."""
 
 
 class Place:
-    """Files that are open, each with the path where it was opened."""
+    """Open files, each with the path at which it was opened."""
 
     def __init__(self, database: Path) -> None:
-        """Take the files of a database of which a connection is open, and its lock."""
+        """Remember the files of a database that has an open connection, and its lock file."""
         wal, shm = (database.with_name(database.name + end) for end in ("-wal", "-shm"))
         self._folder = str(database.parent)
         self._dated: tuple[int, int] | None = _date(self._folder)
         files = (database, wal, shm, lock_of(database))
         self._files = {str(path): _identity(path) for path in files}
         self._holding = {self._files[str(path)]: path.name for path in (database, wal)}
-        """The files that hold what was committed; others open here may have their names."""
+        """Identity to name of the files that contain committed data; other open files may have the
+        same names."""
 
     def check(self) -> None:
-        """Return where every file is still the one at its path.
+        """Check that every file is still the one at its path.
 
         Raises:
-            Displaced: one is not.
+            Displaced: a file was moved, replaced or deleted.
         """
         with suppress(OSError):
             if all(_identity(path) == known for path, known in self._files.items()):
@@ -57,14 +58,15 @@ class Place:
         raise Displaced(sentence, self._advice())
 
     def check_folder(self) -> None:
-        """Check where a name in the folder has come or gone since; it is a matter of microseconds.
+        """Check the files if the folder has changed since the last check; takes microseconds.
 
-        A folder is dated then. To ask the files each time would have them dated more finely (Linux
-        since 6.13, multigrain timestamps): each commit would write a quarter more blocks, which
-        costs a small request 4% of its time.
+        A folder's modification time changes when an entry is added or removed. Calling `stat` on
+        the files each time would make Linux (since 6.13, multigrain timestamps) record finer file
+        times: each commit would write a quarter more blocks, which costs a small request 4% of its
+        time.
 
         Raises:
-            Displaced: a file is not where it was opened.
+            Displaced: a file is no longer where it was opened.
         """
         try:
             date = _date(self._folder)
@@ -75,13 +77,13 @@ class Place:
             self._dated = date
 
     def is_tight(self) -> bool:
-        """Whether the disk is all but full, or can only be read."""
+        """Whether the disk is nearly full or read-only."""
         about = os.statvfs(self._folder)
         free = about.f_bavail * about.f_frsize
         return free < LEAST_BYTES or bool(about.f_flag & os.ST_RDONLY)
 
     def _advice(self) -> str:
-        """Where what was deleted can be copied from, while this process runs and only then."""
+        """Say where deleted files can be copied from, which is possible while this process runs."""
         left = dict(self._holding)
         found = []
         for number in range(MOST_DESCRIPTORS):
@@ -89,31 +91,32 @@ class Place:
                 about = os.fstat(number)
                 if name := left.pop((about.st_dev, about.st_ino), None):
                     found.append(f"/proc/{os.getpid()}/fd/{number} ({name})")
-        return f"deleted ones are there until this process ends: copy {' and '.join(found)}"
+        return f"deleted files can be read until this process ends: copy {' and '.join(found)}"
 
 
 @contextmanager
 def held(database: Path) -> Iterator[None]:
-    """Hold the lock of a database for the length of a block, in a folder that is made if need be.
+    """Hold the lock of a database within a block; the folder is created if it does not exist.
 
-    Who wrote for a service that was killed has still its last group to write.
+    The recorder of a killed service may still be writing its last group, so the lock is awaited.
 
     Raises:
-        RecordsError: the folder cannot be written, or another process holds it.
+        RecordsError: the folder cannot be written, or another process holds the lock.
     """
     path = lock_of(database)
     lock = FileLock(
         path,
         ORPHAN_SECONDS,
-        # Whoever ends a block may be another thread than the one that began it.
+        # A block may be ended by another thread than the one that began it.
         thread_local=False,
-        # Without it storage that knows no locks would be given a marker, which a crash leaves.
+        # Otherwise, on storage without locks, the library would create a marker file that survives
+        # a crash.
         preserve_lock_file=True,
         on_acquired=partial(_check_is_at, path),
     )
     try:
         make_folder(path.parent)
-        # Made with a mode of its own, which the library leaves to the umask.
+        # Created here with an explicit mode, since the library would apply the umask.
         os.close(open_or_make(path))
     except OSError as error:
         raise RecordsError(f"{shown(path)} cannot be written: {error.strerror}") from error
@@ -131,22 +134,22 @@ def held(database: Path) -> Iterator[None]:
 
 
 def lock_of(database: Path) -> Path:
-    """The file of a database's lock."""
+    """Return the path of a database's lock file."""
     return database.with_name(LOCK if database.name == FILE else f"{database.name}.lock")
 
 
 def _check_is_at(path: Path, descriptor: int) -> None:
-    """Check that what was locked is the file at a path, and was not moved meanwhile.
+    """Check that the locked file is still the file at its path.
 
     Raises:
-        FileNotFoundError: it was.
+        FileNotFoundError: the file was moved before it was locked.
     """
     if _identity(path) != _identity(descriptor):
         raise FileNotFoundError(errno.ENOENT, "it was moved meanwhile")
 
 
 def _date(folder: str) -> tuple[int, int]:
-    """Which folder is at a path, and when a name in it came or went last."""
+    """Return the inode of the folder at a path, and the time of its last change in nanoseconds."""
     known = os.stat(folder)  # noqa: PTH116 - a third of the time
     return known.st_ino, known.st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""The store: records as the service uses them, read here and written where its pages are."""
+"""Opens the records for the service: a writer (in a thread or another process) and a reader."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -25,22 +25,22 @@ log = logging.getLogger("dubito.records")
 
 
 class Store:
-    """Records that are open."""
+    """An open record store."""
 
     def __init__(self, engine: Engine, writer: Writer) -> None:
-        """Take where they are read, and who writes them."""
+        """Create the reader of a database; the writer is given."""
         self.writer = writer
         self._clock = Clock()
         self.reader = Reader(engine)
 
     async def forget(self, age: int) -> None:
-        """Erase what is personal of all events that are older than so many microseconds.
+        """Erase the personal parts of all events older than `age` microseconds.
 
         Raises:
-            RecordsUnavailable: the database does not answer.
-            RecordingFailed: it does not take the erasure.
+            RecordsUnavailable: the database does not respond.
+            RecordingFailed: the database did not accept the erasure.
         """
-        # What a clock that is set ahead would erase too early, nobody brings back.
+        # The monotonic clock limits the time: an erasure by a clock set ahead could not be undone.
         before = min(now(), int(self._clock.steady() * MICROSECONDS)) - age
         if await self.reader.ask(lambda connection: is_due(connection, before)):
             await self.writer.put(Entry((), erasure=Erasure(before=before)))
@@ -48,21 +48,21 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Records that this process writes."""
+    """Records that are open for writing in this process."""
 
     engine: Engine
     book: Watched
     notes: Sequence[str]
-    """What an operator should know of them, a sentence each."""
+    """Warnings for an operator, one sentence each."""
 
 
 @contextmanager
 def writing(url: Address, key: Path, chain: str) -> Iterator[Records]:
-    """A database, and a chain of this process' own in it, for the length of a block.
+    """Open a database and start a new chain in it, within a block.
 
     Args:
-        url: of the database, SQLAlchemy's.
-        key: the file of the chain's key.
+        url: URL of the database, as SQLAlchemy spells it.
+        key: path of the key file.
         chain: identifier of the new chain.
 
     Raises:
@@ -81,7 +81,7 @@ def writing(url: Address, key: Path, chain: str) -> Iterator[Records]:
 
 
 def _missed(url: Address, key: Path) -> list[str]:
-    """What is to be said where a key is there, and the file of the records is not."""
+    """Return a warning if there is a key but the records' file is missing or empty."""
     file = file_of(url)
     is_missing = file is not None and not (file.is_file() and file.stat().st_size)
     if file is None or not is_missing or not key.is_file():
@@ -94,7 +94,7 @@ def _missed(url: Address, key: Path) -> list[str]:
 async def in_this_process(
     url: Address, key: Path, chain: str, build: Build
 ) -> AsyncIterator[Store]:
-    """A store for the length of a block, which a thread writes; as `writing` says."""
+    """Open a store that a thread of this process writes, within a block; raises like `writing`."""
     with (
         writing(url, key, chain) as records,
         closing(Thread(records.book, build, records.book.look)) as pages,
@@ -107,7 +107,7 @@ async def in_this_process(
 
 @asynccontextmanager
 async def elsewhere(url: Address, pages: Pages) -> AsyncIterator[Store]:
-    """A store for the length of a block, whose database another process has opened and writes."""
+    """Open a store whose database another process has opened and writes, within a block."""
     with connected(url) as engine:
         async with _stored(engine, pages) as store:
             yield store

@@ -1,4 +1,4 @@
-"""The tables, as the code knows them; `migrations` makes them."""
+"""SQLAlchemy definitions of all tables at the newest schema; `migrations` creates them."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ from sqlalchemy import (
 )
 
 IDENTIFIER = 36
-"""Characters of a UUID."""
+"""Length of a UUID in characters."""
 MOST_REFERENCE = 200
-"""Characters of a client's reference, and of the key of a reply."""
+"""Longest reference of a caller, and longest idempotency key, in characters."""
 
 metadata = MetaData()
 
@@ -34,7 +34,7 @@ chains = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("link", LargeBinary, nullable=False),
 )
-"""One for each process that ever wrote, with where it has come to."""
+"""Chains, one for each process that ever wrote, with the position and link of their last events."""
 
 events = Table(
     "events",
@@ -55,7 +55,7 @@ events = Table(
     Index("events_by_time", "time"),
     Index("events_by_reference", "reference"),
 )
-"""Only ever added to, but for `personal`, `salt` and `reference`, which may be erased."""
+"""Events; rows are never changed, except that `personal`, `salt` and `reference` may be erased."""
 
 replies = Table(
     "replies",
@@ -68,7 +68,7 @@ replies = Table(
     Index("replies_by_time", "time"),
     Index("replies_by_prediction", "prediction"),
 )
-"""First answers to requests that named a key, kept for a day."""
+"""First responses to requests with an idempotency key, kept for a day."""
 
 claims = Table(
     "claims",
@@ -77,7 +77,7 @@ claims = Table(
     Column("kind", String(16), nullable=False),
     PrimaryKeyConstraint("prediction", "kind"),
 )
-"""What has been said of a prediction that can be said once only."""
+"""Events of which a prediction can have only one, to reject the second."""
 
 referrals = Table(
     "referrals",
@@ -101,8 +101,8 @@ referrals = Table(
     Index("referrals_by_reference", "waits", "reference", "prediction"),
     Index("referrals_by_decided", "waits", "decided", "prediction"),
 )
-"""Predictions that were referred to a person, or reviewed, and whether they wait for one;
-`reference`, `assignee` and `reviewer` may be erased."""
+"""Predictions that were referred to a person or reviewed, and whether they still wait; `reference`,
+`assignee` and `reviewer` may be erased."""
 
 rollups = Table(
     "rollups",
@@ -114,8 +114,8 @@ rollups = Table(
     Column("counts", LargeBinary, nullable=False),
     PrimaryKeyConstraint("digest", "span", "start", "chain"),
 )
-"""Counts of a stretch of time, of a bundle, of a process: its chain, or the name that it took when
-the clock was set back."""
+"""Counts by time span, bundle and owner; an owner is a process's chain, or a new name that the
+process took when the clock was set back."""
 
 marks = Table(
     "marks",
@@ -124,9 +124,9 @@ marks = Table(
     Column("position", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
-"""Notes of the service to itself."""
+"""Notes of the service to itself, such as the state of the alarms."""
 
 
 def row_of(table: Table, one: object) -> dict[str, Any]:
-    """The row of something that has a table's columns as attributes."""
+    """Return the row of an object whose attributes are named like the table's columns."""
     return {name: getattr(one, name) for name in table.columns.keys()}  # noqa: SIM118 - no dict

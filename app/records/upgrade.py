@@ -1,4 +1,4 @@
-"""Upgrades: tables that an older Dubito made are brought up to date, after a copy of them."""
+"""Upgrades the schema of records written by an older Dubito, after making a copy."""
 
 import os
 import sqlite3
@@ -15,10 +15,10 @@ from app.records.state_files import open_new, shown, sync_folder, write
 
 
 def before(engine: Engine) -> str:
-    """The schema of a database, which an upgrade may change.
+    """Return the schema version of a database that may be upgraded.
 
     Raises:
-        RecordsError: it holds no records, or those of a newer Dubito.
+        RecordsError: the database is empty, or a newer Dubito wrote it.
     """
     with engine.connect() as connection:
         found = state(connection)
@@ -27,10 +27,10 @@ def before(engine: Engine) -> str:
 
 
 def copied(file: Path, schema: str) -> Path:
-    """A copy of a database of SQLite beside it, whole and on the disk.
+    """Copy a SQLite database to a file beside it, complete and synced to the disk.
 
     Raises:
-        RecordsError: it cannot be made.
+        RecordsError: the copy cannot be written.
         sqlite3.Error: the database cannot be read.
     """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -49,7 +49,7 @@ def copied(file: Path, schema: str) -> Path:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring a database up to date, in one transaction."""
+    """Migrate a database to the newest schema, in one transaction."""
     with turn(engine), engine.begin() as connection:
         if state(connection) != HEAD:
             migrate(connection)
@@ -58,7 +58,7 @@ def upgrade(engine: Engine) -> None:
 def _back_up(file: Path, copy: Path) -> None:
     with closing(sqlite.connect(file, "rw")) as source, closing(sqlite.connect(copy, "rw")) as to:
         source.backup(to)
-        # One file, which can be read without another beside it.
+        # The copy is a single file, readable without a write-ahead log beside it.
         to.execute("PRAGMA journal_mode=DELETE")
     with copy.open("rb") as written:
         os.fsync(written.fileno())

@@ -1,4 +1,4 @@
-"""Verification: whether the chains are as they were written."""
+"""Verifies the chains: that no event was changed, removed, added or reordered."""
 
 import json
 from bisect import bisect_right
@@ -18,15 +18,16 @@ ROWS_AT_A_TIME = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a verification."""
+    """Result of a verification."""
 
     events: int
     heads: tuple[Head, ...]
-    """Where the chains have come to: a checkpoint, to be kept elsewhere."""
+    """Last position and link of each chain: a checkpoint to store elsewhere."""
     faults: tuple[str, ...]
-    """One sentence each; none if all is as it was written."""
+    """Faults found, one sentence each; empty if everything is as it was written."""
     given_up: tuple[str, ...] = ()
-    """A sentence for each chain whose key was lost, as a chain says that verifies."""
+    """Warnings about chains whose key was lost, as a later verified chain states, one sentence
+    each."""
 
 
 def verify(
@@ -35,12 +36,12 @@ def verify(
     checkpoint: Mapping[str, Head],
     earlier: Sequence[bytes] = (),
 ) -> Verdict:
-    """Go through all chains.
+    """Verify all chains.
 
     Args:
-        connection: to the records.
-        key: of the newest chain.
-        checkpoint: heads of an earlier verification, by chain, kept out of reach of the database.
+        connection: connection to the records.
+        key: key of the newest chain.
+        checkpoint: heads of an earlier verification, by chain, stored out of reach of the database.
         earlier: keys of older chains.
     """
     faults: list[str] = []
@@ -75,9 +76,9 @@ def verify(
 
 
 def _key_of(connection: Connection, row: Row[Any], keys: Sequence[bytes]) -> bytes | None:
-    """The key of a chain; None if it is none of these.
+    """Return the key of a chain; None if it is none of `keys`.
 
-    Where what the chain begins with was changed, its first event still tells.
+    If the data that the genesis link covers was changed, the first event still identifies the key.
     """
     for key in keys:
         if genesis(key, row.chain, row.started, row.heads) == row.genesis:
@@ -98,16 +99,16 @@ def _event(row: Row[Any]) -> Event:
 def _unverified(
     given_up: Mapping[str, str], heads: Mapping[str, Head], lost: Mapping[str, Head]
 ) -> Iterator[str]:
-    """Chains of unknown keys that no chain gives up, or that go on all the same."""
+    """Yield faults of chains whose unknown key is not declared lost, or that went on since."""
     for chain, told in given_up.items():
         if chain not in lost:
-            yield f"{told} cannot be verified: they are of a key that is not in the key's file"
+            yield f"{told} cannot be verified: their key is not in the key file"
         elif heads[chain] != lost[chain]:
-            yield f"chain {chain} is not where it was when its key was given up"
+            yield f"chain {chain} has changed since its key was declared lost"
 
 
 def _claims(heads: str) -> dict[tuple[str, int], bytes]:
-    """What a chain says of those before it; nothing if it is no list of heads, which is told."""
+    """Parse the earlier heads that a chain covers; empty if invalid, which is a fault elsewhere."""
     with suppress(ValueError, TypeError):
         return {
             (chain, sequence): bytes.fromhex(link) for chain, sequence, link in json.loads(heads)
@@ -116,7 +117,7 @@ def _claims(heads: str) -> dict[tuple[str, int], bytes]:
 
 
 class _Walk:
-    """One chain, from its beginning to its end."""
+    """Verifies one chain from its first event to its last."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class _Walk:
         self._erased = erased
         self.head = Head(row.chain, 0, row.genesis)
         self.lost: dict[str, Head] = {}
-        """Where chains had come to that this one says were given up."""
+        """Heads of chains that this chain declares lost."""
 
     def faults(self, connection: Connection) -> Iterator[str]:
         row = self._row
@@ -177,10 +178,10 @@ class _Walk:
 
 
 class _Erased:
-    """What erasures say they took away.
+    """Events whose erasure is recorded.
 
-    Those of an older Dubito name predictions, or a time before which all was erased; newer ones
-    list the events, and excuse no other.
+    Erasures of an older Dubito name predictions, or a time before which everything was erased;
+    newer ones list exactly the events concerned.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -188,7 +189,7 @@ class _Erased:
         self._predictions: set[str] = set()
         self._ranges: dict[str, list[tuple[int, int]]] = {}
         for body in connection.scalars(select(events.c.body).where(events.c.kind == "erasure")):
-            # One that was tampered with is told where its chain is gone through.
+            # A tampered erasure is reported when its chain is verified.
             with suppress(ValueError, TypeError, AttributeError):
                 self._take(json.loads(body))
         for ranges in self._ranges.values():
@@ -213,15 +214,15 @@ class _Erased:
 
 
 def _beyond(claims: Mapping[tuple[str, int], bytes], heads: Mapping[str, Head]) -> Iterator[str]:
-    """What others have seen and is not there any more."""
+    """Yield a fault for each head that was recorded elsewhere but no longer exists."""
     for chain, sequence in sorted(claims):
         if chain not in heads:
-            yield f"chain {chain} is gone, which had come to {sequence}"
+            yield f"chain {chain} is missing: it had reached event {sequence}"
         elif sequence > heads[chain].sequence:
-            yield f"chain {chain} was cut: it had come to {sequence}"
+            yield f"chain {chain} was cut: it had reached event {sequence}"
 
 
 def _homeless(connection: Connection, known: set[str]) -> Iterator[str]:
-    """Events of no chain."""
+    """Yield a fault for each chain that has events but no row in the table of chains."""
     for chain in sorted(set(connection.scalars(select(events.c.chain).distinct())) - known):
-        yield f"events of chain {chain} are there, but not the chain"
+        yield f"chain {chain} has events, but is missing in the table of chains"

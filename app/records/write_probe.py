@@ -1,4 +1,4 @@
-"""The watch: sees whether what a process writes arrives where it will be looked for."""
+"""Detects whether writes still reach the records, by test writes and checks of the files."""
 
 import time
 from collections.abc import Sequence
@@ -14,33 +14,34 @@ from app.records.state_files import shown
 from app.records.state_lock import Place
 
 TRIAL_SECONDS = 1.0
-"""Between two writes that try whether any is possible, where nothing else is written."""
+"""Shortest time between two test writes when nothing else is written, seconds."""
 
 
 class Watched:
-    """A ledger whose every group is written to files that are where they were opened."""
+    """A ledger that checks after every group that its files were not deleted or moved."""
 
     def __init__(self, ledger: Ledger, place: Place | None, secret: bytes, file: Path) -> None:
-        """Take what writes, where its files are if it has any, and its key with the key's file."""
+        """Set the ledger, its files (None for PostgreSQL), its key and the key's file."""
         self._ledger = ledger
         self._place = place
         self._secret = secret
         self._file = file
         self._failed: Cause | None = None
         self._written = 0.0
-        """When something was written, in seconds of the monotonic clock."""
+        """Time of the last successful write, seconds of the monotonic clock."""
 
     def write(self, entries: Sequence[Entry]) -> list[bool]:
-        """Add what entries hold, see `app.records.ledger`.
+        """Append entries, see `app.records.ledger`.
 
         Raises:
-            Displaced: the files are elsewhere; nobody may be told that anything was written.
-            Exception: SQLAlchemy's or the driver's; the database did not take it.
+            Displaced: the files were moved or deleted; the entries must not be reported as written.
+            Exception: SQLAlchemy's or the driver's error if the database did not accept the
+                entries.
         """
         try:
             added = self._ledger.write(entries)
             if self._place is not None:
-                # What was committed to a deleted file is lost with this process.
+                # Data committed to a deleted file is lost when this process ends.
                 self._place.check_folder()
         except Exception as error:
             cause = cause_of(error)
@@ -50,7 +51,7 @@ class Watched:
         return added
 
     def look(self) -> Trouble | None:
-        """Why nothing can be written now."""
+        """Return the reason why nothing can be written now; None if writing works."""
         self._try()
         if self._failed is not None:
             return self._failed.trouble
@@ -62,7 +63,7 @@ class Watched:
         return Trouble("the key of the records is not in its file any more", shown(self._file))
 
     def _try(self) -> None:
-        """See whether anything can be written, where that is not known."""
+        """Test whether the database can be written, unless a recent write shows it."""
         is_recent = time.monotonic() - self._written < TRIAL_SECONDS
         try:
             if self._place is not None:
@@ -70,11 +71,11 @@ class Watched:
             if self._failed is None and (is_recent or self._is_at_ease()):
                 return
             self._ledger.touch()
-        except Exception as error:  # noqa: BLE001 - it is told by whoever asks
+        except Exception as error:  # noqa: BLE001 - `look` returns its cause
             self._failed = cause_of(error)
         else:
             self._failed = None
 
     def _is_at_ease(self) -> bool:
-        """Whether a file has room around it; of a server nothing is known without asking."""
+        """Whether a SQLite file's disk has room; a database server must be tested by writing."""
         return self._place is not None and not self._place.is_tight()

@@ -1,7 +1,7 @@
-"""The writer: hands over what is to be remembered, and tells who waits when it is written.
+"""Queues entries on the event loop, hands them over in groups and resolves their futures.
 
-What comes in one turn of the event loop goes together, and does not wait for what went before it:
-who writes takes together what has gathered meanwhile.
+Entries of one turn of the event loop form a group. Groups do not wait for earlier groups: the
+recorder writes all groups that have arrived meanwhile in one transaction.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from app.records.group_commit import LOOK_SECONDS, Group, NotWritten, Pages
 from app.watched_bundle import WatchedBundle
 
 MOST_WAITING = 65_536
-"""Events that may wait to be written; beyond them the answer is that nothing can be recorded."""
+"""Most events that may wait to be written; beyond that, recording fails."""
 
 END_SECONDS = 30
-"""For which an end waits for what is still to be written."""
+"""Longest wait at shutdown for entries still to be written, seconds."""
 PAUSE = 0.1
-"""Seconds for which entries gather that nobody waits for."""
+"""Time during which entries that no caller awaits are collected, seconds."""
 WELL_LOOKS = 4
-"""Looks, one after the other, that find no trouble before the log says that one is over."""
+"""Consecutive checks without trouble before the log says that writing works again."""
 
 log = logging.getLogger("dubito.records")
 
@@ -33,14 +33,14 @@ class _Waiting(NamedTuple):
     entry: Entry | Draft
     events: int
     written: "asyncio.Future[bool] | None"
-    """None where nobody waits for it."""
+    """Future of the caller; None if no caller awaits the entry."""
 
 
 class Writer:
-    """Takes entries, and drafts of them, on the event loop."""
+    """Accepts entries and drafts on the event loop."""
 
     def __init__(self, pages: Pages) -> None:
-        """Take where they go."""
+        """Set the group writer."""
         self._pages = pages
         self._waiting: list[_Waiting] = []
         self._under_way: set[asyncio.Future[list[bool]]] = set()
@@ -54,36 +54,36 @@ class Writer:
 
     @property
     def behind(self) -> int:
-        """Events that are not written yet."""
+        """Number of events not written yet."""
         return self._behind
 
     @property
     def failures(self) -> int:
-        """Groups of entries that could not be written."""
+        """Number of groups of entries that could not be written."""
         return self._failures
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be recorded now, in a sentence; None where entries are taken."""
+        """The reason why nothing can be recorded, a sentence; None while entries are accepted."""
         if self._pages.is_over:
             return "the recorder has ended"
         return None if self._trouble is None else self._trouble.sentence
 
     def watch(self) -> None:
-        """Look from now on whether anything can be recorded, also where nothing is asked for."""
+        """Check periodically from now on whether entries can be written, even without requests."""
         self._see(self._pages.look())
         self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.watch)
 
     def introduce(self, watched: WatchedBundle) -> None:
-        """Say of which bundle drafts come; before there are any."""
+        """Announce the bundle whose drafts follow; must precede the first draft."""
         self._pages.introduce(watched)
 
     def put(self, entry: Entry | Draft) -> "asyncio.Future[bool]":
-        """Queue an entry; its future says whether it was added, once that is on the disk.
+        """Queue an entry; the future tells whether it was added, once the entry is on the disk.
 
         Raises:
-            RecordingFailed: too much waits already, or nothing can be written; the future raises it
-                where the database fails.
+            RecordingFailed: too many events wait already, or nothing can be written; raised by the
+                future if the database fails.
         """
         loop = asyncio.get_running_loop()
         written: asyncio.Future[bool] = loop.create_future()
@@ -95,10 +95,10 @@ class Writer:
         return written
 
     def leave(self, entry: Entry | Draft) -> None:
-        """Queue an entry that nobody waits for; the log says if it cannot be written.
+        """Queue an entry that no caller awaits; the log reports it if it cannot be written.
 
         Raises:
-            RecordingFailed: too much waits already, or nothing can be written.
+            RecordingFailed: too many events wait already, or nothing can be written.
         """
         self._queue(entry, None)
         if self._due is None:
@@ -106,7 +106,7 @@ class Writer:
             self._due = asyncio.get_running_loop().call_later(PAUSE, self._send)
 
     async def close(self) -> None:
-        """Return when all is written, or cannot be for long."""
+        """Write all queued entries; give up after `END_SECONDS`."""
         self._cancel()
         if self._next_look is not None:
             self._next_look.cancel()
@@ -114,7 +114,7 @@ class Writer:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=END_SECONDS)
         if self._behind:
-            log.error("%d events could not be written before the end", self._behind)
+            log.error("%d events could not be written before the service ended", self._behind)
 
     def _queue(self, entry: Entry | Draft, written: "asyncio.Future[bool] | None") -> None:
         events = entry.rows if isinstance(entry, Draft) else len(entry.events)
@@ -129,7 +129,7 @@ class Writer:
         self._due, self._is_pausing = None, False
 
     def _send(self) -> None:
-        """Hand over what has gathered."""
+        """Hand over all queued entries as one group."""
         self._due, self._is_pausing = None, False
         group, self._waiting = self._waiting, []
         if group:
@@ -138,16 +138,16 @@ class Writer:
             done.add_done_callback(partial(self._finish, group))
 
     def _submitted(self, group: Group) -> "asyncio.Future[list[bool]]":
-        """Hand over a group; an error of that is as one of writing it."""
+        """Hand over a group; an error in doing so counts like a failed write."""
         try:
             return self._pages.submit(group)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
+        except Exception as error:  # noqa: BLE001 - the callers get it through their futures
             failed: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
             failed.set_exception(NotWritten(cause_of(error)))
             return failed
 
     def _finish(self, group: list[_Waiting], done: "asyncio.Future[list[bool]]") -> None:
-        """Tell who waits for a group."""
+        """Resolve the futures of a group."""
         self._under_way.discard(done)
         self._behind -= sum(one.events for one in group)
         error = done.exception()
@@ -162,24 +162,24 @@ class Writer:
                 one.written.set_exception(RecordingFailed())
 
     def _fail(self, group: list[_Waiting], error: BaseException) -> None:
-        """Note that a group is not written."""
+        """Record that a group could not be written."""
         self._failures += 1
         cause = error.cause if isinstance(error, NotWritten) else cause_of(error)
         self._diary.lose(sum(one.events for one in group if one.written is None))
         if cause.is_lasting:
             self._see(cause.trouble)
         else:
-            # Its text could hold what was to be written.
+            # Only the cause is logged: the error's text may contain recorded values.
             log.error("records cannot be written: %s", cause)
 
     def _see(self, trouble: Trouble | None) -> None:
-        """Take what is known of whether anything can be written."""
+        """Store the current reason why nothing can be written, and log changes of it."""
         self._trouble = trouble
         self._diary.note(trouble)
 
 
 class Diary:
-    """Says in the log when a trouble begins, when it is over, and what was lost by it."""
+    """Logs the beginning and end of a trouble, and how many events it has lost."""
 
     def __init__(self) -> None:
         self._is_told = False
@@ -187,11 +187,11 @@ class Diary:
         self._lost = 0
 
     def lose(self, events: int) -> None:
-        """Note events whose answers had left, and which are not recorded."""
+        """Count lost events whose answers were already sent."""
         self._lost += events
 
     def note(self, trouble: Trouble | None) -> None:
-        """Say what is new; a trouble that comes and goes is one."""
+        """Log changes; trouble that recurs before `WELL_LOOKS` good checks is not logged again."""
         self._well = 0 if trouble is not None else self._well + 1
         if trouble is not None and not self._is_told:
             self._is_told = True
@@ -200,5 +200,5 @@ class Diary:
             self._is_told = False
             log.warning("records are written again")
         if self._lost:
-            log.error("%d events are not recorded whose answers had left", self._lost)
+            log.error("%d events of answers already sent are not recorded", self._lost)
             self._lost = 0

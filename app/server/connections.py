@@ -1,4 +1,4 @@
-"""The open connections of a server: how many there may be, and how long each may wait for what."""
+"""The open connections of a server: limits on their number and on the duration of each wait."""
 
 import asyncio
 import logging
@@ -11,45 +11,51 @@ from typing import Protocol
 from app.settings import Settings
 
 RESERVED_DESCRIPTORS = 64
-"""File descriptors that are left to files, databases and other processes."""
+"""File descriptors reserved for files, databases and other processes."""
 SHARE_OF_DESCRIPTORS = 0.75
-"""Of those that are left, the share that connections may hold; the rest is for those just taken."""
+"""Share of the other descriptors that connections may hold; the rest is for connections being
+accepted."""
 LINGER_SECONDS = 2.0
-"""For which a connection is read after its last answer, so that closing it does not reset it."""
+"""Time during which a connection is read after its last response, seconds, so that closing does not
+reset it."""
 LONGEST_LOOK, LOOKS = 1.0, 4
-"""Seconds between two looks at what waits, and how often the shortest limit is looked at."""
+"""Longest pause between two checks of waiting connections, seconds, and number of checks within the
+shortest time limit."""
 STUCK_SECONDS = 1.0
-"""After which a connection counts as stuck where room must be made for others."""
+"""Time without progress, seconds, after which a connection counts as stuck and may be closed to
+make room for others."""
 TOLD_SECONDS = 60.0
-"""Between two lines in the log about connections that had to be closed."""
+"""Shortest time between two log lines about connections that had to be closed, seconds."""
 
 log = logging.getLogger("dubito")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a client may send, hold and leave unread."""
+    """Limits on what a client may send, hold open and leave unread."""
 
     header_bytes: int
-    """Of a request's head, and of what stands between two pieces of a chunked body."""
+    """Largest request head, and largest amount of data between two pieces of a chunked body,
+    bytes."""
     headers: int
     url_bytes: int
     header_seconds: float
-    """From a connection's begin, or a head's first byte, to the head's end."""
+    """Longest time from the start of a connection, or from the first byte of a head, to the end of
+    the head, seconds."""
     idle_seconds: float
-    """Between two requests."""
+    """Longest time between two requests of a connection, seconds."""
     unread_seconds: float
-    """For which no room may come to be in a full send buffer."""
+    """Longest time during which a full send buffer does not shrink, seconds."""
     body_bytes: int
-    """Of a body that is read although its request is answered already."""
+    """Most bytes of a body that are read although its request is answered already."""
     body_seconds: float
     connections: int
     unread_bytes: int
-    """Of all answers together that clients do not take."""
+    """Most bytes of all responses together that clients do not read."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        """The limits that settings name."""
+        """Return the limits of the settings."""
         return cls(
             header_bytes=settings.max_header_bytes,
             headers=settings.max_headers,
@@ -65,41 +71,41 @@ class Limits:
 
 
 Refused = Callable[[int], None]
-"""Takes the status of what was refused before it was a request."""
+"""Callback with the HTTP status of input that was rejected before it became a request."""
 
 
 class Guest(Protocol):
-    """A connection, as its server sees it."""
+    """A connection, as the server uses it."""
 
     @property
     def unsent(self) -> int:
-        """Bytes of answers that the client has not taken yet."""
+        """Number of bytes of responses that the client has not read yet."""
 
     def expire(self, wait: "Wait") -> None:
-        """End, as what it waited for did not come in time."""
+        """End the connection, because it waited too long for something."""
 
     def abort(self) -> None:
-        """End at once."""
+        """End the connection immediately."""
 
 
 class Wait:
-    """The connections that wait for one thing, the one that has waited longest first."""
+    """The connections that wait for the same thing, longest wait first."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        """For which one may wait."""
+        """Longest wait of a connection, seconds."""
         self._since: dict[Guest, float] = {}
 
     def begin(self, guest: Guest, now: float) -> None:
-        """Note that a connection waits from now on."""
+        """Record that a connection starts to wait now."""
         self._since[guest] = now
 
     def end(self, guest: Guest) -> None:
-        """Note that a connection waits no longer, if it did."""
+        """Record that a connection no longer waits, if it did."""
         self._since.pop(guest, None)
 
     def longer_than(self, seconds: float, now: float) -> Iterator[Guest]:
-        """Yield the connections that have waited so long, the longest first."""
+        """Yield the connections that have waited for at least `seconds`, longest wait first."""
         for guest, since in list(self._since.items()):
             if now - since < seconds:
                 return
@@ -107,10 +113,10 @@ class Wait:
 
 
 class Connections:
-    """All connections of a server. It lives on the event loop."""
+    """All connections of a server. Used on the event loop."""
 
     def __init__(self, limits: Limits, refused: Refused = lambda _: None) -> None:
-        """Take the limits and who hears of refusals; raise the limit of descriptors as needed."""
+        """Set the limits and the callback for rejections; raise the descriptor limit as needed."""
         self.limits = limits
         self.refused = refused
         self.idle = Wait(limits.idle_seconds)
@@ -124,7 +130,7 @@ class Connections:
         self._told = -TOLD_SECONDS
 
     def enter(self, guest: Guest, now: float) -> bool:
-        """Take a connection in; False where there is no room and none can be made.
+        """Register a connection; False if there is no room and none can be made.
 
         Room is made by closing the connection that has been silent for longest.
         """
@@ -139,20 +145,20 @@ class Connections:
         return True
 
     def leave(self, guest: Guest) -> None:
-        """Forget a connection that has ended."""
+        """Remove a connection that has ended."""
         self._open.discard(guest)
         for wait in self._waits:
             wait.end(guest)
 
     async def watch(self) -> None:
-        """End what waits too long, until cancelled."""
+        """Check the connections periodically, until cancelled."""
         shortest = min(wait.seconds for wait in self._waits)
         while True:
             await asyncio.sleep(min(LONGEST_LOOK, shortest / LOOKS))
             self.look(asyncio.get_running_loop().time())
 
     def look(self, now: float) -> None:
-        """End what has waited too long, and what holds too much that nobody takes."""
+        """End connections that have waited too long, or that hold too many unread bytes."""
         for wait in self._waits:
             for guest in wait.longer_than(wait.seconds, now):
                 guest.expire(wait)
@@ -173,11 +179,11 @@ class Connections:
     def _tell(self, now: float) -> None:
         if now - self._told >= TOLD_SECONDS:
             self._told = now
-            log.warning("%d connections are open, the most there may be", self._most)
+            log.warning("%d connections are open, the most that are allowed", self._most)
 
 
 def _descriptors(connections: int) -> int:
-    """Connections that file descriptors allow; the soft limit is raised as far as needed."""
+    """Return how many connections the descriptors allow, after raising the soft limit as needed."""
     wanted = int(connections / SHARE_OF_DESCRIPTORS) + RESERVED_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,7 +1,7 @@
-"""One request and its answer, as ASGI has them: uvicorn's cycle, whose answers leave in one piece.
+"""Sends a response's head together with its first body bytes: uvicorn's ASGI cycle, changed.
 
-uvicorn writes an answer's head and then its body. That is a system call more for each answer, and a
-client that wakes up twice. Here the head waits for the first of the body.
+uvicorn writes the head and the body of a response separately, which costs another system call and
+wakes the client twice. Here the head waits for the first piece of the body.
 """
 
 from typing import Any
@@ -16,21 +16,21 @@ from uvicorn.protocols.http.httptools_impl import (
 Headers = list[tuple[bytes, bytes]]
 
 BODILESS = frozenset({204, 304})
-"""Statuses whose answers have no body (RFC 9110 §6.4.1)."""
+"""Statuses of responses without a body (RFC 9110 §6.4.1)."""
 LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Cycle(RequestResponseCycle):
-    """From a request's head to the end of its answer."""
+    """One request and its response, from the request's head to the end of the response."""
 
     _head = b""
-    """Of the answer, while it waits for the first of the body."""
+    """Head of the response, while it waits for the first piece of the body."""
 
     async def send(self, message: Any) -> None:
-        """Take the head of the answer, or some of its body.
+        """Accept the head or a piece of the body of the response.
 
         Raises:
-            RuntimeError: the application does not keep to ASGI or HTTP.
+            RuntimeError: the application violates ASGI or HTTP.
         """
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
@@ -42,15 +42,15 @@ class Cycle(RequestResponseCycle):
         elif kind == "http.response.start" and not self.response_started:
             self._begin(message["status"], [*self.default_headers, *message.get("headers", ())])
         else:
-            raise RuntimeError(f"{kind} was sent where it must not be")
+            raise RuntimeError(f"the application sent {kind} at the wrong time")
 
     def _begin(self, status: int, headers: Headers) -> None:
-        """Make the head. That of a stream leaves at once, as its body may take its time."""
+        """Build the head. A stream's head is sent immediately, since its body may take long."""
         self.response_started, self.waiting_for_100_continue = True, False
         lines = [STATUS_LINE[status]]
         for name, value in headers:
             if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
-                raise RuntimeError("a header was sent that is none")
+                raise RuntimeError("the application sent an invalid header")
             self._heed(name.lower(), value)
             lines += (name, b": ", value, b"\r\n")
         if not self.keep_alive and (b"connection", b"close") not in headers:
@@ -65,16 +65,16 @@ class Cycle(RequestResponseCycle):
             self._write(b"")
 
     def _heed(self, name: bytes, value: bytes) -> None:
-        """Note what a header says of the body, and of the connection."""
+        """Apply a response header that concerns the body's length or the connection."""
         if name == b"content-length":
             self.expected_content_length, self.chunked_encoding = int(value), False
         elif name == b"connection":
             self.keep_alive = self.keep_alive and value.lower() != b"close"
         elif name == b"transfer-encoding":
-            raise RuntimeError("how an answer is framed is not the application's to say")
+            raise RuntimeError("the application must not set Transfer-Encoding")
 
     def _continue(self, body: bytes, *, is_last: bool) -> None:
-        """Write some of the body; after the last of it the connection goes on, or is closed."""
+        """Write a piece of the body; after the last piece go on with the connection or close it."""
         if self.scope["method"] == "HEAD":
             self.expected_content_length = 0
             self._write(b"")

@@ -1,4 +1,4 @@
-"""Framing: where requests begin and end in what a client sends (RFC 9112), within stated bounds."""
+"""Finds the requests in a stream of bytes (RFC 9112), within the limits on their size."""
 
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -10,64 +10,64 @@ from app.server.connections import Limits
 from app.server.head import LINE, Fault, Head
 
 PIECE_BYTES = 4_096
-"""Of what is parsed at a time where a request could begin anywhere. A read of 256 KiB may hold
+"""Most bytes parsed at a time when a request could begin anywhere: a read of 256 KiB may contain
 14,000 requests, each a hundred times as large in memory."""
 TOO_LARGE = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 class Listener(Protocol):
-    """Who is told of requests."""
+    """Receives the requests."""
 
     def begin(self, head: Head, url: Any, *, keeps_alive: bool) -> None:
-        """Take a head; its body follows. `keeps_alive` says whether another request may."""
+        """Start a request; its body follows. `keeps_alive`: whether another request may follow."""
 
     def take(self, body: bytes) -> None:
-        """Take some of the body."""
+        """Accept a piece of the body."""
 
     def complete(self) -> None:
-        """Note that the request is complete."""
+        """Mark the request as complete."""
 
 
 class Framer:
-    """Tells a listener of the requests in a stream of bytes. llhttp parses it."""
+    """Passes the requests in a stream of bytes to a listener; the parser is llhttp."""
 
     def __init__(self, limits: Limits, listener: Listener) -> None:
-        """Take the bounds, and who is told."""
+        """Set the limits and the listener."""
         self._limits = limits
         self._listener = listener
         self._parser = httptools.HttpRequestParser(self)
         self._is_replaying = False
-        """Whether the parser is told a head that was parsed before."""
+        """Whether the parser is given a head that was parsed before."""
         self._url, self._headers = b"", list[tuple[bytes, bytes]]()
-        """Of the head that is being read."""
+        """URL and headers of the head that is being read."""
         self._head: Head | None = None
-        """Of the request whose body is being read, or was last."""
+        """Head of the request whose body is being read, or was read last."""
         self._trailer_bytes = 0
         self.has_begun = False
-        """Whether the first line of a request has begun, and its head is not complete."""
+        """Whether the first line of a request has begun and its head is incomplete."""
         self._keeps_alive = True
         self._has_moved = False
-        """Whether the last piece completed something: a head, a part of a body, a request."""
+        """Whether the last piece completed something: a head, a part of a body or a request."""
         self._run_bytes = 0
-        """Bytes that came since then."""
+        """Number of bytes since the last piece that completed something."""
         self._fault: Fault | None = None
         self.is_over = False
-        """Whether nothing more is to be parsed."""
+        """Whether nothing more will be parsed."""
         self.in_head = True
-        """Whether a head is read, or awaited."""
+        """Whether a head is being read or awaited."""
         self.body_left = 0
-        """Bytes of a body of known length that are still to come."""
+        """Number of bytes of a body of known length that are still missing."""
 
     @property
     def is_between(self) -> bool:
-        """Whether nothing has come of the next request, nor of what may stand before it."""
+        """Whether nothing of the next request has arrived, nor anything that may precede it."""
         return self.in_head and not self.has_begun and not self._run_bytes
 
     def parse(self, data: bytes, start: int) -> int:
-        """Parse a piece of data; returns where the next begins.
+        """Parse a piece of data; return the start of the next piece.
 
         Raises:
-            Fault: it is no request, or larger than it may be.
+            Fault: the data is not a request, or exceeds a limit.
         """
         size = self.body_left or PIECE_BYTES
         is_whole = not start and len(data) <= size
@@ -89,10 +89,11 @@ class Framer:
         return start + len(piece)
 
     def _ignore_upgrade(self) -> None:
-        """Go on as if no upgrade had been offered (RFC 9110 §7.8).
+        """Continue as if the client had not offered an upgrade (RFC 9110 §7.8).
 
-        llhttp takes what follows the head for another protocol, and cannot be told otherwise. So
-        another parser is told a head of the same framing, without the offer, and reads the body.
+        llhttp treats everything after such a head as another protocol, and has no option against
+        it. So a new parser is given a head with the same framing but without the offer, and reads
+        the body.
         """
         head = self._head
         assert head is not None  # noqa: S101 - its end has just been parsed
@@ -101,15 +102,15 @@ class Framer:
         self._parser.feed_data(head.framing(keeps_alive=self._keeps_alive))
         self._is_replaying = False
 
-    # What the parser calls
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         if not self._is_replaying:
             self._url, self._headers, self.has_begun = b"", [], True
 
     def on_url(self, url: bytes) -> None:
-        """Take some of the URL."""
+        """Append a piece of the URL."""
         if self._is_replaying:
             return
         self._url += url
@@ -120,9 +121,10 @@ class Framer:
             self._fail(Fault(status, code, detail, most))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; of a trailer no more than its size, as it could name what a head named.
+        """Append a header. Trailers are only counted, as they could repeat headers of the head.
 
-        How many headers there are is looked at in the end: until then `parse` bounds their bytes.
+        The number of headers is checked at the end of the head: until then `parse` limits their
+        size.
         """
         if self.has_begun:
             self._headers.append((name.lower(), value))
@@ -132,7 +134,7 @@ class Framer:
                 self._fail(self._too_large())
 
     def on_headers_complete(self) -> None:
-        """Hand on a head."""
+        """Check a complete head and pass it on."""
         if self._is_replaying:
             return
         parser = self._parser
@@ -149,14 +151,14 @@ class Framer:
         self._listener.begin(head, url, keeps_alive=self._keeps_alive)
 
     def on_body(self, body: bytes) -> None:
-        """Hand on some of a body."""
+        """Pass on a piece of a body."""
         self._has_moved = True
         if self.body_left:
             self.body_left -= len(body)
         self._listener.take(body)
 
     def on_message_complete(self) -> None:
-        """End a request, unless the parser only believes that another protocol follows."""
+        """Complete a request, unless the parser wrongly expects another protocol next."""
         if self._parser.should_upgrade():
             return
         self.in_head = self._has_moved = True
@@ -164,7 +166,7 @@ class Framer:
         self._listener.complete()
 
     def _check_size(self, head: Head) -> None:
-        """Refuse a head that is larger than one may be, or has more headers."""
+        """Reject a head that has too many bytes or too many headers."""
         if head.read() + len(head.url) > self._limits.header_bytes:
             raise self._too_large()
         if len(head.headers) > self._limits.headers:
@@ -173,7 +175,7 @@ class Framer:
             raise Fault(TOO_LARGE, ProblemCode.TOO_MANY_HEADERS, detail, most)
 
     def _fail(self, fault: Fault) -> None:
-        """End the parsing; the parser does not hand on what is raised."""
+        """Store a fault and stop parsing; the parser hides exceptions of callbacks."""
         self._fault = fault
         raise fault
 
@@ -184,5 +186,5 @@ class Framer:
 
 
 def _misframed() -> Fault:
-    detail = "the request is not framed as HTTP/1.1 (RFC 9112) says"
+    detail = "the request is not framed as HTTP/1.1 (RFC 9112) requires"
     return Fault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)

@@ -1,4 +1,4 @@
-"""The head of a request: what its lines say of its form, and what RFC 9112 has refused."""
+"""The head of a request: the headers that define its framing, and the checks of RFC 9112."""
 
 import re
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ import httptools
 from app.problem_codes import ProblemCode
 
 HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
-"""What a Host header is made of (RFC 9110 §7.2, RFC 3986 §3.2)."""
+"""Characters of a Host header (RFC 9110 §7.2, RFC 3986 §3.2)."""
 FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
-"""Headers that say of a request what form it has."""
+"""Headers that define the framing of a request."""
 LINE = 4
-"""Bytes of a header's colon, space and line end."""
+"""Bytes of a header line besides name and value: colon, space and line end."""
 
 
 class Fault(Exception):
-    """Why a connection cannot go on: what the client is told."""
+    """Reason to end a connection, which the client receives."""
 
     def __init__(
         self, status: HTTPStatus, code: ProblemCode, detail: str, limit: float | None = None
@@ -29,29 +29,29 @@ class Fault(Exception):
         self.code = code
         self.detail = detail
         self.limit = limit
-        """The number that was exceeded, a setting's."""
+        """Value of the setting that was exceeded; None if none was."""
 
 
 @dataclass(slots=True)
 class Head:
-    """A head, whose headers' names are in lower case."""
+    """A request head; the names of its headers are in lower case."""
 
     url: bytes
     headers: list[tuple[bytes, bytes]]
     host: bytes | None = None
     coding: bytes | None = None
-    """Transfer-Encoding."""
+    """Transfer coding named by the Transfer-Encoding header, in lower case."""
     is_twice: bool = False
-    """Whether one of both is given more than once."""
+    """Whether Host or Transfer-Encoding occurs more than once."""
     length: int | None = None
-    """Content-Length, in bytes."""
+    """Content-Length header, in bytes; None if there is none."""
     expects: bool = False
-    """Whether the client waits to be told that it may go on with the body."""
+    """Whether the client waits for `100 Continue` before it sends the body."""
     method: bytes = b""
     version: str = ""
 
     def read(self) -> int:
-        """Read what the headers say of the request's form; returns their size in bytes."""
+        """Read the headers that define the framing; return the size of all headers in bytes."""
         size = 0
         for name, value in self.headers:
             size += len(name) + len(value) + LINE
@@ -72,17 +72,18 @@ class Head:
             self.expects = value.lower() == b"100-continue"
 
     def target(self) -> Any:
-        """The parsed URL of a request that may be answered.
+        """Parse the URL of a request that is allowed to be answered.
 
-        A host that the URL names stands in the place of the header's (RFC 9112 §3.2.2).
+        A host in the URL replaces the Host header (RFC 9112 §3.2.2).
 
         Raises:
-            Fault: it may not (RFC 9112 §2.3, §3.2, §6.1), or is no request to this server.
+            Fault: the request is not allowed (RFC 9112 §2.3, §3.2, §6.1), or not directed to this
+                server.
         """
         if self.version not in {"1.0", "1.1"}:
-            raise _bad("this is no HTTP/1.0 or HTTP/1.1")
+            raise _bad("the request is not HTTP/1.0 or HTTP/1.1")
         if self.method == b"CONNECT":
-            raise _bad("the service is no proxy")
+            raise _bad("the service is not a proxy")
         is_named = self.version == "1.0" if self.host is None else HOST.fullmatch(self.host)
         if self.is_twice or not is_named:
             raise _bad("a request needs one valid Host header, and at most one Transfer-Encoding")
@@ -101,7 +102,7 @@ class Head:
         self.headers = [(b"host", url.host + port), *others]
 
     def scope(self, url: Any, connection: dict[str, Any]) -> dict[str, Any]:
-        """The request as ASGI has it, with what is the same for all of a connection."""
+        """Return the request as an ASGI scope, with the constant members of its connection."""
         raw = url.path or b"/"
         path = raw.decode("ascii")
         return {
@@ -116,7 +117,7 @@ class Head:
         }
 
     def framing(self, *, keeps_alive: bool) -> bytes:
-        """A head that frames the same body and offers no upgrade."""
+        """Return a head that frames the same body but offers no upgrade."""
         lines = [b"%b / HTTP/%b" % (self.method, self.version.encode())]
         for name, value in self.headers:
             if name in {b"content-length", b"transfer-encoding"}:
@@ -127,5 +128,5 @@ class Head:
 
 
 def _bad(detail: str) -> Fault:
-    """A mistake of the client. RFC 9110 has 501 or 505 for some, which blame the server."""
+    """Return a fault of status 400, even where RFC 9110 has 501 or 505, which blame the server."""
     return Fault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)

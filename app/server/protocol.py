@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection: what waits to be read and answered, and for how long.
+"""One HTTP/1.1 connection: reads requests and sends responses, with a limit on every wait.
 
-uvicorn's own protocol has no such bounds and loses the body of a request that offers an upgrade.
-This one uses the same parser and uvicorn's request cycle, which speaks ASGI.
+uvicorn's own protocol has no such limits, and loses the body of a request that offers an upgrade.
+This one uses the same parser, and uvicorn's request cycle for ASGI.
 """
 
 import asyncio
@@ -26,31 +26,31 @@ from app.server.head import Fault, Head
 from dubito.identifier import new_id
 
 LINGER_BYTES = 1 << 20
-"""For which a connection is read after its last answer."""
+"""Most bytes read from a connection after its last response."""
 LOOK_SECONDS = 0.02
-"""Between two looks whether a client that has ended its side is there at all."""
+"""Seconds between two checks whether a client that has closed its sending side still exists."""
 TCP_CLOSED = 7
-"""Linux' state of a socket that was reset."""
+"""Linux' state number of a socket that was reset."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 log = logging.getLogger("dubito.access")
 failures = logging.getLogger("uvicorn.error")
-"""Where uvicorn's request cycle tells of an application that failed."""
+"""Logger to which uvicorn's request cycle reports an application that failed."""
 
 
 class Flow(FlowControl):
-    """Reading and writing of a connection; reading can be held whatever a request asks for."""
+    """Flow control of a connection; reading can be paused regardless of the request's needs."""
 
     is_held = False
 
     def resume_reading(self) -> None:
-        """Read on, unless it is held."""
+        """Resume reading, unless it is paused."""
         if not self.is_held:
             super().resume_reading()
 
 
 class Connection(asyncio.Protocol):
-    """A connection from its begin to its end. Requests are answered one after the other."""
+    """A connection from its start to its end. Requests are answered one after the other."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         *,
         connections: Connections,
     ) -> None:
-        """Take what uvicorn hands to a protocol, and the connections of the server."""
+        """Set what uvicorn passes to a protocol, and the connections of the server."""
         self._app = config.loaded_app
         self._loop = _loop or asyncio.get_running_loop()
         self._server = server_state
@@ -74,31 +74,31 @@ class Connection(asyncio.Protocol):
             "scheme": "http",
             "state": app_state,
         }
-        """What ASGI is told of every request."""
+        """Members of the ASGI scope that all requests of the connection share."""
         self.transport: Any = None
         self.flow: Flow
         self._client = "-"
         self._framer = Framer(connections.limits, self)
         self._running: Cycle | None = None
-        """The request that is being answered, or was last."""
+        """Request that is being answered, or was answered last."""
         self._newest: Cycle | None = None
-        """The request whose body is being read, or was last."""
+        """Request whose body is being read, or was read last."""
         self._queue = deque[Cycle]()
-        """Requests that wait for the answers before theirs."""
+        """Requests that wait for earlier responses."""
         self._unparsed = b""
-        """What was read, and is parsed once the queue is empty."""
+        """Received data that is parsed once the queue is empty."""
         self._discarded = 0
-        """Bytes that were read and belong to nothing."""
+        """Number of received bytes that belong to no request."""
         self._farewell: bytes | None = None
-        """What is written after the last answer."""
+        """Data to write after the last response; None until the connection is about to end."""
         self._has_ended = False
-        """Whether the client has ended its side."""
+        """Whether the client has closed its sending side."""
         self._wait: Wait | None = None
 
-    # What the transport calls
+    # Callbacks of the transport
 
     def connection_made(self, transport: Any) -> None:
-        """Begin; where there is no room for one more, say so and end."""
+        """Start; if there is no room for another connection, respond with 503 and end."""
         self.transport, self.flow = transport, Flow(transport)
         client = get_remote_addr(transport)
         self._client = "-" if client is None else f"{client[0]}:{client[1]}"
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
         transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, unless answers are due first."""
+        """Parse received data, unless earlier responses are due first."""
         if self._framer.is_over:
             self._discard(len(data), LINGER_BYTES)
         elif self._unparsed:
@@ -123,17 +123,17 @@ class Connection(asyncio.Protocol):
             self._feed(data)
 
     def eof_received(self) -> bool:
-        """Keep the connection for answers that are due: a client may have ended its side alone.
+        """Keep the connection for responses that are due: the client may have closed one side only.
 
-        One that has gone altogether looks the same. It is told apart by what it does with an
-        interim answer (RFC 9110 §15.2): nobody listens to it any more, and the connection is reset.
+        A client that has gone completely looks the same. The two are told apart by an interim
+        response (RFC 9110 §15.2): if no client listens any more, the connection is reset.
         """
         self._has_ended = True
         cycle = self._running
         if cycle is None or not self._is_due() or not self._framer.in_head:
             return False
         if cycle.response_started and cycle.chunked_encoding:
-            # A stream goes on for as long as somebody listens.
+            # A stream continues only as long as the client keeps its side open.
             return False
         if not cycle.response_started and cycle.scope["http_version"] == "1.1":
             self.transport.write(CONTINUE)
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """End: whoever computes an answer is told that nobody waits for it."""
+        """End the connection, and cancel the computation of responses that nobody awaits."""
         self._server.connections.discard(self)
         self._connections.leave(self)
         for cycle in (self._running, *self._queue):
@@ -153,33 +153,33 @@ class Connection(asyncio.Protocol):
         self.flow.resume_writing()
 
     def pause_writing(self) -> None:
-        """Note that the client does not take what is written."""
+        """Record that the client does not read what is written."""
         self.flow.pause_writing()
         self._connections.deaf.begin(self, self._loop.time())
 
     def resume_writing(self) -> None:
-        """Note that it does again."""
+        """Record that the client reads again."""
         self.flow.resume_writing()
         self._connections.deaf.end(self)
 
-    # What the server calls
+    # Methods for the server
 
     @property
     def unsent(self) -> int:
-        """Bytes of answers that the client has not taken yet."""
+        """Number of bytes of responses that the client has not read yet."""
         cycle = self._running
         left = 0 if cycle is None else cycle.expected_content_length
         return int(self.transport.get_write_buffer_size()) + left
 
     def shutdown(self) -> None:
-        """End, after the answer that is due."""
+        """End the connection, after the response that is due."""
         if self._running is None or not self._is_due():
             self.transport.close()
         else:
             self._running.keep_alive = False
 
     def expire(self, wait: Wait) -> None:
-        """End, as what it waited for did not come in time."""
+        """End the connection, because it waited too long for something."""
         if wait is self._connections.head and self._framer.has_begun:
             seconds = self._limits.header_seconds
             detail = f"the head was not complete within {seconds:g} seconds (DUBITO_HEADER_SECONDS)"
@@ -189,11 +189,11 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
-        """End at once."""
+        """End the connection immediately."""
         self.transport.abort()
 
     def _feed(self, data: bytes) -> None:
-        """Parse data, as far as the request that has to wait for answers."""
+        """Parse data, up to a request that has to wait for earlier responses."""
         start, framer = 0, self._framer
         try:
             while start < len(data) and not framer.is_over:
@@ -207,10 +207,10 @@ class Connection(asyncio.Protocol):
         if framer.in_head and not framer.is_between and not framer.is_over:
             self._wait_for(self._connections.head)
 
-    # What the framer calls
+    # Callbacks of the framer
 
     def begin(self, head: Head, url: Any, *, keeps_alive: bool) -> None:
-        """Begin to answer, or queue behind the answers that are due."""
+        """Start to answer a request, or queue it behind responses that are due."""
         self._wait_for(None)
         self._newest = self._cycle(head, url, keeps_alive=keeps_alive)
         if self._is_due():
@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._run(self._newest)
 
     def take(self, body: bytes) -> None:
-        """Hand on some of the body, or count it where the answer did not wait for it."""
+        """Pass on a piece of the body, or count it if the response did not wait for it."""
         cycle = self._newest
         if cycle is None or cycle.response_complete:
             self._discard(len(body), self._limits.body_bytes)
@@ -230,7 +230,7 @@ class Connection(asyncio.Protocol):
         cycle.message_event.set()
 
     def complete(self) -> None:
-        """Say that the body has come to its end."""
+        """Report the end of the body."""
         cycle = self._newest
         if cycle is None or cycle.response_complete:
             self._wait_for(self._connections.idle)
@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
         cycle.message_event.set()
 
     def _cycle(self, head: Head, url: Any, *, keeps_alive: bool) -> Cycle:
-        """The request as ASGI has it."""
+        """Build the request's ASGI cycle."""
         scope: Any = head.scope(url, self._common)
         return Cycle(
             scope=scope,
@@ -255,10 +255,10 @@ class Connection(asyncio.Protocol):
             on_response=self._go_on,
         )
 
-    # Answering
+    # Responses
 
     def _is_due(self) -> bool:
-        """Whether an answer is still to be given."""
+        """Whether a response is still due."""
         cycle = self._running
         is_open = cycle is not None and not (cycle.response_complete or cycle.disconnected)
         return is_open or bool(self._queue) or bool(self._unparsed)
@@ -270,7 +270,7 @@ class Connection(asyncio.Protocol):
         self._server.tasks.add(task)
 
     def _go_on(self) -> None:
-        """After an answer, go on with what was queued or read, or wait for the next request."""
+        """Continue with queued requests or unparsed data, or wait for the next request."""
         self._server.total_requests += 1
         if self.transport.is_closing():
             return
@@ -281,7 +281,7 @@ class Connection(asyncio.Protocol):
         if self._queue:
             self._run(self._queue.popleft())
         if self._unparsed and not self._queue:
-            # It may hold the rest of the request that has just begun to be answered.
+            # The data may contain the rest of the body of the request that has just started.
             data, self._unparsed, self.flow.is_held = self._unparsed, b"", False
             self._feed(data)
         self.flow.resume_reading()
@@ -289,7 +289,7 @@ class Connection(asyncio.Protocol):
             self._rest()
 
     def _rest(self) -> None:
-        """Wait for what may come when nothing is due, or end where nothing may."""
+        """Wait for the next data if no response is due, or end if none may come."""
         if self._farewell is not None:
             self._part()
         elif self._framer.is_over or (self._has_ended and self._framer.in_head):
@@ -298,13 +298,13 @@ class Connection(asyncio.Protocol):
             connections = self._connections
             self._wait_for(connections.idle if self._framer.is_between else connections.head)
         else:
-            # The answer did not wait for the body: what is left of it is read and dropped.
+            # The response did not wait for the body: the rest of the body is read and dropped.
             self._discarded = 0
             self._wait_for(self._connections.drain)
             self._discard(0, self._limits.body_bytes - self._framer.body_left)
 
     def _refuse(self, fault: Fault) -> None:
-        """Answer with a fault after the answers that are due, and end."""
+        """Respond with a fault after the responses that are due, and end."""
         if self._framer.is_over:
             return
         self._framer.is_over, self._unparsed = True, b""
@@ -315,7 +315,7 @@ class Connection(asyncio.Protocol):
             self._part()
 
     def _has_answer(self) -> bool:
-        """Whether the request that broke off has begun to be answered; if not, it never is."""
+        """Whether the response to an interrupted request has begun; if not, it is cancelled."""
         cycle = self._newest
         if self._framer.in_head or cycle is None:
             return False
@@ -328,10 +328,10 @@ class Connection(asyncio.Protocol):
         return False
 
     def _part(self) -> None:
-        """Write the last answer and end, but read on for a moment.
+        """Write the last response and end, but continue to read for a moment.
 
-        To close a connection that has unread bytes resets it, and takes the answer from the client
-        (RFC 9112 §9.6).
+        Closing a connection with unread bytes resets it, and the client loses the response (RFC
+        9112 §9.6).
         """
         farewell, self._farewell, self._discarded = self._farewell, None, 0
         if farewell is None:
@@ -346,7 +346,7 @@ class Connection(asyncio.Protocol):
         self._wait_for(self._connections.linger)
 
     def _discard(self, size: int, most: int) -> None:
-        """Count what nobody reads; end where it is too much."""
+        """Count bytes that are read and dropped; end the connection if there are too many."""
         self._discarded += size
         if self._discarded <= most:
             return
@@ -360,7 +360,7 @@ class Connection(asyncio.Protocol):
             self._part()
 
     def _told(self, fault: Fault) -> bytes:
-        """A fault as it goes over the wire, which is counted."""
+        """Count a fault and return its complete HTTP response."""
         self._connections.refused(fault.status)
         answer = problem(fault.status, fault.code, fault.detail, limit=fault.limit)
         more = [(b"x-request-id", new_id().encode()), (b"connection", b"close")]
@@ -371,7 +371,7 @@ class Connection(asyncio.Protocol):
         return b"".join([STATUS_LINE[fault.status], *lines, b"\r\n", bytes(answer.body)])
 
     def _wait_for(self, wait: Wait | None) -> None:
-        """Wait for something else, or for nothing."""
+        """Start another wait, which ends the present one; None to wait for nothing."""
         if wait is self._wait:
             return
         if self._wait is not None:
@@ -381,7 +381,7 @@ class Connection(asyncio.Protocol):
             wait.begin(self, self._loop.time())
 
     def _look(self) -> None:
-        """Drop a client that has gone; look again while an answer is due."""
+        """Drop a client that has gone; check again while a response is due."""
         if self.transport.is_closing() or not self._is_due():
             return
         kept = self.transport.get_extra_info("socket")

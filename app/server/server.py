@@ -1,4 +1,4 @@
-"""One process that serves: its event loop from the start to an orderly end."""
+"""Runs the service in one process: event loop, start, and orderly shutdown."""
 
 import asyncio
 import gc
@@ -30,20 +30,20 @@ from dubito.errors import DubitoError
 from dubito.types import Identity
 
 DEAF_SECONDS = 3
-"""Seconds, in an end, for a client that has stopped reading its answer."""
+"""Seconds, during a shutdown, after which a connection whose client reads nothing is closed."""
 
 Started = Callable[[Identity], None]
 
 
 def serve(settings: Settings, opened: socket.socket, children: Children, started: Started) -> None:
-    """Serve what an engine has loaded on a bound socket, and return after a signal to end.
+    """Serve an engine's bundle on a bound socket; return after a signal to end.
 
     Raises:
-        StartError: the bundle must not be served, and nobody could connect.
+        StartError: the bundle must not be served (no client could connect yet), or another process
+            listens at the address.
         RecordsError: the records cannot be opened.
-        StartError: another process listens there.
-        EngineLost: the engine ended by itself, whereupon the service did.
-        RecorderLost: the recorder did.
+        EngineLost: the engine ended unexpectedly, and the service with it.
+        RecorderLost: the recorder ended unexpectedly, and the service with it.
     """
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
         runner.run(_serve(settings, opened, children, started))
@@ -76,7 +76,8 @@ async def _serve(
 
     app = create_app(settings, opening, remembering)
     async with app.router.lifespan_context(app):
-        # What the libraries made lasts as long as this process: the collector need not look again.
+        # Objects made by imports live as long as the process, so the garbage collector can skip
+        # them.
         gc.collect()
         gc.freeze()
         listen(opened)
@@ -95,7 +96,7 @@ async def _serve(
 
 
 def _lose(lost: "asyncio.Future[DubitoError]", why: DubitoError) -> None:
-    """Note that a process has ended without which there is no service."""
+    """Record that a process has ended without which the service cannot run."""
     if not lost.done():
         lost.set_result(why)
 
@@ -104,8 +105,8 @@ def _lose(lost: "asyncio.Future[DubitoError]", why: DubitoError) -> None:
 async def _remembered(
     recorder: Child, settings: Settings, lost: Callable[[], None]
 ) -> AsyncIterator[Memory]:
-    """The memory, written by another process."""
-    # A service without records does without what this imports.
+    """Open the record store, which another process writes."""
+    # Importing the records takes time that a service without them does not need to spend.
     from app.records import database, store
 
     url = database.url_of(settings.records_url, settings.state)
@@ -116,33 +117,33 @@ async def _remembered(
 
 @asynccontextmanager
 async def _beside(settings: Settings) -> AsyncIterator[Opened]:
-    """Another bundle, for replays; should its engine end, the service goes on."""
+    """Open another bundle, for replays; if its engine ends, the service goes on."""
     with ExitStack() as stack:
         engine = stack.enter_context(child("engine", settings))
         async with opened_by(engine, lambda: None, settings.engine_seconds) as bundle:
             yield bundle
-        # A process takes a moment to end.
+        # `close` waits for the engine's process to end, which takes a moment.
         await asyncio.to_thread(stack.close)
 
 
 async def _end_without(lost: "asyncio.Future[DubitoError]", server: "Server") -> None:
-    """Nothing can be graded any more: whoever started the service shall see it."""
+    """End the server once a process is lost, so that the process manager notices."""
     await asyncio.shield(lost)
     server.is_told = server.should_exit
     server.should_exit = True
 
 
 class Server(uvicorn.Server):
-    """Ends in three steps: not ready any more, no new connections, all answers given."""
+    """Shuts down in three steps: report not ready, refuse new connections, finish all responses."""
 
     def __init__(self, app: FastAPI, connections: Connections, drain_seconds: float) -> None:
-        """Take the application, and how long it takes requests when it is not ready any more."""
+        """Set the application, and the seconds to accept requests after reporting not ready."""
         config = _configured(app)
-        # uvicorn takes any maker of protocols, as long as it is no text.
+        # uvicorn accepts any factory of protocols here, as long as it is not a string.
         config.http = partial(Connection, connections=connections)  # type: ignore[assignment]
         super().__init__(config)
         self.is_told = True
-        """Whether it was told to end, and does not end because a process was lost."""
+        """Whether the server was told to end, rather than ending because a process was lost."""
         self._state = app.state
         self._drain_seconds = drain_seconds
         self._loop = asyncio.get_running_loop()
@@ -150,24 +151,24 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Begin the end at a signal. One that comes later changes nothing, until all is written.
+        """Shut down at a signal; later signals are ignored until everything is written.
 
-        uvicorn would raise it again once it has stopped.
+        uvicorn would raise the signal again after its shutdown.
         """
         for number in ending():
             signal.signal(number, self.handle_exit)
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the end; who presses Ctrl-C does not wait for load balancers to notice."""
+        """Start the shutdown; after Ctrl-C it does not wait for load balancers to notice."""
         if sig == signal.SIGINT:
             self._loop.call_soon_threadsafe(self._haste.set)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End in three steps."""
+        """Shut down in three steps."""
         self._state.ready = False
-        # From now on every answer closes its connection, so that none is closed under a request.
+        # Responses now close their connection, so that no connection is closed under a request.
         self.server_state.default_headers = [
             *self.server_state.default_headers,
             (b"connection", b"close"),
@@ -180,7 +181,7 @@ class Server(uvicorn.Server):
         deaf.cancel()
 
     async def _let_go_of_the_deaf(self) -> None:
-        """Close connections on which nothing is read any more; the end need not wait for them."""
+        """Close connections whose clients read nothing, so that the shutdown need not wait."""
         before: dict[Any, int] = {}
         while True:
             left = {
@@ -200,7 +201,7 @@ def _configured(app: FastAPI | None) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
-        # Nothing here asks where a request came from.
+        # The application does not use client addresses, so proxy headers stay unread.
         proxy_headers=False,
         server_header=False,
         backlog=BACKLOG,

@@ -1,1 +1,1 @@
-"""Migrations of the records; Alembic runs them."""
+"""Alembic migrations of the records' schema."""

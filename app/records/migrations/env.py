@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `app.records.database` hands in."""
+"""Runs migrations on the connection that `app.records.schema` passes in."""
 
 from alembic import context
 

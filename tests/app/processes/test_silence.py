@@ -74,7 +74,7 @@ def test_an_engine_that_stands_still_is_noticed(service: Service) -> None:
             assert 200 == httpx.get(f"{service.url}{address}", timeout=LATE).status_code
     until(lambda: ready(service).status_code == 200)
     assert 200 == ask(service, 100)[0].status_code
-    assert "nothing is graded until it does" in service.written()
+    assert "no request is graded until it responds" in service.written()
     assert "the engine answers again" in service.written()
 
 

@@ -58,7 +58,7 @@ def test_a_crashed_worker_is_replaced(service: Service) -> None:
     until(lambda: not is_alive(before[0]))
     assert 7 == answer(service)["seed"]
     until(lambda: len(workers(service)) == len(before) + 1)
-    assert "a worker ended with code -9; another follows in 1 s" in service.written()
+    assert "a worker ended with code -9; a replacement starts in 1 s" in service.written()
 
 
 def test_workers_whose_counts_were_removed_are_replaced(service: Service) -> None:

@@ -168,7 +168,7 @@ def test_what_is_no_checkpoint_is_a_sentence(tmp_path: Path, kind: str) -> None:
     """It names the file."""
     file = tmp_path / "checkpoint"
     file.write_text(NO_CHECKPOINTS[kind], errors="surrogateescape")
-    with pytest.raises(RecordsError, match="checkpoint is no checkpoint"):
+    with pytest.raises(RecordsError, match="checkpoint is not a checkpoint"):
         checkpoint.read(file)
 
 

@@ -145,7 +145,7 @@ def test_what_is_lost_is_seen_at_once(
     using(state, use)
     (line,) = told(caplog)
     assert line.startswith(DISPLACED)
-    assert "deleted ones are there until this process ends: copy /proc/" in line
+    assert "deleted files can be read until this process ends: copy /proc/" in line
 
 
 @pytest.mark.parametrize("harm", FOR_GOOD_TOO)
@@ -202,7 +202,7 @@ def test_relaxed_entries_that_are_lost_are_counted(
         await until(lambda: len(told(caplog)) == 2)
 
     using(state, use)
-    assert "3 events are not recorded whose answers had left" == told(caplog)[1]
+    assert "3 events of answers already sent are not recorded" == told(caplog)[1]
 
 
 def test_what_was_acknowledged_can_be_copied(

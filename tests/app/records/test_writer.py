@@ -177,7 +177,7 @@ def test_an_end_does_not_wait_for_ever(
         await writer.close()
 
     run(use())
-    assert ["3 events could not be written before the end"] == caplog.messages
+    assert ["3 events could not be written before the service ended"] == caplog.messages
 
 
 def test_what_nobody_waits_for_gathers(

@@ -286,7 +286,6 @@ def test_each_row_stops_by_itself(shipped: Predictor, most: int, tolerance: floa
 def test_neighbours_change_nothing(shipped: Predictor) -> None:
     """A row alone, among others and beside other requests stops at one look with the same bits."""
     features = loans(16, 6)
-    Found = MonteCarloPrediction  # noqa: N806 - a type
 
     async def mixed() -> tuple[
         list[MonteCarloPrediction], list[MonteCarloPrediction], MonteCarloPrediction

@@ -1,4 +1,4 @@
-"""Chains, events and replies."""
+"""Creates the tables of chains, events and replies."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables and their indexes."""
     op.create_table(
         "chains",
         sa.Column("chain", sa.String(36), primary_key=True),

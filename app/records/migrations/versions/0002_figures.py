@@ -1,4 +1,4 @@
-"""Claims, referrals, rollups and marks."""
+"""Creates the tables of claims, referrals, rollups and marks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables; outcomes that are known already are claimed."""
+    """Create the tables; outcomes recorded so far are claimed."""
     op.create_table(
         "claims",
         sa.Column("prediction", sa.String(36), nullable=False),

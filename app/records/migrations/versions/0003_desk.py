@@ -1,4 +1,4 @@
-"""Referrals by reference, grade, reason and bundle; who looks at them, and what was decided."""
+"""Adds grade, reasons, bundle, reference, assignee and review to the table of referrals."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ ROWS_AT_A_TIME = 500
 
 
 def upgrade() -> None:
-    """Add columns, and fill them from what the events say."""
+    """Add the columns and fill them from the recorded events."""
     for column in _added():
         op.add_column("referrals", column)
     op.create_index("referrals_by_reference", "referrals", ["waits", "reference", "prediction"])
@@ -50,7 +50,7 @@ REVIEWED = sa.text(
     "(SELECT prediction FROM events WHERE kind = 'review') AND prediction NOT IN "
     "(SELECT prediction FROM referrals)"
 )
-"""Predictions that a person looked at though nobody had asked for it."""
+"""Predictions that a person reviewed although they were not referred."""
 ADD = sa.text(
     "INSERT INTO referrals (prediction, time, doubt, waits, body) "
     "VALUES (:prediction, :time, :doubt, :waits, :body)"
@@ -58,7 +58,7 @@ ADD = sa.text(
 
 
 def _shown(row: sa.Row[Any]) -> dict[str, object]:
-    """What the list shows of such a prediction, as it is written since."""
+    """Return the row of such a prediction, with its body in the present format."""
     body = json.loads(row.body)
     answer, uncertainty = body["answer"], body["answer"].get("uncertainty") or {}
     shown = {

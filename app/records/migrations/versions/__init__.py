@@ -1,1 +1,1 @@
-"""One file for each state of the tables."""
+"""One module for each version of the schema."""
