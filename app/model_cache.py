@@ -182,7 +182,7 @@ class Shelf:
         digest = model.digest
         try:
             book = self._books.get(digest) or await self._opened(model)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
+        except Exception as error:  # noqa: BLE001 - each waiting request gets the error
             for wish in self._wishing(digest):
                 wish.granted.set_exception(copy_of(error))
             return

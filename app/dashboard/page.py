@@ -34,16 +34,16 @@ HEADERS = {
 
 
 def page() -> APIRouter:
-    """The routes of the page."""
+    """Create the routes of the dashboard."""
     router = APIRouter(route_class=LeanRoute, include_in_schema=False)
     assets = Assets(HEADERS)
 
     @router.get("/")
-    async def index(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def index(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await assets.get_response(PAGE, request.scope)
 
     @router.get("/assets/{name}")
-    async def asset(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def asset(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await assets.get_response(request.path_params["name"], request.scope)
 
     return router
