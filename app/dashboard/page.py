@@ -1,4 +1,4 @@
-"""`GET /` and `/assets/{name}`: the page, what it is made of, and what it may do."""
+"""`GET /` and `/assets/{name}`: the dashboard's files and its Content-Security-Policy."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ POLICY = "; ".join(
     ]
 )
 HEADERS = {
-    # It may be kept, but whether it is still the same is asked every time: an update is seen.
+    # Browsers may store the files but must revalidate them each time, so that an update is seen.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
