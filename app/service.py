@@ -222,5 +222,5 @@ async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
         except DubitoError as error:
             log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - alarms must not end in silence
-            log.error("the alarms or the erasure failed: %s", fault_of(error))  # noqa: TRY400
+            log.error("a periodic task failed (alarms, counts or erasure): %s", fault_of(error))  # noqa: TRY400
         await asyncio.sleep(seconds)

@@ -116,7 +116,7 @@ def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int
     ):
         count = ledger.erase(erasure)
     if not count and arguments.reference is None:
-        raise RecordsError("nothing personal is left of before that time")
+        raise RecordsError("no personal data is left from before that time")
     if not count:
         raise RecordsError("no prediction has that reference")
     print(f"erased what is personal of {count:,} predictions")
@@ -150,8 +150,10 @@ def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
             print(f"a copy of the records as they were: {shown(upgrade.copied(file, schema))}")
         else:
             dump = dump_command(url, f"records-{schema}.dump")
-            print(f"no copy is made of a database of PostgreSQL; this makes one:\n{dump}")
-            _wait_for_enter("the records are upgraded after Enter, and left alone after Ctrl-C ")
+            print(f"a PostgreSQL database is not copied automatically; to copy it:\n{dump}")
+            _wait_for_enter(
+                "press Enter to upgrade the records, or Ctrl-C to leave them unchanged "
+            )
         upgrade.upgrade(engine)
     print(f"the records have schema {HEAD} now, and had {schema}")
     return 0
@@ -170,13 +172,13 @@ def _new_key(_: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records.state_files import shown
 
     file = key.path_of(settings.records_key_file, settings.state)
-    with opened(url, fresh=False) as engine, legible("a new chain cannot be begun"):
+    with opened(url, fresh=False) as engine, legible("a new chain cannot be started"):
         given_up = renewed(engine, file, _new_id())
-    print(f"a new chain begins, under the new key in {shown(file)}")
+    print(f"a new chain has started with the new key in {shown(file)}")
     if given_up:
         print(
-            f"{given_up:,} chains before it are of a key that is not there; they cannot be "
-            "verified any more, unless that key is added to the file as a line of its own"
+            f"{given_up:,} earlier chains use a key that is not in the file; they cannot be "
+            "verified unless that key is added to the file on a line of its own"
         )
     return 0
 
@@ -215,6 +217,6 @@ def _moment(text: str) -> int:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no date") from error
+        raise argparse.ArgumentTypeError(f"{text} is not an ISO 8601 date or time") from error
     known = found if found.tzinfo else found.replace(tzinfo=UTC)
     return int(known.timestamp() * MICROSECONDS)

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     settings = settings_of(arguments)
     configure_logs(settings)
     for name in unknown_variables(os.environ):
-        log.warning("%s is no setting and is ignored", name)
+        log.warning("%s is not a setting and is ignored", name)
     settings = _pinned(settings)
     _share_threads(settings)
     with bound(settings.host, settings.port) as opened:
