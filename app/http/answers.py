@@ -31,7 +31,7 @@ class Uncertainty(BaseModel):
 
     predictive_entropy: float = Field(description="H[mean]: total uncertainty")
     expected_entropy: float = Field(description="mean over passes of H[pass]: aleatoric")
-    mutual_information: float = Field(description="their difference: epistemic")
+    mutual_information: float = Field(description="predictive minus expected entropy: epistemic")
     variation_ratio: float = Field(description="1 − share of passes for the most-voted grade")
 
 
