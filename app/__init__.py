@@ -1,4 +1,4 @@
-"""The service: HTTP, batching, processes, records, monitoring and the page around `dubito`."""
+"""The service around `dubito`: HTTP, batching, processes, records, monitoring, dashboard."""
 
 from dubito import __version__
 

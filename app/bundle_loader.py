@@ -1,4 +1,4 @@
-"""Opening: how the bundle of some settings is had, for as long as it is needed."""
+"""Opens the bundle that the settings name and starts its engine, for as long as it is served."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +14,7 @@ from dubito.types import Cards, Environment
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A bundle that may be served, and what computes for it."""
+    """A validated bundle together with the engine that computes its predictions."""
 
     manifest: Manifest
     environment: Environment
@@ -23,17 +23,17 @@ class Opened:
 
 
 Opening = Callable[[Settings], AbstractAsyncContextManager[Opened]]
-"""How the bundle of some settings is opened, for as long as it is served."""
+"""Function from settings to an async context manager, inside which the bundle is open."""
 
 
 @asynccontextmanager
 async def in_this_process(settings: Settings) -> AsyncIterator[Opened]:
-    """The bundle, computed in a thread.
+    """Open the bundle; its engine runs in a thread of this process.
 
     Raises:
-        BundleError: it must not be served.
+        BundleError: the bundle fails a check and must not be served.
     """
-    # A service whose engine is another process does without what this imports.
+    # Imported late: a service whose engine runs in another process does not need these modules.
     from dubito.bundle import load
 
     folder = find(settings.models, settings.model, settings.version)

@@ -1,17 +1,18 @@
-"""The clock beside one that nobody can set: tells when the first was set, and by how much.
+"""Detects steps of the wall clock by comparing it with the monotonic clock, which cannot be set.
 
-Times are told by the wall clock, and people read them. What must not depend on it (durations, and
-what is erased for good) is measured by the monotonic one.
+Timestamps are wall-clock times, because people read them. Whatever must not depend on clock
+adjustments (durations, and what is erased permanently) is measured with the monotonic clock.
 """
 
 import time
 
 LEAST_SECONDS = 1.0
-"""Of a step; less is how the two are read one after the other."""
+"""Smallest difference that counts as a step, seconds; the two clocks are not read simultaneously,
+which alone gives smaller ones."""
 
 
 class Clock:
-    """Compares both clocks from its making on."""
+    """Comparison of the wall clock with the monotonic clock since construction."""
 
     def __init__(self) -> None:
         self._first = self._ahead = _ahead()
@@ -25,12 +26,16 @@ class Clock:
         return step
 
     def steady(self) -> float:
-        """Seconds since 1970 as they would be if the wall clock had never been set."""
+        """Seconds since 1970, as if the wall clock had never been set since construction."""
         return self._first + time.monotonic()
 
 
 def told(step: float) -> str:
-    """A sentence for the log."""
+    """Describe a step in a sentence for the log.
+
+    Args:
+        step: seconds the clock was set ahead; negative if it was set back.
+    """
     way = "ahead" if step > 0 else "back"
     return f"the clock was set {way} by {abs(step):,.0f} s"
 

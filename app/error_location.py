@@ -1,6 +1,7 @@
-"""Unexpected errors in words that hold no value: what kind, and where in this code.
+"""Describes unexpected errors for the log without their text: the class, and a line of this code.
 
-An error's own text may hold a borrower's figures, and so may a traceback, which ends with it.
+The text of an error may contain a borrower's values, and so may a traceback, which ends with the
+text.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ log = logging.getLogger("dubito")
 
 
 def fault_of(error: BaseException) -> str:
-    """The class of an error, and the last line of our own that it came through, if any."""
+    """Name the class of an error and the innermost line of this package in its traceback."""
     place = _place(error)
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -34,7 +35,7 @@ def _place(error: BaseException) -> str | None:
 
 
 def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 - asyncio gives it
-    """Log what an event loop caught, without the objects that it would show."""
+    """Log an error that the event loop caught, without the objects that asyncio would print."""
     error = context.get("exception")
     cause = "" if error is None else f": {fault_of(error)}"
     log.error("%s%s", context["message"], cause)

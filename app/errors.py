@@ -1,4 +1,4 @@
-"""Errors of the service. No HTTP: `app.http.problems` translates them."""
+"""Errors of the service, independent of HTTP: `app.http.problems` translates them."""
 
 from typing import ClassVar, TypeVar
 
@@ -9,7 +9,7 @@ Error = TypeVar("Error", bound=BaseException)
 
 
 def copy_of(error: Error) -> Error:
-    """A copy for one of several who wait: each that raises an error adds to its traceback."""
+    """Copy an error for one of several waiting callers: each raise extends the traceback."""
     copy = type(error).__new__(type(error), *error.args)
     copy.args = error.args
     copy.__dict__.update(error.__dict__)
@@ -18,29 +18,29 @@ def copy_of(error: Error) -> Error:
 
 
 class SettingsError(UsageError):
-    """A setting that cannot be used; the sentence names it."""
+    """A setting has a value that cannot be used; the sentence names the setting."""
 
 
 class StartError(DubitoError):
-    """Processes that could not be started; the sentence says why."""
+    """Child processes could not be started; the sentence gives the cause."""
 
 
 class Unavailable(DubitoError):
-    """The service cannot answer at this moment, and can be asked again later (HTTP 503)."""
+    """The service cannot answer now; the request may be retried later (HTTP 503)."""
 
     code: ClassVar[ProblemCode]
     sentence: ClassVar[str]
     reason: ClassVar[str]
-    """Label of the refusal in the metrics."""
+    """Label of this refusal in the metrics."""
 
     def __init__(self, retry_after: int, sentence: str | None = None) -> None:
         super().__init__(sentence or self.sentence)
         self.retry_after = retry_after
-        """Whole seconds after which trying again makes sense."""
+        """Whole seconds after which a retry makes sense."""
 
 
 class Overloaded(Unavailable):
-    """The queue is full; the work was refused before any compute."""
+    """The queue is full; the request was refused before any computation."""
 
     code = ProblemCode.QUEUE_FULL
     sentence = "the service has as much work queued as it can hold"
@@ -48,7 +48,7 @@ class Overloaded(Unavailable):
 
 
 class DeadlineUnmeetable(Unavailable):
-    """The deadline cannot be met; the work was refused before any compute."""
+    """The deadline cannot be met; the request was refused before any computation."""
 
     code = ProblemCode.DEADLINE_UNMEETABLE
     sentence = "the answer would not be ready by its deadline"
@@ -56,10 +56,10 @@ class DeadlineUnmeetable(Unavailable):
 
 
 class EngineLost(Unavailable):
-    """The engine's process has ended; another one, or another worker, follows."""
+    """The engine process has ended; it is restarted, or its worker is replaced."""
 
     code = ProblemCode.ENGINE_LOST
-    sentence = "the engine has ended, and nothing can be graded until it is back"
+    sentence = "the engine process has ended, and nothing can be graded until it has restarted"
     reason = "engine_lost"
 
     def __init__(self) -> None:
@@ -67,10 +67,10 @@ class EngineLost(Unavailable):
 
 
 class TooManyWaiting(Unavailable):
-    """Too many wait for bundles that answered before."""
+    """Too many requests wait for older bundles to be opened."""
 
     code = ProblemCode.CROWDED
-    sentence = "too many wait for older bundles to be opened"
+    sentence = "too many requests wait for older bundles to be opened"
     reason = "crowded"
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class TooManyWaiting(Unavailable):
 
 
 class NotReady(Unavailable):
-    """No grade would be given now: the engine or the records are in trouble."""
+    """The service cannot grade requests now: the engine or the record store reports trouble."""
 
     code = ProblemCode.UNREADY
     reason = "unready"
@@ -88,10 +88,12 @@ class NotReady(Unavailable):
 
 
 class RecorderLost(DubitoError):
-    """The recorder's process has ended, and nothing can be remembered."""
+    """The recorder process has ended, so nothing can be recorded."""
 
     def __init__(self) -> None:
-        super().__init__("the recorder has ended, and nothing can be recorded until it is back")
+        super().__init__(
+            "the recorder process has ended, and nothing can be recorded until it has restarted"
+        )
 
 
 class DeadlinePassed(DubitoError):
@@ -106,7 +108,7 @@ class DeadlinePassed(DubitoError):
 
 
 class DeadlinePassedRecording(DeadlinePassed):
-    """The deadline passed while the answer was being recorded: nobody knows whether it was."""
+    """The deadline passed while the answer was being recorded; it may or may not be recorded."""
 
     code = ProblemCode.DEADLINE_PASSED_RECORDING
     sentence = (
@@ -116,24 +118,24 @@ class DeadlinePassedRecording(DeadlinePassed):
 
 
 class Abandoned(DubitoError):
-    """Nobody waits for the answer any more; it was not computed."""
+    """The caller no longer waits for the answer; it was not computed."""
 
     reason = "abandoned"
 
     def __init__(self) -> None:
-        super().__init__("nobody waits for the answer any more")
+        super().__init__("the caller no longer waits for the answer")
 
 
 class RecordsError(DubitoError):
-    """Records that cannot be opened, read or verified; the sentence says why."""
+    """Records cannot be opened, read or verified; the sentence gives the cause."""
 
 
 class AddressError(RecordsError, SettingsError):
-    """A setting that is no address of records; the sentence holds nothing of it."""
+    """A setting is not a valid database address; the sentence does not repeat the address."""
 
 
 class RecordingFailed(Unavailable):
-    """The answer could not be recorded, so that it was not given."""
+    """The answer could not be recorded and was therefore not returned."""
 
     code = ProblemCode.UNRECORDED
     sentence = "the answer could not be recorded"
@@ -144,7 +146,7 @@ class RecordingFailed(Unavailable):
 
 
 class NotFound(DubitoError):
-    """There is no such thing; the code and the sentence say what."""
+    """The requested resource does not exist; the code and the sentence say which kind it is."""
 
     def __init__(self, code: ProblemCode, sentence: str) -> None:
         super().__init__(sentence)
@@ -152,7 +154,7 @@ class NotFound(DubitoError):
 
 
 class FeaturesErased(DubitoError):
-    """The features of a prediction were erased, so that nothing can be computed from them."""
+    """The features of a prediction were erased, so nothing can be computed from them."""
 
     code: ClassVar[ProblemCode] = ProblemCode.FEATURES_ERASED
 
@@ -161,7 +163,7 @@ class FeaturesErased(DubitoError):
 
 
 class Conflict(DubitoError):
-    """It contradicts what is recorded already; the code and the sentence say how."""
+    """The request contradicts what is already recorded; the code and the sentence say how."""
 
     def __init__(self, code: ProblemCode, sentence: str) -> None:
         super().__init__(sentence)
@@ -169,7 +171,7 @@ class Conflict(DubitoError):
 
 
 class RecordsUnavailable(Unavailable):
-    """The records do not answer."""
+    """The record store does not respond."""
 
     code = ProblemCode.UNREADABLE
     sentence = "the records cannot be read at this moment"
@@ -178,4 +180,4 @@ class RecordsUnavailable(Unavailable):
     def __init__(self, cause: str | None = None) -> None:
         super().__init__(retry_after=5)
         self.cause = cause
-        """For the log: what it comes from, without any value."""
+        """Cause for the log, without any recorded value."""

@@ -1,4 +1,4 @@
-"""The composition root: settings in, application out. It only wires."""
+"""The composition root: builds the ASGI application from settings and wires its parts."""
 
 import asyncio
 import os
@@ -37,12 +37,13 @@ whether anything should be granted to anyone.
 
 
 Remembering = Callable[[Settings], AbstractAsyncContextManager[Memory | None]]
-"""How it is had where answers are recorded, for as long as they are; None where they are not."""
+"""Function from settings to an async context manager of the record store, which is open for the
+application's lifetime; it yields None when recording is off."""
 
 
 @asynccontextmanager
 async def remembering_here(settings: Settings) -> AsyncIterator[Memory | None]:
-    """The memory, written by a thread of this process.
+    """Open the record store, written by a thread of this process; None when recording is off.
 
     Raises:
         RecordsError: the records cannot be opened.
@@ -50,7 +51,7 @@ async def remembering_here(settings: Settings) -> AsyncIterator[Memory | None]:
     if settings.records == "off":
         yield None
         return
-    # A service without records does without what this imports.
+    # Imported late: a service that records nothing does not need these modules.
     from app.monitoring.event_builder import EventBuilder
     from app.records import database, key, store
 
@@ -66,21 +67,27 @@ def create_app(
     opening: Opening = in_this_process,
     remembering: Remembering = remembering_here,
 ) -> FastAPI:
-    """The service for these settings; the bundle and the records are opened by its lifespan.
+    """Create the application for these settings; its lifespan opens the bundle and the records.
 
-    A bundle that must not be served raises a `DubitoError` there, before any port opens.
+    A bundle that must not be served raises a `DubitoError` in the lifespan, before any port opens.
+
+    Args:
+        settings: the settings, already validated.
+        opening: opens the bundle and starts its engine.
+        remembering: opens the record store, or yields None when recording is off.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # Its own lines would show objects, which hold figures.
+        # The default handler prints objects, which may contain a borrower's values.
         asyncio.get_running_loop().set_exception_handler(tell)
-        # The records open while an engine in another process loads.
+        # In this order an engine in another process loads while the records are being opened.
         async with remembering(settings) as kept, opening(settings) as opened:
             service = Service(settings, opening, opened, kept, metrics)
             routers = service.routers(lambda: bool(app.state.ready))
-            # Not included, as FastAPI would look through routers anew for every request; and before
-            # its own, as routes are tried one after the other.
+            # Routes are inserted rather than routers included, because FastAPI searches included
+            # routers anew for each request; and they are inserted first, because routes are tried
+            # in order.
             app.router.routes[:0] = [route for router in routers for route in router.routes]
             app.state.identity, app.state.ready = opened.manifest.identity, True
             async with service.running():
@@ -100,34 +107,36 @@ def create_app(
         root_path_in_servers=False,
     )
     document(app)
-    # What is refused before it is a request has neither route nor method, and takes no time.
+    # A connection-level refusal has no route, no method and no duration.
     app.state.refused = lambda status: metrics.traffic("-", "-", status, 0.0)
     problems.install(app, metrics.refused)
-    # The first that is added is the innermost: allowed pages can read why they were refused.
+    # The first middleware added is the innermost: pages of allowed origins can then read why a
+    # request was refused.
     app.add_middleware(Guard, access=Access(settings))
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)
-    # It changes headers in their place: those of `Conduct` are of one answer alone.
+    # This middleware changes the list of headers in place, which is safe because `Conduct` gives
+    # each response its own list.
     app.add_middleware(Compression)
     return app
 
 
 def from_environment() -> FastAPI:
-    """The service that `DUBITO_*` variables describe; its lifespan opens bundle and records.
+    """Create the application that the `DUBITO_*` variables describe.
 
-    Everything runs in one process there, and the limits of connections are the server's own.
+    Everything runs in this one process, and the limits on connections are those of the ASGI server.
 
     Raises:
-        SettingsError: a variable that cannot be used.
+        SettingsError: a variable has a value that cannot be used.
     """
     return create_app(read_settings(os.environ, {}))
 
 
 def __getattr__(name: str) -> FastAPI:
-    """`app`, for `fastapi run app/main.py` and `uvicorn app.main:app`, made when it is asked for.
+    """Create `app` on first access, for `fastapi run app/main.py` and `uvicorn app.main:app`.
 
-    Whoever imports this module for `create_app` has no variables read.
+    Importing this module for `create_app` therefore reads no environment variables.
     """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -136,5 +145,5 @@ def __getattr__(name: str) -> FastAPI:
 
 
 def __dir__() -> list[str]:
-    """The names of this module, `app` among them: `fastapi run` looks for it."""
+    """List the names of this module including `app`, which `fastapi run` looks for."""
     return sorted({*globals(), "app"})

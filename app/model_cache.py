@@ -1,4 +1,4 @@
-"""The shelf: the bundle that is served, and beside it a few that answered before, for replays."""
+"""Cache of open bundles: the served one, and a few older ones that replays need."""
 
 import asyncio
 from collections import deque
@@ -22,19 +22,19 @@ from dubito.types import Identity
 from dubito.uncertainty.policy import Judge
 
 MOST_OPEN = 2
-"""Older bundles that are open at a time, each with a process of its own."""
+"""Number of older bundles open at a time, each with an engine process of its own."""
 MOST_WAITING = 32
-"""Requests that may wait for a bundle to be opened."""
+"""Number of requests that may wait for a bundle to be opened."""
 MEMORY_SHARE = 4
-"""Queued work may use at most one part in so many of the available memory."""
+"""Divisor of the available memory: queued work may use at most a quarter of it."""
 WORK_BYTES = 512
-"""Bytes of a waiting row × pass. One block of 50 passes takes the most for its work."""
+"""Bytes of memory for one queued row × pass; a block of 50 passes needs the most for its work."""
 IDLE_SECONDS = 300.0
-"""After which an older bundle that nobody uses is closed."""
+"""Seconds without use after which an older bundle is closed."""
 
 
 def served(opened: Opened, settings: Settings, seen: Seen = lambda *_: None) -> Served:
-    """What answers for an open bundle; `seen` is told of every batch."""
+    """Build the predictor of an open bundle and its answer builder; `seen` is called per batch."""
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration
     judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
@@ -49,7 +49,7 @@ def served(opened: Opened, settings: Settings, seen: Seen = lambda *_: None) -> 
             queue=queue,
             judge=judge,
             seen=seen,
-            # As long as a request waits that names no deadline.
+            # Requests without a deadline of their own wait this long.
             longest=settings.deadline_ms / 1e3,
         ),
         AnswerBuilder(manifest.identity, signature.classes, calibration),
@@ -58,37 +58,38 @@ def served(opened: Opened, settings: Settings, seen: Seen = lambda *_: None) -> 
 
 @dataclass(slots=True, eq=False)
 class _Book:
-    """An older bundle that is open."""
+    """An open older bundle, with a count of the requests that use it."""
 
     served: Served
     stack: AsyncExitStack
     users: int = 0
     used: float = 0.0
-    """When it was used last, by the event loop's clock."""
+    """Time of the last use, seconds of the event loop's clock."""
     is_free: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while nobody uses it."""
+    """Event that is set while no request uses the bundle."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Wish:
-    """A request that waits for a bundle which is not open."""
+    """A request that waits for a bundle to be opened."""
 
     model: Identity
     caller: Caller
     granted: "asyncio.Future[_Book]"
 
     def is_wanted(self) -> bool:
-        """Whether somebody waits still; if not, it is ended."""
+        """Whether the caller still waits; if it has gone, the wait fails with `Abandoned`."""
         if not self.granted.done() and self.caller.gone():
             self.granted.set_exception(Abandoned())
         return not self.granted.done()
 
 
 class Shelf:
-    """Has the bundles that records name: the served one, and a few older ones.
+    """Open bundles by digest: the served one, and up to `MOST_OPEN` older ones.
 
-    Whoever needs one that is not open waits in one queue, in which one bundle after the other is
-    opened; the one that was not used for longest makes room, once nobody uses it.
+    Requests for a bundle that is not open wait in one queue, and bundles are opened one after
+    another. The least recently used bundle is closed to make room, after its last user has
+    finished.
     """
 
     def __init__(
@@ -98,28 +99,28 @@ class Shelf:
         settings: Settings,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """Take the bundle that is served, if one is, and how others are opened."""
+        """Keep the served bundle, if any, and the function that opens older ones."""
         self._current = current
         self._opening = opening
         self._settings = settings
         self._idle_seconds = idle_seconds
         self._books: dict[str, _Book] = {}
-        """By digest; only those that may be used anew."""
+        """Open older bundles by digest; bundles that are being closed are not in it."""
         self._wishes = deque[_Wish]()
         self._deadlines = Deadlines()
         self._librarian: asyncio.Task[None] | None = None
-        """Opens what is wished for, while anything is."""
+        """Task that opens bundles while requests wait for any."""
         self._closing = set[asyncio.Task[None]]()
 
     @asynccontextmanager
     async def of(self, model: Identity, caller: Caller = PATIENT) -> AsyncIterator[Served]:
-        """The bundle that a record names, for the length of a block.
+        """Lend the bundle that a record names, for the duration of the `async with` block.
 
         Raises:
-            Conflict: it is not there any more, or is not what it was.
-            TooManyWaiting: too many wait for bundles.
-            Abandoned: the caller has gone while it waited.
-            DeadlinePassed: its time was over while it waited.
+            Conflict: the bundle is no longer available, or its content has changed.
+            TooManyWaiting: too many requests wait for bundles to be opened.
+            Abandoned: the caller has gone while waiting.
+            DeadlinePassed: the caller's deadline passed while waiting.
         """
         if self._current is not None and self._current.identity.digest == model.digest:
             yield self._current
@@ -128,14 +129,15 @@ class Shelf:
         try:
             yield book.served
         except EngineLost:
-            # Its process has ended; whoever asks next has another.
+            # The engine process has ended; the next request opens the bundle again, in a new
+            # process.
             self._retire(book)
             raise
         finally:
             self._leave(book)
 
     async def close(self) -> None:
-        """Close what was opened here."""
+        """Close every older bundle, after its last user has finished."""
         if self._librarian is not None:
             self._librarian.cancel()
             await asyncio.gather(self._librarian, return_exceptions=True)
@@ -144,7 +146,7 @@ class Shelf:
         await asyncio.gather(*self._closing)
 
     async def _had(self, model: Identity, caller: Caller) -> _Book:
-        """An open bundle that somebody more uses."""
+        """Take an open older bundle for one more user, waiting until it is opened."""
         book = self._books.get(model.digest)
         if book is not None and book.served.predictor.trouble is not None:
             self._retire(book)
@@ -167,7 +169,7 @@ class Shelf:
             raise
 
     async def _grant(self) -> None:
-        """Open what is wished for, in order, and what is wished for together once."""
+        """Open the bundles that requests wait for, in order; requests for the same one share it."""
         while self._wishes:
             wish = self._wishes[0]
             if wish.is_wanted():
@@ -176,11 +178,11 @@ class Shelf:
                 self._wishes.popleft()
 
     async def _serve(self, model: Identity) -> None:
-        """Grant all who wish for a bundle and still wait."""
+        """Open a bundle and hand it to every request that still waits for it."""
         digest = model.digest
         try:
             book = self._books.get(digest) or await self._opened(model)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told
+        except Exception as error:  # noqa: BLE001 - each waiting request gets the error
             for wish in self._wishing(digest):
                 wish.granted.set_exception(copy_of(error))
             return
@@ -191,13 +193,13 @@ class Shelf:
             self._leave(book)
 
     def _wishing(self, digest: str) -> list[_Wish]:
-        """Who wishes for a bundle; they do not wait any more."""
+        """Remove all requests for a bundle from the queue; returns those that still wait."""
         found = [wish for wish in self._wishes if wish.model.digest == digest]
         self._wishes = deque(wish for wish in self._wishes if wish.model.digest != digest)
         return [wish for wish in found if wish.is_wanted()]
 
     async def _opened(self, model: Identity) -> _Book:
-        """A bundle, opened where there is room."""
+        """Open a bundle, after closing another if the cache is full."""
         await self._make_room()
         name, version, digest = model.name, model.version, model.digest
         only = {"model": name, "version": version, "digest": digest}
@@ -216,14 +218,14 @@ class Shelf:
         return self._books[digest]
 
     async def _make_room(self) -> None:
-        """Wait until one more may be open."""
+        """Close the least valuable bundles until one more may be open."""
         while len(self._books) + len(self._closing) >= MOST_OPEN:
             if not self._closing:
                 self._retire(min(self._books.values(), key=_worth))
             await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
 
     def _leave(self, book: _Book) -> None:
-        """Note that one less uses a bundle."""
+        """Release a bundle; the last user starts the time after which an idle bundle is closed."""
         loop = asyncio.get_running_loop()
         book.users, book.used = max(0, book.users - 1), loop.time()
         if not book.users:
@@ -235,7 +237,7 @@ class Shelf:
             self._retire(book)
 
     def _retire(self, book: _Book) -> None:
-        """Lend a bundle no more, and close it once nobody uses it."""
+        """Remove a bundle from the cache, and close it after its last user has finished."""
         if self._books.get(book.served.identity.digest) is book:
             del self._books[book.served.identity.digest]
             task = asyncio.create_task(_closed(book))
@@ -244,7 +246,7 @@ class Shelf:
 
 
 def _worth(book: _Book) -> tuple[bool, float]:
-    """How much is lost by closing a bundle."""
+    """Sort key of the bundles to close first: unused before used, then least recently used."""
     return book.users > 0, book.used
 
 

@@ -1,7 +1,8 @@
-"""Quotas: the cores and the memory that this process may use, by the machine and its control group.
+"""Cores and memory that this process may use: the machine's, limited by its control groups.
 
-A container's limits are in files of control groups, version 1 or 2. `os.process_cpu_count` of
-Python 3.13 counts the cores a process may run on, as `cores` does first, and knows no quota.
+Container limits are in the files of control groups, version 1 or 2. Python 3.13's
+`os.process_cpu_count` counts the cores of the affinity mask, as `cores` does first, and ignores
+quotas.
 """
 
 import os
@@ -12,13 +13,13 @@ ROOT = Path("/")
 
 
 def cores(root: Path = ROOT) -> int:
-    """Cores that may be kept busy at a time, at least one.
+    """Count the cores the process may keep busy at a time, at least one.
 
-    A quota of one and a half is one: with two threads all would stand still for a part of every
-    period.
+    A quota of one and a half cores is one: with two threads, both would be throttled for a part of
+    every period.
 
     Args:
-        root: folder of the files that say so.
+        root: root folder of the files that are read; tests pass another.
     """
     quotas = (_quota(folder) for folder in _groups(root, "cpu"))
     allowed = [len(os.sched_getaffinity(0)), *(quota for quota in quotas if quota is not None)]
@@ -26,10 +27,10 @@ def cores(root: Path = ROOT) -> int:
 
 
 def memory(root: Path = ROOT) -> int:
-    """Bytes that may be used.
+    """Bytes of memory the process may use.
 
     Args:
-        root: folder of the files that say so.
+        root: root folder of the files that are read; tests pass another.
     """
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     names = ("memory.max", "memory.limit_in_bytes")
@@ -38,9 +39,10 @@ def memory(root: Path = ROOT) -> int:
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the folders of this process' control groups, each with those it is in.
+    """Yield the folders of this process's control groups, each followed by its parents.
 
-    Where a container does not see where it is in its machine's groups, its own is the outermost.
+    A container may not see the path of its group on the machine; its own group is then the
+    outermost folder.
     """
     mounted = root / "sys" / "fs" / "cgroup"
     yield mounted
@@ -57,7 +59,7 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    """Cores by the quota of a control group, if it has one."""
+    """Read how many cores a control group's quota allows; None without a quota."""
     quota, _, period = _read(folder / "cpu.max").partition(" ")
     if not quota:
         quota = _read(folder / "cpu.cfs_quota_us")

@@ -1,4 +1,4 @@
-"""The service: an open bundle, what answers for it and what remembers, put together."""
+"""Assembles the service around an open bundle: routes, background tasks, and the record store."""
 
 import asyncio
 import logging
@@ -41,13 +41,13 @@ from dubito.errors import DubitoError
 
 DAY = 86_400
 LOOK_SECONDS = 10.0
-"""Between two looks at what the alarms watch."""
+"""Interval between two evaluations of the alarms, seconds."""
 
 log = logging.getLogger("dubito")
 
 
 class Service:
-    """One bundle that is served."""
+    """The parts of the service that answer for the served bundle."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Service:
         memory: Memory | None,
         metrics: Metrics,
     ) -> None:
-        """Take an open bundle, how others are opened, and where answers are recorded, if at all."""
+        """Keep the open bundle, the function that opens others, and the record store, if any."""
         self._settings = settings
         self._manifest = opened.manifest
         self._environment = opened.environment
@@ -73,13 +73,13 @@ class Service:
         self._readiness = Readiness(*self._troubles())
 
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
-        """All routes; `is_ready` says whether listeners are still told."""
+        """Create all routes; event streams end as soon as `is_ready` returns False."""
         own = [self._grading(), self._information(), exposition(self._metrics.page), page()]
         return own if self._kept is None else [*own, *self._kept.routers(self._counter, is_ready)]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """What goes on beside the answers, for the length of a block."""
+        """Run the metrics and background tasks for the duration of the `async with` block."""
         kept = self._kept
         sources = Sources(
             lambda: self._served.predictor.backlog,
@@ -133,7 +133,7 @@ class Service:
 
 
 class Kept:
-    """What there is of a service only where answers are recorded."""
+    """The parts of a service that exist only when answers are recorded."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Kept:
         shelf: Shelf,
         present: Present,
     ) -> None:
-        """Take where answers are recorded, the bundles that compute them again, and the present."""
+        """Keep the record store, the cached bundles for replays, and the state of the queue."""
         self.memory = memory
         self._settings = settings
         self._signature = opened.manifest.signature
@@ -157,7 +157,7 @@ class Kept:
         self.exchanges = Exchanges(memory.writer)
 
     def routers(self, counter: AnswerCounter, is_ready: Callable[[], bool]) -> list[APIRouter]:
-        """The routes of what is recorded."""
+        """Create the routes that read or write records."""
         signature, settings = self._signature, self._settings
         feedback = Feedback(self.memory.writer, self._cases, counter)
         return [
@@ -169,7 +169,7 @@ class Kept:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Look at the alarms, write counts, and forget what is due, for the length of a block."""
+        """Run the periodic tasks for the duration of the block: alarms, counts and retention."""
         self._note_environment()
         tasks = [
             asyncio.create_task(_again(self._look, LOOK_SECONDS)),
@@ -186,7 +186,7 @@ class Kept:
             self.exchanges.leave()
 
     def _note_environment(self) -> None:
-        """What a later replay in another numerical environment compares with."""
+        """Record the facts of this numerical environment, for replays to compare theirs with."""
         facts = to_json(self._environment.facts)
         note = Note(ENVIRONMENT + self._environment.fingerprint, 1, facts)
         self.memory.writer.leave(Entry((), note=note))
@@ -194,7 +194,8 @@ class Kept:
     async def _look(self) -> None:
         if step := self._clock.step():
             log.warning("%s", told(step))
-            # The recorder sees it with the next entry, which may be long in coming.
+            # The recorder notices the step when an entry arrives; the next real entry may be hours
+            # away.
             self.memory.writer.leave(Entry(()))
         await self._sentry.look()
         await self.monitor.content(USUAL)
@@ -214,12 +215,12 @@ def _watched(opened: Opened) -> WatchedBundle:
 
 
 async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Do something again and again; what fails may succeed the next time."""
+    """Repeat `work` every `seconds` seconds; a failure is logged and the next run may succeed."""
     while True:
         try:
             await work()
         except DubitoError as error:
             log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - alarms must not end in silence
-            log.error("the alarms or the erasure failed: %s", fault_of(error))  # noqa: TRY400
+            log.error("a periodic task failed (alarms, counts or erasure): %s", fault_of(error))  # noqa: TRY400
         await asyncio.sleep(seconds)

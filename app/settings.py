@@ -1,4 +1,4 @@
-"""The settings: one frozen object, from `DUBITO_*` variables and flags of the same names."""
+"""Settings of the service: one frozen object, read from `DUBITO_*` variables and from flags."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,130 +22,142 @@ MODELS = Path("models")
 STATE = Path("var")
 
 MOST = 10**12
-"""Of what has no narrower limit."""
+"""Largest value of every setting that has no narrower limit."""
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Seconds = Annotated[float, Field(ge=0.01, le=MOST)]
 
 
 class Settings(BaseSettings):
-    """What a service is told from outside.
+    """The settings of a service.
 
-    Made from Python values it reads no variables: `read_settings` does.
+    Constructing it from Python values reads no variables: `read_settings` does.
     """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         frozen=True,
         allow_inf_nan=False,
-        # The address of a database holds a password, and a text may be in the wrong variable.
+        # A database address contains a password, and a text may be given to the wrong variable.
         hide_input_in_errors=True,
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on, 0 for any free one")
-    workers: int = Field(1, ge=1, le=64, description="processes that serve, each with the bundle")
-    models: Path = Field(MODELS, description="folder of the bundles")
+    workers: int = Field(
+        1, ge=1, le=64, description="number of worker processes, each with the bundle"
+    )
+    models: Path = Field(MODELS, description="folder that contains the bundles")
     model: str = Field("loan-grade", description="name of the bundle to serve")
     version: int | None = Field(
-        None, ge=1, le=MOST, description="version to serve, else the highest"
+        None, ge=1, le=MOST, description="version of the bundle to serve; default: the highest"
     )
-    digest: str | None = Field(None, description="the only digest that may be served, sha256:…")
-    max_passes: Count = Field(10_000, description="most passes of a request")
-    max_rows: Count = Field(1_000, description="most rows of a request")
-    max_work: Count = Field(1_000_000, description="most rows × passes of a request")
+    digest: str | None = Field(None, description="only digest that may be served, sha256:…")
+    max_passes: Count = Field(10_000, description="maximum passes of a request")
+    max_rows: Count = Field(1_000, description="maximum rows of a request")
+    max_work: Count = Field(1_000_000, description="maximum rows × passes of a request")
     max_queue: Count = Field(
-        4_000_000, description="most rows × passes waiting in a worker; beyond it 503"
+        4_000_000, description="maximum rows × passes queued in a worker; beyond it 503"
     )
-    max_body_bytes: Count = Field(1 << 20, description="largest body, in bytes")
+    max_body_bytes: Count = Field(1 << 20, description="maximum size of a request body, in bytes")
     deadline_ms: int = Field(
         30_000,
         ge=1,
         le=600_000,
-        description="time for an answer that names none, in milliseconds",
+        description="deadline of a request that names none, in milliseconds",
     )
     state: Path = Field(
-        STATE, description="folder of what the service remembers, the only one it writes"
+        STATE, description="folder of the service's own files, the only one it writes to"
     )
     records: Literal["durable", "relaxed", "off"] = Field(
         "durable",
-        description="whether answers are recorded: durable (before they leave), relaxed (soon "
+        description="when answers are recorded: durable (before they are sent), relaxed (soon "
         "after) or off",
     )
     records_url: str | None = Field(
         None,
         repr=False,
-        description="database of the records, as SQLAlchemy writes it, else a SQLite file in the "
-        "state",
+        description="database of the records as a SQLAlchemy URL; default: a SQLite file in "
+        "the state folder",
     )
     records_exposed: bool = Field(
-        default=False, description="true shows records on addresses other than loopback too"
+        default=False, description="true serves records on addresses other than loopback too"
     )
     allowed_hosts: str = Field(
         "localhost,127.0.0.1,[::1]",
-        description="names under which records may be asked for, and on loopback browsers may "
-        "grade, separated by commas",
+        description="host names, separated by commas, under which records are served and, on "
+        "loopback, browsers may request predictions",
     )
     cors_origins: str | None = Field(
         None,
-        description="other sites whose pages may ask, separated by commas: https://desk.example",
+        description="origins of other sites whose pages may send requests, separated by "
+        "commas: https://desk.example",
     )
     records_key_file: Path | None = Field(
-        None, description="file of the key that chains the records, else one in the state"
+        None,
+        description="file of the key that chains the records; default: one in the state folder",
     )
     retention_days: int = Field(
-        0, ge=0, le=36_500, description="days after which what is personal is erased, 0 for never"
+        0, ge=0, le=36_500, description="days after which personal data is erased, 0 for never"
     )
     log_requests: bool = Field(
         default=False,
-        description="true logs every request, false only what was refused or failed",
+        description="true logs every request, false only refused and failed ones",
     )
-    body_seconds: Seconds = Field(10.0, description="time for a body to arrive, in seconds")
+    body_seconds: Seconds = Field(
+        10.0, description="time within which a request body must arrive, in seconds"
+    )
     max_header_bytes: int = Field(
-        32_768, ge=256, le=MOST, description="largest head of a request, in bytes; beyond it 431"
+        32_768,
+        ge=256,
+        le=MOST,
+        description="maximum size of a request head, in bytes; beyond it 431",
     )
     max_headers: int = Field(
-        100, ge=10, le=MOST, description="most headers of a request; beyond them 431"
+        100, ge=10, le=MOST, description="maximum number of request headers; beyond it 431"
     )
     max_url_bytes: int = Field(
-        8_192, ge=64, le=MOST, description="longest URL, in bytes; beyond it 414"
+        8_192, ge=64, le=MOST, description="maximum length of a URL, in bytes; beyond it 414"
     )
     header_seconds: Seconds = Field(
-        20.0, description="time for the head of a request to arrive, in seconds"
+        20.0, description="time within which a request head must arrive, in seconds"
     )
     keep_alive_seconds: Seconds = Field(
         75.0,
-        description="time for which a connection may be idle between requests, in seconds",
+        description="time a connection may be idle between requests, in seconds",
     )
     unread_seconds: Seconds = Field(
         30.0,
-        description="time for which a client may take nothing of its answer, in seconds",
+        description="time a client may go without reading any of its response, in seconds",
     )
     max_unread_bytes: Count = Field(
         1 << 26,
-        description="most bytes of answers that clients leave unread, of all together",
+        description="maximum bytes of responses that clients have not read, of all clients "
+        "together",
     )
     max_connections: Count = Field(
         4_096,
-        description="most open connections of each worker; the longest idle is closed for one more",
+        description="maximum open connections of each worker; beyond it the longest idle one "
+        "is closed",
     )
     engine_seconds: float = Field(
         5.0,
         ge=1,
         le=3_600,
-        description="time without a sign of life of the engine after which nothing is graded, in "
-        "seconds",
+        description="time without a sign of life from the engine after which requests are "
+        "refused, in seconds",
     )
     drain_seconds: float = Field(
         0.5,
         ge=0,
         le=600,
-        description="after SIGTERM, time for taking requests though not ready, in seconds",
+        description="time after SIGTERM during which requests are still accepted though not "
+        "ready, in seconds",
     )
 
     @property
     def threads(self) -> int:
-        """Threads for a worker's arithmetic: its share of the cores that the service may use."""
+        """Threads for a worker's arithmetic: its share of the cores that the process may use."""
         return max(1, cores() // self.workers)
 
     @classmethod
@@ -156,13 +168,13 @@ class Settings(BaseSettings):
         *_: Any,
         **__: Any,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what is given, so that a value in a program or a test depends on nothing else."""
+        """Read only the constructor's arguments: programs and tests depend on no environment."""
         return (init_settings,)
 
     @field_validator("*", mode="before")
     @classmethod
     def _from_text(cls, value: Any, info: ValidationInfo) -> Any:
-        """Read numbers as Python does: Pydantic would take 8000.0 for a whole one."""
+        """Parse numbers as Python does: Pydantic would accept 8000.0 as an integer."""
         if not isinstance(value, str):
             return value
         text = value.strip()
@@ -179,28 +191,28 @@ class Settings(BaseSettings):
 
 
 class Row(NamedTuple):
-    """A setting as documentation tells it."""
+    """A line of the documentation's table of settings."""
 
     variable: str
     default: str
-    """As Markdown."""
+    """Default value as Markdown."""
     meaning: str
-    """With its unit."""
+    """Description with its unit."""
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting."""
+    """Return the name of a setting's environment variable."""
     return PREFIX + name.upper()
 
 
 def read_settings(environment: Mapping[str, str], flags: Mapping[str, str | None]) -> Settings:
-    """Settings from the environment; flags that are given win.
+    """Read settings from environment variables and flags; a flag takes precedence.
 
     Raises:
-        SettingsError: a text that is not of the setting's kind, or a value out of range.
+        SettingsError: a text is not of the setting's type, or a value is out of range.
     """
     source = EnvSettingsSource(Settings)
-    # The library looks for names without regard to case; ours are in capitals.
+    # pydantic-settings ignores the case of names; variables of this service are upper case only.
     source.env_vars = {name.lower(): environment[name] for name in environment if name.isupper()}
     given = {name: text for name, text in flags.items() if text is not None}
     try:
@@ -210,13 +222,13 @@ def read_settings(environment: Mapping[str, str], flags: Mapping[str, str | None
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings and are none, such as a misspelt one."""
+    """Names of variables that begin with the prefix and are no setting, such as misspelt ones."""
     known = set(map(variable, Settings.model_fields))
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def default_of(name: str) -> str:
-    """The default of a setting, as it is written in a variable or a flag; empty if it has none."""
+    """Format the default of a setting as a variable or flag gives it; empty if it has none."""
     default = Settings.model_fields[name].default
     if default is None:
         return ""
@@ -224,19 +236,19 @@ def default_of(name: str) -> str:
 
 
 def reference() -> Iterator[Row]:
-    """Every setting as documentation tells it."""
+    """Yield every setting as a line of the documentation's table."""
     for name, field in Settings.model_fields.items():
         yield Row(variable(name), _shown(field.default), str(field.description))
 
 
 def reference_table() -> str:
-    """The table of all settings in Markdown, as the README has it."""
+    """Write the table of all settings as Markdown, as the README contains it."""
     lines = [f"| `{row.variable}` | {row.default} | {row.meaning} |\n" for row in reference()]
     return "| variable | default | meaning |\n|---|---|---|\n" + "".join(lines)
 
 
 def _shown(default: object) -> str:
-    """A default in a table; numbers from 10,000 on are grouped, so that a port is not."""
+    """Format a default for the table; numbers are grouped from 10,000 on, so a port is not."""
     if default is None:
         return "–"
     if isinstance(default, bool):
@@ -247,7 +259,7 @@ def _shown(default: object) -> str:
 
 
 def _kind(field: FieldInfo) -> Any:
-    """What a setting is where it is not None: a type, or the words that it may be."""
+    """Return the type of a setting apart from None, or the `Literal` of its allowed words."""
     annotation: Any = field.annotation
     return get_args(annotation)[0] if isinstance(annotation, UnionType) else annotation
 
@@ -256,12 +268,12 @@ def _number(kind: type[int] | type[float], text: str) -> int | float:
     try:
         return kind(text)
     except ValueError:
-        # Python's sentence holds the text.
+        # Python's message would repeat the text.
         raise ValueError("not a number") from None
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first fault: it names its variable, and holds nothing of what was given."""
+    """Turn the first validation error into a sentence that names the variable but not its value."""
     first = error.errors(include_input=False, include_url=False)[0]
     if not first["loc"]:
         return str(first["ctx"]["error"])
@@ -270,7 +282,7 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _must(field: FieldInfo) -> str:
-    """What a setting's value must be, as the end of a sentence."""
+    """Phrase the requirement on a setting's value, as the end of a sentence."""
     kind = _kind(field)
     if kind is bool:
         return "be true or false"

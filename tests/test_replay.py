@@ -113,7 +113,7 @@ def test_other_arithmetic_is_told_and_how_far_apart_it_is(state: Path, recorded:
     now = " ".join(f"{name}={text}" for name, text in flags.items())
     for one in told:
         first, *facts = one["reasons"]
-        assert "the numerical environment is another one" == first
+        assert "the numerical environment has changed" == first
         (fact,) = (fact for fact in facts if fact.startswith("flags was "))
         before, _, after = fact.removeprefix("flags was ").partition(" and is ")
         # The machine may set flags of its own, which are the same then and now.

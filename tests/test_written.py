@@ -19,7 +19,7 @@ OTHERS = (4, 1, 3, 2)
 """Of 4 the alarms have not looked at the last minutes: they go on from where they were."""
 OF_SQLITE = pytest.mark.parametrize("kind", ["sqlite"], scope="module")
 OF_POSTGRESQL = pytest.mark.parametrize("kind", ["postgresql"], scope="module")
-ELSEWHERE = "the numerical environment is another one"
+ELSEWHERE = "the numerical environment has changed"
 FURTHEST = 1e-6
 """That figures may be apart where they are computed by other arithmetic."""
 OF_NEWEST = slice(60, 90)

@@ -1,1 +1,1 @@
-"""What each command of `dubito` does."""
+"""The commands of `dubito` that need the service."""

@@ -1,4 +1,4 @@
-"""Verify, erase, export or upgrade what a service remembers, or begin anew with another key."""
+"""`dubito records`: verify, erase, export or upgrade records, or start a chain with a new key."""
 
 import argparse
 import sys
@@ -26,41 +26,42 @@ OWN = {
     "upgrade": (),
     "new-key": (),
 }
-"""Which flags belong to which action."""
+"""Names of the flags of each action."""
 UNREADABLE = "the records cannot be read"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is to be done, and to which records."""
+    """Add the action, its flags, and the settings that locate the records."""
     parser.add_argument("action", choices=tuple(OWN))
     parser.add_argument(
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="verify: also find what was cut off since this file was written",
+        help="verify: also detect events removed since this checkpoint was written",
     )
     parser.add_argument(
         "--write-checkpoint",
         type=Path,
         metavar="FILE",
-        help="verify: note where the chains end now; keep it out of reach of the database",
+        help="verify: write a checkpoint of the ends of the chains; store it where the "
+        "database's users cannot write",
     )
-    parser.add_argument("--reference", help="erase: what is personal of cases of this reference")
+    parser.add_argument("--reference", help="erase: personal data of cases with this reference")
     parser.add_argument(
         "--before",
         type=_moment,
         metavar="DATE",
-        help="erase: what is personal of everything before a day or moment, UTC",
+        help="erase: personal data of everything before a date or time, UTC",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="export: a file that ends in .csv or .parquet"
+        "--out", type=Path, metavar="FILE", help="export: file to write, ending in .csv or .parquet"
     )
     parser.set_defaults(bundle=None)
     add_settings(parser, ["state", "records_url", "records_key_file"])
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Do it."""
+    """Run the action."""
     if rest:
         raise SettingsError(f"records does not know {rest[0]}")
     given = [name for names in OWN.values() for name in names if getattr(arguments, name)]
@@ -72,11 +73,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         flags = " or ".join(f"--{name}" for name in OWN[arguments.action])
         raise SettingsError(f"records {arguments.action} needs {flags}")
     settings = settings_of(arguments)
-    # What this imports no other command needs.
+    # Imported late: no other command needs these modules.
     from app.records.address import described, url_of
 
     url = url_of(settings.records_url, settings.state)
-    # The shell may lack the service's variables.
+    # The shell may lack the service's variables and thus name other records; the address shows it.
     print(f"records: {described(url)}", file=sys.stderr)
     return ACTIONS[arguments.action](arguments, settings, url)
 
@@ -115,7 +116,7 @@ def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int
     ):
         count = ledger.erase(erasure)
     if not count and arguments.reference is None:
-        raise RecordsError("nothing personal is left of before that time")
+        raise RecordsError("no personal data is left from before that time")
     if not count:
         raise RecordsError("no prediction has that reference")
     print(f"erased what is personal of {count:,} predictions")
@@ -149,15 +150,17 @@ def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
             print(f"a copy of the records as they were: {shown(upgrade.copied(file, schema))}")
         else:
             dump = dump_command(url, f"records-{schema}.dump")
-            print(f"no copy is made of a database of PostgreSQL; this makes one:\n{dump}")
-            _wait_for_enter("the records are upgraded after Enter, and left alone after Ctrl-C ")
+            print(f"a PostgreSQL database is not copied automatically; to copy it:\n{dump}")
+            _wait_for_enter(
+                "press Enter to upgrade the records, or Ctrl-C to leave them unchanged "
+            )
         upgrade.upgrade(engine)
     print(f"the records have schema {HEAD} now, and had {schema}")
     return 0
 
 
 def _wait_for_enter(prompt: str) -> None:
-    """Give a person the time for a copy; a program makes it before."""
+    """Wait for Enter at a terminal, so that a person can make a copy; programs make it before."""
     if sys.stdin.isatty():
         input(prompt)
 
@@ -169,13 +172,13 @@ def _new_key(_: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records.state_files import shown
 
     file = key.path_of(settings.records_key_file, settings.state)
-    with opened(url, fresh=False) as engine, legible("a new chain cannot be begun"):
+    with opened(url, fresh=False) as engine, legible("a new chain cannot be started"):
         given_up = renewed(engine, file, _new_id())
-    print(f"a new chain begins, under the new key in {shown(file)}")
+    print(f"a new chain has started with the new key in {shown(file)}")
     if given_up:
         print(
-            f"{given_up:,} chains before it are of a key that is not there; they cannot be "
-            "verified any more, unless that key is added to the file as a line of its own"
+            f"{given_up:,} earlier chains use a key that is not in the file; they cannot be "
+            "verified unless that key is added to the file on a line of its own"
         )
     return 0
 
@@ -210,10 +213,10 @@ def _new_id() -> str:
 
 
 def _moment(text: str) -> int:
-    """A day or a moment of ISO 8601 in microseconds since 1970; UTC unless it says otherwise."""
+    """Parse an ISO 8601 date or time to microseconds since 1970; UTC unless it has a time zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no date") from error
+        raise argparse.ArgumentTypeError(f"{text} is not an ISO 8601 date or time") from error
     known = found if found.tzinfo else found.replace(tzinfo=UTC)
     return int(known.timestamp() * MICROSECONDS)

@@ -1,4 +1,4 @@
-"""Compute recorded predictions again, and say whether they are the same to the last bit."""
+"""`dubito replay`: compute recorded predictions again and compare them to the last bit."""
 
 import argparse
 import asyncio
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which predictions, and of which records."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help="of predictions (default: all)")
+    """Add the identifiers, and the settings that locate the records and the bundles."""
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="identifiers of predictions (default: all)"
+    )
     parser.set_defaults(bundle=None)
     add_settings(parser, ["models", "state", "records_url"])
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Print a line of JSON for each; returns 1 unless all are identical."""
+    """Print a line of JSON for each prediction; returns 1 unless all are identical."""
     if rest:
         raise SettingsError(f"replay does not know {rest[0]}")
     settings = settings_of(arguments)
-    # What this imports no other command needs.
+    # Imported late: no other command needs these modules.
     from app.records import database
 
     url = database.url_of(settings.records_url, settings.state)
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 async def _print(
     identifiers: Sequence[str], settings: Settings, engine: "Engine"
 ) -> tuple[int, int]:
-    """Print what comes of each; returns how many there are, and how many are identical."""
+    """Print the result of each replay; returns their number, and how many are identical."""
     count = identical = 0
     async with aclosing(_replayed(identifiers, settings, engine)) as found:
         async for line in found:
@@ -56,7 +58,7 @@ async def _print(
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
-    """What is printed of one replay."""
+    """A printed line: the result of one replay."""
 
     id: str
     identical: bool
@@ -99,7 +101,7 @@ async def _replayed(
 
 
 def _reader(engine: "Engine") -> "Reader":
-    """A reader of records, also of a schema that had no notes yet."""
+    """Create a reader of records that also works with a schema from before notes existed."""
     from sqlalchemy import inspect
 
     from app.records.reader import Reader
@@ -111,5 +113,5 @@ def _reader(engine: "Engine") -> "Reader":
 
     with engine.connect() as connection:
         kind = Reader if inspect(connection).has_table(marks.name) else WithoutNotes
-    # Nobody else waits: a large table may take its time.
+    # This process serves nobody else: queries on a large table may take their time.
     return kind(engine, math.inf)

@@ -1,4 +1,4 @@
-"""Serve a bundle over HTTP."""
+"""`dubito serve`: serve a bundle over HTTP."""
 
 import argparse
 import logging
@@ -22,19 +22,19 @@ log = logging.getLogger("dubito")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A flag for every setting."""
+    """Add a flag for every setting."""
     add_bundle(parser)
     add_settings(parser, tuple(Settings.model_fields))
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP; what was accepted is answered first."""
+    """Serve until SIGINT, SIGTERM or SIGHUP; accepted requests are answered first."""
     if rest:
         raise SettingsError(f"serve does not know {rest[0]}")
     settings = settings_of(arguments)
     configure_logs(settings)
     for name in unknown_variables(os.environ):
-        log.warning("%s is no setting and is ignored", name)
+        log.warning("%s is not a setting and is ignored", name)
     settings = _pinned(settings)
     _share_threads(settings)
     with bound(settings.host, settings.port) as opened:
@@ -46,10 +46,10 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _pinned(settings: Settings) -> Settings:
-    """Settings of the one bundle that is there now.
+    """Pin the settings to the version and digest of the bundle that exists now.
 
-    Every process opens it by itself, a worker that is replaced much later, when another bundle may
-    lie in its place. What files alone can show is found here, before TensorFlow is imported.
+    Each process opens the bundle itself, a replaced worker much later, when another bundle may have
+    taken its place. Faults that the files alone show are found here, before TensorFlow is imported.
     """
     folder = find(settings.models, settings.model, settings.version)
     manifest = inspect(folder, pinned=settings.digest).manifest
@@ -58,14 +58,14 @@ def _pinned(settings: Settings) -> Settings:
 
 
 def _share_threads(settings: Settings) -> None:
-    """What TensorFlow may use in each engine: all together as many threads as there are cores."""
+    """Limit TensorFlow's threads in each engine, so that all engines share the cores."""
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, str(settings.threads))
 
 
 def _serve(settings: Settings, opened: socket.socket) -> None:
-    """Serve in this process."""
-    # The supervisor of several processes does without what this imports.
+    """Serve with this process as the only worker."""
+    # Imported late: the supervisor of several workers does not need these modules.
     from app.processes.subprocesses import begun
 
     def started(identity: Identity) -> None:

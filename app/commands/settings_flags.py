@@ -1,4 +1,4 @@
-"""Flags for settings, and the settings that a command line asks for."""
+"""Flags for settings, and settings read from a command line."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from dubito.cli.reference import settings_named_by
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """Add flags for some settings, with their meaning and variable."""
+    """Add flags for some settings, with description, default and variable."""
     for name in names:
         default = default_of(name)
         known = f"default {default}, " if default else ""
@@ -19,10 +19,10 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The settings from the environment, the flags, and the bundle that is named.
+    """Read the settings from the environment, the flags, and the bundle named on the command line.
 
     Raises:
-        SettingsError: names the setting that cannot be used.
+        SettingsError: a setting has a value that cannot be used; the sentence names it.
     """
     given = {name: getattr(arguments, name, None) for name in Settings.model_fields}
     named = settings_named_by(arguments.bundle)

@@ -1,1 +1,1 @@
-"""The page a person looks at: it asks the service's own addresses, and no other host."""
+"""The dashboard: a page that calls only the service's own API and no other host."""

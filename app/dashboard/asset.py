@@ -1,4 +1,4 @@
-"""The page's files: found by Starlette, packed once, and named by their content."""
+"""The dashboard's static files, compressed once and tagged by their content."""
 
 import gzip
 import hashlib
@@ -24,32 +24,33 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""Ours, as a machine may know others, and a browser runs no script of another type."""
+"""Media types by suffix; the machine's own table may differ, and browsers run no script of
+another."""
 NAMES = frozenset({CHARTS, *(path.name for path in ASSETS.iterdir() if path.suffix in MEDIA_TYPES)})
-"""The page and what it is made of."""
+"""Names of the page and of the files it uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The content of a file, as most clients take it."""
+    """A compressed file, which is what most clients accept."""
 
     content: bytes
-    """Compressed by gzip; the same content gives the same bytes."""
+    """Content compressed by gzip; the same content gives the same bytes."""
     digest: str
-    """What is other for other content."""
+    """Digest of the compressed content, 32 hexadecimal digits."""
 
 
 class Assets(StaticFiles):
-    """The page and its parts; every answer carries the headers that are given."""
+    """Static files of the dashboard; every response carries the given headers."""
 
     def __init__(self, headers: dict[str, str]) -> None:
-        # Plotly's folder is found without importing Plotly, which takes time and memory.
+        # Starlette locates Plotly's folder without importing Plotly, which costs time and memory.
         super().__init__(directory=ASSETS, packages=[("plotly", "package_data")])
         self._headers = headers
         self._packed: dict[str, Packed] = {}
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Find a file of the page, and pack it the first time; it is asked in a worker thread."""
+        """Find a file and compress it the first time; Starlette calls this in a worker thread."""
         if path not in NAMES:
             return "", None
         full_path, about = super().lookup_path(path)
@@ -64,9 +65,9 @@ class Assets(StaticFiles):
         scope: Scope,
         status_code: int = HTTPStatus.OK,
     ) -> Response:
-        """A file as this client takes it: compressed or not, or the word that it has it.
+        """Create the response for a file: compressed if the client accepts it, or 304.
 
-        Starlette's own tag is of a date and a size, which another version's file may have too.
+        Starlette's own tag is made of date and size, which the file of another version may share.
         """
         asked = Headers(scope=scope)
         is_packed = takes_gzip(asked.get("accept-encoding", ""))
@@ -77,14 +78,14 @@ class Assets(StaticFiles):
         media_type = MEDIA_TYPES[Path(full_path).suffix]
         if not is_packed:
             return _WholeFile(full_path, status_code, headers, media_type, stat_result=stat_result)
-        # In parts, so that a client that reads nothing holds no more than one of them.
+        # A client that reads nothing holds up no more than one part.
         starts = range(0, len(packed.content), BYTES_AT_A_TIME)
         parts = [packed.content[start : start + BYTES_AT_A_TIME] for start in starts]
         return InParts(parts, media_type, headers | {"Content-Encoding": "gzip"})
 
 
 class _WholeFile(FileResponse):
-    """A file that is sent whole: Starlette answers a wrong range with plain text, not a problem."""
+    """A file served without ranges: Starlette answers an invalid range in plain text."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]

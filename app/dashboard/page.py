@@ -1,4 +1,4 @@
-"""`GET /` and `/assets/{name}`: the page, what it is made of, and what it may do."""
+"""`GET /` and `/assets/{name}`: the dashboard's files and its Content-Security-Policy."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ POLICY = "; ".join(
     ]
 )
 HEADERS = {
-    # It may be kept, but whether it is still the same is asked every time: an update is seen.
+    # Browsers may store the files but must revalidate them each time, so that an update is seen.
     "Cache-Control": "no-cache",
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -34,16 +34,16 @@ HEADERS = {
 
 
 def page() -> APIRouter:
-    """The routes of the page."""
+    """Create the routes of the dashboard."""
     router = APIRouter(route_class=LeanRoute, include_in_schema=False)
     assets = Assets(HEADERS)
 
     @router.get("/")
-    async def index(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def index(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await assets.get_response(PAGE, request.scope)
 
     @router.get("/assets/{name}")
-    async def asset(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def asset(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await assets.get_response(request.path_params["name"], request.scope)
 
     return router

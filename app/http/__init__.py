@@ -1,1 +1,1 @@
-"""HTTP: routes, schemas and problems; it calls the use cases and knows no database."""
+"""The HTTP edge: routes, schemas and problems; calls the use cases and knows no database."""

@@ -1,8 +1,8 @@
-"""Who may ask: programs and the service's own page, and for records only on this machine.
+"""Access control by origin: which browser pages may send requests, and who may read records.
 
-A browser sends what a page of any site tells it to. It says which page that is (`Origin`) and how
-far away it is (`Sec-Fetch-Site`), and no page can change these headers. A request with neither
-comes from a program.
+A browser sends the requests that a page of any site makes. It names the page's origin (`Origin`)
+and its relation to the service (`Sec-Fetch-Site`), and no page can change these headers. A request
+with neither header comes from a program.
 """
 
 import ipaddress
@@ -19,27 +19,27 @@ from app.problem_codes import ProblemCode
 from app.settings import Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""Methods that change and record nothing (RFC 9110 §9.2.1)."""
+"""Methods that change nothing and record nothing (RFC 9110 §9.2.1)."""
 ORIGIN, SITE = "origin", "sec-fetch-site"
 FROM_PAGES = frozenset({ORIGIN.encode(), SITE.encode()})
-"""Headers that only browsers send, as ASGI has them."""
+"""Names of headers that only browsers send, in lower case as ASGI has them."""
 BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-"""Headers that proxies add, whose callers are anywhere."""
+"""Names of headers that proxies add; the caller behind a proxy may be anywhere."""
 PORTS = {"http": "80", "https": "443"}
 ANY = "*"
 
 
 class Access:
-    """Decides whose requests are answered."""
+    """Decides whether a request may be answered."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the service's names, the sites that are allowed, and who may see records."""
+        """Read host names, allowed origins and the exposure of records from the settings."""
         self._is_exposed = settings.records_exposed
         self._origins = frozenset(origins_of(settings))
         self._names = {name.strip().lower() for name in settings.allowed_hosts.split(",")}
 
     def shows_records(self, request: Request) -> bool:
-        """Whether who asks may see what is recorded."""
+        """Whether the sender of a request may read records."""
         try:
             self.check_records(request)
         except Refusal:
@@ -47,10 +47,12 @@ class Access:
         return True
 
     def check_records(self, request: Request) -> None:
-        """Let a request for records pass.
+        """Check that a request may read or write records.
 
         Raises:
-            Refusal: 403, it comes from where it must not, or nobody may ask here.
+            Refusal: 403, the request comes through a proxy or from another machine, names an
+                unknown
+                host, or comes from a page of another site.
         """
         if not self._is_exposed and not (is_local(request.scope) and _is_direct(request)):
             raise _forbidden(
@@ -67,10 +69,10 @@ class Access:
             raise _forbidden(ProblemCode.OTHER_SITE, detail)
 
     def refusal_of(self, scope: Scope) -> Refusal | None:
-        """Why a browser must not write here; None if it may.
+        """Return why a page's request may not be served; None if it may.
 
-        On loopback a page of another site can have its own name lead here (DNS rebinding), and is
-        then called of the same origin: only the name tells.
+        On loopback, a page of another site can make its own host name resolve to this service (DNS
+        rebinding), and the browser then reports the same origin: only the host name reveals it.
         """
         headers = Headers(scope=scope)
         host = headers.get("host", "")
@@ -86,23 +88,23 @@ class Access:
         return _split(host.lower())[0] in self._names
 
     def _is_allowed(self, origins: Sequence[str]) -> bool:
-        """Whether the page is of a site that a setting names."""
+        """Whether the page's origin is one that the settings allow."""
         return len(origins) == 1 and not self._origins.isdisjoint({origins[0], ANY})
 
 
 class Guard:
-    """ASGI middleware: what a page of another site has a browser send never reaches a route.
+    """ASGI middleware that keeps requests of other sites' pages from reaching any route.
 
-    It looks at methods, not at routes, so that no route can be forgotten.
+    It checks methods rather than routes, so no route can be left unprotected.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
-        """Take what is guarded, and who decides."""
+        """Wrap an application with the rules that decide."""
         self._app = app
         self._access = access
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Pass a request on, or refuse it; no coroutine of its own, as it awaits nothing."""
+        """Forward a request or refuse it; a plain function, as it has nothing to await."""
         is_asked = scope["type"] == "http" and scope["method"] not in SAFE
         if is_asked and is_of_page(dict(scope["headers"])):
             refusal = self._access.refusal_of(scope)
@@ -112,27 +114,28 @@ class Guard:
 
 
 def is_local(scope: Scope) -> bool:
-    """Whether both ends of a connection are on this machine's loopback, whatever a header says.
+    """Whether both ends of a connection are on the loopback interface, whatever a header says.
 
-    A server that others wired may listen anywhere, so the setting of the host does not tell.
+    An ASGI server that somebody else configured may listen anywhere, so the host setting is no
+    evidence.
     """
     ends = scope.get("server"), scope.get("client")
     return all(end is not None and _is_loopback(end[0]) for end in ends)
 
 
 def is_of_page(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser sent a request with these headers, as ASGI has them, for a page."""
+    """Whether a browser sent a request with these headers (named as in ASGI) for a page."""
     return not FROM_PAGES.isdisjoint(headers)
 
 
 def origins_of(settings: Settings) -> list[str]:
-    """The other sites whose pages may ask, as browsers write them."""
+    """List the origins of other sites whose pages may send requests, as browsers write them."""
     named = (settings.cors_origins or "").lower().split(",")
     return [one.strip().rstrip("/") for one in named if one.strip()]
 
 
 def allow(app: FastAPI, origins: Sequence[str]) -> None:
-    """Tell browsers that pages of other sites may ask."""
+    """Allow pages of other origins to send requests (CORS)."""
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
@@ -151,15 +154,15 @@ def allow(app: FastAPI, origins: Sequence[str]) -> None:
 
 
 def _is_direct(request: Request) -> bool:
-    """Whether no proxy says that it passes the request on."""
+    """Whether no header shows that a proxy forwarded the request."""
     return not any(name in request.headers for name in BY_PROXIES)
 
 
 def _is_own(origins: Sequence[str], sites: Sequence[str], host: str) -> bool:
     """Whether the page is the service's own, or the user typed the address.
 
-    A proxy may call the service by another name; where the browser says that the page and the
-    address it called have one origin, its word holds.
+    A proxy may call the service by another name; the browser's own statement that the page and the
+    address have the same origin is therefore sufficient.
     """
     if list(sites) == ["same-origin"]:
         return True
@@ -171,7 +174,7 @@ def _is_own(origins: Sequence[str], sites: Sequence[str], host: str) -> bool:
 
 
 def _is_address(origin: str, host: str) -> bool:
-    """Whether an origin is the address called, whatever its scheme: a proxy may have ended TLS."""
+    """Whether an origin is the requested address, in any scheme: a proxy may have ended TLS."""
     scheme, _, place = origin.lower().partition("://")
     (name, port), (called, at) = _split(place), _split(host.lower())
     usual = PORTS.get(scheme)
@@ -179,7 +182,7 @@ def _is_address(origin: str, host: str) -> bool:
 
 
 def _split(host: str) -> tuple[str, str]:
-    """A host and its port, which may be empty."""
+    """Split a host from its port, which may be empty."""
     name, colon, port = host.rpartition(":")
     return (name, port) if colon and port.isdecimal() else (host, "")
 
@@ -189,7 +192,7 @@ def _is_loopback(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    # An IPv4 client of a socket for both kinds has an address such as ::ffff:127.0.0.1.
+    # An IPv4 client of a dual-stack socket has an address such as ::ffff:127.0.0.1.
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
 

@@ -1,4 +1,4 @@
-"""`/alarms/{name}`: a person acknowledges an alarm, or begins it anew."""
+"""`/alarms/{name}`: routes to acknowledge an alarm or to restart it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -26,17 +26,20 @@ NAME = {
     "name": "name",
     "in": "path",
     "required": True,
-    "description": "Which alarm.",
+    "description": "Name of the alarm.",
     "schema": {"type": "string", "enum": list(ALARMS)},
 }
 REFUSED = {
     status: text for status, text in REFUSALS.items() if status not in {404, 409, 410, 504}
-} | {404: "There is no such alarm.", 503: "Nothing can be recorded, or the records do not answer."}
-CONFLICTING = {409: "The alarm is not raised, or is acknowledged already."}
+} | {
+    404: "No alarm has this name.",
+    503: "Nothing can be recorded, or the record store does not respond.",
+}
+CONFLICTING = {409: "The alarm is not raised, or is already acknowledged."}
 
 
 def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
-    """The routes of what a person says of an alarm."""
+    """Create the routes that acknowledge and restart alarms."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
 
@@ -45,15 +48,15 @@ def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
         summary="Acknowledge a raised alarm",
         **_documented("acknowledgeAlarm", REFUSED | CONFLICTING),
     )
-    async def acknowledge(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+    async def acknowledge(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await say(request, sentry.acknowledge)
 
     @router.post(
         "/alarms/{name}/beginning",
-        summary="Begin an alarm anew",
+        summary="Restart an alarm",
         **_documented("beginAlarm", REFUSED),
     )
-    async def begin(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+    async def begin(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await say(request, sentry.begin_anew)
 
     async def say(request: Request, act: Act) -> Response:
@@ -73,12 +76,12 @@ def _documented(operation_id: str, refusals: dict[int, str]) -> dict[str, Any]:
 
 
 def _named(name: str) -> Alarm:
-    """The alarm of a name.
+    """Return the alarm of a name.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no alarm has this name.
     """
     for alarm in ALARMS:
         if alarm == name:
             return alarm
-    raise NotFound(ProblemCode.NO_SUCH_ALARM, "there is no such alarm")
+    raise NotFound(ProblemCode.NO_SUCH_ALARM, "no alarm has this name")

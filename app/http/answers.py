@@ -1,4 +1,7 @@
-"""Models of answers, for OpenAPI; `dubito.answer` writes them. No member has a default."""
+"""Pydantic models of predictions, for OpenAPI only; `dubito.answer` writes the JSON itself.
+
+No member has a default, so each is required in the schema.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -12,7 +15,7 @@ CLOSED = ConfigDict(extra="forbid")
 
 
 class Model(BaseModel):
-    """Which bundle answered."""
+    """The bundle that produced the prediction."""
 
     model_config = CLOSED
 
@@ -28,25 +31,29 @@ class Uncertainty(BaseModel):
 
     predictive_entropy: float = Field(description="H[mean]: total uncertainty")
     expected_entropy: float = Field(description="mean over passes of H[pass]: aleatoric")
-    mutual_information: float = Field(description="their difference: epistemic")
+    mutual_information: float = Field(description="predictive minus expected entropy: epistemic")
     variation_ratio: float = Field(description="1 − share of passes for the most-voted grade")
 
 
 class Precision(BaseModel):
-    """How far the mean may be from that of endlessly many passes."""
+    """Precision of the mean over the passes, compared with the mean of infinitely many passes."""
 
     model_config = CLOSED
 
     half_width: float = Field(
-        description="of a 95% interval of the mean, the largest over the grades; 1/(2T) where all "
-        "T passes are equal"
+        description="half-width of a 95% interval of the mean, the largest over the grades; "
+        "1/(2T) if all T passes are equal"
     )
-    tolerance: float | None = Field(description="the half-width asked for; null: fixed passes")
-    met: bool | None = Field(description="whether it was reached; null: fixed passes")
+    tolerance: float | None = Field(
+        description="the requested half-width; null: fixed number of passes"
+    )
+    met: bool | None = Field(
+        description="whether the tolerance was reached; null: fixed number of passes"
+    )
 
 
 class OutOfRangeWarning(BaseModel):
-    """A value outside what training saw."""
+    """A value outside the range of the training data."""
 
     model_config = CLOSED
 
@@ -58,10 +65,10 @@ class OutOfRangeWarning(BaseModel):
 
 
 class MarginWarning(BaseModel):
-    """A value outside what training saw by so little that it refers no row by itself.
+    """A value so little outside the range of the training data that it alone refers no row.
 
-    Money up to twice as large or half as small, anything else by half of the range that was seen.
-    Bundles without `case_limit` do not tell it.
+    Money up to twice as large or half as small, anything else by up to half of the range seen in
+    training. Bundles without `case_limit` do not give this warning.
     """
 
     model_config = CLOSED
@@ -74,7 +81,7 @@ class MarginWarning(BaseModel):
 
 
 class MissingWarning(BaseModel):
-    """A value that is not there; the network puts the usual one in its place."""
+    """A missing value; the network uses the feature's imputed value instead."""
 
     model_config = CLOSED
 
@@ -86,17 +93,19 @@ class MissingWarning(BaseModel):
 
 
 class FewPassesWarning(BaseModel):
-    """Fewer passes than sets and decisions were calibrated with: they promise nothing."""
+    """Fewer passes than the calibration used: prediction set and decision are not guaranteed."""
 
     model_config = CLOSED
 
     kind: Literal["few_passes"]
     passes: int
-    calibrated_passes: int = Field(description="from this many on, sets and decisions hold")
+    calibrated_passes: int = Field(
+        description="passes from which on prediction sets and decisions are guaranteed"
+    )
 
 
 class DegradedWarning(BaseModel):
-    """Fewer passes than were asked for, as the deadline left no time for more."""
+    """Fewer passes than requested, because the deadline left no time for more."""
 
     model_config = CLOSED
 
@@ -109,15 +118,22 @@ OddValue = OutOfRangeWarning | MarginWarning | MissingWarning
 
 
 MEANING = (
-    "`automate`: the grade may be used without a person. `refer`: a person should look, for the "
-    "reasons given. It says nothing about granting the loan, or whatever else is graded."
+    "`automate`: the grade may be used without a person. `refer`: a person should "
+    "review it, for the reasons given. It says nothing about granting the loan, "
+    "or whatever else is graded."
 )
-CASES = "most P(wrong | in the band of the least sure automated) that is promised, see `GET /model`"
-PROMISE = "whether the row had as many passes as the calibration, without which nothing is promised"
+CASES = (
+    "maximum P(wrong | in the band of the least certain automated rows) that is "
+    "promised, see `GET /model`"
+)
+PROMISE = (
+    "whether the row had at least as many passes as the calibration; with fewer, "
+    "nothing is promised"
+)
 
 
 class PredictionSet(BaseModel):
-    """The conformal set of grades: it holds the right one as often as `coverage` says."""
+    """Conformal set of grades; over many rows, a share `coverage` of sets holds the true grade."""
 
     model_config = CLOSED
 
@@ -126,7 +142,7 @@ class PredictionSet(BaseModel):
     class_conditional: bool
     grades: list[str]
     guaranteed: bool = Field(description=PROMISE)
-    notes: list[str] = Field(description="what to know of a set of this coverage and method")
+    notes: list[str] = Field(description="remarks on a set of this coverage and method")
 
 
 class Decision(BaseModel):
@@ -135,13 +151,13 @@ class Decision(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"description": MEANING})
 
     action: Literal["automate", "refer"]
-    reasons: list[str] = Field(description="why a person should look; none if automated")
-    target: float = Field(description="most P(wrong | automated) that is promised")
+    reasons: list[str] = Field(description="why a person should review the row; empty if automated")
+    target: float = Field(description="maximum P(wrong | automated) that is promised")
     guaranteed: bool = Field(description=PROMISE)
 
 
 def decision_of(calibration: Calibration) -> type[Decision]:
-    """The model of a bundle's decisions: older policies promise nothing of single cases."""
+    """Create the model of a bundle's decisions; `case_limit` only exists if the policy has one."""
     if calibration.policy.case_limit is None:
         return Decision
     return create_model(
@@ -153,10 +169,10 @@ def decision_of(calibration: Calibration) -> type[Decision]:
 
 
 class AnswerModels:
-    """The models of one bundle's answers, for OpenAPI."""
+    """Models of one bundle's predictions, for OpenAPI."""
 
     def __init__(self, classes: tuple[str, ...], calibration: Calibration | None) -> None:
-        """Build the models for a row; `listed` makes the form for many rows of each."""
+        """Build the models for one row; `listed` makes those for many rows from them."""
         grade = grade_of(classes)
         by_class = _by_class("Probabilities", grade, classes, float)
         common = {"id": (str, ...), "grade": (grade, ...)}
@@ -186,14 +202,14 @@ class AnswerModels:
 
 
 def listed(model: type[BaseModel]) -> type[BaseModel]:
-    """The form of an answer to many rows, called by its plural."""
+    """Create the model for many rows from that for one, named by its plural."""
     first, *rest = model.__name__.partition("Prediction")
     name = "".join([first, rest[0], "s", *rest[1:]])
     return _closed(name, predictions=(list[model], ...))  # type: ignore[valid-type]
 
 
 def _judgements(grade: Any, calibration: Calibration | None) -> dict[str, Any]:
-    """The members that a calibrated bundle fills, and their warnings."""
+    """Build the members that only a calibrated bundle fills, and their warnings."""
     if calibration is None:
         return {
             "prediction_set": (None, ...),
@@ -218,8 +234,8 @@ def _closed(name: str, **fields: Any) -> type[BaseModel]:
 
 
 def _by_class(name: str, grade: Any, classes: Sequence[str], kind: Any) -> type[BaseModel]:
-    """A model with a value for each class: a map, as classes need not be names of anything."""
-    # Pydantic itself has no map all of whose keys must be there.
+    """Create a model with a value for each class: a map, as class names need not be identifiers."""
+    # Pydantic has no mapping type that requires certain keys.
     whole = ConfigDict(json_schema_extra={"required": list(classes)})
     base = RootModel[dict[grade, kind]]
     return type(name, (base,), {"model_config": whole, "__module__": __name__})

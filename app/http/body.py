@@ -1,4 +1,4 @@
-"""Bodies: read up to a cap and within a time, whatever length they declare."""
+"""Reads request bodies up to a maximum size and within a time limit, whatever they declare."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,19 +17,28 @@ MEDIA_TYPE = "application/json"
 JSON = MEDIA_TYPE.encode()
 LENGTH = b"content-length"
 BOM = b"\xef\xbb\xbf"
-"""Some programs begin a text with it; a reader may pass over it (RFC 8259 §8.1)."""
+"""UTF-8 byte order mark, which some programs write first; a reader may ignore it (RFC 8259
+§8.1)."""
 
 Headers = Mapping[bytes, bytes]
-"""Of a request, as ASGI has them; the last of one name."""
+"""Headers of a request, named as ASGI has them; the last of several with one name."""
 
 
 async def read_body(
     request: Request, most_bytes: int, seconds: float, *, optional: bool = False
 ) -> bytes:
-    """The bytes of a JSON body; where it is `optional`, an empty one needs no media type.
+    """Read the bytes of a JSON body; an empty body that is `optional` needs no media type.
+
+    Args:
+        request: the request whose body is read.
+        most_bytes: maximum size, bytes.
+        seconds: time within which the body must arrive.
+        optional: whether the body may be empty.
 
     Raises:
-        Refusal: 415 another media type or a coding, 413 too large, 408 not complete in time.
+        Refusal: 415 for another media type or a content coding, 413 for a body that is too large,
+            408
+            for a body that is not complete in time, 400 if the connection ends before it is.
     """
     headers = dict(request.scope["headers"])
     if not (optional and _is_empty(headers)):
@@ -62,7 +71,11 @@ async def _collect(receive: Receive, first: Message | None, most_bytes: int) -> 
 
 def _joined(messages: list[Message], most_bytes: int) -> bytes:
     if messages[-1]["type"] == "http.disconnect":
-        raise Refusal(HTTPStatus.BAD_REQUEST, ProblemCode.BODY_BROKE_OFF, "the body broke off")
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST,
+            ProblemCode.BODY_BROKE_OFF,
+            "the connection ended before the body was complete",
+        )
     body = b"".join([message.get("body", b"") for message in messages])
     if len(body) > most_bytes:
         raise _too_large(most_bytes)
@@ -70,15 +83,15 @@ def _joined(messages: list[Message], most_bytes: int) -> bytes:
 
 
 def _is_empty(headers: Headers) -> bool:
-    """Whether the head of a request says that no body follows."""
+    """Whether the headers of a request declare that no body follows."""
     return headers.get(LENGTH, b"0") == b"0" and b"transfer-encoding" not in headers
 
 
 def _check_media_type(headers: Headers) -> None:
-    """Refuse what is not called JSON.
+    """Refuse a body whose media type is not JSON.
 
-    A program may leave the type out. A browser may not: of the types that a page of another site
-    can send without asking first, none is JSON, and none at all is one of them.
+    A program may omit the media type; a browser may not. The types that a page of another site can
+    send without a preflight request do not include JSON, but do include no type at all.
     """
     given = headers.get(b"content-type")
     if given is None and not is_of_page(headers):

@@ -1,4 +1,4 @@
-"""Models of recorded predictions, for OpenAPI; `app.usecases` has the types that are written."""
+"""Pydantic models of recorded predictions, for OpenAPI only; `app.usecases` has what is written."""
 
 from typing import Any, Literal
 
@@ -8,26 +8,30 @@ CLOSED = ConfigDict(extra="forbid")
 
 
 class Outcome(BaseModel):
-    """The true grade, known later."""
+    """The true grade of a prediction, recorded when it became known."""
 
     model_config = CLOSED
 
-    id: str = Field(description="of the event, which a correction names")
+    id: str = Field(description="identifier of the event, which a correction names")
     grade: str
     time: str
-    corrects: str | None = Field(description="the event before it; null of the first")
-    why: str | None = Field(description="null of the first, and once it was erased")
+    corrects: str | None = Field(
+        description="identifier of the event that this one corrects; null for the first"
+    )
+    why: str | None = Field(
+        description="reason for the correction; null for the first and after erasure"
+    )
 
 
 class Review(Outcome):
-    """What a person made of it; note and name are null once they were erased."""
+    """A person's review of a prediction; `note` and `reviewer` are null after erasure."""
 
     note: str | None
     reviewer: str | None
 
 
 class Said(BaseModel):
-    """Something that was said of a prediction; null what it does not have, or what was erased."""
+    """An outcome, review or assignment of a prediction; null where not applicable or erased."""
 
     model_config = CLOSED
 
@@ -59,11 +63,13 @@ class RecordedPrediction(BaseModel):
     outcome: Outcome | None
     review: Review | None
     assignee: str | None
-    history: list[Said] = Field(description="all that was said of it, first things first")
+    history: list[Said] = Field(
+        description="all outcomes, reviews and assignments of the prediction, oldest first"
+    )
 
 
 class ChangedFact(BaseModel):
-    """Something of the numerical environment that is other than when it was answered."""
+    """A fact of the numerical environment that has changed since the prediction was made."""
 
     model_config = CLOSED
 
@@ -73,22 +79,27 @@ class ChangedFact(BaseModel):
 
 
 class Replay(BaseModel):
-    """What came of computing a recorded answer again."""
+    """Comparison of a recorded answer with the same prediction computed again."""
 
     model_config = CLOSED
 
     id: str
-    identical: bool = Field(description="every figure to the last bit, and all that follows")
-    largest_difference: float = Field(description="between two figures of the same name")
-    differing: list[str] = Field(description="the members that are not the same")
-    reasons: list[str] = Field(description="why they could differ")
-    environment_changed: bool = Field(description="whether the numerical environment is another")
-    facts: list[ChangedFact] = Field(description="what of it is other than then")
+    identical: bool = Field(
+        description="whether every number is the same to the last bit, and everything derived "
+        "from the numbers"
+    )
+    largest_difference: float = Field(
+        description="largest absolute difference between two numbers of the same name"
+    )
+    differing: list[str] = Field(description="names of the members that differ")
+    reasons: list[str] = Field(description="reasons why numbers could differ")
+    environment_changed: bool = Field(description="whether the numerical environment has changed")
+    facts: list[ChangedFact] = Field(description="facts of the environment that have changed")
     answer: dict[str, Any]
 
 
 class WhatIf(BaseModel):
-    """A case as it was and with other features, computed under the same masks."""
+    """A recorded prediction, and the same with changed features under the same dropout masks."""
 
     model_config = CLOSED
 

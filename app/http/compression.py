@@ -1,7 +1,7 @@
-"""Compression of what is read, for clients that take gzip; grades go as they are.
+"""Gzip compression of responses to GET; predictions are sent uncompressed.
 
-Grades answer POST, and compressing a small answer costs more than it saves. Starlette leaves events
-alone, which gzip would keep back, and what is compressed already.
+Predictions answer POST, and compressing a small response costs more than it saves. Starlette leaves
+event streams alone, which gzip would delay, and content that is already compressed.
 """
 
 from collections.abc import Awaitable
@@ -17,22 +17,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.response import BYTES_AT_A_TIME
 
 LEAST_BYTES = 1_000
-"""Of a body that is worth it."""
+"""Minimum size of a body worth compressing, bytes."""
 LEVEL = 6
-"""Zlib's own choice: Starlette's 9 takes four times as long for JSON, and saves a percent."""
+"""Compression level, zlib's default: Starlette's 9 takes four times as long for JSON and saves
+1%."""
 
 
 class Compression:
-    """ASGI middleware: Starlette's, for GET alone; it takes `gzip;q=0` for a no, and knows HEAD."""
+    """ASGI middleware: Starlette's for GET alone, with HEAD; it respects `gzip;q=0`."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Take what is around."""
+        """Wrap an application."""
         self._app = app
-        # A part of a long answer is compressed in a thread, while the event loop goes on.
+        # Large parts are compressed in a thread, so that the event loop is not blocked.
         self._gzip = GZipMiddleware(app, LEAST_BYTES, LEVEL, thread_minimum_size=BYTES_AT_A_TIME)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Pass a request on; no coroutine of its own for what is not compressed."""
+        """Forward a request; a plain function, so that other methods cost no extra coroutine."""
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return self._app(scope, receive, send)
         is_taken = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
@@ -44,7 +45,7 @@ class Compression:
 
 
 def _head(send: Send, *, is_compressed: bool) -> Send:
-    """Send the head that GET's answer would have; without the length, where gzip tells it."""
+    """Wrap `send` so that HEAD gets the headers of GET, without a length if GET is compressed."""
 
     async def send_head(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -65,12 +66,12 @@ def _may_be_compressed(headers: Headers) -> bool:
 
 
 def takes_gzip(accepted: str) -> bool:
-    """Whether an `Accept-Encoding` names gzip or any coding, and not with a quality of nothing."""
+    """Whether an `Accept-Encoding` header accepts gzip or any coding with a quality above 0."""
     named = dict(_coding(one) for one in accepted.lower().split(","))
     return named.get("gzip", named.get("*", False))
 
 
 def _coding(named: str) -> tuple[str, bool]:
-    """A coding, and whether it is taken."""
+    """Parse one coding of the header: its name, and whether it is accepted."""
     name, _, quality = named.replace(" ", "").partition(";")
     return name, quality == "" or quality.strip("q=0.") != ""

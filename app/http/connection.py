@@ -1,4 +1,4 @@
-"""What a connection has to say at this moment, without waiting for it."""
+"""Checks, without waiting, which ASGI message a connection has ready."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ from starlette.types import Message, Receive
 
 
 def arrived(receive: Receive) -> Message | None:
-    """The next message if it is there already; None if one would have to wait.
+    """Return the next ASGI message if it has already arrived, else None.
 
-    ASGI has no such question, but a coroutine can be asked for its first step: it ends with the
-    message or begins to wait, and is then closed before anything is lost. A task for the same
-    costs several times what is left of a request.
+    ASGI has no such call, but a coroutine can be run for its first step: it either returns the
+    message, or begins to wait and is then closed before anything is lost. A task for this would
+    cost several times as much as the rest of a request.
     """
     asked = receive()
     try:
@@ -23,7 +23,10 @@ def arrived(receive: Receive) -> Message | None:
 
 
 def hung_up(receive: Receive) -> Callable[[], bool]:
-    """A question for the event loop's thread: whether the client of a read request has gone."""
+    """Create a function that reports whether the client has disconnected, after the body was read.
+
+    It must be called in the event loop's thread.
+    """
 
     def gone() -> bool:
         message = arrived(receive)

@@ -1,7 +1,7 @@
-"""`GET /docs` and `/openapi.json`: the whole API, to read, to try and to make clients of.
+"""`GET /docs` and `/openapi.json`: the OpenAPI document and a page to read and try it.
 
-The page needs no internet, and no address in either begins at a host or a root, so that both work
-under any path prefix.
+The page needs no internet access, and all addresses in it are relative, so that both work under any
+path prefix.
 """
 
 from typing import Any
@@ -13,28 +13,28 @@ from app.http.json_schema import gather
 
 ADDRESS = "/docs"
 FILES = "static-offline-docs"
-"""Where fastapi-offline serves Swagger UI's own files."""
-SERVERS = [{"url": ".", "description": "where this document was found"}]
-"""Relative to the document's address, so that a proxy may put any path before it."""
+"""Path under which fastapi-offline serves Swagger UI's own files."""
+SERVERS = [{"url": ".", "description": "the address of this document"}]
+"""Server address relative to the document's own, so that a proxy may add any path before it."""
 
 
 REQUEST_ID = "X-Request-ID"
 ASKED_ID = {
     "name": REQUEST_ID,
     "in": "header",
-    "description": "The exchange's own name, for logs: 1 to 64 letters, digits, `.`, `_` and `-`. "
-    "Another one is replaced.",
+    "description": "Identifier of the request, for logs: 1 to 64 letters, digits, `.`, `_` and "
+    "`-`. An invalid one is replaced.",
     "schema": {"type": "string"},
 }
 TOLD_ID = {
-    "description": "The exchange's own name: the request's, or a fresh one.",
+    "description": "Identifier of the request: the client's, or a new one.",
     "schema": {"type": "string"},
 }
 HEADER = "#/components/headers/RequestId"
 
 
 def document(app: FastAPI) -> None:
-    """Add the page, and complete what FastAPI says of the routes."""
+    """Add the page, and complete the OpenAPI document that FastAPI generates."""
     written = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -49,7 +49,7 @@ def document(app: FastAPI) -> None:
 
 
 def _name_exchanges(found: dict[str, Any]) -> None:
-    """Say of every operation that requests may have a name, and answers have one."""
+    """Document the `X-Request-ID` header of every request and response."""
     found["components"]["headers"] = {"RequestId": TOLD_ID}
     for operation in (one for path in found["paths"].values() for one in path.values()):
         operation.setdefault("parameters", []).append(ASKED_ID)
@@ -58,7 +58,7 @@ def _name_exchanges(found: dict[str, Any]) -> None:
 
 
 def _add_page(app: FastAPI) -> None:
-    """Add `/docs`; its addresses are relative to it, where fastapi-offline's begin with `/`."""
+    """Add `/docs` with relative addresses; those of fastapi-offline begin with `/`."""
     page = get_swagger_ui_html(
         openapi_url=str(app.openapi_url).lstrip("/"),
         title=app.title,

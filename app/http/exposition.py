@@ -1,4 +1,4 @@
-"""`GET /metrics`, for Prometheus. It tells of no single row, so it is no record to be guarded."""
+"""`GET /metrics` for Prometheus: aggregates of all rows, hence not restricted like records."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -11,21 +11,21 @@ from dubito.inputs.options import NoOptions
 OPENMETRICS = "application/openmetrics-text"
 
 Page = Callable[[str], Awaitable[tuple[bytes, str]]]
-"""From an Accept header to the page and its media type."""
+"""Function from an Accept header to the metrics page and its media type."""
 
 
 def exposition(page: Page) -> APIRouter:
-    """The route of metrics."""
+    """Create the route of the metrics."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
     content: Any = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", OPENMETRICS)}
 
     @router.get(
         "/metrics",
-        summary="Figures for Prometheus, of all workers together",
+        summary="Metrics for Prometheus, of all workers together",
         operation_id="getMetrics",
-        responses={200: {"description": "All of them.", "content": content}},
+        responses={200: {"description": "All metrics.", "content": content}},
     )
-    async def metrics(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - says that there are none
+    async def metrics(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         figures, media_type = await page(request.headers.get("accept", ""))
         return Response(figures, media_type=media_type)
 

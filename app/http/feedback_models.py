@@ -1,4 +1,4 @@
-"""Models of what clients say of predictions and alarms. Members that are left out are None."""
+"""Request bodies for outcomes, reviews, assignments and alarms; omitted members are None."""
 
 from typing import Annotated, Any, cast
 
@@ -10,11 +10,11 @@ from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.inputs.rows import STRICT
 
 LONGEST_NAME, LONGEST_NOTE = 200, 4_000
-"""Characters of a person's name and note."""
+"""Maximum characters of a person's name and of a note."""
 LONGEST_EVENT = 64
-"""Characters of an event's identifier."""
+"""Maximum characters of an event's identifier."""
 WITHOUT_NUL = r"^[^\x00]+$"
-"""What a column of text may hold."""
+"""Pattern of texts without NUL, which a database column cannot store."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=WITHOUT_NUL)]
 Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_EVENT)]
@@ -26,17 +26,20 @@ class _Correctable(BaseModel):
         json_schema_extra={"dependentRequired": {"corrects": ["why"], "why": ["corrects"]}}
     )
 
-    # Left out they are None; null itself is refused, as it is no event and no reason.
+    # Omitted members are None; an explicit null is refused, as it is no event and no reason.
     corrects: EventId = Field(
-        default=cast("str", None), description="`id` of what was said last, where this corrects it"
+        default=cast("str", None),
+        description="`id` of the latest event of this kind, which this one corrects",
     )
-    why: Reason = Field(default=cast("str", None), description="of a correction, which needs it")
+    why: Reason = Field(
+        default=cast("str", None), description="reason for the correction, required with `corrects`"
+    )
 
     def model_post_init(self, _: Any) -> None:
-        """Check that both are given, or neither.
+        """Check that `corrects` and `why` are given together or not at all.
 
         Raises:
-            InvalidInput: names what is missing.
+            InvalidInput: one of them is missing; the fault names it.
         """
         given = self.model_fields_set & {"corrects", "why"}
         if len(given) == 1:
@@ -46,20 +49,20 @@ class _Correctable(BaseModel):
 
     @property
     def correction(self) -> Correction | None:
-        """What it corrects, if anything."""
+        """The correction, if the body is one."""
         return (
             Correction(self.corrects, self.why) if self.model_fields_set >= {"corrects"} else None
         )
 
 
 class OutcomeBody(_Correctable):
-    """The true grade."""
+    """The true grade of a prediction."""
 
     grade: str
 
 
 class ReviewBody(_Correctable):
-    """A person's grade."""
+    """A person's review of a prediction: a grade, a note and a name."""
 
     grade: str
     note: Note
@@ -67,7 +70,7 @@ class ReviewBody(_Correctable):
 
 
 class AssignmentRequest(BaseModel):
-    """Who looks at it; null for nobody."""
+    """The person who reviews a prediction; null for nobody."""
 
     model_config = STRICT
 
@@ -75,7 +78,7 @@ class AssignmentRequest(BaseModel):
 
 
 class AlarmRequest(BaseModel):
-    """Who says something of an alarm, and why."""
+    """The person who acknowledges or restarts an alarm, and why."""
 
     model_config = STRICT
 
@@ -84,10 +87,10 @@ class AlarmRequest(BaseModel):
 
 
 def outcome_request(classes: tuple[str, ...]) -> type[OutcomeBody]:
-    """The body that tells a true grade of these classes."""
+    """Create the request body for a true grade of these classes."""
     return create_model("OutcomeRequest", __base__=OutcomeBody, grade=(grade_of(classes), ...))
 
 
 def review_request(classes: tuple[str, ...]) -> type[ReviewBody]:
-    """The body that tells a person's grade of these classes."""
+    """Create the request body for a review with a grade of these classes."""
     return create_model("ReviewRequest", __base__=ReviewBody, grade=(grade_of(classes), ...))

@@ -1,4 +1,4 @@
-"""`GET /model`, `/health/live` and `/health/ready`."""
+"""`GET /model`, `/model/card`, `/health/live` and `/health/ready`."""
 
 from dataclasses import asdict
 from http import HTTPStatus
@@ -26,7 +26,7 @@ CARD = "text/markdown"
 
 
 class Health(BaseModel):
-    """Whether the service is there."""
+    """Health of the service."""
 
     model_config = CLOSED
 
@@ -34,18 +34,19 @@ class Health(BaseModel):
 
 
 class CardOptions(BaseModel):
-    """Which of the cards is meant."""
+    """Language of the model card."""
 
     model_config = CLOSED
 
     language: Literal["en", "ko"] = Field(
         default="en",
-        description="where there is none in this language it is English: see `Content-Language`",
+        description="language of the card; English if the bundle has none in this language, "
+        "see `Content-Language`",
     )
 
 
 class Limits(BaseModel):
-    """What a request may ask for."""
+    """Limits of a request."""
 
     model_config = CLOSED
 
@@ -56,52 +57,61 @@ class Limits(BaseModel):
 
 
 class Band(BaseModel):
-    """The least sure of the automated rows, with its figures on the calibration rows."""
+    """The least certain of the automated rows, with statistics on the calibration rows."""
 
     model_config = CLOSED
 
     bound: float = Field(description="smallest second mean probability of a row in the band")
-    share: float = Field(description="of the automated rows, that is in it")
-    automated: float = Field(description="share of all rows that were in it")
-    wrong: float = Field(description="share of those that were wrong")
+    share: float = Field(description="share of the automated rows that are in the band")
+    automated: float = Field(description="share of all rows that were in the band")
+    wrong: float = Field(description="share of the rows in the band that were wrong")
 
 
 class Promise(BaseModel):
-    """One line of the table of promises, with its figures on the calibration rows."""
+    """One promised error rate, with statistics on the calibration rows."""
 
     model_config = CLOSED
 
-    target: float = Field(description="most P(wrong | automated) that is promised")
+    target: float = Field(description="maximum P(wrong | automated) that is promised")
     automated: float = Field(description="share of rows that were automated")
-    wrong: float = Field(description="share of those that were wrong")
-    band: Band | None = Field(description="null: nothing is promised of single cases")
-    wanting: int | None = Field(description="rows that were too few to begin with; null: unknown")
+    wrong: float = Field(description="share of the automated rows that were wrong")
+    band: Band | None = Field(
+        description="the least certain automated rows; null: nothing is promised about single cases"
+    )
+    wanting: int | None = Field(
+        description="number of calibration rows missing for this promise; null: unknown"
+    )
 
 
 class CalibrationDescription(BaseModel):
-    """What sets and decisions rest on."""
+    """Calibration of the prediction sets and decisions."""
 
     model_config = CLOSED
 
-    passes: int = Field(description="with fewer, nothing is promised")
+    passes: int = Field(description="passes of the calibration; with fewer, nothing is promised")
     rows: int
     accuracy: float
-    coverage: float = Field(description="of prediction sets, unless another is asked for")
+    coverage: float = Field(
+        description="coverage of prediction sets, unless the request names another"
+    )
     methods: list[str]
-    target: float = Field(description="the promise, unless another is asked for")
-    confidence: float = Field(description="that a promise is kept, over the draw of the rows")
-    epistemic: float = Field(description="most mutual information of an automated row, nats")
+    target: float = Field(description="target of a decision, unless the request names another")
+    confidence: float = Field(
+        description="probability that a promise is kept, over the draw of the calibration rows"
+    )
+    epistemic: float = Field(description="maximum mutual information of an automated row, nats")
     case_limit: float | None = Field(
-        description="most P(wrong | in the band of a promise) that is promised; null: nothing is"
+        description="maximum P(wrong | in the band of a promise) that is promised; null: "
+        "nothing is promised"
     )
     likelihood: float | None = Field(
-        description="least mean probability of an automated grade; null: any"
+        description="minimum mean probability of an automated grade; null: any"
     )
     promises: list[Promise]
 
 
 class ModelDescription(BaseModel):
-    """What is served: signature, held-out figures, digest and numerical environment."""
+    """The served bundle: signature, held-out metrics, digest and numerical environment."""
 
     model_config = CLOSED
 
@@ -122,12 +132,19 @@ class ModelDescription(BaseModel):
 
 
 def information(description: dict[str, Any], cards: Cards, readiness: Readiness) -> APIRouter:
-    """The routes that say what is served and how it is."""
+    """Create the routes that describe the bundle and the state of the service."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
-    _add(router, "/model", "What is served", "getModel", ModelDescription, to_json(description))
+    _add(
+        router,
+        "/model",
+        "Description of the served bundle",
+        "getModel",
+        ModelDescription,
+        to_json(description),
+    )
     _add_cards(router, cards)
     alive, ready = Health(status="alive"), Health(status="ready")
-    name, summary = "getLiveness", "Whether the process answers"
+    name, summary = "getLiveness", "Whether the process responds"
     _add(router, "/health/live", summary, name, Health, to_json(alive), AnyOptions)
     _add_ready(router, to_json(ready), readiness)
     return router
@@ -140,7 +157,7 @@ def _add_cards(router: APIRouter, cards: Cards) -> None:
 
     @router.get(
         "/model/card",
-        summary="The bundle's card, Markdown",
+        summary="Model card of the bundle, Markdown",
         operation_id="getModelCard",
         responses=answered({"type": "string"}, "The card.", CARD)
         | refused({422: "A query parameter is wrong."}),
@@ -153,17 +170,18 @@ def _add_cards(router: APIRouter, cards: Cards) -> None:
 
 def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
     refused = {
-        "description": "It is stopping, or the engine or the records are in trouble.",
+        "description": "The service is stopping, or the engine or the record store reports "
+        "trouble.",
         "content": {PROBLEM: {"schema": schema(Problem)}},
     }
 
     @router.get(
         "/health/ready",
-        summary="Whether grades are answered",
+        summary="Whether the service can grade requests",
         operation_id="getReadiness",
-        responses=answered(schema(Health), "They are.") | {503: refused},
+        responses=answered(schema(Health), "The service can grade requests.") | {503: refused},
     )
-    async def ready(request: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - says that none count
+    async def ready(request: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - ignores all parameters
         if not request.app.state.ready:
             raise _unavailable(ProblemCode.STOPPING, "the service is stopping")
         if (trouble := readiness.trouble) is not None:
@@ -184,12 +202,12 @@ def _add(
     content: bytes,
     known: type[BaseModel] = NoOptions,
 ) -> None:
-    """A route that always answers the same."""
+    """Add a route with a constant response."""
 
-    async def same(_: Request, options: Annotated[known, Query()]) -> Response:  # type: ignore[valid-type] # noqa: ARG001 - says that there are none
+    async def same(_: Request, options: Annotated[known, Query()]) -> Response:  # type: ignore[valid-type] # noqa: ARG001 - allows no parameters
         return Response(content, media_type=MEDIA_TYPE)
 
-    told = answered(schema(model), "As it is.")
+    told = answered(schema(model), "The current content.")
     router.get(path, summary=summary, operation_id=operation_id, responses=told)(same)
 
 
@@ -202,7 +220,7 @@ def describe(
     environment: Environment,
     settings: Settings,
 ) -> dict[str, Any]:
-    """The content of `GET /model`."""
+    """Build the content of `GET /model`."""
     return {
         **asdict(identity),
         **asdict(signature),

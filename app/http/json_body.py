@@ -1,4 +1,4 @@
-"""Small JSON bodies, read as a model says."""
+"""Reads and validates small JSON bodies, those of feedback and what-if requests."""
 
 from typing import TypeVar
 
@@ -20,11 +20,11 @@ class _Changes(BaseModel):
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
-    """A small body as a model says.
+    """Validate a small JSON body against a model.
 
     Raises:
-        NotJson: it is not JSON.
-        InvalidInput: names what is wrong.
+        NotJson: the body is not JSON.
+        InvalidInput: the body does not fit the model; the faults name the members.
     """
     try:
         found = model.model_validate_json(body)
@@ -39,16 +39,16 @@ def read_json(model: type[Model], body: bytes) -> Model:
 
 
 def read_changes(signature: Signature, body: bytes) -> dict[str, float | None]:
-    """The other features that a body names, of which there are no more than a signature has names.
+    """Read the changed features of a what-if request; it can name no more than the signature has.
 
     Raises:
-        NotJson: it is not JSON.
-        InvalidInput: names what is wrong.
+        NotJson: the body is not JSON.
+        InvalidInput: the body is invalid; the faults name the members.
     """
     names = {name for feature in signature.features for name in accepted(feature)}
     if body.count(b":") <= len(names) + 1:
         return read_json(_Changes, body).features
-    # Members without number are not worth validating.
+    # A body with too many members is refused before validation, which would cost time for each.
     content = parsed(body)
     features = content.get("features") if isinstance(content, dict) else None
     faults = unknown_names(features, names, "features") if isinstance(features, dict) else []

@@ -1,7 +1,7 @@
-"""JSON schemas of OpenAPI: what routes say by hand, and the named parts it is gathered into.
+"""JSON schemas for OpenAPI, and how they are gathered into the document's components.
 
-A schema carries its model's name until the document is gathered: parts cannot be known before all
-routes are, and two services in one process have different rows.
+A schema carries its model's name until the document is complete: components are unknown before all
+routes are, and two services in one process have different row models.
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,26 @@ Mode = Literal["validation", "serialization"]
 
 
 def schema(model: type[BaseModel], mode: Mode = "serialization") -> dict[str, Any]:
-    """The schema of what a model answers, or with `validation` of what it takes."""
+    """Return the schema of a model's output or, with mode `validation`, of its input."""
     own = model.model_json_schema(ref_template=REFERENCE, mode=mode)
     return {NAME: model.__name__, **own}
 
 
 def any_of(models: Sequence[type[BaseModel]], mode: Mode = "serialization") -> dict[str, Any]:
-    """The schema of one of some models; readers that try them in order find the first that fits."""
+    """Return the schema of any of several models; a reader may try them in order."""
     return {"anyOf": [schema(model, mode) for model in models]}
 
 
 def grade_of(classes: tuple[str, ...]) -> Any:
-    """The type of a grade, which clients know by one name wherever it stands."""
+    """Create the type of a grade, a component that has one name wherever it is used."""
     return TypeAliasType("Grade", Literal[classes])
 
 
 def gather(document: dict[str, Any]) -> None:
-    """Put every schema that has a name among the parts, and references in its place.
+    """Move every named schema into the components and put references in its place.
 
     Raises:
-        ValueError: two that differ have one name.
+        ValueError: two different schemas have the same name.
     """
     parts = document.setdefault("components", {}).setdefault("schemas", {})
 
@@ -52,7 +52,8 @@ def gather(document: dict[str, Any]) -> None:
         name = value.get(NAME)
         if not isinstance(name, str):
             return {key: gathered(inner) for key, inner in value.items()}
-        # What is inside refers already; features may be called like what is looked for here.
+        # Definitions already use references, so they are not searched: a feature may be named like
+        # a marker.
         for key, inner in value.get(DEFINITIONS, {}).items():
             keep(key, inner)
         keep(name, {key: inner for key, inner in value.items() if key not in (NAME, DEFINITIONS)})

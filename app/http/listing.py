@@ -1,4 +1,4 @@
-"""What lists of predictions have in common: which are shown, how many, and behind what."""
+"""Query parameters shared by all lists of predictions: filters, limit and cursor."""
 
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from dubito.types import MAX_SEED
 CLOSED = ConfigDict(extra="forbid")
 MOST_LISTED, LISTED = 500, 50
 LONGEST_WORD = 200
-"""Characters of what is looked for."""
+"""Maximum characters of a filter's text."""
 Word = Annotated[str, Field(min_length=1, max_length=LONGEST_WORD, pattern=WITHOUT_NUL)]
 Moment = Annotated[
     int | None,
@@ -22,30 +22,34 @@ Moment = Annotated[
 Number = Annotated[int, Field(ge=1, le=MAX_SEED), BeforeValidator(digits)]
 After = Annotated[
     str | None,
-    Field(pattern=PLACE, description="`next` of the list before, to go on."),
+    Field(pattern=PLACE, description="Cursor: `next` of the previous page."),
     WithJsonSchema({"type": "string", "pattern": PLACE}),
 ]
 
 
 def words(description: str) -> Any:
-    """The type of a parameter that may be left out, and otherwise is some text."""
+    """Create the type of an optional text parameter with a description."""
     schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_WORD, "pattern": WITHOUT_NUL}
     return Annotated[Word | None, Field(description=description), WithJsonSchema(schema)]
 
 
 class ListOptions(BaseModel):
-    """Which predictions are listed, whatever the list is of."""
+    """Filters, limit and cursor of a list of predictions."""
 
     model_config = CLOSED
 
-    reason: words("Referred for this reason.") = None  # type: ignore[valid-type]
-    grade: words("With this grade of the network.") = None  # type: ignore[valid-type]
+    reason: words("Only predictions referred for this reason.") = None  # type: ignore[valid-type]
+    grade: words("Only predictions with this grade of the network.") = None  # type: ignore[valid-type]
     version: Annotated[
         Number | None,
-        Field(description="Answered by this version."),
+        Field(description="Only predictions of this version of the bundle."),
         WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEED}),
     ] = None
-    since: Annotated[Moment, Field(description="From this time on, ISO 8601 with its zone.")] = None
-    until: Annotated[Moment, Field(description="Before this time.")] = None
+    since: Annotated[
+        Moment, Field(description="Only predictions from this time on, ISO 8601 with a time zone.")
+    ] = None
+    until: Annotated[
+        Moment, Field(description="Only predictions before this time, ISO 8601 with a time zone.")
+    ] = None
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED), BeforeValidator(digits)] = LISTED
     after: After = None

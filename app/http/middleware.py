@@ -1,9 +1,9 @@
-"""What every exchange has, whatever its route: an `X-Request-ID`, a count and a line in the log.
+"""Middleware around every request: its `X-Request-ID`, its place in the counts, and its log line.
 
-What went well is logged at DEBUG, as a line costs a tenth of a small request; what was refused at
-INFO, what could not be done at WARNING, and a fault of our own at ERROR. The line names the route's
-template, never the address as it was typed, who asked, and why it came to that: no figure of a
-borrower.
+Successful requests are logged at DEBUG, because a log line costs a tenth of a small request;
+refused ones at INFO, those that could not be served at WARNING, and faults of the service at ERROR.
+The line gives the template of the route (never the requested URL), the client's address and the
+cause of a failure, but no value of a borrower.
 """
 
 import logging
@@ -25,11 +25,12 @@ HEADER = b"x-request-id"
 OUR_FAULT = "the service failed; the fault is its own"
 UNABLE = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 BROKEN_OFF = 500
-"""For the log alone: the answer had begun with another status."""
+"""Status that only the log shows: the response had already begun with another."""
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 Seen = Callable[[str, str, int, float], None]
-"""Takes a route's template or `-`, the method, the status, and the seconds up to the answer."""
+"""Function called for every response with the template of its route or `-`, the method, the status,
+and the seconds until the response began."""
 
 log = logging.getLogger("dubito.access")
 
@@ -38,14 +39,14 @@ class Conduct:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, seen: Seen = lambda *_: None) -> None:
-        """Take what is around, and what is told of every exchange."""
+        """Wrap an application; `seen` is called for every response."""
         self._app = app
         self._seen = seen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; its answer carries the client's identifier, or a fresh one.
+        """Forward a request; its response carries the client's identifier or a new one.
 
-        An unexpected error ends here: a server would log its text, which can hold figures.
+        An unexpected error ends here: an ASGI server would log its text, which may contain values.
         """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -65,10 +66,10 @@ class Conduct:
 
         try:
             await self._app(scope, receive, send_with_identifier)
-        except Exception as error:  # noqa: BLE001 - whoever asked is told, and so is the log
+        except Exception as error:  # noqa: BLE001 - the client gets a problem, the log the cause
             scope["state"]["cause"] = fault_of(error)
             if begun:
-                # The server sees that the answer is not whole, and closes the connection.
+                # The server detects that the response is incomplete, and closes the connection.
                 _log(scope, BROKEN_OFF, identifier, time.perf_counter() - start)
             else:
                 failed = problem(
@@ -78,7 +79,7 @@ class Conduct:
 
 
 def _keep_slashes(scope: Scope) -> None:
-    """Leave a percent-encoded slash encoded: it is part of a name, and parts no names."""
+    """Keep percent-encoded slashes encoded: they belong to a name and separate no names."""
     raw = (scope.get("raw_path") or b"").partition(b"?")[0]
     if b"%2" in raw:
         names = raw.decode("latin-1").split("/")
@@ -86,7 +87,7 @@ def _keep_slashes(scope: Scope) -> None:
 
 
 def _route(scope: Scope) -> str:
-    """The template of the route, never the address as it was typed."""
+    """Return the template of the route, never the requested address."""
     template: str = getattr(scope.get("route"), "path", "-")
     return template
 

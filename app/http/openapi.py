@@ -1,4 +1,4 @@
-"""What OpenAPI is told of routes: answers, refusals, and headers that both sides read."""
+"""OpenAPI parts that routes share: parameters, responses, problems and headers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,61 +16,65 @@ ID = {
     "name": "id",
     "in": "path",
     "required": True,
-    "description": "Identifier of the answer.",
+    "description": "Identifier of the prediction.",
     "schema": {"type": "string", "format": "uuid"},
 }
 NAMED = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"}
-"""Printable ASCII; HTTP itself takes spaces at both ends away."""
+"""Schema of printable ASCII; HTTP itself strips spaces at both ends."""
 LITERAL = r"^(?![Uu][Tt][Ff]-8'')[!-~]([ -~]*[!-~])?$"
 EXTENDED = r"^UTF-8''([A-Za-z0-9!#$&+.^_`|~-]|%E[BC]%[89AB][0-9A-F]%[89AB][0-9A-F]){1,200}$"
-"""RFC 8187's form, of ASCII and of most Korean syllables: no pattern says which of all characters
-are printable."""
+"""Pattern of RFC 8187's form, for ASCII and most Korean syllables: no pattern can describe all
+printable characters."""
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The request's own name: for a day the same request under it gets the first "
-    "answer again, another one 409. Ignored where nothing is recorded.",
+    "description": "Client's name of the request: for a day, the same request with this key gets "
+    "the first answer again, and a different request gets 409. Ignored if "
+    "recording is off.",
     "schema": NAMED,
 }
 CASE = {
     "name": "Dubito-Reference",
     "in": "header",
-    "description": "What the client calls the case; recorded with it, and the name by which it "
-    "can be found and erased. Taken literally, but for RFC 8187's form: `UTF-8''` and up to 200 "
-    "characters of any language, percent-encoded. Ignored where nothing is recorded.",
+    "description": "Client's name of the case; recorded with it, and used to find and erase it. "
+    "Taken literally, except in RFC 8187's form: `UTF-8''` and up to 200 "
+    "characters of any language, percent-encoded. Ignored if recording is off.",
     "schema": {"anyOf": [{**NAMED, "pattern": LITERAL}, {"type": "string", "pattern": EXTENDED}]},
 }
 KEPT_TAG = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "`ETag` of what the client has: 304 while it is the same.",
+    "description": "`ETag` of the client's copy: the response is 304 while the content is "
+    "unchanged.",
     "schema": {"type": "string"},
 }
-TAG = {"ETag": {"description": "Names this content.", "schema": {"type": "string"}}}
-WAIT = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+TAG = {"ETag": {"description": "Tag of this content.", "schema": {"type": "string"}}}
+WAIT = {
+    "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}
+}
 
 REFUSALS = {
     400: "The body is not JSON.",
-    403: "The request comes from where it must not.",
+    403: "The request comes from a place from which it is not allowed.",
     404: "No such prediction is recorded.",
-    408: "The body was too slow.",
-    409: "It contradicts what is recorded, or the bundle that answered is not there.",
-    410: "The features were erased.",
+    408: "The body did not arrive in time.",
+    409: "The request contradicts the records, or the bundle of the prediction is not available.",
+    410: "The features of the prediction were erased.",
     413: "The body is too large.",
-    415: "The body is of another media type.",
-    422: "What is wrong, field by field.",
-    503: "Too much waits, or the records do not answer.",
-    504: "It took too long.",
+    415: "The body has the wrong media type or a content coding.",
+    422: "The request is invalid; the faults are listed field by field.",
+    503: "The queue is full, or the record store does not respond.",
+    504: "The deadline passed.",
 }
 
 
 def answered(model: dict[str, Any], description: str, media_type: str = MEDIA_TYPE) -> Responses:
-    """A good answer, by its schema."""
+    """Describe a successful response by its schema."""
     return {200: {"description": description, "content": {media_type: {"schema": model}}}}
 
 
 def refused(texts: Mapping[int, str]) -> Responses:
-    """Refusals, by their statuses."""
+    """Describe refusals by their statuses."""
     return {status: _refusal(status, text) for status, text in texts.items()}
 
 
@@ -82,25 +86,25 @@ def documented(
     names: Mapping[str, Any] | None = ID,
     refusals: Mapping[int, str] = REFUSALS,
 ) -> dict[str, Any]:
-    """A route's name, answers and body.
+    """Describe the operation of a route: its name, responses and request body.
 
     Args:
-        operation_id: what clients call it.
-        model: of what is answered.
-        body: of what is sent, if anything is.
-        names: what the path has a part for, if it has one.
-        refusals: what it refuses, by the status.
+        operation_id: name of the operation in generated clients.
+        model: model of the response.
+        body: model of the request body, if the route has one.
+        names: path parameter, if the path has one.
+        refusals: status of each refusal to its description.
     """
     extra: dict[str, Any] = {} if names is None else {"parameters": [names]}
     if body is not None:
         content = {MEDIA_TYPE: {"schema": schema(body, "validation")}}
         extra["requestBody"] = {"required": True, "content": content}
-    responses = answered(schema(model), "As asked.") | refused(refusals)
+    responses = answered(schema(model), "The requested result.") | refused(refusals)
     return {"responses": responses, "openapi_extra": extra, "operation_id": operation_id}
 
 
 def _refusal(status: int, text: str) -> dict[str, Any]:
     model = InvalidProblem if status == 422 else Problem
     content = {PROBLEM: {"schema": schema(model)}}
-    # Each 503 of a route that reads or grades says when to come again.
+    # Each 503 of a route that reads or grades says after how many seconds to retry.
     return {"description": text, "content": content, **({"headers": WAIT} if status == 503 else {})}

@@ -1,4 +1,4 @@
-"""`POST /predict` and `POST /predict/mc`."""
+"""`POST /predict` and `POST /predict/mc`: the routes that grade rows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -34,16 +34,18 @@ from dubito.types import Signature
 
 REFUSALS = {
     400: "The body is not JSON.",
-    403: "A page of another site asks.",
-    408: "The body was too slow.",
-    409: "The Idempotency-Key came with another request, or that is being answered.",
+    403: "A page of another site sent the request.",
+    408: "The body did not arrive in time.",
+    409: "The Idempotency-Key was used for another request, or its request is still "
+    "being answered.",
     413: "The body is too large.",
-    415: "The body is of another media type.",
-    422: "What cannot be graded, field by field, or is over a limit.",
-    503: "The queue is full, the deadline cannot be met, or the engine or the records are in "
-    "trouble: nothing was answered.",
-    504: "The deadline passed after the request was accepted. The answer may be recorded all the "
-    "same; the same request with the same Idempotency-Key finds out.",
+    415: "The body has the wrong media type or a content coding.",
+    422: "The request cannot be graded or is over a limit; the faults are listed field by field.",
+    503: "The queue is full, the deadline cannot be met, or the engine or the record "
+    "store reports trouble: nothing was answered.",
+    504: "The deadline passed after the request was accepted. The answer may be "
+    "recorded nevertheless; the same request with the same Idempotency-Key "
+    "returns it if so.",
 }
 
 
@@ -54,7 +56,7 @@ def grading(
     manifest: Manifest,
     settings: Settings,
 ) -> APIRouter:
-    """The routes that predict, for one bundle."""
+    """Create the routes that predict with one bundle."""
     router = APIRouter(tags=["grading"], route_class=LeanRoute)
     models = AnswerModels(manifest.classes, manifest.calibration)
     reader = RowReader(manifest.signature, settings.max_rows)
@@ -112,13 +114,13 @@ def grading(
 
 
 def _caller(request: Request, options: PlainOptions) -> Caller:
-    """Who asks; the deadline counts from here."""
+    """Create the caller of a request; its deadline counts from now."""
     now = asyncio.get_running_loop().time()
     return Caller(now + options.deadline_ms / 1e3, hung_up(request.receive))
 
 
 def _rows_at_least(body: bytes) -> int:
-    """Rows of a body that is not read yet, if it is JSON as it should be."""
+    """Return a lower bound of the rows in an unparsed body, which holds if the body is valid."""
     return max(1, body.count(b"{") - 1)
 
 
@@ -127,7 +129,7 @@ async def _response(
     record: Record,
     many: bool,
 ) -> Response:
-    """The answers of all rows; those that cannot be graded are named by where the body has them."""
+    """Write the response to all rows; ungradable rows are named by their place in the body."""
     try:
         written = [b",".join(map(to_json, answers)) async for answers in answering]
     except Ungradable as error:
@@ -140,7 +142,7 @@ async def _response(
 
 
 def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield parts with commas between them."""
+    """Yield the parts with commas between them."""
     for index, part in enumerate(parts):
         if index:
             yield b","
@@ -148,14 +150,14 @@ def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _responses(*models: type[BaseModel]) -> Responses:
-    """What a grading route answers, for OpenAPI; models from the one with most members."""
+    """Describe the responses of a grading route; the model with the most members comes first."""
     forms = any_of([*models, *map(listed, models)])
-    good = answered(forms, "One answer, or one for each of `instances`.")
+    good = answered(forms, "One prediction, or one for each of `instances`.")
     return good | refused(REFUSALS)
 
 
 def _request(reader: RowReader, signature: Signature) -> dict[str, Any]:
-    """Headers and body that a grading route reads, for OpenAPI: it reads them by itself."""
+    """Describe headers and body of a grading route for OpenAPI: the route parses them itself."""
     usual = example(signature)
     examples = {
         "one": {"summary": "One row", "value": usual},

@@ -1,4 +1,4 @@
-"""`/predictions/{id}`: what was answered, computed again, corrected, and how it came out."""
+"""`/predictions`: search recorded predictions, replay them, and record their true grades."""
 
 import asyncio
 from typing import Annotated
@@ -28,7 +28,7 @@ from dubito.types import Signature
 def predictions(
     cases: Cases, replays: Replays, feedback: Feedback, signature: Signature, settings: Settings
 ) -> APIRouter:
-    """The routes of recorded predictions, documented for the served bundle's signature."""
+    """Create the routes of recorded predictions, documented for the served bundle's signature."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
@@ -36,13 +36,13 @@ def predictions(
     most, seconds = settings.max_body_bytes, settings.body_seconds
 
     def caller(request: Request) -> Caller:
-        """Who asks, and waits as long as one who names no deadline; its body was read."""
+        """Create the caller of a request whose body was read; it has the default deadline."""
         deadline = asyncio.get_running_loop().time() + settings.deadline_ms / 1e3
         return Caller(deadline, hung_up(request.receive))
 
     @router.get(
         "/predictions",
-        summary="What was answered, the newest first",
+        summary="Recorded predictions, newest first",
         **documented("listPredictions", PredictionList, names=None),
     )
     async def listed(request: Request, options: Annotated[SearchOptions, Query()]) -> Response:
@@ -53,19 +53,19 @@ def predictions(
 
     @router.get(
         "/predictions/{id}",
-        summary="What was answered",
+        summary="One recorded prediction",
         **documented("getPrediction", RecordedPrediction),
     )
-    async def prediction(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
+    async def prediction(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         return json_response((await cases.named(request.path_params["id"])).shown())
 
     @router.post(
         "/predictions/{id}/replay",
-        summary="Compute it again",
+        summary="Replay: compute the prediction again and compare",
         **documented("replayPrediction", Replay),
     )
-    async def replay(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
+    async def replay(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         await read_body(request, most, seconds, optional=True)
         waiting = caller(request)
@@ -74,10 +74,10 @@ def predictions(
 
     @router.post(
         "/predictions/{id}/what-if",
-        summary="With other features",
+        summary="What if: compute the prediction with other features",
         **documented("whatIf", WhatIf, changes(signature)),
     )
-    async def what_if(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
+    async def what_if(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         body = await read_body(request, most, seconds)
         waiting = caller(request)
@@ -87,10 +87,10 @@ def predictions(
 
     @router.put(
         "/predictions/{id}/outcome",
-        summary="The true grade",
+        summary="Record the true grade",
         **documented("recordOutcome", Outcome, Said),
     )
-    async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - there are none
+    async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         said = read_json(Said, await read_body(request, most, seconds))
         prediction = request.path_params["id"]

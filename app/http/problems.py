@@ -1,6 +1,6 @@
-"""Errors as `application/problem+json` (RFC 9457): the one place where errors become HTTP.
+"""Errors as `application/problem+json` (RFC 9457): the only place where errors become HTTP.
 
-Nothing a client sent is repeated, except the names of members and parameters, cut short.
+Nothing a client sent is repeated, except names of members and parameters, which are shortened.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,18 +21,18 @@ from dubito.inputs.faults import MOST_FAULTS, fault_of, field_of, shown
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499
-"""For the log alone, as nobody is there to read it; the number is nginx's."""
+"""Status for the log only, as the client has disconnected; the number is nginx's."""
 
 
 OF_STATUS = {
     HTTPStatus.NOT_FOUND: ProblemCode.NO_SUCH_ADDRESS,
     HTTPStatus.METHOD_NOT_ALLOWED: ProblemCode.METHOD_NOT_ALLOWED,
 }
-"""Codes of what Starlette refuses by itself."""
+"""Problem codes of the statuses with which Starlette itself refuses a request."""
 
 
 Refused = Callable[[str], None]
-"""Takes the reason why a request was given up."""
+"""Function called with the reason when a request is given up."""
 Handler = Callable[[Request, Any], Awaitable[Response]]
 GivenUp = Unavailable | DeadlinePassed | Abandoned
 
@@ -40,11 +40,11 @@ GivenUp = Unavailable | DeadlinePassed | Abandoned
 Bound = Annotated[
     int | float | None, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})
 ]
-"""A number that a sentence speaks of; null where it speaks of none."""
+"""Number that the sentence mentions; null if it mentions none."""
 
 
 def _open(codes: type[StrEnum]) -> WithJsonSchema:
-    """The schema of codes of which a later version may know more: no client should refuse one."""
+    """Create the schema of an extensible enumeration: clients should accept unknown codes."""
     return WithJsonSchema({"type": "string", "x-extensible-enum": list(codes)})
 
 
@@ -53,7 +53,7 @@ OpenFieldCode = Annotated[FieldCode, _open(FieldCode)]
 
 
 class FieldProblem(BaseModel):
-    """One field that is wrong."""
+    """One invalid field."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,12 +61,12 @@ class FieldProblem(BaseModel):
     pointer: str
     detail: str
     code: OpenFieldCode
-    minimum: Bound = Field(description="the least that is allowed")
-    maximum: Bound = Field(description="the most that is allowed")
+    minimum: Bound = Field(description="smallest allowed value")
+    maximum: Bound = Field(description="largest allowed value")
 
 
 class Problem(BaseModel):
-    """What went wrong, for a program and a person."""
+    """A problem, described for programs and for people."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,17 +75,17 @@ class Problem(BaseModel):
     status: int
     detail: str
     code: OpenProblemCode
-    limit: Bound = Field(description="what was exceeded: bytes, headers or seconds")
+    limit: Bound = Field(description="limit that was exceeded: bytes, headers or seconds")
 
 
 class InvalidProblem(Problem):
-    """What went wrong, field by field; at most twenty are listed."""
+    """A problem with the invalid fields; at most twenty are listed."""
 
     errors: list[FieldProblem]
 
 
 class Refusal(Exception):
-    """A request that HTTP itself refuses: too large, too slow, of another media type."""
+    """A request refused at the HTTP level: too large, too slow, of another media type."""
 
     def __init__(
         self, status: HTTPStatus, code: ProblemCode, detail: str, limit: float | None = None
@@ -95,7 +95,7 @@ class Refusal(Exception):
         self.code = code
         self.detail = detail
         self.limit = limit
-        """The number that was exceeded, a setting's."""
+        """Number that was exceeded, the value of a setting."""
 
 
 def problem(
@@ -107,7 +107,7 @@ def problem(
     limit: float | None = None,
     errors: Sequence[FieldProblem] = (),
 ) -> Response:
-    """A problem+json answer."""
+    """Create a problem+json response."""
     phrase = HTTPStatus(status).phrase
     told: dict[str, Any] = {
         "type": f"urn:dubito:problem:{phrase.lower().replace(' ', '-')}",
@@ -122,12 +122,12 @@ def problem(
 
 
 def answer_to(refusal: Refusal) -> Response:
-    """The answer to what HTTP itself refuses."""
+    """Create the response to a request refused at the HTTP level."""
     return problem(refusal.status, refusal.code, refusal.detail, limit=refusal.limit)
 
 
 def invalid(faults: Sequence[Fault]) -> Response:
-    """422 with the fields that are wrong."""
+    """Create a 422 response that names the invalid fields."""
     first, count = faults[0], len(faults)
     more = f" and {count - 1} more" if count > 1 else ""
     return problem(
@@ -139,7 +139,7 @@ def invalid(faults: Sequence[Fault]) -> Response:
 
 
 def install(app: FastAPI, refused: Refused = lambda _: None) -> None:
-    """Make every error of the service a problem; say of each request given up, why it was."""
+    """Translate all errors to problems; `refused` gets the reason of each request given up."""
 
     def told(handler: Handler) -> Handler:
         async def tell(request: Request, error: Exception) -> Response:
@@ -155,7 +155,7 @@ def install(app: FastAPI, refused: Refused = lambda _: None) -> None:
 
 
 def cause_of(error: Exception) -> str:
-    """Why a request was refused, for the log: a class and a sentence, never a value."""
+    """Explain for the log why a request was refused: a class and a sentence, never a value."""
     name = type(error).__name__
     if isinstance(error, InvalidInput):
         more = len(error.faults) - 1
@@ -228,7 +228,9 @@ async def _http(_: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
     code = OF_STATUS.get(status, ProblemCode.REFUSED)
     headers = dict(error.headers) if error.headers else None
-    return problem(status, code, f"this address answers: {status.phrase}", headers=headers)
+    return problem(
+        status, code, f"this address cannot serve the request: {status.phrase}", headers=headers
+    )
 
 
 HANDLERS: dict[type[Exception], Handler] = {
@@ -244,4 +246,4 @@ HANDLERS: dict[type[Exception], Handler] = {
     Refusal: _refused,
     HTTPException: _http,
 }
-"""What is answered to an error; an unexpected one is answered by `app.http.middleware`."""
+"""Handler for each kind of error; unexpected errors are handled by `app.http.middleware`."""

@@ -1,4 +1,4 @@
-"""Headers by which a client names its case and its request."""
+"""Parses the headers by which a client names its case and its request."""
 
 import hashlib
 import re
@@ -10,19 +10,19 @@ from app.usecases.idempotency import RequestName
 from dubito.errors import Fault, FieldCode, InvalidInput
 
 REFERENCE, KEY = b"dubito-reference", b"idempotency-key"
-"""Headers, as ASGI has them."""
+"""Header names in lower case, as ASGI has them."""
 MOST_CHARACTERS = 200
 EXTENDED = b"utf-8''"
-"""What a value in RFC 8187's form begins with, in letters of any case."""
+"""Prefix of a value in RFC 8187's form, compared without regard to case."""
 VALUE = re.compile(r"(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])+", re.ASCII)
-"""`value-chars` (RFC 8187 §3.2.1)."""
+"""Pattern of `value-chars` (RFC 8187 §3.2.1)."""
 
 
 def request_name(request: Request, body: bytes) -> RequestName:
-    """The names that a request's headers give it, with a digest of route, query and body.
+    """Read the names in a request's headers, and with a key also hash path, query and body.
 
     Raises:
-        InvalidInput: a header that is too long or not printable.
+        InvalidInput: a header is too long or not printable.
     """
     reference = key = None
     scope = request.scope
@@ -38,7 +38,7 @@ def request_name(request: Request, body: bytes) -> RequestName:
 
 
 def _reference(name: bytes, value: bytes) -> str:
-    """A reference; letters beyond ASCII come in RFC 8187's form, of no language."""
+    """Parse a reference; characters beyond ASCII use RFC 8187's form without a language."""
     if value[: len(EXTENDED)].lower() != EXTENDED:
         return _text(name, value)
     encoded = value[len(EXTENDED) :].decode("latin-1")
@@ -59,7 +59,7 @@ def _text(name: bytes, value: bytes) -> str:
 
 
 def _unprintable(name: bytes, what: str) -> InvalidInput:
-    """A header that is not what it must be."""
+    """Create the error for a header that is not printable or has the wrong length."""
     most = MOST_CHARACTERS
     message = f"must be 1 to {most} {what}"
     where = (name.decode(),)

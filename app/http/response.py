@@ -1,4 +1,4 @@
-"""Responses: JSON, whole or part by part, so that in between the event loop looks after others."""
+"""JSON responses, and responses in parts, between which the event loop serves other requests."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ BYTES_AT_A_TIME = 1 << 16
 
 
 def json_response(content: Struct) -> Response:
-    """Content as JSON; what is no number is null."""
+    """Create a JSON response; NaN and infinities become null."""
     return Response(json.encode(content), media_type=MEDIA_TYPE)
 
 
 def names(tags: str, tag: str) -> bool:
-    """Whether an `If-None-Match` names a tag; which of both is weak does not matter (RFC 9110)."""
+    """Whether an `If-None-Match` header names a tag, weak or strong alike (RFC 9110)."""
     known = {tag.removeprefix("W/"), "*"}
     return any(one.strip().removeprefix("W/") in known for one in tags.split(","))
 
 
 class InParts(Response):
-    """A body in parts."""
+    """A response whose body is sent in parts."""
 
     def __init__(
         self,
@@ -32,13 +32,13 @@ class InParts(Response):
         media_type: str,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the parts of the body, in order."""
+        """Keep the parts of the body, in order."""
         super().__init__(media_type=media_type, headers=headers)
         self._parts = parts
         self.headers["content-length"] = str(sum(map(len, parts)))
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response, at least `BYTES_AT_A_TIME` bytes at a time except for the last."""
         await send(
             {
                 "type": "http.response.start",

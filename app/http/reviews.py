@@ -1,4 +1,4 @@
-"""`/reviews`: what waits for a person, what a person made of it, and who looks at what."""
+"""`/reviews`: the review queue, reviews of referred predictions, and who reviews which."""
 
 from typing import Annotated
 
@@ -29,22 +29,26 @@ CLOSED = ConfigDict(extra="forbid")
 
 
 class ReviewOptions(ListOptions):
-    """Which of those that wait, or were decided, are listed."""
+    """Filters and order of the review queue."""
 
-    state: Annotated[State, Field(description="`waiting` for a person, or `decided`.")] = "waiting"
+    state: Annotated[
+        State,
+        Field(description="Only predictions in this state: `waiting` for a review, or `decided`."),
+    ] = "waiting"
     order: Annotated[
         Order,
         Field(
-            description="`oldest` or `newest` first (by the answer's time or, where decided, the "
-            "review's), most `doubtful`, or by `reference`."
+            description="Order of the list: `oldest` or `newest` first (by the time of the "
+            "prediction or, if decided, of the review), most `doubtful` first "
+            "(largest predictive entropy), or by `reference`."
         ),
     ] = "oldest"
-    reference: words("With this in the client's reference.") = None  # type: ignore[valid-type]
-    assignee: words("Looked at by this person.") = None  # type: ignore[valid-type]
+    reference: words("Only predictions whose reference contains this text.") = None  # type: ignore[valid-type]
+    assignee: words("Only predictions assigned to this person.") = None  # type: ignore[valid-type]
 
     @property
     def search(self) -> Search:
-        """What is to be listed."""
+        """The search that the parameters describe."""
         return Search(
             state=self.state,
             order=self.order,
@@ -59,46 +63,48 @@ class ReviewOptions(ListOptions):
 
     @property
     def place(self) -> Place | None:
-        """Behind what the list goes on."""
+        """The position after which the page begins; None for the first page."""
         if self.after is None:
             return None
         return (text_place if self.order == "reference" else number_place)(self.after)
 
 
 class ReferredPrediction(BaseModel):
-    """A prediction that waits for a person, or that a person has looked at."""
+    """A referred prediction that waits for a review or has one."""
 
     model_config = CLOSED
 
     id: str
     time: str
-    reference: str | None = Field(description="the client's; null where none was given, or erased")
+    reference: str | None = Field(
+        description="client's name of the case; null if none was given or it was erased"
+    )
     grade: str
     reasons: list[str]
     predictive_entropy: float | None
     mutual_information: float | None
     model: Model
     assignee: str | None
-    decided: str | None = Field(description="when it was reviewed first; null while it waits")
-    verdict: str | None = Field(description="the grade of the last review")
+    decided: str | None = Field(description="time of the first review; null while it waits")
+    verdict: str | None = Field(description="grade of the latest review; null while it waits")
     reviewer: str | None
 
 
 class ReviewQueue(BaseModel):
-    """Some predictions that wait for a person, or were decided."""
+    """A page of referred predictions that wait for a review or have one."""
 
     model_config = CLOSED
 
-    waiting: int = Field(description="how many wait in all")
+    waiting: int = Field(description="number of predictions that wait, whatever the filters")
     found: int | None = Field(
-        description="how many there are of what was asked for; null where a list goes on"
+        description="number of predictions that match the filters; null on later pages"
     )
     reviews: list[ReferredPrediction]
-    next: str | None = Field(description="for `after`, to go on; null at the end")
+    next: str | None = Field(description="cursor of the next page, for `after`; null at the end")
 
 
 class AssignedPrediction(BaseModel):
-    """Who looks at a prediction."""
+    """The person who reviews a prediction."""
 
     model_config = CLOSED
 
@@ -109,7 +115,7 @@ class AssignedPrediction(BaseModel):
 def reviews(
     reader: Reader, feedback: Feedback, classes: tuple[str, ...], settings: Settings
 ) -> APIRouter:
-    """The routes of the queue."""
+    """Create the routes of the review queue."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
     most, seconds = settings.max_body_bytes, settings.body_seconds
@@ -117,7 +123,7 @@ def reviews(
 
     @router.get(
         "/reviews",
-        summary="What waits for a person, or was decided",
+        summary="Review queue: predictions that wait for a review, or were decided",
         **documented("listReviews", ReviewQueue, names=None),
     )
     async def queue(request: Request, options: Annotated[ReviewOptions, Query()]) -> Response:
@@ -126,10 +132,10 @@ def reviews(
 
     @router.post(
         "/reviews/{id}",
-        summary="What a person made of it",
+        summary="Record a review",
         **documented("reviewPrediction", Review, Said),
     )
-    async def review(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+    async def review(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         said = read_json(Said, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
@@ -139,10 +145,10 @@ def reviews(
 
     @router.put(
         "/reviews/{id}/assignee",
-        summary="Who looks at it",
+        summary="Assign a prediction to a reviewer",
         **documented("assignPrediction", AssignedPrediction, AssignmentRequest),
     )
-    async def assign(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - there are none
+    async def assign(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         said = read_json(AssignmentRequest, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
@@ -153,14 +159,14 @@ def reviews(
 
 
 class Assigned(Struct, frozen=True):
-    """Who looks at a prediction."""
+    """The person who reviews a prediction."""
 
     id: str
     assignee: str | None
 
 
 class QueueLine(Struct, frozen=True, rename={"label": "grade"}):
-    """A prediction that waits for a person, or that a person has looked at."""
+    """A referred prediction that waits for a review or has one."""
 
     id: str
     time: str
@@ -177,7 +183,7 @@ class QueueLine(Struct, frozen=True, rename={"label": "grade"}):
 
 
 class QueuePage(Struct, frozen=True):
-    """Some predictions that wait for a person, or were decided."""
+    """A page of referred predictions that wait for a review or have one."""
 
     waiting: int
     found: int | None

@@ -1,7 +1,7 @@
-"""A route that FastAPI matches and documents, and that reads its query by itself.
+"""A route that FastAPI matches and documents, but that validates its query parameters itself.
 
-FastAPI's own way from a request to a handler solves dependencies anew each time, which costs more
-than all the rest of a small request. Here the same model validates the query, and that is all.
+FastAPI's own path from a request to a handler resolves dependencies each time, which costs more
+than all the rest of a small request. This route only validates the query with the same model.
 """
 
 import inspect
@@ -22,27 +22,27 @@ from dubito.inputs.faults import faults_of
 
 MOST_PARAMETERS = 20
 REMEMBERED, LONGEST_REMEMBERED = 1024, 256
-"""Query strings whose options are kept, and bytes of such a string.
+"""Number of query strings whose options are cached, and the maximum bytes of such a string.
 
-Most clients ask the same way again and again; who writes long ones may wait for them to be read.
-"""
+Most clients send the same query again and again; long ones are parsed each time."""
 
 
 class LeanRoute(APIRoute):
-    """For handlers `(request, options)` that return a response, `options` being a query model."""
+    """Route of a handler `(request, options)` that returns a response; options: a query model."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **kwargs: Any) -> None:
-        # Without a media type of its own FastAPI documents the answers that a route tells, alone.
+        # With `Response`, which has no media type, FastAPI documents only the responses that a
+        # route declares.
         super().__init__(path, endpoint, **kwargs | {"response_class": Response})
         annotation = inspect.signature(endpoint).parameters["options"].annotation
         self._read = options_reader(get_args(annotation)[0])
         self._remembered = lru_cache(REMEMBERED)(self._read)
-        # Only GET is documented: clients that are generated have no use for HEAD.
+        # Only GET is documented: generated clients have no use for HEAD.
         methods = self.methods or set()
         self._answered = frozenset(methods | ({"HEAD"} if "GET" in methods else set()))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request whose path is this route's."""
+        """Serve a request whose path is this route's."""
         method, query = scope["method"], scope["query_string"]
         if method not in self._answered:
             allowed = ", ".join(sorted(self._answered))
@@ -53,17 +53,17 @@ class LeanRoute(APIRoute):
 
 
 async def _send_head(response: Response, send: Send) -> None:
-    """The head of a response, which ends there, also where its body would not."""
+    """Send only the head of a response, even if its body would never end."""
     status, headers = response.status_code, response.raw_headers
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 
 def options_reader(model: type[BaseModel]) -> Callable[[bytes], BaseModel]:
-    """A function from query strings to the options they give.
+    """Create a function that parses query strings into options.
 
-    It raises `InvalidInput`, which names the parameters that are wrong, unknown or repeated. Of a
-    model that ignores what it does not know nothing is read.
+    It raises `InvalidInput`, which names parameters that are invalid, unknown or repeated. For a
+    model that ignores unknown parameters it parses nothing.
     """
     if model.model_config.get("extra") == "ignore":
         nothing = model()

@@ -1,4 +1,4 @@
-"""Searching: which recorded predictions are listed, and how a list is shown."""
+"""Query parameters and pages of the search in recorded predictions."""
 
 from typing import Annotated, Literal
 
@@ -17,20 +17,20 @@ CLOSED = ConfigDict(extra="forbid")
 
 
 class SearchOptions(ListOptions):
-    """Which recorded predictions are listed."""
+    """Filters of the search in recorded predictions."""
 
-    reference: words("With exactly this reference of the client.") = None  # type: ignore[valid-type]
-    grade: words("With this grade of the network.") = None  # type: ignore[valid-type]
-    reason: words("Referred for this reason.") = None  # type: ignore[valid-type]
+    reference: words("Only predictions with exactly this reference.") = None  # type: ignore[valid-type]
+    grade: words("Only predictions with this grade of the network.") = None  # type: ignore[valid-type]
+    reason: words("Only predictions referred for this reason.") = None  # type: ignore[valid-type]
     action: Annotated[
         Literal["automate", "refer"] | None,
-        Field(description="With this decision."),
+        Field(description="Only predictions with this decision."),
         WithJsonSchema({"type": "string", "enum": ["automate", "refer"]}),
     ] = None
 
     @property
     def search(self) -> Search:
-        """What is to be listed."""
+        """The search that the parameters describe."""
         return Search(
             reference=self.reference,
             grade=self.grade,
@@ -43,12 +43,12 @@ class SearchOptions(ListOptions):
 
     @property
     def place(self) -> Place | None:
-        """Behind what the list goes on."""
+        """The position after which the page begins; None for the first page."""
         return None if self.after is None else number_place(self.after)
 
 
 class ListedPrediction(BaseModel):
-    """A recorded prediction, in a list."""
+    """A line of a list of recorded predictions."""
 
     model_config = CLOSED
 
@@ -57,25 +57,28 @@ class ListedPrediction(BaseModel):
     endpoint: str
     reference: str | None
     grade: str
-    likelihood: float = Field(description="of the grade: its probability or, of passes, their mean")
+    likelihood: float = Field(
+        description="probability of the grade or, for `/predict/mc`, its mean over the passes"
+    )
     action: Literal["automate", "refer"] | None
     reasons: list[str]
     model: Model
 
 
 class PredictionList(BaseModel):
-    """Some recorded predictions."""
+    """A page of recorded predictions."""
 
     model_config = CLOSED
 
     predictions: list[ListedPrediction]
     next: str | None = Field(
-        description="for `after`, to go on, also where none of many was found; null at the end"
+        description="cursor of the next page, for `after`, also if this page is empty; null "
+        "at the end"
     )
 
 
 class Line(Struct, frozen=True, rename={"predicted": "grade"}):
-    """A recorded prediction, in a list."""
+    """A line of a list of recorded predictions."""
 
     id: str
     time: str
@@ -89,14 +92,14 @@ class Line(Struct, frozen=True, rename={"predicted": "grade"}):
 
 
 class Page(Struct, frozen=True):
-    """Some recorded predictions, and where to go on."""
+    """A page of recorded predictions and the cursor of the next page."""
 
     predictions: tuple[Line, ...]
     next: str | None
 
 
 def shown(found: Listing) -> Page:
-    """A list as it is answered."""
+    """Write the result of a search as a page."""
     lines = tuple(_line(event) for event in found.events)
     return Page(lines, None if found.after is None else told(found.after))
 

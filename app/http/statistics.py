@@ -1,4 +1,4 @@
-"""`GET /uncertainty` and `GET /uncertainty/stream`: figures over time, for who polls or listens."""
+"""`GET /uncertainty` and `GET /uncertainty/stream`: statistics over time, polled or streamed."""
 
 import asyncio
 import time
@@ -30,41 +30,41 @@ from dubito.inputs.text_types import instant
 EVENTS = "text/event-stream"
 MOST_LISTENERS = 100
 LONGEST = timedelta(days=400)
-"""Of a range."""
+"""Longest range of a request."""
 SILENCE = 15.0
-"""Seconds without a change after which a listener is told that the service is still there."""
+"""Seconds without a change after which a listener gets a comment that keeps the connection open."""
 CACHING = "max-age=1"
 STREAMED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-"""Nothing on the way keeps events back, nginx included."""
+"""Response headers that keep proxies, nginx included, from buffering events."""
 REFUSED = refused(
     {
         422: "A query parameter is wrong.",
-        503: "The records do not answer, or too many listen.",
+        503: "The record store does not respond, or too many clients listen.",
     }
 )
 
 
 class FigureOptions(BaseModel):
-    """Which stretch of time, and in what steps."""
+    """Time window of the statistics, and its division into steps."""
 
     model_config = ConfigDict(extra="forbid")
 
     window: Annotated[
         Literal[tuple(WINDOWS)],  # type: ignore[valid-type]
-        Field(description="How far back, up to now."),
+        Field(description="Length of the window, which ends now."),
     ] = "1h"
     step: Annotated[
         Literal[tuple(STEPS)] | None,  # type: ignore[valid-type]
         Field(
-            description="Where it is longer than the window, or too short for it, another is "
-            "taken, which the answer tells."
+            description="Length of a step. If it is longer than the window or too short for "
+            "it, another is used, which the response names."
         ),
         WithJsonSchema({"type": "string", "enum": list(STEPS)}),
     ] = None
 
     @property
     def asked(self) -> Window | Range:
-        """The window."""
+        """The requested window."""
         return fitting(self.window, self.step)
 
 
@@ -72,31 +72,32 @@ _INSTANT = WithJsonSchema({"type": "string", "format": "date-time"})
 
 
 class RangeOptions(FigureOptions):
-    """The same, or a range with bounds of its own."""
+    """Time window of the statistics, or a range with bounds of its own."""
 
     since: Annotated[
         datetime | None,
         BeforeValidator(instant),
         Field(
-            description="Where a range of one's own begins, in place of `window` and together with "
-            "`until`: ISO 8601 with its zone. Steps are counted from here. Whole minutes are told; "
-            "whole hours of what is longer than 25 hours or older than 8 days."
+            description="Start of a range, instead of `window` and together with `until`: ISO "
+            "8601 with a time zone. Steps are counted from here. Counts are by "
+            "whole minutes; by whole hours if the range is longer than 25 hours "
+            "or older than 8 days."
         ),
         _INSTANT,
     ] = None
     until: Annotated[
         datetime | None,
         BeforeValidator(instant),
-        Field(description="Where it ends: later, and at most 400 days."),
+        Field(description="End of the range: later than its start, by at most 400 days."),
         _INSTANT,
     ] = None
 
     @property
     def asked(self) -> Window | Range:
-        """The window or the range.
+        """The requested window or range.
 
         Raises:
-            InvalidInput: they are no range.
+            InvalidInput: the bounds are not a valid range.
         """
         since, until = self.since, self.until
         if since is None and until is None:
@@ -118,26 +119,26 @@ def _wrong(name: str, message: str, code: FieldCode = FieldCode.NOT_A_RANGE) -> 
 
 
 def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) -> APIRouter:
-    """The routes of figures.
+    """Create the routes of the statistics.
 
     Args:
-        monitor: who tells them.
-        access: who decides whom names are shown.
-        is_ready: whether the service goes on; once it does not, listeners are let go.
+        monitor: computes the statistics.
+        access: decides who may see names and notes.
+        is_ready: whether the service keeps running; streams end as soon as it does not.
     """
     router = APIRouter(tags=["figures"], route_class=LeanRoute)
     listeners = 0
 
     @router.get(
         "/uncertainty",
-        summary="Figures over time",
+        summary="Statistics over time",
         operation_id="getUncertainty",
-        responses=_tagged(answered(schema(UncertaintyFigures), "The figures.")) | REFUSED,
+        responses=_tagged(answered(schema(UncertaintyFigures), "The statistics.")) | REFUSED,
         openapi_extra={"parameters": [KEPT_TAG]},
     )
     async def figures(request: Request, options: Annotated[RangeOptions, Query()]) -> Response:
         content = _shown(await monitor.content(options.asked), access, request)
-        # Weak, as the answer may be compressed on its way.
+        # The tag is weak, because the response may be compressed on its way.
         tag = f'W/"{content.tag}"'
         headers = {"ETag": tag, "Cache-Control": CACHING}
         if names(request.headers.get("if-none-match", ""), tag):
@@ -146,9 +147,9 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
 
     @router.get(
         "/uncertainty/stream",
-        summary="The same as server-sent events, of windows alone",
+        summary="Statistics as server-sent events, for windows only",
         operation_id="streamUncertainty",
-        responses=answered({"type": "string"}, "Events without end.", EVENTS) | REFUSED,
+        responses=answered({"type": "string"}, "An endless stream of events.", EVENTS) | REFUSED,
     )
     async def stream(request: Request, options: Annotated[FigureOptions, Query()]) -> Response:
         first = await monitor.content(options.asked)
@@ -156,7 +157,7 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
             raise Refusal(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 ProblemCode.TOO_MANY_LISTENERS,
-                "too many listen already",
+                "too many clients listen to events already",
             )
         return _Stream(told(request, options.asked, first), count)
 
@@ -169,7 +170,7 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
         while is_ready():
             await asyncio.sleep(KEPT_SECONDS)
             silent += KEPT_SECONDS
-            # Where the records do not answer for now, the next look may find them.
+            # If the record store does not respond now, the next query may succeed.
             with suppress(DubitoError):
                 content = _shown(await monitor.content(window), access, request)
             if content.tag != tag:
@@ -187,25 +188,25 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
 
 
 def _shown(content: Content, access: Access, request: Request) -> Content:
-    """Figures with the names and notes of alarms, for those whom records are shown."""
+    """Return statistics with the names and notes of alarms, if the request may see records."""
     return content if access.shows_records(request) else content.nameless or content
 
 
 def _tagged(responses: Responses) -> Responses:
-    """Answers that a tag names, by which they need not be sent again."""
+    """Document the `ETag` header of responses, and the 304 that needs no body."""
     told = {status: {**one, "headers": TAG} for status, one in responses.items()}
-    return told | {304: {"description": "It is as it was.", "headers": TAG}}
+    return told | {304: {"description": "The content is unchanged.", "headers": TAG}}
 
 
 class _Stream(StreamingResponse):
-    """Events for one listener, until one of both ends."""
+    """Events for one client, until the client or the service ends."""
 
     def __init__(self, events: AsyncIterator[bytes], count: Callable[[int], None]) -> None:
         super().__init__(events, media_type=EVENTS, headers=STREAMED)
         self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them; who asks for the head alone is no listener."""
+        """Send the events; a HEAD request never gets here and counts as no listener."""
         self._count(1)
         try:
             await super().__call__(scope, receive, send)

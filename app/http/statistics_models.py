@@ -1,4 +1,4 @@
-"""The models of figures, for OpenAPI. No member has a default."""
+"""Pydantic models of the statistics, for OpenAPI only; no member has a default."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +10,7 @@ class _Closed(BaseModel):
 
 
 class Figures(_Closed):
-    """What was answered in a stretch of time; null where there was nothing."""
+    """Statistics of the predictions of a period; null where there were none."""
 
     rows: int
     passes: int
@@ -19,67 +19,82 @@ class Figures(_Closed):
     referred: int
     referral_rate: float | None
     reasons: dict[str, int]
-    predictive_entropy: dict[str, float | None] = Field(description="quantiles, nats")
-    mutual_information: dict[str, float | None] = Field(description="quantiles, nats")
+    predictive_entropy: dict[str, float | None] = Field(
+        description="quantiles of the predictive entropy, nats"
+    )
+    mutual_information: dict[str, float | None] = Field(
+        description="quantiles of the mutual information, nats"
+    )
     set_sizes: dict[str, int]
     warnings: dict[str, int]
 
 
 class ExchangeFigures(_Closed):
-    """Requests, and how they were answered."""
+    """Counts of requests by how they were answered."""
 
     requests: int
     statuses: dict[str, int]
-    errors: int = Field(description="5xx but for 503 and 504: the service's own fault")
-    refused: int = Field(description="429, 503 and 504: for want of time, room or records")
-    invalid: int = Field(description="4xx but for 429")
+    errors: int = Field(description="responses 5xx except 503 and 504: faults of the service")
+    refused: int = Field(
+        description="responses 429, 503 and 504: lack of time, capacity or records"
+    )
+    invalid: int = Field(description="responses 4xx except 429")
 
 
 class StepServiceFigures(ExchangeFigures):
-    """Requests to all routes but `/health`, `/metrics` and `/uncertainty`, of all workers."""
+    """Counts of requests of all workers, except to `/health`, `/metrics` and `/uncertainty`."""
 
-    grading: ExchangeFigures = Field(description="those to `/predict` and `/predict/mc` alone")
+    grading: ExchangeFigures = Field(
+        description="counts of requests to `/predict` and `/predict/mc` only"
+    )
     latency: dict[str, float | None] = Field(
-        description="quantiles, seconds from a request to the beginning of its answer, of what was "
-        "graded; right but for 15%"
+        description="quantiles of the time from a graded request to the start of its "
+        "response, in seconds; accurate to 15%"
     )
 
 
 class ServiceFigures(StepServiceFigures):
-    """The same, and how it stands now with the worker that answers."""
+    """Counts of requests, and the present state of the worker that answers."""
 
-    last_record: str | None = Field(description="time of the newest record of all, of any window")
-    queue: int = Field(description="work that waits, rows × passes")
-    trouble: str | None = Field(description="why no grade would be given now, if so")
+    last_record: str | None = Field(description="time of the newest record, whatever the window")
+    queue: int = Field(description="queued work, rows × passes")
+    trouble: str | None = Field(
+        description="reason why requests cannot be graded now; null if they can"
+    )
 
 
 class StepFigures(Figures):
-    """The same, of one step."""
+    """Statistics of one step."""
 
     start: str
     service: StepServiceFigures
 
 
 class FeatureDrift(_Closed):
-    """A feature, or the mutual information, beside what training or calibration saw."""
+    """Drift of a feature, or of the mutual information, from the training or calibration rows."""
 
     feature: str
     rows: int
     missing: int
     psi: float | None = Field(description="population stability index")
-    statistic: float | None = Field(description="Kolmogorov-Smirnov, at the edges of the bins")
-    p_value: float | None = Field(description="of the statistic; nobody looked before")
+    statistic: float | None = Field(
+        description="Kolmogorov-Smirnov statistic, computed at the edges of the bins"
+    )
+    p_value: float | None = Field(
+        description="p-value of the statistic, for a single test: it is not corrected for "
+        "repeated ones"
+    )
 
 
 class Drift(_Closed):
-    """How far rows are from what training saw."""
+    """Drift of the rows from the training data."""
 
     rows: int
     features: list[FeatureDrift]
 
 
 class Coverage(_Closed):
-    """How often the raw sets held the right grade."""
+    """Share of `lac` sets, before the predicted grade is added to each, with the true grade."""
 
     promised: float
     seen: float | None
@@ -87,7 +102,7 @@ class Coverage(_Closed):
 
 
 class AutomatedErrors(_Closed):
-    """How often grades were wrong that could be used without a person."""
+    """Share of automated grades that were wrong."""
 
     promised: float | None
     wrong: float | None
@@ -95,7 +110,7 @@ class AutomatedErrors(_Closed):
 
 
 class ReliabilityBin(_Closed):
-    """A bin of confidence, and how often its grades were right."""
+    """A bin of confidence and the share of its grades that were right."""
 
     confidence: float
     accuracy: float
@@ -103,37 +118,39 @@ class ReliabilityBin(_Closed):
 
 
 class RiskPoint(_Closed):
-    """A share of rows, the surest first, and the share of those that were wrong."""
+    """A share of rows, most certain first, and the share of them that were wrong."""
 
     coverage: float
     risk: float
 
 
 class Outcomes(_Closed):
-    """Of answers whose true grade became known in this time."""
+    """Statistics of predictions whose true grade became known in this period."""
 
     known: int
     accuracy: float | None
     ece: float | None = Field(description="expected calibration error, 15 bins")
     coverage: Coverage
     automated: AutomatedErrors
-    band: AutomatedErrors = Field(description="the same of the least sure of them")
+    band: AutomatedErrors = Field(
+        description="the same for the least certain of the automated grades"
+    )
     reliability: list[ReliabilityBin]
     risk_coverage: list[RiskPoint]
 
 
 class Estimate(_Closed):
-    """What the calibrated probabilities themselves expect: no outcome was looked at."""
+    """Accuracy expected from the calibrated probabilities alone, without any outcome."""
 
     accuracy: float | None
     automated_wrong: float | None
 
 
-NAME = "who said so; null once it was erased, and for those whom no records are shown"
+NAME = "name of the person; null after erasure, and for clients that may not see records"
 
 
 class Acknowledgement(_Closed):
-    """That a person knows of a raised alarm."""
+    """Acknowledgement of a raised alarm by a person."""
 
     at: str
     name: str | None = Field(description=NAME)
@@ -141,44 +158,49 @@ class Acknowledgement(_Closed):
 
 
 class PastRun(_Closed):
-    """What an alarm had come to when a person began it anew."""
+    """A past run of an alarm, which ended when a person restarted it."""
 
-    began_at: str | None = Field(description="null for the first run")
+    began_at: str | None = Field(description="time at which the run began; null for the first run")
     ended_at: str
     raised_at: str | None
-    largest: float = Field(description="evidence")
+    largest: float = Field(description="largest evidence of the run")
     rows: int
     name: str | None = Field(description=NAME)
     note: str | None
 
 
 class Alarm(_Closed):
-    """A test that may be looked at all the time: false alarms have at most 1 chance in 100."""
+    """An alarm: a test valid at any time, whose chance of a false alarm is at most 1 in 100."""
 
     name: str
     raised: bool
-    evidence: float = Field(description="against that nothing is wrong")
-    largest: float = Field(description="that there was in this run, by this bundle")
+    evidence: float = Field(
+        description="present evidence against the hypothesis that nothing is wrong"
+    )
+    largest: float = Field(description="largest evidence in this run, by this bundle")
     threshold: float
     rows: int
     raised_at: str | None
-    largest_feature: str | None = Field(description="what speaks most for drift")
+    largest_feature: str | None = Field(description="feature with the most evidence of drift")
     acknowledged: Acknowledgement | None
-    began_at: str | None = Field(description="when a person began it anew; null for the first run")
-    past: list[PastRun] = Field(description="runs that have ended, the newest first, 20 at most")
+    began_at: str | None = Field(
+        description="time at which a person restarted the alarm; null for the first run"
+    )
+    past: list[PastRun] = Field(description="runs that have ended, newest first, at most 20")
 
 
 class UncertaintyFigures(_Closed):
-    """Figures of the bundle that is served, over a window of time or a range of one's own."""
+    """Statistics of the served bundle, over a window or a range."""
 
-    window: str | None = Field(description="null of a range of one's own")
+    window: str | None = Field(description="requested window; null for a range")
     step: str
     start: str
     end: str
     model: Model
     total: Figures
     steps: list[StepFigures] = Field(
-        description="the last one holds the present, and what is dated later: the clock was ahead"
+        description="steps in order; the last contains the present, and predictions dated "
+        "later because the clock was ahead"
     )
     drift: Drift
     outcomes: Outcomes

@@ -1,1 +1,1 @@
-"""The request path between the edge and the engine."""
+"""The request path between HTTP and the engine: queue, batches, deadlines, adaptive passes."""

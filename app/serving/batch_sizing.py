@@ -1,32 +1,43 @@
-"""The pace: how fast work is done, and how much of it to take at a time. Work is rows × passes."""
+"""Adapts batch sizes to the measured speed of the engine. Work is counted in rows × passes."""
 
 from app.serving.limits import Limits
 
 MEMORY = 0.2
-"""Weight of the last batch in what is measured."""
+"""Weight of the latest batch in the moving averages."""
 DISTRUST = 1.1
 LEAST_SHARE = 64
-"""However long it takes, a portion may have this part of its most."""
+"""Divisor of the maximum portion; no portion shrinks below that share, however long it takes."""
 FASTEST_LESS, FASTEST_MORE = 0.5, 1.25
-"""By how much a portion changes at a time."""
+"""Factors by which a portion may shrink or grow after one batch."""
 
 
 class Portion:
-    """How much work is taken at a time, so that it takes about so long.
+    """Size of a portion of work, adapted until it takes about a given time.
 
-    It is found by trying: what a batch costs beside its work differs too much between networks for
-    a rate to say how long one of another size would take.
+    The size is found by trial: the fixed cost of a batch differs too much between networks for a
+    rate to predict the time of a batch of another size.
     """
 
     def __init__(self, most: float, seconds: float) -> None:
-        """Begin with the most."""
+        """Start with the maximum size.
+
+        Args:
+            most: maximum work of the portion, rows × passes.
+            seconds: time it should take.
+        """
         self._most = most
         self.seconds = seconds
-        """To be spent on it."""
+        """Time the portion should take, seconds."""
         self.work = most
 
     def saw(self, work: float, seconds: float, beside: float = 0.0) -> None:
-        """Learn from a batch: its work, how long it took, and how long what was beside it takes."""
+        """Adapt the size to a batch.
+
+        Args:
+            work: work of the batch in this kind of jobs, rows × passes.
+            seconds: time the batch took.
+            beside: time that the other jobs in the batch would take alone, seconds.
+        """
         if work < self.work / 2:
             return
         factor = (self.seconds + beside) / max(seconds, 1e-9)
@@ -35,39 +46,46 @@ class Portion:
 
 
 class Average:
-    """An average that forgets; 0 where nothing was measured yet."""
+    """Exponential moving average; 0 before the first measurement."""
 
     def __init__(self) -> None:
         self.value = 0.0
 
     def saw(self, value: float) -> None:
-        """Take account of one more."""
+        """Add a measurement."""
         self.value += (value - self.value) * (MEMORY if self.value else 1.0)
 
     def grow(self) -> None:
-        """Trust it a little less: where all is refused for its sake, nothing else corrects it."""
+        """Raise the value by a tenth: while all is refused, no measurement would correct it."""
         self.value *= DISTRUST
 
 
 class Pace:
-    """What batches have shown."""
+    """Measured rates and adapted portions of a batcher."""
 
     def __init__(self, limits: Limits) -> None:
-        """Begin with the most that may be taken."""
+        """Start with the largest portions that the limits allow."""
         self._slice_seconds = limits.slice_seconds
         self.batch = Portion(limits.batch, limits.seconds)
-        """Of small jobs."""
+        """Portion of small jobs in a batch."""
         self.part = Portion(limits.batch, limits.quiet_seconds)
-        """Of large jobs where no small ones come."""
+        """Portion of large jobs while no small jobs arrive."""
         self.slice = Portion(limits.slice, limits.slice_seconds)
-        """Of large jobs beside small ones."""
+        """Portion of large jobs while small jobs arrive."""
         self.small_rate, self.large_rate = Average(), Average()
-        """Work a second of batches without and with a large job's."""
+        """Rates of batches without and with a large job, rows × passes a second."""
         self._small_seconds = Average()
-        """Of a batch of small jobs alone."""
+        """Duration of a batch of small jobs only, seconds."""
 
     def saw(self, large: int, small: int, seconds: float, portion: Portion) -> None:
-        """Learn from a batch: its work in large jobs, whose portion it was, and in small ones."""
+        """Adapt portions and rates to a batch.
+
+        Args:
+            large: work in large jobs, rows × passes.
+            small: work in small jobs, rows × passes.
+            seconds: time the batch took.
+            portion: portion that limited the large jobs.
+        """
         rate = (large + small) / max(seconds, 1e-9)
         if not large:
             self.batch.saw(small, seconds)

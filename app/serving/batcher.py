@@ -1,7 +1,7 @@
-"""The batcher: gathers what is waiting while one batch computes, and never waits when idle.
+"""The batcher: gathers waiting requests while a batch computes, and never waits when idle.
 
-Small jobs stand in one lane and large ones in another. A batch takes a slice of the first large one
-and as many small ones as it may, so that a large request costs those beside it one slice.
+Small and large jobs are queued apart. A batch takes a slice of the first large job and as many
+small ones as its portion allows, so that a large request delays small ones by one slice.
 """
 
 import asyncio
@@ -22,32 +22,32 @@ from app.serving.limits import Limits
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 Seen = Callable[[int, float], None]
-"""Takes the work and the seconds of a batch."""
+"""Function called with the work (rows × passes) and the seconds of every batch."""
 
 LONGEST_RETRY = 60
-"""Seconds; a caller is never told to stay away for longer."""
+"""Maximum `Retry-After`, seconds."""
 SOON_SECONDS = 0.004
-"""Of a batch that is not worth halving."""
+"""Duration of a batch that is not worth halving, seconds."""
 QUIET_AFTER = 0.2
-"""Seconds after the last small job."""
+"""Seconds after the last small job until large jobs get longer parts."""
 MARGIN = 0.7
-"""Share of the time to a deadline that may be planned with: an answer that comes too late has cost
-as much as one in time, and under overload every queue is as long as may be planned."""
+"""Share of the time to a deadline that is planned with: an answer that is late has cost as much as
+a timely one, and under overload every queue is as long as the plan allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handling(Generic[Job, Result]):
-    """What a batcher must know of its jobs."""
+    """How a batcher measures, splits and joins its jobs."""
 
     work: Callable[[Job], int]
-    """Rows × passes."""
+    """Function that measures the work of a job, rows × passes."""
     cut: Cut[Job]
     joined: Callable[[Job, list[Result]], Result]
-    """A job's result, from those of the parts it was cut into, in order."""
+    """Function that joins the results of a job's parts, in order, to its result."""
 
 
 class Batcher(Generic[Job, Result]):
-    """Hands over one batch of jobs after the other; it lives on the event loop."""
+    """Computes queued jobs in one batch after another; used only on the event loop."""
 
     def __init__(
         self,
@@ -56,7 +56,14 @@ class Batcher(Generic[Job, Result]):
         limits: Limits,
         seen: Seen = lambda *_: None,
     ) -> None:
-        """Take what begins a batch, whose results come in the jobs' order, and who hears of it."""
+        """Keep the function that starts a batch, and build empty queues.
+
+        Args:
+            run: starts a batch; its results are in the jobs' order.
+            handling: measures, splits and joins jobs.
+            limits: maximum work and duration.
+            seen: called after every batch.
+        """
         self._run = run
         self._seen = seen
         self._handling = handling
@@ -67,7 +74,7 @@ class Batcher(Generic[Job, Result]):
         self._deadlines = Deadlines(self._sweep)
         self._computing = 0
         self._answering = 0
-        """Work in small jobs of the last batch."""
+        """Work of the small jobs in the latest batch, rows × passes."""
         self._small_came = -math.inf
         self._since = 0.0
 
@@ -81,22 +88,22 @@ class Batcher(Generic[Job, Result]):
         """Queue a job and wait for its result.
 
         Args:
-            job: what is to be computed.
-            caller: who waits for it.
-            accepted: whether it goes on with a request that was admitted, and so is never refused.
+            job: the job.
+            caller: deadline and disconnection of the caller.
+            accepted: whether the job continues an admitted request, and is therefore never refused.
 
         Raises:
-            Overloaded: as much work waits as the queue may hold; nothing was computed.
+            Overloaded: the queue is full; nothing was computed.
             DeadlineUnmeetable: the deadline cannot be met; nothing was computed.
-            DeadlinePassed: the deadline has passed since.
-            Abandoned: the caller has gone, and nothing was computed.
+            DeadlinePassed: the deadline passed after the job was queued.
+            Abandoned: the caller has disconnected, and nothing was computed.
         """
         if not accepted:
             self.admit(self._handling.work(job), caller)
         return await self.put(job, caller)
 
     def put(self, job: Job, caller: Caller = PATIENT) -> "asyncio.Future[Result]":
-        """Queue a job of an admitted request; its result comes as `submit` says."""
+        """Queue a job of an admitted request; the future fails as `submit` raises."""
         work, answer = self._handling.work(job), asyncio.get_running_loop().create_future()
         lane = self._large if self._is_large(work) else self._small
         if lane is self._small:
@@ -108,10 +115,10 @@ class Batcher(Generic[Job, Result]):
         return answer
 
     def admit(self, work: int, caller: Caller) -> None:
-        """Refuse what the queue cannot hold, or what could not be ready in time.
+        """Refuse work that exceeds the queue or would not be ready in time.
 
         Raises:
-            Overloaded: as much work waits as the queue may hold.
+            Overloaded: the queue is full.
             DeadlineUnmeetable: the deadline cannot be met.
         """
         if self.backlog and self.backlog + work > self._limits.queue:
@@ -124,7 +131,12 @@ class Batcher(Generic[Job, Result]):
             raise DeadlineUnmeetable(self._retry_after())
 
     def affordable(self, work: int, caller: Caller) -> float:
-        """How much of some work is safely done by the caller's deadline, at the measured rate."""
+        """Estimate the work that is safely done by the caller's deadline, at the measured rate.
+
+        Args:
+            work: work of the request, rows × passes; whether it is large depends on it.
+            caller: caller whose deadline counts.
+        """
         is_large = self._is_large(work)
         rate = self._rate(work).value
         if not rate or caller.deadline == math.inf:
@@ -139,30 +151,30 @@ class Batcher(Generic[Job, Result]):
 
     @property
     def backlog(self) -> int:
-        """Work that waits."""
+        """Queued work, rows × passes."""
         return self._small.work + self._large.work
 
     @property
     def seconds(self) -> float:
-        """How long the batch that is being computed has been, 0 where none is."""
+        """Seconds that the running batch has taken so far; 0 if none runs."""
         return time.perf_counter() - self._since if self._computing else 0.0
 
     def _sweep(self) -> None:
-        """Let go of what nobody waits for."""
+        """Drop the jobs whose callers have disconnected or whose deadlines have passed."""
         self._small.sweep()
         self._large.sweep()
 
     def _is_large(self, work: int) -> bool:
-        """Whether a job is cut."""
+        """Whether a job is split."""
         return work > self._pace.slice.work
 
     def _rate(self, work: int) -> Average:
-        """At which a job is done: what a batch of many rows achieves, only such a batch shows."""
+        """Return the measured rate of such a job: only batches with large jobs show theirs."""
         return self._pace.large_rate if self._is_large(work) else self._pace.small_rate
 
     @property
     def _is_quiet(self) -> bool:
-        """Whether no small jobs come, which would wait for a slice."""
+        """Whether no small jobs arrive that would wait for a slice."""
         return time.perf_counter() - self._small_came > QUIET_AFTER
 
     def _start(self) -> None:
@@ -174,21 +186,21 @@ class Batcher(Generic[Job, Result]):
             done.add_done_callback(partial(self._finish, batch))
 
     def _take(self) -> "_Batch[Job, Result]":
-        """The next batch, without those nobody waits for."""
+        """Take the next batch from the queues, without abandoned jobs."""
         portion = self._pace.part if self._is_quiet else self._pace.slice
         large = list(self._large.take(int(portion.work))) if self._large.work else []
-        # Beside a slice as many as may be: whoever is left waits for another slice.
+        # Beside a slice, as many small jobs as possible: those left over wait for another slice.
         most = self._pace.batch.work / 2 if large else self._most_small()
         small = list(self._small.take(int(most)))
         self._answering = _work(small)
         return _Batch([*large, *small], _work(large), _work(small), portion)
 
     def _most_small(self) -> float:
-        """Most work in small jobs of the next batch, unless that is soon done anyway.
+        """Limit the work in small jobs of the next batch, unless it is soon done anyway.
 
-        Where callers ask again when they are answered, one batch of all leaves nothing to compute
-        while its answers are written, and nothing to write while the next is computed. Half of what
-        waits and what is being answered keeps both at work.
+        Clients that repeat as soon as they are answered would all be in one batch: nothing to
+        compute while its answers are written, nothing to write while the next is computed. Half of
+        the queued and of the latest small jobs keeps both the engine and the event loop busy.
         """
         soon = self._pace.small_rate.value * SOON_SECONDS or math.inf
         half = (self._small.work + self._answering) / 2
@@ -197,10 +209,10 @@ class Batcher(Generic[Job, Result]):
     def _finish(
         self, batch: "_Batch[Job, Result]", done: "asyncio.Future[Sequence[Result]]"
     ) -> None:
-        """Hand over what came of a batch."""
+        """Deliver the results of a batch to its jobs."""
         seconds = time.perf_counter() - self._since
         self._pace.saw(batch.large, batch.small, seconds, batch.portion)
-        # First of all the worker gets its next batch: it need not wait while answers are sent.
+        # The next batch starts first, so that the engine is busy while answers are sent.
         self._start()
         self._seen(batch.large + batch.small, seconds)
         error = _error_of(done, len(batch.pieces))
@@ -214,7 +226,7 @@ class Batcher(Generic[Job, Result]):
                 self._hand_over(piece, done.result()[at])
 
     def _hand_over(self, piece: Piece[Job, Result], result: Result) -> None:
-        """Keep the result of a piece, or answer with that of the last."""
+        """Store the result of a piece, or complete the job with that of its last piece."""
         one = piece.owner
         if one.parts or not piece.is_last:
             one.parts.append(result)
@@ -223,7 +235,7 @@ class Batcher(Generic[Job, Result]):
             one.answer.set_result(self._handling.joined(one.job, parts) if parts else result)
 
     def _retry_after(self) -> int:
-        """Seconds until what waits is done, at the measured rate."""
+        """Estimate the seconds until the queue is empty, at the measured rate."""
         work = self.backlog + self._computing
         rate = self._pace.small_rate.value or self._pace.large_rate.value
         seconds = work / rate if rate else 1.0
@@ -232,11 +244,11 @@ class Batcher(Generic[Job, Result]):
 
 @dataclass(frozen=True, slots=True)
 class _Batch(Generic[Job, Result]):
-    """What is computed at a time."""
+    """The pieces that are computed together."""
 
     pieces: list[Piece[Job, Result]]
     large: int
-    """Work of large jobs, whose portion it was."""
+    """Work of the large jobs, rows × passes, limited by `portion`."""
     small: int
     portion: Portion
 
@@ -246,7 +258,7 @@ def _work(pieces: list[Piece[Any, Any]]) -> int:
 
 
 def _error_of(done: "asyncio.Future[Sequence[Any]]", jobs: int) -> BaseException | None:
-    """Why there are no results, if there are none."""
+    """Return why a batch has no results, or None."""
     if done.cancelled():
         return Abandoned()
     if done.exception() is not None:

@@ -1,4 +1,4 @@
-"""Callers: who waits for an answer, and for how long."""
+"""The caller of a prediction: its deadline, and whether it has disconnected."""
 
 import math
 from collections.abc import Callable
@@ -11,13 +11,14 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who waits for an answer."""
+    """The caller that waits for an answer."""
 
     deadline: float = math.inf
-    """When the answer is of no use any more, by the event loop's clock, seconds."""
+    """Time after which the answer is useless, seconds of the event loop's clock."""
     gone: Callable[[], bool] = _never
-    """Asked by the event loop's thread: whether nobody waits any more."""
+    """Function that reports whether the caller has disconnected, called in the event loop's
+    thread."""
 
 
 PATIENT = Caller()
-"""Waits for ever."""
+"""Caller without a deadline that never disconnects."""

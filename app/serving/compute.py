@@ -1,4 +1,4 @@
-"""Where batches are computed: at hand, in a thread of this process, or wherever else."""
+"""Executors of batches: on the event loop, in a thread, or in another process."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,26 +9,31 @@ from app.serving.jobs import Engine, Job, results, work_of
 
 
 class Compute(Protocol):
-    """Computes one batch at a time; what takes long, elsewhere than on the event loop."""
+    """Computes one batch at a time; long computations run outside the event loop's thread."""
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
-        """Begin a batch; its results come in the jobs' order. Called on the event loop."""
+        """Start a batch; its results are in the jobs' order. Must be called on the event loop."""
 
     @property
     def trouble(self) -> str | None:
-        """Why no batch would be computed now, in a sentence, as far as is known at once."""
+        """Sentence on why no batch can be computed now, as known without waiting; or None."""
 
     def close(self) -> None:
-        """Let the batch in flight finish, and end."""
+        """Wait for the running batch, then stop."""
 
 
 class Nearby:
-    """Computes a small job that is alone on the event loop itself, and hands on all others."""
+    """Computes a small job that is alone on the event loop, and forwards all other batches."""
 
     def __init__(self, engine: Engine, beyond: Compute, most: int) -> None:
-        """Take an engine at hand, what computes all else, and what work (rows × passes) is small.
+        """Keep a local engine, and the executor of all other batches.
 
-        Both must give the same answers, to the last bit.
+        Both must give the same results, to the last bit.
+
+        Args:
+            engine: engine in this process.
+            beyond: executor of all other batches.
+            most: maximum work of a small job, rows × passes.
         """
         self._engine = engine
         self._beyond = beyond
@@ -36,8 +41,9 @@ class Nearby:
         self._alone = True
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
-        """Begin a batch, or have done with it."""
-        # Where others come at the same time, the next will, and they go on meanwhile.
+        """Start a batch, or compute it at once."""
+        # If several jobs arrive together, the next ones probably will too; the event loop stays
+        # free for them while another process computes.
         was_alone, self._alone = self._alone, len(jobs) == 1
         if not (was_alone and self._alone) or work_of(jobs[0]) > self._most:
             return self._beyond.submit(jobs)
@@ -50,23 +56,23 @@ class Nearby:
 
     @property
     def trouble(self) -> str | None:
-        """Why most batches would not be computed now."""
+        """Reason why most batches cannot be computed now, or None."""
         return self._beyond.trouble
 
     def close(self) -> None:
-        """Let the batch in flight finish, and end."""
+        """Wait for the running batch, then stop."""
         self._beyond.close()
 
 
 class Thread:
-    """Computes in one thread of this process, which takes turns with the event loop."""
+    """Computes in one thread of this process, which shares the interpreter with the event loop."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dubito-engine")
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
-        """Begin a batch."""
+        """Start a batch in the thread."""
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._thread, results, self._engine, jobs)
 
@@ -76,5 +82,5 @@ class Thread:
         return None
 
     def close(self) -> None:
-        """Let the batch in flight finish, and end the thread."""
+        """Wait for the running batch, then end the thread."""
         self._thread.shutdown()

@@ -1,4 +1,4 @@
-"""Deadlines: futures that fail when their time is over, whatever keeps them from being done."""
+"""Deadlines: futures that fail when their time is over, whatever keeps them from completing."""
 
 import asyncio
 import math
@@ -9,30 +9,30 @@ from weakref import ReferenceType, ref
 from app.errors import DeadlinePassed
 
 LOOK_SECONDS = 0.05
-"""Between two looks; a request is answered at most so long after its deadline."""
+"""Interval between checks, seconds; a late request fails at most this long after its deadline."""
 
 
 class _Watched(NamedTuple):
     future: "ReferenceType[asyncio.Future[Any]]"
-    """Weak: results that were kept until the next look would grow old enough for the collector's
-    later generations, which costs a request a tenth more."""
+    """Weak reference: results kept until the next check would reach the later generations of the
+    garbage collector, which makes a request a tenth slower."""
     deadline: float
     error: Callable[[], Exception]
 
     def waiting(self) -> "asyncio.Future[Any] | None":
-        """The future, if somebody still waits for it."""
+        """Return the future if it is neither done nor discarded, else None."""
         future = self.future()
         return None if future is None or future.done() else future
 
 
 class Deadlines:
-    """Watches futures on the event loop.
+    """Watches the deadlines of futures on the event loop.
 
-    All are looked at together now and then: a timer for each would cost a small request more.
+    All are checked together at intervals: a timer for each would make a small request slower.
     """
 
     def __init__(self, passed: Callable[[], None] = lambda: None) -> None:
-        """Take what is called after a look that found a deadline passed."""
+        """Keep a function that is called after a check that found a passed deadline."""
         self._passed = passed
         self._watched: list[_Watched] = []
         self._is_due = False
@@ -43,7 +43,13 @@ class Deadlines:
         deadline: float,
         error: Callable[[], Exception] = DeadlinePassed,
     ) -> None:
-        """Fail a future with an error unless it is done by a time of the event loop's clock."""
+        """Make a future fail unless it is done by its deadline.
+
+        Args:
+            future: the future; only a weak reference is kept.
+            deadline: seconds of the event loop's clock; infinity for none.
+            error: creates the error.
+        """
         if deadline == math.inf:
             return
         self._watched.append(_Watched(ref(future), deadline, error))

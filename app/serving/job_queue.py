@@ -1,4 +1,4 @@
-"""A lane: jobs that wait in order, and are taken whole or piece by piece."""
+"""Queue of jobs in order of arrival, which are taken whole or in pieces."""
 
 import asyncio
 from collections import deque
@@ -13,30 +13,31 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Cut = Callable[[Job, int], tuple[Job, Job | None]]
-"""A job's first part, of about so much work or the least there is, and its rest, if any."""
+"""Function that splits a job: the first part, of about so much work or the least possible, and the
+rest, if any."""
 
 
 @dataclass(slots=True, eq=False)
 class Waiting(Generic[Job, Result]):
-    """A job, what is left of it, and who waits for it."""
+    """A queued job, its remaining part, and its caller."""
 
     job: Job
     rest: Job | None
-    """What was not taken yet."""
+    """Part of the job not taken yet; None if all was taken."""
     work: int
-    """Of the rest."""
+    """Work left over, rows × passes."""
     caller: Caller
     answer: "asyncio.Future[Result]"
     parts: list[Result] = field(default_factory=list)
-    """The results of pieces so far, in order."""
+    """Results of the pieces computed so far, in order."""
 
     def fail(self, error: BaseException) -> None:
-        """End it, unless it has ended."""
+        """Fail the job, unless it is done."""
         if not self.answer.done():
             self.answer.set_exception(copy_of(error))
 
     def is_wanted(self) -> bool:
-        """Whether somebody waits still; if not, it is ended."""
+        """Whether the caller still waits; if not, the job fails."""
         if self.caller.gone():
             self.fail(Abandoned())
         elif self.caller.deadline < asyncio.get_running_loop().time():
@@ -46,7 +47,7 @@ class Waiting(Generic[Job, Result]):
 
 @dataclass(frozen=True, slots=True)
 class Piece(Generic[Job, Result]):
-    """What is taken of a job at a time."""
+    """A piece of a job that one batch computes."""
 
     owner: Waiting[Job, Result]
     job: Job
@@ -55,23 +56,23 @@ class Piece(Generic[Job, Result]):
 
 
 class Lane(Generic[Job, Result]):
-    """Jobs in order, and their work."""
+    """Queue of jobs, and their total work."""
 
     def __init__(self, work: Callable[[Job], int], cut: Cut[Job]) -> None:
-        """Take the jobs' measure and how one is cut."""
+        """Keep the functions that measure the work of a job and split it."""
         self._work_of = work
         self._cut = cut
         self._waiting: deque[Waiting[Job, Result]] = deque()
         self.work = 0
-        """Of all that waits."""
+        """Work of all queued jobs, rows × passes."""
 
     def append(self, one: Waiting[Job, Result]) -> None:
-        """Queue a job."""
+        """Append a job to the queue."""
         self._waiting.append(one)
         self.work += one.work
 
     def take(self, most: int) -> Iterator[Piece[Job, Result]]:
-        """Yield pieces of so much work together, or one that is more; none nobody waits for."""
+        """Yield pieces of at most `most` work in all, or one larger one; skips abandoned jobs."""
         total = 0
         while self._waiting and (not total or total < most):
             one = self._waiting[0]
@@ -92,11 +93,11 @@ class Lane(Generic[Job, Result]):
             yield Piece(one, job, work, rest is None)
 
     def sweep(self) -> None:
-        """Let go of what nobody waits for."""
+        """Drop the jobs whose callers have disconnected or whose deadlines have passed."""
         self._waiting = deque(one for one in self._waiting if one.is_wanted())
         self.work = sum(one.work for one in self._waiting)
 
 
 def whole(job: Job, _most: int) -> tuple[Job, Job | None]:
-    """The cut of jobs that are never cut."""
+    """Return the whole job: the split function of jobs that are never split."""
     return job, None

@@ -1,4 +1,4 @@
-"""Jobs: what a batch is made of, and how an engine works them off."""
+"""Jobs that make up a batch, how they are split and joined, and how an engine computes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,48 +10,48 @@ from dubito.types import Floats, Query, Summary
 from dubito.uncertainty.decomposition import summarise
 
 BLOCK = 50
-"""Passes that are computed at least."""
+"""Minimum passes of a computation: fewer cost as much."""
 DRAWS_OF_A_PASS = 4
-"""Draws whose reduction takes as long as a pass."""
+"""Number of draws whose reduction takes as long as one pass."""
 
 
 class Engine(Protocol):
-    """What jobs need of a network."""
+    """What jobs require of an engine."""
 
     def predict(self, rows: Floats) -> Floats:
-        """Probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
+        """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
 
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
-        """Statistics over the passes for the rows of every query, in order."""
+        """Compute statistics over the passes for the rows of each query, in order."""
 
     def draws(self, query: Query) -> Floats:
-        """Probabilities `(T, N, C)` of every pass."""
+        """Compute probabilities `(T, N, C)` of every pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Rows for the deterministic pass: probabilities `(N, C)`."""
+    """Job of a deterministic pass; the result is probabilities `(N, C)`."""
 
     rows: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Rows for statistics over their passes: a `Summary`."""
+    """Job of statistics over the passes of rows; the result is a `Summary`."""
 
     query: Query
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Rows for every pass: `(T, N, C)`."""
+    """Job of the draws of rows; the result is probabilities `(T, N, C)`."""
 
     query: Query
 
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """Draws `(T, N, C)` for statistics: a `Summary`."""
+    """Job that reduces draws `(T, N, C)` to statistics; the result is a `Summary`."""
 
     draws: Floats
 
@@ -60,7 +60,7 @@ Job = Plain | Statistics | Draws | Reduction
 
 
 def work_of(job: Job) -> int:
-    """Rows × passes; what is less than a block costs as much as one."""
+    """Measure the work of a job, rows × passes; less than a block costs as much as a block."""
     if isinstance(job, Plain):
         return len(job.rows) * BLOCK
     if isinstance(job, Reduction):
@@ -69,9 +69,9 @@ def work_of(job: Job) -> int:
 
 
 def cut(job: Job, most: int) -> tuple[Job, Job | None]:
-    """A job's first part, of so much work or else of one row or block, and its rest, if any.
+    """Split a job into a part of at most `most` work (or one row or block) and the rest, if any.
 
-    It is cut by rows; where the draws of one row are asked for, by passes.
+    A job is split by rows; if the draws of a single row are requested, by passes.
     """
     if isinstance(job, Reduction):
         return job, None
@@ -98,14 +98,14 @@ def cut(job: Job, most: int) -> tuple[Job, Job | None]:
 
 
 def joined(job: Job, parts: list[Any]) -> Any:
-    """A job's result, from those of its parts."""
+    """Join the results of a job's parts, in order, to its result."""
     if isinstance(job, Statistics):
         return Summary.joined(parts)
     return _drawn(job.query, parts) if isinstance(job, Draws) else np.concatenate(parts)
 
 
 def _drawn(query: Query, parts: list[Floats]) -> Floats:
-    """Draws `(T, N, C)` from those of rows, the last of which may have come by passes."""
+    """Join draws `(T, N, C)` of groups of rows; those of one row may be in parts of its passes."""
     found = np.empty((query.passes, len(query.features), parts[0].shape[-1]))
     row = passed = 0
     for part in parts:
@@ -118,7 +118,7 @@ def _drawn(query: Query, parts: list[Floats]) -> Floats:
 
 
 def results(engine: Engine, jobs: Sequence[Job]) -> list[Any]:
-    """What comes of a batch, in order; each kind of job is done at once."""
+    """Compute the results of a batch, in order; jobs of the same kind are computed together."""
     found: dict[int, Any] = {}
     plain = {at: job.rows for at, job in enumerate(jobs) if isinstance(job, Plain)}
     if plain:

@@ -1,4 +1,4 @@
-"""Limits: how much a batcher takes, in work (rows × passes) and in time."""
+"""Limits of a batcher, in work (rows × passes) and in seconds."""
 
 import math
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a batcher takes."""
+    """Limits of a batcher."""
 
     batch: int
-    """Most work of a batch; one job alone may exceed it."""
+    """Maximum work of a batch, rows × passes; a single job may exceed it."""
     queue: int
-    """Most work waiting; a job beyond it is refused."""
+    """Maximum queued work, rows × passes; a job beyond it is refused."""
     seconds: float = math.inf
-    """About how long a batch may take."""
+    """Approximate maximum duration of a batch, seconds."""
     quiet_seconds: float = math.inf
-    """About how long a batch of large jobs may take where no small ones come."""
+    """Approximate maximum duration of a batch of large jobs while no small ones arrive, seconds."""
     slice: float = math.inf
-    """Most work of a slice; a job of more is large."""
+    """Maximum work of a slice, rows × passes; a job with more is large."""
     slice_seconds: float = math.inf
-    """About how long a slice may take, if a batch of small jobs takes less; else as long as
-    that."""
+    """Approximate maximum duration of a slice, seconds, if a batch of small jobs takes less; else
+    as long as that batch."""

@@ -1,4 +1,4 @@
-"""Predictions of one bundle for many callers at once, batched as they arrive. No Keras in here."""
+"""Predictions of one bundle for many concurrent callers, batched as they arrive; no Keras."""
 
 import asyncio
 import math
@@ -29,23 +29,23 @@ from dubito.uncertainty.guard import Guard
 from dubito.uncertainty.policy import Judge, Judgement, PolicyOptions
 
 BATCH_WORK = 25_600
-"""Most rows × passes of a batch: more does not fill the arithmetic any better."""
+"""Maximum rows × passes of a batch: larger ones use the processor no better."""
 BATCH_SECONDS = 0.008
-"""About how long a batch may take."""
+"""Approximate maximum duration of a batch, seconds."""
 QUIET_SECONDS = 0.016
-"""About how long a part of a large request may take where no small ones come."""
+"""Approximate maximum duration of a part of a large request while no small ones arrive, seconds."""
 SLICE_WORK = 6_400
-"""Most rows × passes of a slice of a large request."""
+"""Maximum rows × passes of a slice of a large request."""
 SLICE_SECONDS = 0.002
-"""About how long a slice may take, which is what a small request may have to wait for."""
+"""Approximate maximum duration of a slice, seconds, which a small request may have to wait."""
 LONG = 3_200
-"""Passes from which on one row is a large request, which is cut by passes."""
+"""Number of passes above which a single row is a large request, split by passes."""
 ROWS_AT_A_TIME = 16
-"""Rows that are judged before others have their turn."""
+"""Rows that are judged before the event loop serves other requests."""
 
 
 class Predictor:
-    """Answers for one bundle, batching what arrives together."""
+    """Computes predictions of one bundle, batching concurrent requests."""
 
     def __init__(
         self,
@@ -57,9 +57,15 @@ class Predictor:
         seen: Seen = lambda *_: None,
         longest: float = math.inf,
     ) -> None:
-        """Take what computes, how much work (rows × passes) may wait, and who judges, if anyone.
+        """Keep the executor, and set up the batcher.
 
-        `seen` is told of every batch. One that takes `longest` seconds is not waited for any more.
+        Args:
+            compute: executor of the batches.
+            signature: features and classes of the bundle.
+            queue: maximum queued work, rows × passes.
+            judge: decides from the calibration; None without one.
+            seen: called for every batch with its work and its seconds.
+            longest: seconds after which a running batch counts as trouble.
         """
         self._compute = compute
         self._longest = longest
@@ -72,33 +78,35 @@ class Predictor:
 
     @property
     def backlog(self) -> int:
-        """Work that waits."""
+        """Queued work, rows × passes."""
         return self._batcher.backlog
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing would be graded now, in a sentence, as far as is known at once."""
+        """Sentence on why requests cannot be graded now, as known without waiting; or None."""
         if self._batcher.seconds > self._longest:
             return f"the engine has computed one batch for more than {self._longest:g} s"
         return self._compute.trouble
 
     def admit(self, rows: int, passes: int, caller: Caller) -> None:
-        """While others wait, refuse what is sure to be refused, before more is known of it.
+        """Reject, before parsing, requests that cannot be admitted, if the queue is not empty.
 
         Raises:
-            Overloaded: the queue is full, or the caller's deadline cannot be met.
+            Overloaded: the queue is full.
+            DeadlineUnmeetable: the caller's deadline cannot be met.
         """
         if self._batcher.backlog:
             self._batcher.admit(rows * max(passes, BLOCK), caller)
 
     async def predict(self, rows: Floats, caller: Caller = PATIENT) -> PlainPrediction:
-        """The deterministic answer for rows `(N, F)`.
+        """Compute the deterministic prediction of rows `(N, F)`.
 
         Raises:
-            Overloaded: the queue is full, or the caller's deadline cannot be met.
-            DeadlinePassed: it was accepted, and has become too late.
-            Abandoned: the caller has gone.
-            Ungradable: rows on which the network's numbers overflow.
+            Overloaded: the queue is full.
+            DeadlineUnmeetable: the caller's deadline cannot be met.
+            DeadlinePassed: the deadline passed after the request was accepted.
+            Abandoned: the caller has disconnected.
+            Ungradable: the network's output overflows on some rows.
         """
         probabilities = await self._batcher.submit(Plain(rows), caller)
         check_finite(probabilities)
@@ -115,21 +123,23 @@ class Predictor:
         options: PolicyOptions | None = None,
         degrade: bool = False,
     ) -> MonteCarloPrediction:
-        """The Monte-Carlo answer for a query.
+        """Compute the Monte-Carlo prediction of a query.
 
         Args:
-            query: its passes are made, or with a tolerance are the most a row may take.
-            caller: who waits for it.
-            tolerance: lets each row stop at the first checkpoint with such a half-width.
-            keep_draws: whether its draws are answered as well.
-            options: which sets and decisions, where there is a judge.
-            degrade: whether fewer passes are made rather than none where time is short.
+            query: rows, passes and seed; with a tolerance, its passes are the maximum of a row.
+            caller: deadline and disconnection of the caller.
+            tolerance: half-width of the mean at which a row stops, at the first checkpoint that has
+                it.
+            keep_draws: whether the draws are returned as well.
+            options: requested set and decision, used if there is a judge.
+            degrade: whether to compute fewer passes instead of refusing when time is short.
 
         Raises:
-            Overloaded: the queue is full, or the caller's deadline cannot be met.
-            DeadlinePassed: it was accepted, and has become too late.
-            Abandoned: the caller has gone.
-            Ungradable: rows on which the network's numbers overflow.
+            Overloaded: the queue is full.
+            DeadlineUnmeetable: the caller's deadline cannot be met.
+            DeadlinePassed: the deadline passed after the request was accepted.
+            Abandoned: the caller has disconnected.
+            Ungradable: the network's output overflows on some rows.
         """
         wanted = query.passes
         if degrade:
@@ -142,7 +152,7 @@ class Predictor:
     async def _judged(
         self, rows: Floats, estimate: Estimate | None, options: PolicyOptions | None
     ) -> tuple[list[list[Notice]], Judgement | None]:
-        """What is to be known of rows beside statistics; others have their turn in between."""
+        """Compute notices and judgements of rows, in parts; the event loop runs in between."""
         notices, judged = list[list[Notice]](), list[Judgement]()
         for start in range(0, len(rows), ROWS_AT_A_TIME):
             if start:
@@ -158,7 +168,7 @@ class Predictor:
         return notices, Judgement.joined(judged) if judged else None
 
     def _affordable(self, query: Query, caller: Caller) -> Query:
-        """A query with as many of its passes as can be made in time, or as it is."""
+        """Reduce the passes of a query to those computable in time, if at least a block is."""
         work = work_of(Statistics(query))
         affordable = self._batcher.affordable(work, caller)
         if work <= affordable:
@@ -183,7 +193,7 @@ class Predictor:
         return Estimate.of(summarise(draws), query.passes), draws
 
     async def _driven(self, steps: Generator[Query, Summary, Estimate], caller: Caller) -> Estimate:
-        """Compute every query of an adaptive estimate; only the first may be refused."""
+        """Compute each query of an adaptive estimate; only the first may be refused."""
         query, accepted = next(steps), False
         while True:
             summary = await self._summary(query, caller, accepted=accepted)
@@ -206,11 +216,11 @@ class Predictor:
         return summary
 
     async def _long(self, queued: "asyncio.Future[Floats]", caller: Caller) -> Summary:
-        """The statistics of one row of an admitted request, whose passes are no single piece."""
+        """Compute the statistics of one row of an admitted request from its queued draws."""
         reduction = Reduction(await queued)
         found: Summary = await self._batcher.submit(reduction, caller, accepted=True)
         return found
 
     def close(self) -> None:
-        """Let the batch in flight finish, and end."""
+        """Wait for the running batch, then stop."""
         self._compute.close()

@@ -1,33 +1,34 @@
-"""Readiness: whether a grade would be given now, as far as is known without asking anyone."""
+"""Readiness: whether the service can grade requests now, as far as known without waiting."""
 
 from collections.abc import Callable
 
 from app.errors import NotReady
 
 Trouble = Callable[[], str | None]
-"""Says at once, from memory, why no grade would be given now: a sentence, or None."""
+"""Function that returns, without waiting, a sentence on why requests cannot be graded now, or
+None."""
 
 
 class Readiness:
-    """What must be well for a grade to be given: the engine, and the records where they are on.
+    """Readiness of everything a grade needs: the engine, and the record store if recording is on.
 
-    A full queue is no trouble: it empties by itself, and whoever comes too late is told so.
+    A full queue is no trouble: it drains, and requests that find it full get a 503 of their own.
     """
 
     def __init__(self, *troubles: Trouble) -> None:
-        """Take what is asked, in order."""
+        """Keep the functions that report trouble, in order of importance."""
         self._troubles = troubles
 
     @property
     def trouble(self) -> str | None:
-        """The first reason why no grade would be given now."""
+        """The first reason why requests cannot be graded now; None if they can."""
         return next((told for ask in self._troubles if (told := ask()) is not None), None)
 
     def check(self) -> None:
-        """Let a request pass.
+        """Check that requests can be graded now.
 
         Raises:
-            NotReady: no grade would be given now.
+            NotReady: the service reports trouble.
         """
         for ask in self._troubles:
             if (told := ask()) is not None:

@@ -1,1 +1,1 @@
-"""Use cases: values in, values out, and the errors of the project; no HTTP."""
+"""Use cases: values in, values out, and the project's errors; no HTTP."""

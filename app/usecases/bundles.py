@@ -1,4 +1,4 @@
-"""Bundles that answer: the one that is served, and those that answered before it."""
+"""What use cases need of open bundles: the served one, and older ones for replays."""
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dubito.types import Environment, Identity, Signature
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A bundle that is open, and what answers for it."""
+    """An open bundle with its predictor and its answer builder."""
 
     identity: Identity
     signature: Signature
@@ -22,12 +22,12 @@ class Served:
 
 
 class Bundles(Protocol):
-    """Where bundles are had."""
+    """Source of open bundles."""
 
     def of(self, model: Identity, caller: Caller) -> AbstractAsyncContextManager[Served]:
-        """The bundle that a record names, for the length of a block; a caller waits for it.
+        """Lend the bundle that a record names for the duration of the block, opening it if needed.
 
         Raises:
-            Conflict: it is no longer available, or is not what it was.
-            TooManyWaiting: too many wait for bundles.
+            Conflict: the bundle is no longer available, or its content has changed.
+            TooManyWaiting: too many requests wait for bundles to be opened.
         """

@@ -1,4 +1,4 @@
-"""A recorded prediction with all that was said of it since."""
+"""Recorded predictions, each read from its events: answer, outcome, reviews and assignments."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ from dubito.uncertainty.policy import PolicyOptions
 
 
 class Statement(Struct, frozen=True, rename={"label": "grade"}, omit_defaults=True):
-    """What an outcome's or a review's event says, apart from what may be erased."""
+    """Permanent part of the event of an outcome or a review."""
 
     label: str
-    """A class: the true one, or a reviewer's."""
+    """Class of the outcome (the true one) or of the review (the reviewer's)."""
     corrects: str | None = None
-    """The event before it that this one corrects; None of the first."""
+    """Identifier of the earlier event that this one corrects; None for the first."""
     counted_by: str | UnsetType = UNSET
-    """Digest of the bundle that was served when an outcome was counted; not in older events."""
+    """Digest of the bundle that was served when an outcome was counted; unset in older events."""
     format: int | UnsetType = UNSET
 
 
 class Words(Struct, frozen=True, omit_defaults=True):
-    """What of an outcome, a review or an assignment may be erased."""
+    """Erasable part of the event of an outcome, a review or an assignment."""
 
     why: str | None = None
     note: str | None = None
@@ -47,7 +47,7 @@ class Words(Struct, frozen=True, omit_defaults=True):
 
 
 class Outcome(Struct, frozen=True, rename={"label": "grade"}):
-    """The true class of a prediction, known later."""
+    """The true class of a prediction, recorded when it became known."""
 
     id: str
     """Identifier of the event, which a correction names."""
@@ -58,7 +58,7 @@ class Outcome(Struct, frozen=True, rename={"label": "grade"}):
 
 
 class Review(Struct, frozen=True, rename={"label": "grade"}):
-    """What a person made of a prediction; note and name are None once they were erased."""
+    """A person's review of a prediction; `note` and `reviewer` are None after erasure."""
 
     id: str
     """Identifier of the event, which a correction names."""
@@ -71,7 +71,7 @@ class Review(Struct, frozen=True, rename={"label": "grade"}):
 
 
 class Said(Struct, frozen=True, rename={"label": "grade"}):
-    """One event of a prediction's history; None what it does not have, or what was erased."""
+    """One event of a prediction's history; None for what it does not have or was erased."""
 
     id: str
     kind: Literal["outcome", "review", "assignment"]
@@ -84,7 +84,7 @@ class Said(Struct, frozen=True, rename={"label": "grade"}):
 
 
 class ShownCase(Struct, frozen=True):
-    """A recorded prediction as it is answered."""
+    """A recorded prediction as the API returns it."""
 
     id: str
     time: str
@@ -104,20 +104,20 @@ class ShownCase(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The events of one prediction, read."""
+    """A recorded prediction, read from its events."""
 
     events: tuple[Event, ...]
     body: Body
     personal: Personal | None
-    """None where it was erased."""
+    """Personal part of the prediction (features, reference); None after erasure."""
     outcome: Outcome | None
-    """The last that was said."""
+    """Latest outcome; None if none is recorded."""
     review: Review | None
-    """The last that was said."""
+    """Latest review; None if none is recorded."""
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> "Case":
-        """Read all events of a prediction, of which that of the prediction itself is one."""
+        """Read a case from all events of a prediction, that of the prediction itself included."""
         first = next(event for event in events if event.kind == "prediction")
         outcome, review = last_of(events, "outcome"), last_of(events, "review")
         return cls(
@@ -129,12 +129,12 @@ class Case:
         )
 
     def said(self, kind: Kind) -> list[Event]:
-        """All events of a kind, first things first."""
+        """List all events of a kind, oldest first."""
         return [event for event in self.events if event.kind == kind]
 
     @property
     def assignee(self) -> str | None:
-        """Who looks at it, if anyone."""
+        """The person assigned to review it, if any."""
         last = last_of(self.events, "assignment")
         return None if last is None else words_of(last).reviewer
 
@@ -148,7 +148,7 @@ class Case:
         """The features, in the order they were recorded.
 
         Raises:
-            FeaturesErased: they are not there any more.
+            FeaturesErased: they were erased.
         """
         if self.personal is None:
             raise FeaturesErased
@@ -156,34 +156,34 @@ class Case:
 
     @property
     def rows(self) -> Floats:
-        """The features `(1, F)`, NaN where one is missing.
+        """The features `(1, F)`, NaN for a missing value.
 
         Raises:
-            FeaturesErased: they are not there any more.
+            FeaturesErased: they were erased.
         """
         values = self.features.values()
         return np.array([[np.nan if value is None else value for value in values]])
 
     @property
     def classes(self) -> Iterable[str]:
-        """The classes there were to answer."""
+        """The classes of the bundle that produced the prediction."""
         result = self.body.answer
         return (result.probabilities if isinstance(result, PlainResult) else result.mean).keys()
 
     @property
     def policy(self) -> PolicyOptions | None:
-        """Which sets and decisions were asked for."""
+        """Requested options of prediction set and decision; None for deterministic predictions."""
         return self.body.asked.judged if isinstance(self.body, MonteCarloBody) else None
 
     @property
     def is_referred(self) -> bool:
-        """Whether a person was asked to look."""
+        """Whether the decision refers the row to a person."""
         result = self.body.answer
         decision = None if isinstance(result, PlainResult) else result.decision
         return decision is not None and decision.action == "refer"
 
     def shown(self) -> ShownCase:
-        """The case as it is answered."""
+        """Return the case as the API returns it."""
         body, personal = self.body, self.personal
         return ShownCase(
             id=self.event.prediction,
@@ -204,17 +204,17 @@ class Case:
 
 
 class Cases:
-    """Recorded predictions, found."""
+    """Finds recorded predictions."""
 
     def __init__(self, reader: Reader) -> None:
-        """Take where events come from."""
+        """Keep the reader of events."""
         self._reader = reader
 
     async def named(self, prediction: str) -> Case:
-        """The case of an identifier.
+        """Read the case of an identifier.
 
         Raises:
-            NotFound: none is recorded under this identifier.
+            NotFound: no prediction is recorded under this identifier.
         """
         events = await self._reader.history(prediction) if is_id(prediction) else []
         if not any(event.kind == "prediction" for event in events):
@@ -223,7 +223,7 @@ class Cases:
         return Case.of(events)
 
     async def search(self, search: Search, most: int, after: Place | None) -> Listing:
-        """Some recorded predictions, the newest first, behind a position."""
+        """Find at most `most` recorded predictions, newest first, after a position."""
         return await self._reader.search(search, most, after)
 
 
@@ -232,17 +232,17 @@ _words = json.Decoder(Words)
 
 
 def statement_of(event: Event) -> Statement:
-    """What an outcome or a review says."""
+    """Decode the permanent part of an outcome's or a review's event."""
     return _statements.decode(event.body)
 
 
 def words_of(event: Event) -> Words:
-    """What is left of what may be erased of an event."""
+    """Decode the erasable part of an event; empty after erasure."""
     return Words() if event.personal is None else _words.decode(event.personal)
 
 
 def last_of(events: Sequence[Event], kind: Kind) -> Event | None:
-    """What was said last: of outcomes and reviews the one that no other corrects."""
+    """Return the latest event of a kind: for outcomes and reviews, the one not corrected."""
     return next((event for event in reversed(events) if event.kind == kind), None)
 
 

@@ -1,7 +1,7 @@
-"""Feedback on a prediction: its true class, and what a person made of it.
+"""Feedback on a prediction: its true class (outcome), reviews, and assignments to reviewers.
 
-Each is said once. To say it again is harmless, and to say something else a conflict, unless it
-corrects: then it names the event that was said last, and why.
+An outcome or review is recorded once: repeating it is harmless, contradicting it is a conflict
+unless it is a correction, which names the latest event and gives a reason.
 """
 
 from dataclasses import dataclass, replace
@@ -44,17 +44,17 @@ DIFFERS: dict[Verdict, ProblemCode] = {
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Which event a statement corrects, and why."""
+    """Identifier of the event that is corrected, and the reason."""
 
     corrects: str
     why: str
 
 
 class Feedback:
-    """Records what is said of predictions."""
+    """Records outcomes, reviews and assignments."""
 
     def __init__(self, writer: Writer, cases: Cases, counter: AnswerCounter) -> None:
-        """Take where entries go, where cases come from, and who counts outcomes."""
+        """Keep the writer of entries, the source of cases, and the counter of outcomes."""
         self._writer = writer
         self._cases = cases
         self._counter = counter
@@ -66,8 +66,8 @@ class Feedback:
 
         Raises:
             NotFound: no such prediction.
-            InvalidInput: it is none of the classes.
-            Conflict: another one is known.
+            InvalidInput: the label is not one of the bundle's classes.
+            Conflict: another outcome is recorded, or the correction does not name the latest one.
         """
         case = _answering(await self._cases.named(prediction), label)
         said = _Said("outcome", label, Words(), correction, self._counter.digest)
@@ -85,12 +85,12 @@ class Feedback:
         reviewer: str,
         correction: Correction | None = None,
     ) -> Review:
-        """Record what a person made of a prediction.
+        """Record a person's review of a prediction.
 
         Raises:
             NotFound: no such prediction.
-            InvalidInput: it is none of the classes.
-            Conflict: another review is known.
+            InvalidInput: the label is not one of the bundle's classes.
+            Conflict: another review is recorded, or the correction does not name the latest one.
         """
         case = _answering(await self._cases.named(prediction), label)
         said = _Said("review", label, Words(note=note, reviewer=reviewer), correction)
@@ -105,15 +105,16 @@ class Feedback:
         return case.review
 
     async def assign(self, prediction: str, reviewer: str | None) -> None:
-        """Record who looks at a prediction that waits for a person; None for nobody.
+        """Assign a prediction that waits for a review to a person; None removes the assignment.
 
         Raises:
             NotFound: no such prediction.
-            Conflict: it does not wait, or somebody else was assigned meanwhile.
+            Conflict: the prediction does not wait for a review, or its assignee was changed
+                meanwhile.
         """
         case = await self._cases.named(prediction)
         if case.review is not None or not case.is_referred:
-            raise Conflict(ProblemCode.NOT_WAITING, "this prediction does not wait for a person")
+            raise Conflict(ProblemCode.NOT_WAITING, "this prediction does not wait for a review")
         if case.assignee == reviewer:
             return
         personal = json.encode({"reviewer": reviewer})
@@ -122,17 +123,20 @@ class Feedback:
         event = Event("assignment", prediction, _after(case), body, personal, ordinal=ordinal)
         assigned = replace(_listed(case), assignee=reviewer, step="assign")
         if not await self._writer.put(Entry((event,), queue=(assigned,))):
-            raise Conflict(ProblemCode.NOT_LAST, "somebody else has assigned it meanwhile")
+            raise Conflict(
+                ProblemCode.NOT_LAST, "another request has changed the assignee meanwhile"
+            )
 
     def _tally(self, case: Case, label: str) -> Tally:
-        """What a true class adds to the counts, less what the one before it has added."""
+        """Count an outcome; for a correction, minus the counts of the corrected outcome."""
         tally = self._counter.came_out(case.body, label)
         if case.outcome is None:
             return tally
         before = self._counter.came_out(case.body, case.outcome.label).counts
         less = {name: -count for name, count in before.items()}
         first = case.said("outcome")[0]
-        # Sets and bands are counted by the bundle that has answered alone, then and now.
+        # Only the bundle that produced the prediction counts sets and bands, if it was served both
+        # when the first outcome was counted and now.
         counted_by = statement_of(first).counted_by
         of_bundle = case.body.model.digest == self._counter.digest == counted_by
         counts = {
@@ -150,7 +154,7 @@ class Feedback:
         tally: Tally | None = None,
         queue: tuple[QueueItem, ...] = (),
     ) -> Case:
-        """The case with what was said of it, by us or by who was first."""
+        """Record a statement and return the case; a concurrent request may have been first."""
         prediction = case.event.prediction
         event = Event(
             said.kind,
@@ -166,7 +170,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What is to be said of a case."""
+    """An outcome or a review that a request wants to record."""
 
     kind: Verdict
     label: str
@@ -176,10 +180,10 @@ class _Said:
     """Digest of the bundle that counts an outcome."""
 
     def number(self, case: Case) -> int | None:
-        """Which correction it is, 0 for what is said first; None where nothing is to be said.
+        """Return the ordinal of the event, 0 for the first; None if nothing new is to be recorded.
 
         Raises:
-            Conflict: it does not correct what was said last.
+            Conflict: it does not correct the latest event.
         """
         events = case.said(self.kind)
         last = events[-1].id if events else None
@@ -190,16 +194,16 @@ class _Said:
             return len(events)
         if any(event.id == corrects for event in events[:-1]) and self._is_said(case):
             return None
-        sentence = f"`corrects` does not name what was said last of this {self.kind}"
+        sentence = f"`corrects` does not name the event of the latest {self.kind}"
         raise Conflict(ProblemCode.NOT_LAST, sentence)
 
     def _is_said(self, case: Case) -> bool:
-        """Whether the last that was said is this: a request that is repeated."""
+        """Whether the latest event says the same: the request is a repetition."""
         known = case.outcome if self.kind == "outcome" else case.review
         return known is not None and self.agrees(known)
 
     def agrees(self, known: Outcome | Review) -> bool:
-        """Whether this is what is known; without a correction only what it says counts."""
+        """Whether this equals the recorded one; the correction is compared only if there is one."""
         if known.label != self.label:
             return False
         if isinstance(known, Review):
@@ -211,21 +215,21 @@ class _Said:
 
     @property
     def statement(self) -> Statement:
-        """What is kept for ever."""
+        """Permanent part of the event."""
         counted_by = UNSET if self.counted_by is None else self.counted_by
         corrects = None if self.correction is None else self.correction.corrects
         return Statement(self.label, corrects, counted_by, FORMAT)
 
     @property
     def personal(self) -> bytes | None:
-        """What may be erased, as JSON; None of nothing."""
+        """Erasable part of the event as JSON; None if it is empty."""
         why = None if self.correction is None else self.correction.why
         words = Words(why, self.words.note, self.words.reviewer)
         return None if words == Words() else json.encode(words)
 
 
 def _listed(case: Case) -> QueueItem:
-    """The case as the review queue lists it."""
+    """Return the case as the review queue lists it."""
     event, body = case.event, case.body
     return queue_item(body.answer, event.prediction, event.time, body.model, event.reference)
 
@@ -235,17 +239,17 @@ def _differs(kind: Verdict) -> Conflict:
 
 
 def _after(case: Case) -> int:
-    """Now, or just after what was said last, whatever the clock says: times tell the order."""
+    """Return the time, at least 1 µs after the latest event: times define the order."""
     return max(now(), *(event.time + 1 for event in case.events))
 
 
 def _answering(case: Case, label: str) -> Case:
-    """A case whose bundle, which need not be the one that is served, knows a class.
+    """Check that a class is one of the bundle that produced the prediction; returns the case.
 
     Raises:
-        InvalidInput: it does not.
+        InvalidInput: it is none of them.
     """
     if label not in case.classes:
-        message = "must be one of the bundle that has answered"
+        message = "must be one of the grades of the bundle that produced the prediction"
         raise InvalidInput([Fault(("grade",), FieldCode.NOT_ONE_OF, message)])
     return case

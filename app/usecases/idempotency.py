@@ -1,4 +1,4 @@
-"""Recording of requests, each under its Idempotency-Key at most once, before its answer leaves."""
+"""Records answers before they are sent, and each Idempotency-Key at most once."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -17,21 +17,21 @@ from dubito.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class RequestName:
-    """What a client calls its request."""
+    """Names that a client gives its case and its request."""
 
     reference: str | None = None
-    """The client's own name of the case, under which the case can be found and erased."""
+    """Client's name of the case, under which the case can be found and erased."""
     key: str | None = None
-    """The request's own name, under which it is answered once."""
+    """Idempotency key of the request, under which it is answered once."""
     digest: bytes = b""
-    """SHA-256 of all that was asked: the same key with another request is a mistake."""
+    """SHA-256 of the whole request: the same key with another request is a mistake."""
 
 
 class Recorder:
-    """Makes a record of every request, or none where nothing is recorded."""
+    """Creates the record of every request, or an empty one when recording is off."""
 
     def __init__(self, memory: Memory | None) -> None:
-        """Take where entries go, which knows how to make them of drafts."""
+        """Keep the record store, which builds entries from drafts; None when recording is off."""
         self.memory = memory
         self.deadlines = Deadlines()
         self._answering: set[str] = set()
@@ -39,10 +39,14 @@ class Recorder:
 
     @contextmanager
     def of(self, name: RequestName, deadline: float) -> "Iterator[Record]":
-        """The record of a request, while it is answered, up to a time of the event loop's clock.
+        """Create the record of a request while it is answered.
+
+        Args:
+            name: the client's names of case and request.
+            deadline: deadline of the request, seconds of the event loop's clock.
 
         Raises:
-            Conflict: its key is that of another request that is being answered.
+            Conflict: another request with the same key is being answered.
         """
         key = name.key
         if self.memory is None or key is None:
@@ -60,21 +64,21 @@ class Recorder:
 
 
 class Record:
-    """What is recorded of one request."""
+    """The record of one request."""
 
     def __init__(self, recorder: Recorder, name: RequestName, deadline: float) -> None:
-        """Take the recorder, what the client calls its request, and until when it waits."""
+        """Keep the recorder, the client's names, and the deadline."""
         self._recorder = recorder
         self._deadline = deadline
         self._name = name
         self._parts: list[PlainPart | MonteCarloPart] = []
 
     async def earlier(self) -> bytes | None:
-        """The first answer to the request's key, if it has one and there was one.
+        """Return the first answer to the request's key; None without a key or an earlier answer.
 
         Raises:
-            Conflict: the key came with another request.
-            DeadlinePassed: that could not be read in time.
+            Conflict: the key was used for another request.
+            DeadlinePassed: the earlier answer could not be read in time.
         """
         memory = self._recorder.memory
         if memory is None or self._name.key is None:
@@ -92,9 +96,9 @@ class Record:
         """Add Monte-Carlo answers to rows `(N, F)`.
 
         Args:
-            answers: as they leave.
-            rows: what they answer.
-            asked: how they were asked for.
+            answers: the answers, as they are sent.
+            rows: the rows that they answer.
+            asked: the options of the request.
             is_drawn: whether the first row's seed was drawn for it alone.
         """
         if self._recorder.memory is not None:
@@ -102,12 +106,12 @@ class Record:
             self._parts.append(part)
 
     async def keep(self, body: Sequence[bytes]) -> Sequence[bytes]:
-        """Record what was added; returns the parts of the body that may now be answered.
+        """Record what was added; returns the parts of the body that may now be sent.
 
         Raises:
-            RecordingFailed: it could not be written, so that nothing may be answered.
-            DeadlinePassedRecording: it may be written, but that is not known in time.
-            Conflict: the key came with another request meanwhile.
+            RecordingFailed: the record could not be written, so nothing may be answered.
+            DeadlinePassedRecording: the deadline passed before the write was confirmed.
+            Conflict: the key was used for another request meanwhile.
         """
         memory, key = self._recorder.memory, self._name.key
         if memory is None:
@@ -116,7 +120,7 @@ class Record:
         if key is None and not memory.waits:
             memory.writer.leave(draft)
         elif not await self._written(memory.writer.put(draft)) and key is not None:
-            # Another process has answered to the key meanwhile.
+            # Another process has answered a request with this key meanwhile.
             reply = await self._reply(memory, key)
             if reply is None:
                 raise RecordingFailed
@@ -124,7 +128,7 @@ class Record:
         return body
 
     def _written(self, written: "asyncio.Future[bool]") -> "asyncio.Future[bool]":
-        """Wait for an entry no longer than the client does."""
+        """Make the wait for an entry fail at the request's deadline."""
         self._recorder.deadlines.watch(written, self._deadline, DeadlinePassedRecording)
         return written
 
@@ -143,5 +147,7 @@ class Record:
         except TimeoutError:
             raise DeadlinePassed from None
         if reply is not None and reply.request != self._name.digest:
-            raise Conflict(ProblemCode.KEY_REUSED, "this Idempotency-Key came with another request")
+            raise Conflict(
+                ProblemCode.KEY_REUSED, "this Idempotency-Key was used for another request"
+            )
         return None if reply is None else reply.content

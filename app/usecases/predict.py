@@ -1,4 +1,4 @@
-"""Prediction of rows by the served bundle: within limits, recorded, and counted."""
+"""Prediction of rows with the served bundle: limited, recorded and counted."""
 
 import asyncio
 import secrets
@@ -18,9 +18,9 @@ from dubito.prediction import AnswerBuilder
 from dubito.types import MAX_SEED, Floats, Query
 
 MOST_DRAWS = 100_000
-"""Numbers of an answer with draws: rows × passes × classes."""
+"""Maximum numbers of an answer with draws: rows × passes × classes."""
 ROWS_AT_A_TIME = 16
-"""Rows that are answered before others have their turn."""
+"""Rows that are answered before the event loop serves other requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,19 @@ class Predict:
     answers: AnswerBuilder
     metrics: PredictionMetrics
     classes: int
-    """Number of classes."""
+    """Number of classes of the bundle."""
     max_work: int
-    """Most rows × passes of a request."""
+    """Maximum rows × passes of a request."""
 
     def admit(self, rows: int, options: MonteCarloOptions, caller: Caller) -> None:
-        """Reject, before rows are read, a request that cannot be admitted.
+        """Reject, before parsing, a request that cannot be admitted.
 
-        Under overload most are rejected, and should not cost those who are answered.
+        Under overload most requests are rejected, at little cost to those that are served.
 
         Args:
-            rows: at least so many rows are asked for.
-            options: as they were asked for.
-            caller: who waits.
+            rows: lower bound of the rows of the request.
+            options: the options of the request.
+            caller: deadline and disconnection of the caller.
 
         Raises:
             Overloaded: the queue is full.
@@ -56,13 +56,13 @@ class Predict:
     async def plain(
         self, rows: Floats, caller: Caller, record: Record
     ) -> AsyncIterator[list[PlainAnswer]]:
-        """Yield the deterministic answers to rows `(N, F)`, some at a time; others take turns.
+        """Yield the deterministic answers to rows `(N, F)`, at most `ROWS_AT_A_TIME` at a time.
 
         Raises:
             Unavailable: the queue is full, or the caller's deadline cannot be met.
-            DeadlinePassed: it was accepted, and has become too late.
-            Abandoned: the caller has gone.
-            Ungradable: rows on which the network's numbers overflow.
+            DeadlinePassed: the deadline passed after the request was accepted.
+            Abandoned: the caller has disconnected.
+            Ungradable: the network's output overflows on some rows.
         """
         prediction = await self.predictor.predict(rows, caller)
         async for part in _in_turns(len(rows)):
@@ -74,14 +74,14 @@ class Predict:
     async def monte_carlo(
         self, rows: Floats, options: MonteCarloOptions, caller: Caller, record: Record
     ) -> AsyncIterator[list[MonteCarloAnswer]]:
-        """Yield the Monte-Carlo answers to rows `(N, F)`, some at a time; others take turns.
+        """Yield the Monte-Carlo answers to rows `(N, F)`, at most `ROWS_AT_A_TIME` at a time.
 
         Raises:
-            InvalidInput: more work or draws than a request may ask for.
+            InvalidInput: more work or draws than a request may have.
             Unavailable: the queue is full, or the caller's deadline cannot be met.
-            DeadlinePassed: it was accepted, and has become too late.
-            Abandoned: the caller has gone.
-            Ungradable: rows on which the network's numbers overflow.
+            DeadlinePassed: the deadline passed after the request was accepted.
+            Abandoned: the caller has disconnected.
+            Ungradable: the network's output overflows on some rows.
         """
         self._check_work(options, len(rows))
         prediction = await self.predictor.predict_mc(
@@ -113,7 +113,7 @@ class Predict:
 
 
 async def _in_turns(rows: int) -> AsyncIterator[range]:
-    """Yield the rows' positions, some at a time; between them the event loop has its turn."""
+    """Yield ranges of row indices, and give control to the event loop between them."""
     for start in range(0, rows, ROWS_AT_A_TIME):
         if start:
             await asyncio.sleep(0)
@@ -125,5 +125,5 @@ def _over_limit(name: str, code: FieldCode, message: str, most: int) -> InvalidI
 
 
 def seed_of(asked: int | None) -> int:
-    """The seed asked for, or a fresh one from the operating system."""
+    """Return the requested seed, or a fresh one from the operating system."""
     return secrets.randbelow(MAX_SEED + 1) if asked is None else asked

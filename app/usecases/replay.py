@@ -1,4 +1,4 @@
-"""Replays: a recorded prediction computed again, as it was or with other features."""
+"""Replay and what-if: recorded predictions computed again, unchanged or with other features."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,13 +18,13 @@ from dubito.inputs.rows import RowReader, accepted, unknown_names
 from dubito.types import Environment, Floats, Query, Signature
 
 ENVIRONMENT = "environment:"
-"""What the names of notes of numerical environments begin with; their fingerprint follows."""
+"""Prefix of the names of notes about numerical environments; the fingerprint follows."""
 Figure = float | int | str | bool | None
 Features = dict[str, float | None]
 
 
 class ChangedFact(Struct, frozen=True):
-    """Something of the numerical environment that differs from when the answer was given."""
+    """A fact of the numerical environment that has changed since the prediction was made."""
 
     name: str
     then: str | None
@@ -32,48 +32,48 @@ class ChangedFact(Struct, frozen=True):
 
 
 class Replay(Struct, frozen=True):
-    """What came of computing a recorded answer again."""
+    """Comparison of a recorded answer with the same prediction computed again."""
 
     id: str
     identical: bool
-    """Whether every figure is the same to the last bit, and all that follows from them."""
+    """Whether every number is the same to the last bit, and everything derived from them."""
     largest_difference: float
-    """Between two figures of the same name."""
+    """Largest absolute difference between two numbers of the same name."""
     differing: tuple[str, ...]
-    """Members that are not the same."""
+    """Names of members that differ."""
     reasons: tuple[str, ...]
-    """Why they could differ, a sentence each."""
+    """Reasons why numbers could differ, a sentence each."""
     environment_changed: bool
-    """Whether the numerical environment is another one."""
+    """Whether the numerical environment has changed."""
     facts: tuple[ChangedFact, ...]
     answer: PlainResult | MonteCarloResult
 
 
 class WhatIf(Struct, frozen=True):
-    """A case as it was and with other features, computed under the same masks."""
+    """A recorded prediction, and the same with changed features under the same dropout masks."""
 
     id: str
     features: Features
     recorded: PlainResult | MonteCarloResult
     corrected: PlainResult | MonteCarloResult
     difference: dict[str, float]
-    """Figure to its value with other features, less its value as recorded."""
+    """Name of each number to its value with the changed features, minus the recorded one."""
 
 
 class Replays:
-    """Computes recorded predictions again, each by the bundle that has answered it."""
+    """Computes recorded predictions again, each with the bundle that produced it."""
 
     def __init__(self, reader: Reader, bundles: Bundles) -> None:
-        """Take where notes of environments come from, and where bundles are had."""
+        """Keep the reader of notes about environments, and the source of bundles."""
         self._reader = reader
         self._bundles = bundles
 
     async def replay(self, case: Case, caller: Caller = PATIENT) -> Replay:
-        """A case computed again.
+        """Compute a case again and compare.
 
         Raises:
-            FeaturesErased: its features are not there any more.
-            Conflict: its bundle is no longer available.
+            FeaturesErased: the features of the case were erased.
+            Conflict: the bundle is no longer available.
         """
         rows = case.rows
         async with self._bundles.of(case.body.model, caller) as served:
@@ -84,17 +84,17 @@ class Replays:
     async def what_if(
         self, case: Case, changes: Mapping[str, float | None], caller: Caller
     ) -> WhatIf:
-        """A case and the same with some features changed.
+        """Compute a case again, and the same with changed features.
 
         Args:
             case: the case.
-            changes: feature, by any of its names, to its other value; None for missing.
-            caller: who waits.
+            changes: feature, by its name or an alias, to its new value; None for missing.
+            caller: deadline and disconnection of the caller.
 
         Raises:
-            InvalidInput: names each feature that is wrong.
-            FeaturesErased: its features are not there any more.
-            Conflict: its bundle is no longer available.
+            InvalidInput: features are invalid; the faults name them.
+            FeaturesErased: the features of the case were erased.
+            Conflict: the bundle is no longer available.
         """
         before, features = case.rows, case.features
         async with self._bundles.of(case.body.model, caller) as served:
@@ -106,7 +106,7 @@ class Replays:
         return WhatIf(case.event.prediction, changed, recorded, corrected, difference)
 
     async def _facts(self, environment: str) -> dict[str, str]:
-        """What is known of the numerical environment of a fingerprint."""
+        """Read the recorded facts of the environment with a fingerprint; empty if unknown."""
         note = await self._reader.note(ENVIRONMENT + environment)
         return {} if note is None else json.decode(note.content, type=dict[str, str])
 
@@ -114,10 +114,10 @@ class Replays:
 async def _computed(
     case: Case, rows: Floats, served: Served, caller: Caller
 ) -> Sequence[PlainResult | MonteCarloResult]:
-    """The results for rows `(N, F)`, asked for as the case's was: same passes, same seed.
+    """Compute results for rows `(N, F)` with the passes, seed and policy of the case.
 
     Raises:
-        InvalidInput: the network's numbers overflow on one of them.
+        InvalidInput: the network's output overflows on a row.
     """
     every = range(len(rows))
     try:
@@ -137,7 +137,7 @@ async def _computed(
 def _merged(
     signature: Signature, features: Features, changes: Mapping[str, float | None]
 ) -> Features:
-    """Features with some changed, by their names or aliases."""
+    """Merge changes, by feature names or aliases, into features."""
     names = {name: one.name for one in signature.features for name in accepted(one)}
     if unknown := unknown_names(changes, names, "features"):
         raise InvalidInput(unknown)
@@ -154,13 +154,13 @@ def compared(
     environment: Environment,
     facts: Mapping[str, str],
 ) -> Replay:
-    """How a recorded answer and the same computed again differ.
+    """Compare a recorded answer with the same prediction computed again.
 
     Args:
-        case: what was recorded.
-        again: the answer now.
-        environment: the numerical environment now.
-        facts: what is known of the one in which it was answered.
+        case: the recorded prediction.
+        again: the answer computed now.
+        environment: the present numerical environment.
+        facts: recorded facts of the original environment; empty if unknown.
     """
     before, now = figures(case.body.answer), figures(again)
     names = sorted(before.keys() | now.keys())
@@ -179,7 +179,7 @@ def compared(
 def differences(
     first: PlainResult | MonteCarloResult, second: PlainResult | MonteCarloResult
 ) -> dict[str, float]:
-    """Second less first, figure by figure."""
+    """Subtract the first result from the second, number by number."""
     return _distances(figures(first), figures(second))
 
 
@@ -193,7 +193,7 @@ def _distances(before: Mapping[str, Figure], now: Mapping[str, Figure]) -> dict[
 
 
 def figures(result: PlainResult | MonteCarloResult) -> dict[str, Figure]:
-    """Every figure of a result, named by the way to it in JSON."""
+    """Flatten a result: path in its JSON to each value."""
     return dict(_figures("", to_builtins(result)))
 
 
@@ -206,10 +206,10 @@ def _figures(prefix: str, value: object) -> Iterator[tuple[str, Figure]]:
 
 
 def _reasons(case: Case, environment: Environment, facts: Mapping[str, str]) -> Iterator[str]:
-    """Why figures could differ: the bundle is the same, so it can only be what computes."""
+    """Yield why numbers could differ: the bundle is the same, so only the environment can."""
     if case.body.environment == environment.fingerprint:
         return
-    yield "the numerical environment is another one"
+    yield "the numerical environment has changed"
     for fact in _changed(case, environment, facts):
         then, now = fact.then or "nothing", fact.now or "nothing"
         yield f"{fact.name} was {then} and is {now}"
@@ -218,7 +218,7 @@ def _reasons(case: Case, environment: Environment, facts: Mapping[str, str]) -> 
 def _changed(
     case: Case, environment: Environment, facts: Mapping[str, str]
 ) -> Iterator[ChangedFact]:
-    """What of the environment is other now; nothing where nobody knows how it was."""
+    """Yield the facts of the environment that changed; none if the original ones are unknown."""
     if case.body.environment == environment.fingerprint or not facts:
         return
     for name in sorted(facts.keys() | environment.facts.keys()):

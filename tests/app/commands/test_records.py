@@ -123,7 +123,7 @@ def test_an_erased_case_is_gone_and_the_rest_verifies(served: tuple[Path, list[s
         (("export",), "records export needs --out"),
         (("verify", "--reference", "x"), "records verify does not know --reference"),
         (("verify", "--epochs", "3"), "records does not know --epochs"),
-        (("erase", "--before", "soon"), "soon is no date"),
+        (("erase", "--before", "soon"), "soon is not an ISO 8601 date or time"),
     ],
 )
 def test_wrong_use_is_told(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
@@ -202,7 +202,7 @@ def test_a_lost_key_is_given_up_by_a_command_of_its_own(
     assert 1 == begun.returncode
     assert b"`dubito records new-key`" in begun.stderr.splitlines()[-1]
     code, told, _ = records(state, "new-key")
-    assert (0, True) == (code, "chains before it are of a key that is not there" in told)
+    assert (0, True) == (code, "earlier chains use a key that is not in the file" in told)
     code, told, _ = records(state, "verify")
     assert 0 == code
     *others, last = told.splitlines()

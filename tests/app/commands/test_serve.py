@@ -213,7 +213,7 @@ def test_a_signal_ends_a_service(number: signal.Signals) -> None:
 def test_misspelt_settings_are_told() -> None:
     """A variable that looks like a setting and is none is named in the log."""
     with serving("loan-grade/1", changes={"DUBITO_MAX_ROW": "5"}) as service:
-        assert "DUBITO_MAX_ROW is no setting" in service.written()
+        assert "DUBITO_MAX_ROW is not a setting" in service.written()
 
 
 def test_flags_and_variables_reach_the_service(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_replay_says_how_far_apart_and_why(
     assert told["identical"] is False
     assert ["uncertainty.predictive_entropy"] == told["differing"]
     assert 9 <= told["largest_difference"] < 1e3
-    assert ["the numerical environment is another one"] == told["reasons"]
+    assert ["the numerical environment has changed"] == told["reasons"]
 
 
 def test_what_if(client: TestClient, loan: Loan) -> None:
