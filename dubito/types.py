@@ -104,7 +104,7 @@ class Promise:
     target: float
     """Upper bound promised for P(wrong | automated)."""
     threshold: float | None
-    """Limit of an automated row's second-largest mean probability; None if no row may be automated."""
+    """Limit of an automated row's second-largest mean probability; None if no row qualifies."""
     automated: float
     """Share of the calibration rows that were automated."""
     wrong: float

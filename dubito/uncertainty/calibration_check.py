@@ -138,7 +138,7 @@ class _Rows:
         least = self._right_class + np.where(right, 0, self._least_grade)
         fits = mass >= least - EXACT
         fits &= ~right | (self._right_class >= self._least_grade - EXACT)
-        yield from self._named(method, "is none that a row of its lac can have", ~fits)
+        yield from self._named(method, "is impossible for a row with its lac", ~fits)
         if self._classes == 2:
             yield from self._named(method, "is not its aps", ~_equal(mass, self._aps))
 
@@ -159,7 +159,7 @@ class _Rows:
             fits &= (beyond > 0) | (free >= least)
         fits &= place * self._right_class <= self._aps + EXACT
         fits &= 1 - self._aps <= (self._classes - place) * self._right_class + LOOSE
-        yield from self._named("raps", "is none that a row of its aps and lac can have", ~fits)
+        yield from self._named("raps", "is impossible for a row with its aps and lac", ~fits)
 
     def _information_faults(self) -> Iterator[str]:
         """Yield what is more than a row's whole entropy can be, given its right class."""
@@ -169,7 +169,7 @@ class _Rows:
         most = -p * np.log(p) - (1 - p) * np.log1p(-p) + (1 - p) * others
         row = _first((found < 0) | (found > most + 10 * LOOSE))
         if row is not None:
-            yield f"mutual_information.{row} is none that a row of its lac can have"
+            yield f"mutual_information.{row} is impossible for a row with its lac"
 
     def _named(self, method: str, fault: str, wrong: Booleans) -> Iterator[str]:
         row = _first(wrong)
@@ -185,13 +185,13 @@ def _policy_faults(policy: Policy, classes: int) -> Iterator[str]:
         yield f"policy.epistemic is not from 0 to the logarithm of the {classes} classes"
     yield from _case_faults(policy)
     if not 1 <= len(targets) <= MOST_PROMISES:
-        yield f"policy.promises is not of 1 to {MOST_PROMISES} promises"
+        yield f"policy.promises does not have 1 to {MOST_PROMISES} promises"
     if (at := _first([not 0 < target < 1 for target in targets])) is not None:
         yield f"policy.promises.{at}.target is not between 0 and 1"
     if any(first >= second for first, second in pairwise(targets)):
         yield "policy.promises is not in the order of its targets, each once"
     if policy.target not in targets:
-        yield "policy.target is none of those that are promised"
+        yield "policy.target is not one of the promised targets"
     for number, promise in enumerate(policy.promises):
         threshold = promise.threshold
         if threshold is not None and not 0 <= threshold <= (1 + LOOSE) / 2:
@@ -231,13 +231,13 @@ def _band_faults(place: str, promise: Promise, policy: Policy, count: int) -> It
     """Yield what a band cannot be of the rows that its promise automates."""
     band = promise.band
     if promise.wanting is None or promise.wanting < 0:
-        yield f"{place}.wanting is no number of rows"
+        yield f"{place}.wanting is not a number of rows"
     if (band is None) != (promise.threshold is None):
         yield f"{place}.band is needed exactly where there is a threshold"
     if band is None or promise.threshold is None:
         return
     if promise.wanting:
-        yield f"{place} automates rows although some are wanting"
+        yield f"{place} automates rows although its wanting is above 0"
     if not 0 <= band.bound <= promise.threshold:
         yield f"{place}.band.bound is not from 0 to the threshold"
     if not 0 < band.share <= 1:
@@ -268,7 +268,7 @@ def _order_faults(policy: Policy, count: int) -> Iterator[str]:
     for (low, fewer), (high, more) in pairwise(sorted(found)):
         same = low == high and fewer != more
         if same or fewer.right > more.right or fewer.wrong > more.wrong:
-            yield "policy.promises automates fewer rows at a larger threshold, or others at one"
+            yield "policy.promises automates fewer rows at a larger threshold or others at the same"
 
 
 class _Counts(NamedTuple):

@@ -141,7 +141,7 @@ def _check(step: Step) -> None:
     axes = getattr(layer, "axis", -1)
     rank = len(layer.output.shape) if hasattr(layer, "output") else 2
     if any(axis in (0, -rank) for axis in keras.tree.flatten(axes)):
-        raise NetworkError(f"layer {layer.name} works across rows, which must not meet")
+        raise NetworkError(f"layer {layer.name} works across rows, which must stay independent")
 
 
 def _call(step: Step, inputs: list[Any]) -> Any:

@@ -75,7 +75,7 @@ def plan(model: keras.Model) -> Plan:
     """
     graph = _graph_of(model)
     if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise NetworkError("the network is no Functional or Sequential model of one input")
+        raise NetworkError("the network is not a Functional or Sequential model with one input")
     shapes = (graph.inputs[0].shape, graph.outputs[0].shape)
     if any(len(shape) != 2 or shape[1] is None for shape in shapes):
         raise NetworkError("the network does not map rows of features to rows of classes")
@@ -162,5 +162,5 @@ def _tensors(node: Any) -> list[Any]:
         value is not None for name, value in kwargs.items() if name != "training"
     )
     if named or len(others) != len(tensors) or len(node.outputs) != 1:
-        raise NetworkError(f"layer {node.operation.name} is called in a way that has no plan")
+        raise NetworkError(f"layer {node.operation.name} is called in an unsupported way")
     return tensors

@@ -201,8 +201,8 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "lac exchanged": (exchanged("lac"), "scores."),
     "aps exchanged": (exchanged("aps"), "scores."),
     "adjacent exchanged": (exchanged("adjacent"), "do not agree on the grade"),
-    "lac reversed": (scores(lac=GOOD.scores["lac"][::-1]), "is none that a row of its lac"),
-    "scores of nothing": (scores(**dict.fromkeys(METHODS, (0.0,) * ROWS)), "is none that a row"),
+    "lac reversed": (scores(lac=GOOD.scores["lac"][::-1]), "is impossible for a row with its lac"),
+    "scores of nothing": (scores(**dict.fromkeys(METHODS, (0.0,) * ROWS)), "is impossible for a"),
     "scores of one": (scores(**dict.fromkeys(METHODS, (0.5,) * ROWS)), "accuracy is not 1"),
     "never wrong": (all_right, "scores.aps."),
     "another accuracy": (member(accuracy=GOOD.accuracy + 0.01), "accuracy is not 0."),
@@ -211,7 +211,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "information above all": (information(2, 1.7), "mutual_information.2 is none"),
     "information of a sure row": (
         information(int(LAC.argmin()), 0.9),
-        f"mutual_information.{LAC.argmin()} is none that a row of its lac can have",
+        f"mutual_information.{LAC.argmin()} is impossible for a row with its lac",
     ),
     "information less": (
         member(mutual_information=GOOD.mutual_information[1:]),
@@ -223,8 +223,8 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
     "epistemic below 0": (policy(epistemic=-0.1), "policy.epistemic is not from 0"),
     "epistemic above all": (policy(epistemic=1.7), "policy.epistemic is not from 0"),
     "less epistemic": (policy(epistemic=0.0), "automates more rows than the scores allow"),
-    "no promises": (policy(promises=()), "policy.promises is not of 1 to 100"),
-    "a target not promised": (policy(target=0.123), "policy.target is none of those"),
+    "no promises": (policy(promises=()), "policy.promises does not have 1 to 100"),
+    "a target not promised": (policy(target=0.123), "policy.target is not one of the promised"),
     "targets in no order": (
         policy(promises=GOOD.policy.promises[::-1]),
         "policy.promises is not in the order of its targets",
@@ -292,9 +292,9 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
         band(wrong=too_many(BAND_ROWS, 0.1) / BAND_ROWS),
         f"{PROMISE}.band",
     ),
-    "rows wanting below 0": (promise(wanting=-1), f"{PROMISE}.wanting is no number of rows"),
-    "rows not counted": (promise(wanting=None), f"{PROMISE}.wanting is no number of rows"),
-    "rows wanting": (promise(wanting=3), f"{PROMISE} automates rows although some are wanting"),
+    "rows wanting below 0": (promise(wanting=-1), f"{PROMISE}.wanting is not a number of rows"),
+    "rows not counted": (promise(wanting=None), f"{PROMISE}.wanting is not a number of rows"),
+    "rows wanting": (promise(wanting=3), f"{PROMISE} automates rows although its"),
     "fewer at a larger threshold": (
         promise(threshold=0.0021, automated=KEPT_ROWS / ROWS, wrong=0.0),
         "policy.promises",
