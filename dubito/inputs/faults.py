@@ -115,7 +115,7 @@ def code_of(error: ErrorDetails) -> FieldCode:
 
 
 def message_of(error: ErrorDetails) -> str:
-    """Return the message of an error, which follows the field's name; Dubito's own are kept."""
+    """Return the message of an error, which follows the field's name; Dubito's own unchanged."""
     kind, said = error["type"], error["msg"]
     if kind in WORDS:
         return _filled(WORDS[kind].message, error.get("ctx", {}))

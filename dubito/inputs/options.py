@@ -168,7 +168,7 @@ def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
         ge=LEAST_TOLERANCE,
         le=MOST_TOLERANCE,
         description="Half-width to reach with `passes=auto`, ignored otherwise: "
-        "2·√(s²/T + 1/(4T)²) for the largest deviation s of a class. T equal passes have "
+        "2·√(s²/T + 1/(4T)²) for the largest deviation s of a class. T equal passes give "
         "1/(2T).",
     )
     limit = Field(

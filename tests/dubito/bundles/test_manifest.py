@@ -163,7 +163,7 @@ FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
         change(*SEEN, "histogram_counts", 0, to=-1),
         "counts or missing is",
     ),
-    "another count": (change(*SEEN, "histogram_counts", 0, to=395), "features.1.seen is of 8000"),
+    "another count": (change(*SEEN, "histogram_counts", 0, to=395), "features.1.seen counts 8000"),
     "no median": (drop(*SEEN, "quantiles", "0.5"), "seen.quantiles has no 0.5"),
     "quantile of no level": (
         change(*SEEN, "quantiles", "1.5", to=40000),
