@@ -1,4 +1,4 @@
-"""Dubito: predictions with Monte-Carlo dropout that say how far they can be trusted.
+"""Public API of Dubito: Monte-Carlo-dropout predictions with their uncertainty.
 
     import dubito
 
@@ -6,7 +6,8 @@
     prediction = bundle.predict_mc(rows, passes=100, seed=42)
     prediction.mean, prediction.std, prediction.judgement
 
-Importing this package imports nothing else: each name brings what it needs where it is used.
+Importing this package imports nothing else: a public name's module is imported on first access, so
+that `import dubito` does not take the seconds that Keras needs.
 """
 
 from importlib import import_module
@@ -69,7 +70,7 @@ _MODULES = {
     "Ungradable": "dubito.errors",
     "UsageError": "dubito.errors",
 }
-"""The public names, each with the module that defines it."""
+"""Public names, each with the module that defines it."""
 
 __all__ = [
     "Bundle",
@@ -104,7 +105,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """A public name, imported where it is first asked for."""
+    """Import a public name on first access.
+
+    Raises:
+        AttributeError: the name is not public.
+    """
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_MODULES[name]), name)
@@ -112,5 +117,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """Return the public names."""
     return __all__

@@ -1,7 +1,8 @@
-"""The answer about one row, format 1: one type from the engine to response, record and figures.
+"""Typed answers, format 1: what is predicted for one row, as responses and records carry it.
 
-`to_json` is the one place where an answer takes the form that clients read. Class names are keys
-of maps there, and the predicted class is called `grade`, as the HTTP contract says.
+The same types serve responses, records and statistics. Only `to_json` writes the form that clients
+read: class names are keys of maps there, and the predicted class is called `grade`, as the HTTP
+contract says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,40 +13,40 @@ from msgspec import UNSET, Struct, UnsetType, json, structs
 from dubito.types import Identity
 
 FORMAT = 1
-"""Version of these types. Another one is read by its own types, and this one for ever."""
+"""Version of these types. Another version has types of its own; this one stays readable."""
 
 
 class ValueWarning(Struct, frozen=True, tag_field="kind"):
-    """A value that training did not see, or that is missing, with the range that it saw."""
+    """A value that is missing or outside the training range, with that range."""
 
     feature: str
     seen_minimum: float
     seen_maximum: float
     value: float | None | UnsetType = UNSET
-    """None where it is missing; not set in records, which hold values apart."""
+    """The row's value; None if missing, unset in records, which store values separately."""
 
 
 class OutOfRange(ValueWarning, frozen=True, tag="out_of_range"):
-    """A value far outside what training saw; it refers the row."""
+    """A value far outside the training range; the row is referred."""
 
 
 class InMargin(ValueWarning, frozen=True, tag="in_margin"):
-    """A value a little outside what training saw; it refers no row by itself."""
+    """A value slightly outside the training range; this alone does not refer the row."""
 
 
 class Missing(ValueWarning, frozen=True, tag="missing"):
-    """A value that is not there; the network puts the usual one in its place."""
+    """A missing value; the network imputes the feature's constant."""
 
 
 class FewPasses(Struct, frozen=True, tag_field="kind", tag="few_passes"):
-    """Fewer passes than sets and decisions were calibrated with: they promise nothing."""
+    """Fewer passes than the calibration used: sets and decisions carry no guarantee."""
 
     passes: int
     calibrated_passes: int
 
 
 class Degraded(Struct, frozen=True, tag_field="kind", tag="degraded"):
-    """Fewer passes than were asked for, as the deadline left no time for more."""
+    """Fewer passes than requested, because the deadline left no time for more."""
 
     passes: int
     asked_passes: int
@@ -57,22 +58,22 @@ VALUE_WARNINGS: dict[str, type[OutOfRange | InMargin | Missing]] = {
     "in_margin": InMargin,
     "missing": Missing,
 }
-"""The warnings about values, by their kind."""
+"""Warning classes about values, by kind."""
 
 
 class Precision(Struct, frozen=True):
-    """How far the mean may be from that of endlessly many passes."""
+    """Monte-Carlo precision: how far the mean may be from its limit over infinitely many passes."""
 
     half_width: float
-    """Of a 95% interval of the mean, the largest over the classes."""
+    """Half-width of a 95% interval of the mean, the largest over the classes."""
     tolerance: float | None
-    """The half-width asked for; None with a fixed number of passes."""
+    """Requested half-width; None with a fixed number of passes."""
     met: bool | None
-    """Whether it was reached; None with a fixed number of passes."""
+    """Whether the tolerance was reached; None with a fixed number of passes."""
 
 
 class Uncertainty(Struct, frozen=True):
-    """The four measures of one row; entropies in nats."""
+    """The four uncertainty measures of one row; entropies in nats."""
 
     predictive_entropy: float
     expected_entropy: float
@@ -81,16 +82,16 @@ class Uncertainty(Struct, frozen=True):
 
 
 class SetAnswer(Struct, frozen=True, rename={"classes": "grades"}):
-    """The conformal set of one row."""
+    """The conformal prediction set of one row."""
 
     coverage: float
     method: str
     class_conditional: bool
     classes: tuple[str, ...]
     guaranteed: bool
-    """Whether the row had as many passes as the calibration; else nothing is promised."""
+    """Whether the row had at least the calibration's passes; otherwise nothing is promised."""
     notes: tuple[str, ...]
-    """What to know of a set of this coverage and method."""
+    """Caveats about sets of this coverage and method, as sentences."""
 
 
 class DecisionAnswer(Struct, frozen=True, omit_defaults=True):
@@ -99,52 +100,52 @@ class DecisionAnswer(Struct, frozen=True, omit_defaults=True):
     action: Literal["automate", "refer"]
     reasons: tuple[str, ...]
     target: float
-    """Most P(wrong | automated) that is promised."""
+    """Upper bound promised for P(wrong | automated)."""
     guaranteed: bool
     case_limit: float | UnsetType = UNSET
-    """Most P(wrong | in the band) that is promised; not set for policies of the average alone."""
+    """Upper bound promised for P(wrong | in the band); unset if the policy has no band."""
 
 
 class PlainResult(Struct, frozen=True, rename={"predicted": "grade"}):
-    """What the deterministic pass says of one row."""
+    """Result of the deterministic pass for one row."""
 
     predicted: str
     probabilities: dict[str, float]
-    """Class to its probability."""
+    """Probability of each class, by class name."""
 
 
 class MonteCarloResult(Struct, frozen=True, rename={"predicted": "grade"}):
-    """What the passes say of one row."""
+    """Result of the Monte-Carlo passes for one row."""
 
     predicted: str
     mean: dict[str, float]
-    """Class to the mean of its probability over the passes."""
+    """Mean over the passes of each class' probability, by class name."""
     std: dict[str, float]
-    """Class to the population standard deviation (`ddof=0`) of the same."""
+    """Population standard deviation over the passes (`ddof=0`), by class name."""
     passes: int
     seed: int
     precision: Precision
     uncertainty: Uncertainty
     prediction_set: SetAnswer | None
-    """None of a bundle without a calibration."""
+    """The prediction set; None if the bundle has no calibration."""
     decision: DecisionAnswer | None
-    """None as well."""
+    """The decision; None if the bundle has no calibration."""
 
 
 Result = TypeVar("Result", PlainResult, MonteCarloResult)
 
 
 class Answer(Struct, Generic[Result], frozen=True):
-    """The answer about one row."""
+    """The answer about one row: its result, warnings and the bundle that computed it."""
 
     id: str
-    """Identifier of the prediction: a UUID of version 7 (RFC 9562)."""
+    """Identifier of the prediction, a UUID of version 7 (RFC 9562)."""
     result: Result
     warnings: tuple[Warning, ...]
     model: Identity
-    """Which bundle answered."""
+    """Identity of the bundle that computed the result."""
     draws: dict[str, list[float]] | UnsetType = UNSET
-    """Class to the probability in each pass, where that was asked for."""
+    """Probability in each pass, `T` values by class name; unset unless requested."""
 
 
 PlainAnswer = Answer[PlainResult]
@@ -166,7 +167,7 @@ _encode = json.Encoder().encode
 
 
 def to_json(answer: AnyAnswer) -> bytes:
-    """The answer as clients read it: one flat JSON object, UTF-8; doubles round-trip."""
+    """Encode an answer as clients read it: one flat JSON object in UTF-8, doubles round-trip."""
     head = _encode(_Head(answer.id))
     result = _encode(answer.result)
     tail = _encode(_Tail(answer.draws, answer.warnings, answer.model))
@@ -174,22 +175,22 @@ def to_json(answer: AnyAnswer) -> bytes:
 
 
 def list_to_json(answers: Sequence[AnyAnswer]) -> bytes:
-    """Several answers as a JSON list."""
+    """Encode several answers as a JSON list in UTF-8."""
     return b"[%b]" % b",".join(map(to_json, answers))
 
 
 def to_builtins(answer: AnyAnswer) -> Mapping[str, Any]:
-    """The same as `to_json`, as Python's own maps and lists."""
+    """Convert an answer to the content of `to_json`, as Python's own maps and lists."""
     content: Mapping[str, Any] = json.decode(to_json(answer))
     return content
 
 
 def without_value(warning: Warning) -> Warning:
-    """A warning that says nothing of the row's own values, as records keep it."""
+    """Remove the row's own value from a warning, as records store it."""
     return structs.replace(warning, value=UNSET) if isinstance(warning, ValueWarning) else warning
 
 
 def kind_of(warning: Warning) -> str:
-    """The kind of a warning, as `kind` says in JSON."""
+    """Return the kind of a warning, the value of its JSON member `kind`."""
     kind: str = warning.__struct_config__.tag  # type: ignore[assignment]
     return kind

@@ -1,4 +1,4 @@
-"""A bundle that is open: its manifest, and the engine that predicts with it."""
+"""Loads a bundle and predicts with it: the library's entry point."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -37,47 +37,47 @@ from dubito.uncertainty.policy import Judge, PolicyOptions, usual
 
 AUTO: Literal["auto"] = "auto"
 MOST_AUTO_PASSES = 10_000
-"""Most passes that are made until they are enough, unless a call names a number."""
+"""Most passes a row with `passes="auto"`, unless the call sets `max_passes`."""
 
 Rows = Floats | Sequence[Sequence[float]] | Sequence[Mapping[str, float | None]]
-"""`(N, F)` features in the bundle's order, NaN where one is missing; or a mapping from a feature's
-name or alias to its value for each row, None where one is missing."""
+"""`(N, F)` features in the bundle's order, NaN where a value is missing; or one mapping a row, from
+a feature's name or alias to its value, None where it is missing."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained network with all that is needed to predict with it; threads may share it."""
+    """A trained network with its signature, calibration and rules. Threads may share it."""
 
     manifest: Manifest
     engine: Engine
     environment: Environment
-    """The numerical environment: where it is equal, predictions are equal to the last bit."""
+    """Numerical environment: where it is equal, predictions are equal to the last bit."""
     cards: Cards
 
     @property
     def identity(self) -> Identity:
-        """Name, version and digest."""
+        """Name, version and digest of the bundle."""
         return self.manifest.identity
 
     @property
     def signature(self) -> Signature:
-        """The ordered features and classes."""
+        """Ordered features and classes."""
         return self.manifest.signature
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The ordered classes `(C,)`, to which every last axis of length C refers."""
+        """`(C,)` ordered class names, the labels of every last axis of length C."""
         return self.manifest.classes
 
     def predict(self, rows: Rows) -> PlainPrediction:
         """Predict by one deterministic pass, without dropout.
 
         Args:
-            rows: `(N, F)`, or a mapping for each row.
+            rows: `(N, F)`, or one mapping a row.
 
         Raises:
-            InvalidInput: names each feature that is wrong.
-            Ungradable: rows on which the network's numbers overflow.
+            InvalidInput: a value is missing or not allowed; the error names each such feature.
+            Ungradable: the network's arithmetic overflows on a row.
         """
         features = features_of(self.signature, rows)
         probabilities = self.engine.predict(features)
@@ -100,27 +100,28 @@ class Bundle:
     ) -> MonteCarloPrediction:
         """Predict by Monte-Carlo dropout (Gal & Ghahramani 2016): mean and std over the passes.
 
-        A row's prediction is a function of its features, the passes and the seed alone, to the last
-        bit, whatever else is predicted with it.
+        Within one numerical environment, a row's prediction is a function of its features, the
+        passes and the seed alone, to the last bit, whatever else is predicted in the same call.
 
         Args:
-            rows: `(N, F)`, or a mapping for each row.
-            passes: stochastic passes a row, the bundle's default where None; or `auto`, as many as
-                bring the half-width of a 95% interval of every class' mean within `tolerance`.
-            seed: from 0 to 2**53 − 1; a fresh one where None.
+            rows: `(N, F)`, or one mapping a row.
+            passes: stochastic passes a row; the bundle's default if None. With `auto`, each row
+                gets as many as bring the half-width of a 95% interval of every class' mean within
+                `tolerance`.
+            seed: from 0 to 2**53 − 1; drawn by the operating system if None.
             tolerance: half-width to reach with `auto`.
             max_passes: most passes a row with `auto`.
-            coverage: share of rows whose prediction set holds the right class; the bundle's where
-                None, as the next three are.
-            method: how sets are scored: `lac`, `aps`, `raps` or `adjacent`.
-            class_conditional: whether the coverage holds for the rows of every class by itself.
-            target: most P(wrong | automated) that decisions promise; one that the bundle has.
-            keep_draws: whether the probabilities of every pass, `(T, N, C)`, are kept.
+            coverage: share of rows whose prediction set contains the right class. This and the next
+                three default to the bundle's own value.
+            method: nonconformity score of the sets: `lac`, `aps`, `raps` or `adjacent`.
+            class_conditional: whether the coverage holds among the rows of each class separately.
+            target: upper bound promised for P(wrong | automated), one from the bundle's policy.
+            keep_draws: whether to return the probabilities of every pass, `(T, N, C)`.
 
         Raises:
-            InvalidInput: names each feature that is wrong.
-            Ungradable: rows on which the network's numbers overflow.
-            UsageError: an option that is out of range, or asks for what the bundle does not have.
+            InvalidInput: a value is missing or not allowed; the error names each such feature.
+            Ungradable: the network's arithmetic overflows on a row.
+            UsageError: an option is out of range, or is not offered by the bundle.
         """
         features = features_of(self.signature, rows)
         is_auto = passes == AUTO
@@ -169,7 +170,14 @@ class Bundle:
         class_conditional: bool | None,
         target: float | None,
     ) -> PolicyOptions | None:
-        """The options of sets and decisions, those that are None as the bundle has them."""
+        """Complete the options of sets and decisions with the bundle's defaults.
+
+        Returns:
+            The options, or None if the bundle has no calibration.
+
+        Raises:
+            UsageError: an option is out of range, or the bundle has no calibration.
+        """
         calibration = self.manifest.calibration
         given = {
             "coverage": coverage,
@@ -200,10 +208,10 @@ class Bundle:
 
 
 def check_options(passes: int, seed: int | None, tolerance: float) -> None:
-    """Check what says how passes are drawn.
+    """Check the number of passes, the seed and the tolerance.
 
     Raises:
-        UsageError: names the option that is out of range.
+        UsageError: an option is out of range; the sentence names it.
     """
     if passes < 1:
         raise UsageError("passes must be at least 1")
@@ -214,10 +222,10 @@ def check_options(passes: int, seed: int | None, tolerance: float) -> None:
 
 
 def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
-    """Check which sets and decisions are asked for.
+    """Check the options of sets and decisions against a calibration.
 
     Raises:
-        UsageError: names the option that the calibration does not have.
+        UsageError: the calibration does not offer an option; the sentence names it.
     """
     if not LEAST_COVERAGE <= options.coverage <= MOST_COVERAGE:
         raise UsageError(f"coverage must be from {LEAST_COVERAGE} to {MOST_COVERAGE}")
@@ -229,19 +237,19 @@ def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
 
 
 def load(folder: str | Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
-    """Load a bundle, or say in one sentence why it must not be used.
+    """Check and load a bundle.
 
     Args:
-        folder: the bundle's.
-        pinned: the only digest it may have.
-        threads: how many may share the work of one call of its engine.
+        folder: folder of the bundle.
+        pinned: digest that the bundle must have, `sha256:…`; any if None.
+        threads: most threads that one call of the engine uses.
 
     Raises:
-        BundleError: names the file and what is wrong with it.
+        BundleError: the bundle must not be used; the sentence names the file and the fault.
     """
     path = Path(folder)
     inspected = inspect(path, pinned=pinned)
-    # Keras takes seconds to import, and only a network needs it.
+    # Imported here: Keras takes seconds, and a bundle that fails inspection does not need it.
     from dubito.engine.compiler.compiler import read_engine
 
     pin_arithmetic()

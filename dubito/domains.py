@@ -1,7 +1,7 @@
-"""Domains: what a field such as lending adds to Dubito, registered by an installed package.
+"""Domain plug-ins: layers and checks that a field such as lending adds to Dubito.
 
-A package names its `Domain` object in the entry-point group `dubito.domains`. Nothing generic
-imports a domain; the loans that Dubito ships register themselves in the same way.
+An installed package names its `Domain` object in the entry-point group `dubito.domains`. Generic
+code never imports a domain; the lending domain that ships with Dubito is registered the same way.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ STUDY = "study"
 
 @dataclass(frozen=True, slots=True)
 class DomainLayer:
-    """A Keras layer of a domain, as files that hold it are checked before Keras reads them."""
+    """How a domain's Keras layer is validated in a file, before Keras reads it."""
 
     settings: str
-    """Names of its own settings in `config.json`, separated by spaces."""
+    """Names of the layer's own settings in `config.json`, separated by spaces."""
     shape: Rule
-    """What it makes of the shapes it is given."""
+    """Rule from input shapes to output and weight shapes."""
     old_modules: tuple[str, ...] = ()
-    """Module paths that published files hold for it, besides the domain's `layer_module`."""
+    """Module paths that published files name besides the domain's `layer_module`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,14 @@ class Mistakes:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Everything that one field adds. Modules that need Keras are named and imported when used."""
+    """All extensions of one domain; modules that need Keras are named, and imported when used."""
 
     name: str
     """What it is about, as a part of a sentence."""
     layer_module: str
-    """Module whose import registers the layers with Keras; part of every file that holds one."""
+    """Module whose import registers the layers with Keras; files with such a layer name it."""
     layers: Mapping[str, DomainLayer]
-    """Class name of a layer to how it is checked."""
+    """Validation of each layer, by class name."""
     layout: Layout
     """The rows that its networks are trained on."""
     bundle_name: str
@@ -86,7 +86,7 @@ class Domain:
 
 @cache
 def domains() -> tuple[Domain, ...]:
-    """All registered domains, by name."""
+    """Load all registered domains, sorted by name."""
     entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     return tuple(entry.load() for entry in entries)
 
@@ -113,6 +113,6 @@ def domain_of(signature: Signature) -> Domain | None:
 
 
 def import_layers() -> None:
-    """Register the Keras layers of all domains, so that a network that holds one can be read."""
+    """Register the Keras layers of all domains, so that networks that use them can be loaded."""
     for domain in domains():
         import_module(domain.layer_module)

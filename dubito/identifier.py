@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562 §5.7), which sort by time."""
+"""Identifiers of predictions and records: UUID version 7 (RFC 9562 §5.7), which sort by time."""
 
 import os
 import re
@@ -8,7 +8,7 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def new_id() -> str:
-    """A fresh identifier: 48 bits of Unix milliseconds, then random bits."""
+    """Generate an identifier: 48 bits of Unix milliseconds, then random bits."""
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     high = random >> 68  # 12 bits
@@ -18,5 +18,8 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text could be an identifier; some that are none no database takes."""
+    """Return whether a text has the form of an identifier.
+
+    Checked before a query: databases raise errors on some other texts, such as those with NUL.
+    """
     return ID.fullmatch(text) is not None

@@ -1,6 +1,7 @@
-"""A step of one layer: from the shapes it is given to its output and its weights.
+"""Building blocks of shape rules: the result type, and readers of a layer's settings.
 
-Shapes are without the batch axis. What does not fit raises ValueError.
+A rule maps a layer's settings and input shapes to its output and weight shapes. Shapes are without
+the batch axis. Everything here raises ValueError for settings or shapes that do not fit.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ MOST = 2**31 - 1
 
 
 class Step(NamedTuple):
-    """The shape a layer gives, and those of its weights in the order Keras saves them."""
+    """The output shape of a layer, and its weights' shapes in the order in which Keras saves."""
 
     output: Shape
     weights: tuple[Shape, ...] = ()
@@ -22,21 +23,21 @@ Rule = Callable[[Settings, Sequence[Shape]], Step]
 
 
 def whole(value: Any, name: str, least: int = 1) -> int:
-    """A whole number of at least `least`."""
+    """Return a setting's value after checking that it is a whole number of at least `least`."""
     if type(value) is not int or not least <= value <= MOST:
         raise ValueError(f"its {name} is not a whole number from {least} to {MOST}")
     return value
 
 
 def setting(settings: Settings, name: str) -> Any:
-    """One setting, which must be there."""
+    """Return the value of a required setting."""
     if name not in settings:
         raise ValueError(f"it has no {name}")
     return settings[name]
 
 
 def flag(settings: Settings, name: str) -> bool:
-    """One setting that is true or false."""
+    """Return the value of a required setting that is true or false."""
     value = setting(settings, name)
     if value is True or value is False:
         return bool(value)
@@ -44,7 +45,7 @@ def flag(settings: Settings, name: str) -> bool:
 
 
 def axis_of(value: Any, shape: Shape) -> int:
-    """The position in `shape` of an axis that Keras counts with the batch axis."""
+    """Convert an axis, which Keras counts with the batch axis, to its position in `shape`."""
     rank = len(shape) + 1
     if type(value) is not int or not -rank <= value < rank or value % rank == 0:
         raise ValueError("its axis is not one of its input's")
@@ -52,7 +53,7 @@ def axis_of(value: Any, shape: Shape) -> int:
 
 
 def one(shapes: Sequence[Shape]) -> Shape:
-    """The shape of a single input."""
+    """Return the shape of a layer's only input."""
     if len(shapes) != 1:
         raise ValueError(f"it takes one input, not {len(shapes)}")
     return shapes[0]

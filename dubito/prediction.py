@@ -1,4 +1,4 @@
-"""Predictions of `N` rows as arrays, and the typed answers that are made of them, row by row."""
+"""Predictions of `N` rows as arrays, and their conversion to typed answers, row by row."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class PlainPrediction:
     """The deterministic prediction of `N` rows."""
 
     probabilities: Floats
-    """`(N, C)`"""
+    """`(N, C)` class probabilities."""
     notices: list[list[Notice]]
-    """For each row, what its reader should know of its values."""
+    """`N` lists of notices about missing or unusual values, one list a row."""
 
     @property
     def predicted(self) -> Indices:
@@ -50,19 +50,19 @@ class MonteCarloPrediction:
     query: Query
     estimate: Estimate
     tolerance: float | None
-    """The half-width that decided each row's passes; None where they were fixed."""
+    """Half-width at which a row's passes stop; None with a fixed number of passes."""
     draws: Floats | None
-    """`(T, N, C)` where asked for; a row's own passes are the first ones."""
+    """`(T, N, C)` probabilities of every pass if requested; a row uses its first `passes` ones."""
     notices: list[list[Notice]]
-    """For each row, what its reader should know of its values."""
+    """`N` lists of notices about missing or unusual values, one list a row."""
     judgement: Judgement | None
-    """Sets and decisions; None of a bundle without a calibration."""
+    """Sets and decisions; None if the bundle has no calibration."""
     wanted: int
-    """The passes asked for; the query has fewer where time was short."""
+    """Passes requested; the query has fewer if the deadline left no time for all."""
 
     @property
     def summary(self) -> Summary:
-        """The statistics, each row's over its own passes."""
+        """Statistics over the passes, each row's over its own number of passes."""
         return self.estimate.summary
 
     @property
@@ -72,30 +72,32 @@ class MonteCarloPrediction:
 
     @property
     def mean(self) -> Floats:
-        """`(N, C)`, mean probability over the passes."""
+        """`(N, C)` mean probability over the passes."""
         return self.summary.mean
 
     @property
     def std(self) -> Floats:
-        """`(N, C)`, population standard deviation over the passes (`ddof=0`)."""
+        """`(N, C)` population standard deviation over the passes (`ddof=0`)."""
         return self.summary.std
 
     @property
     def passes(self) -> Indices:
-        """`(N,)`, passes of each row."""
+        """`(N,)` number of passes of each row."""
         return self.estimate.passes
 
     @property
     def seed(self) -> int:
-        """The seed of the passes, with which the same call gives the same bits."""
+        """Seed of the passes; the same call with it gives the same bits."""
         return self.query.seed
 
 
 def check_finite(probabilities: Floats) -> None:
-    """Refuse rows `(N, C)` that are no numbers: the argmax of NaN is 0, the first class.
+    """Reject probabilities `(N, C)` that are not finite.
+
+    The argmax of NaN is 0 and would read as the first class.
 
     Raises:
-        Ungradable: which rows these are.
+        Ungradable: a row is not finite; the error has the positions of all such rows.
     """
     finite = np.isfinite(probabilities)
     if not finite.all():
@@ -103,7 +105,7 @@ def check_finite(probabilities: Floats) -> None:
 
 
 class AnswerBuilder:
-    """Makes answers of the predictions of one bundle."""
+    """Converts the predictions of one bundle to typed answers."""
 
     def __init__(
         self, identity: Identity, classes: tuple[str, ...], calibration: Calibration | None
@@ -114,7 +116,7 @@ class AnswerBuilder:
         self._calibration = calibration
 
     def plain(self, prediction: PlainPrediction, rows: range) -> list[PlainAnswer]:
-        """The answers about some rows of a deterministic prediction."""
+        """Build the answers for some rows of a deterministic prediction."""
         predicted = prediction.predicted.tolist()
         return [
             Answer(
@@ -129,7 +131,7 @@ class AnswerBuilder:
         ]
 
     def monte_carlo(self, prediction: MonteCarloPrediction, rows: range) -> list[MonteCarloAnswer]:
-        """The answers about some rows of a Monte-Carlo prediction."""
+        """Build the answers for some rows of a Monte-Carlo prediction."""
         answers = [
             Answer(
                 new_id(),
@@ -179,7 +181,7 @@ class AnswerBuilder:
     def _draws(
         self, prediction: MonteCarloPrediction, rows: range
     ) -> Iterator[dict[str, list[float]]]:
-        assert prediction.draws is not None  # noqa: S101 - only where they were asked for
+        assert prediction.draws is not None  # noqa: S101 - the caller has checked it
         for row in rows:
             own = prediction.draws[: prediction.passes[row], row]
             yield dict(zip(self._classes, np.swapaxes(own, 0, 1).tolist(), strict=True))
@@ -194,13 +196,13 @@ class AnswerBuilder:
 
 
 def value_warning(notice: Notice) -> Warning:
-    """The warning about a value."""
+    """Convert a notice to the warning of its kind."""
     kind = VALUE_WARNINGS[notice.kind]
     return kind(notice.feature, notice.seen_minimum, notice.seen_maximum, notice.value)
 
 
 def set_answer(judgement: Judgement, row: int, classes: Sequence[str]) -> SetAnswer:
-    """The prediction set of one row."""
+    """Build the prediction set of one row."""
     options, inside = judgement.options, judgement.found.sets[row].tolist()
     return SetAnswer(
         options.coverage,
@@ -213,7 +215,7 @@ def set_answer(judgement: Judgement, row: int, classes: Sequence[str]) -> SetAns
 
 
 def decision_answer(judgement: Judgement, row: int) -> DecisionAnswer:
-    """The decision about one row."""
+    """Build the decision of one row."""
     decision, target = judgement.decisions[row], judgement.options.target
     limit = judgement.case_limit
     told = (decision.action, decision.reasons, target, decision.guaranteed)
@@ -221,7 +223,7 @@ def decision_answer(judgement: Judgement, row: int) -> DecisionAnswer:
 
 
 def _notes(judgement: Judgement, classes: Sequence[str]) -> Iterator[str]:
-    """Yield what is the same for every row of a request."""
+    """Yield the caveats about sets, which are the same for every row of a request."""
     if judgement.found.below_accuracy:
         yield "grades alone are right more often than this coverage asks: sets cover more"
     if judgement.found.always:

@@ -1,20 +1,20 @@
-"""Texts that a file or a client chose, made fit for one line of a terminal, a log or a page."""
+"""Escapes control characters in untrusted text before it reaches a terminal, log or page."""
 
 import unicodedata
 
 CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode categories that a terminal may obey, or that end a line."""
+"""Unicode categories of characters that may control a terminal or end a line."""
 TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of writing, so that a text reads as another one."""
+"""Bidirectional control characters, with which a text can be displayed as a different one."""
 
 
 def is_printable(text: str) -> bool:
-    """Whether a text has nothing but what is shown: no control character, no line break."""
+    """Return whether a text has neither control characters nor line breaks."""
     return text.isprintable() or not any(map(_is_control, text))
 
 
 def printable(text: str, kept: str = "") -> str:
-    r"""A text with every control character written out, as `\x1b`; those in `kept` stay."""
+    r"""Escape every control character of a text, as in `\x1b`, except those in `kept`."""
     if is_printable(text):
         return text
     return "".join(

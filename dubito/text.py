@@ -1,4 +1,4 @@
-"""Text files as people's programs write them: some begin with a byte order mark."""
+"""Decodes text files written by other programs: byte order marks and UTF-16."""
 
 import codecs
 
@@ -6,13 +6,14 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def utf8(content: bytes) -> bytes:
-    """A text in UTF-8 without a byte order mark.
+    """Convert a text file's bytes to UTF-8 without a byte order mark.
 
     Args:
-        content: UTF-8 with a mark or without, or UTF-16 with one, as Windows programs write it.
+        content: UTF-8 with or without a byte order mark, or UTF-16 with one, as Windows programs
+            write it.
 
     Raises:
-        UnicodeDecodeError: it begins as UTF-16 and does not go on so.
+        UnicodeDecodeError: the content begins with a UTF-16 mark but is not valid UTF-16.
     """
     if content.startswith(UTF16):
         return content.decode("utf-16").encode(errors="replace")

@@ -1,4 +1,4 @@
-"""The vocabulary: frozen dataclasses that travel between the layers.
+"""Shared types: frozen dataclasses passed between inputs, engine, statistics and answers.
 
 Shapes in docstrings read `(T, N, C)` = passes, rows, classes, and `F` = features.
 """
@@ -15,29 +15,29 @@ Indices = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 
 NoticeKind = Literal["out_of_range", "missing", "in_margin"]
-"""`in_margin` refers no row: it is outside what training saw, and not by much."""
+"""Kind of a notice. `in_margin` (slightly outside the training range) does not refer the row."""
 
 MAX_SEED = 2**53 - 1
-"""Seeds are integers from 0 to this, all exact in JSON."""
+"""Largest seed. Seeds are integers from 0 to this, all exact in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What training saw of one feature, computed on the rows that have a value."""
+    """Statistics of one feature in the training data, over the rows that have a value."""
 
     minimum: float
     maximum: float
     quantiles: dict[str, float]
-    """Quantile level as text ("0.05") to value."""
+    """Quantiles, from the level as text ("0.05") to the value."""
     histogram_edges: tuple[float, ...]
     histogram_counts: tuple[int, ...]
     missing: int
-    """Rows without a value."""
+    """Number of rows without a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One input of a bundle: its names, its unit and what it may be."""
+    """One input of a bundle: its names, unit, kind and allowed range."""
 
     name: str
     title: str
@@ -46,7 +46,7 @@ class Feature:
     unit: str
     nullable: bool
     imputed: float | None
-    """What the network puts in place of a missing value; None where not nullable."""
+    """Value that the network imputes for a missing one; None if the feature is not nullable."""
     minimum: float
     maximum: float
     seen: Seen
@@ -61,13 +61,13 @@ class Signature:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The feature names, in order."""
+        """Feature names, in order."""
         return tuple(feature.name for feature in self.features)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A domain fact as data: the reason holds where every named feature has its value."""
+    """A domain rule as data: a row in which every named feature has its value has the reason."""
 
     reason: str
     when: dict[str, float]
@@ -75,7 +75,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which bundle gave an answer."""
+    """The bundle that computed an answer."""
 
     name: str
     version: int
@@ -85,91 +85,95 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The least sure of the automated rows, of which something of their own is promised."""
+    """The least certain automated rows, whose error rate is bounded separately."""
 
     bound: float
-    """Smallest second mean probability of a row in the band."""
+    """Lower end of the band: the smallest second-largest mean probability in it."""
     share: float
-    """Of the automated rows, that is in it: of the validation rows, up to ties."""
+    """Share of the automated validation rows that are in the band, up to ties."""
     automated: float
-    """Share of the calibration rows that were in it."""
+    """Share of the calibration rows that were in the band."""
     wrong: float
-    """Share of those that were wrong; 0 where there were none."""
+    """Share of the band's calibration rows that were wrong; 0 if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One line of a policy: a promised error rate, and what keeping it costs."""
+    """One line of a policy: a promised error rate, and the share of rows it lets automate."""
 
     target: float
-    """Most P(wrong | automated) that is promised."""
+    """Upper bound promised for P(wrong | automated)."""
     threshold: float | None
-    """Largest second mean probability of an automated row; None where nothing may be automated."""
+    """Limit of an automated row's second-largest mean probability; None if no row qualifies."""
     automated: float
     """Share of the calibration rows that were automated."""
     wrong: float
-    """Share of those that were wrong; 0 where there were none."""
+    """Share of the automated calibration rows that were wrong; 0 if there were none."""
     band: Band | None = None
-    """None where nothing may be automated, or nothing is promised of single cases."""
+    """Band of this line; None if no row may be automated or the policy promises nothing of it."""
     wanting: int | None = None
-    """Calibration rows that were too few to begin with; None where nobody has counted."""
+    """Eligible calibration rows short of those that testing this line needs; None if uncounted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When an answer may be used without a person; every line is valid by itself."""
+    """Conditions under which a grade may be used without a person; each line holds separately."""
 
     confidence: float
-    """Over the draw of the calibration part, that a line's promises are kept, both together."""
+    """Probability, over the draw of the calibration rows, that both promises of a line hold."""
     target: float
-    """The default promise."""
+    """Target of the default line."""
     epistemic: float
-    """Most mutual information of an automated row, nats; fixed before calibration."""
+    """Largest mutual information of an automated row, nats; fixed before calibration."""
     promises: tuple[Promise, ...]
     case_limit: float | None = None
-    """Most P(wrong | in the band) that is promised; None in policies of the average alone."""
+    """Upper bound promised for P(wrong | in the band); None if the policy has no band."""
     likelihood: float | None = None
-    """Least mean probability of an automated grade; None as well."""
+    """Least mean probability of an automated grade; None if the policy has no band."""
 
     @property
     def is_of_cases(self) -> bool:
-        """Whether it speaks of single cases too; answers under older ones stay as they were."""
+        """Whether the policy also bounds the error rate of the band of least certain rows.
+
+        Older policies do not, and answers under them keep their form.
+        """
         return self.case_limit is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What held-out rows say about the mean of the passes: scores of sets, and a policy."""
+    """Results on held-out rows: nonconformity scores for prediction sets, and a policy."""
 
     passes: int
-    """Passes the scores were computed with; with fewer, nothing is promised."""
+    """Passes a row that the scores were computed with; fewer passes carry no guarantee."""
     coverage: float
     """Default coverage of prediction sets."""
     labels: tuple[int, ...]
     """`(N,)` class indices of the calibration rows."""
     scores: dict[str, tuple[float, ...]]
-    """Method (`lac`, `aps`, `raps`, `adjacent`) to the rows' nonconformity scores `(N,)`."""
+    """Nonconformity scores `(N,)` by method (`lac`, `aps`, `raps`, `adjacent`)."""
     penalty: float
-    """RAPS' λ."""
+    """Penalty λ of RAPS."""
     free: int
-    """RAPS' k: classes without a penalty."""
+    """Number of classes without a penalty, k of RAPS."""
     accuracy: float
     """Share of the calibration rows whose grade was right."""
     policy: Policy
     mutual_information: tuple[float, ...] = ()
-    """`(N,)` of the calibration rows, nats, to tell drift by; none in older bundles."""
+    """`(N,)` mutual information of the calibration rows, nats, the reference of drift; empty in
+    older bundles."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionSets:
-    """Conformal sets of `N` rows, as they are served."""
+    """Conformal prediction sets of `N` rows, as they are served."""
 
     sets: Booleans
-    """`(N, C)`: whether a class is in a row's set; the row's grade always is."""
+    """`(N, C)`, whether a class is in a row's set; the row's grade always is."""
     always: tuple[int, ...]
-    """Classes that are in every set, as too few calibration rows speak for leaving them out."""
+    """Indices of classes in every set, because too few calibration rows allow excluding them."""
     below_accuracy: bool
-    """Whether less coverage was asked than grades alone have: the sets cover more than asked."""
+    """Whether the requested coverage is below the grades' accuracy, so that the sets cover more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,24 +182,25 @@ class Decision:
 
     action: Literal["automate", "refer"]
     reasons: tuple[str, ...]
-    """Why a person should look, none if automated: a notice's kind (`out_of_range`, `missing`), a
-    reason of the bundle's rules, `epistemic` (the passes disagree), `ambiguous` (a second class is
-    too probable for the promise), `unlikely` (the grade itself is less probable than the policy
-    allows), `few_passes` (fewer than the promise was calibrated with)."""
+    """Reasons for referring the row to a person, empty if automated: a notice's kind
+    (`out_of_range`, `missing`), a reason of the bundle's rules, `epistemic` (the passes disagree),
+    `ambiguous` (a second class is too probable for the promise), `unlikely` (the grade itself is
+    less probable than the policy allows), `few_passes` (fewer than the promise was calibrated
+    with)."""
     guaranteed: bool
-    """Whether the policy's promises hold for this answer: it had enough passes."""
+    """Whether the policy's promises apply to this answer: it had enough passes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Rows to be graded by Monte Carlo with one number of passes and one seed."""
+    """Rows for Monte-Carlo prediction with one number of passes and one seed."""
 
     features: Floats
-    """`(N, F)`; NaN only where a nullable feature is missing."""
+    """`(N, F)` feature values; NaN only where a nullable feature is missing."""
     passes: int
     seed: int
     first: int = 0
-    """The pass it begins with, where only a part of the passes is drawn."""
+    """Index of the first pass; above 0 if only a part of the passes is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +208,17 @@ class Summary:
     """Statistics over the passes for `N` rows, in float64; entropies in nats."""
 
     mean: Floats
-    """`(N, C)`"""
+    """`(N, C)` mean class probabilities."""
     std: Floats
-    """`(N, C)`, population standard deviation (`ddof=0`)."""
+    """`(N, C)` population standard deviation (`ddof=0`)."""
     predictive_entropy: Floats
-    """`(N,)`, H[mean]: total uncertainty."""
+    """`(N,)` H[mean]: total uncertainty."""
     expected_entropy: Floats
-    """`(N,)`, mean over passes of H[pass]: aleatoric."""
+    """`(N,)` mean over passes of H[pass]: aleatoric uncertainty."""
     mutual_information: Floats
-    """`(N,)`, their difference, at least 0: epistemic."""
+    """`(N,)` predictive minus expected entropy, at least 0: epistemic uncertainty (BALD)."""
     variation_ratio: Floats
-    """`(N,)`, 1 − share of passes that vote for the most-voted class."""
+    """`(N,)` 1 − share of passes that vote for the most-voted class (Freeman 1965)."""
 
     @property
     def predicted(self) -> Indices:
@@ -222,7 +227,7 @@ class Summary:
         return predicted
 
     def rows(self, start: int, stop: int) -> "Summary":
-        """The statistics of rows `start` to `stop`."""
+        """Slice the statistics of rows `start` to `stop`, exclusive."""
         return Summary(
             self.mean[start:stop],
             self.std[start:stop],
@@ -233,12 +238,12 @@ class Summary:
         )
 
     def where(self, rows: Indices | Booleans | slice) -> "Summary":
-        """The statistics of a selection of rows, in its order."""
+        """Select the statistics of some rows, in the order of the selection."""
         return Summary(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":
-        """The statistics of several sets of rows, one after the other."""
+        """Concatenate the statistics of several sets of rows."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -251,7 +256,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something about one row that its reader should know."""
+    """A missing or unusual value of one row, with the range that training saw."""
 
     kind: NoticeKind
     feature: str
@@ -262,11 +267,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """The model card in each language it is there in, Markdown."""
+    """The model card in each available language, Markdown."""
 
     english: str = ""
     korean: str | None = None
-    """None in bundles of before there was one."""
+    """Korean model card; None in older bundles, which have none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -530,7 +530,7 @@ HOSTILE: dict[str, Hostile] = {
     "no bundle.json": Hostile(without("bundle.json"), "bundle.json is missing"),
     "no model.keras": Hostile(without("model.keras"), "model.keras is missing"),
     "no model card": Hostile(without("MODEL_CARD.md"), "MODEL_CARD.md is missing"),
-    "another name": Hostile(with_field(name="other"), "bundle.json is of 'other'"),
+    "another name": Hostile(with_field(name="other"), "bundle.json is for 'other'"),
     "another version": Hostile(with_field(version=77), "version 77"),
     "an unknown format": Hostile(with_field(format=2), "bundle.json is not of format 1"),
     "an unknown field": Hostile(with_field(extra=1), "bundle.json is not of format 1"),

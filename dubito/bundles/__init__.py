@@ -1,1 +1,1 @@
-"""Bundles on disk: manifest, files, golden rows and what files alone can show; no Keras."""
+"""Bundles on disk: reading, writing and validating their files, without importing Keras."""

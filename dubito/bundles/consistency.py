@@ -1,7 +1,7 @@
-"""Whether a signature, its rules and its figures can be what they say.
+"""Consistency checks of a manifest's signature, rules and metrics.
 
-Every function yields faults as parts of a sentence that begin with the member's name; each holds
-only if those before it do not.
+Every function yields faults, parts of a sentence that begin with the member's name. Only the first
+fault is reliable: later checks assume that the earlier ones passed.
 """
 
 import math
@@ -16,30 +16,30 @@ from dubito.printable import is_printable
 from dubito.types import MAX_SEED, Feature, Rule, Seen, Signature
 
 LONGEST_NAME = 1_000
-"""Letters of a name, an alias, a title, a unit or a reason."""
+"""Most characters of a name, an alias, a title, a unit or a reason."""
 LONGEST_TEXT = 65_536
-"""Letters of any text."""
+"""Most characters of any text."""
 MOST_FEATURES = MOST_CLASSES = 10_000
 MOST_ALIASES = 100
 MOST_RULES = 1_000
 LARGEST = 1e300
-"""Of what a feature may be: a few such numbers can still be added up."""
+"""Largest absolute value of a feature, so that a sum of a few values does not overflow."""
 LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
-"""Of a quantile."""
+"""Form of a quantile's level, from 0 to 1 in plain digits."""
 MEDIAN = "0.5"
 OWN_REASONS = frozenset(
     {"out_of_range", "missing", "epistemic", "ambiguous", "unlikely", "few_passes"}
 )
-"""What a decision says by itself, see `dubito.types.Decision`."""
+"""Reasons that are built in, not from rules; see `dubito.types.Decision`."""
 SHARES = re.compile(
     r"accuracy|macro_f1|ece.*|automated|wrong_automated|wrong_band|least_likelihood|coverage_.*"
     r"|aurc.*|.*auroc"
 )
-"""Names of figures from 0 to 1."""
+"""Names of metrics with values from 0 to 1."""
 
 
 def text_faults(content: Any) -> Iterator[str]:
-    """Yield texts and names that are not fit to be shown, and integers that are not exact."""
+    """Yield texts that are not printable or too long, and integers that JSON does not represent."""
     for way, value in walk(content):
         texts = [text for text in (value, way[-1] if way else "") if isinstance(text, str)]
         if not all(map(is_printable, texts)):
@@ -47,11 +47,11 @@ def text_faults(content: Any) -> Iterator[str]:
         if max(map(len, texts), default=0) > LONGEST_TEXT:
             yield f"{named(way)} is longer than {LONGEST_TEXT} letters"
         if isinstance(value, int) and abs(value) > MAX_SEED:
-            yield f"{named(way)} is beyond the integers that JSON has exactly"
+            yield f"{named(way)} is beyond the integers that JSON represents exactly"
 
 
 def signature_faults(signature: Signature) -> Iterator[str]:
-    """Yield what is wrong with features and classes."""
+    """Yield faults of features and classes."""
     features, classes = signature.features, signature.classes
     if not 1 <= len(features) <= MOST_FEATURES:
         yield f"features has {len(features)} features, not 1 to {MOST_FEATURES}"
@@ -65,11 +65,11 @@ def signature_faults(signature: Signature) -> Iterator[str]:
     rows = [sum(feature.seen.histogram_counts) + feature.seen.missing for feature in features]
     for at, count in enumerate(rows):
         if count != rows[0]:
-            yield f"features.{at}.seen is of {count} rows, but features.0.seen of {rows[0]}"
+            yield f"features.{at}.seen counts {count} rows, but features.0.seen counts {rows[0]}"
 
 
 def rule_faults(rules: Sequence[Rule], features: Sequence[Feature]) -> Iterator[str]:
-    """Yield rules that can never hold, or have a reason that means something else."""
+    """Yield rules that can never apply, or whose reason is invalid or built in."""
     known = {feature.name: feature for feature in features}
     if len(rules) > MOST_RULES:
         yield f"rules has more than {MOST_RULES} rules"
@@ -79,30 +79,30 @@ def rule_faults(rules: Sequence[Rule], features: Sequence[Feature]) -> Iterator[
         for name, value in rule.when.items():
             way = named(("rules", at, "when", name))
             if name not in known:
-                yield f"{way} is no feature"
+                yield f"{way} is not a feature"
             elif not can_be(known[name], value):
-                yield f"{way} is none that the feature can have"
+                yield f"{way} is not a value that the feature can have"
 
 
 def metric_faults(metrics: Mapping[str, Mapping[str, float]], classes: int) -> Iterator[str]:
-    """Yield figures that their names rule out."""
+    """Yield metrics whose value is outside the range that their name implies."""
     for part, figures in metrics.items():
         for name, value in figures.items():
             most = _most(name, classes)
             if not (_is_name(part) and _is_name(name)):
-                yield f"{named(('metrics', part, name))} is not named"
+                yield f"{named(('metrics', part, name))} does not have a valid name"
             if most is not None and not 0 <= value <= most:
                 yield f"{named(('metrics', part, name))} is not from 0 to {most:g}"
 
 
 def can_be(feature: Feature, value: float) -> bool:
-    """Whether a value is of a feature's kind and in its range."""
+    """Return whether a value has a feature's kind and is in its range."""
     is_whole = feature.kind == "float" or _are_whole(value)
     return is_whole and feature.minimum <= value <= feature.maximum
 
 
 def _most(metric: str, classes: int) -> float | None:
-    """The largest value of a metric; None where nothing is known of its name."""
+    """Return the largest value that a metric can have; None if its name is unknown."""
     if SHARES.fullmatch(metric):
         return 1.0
     if metric.startswith("size_"):
@@ -111,14 +111,14 @@ def _most(metric: str, classes: int) -> float | None:
 
 
 def _labels(features: Sequence[Feature]) -> Iterator[tuple[str, str]]:
-    """The names and aliases of features, by where they stand."""
+    """Yield the names and aliases of features, each after its place in the manifest."""
     for at, feature in enumerate(features):
         yield f"features.{at}.name", feature.name
         yield from ((f"features.{at}.aliases.{n}", name) for n, name in enumerate(feature.aliases))
 
 
 def _name_faults(names: Mapping[str, str]) -> Iterator[str]:
-    """Yield names that are none, or are another's: equal letters may have several codes."""
+    """Yield names that are invalid or given twice, compared in Unicode's form NFC."""
     seen: dict[str, str] = {}
     for way, name in names.items():
         if not _is_name(name):
@@ -164,11 +164,11 @@ def _seen_faults(way: str, feature: Feature) -> Iterator[str]:
     for level, name in levels:
         low, high = _bounds(seen, level)
         if not low <= seen.quantiles[name] <= high:
-            yield f"{way}.quantiles.{name} is not where the histogram has it"
+            yield f"{way}.quantiles.{name} contradicts the histogram"
     if feature.kind == "integer" and not _are_whole(
         seen.minimum, seen.maximum, *values, *seen.histogram_edges
     ):
-        yield f"{way} has values that are not whole, of an integer"
+        yield f"{way} has values that are not whole, but the feature is an integer"
 
 
 def _histogram_faults(way: str, seen: Seen) -> Iterator[str]:
@@ -184,7 +184,7 @@ def _histogram_faults(way: str, seen: Seen) -> Iterator[str]:
 
 
 def _bounds(seen: Seen, level: float) -> tuple[float, float]:
-    """Between which values the histogram has a quantile, however it was interpolated."""
+    """Bound a quantile by the histogram, for every way of interpolating quantiles."""
     edges, ends = seen.histogram_edges, list(accumulate(seen.histogram_counts))
     rows = ends[-1]
     first, last = max(0, math.floor(level * rows) - 1), min(rows - 1, math.ceil(level * rows))

@@ -1,8 +1,8 @@
-"""The files of a bundle: plain files inside its folder, read once, each within a stated size.
+"""Reads the files of a bundle: regular files, each read once and within a size limit.
 
-What is read here is what is checked and served: no file is opened again by its name. The folder
-itself may be reached through links, as deployments switch `models` or `current` that way; a file in
-it may not be one, since it would show whatever the service may read.
+The bytes read here are those that are checked and served: no file is opened a second time. The
+folder may be reached through symbolic links, because deployments switch `models` or `current` that
+way. A file in it must not be a link, which would expose any file that the service can read.
 """
 
 import errno
@@ -30,33 +30,35 @@ MOST_BYTES = {
     KOREAN_CARD_FILE: MIB,
     SUMS_FILE: MIB // 16,
 }
-"""The largest size of each file, in bytes."""
+"""Largest size of each file, in bytes."""
 
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Follows no link, and does not wait for the other end of a pipe."""
+"""Flags for opening a file that follow no link and do not block on a named pipe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The bytes of a bundle's files."""
+    """The contents of a bundle's files, as bytes."""
 
     manifest: bytes
     network: bytes
     card: bytes
     korean_card: bytes | None
-    """None where there is none, as in bundles of before."""
+    """Content of `MODEL_CARD.ko.md`; None if absent, as in older bundles."""
     sums: bytes | None
-    """None where there is no `SHA256SUMS`, which is optional."""
+    """Content of `SHA256SUMS`, which is optional; None if absent."""
 
 
 def read_files(folder: Path) -> Files:
     """Read all files of a bundle's folder.
 
     Raises:
-        BundleError: the folder or a file is missing, is not what it should be, or is too large.
+        BundleError: the folder or a file is missing, not a folder or regular file, unreadable, or
+            too large.
     """
     try:
-        # By one descriptor they are of one folder, though a link to it is switched meanwhile.
+        # Opened relative to one descriptor: by path, the files could come from two folders when a
+        # link to the folder is switched in between.
         with _opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as place:
             manifest = _needed(place, MANIFEST_FILE)
             network, card = _needed(place, NETWORK_FILE), _needed(place, CARD_FILE)
@@ -85,7 +87,7 @@ def _needed(place: int, name: str) -> bytes:
 
 
 def _content(place: int, name: str) -> bytes | None:
-    """The bytes of a file; None where there is none."""
+    """Return the bytes of a file, or None if it does not exist."""
     try:
         with _opened(name, PLAIN, place) as descriptor:
             return _bounded(descriptor, name)
@@ -98,13 +100,13 @@ def _content(place: int, name: str) -> bytes | None:
 
 
 def _bounded(descriptor: int, name: str) -> bytes:
-    """All bytes of an open file, which may be growing."""
+    """Read an open file within its size limit, even if the file grows meanwhile."""
     found, most = os.fstat(descriptor), MOST_BYTES[name]
     if not stat.S_ISREG(found.st_mode):
         raise BundleError(f"{name} is not a regular file")
     parts: list[bytes] = []
     left = most + 1 if found.st_size <= most else 0
-    # At once as a rule: large files are not copied to be put together.
+    # Usually one read of the whole file: joining parts would copy a large one.
     while left and (part := os.read(descriptor, min(left, found.st_size + 1))):
         parts.append(part)
         left -= len(part)

@@ -1,7 +1,7 @@
-"""Golden rows: answers stored with a bundle, which a start must be able to give again.
+"""Golden rows: predictions stored with a bundle, which the engine must reproduce at every start.
 
-They find what a file alone cannot show: a linear output, another width, and above all certainty
-that is false because the dropout is gone.
+They reveal faults that files alone cannot show: an output without softmax, a wrong number of
+features or classes, and above all false certainty because dropout has no effect.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,19 +14,19 @@ from dubito.types import Floats, Query
 from dubito.uncertainty.decomposition import summarise
 
 TOLERANCE = 1e-4
-"""How far an answer may be from the stored one: processors differ."""
+"""Largest absolute difference from a stored answer; arithmetic differs between processors."""
 
 LEAST_STD = 1e-3
-"""The golden rows' largest Monte-Carlo std is above this, or there is none."""
+"""Least value of the golden rows' largest Monte-Carlo std; below it, dropout has no effect."""
 
 
 def golden_rows(engine: Engine, rows: Floats, passes: int, seed: int = 0) -> tuple[GoldenRow, ...]:
-    """The engine's answers for rows `(N, F)`, to be stored."""
+    """Predict rows `(N, F)` and return the answers to store; row `i` uses seed `seed + i`."""
     return tuple(_answered(engine, row, passes, seed + at) for at, row in enumerate(rows))
 
 
 def faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
-    """Yield what is wrong with the engine's answers, as parts of a sentence about the network."""
+    """Yield faults of the engine's answers, as parts of a sentence about the network."""
     wanted = (len(golden[0].features), len(golden[0].mean))
     if engine.shape != wanted:
         yield "maps {} features to {} classes where the signature has {} and {}".format(
@@ -40,7 +40,7 @@ def faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
         if not (np.isfinite(draws).all() and np.isfinite(plain).all()):
             yield f"answers golden row {at} with numbers that are not finite"
         elif not (_are_probabilities(draws) and _are_probabilities(plain)):
-            yield f"answers golden row {at} with numbers that are no probabilities"
+            yield f"answers golden row {at} with numbers that are not probabilities"
         deviations.append(summarise(draws).std.max())
         if _furthest(_answered(engine, query.features[0], stored.passes, stored.seed), stored):
             yield f"does not give the answer stored for golden row {at}"
@@ -49,7 +49,7 @@ def faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
 
 
 def warm(engine: Engine, golden: Sequence[GoldenRow]) -> None:
-    """Have an engine begin to compile what several rows are sooner done with."""
+    """Trigger an engine's compilation for several rows, by predicting the golden rows together."""
     engine.predict(np.concatenate([_row(stored) for stored in golden]))
 
 
@@ -76,7 +76,7 @@ def _are_probabilities(values: Floats) -> bool:
 
 
 def _furthest(answer: GoldenRow, stored: GoldenRow) -> bool:
-    """Whether an answer is further from the stored one than processors explain."""
+    """Return whether an answer differs from the stored one by more than `TOLERANCE`."""
     pairs = (
         (answer.deterministic, stored.deterministic),
         (answer.mean, stored.mean),

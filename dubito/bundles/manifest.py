@@ -1,4 +1,4 @@
-"""`bundle.json`: everything about a bundle that is not weights.
+"""The manifest `bundle.json`: all data of a bundle except its weights, read and checked.
 
 The text is RFC 8785 canonical JSON, so that equal content has equal bytes and one digest.
 """
@@ -30,20 +30,21 @@ KOREAN_CARD_FILE = "MODEL_CARD.ko.md"
 SUMS_FILE = "SHA256SUMS"
 
 MOST_PASSES = 1_000_000
-"""By default, and of all golden rows, which are run at the start."""
+"""Most passes a row by default, and most passes of all golden rows together."""
 LOOSE = 1e-3
-"""What golden answers may miss 1 by: a softmax in float32 does, and processors differ."""
+"""Tolerance of the sum of golden probabilities, which a softmax in float32 does not meet exactly;
+processors differ too."""
 MESSAGES = {
     "missing": "is missing",
     "unexpected_keyword_argument": "is not known",
     "extra_forbidden": "is not known",
 }
-"""Own words for Pydantic's kinds of error."""
+"""Messages that replace Pydantic's, by type of error."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenRow:
-    """One row whose answers were stored when the bundle was written."""
+    """One row and its predictions, stored when the bundle was written."""
 
     features: tuple[float | None, ...]
     passes: int
@@ -67,7 +68,7 @@ class Provenance:
 
     @property
     def is_conversion(self) -> bool:
-        """Whether the network was trained elsewhere: nobody here knows on which rows."""
+        """Whether the network was trained elsewhere, so that its training rows are unknown."""
         return self.command.startswith("dubito convert")
 
 
@@ -81,31 +82,31 @@ class Manifest:
     features: tuple[Feature, ...]
     classes: tuple[str, ...]
     passes: int
-    """Default number of passes."""
+    """Default number of passes a row."""
     calibration: Calibration | None
-    """Sets and decisions; None where the bundle has neither."""
+    """Scores and policy for sets and decisions; None if the bundle offers neither."""
     rules: tuple[Rule, ...]
     golden: tuple[GoldenRow, ...]
     metrics: dict[str, dict[str, float]]
-    """Of `deterministic` and `mc`, each by name: on the held-out split, but of a conversion on rows
-    that the network may have been fitted or calibrated on."""
+    """Metrics by name, of the `deterministic` pass and of `mc`, on the held-out split; in a
+    conversion, on rows that the network may have been fitted or calibrated on."""
     trained: Provenance
     network_sha256: str
     """Hexadecimal SHA-256 of `model.keras`."""
 
     @property
     def signature(self) -> Signature:
-        """The ordered features and classes."""
+        """Ordered features and classes."""
         return Signature(self.features, self.classes)
 
     @property
     def identity(self) -> Identity:
-        """Name, version and digest, as every answer carries them."""
+        """Name, version and digest, which every answer carries."""
         digest = hashlib.sha256(self.to_bytes()).hexdigest()
         return Identity(self.name, self.version, f"sha256:{digest}")
 
     def to_bytes(self) -> bytes:
-        """The canonical bytes, which the digest covers."""
+        """Serialize to canonical JSON (RFC 8785), the bytes that the digest covers."""
         plain = asdict(self)
         if self.calibration is not None:
             _leave_out_unknown(plain["calibration"], self.calibration)
@@ -113,7 +114,7 @@ class Manifest:
 
 
 def _leave_out_unknown(plain: dict[str, Any], calibration: Calibration) -> None:
-    """Take away what older bundles do not know; their bytes stay what they were."""
+    """Remove members that older bundles do not have, so that their bytes and digest stay."""
     if not calibration.mutual_information:
         del plain["mutual_information"]
     policy = plain["policy"]
@@ -130,7 +131,8 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
     """Read a manifest from the bytes of `bundle.json`.
 
     Raises:
-        BundleError: not JSON, not format 1, or not consistent in itself; names the member.
+        BundleError: the text is not JSON, not of format 1 or not consistent; the message names the
+            member.
     """
     content = strict_json(text, file)
     _refuse(file, text_faults(content))
@@ -149,14 +151,14 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
 
 
 def _refuse(file: str, faults: Iterator[str]) -> None:
-    """Refuse a document for the first of its faults."""
+    """Raise a BundleError for the first fault, if there is one."""
     fault = next(faults, None)
     if fault is not None:
         raise BundleError(f"{file}: {fault}")
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:
-    """Yield what is inconsistent, as parts of a sentence that begin with the member's name."""
+    """Yield inconsistencies, as parts of a sentence that begin with the member's name."""
     features, classes = manifest.features, len(manifest.classes)
     if not 1 <= manifest.version <= MAX_SEED:
         yield "version is not a positive integer"
@@ -187,12 +189,12 @@ def _golden_faults(
         if len(getattr(row, answer)) != classes:
             yield f"{way}.{answer} has {len(getattr(row, answer))} classes, not {classes}"
     if row.passes < 2:
-        yield f"{way}.passes is less than 2, which have no deviation"
+        yield f"{way}.passes is less than 2, too few for a standard deviation"
     if not 0 <= row.seed <= MAX_SEED:
         yield f"{way}.seed is not from 0 to {MAX_SEED}"
     for at, (value, feature) in enumerate(zip(row.features, features, strict=True)):
         if not (feature.nullable if value is None else can_be(feature, value)):
-            yield f"{way}.features.{at} is none that the feature can have"
+            yield f"{way}.features.{at} is not a value that the feature can have"
     yield from _answer_faults(way, row)
 
 
@@ -200,7 +202,7 @@ def _answer_faults(way: str, row: GoldenRow) -> Iterator[str]:
     for answer in ("deterministic", "mean"):
         if min(getattr(row, answer)) < 0 or abs(sum(getattr(row, answer)) - 1) > LOOSE:
             yield f"{way}.{answer} is not of probabilities that sum to 1"
-    # No number from 0 to 1 deviates more from its mean.
+    # Values from 0 to 1 with mean m have a standard deviation of at most √(m(1 − m)).
     most = [max(0.0, mean * (1 - mean)) ** 0.5 + LOOSE for mean in row.mean]
     if not all(0 <= std <= limit for std, limit in zip(row.std, most, strict=True)):
-        yield f"{way}.std is not of deviations of probabilities of its mean"
+        yield f"{way}.std is not possible for probabilities with its mean"

@@ -1,4 +1,4 @@
-"""The bundles there are, `models/<name>/<version>/`: found, and written whole or not at all."""
+"""The folder of bundles, `models/<name>/<version>/`: lists, finds and writes versions."""
 
 import hashlib
 import shutil
@@ -19,14 +19,14 @@ from dubito.errors import BundleError
 from dubito.types import Cards
 
 LONGEST = 15
-"""Digits of a version, which is exact in JSON."""
+"""Most digits of a version, so that it is exact in JSON."""
 
 
 def versions(models: Path, name: str) -> list[int]:
-    """The versions of a bundle, ascending; empty where there is none.
+    """List the versions of a bundle in ascending order; an unknown bundle has none.
 
     Raises:
-        BundleError: the folder may not be read.
+        BundleError: the folder cannot be read.
     """
     folder = models / name
     try:
@@ -38,10 +38,10 @@ def versions(models: Path, name: str) -> list[int]:
 
 
 def find(models: Path, name: str, version: int | None = None) -> Path:
-    """The folder of a version, the highest unless one is named.
+    """Return the folder of a version, by default of the highest.
 
     Raises:
-        BundleError: there is no such bundle.
+        BundleError: there is no such bundle or version.
     """
     available = versions(models, name)
     if not available:
@@ -52,38 +52,42 @@ def find(models: Path, name: str, version: int | None = None) -> Path:
 
 
 def is_version(text: str) -> bool:
-    """Whether a text is a version as folders are named: a positive integer in plain digits."""
+    """Return whether a text is a version as folders are named: a positive integer in digits."""
     return len(text) <= LONGEST and text.isascii() and text.isdigit() and not text.startswith("0")
 
 
 def check_free(models: Path, name: str, version: int) -> Path:
-    """The folder where a new version will be.
+    """Return the folder for a new version, after creating its parent.
 
     Raises:
-        BundleError: this version is already there; a published version never changes.
+        BundleError: this version exists, and a published version never changes; or the parent
+            cannot be created.
     """
     folder = models / name / str(version)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BundleError(f"{folder.parent} cannot be made: {error.strerror}") from error
+        raise BundleError(f"{folder.parent} cannot be created: {error.strerror}") from error
     if folder.exists():
         raise BundleError(f"{folder} is already there, and a published version never changes")
     return folder
 
 
 def write(models: Path, manifest: Manifest, network: bytes, cards: Cards) -> tuple[Path, Manifest]:
-    """Write `models/<name>/<version>/` whole or not at all; returns the folder and its manifest.
+    """Write `models/<name>/<version>/` atomically.
 
     Args:
-        models: the folder of all bundles.
-        manifest: complete but for `network_sha256`, which is filled in here.
-        network: the bytes of `model.keras`, the network with its Monte-Carlo layers.
-        cards: the text of the model card, with `{digest}` where the digest stands.
+        models: folder of all bundles.
+        manifest: complete except for `network_sha256`, which is computed here.
+        network: bytes of `model.keras`, the network with its Monte-Carlo layers.
+        cards: texts of the model card; `{digest}` in them is replaced by the digest.
+
+    Returns:
+        The bundle's folder and its complete manifest.
 
     Raises:
-        BundleError: this version is already there, as a published version never changes; or the
-            manifest is one that would not be served.
+        BundleError: this version exists, and a published version never changes; or the manifest
+            is invalid, so that the bundle could not be loaded.
     """
     manifest = replace(manifest, network_sha256=hashlib.sha256(network).hexdigest())
     parse_manifest(manifest.to_bytes())
@@ -105,7 +109,7 @@ def _signed(card: str, manifest: Manifest) -> bytes:
 
 
 def _publish(folder: Path, files: dict[str, bytes]) -> None:
-    """Write to a hidden folder beside the final place, then rename."""
+    """Write files to a hidden sibling folder, then rename it, so that readers see all or none."""
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
     try:
         for name, data in files.items():

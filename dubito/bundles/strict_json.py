@@ -1,4 +1,4 @@
-"""A JSON document from a bundle, read strictly."""
+"""Strict JSON parsing for a bundle's files: no duplicate keys, NaN, infinity or deep nesting."""
 
 import json
 import math
@@ -10,21 +10,25 @@ from dubito.errors import BundleError
 from dubito.printable import printable
 
 MOST_LEVELS = 64
-"""Of objects and lists within one another."""
+"""Deepest nesting of objects and lists."""
 MOST_DIGITS = 400
-"""Of a whole number; more are beyond every double."""
+"""Most digits of a whole number; a longer one exceeds every double."""
 LONGEST_NAME = 60
-"""Letters of a name that a sentence repeats."""
+"""Most characters of a name that a message repeats."""
 
 Way = tuple[str | int, ...]
-"""The names and positions that lead to a value."""
+"""Path to a value: names of members and positions in lists."""
 
 
 def strict_json(text: bytes, name: str) -> dict[str, Any]:
-    """A JSON object without duplicate keys, NaN or infinity; `name` is what a fault calls it.
+    """Parse a JSON object without duplicate keys, NaN or infinity.
+
+    Args:
+        text: UTF-8, with or without a byte order mark.
+        name: name of the document in messages.
 
     Raises:
-        BundleError: anything else, in a sentence that names the member.
+        BundleError: the text is anything else; the message names the member.
     """
     try:
         content = json.loads(
@@ -46,7 +50,7 @@ def strict_json(text: bytes, name: str) -> dict[str, Any]:
 
 
 def walk(content: Any) -> Iterator[tuple[Way, Any]]:
-    """Every value of a document and the way to it; an object or list comes before what it has."""
+    """Yield every value of a document after its path; containers come before their members."""
     waiting: list[tuple[Way, Any]] = [((), content)]
     while waiting:
         way, value = waiting.pop()
@@ -58,12 +62,12 @@ def walk(content: Any) -> Iterator[tuple[Way, Any]]:
 
 
 def named(way: Way) -> str:
-    """A way as a sentence has it: `features.0.name`."""
+    """Format a path for a message, as in `features.0.name`."""
     return ".".join(printable(str(part)[:LONGEST_NAME]) for part in way)
 
 
 class _Twice(dict[str, Any]):
-    """The members of an object in which one of them stands twice."""
+    """The members of an object with a duplicate key, `name`."""
 
     name: str
 
@@ -83,12 +87,12 @@ def _whole(text: str) -> int | float:
 
 
 def _faults(content: dict[str, Any]) -> Iterator[str]:
-    """Yield what no document may have, as parts of a sentence."""
+    """Yield faults of a parsed document, as parts of a sentence."""
     for way, value in walk(content):
         if len(way) > MOST_LEVELS:
             yield f"it is nested deeper than {MOST_LEVELS} levels"
         if isinstance(value, _Twice):
-            yield f"{named((*way, value.name))} is there twice"
+            yield f"{named((*way, value.name))} is given twice"
         if isinstance(value, float) and not math.isfinite(value):
             yield f"{named(way)} is not a finite number"
         if not (_is_unicode(value) and _is_unicode(way[-1] if way else "")):
@@ -96,7 +100,7 @@ def _faults(content: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_unicode(value: Any) -> bool:
-    """Whether a text has no half of a surrogate pair; what is no text has none."""
+    """Return whether a value can be encoded in Unicode: False for texts with a lone surrogate."""
     if not isinstance(value, str) or value.isascii():
         return True
     return not any("\ud800" <= letter <= "\udfff" for letter in value)

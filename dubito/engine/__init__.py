@@ -1,1 +1,1 @@
-"""The engine: random numbers, masks and blocks, and the one way from rows to probabilities."""
+"""The inference engine: reproducible Monte-Carlo dropout, from rows to probabilities."""

@@ -1,12 +1,12 @@
-"""What may differ between two starts on one machine, fixed."""
+"""Process-wide settings of arithmetic that make results reproducible between starts."""
 
 from threadpoolctl import threadpool_limits
 
 
 def pin_arithmetic() -> None:
-    """Fix what may differ between two starts on one machine: BLAS runs in the calling thread.
+    """Limit BLAS to the calling thread, so that results do not differ between starts.
 
-    Blocks are too small to be shared between threads, and the order of a sum must not depend on
-    how many there are.
+    The order of a sum must not depend on the number of threads, and blocks are too small for
+    sharing one between threads to pay.
     """
     threadpool_limits(limits=1, user_api="blas")

@@ -1,8 +1,8 @@
-"""Blocks: the unit of work of the engine.
+"""Blocks: the engine's unit of work, of fixed shape so that results do not depend on the batch.
 
-A block is one row and `PASSES` consecutive passes. Its shape never changes, whatever the number of
-passes asked for (the last block is computed whole and cut), so its bits cannot depend on what
-else is computed beside it. Pass `t` stands at position `t mod PASSES` of block `t div PASSES`.
+A block is one row and `PASSES` consecutive passes. Its shape is the same for every requested number
+of passes (the last block is computed whole and cut), so its bits cannot depend on what else is
+computed with it. Pass `t` is at position `t mod PASSES` of block `t div PASSES`.
 """
 
 from collections.abc import Sequence
@@ -17,34 +17,34 @@ from dubito.engine.rng import Run
 from dubito.types import Floats, Query
 
 PASSES = 50
-"""Passes in a block: a hundred, the usual number, is two blocks, and BLAS is near its best rate."""
+"""Passes in a block. At 50, BLAS is near its best rate and the usual 100 passes fill two blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Work for an execution: `L` blocks of each of `N` rows."""
+    """Input of a backend: `L` blocks for each of `N` rows."""
 
     rows: Floats
-    """`(N, F)`"""
+    """`(N, F)` feature values."""
     length: int
-    """`L`"""
+    """Number of blocks a row, `L`."""
     noises: tuple[NDArray[Any], ...]
-    """For each Monte-Carlo call `(G, L, PASSES, *shape of its noise)`; `G` is
-    `N`, or 1 where all rows have one seed."""
+    """Noise of each Monte-Carlo call, `(G, L, PASSES, *shape of its noise)`; `G` is
+    `N`, or 1 if all rows have one seed."""
 
 
 def count(passes: int) -> int:
-    """Blocks a row needs for so many passes."""
+    """Count the blocks that a row needs for a number of passes."""
     return -(-passes // PASSES)
 
 
 def blocks_of(calls: Sequence[Call], queries: Sequence[Query]) -> Blocks:
-    """The blocks of queries that need equally many a row, their rows in order.
+    """Build the blocks of queries that need the same number of blocks a row; rows keep their order.
 
     Rows of one query share its seed and therefore its noise.
 
     Raises:
-        ValueError: a query that does not begin with a block.
+        ValueError: a query's first pass is not the first of a block.
     """
     if any(query.first % PASSES for query in queries):
         raise ValueError(f"a query's first pass must be a multiple of {PASSES}")

@@ -1,8 +1,8 @@
-"""The engine: the one way from rows to probabilities, in training, calibration and serving.
+"""The engine: computes probabilities of rows, in evaluation, calibration and serving alike.
 
-For one bundle and one numerical environment an answer is a pure function of features, passes and
-seed, to the last bit: see `dubito.engine.rng` for the noise and `dubito.engine.blocks` for why
-neighbours do not matter.
+For one bundle and one numerical environment a result is a pure function of features, passes and
+seed, to the last bit: see `dubito.engine.rng` for the noise, and `dubito.engine.blocks` for why
+results do not depend on other rows of a batch.
 """
 
 import math
@@ -21,17 +21,17 @@ from dubito.types import Floats, Query, Summary
 from dubito.uncertainty.decomposition import summarise
 
 BATCH_NUMBERS = 1 << 22
-"""Numbers that draws and masks may hold at a time, which bounds the memory of any request."""
+"""Most numbers in draws and masks at a time, which bounds the memory of any request."""
 MANY_ROWS = 16
-"""Rows of a query that share their masks sooner than they share a batch."""
+"""Least rows for which a query is a batch of its own, so that its rows share one set of masks."""
 
 
 class Execution(Protocol):
-    """How a network is run; all give the same answers within 1e-6, each its own bits."""
+    """A backend that runs one network. Backends agree within 1e-6, not to the last bit."""
 
     @property
     def name(self) -> str:
-        """Part of the numerical environment."""
+        """Name and version of the backend, a part of the numerical environment."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -39,24 +39,24 @@ class Execution(Protocol):
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Of the network's Monte-Carlo layers."""
+        """Calls of the network's Monte-Carlo layers."""
 
     @property
     def program(self) -> Program | None:
-        """The network as functions that need no Keras, where it has such."""
+        """The network as NumPy functions; None if the backend needs Keras."""
 
     def deterministic(self, rows: Floats) -> Array:
-        """Probabilities `(N, C)` of the pass without dropout."""
+        """Compute probabilities `(N, C)` of the deterministic pass, without dropout."""
 
     def draws(self, blocks: Blocks) -> Array:
-        """Probabilities `(N, L · PASSES, C)` of every pass of every row."""
+        """Compute probabilities `(N, L · PASSES, C)` of every pass of every row."""
 
 
 class Engine:
-    """Runs one network. Stateless between calls, so threads may share it."""
+    """Predicts with one network. It has no state between calls, so threads may share it."""
 
     def __init__(self, execution: Execution) -> None:
-        """Take how the network is run, see `dubito.engine.compiler.compiler`."""
+        """Take the backend that runs the network, see `dubito.engine.compiler.compiler`."""
         self._execution = execution
         self._masks = sum(math.prod(call.shape) for call in execution.calls)
         self.path, self.program = execution.name, execution.program
@@ -67,19 +67,20 @@ class Engine:
         return self._execution.shape
 
     def predict(self, rows: Floats) -> Floats:
-        """Probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
+        """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
         return self._execution.deterministic(rows).astype(np.float64)
 
     def draws(self, query: Query) -> Floats:
-        """Probabilities `(T, N, C)` of every pass.
+        """Compute probabilities `(T, N, C)` of every pass.
 
         Raises:
-            ValueError: a query that does not begin with a block, see `dubito.engine.blocks`.
+            ValueError: the query's first pass is not the first of a block, see
+                `dubito.engine.blocks`.
         """
         return np.ascontiguousarray(self._draws([query]).swapaxes(0, 1), dtype=np.float64)
 
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
-        """Statistics over the passes for the rows of every query, in order."""
+        """Compute statistics over the passes for the rows of every query, in order."""
         parts = [(at, part) for at, query in enumerate(queries) for part in self._parts(query)]
         parts.sort(key=lambda part: part[1].passes)
         found: dict[int, list[Summary]] = {at: [] for at in range(len(queries))}
@@ -97,17 +98,17 @@ class Engine:
         return [Summary.joined(summaries) for summaries in found.values()]
 
     def _draws(self, queries: Sequence[Query]) -> Array:
-        """`(N, T, C)` for queries of one number of passes `T`, rows in order."""
+        """Compute draws `(N, T, C)` for queries of one number of passes `T`, rows in order."""
         drawn = self._execution.draws(blocks_of(self._execution.calls, queries))
         return drawn[:, : queries[0].passes]
 
     def _numbers(self, query: Query) -> int:
-        """Numbers that a query's draws and masks are made of."""
+        """Count the numbers in a query's draws and masks."""
         passes = count(query.passes) * PASSES
         return passes * (len(query.features) * self.shape[1] + self._masks)
 
     def _parts(self, query: Query) -> Iterator[Query]:
-        """A query cut by rows into pieces of bounded size."""
+        """Split a query by rows into parts of bounded size."""
         rows = len(query.features)
         step = max(1, rows * BATCH_NUMBERS // max(1, self._numbers(query)))
         if step >= rows:
@@ -117,9 +118,9 @@ class Engine:
             yield replace(query, features=query.features[start : start + step])
 
     def _batches(self, parts: Iterator[tuple[int, Query]]) -> Iterator[list[tuple[int, Query]]]:
-        """Pieces gathered until together they reach the bound; a large one stays by itself.
+        """Group parts into batches up to the bound; a large part is a batch of its own.
 
-        Masks of several queries are held for each row, those of one query once.
+        A batch of several queries stores masks for each row, a batch of one query stores them once.
         """
         batch: list[tuple[int, Query]] = []
         numbers = 0

@@ -1,4 +1,4 @@
-"""The numerical environment: everything besides the bundle that answers' bits depend on."""
+"""The numerical environment: everything except the bundle that determines an answer's bits."""
 
 import hashlib
 import os
@@ -22,11 +22,11 @@ FLAGS = (
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
 )
-"""Environment variables that choose other arithmetic."""
+"""Environment variables that change arithmetic."""
 
 
 def environment(path: str) -> Environment:
-    """The environment of this process for an engine that takes `path`."""
+    """Describe this process' environment for an engine whose backend is named `path`."""
     facts = {
         "keras": version("keras"),
         "tensorflow": tensorflow_version(),
@@ -42,13 +42,13 @@ def environment(path: str) -> Environment:
 
 
 def _instructions() -> list[str]:
-    """The instruction sets that NumPy found and uses."""
+    """List the instruction sets that NumPy found and uses."""
     extensions = np.show_config(mode="dicts")["SIMD Extensions"]
     return [*extensions["baseline"], *extensions.get("found", ())]
 
 
 def _blas() -> list[str]:
-    """The linear algebra NumPy calls; other libraries bring their own, which takes no part."""
+    """List the BLAS that NumPy calls; copies brought by other libraries play no part."""
     loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
     own = [library for library in loaded if "numpy" in library["filepath"]]
     return [
@@ -58,7 +58,7 @@ def _blas() -> list[str]:
 
 
 def tensorflow_version() -> str:
-    """The version of TensorFlow, which is installed under one of two names."""
+    """Return the version of TensorFlow, which is installed under one of two names."""
     try:
         return version("tensorflow-cpu")
     except PackageNotFoundError:

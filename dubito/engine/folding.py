@@ -1,11 +1,11 @@
-"""Folding a mask into the matrix product behind it.
+"""Optimization of programs: folds a dropout mask into the matrix product that follows it.
 
-Where one mask is shared by `M` inputs of a row that are alike in all passes, and one unit comes
-out, the mask need not be multiplied into every input of every pass:
+If `M` inputs of a row share one mask and are equal in all passes, and the product has one output
+unit, the mask need not be multiplied with every input in every pass:
 
     Σᵤ (xₘᵤ · nₜᵤ) · wᵤ  =  Σᵤ nₜᵤ · (xₘᵤ · wᵤ),
 
-so that masks `(T, U)` times weighed inputs `(U, M)` is all there is to compute.
+so that one product of masks `(T, U)` and weighted inputs `(U, M)` is sufficient.
 """
 
 from dataclasses import dataclass
@@ -19,21 +19,26 @@ from dubito.engine.program import Operation, Program
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A Monte-Carlo call and the Dense layer behind it, as one."""
+    """A Monte-Carlo call fused with the Dense layer that follows it."""
 
     drop: Operation
     call: Call
     dense: Dense
 
     def run(self, inputs: Array, masks: Array) -> Array:
-        """Inputs `(N, 1, 1, M, U)` and masks `(N or 1, L, PASSES, 1, U)` to `(N, L, P, M, 1)`."""
+        """Compute `(N, L, PASSES, M, 1)` outputs.
+
+        Args:
+            inputs: `(N, 1, 1, M, U)`.
+            masks: `(N or 1, L, PASSES, 1, U)`.
+        """
         weighed = np.swapaxes(inputs[:, :, 0] * self.dense.kernel[:, 0], -1, -2)
         product = np.matmul(masks[..., 0, :], weighed) + self.dense.bias
         return self.dense.activate(product)[..., None]
 
 
 def folds_of(program: Program) -> dict[int, Fold]:
-    """The folds there are, by the slot of what comes out."""
+    """Find the folds of a program, by the output slot of their Dense layer."""
     readers: dict[int, list[Operation]] = {}
     for operation in program.operations:
         for slot in operation.inputs:
@@ -49,7 +54,7 @@ def folds_of(program: Program) -> dict[int, Fold]:
 
 
 def _fold(drop: Operation, behind: Operation, random: set[int]) -> Fold | None:
-    """A call and what reads it as one, where they are of the kind that can be folded."""
+    """Fuse a call with its reader; None unless both fulfil the conditions for folding."""
     call, dense = drop.run, behind.run
     if not isinstance(call, Call) or not isinstance(dense, Dense):
         return None

@@ -1,7 +1,7 @@
-"""The normal quantile, in arithmetic alone: the same bits on every processor.
+"""The standard normal quantile with the same bits on every processor.
 
-Only +, −, ×, ÷ and square roots, which IEEE 754 rounds in one way; no logarithm of a library,
-whose last bit would depend on the processor's instructions.
+It uses only +, −, ×, ÷ and square roots, whose rounding IEEE 754 fixes. The last bit of a library's
+logarithm would depend on the processor's instructions.
 """
 
 from collections.abc import Sequence
@@ -80,12 +80,13 @@ _FAR_TAIL = (
     ),
 )
 _SERIES = tuple(1.0 / odd for odd in range(23, 0, -2))
-"""Of artanh(s)/s in s², highest power first; the next term is below 2⁻⁵³ for s ≤ 3 − 2√2."""
+"""Coefficients of artanh(s)/s in s², highest power first; the next term is below 2⁻⁵³ for
+s ≤ 3 − 2√2."""
 _LN_2 = 0.6931471805599453
 
 
 def quantile(probabilities: Floats) -> Floats:
-    """The standard normal quantile of probabilities within (0, 1), elementwise, to about 1e-15."""
+    """Compute the standard normal quantile of probabilities in (0, 1), to about 1e-15."""
     offset = probabilities - 0.5
     found = offset * _ratio(0.180625 - offset * offset, *_CENTRE)
     outside = np.abs(offset) > 0.425
@@ -97,7 +98,9 @@ def quantile(probabilities: Floats) -> Floats:
 
 
 def logarithm(values: Floats) -> Floats:
-    """The natural logarithm of positive numbers, to about 1e-16 of itself where it is not near 0.
+    """Compute the natural logarithm of positive numbers.
+
+    The relative error is about 1e-16 where the logarithm is not near 0.
 
     ln(m · 2ᵉ) = e · ln 2 + 2 artanh((m − 1)/(m + 1)), with m from √½ to √2.
     """
@@ -113,5 +116,5 @@ def _ratio(x: Floats, numerator: Sequence[float], denominator: Sequence[float]) 
 
 
 def _polynomial(x: Floats, coefficients: Sequence[float]) -> Floats:
-    """By Horner's scheme, highest power first."""
+    """Evaluate a polynomial by Horner's scheme; coefficients from the highest power."""
     return reduce(lambda sum_, coefficient: sum_ * x + coefficient, coefficients, np.zeros_like(x))

@@ -1,4 +1,4 @@
-"""A network as NumPy functions over numbered slots: no Keras in here, so that it can travel."""
+"""A network as NumPy kernels over numbered slots, without Keras, to be sent between processes."""
 
 from dataclasses import dataclass
 
@@ -6,49 +6,49 @@ from dubito.engine.kernels import Dense, Kernel
 from dubito.engine.noise import Call
 
 SOURCE = 0
-"""The slot that holds the rows."""
+"""Slot that holds the rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """From slots to a slot."""
+    """One kernel or Monte-Carlo call, which reads slots and writes one."""
 
     run: Kernel | Call
     inputs: tuple[int, ...]
     output: int
     dtype: str
-    """That inputs are taken in."""
+    """Dtype the inputs are cast to."""
     random: bool
     """Whether the output differs between passes."""
     units: int
-    """Numbers in one pass' output."""
+    """Count of numbers in one pass' output."""
 
     @property
     def multiplications(self) -> int:
-        """Of one pass' matrix product, where it is one."""
+        """Multiplications in one pass' matrix product; 0 if the kernel is not Dense."""
         return self.units * len(self.run.kernel) if isinstance(self.run, Dense) else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Operations in topological order, and what they are given and give."""
+    """Operations in topological order, with the network's input and output."""
 
     operations: tuple[Operation, ...]
     calls: tuple[Call, ...]
-    """Of Monte-Carlo layers."""
+    """Calls of Monte-Carlo layers, in order of their ordinals."""
     result: int
-    """The slot that holds the probabilities."""
+    """Slot that holds the probabilities."""
     shape: tuple[int, int]
-    """Features and classes."""
+    """Features and classes, `(F, C)`."""
     dtype: str
-    """Of the rows as the network takes them."""
+    """Dtype of the network's input."""
     result_dtype: str
-    """Of the probabilities."""
+    """Dtype of the probabilities."""
     portable: bool
-    """Whether a process without Keras can run it."""
+    """Whether a process without Keras can run the program."""
 
     def light(self, numbers: int, multiplications: int) -> int:
-        """How many passes of a row together put out so many numbers and multiplications."""
+        """Compute how many passes of a row stay within given outputs and multiplications."""
         random = [operation for operation in self.operations if operation.random]
         put_out = sum(operation.units for operation in random)
         return min(

@@ -1,16 +1,16 @@
-"""The random stream: the noise of a pass, as a pure function of seed, call, pass and unit.
+"""The random stream: a pass' noise as a pure function of seed, Monte-Carlo call, pass and unit.
 
 Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) with the
 key `(seed, call)`, where `call` is the ordinal of the Monte-Carlo call in topological order.
 A pass of `U` units takes `W = ceil(U / V)` blocks of 256 bits, `V` units each; pass `t` reads the
 blocks with counters `t·W + 1 … (t + 1)·W`, their bits from the least significant word and bit on.
 
-A mask has 16 bits a unit (`V` = 16): a unit is kept where they, as an integer, are at least
-`round(rate · 65536)`, so the drop rate is met to 2⁻¹⁷. A normal has 64 bits a unit (`V` = 4): the
-upper 52 of them, `k`, stand for the probability `(k + ½) / 2⁵²`, whose quantile it is.
+A mask uses 16 bits a unit (`V` = 16): a unit is kept if they, as an integer, are at least
+`round(rate · 65536)`, so the drop rate is exact to 2⁻¹⁷. A normal uses 64 bits a unit (`V` = 4):
+their upper 52 bits, `k`, give the probability `(k + ½) / 2⁵²`, whose quantile is the normal.
 
-Neither the row nor the batch enters, and pass `t` has the same noise whatever the number of
-passes. A call is of one kind, so masks and normals never share bits.
+The noise depends on neither the row nor the batch, and pass `t` has the same noise for every number
+of passes. A call has one kind of noise, so masks and normals never share bits.
 """
 
 import math
@@ -30,10 +30,10 @@ LEVELS = 65536
 
 
 def threshold(rate: float) -> int:
-    """The number of 16-bit levels that drop a unit.
+    """Compute the number of 16-bit levels that drop a unit, of 65536.
 
     Raises:
-        NetworkError: a rate that drops nothing or everything.
+        NetworkError: the rate drops nothing or everything.
     """
     dropped = round(rate * LEVELS)
     if not 0 < dropped < LEVELS:
@@ -47,19 +47,19 @@ class Run:
 
     seed: int
     first: int
-    """The pass it begins with."""
+    """Index of the first pass."""
     count: int
 
 
 def kept(runs: Sequence[Run], call: int, shape: tuple[int, ...], rate: float) -> NDArray[np.bool_]:
-    """Masks of the passes of all runs: `(passes, *shape)`, True where a unit is kept."""
+    """Draw masks of the passes of all runs: `(passes, *shape)`, True where a unit is kept."""
     units = math.prod(shape)
     levels = _words(runs, call, -(-units // 16)).view("<u2")[:, :units]
     return np.greater_equal(levels, threshold(rate)).reshape(-1, *shape)
 
 
 def normals(runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> Floats:
-    """Standard normals of the passes of all runs: `(passes, *shape)`."""
+    """Draw standard normals of the passes of all runs: `(passes, *shape)`."""
     units = math.prod(shape)
     words = _words(runs, call, -(-units // WORDS_PER_BLOCK))[:, :units]
     upper = (words >> np.uint64(12)).astype(np.float64)
@@ -67,7 +67,7 @@ def normals(runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> Floats:
 
 
 def _words(runs: Sequence[Run], call: int, blocks: int) -> NDArray[np.uint64]:
-    """The words of the passes, of so many blocks each: `(passes, blocks · 4)`."""
+    """Draw the 64-bit words of the passes of all runs: `(passes, blocks · 4)`."""
     words = np.empty((sum(run.count for run in runs), blocks * WORDS_PER_BLOCK), dtype="<u8")
     flat, start = words.reshape(-1), 0
     for run in runs:
@@ -78,14 +78,17 @@ def _words(runs: Sequence[Run], call: int, blocks: int) -> NDArray[np.uint64]:
 
 
 class _Generators(threading.local):
-    """A thread's Philox, set to where it is to read: making one costs ten times as much."""
+    """A thread's Philox generator, set to a new position for each read.
+
+    Creating a generator for each read would take ten times as long.
+    """
 
     def __init__(self) -> None:
         self._philox = np.random.Philox(key=0)
         self._state = self._philox.state
 
     def at(self, seed: int, call: int, counter: int, words: int) -> NDArray[np.uint64]:
-        """Words from the block after `counter` on."""
+        """Read words, starting at the block after `counter`."""
         self._state["state"]["key"][:] = seed, call
         self._state["state"]["counter"][0] = counter
         self._philox.state = self._state

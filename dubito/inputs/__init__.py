@@ -1,1 +1,1 @@
-"""What callers give as text: rows in JSON and options; every fault names its field."""
+"""Parsing and validation of inputs: rows as JSON or arrays, query parameters, and their faults."""

@@ -1,4 +1,4 @@
-"""Rows that a program gives as arrays or mappings, checked against a signature."""
+"""Validates rows that a program passes as arrays or mappings, against a signature."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,23 +13,23 @@ Given = Floats | Sequence[Sequence[float]] | Sequence[Mapping[str, float | None]
 
 
 def features_of(signature: Signature, rows: Given) -> Floats:
-    """Rows as float64 `(N, F)`, NaN where a nullable feature is missing.
+    """Convert rows to float64 `(N, F)`, NaN where a nullable feature is missing.
 
     Args:
         signature: the bundle's features.
-        rows: `(N, F)`, or a mapping from names or aliases to values for each row.
+        rows: `(N, F)`, or one mapping a row from names or aliases to values.
 
     Raises:
-        InvalidInput: names each feature that is wrong.
+        InvalidInput: a value is missing or not allowed; the error names each such feature.
     """
     if len(rows) and isinstance(rows[0], Mapping):
-        # The JSON reader is not needed for arrays, and takes a moment to import.
+        # Imported here: arrays do not need the JSON reader, whose import takes noticeable time.
         from dubito.inputs.rows import INSTANCES, RowReader
 
         body = json.encode({INSTANCES: list(rows)})
         found, _ = RowReader(signature, len(rows)).read(body)
         return found
-    # Adding 0 makes 0.0 of -0.0.
+    # Adding 0 turns -0.0 into 0.0.
     array = np.asarray(rows, dtype=np.float64) + 0.0
     if array.ndim != 2 or array.shape[1] != len(signature.features) or not len(array):
         message = f"must be (N, {len(signature.features)}) with at least one row"

@@ -1,6 +1,6 @@
-"""Faults of an input, from the errors that Pydantic reports about it, in words of our own.
+"""Converts Pydantic's validation errors to faults, with stable codes and messages.
 
-Nothing that was given is repeated, except the names of members and parameters, cut short.
+Faults repeat nothing of the input except the names of members and parameters, shortened.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from dubito.errors import Fault, FieldCode
 from dubito.inputs.text_types import OWN
 
 MOST_FAULTS = 20
-"""Faults that are told of one input."""
+"""Most faults reported for one input."""
 LONGEST_NAME = 64
-"""Characters of a name that are shown."""
+"""Most characters shown of a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a kind of error of Pydantic's is told."""
+    """Code and message that replace Pydantic's, for one type of error."""
 
     code: FieldCode
     message: str
@@ -61,7 +61,7 @@ WORDS = {
     "too_short": Words(FieldCode.TOO_FEW_ITEMS, "must have at least {min_length} item{s}"),
     "too_long": Words(FieldCode.TOO_MANY_ITEMS, "must have at most {max_length} item{s}"),
 }
-"""Own words for Pydantic's kinds of error."""
+"""Replacements by Pydantic's type of error."""
 SAID = {
     "greater_than": FieldCode.TOO_SMALL,
     "greater_than_equal": FieldCode.TOO_SMALL,
@@ -69,30 +69,30 @@ SAID = {
     "less_than_equal": FieldCode.TOO_LARGE,
     "literal_error": FieldCode.NOT_ONE_OF,
 }
-"""Codes of kinds whose own message says `Input should be …`, and the bound as it was written."""
+"""Codes of types whose own message, `Input should be …` with the bound, is reused."""
 MINIMA, MAXIMA = ("ge", "gt", "min_length"), ("le", "lt", "max_length")
-"""Names of a field's own bounds in the context of an error."""
+"""Keys of a field's bounds in the context of an error: (minima, maxima)."""
 
 
 def field_of(fault: Fault) -> str:
-    """The name of what is wrong: the last name on the way to it."""
+    """Return the name of the wrong field, the last name on its path; "body" if it has none."""
     names = [part for part in fault.where if isinstance(part, str)]
     return shown(names[-1]) if names else "body"
 
 
 def shown(name: str) -> str:
-    """A name a client may have chosen, fit to be shown: short and printable."""
+    """Shorten a name that a client may have chosen, and replace unprintable characters by `?`."""
     text = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME])
     return text if len(name) <= LONGEST_NAME else f"{text}…"
 
 
 def faults_of(details: Sequence[ErrorDetails], *, in_query: bool = False) -> list[Fault]:
-    """Pydantic's errors about a body or a query as faults."""
+    """Convert Pydantic's errors about a body or a query."""
     return [fault_of(error, tuple(error["loc"]), in_query=in_query) for error in details]
 
 
 def fault_of(error: ErrorDetails, where: tuple[str | int, ...], *, in_query: bool) -> Fault:
-    """One of Pydantic's errors as a fault."""
+    """Convert one of Pydantic's errors to a fault at the path `where`."""
     context = error.get("ctx", {})
     return Fault(
         where,
@@ -105,7 +105,7 @@ def fault_of(error: ErrorDetails, where: tuple[str | int, ...], *, in_query: boo
 
 
 def code_of(error: ErrorDetails) -> FieldCode:
-    """What is wrong, for programs; a kind of this house brings its code."""
+    """Return the code of an error; errors that Dubito raised carry theirs."""
     kind = error["type"]
     if kind in WORDS:
         return WORDS[kind].code
@@ -115,7 +115,7 @@ def code_of(error: ErrorDetails) -> FieldCode:
 
 
 def message_of(error: ErrorDetails) -> str:
-    """What is wrong, to stand behind the field's name; a kind of this house brings its words."""
+    """Return the message of an error, which follows the field's name; Dubito's own unchanged."""
     kind, said = error["type"], error["msg"]
     if kind in WORDS:
         return _filled(WORDS[kind].message, error.get("ctx", {}))
@@ -125,16 +125,16 @@ def message_of(error: ErrorDetails) -> str:
 
 
 def _filled(words: str, context: dict[str, Any]) -> str:
-    """Words with the number they speak of, if any, which is never a client's."""
+    """Insert the bound, which never comes from the client, into a message that refers to it."""
     most = context.get("max_length", context.get("min_length"))
     return words.format(**context, s=plural(most)) if "{" in words else words
 
 
 def _named(context: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """A bound that an error's context has by one of some names."""
+    """Return the bound that an error's context has under one of some keys; None without."""
     return next((context[name] for name in names if name in context), None)
 
 
 def plural(count: float | None) -> str:
-    """The ending of a noun behind a number."""
+    """Return the plural ending of a noun after a number."""
     return "" if count == 1 else "s"

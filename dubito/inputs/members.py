@@ -1,4 +1,4 @@
-"""Members of JSON objects: those given twice, and names in more than one Unicode spelling."""
+"""Detects duplicate members in JSON and normalizes names to one Unicode form."""
 
 import json
 from collections.abc import Iterable
@@ -6,36 +6,40 @@ from typing import Any, Final
 from unicodedata import is_normalized, normalize
 
 FORM: Final = "NFC"
-"""The form that names are compared in; macOS writes them decomposed (NFD)."""
+"""Unicode form in which names are compared; macOS writes them decomposed (NFD)."""
 
 Way = tuple[str | int, ...]
 
 
 class _Members(dict[str, Any]):
-    """An object that remembers the first name it was given twice."""
+    """The members of an object with a duplicate name, `twice`."""
 
     twice: str | None = None
 
 
 def composed(name: str) -> str:
-    """A name in the form that names are compared in."""
+    """Normalize a name to the form in which names are compared."""
     return normalize(FORM, name)
 
 
 def duplicate(body: bytes) -> Way | None:
-    """The way to a member that is given twice, or None. The body is known to be JSON."""
+    """Find the path to a duplicate member of a body, which must be valid JSON; None if none."""
     return _search(json.loads(body, object_pairs_hook=_members), ())
 
 
 def with_composed_names(body: bytes) -> tuple[Any, Way | None] | None:
-    """The content with composed names, and the way to one that is then given twice.
+    """Parse a body with composed names.
 
     Args:
-        body: known to be JSON; None is returned where all its names are composed already.
+        body: valid JSON.
+
+    Returns:
+        The content, and the path to a name that is then a duplicate, if any; None if all names
+        are composed already.
     """
     if b"\\u" not in body and is_normalized(FORM, body.decode()):
         return None
-    # Numbers of thousands of digits are no integers to Python.
+    # parse_int=float: Python refuses to parse integers of thousands of digits.
     content = json.loads(body, object_pairs_hook=_composed_members, parse_int=float)
     return content, _search(content, ())
 

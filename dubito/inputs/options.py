@@ -1,4 +1,7 @@
-"""Query parameters: known and given once; how they are written is `dubito.inputs.text_types`'s."""
+"""Models of the query parameters of predictions, with a bundle's defaults and limits.
+
+`dubito.inputs.text_types` parses the values.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -19,7 +22,7 @@ from dubito.uncertainty.passes import TOLERANCE, checkpoints
 from dubito.uncertainty.policy import PolicyOptions, usual
 
 MOST_AUTO_PASSES = 10_000
-"""Most passes that are made until they are enough, unless a request names a number."""
+"""Most passes a row with `passes=auto`, unless a request sets `max_passes`."""
 LEAST_TOLERANCE, MOST_TOLERANCE = 0.0001, 0.5
 
 
@@ -27,19 +30,19 @@ MOST_DEADLINE = 600_000
 
 
 class NoOptions(BaseModel):
-    """No query parameter is known."""
+    """Options of a route without query parameters."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class AnyOptions(BaseModel):
-    """Whatever is given is ignored: probes add what keeps a cache from answering."""
+    """Options of a route that ignores query parameters: probes add some to bypass caches."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class PlainOptions(BaseModel):
-    """How long any answer may take."""
+    """Options of a deterministic prediction."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +50,7 @@ class PlainOptions(BaseModel):
 
 
 class MonteCarloOptions(PlainOptions):
-    """How a Monte-Carlo answer is drawn."""
+    """Options of a Monte-Carlo prediction."""
 
     degrade: bool
     passes: int | Literal["auto"]
@@ -58,27 +61,27 @@ class MonteCarloOptions(PlainOptions):
 
     @property
     def most_passes(self) -> int:
-        """The most passes a row may take."""
+        """Most passes a row may take."""
         return self.max_passes if self.passes == AUTO else self.passes
 
     @property
     def least_passes(self) -> int:
-        """The fewest passes a row may take."""
+        """Fewest passes a row may take."""
         return 1 if self.passes == AUTO else self.passes
 
     @property
     def reached(self) -> float | None:
-        """The half-width that decides a row's passes; None where they are fixed."""
+        """Half-width at which a row's passes stop; None with a fixed number of passes."""
         return self.tolerance if self.passes == AUTO else None
 
     @property
     def policy(self) -> PolicyOptions | None:
-        """Which sets and decisions are asked for; None of a bundle that has neither."""
+        """Options of sets and decisions; None for a bundle that has neither."""
         return None
 
 
 class JudgedOptions(MonteCarloOptions):
-    """How a Monte-Carlo answer of a calibrated bundle is drawn and judged."""
+    """Options of a Monte-Carlo prediction with sets and decisions, by a calibrated bundle."""
 
     coverage: float
     method: str
@@ -87,17 +90,17 @@ class JudgedOptions(MonteCarloOptions):
 
     @property
     def policy(self) -> PolicyOptions:
-        """Which sets and decisions are asked for."""
+        """Options of sets and decisions."""
         return PolicyOptions(self.coverage, self.method, self.class_conditional, self.target)
 
 
 def plain_options(default_deadline: int) -> type[PlainOptions]:
-    """The options of the deterministic pass."""
+    """Build the options of deterministic predictions; `default_deadline` is in milliseconds."""
     deadline = Field(
         ge=1,
         le=MOST_DEADLINE,
-        description="Milliseconds after which the answer is of no use: 503 before anything is "
-        "computed where they cannot be kept, 504 where they pass later.",
+        description="Milliseconds after which the answer is useless: 503 before anything is "
+        "computed if the deadline cannot be met, 504 if it passes later.",
     )
     return create_model(
         "PlainOptionsOfService",
@@ -112,18 +115,25 @@ def monte_carlo_options(
     calibration: Calibration | None,
     default_deadline: int = MOST_DEADLINE,
 ) -> type[MonteCarloOptions]:
-    """The options of a bundle, with its defaults and the service's limit."""
+    """Build the options of Monte-Carlo predictions.
+
+    Args:
+        default_passes: the bundle's passes a row.
+        most_passes: the service's limit.
+        calibration: the bundle's; None leaves out the options of sets and decisions.
+        default_deadline: milliseconds.
+    """
     seed = Field(
         ge=0,
         le=MAX_SEED,
-        description="Repeats an answer to the last bit. Without it a fresh one is drawn and told.",
+        description="Repeats an answer to the last bit. Default: a fresh seed, which is returned.",
     )
-    # Pydantic would write the bounds of a number that may be absent in a form no schema knows.
+    # Pydantic would write the bounds of an optional number in a form that JSON Schema lacks.
     shown = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SEED})
-    draws = Field(description="Also answer every pass: at most 100,000 numbers.")
+    draws = Field(description="Also return every pass: at most 100,000 numbers.")
     degrade = Field(
-        description="Make fewer passes rather than none where the deadline could not be met; the "
-        "answer tells how many, with a warning."
+        description="Compute fewer passes instead of none if the deadline cannot be met; the "
+        "answer states how many, with a warning."
     )
     judged = {} if calibration is None else _judged(calibration)
     deadline = plain_options(default_deadline).model_fields["deadline_ms"]
@@ -140,32 +150,32 @@ def monte_carlo_options(
 
 
 def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
-    """The options that say how many passes are made."""
+    """Build the options that determine the number of passes."""
     most = min(MOST_AUTO_PASSES, most_passes)
     looks = ", ".join(map(str, checkpoints(most)))
     passes = Field(
         ge=1,
         le=most_passes,
-        description="Stochastic passes a row (at most DUBITO_MAX_PASSES), or `auto`: each row by "
-        "itself is looked at after 64, 128, 256, … passes, at last after `max_passes` (by default "
-        f"after {looks}), and answered at the first look at which a 95% interval of every class' "
-        "mean is at most ± `tolerance`. The answer is the one for that number of passes, and tells "
-        "it.",
+        description="Stochastic passes a row (at most DUBITO_MAX_PASSES), or `auto`: each row is "
+        "checked separately after 64, 128, 256, … passes, last after `max_passes` (by default "
+        f"after {looks}), and answered at the first check at which a 95% interval of every class' "
+        "mean is at most ± `tolerance`. The answer is the one for that number of passes, and "
+        "states it.",
     )
     shown = {"type": "integer", "minimum": 1, "maximum": most_passes}
     either = WithJsonSchema({"anyOf": [shown, {"type": "string", "const": AUTO}]})
     tolerance = Field(
         ge=LEAST_TOLERANCE,
         le=MOST_TOLERANCE,
-        description="Half-width to reach with `passes=auto`, which alone reads it: "
-        "2·√(s²/T + 1/(4T)²) for the largest deviation s of a class. T equal passes read as "
+        description="Half-width to reach with `passes=auto`, ignored otherwise: "
+        "2·√(s²/T + 1/(4T)²) for the largest deviation s of a class. T equal passes give "
         "1/(2T).",
     )
     limit = Field(
         ge=1,
         le=most_passes,
-        description="Most passes a row with `passes=auto`, which alone reads it; a row that is "
-        "still too uncertain then is answered as it is. Rows × this many count as work.",
+        description="Most passes a row with `passes=auto`, ignored otherwise; a row that is "
+        "still too uncertain then is answered as it is. Rows × this number count as work.",
     )
     number, whole = BeforeValidator(decimal), BeforeValidator(digits)
     return {
@@ -176,22 +186,22 @@ def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
 
 
 def _judged(calibration: Calibration) -> dict[str, Any]:
-    """The options that say which sets and decisions are made."""
+    """Build the options of sets and decisions."""
     default = usual(calibration)
     targets = [promise.target for promise in calibration.policy.promises]
     coverage = Field(
         ge=LEAST_COVERAGE,
         le=MOST_COVERAGE,
-        description="Share of rows whose prediction set shall hold the right grade.",
+        description="Share of rows whose prediction set shall contain the right grade.",
     )
-    method = Field(description="How prediction sets are scored.")
+    method = Field(description="Nonconformity score of the prediction sets.")
     class_conditional = Field(
-        description="Whether the coverage shall hold for the rows of every grade by itself."
+        description="Whether the coverage shall hold among the rows of each grade separately."
     )
     target = Field(
-        description="The error rate promised of automated grades: one of the bundle's table."
+        description="Error rate promised for automated grades: one from the bundle's table."
     )
-    # Some makers of clients know enumerations of texts and whole numbers only.
+    # `const` instead of `enum`: some client generators support enums of texts and integers only.
     known = WithJsonSchema({"anyOf": [{"type": "number", "const": one} for one in targets]})
     methods = Literal[tuple(calibration.scores)]  # type: ignore[valid-type]
     return {

@@ -1,4 +1,4 @@
-"""Parts of a long list of rows, so that reading it need not be done in one go."""
+"""Splits the JSON of many rows into parts, so that the event loop can run between them."""
 
 import re
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ NOTHING = b""
 
 
 def parts(body: bytes) -> Iterator[bytes]:
-    """Yield lists in JSON of some of the rows each; none where a body is not a long list.
+    """Yield the rows of a body as JSON lists of at most 64 rows; nothing if it is not a long list.
 
-    Rows are taken to end with each closing brace. Where that is wrong (a brace in a string, an
-    object in a row) some part is no JSON; where every part is, the body lists their rows.
+    Every closing brace is assumed to end a row. If that is wrong (a brace in a string, an object in
+    a row), some part is not valid JSON; if every part is valid, the body lists exactly their rows.
     """
     last = max(0, len(body) - LONGEST_TAIL)
     head, tail = HEAD.match(body), TAIL.search(body, last)
@@ -36,7 +36,7 @@ def parts(body: bytes) -> Iterator[bytes]:
 
 
 def _after_rows(body: bytes, start: int, end: int) -> int:
-    """Where a part ends: after so many closing braces, or at the end."""
+    """Return the end of a part: after `ROWS_OF_A_PART` closing braces, or the end of the list."""
     for _ in range(ROWS_OF_A_PART):
         found = body.find(b"}", start, end)
         if found < 0:

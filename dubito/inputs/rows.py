@@ -1,4 +1,4 @@
-"""Rows in JSON: the request models a signature implies, and how bytes become an array."""
+"""Reads rows from JSON: request models built from a signature, and their conversion to arrays."""
 
 import asyncio
 import re
@@ -30,14 +30,14 @@ STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 INSTANCES = "instances"
 LISTED = re.compile(rb'"instances"\s*:')
 LISTED_SURELY = re.compile(rb'"instances"\s*:\s*\[')
-"""Where a feature has that name too: its value is never a list."""
+"""Pattern of the list of rows if a feature is named `instances` too: its value is never a list."""
 
 
 class RowReader:
-    """Reads one row, or `{"instances": [row, …]}`, as the signature says."""
+    """Reads one row, or `{"instances": [row, …]}`, and validates it against a signature."""
 
     def __init__(self, signature: Signature, most_rows: int) -> None:
-        """Build the models of a row and of many rows."""
+        """Build the models of one row and of many rows, at most `most_rows`."""
         fields: dict[str, Any] = {
             f"feature_{at}": (annotation(feature), description(feature))
             for at, feature in enumerate(signature.features)
@@ -58,11 +58,14 @@ class RowReader:
         self._part = TypeAdapter(list[self.row])  # type: ignore[name-defined]
 
     def read(self, body: bytes) -> tuple[Floats, bool]:
-        """Rows `(N, F)`, NaN where a nullable value is null, and whether they came as a list.
+        """Read a body.
+
+        Returns:
+            Rows `(N, F)`, NaN where a nullable value is null, and whether the body is a list.
 
         Raises:
             NotJson: the body is not JSON.
-            InvalidInput: names each field that is wrong.
+            InvalidInput: the body is not valid; the error names each wrong field.
         """
         many = self._is_list(body)
         try:
@@ -73,8 +76,8 @@ class RowReader:
         return _array(rows), many
 
     async def read_in_turns(self, body: bytes) -> tuple[Floats, bool]:
-        """As `read`; between the parts of a long list others have their turn."""
-        # Members of more rows than are allowed are not worth validating, see `_is_list`.
+        """Read a body like `read`, and let other tasks run between the parts of a long list."""
+        # More members than the rows allowed can have: rejected by `_is_list` without validation.
         found = []
         for part in () if self._is_crowded(body) else parts(body):
             rows = self._plain_rows(part)
@@ -85,12 +88,12 @@ class RowReader:
         return (np.concatenate(found), True) if found else self.read(body)
 
     def _plain_rows(self, part: bytes) -> Floats | None:
-        """The rows `(n, F)` of a list in JSON, or None where something may be wrong with them."""
+        """Read a JSON list to rows `(n, F)`; None if it may be invalid or have duplicates."""
         try:
             rows = self._part.validate_json(part)
         except ValidationError:
             return None
-        # Another number of colons than of members: see `_refuse_duplicates`.
+        # As many colons as members means no duplicates: see `_refuse_duplicates`.
         plain = part.count(b":") == len(rows) * len(self._signature.features)
         return _array(rows) if plain else None
 
@@ -101,10 +104,10 @@ class RowReader:
         return [self.row.model_validate_json(body)]
 
     def _validated_composed(self, body: bytes, many: bool, faults: list[Fault]) -> list[BaseModel]:
-        """Rows whose names are spelt in another Unicode form than the signature's.
+        """Validate again with names composed, in case they are in another Unicode form.
 
         Raises:
-            InvalidInput: the faults, where their names are not the reason.
+            InvalidInput: composed names do not make the body valid.
         """
         found = with_composed_names(body)
         if found is None:
@@ -121,11 +124,12 @@ class RowReader:
             raise InvalidInput(self._faults(error)) from None
 
     def _is_list(self, body: bytes) -> bool:
-        """Whether a body has the member `instances`.
+        """Return whether a body has the member `instances`.
 
         Raises:
             NotJson: the body is not JSON.
-            InvalidInput: more members than rows can have; they are not worth validating.
+            InvalidInput: the body has more members than the rows allowed can have, so that it is
+                rejected without validation.
         """
         if self._is_crowded(body):
             self._refuse_crowd(body)
@@ -137,11 +141,16 @@ class RowReader:
         return INSTANCES not in self._known or isinstance(content[INSTANCES], list)
 
     def _is_crowded(self, body: bytes) -> bool:
-        """Whether a body has more members than rows can have."""
+        """Return whether a body has more members than the rows allowed can have."""
         return body.count(b":") > self._most_rows * len(self._signature.features) + 1
 
     def _refuse_crowd(self, body: bytes) -> None:
-        """Say what is unknown in a body of far too many members, without validating them all."""
+        """Reject a body of too many members, naming some faults without validating all of it.
+
+        Raises:
+            NotJson: the body is not JSON.
+            InvalidInput: in every other case.
+        """
         content = parsed(body)
         objects = content if isinstance(content, dict) else {}
         rows = objects.get(INSTANCES)
@@ -161,10 +170,10 @@ class RowReader:
         ]
 
     def _refuse_duplicates(self, body: bytes, rows: int, many: bool) -> None:
-        """Refuse a member given twice, which Pydantic does not see.
+        """Reject duplicate members, which Pydantic does not detect.
 
-        Every member has one colon, and what was accepted has no text that could hold another: so
-        many colons as members, no duplicate. Only otherwise the body is read again.
+        Every member has one colon, and an accepted body has no texts that could contain another. A
+        body with as many colons as members has no duplicates; only otherwise is it parsed again.
         """
         members = rows * len(self._signature.features) + many
         if body.count(b":") != members and (found := duplicate(body)) is not None:
@@ -172,7 +181,7 @@ class RowReader:
 
 
 def unknown_names(names: Iterable[str], known: Container[str], *way: str) -> list[Fault]:
-    """Faults about the first names that are not known; more are not worth a look."""
+    """Build faults for unknown names, at most `MOST_FAULTS`."""
     unknown = (name for name in names if composed(name) not in known)
     return [
         Fault((*way, name), FieldCode.UNKNOWN, "is not known")
@@ -181,25 +190,25 @@ def unknown_names(names: Iterable[str], known: Container[str], *way: str) -> lis
 
 
 def accepted(feature: Feature) -> tuple[str, ...]:
-    """The names a feature may be given by, its own first."""
+    """List the names accepted for a feature, its own first."""
     names = (feature.name, *feature.aliases)
     return tuple(dict.fromkeys((*names, *map(composed, names))))
 
 
 def given_twice(way: Way) -> InvalidInput:
-    """A member of a body that has it twice."""
+    """Build the error about a duplicate member."""
     return InvalidInput([Fault(way, FieldCode.GIVEN_TWICE, "is given more than once")])
 
 
 def _array(rows: list[BaseModel]) -> Floats:
-    """The values `(N, F)` of validated rows."""
+    """Convert validated rows to an array `(N, F)`."""
     values = [list(row.__dict__.values()) for row in rows]
-    # Adding 0 makes 0.0 of -0.0.
+    # Adding 0 turns -0.0 into 0.0.
     return np.array(values, dtype=np.float64) + 0.0
 
 
 def annotation(feature: Feature) -> Any:
-    """The type of a feature's values."""
+    """Build the type of a feature's values, with its bounds."""
     number: Any = Annotated[
         float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)
     ]
@@ -210,9 +219,12 @@ def annotation(feature: Feature) -> Any:
 
 
 def changes(signature: Signature) -> type[BaseModel]:
-    """The model of some other features, for documentation: a case may be an older bundle's."""
+    """Build the model of a what-if request's changed features, for documentation only.
+
+    Requests are not validated by it, because a case may be of an older bundle.
+    """
     fields: dict[str, Any] = {
-        # Of a default that is made no document tells.
+        # A default factory: unlike a default, it makes the field optional without being documented.
         f"feature_{at}": (annotation(feature), description(feature, default_factory=float))
         for at, feature in enumerate(signature.features)
     }
@@ -221,7 +233,7 @@ def changes(signature: Signature) -> type[BaseModel]:
 
 
 def description(feature: Feature, **more: Any) -> Any:
-    """The documentation of a feature."""
+    """Build the field of a feature: accepted names, title and description."""
     aliases = ", ".join(feature.aliases)
     sentences = [
         f"{feature.title}. Unit: {feature.unit}.",
@@ -238,7 +250,7 @@ def description(feature: Feature, **more: Any) -> Any:
 
 
 def example(signature: Signature) -> dict[str, float | int | None]:
-    """A row that is valid and usual: every feature at its median."""
+    """Build a valid example row, with every feature at its median."""
     return dict(_medians(signature))
 
 
@@ -255,10 +267,10 @@ def _whole(value: float) -> float:
 
 
 def parsed(body: bytes) -> Any:
-    """A body as JSON says.
+    """Parse a body.
 
     Raises:
-        NotJson: it is not JSON.
+        NotJson: the body is not JSON.
     """
     try:
         return from_json(body)

@@ -1,4 +1,4 @@
-"""Spelling of query parameters: plain digits and words, where Pydantic alone would take more."""
+"""Strict parsing of query parameters: plain digits and words, where Pydantic accepts more."""
 
 import re
 from collections.abc import Callable
@@ -22,24 +22,24 @@ TIME = (
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OWN = "own"
-"""The kind of every error that is told in words of ours."""
+"""Pydantic type of the errors that carry Dubito's own code and message."""
 AUTO: Literal["auto"] = "auto"
 
 
 def wrong(code: FieldCode, message: str) -> PydanticCustomError:
-    """An error that Pydantic tells in these words."""
+    """Build an error with this code and message for Pydantic to report."""
     return PydanticCustomError(OWN, "{message}", {"message": message, "code": code})
 
 
 def digits(text: Any) -> Any:
-    """Plain decimal digits; Pydantic alone would take `1_000` and ` 7 ` as well."""
+    """Check for plain decimal digits; Pydantic alone would accept `1_000` and ` 7 `."""
     if isinstance(text, str) and not DIGITS.fullmatch(text):
         raise wrong(FieldCode.NOT_WHOLE, "must be a whole number in plain digits")
     return text
 
 
 def digits_or_auto(text: Any, number: Callable[[Any], int]) -> int | Literal["auto"]:
-    """The word `auto`, or a number in plain digits that `number` then checks."""
+    """Parse the word `auto`, or a number in plain digits, which `number` then validates."""
     if text == AUTO:
         return AUTO
     if isinstance(text, str) and not DIGITS.fullmatch(text):
@@ -49,14 +49,14 @@ def digits_or_auto(text: Any, number: Callable[[Any], int]) -> int | Literal["au
 
 
 def decimal(text: Any) -> Any:
-    """Plain digits with a point; Pydantic alone would take `1e-2`, `nan` and ` .5` as well."""
+    """Check for digits with a decimal point; Pydantic alone accepts `1e-2`, `nan` and ` .5`."""
     if isinstance(text, str) and not DECIMAL.fullmatch(text):
         raise wrong(FieldCode.NOT_A_NUMBER, "must be a number in plain digits")
     return text
 
 
 def instant(text: Any) -> Any:
-    """A date and time of ISO 8601 with its zone, from 1970 to 2999."""
+    """Parse an ISO 8601 date and time with a zone, from 1970 to 2999."""
     try:
         if isinstance(text, str) and INSTANT.fullmatch(text):
             return datetime.fromisoformat(text)
@@ -66,7 +66,7 @@ def instant(text: Any) -> Any:
 
 
 def microseconds(text: Any) -> int:
-    """The same of any year as microseconds since 1970; what is earlier is 1970."""
+    """Parse a date and time of any year with a zone to microseconds since 1970, at least 0."""
     try:
         found = datetime.fromisoformat(text)
         if "T" in text and found.tzinfo is not None:
@@ -77,7 +77,7 @@ def microseconds(text: Any) -> int:
 
 
 def one_of(targets: list[float]) -> Callable[[Any], Any]:
-    """Check that a number is one of a table, which is told if it is not."""
+    """Return a parser that accepts the numbers of a table; its error lists them."""
     known = ", ".join(map(str, targets))
 
     def check(text: Any) -> float:
@@ -89,7 +89,7 @@ def one_of(targets: list[float]) -> Callable[[Any], Any]:
 
 
 def word(text: Any) -> Any:
-    """True or false, in these words."""
+    """Parse the words `true` and `false`."""
     if isinstance(text, str) and text not in WORDS:
         raise wrong(FieldCode.NOT_TRUE_OR_FALSE, "must be true or false")
     return WORDS[text] if isinstance(text, str) else text

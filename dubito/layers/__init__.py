@@ -1,6 +1,6 @@
 """Keras layers of Dubito: Monte-Carlo dropout and imputation.
 
-Files of networks name this module; where inside it a class is defined is of no matter to them.
+Files of networks name this module only, so classes can move between the modules inside it.
 """
 
 from dubito.layers.impute import Impute

@@ -1,6 +1,6 @@
-"""`model.keras` as bytes: written so that the same weights give the same file, and read back.
+"""Serializes networks as `model.keras` reproducibly, so that equal weights give equal bytes.
 
-Keras stamps the time of saving and numbers shared objects by their addresses in memory; both are
+Keras writes the time of saving and numbers shared objects by their addresses in memory; both are
 replaced here.
 """
 
@@ -17,13 +17,13 @@ from keras.src.saving import saving_lib
 from dubito.domains import import_layers
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time a zip archive can state."""
+"""Earliest time that a zip archive can express."""
 
 SHARED_OBJECT = re.compile(r'("shared_object_id": )(\d+)')
 
 
 def to_bytes(model: keras.Model) -> bytes:
-    """The network in Keras' own format, a pure function of its configuration and weights."""
+    """Serialize a network in Keras' format, as a pure function of its configuration and weights."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path)
@@ -35,16 +35,16 @@ def to_bytes(model: keras.Model) -> bytes:
 
 
 def from_bytes(network: bytes) -> keras.Model:
-    """Read a network whose bytes `dubito.bundles.validation.inspection` has checked.
+    """Load a network whose bytes `dubito.bundles.validation.inspection` has checked.
 
-    Keras' public `load_model` takes a path only, and the file there may have changed meanwhile.
+    Keras' public `load_model` takes only a path, whose file may have changed since the check.
     """
     import_layers()
     return saving_lib.load_model(io.BytesIO(network), compile=False, safe_mode=True)
 
 
 def _renumbered(config: str) -> str:
-    """Shared objects numbered by their first appearance."""
+    """Renumber shared objects by their first appearance."""
     numbers: dict[str, int] = {}
 
     def number(match: re.Match[str]) -> str:
@@ -58,7 +58,7 @@ def _undated(metadata: bytes) -> bytes:
 
 
 def archived(members: dict[str, bytes]) -> bytes:
-    """The bytes of an archive of these members."""
+    """Write members to a zip archive with fixed times and order, and return its bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(members):

@@ -1,7 +1,7 @@
-"""Layers that are a formula: written once, run by Keras and by NumPy alike.
+"""Base class of layers defined by one formula, which both Keras and NumPy evaluate.
 
-`compute` gets the namespace to compute in (`keras.ops` or `numpy`, whose names agree) and may use
-only what both have. So the fast execution cannot drift from the trained layer.
+`compute` receives the array namespace (`keras.ops` or `numpy`) and may use only names that both
+have. The NumPy backend therefore cannot deviate from the trained layer.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,18 @@ class FormulaLayer(keras.layers.Layer):
     """A layer without weights whose output is one formula of its inputs."""
 
     portable = False
-    """Whether `formula` is something that a process without Keras can read."""
+    """Whether a process without Keras can unpickle `formula`."""
 
     @property
     def formula(self) -> Callable[..., Any]:
-        """`compute`, or what it calls."""
+        """The callable that evaluates the formula: `compute`, or a function that it calls."""
         return self.compute
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
-        """The formula, over all leading axes alike, in the namespace `xp`."""
+        """Evaluate the formula in the namespace `xp`, for any leading axes."""
         raise NotImplementedError
 
     def call(self, inputs: Any) -> Any:
-        """Keras' way in, with one tensor or a list of them."""
+        """Evaluate the formula when Keras calls the layer with one tensor or a list of them."""
         given = inputs if isinstance(inputs, list | tuple) else (inputs,)
         return self.compute(keras.ops, *given)

@@ -1,4 +1,4 @@
-"""The layer that puts a constant where a nullable feature is missing."""
+"""The imputation layer: replaces missing values of nullable features by constants."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +15,8 @@ class Impute(FormulaLayer):
     """Replaces NaN by a constant of its column.
 
     Args:
-        values: one constant per feature, None for a feature that is never missing (its NaN, which
-            no valid request has, is left alone).
+        values: one constant a feature, None for a feature that is never missing (NaN in it, which
+            no valid request has, is left unchanged).
     """
 
     portable = True
@@ -27,14 +27,14 @@ class Impute(FormulaLayer):
 
     @property
     def formula(self) -> Fill:
-        """The constants in place of NaN."""
+        """The kernel that replaces NaN by the constants."""
         constants = [np.nan if value is None else value for value in self.values]
         return Fill(np.array(constants, self.compute_dtype))
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
-        """`(…, F)` → `(…, F)`."""
+        """Replace NaN in inputs `(…, F)`."""
         return self.formula(xp, *inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constants travel in the configuration."""
+        """Return the configuration, which contains the constants."""
         return {**super().get_config(), "values": self.values}

@@ -1,9 +1,9 @@
 """Monte-Carlo dropout: the layers that stay random after training (Gal & Ghahramani 2016).
 
-Called by Keras they draw fresh noise at every call, whatever `training` says. The engine never
-calls them: for draws it asks a layer for its `noise`, whose stream is its own, and in the
-deterministic pass it leaves the layer out. No other layer is touched, so
-BatchNormalization keeps its moving statistics.
+When Keras calls such a layer, it draws fresh noise, whatever `training` is. The engine never calls
+it: for draws it applies the layer's `noise` with the engine's own random stream, and it omits the
+layer in the deterministic pass. All other layers run in inference mode, so BatchNormalization keeps
+its moving statistics.
 """
 
 from typing import Any
@@ -16,11 +16,11 @@ from dubito.errors import NetworkError
 from dubito.layers.registry import registered
 
 Lengths = tuple[int | None, ...]
-"""A shape with the batch axis, None where a length is open."""
+"""Shape with the batch axis, None for lengths that are not fixed."""
 
 
 class MonteCarlo:
-    """What every Monte-Carlo layer adds to the Keras layer that it is."""
+    """Mixin of every Monte-Carlo layer, over the Keras layer it derives from."""
 
     name: str
     rate: float
@@ -29,19 +29,19 @@ class MonteCarlo:
 
     @property
     def noise(self) -> Noise:
-        """What it drops with."""
+        """Noise of the layer, of its kind and rate."""
         return self.kind(self.rate)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002
-        """Drop with fresh noise."""
+        """Apply fresh noise, whatever `training` is."""
         return super().call(inputs, training=True)  # type: ignore[misc]
 
     def unit_shape(self, shape: Lengths) -> tuple[int, ...]:
-        """Shape of one pass' noise for an input of `shape` `(None, …)`.
+        """Compute the shape of one pass' noise for an input of `shape` `(None, …)`.
 
         Raises:
-            NetworkError: noise that would depend on the batch, an open dimension, or a rate that
-                drops nothing or everything.
+            NetworkError: the noise would depend on the batch, a dimension is not fixed, or the
+                rate drops nothing or everything.
         """
         try:
             threshold(self.rate)
@@ -51,7 +51,7 @@ class MonteCarlo:
 
 
 def fixed_shape(name: str, noise: Lengths | None, shape: Lengths) -> tuple[int, ...]:
-    """`noise` without the batch, and as long as `shape` where it is open.
+    """Remove the batch axis from `noise`, and replace None in it by the length in `shape`.
 
     Raises:
         NetworkError: see `MonteCarlo.unit_shape`.
@@ -79,7 +79,7 @@ class MCSpatialDropout1D(MonteCarlo, keras.layers.SpatialDropout1D):
     kind = Dropout
 
     def unit_shape(self, shape: Lengths) -> tuple[int, ...]:
-        """`(1, channels)`: all steps of a channel are kept or dropped together."""
+        """Return `(1, channels)`: all steps of a channel are kept or dropped together."""
         return 1, super().unit_shape(shape)[-1]
 
 
@@ -98,4 +98,4 @@ class MCGaussianDropout(MonteCarlo, keras.layers.GaussianDropout):
 
 
 MONTE_CARLO = (MCDropout, MCAlphaDropout, MCSpatialDropout1D, MCGaussianDropout)
-"""Every layer that is random in a prediction."""
+"""Layer classes that are random in a prediction."""

@@ -1,4 +1,4 @@
-"""Registration of Keras layers under names that files can rely on.
+"""Registers Keras layers under stable names, so that saved files stay loadable.
 
 Keras writes a layer's registered name and the module of its class into every file. Both are fixed
 here: the module is the public one, whichever file of the source defines the class.
@@ -10,14 +10,14 @@ from typing import TypeVar
 import keras
 
 PACKAGE = "dubito"
-"""What registered names begin with: `dubito>MCDropout`."""
+"""Prefix of registered names, as in `dubito>MCDropout`."""
 MODULE = "dubito.layers"
 
 Layer = TypeVar("Layer", bound=type)
 
 
 def registered(module: str = MODULE) -> Callable[[Layer], Layer]:
-    """Register a layer class with Keras, written to files as a member of `module`."""
+    """Return a decorator that registers a layer class, saved as a member of `module`."""
 
     def register(layer: Layer) -> Layer:
         layer.__module__ = module

@@ -1,1 +1,1 @@
-"""What draws say about uncertainty: decomposition, calibration, sets, decisions. Pure NumPy."""
+"""Statistics of uncertainty, in NumPy alone: decomposition, calibration, sets, decisions, drift."""

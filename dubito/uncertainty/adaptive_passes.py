@@ -1,4 +1,4 @@
-"""Adaptive passes: each row gets more passes until its mean is precise enough."""
+"""Adaptive number of passes: each row gets more until the interval of its mean is narrow enough."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,23 +11,23 @@ from dubito.uncertainty.passes import checkpoints, floor, half_widths
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The statistics of `N` rows, each over its own number of passes, and their precision."""
+    """Statistics of `N` rows, each over its own number of passes, and their precision."""
 
     summary: Summary
     passes: Indices
-    """`(N,)`"""
+    """`(N,)` number of passes of each row."""
     half_widths: Floats
-    """`(N,)`, of a 95% interval of the mean, see `dubito.uncertainty.passes`."""
+    """`(N,)` half-width of a 95% interval of the mean, see `dubito.uncertainty.passes`."""
 
     @classmethod
     def of(cls, summary: Summary, passes: int) -> "Estimate":
-        """All rows after one number of passes."""
+        """Make the estimate of rows that all have the same number of passes."""
         counts = np.full(len(summary.mean), passes, dtype=np.intp)
         return cls(summary, counts, half_widths(summary.std, passes))
 
     @classmethod
     def joined(cls, parts: Sequence["Estimate"]) -> "Estimate":
-        """Several sets of rows, one after the other."""
+        """Concatenate the estimates of several sets of rows."""
         return cls(
             Summary.joined([part.summary for part in parts]),
             np.concatenate([part.passes for part in parts]),
@@ -35,23 +35,25 @@ class Estimate:
         )
 
     def where(self, rows: Indices | Booleans | slice) -> "Estimate":
-        """The rows of a selection, in its order."""
+        """Select some rows, in the order of the selection."""
         return Estimate(self.summary.where(rows), self.passes[rows], self.half_widths[rows])
 
 
 def adaptive(query: Query, tolerance: float, least: int = 1) -> Generator[Query, Summary, Estimate]:
     """Give every row the passes after which its half-width is within the tolerance.
 
-    A generator without input or output of its own: it yields a query, is sent the statistics over
-    that query's passes, and returns the estimate of all rows in order. Every query starts from
-    pass 0 again, which at most doubles the work: so a row's answer is, to the last bit, the one
-    for that number of passes alone.
+    The caller computes: the generator yields a query, is sent the statistics over that query's
+    passes, and returns the estimate of all rows in order. Every query starts again from pass 0,
+    which at most doubles the work, so that a row's result is, to the last bit, the one for that
+    number of passes alone.
 
     Args:
-        query: its passes are the most a row may take; after them it is answered as it is.
-        tolerance: the half-width to reach.
-        least: passes below which nothing is promised. Rows that stopped before would be the sure
-            ones, and what is promised of all rows would be kept by the doubtful ones alone.
+        query: rows and seed; its passes are the most a row may take. A row that does not reach the
+            tolerance by then keeps the result it has.
+        tolerance: half-width to reach.
+        least: passes below which nothing is promised; no row stops earlier, if `query` allows so
+            many. Rows that stopped earlier would be the certain ones, so that a promise about all
+            rows would have to hold among the uncertain ones alone.
     """
     open_rows = np.arange(len(query.features))
     rows: list[Indices] = []
@@ -59,7 +61,7 @@ def adaptive(query: Query, tolerance: float, least: int = 1) -> Generator[Query,
     for passes in _stops(query.passes, tolerance, least):
         part = replace(query, features=query.features[open_rows], passes=passes)
         estimate = Estimate.of((yield part), passes)
-        # A half-width that is no number, as of passes that overflow, will not become one.
+        # `not >` instead of `<=`: NaN, from passes that overflow, stays NaN with more passes.
         enough = ~(estimate.half_widths > tolerance) | (passes == query.passes)
         rows.append(open_rows[enough])
         estimates.append(estimate.where(enough))
@@ -70,7 +72,7 @@ def adaptive(query: Query, tolerance: float, least: int = 1) -> Generator[Query,
 
 
 def _stops(most: int, tolerance: float, least: int) -> Iterator[int]:
-    """The checkpoints at which a row can be within the tolerance and promised, and the last."""
+    """Return the last checkpoint, and those with `least` passes that can reach the tolerance."""
     first = least if least <= most else 1
     return (
         passes

@@ -1,25 +1,26 @@
-"""The level that an alarm holds, however often one looks.
+"""Threshold of the alarms, which stays valid when evidence is checked after every row.
 
-Evidence is the wealth of somebody who began with 1 and bets, at fair odds or worse, that something
-is not as promised. If all is as promised, it ever reaches 100 with a chance of at most 1% (Ville
-1939): so it may be looked at after every row. It is kept as a logarithm.
+Evidence is the wealth of a gambler who starts with 1 and bets, at fair odds or worse, that
+something is not as promised. If everything is as promised, the probability that it ever reaches 100
+is at most 1% (Ville 1939), so that it may be checked after every row. It is stored as a natural
+logarithm.
 """
 
 import math
 
 ALPHA = 0.01
-"""Most chance that an alarm is ever raised though all is as promised."""
+"""Largest probability that an alarm is ever raised if everything is as promised."""
 THRESHOLD = 1 / ALPHA
 """Evidence that raises an alarm."""
 MOST = 700.0
-"""Largest logarithm whose number is shown; beyond it a double would soon be infinite."""
+"""Largest logarithm that is shown as a number; soon beyond it a double would be infinite."""
 
 
 def raised(largest: float) -> bool:
-    """Whether the logarithm of the largest evidence so far raises the alarm."""
+    """Return whether the logarithm of the largest evidence so far raises the alarm."""
     return largest >= math.log(THRESHOLD)
 
 
 def shown(evidence: float) -> float:
-    """The evidence as a number, for its logarithm."""
+    """Convert the logarithm of evidence to a finite number."""
     return math.exp(min(evidence, MOST))

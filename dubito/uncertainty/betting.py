@@ -1,8 +1,8 @@
-"""The watch for validity: bets that promised rates of failure are exceeded, on known outcomes.
+"""Alarm for validity: sequential test, on known outcomes, that promised error rates are exceeded.
 
-Three promises are tested: that prediction sets, as calibrated, miss the right class in no more than
-their share of rows, that no more of the automated grades are wrong than the target says, and, where
-the policy has one, that no more of the least sure of these are than its limit for single cases.
+Three promises are tested: that prediction sets, as calibrated, miss the right class in at most
+their share of rows; that at most the target's share of the automated grades is wrong; and, if the
+policy has a band of least certain automated rows, that at most its limit of those is wrong.
 """
 
 import math
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 STAKES = tuple(0.005 * 2**power for power in range(8))
-"""Shares of the wealth that are bet, 0.005 to 0.64."""
+"""Shares of the wealth that are bet, from 0.005 to 0.64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """How many rows had a promise, and in how many of them it failed."""
+    """Number of rows with a promise, and number of them in which it failed."""
 
     rows: int = 0
     failures: int = 0
@@ -28,17 +28,17 @@ class Trials:
 
 
 ByPromise = Mapping[float, Trials]
-"""Most probability of a failure that was promised, above 0 and below 1, to its rows."""
+"""Trials by the promised upper bound of the probability of a failure, above 0 and below 1."""
 
 
 def log_wealth(trials: ByPromise) -> float:
-    """Logarithm of the wealth of somebody who began with 1 and bet that promises are broken.
+    """Compute the log wealth of a gambler who starts with 1 and bets that promises are broken.
 
-    A row with a promise of t at most multiplies a stake by 1 + κ(x/t − 1), x being 1 for a failure
-    and 0 otherwise, which is at most 1 on average if the promise is kept; so the product over the
-    rows is a test supermartingale (Shafer 2021; Waudby-Smith and Ramdas 2024, section 4). It is the
-    ratio of the likelihoods of t + κ(1 − t) and t. The mean over the κ in `STAKES` is one as well,
-    and needs to know neither the order of rows nor the rate at which they fail.
+    A row with a promise of at most t multiplies a stake by 1 + κ(x/t − 1), where x is 1 for a
+    failure and 0 otherwise. The factor is at most 1 on average if the promise holds, so the product
+    over the rows is a test supermartingale (Shafer 2021; Waudby-Smith and Ramdas 2024, section 4).
+    It is the likelihood ratio of t + κ(1 − t) to t. The mean over the κ in `STAKES` is a test
+    supermartingale too, and needs to know neither the order of rows nor their rate of failures.
     """
     stakes = np.array(STAKES)
     logs = np.zeros(len(stakes))
@@ -50,40 +50,40 @@ def log_wealth(trials: ByPromise) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What is known of the promises whose outcome is known."""
+    """State of the test: trials of each promise so far, and the largest evidence."""
 
     misses: dict[float, Trials]
-    """Of prediction sets, before anything was added to them: 1 − coverage to its rows."""
+    """Trials of prediction sets as calibrated, before additions, by 1 − coverage."""
     errors: dict[float, Trials]
-    """Of automated grades: target to its rows."""
+    """Trials of automated grades, by target."""
     cases: dict[float, Trials] | None
-    """Of those in a band: the limit for single cases to its rows; None where none is promised."""
+    """Trials of automated grades in a band, by its limit; None if the policy has no band."""
     largest: float
     """Logarithm of the largest evidence so far."""
 
     @classmethod
     def begin(cls, *, of_cases: bool = False) -> "Outcomes":
-        """Before the first outcome; `of_cases` where something is promised of single cases."""
+        """Return the state before the first outcome; `of_cases` if the policy has a band."""
         return cls({}, {}, {} if of_cases else None, 0.0)
 
     @property
     def rows(self) -> int:
-        """Outcomes that were looked at."""
+        """Number of outcomes counted so far."""
         return sum(one.rows for one in self.misses.values())
 
     @property
     def evidence(self) -> float:
-        """Logarithm of the evidence now, see `dubito.uncertainty.alarm`: the mean over the wealths.
+        """Logarithm of the current evidence, the mean of the wealths (`dubito.uncertainty.alarm`).
 
-        Each is a supermartingale in the light of all outcomes, if rows are independent, so that
-        their mean is one, though a row may fail in several ways.
+        If rows are independent, each wealth is a supermartingale in the filtration of all outcomes,
+        and so is their mean, although one row may break several promises.
         """
         tested = [one for one in (self.misses, self.errors, self.cases) if one is not None]
         wealths = [log_wealth(one) for one in tested]
         return float(np.logaddexp.reduce(wealths)) - math.log(len(wealths))
 
     def advance(self, misses: ByPromise, errors: ByPromise, cases: ByPromise) -> "Outcomes":
-        """After more outcomes; those of `cases` count where something is promised of them."""
+        """Return the state after more outcomes; `cases` count only if the policy has a band."""
         moved = replace(
             self,
             misses=_sum(self.misses, misses),
@@ -93,7 +93,7 @@ class Outcomes:
         return replace(moved, largest=max(self.largest, moved.evidence))
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Convert to JSON values."""
         return {
             "misses": _plain(self.misses),
             "errors": _plain(self.errors),
@@ -103,7 +103,7 @@ class Outcomes:
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Outcomes":
-        """From what `to_json` gave, in older versions as well, which knew of no `cases`."""
+        """Restore from the values of `to_json`, also of older versions, which have no `cases`."""
         cases = state.get("cases")
         return cls(
             _trials(state["misses"]),
@@ -121,7 +121,7 @@ def _sum(before: ByPromise, more: ByPromise) -> dict[float, Trials]:
 
 
 def _plain(trials: ByPromise) -> list[list[float]]:
-    """Promise, rows and failures of each."""
+    """Convert trials to lists of promise, rows and failures."""
     return [[promised, one.rows, one.failures] for promised, one in trials.items()]
 
 

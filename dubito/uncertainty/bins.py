@@ -1,7 +1,7 @@
-"""Bins: what a stream of values is kept as, so that streams can be added up.
+"""Histogram bins for monitoring: streams of values are stored as counts, which can be added up.
 
-Every stream has the same kinds of bins: below what the reference saw, what it saw in up to about
-twenty parts, above it, and missing; in this order, which is the order that drift is looked for in.
+Every stream has the same kinds of bins, in this order: below the reference's range, that range in
+up to about twenty parts, above it, and missing. The statistics of drift use the same order.
 """
 
 from bisect import bisect_right
@@ -13,53 +13,53 @@ import numpy as np
 from dubito.types import Calibration, Feature, Floats, Indices, Signature
 
 Counts = Mapping[int, int]
-"""Bin to how many values are in it; bins that are not named have none."""
+"""Number of values by bin; absent bins are empty."""
 
 MUTUAL_INFORMATION = "mutual_information"
-"""The stream of what the network does not know, beside those of the features.
+"""Name of the stream of epistemic uncertainty, beside those of the features.
 
-It is like its reference only if every row in it had as many passes as the calibration's and a seed
-drawn for it alone: mutual information grows with the passes, and rows of one seed share their masks
-and so their luck. Rows that had not would raise alarms without any drift.
+It is comparable with its reference only if every row in it had as many passes as the calibration's
+and a seed drawn for it alone: mutual information grows with the passes, and rows of one seed share
+their masks and are therefore correlated. Other rows would raise alarms without any drift.
 """
 PARTS = 20
-"""Of a reference's values that have no histogram yet."""
+"""Number of bins for a reference that has no histogram."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Where values go, and how many of the reference went there."""
+    """Edges of a stream's bins, and the reference's counts in them."""
 
     edges: tuple[float, ...]
-    """Increasing. Bin `b` begins with edge `b − 1` and ends before edge `b`; bin 0 is below all,
-    bin `len(edges)` above all that was seen, and the one after it holds the missing values."""
+    """`(B − 2,)` increasing edges. Bin `b` begins with edge `b − 1` and ends before edge `b`; bin 0
+    is below the reference's range, bin `len(edges)` above it, and the next holds missing values."""
     reference: tuple[int, ...]
-    """`(B,)`, what each bin holds of the reference."""
+    """`(B,)` counts of the reference by bin."""
 
     @property
     def size(self) -> int:
-        """How many bins there are, `B`."""
+        """Number of bins, `B`."""
         return len(self.edges) + 2
 
     @property
     def missing(self) -> int:
-        """The bin of missing values."""
+        """Index of the bin of missing values."""
         return len(self.edges) + 1
 
     def index(self, value: float) -> int:
-        """The bin of a value; NaN is missing."""
+        """Return the bin of a value; NaN is missing."""
         return bisect_right(self.edges, value) if value == value else len(self.edges) + 1
 
     def indices(self, values: Floats) -> Indices:
-        """The bins `(N,)` of values `(N,)`, as `index` has them."""
+        """Return the bins `(N,)` of values `(N,)`, as in `index`."""
         found = np.searchsorted(self.edges, values, side="right")
         return np.where(np.isnan(values), self.missing, found)
 
     def dense(self, counts: Counts) -> Indices:
-        """Counts as an array `(B,)`.
+        """Convert counts to an array `(B,)`.
 
         Raises:
-            IndexError: a bin that is none.
+            IndexError: a bin does not exist.
         """
         dense = np.zeros(self.size, dtype=np.intp)
         for at, count in counts.items():
@@ -68,9 +68,9 @@ class Bins:
 
 
 def bins_of(signature: Signature, calibration: Calibration | None) -> dict[str, Bins]:
-    """The streams that drift is looked for in: every feature, then mutual information.
+    """Build the bins of the streams monitored for drift: every feature, then mutual information.
 
-    The latter is left out where the calibration has none, as in bundles of an older Dubito.
+    The latter is absent if the calibration has none, as in bundles of older versions.
     """
     streams = {feature.name: of_feature(feature) for feature in signature.features}
     if calibration is not None and calibration.mutual_information:
@@ -79,7 +79,7 @@ def bins_of(signature: Signature, calibration: Calibration | None) -> dict[str, 
 
 
 def information_stream(signature: Signature) -> str:
-    """What the stream of mutual information is called, which is never a feature's name."""
+    """Return the name of the stream of mutual information, which is never a feature's name."""
     name = MUTUAL_INFORMATION
     while name in signature.names:
         name += "_"
@@ -87,9 +87,9 @@ def information_stream(signature: Signature) -> str:
 
 
 def of_feature(feature: Feature) -> Bins:
-    """The bins of a feature: those of the histogram of what training saw.
+    """Build the bins of a feature from the histogram of its training data.
 
-    What is above begins behind the maximum, also where the histogram's last edge is further off.
+    The bin above begins just after the maximum, even if the histogram's last edge is larger.
     """
     seen = feature.seen
     edges = (*seen.histogram_edges[:-1], float(np.nextafter(seen.maximum, np.inf)))
@@ -97,12 +97,12 @@ def of_feature(feature: Feature) -> Bins:
 
 
 def of_reference(values: Sequence[float]) -> Bins:
-    """The bins of values without a histogram: about `PARTS` of equal mass, fewer where many tie.
+    """Build bins of values without a histogram: about `PARTS` of equal mass, fewer with many ties.
 
-    Each begins with a value that occurs, the first with the least.
+    Each begins with a value that occurs, the first with the smallest.
 
     Raises:
-        IndexError: no values.
+        IndexError: there are no values.
     """
     found = np.array(values, dtype=np.float64)
     levels = np.arange(PARTS) / PARTS

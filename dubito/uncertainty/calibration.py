@@ -1,4 +1,4 @@
-"""How far stated confidence and observed accuracy lie apart, and one number that closes the gap."""
+"""Calibration of confidence: calibration errors, and temperature scaling to reduce them."""
 
 from collections.abc import Callable
 
@@ -10,23 +10,23 @@ from dubito.uncertainty.decomposition import over_passes
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.05, 20.0
 GRID_POINTS = 25
 PRECISION = 1e-4
-"""Of the logarithm of a temperature."""
+"""Precision of the logarithm of a temperature."""
 GOLDEN = (5**0.5 - 1) / 2
 
 
 def expected_calibration_error(probabilities: Floats, labels: Indices, bins: int = 15) -> float:
-    """Expected calibration error, 0 to 1 (Guo et al. 2017, equation 3).
+    """Compute the expected calibration error, 0 to 1 (Guo et al. 2017, equation 3).
 
-    The mean over rows of |accuracy − mean confidence| in the row's bin, where confidence is the
-    probability of the top class (a tie goes to the lower class index).
+    It is the mean over rows of |accuracy − mean confidence| in the row's bin, where confidence is
+    the probability of the top class (a tie goes to the lower class index).
 
     Args:
         probabilities: `(N, C)`, at least one row.
         labels: `(N,)`, the class indices that were right.
-        bins: how many bins of equal width, each `(a, b]`, cover 0 to 1.
+        bins: number of bins of equal width, each `(a, b]`, that cover 0 to 1.
 
     Raises:
-        ZeroDivisionError: no rows, or no bins.
+        ZeroDivisionError: there are no rows or no bins.
     """
     confidence = probabilities.max(axis=1)
     right = np.argmax(probabilities, axis=1) == labels
@@ -37,7 +37,7 @@ def expected_calibration_error(probabilities: Floats, labels: Indices, bins: int
 
 
 def adaptive_calibration_error(probabilities: Floats, labels: Indices, bins: int = 15) -> float:
-    """The same over bins of equal mass instead of equal width, 0 to 1 (Nguyen & O'Connor 2015).
+    """Compute the calibration error over bins of equal mass, 0 to 1 (Nguyen & O'Connor 2015).
 
     The row of rank r among `N`, from 0 and by confidence, is in bin ⌊r · bins / N⌋. Rows of equal
     confidence have the rank of the first of them, so that the order of rows does not matter.
@@ -45,10 +45,10 @@ def adaptive_calibration_error(probabilities: Floats, labels: Indices, bins: int
     Args:
         probabilities: `(N, C)`, at least one row.
         labels: `(N,)`, the class indices that were right.
-        bins: how many bins.
+        bins: number of bins.
 
     Raises:
-        ZeroDivisionError: no rows.
+        ZeroDivisionError: there are no rows.
     """
     confidence = probabilities.max(axis=1)
     right = np.argmax(probabilities, axis=1) == labels
@@ -59,13 +59,13 @@ def adaptive_calibration_error(probabilities: Floats, labels: Indices, bins: int
 
 
 def temper(draws: Floats, temperature: float) -> Floats:
-    """Every pass sharpened (below 1) or softened: softmax(log p / temperature), `(T, N, C)`.
+    """Scale every pass by a temperature: softmax(log p / temperature), `(T, N, C)`.
 
     Temperature scaling (Guo et al. 2017, equation 9) of each pass; a probability of 0 stays 0.
 
     Args:
         draws: `(T, N, C)`, or any other leading axes.
-        temperature: above 0.
+        temperature: above 0; below 1 it sharpens, above 1 it softens.
     """
     with np.errstate(divide="ignore"):
         logarithms = np.log(draws)
@@ -75,10 +75,10 @@ def temper(draws: Floats, temperature: float) -> Floats:
 
 
 def best_temperature(draws: Floats, labels: Indices) -> float:
-    """The temperature of least negative log-likelihood of the mean over passes, 0.05 to 20.
+    """Find the temperature of least negative log-likelihood of the mean over passes, 0.05 to 20.
 
-    A grid over log-temperature, then golden sections between the best point's neighbours, to a
-    relative 1e-4.
+    It searches a grid over log-temperature, then by golden sections between the best point's
+    neighbours, to a relative 1e-4.
 
     Args:
         draws: `(T, N, C)`.
@@ -91,11 +91,12 @@ def best_temperature(draws: Floats, labels: Indices) -> float:
 
 
 def cautious_temperature(draws: Floats, labels: Indices) -> float:
-    """The temperature nearest to 1 that these rows cannot tell from the best one.
+    """Find the temperature nearest to 1 that these rows do not distinguish from the best one.
 
-    That is whose negative log-likelihood is within one standard error, paired over the rows, of the
-    least one (the one-standard-error rule, Breiman et al. 1984, section 3.4.3): few rows would
-    rather teach their own luck. Many rows, or a network that is far off, decide as the least does.
+    Its negative log-likelihood is within one standard error, paired over the rows, of the least one
+    (the one-standard-error rule, Breiman et al. 1984, section 3.4.3), so that few rows are not
+    overfitted. With many rows, or a badly calibrated network, the result approaches the best
+    temperature.
 
     Args:
         draws: `(T, N, C)`, at least two rows.
@@ -122,7 +123,7 @@ def _loss(draws: Floats, labels: Indices, log_temperature: float) -> float:
 
 
 def _losses(draws: Floats, labels: Indices, log_temperature: float) -> Floats:
-    """Negative log-likelihood `(N,)` of the mean over tempered passes, nats."""
+    """Compute negative log-likelihoods `(N,)` of the mean over tempered passes, nats."""
     mean = over_passes(temper(draws, float(np.exp(log_temperature)))) / len(draws)
     likelihoods = np.take_along_axis(mean, labels[:, None], axis=1)[:, 0]
     losses: Floats = -np.log(np.maximum(likelihoods, np.finfo(np.float64).tiny))
@@ -130,7 +131,7 @@ def _losses(draws: Floats, labels: Indices, log_temperature: float) -> Floats:
 
 
 def _minimum(loss: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function of one valley is least, by golden sections (Kiefer 1953)."""
+    """Find the minimum of a unimodal function by golden sections (Kiefer 1953)."""
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_left, at_right = loss(left), loss(right)
     while high - low > PRECISION:

@@ -1,10 +1,10 @@
-"""Whether a calibration can be what it says: all that its scores imply, computed again.
+"""Consistency checks of a stored calibration: everything that its scores imply is recomputed.
 
-The four scores of a calibration row are functions of its probabilities, so they bound one another:
-with p the probability of the right class (1 − its `lac`), the row was graded right exactly if its
-`aps` and its `adjacent` are p, and otherwise both hold the grade's probability as well, which is at
-least p and at least 1/C. Accuracy follows from that, and how many rows a threshold can automate is
-bounded by it. What a promise says of its rows must pass the test that would have selected it.
+The four scores of a calibration row are functions of its probabilities, so they bound one another.
+With p the probability of the right class (1 − its `lac`), the row was graded correctly exactly if
+its `aps` and its `adjacent` equal p; otherwise both include the grade's probability as well, which
+is at least p and at least 1/C. This determines the accuracy and bounds how many rows a threshold
+can automate. The rows of a promise must pass the test that would have selected it.
 """
 
 import math
@@ -20,21 +20,22 @@ from dubito.uncertainty.scores import METHODS
 from dubito.uncertainty.selection import binomial_tail
 
 EXACT = 1e-9
-"""What two sums of the same probabilities may differ by."""
+"""Tolerance between two sums of the same probabilities."""
 LOOSE = 1e-4
-"""What a row's probabilities may miss 1 by, as those of a softmax in float32 do."""
+"""Tolerance of the sum of a row's probabilities, which a softmax in float32 does not meet
+exactly."""
 MOST_PASSES = 1_000_000
 MOST_PENALTY = 1.0
-"""Of RAPS' λ: a class more counts as much as all probability there is."""
+"""Largest λ of RAPS, at which one more class counts as much as all probability."""
 MOST_PROMISES = 100
 LEAST_CONFIDENCE = 0.5
-"""Of a promise, below which it would say nothing."""
+"""Least confidence of a promise, below which it would be meaningless."""
 
 
 def faults(calibration: Calibration, classes: int) -> Iterator[str]:
-    """Yield what contradicts itself, as parts of a sentence that begin with the member's name.
+    """Yield contradictions, as parts of a sentence that begin with the member's name.
 
-    Each holds only if those before it do not.
+    Only the first is reliable: later checks assume that the earlier ones passed.
     """
     yield from _number_faults(calibration, classes)
     yield from _row_faults(calibration, classes)
@@ -61,7 +62,7 @@ def _number_faults(calibration: Calibration, classes: int) -> Iterator[str]:
 
 
 def _row_faults(calibration: Calibration, classes: int) -> Iterator[str]:
-    """Yield rows that are not there, or more than there are."""
+    """Yield missing, surplus or invalid rows and scores."""
     count, scores = len(calibration.labels), calibration.scores
     if not count:
         yield "labels has no row"
@@ -80,7 +81,7 @@ def _row_faults(calibration: Calibration, classes: int) -> Iterator[str]:
 
 
 class _Rows:
-    """What the scores say of the calibration rows, `N` of each."""
+    """Conclusions from the scores about the `N` calibration rows."""
 
     def __init__(self, calibration: Calibration, classes: int) -> None:
         self._calibration = calibration
@@ -89,15 +90,15 @@ class _Rows:
         self._lac, self._aps, self._raps = found["lac"], found["aps"], found["raps"]
         self._adjacent = found["adjacent"]
         self._right_class: Floats = 1 - self._lac
-        """The probability of the right class."""
+        """`(N,)` probability of the right class."""
         self._least_grade = np.maximum(self._right_class, (1 - LOOSE) / classes)
-        """What the grade's probability is at least."""
+        """`(N,)` lower bound of the grade's probability."""
         self.right: Booleans = _equal(self._aps, self._right_class)
-        """Whether the grade was right."""
+        """`(N,)`, whether the grade was right."""
         self.count = len(found["lac"])
 
     def faults(self) -> Iterator[str]:
-        """Yield scores that no row can have beside its others."""
+        """Yield scores that are impossible together with the row's other scores."""
         yield from self._range_faults()
         for method, scores in (("aps", self._aps), ("adjacent", self._adjacent)):
             yield from self._mass_faults(method, scores)
@@ -109,10 +110,11 @@ class _Rows:
             yield from self._information_faults()
 
     def automatable(self, threshold: float) -> Booleans:
-        """Which rows may be automated `(N,)`: whose second probability can be at most a threshold.
+        """Return which rows `(N,)` a threshold for the second-largest probability can automate.
 
-        Of a right row all other classes share what is left; of a wrong one the right class has p.
-        Whether a fixed rule referred them nobody knows any more.
+        In a correctly graded row the other classes share the remaining probability; in a wrong one
+        the right class has p. Rows that a rule referred are included, because rules' results are
+        not stored.
         """
         rest = (1 - LOOSE - self._right_class) / (self._classes - 1)
         least_second = np.where(self.right, rest, self._right_class)
@@ -122,7 +124,7 @@ class _Rows:
         return possible
 
     def _range_faults(self) -> Iterator[str]:
-        """Yield scores that are beyond all probability there is, and what `raps` adds to it."""
+        """Yield scores outside 0 to 1, or for `raps` above 1 plus its largest penalty."""
         added = self._calibration.penalty * self._classes
         limits = {"lac": 1.0, "aps": 1 + LOOSE, "adjacent": 1 + LOOSE, "raps": 1 + LOOSE + added}
         for method, most in limits.items():
@@ -132,21 +134,21 @@ class _Rows:
             )
 
     def _mass_faults(self, method: str, mass: Floats) -> Iterator[str]:
-        """Yield masses of classes that have the right one and the grade among them."""
+        """Yield masses that are too small to contain both the right class and the grade."""
         right = _equal(mass, self._right_class)
         yield from self._named(method, "and aps do not agree on the grade", right != self.right)
         least = self._right_class + np.where(right, 0, self._least_grade)
         fits = mass >= least - EXACT
         fits &= ~right | (self._right_class >= self._least_grade - EXACT)
-        yield from self._named(method, "is none that a row of its lac can have", ~fits)
+        yield from self._named(method, "is impossible for a row with its lac", ~fits)
         if self._classes == 2:
             yield from self._named(method, "is not its aps", ~_equal(mass, self._aps))
 
     def _rank_faults(self) -> Iterator[str]:
-        """Yield what `raps` says of the right class' place that its other scores do not.
+        """Yield ranks of the right class in `raps` that contradict the row's other scores.
 
-        It is `aps` and λ for every place beyond the first k; of those places p each at most is
-        left, and p each at least is before it.
+        `raps` is `aps` plus λ for every rank beyond the first k. The classes ranked before the
+        right one have at least p each, those after it at most p each.
         """
         penalty, free = self._calibration.penalty, self._calibration.free
         added = self._raps - self._aps
@@ -159,17 +161,17 @@ class _Rows:
             fits &= (beyond > 0) | (free >= least)
         fits &= place * self._right_class <= self._aps + EXACT
         fits &= 1 - self._aps <= (self._classes - place) * self._right_class + LOOSE
-        yield from self._named("raps", "is none that a row of its aps and lac can have", ~fits)
+        yield from self._named("raps", "is impossible for a row with its aps and lac", ~fits)
 
     def _information_faults(self) -> Iterator[str]:
-        """Yield what is more than a row's whole entropy can be, given its right class."""
+        """Yield mutual information above a row's largest entropy, given p of its right class."""
         found = np.array(self._calibration.mutual_information)
         p = np.clip(self._right_class, np.finfo(np.float64).tiny, 1 - np.finfo(np.float64).eps)
         others = math.log(max(self._classes - 1, 1))
         most = -p * np.log(p) - (1 - p) * np.log1p(-p) + (1 - p) * others
         row = _first((found < 0) | (found > most + 10 * LOOSE))
         if row is not None:
-            yield f"mutual_information.{row} is none that a row of its lac can have"
+            yield f"mutual_information.{row} is impossible for a row with its lac"
 
     def _named(self, method: str, fault: str, wrong: Booleans) -> Iterator[str]:
         row = _first(wrong)
@@ -185,13 +187,13 @@ def _policy_faults(policy: Policy, classes: int) -> Iterator[str]:
         yield f"policy.epistemic is not from 0 to the logarithm of the {classes} classes"
     yield from _case_faults(policy)
     if not 1 <= len(targets) <= MOST_PROMISES:
-        yield f"policy.promises is not of 1 to {MOST_PROMISES} promises"
+        yield f"policy.promises does not have 1 to {MOST_PROMISES} promises"
     if (at := _first([not 0 < target < 1 for target in targets])) is not None:
         yield f"policy.promises.{at}.target is not between 0 and 1"
     if any(first >= second for first, second in pairwise(targets)):
         yield "policy.promises is not in the order of its targets, each once"
     if policy.target not in targets:
-        yield "policy.target is none of those that are promised"
+        yield "policy.target is not one of the promised targets"
     for number, promise in enumerate(policy.promises):
         threshold = promise.threshold
         if threshold is not None and not 0 <= threshold <= (1 + LOOSE) / 2:
@@ -208,7 +210,7 @@ def _case_faults(policy: Policy) -> Iterator[str]:
 
 
 def _promise_faults(place: str, promise: Promise, policy: Policy, rows: _Rows) -> Iterator[str]:
-    """Yield figures that the calibration rows cannot have at a promise's threshold."""
+    """Yield shares that the calibration rows cannot have at a promise's threshold."""
     if promise.threshold is None:
         if promise.automated or promise.wrong:
             yield f"{place} automates rows without a threshold"
@@ -228,16 +230,16 @@ def _promise_faults(place: str, promise: Promise, policy: Policy, rows: _Rows) -
 
 
 def _band_faults(place: str, promise: Promise, policy: Policy, count: int) -> Iterator[str]:
-    """Yield what a band cannot be of the rows that its promise automates."""
+    """Yield faults of a band, relative to the rows that its promise automates."""
     band = promise.band
     if promise.wanting is None or promise.wanting < 0:
-        yield f"{place}.wanting is no number of rows"
+        yield f"{place}.wanting is not a number of rows"
     if (band is None) != (promise.threshold is None):
         yield f"{place}.band is needed exactly where there is a threshold"
     if band is None or promise.threshold is None:
         return
     if promise.wanting:
-        yield f"{place} automates rows although some are wanting"
+        yield f"{place} automates rows although its wanting is above 0"
     if not 0 <= band.bound <= promise.threshold:
         yield f"{place}.band.bound is not from 0 to the threshold"
     if not 0 < band.share <= 1:
@@ -248,7 +250,7 @@ def _band_faults(place: str, promise: Promise, policy: Policy, count: int) -> It
 def _band_count_faults(
     place: str, promise: Promise, band: Band, policy: Policy, count: int
 ) -> Iterator[str]:
-    """Yield counts of rows that a band cannot have."""
+    """Yield counts of rows that are impossible in a band."""
     all_rows, counts = _counts(promise, count), _counts(band, count)
     if counts is None:
         yield f"{place} has shares that are not of whole rows, of {count}"
@@ -259,7 +261,7 @@ def _band_count_faults(
 
 
 def _order_faults(policy: Policy, count: int) -> Iterator[str]:
-    """Yield thresholds of which a larger one automates fewer rows, right or wrong."""
+    """Yield pairs of thresholds of which the larger automates fewer rows, right or wrong."""
     found = [
         (promise.threshold, counts)
         for promise in policy.promises
@@ -268,23 +270,23 @@ def _order_faults(policy: Policy, count: int) -> Iterator[str]:
     for (low, fewer), (high, more) in pairwise(sorted(found)):
         same = low == high and fewer != more
         if same or fewer.right > more.right or fewer.wrong > more.wrong:
-            yield "policy.promises automates fewer rows at a larger threshold, or others at one"
+            yield "policy.promises automates fewer rows at a larger threshold or others at the same"
 
 
 class _Counts(NamedTuple):
-    """Calibration rows that were automated."""
+    """Numbers of automated calibration rows, graded right and wrong."""
 
     right: int
     wrong: int
 
 
 def _is_kept(counts: _Counts, rate: float, policy: Policy) -> bool:
-    """Whether rows pass the test that would have selected what is promised."""
+    """Return whether rows pass the test that would have selected the promise."""
     return binomial_tail(counts.wrong, counts.right + counts.wrong, rate) <= 1 - policy.confidence
 
 
 def _counts(promise: Promise | Band, count: int) -> _Counts | None:
-    """The rows that shares are of; None where they are not whole, or none."""
+    """Convert shares to counts of rows; None if they are not whole numbers or there is no row."""
     rows = _whole(promise.automated * count)
     wrong = None if rows is None else _whole(promise.wrong * rows)
     if rows is None or wrong is None or not 0 <= wrong <= rows <= count or rows < 1:
@@ -302,6 +304,6 @@ def _equal(first: Floats, second: Floats) -> Booleans:
 
 
 def _first(wrong: Booleans | list[bool]) -> int | None:
-    """The position of the first that is."""
+    """Return the position of the first True; None if there is none."""
     found = np.flatnonzero(wrong)
     return int(found[0]) if found.size else None

@@ -1,7 +1,8 @@
-"""Split conformal sets: sets of classes that hold the right one as often as was asked.
+"""Split conformal prediction: sets of classes that contain the right one at a requested rate.
 
-The guarantee is over the draw of calibration rows and row together (Vovk et al. 2005), so it holds
-on average, for rows that are like the calibration rows.
+The guarantee is marginal: it is over the joint draw of calibration rows and new row (Vovk et al.
+2005), so it holds on average, for rows exchangeable with the calibration rows, and is never the
+probability for one row.
 """
 
 from fractions import Fraction
@@ -15,7 +16,7 @@ from dubito.uncertainty.scores import class_scores
 LEAST_COVERAGE = 0.5
 MOST_COVERAGE = 0.999
 TOLERANCE = 1e-8
-"""What two probabilities or scores may differ by and count as equal, the same as MAPIE's."""
+"""Tolerance within which two probabilities or scores are equal, the same as MAPIE's."""
 
 
 def prediction_sets(
@@ -25,14 +26,14 @@ def prediction_sets(
     coverage: float,
     class_conditional: bool,
 ) -> PredictionSets:
-    """The sets to serve for the mean probabilities `(N, C)`.
+    """Compute the prediction sets to serve for mean probabilities `(N, C)`.
 
     Args:
         calibration: scores and labels of the calibration rows.
         mean: `(N, C)`, over as many passes as the calibration's.
-        method: one of the methods that `calibration` has scores of.
-        coverage: least share of rows whose set holds the right class, 0.5 to 0.999.
-        class_conditional: whether it shall hold for the rows of every class by itself.
+        method: a method for which `calibration` has scores.
+        coverage: least share of rows whose set contains the right class, 0.5 to 0.999.
+        class_conditional: whether the coverage shall hold among the rows of each class separately.
 
     Raises:
         KeyError: the calibration has no scores of this method.
@@ -56,22 +57,22 @@ def prediction_sets(
 
 
 def threshold(scores: Floats, coverage: float) -> float:
-    """The ⌈(n + 1) · coverage⌉-th smallest of the `n` scores `(n,)`; ∞ if there are fewer.
+    """Return the ⌈(n + 1) · coverage⌉-th smallest of the `n` scores `(n,)`; ∞ if there are fewer.
 
-    The rank is that of the decimal number which `coverage` prints as: (99 + 1) · 0.55 is 55, though
-    it is a little more in floating point.
+    The rank is computed from the decimal number that `coverage` prints as: (99 + 1) · 0.55 is 55,
+    although it is slightly more in floating point.
     """
     rank = ceil((len(scores) + 1) * Fraction(str(float(coverage))))
     return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else np.inf
 
 
 def class_thresholds(scores: Floats, labels: Indices, classes: int, coverage: float) -> Floats:
-    """A threshold `(C,)` for every class, from the scores of its own rows (Vovk 2012).
+    """Compute a threshold `(C,)` for every class, from the scores of its own rows (Vovk 2012).
 
     Args:
         scores: `(n,)`, of the calibration rows' right classes.
         labels: `(n,)`, these classes.
-        classes: `C`.
+        classes: number of classes, `C`.
         coverage: as in `threshold`.
     """
     return np.array([threshold(scores[labels == label], coverage) for label in range(classes)])
@@ -80,13 +81,13 @@ def class_thresholds(scores: Floats, labels: Indices, classes: int, coverage: fl
 def raw_sets(
     method: str, probabilities: Floats, threshold: float, penalty: float, free: int
 ) -> Booleans:
-    """The sets `(N, C)` of one threshold for all classes, before anything is added to them.
+    """Compute the sets `(N, C)` of one threshold for all classes, before additions.
 
-    `lac` and `adjacent`: the classes whose score is at most the threshold; it may be none.
-    `aps` and `raps`: the most probable classes up to the first whose score reaches the threshold,
-    which is in as well (Romano et al. 2020, equation 5, without u). They are MAPIE's sets with
-    `include_last_label=True`, also where there are ties and vanishing probabilities: a class of a
-    probability below 1e-8 never enters, unless the threshold is ∞ or other classes are no better.
+    `lac` and `adjacent`: the classes whose score is at most the threshold; possibly none.
+    `aps` and `raps`: the most probable classes up to and including the first whose score reaches
+    the threshold (Romano et al. 2020, equation 5, without u). They equal MAPIE's sets with
+    `include_last_label=True`, also with ties and vanishing probabilities: a class with a
+    probability below 1e-8 is never included, unless the threshold is ∞ or others are no larger.
 
     Raises:
         KeyError: there is no such method.
@@ -100,7 +101,7 @@ def raw_sets(
 def conditional_sets(
     method: str, probabilities: Floats, thresholds: Floats, penalty: float, free: int
 ) -> Booleans:
-    """The sets `(N, C)` of a threshold `(C,)` for each class: those whose score is at most it.
+    """Compute the sets `(N, C)` of classes whose score is at most their own threshold `(C,)`.
 
     Raises:
         KeyError: there is no such method.
@@ -109,9 +110,9 @@ def conditional_sets(
 
 
 def served_sets(method: str, sets: Booleans, mean: Floats) -> Booleans:
-    """The sets `(N, C)` with every row's grade in; those of `adjacent` without gaps.
+    """Add every row's grade to the sets `(N, C)`, and fill the gaps in those of `adjacent`.
 
-    Nothing is taken out, so that what was covered still is.
+    Nothing is removed, so the coverage does not decrease.
     """
     served = sets.copy()
     served[np.arange(len(mean)), np.argmax(mean, axis=1)] = True
@@ -119,10 +120,10 @@ def served_sets(method: str, sets: Booleans, mean: Floats) -> Booleans:
 
 
 def _reaching(probabilities: Floats, scores: Floats, threshold: float) -> Booleans:
-    """The classes at least as probable as the first whose score reaches the threshold.
+    """Compute the classes at least as probable as the first whose score reaches the threshold.
 
-    The last class reaches it in every row: the threshold is another row's score, and no more than
-    the last one's but for rounding.
+    The last class reaches it in every row: the threshold is another row's score, which exceeds the
+    last class' score by rounding at most.
     """
     limit = np.minimum(threshold, scores.max(axis=1, keepdims=True))
     reached = np.where(scores - limit >= -TOLERANCE, scores, np.inf)
@@ -134,7 +135,7 @@ def _reaching(probabilities: Floats, scores: Floats, threshold: float) -> Boolea
 
 
 def _without_gaps(sets: Booleans) -> Booleans:
-    """Every class between two that are in."""
+    """Add every class between two classes of a set."""
     begun = np.logical_or.accumulate(sets, axis=1)
     unended = np.logical_or.accumulate(sets[:, ::-1], axis=1)[:, ::-1]
     filled: Booleans = begun & unended

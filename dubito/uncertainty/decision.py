@@ -1,4 +1,4 @@
-"""The decision: whether a grade may be used without a person, and if not, why."""
+"""The decision rule: whether a grade may be used without a person, and the reasons if not."""
 
 from collections.abc import Sequence
 
@@ -16,19 +16,19 @@ def decide(
     notices: Sequence[Sequence[Notice]],
     rule_reasons: Sequence[Sequence[str]],
 ) -> list[Decision]:
-    """The decisions about `N` rows; reasons stand in the order of `Decision.reasons`' docstring.
+    """Decide about `N` rows; reasons are in the order of `Decision.reasons`' docstring.
 
     Args:
         policy: thresholds and promises.
-        calibration_passes: the passes these were found with.
-        target: the error rate to promise, one that the policy has.
-        summary: statistics of the rows' passes.
-        passes: how many these were; with fewer than `calibration_passes` every row is referred.
-        notices: of each row, from the guard.
-        rule_reasons: of each row, from the bundle's rules.
+        calibration_passes: passes a row with which the policy was calibrated.
+        target: error rate to promise, one of the policy's.
+        summary: statistics over the rows' passes.
+        passes: number of these passes; with fewer than `calibration_passes` every row is referred.
+        notices: `N` lists from the guard, one a row.
+        rule_reasons: `N` lists from the bundle's rules, one a row.
 
     Raises:
-        KeyError: the policy promises nothing for this target.
+        KeyError: the policy has no promise for this target.
     """
     promise = promise_of(policy, target)
     enough = passes >= calibration_passes
@@ -46,17 +46,17 @@ def decide(
 
 
 REFERRING = frozenset({"out_of_range", "missing"})
-"""Kinds of notices that are reasons."""
+"""Kinds of notices that refer a row."""
 
 
 def fixed_reasons(
     notices: Sequence[Sequence[Notice]], rule_reasons: Sequence[Sequence[str]]
 ) -> list[tuple[str, ...]]:
-    """The reasons of `N` rows that hold whatever the network says, each named once.
+    """Collect the reasons of `N` rows that do not depend on the network's output, each once.
 
     Args:
-        notices: of each row, from the guard.
-        rule_reasons: of each row, from the bundle's rules.
+        notices: `N` lists from the guard, one a row.
+        rule_reasons: `N` lists from the bundle's rules, one a row.
     """
     return [
         tuple(dict.fromkeys([*sorted(_kinds(noticed), reverse=True), *ruled]))
@@ -69,7 +69,7 @@ def _kinds(noticed: Sequence[Notice]) -> list[str]:
 
 
 def promise_of(policy: Policy, target: float) -> Promise:
-    """The promise for a target.
+    """Return the policy's promise for a target.
 
     Raises:
         KeyError: the policy has none.
@@ -78,13 +78,13 @@ def promise_of(policy: Policy, target: float) -> Promise:
 
 
 def runner_up(mean: Floats) -> Floats:
-    """The second largest probability `(N,)` of each row of `(N, C)`, `C` at least 2."""
+    """Return the second-largest probability `(N,)` of each row of `(N, C)`, `C` at least 2."""
     second: Floats = np.partition(mean, -2, axis=1)[:, -2]
     return second
 
 
 def is_likely(least: float | None, mean: Floats) -> Booleans:
-    """Whether the grade of each row of `(N, C)` is as probable as it has to be, `(N,)`."""
+    """Return `(N,)` whether each row's largest probability is at least `least`; True if None."""
     if least is None:
         return np.ones(len(mean), dtype=np.bool_)
     likely: Booleans = mean.max(axis=1) >= least
@@ -92,7 +92,7 @@ def is_likely(least: float | None, mean: Floats) -> Booleans:
 
 
 def _ambiguous(promise: Promise, mean: Floats) -> Booleans:
-    """Whether two classes at least exceed the threshold; everywhere if there is none."""
+    """Return `(N,)` whether at least two classes exceed the threshold; True if there is none."""
     if promise.threshold is None:
         return np.ones(len(mean), dtype=np.bool_)
     return ~(runner_up(mean) <= promise.threshold)

@@ -1,7 +1,7 @@
-"""Drift: how far what came lies from what the reference saw, one stream at a time.
+"""Statistics of drift: distance between a stream's values and the reference, one at a time.
 
-These figures describe; an alarm is what `dubito.uncertainty.watch` raises, as it alone may be looked
-at all the time.
+These statistics only describe. Alarms come from `dubito.uncertainty.watch`, which alone is valid
+when checked continuously.
 """
 
 import math
@@ -13,29 +13,30 @@ from dubito.types import Floats, Indices
 from dubito.uncertainty.bins import Bins, Counts
 
 LEAST_ROWS = 50
-"""With fewer nothing is said."""
+"""Least rows for which statistics are computed."""
 TURN = 1.18
-"""Where both series of Kolmogorov's distribution need four terms for the last bit, or fewer."""
+"""Argument λ at which the series are switched; there both need at most four terms for the last
+bit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What is known of one stream; figures are None where too few rows speak."""
+    """Statistics of one stream; None with fewer than `LEAST_ROWS` rows."""
 
     rows: int
     missing: int
     psi: float | None
     statistic: float | None
-    """Kolmogorov and Smirnov's, of the values that are there."""
+    """Two-sample Kolmogorov–Smirnov statistic of the values that are not missing, 0 to 1."""
     p_value: float | None
-    """Chance of so large a statistic, or a larger one, if nothing has changed; for one look."""
+    """Probability of a statistic at least as large without drift; valid for a single check."""
 
 
 def drift(bins: Bins, counts: Counts) -> Drift:
-    """How far the counts of a stream lie from the reference.
+    """Compute the statistics of a stream's counts against the reference.
 
     Raises:
-        IndexError: a bin that is none.
+        IndexError: a bin does not exist.
     """
     reference, seen = np.array(bins.reference), bins.dense(counts)
     rows, missing = int(seen.sum()), int(seen[bins.missing])
@@ -48,14 +49,14 @@ def drift(bins: Bins, counts: Counts) -> Drift:
 
 
 def stability(reference: Indices, counts: Indices) -> float:
-    """The population stability index Σ (aᵦ − rᵦ) · ln(aᵦ / rᵦ), at least 0.
+    """Compute the population stability index Σ (aᵦ − rᵦ) · ln(aᵦ / rᵦ), at least 0.
 
     It is Jeffreys' divergence of the shares in the B bins that are not empty in both (Jeffreys
-    1946; in credit scoring, Siddiqi 2006). As no share may be 0, half a row is added to each bin of
-    the reference, `rᵦ = (Rᵦ + ½) / (N + B/2)` (Krichevsky and Trofimov 1981), and as many rows,
-    spread as the reference is, to what came: `aᵦ = (cᵦ + rᵦ · B/2) / (n + B/2)`. Without drift one
-    expects (B − 1) · (1/n + 1/N) at most (Yurdakul and Naranjo 2020): where rows are few, this is
-    more than the 0.1 and 0.25 from which a shift is customarily called small and large.
+    1946; in credit scoring, Siddiqi 2006). Because no share may be 0, half a row is added to each
+    bin of the reference, `rᵦ = (Rᵦ + ½) / (N + B/2)` (Krichevsky and Trofimov 1981), and as many
+    rows, distributed like the reference, to the counts: `aᵦ = (cᵦ + rᵦ · B/2) / (n + B/2)`. Without
+    drift its expectation is at most (B − 1) · (1/n + 1/N) (Yurdakul and Naranjo 2020). With few
+    rows, this exceeds the 0.1 and 0.25 from which a shift is customarily called small and large.
 
     Args:
         reference: `R`, `(B,)`.
@@ -70,28 +71,29 @@ def stability(reference: Indices, counts: Indices) -> float:
 
 
 def largest_gap(reference: Indices, counts: Indices) -> float:
-    """Kolmogorov and Smirnov's statistic of two samples, looked at between the bins alone.
+    """Compute the two-sample Kolmogorov–Smirnov statistic at the edges of the bins, 0 to 1.
 
-    The largest |F(x) − G(x)| is looked for where bins meet; it may be larger inside of one, so that
-    the p-value is never too small for it.
+    It is the largest |F(x) − G(x)| over the edges. Inside a bin the difference may be larger, so
+    the p-value computed from it is never too small.
 
     Args:
         reference: `(B,)`, in the order of values, not all 0.
-        counts: likewise.
+        counts: `(B,)` of the stream, in the same order, not all 0.
     """
     gaps = np.cumsum(reference) / reference.sum() - np.cumsum(counts) / counts.sum()
     return float(np.abs(gaps).max())
 
 
 def chance(distance: float, reference: int, rows: int) -> float:
-    """The p-value of `largest_gap` for many rows: Q(√(N · n / (N + n)) · D) (Smirnov 1939)."""
+    """Compute the asymptotic p-value of `largest_gap`: Q(√(N · n / (N + n)) · D) (Smirnov 1939)."""
     return exceeding(math.sqrt(reference * rows / (reference + rows)) * distance)
 
 
 def exceeding(limit: float) -> float:
-    """Kolmogorov's Q(λ) = 2 Σₖ (−1)ᵏ⁻¹ exp(−2k²λ²), k = 1, 2, … (Kolmogorov 1933).
+    """Compute Kolmogorov's Q(λ) = 2 Σₖ (−1)ᵏ⁻¹ exp(−2k²λ²), k = 1, 2, … (Kolmogorov 1933).
 
-    Below 1.18, where that series is slow, by its other form (Marsaglia et al. 2003, section 1):
+    Below 1.18, where that series converges slowly, the other form is used (Marsaglia et al. 2003,
+    section 1):
     1 − √(2π)/λ · Σₖ exp(−(2k − 1)²π² / (8λ²)).
     """
     if limit < 0.04:  # The sum's first term is below the smallest double.

@@ -1,33 +1,33 @@
-"""The guard: rows that are not like what training saw, or lack a value."""
+"""The input guard: notices about values that are missing or outside the training range."""
 
 import numpy as np
 
 from dubito.types import Feature, Floats, Notice, NoticeKind, Signature
 
 FACTOR = 2.0
-"""An amount of money may be so many times smaller or larger than what was seen."""
+"""Margin of an amount of money: it may be this many times smaller or larger than those seen."""
 SHARE = 0.5
-"""Any other value may lie outside of what was seen by this share of the seen range."""
+"""Margin of any other value on either side, as a share of the range that training saw."""
 STEP = 1.0
-"""But an integer by this at least."""
+"""Least margin of an integer."""
 
 
 class Guard:
-    """Knows what training saw of every feature."""
+    """Compares rows with the range of every feature in training."""
 
     def __init__(self, signature: Signature, *, tells_margin: bool = False) -> None:
-        """Take the features, and whether values within the margin are told as well."""
+        """Take the features, and whether to report values within the margin as well."""
         self._features = signature.features
         allowed = [_seen(one) if tells_margin else limits(one) for one in signature.features]
         self._minima, self._maxima = np.transpose(allowed)
 
     def notices(self, rows: Floats) -> list[list[Notice]]:
-        """What to say about each of the rows `(N, F)`; a notice gives the range that was seen.
+        """Return a list of notices for each of the rows `(N, F)`, with the range training saw.
 
-        A value may be missing, out of range (beyond `limits`), or, where that is told, in the
-        margin: outside what was seen, and not beyond `limits`.
+        A value may be missing, out of range (beyond `limits`), or, if those are reported, in the
+        margin: outside the range that training saw, and not beyond `limits`.
         """
-        # A missing value is within nothing.
+        # Negated, because every comparison with NaN (missing) is False.
         odd = ~((rows >= self._minima) & (rows <= self._maxima))
         found: list[list[Notice]] = [[] for _ in rows]
         if odd.any():
@@ -37,12 +37,13 @@ class Guard:
 
 
 def limits(feature: Feature) -> tuple[float, float]:
-    """The smallest and the largest value that is not out of range: what was seen, and a margin.
+    """Return the smallest and largest value that is not out of range: the range seen and a margin.
 
-    Where nothing negative was seen, 0 is the least that is allowed. The next row from the same
-    source exceeds a sample's extremes now and then: with the range of 68% of 10,000 loans, 0.11% of
-    the others do on some feature, with these margins 0.013% (mean of 100 splits within a training
-    part); of annual incomes mistaken by a factor of 1,000, 99.7% are still found.
+    If training saw nothing negative, the smallest is at least 0. The margin is needed because new
+    rows from the same source sometimes exceed a sample's extremes: with the range of 68% of 10,000
+    loans, 0.11% of the others exceed it in some feature, with these margins 0.013% (mean of 100
+    splits within a training part); of annual incomes wrong by a factor of 1,000, 99.7% are still
+    detected.
     """
     seen, money = feature.seen, feature.unit == "currency"
     if money and seen.minimum >= 0:

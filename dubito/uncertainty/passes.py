@@ -1,4 +1,4 @@
-"""How many passes are enough: until a 95% interval of every class' mean is narrow enough."""
+"""Monte-Carlo precision: the 95% interval of a mean over passes, and when to check it."""
 
 from collections.abc import Iterator
 
@@ -7,19 +7,19 @@ import numpy as np
 from dubito.types import Floats
 
 FIRST = 64
-"""Passes before the first look; each further look comes after twice as many."""
+"""Passes before the first checkpoint; each further checkpoint has twice as many."""
 
 TOLERANCE = 0.01
-"""The half-width that is asked for unless a request names one."""
+"""Default half-width to reach."""
 
 UNSEEN = 1 / 4
-"""How far off one pass more may have been, for the floor of a half-width."""
+"""Assumed deviation of one more pass, from which the floor of a half-width follows."""
 
 
 def checkpoints(most: int) -> Iterator[int]:
-    """The numbers of passes that are looked at: 64, 128, 256, … and last `most`, if that is none.
+    """Yield the numbers of passes at which precision is checked: 64, 128, 256, …, last `most`.
 
-    They are few and fixed beforehand, since looking after every pass would stop by luck.
+    They are few and fixed in advance, because checking after every pass would stop by chance.
     """
     passes = FIRST
     while passes < most:
@@ -29,17 +29,18 @@ def checkpoints(most: int) -> Iterator[int]:
 
 
 def half_widths(std: Floats, passes: int) -> Floats:
-    """Half the width `(N,)` of a 95% interval of the mean, the largest over the classes, at most 1.
+    """Compute the half-width `(N,)` of a 95% interval of the mean, the largest over the classes.
 
-    `2 · √(s²/T + 1/(4T)²)`, where `s` is the deviation with `ddof=1`: two standard errors, and a
-    floor as though one pass more had answered otherwise by a quarter. So `T` equal passes read as
-    `1/(2T)`, not as certainty. With them a shift beyond `1/(2T)`, from an answer not yet seen that
-    is at most 1/6 away, needs a probability above `3/T` a pass, and such an answer stays unseen in
-    `T` passes with a chance below `e⁻³`, 5%: the rule of three (Hanley and Lippman-Hand 1983).
+    It is `2 · √(s²/T + 1/(4T)²)`, at most 1, where `s` is the deviation with `ddof=1`: two standard
+    errors, and a floor as if one more pass had deviated by a quarter. So `T` equal passes give
+    `1/(2T)`, not certainty. In that case a shift of the mean beyond `1/(2T)`, from an outcome not
+    yet observed that is at most 1/6 away, needs a probability above `3/T` a pass, and such an
+    outcome stays unobserved in `T` passes with a probability below `e⁻³`, 5%: the rule of three
+    (Hanley and Lippman-Hand 1983).
 
     Args:
         std: `(N, C)`, population standard deviations (`ddof=0`) over the passes.
-        passes: how many passes `T` those are; of one pass nothing is known.
+        passes: number of these passes, `T`; with one pass the half-width is 1.
     """
     if passes == 1:
         return np.ones(len(std))
@@ -49,5 +50,5 @@ def half_widths(std: Floats, passes: int) -> Floats:
 
 
 def floor(passes: int) -> float:
-    """The least half-width that so many passes can reach."""
+    """Compute the least half-width that a number of passes can reach."""
     return float(half_widths(np.zeros((1, 1)), passes)[0])

@@ -1,4 +1,4 @@
-"""Prediction sets and decisions, which a calibrated bundle adds to its statistics."""
+"""Applies a bundle's calibration and rules: prediction sets and decisions from the statistics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +12,12 @@ from dubito.uncertainty.decision import decide
 from dubito.uncertainty.rules import rule_reasons
 
 METHOD = "lac"
-"""The method of sets that are asked for without naming one: the smallest sets."""
+"""Default method of prediction sets, which gives the smallest sets."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyOptions:
-    """What sets and which promise a request asks for."""
+    """The sets and the promise that a request selects."""
 
     coverage: float
     method: str
@@ -27,20 +27,20 @@ class PolicyOptions:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Sets and decisions for `N` rows."""
+    """Prediction sets and decisions of `N` rows."""
 
     options: PolicyOptions
     found: PredictionSets
     enough: list[bool]
-    """Whether each row had as many passes as the calibration; else nothing is promised."""
+    """`N` flags, whether a row had at least the calibration's passes; else nothing is promised."""
     decisions: list[Decision]
-    """For each row."""
+    """`N` decisions, one a row."""
     case_limit: float | None
-    """What the policy promises of the least sure ones, if it does."""
+    """Upper bound promised for P(wrong | in the band); None if the policy has no band."""
 
     @classmethod
     def joined(cls, parts: "Sequence[Judgement]") -> "Judgement":
-        """What one request's rows were found to be, part by part."""
+        """Concatenate the results of one request's parts, which have the same options."""
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -54,29 +54,29 @@ class Judgement:
 
 
 class Judge:
-    """Judges rows by one bundle's calibration and rules."""
+    """Computes sets and decisions by one bundle's calibration and rules."""
 
     def __init__(
         self, calibration: Calibration, rules: Sequence[Rule], signature: Signature
     ) -> None:
-        """Take what held-out rows showed, and the bundle's domain facts."""
+        """Take the bundle's calibration, rules and signature."""
         self._calibration = calibration
         self._rules = rules
         self._signature = signature
 
     @property
     def passes(self) -> int:
-        """The passes below which nothing is promised."""
+        """Passes a row below which nothing is promised."""
         return self._calibration.passes
 
     @property
     def is_of_cases(self) -> bool:
-        """See `dubito.types.Policy.is_of_cases`."""
+        """Whether the policy has a band, see `dubito.types.Policy.is_of_cases`."""
         return self._calibration.policy.is_of_cases
 
     @property
     def usual(self) -> PolicyOptions:
-        """What is asked where a request asks for nothing."""
+        """Default options of a request."""
         return usual(self._calibration)
 
     def judge(
@@ -86,7 +86,7 @@ class Judge:
         notices: Sequence[Sequence[Notice]],
         options: PolicyOptions,
     ) -> Judgement:
-        """Sets and decisions for rows `(N, F)`; a decision does not depend on the set."""
+        """Compute sets and decisions of rows `(N, F)`; a decision does not depend on the set."""
         found = prediction_sets(
             self._calibration,
             estimate.summary.mean,
@@ -101,7 +101,7 @@ class Judge:
     def _decide(
         self, rows: Floats, estimate: Estimate, notices: Sequence[Sequence[Notice]], target: float
     ) -> list[Decision]:
-        """The decisions, those of one number of passes together."""
+        """Decide about all rows, grouped by their number of passes."""
         facts = rule_reasons(rows, self._signature, self._rules)
         decisions: dict[int, Decision] = {}
         for passes in np.unique(estimate.passes).tolist():
@@ -120,7 +120,7 @@ class Judge:
 
 
 def usual(calibration: Calibration) -> PolicyOptions:
-    """The sets of the calibration's coverage and the policy's own promise."""
+    """Return the default options: the calibration's coverage and the policy's default target."""
     return PolicyOptions(
         coverage=calibration.coverage,
         method=METHOD,

@@ -1,4 +1,4 @@
-"""A bundle's rules: reasons that need facts of the domain, evaluated without knowing it."""
+"""Evaluates a bundle's rules: domain-specific reasons for referral, given as data."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from dubito.types import Floats, Rule, Signature
 
 
 def rule_reasons(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> list[list[str]]:
-    """The reasons that hold for each of the rows `(N, F)`, in the order of the rules.
+    """Return the reasons that apply to each of the rows `(N, F)`, in the order of the rules.
 
-    A rule holds where each feature it names has exactly the value it gives; a missing value (NaN)
-    is none. A rule that names no feature holds everywhere.
+    A rule applies if each feature it names has exactly the value it gives; a missing value (NaN)
+    equals none. A rule that names no feature applies to every row.
 
     Raises:
-        ValueError: a rule names what is no feature.
+        ValueError: a rule names an unknown feature.
     """
     found: list[list[str]] = [[] for _ in rows]
     for rule in rules:

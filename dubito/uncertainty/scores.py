@@ -1,4 +1,4 @@
-"""Nonconformity: how badly a class fits a row's probabilities; small fits well."""
+"""Nonconformity scores for conformal prediction: how badly a class fits a row's probabilities."""
 
 from collections.abc import Callable
 
@@ -8,21 +8,21 @@ from dubito.types import Floats, Indices
 
 
 def class_scores(method: str, probabilities: Floats, penalty: float, free: int) -> Floats:
-    """The score of every class of every row, `(N, C)` → `(N, C)`.
+    """Compute the score of every class of every row, `(N, C)` → `(N, C)`; small fits well.
 
-    - `lac`: 1 − its probability (Sadinle et al. 2019).
+    - `lac`: 1 − the class' probability (Sadinle et al. 2019).
     - `aps`: the mass of the classes at least as probable, itself included; not randomised
       (Romano et al. 2020). Classes of equal probability count from the lower index.
     - `raps`: as `aps`, plus `penalty` for every class in that mass beyond the first `free`
       (Angelopoulos et al. 2021).
-    - `adjacent`: the mass of the smallest interval of ordered classes that reaches it. Intervals
-      grow from the grade, each time by the more probable neighbour, a tie by the lower one.
+    - `adjacent`: the mass of the smallest interval of ordered classes that contains the class.
+      Intervals grow from the grade, each time by the more probable neighbour, a tie by the lower.
 
     Args:
         method: one of the names above.
         probabilities: `(N, C)`.
-        penalty: λ of `raps`; the others do not look at it.
-        free: k of `raps`; likewise.
+        penalty: λ of `raps`; ignored by the others.
+        free: k of `raps`; ignored by the others.
 
     Raises:
         KeyError: there is no such method.
@@ -33,7 +33,7 @@ def class_scores(method: str, probabilities: Floats, penalty: float, free: int) 
 def label_scores(
     method: str, probabilities: Floats, labels: Indices, penalty: float, free: int
 ) -> Floats:
-    """The scores `(N,)` of the classes that were right, see `class_scores`; `labels` is `(N,)`.
+    """Compute the scores `(N,)` of the right classes `labels` `(N,)`, see `class_scores`.
 
     Raises:
         KeyError: there is no such method.
@@ -81,4 +81,4 @@ _METHODS: dict[str, Callable[[Floats, float, int], Floats]] = {
 }
 
 METHODS = tuple(_METHODS)
-"""Names of the scores."""
+"""Names of the scores, as `method` takes them."""

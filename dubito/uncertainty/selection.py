@@ -1,15 +1,16 @@
-"""Selection of a policy: how much may be automated while two promises are kept.
+"""Selects a policy: the largest share of rows that can be automated under two promises.
 
-The first promise is about all automated rows: at most the target of them is wrong. It can be kept
-by rows of which nearly all are certain, and then says nothing of a doubtful one. So the second is
-about the band of the least sure automated rows: at most `CASE_LIMIT` of those are wrong.
+The first promise is about all automated rows: at most the target's share of them is wrong. It may
+hold because nearly all rows are certain, and then says nothing about the uncertain ones. The second
+is therefore about the band of the least certain automated rows: at most `CASE_LIMIT` of those are
+wrong.
 
-Learn then Test with a fixed sequence (Angelopoulos et al. 2021, sections 2 and 3): the hypotheses
-"one of both is broken at this threshold" are tested from the strictest threshold to the loosest,
-each at the full level, up to the first that is not rejected. One is rejected where both exact tests
-reject (intersection–union, Berger 1982), which needs no correction. The thresholds and the bands
-are fixed on the validation part, and where the sequence begins follows from a number of rows: so
-one level is enough for all of them.
+The method is Learn then Test with a fixed sequence (Angelopoulos et al. 2021, sections 2 and 3).
+The hypotheses "a promise is broken at this threshold" are tested from the strictest threshold to
+the loosest, each at the full level, up to the first that is not rejected. A hypothesis is rejected
+if both exact tests reject (intersection–union, Berger 1982), which needs no correction. The
+thresholds and bands are fixed on the validation part, and the start of the sequence depends only on
+a number of rows, so one level is sufficient for all tests.
 """
 
 import math
@@ -21,47 +22,48 @@ from dubito.types import Band, Booleans, Floats, Indices, Policy, Promise
 from dubito.uncertainty.decision import is_likely, runner_up
 
 SHARES = (*(at / 10 for at in range(2, 9)), *(at / 200 for at in range(170, 201)))
-"""Shares of the validation rows that the thresholds of a path let through: 0.2, 0.3, … 0.8, and
-from 0.85 on one each half percent. Where rows are few, each step more may end it by chance."""
+"""Shares of the eligible validation rows that a path's thresholds automate: 0.2, 0.3, … 0.8, and
+from 0.85 on in steps of half a percent. Not more, because with few rows each further step may end
+the sequence by chance."""
 TARGETS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
 TARGET = 0.03
-"""The default promise where the validation part speaks for none."""
+"""Default target if the validation rows support none."""
 MOSTLY = 0.9
-"""Share of the validation rows that the default target is to automate."""
+"""Least share of the validation rows that the default target automates."""
 CASE_LIMIT = 0.1
-"""Most P(wrong | in the band) that is promised."""
+"""Upper bound promised for P(wrong | in the band)."""
 BAND = 0.1
-"""Share of the automated rows that a band has, unless too few calibration rows were in it."""
+"""Share of the automated rows in a band, larger if it would have too few calibration rows."""
 BAND_ROWS = 46
-"""Calibration rows that are expected in a band: 29 pass its test without an error, 46 with one."""
+"""Least expected calibration rows in a band: 29 pass its test without an error, 46 with one."""
 LIKELIHOOD = 0.5
-"""Least mean probability of an automated grade: one that is more likely wrong needs no test."""
+"""Least mean probability of an automated grade; a grade that is more likely wrong needs no test."""
 CONFIDENCE = 0.95
 RESERVE = 1.1
-"""How many times the rows that could pass a test without an error its first step should have."""
+"""Ratio of the first step's expected rows to the fewest that pass its test without an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a network answered to `N` rows of which the classes are known."""
+    """A network's predictions for `N` rows of known class."""
 
     mean: Floats
-    """`(N, C)`, over the passes."""
+    """`(N, C)` mean probabilities over the passes."""
     labels: Indices
-    """`(N,)`, the classes that were right."""
+    """`(N,)` indices of the right classes."""
     mutual_information: Floats
-    """`(N,)`, nats."""
+    """`(N,)` mutual information, nats."""
     fixed: Booleans
     """`(N,)`, whether a fixed rule refers the row."""
 
     @property
     def wrong(self) -> Booleans:
-        """Which rows `(N,)` were graded wrongly."""
+        """`(N,)`, whether a row was graded wrongly."""
         wrong: Booleans = np.argmax(self.mean, axis=1) != self.labels
         return wrong
 
     def seconds(self, epistemic: float) -> Floats:
-        """The second largest probabilities `(N,)`; ∞ for rows that no threshold may automate."""
+        """Return the second-largest probabilities `(N,)`; ∞ for rows that are not eligible."""
         eligible = ~self.fixed & (self.mutual_information <= epistemic)
         eligible &= is_likely(LIKELIHOOD, self.mean)
         return np.where(eligible, runner_up(self.mean), np.inf)
@@ -72,21 +74,21 @@ class Step:
     """One threshold of a path, and its band."""
 
     rows: float
-    """Calibration rows that are expected to be automated."""
+    """Expected number of automated calibration rows."""
     threshold: float
     bound: float
-    """See `dubito.types.Band`."""
+    """Lower end of the band, see `dubito.types.Band`."""
     share: float
-    """See `dubito.types.Band`."""
+    """Share of the automated rows in the band, see `dubito.types.Band`."""
 
 
 def path(validation: Floats, eligible: int) -> tuple[Step, ...]:
-    """The steps from the strictest to the loosest, those with rows enough for a band.
+    """Build the steps from the strictest to the loosest that have enough rows for a band.
 
     Args:
-        validation: `(N,)`, the second probabilities of the eligible validation rows.
-        eligible: how many calibration rows are. That says nothing about their labels, nor about
-            which of them a threshold lets through, so that choosing by it keeps the order fixed.
+        validation: `(N,)`, the second-largest probabilities of the eligible validation rows.
+        eligible: number of eligible calibration rows. It reveals neither their labels nor which of
+            them a threshold automates, so the sequence remains fixed in advance.
     """
     if not len(validation):
         return ()
@@ -98,21 +100,21 @@ def _step(validation: Floats, share: float, rows: float) -> Step:
     threshold = float(np.quantile(validation, share, method="inverted_cdf"))
     band = max(BAND, BAND_ROWS / rows)
     automated = validation[validation <= threshold]
-    # The band's share from above: of equal rows either all are in it or none.
+    # `higher`: the bound is a row's own value, and rows equal to it are all in the band.
     bound = float(np.quantile(automated, 1 - band, method="higher"))
     return Step(rows, threshold, bound, band)
 
 
 def select(validation: Part, calibration: Part, epistemic: float) -> Policy:
-    """The policy for the default targets.
+    """Select the policy for the default targets.
 
-    Every line's two promises are kept, both together, with probability `CONFIDENCE` over the draw
-    of the calibration rows.
+    For each line separately, its two promises hold together with probability `CONFIDENCE` over the
+    draw of the calibration rows.
 
     Args:
-        validation: fixes the path of thresholds, the bands and the default target.
-        calibration: is tested.
-        epistemic: most mutual information of an automated row, chosen without these rows.
+        validation: rows that fix the path of thresholds, the bands and the default target.
+        calibration: rows on which the promises are tested.
+        epistemic: largest mutual information of an automated row, nats, chosen without these rows.
     """
     before, now = _Tested.of(validation, epistemic), _Tested.of(calibration, epistemic)
     return Policy(
@@ -126,7 +128,7 @@ def select(validation: Part, calibration: Part, epistemic: float) -> Policy:
 
 
 def binomial_tail(errors: int, rows: int, rate: float) -> float:
-    """P(Bin(`rows`, `rate`) ≤ `errors`), the exact sum; 0 < `rate` < 1."""
+    """Compute P(Bin(`rows`, `rate`) ≤ `errors`) as the exact sum; 0 < `rate` < 1."""
     logs = (
         math.lgamma(rows + 1)
         - math.lgamma(k + 1)
@@ -139,10 +141,10 @@ def binomial_tail(errors: int, rows: int, rate: float) -> float:
 
 
 def least_rows(target: float) -> float:
-    """Calibration rows that must be expected to be automated by the first step for a target.
+    """Compute the least expected number of automated rows in the first step for a target.
 
-    Fewer than log(1 − confidence) / log(1 − target) fail its test even without an error, and would
-    end the sequence at once.
+    Fewer than log(1 − confidence) / log(1 − target) rows fail the test even without an error, which
+    would end the sequence at once.
     """
     needed = math.log(1 - CONFIDENCE) / math.log1p(-target)
     return max(RESERVE * needed, BAND_ROWS)
@@ -150,12 +152,12 @@ def least_rows(target: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Tested:
-    """Rows that promises are tested on."""
+    """Rows on which promises are tested."""
 
     seconds: Floats
-    """`(N,)`, see `Part.seconds`."""
+    """`(N,)` second-largest probabilities, see `Part.seconds`."""
     wrong: Booleans
-    """`(N,)`"""
+    """`(N,)`, whether a row was graded wrongly."""
 
     @classmethod
     def of(cls, part: Part, epistemic: float) -> "_Tested":
@@ -163,11 +165,11 @@ class _Tested:
 
     @property
     def eligible(self) -> Floats:
-        """The second probabilities of the rows that may be automated."""
+        """Second-largest probabilities of the eligible rows."""
         return self.seconds[np.isfinite(self.seconds)]
 
     def between(self, least: float, most: float) -> "_Count":
-        """Rows whose second probability is in a range."""
+        """Count the rows whose second-largest probability is from `least` to `most`."""
         found = (self.seconds >= least) & (self.seconds <= most)
         return _Count(int(found.sum()), int((found & self.wrong).sum()), len(found))
 
@@ -180,7 +182,7 @@ class _Count:
 
     @property
     def share(self) -> float:
-        """Of all rows."""
+        """Share of these rows among all rows."""
         return self.rows / self.of
 
     @property
@@ -188,12 +190,12 @@ class _Count:
         return self.errors / self.rows if self.rows else 0.0
 
     def keeps(self, rate: float) -> bool:
-        """Whether the exact test rejects that more than a rate is wrong."""
+        """Return whether the exact test rejects that the error rate is above `rate`."""
         return binomial_tail(self.errors, self.rows, rate) <= 1 - CONFIDENCE
 
 
 def _promise(target: float, validation: Floats, tested: _Tested) -> Promise:
-    """The loosest step that passed both tests."""
+    """Build the line of the loosest step that passes both tests, if there is one."""
     eligible = len(tested.eligible)
     steps = [step for step in path(validation, eligible) if step.rows >= least_rows(target)]
     wanting = 0 if steps else max(0, math.ceil(least_rows(target)) - eligible)
@@ -209,6 +211,6 @@ def _promise(target: float, validation: Floats, tested: _Tested) -> Promise:
 
 
 def _default_target(validation: _Tested) -> float:
-    """The smallest target at which the validation rows alone would automate most of them."""
+    """Return the smallest target that automates at least `MOSTLY` of the validation rows."""
     promises = (_promise(target, validation.eligible, validation) for target in TARGETS)
     return next((one.target for one in promises if one.automated >= MOSTLY), TARGET)

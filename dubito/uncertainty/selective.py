@@ -1,4 +1,4 @@
-"""Selective prediction: how wrong the answers are when the least sure ones are left out."""
+"""Metrics of selective prediction: error rates when the least confident answers are left out."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from dubito.types import Booleans, Floats
 
 
 def risk_coverage(confidence: Floats, wrong: Booleans) -> tuple[Floats, Floats]:
-    """Coverages 1/N … 1 and the error rate of the surest rows at each, `(N,)` both.
+    """Compute coverages 1/N … 1 and the error rate of the most confident rows at each, both `(N,)`.
 
-    Rows of equal confidence stand in no order: at a coverage that takes only some of them, the
+    Rows of equal confidence are not ordered: at a coverage that includes only some of them, the
     rate is the expected one if those are drawn at random.
 
     Args:
-        confidence: `(N,)`, larger is surer.
+        confidence: `(N,)`, larger is more confident.
         wrong: `(N,)`, whether the answer was wrong.
     """
     _, group, sizes = np.unique(-confidence, return_inverse=True, return_counts=True)
@@ -22,23 +22,23 @@ def risk_coverage(confidence: Floats, wrong: Booleans) -> tuple[Floats, Floats]:
 
 
 def area_under_risk(confidence: Floats, wrong: Booleans) -> float:
-    """AURC, 0 to 1: the mean over the coverages of `risk_coverage` (Geifman et al. 2019, eq. 2).
+    """Compute the AURC, 0 to 1: the mean of `risk_coverage`'s rates (Geifman et al. 2019, eq. 2).
 
     Raises:
-        ZeroDivisionError: no rows.
+        ZeroDivisionError: there are no rows.
     """
     return float(risk_coverage(confidence, wrong)[1].sum()) / len(wrong)
 
 
 def area_under_roc(score: Floats, positive: Booleans) -> float:
-    """AUROC, 0 to 1: the chance that a positive row scores above another, a tie counting half.
+    """Compute the AUROC, 0 to 1, from mean ranks (Mann and Whitney 1947).
 
-    From the mean ranks (Mann and Whitney 1947). With uncertainty as score and error as positive it
-    says how well errors are found.
+    It is the probability that a positive row scores above a negative one, with ties counting half.
+    With uncertainty as score and error as positive it measures how well errors are detected.
 
     Args:
-        score: `(N,)`.
-        positive: `(N,)`.
+        score: `(N,)`, larger is more likely positive.
+        positive: `(N,)`, whether a row is positive.
 
     Raises:
         ZeroDivisionError: no row is positive, or every row is.

@@ -1,4 +1,4 @@
-"""The watch for drift: one alarm over all streams, without a look at outcomes."""
+"""Alarm for drift: one sequential test over all streams of inputs, without outcomes."""
 
 import math
 from collections.abc import Mapping
@@ -12,37 +12,38 @@ from dubito.uncertainty.bins import Bins, Counts
 from dubito.uncertainty.martingale import Martingale
 
 MOST_ROWS = 2_000
-"""Of each stream and minute, that are looked at: any more would not be missed."""
+"""Most rows tested of each stream and minute; more would add little evidence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is known of every stream.
+    """State of the tests of all streams.
 
     The alarm is raised when the martingale of one of S streams reaches S times the threshold. While
-    nothing changes, each does so with a chance of 1% / S at most, and so any of them with one of 1%
-    at most, however they depend on one another. Their average would look bolder, but promises less:
-    each is a martingale in the light of its own p-values alone, and whoever sees the others' could
-    choose by them when to look (Choe and Ramdas 2024, "Combining evidence across filtrations"). So
-    the evidence of the watch is that of its strongest stream, divided by S. All streams count
-    alike: mutual information, which sees what does not fit together, needs no favour for it.
+    nothing changes, each does so with a probability of at most 1% / S, and so any of them with at
+    most 1%, however they depend on each other. Their average would reach the threshold sooner, but
+    without this guarantee: each is a martingale in the filtration of its own p-values alone, and
+    the other streams could inform when to stop (Choe and Ramdas 2024, "Combining evidence across
+    filtrations"). The evidence is therefore that of the strongest stream, divided by S. All streams
+    have equal weight: mutual information, which detects unusual combinations of values, needs no
+    larger one.
     """
 
     streams: dict[str, Martingale]
 
     @classmethod
     def begin(cls, bins: Mapping[str, Bins]) -> "Watch":
-        """Before the first row of any stream; there is at least one."""
+        """Return the state before the first row of any stream; there is at least one stream."""
         return cls({name: Martingale.begin(of) for name, of in bins.items()})
 
     @property
     def rows(self) -> int:
-        """Rows that were looked at, of the stream that has most."""
+        """Number of rows tested, in the stream with the most."""
         return max(stream.rows for stream in self.streams.values())
 
     @property
     def evidence(self) -> float:
-        """Logarithm of the evidence now, see `dubito.uncertainty.alarm`."""
+        """Logarithm of the current evidence, see `dubito.uncertainty.alarm`."""
         return max(stream.evidence for stream in self.streams.values()) - self._share
 
     @property
@@ -52,18 +53,18 @@ class Watch:
 
     @property
     def foremost(self) -> str:
-        """The stream that had the largest evidence so far."""
+        """Name of the stream with the largest evidence so far."""
         return max(self.streams, key=lambda name: self.streams[name].largest)
 
     def advance(self, counts: Mapping[str, Counts], random: np.random.Generator) -> "Watch":
-        """After one more minute, of which the counts of each stream are known, but no order.
+        """Return the state after one more minute, given as counts of each stream.
 
-        One is drawn, which makes no difference to rows that are exchangeable; likewise which rows
-        are looked at if there are more than `MOST_ROWS`.
+        The order of rows within the minute is unknown. A random one is drawn, which makes no
+        difference to exchangeable rows; so are the rows tested if there are more than `MOST_ROWS`.
 
         Raises:
-            KeyError: a stream that is not watched.
-            IndexError: a bin that is none.
+            KeyError: a stream is not monitored.
+            IndexError: a bin does not exist.
         """
         moved = {}
         for name in sorted(counts):
@@ -72,12 +73,12 @@ class Watch:
         return Watch({**self.streams, **moved})
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Convert to JSON values."""
         return {name: stream.to_json() for name, stream in self.streams.items()}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> "Watch":
-        """From what `to_json` gave."""
+        """Restore from the values of `to_json`."""
         return cls({name: Martingale.from_json(stream) for name, stream in state.items()})
 
     @property
@@ -86,7 +87,7 @@ class Watch:
 
 
 def _drawn(counts: Counts, random: np.random.Generator) -> Indices:
-    """At most `MOST_ROWS` bins `(M,)`, in an order drawn at random."""
+    """Draw a random order of the counted bins `(M,)`, and keep at most `MOST_ROWS`."""
     places = np.array(sorted(counts), dtype=np.intp)
     held = np.array([counts[at] for at in sorted(counts)], dtype=np.intp)
     return random.permutation(np.repeat(places, held))[:MOST_ROWS]

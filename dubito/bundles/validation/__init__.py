@@ -1,1 +1,1 @@
-"""What files alone can show about a bundle, before Keras or TensorFlow is imported."""
+"""Static validation of a bundle's files, before Keras or TensorFlow is imported."""

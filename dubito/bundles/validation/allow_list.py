@@ -1,8 +1,8 @@
 """The allow-list: every object a network's `config.json` may name, as Keras 3.15 writes it.
 
 Keras looks an object up by `registered_name` first and by `module` and `class_name` after that, so
-only the exact triple that Keras itself writes is allowed. Layers that are random in training alone
-are left out on purpose: they would be inert and report no uncertainty.
+only the exact triple that Keras itself writes is allowed. Layers that are random only in training
+are excluded on purpose: in inference they do nothing and would report no uncertainty.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ Role = Literal[
     "model", "layer", "operator", "initializer", "regularizer", "constraint", "policy", "encoding"
 ]
 Triple = tuple[str | None, str, str | None]
-"""`module`, `class_name` and `registered_name`."""
+"""Key of an object: `module`, `class_name` and `registered_name`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What one allowed object is and which settings its `config` may have; None is any."""
+    """Role of an allowed object, and the settings that its `config` may have; None allows any."""
 
     role: Role
     settings: frozenset[str] | None = None
@@ -36,7 +36,7 @@ INERT = (
     "SpatialDropout2D",
     "SpatialDropout3D",
 )
-"""Keras' own stochastic layers, which do nothing outside training."""
+"""Stochastic layers of Keras, which do nothing outside training."""
 
 MONTE_CARLO = ("MCDropout", "MCAlphaDropout", "MCSpatialDropout1D", "MCGaussianDropout")
 
@@ -90,7 +90,7 @@ _LAYERS = {
     "GlobalMaxPooling1D": "data_format keepdims",
 } | dict.fromkeys(("Identity", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), "")
 MODULE = "dubito.layers"
-"""The module that files name for Dubito's own layers."""
+"""Module that files name for Dubito's own layers."""
 _OURS = {
     "MCDropout": "rate seed noise_shape",
     "MCAlphaDropout": "rate seed noise_shape",
@@ -105,7 +105,7 @@ OLD_MODULES = {
     "MCGaussianDropout": "app.network.mc",
     "Impute": "app.network.impute",
 }
-"""Layer to the module that bundles name which were written before version 0.4."""
+"""Module of each layer in bundles written before version 0.4, by class name."""
 _PARTS: dict[Role, str] = {
     "initializer": "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal"
     " LecunUniform Ones Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling"
@@ -120,7 +120,7 @@ def _layer(settings: str) -> Kind:
 
 
 def _own_layers() -> Iterator[tuple[str, str, str]]:
-    """Yield module, class name and settings of every layer that is not Keras' own."""
+    """Yield module, class name and settings of every layer of Dubito and its domains."""
     for name, settings in _OURS.items():
         for module in (MODULE, OLD_MODULES[name]):
             yield module, name, settings
@@ -132,7 +132,7 @@ def _own_layers() -> Iterator[tuple[str, str, str]]:
 
 @cache
 def allowed() -> dict[Triple, Kind]:
-    """Every object that a network may name, by the triple that Keras writes for it."""
+    """Build the allow-list: kinds of objects by the triple that Keras writes for them."""
     functional = frozenset({"name", "trainable", "layers", "input_layers", "output_layers"})
     sequential = frozenset({"name", "trainable", "dtype", "layers", "build_input_shape"})
     objects: dict[Triple, Kind] = {

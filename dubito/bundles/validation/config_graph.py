@@ -1,4 +1,4 @@
-"""The blueprint: the layers and calls that `config.json` describes, read without Keras."""
+"""Parses `config.json` into a graph of layers and their calls, without Keras."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dubito.errors import BundleError
 from dubito.layer_shapes import Shape
 
 MOST_CALLS = 1000
-"""Without the batch axis."""
+"""Most calls of layers in a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +26,22 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer, operator or nested model, and what each of its calls is given."""
+    """One layer, operator or nested model, and the operands of each of its calls."""
 
     name: str
     kind: str
-    """The class name; an operator's is lower-case: `add` for what `x + y` writes."""
+    """Class name; lower-case for an operator, as in `add` for `x + y`."""
     settings: dict[str, Any]
     build: Any
-    """The input shape, or list of shapes, that Keras would build the weights for."""
+    """Input shape, or list of shapes, for which Keras would build the weights."""
     calls: tuple[tuple[Reference | Shape, ...], ...]
-    """Operands by call: another layer's output, or the shape of a constant."""
+    """Operands of each call: another layer's output, or the shape of a constant."""
     inner: "Blueprint | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """A model: its layers in order, where its input enters and where its output leaves."""
+    """A model: its layers in order, its input and its output."""
 
     name: str
     kind: str
@@ -51,12 +51,12 @@ class Blueprint:
 
     @property
     def size(self) -> int:
-        """The number of layers' calls, a nested model's again for each call of it."""
+        """Number of calls of layers; those of a nested model count once for each of its calls."""
         inner = {layer.name: layer.inner.size for layer in self.layers if layer.inner}
         return sum(1 + len(layer.calls) * (1 + inner.get(layer.name, 0)) for layer in self.layers)
 
     def walk(self) -> Iterator[Layer]:
-        """Every layer, also those of nested models."""
+        """Yield every layer, including those of nested models."""
         for layer in self.layers:
             yield layer
             if layer.inner is not None:
@@ -64,10 +64,11 @@ class Blueprint:
 
 
 def parse_blueprint(text: bytes) -> Blueprint:
-    """Read the blueprint from the bytes of `config.json`.
+    """Parse the bytes of `config.json`.
 
     Raises:
-        BundleError: not strict JSON, an object that is not allowed, or not a network.
+        BundleError: the bytes are not strict JSON, name an object that is not allowed, or do not
+            describe a network.
     """
     config = strict_json(text, f"{NETWORK_FILE}: config.json")
     check_objects(config)
@@ -102,7 +103,7 @@ def _blueprint(model: dict[str, Any]) -> Blueprint:
 
 
 def _chained(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """A Sequential's layers, each called on the one before."""
+    """Add the calls of a Sequential's layers, each on the output of the layer before."""
     befores = [(), *(((Reference(layer.name, 0),),) for layer in layers[:-1])]
     return tuple(
         Layer(layer.name, layer.kind, layer.settings, layer.build, calls, layer.inner)
@@ -129,7 +130,7 @@ def _layer(members: dict[str, Any]) -> Layer:
 
 
 def _operands(node: dict[str, Any]) -> tuple[Reference | Shape, ...]:
-    """What one call is given; options that change what a layer does are refused."""
+    """Parse the operands of one call; call options, which change a layer's output, are rejected."""
     if node.keys() != {"args", "kwargs"} or any(node["kwargs"].values()):
         raise BundleError(f"{NETWORK_FILE}: a layer is called with options that are not allowed")
     return tuple(_operand(argument) for argument in _flat(node["args"]))
@@ -150,10 +151,10 @@ def _operand(argument: Any) -> Reference | Shape:
 
 
 def constant_shape(value: Any) -> Shape:
-    """The shape of a number or of an encoded array.
+    """Return the shape of a number or of an encoded array.
 
     Raises:
-        ValueError: neither, or not numbers all through.
+        ValueError: the value is neither, or contains something other than numbers.
     """
     if isinstance(value, dict) and value["class_name"] in ("__numpy__", "__tensor__"):
         value = value["config"]["value"]
@@ -164,12 +165,15 @@ def constant_shape(value: Any) -> Shape:
 
 
 def _single(references: list[Any]) -> Reference:
-    """The one reference in `["x", 0, 0]` or `[["x", 0, 0]]`."""
+    """Parse the single reference in `["x", 0, 0]` or `[["x", 0, 0]]`."""
     return _reference(references[0] if len(references) == 1 else references)
 
 
 def _left(references: list[Any], layers: tuple[Layer, ...]) -> Reference:
-    """The output, where Keras counts the calls of a Functional from 1 and all others from 0."""
+    """Parse the reference to a model's output.
+
+    Keras counts the calls of a nested Functional from 1 and all others from 0.
+    """
     found = _single(references)
     functional = any(one.name == found.layer and one.kind == "Functional" for one in layers)
     return Reference(found.layer, found.call - functional)

@@ -1,7 +1,7 @@
-"""What files alone can show about a bundle, before Keras is imported.
+"""Runs every static check of a bundle's folder, before Keras is imported.
 
-Nothing in a bundle is believed before it is checked, and no check costs more than the bundle's
-files are allowed to be large.
+Nothing in a bundle is trusted before it is checked, and the size limits of its files bound the cost
+of every check.
 """
 
 import hashlib
@@ -25,27 +25,31 @@ from dubito.printable import printable
 from dubito.types import Cards
 
 MOST_GOLDEN_WORK = 10**12
-"""Passes of all golden rows times weights of the network: about half a minute."""
+"""Most work of the golden rows, passes × weights of the network: about half a minute."""
 LINES = "\n\r\t"
-"""What a card may have besides what is shown."""
+"""Control characters that a model card may contain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What was read, so that what is loaded and shown is what was checked."""
+    """The checked contents of a bundle; exactly these bytes are loaded and shown."""
 
     manifest: Manifest
     network: bytes
-    """The bytes of `model.keras`."""
+    """Content of `model.keras`, as bytes."""
     cards: Cards
-    """Their control characters written out."""
+    """Model cards, with control characters escaped."""
 
 
 def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
-    """Check a bundle's folder; `pinned` is the digest it must have.
+    """Check a bundle's folder.
+
+    Args:
+        folder: folder of the bundle.
+        pinned: digest that the bundle must have, `sha256:…`; any if None.
 
     Raises:
-        BundleError: the first fault, in a sentence that names the file.
+        BundleError: a check fails; the message names the file and the first fault.
     """
     files = read_files(folder)
     manifest = parse_manifest(files.manifest)
@@ -66,17 +70,17 @@ def _check_identity(manifest: Manifest, folder: Path, pinned: str | None) -> Non
     digest = manifest.identity.digest
     if pinned is not None and digest != pinned:
         raise BundleError(f"{MANIFEST_FILE} has the digest {digest}, not the pinned {pinned}")
-    # A version's folder may be a link to a folder of another name, or the other way round.
+    # Either path may carry the name and version: deployments link in both directions.
     places = [place.parts[-2:] for place in (folder.absolute(), folder.resolve())]
     if (manifest.name, str(manifest.version)) not in places:
         raise BundleError(
-            f"{MANIFEST_FILE} is of {quoted(manifest.name)} version {manifest.version}, "
-            f"but lies in {'/'.join(places[-1])}"
+            f"{MANIFEST_FILE} is for {quoted(manifest.name)} version {manifest.version}, "
+            f"but is in {'/'.join(places[-1])}"
         )
 
 
 def _check_golden(manifest: Manifest, weights: int) -> None:
-    """The golden rows are run at the start, which must not take long."""
+    """Check the work of the golden rows, which are predicted at every start."""
     passes = sum(row.passes for row in manifest.golden)
     if passes * weights > MOST_GOLDEN_WORK:
         raise BundleError(
@@ -86,7 +90,7 @@ def _check_golden(manifest: Manifest, weights: int) -> None:
 
 
 def _check_sums(files: Files) -> None:
-    """Check `SHA256SUMS`, which is optional."""
+    """Check the digests in `SHA256SUMS`, which is optional."""
     contents = {
         MANIFEST_FILE: files.manifest,
         NETWORK_FILE: files.network,

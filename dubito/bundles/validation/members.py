@@ -1,7 +1,7 @@
-"""The members of `model.keras`, read within the sizes they declare.
+"""Reads the members of the archive `model.keras`, safely against decompression bombs.
 
-Keras' own reader inflates a member before it looks at the declared size, so each member is
-inflated here with a bound, and what comes out must be exactly what is declared.
+Keras' own reader inflates a member before it checks the declared size. Here each member is inflated
+with a bound, and the result must have exactly the declared size.
 """
 
 import io
@@ -20,7 +20,7 @@ LIMITS = {
     "metadata.json": MIB // 16,
     "model.weights.h5": 256 * MIB,
 }
-"""The largest size of each member, in bytes."""
+"""Largest size of each member, in bytes."""
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -28,7 +28,7 @@ ENCRYPTED = 0x1
 
 
 class Members(NamedTuple):
-    """The bytes of the three members."""
+    """The contents of the archive's three members, as bytes."""
 
     config: bytes
     metadata: bytes
@@ -39,7 +39,8 @@ def read_members(network: bytes) -> Members:
     """Read the members from the bytes of `model.keras`.
 
     Raises:
-        BundleError: not an archive of exactly these members, or one that is not what it declares.
+        BundleError: the bytes are not an archive of exactly these members, or a member does not
+            match its declared size or checksum.
     """
     if network.startswith(HDF5_MAGIC):
         raise BundleError(f"{NETWORK_FILE} is an HDF5 file, not a .keras archive")
@@ -88,7 +89,7 @@ def _content(network: bytes, info: zipfile.ZipInfo) -> bytes:
 
 
 def _stored(network: bytes, info: zipfile.ZipInfo) -> bytes:
-    """The member's bytes as they stand in the archive, behind the local header."""
+    """Return the member's stored bytes, which follow its local header."""
     header = LOCAL_HEADER.unpack_from(network, info.header_offset)
     start = info.header_offset + LOCAL_HEADER.size + header[-2] + header[-1]
     stored = network[start : start + info.compress_size]

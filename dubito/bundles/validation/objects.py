@@ -1,4 +1,4 @@
-"""The objects that `config.json` names: each on the allow-list, and where it belongs."""
+"""Checks every object in `config.json`: on the allow-list, in its place, with known settings."""
 
 import json
 from collections.abc import Iterator
@@ -34,10 +34,10 @@ PLACES: dict[str, tuple[Role, ...]] = {
     "scale": ("encoding",),
     "offset": ("encoding",),
 }
-"""The last word of the key an object stands under, to what may stand there."""
+"""Roles allowed under a key of `config.json`, by the key's last word."""
 
 PARTS = ("initializer", "regularizer", "constraint")
-"""Objects whose settings are single numbers and words."""
+"""Roles of objects whose settings are numbers and texts only."""
 
 FIXED: dict[str, Any] = {
     "autocast": True,
@@ -48,11 +48,11 @@ FIXED: dict[str, Any] = {
     "ragged": False,
     "optional": False,
 }
-"""Settings with one allowed value: the others change how weights are held or rows are read."""
+"""Settings with one allowed value: others change how weights are stored or rows are read."""
 
 
 def quoted(value: object) -> str:
-    """Text from a file, printable and short enough for a sentence."""
+    """Quote text from a file for a message: printable and at most 60 characters of it."""
     return repr(str(value)[:60])
 
 
@@ -60,7 +60,7 @@ def check_objects(config: dict[str, Any]) -> None:
     """Check every object at any depth.
 
     Raises:
-        BundleError: an object that is not allowed, or not where it stands.
+        BundleError: an object is not allowed, or not in this place.
     """
     shared: dict[int, str] = {}
     for key, members in _dictionaries(config):
@@ -75,7 +75,7 @@ def check_objects(config: dict[str, Any]) -> None:
 
 
 def _dictionaries(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every dictionary in `config`, with the key it or the list around it stands under."""
+    """Yield every dictionary in `config`, after the key of it or of the list that contains it."""
     waiting: list[tuple[str, Any]] = [("", config)]
     while waiting:
         key, value = waiting.pop()
@@ -122,7 +122,7 @@ def _named(members: dict[str, Any]) -> str:
 
 
 def _check_frame(members: dict[str, Any], kind: Kind) -> None:
-    """Check what stands around an object's `config`."""
+    """Check the members of an object other than its `config`."""
     if not isinstance(members["config"], dict):
         raise BundleError(f"{_named(members)}, whose settings are not a dictionary")
     if members.get("compile_config"):
@@ -131,7 +131,7 @@ def _check_frame(members: dict[str, Any], kind: Kind) -> None:
     if build is not None and (not isinstance(build, dict) or build.keys() != {"input_shape"}):
         raise BundleError(f"{_named(members)} with a build_config that is not an input shape")
     if kind.role in ("layer", "operator", "model") and "shared_object_id" in members:
-        raise BundleError(f"{_named(members)} that stands in two models")
+        raise BundleError(f"{_named(members)} that occurs in two models")
 
 
 def _check_settings(members: dict[str, Any], kind: Kind) -> None:
@@ -159,7 +159,7 @@ def _fits(setting: str, value: Any, kind: Kind) -> bool:
 
 
 def _check_shared(members: dict[str, Any], kind: Kind, shared: dict[int, str]) -> None:
-    """Keras takes a shared object from where its number stood first, whatever is written here."""
+    """Check that objects of one shared number are equal: Keras uses the first of them for all."""
     number = members.get("shared_object_id")
     if number is None:
         return

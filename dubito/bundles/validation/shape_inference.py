@@ -1,4 +1,4 @@
-"""The wiring: shapes followed from the input to the output, and the weights met on the way."""
+"""Shape inference: propagates shapes through a model's graph and lists the weights it needs."""
 
 import math
 import re
@@ -14,12 +14,12 @@ from dubito.errors import BundleError
 from dubito.layer_shapes import Shape
 
 MOST_VALUES = 2**20
-"""Values of one row that one layer may give."""
+"""Most values a row in one layer's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Where one layer's weights are in `model.weights.h5`, and their shapes."""
+    """The path of one layer's weights in `model.weights.h5`, and their shapes."""
 
     layer: str
     path: str
@@ -28,22 +28,22 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The shape of the output and the weights of every layer."""
+    """The output shape of a model, and the weights of every layer."""
 
     output: Shape
     held: tuple[Held, ...]
 
     @property
     def weights(self) -> int:
-        """The number of weights."""
+        """Number of weights."""
         return sum(math.prod(shape) for held in self.held for shape in held.shapes)
 
 
 def trace(blueprint: Blueprint, given: Shape, path: str = "") -> Wiring:
-    """Follow the input shape `given` through a model whose weights are under `path`.
+    """Propagate the input shape `given` through a model whose weights are under `path`.
 
     Raises:
-        BundleError: a layer that is not connected, or does not fit what it is given.
+        BundleError: a layer is not connected, or does not fit its input.
     """
     layers = {layer.name: layer for layer in blueprint.layers}
     _check_input(layers[blueprint.entry.layer], given)
@@ -67,7 +67,7 @@ def trace(blueprint: Blueprint, given: Shape, path: str = "") -> Wiring:
 def _given(
     layer: Layer, operands: tuple[Reference | Shape, ...], shapes: dict[Reference, Shape]
 ) -> list[Shape]:
-    """The shapes of a call's operands; a constant must not reach into the batch axis."""
+    """Return the shapes of a call's operands; a constant must not extend into the batch axis."""
     tensors = [shapes[o] for o in operands if isinstance(o, Reference)]
     constants = [o for o in operands if not isinstance(o, Reference)]
     if constants and not layer.kind.islower():
@@ -100,9 +100,9 @@ def _text(shape: Any) -> str:
 
 
 def _paths(blueprint: Blueprint, path: str) -> dict[str, str]:
-    """Keras' paths: class names in snake case, counted in the order of the layers.
+    """Build each layer's path as Keras does: its class in snake case, numbered in layer order.
 
-    Operators hold no weights and are not counted; a Sequential does not count its input.
+    Operators have no weights and are not counted; a Sequential does not count its input.
     """
     counts: dict[str, int] = {}
     paths = {}
@@ -118,13 +118,17 @@ def _paths(blueprint: Blueprint, path: str) -> dict[str, str]:
 
 
 def snake_case(name: str) -> str:
-    """A class name as Keras writes it in paths: `MCDropout` is `mc_dropout`."""
+    """Convert a class name as Keras does in paths: `MCDropout` to `mc_dropout`."""
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _in_order(blueprint: Blueprint) -> Iterator[tuple[Reference, tuple[Reference | Shape, ...]]]:
-    """Every call once what it is given is known."""
+    """Yield every call and its operands in topological order.
+
+    Raises:
+        BundleError: the graph has a loop, or a call or the output refers to nothing.
+    """
     waiting = [
         (Reference(layer.name, n), call)
         for layer in blueprint.layers
@@ -141,11 +145,11 @@ def _in_order(blueprint: Blueprint) -> Iterator[tuple[Reference, tuple[Reference
         known |= {reference for reference, _ in ready}
         waiting = [one for one in waiting if one[0] not in known]
     if blueprint.exit not in known:
-        raise BundleError(f"{NETWORK_FILE}: the output is no layer's")
+        raise BundleError(f"{NETWORK_FILE}: the output is not a layer's output")
 
 
 def _wired(layer: Layer, operands: list[Shape], path: str, *, first: bool) -> Wiring:
-    """One call of a layer; Keras builds at the first."""
+    """Infer one call of a layer; Keras builds the weights at the first."""
     if layer.inner is not None:
         if len(operands) != 1:
             raise _misfit(layer, f"it takes one input, not {len(operands)}")
@@ -164,7 +168,7 @@ def _wired(layer: Layer, operands: list[Shape], path: str, *, first: bool) -> Wi
 
 
 def _check_build(layer: Layer, operands: list[Shape]) -> None:
-    """Keras builds from the declared shape before it sees the real one: the two must agree."""
+    """Check a layer's `build_config` against its input: Keras builds weights from the former."""
     many = bool(layer.build) and isinstance(layer.build[0], list)
     declared = layer.build if many else [layer.build]
     if [list(shape) for shape in operands] != [shape[1:] for shape in declared]:
@@ -172,7 +176,7 @@ def _check_build(layer: Layer, operands: list[Shape]) -> None:
 
 
 def _check_used(blueprint: Blueprint) -> None:
-    """Every layer is on a way to the output."""
+    """Check that every layer contributes to the output."""
     calls = {layer.name: layer.calls for layer in blueprint.layers}
     reached: set[str] = set()
     waiting = [blueprint.exit.layer]

@@ -1,7 +1,7 @@
-"""What each allowed layer makes of a shape, and the shapes of the weights it needs for that.
+"""Shape rules of the allowed layers: output and weight shapes from settings and input shapes.
 
 Shapes are without the batch axis; the rules are those of Keras' `build` and
-`compute_output_shape`. A rule raises ValueError for what does not fit.
+`compute_output_shape`. A rule raises ValueError for settings or shapes that do not fit.
 """
 
 import math
@@ -32,7 +32,7 @@ def _same(_settings: Settings, shapes: Sequence[Shape]) -> Step:
 
 
 def _along(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """Softmax and UnitNormalization: along an axis, which is not the batch."""
+    """Infer Softmax and UnitNormalization, whose axis must not be the batch axis."""
     _axes(settings, one(shapes))
     return Step(one(shapes))
 
@@ -50,7 +50,7 @@ def _axes(settings: Settings, shape: Shape) -> Shape:
 
 
 def _affine(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """LayerNormalization and GroupNormalization."""
+    """Infer LayerNormalization and GroupNormalization."""
     shape = one(shapes)
     own = _axes(settings, shape)
     groups = whole(settings.get("groups", -1), "groups", -1)
@@ -147,7 +147,7 @@ def _repeat(settings: Settings, shapes: Sequence[Shape]) -> Step:
 
 
 def _dropout(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """A mask of one pass has a shape of its own: the batch is not in it."""
+    """Infer dropout; `noise_shape` must not contain the batch, as a mask belongs to one pass."""
     shape = one(shapes)
     noise = setting(settings, "noise_shape") or [None] * (len(shape) + 1)
     own = [size or length for size, length in zip(noise[1:], shape, strict=True)]
@@ -208,7 +208,7 @@ RULES |= dict.fromkeys(
 
 
 def rule_of(kind: str) -> Rule:
-    """The rule of a layer class that is allowed, ours or a domain's."""
+    """Return the shape rule of an allowed layer class, Dubito's or a domain's."""
     if kind in RULES:
         return RULES[kind]
     return next(found.layers[kind].shape for found in domains() if kind in found.layers)

@@ -1,4 +1,4 @@
-"""Whether a `model.keras` is a network that can be loaded and can doubt, by its bytes alone."""
+"""Checks from the bytes of `model.keras` that it fits the signature and has active dropout."""
 
 from dubito.bundles.manifest import MANIFEST_FILE, NETWORK_FILE
 from dubito.bundles.strict_json import strict_json
@@ -15,13 +15,13 @@ MOST_WEIGHTS = 64 * 2**20
 
 
 def check_network(network: bytes, features: int, classes: int) -> int:
-    """Check the bytes of `model.keras` for a signature of so many features and classes.
+    """Check the bytes of `model.keras` against the number of features and of classes.
 
     Returns:
-        How many weights the network has.
+        Number of weights of the network.
 
     Raises:
-        BundleError: the first fault.
+        BundleError: a check fails; the message names the first fault.
     """
     members = read_members(network)
     strict_json(members.metadata, f"{NETWORK_FILE}: metadata.json")
@@ -32,7 +32,7 @@ def check_network(network: bytes, features: int, classes: int) -> int:
     if wiring.output != (classes,):
         shape = ", ".join(str(length) for length in wiring.output)
         raise BundleError(
-            f"{NETWORK_FILE}: the network answers ({shape}) values a row, "
+            f"{NETWORK_FILE}: the network outputs ({shape}) values a row, "
             f"but {MANIFEST_FILE} has {classes} classes"
         )
     if wiring.weights > MOST_WEIGHTS:
@@ -45,7 +45,7 @@ def check_network(network: bytes, features: int, classes: int) -> int:
 
 
 def _check_doubt(blueprint: Blueprint) -> None:
-    """Check that there are Monte-Carlo layers and that each of them drops something."""
+    """Check that there are Monte-Carlo layers and that each drops some units but not all."""
     layers = [layer for layer in blueprint.walk() if layer.kind in MONTE_CARLO]
     if not layers:
         raise BundleError(
@@ -72,7 +72,7 @@ def _check_input(blueprint: Blueprint, features: int) -> None:
     entry = next(layer for layer in blueprint.layers if layer.kind == "InputLayer")
     shape = entry.settings.get("batch_shape")
     if not isinstance(shape, list) or len(shape) != 2 or shape[0] is not None:
-        raise BundleError(f"{NETWORK_FILE}: the input is not of rows of features")
+        raise BundleError(f"{NETWORK_FILE}: the input does not take rows of features")
     if shape[1] != features:
         raise BundleError(
             f"{NETWORK_FILE}: the input takes {str(shape[1])[:20]} features, "

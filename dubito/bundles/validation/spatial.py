@@ -1,4 +1,4 @@
-"""The steps of layers with a window over steps of channels, `(steps, channels)`."""
+"""Shape rules of layers over sequences `(steps, channels)`: convolution, pooling, dropout."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from dubito.layer_shapes import Settings, Shape, Step, flag, one, setting, whole
 
 
 def _pair(settings: Settings, name: str) -> int:
-    """A setting of one spatial axis: `[k]`, or `k`."""
+    """Return a setting of one spatial axis, written as `[k]` or `k`."""
     value = setting(settings, name)
     return whole(value[0] if isinstance(value, list) and len(value) == 1 else value, name)
 
@@ -28,7 +28,7 @@ def _series(settings: Settings, shapes: Sequence[Shape]) -> tuple[int, int]:
 
 
 def conv(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """Conv1D: a window of weights over the steps."""
+    """Infer Conv1D."""
     length, channels = _series(settings, shapes)
     kernel, filters = _pair(settings, "kernel_size"), whole(setting(settings, "filters"), "filters")
     groups = whole(setting(settings, "groups"), "groups")
@@ -41,13 +41,13 @@ def conv(settings: Settings, shapes: Sequence[Shape]) -> Step:
 
 
 def pool(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """Average and maximum pooling over a window."""
+    """Infer average and maximum pooling over a window."""
     length, channels = _series(settings, shapes)
     return Step((_length(settings, length, _pair(settings, "pool_size")), channels))
 
 
 def dropout(_settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """Whole channels dropped: the input is steps of channels."""
+    """Infer dropout of whole channels."""
     shape = one(shapes)
     if len(shape) != 2:
         raise ValueError("its input is not steps of channels")
@@ -55,6 +55,6 @@ def dropout(_settings: Settings, shapes: Sequence[Shape]) -> Step:
 
 
 def global_pool(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """Average and maximum over all steps."""
+    """Infer average and maximum pooling over all steps."""
     _, channels = _series(settings, shapes)
     return Step((1, channels) if flag(settings, "keepdims") else (channels,))

@@ -1,4 +1,4 @@
-"""`model.weights.h5`: exactly the weights the configuration implies, all there and all finite."""
+"""Checks `model.weights.h5`: exactly the weights that the configuration implies, all finite."""
 
 import io
 import math
@@ -16,14 +16,15 @@ from dubito.layer_shapes import Shape
 WEIGHTS_FILE = "model.weights.h5"
 DTYPES = ("<f4", "<f8", "<i8")
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
-"""What h5py raises for a damaged file, by where the damage is."""
+"""Exceptions that h5py raises for a damaged file, depending on the place of the damage."""
 
 
 def check_weights(content: bytes, held: Sequence[Held]) -> None:
     """Check shapes and storage of every dataset, then that every weight is finite.
 
     Raises:
-        BundleError: anything missing, added, stored elsewhere or in parts, or not finite.
+        BundleError: a dataset is missing, unexpected, stored outside the file or in parts, or has
+            a value that is not finite.
     """
     expected = {f"{one.path}/{n}": shape for one in held for n, shape in enumerate(one.shapes)}
     try:
@@ -37,7 +38,7 @@ def check_weights(content: bytes, held: Sequence[Held]) -> None:
 
 
 def _groups(held: Sequence[Held]) -> set[str]:
-    """Every group on the way to a layer's weights."""
+    """Return the path of every group that leads to a layer's weights."""
     parts = [one.path.split("/") for one in held]
     return {"/".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}
 
@@ -45,7 +46,7 @@ def _groups(held: Sequence[Held]) -> set[str]:
 def _datasets(
     group: h5py.Group, groups: set[str], expected: dict[str, Shape], path: str = ""
 ) -> dict[str, h5py.Dataset]:
-    """Every dataset below `group`, by path; nothing but what is expected is looked into."""
+    """Collect the datasets below `group` by path, opening expected members only."""
     found: dict[str, h5py.Dataset] = {}
     for name in group:
         inner = f"{path}{name}"
@@ -74,7 +75,7 @@ def _check_stored(found: dict[str, h5py.Dataset], expected: dict[str, Shape], si
 
 
 def _storage_fault(dataset: h5py.Dataset, size: int) -> str | None:
-    """What is wrong with how a dataset is stored, in an HDF5 file of `size` bytes."""
+    """Return the fault of a dataset's storage in an HDF5 file of `size` bytes, or None."""
     plan = dataset.id.get_create_plist()
     if plan.get_external_count() or dataset.is_virtual:
         return "is stored outside of the file"

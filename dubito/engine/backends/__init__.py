@@ -1,1 +1,1 @@
-"""How a network is run: NumPy where every layer has a kernel, TensorFlow elsewhere."""
+"""Execution backends: NumPy if every layer has a kernel, otherwise TensorFlow."""

@@ -1,4 +1,4 @@
-"""The lean execution: NumPy over stacks of blocks, for networks whose layers all have kernels."""
+"""NumPy backend: runs a program of kernels over stacked blocks, optionally on several threads."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,25 +15,25 @@ from dubito.types import Floats
 from dubito.uncertainty.decomposition import OVERFLOWING
 
 CHUNK_NUMBERS = 1 << 18
-"""About how many numbers a step puts out at a time, so that steps hand on through the cache."""
+"""Approximate numbers in an operation's output for one chunk, so that it stays in the cache."""
 ONCE_NUMBERS = 1 << 17
-"""The same for what is computed once a row: of fewer numbers, calling NumPy costs more."""
+"""Approximate numbers in an output computed once a row; with fewer, NumPy's call overhead wins."""
 SHARED = 1 << 26
-"""Multiplications from which on several threads are sooner done than one."""
+"""Least multiplications of a call for which several threads are faster than one."""
 
 Slots = dict[int, Array]
 
 
 class Stacked:
-    """Runs a program, in chunks of rows and blocks, which several threads may share.
+    """Runs a program in chunks of rows and blocks, which several threads may share.
 
-    What is in a slot is `(N, L, PASSES, …)`; where all passes are alike, both axes are 1.
+    Slots hold arrays `(N, L, PASSES, …)`; `L` and `PASSES` are 1 if all passes are equal.
     """
 
     name = "stacked 3"
 
     def __init__(self, program: Program, threads: int = 1) -> None:
-        """Take a program, and how many threads may share the work of a call."""
+        """Take a program, and the number of threads that may share the work of a call."""
         self.program, self.calls, self.shape = program, program.calls, program.shape
         self._folds = folds_of(program)
         folded = {fold.drop.output for fold in self._folds.values()}
@@ -50,12 +50,12 @@ class Stacked:
         self._pool = ThreadPoolExecutor(threads, "dubito-chunks") if threads > 1 else None
 
     def deterministic(self, rows: Floats) -> Array:
-        """Probabilities `(N, C)` of the pass without dropout."""
+        """Compute probabilities `(N, C)` of the deterministic pass, without dropout."""
         result = self.program.result
         return self._by_rows(rows, self.program.operations, {result})[result][:, 0, 0]
 
     def draws(self, blocks: Blocks) -> Array:
-        """Probabilities `(N, L · PASSES, C)` of every pass of every row."""
+        """Compute probabilities `(N, L · PASSES, C)` of every pass of every row."""
         once = self._by_rows(blocks.rows, self._once, self._lasting)
         rows, length = len(blocks.rows), blocks.length
         found = np.empty((rows, length, PASSES, self.shape[1]), self.program.result_dtype)
@@ -68,7 +68,7 @@ class Stacked:
                 found[chunk] = self._run(once, masks, *chunk)
 
         if self._pool is not None and threads > 1:
-            # Cores are not equally fast at all times: each thread takes the next chunk there is.
+            # Threads take chunks from one iterator: equal shares would wait for the slowest core.
             remaining = iter(chunks)
             list(self._pool.map(run, [remaining] * threads))
         else:
@@ -76,7 +76,7 @@ class Stacked:
         return found.reshape(rows, length * PASSES, -1)
 
     def _chunks(self, rows: int, length: int, threads: int) -> Iterator[tuple[slice, slice]]:
-        """Which rows, and which of their blocks: all blocks of some rows, or some of one row's."""
+        """Yield slices of rows and blocks: all blocks of some rows, or some blocks of one row."""
         each = min(rows, -(-rows * length // self._blocks))
         for some in _even(rows, min(rows, -(-each // threads) * threads)):
             for part in _even(length, -(-length // self._blocks)):
@@ -84,7 +84,7 @@ class Stacked:
 
     @OVERFLOWING
     def _by_rows(self, rows: Floats, operations: Sequence[Operation], kept: set[int]) -> Slots:
-        """Some slots `(N, 1, 1, …)` after operations in which all passes are alike."""
+        """Run operations in which all passes are equal; return the slots `kept`, `(N, 1, 1, …)`."""
         values = rows.astype(self.program.dtype, order="C")[:, None, None]
         parts = []
         for start in range(0, len(values), self._rows):
@@ -97,7 +97,7 @@ class Stacked:
 
     @OVERFLOWING
     def _run(self, once: Slots, masks: "_Masks", rows: slice, length: slice) -> Array:
-        """Probabilities `(n, l, PASSES, C)` of some rows and blocks."""
+        """Compute probabilities `(n, l, PASSES, C)` of a chunk of rows and blocks."""
         slots = {slot: values[rows] for slot, values in once.items()}
         for one in self._each:
             fold = self._folds.get(one.output)
@@ -120,10 +120,10 @@ class Stacked:
 
 
 class _Masks:
-    """The terms of the noise of a call, for some rows and blocks."""
+    """Provides the terms of a Monte-Carlo call's noise for a chunk, cached if rows share them."""
 
     def __init__(self, blocks: Blocks, *, reused: bool) -> None:
-        """Take the noise, and whether more than one chunk of rows has a use for it."""
+        """Take the noise, and whether more than one chunk of rows uses it."""
         self._noises = blocks.noises
         self._reused = reused
         self._whole: dict[int, tuple[Array, ...]] = {}
@@ -131,7 +131,7 @@ class _Masks:
     def terms(
         self, call: Call, dtype: np.dtype[Any], rows: slice, length: slice
     ) -> tuple[Array, ...]:
-        """Of rows that may share them: `(n or 1, l, PASSES, …)` each."""
+        """Return the terms of a call, `(n, l, PASSES, …)` each; n is 1 if rows share the noise."""
         noise = self._noises[call.ordinal]
         if len(noise) > 1:
             return call.noise.terms(noise[rows, length].astype(dtype))
@@ -139,21 +139,21 @@ class _Masks:
             return call.noise.terms(noise[:, length].astype(dtype))
         whole = self._whole.get(call.ordinal)
         if whole is None:
-            # Threads that come at once make the same.
+            # No lock: threads that race here compute equal terms.
             whole = self._whole[call.ordinal] = call.noise.terms(noise.astype(dtype))
         return tuple(term[:, length] for term in whole)
 
 
 def _even(length: int, parts: int) -> Iterator[slice]:
-    """So many parts of a length, which differ by 1 at most."""
+    """Yield `parts` slices of a length, whose sizes differ by at most 1."""
     for at in range(parts):
         yield slice(at * length // parts, (at + 1) * length // parts)
 
 
 def _overwriting(program: Program) -> Iterator[int]:
-    """What Monte-Carlo calls give that may be written where their values are.
+    """Yield the output slots of Monte-Carlo calls that may overwrite their input in place.
 
-    Those come of a Dense layer, whose output is an array of its own, and nobody else reads them.
+    The input must be the output of a Dense layer, which is a new array, and have no other reader.
     """
     made = {one.output for one in program.operations if one.random and isinstance(one.run, Dense)}
     read = [slot for one in program.operations for slot in one.inputs]

@@ -1,8 +1,8 @@
-"""The general execution: the compiled Keras graph, each block in one fixed shape.
+"""TensorFlow backend: the compiled Keras graph, mapped over blocks of one fixed shape.
 
-For networks with a layer that has no batch-invariant kernel. One compiled call maps over the
-blocks, so every block runs the same operations on the same shapes: slower, and equal to the last
-bit whatever else is computed beside it.
+It runs networks with a layer that has no batch-invariant NumPy kernel. One compiled call maps over
+the blocks, so every block runs the same operations on the same shapes: slower than the NumPy
+backend, and equal to the last bit whatever is computed in the same call.
 """
 
 from typing import Any
@@ -42,7 +42,7 @@ FIXED_SHAPE = frozenset(
         "UnitNormalization",
     }
 )
-"""Keras layers that only this execution runs, by class name."""
+"""Class names of Keras layers that only this backend runs."""
 
 
 class Graph:
@@ -66,12 +66,12 @@ class Graph:
 
     @OVERFLOWING
     def deterministic(self, rows: Floats) -> Array:
-        """Probabilities `(N, C)` of the pass without dropout."""
+        """Compute probabilities `(N, C)` of the deterministic pass, without dropout."""
         return np.asarray(self._deterministic(rows.astype(self._plan.dtype)))
 
     @OVERFLOWING
     def draws(self, blocks: Blocks) -> Array:
-        """Probabilities `(N, L · PASSES, C)` of every pass of every row."""
+        """Compute probabilities `(N, L · PASSES, C)` of every pass of every row."""
         rows, length = blocks.rows.astype(self._plan.dtype), blocks.length
         row = np.repeat(np.arange(len(rows)), length)
         noises = [noise.reshape(-1, *noise.shape[2:]) for noise in blocks.noises]
@@ -108,7 +108,7 @@ class Graph:
         return tf.map_fn(one, (row, share), fn_output_signature=self._plan.result_dtype)
 
     def _once(self, rows: Any) -> dict[int, Any]:
-        """What is the same in all passes, once a row: by slot `(N, 1, …)`."""
+        """Compute once a row the steps whose output is equal in all passes: slots `(N, 1, …)`."""
         steps = [step for step in self._plan.steps if not step.random]
 
         def one(row: Any) -> list[Any]:
@@ -123,10 +123,10 @@ class Graph:
 
 
 def _check(step: Step) -> None:
-    """Refuse what is on neither list, or could look at other rows.
+    """Reject a layer that is on neither list of allowed layers, or works across rows.
 
     Raises:
-        NetworkError: a layer that is not known to be free of randomness and side effects.
+        NetworkError: the layer is not known to be free of randomness and side effects.
     """
     layer = step.layer
     if step.call is not None or isinstance(layer, FormulaLayer):
@@ -141,7 +141,7 @@ def _check(step: Step) -> None:
     axes = getattr(layer, "axis", -1)
     rank = len(layer.output.shape) if hasattr(layer, "output") else 2
     if any(axis in (0, -rank) for axis in keras.tree.flatten(axes)):
-        raise NetworkError(f"layer {layer.name} works across rows, which must not meet")
+        raise NetworkError(f"layer {layer.name} works across rows, which must stay independent")
 
 
 def _call(step: Step, inputs: list[Any]) -> Any:
@@ -149,7 +149,7 @@ def _call(step: Step, inputs: list[Any]) -> Any:
 
 
 def _all_passes(values: Any) -> Any:
-    """A value of one row as the same value in every pass."""
+    """Repeat a row's value for every pass, unless it has that axis already."""
     if values.shape[0] == PASSES:
         return values
     return tf.repeat(values, PASSES, axis=0)

@@ -1,1 +1,1 @@
-"""From a Keras network to a plan of its layers, and to a program of NumPy kernels."""
+"""Compiles a Keras network to a plan of its layers and, if possible, a program of NumPy kernels."""

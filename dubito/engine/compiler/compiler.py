@@ -1,4 +1,4 @@
-"""Compilation: from a Keras network to the engine that runs it."""
+"""Entry point of compilation: builds the engine of a Keras network on the right backend."""
 
 import keras
 import tensorflow as tf
@@ -13,14 +13,15 @@ from dubito.layers.archive import from_bytes
 
 
 def engine_of(model: keras.Model, threads: int = 1) -> Engine:
-    """The engine of a network: on the lean execution where all its layers have kernels.
+    """Build the engine of a network, on the NumPy backend if all its layers have kernels.
 
     Args:
         model: the network.
-        threads: how many may share the work of one call.
+        threads: most threads that share the work of one call.
 
     Raises:
-        NetworkError: a network that is not made of allowed layers, see `dubito.engine.compiler.plan`.
+        NetworkError: the network has layers that are not allowed, see
+            `dubito.engine.compiler.plan`.
     """
     laid = plan(model)
     program = program_of(laid)
@@ -28,10 +29,10 @@ def engine_of(model: keras.Model, threads: int = 1) -> Engine:
 
 
 def read_engine(network: bytes, threads: int = 1) -> Engine:
-    """The engine of a network in the bytes of a checked `model.keras`.
+    """Build the engine of a network from the bytes of a checked `model.keras`.
 
     Raises:
-        NetworkError: Keras cannot read it, or it is not made of allowed layers.
+        NetworkError: Keras cannot read the network, or it has layers that are not allowed.
     """
     try:
         return engine_of(from_bytes(network), threads)

@@ -1,4 +1,4 @@
-"""Which kernel a Keras layer has, and the program of a network all of whose layers have one."""
+"""Lowering: translates Keras layers to NumPy kernels, and a plan to a program of them."""
 
 from collections.abc import Callable, Container
 from typing import Any
@@ -25,7 +25,7 @@ from dubito.layers.formula import FormulaLayer
 
 
 def program_of(plan: Plan) -> Program | None:
-    """A plan as NumPy functions, or None if one of its layers has no kernel."""
+    """Translate a plan to NumPy functions; None if one of its layers has no kernel."""
     runs = [step.call or kernel_of(step.layer) for step in plan.steps]
     operations = tuple(
         Operation(run, step.inputs, step.output, _dtype(step, plan), step.random, step.units)
@@ -50,16 +50,16 @@ def _dtype(step: Step, plan: Plan) -> str:
 
 
 def activation_of(function: Any) -> Kernel | None:
-    """The NumPy counterpart of a Keras activation, if there is one.
+    """Return the NumPy counterpart of a Keras activation; None if there is none.
 
-    By identity: a function of one's own may share a name with one of Keras'.
+    Functions are compared by identity: a custom one may have the name of one of Keras'.
     """
     known = (name for name in ACTIVATIONS if keras.activations.get(name) is function)
     return ACTIVATIONS.get(next(known, ""))
 
 
 def dense(layer: Any) -> Kernel | None:
-    """Inputs times kernel plus bias, through an activation that has a counterpart."""
+    """Translate Dense: activation(inputs · kernel + bias); None without the activation's kernel."""
     activate = activation_of(layer.activation)
     kernel = np.ascontiguousarray(layer.kernel)
     bias = np.asarray(layer.bias) if layer.use_bias else np.zeros((), kernel.dtype)
@@ -67,23 +67,26 @@ def dense(layer: Any) -> Kernel | None:
 
 
 def activation(layer: Any) -> Kernel | None:
-    """An activation by itself."""
+    """Translate Activation."""
     return activation_of(layer.activation)
 
 
 def softmax_layer(layer: Any) -> Kernel | None:
-    """Softmax along the last axis only."""
+    """Translate Softmax along the last axis; None for another axis."""
     return softmax if layer.axis in (-1, [-1]) else None
 
 
 def plain_relu(layer: Any) -> Kernel | None:
-    """ReLU without a slope, threshold or ceiling of its own."""
+    """Translate ReLU; None if it has a slope, threshold or maximum."""
     plain = (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
     return relu if plain else None
 
 
 def batch_normalization(layer: Any) -> Kernel | None:
-    """The affine map of inference, from the moving statistics (Ioffe & Szegedy 2015, alg. 2)."""
+    """Translate BatchNormalization to its affine map (Ioffe & Szegedy 2015, alg. 2).
+
+    The map is that of inference, from the moving statistics. None if the axis is not the last.
+    """
     if layer.axis not in (-1, len(layer.moving_mean.shape)):
         return None
     mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
@@ -94,7 +97,7 @@ def batch_normalization(layer: Any) -> Kernel | None:
 
 
 def normalization(layer: Any) -> Kernel | None:
-    """Inputs less mean, over standard deviation; along the last axis only."""
+    """Translate Normalization, (inputs − mean) / deviation; None if the axis is not the last."""
     if layer.invert or layer.axis not in ((-1,), (1,)):
         return None
     mean, variance = np.asarray(layer.mean).ravel(), np.asarray(layer.variance).ravel()
@@ -103,17 +106,17 @@ def normalization(layer: Any) -> Kernel | None:
 
 
 def concatenation(layer: Any) -> Kernel | None:
-    """Concatenation along the last axis only."""
+    """Translate Concatenate along the last axis; None for another axis."""
     return concatenate if layer.axis == -1 else None
 
 
 def merge(function: np.ufunc) -> Callable[[Any], Kernel]:
-    """A merge of two or more inputs."""
+    """Make the translation of a layer that merges two or more inputs elementwise."""
     return lambda _: Merge(function)
 
 
 def identity(_: Any) -> Kernel:
-    """What does nothing in a prediction."""
+    """Translate a layer that does nothing in inference."""
     return linear
 
 
@@ -133,22 +136,22 @@ KERNELS: dict[str, Callable[[Any], Kernel | None]] = {
     "Identity": identity,
     "ActivityRegularization": identity,
 }
-"""Keras' own layers and operators by class name; each stands in the batch-invariance test."""
+"""Translations of Keras' layers and operators, by class name; each has a batch-invariance test."""
 
 
 OPERATORS = frozenset({"Add", "Subtract", "Multiply"})
-"""What `x + y`, `x - y` and `x * y` of Keras tensors are."""
+"""Class names of the operators that Keras writes for `x + y`, `x - y` and `x * y`."""
 
 
 def kernel_of(layer: Any) -> Kernel | None:
-    """The kernel of a layer as it is configured, or None where it has none."""
+    """Return the kernel of a layer with its configuration; None if it has none."""
     if isinstance(layer, FormulaLayer):
         return Formula(layer.formula)
     return KERNELS[type(layer).__name__](layer) if is_keras(layer, KERNELS) else None
 
 
 def is_keras(layer: Any, names: Container[str]) -> bool:
-    """Whether a layer is Keras' own, of one of these classes, or an arithmetic operator."""
+    """Return whether a layer is of one of these classes of Keras, or an arithmetic operator."""
     kind = type(layer)
     if not isinstance(layer, keras.layers.Layer):
         return kind.__module__ == "keras.src.ops.numpy" and kind.__name__ in OPERATORS

@@ -1,7 +1,7 @@
-"""The order in which a network's layers run, and which of them are random.
+"""Planning: flattens a Keras model to an ordered list of steps, and marks the random ones.
 
-A Keras model becomes a list of steps over numbered slots. Nested models are laid flat. Steps that
-depend on no Monte-Carlo call are the same in every pass and are computed once a row.
+Steps read and write numbered slots. Nested models are flattened. Steps that do not depend on a
+Monte-Carlo call are equal in every pass and are computed once a row.
 """
 
 import math
@@ -19,19 +19,19 @@ from dubito.layers.monte_carlo import MONTE_CARLO
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call of one layer: from slots to a slot."""
+    """One call of one layer, which reads slots and writes one."""
 
     layer: Any
     inputs: tuple[int, ...]
     output: int
     call: Call | None
-    """For a Monte-Carlo layer; else None."""
+    """The Monte-Carlo call, if the layer is one; otherwise None."""
     random: bool
     """Whether the output differs between passes."""
     units: int
-    """Numbers in one pass' output."""
+    """Count of numbers in one pass' output."""
     dtype: str
-    """Of the output."""
+    """Dtype of the output."""
     listed: bool
     """Whether the layer takes its inputs as one list."""
 
@@ -42,22 +42,22 @@ class Plan:
 
     steps: tuple[Step, ...]
     result: int
-    """The slot that holds the probabilities."""
+    """Slot that holds the probabilities."""
     features: int
     classes: int
     dtype: str
-    """Of the rows as the network takes them."""
+    """Dtype of the network's input."""
     calls: tuple[Call, ...]
-    """Of Monte-Carlo layers."""
+    """Calls of Monte-Carlo layers, in order of their ordinals."""
 
     @property
     def result_dtype(self) -> str:
-        """Of the probabilities as the network gives them."""
+        """Dtype of the network's output."""
         return self._last.dtype
 
     @property
     def outlet(self) -> Any:
-        """The layer that gives the probabilities, however deep it is."""
+        """Layer that computes the probabilities, also if it is in a nested model."""
         return self._last.layer
 
     @property
@@ -67,15 +67,15 @@ class Plan:
 
 
 def plan(model: keras.Model) -> Plan:
-    """Lay a Functional or Sequential classifier flat.
+    """Flatten a Functional or Sequential classifier.
 
     Raises:
-        NetworkError: a model that is not a graph of layers with one input `(None, F)` and one
-            output `(None, C)`, or a network without a Monte-Carlo layer before its output.
+        NetworkError: the model is not a graph of layers with one input `(None, F)` and one
+            output `(None, C)`, or has no Monte-Carlo layer before its output.
     """
     graph = _graph_of(model)
     if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise NetworkError("the network is no Functional or Sequential model of one input")
+        raise NetworkError("the network is not a Functional or Sequential model with one input")
     shapes = (graph.inputs[0].shape, graph.outputs[0].shape)
     if any(len(shape) != 2 or shape[1] is None for shape in shapes):
         raise NetworkError("the network does not map rows of features to rows of classes")
@@ -127,7 +127,7 @@ class _Planner:
 
 
 def _graph_of(model: Any) -> Any:
-    """The Functional graph behind a model, or None for what is a layer."""
+    """Return the Functional graph of a model; None for a layer."""
     if type(model) is keras.Sequential:
         return model._functional  # noqa: SLF001 - Keras has no public way to a Sequential's graph
     own = isinstance(model, keras.Model) and type(model).__module__.startswith("keras.")
@@ -135,7 +135,7 @@ def _graph_of(model: Any) -> Any:
 
 
 def _ordered_nodes(graph: Any) -> Iterator[Any]:
-    """Calls in topological order, ties by the order of the layers, which a file keeps."""
+    """Yield calls in topological order, ties in the order of the layers, which files preserve."""
     place = {id(operation): position for position, operation in enumerate(graph.operations)}
     depths = graph._nodes_by_depth  # noqa: SLF001 - Keras has no public way to its nodes
     for depth in sorted(depths, reverse=True):
@@ -144,15 +144,15 @@ def _ordered_nodes(graph: Any) -> Iterator[Any]:
 
 
 def _call(node: Any) -> int:
-    """Which call of its layer a node is."""
+    """Return the index of a node among the calls of its layer."""
     return int(node.operation._inbound_nodes.index(node))  # noqa: SLF001 - see above
 
 
 def _tensors(node: Any) -> list[Any]:
-    """The tensors a call reads, in order.
+    """Return the tensors that a call reads, in order.
 
     Raises:
-        NetworkError: a call with arguments that are no tensors, or with several outputs.
+        NetworkError: the call has arguments that are not tensors, or several outputs.
     """
     tensors = list(node.input_tensors)
     args, kwargs = node.arguments.args, node.arguments.kwargs
@@ -162,5 +162,5 @@ def _tensors(node: Any) -> list[Any]:
         value is not None for name, value in kwargs.items() if name != "training"
     )
     if named or len(others) != len(tensors) or len(node.outputs) != 1:
-        raise NetworkError(f"layer {node.operation.name} is called in a way that has no plan")
+        raise NetworkError(f"layer {node.operation.name} is called in an unsupported way")
     return tensors

@@ -244,7 +244,7 @@ def _few(calibration: dict[str, Any]) -> None:
     ("change", "sentence"),
     [
         (_seven, "calibration.coverage is not from 0.5 to 0.999"),
-        (_unpromised, "calibration.policy.target is none of those that are promised"),
+        (_unpromised, "calibration.policy.target is not one of the promised targets"),
         (_few, "calibration.scores.lac has 3 rows, but labels has 1067"),
     ],
 )

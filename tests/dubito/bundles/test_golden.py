@@ -67,9 +67,9 @@ def test_another_width_is_found() -> None:
     [
         (lambda values: values * np.nan, "answers golden row 0 with numbers that are not finite"),
         (lambda values: values + np.inf, "answers golden row 0 with numbers that are not finite"),
-        (lambda values: values * 2, "answers golden row 0 with numbers that are no probabilities"),
-        (lambda values: values - 0.5, "answers golden row 0 with numbers that are no probabili"),
-        (lambda values: values * 1.001, "answers golden row 0 with numbers that are no probabi"),
+        (lambda values: values * 2, "answers golden row 0 with numbers that are not probabilities"),
+        (lambda values: values - 0.5, "answers golden row 0 with numbers that are not probab"),
+        (lambda values: values * 1.001, "answers golden row 0 with numbers that are not probab"),
     ],
 )
 def test_answers_that_are_no_probabilities_are_found(

@@ -104,7 +104,7 @@ FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
     "null": (change("rules", to=None), OTHER_FORMAT + "rules must be a valid"),
     "version 0": (change("version", to=0), "version is not a positive integer"),
     "version below 0": (change("version", to=-1), "version is not a positive integer"),
-    "large version": (change("version", to=2**60), "version is beyond the integers that JSON has"),
+    "large version": (change("version", to=2**60), "version is beyond the integers that JSON"),
     "no passes": (change("passes", to=0), "passes is not from 1 to 1000000"),
     "many passes": (change("passes", to=10**7), "passes is not from 1 to 1000000"),
     "no feature": (change("features", to=[]), "features has 0 features"),
@@ -163,7 +163,7 @@ FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
         change(*SEEN, "histogram_counts", 0, to=-1),
         "counts or missing is",
     ),
-    "another count": (change(*SEEN, "histogram_counts", 0, to=395), "features.1.seen is of 8000"),
+    "another count": (change(*SEEN, "histogram_counts", 0, to=395), "features.1.seen counts 8000"),
     "no median": (drop(*SEEN, "quantiles", "0.5"), "seen.quantiles has no 0.5"),
     "quantile of no level": (
         change(*SEEN, "quantiles", "1.5", to=40000),
@@ -180,21 +180,21 @@ FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
     ),
     "quantile elsewhere": (
         change(*SEEN, "quantiles", "0.5", to=8094),
-        "features.0.seen.quantiles.0.5 is not where the histogram has it",
+        "features.0.seen.quantiles.0.5 contradicts the histogram",
     ),
     "broken integers seen": (
         change(*COUNT, "seen", "histogram_edges", 1, to=6.5),
         "features.3.seen has values that are not whole",
     ),
     "kind": (change(*FEATURE, "kind", to="text"), OTHER_FORMAT + "features.0.kind"),
-    "rule": (change("rules", 0, "when", to={"age": 1}), "rules.0.when.age is no feature"),
+    "rule": (change("rules", 0, "when", to={"age": 1}), "rules.0.when.age is not a feature"),
     "rule that never holds": (
         change("rules", 0, "when", "paid_interest", to=-1),
-        "rules.0.when.paid_interest is none that the feature can have",
+        "rules.0.when.paid_interest is not a value that the feature can have",
     ),
     "rule of half a count": (
         change("rules", 0, "when", to={"delinq_2y": 0.5}),
-        "rules.0.when.delinq_2y is none that the feature can have",
+        "rules.0.when.delinq_2y is not a value that the feature can have",
     ),
     "reason of decisions": (
         change("rules", 0, "reason", to="epistemic"),
@@ -215,7 +215,7 @@ FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
         change("metrics", "mc", "size_lac", to=7.5),
         "mc.size_lac is not from 0 to 7",
     ),
-    "metric without a name": (change("metrics", "mc", "", to=0.5), "is not named"),
+    "metric without a name": (change("metrics", "mc", "", to=0.5), "does not have a valid name"),
     "trained on nothing": (change("trained", "rows", to=0), "trained.rows is less than the rows"),
     "no golden row": (change("golden", to=[]), "golden has no row"),
     "golden width": (
@@ -231,20 +231,20 @@ FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
     "golden seed": (change(*GOLDEN, "seed", to=-1), "golden.0.seed is not from 0"),
     "golden null": (
         change(*GOLDEN, "features", 0, to=None),
-        "golden.0.features.0 is none that",
+        "golden.0.features.0 is not a value",
     ),
-    "golden value": (change(*GOLDEN, "features", 0, to=-1), "golden.0.features.0 is none that"),
+    "golden value": (change(*GOLDEN, "features", 0, to=-1), "golden.0.features.0 is not a value"),
     "golden count": (
         change(*GOLDEN, "features", 3, to=0.5),
-        "golden.0.features.3 is none that",
+        "golden.0.features.3 is not a value",
     ),
     "golden mean": (change(*GOLDEN, "mean", 0, to=0.5), "golden.0.mean is not of probabilities"),
     "golden sum": (
         change(*GOLDEN, "deterministic", to=[1] * 7),
         "golden.0.deterministic is not of probabilities",
     ),
-    "golden deviation": (change(*GOLDEN, "std", 3, to=0.4), "golden.0.std is not of deviations"),
-    "golden below 0": (change(*GOLDEN, "std", 3, to=-0.01), "golden.0.std is not of deviations"),
+    "golden deviation": (change(*GOLDEN, "std", 3, to=0.4), "golden.0.std is not possible"),
+    "golden below 0": (change(*GOLDEN, "std", 3, to=-0.01), "golden.0.std is not possible"),
     "calibration": (change("calibration", to={}), OTHER_FORMAT + "calibration.passes is missing"),
 }
 
@@ -270,8 +270,8 @@ def test_a_fault_is_told_in_a_sentence(name: str) -> None:
         (b"\xff\xfe\x00", ""),
         (b"[" * 100_000, ": it is nested too deeply"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, ": it is nested deeper than 64 levels"),
-        (b'{"a":1,"b":2,"a":1}', ": a is there twice"),
-        (b'{"a":[{"b":1,"\\u0062":1}]}', ": a.0.b is there twice"),
+        (b'{"a":1,"b":2,"a":1}', ": a is given twice"),
+        (b'{"a":[{"b":1,"\\u0062":1}]}', ": a.0.b is given twice"),
         (b'{"a":NaN}', ": a is not a finite number"),
         (b'{"a":{"b":[0,-Infinity]}}', ": a.b.1 is not a finite number"),
         (b'{"a":1e999}', ": a is not a finite number"),

@@ -245,7 +245,7 @@ def test_a_nested_model_called_by_the_names_of_its_inputs() -> None:
     scaled = MCDropout(0.3)(normalized(inputs))
     given = {"z": layers.Dense(4)(scaled), "a": layers.Dense(4)(scaled)}
     model = finished(inputs, difference(given))
-    with pytest.raises(NetworkError, match="called in a way that has no plan"):
+    with pytest.raises(NetworkError, match="called in an unsupported way"):
         engine_of(model)
 
 

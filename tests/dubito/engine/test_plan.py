@@ -149,10 +149,10 @@ def unused() -> Any:
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(inputs))
 
 
-SINGLE = "^the network is no Functional or Sequential model of one input"
+SINGLE = "^the network is not a Functional or Sequential model with one input"
 ROWS = "^the network does not map rows of features to rows of classes$"
 EFFECT = "^no Monte-Carlo layer has any effect on the network's output$"
-PLAN = "^layer .* is called in a way that has no plan$"
+PLAN = "^layer .* is called in an unsupported way$"
 MASK = "^the mask of layer .* does not have a fixed shape of its own$"
 
 
