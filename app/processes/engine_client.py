@@ -66,11 +66,10 @@ def _compute(ready: Ready, client: "EngineClient") -> Compute:
 
 async def _first(client: "EngineClient", engine: Child) -> Ready:
     """Return the engine's first message; raise `StartError` if it could not start."""
-    try:
-        said: Ready | CannotStart = await client.next()
-    except EngineLost:
+    said = await client.first
+    if said is None:
         end = await asyncio.to_thread(end_of, engine)
-        raise StartError(f"the engine's process {end}") from None
+        raise StartError(f"the engine's process {end}")
     if isinstance(said, CannotStart):
         raise StartError(said.sentence)
     return said
@@ -83,8 +82,11 @@ class EngineClient:
         self.lost: Callable[[], None] | None = None
         """Callback, called once if the process ends without having been closed."""
         self._loop = asyncio.get_running_loop()
+        # It may be there before anybody asks for it: an engine can be faster than its service.
+        self.first: asyncio.Future[Ready | CannotStart | None] = self._loop.create_future()
+        """The first message; None where the process ended before it."""
         self._channel: Channel[Batch, Any] | None = None
-        self._waiting: tuple[asyncio.Future[Any], Sequence[Job], Batch | None] | None = None
+        self._waiting: tuple[asyncio.Future[Any], Sequence[Job], Batch] | None = None
         self._ended = False
         self._silence = math.inf
         self._silent = 0.0
@@ -108,10 +110,6 @@ class EngineClient:
             return f"the engine has shown no sign of life for more than {self._silence:g} s"
         return None
 
-    def next(self) -> "asyncio.Future[Any]":
-        """Return a future of the next message."""
-        return self._expect((), None)
-
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
         """Start a batch; the future holds the results of the jobs in order."""
         batch = packed(jobs)
@@ -130,7 +128,12 @@ class EngineClient:
         if self._silent > self._silence:
             log.warning("the engine answers again")
         self._silent = 0.0
-        if isinstance(message, Beat) or self._waiting is None:
+        if isinstance(message, Beat):
+            return
+        if not self.first.done():
+            self.first.set_result(message)
+            return
+        if self._waiting is None:
             return
         (future, jobs, batch), self._waiting = self._waiting, None
         if future.done():
@@ -138,11 +141,13 @@ class EngineClient:
         if isinstance(message, Exception):
             future.set_exception(message)
         else:
-            future.set_result(message if batch is None else unpacked(jobs, batch, message))
+            future.set_result(unpacked(jobs, batch, message))
 
     def _end(self) -> None:
         """Fail the batch in progress, and report the loss."""
         self._ended = True
+        if not self.first.done():
+            self.first.set_result(None)
         if self._waiting is not None and not self._waiting[0].done():
             self._waiting[0].set_exception(EngineLost())
         if self.lost is not None:
@@ -162,7 +167,7 @@ class EngineClient:
             log.error("%s: no request is graded until it responds", self.trouble)
         self._loop.call_later(BEAT_SECONDS, self._count)
 
-    def _expect(self, jobs: Sequence[Job], batch: Batch | None) -> "asyncio.Future[Any]":
+    def _expect(self, jobs: Sequence[Job], batch: Batch) -> "asyncio.Future[Any]":
         future = self._loop.create_future()
         if self._ended:
             future.set_exception(EngineLost())

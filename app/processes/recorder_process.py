@@ -36,9 +36,9 @@ from app.records.store import writing
 from app.records.write_probe import Watched
 from app.settings import Settings
 from dubito.errors import DubitoError
+from dubito.identifier import new_id
 
 CODEC = RecorderCodec()
-from dubito.identifier import new_id
 
 
 def main(line: socket.socket) -> None:

@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
 from itertools import islice
 from typing import NoReturn, Protocol
 
@@ -74,6 +73,9 @@ class Parser(argparse.ArgumentParser):
 
 def command_modules() -> dict[str, str]:
     """All commands that are installed: name to module, the library's own first."""
+    # Imported here: a service must handle signals before anything that takes a moment.
+    from importlib.metadata import entry_points
+
     added = {entry.name: entry.value for entry in entry_points(group=GROUP)}
     return OWN | {name: added[name] for name in sorted(added) if name not in OWN}
 

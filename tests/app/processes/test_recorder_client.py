@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import uvloop
 
 from app.errors import RecordingFailed, RecordsError
 from app.processes.channel import receive, send
@@ -164,6 +165,26 @@ def test_records_that_cannot_be_opened_are_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "records.key").write_text("no key")
     with pytest.raises(RecordsError, match="does not hold 64 hexadecimal digits"):
         using(lambda _: asyncio.sleep(0), tmp_path)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_recorder_may_be_faster_than_its_service(
+    tmp_path: Path, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """What it said before anybody listened is heard, in whatever loop."""
+    with (
+        begun(SETTINGS.model_copy(update={"state": tmp_path})) as children,
+        asyncio.Runner(loop_factory=loop) as runner,
+    ):
+        recorder = children.recorder
+        assert recorder is not None
+        until(lambda: bool(select.select([recorder.line], [], [], 0)[0]))
+
+        async def use() -> list[bool]:
+            async with opened(recorder, lambda: None) as client:
+                return await client.submit(entries(1))
+
+        assert [True] == runner.run(asyncio.wait_for(use(), SECONDS))
 
 
 def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:

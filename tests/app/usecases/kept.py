@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from app.bundle_loader import Opened
 from app.errors import Conflict
@@ -13,7 +13,7 @@ from app.model_cache import served
 from app.monitoring.event_builder import EventBuilder
 from app.problem_codes import ProblemCode
 from app.record_events import Draft, Entry, Event, Listing, Note, Place, Reply, Search
-from app.record_ports import Memory, Reader
+from app.record_ports import Memory
 from app.serving.caller import Caller
 from app.serving.compute import Thread
 from app.settings import Settings
@@ -109,12 +109,16 @@ class Ledger:
     async def search(self, search: Search, most: int, after: Place | None) -> Listing:
         return Listing([one for one in self.events if one.kind == "prediction"][:most], None)
 
+    def __getattr__(self, name: str) -> Any:
+        """The rest of a reader, which these use cases do without."""
+        raise NotImplementedError(name)
+
 
 def memory(ledger: Ledger) -> Memory:
     async def forget(_: int) -> None:
         raise NotImplementedError
 
-    return Memory(ledger, cast("Reader", ledger), forget, waits=True)
+    return Memory(ledger, ledger, forget, waits=True)
 
 
 @dataclass
