@@ -10,13 +10,15 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parent
+import dubito
+
+PACKAGES = (Path(__file__).parent, Path(dubito.__file__).parent)
 
 log = logging.getLogger("dubito")
 
 
 def fault_of(error: BaseException) -> str:
-    """Name the class of an error and the innermost line of this package in its traceback."""
+    """Name the class of an error and the innermost line of our packages in its traceback."""
     place = _place(error)
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -27,9 +29,10 @@ def fault_of(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str | None:
     places = [
-        f"{file.relative_to(PACKAGE.parent)}:{line}"
+        f"{file.relative_to(package.parent)}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if (file := Path(frame.f_code.co_filename)).is_relative_to(PACKAGE)
+        for package in PACKAGES
+        if (file := Path(frame.f_code.co_filename)).is_relative_to(package)
     ]
     return places[-1] if places else None
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, json
 
-from dubito.answer import MonteCarloResult, PlainResult, Warning
+from dubito.answer import MonteCarloResult, PlainResult, AnswerWarning
 from dubito.types import Identity
 from dubito.uncertainty.policy import PolicyOptions
 
@@ -31,7 +31,7 @@ class PlainBody(Struct, frozen=True, tag_field="endpoint", tag="/predict", omit_
     """Fingerprint of the numerical environment."""
     model: Identity
     answer: PlainResult
-    warnings: tuple[Warning, ...]
+    warnings: tuple[AnswerWarning, ...]
     format: int | UnsetType = UNSET
     """Format number; unset in events older than the number."""
 
@@ -46,7 +46,7 @@ class MonteCarloBody(
     model: Identity
     asked: Asked
     answer: MonteCarloResult
-    warnings: tuple[Warning, ...]
+    warnings: tuple[AnswerWarning, ...]
     format: int | UnsetType = UNSET
     """Format number; unset in events older than the number."""
 

@@ -7,13 +7,18 @@
     prediction.mean, prediction.std, prediction.judgement
 
 Importing this package imports nothing else: a public name's module is imported on first access, so
-that `import dubito` does not take the seconds that Keras needs.
+that `import dubito` does not take the seconds that Keras needs. It sets one variable for
+TensorFlow, unless that is set: programs compute in the same numerical environment as the service.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.4.0"
+
+# Read by TensorFlow when it is imported: oneDNN picks its arithmetic by processor and shape.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 if TYPE_CHECKING:
     from dubito.bundle import Bundle, load

@@ -22,7 +22,7 @@ class ValueWarning(Struct, frozen=True, tag_field="kind"):
     feature: str
     seen_minimum: float
     seen_maximum: float
-    value: float | None | UnsetType = UNSET
+    value: float | UnsetType | None = UNSET
     """The row's value; None if missing, unset in records, which store values separately."""
 
 
@@ -52,7 +52,7 @@ class Degraded(Struct, frozen=True, tag_field="kind", tag="degraded"):
     asked_passes: int
 
 
-Warning = OutOfRange | InMargin | Missing | FewPasses | Degraded
+AnswerWarning = OutOfRange | InMargin | Missing | FewPasses | Degraded
 VALUE_WARNINGS: dict[str, type[OutOfRange | InMargin | Missing]] = {
     "out_of_range": OutOfRange,
     "in_margin": InMargin,
@@ -141,7 +141,7 @@ class Answer(Struct, Generic[Result], frozen=True):
     id: str
     """Identifier of the prediction, a UUID of version 7 (RFC 9562)."""
     result: Result
-    warnings: tuple[Warning, ...]
+    warnings: tuple[AnswerWarning, ...]
     model: Identity
     """Identity of the bundle that computed the result."""
     draws: dict[str, list[float]] | UnsetType = UNSET
@@ -159,7 +159,7 @@ class _Head(Struct, frozen=True):
 
 class _Tail(Struct, frozen=True, omit_defaults=True):
     draws: dict[str, list[float]] | UnsetType
-    warnings: tuple[Warning, ...]
+    warnings: tuple[AnswerWarning, ...]
     model: Identity
 
 
@@ -185,12 +185,12 @@ def to_builtins(answer: AnyAnswer) -> Mapping[str, Any]:
     return content
 
 
-def without_value(warning: Warning) -> Warning:
+def without_value(warning: AnswerWarning) -> AnswerWarning:
     """Remove the row's own value from a warning, as records store it."""
     return structs.replace(warning, value=UNSET) if isinstance(warning, ValueWarning) else warning
 
 
-def kind_of(warning: Warning) -> str:
+def kind_of(warning: AnswerWarning) -> str:
     """Return the kind of a warning, the value of its JSON member `kind`."""
     kind: str = warning.__struct_config__.tag  # type: ignore[assignment]
     return kind

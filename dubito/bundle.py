@@ -126,7 +126,10 @@ class Bundle:
         features = features_of(self.signature, rows)
         is_auto = passes == AUTO
         most = max_passes if passes == AUTO else self.manifest.passes if passes is None else passes
-        check_options(most, seed, tolerance)
+        check_whole("max_passes" if is_auto else "passes", most, 1)
+        if seed is not None:
+            check_whole("seed", seed, 0, MAX_SEED)
+        check_tolerance(tolerance)
         chosen = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
         options = self._options(coverage, method, class_conditional, target)
         query = Query(features, most, chosen)
@@ -207,16 +210,25 @@ class Bundle:
         return Guard(self.signature, tells_margin=tells_margin)
 
 
-def check_options(passes: int, seed: int | None, tolerance: float) -> None:
-    """Check the number of passes, the seed and the tolerance.
+def check_whole(name: str, value: object, least: int, most: float = np.inf) -> None:
+    """Check an option that counts something.
 
     Raises:
-        UsageError: an option is out of range; the sentence names it.
+        UsageError: it is not a whole number, or is out of range; the sentence names it.
     """
-    if passes < 1:
-        raise UsageError("passes must be at least 1")
-    if seed is not None and not 0 <= seed <= MAX_SEED:
-        raise UsageError(f"seed must be from 0 to {MAX_SEED}")
+    if not isinstance(value, int | np.integer):
+        raise UsageError(f"{name} must be a whole number")
+    if not least <= value <= most:
+        allowed = f"at least {least}" if most == np.inf else f"from {least} to {most}"
+        raise UsageError(f"{name} must be {allowed}")
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Check the half-width that adaptive passes are to reach.
+
+    Raises:
+        UsageError: it is not a finite number above 0.
+    """
     if not 0 < tolerance < np.inf:
         raise UsageError("tolerance must be above 0")
 

@@ -18,7 +18,7 @@ from dubito.answer import (
     Precision,
     SetAnswer,
     Uncertainty,
-    Warning,
+    AnswerWarning,
 )
 from dubito.errors import Ungradable
 from dubito.identifier import new_id
@@ -186,7 +186,7 @@ class AnswerBuilder:
             own = prediction.draws[: prediction.passes[row], row]
             yield dict(zip(self._classes, np.swapaxes(own, 0, 1).tolist(), strict=True))
 
-    def _warnings(self, prediction: MonteCarloPrediction, row: int) -> Iterator[Warning]:
+    def _warnings(self, prediction: MonteCarloPrediction, row: int) -> Iterator[AnswerWarning]:
         passes = int(prediction.passes[row])
         yield from map(value_warning, prediction.notices[row])
         if self._calibration is not None and passes < self._calibration.passes:
@@ -195,7 +195,7 @@ class AnswerBuilder:
             yield Degraded(passes, prediction.wanted)
 
 
-def value_warning(notice: Notice) -> Warning:
+def value_warning(notice: Notice) -> AnswerWarning:
     """Convert a notice to the warning of its kind."""
     kind = VALUE_WARNINGS[notice.kind]
     return kind(notice.feature, notice.seen_minimum, notice.seen_maximum, notice.value)

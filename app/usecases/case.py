@@ -20,7 +20,7 @@ from app.recorded_prediction import (
     read_body,
     read_personal,
 )
-from dubito.answer import MonteCarloResult, PlainResult, Warning
+from dubito.answer import MonteCarloResult, PlainResult, AnswerWarning
 from dubito.identifier import is_id
 from dubito.types import Floats, Identity
 from dubito.uncertainty.policy import PolicyOptions
@@ -95,7 +95,7 @@ class ShownCase(Struct, frozen=True):
     features: dict[str, float | None] | None
     reference: str | None
     answer: PlainResult | MonteCarloResult
-    warnings: tuple[Warning, ...]
+    warnings: tuple[AnswerWarning, ...]
     outcome: Outcome | None
     review: Review | None
     assignee: str | None

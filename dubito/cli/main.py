@@ -31,8 +31,6 @@ OF_SERVICE = ("serve", "records", "replay")
 TENSORFLOW = {
     # Its own chatter would bury the one sentence that matters.
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # oneDNN picks its arithmetic by processor and shape, and says so at every start.
-    "TF_ENABLE_ONEDNN_OPTS": "0",
     # A user's keras.json would choose another backend or dtype, and is written where there is none.
     "KERAS_HOME": os.devnull,
 }

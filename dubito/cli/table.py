@@ -12,7 +12,7 @@ from dubito.answer import (
     Missing,
     MonteCarloAnswer,
     SetAnswer,
-    Warning,
+    AnswerWarning,
 )
 
 BAR = 32
@@ -63,7 +63,7 @@ def _bar(mean: float, std: float) -> str:
     return "█" * full + "░" * (round(min(mean + std, 1.0) * BAR) - full)
 
 
-def _warning(warning: Warning) -> str:
+def _warning(warning: AnswerWarning) -> str:
     if isinstance(warning, Missing):
         return f"{warning.feature} is missing"
     if isinstance(warning, FewPasses):

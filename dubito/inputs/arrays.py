@@ -1,9 +1,11 @@
 """Validates rows that a program passes as arrays or mappings, against a signature."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isinf
 
 import numpy as np
-from msgspec import json
+from msgspec import Raw, json
 
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.inputs.faults import MOST_FAULTS
@@ -23,20 +25,56 @@ def features_of(signature: Signature, rows: Given) -> Floats:
         InvalidInput: a value is missing or not allowed; the error names each such feature.
     """
     if len(rows) and isinstance(rows[0], Mapping):
-        # Imported here: arrays do not need the JSON reader, whose import takes noticeable time.
-        from dubito.inputs.rows import INSTANCES, RowReader
-
-        body = json.encode({INSTANCES: list(rows)})
-        found, _ = RowReader(signature, len(rows)).read(body)
-        return found
-    # Adding 0 turns -0.0 into 0.0.
-    array = np.asarray(rows, dtype=np.float64) + 0.0
+        return _of_mappings(signature, rows)
+    try:
+        # Adding 0 turns -0.0 into 0.0.
+        array = np.asarray(rows, dtype=np.float64) + 0.0
+    except (TypeError, ValueError):
+        array = np.empty(0)
     if array.ndim != 2 or array.shape[1] != len(signature.features) or not len(array):
         message = f"must be (N, {len(signature.features)}) with at least one row"
         raise InvalidInput([Fault(("rows",), FieldCode.NOT_A_LIST, message)])
     if faults := list(_faults(signature, array)):
         raise InvalidInput(faults[:MOST_FAULTS])
     return array
+
+
+def _of_mappings(signature: Signature, rows: Sequence[object]) -> Floats:
+    # Imported here: arrays do not need the JSON reader, whose import takes noticeable time.
+    from dubito.inputs.rows import INSTANCES, RowReader
+
+    body = json.encode({INSTANCES: [_row(row) for row in rows]}, enc_hook=_no_number)
+    try:
+        found, _ = RowReader(signature, len(rows)).read(body)
+    except InvalidInput as error:
+        raise InvalidInput([_named(fault, INSTANCES) for fault in error.faults]) from None
+    return found
+
+
+def _named(fault: Fault, member: str) -> Fault:
+    """Name the argument `rows` in place of a member of JSON."""
+    where = fault.where[1:] if fault.where[:1] == (member,) else fault.where
+    return replace(fault, where=("rows", *where))
+
+
+def _row(row: object) -> object:
+    if not isinstance(row, Mapping):
+        return None
+    return {str(name): _number(value) for name, value in row.items()}
+
+
+def _number(value: object) -> object:
+    """Return a value that JSON can express: infinity as a number too large for float64."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and isinf(value):
+        return Raw(b"1e999" if value > 0 else b"-1e999")
+    return value
+
+
+def _no_number(value: object) -> object:  # noqa: ARG001 - msgspec gives it
+    """Encode an object that is no JSON value as one that no feature accepts."""
+    return ()
 
 
 def _faults(signature: Signature, rows: Floats) -> Iterator[Fault]:

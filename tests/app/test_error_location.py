@@ -8,6 +8,8 @@ import pytest
 from app.error_location import fault_of, tell
 from app.errors import SettingsError
 from app.settings import read_settings
+from dubito.cli.reference import whole_number
+from dubito.errors import UsageError
 
 PLANTED = "94827.5163"
 
@@ -27,6 +29,15 @@ def test_it_is_named_by_its_class_and_our_last_line() -> None:
     told = fault_of(caught.value.__cause__)
     assert told.startswith("ValidationError at app/settings.py:")
     assert told.rpartition(":")[2].isdigit()
+
+
+def test_a_line_of_the_library_is_our_own() -> None:
+    """What it raised is not told as of the line that called it."""
+    with pytest.raises(UsageError) as caught:
+        whole_number("port", PLANTED, 1)
+    assert caught.value.__cause__ is not None
+    told = fault_of(caught.value.__cause__)
+    assert told.startswith("ValueError at dubito/cli/reference.py:")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,7 @@ from tests.dubito.uncertainty.driven import driven
 from tests.networks import ROOT, bits, engine, rows
 from tests.overflowing import HUGE, NAMES
 from tests.overflowing import publish as publish_overflowing
+from tests.service import environment
 
 SHIPPED = ROOT / "models" / "loan-grade" / "1"
 VERSIONS = range(1, 6)
@@ -533,3 +536,22 @@ def test_rows_that_overflow_are_named(tmp_path: Path) -> None:
             predict(values)
         assert (1, 3) == found.value.rows
         assert predict(values[::2]) is not None
+
+
+def test_a_program_computes_as_the_commands_do() -> None:
+    """Without any variable set, in the one numerical environment: oneDNN would round otherwise."""
+    given = {name: text for name, text in environment().items() if not name.startswith("TF_")}
+    program = (
+        "import sys; from pathlib import Path; from dubito.bundle import load;"
+        "print(load(Path(sys.argv[1])).environment.fingerprint)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(SHIPPED)],
+        env=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    assert "TF_ENABLE_ONEDNN_OPTS=0" in shipped(1).environment.facts["flags"].split()
+    assert shipped(1).environment.fingerprint == done.stdout.strip()

@@ -156,7 +156,7 @@ REMOTE = ("0.0.0.0", "10.1.2.3", "192.168.7.7", "::", "2001:db8::1", "localhost"
 @pytest.mark.parametrize("server", [*LOCAL, *REMOTE])
 @pytest.mark.parametrize("client", [*LOCAL, *REMOTE])
 def test_records_are_shown_where_both_ends_are_on_loopback(server: str, client: str) -> None:
-    """Whatever the setting of the host or a forged Host says: a server of others may listen anywhere."""
+    """Whatever the setting of the host or a forged Host says: a server may listen anywhere."""
     is_here = server in LOCAL and client in LOCAL
     for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - nothing listens
         headers = Headers({"host": "localhost"})

@@ -291,9 +291,9 @@ def test_nobody_waits_for_a_record_longer_than_they_said() -> None:
 
     async def asked(served: Served) -> None:
         soon = asyncio.get_running_loop().time() + 0.05
-        with Recorder(memory(Slow())).of(RequestName(), soon) as record:
-            with pytest.raises(DeadlinePassedRecording):
-                await kept(served, record, b"late")
+        opened = Recorder(memory(Slow())).of(RequestName(), soon)
+        with opened as record, pytest.raises(DeadlinePassedRecording):
+            await kept(served, record, b"late")
 
     run(asked)
 

@@ -10,7 +10,7 @@ from msgspec import json, structs
 
 from app.errors import Conflict, FeaturesErased, NotFound
 from app.problem_codes import ProblemCode
-from app.record_events import Draft, Event, Note, MonteCarloPart, PlainPart, now
+from app.record_events import Draft, Event, MonteCarloPart, Note, PlainPart, now
 from app.recorded_prediction import Asked
 from app.serving.caller import PATIENT
 from app.usecases.bundles import Served

@@ -2,14 +2,21 @@
 
 import subprocess
 import sys
+from importlib import metadata
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from app.settings import Settings
-from dubito.cli.main import command_modules, main
+from dubito.cli.main import GROUP, command_modules, main
 from tests.service import ROOT, command, environment
 
+OWN = ("train", "tune", "convert", "evaluate", "predict", "inspect")
+OF_SERVICE = ("records", "replay", "serve")
+COMMANDS = (*OWN, *OF_SERVICE)
 WRONG = [
     [],
     ["fly"],
@@ -69,7 +76,7 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
     return code, out, err
 
 
-@pytest.mark.parametrize("name", [None, *command_modules()])
+@pytest.mark.parametrize("name", [None, *COMMANDS])
 def test_help_reads(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` says what a command does and what each flag is, and exits 0."""
     code, out, err = run(["--help"] if name is None else [name, "--help"], capsys)
@@ -78,8 +85,66 @@ def test_help_reads(name: str | None, capsys: pytest.CaptureFixture[str]) -> Non
     assert "%(" not in out
     assert max(map(len, out.splitlines())) <= 100
     if name is None:
-        for each in command_modules():
+        for each in COMMANDS:
             assert f"\n    {each} " in out
+
+
+def without_service(monkeypatch: pytest.MonkeyPatch, *others: EntryPoint) -> None:
+    """As where the library is installed alone, or beside other packages' commands."""
+
+    def found(group: str) -> list[EntryPoint]:
+        assert GROUP == group
+        return list(others)
+
+    monkeypatch.setattr(metadata, "entry_points", found)
+
+
+def test_commands_are_the_librarys_and_those_of_the_service() -> None:
+    """Its own first, then what installed packages add, by name."""
+    assert COMMANDS == tuple(command_modules())
+
+
+@pytest.mark.parametrize("name", OF_SERVICE)
+def test_a_command_of_the_service_needs_the_service(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is not installed: wrong use, with what to install; the others are there."""
+    without_service(monkeypatch)
+    code, out, err = run([name, "--help"], capsys)
+    told = f"dubito: {name} needs the service: install dubito-service\n"
+    assert (2, "", told) == (code, out, err)
+    assert OWN == tuple(command_modules())
+    code, out, err = run(["--help"], capsys)
+    assert (0, "") == (code, err)
+    assert all(f"\n    {each} " in out for each in OWN)
+    assert f"\n    {name} " not in out
+    code, out, err = run(["inspect", "loan-grade/1"], capsys)
+    assert (0, "") == (code, err)
+
+
+def test_another_package_adds_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By an entry point that names a module; one that has the name of ours is passed over."""
+
+    def add_arguments(parser: Any) -> None:
+        parser.add_argument("--loud")
+
+    def ran(known: Any, rest: Any) -> int:
+        print(known.loud, *rest)
+        return 7
+
+    module: Any = SimpleNamespace(__doc__="Greet.\n\nMore.", add_arguments=add_arguments, run=ran)
+    monkeypatch.setitem(sys.modules, "greeting", module)
+    without_service(
+        monkeypatch,
+        EntryPoint("greet", "greeting", GROUP),
+        EntryPoint("predict", "greeting", GROUP),
+    )
+    assert (*OWN, "greet") == tuple(command_modules())
+    assert "dubito.cli.predict" == command_modules()["predict"]
+    assert (7, "yes --odd 3\n", "") == run(["greet", "--loud", "yes", "--odd", "3"], capsys)
+    assert "\n    greet     Greet.\n" in run(["--help"], capsys)[1]
 
 
 def test_help_of_serve_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

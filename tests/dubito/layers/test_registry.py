@@ -1,4 +1,4 @@
-"""Names of layers in files: they are the public modules', whatever the source's files are called."""
+"""Names of layers in files: the public modules', whatever the source's files are called."""
 
 import json
 import re
