@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType, json
 
-from dubito.answer import MonteCarloResult, PlainResult, AnswerWarning
+from dubito.answer import AnswerWarning, MonteCarloResult, PlainResult
 from dubito.types import Identity
 from dubito.uncertainty.policy import PolicyOptions
 

@@ -8,6 +8,7 @@ import numpy as np
 from dubito.answer import (
     VALUE_WARNINGS,
     Answer,
+    AnswerWarning,
     DecisionAnswer,
     Degraded,
     FewPasses,
@@ -18,7 +19,6 @@ from dubito.answer import (
     Precision,
     SetAnswer,
     Uncertainty,
-    AnswerWarning,
 )
 from dubito.errors import Ungradable
 from dubito.identifier import new_id

@@ -20,7 +20,7 @@ from app.recorded_prediction import (
     read_body,
     read_personal,
 )
-from dubito.answer import MonteCarloResult, PlainResult, AnswerWarning
+from dubito.answer import AnswerWarning, MonteCarloResult, PlainResult
 from dubito.identifier import is_id
 from dubito.types import Floats, Identity
 from dubito.uncertainty.policy import PolicyOptions

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from dubito.answer import (
+    AnswerWarning,
     DecisionAnswer,
     Degraded,
     FewPasses,
@@ -12,7 +13,6 @@ from dubito.answer import (
     Missing,
     MonteCarloAnswer,
     SetAnswer,
-    AnswerWarning,
 )
 
 BAR = 32

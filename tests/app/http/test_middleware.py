@@ -229,9 +229,9 @@ def test_the_log_has_a_line_a_request(
     lines = [line.getMessage() for line in caplog.records if line.name == "dubito.access"]
 
     assert lines[0].startswith("POST /predict/mc 200 ")
-    assert lines[0].endswith(" ms testclient:50000 mine")
+    assert lines[0].endswith(" ms 127.0.0.1:50000 mine")
     assert lines[1].startswith("GET - 404 ")
-    assert lines[1].endswith(" ms testclient:50000 other HTTPException: Not Found")
+    assert lines[1].endswith(" ms 127.0.0.1:50000 other HTTPException: Not Found")
 
 
 @pytest.fixture(scope="module")

@@ -377,11 +377,12 @@ def test_who_must_not_ask_is_refused(
 
 
 def test_reviews_are_not_exposed_by_chance(settings: Settings) -> None:
-    """On another address than loopback only where a setting says so; without records not at all."""
+    """To another machine only where a setting says so; without records not at all."""
     state, models = settings.state, settings.models
     for exposed, status in ((0, 403), (1, 200)):
-        with serve(
-            Settings(models=models, state=state, host="10.1.2.3", records_exposed=exposed)
+        told = Settings(models=models, state=state, host="10.1.2.3", records_exposed=exposed)
+        with TestClient(
+            create_app(told), base_url="http://127.0.0.1", client=("10.9.9.9", 50_000)
         ) as client:
             assert status == client.get("/reviews").status_code
     with serve(Settings(models=models, records="off")) as client:

@@ -176,7 +176,7 @@ def test_a_service_ends_without_its_engine() -> None:
         assert (503, "5") == grade(service)
         assert 1 == service.process.wait(SECONDS)
         last = service.written().splitlines()[-1]
-        assert "dubito: the engine has ended" in last
+        assert "dubito: the engine process has ended" in last
         assert last.endswith(": its process was ended by SIGKILL")
         assert "Traceback" not in service.written()
 

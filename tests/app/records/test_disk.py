@@ -24,7 +24,7 @@ ROOM = 1 << 19
 """Bytes that are left of it when it is all but full."""
 ENOUGH = 60
 """Answers of a kind."""
-LOST = re.compile(r"(\d+) events are not recorded")
+LOST = re.compile(r"(\d+) events of answers already sent are not recorded")
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_relaxed_answers_are_refused_as_well(disk: Path) -> None:
             until(lambda: clients.statuses[200] > ENOUGH)
             with full(disk):
                 check_policy(service, clients)
-                until(lambda: "are not recorded whose answers had left" in service.written())
+                until(lambda: "of answers already sent are not recorded" in service.written())
             check_recovery(service, clients)
         assert 0 == service.stop()
         lost = sum(map(int, LOST.findall(service.written())))

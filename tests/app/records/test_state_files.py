@@ -67,7 +67,7 @@ def test_others_who_may_read_are_told_of(tmp_path: Path) -> None:
     (tmp_path / "records.db").chmod(0o644)
     with writing(url, key, CHAIN[:-1] + "2") as records:
         (note,) = records.notes
-        assert f"{tmp_path}/records.db may be read by others" in note
+        assert f"{tmp_path}/records.db is open to more users" in note
         assert "0644" in note
     assert "644" == modes(tmp_path)["records.db"]
     assert [] == exposed([tmp_path / "nothing"])

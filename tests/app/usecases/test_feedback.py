@@ -11,7 +11,7 @@ from app.count_keys import CountKey, summed
 from app.errors import Conflict, NotFound
 from app.monitoring.counters import AnswerCounter
 from app.problem_codes import ProblemCode
-from app.record_events import Draft, MonteCarloPart, now
+from app.record_events import Draft, MonteCarloPart, QueueItem, now
 from app.recorded_prediction import Asked
 from app.usecases.bundles import Served
 from app.usecases.case import Case, Cases
@@ -58,8 +58,22 @@ def at_a_desk(use: Callable[[Desk], Awaitable[None]]) -> Ledger:
 
 def counted(ledger: Ledger) -> dict[str, int]:
     """What outcomes have added to the figures, but for what came to nothing."""
-    tallies = [entry.tally for entry in ledger.entries if entry.claim and entry.tally]
+    tallies = [
+        entry.tally
+        for entry in ledger.entries
+        if entry.tally and any(event.kind == "outcome" for event in entry.events)
+    ]
     return {name: count for name, count in summed(one.counts for one in tallies).items() if count}
+
+
+def numbered(ledger: Ledger) -> list[tuple[str, int]]:
+    """Kind and number of each event that is one of several of its prediction."""
+    return [(event.kind, event.ordinal) for event in ledger.events if event.ordinal is not None]
+
+
+def steps(ledger: Ledger, step: str) -> list[QueueItem]:
+    """What the review queue was told of one kind."""
+    return [one for entry in ledger.entries for one in entry.queue if one.step == step]
 
 
 def test_an_outcome_is_said_once() -> None:
@@ -78,7 +92,7 @@ def test_an_outcome_is_said_once() -> None:
         assert first == (await desk.cases.named(name)).outcome
 
     ledger = at_a_desk(use)
-    assert ["outcome"] == [entry.claim.kind for entry in ledger.entries if entry.claim]
+    assert [("outcome", 0)] == numbered(ledger)
     (event,) = (event for event in ledger.events if event.kind == "outcome")
     assert event.personal is None
     assert {"grade", "counted_by", "format"} == json.decode(event.body).keys()
@@ -105,8 +119,7 @@ def test_a_correction_replaces_what_was_counted() -> None:
         assert second == (await desk.cases.named(name)).outcome
 
     ledger = at_a_desk(use)
-    claims = [entry.claim.kind for entry in ledger.entries if entry.claim]
-    assert ["outcome", "outcome.1"] == claims
+    assert [("outcome", 0), ("outcome", 1)] == numbered(ledger)
     assert (1, 1) == (counted(ledger)["known.rows"], counted(ledger)["known.right"])
     assert not any(count < 0 for count in counted(ledger).values())
 
@@ -135,13 +148,13 @@ def test_a_review_is_said_once() -> None:
         )
 
     ledger = at_a_desk(use)
-    reviewed = [entry.review for entry in ledger.entries if entry.review]
+    reviewed = steps(ledger, "decide")
     assert [("C", "kim"), ("D", "lee")] == [(one.verdict, one.reviewer) for one in reviewed]
     events = [event for event in ledger.events if event.kind == "review"]
-    assert [one.time for one in reviewed] == [event.time for event in events]
+    assert [one.decided for one in reviewed] == [event.time for event in events]
     assert not any(b"kim" in event.body or b"odd" in event.body for event in events)
     first = next(event for event in ledger.events if event.prediction == events[0].prediction)
-    listed = reviewed[0].referral
+    listed = reviewed[0]
     assert (first.prediction, first.time, "case") == (
         listed.prediction,
         listed.time,
@@ -166,7 +179,7 @@ def test_who_looks_at_what_waits() -> None:
             assert ProblemCode.NOT_WAITING == refused.value.code
 
     ledger = at_a_desk(use)
-    assigned = [entry.assignment.assignee for entry in ledger.entries if entry.assignment]
+    assigned = [one.assignee for one in steps(ledger, "assign")]
     assert ["kim", "lee", None] == assigned
 
 

@@ -151,7 +151,7 @@ def test_another_environment_is_a_reason() -> None:
         return unknown, await replays.replay(cases[0])
 
     unknown, known = with_cases("fixed", use)
-    reason = "the numerical environment is another one"
+    reason = "the numerical environment has changed"
     assert (True, True, (reason,), ()) == (
         unknown.identical,
         unknown.environment_changed,
