@@ -100,10 +100,11 @@ class DecisionAnswer(Struct, frozen=True, omit_defaults=True):
     action: Literal["automate", "refer"]
     reasons: tuple[str, ...]
     target: float
-    """Upper bound promised for P(wrong | automated)."""
+    """Upper bound promised for P(wrong | automated), a rate over many rows."""
     guaranteed: bool
     case_limit: float | UnsetType = UNSET
-    """Upper bound promised for P(wrong | in the band); unset if the policy has no band."""
+    """Upper bound promised for P(wrong | in the band), a rate over many rows; unset if the policy
+    has no band."""
 
 
 class PlainResult(Struct, frozen=True, rename={"predicted": "grade"}):

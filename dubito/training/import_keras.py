@@ -76,7 +76,7 @@ def _imputing(model: keras.Model, imputed: Sequence[float | None]) -> keras.Mode
         return model
     (rows,) = model.inputs
     if not keras.backend.is_float_dtype(rows.dtype):
-        raise NetworkError(f"it takes {rows.dtype}, of which none can be missing or imputed")
+        raise NetworkError(f"it takes {rows.dtype}, which can be neither missing nor imputed")
     inputs = keras.Input(rows.shape[1:], dtype=rows.dtype)
     return keras.Model(inputs, model(Impute(imputed, dtype=rows.dtype)(inputs)))
 

@@ -116,7 +116,7 @@ def _simplify(config: dict[str, Any]) -> list[str]:
         NetworkError: a layer is not supported, or no layer is random.
     """
     if config.get("class_name") not in MODELS:
-        raise NetworkError("it is no Functional or Sequential model")
+        raise NetworkError("it is not a Functional or Sequential model")
     try:
         layers = list(_layers(config))
         notes = [note for layer in layers for note in _simplify_layer(layer)]

@@ -53,7 +53,7 @@ class Trials:
             (self.folder / "trials").mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout as error:
-            raise UsageError(f"another search is at work in {self.folder}") from error
+            raise UsageError(f"another search is running in {self.folder}") from error
         except OSError as error:
             raise UsageError(f"{self.folder} cannot be written: {error.strerror}") from error
         try:

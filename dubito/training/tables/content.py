@@ -61,7 +61,7 @@ def read_content(path: Path) -> bytes:
     except OSError as error:
         raise DataError(f"{name_of(path)} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DataError("that file name cannot be read") from error
+        raise DataError("the file name is not valid") from error
 
 
 def name_of(path: Path) -> str:

@@ -49,7 +49,7 @@ def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
     """
     if text.stated is not None:
         if text.stated not in SEPARATORS:
-            raise DataError(f"{text.content.file} states a separator that is not known")
+            raise DataError(f"{text.content.file} states a separator that is not supported")
         return _sound(_read(text, text.stated))
     readings = [_read(text, separator) for separator in _candidates(text)]
     whole = [

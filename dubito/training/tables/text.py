@@ -107,7 +107,7 @@ def _encoding(content: Content) -> tuple[str, str]:
         if content.data.startswith(mark):
             if _decodes(content.data, encoding):
                 return encoding, told
-            raise DataError(f"{content.file} begins as {told} text, but does not go on so")
+            raise DataError(f"{content.file} begins as {told} text, but cannot be decoded as such")
     if b"\0" in content.data:
         raise DataError(f"{content.file} is no text, or UTF-16 without a byte order mark: {SAVE}")
     for encoding, told in UNMARKED:
