@@ -27,8 +27,7 @@ class LoanFeatures(FormulaLayer):
     def __init__(
         self,
         *,
-        # Named although only passed on: Keras writes a layer's named arguments into its
-        # configuration, and shipped files have these.
+        # Explicit keywords, because Keras wrote them into the configuration in shipped files.
         activity_regularizer: Any = None,
         trainable: bool = True,
         dtype: Any = "float64",
