@@ -1,1 +1,1 @@
-"""The figures that the documentation states, each reproducible by one command."""
+"""Benchmarks behind the measurements in the documentation, each repeated by one command."""

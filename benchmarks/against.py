@@ -1,4 +1,4 @@
-"""This work tree beside another commit, served in turn: what the changes between cost a client.
+"""Compares the serving speed of this work tree with that of another commit.
 
 Called by `benchmarks.serving` with `--against COMMIT`. About ten minutes.
 """
@@ -18,10 +18,10 @@ from benchmarks.services import NETWORKS, load_until_warm, ours, row
 ROOT = Path(__file__).parent.parent
 ROUTE = "/predict/mc?passes=100"
 VERSION = NETWORKS["study"]
-"""The fastest network: with it the share of everything else in a request is largest."""
+"""Version of the fastest network, with which everything else has its largest share of a request."""
 RECORDS = ("durable", "off")
 MANY, ONE = 32, 1
-"""Connections at which the rate and the median latency are taken."""
+"""Numbers of connections at which the rate and the median latency are measured."""
 PAIRS = 9
 SECONDS = 4
 LEAST_RATE = 0.97
@@ -32,21 +32,21 @@ MOST_P50 = 1.03
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one tree bore, started anew."""
+    """Load results of one freshly started tree."""
 
     many: Load
     one: Load
 
 
 Pairs = list[tuple[Round, Round]]
-"""Rounds of ours and of theirs, neighbours in time."""
+"""Rounds of this work tree and of the other commit, measured one directly after the other."""
 
 
 def compare(commit: str, pairs: int, seconds: int) -> tuple[Report, bool]:
-    """The report of both trees measured in turn, and whether ours is fast enough.
+    """Measure both trees in turn; returns the report, and whether this one is fast enough.
 
     Raises:
-        ValueError: there is no such commit.
+        ValueError: the commit does not exist.
     """
     name = _describe(commit)
     with checked_out(commit) as theirs:
@@ -57,7 +57,7 @@ def compare(commit: str, pairs: int, seconds: int) -> tuple[Report, bool]:
 
 @contextmanager
 def checked_out(commit: str) -> Iterator[Path]:
-    """A work tree of a commit for the length of a block."""
+    """Check out a commit to a temporary work tree for the duration of a block."""
     with TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         _git("worktree", "add", "--quiet", "--detach", str(tree), commit)
@@ -68,10 +68,10 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 
 def _describe(commit: str) -> str:
-    """The short name of a commit.
+    """Return the short name of a commit.
 
     Raises:
-        ValueError: there is no such commit.
+        ValueError: the commit does not exist.
     """
     try:
         return _git("rev-parse", "--short", "--verify", "--end-of-options", f"{commit}^{{commit}}")
@@ -100,7 +100,7 @@ def _pairs(theirs: Path, records: str, pairs: int, seconds: int) -> Pairs:
 
 
 def _measure(tree: Path, records: str, seconds: int) -> Round:
-    """Serve a tree with a state of its own, and load it."""
+    """Serve a tree with its own state folder, and load it."""
     body = row(VERSION)
     with TemporaryDirectory() as state:
         flags = ("--records", records, "--state", state)
@@ -114,12 +114,12 @@ def _measure(tree: Path, records: str, seconds: int) -> Round:
 
 
 def rate_ratios(pairs: Pairs) -> list[float]:
-    """Requests a second at many connections, ours / theirs."""
+    """Return ratios of requests per second at many connections, ours / theirs."""
     return [own.many.rate / other.many.rate for own, other in pairs]
 
 
 def p50_ratios(pairs: Pairs) -> list[float]:
-    """Median latencies at one connection, ours / theirs."""
+    """Return ratios of median latencies at one connection, ours / theirs."""
     return [own.one.p50 / other.one.p50 for own, other in pairs]
 
 
@@ -133,7 +133,7 @@ def is_fast_enough(found: dict[str, Pairs]) -> bool:
 
 
 def report(found: dict[str, Pairs], commit: str, how: str) -> Report:
-    """The table, the figures and the picture."""
+    """Build the report: table, measurements and plot."""
     rows, bars = [], []
     for records, pairs in found.items():
         for name, ratios, limit, sign in (

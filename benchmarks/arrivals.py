@@ -1,7 +1,7 @@
-"""Requests that come when they come, however slow the answers are: an open loop.
+"""Open-loop load generator: Poisson arrivals that do not wait for earlier responses.
 
-A latency counts from when its request was due, so that a stall is not hidden by requests that were
-never sent.
+A latency counts from the time its request was due, so a stall is not hidden by requests that a
+closed loop would not have sent.
 """
 
 import asyncio
@@ -20,25 +20,25 @@ HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a request."""
+    """Outcome of one request."""
 
     status: int
-    """0: the connection broke."""
+    """Status code; 0 if the connection broke."""
     seconds: float
-    """From when it was due to its last byte."""
+    """Seconds between the time the request was due and the last byte of its response."""
     due: float
-    """Seconds after the first."""
+    """Seconds between the start of the load and the time the request was due."""
 
 
 class Connections:
-    """Connections to a service of this machine, made as they are needed and kept."""
+    """Pool of persistent connections to a service on this machine, opened on demand."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
 
     async def ask(self, path: str, body: str) -> int:
-        """The status of the answer to a POST; 0 where the connection broke."""
+        """Send a POST and return the status of its response; 0 if the connection broke."""
         content = body.encode()
         try:
             return await self._exchange(
@@ -60,7 +60,11 @@ class Connections:
     async def _sent(
         self, request: bytes
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
-        """Where a request went and the head of its answer; a kept connection may be closed."""
+        """Send a request on a pooled connection that is still open, else on a new one.
+
+        Returns:
+            Reader and writer of the connection, and the head of the response.
+        """
         while self._idle:
             reader, writer = self._idle.pop()
             with suppress(OSError, asyncio.IncompleteReadError):
@@ -71,21 +75,21 @@ class Connections:
         return reader, writer, await reader.readuntil(b"\r\n\r\n")
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the idle connections."""
         for _, writer in self._idle:
             writer.close()
         self._idle.clear()
 
 
 class Arrivals:
-    """Sends requests at random times of a given rate to a service of this machine."""
+    """Sends requests as a Poisson process of a given rate to a service on this machine."""
 
     def __init__(self, port: int, path: str, body: str) -> None:
         self._connections = Connections(port)
         self._path, self._body = path, body
 
     async def send(self, rate: float, seconds: float, seed: int) -> list[Answer]:
-        """The answers to Poisson arrivals of `rate` a second."""
+        """Send Poisson arrivals at `rate` per second, and return the outcome of each."""
         gaps = np.random.default_rng(seed).exponential(1 / rate, int(rate * seconds))
         start, tasks = time.perf_counter() + 0.1, []
         for due in np.cumsum(gaps).tolist():

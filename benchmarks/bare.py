@@ -1,9 +1,9 @@
-"""An empty FastAPI route with the models of a bundle's `/predict/mc`, and no network behind it.
+"""Empty FastAPI route with the models of a bundle's `/predict/mc`, and no network behind it.
 
-What a request costs before anything is computed: the yardstick of `benchmarks.serving`. Written as
-FastAPI's tutorial writes a route: the body, the query and the answer are Pydantic models, all of
-them the service's own. Run by `uvicorn --factory benchmarks.bare:create_app`, with the bundle's
-folder in `BARE_BUNDLE` and an answer of the service, as a file of JSON, in `BARE_ANSWER`.
+It measures the cost of a request before anything is computed, for `benchmarks.serving`. The route
+is written as in FastAPI's tutorial: body, query and response are Pydantic models, all of them the
+service's own. Run by `uvicorn --factory benchmarks.bare:create_app`, with the bundle's folder in
+`BARE_BUNDLE` and a response of the service, as a file of JSON, in `BARE_ANSWER`.
 """
 
 import os
@@ -19,7 +19,7 @@ from dubito.inputs.rows import RowReader
 
 
 def create_app() -> FastAPI:
-    """One route, which gives the same answer whatever it is asked."""
+    """Create an app with one route, which returns the same response to every valid request."""
     manifest = inspect(Path(os.environ["BARE_BUNDLE"])).manifest
     row_model = RowReader(manifest.signature, 1).row
     options_model = monte_carlo_options(manifest.passes, 10_000, manifest.calibration)

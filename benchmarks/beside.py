@@ -1,4 +1,4 @@
-"""Small requests beside large ones: what a large request costs everybody else.
+"""Measures the latency of small requests while a large request is being processed.
 
 `make bench ONLY=beside`. About three minutes.
 """
@@ -18,7 +18,7 @@ ROUNDS = 5
 SECONDS = 5
 ROUTE = "/predict/mc?passes=100"
 LARGE = {"10,000 passes": (1, 10_000), "10,000 rows": (10_000, 100)}
-"""Rows and passes of the request that is repeated beside."""
+"""Rows and passes of the large request that is repeated meanwhile."""
 ASKED = 2.0
 LIMITS = ("--max-rows", "10000", "--max-body-bytes", str(1 << 23))
 
@@ -26,7 +26,7 @@ Pairs = list[tuple[Load, Load]]
 
 
 def main() -> None:
-    """Measure small requests alone and beside each kind of large one, in turn."""
+    """Measure small requests alone and during each kind of large request, in turn."""
     found: dict[tuple[str, str], tuple[Pairs, int]] = {}
     for network, version in NETWORKS.items():
         body = row(version)
@@ -47,7 +47,7 @@ def main() -> None:
 
 @contextmanager
 def _repeated(service: Running, route: str, body: str) -> Iterator[list[int]]:
-    """One large request after the other; how long each answer was."""
+    """Repeat a large request for a block; yields the lengths of its responses in bytes."""
     ended, lengths = threading.Event(), list[int]()
 
     def repeat() -> None:

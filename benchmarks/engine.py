@@ -1,7 +1,7 @@
-"""The engine beside other ways to the same statistics, in process and in turn.
+"""Compares the engine's speed with other ways to compute the same statistics, in process.
 
-`make bench ONLY=engine`. About eight minutes. The study's loop calls the network once a pass; tiled
-Keras calls it once with every row as often as there are passes; a `tf.function` does the same with
+`make bench ONLY=engine`. About eight minutes. The study's loop calls the network once per pass;
+tiled Keras calls it once with every row repeated for each pass; a `tf.function` does the same with
 mean and std in the graph, traced once.
 """
 
@@ -32,14 +32,14 @@ from dubito.types import Floats, Query
 
 ROUNDS = 5
 LEAST_SECONDS = 0.1
-"""A round repeats a call until so much time is over."""
+"""Least duration of a round in seconds, for which a call is repeated."""
 MOST_WORK = {"study": 110_000, "wide": 110_000, "shipped": 6_400}
-"""Rows × passes beyond which the others would need gigabytes: tiled, the lattice is computed anew
-in every pass."""
+"""Largest rows × passes for the other ways, which would need gigabytes beyond: tiled, they compute
+the lattice again in every pass."""
 PASSES = (1, 10, 100, 1_000, 10_000)
 ROWS = (1, 16, 64, 1_024)
 LOOPED = ((1, 100), (64, 100))
-"""Rows and passes for which the loop is run; a pass costs the same whatever their number."""
+"""Rows and passes for which the loop is run; the cost of a pass does not depend on their number."""
 ASKED = {
     ("study", "loop", 1, 100): 1_000.0,
     ("study", "loop", 64, 100): 300.0,
@@ -47,13 +47,13 @@ ASKED = {
     ("study", "tf.function", 64, 100): 1.5,
 }
 THREADS = 2
-"""Cores of the machine."""
+"""Number of threads: the cores of the machine."""
 
 Key = tuple[str, str, int, int]
 
 
 def main() -> None:
-    """Measure all networks, ways, rows and passes."""
+    """Measure every network, way, number of rows and number of passes."""
     pin_arithmetic()
     rows = np.nan_to_num(read_table(None, LAYOUT).features, nan=17.6)
     found: dict[Key, list[tuple[float, float]]] = {}
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
-    """The networks by name, scaled to rows `(N, F)`, each with its engine."""
+    """Return the networks by name, normalised on rows `(N, F)`, each with its engine."""
     imputed = [17.6 if column.nullable else None for column in LAYOUT.features]
     classes = len(LAYOUT.classes)
     wide = Architecture(widths=(256, 256, 256), rate=0.2)
@@ -103,7 +103,7 @@ Way = Callable[[Floats, int], Any]
 
 
 def ours(engine: Engine, always: int | None = None) -> Way:
-    """Our engine with a fresh seed each time, always with so many passes if that is given."""
+    """Wrap the engine, with a new seed for each call, and `always` passes if that is set."""
     seeds = count()
     return lambda rows, passes: engine.summarise([Query(rows, always or passes, next(seeds))])
 
@@ -118,7 +118,7 @@ def _loop(model: keras.Model) -> Way:
 
 
 def tiled(model: keras.Model) -> Way:
-    """One call of a network with every row as often as there are passes."""
+    """Wrap a single call of a network with every row repeated for each pass."""
     dtype = model.inputs[0].dtype
 
     def run(rows: Floats, passes: int) -> Any:
@@ -146,14 +146,14 @@ def _graph(model: keras.Model) -> Way:
 
 
 def _pairs(theirs: Way, ours: Way, rows: Floats, passes: int) -> list[tuple[float, float]]:
-    """Seconds of a call, theirs and ours, taken in turn after one of each to warm up."""
+    """Measure the seconds of a call, theirs and ours, in turn, after one warm-up call of each."""
     theirs(rows, passes)
     ours(rows, passes)
     return [(seconds(theirs, rows, passes), seconds(ours, rows, passes)) for _ in range(ROUNDS)]
 
 
 def seconds(way: Way, rows: Floats, passes: int) -> float:
-    """How long a call takes, over enough of them."""
+    """Measure the mean duration of a call in seconds, over at least `LEAST_SECONDS`."""
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < LEAST_SECONDS:
         way(rows, passes)

@@ -1,4 +1,4 @@
-"""HTTP servers in front of the plainest route: what each costs, and what each lets a client do.
+"""Compares HTTP servers in front of a trivial route: their speed, and their handling of edge cases.
 
 `make bench ONLY=fronts`. About four minutes. The servers are installed into `build/servers/fronts`.
 """
@@ -20,13 +20,13 @@ CONNECTIONS = (32, 1)
 ROUNDS = 5
 SECONDS = 4
 SILENCE = 2.0
-"""Seconds after which no answer comes any more."""
+"""Timeout in seconds after which a response counts as ended."""
 MOST_HEAD = 4 << 20
-"""Bytes of a head without an end that are offered."""
+"""Size in bytes of the endless request head that is sent."""
 
 Words = Callable[[Path, int], list[str]]
 Figures = tuple[dict[int, list[tuple[Load, Load]]], str]
-"""Loads by connections, ours and theirs, and what a server keeps."""
+"""Loads by number of connections, ours and theirs, and the edge cases a server handles."""
 
 
 def _uvicorn(http: str) -> Words:
@@ -56,11 +56,11 @@ SERVERS: dict[str, Words] = {
         f"--port={port}",
     ],
 }
-"""Commands by environment's programs and port; each with one worker."""
+"""Functions that build a server's command, with one worker, from its programs' folder and port."""
 
 
 def main() -> None:
-    """Measure each beside ours."""
+    """Measure each server against ours."""
     install_into(BUILT / "fronts", HERE / "fronts" / "requirements.txt")
     body, found = (
         row(NETWORKS["study"]),
@@ -97,7 +97,7 @@ def _server(words: Words) -> Iterator[Running]:
 
 
 def _pairs(ours: Running, theirs: Running, body: str, many: int) -> list[tuple[Load, Load]]:
-    """Loads in turn, ours first; the other one is paused."""
+    """Load both servers in turn, ours first, while the other is paused."""
     pairs = []
     for _ in range(ROUNDS):
         with theirs.paused():
@@ -108,7 +108,7 @@ def _pairs(ours: Running, theirs: Running, body: str, many: int) -> list[tuple[L
 
 
 def _holds(server: Running, body: str) -> str:
-    """Which of four promises a server keeps: upgrade, host, half-close, head."""
+    """List the edge cases that a server handles right: upgrade, host, half-close, head."""
     kept = {
         "upgrade": _statuses(server, body, "Connection: Upgrade\r\nUpgrade: h2c\r\n") == [200],
         "host": _statuses(server, body, "", host="") == [400],
@@ -121,7 +121,7 @@ def _holds(server: Running, body: str) -> str:
 def _statuses(
     server: Running, body: str, more: str, host: str = "Host: a\r\n", *, ends_side: bool = False
 ) -> list[int]:
-    """The statuses of all final answers to one request."""
+    """Return the statuses of all final responses to one request."""
     route = SLOW_ROUTE if ends_side else ROUTE
     head = f"POST {route} HTTP/1.1\r\n{host}{more}Content-Type: application/json\r\n"
     asked = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
@@ -134,7 +134,7 @@ def _statuses(
 
 
 def _is_bounded(server: Running) -> bool:
-    """Whether a head without an end is refused."""
+    """Whether a server rejects a request head without an end."""
     try:
         with socket.create_connection(_address(server), timeout=SILENCE) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * MOST_HEAD)
@@ -144,7 +144,7 @@ def _is_bounded(server: Running) -> bool:
 
 
 def _read(client: socket.socket) -> bytes:
-    """All that comes until nothing does."""
+    """Read until the connection closes or times out."""
     data = b""
     try:
         while part := client.recv(1 << 16):

@@ -1,4 +1,4 @@
-"""One split of the loans, on which the shipped network and its peers are trained and asked."""
+"""Trains the shipped network and its peers on a split of the loans, and predicts the test rows."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ CLASSES = len(LAYOUT.classes)
 
 
 class Grading:
-    """The parts of one split; each model's answer to the test part, `(N, C)`, by seed."""
+    """Split of the loans; a model's method trains it and returns test probabilities `(N, C)`."""
 
     def __init__(self, table: Table, split_seed: int) -> None:
         split = split_rows(table.labels, split_seed, calibrated=LATTICE.calibrated)
@@ -39,11 +39,11 @@ class Grading:
 
     @property
     def labels(self) -> Indices:
-        """Of the test part."""
+        """Class indices `(N,)` of the test part."""
         return self._held_out.labels
 
     def network(self, seed: int) -> Floats:
-        """The shipped recipe, trained as a publication is."""
+        """Train the shipped recipe as for a published bundle."""
         recipe = replace(LATTICE, network=Grader(Sizes(), self._book))
         model = fit(recipe, self._fitted, self._watched, self._imputed, CLASSES, seed, verbose=0)
         fold(model, temperature_of(engine_of(model), self._watched, LATTICE.passes))
@@ -52,19 +52,19 @@ class Grading:
         return summary.mean
 
     def lightgbm(self, seed: int) -> Floats:
-        """LightGBM on the network's features."""
+        """Train LightGBM on the network's features."""
         return trees.boosted(self._same, seed, CLASSES)
 
     def catboost(self, seed: int) -> Floats:
-        """CatBoost on the network's features."""
+        """Train CatBoost on the network's features."""
         return trees.ordered(self._same, seed, CLASSES)
 
     def plain_lightgbm(self, seed: int) -> Floats:
-        """LightGBM on the nine features and their ratios."""
+        """Train LightGBM on the nine features and their ratios."""
         return trees.boosted(self._plain, seed, CLASSES)
 
     def plain_catboost(self, seed: int) -> Floats:
-        """CatBoost on the nine features and their ratios."""
+        """Train CatBoost on the nine features and their ratios."""
         return trees.ordered(self._plain, seed, CLASSES)
 
     @cached_property
@@ -85,7 +85,7 @@ class Grading:
         return self._parts(trees.plain_columns)
 
     def _filled(self, rows: Floats) -> Floats:
-        """Missing values imputed as the network imputes them."""
+        """Impute missing values as the network does."""
         stand_in = [np.nan if value is None else value for value in self._imputed]
         return np.where(np.isnan(rows), stand_in, rows)
 

@@ -1,7 +1,7 @@
-"""Uncertainty libraries beside our engine: the same weights, rows and passes, in process.
+"""Compares uncertainty libraries with the engine: same weights, rows and passes, in process.
 
-`make bench ONLY=libraries`. About a minute, and at first some for torch' environment in
-`build/servers/torch`. How they are called is in `benchmarks/wrapped`.
+`make bench ONLY=libraries`. About a minute, plus a few in the first run for torch's environment in
+`build/servers/torch`. The calls of the libraries are in `benchmarks/wrapped`.
 """
 
 import json
@@ -45,13 +45,13 @@ WRAPPED = {
 TILED = "Keras, tiled"
 ASKED = {("torch-uncertainty", 64): 2.0, ("baal", 64): 2.0}
 FAR = 0.06
-"""Means of 100 passes differ by no more, where a network is the same."""
+"""Largest difference between means of 100 passes of one network."""
 
 Pairs = list[tuple[float, float]]
 
 
 def main() -> None:
-    """Measure all libraries."""
+    """Measure every library."""
     folder = find(MODELS, NAME, NETWORKS["study"])
     model, engine = from_bytes(inspect(folder).network), load(folder, threads=THREADS).engine
     rows = np.nan_to_num(read_table(None, LAYOUT).features[: max(ROWS)], nan=17.6)
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def _weights(model: Any, rows: Floats) -> dict[str, Any]:
-    """What torch needs: the dense layers, the rate, and rows as they reach the first of them."""
+    """Return the dense layers, the dropout rate, and rows as they enter the first layer."""
     scaled = model.get_layer("normalization")(model.get_layer("impute")(rows.astype("float32")))
     dense = [layer for layer in model.layers if type(layer).__name__ == "Dense"]
     return {
@@ -97,7 +97,7 @@ def _weights(model: Any, rows: Floats) -> dict[str, Any]:
 
 @contextmanager
 def _wrapped(given: Path) -> Iterator[Any]:
-    """A function that measures a library, in its own process."""
+    """Start a process for the libraries; yields a function that measures one in it."""
     process = subprocess.Popen(
         [str(ENVIRONMENT / "bin" / "python"), "-W", "ignore", str(HERE / "measure.py"), str(given)],
         stdin=subprocess.PIPE,
@@ -119,7 +119,7 @@ def _wrapped(given: Path) -> Iterator[Any]:
 
 
 def _check(theirs: Any, mean: Floats) -> None:
-    """That it is the same network, and random."""
+    """Check that a library ran the same network, and with random passes."""
     if np.abs(np.array(theirs["mean"]) - mean).max() > FAR or min(theirs["std"]) <= 0:
         raise RuntimeError(f"another network: {theirs} beside {mean}")
 

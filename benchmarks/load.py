@@ -1,4 +1,4 @@
-"""Load on an HTTP service: wrk, which keeps a number of connections busy (Debian package wrk)."""
+"""Closed-loop load generator: wrk (Debian package wrk), which keeps connections busy."""
 
 import re
 import shutil
@@ -16,21 +16,21 @@ wrk.headers["Content-Type"] = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a service bore."""
+    """Throughput and latency of a service under load."""
 
     rate: float
-    """Requests a second."""
+    """Requests per second."""
     p50: float
-    """Seconds."""
+    """Median latency in seconds."""
     p99: float
-    """Seconds."""
+    """99% quantile of latency in seconds."""
 
 
 def load(url: str, body: str, connections: int, seconds: int) -> Load:
-    """Post a body again and again over so many connections.
+    """Post a body repeatedly over a number of connections.
 
     Raises:
-        RuntimeError: an answer was an error.
+        RuntimeError: a response was an error.
     """
     with TemporaryDirectory() as folder:
         script = Path(folder) / "post.lua"

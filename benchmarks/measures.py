@@ -1,4 +1,4 @@
-"""What is measured of held-out probabilities, with its spread over seeds and over test rows."""
+"""Metrics of held-out probabilities, with their spread over seeds and over test rows."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,15 +13,15 @@ TINY = 1e-15
 SIMULATIONS = 500
 RESAMPLES = 2000
 INTERVAL = (2.5, 97.5)
-"""Percentiles."""
+"""Lower and upper percentile of the intervals."""
 COMMON = range(6)
-"""A to F; of G the test part has two rows, so they are counted."""
+"""Classes A to F, for the macro-F1; the test part has only two rows of G, so those are counted."""
 RARE = 6
 COMPARED = ("accuracy", "nll", "brier", "aurc")
 
 
 def measure(probabilities: Floats, labels: Indices) -> dict[str, float]:
-    """The figures of probabilities `(N, C)` beside the labels `(N,)`."""
+    """Compute the metrics of probabilities `(N, C)` against the labels `(N,)`."""
     top = probabilities.argmax(axis=1)
     losses = row_losses(probabilities, labels)
     return {
@@ -39,13 +39,13 @@ def measure(probabilities: Floats, labels: Indices) -> dict[str, float]:
 
 
 def aurc(probabilities: Floats, labels: Indices) -> float:
-    """Area under risk and coverage, by the largest probability."""
+    """Compute the area under the risk-coverage curve, ranked by the largest probability."""
     wrong = probabilities.argmax(axis=1) != labels
     return area_under_risk(probabilities.max(axis=1), wrong)
 
 
 def row_losses(probabilities: Floats, labels: Indices) -> dict[str, Floats]:
-    """Each row's share of the figures that are means over rows, `(N,)`; of accuracy the errors."""
+    """Return each row's loss `(N,)` by metric that is a mean over rows; for accuracy, its error."""
     right = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
     hot = np.eye(probabilities.shape[1])[labels]
     return {
@@ -56,7 +56,7 @@ def row_losses(probabilities: Floats, labels: Indices) -> dict[str, Floats]:
 
 
 def _luck(error: Callable[[Floats, Indices], float], probabilities: Floats) -> float:
-    """What 95% of models stay below that have these probabilities and are calibrated perfectly."""
+    """Compute the 95% quantile of an error for perfectly calibrated models with these outputs."""
     random = np.random.default_rng(0)
     ladder = probabilities.cumsum(axis=1)
     ladder[:, -1] = 1.0
@@ -70,7 +70,7 @@ def _luck(error: Callable[[Floats, Indices], float], probabilities: Floats) -> f
 def differences(
     ours: Sequence[Floats], theirs: Sequence[Floats], labels: Indices
 ) -> dict[str, tuple[float, float, float]]:
-    """Ours − theirs, and the ends of its 95% interval, paired over test rows.
+    """Compute ours − theirs and the ends of its 95% interval, paired over test rows.
 
     Each resample of the rows is the same for every model; losses are averaged over the seeds.
     """

@@ -1,8 +1,8 @@
-"""torch-uncertainty's figures for rows drawn here: writes `tests/fixtures/oracles.json`.
+"""Computes reference metrics with torch-uncertainty: writes `tests/fixtures/oracles.json`.
 
-`make bench ONLY=oracles`. Its libraries take six gigabytes, so they go into an environment of
-their own, `build/oracles` or the folder that `ARGS="--env FOLDER"` names, and this file runs there
-a second time. The tests compare Dubito's figures with the fixture and install nothing.
+`make bench ONLY=oracles`. The libraries take six gigabytes, so they are installed into a separate
+environment, `build/oracles` or the folder that `ARGS="--env FOLDER"` names, and this file runs a
+second time there. The tests compare Dubito's metrics with the fixture and install nothing.
 """
 
 import argparse
@@ -31,23 +31,23 @@ COMMAND = "make bench ONLY=oracles"
 
 SEED, PASSES, CLASSES = 0, 8, 5
 KINDS = {"near uniform": 2000.0, "spread": 2.0, "peaked": 0.3}
-"""Of rows to the concentration of the Dirichlet distribution their passes come from."""
+"""Concentration of the Dirichlet distribution of the passes, by kind of row."""
 ROWS_OF_A_KIND = 25
 CONFIDENT_ROWS = 30
 EXACT_CONFIDENCES = (0.25, 0.5, 0.625, 0.75, 1.0)
-"""Sixteenths, on the edges of `EDGE_BINS` bins and alike for several rows."""
+"""Confidences in sixteenths, on the edges of `EDGE_BINS` bins and shared by several rows."""
 BINS, EDGE_BINS = 15, 16
 
 TIED = {"confidence": [0.9, 0.9, 0.9, 0.7, 0.6], "wrong": [True, False, False, False, True]}
-"""Five rows of two classes, the first three alike."""
+"""Five rows of two classes, the first three with the same confidence."""
 NUDGE = 1e-9
-"""Sets alike rows in an order."""
+"""Difference of confidence that puts tied rows in an order."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def main() -> None:
-    """Make the environment and measure in it; with `--measure`, measure in this one."""
+    """Create the environment and compute in it; with `--measure`, compute in this one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--env", type=Path, default=Path("build/oracles"))
     parser.add_argument("--measure", action="store_true", help="in the running environment")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def environment(folder: Path) -> str:
-    """The interpreter of a virtual environment that holds `PINS`."""
+    """Create a virtual environment with `PINS`, and return its interpreter."""
     if not (folder / "pyvenv.cfg").exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = str(folder / "bin" / "python")
@@ -72,7 +72,7 @@ def environment(folder: Path) -> str:
 
 
 def write() -> None:
-    """Draw the rows, ask torch-uncertainty and write the fixture, one entry a line."""
+    """Draw the rows, compute torch-uncertainty's metrics, and write one entry a line."""
     draws, labels, plain = inputs()
     fixture = {
         "command": COMMAND,
@@ -93,9 +93,10 @@ def write() -> None:
 
 
 def inputs() -> tuple[Array, Array, int]:
-    """Draws `(T, N, C)`, labels `(N,)`, and the number of plain rows, which come first.
+    """Draw the inputs: draws `(T, N, C)`, labels `(N,)`, and the number of plain rows, the first.
 
-    No two plain rows are of one confidence, and none is on the edge of a bin; the others are both.
+    Plain rows all have different confidences, none on the edge of a bin; other rows have ties on
+    edges.
     """
     random = np.random.default_rng(SEED)
     shapes = [np.full((ROWS_OF_A_KIND, CLASSES), level) for level in KINDS.values()]
@@ -110,10 +111,10 @@ def inputs() -> tuple[Array, Array, int]:
 
 
 def _exact() -> Array:
-    """Three rows for every exact confidence, `(T, N, C)`.
+    """Build three rows for every exact confidence, `(T, N, C)`.
 
-    Passes all alike; passes that differ by 1/16 each way; passes that vote for two classes in turn,
-    so that these tie.
+    Their passes are all equal, differ by 1/16 each way, or vote for two classes in turn, so that
+    the classes tie.
     """
     rows = []
     for top in EXACT_CONFIDENCES:
@@ -128,7 +129,7 @@ def _exact() -> Array:
 
 
 def theirs(draws: Array, labels: Array, plain: int) -> dict[str, Any]:
-    """What torch-uncertainty says of the rows, by the name of its metric."""
+    """Compute torch-uncertainty's metrics of the rows, by the metric's name."""
     import torch  # type: ignore[import-not-found]
     from torch_uncertainty.metrics import classification as metrics  # type: ignore[import-not-found]
 
@@ -149,7 +150,7 @@ def theirs(draws: Array, labels: Array, plain: int) -> dict[str, Any]:
         "Entropy of mean": ask(metrics.Entropy(reduction="none"), mean),
         "Entropy of passes": ask(metrics.Entropy(reduction="none"), by_row),
         "MutualInformation": ask(metrics.MutualInformation(reduction="none"), by_row),
-        # Passes first, whatever its documentation says: it turns what it is given.
+        # Passes first, contrary to its documentation, because it transposes its input.
         "VariationRatio": ask(metrics.VariationRatio(probabilistic=False, reduction="none"), draws),
         "CalibrationError": calibration("CalibrationError", BINS, some),
         "CalibrationError on edges": calibration("CalibrationError", EDGE_BINS, every),
@@ -162,7 +163,7 @@ def theirs(draws: Array, labels: Array, plain: int) -> dict[str, Any]:
 
 
 def _ordered(order: tuple[int, ...]) -> tuple[Array, Array]:
-    """The tied rows with the first three in that order: probabilities `(N, 2)`, labels `(N,)`."""
+    """Return the tied rows, the first three in an order: probabilities `(N, 2)`, errors `(N,)`."""
     confidence = np.array(TIED["confidence"])
     confidence[:3] -= NUDGE * np.array(order)
     return np.stack([confidence, 1 - confidence], axis=1), np.array(TIED["wrong"]).astype(int)

@@ -1,7 +1,7 @@
-"""Ten times the load that can be served: what is still answered in time.
+"""Measures the goodput under up to ten times the load that can be served.
 
-`make bench ONLY=overload`. About three minutes. A request is heavy, so that the network and not the
-connection is the limit; requests come in an open loop, see `benchmarks.arrivals`.
+`make bench ONLY=overload`. About three minutes. Requests are heavy, so that the network and not the
+connection is the limit, and arrive in an open loop, see `benchmarks.arrivals`.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from benchmarks.services import NETWORKS, OPENER, Running, ours, row
 
 ROWS, PASSES = 20, 1_000
 DEADLINE = 1.0
-"""Seconds."""
+"""Deadline of a request in seconds."""
 TIMES = (1, 2, 5, 10)
 ROUNDS = 5
 SECONDS = 8
 SETTLED = 1.0
-"""Seconds at the beginning that are not counted."""
+"""Length in seconds of the beginning of a load, which is not counted."""
 ASKED = 0.85
 ROUTE = f"/predict/mc?passes={PASSES}&deadline_ms={int(DEADLINE * 1e3)}"
 
@@ -49,7 +49,7 @@ def main() -> None:
 async def _offer(
     service: Running, body: str, rate: float, seed: int
 ) -> tuple[list[Answer], list[float]]:
-    """The answers, and how long health took meanwhile."""
+    """Send a load; returns its outcomes, and the seconds of each health check meanwhile."""
     port = int(service.url.rpartition(":")[2])
     sending = asyncio.create_task(Arrivals(port, ROUTE, body).send(rate, SECONDS, seed))
     loop, waited = asyncio.get_running_loop(), []
@@ -67,7 +67,7 @@ def _health(url: str) -> None:
 
 
 def _in_time(answers: list[Answer]) -> float:
-    """Answers in time a second."""
+    """Compute the number of responses in time per second."""
     good = [a for a in answers if a.status == 200 and a.seconds <= DEADLINE and a.due >= SETTLED]
     return len(good) / (max(a.due for a in answers) - SETTLED)
 

@@ -1,7 +1,7 @@
-"""Serving systems beside ours: the same network and passes, each as its documentation advises.
+"""Compares serving systems with ours: same network and passes, configured as their docs advise.
 
-`make bench ONLY=peers`. About ten minutes, and at first as many for the peers' environments in
-`build/servers`. Configurations are in `benchmarks/servers`.
+`make bench ONLY=peers`. About ten minutes, plus as many in the first run for the peers'
+environments in `build/servers`. Configurations are in `benchmarks/servers`.
 """
 
 import json
@@ -42,22 +42,22 @@ CONNECTIONS = (1, 32)
 ROUNDS = 5
 SECONDS = 4
 WARM_SECONDS = 5
-"""Of load before anything is measured: some peers learn how long to wait."""
+"""Duration in seconds of the load before measuring, in which some peers adapt their batching."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A serving system."""
+    """Serving system to compare with."""
 
     title: str
     words: Callable[[Path, int], list[str]]
-    """Its command, by its environment's programs and a port."""
+    """Function that builds its command from its environment's folder of programs and a port."""
     ready: str
     route: str
     body: Callable[[list[float]], Any]
-    """A request for one row."""
+    """Function that builds the request's body for one row."""
     asked: float
-    """At least so many times its requests a second, at 32 connections."""
+    """Least ratio of our requests per second to its, at 32 connections, that we aim at."""
 
 
 PEERS = {
@@ -122,13 +122,13 @@ PEERS = {
     ),
 }
 ASKED_ALONE = 3.0
-"""At one connection, the median latency of every peer is at least so many times ours."""
+"""Least ratio of every peer's median latency to ours, at one connection, that we aim at."""
 
 Pairs = list[tuple[Load, Load]]
 
 
 def main() -> None:
-    """Measure all peers, or renew the figures of those named on the command line."""
+    """Measure all peers, or update the results of those named on the command line."""
     version = NETWORKS["study"]
     export(version, BUILT / "network")
     found = _published() if sys.argv[1:] else {}
@@ -140,7 +140,7 @@ def main() -> None:
 
 
 def _published() -> dict[tuple[str, int], Pairs]:
-    """The figures of the last time."""
+    """Read the results of the last run."""
     figures = json.loads((FOLDER / "peers.json").read_text(encoding="utf-8"))["figures"]
     found = {}
     for key, sides in figures.items():
@@ -154,7 +154,7 @@ def export(version: int, folder: Path) -> None:
     """Write a bundle's network with its passes, mean and standard deviation as one function."""
     module, model = tf.Module(), from_bytes(inspect(find(MODELS, NAME, version)).network)
     module.variables_of_network = [variable.value for variable in model.variables]
-    # What dropout draws from is no variable of the model.
+    # The module must track the seed generators' states, which are not among a model's variables.
     generators = (getattr(layer, "seed_generator", None) for layer in model.layers)
     module.states = [one.state.value for one in generators if one is not None]
 
@@ -169,12 +169,12 @@ def export(version: int, folder: Path) -> None:
 
 
 def install(name: str) -> None:
-    """Make a peer's environment."""
+    """Create a peer's environment."""
     install_into(BUILT / name, HERE / name / "requirements.txt")
 
 
 def install_into(folder: Path, requirements: Path) -> None:
-    """Make an environment, unless it is there with these very versions."""
+    """Create an environment, unless it exists with exactly these versions."""
     wanted, stamp = requirements.read_text(encoding="utf-8"), folder / "installed.txt"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
@@ -186,7 +186,7 @@ def install_into(folder: Path, requirements: Path) -> None:
 
 @contextmanager
 def serving(name: str) -> Iterator[Running]:
-    """A peer that answers."""
+    """Run a peer for the duration of a block, from when it is ready."""
     peer, port, programs = PEERS[name], free_port(), BUILT / name / "bin"
     told = {
         "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",

@@ -1,8 +1,8 @@
-"""The shipped network beside LightGBM and CatBoost, on loans that none of them has seen.
+"""Compares the shipped network with LightGBM and CatBoost on held-out loans.
 
 `make bench ONLY=quality` writes `docs/quality.md` and `build/quality.json`. All models are fitted
-on the same rows, watch the same validation part and are tempered on it; the test part is asked
-once, at the end. Half an hour and more on two cores, most of it the peers'.
+on the same rows, and stop early and are temperature-scaled on the same validation part; the test
+part is predicted once, at the end. Half an hour and more on two cores, most of it the peers'.
 """
 
 import json
@@ -22,7 +22,7 @@ from dubito.types import Floats, Indices
 PAGE, FIGURES = Path("docs/quality.md"), Path("build/quality.json")
 SEEDS = range(5)
 STABILITY = range(1, 5)
-"""Split seeds that nothing was chosen on."""
+"""Split seeds on which nothing was chosen."""
 MODELS = {
     "network": "Dubito, mean of 100 passes",
     "lightgbm": "LightGBM, the network's features",
@@ -30,9 +30,9 @@ MODELS = {
     "plain_lightgbm": "LightGBM, nine features and ratios",
     "plain_catboost": "CatBoost, nine features and ratios",
 }
-"""Method of `Grading` to the model's name."""
+"""Names of the models, by method of `Grading`."""
 OURS, THEIRS = "network", "lightgbm"
-"""What the stability report shows."""
+"""Models that the stability report compares."""
 TITLES = {
     "accuracy": "accuracy",
     "macro_f1": "macro-F1, A–F",
@@ -70,7 +70,7 @@ seeds; bold where the interval leaves out 0.
 
 
 def main() -> None:
-    """Train, ask, write and print."""
+    """Train the models, predict the test part, and write the page."""
     pin_arithmetic()
     table = read_table(None, LAYOUT)
     first = Grading(table, 0)
@@ -98,9 +98,9 @@ def write(
     """Write both files and print the page.
 
     Args:
-        answers: of each model and seed, `(N, C)`.
-        labels: `(N,)`.
-        repeated: split seed to model to figures.
+        answers: test probabilities `(N, C)` of each seed, by model.
+        labels: class indices `(N,)`.
+        repeated: metrics by split seed, then by model.
     """
     figures = {model: [measure(run, labels) for run in runs] for model, runs in answers.items()}
     apart = {

@@ -1,4 +1,4 @@
-"""The wide network's arithmetic beside what this machine can do: multiplications a second.
+"""Compares the engine's multiplications per second, on the wide network, with the machine's limit.
 
 `make bench ONLY=rate`. About a minute.
 """
@@ -21,16 +21,16 @@ from dubito.types import Floats
 ROUNDS = 25
 ROWS, PASSES = 64, 100
 WORK = PASSES * ROWS * (9 * 256 + 2 * 256 * 256 + 256 * 7)
-"""Multiplications of a call."""
+"""Number of multiplications of a call."""
 SETTLED_SECONDS = 0.3
-"""After a matrix product on all cores, whose threads look for more work for a while."""
+"""Pause in seconds after a matrix product on all cores, whose threads spin for a while."""
 SIDE = 2_048
-"""Of the matrices whose product tells the machine's rate."""
+"""Side of the square matrices whose product gives the machine's rate."""
 ASKED = 0.5
 
 
 def main() -> None:
-    """Measure both in turn."""
+    """Measure both rates in turn."""
     pin_arithmetic()
     rows = np.nan_to_num(read_table(None, LAYOUT).features, nan=17.6)
     _, engine = networks(rows)["wide"]
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _rates(engine: Engine, rows: Floats) -> list[tuple[float, float]]:
-    """Multiplications a second: of a float32 matrix product on all cores, and of ours."""
+    """Measure multiplications per second: of a float32 matrix product on all cores, and ours."""
     matrix = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32)
 
     def product(_: Floats, __: int) -> Any:

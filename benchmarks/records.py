@@ -1,4 +1,4 @@
-"""What remembering costs: durable and relaxed records beside none, and figures that are polled.
+"""Measures the cost of records: throughput with durable, relaxed or no records, and while polled.
 
 `make bench ONLY=records`. About six minutes, and 3 GB below `build`.
 """
@@ -38,11 +38,11 @@ KINDS = ("off", "durable", "relaxed")
 ASKED = {"durable": 0.75, "relaxed": 0.9}
 POLLED = {"an hour by minutes": "window=1h&step=1m", "a day by ten minutes": "window=1d&step=10m"}
 MOST_SECONDS, LEAST_SHARE = 0.05, 0.95
-"""Of the p95 of a poll, and of the throughput beside polls."""
+"""Largest p95 of a poll in seconds, and least share of the throughput while polled."""
 CONNECTIONS, ROUNDS, SECONDS = 32, 5, 3
 RECORDS, AT_ONCE = 1_000_000, 4_096
 A_SECOND = 10
-"""Polls."""
+"""Number of polls per second."""
 FOLDER = Path("build/records")
 MINUTE, HOUR, DAYS = 60, 3_600, 30
 
@@ -51,18 +51,18 @@ Rounds = list[dict[str, Load]]
 
 @dataclass
 class Polls:
-    """What a dashboard saw."""
+    """Durations of a dashboard's polls of the statistics."""
 
     seconds: list[float] = field(default_factory=list)
 
     @property
     def p95(self) -> float:
-        """Seconds that one in twenty took longer than."""
+        """95% quantile of the durations in seconds."""
         return statistics.quantiles(self.seconds, n=20)[-1]
 
 
 def main() -> None:
-    """Measure both."""
+    """Measure throughput with records, and while statistics are polled."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     try:
         prices = {name: _price(version) for name, version in NETWORKS.items()}
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _price(version: int) -> Rounds:
-    """Throughput without records, and with both kinds of them, in turn."""
+    """Measure throughput without records, and with both kinds of them, in turn."""
     body = row(version)
     with ExitStack() as services:
         urls = {
@@ -92,7 +92,7 @@ def _price(version: int) -> Rounds:
 
 
 def _polling(version: int) -> dict[str, tuple[Polls, list[tuple[Load, Load]]]]:
-    """Throughput on many records with and without polls, and how long these take."""
+    """Measure throughput on many records with and without polls, and the polls' durations."""
     state, body = FOLDER / "many", row(version)
     found = {}
     with ours(version, "--records", "off") as service:
@@ -113,7 +113,7 @@ def _polling(version: int) -> dict[str, tuple[Polls, list[tuple[Load, Load]]]]:
 
 @contextmanager
 def _polled(url: str, query: str, polls: Polls) -> Iterator[None]:
-    """Polls for the length of a block."""
+    """Poll statistics for the duration of a block."""
     ended = threading.Event()
 
     def poll() -> None:
@@ -142,7 +142,7 @@ def _polled(url: str, query: str, polls: Polls) -> Iterator[None]:
 
 
 def _prepare(state: Path, answer: dict[str, object], features: dict[str, object]) -> None:
-    """Records of a month: as many predictions, and the counts of all its minutes and hours."""
+    """Write a month of records: `RECORDS` predictions, and the counts of its minutes and hours."""
     secret = read_or_make(state / FILE)
     whole = {"environment": "sha256:" + "0" * 64, "endpoint": "/predict/mc", "answer": answer}
     asked = {"asked": {"passes": answer["passes"]}, "model": answer["model"], "warnings": []}
@@ -161,7 +161,7 @@ def _prepare(state: Path, answer: dict[str, object], features: dict[str, object]
 
 
 def _count(connection: Connection, digest: str, sizes: Sequence[int]) -> None:
-    """Add the counts of a month."""
+    """Insert the counts of a month."""
     chance, end = random.Random(0), int(time.time())  # noqa: S311 - no secret
     for span, length in ((MINUTE, 8 * 24 * HOUR), (HOUR, DAYS * 24 * HOUR)):
         starts = range((end - length) // span * span, end // span * span, span)
@@ -179,7 +179,7 @@ def _count(connection: Connection, digest: str, sizes: Sequence[int]) -> None:
 
 
 def _counts(chance: random.Random, span: int, sizes: Sequence[int]) -> dict[str, int]:
-    """Counts as many rows leave them: most bins of all streams."""
+    """Draw counts like those of many rows: most bins of all streams are filled."""
     many = span * 20 // MINUTE
     names = [
         *("rows", "passes", "action.automate", "action.refer", "reason.ambiguous", "set.1"),

@@ -1,7 +1,7 @@
-"""What a benchmark found: a table, its figures as JSON and a picture, all on one page.
+"""Writes a benchmark's report: a table, its measurements as JSON and a plot, on one page for all.
 
 Every benchmark writes `docs/performance/<name>.json` and `.png`; the page `docs/performance.md` is
-made anew of all that are there.
+rebuilt from all existing reports.
 """
 
 import json
@@ -41,7 +41,7 @@ INK, BAR, MARK = "#1f2933", "#9fb8d3", "#c0392b"
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar of the picture."""
+    """Bar of the plot."""
 
     label: str
     value: float
@@ -50,25 +50,25 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one benchmark found."""
+    """Results of one benchmark."""
 
     name: str
     title: str
     how: str
-    """What was measured, and how."""
+    """Method of measurement, as a sentence."""
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     figures: dict[str, Any]
-    """Every single measurement."""
+    """All single measurements, as JSON values."""
     axis: str
-    """What the bars show."""
+    """Label of the bars' axis."""
     bars: tuple[Bar, ...]
     command: str = ""
-    """What repeats it, where that is not `make bench ONLY=<name>`."""
+    """Command that repeats the benchmark; `make bench ONLY=<name>` if empty."""
 
 
 def publish(report: Report) -> None:
-    """Write a report's files and the page, and print the table."""
+    """Write a report's files, rebuild the page, and print the table."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n"
     (FOLDER / f"{report.name}.json").write_text(text, encoding="utf-8")
@@ -80,7 +80,7 @@ def publish(report: Report) -> None:
 
 
 def spread(ratios: Sequence[float], digits: int = 2) -> str:
-    """The median of some ratios, with the least and the most."""
+    """Format the median of ratios, with the least and the greatest."""
     median, least, most = statistics.median(ratios), min(ratios), max(ratios)
     return f"{median:,.{digits}f} ({least:,.{digits}f} to {most:,.{digits}f})"
 

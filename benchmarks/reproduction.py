@@ -1,10 +1,10 @@
-"""Whether bundles that were trained anew are the shipped ones, byte for byte.
+"""Checks that retrained bundles are identical to the shipped ones, byte for byte.
 
     python -m benchmarks.reproduction models/loan-grade build/models/loan-grade
 
-Keras writes into `config.json` which module defines a layer, and bundles of before version 0.4 have
-the modules of that time. These names may differ, and so may the digests that depend on them; what a
-network computes does not.
+Keras writes the module that defines a layer into `config.json`, and bundles from before version 0.4
+have the modules of that time. These names may differ, and so may the digests that depend on them;
+the network's computation does not.
 """
 
 import argparse
@@ -24,17 +24,17 @@ from dubito.domains import domains
 
 
 def differences(shipped: Path, trained: Path) -> list[str]:
-    """The names of the parts in which two bundles' folders differ; members of `model.keras` too.
+    """Return the names of the files, and members of `model.keras`, in which two bundles differ.
 
     Raises:
-        BundleError: a folder without a bundle, or one that is damaged.
+        BundleError: a folder contains no bundle, or a damaged bundle.
     """
     before, after = parts(shipped), parts(trained)
     return [name for name in before if before[name] != after[name]]
 
 
 def parts(folder: Path) -> dict[str, bytes | None]:
-    """The parts of a bundle by name, without digests and with the modules of today."""
+    """Return the parts of a bundle by name, without digests and with today's module names."""
     files = read_files(folder)
     members = read_members(files.network)
     network, bundle = _digest(files.network), _digest(files.manifest)
@@ -50,7 +50,7 @@ def parts(folder: Path) -> dict[str, bytes | None]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Compare every version below the second folder with that of the first; 1 if one differs."""
+    """Compare every version in the second folder with the first's; return 1 if any differs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduction")
     parser.add_argument("shipped", type=Path, help="folder of the shipped versions")
     parser.add_argument("trained", type=Path, help="folder of those that were trained anew")
@@ -69,14 +69,14 @@ def _digest(content: bytes) -> bytes:
 
 
 def _of_today(part: dict[str, Any]) -> dict[str, Any]:
-    """An object of `config.json` under the module that it is written with today."""
+    """Return an object of `config.json` with the module name that is written today."""
     module = _modules().get((part.get("module"), part.get("class_name")))
     return part if module is None else part | {"module": module}
 
 
 @cache
 def _modules() -> dict[tuple[Any, Any], str]:
-    """Module of before and class name, to the module of today."""
+    """Return today's module, by former module and class name."""
     renamed: dict[tuple[Any, Any], str] = {(old, name): MODULE for name, old in OLD_MODULES.items()}
     for domain in domains():
         for name, layer in domain.layers.items():

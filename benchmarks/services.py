@@ -1,4 +1,4 @@
-"""Services for a while: ours, and the bare route beside it."""
+"""Starts and stops the services under test: ours, the bare route, and any other command."""
 
 import json
 import os
@@ -21,27 +21,27 @@ from dubito.inputs.rows import example
 MODELS = Path("models")
 NAME = "loan-grade"
 NETWORKS = {"study": 1, "shipped": 4}
-"""The versions of the bundles that hold them."""
+"""Bundle versions of the networks, by name."""
 START_SECONDS = 120
 OPENER = build_opener(ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that answers."""
+    """Running service."""
 
     process: subprocess.Popen[bytes]
     url: str
     seconds: float
-    """From its start until it was ready."""
+    """Seconds from its start until it was ready."""
 
     def resident(self) -> int:
-        """Bytes of memory, of all its processes."""
+        """Return the memory of all its processes in bytes."""
         return resident(self.process.pid)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Without it for a while: some services are busy even when nobody asks."""
+        """Pause its processes for a block, because some services are busy even without requests."""
         everyone = _tree(self.process.pid)
         for pid in everyone:
             os.kill(pid, signal.SIGSTOP)
@@ -53,16 +53,16 @@ class Running:
 
 
 def _tree(pid: int) -> list[int]:
-    """A process and all that it has started."""
+    """Return a process and all its descendants."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     children = [word for task in tasks for word in task.read_text(encoding="ascii").split()]
     return [pid, *(one for child in children for one in _tree(int(child)))]
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory of a process and of those it has started.
+    """Return the memory in bytes of a process and its descendants.
 
-    What processes share counts in each by its part (PSS), as it is there once.
+    It is the proportional set size (PSS), so that memory they share counts once.
     """
     parts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     line = next(line for line in parts.splitlines() if line.startswith("Pss:"))
@@ -71,12 +71,12 @@ def resident(pid: int) -> int:
 
 
 def row(version: int) -> str:
-    """A usual row of a bundle, as JSON."""
+    """Return a typical row of a bundle as JSON."""
     return json.dumps(example(inspect(find(MODELS, NAME, version)).manifest.signature))
 
 
 def post(url: str, body: str) -> bytes:
-    """The answer to a POST."""
+    """Return the response to a POST."""
     request = Request(url, body.encode(), {"Content-Type": "application/json"})  # noqa: S310 - ours
     with OPENER.open(request, timeout=60) as answer:
         content: bytes = answer.read()
@@ -85,12 +85,12 @@ def post(url: str, body: str) -> bytes:
 
 @contextmanager
 def ours(version: int, *arguments: str, tree: Path | None = None) -> Iterator[Running]:
-    """`dubito serve` with a bundle, of this work tree or of another one."""
+    """Run `dubito serve` with a bundle, from this work tree or another."""
     port = free_port()
-    # Nobody else here remembers what it answers; `benchmarks.records` tells what that costs.
+    # Without records, which the compared services lack; `benchmarks.records` measures their cost.
     quiet = ["--records", "off"]
     words = [str(Path(sys.executable).parent / "dubito"), "serve", f"{NAME}/{version}", *quiet]
-    # Found before the tree that is installed, by the service's child processes too.
+    # PYTHONPATH precedes the installed tree, for the service's child processes too.
     variables = {"PYTHONPATH": str(tree)} if tree else {}
     command = [*words, "--port", str(port), *arguments]
     with running(command, port, "/health/ready", variables, tree) as found:
@@ -99,7 +99,7 @@ def ours(version: int, *arguments: str, tree: Path | None = None) -> Iterator[Ru
 
 @contextmanager
 def bare(version: int, answer: bytes) -> Iterator[Running]:
-    """The bare route with the models of a bundle, and an answer of it."""
+    """Run the bare route with the models of a bundle and one of its responses."""
     port = free_port()
     words = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.bare:create_app"]
     quiet = ["--no-access-log", "--log-level", "warning", "--port", str(port)]
@@ -119,7 +119,7 @@ def running(
     variables: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Running]:
-    """A service for the length of a block, from when it is ready; its children end with it."""
+    """Run a service for a block, from when it is ready; its child processes end with it."""
     url, start = f"http://127.0.0.1:{port}", time.perf_counter()
     own = {name: text for name, text in os.environ.items() if not name.startswith("DUBITO_")}
     process = subprocess.Popen(
@@ -147,7 +147,7 @@ def running(
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as opened:
         port: int = opened.getsockname()[1]
         return port
@@ -162,6 +162,6 @@ def _answers(url: str) -> bool:
 
 
 def load_until_warm(url: str, body: str, requests: int = 200) -> None:
-    """Ask for so many answers, one after the other."""
+    """Send a number of requests, one after the other."""
     for _ in range(requests):
         post(f"{url}/predict/mc?passes=100", body)

@@ -1,7 +1,8 @@
-"""Ours beside an empty FastAPI route with the same models: what the uncertainty costs a client.
+"""Compares the service with an empty FastAPI route that has the same models.
 
-`make bench ONLY=serving`. About ten minutes. With ARGS='--against COMMIT' this work tree beside
-another commit instead; the exit code is 1 where ours is slower than `benchmarks.against` allows.
+`make bench ONLY=serving`. About ten minutes. With ARGS='--against COMMIT' it compares this work
+tree with another commit instead; the exit code is 1 if it is slower than `benchmarks.against`
+allows.
 """
 
 import argparse
@@ -29,7 +30,7 @@ Pairs = list[tuple[Load, Load]]
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure what is asked for; returns the exit code."""
+    """Run the benchmark that the arguments choose; return the exit code."""
     parser = argparse.ArgumentParser(prog="make bench ONLY=serving")
     parser.add_argument("--against", metavar="COMMIT", help="measure beside this commit instead")
     parser.add_argument("--pairs", type=_count, default=against.PAIRS, help="rounds of both trees")
@@ -56,7 +57,7 @@ def _count(text: str) -> int:
 
 
 def _measure_beside_bare() -> None:
-    """Measure both networks at all numbers of connections."""
+    """Measure both networks at every number of connections."""
     found: dict[tuple[str, int], Pairs] = {}
     for network, version in NETWORKS.items():
         body = row(version)

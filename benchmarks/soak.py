@@ -1,4 +1,4 @@
-"""Memory over 300,000 requests of every kind: what is left behind.
+"""Measures the growth of memory over 300,000 requests of every kind.
 
 `make bench ONLY=soak`. About ten minutes; ARGS=30000 takes fewer requests.
 """
@@ -18,13 +18,13 @@ REQUESTS = 300_000
 CONNECTIONS = 16
 LOOKS = 30
 WARM = 0.1
-"""Share of the requests that come before the first look."""
+"""Requests before the first measurement, as a share of all counted requests."""
 ASKED = 0.02
-"""Most growth."""
+"""Largest growth of memory, as a share, that we aim at."""
 
 
 def main() -> None:
-    """Ask, and look at the memory now and then."""
+    """Send the requests, and measure the memory at intervals."""
     requests = int(sys.argv[1]) if len(sys.argv) > 1 else REQUESTS
     version = NETWORKS["study"]
     with ours(version) as service:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _mixture(one: str) -> list[tuple[str, str]]:
-    """Paths and bodies: rows, passes, seeds, options, and what is refused."""
+    """Return paths and bodies with varied rows, passes, seeds and options, some of them invalid."""
     random = np.random.default_rng(0)
     loan = json.loads(one)
     found = []
@@ -69,7 +69,7 @@ def _mixture(one: str) -> list[tuple[str, str]]:
 async def _ask(
     port: int, mixture: list[tuple[str, str]], requests: int, statuses: dict[int, int]
 ) -> None:
-    """Ask so many requests over some connections."""
+    """Send a number of requests over `CONNECTIONS` connections, and count their statuses."""
     turns = count()
 
     async def client() -> None:

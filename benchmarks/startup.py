@@ -1,4 +1,4 @@
-"""From the command to a service that is ready, beside an import that nobody can do without.
+"""Compares the time from command to ready service with that of importing TensorFlow and FastAPI.
 
 `make bench ONLY=startup`. About two minutes.
 """
@@ -18,14 +18,14 @@ ASKED = 1.5
 
 
 def main() -> None:
-    """Measure both bundles and the import, in turn."""
+    """Measure the start with both bundles, and the import, in turn."""
     imports: list[tuple[float, int]] = []
     found: dict[str, list[tuple[float, int]]] = {name: [] for name in NETWORKS}
     _imported()
     for _ in range(ROUNDS):
         imports.append(_imported())
         for network, version in NETWORKS.items():
-            # As it starts by default, with records.
+            # With records, because that is the default, and opening them takes time.
             with (
                 TemporaryDirectory() as state,
                 ours(version, "--records", "durable", "--state", state) as service,
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _imported() -> tuple[float, int]:
-    """Seconds of the import, and the memory it takes."""
+    """Measure the seconds of the import, and its memory in bytes."""
     start = time.perf_counter()
     with subprocess.Popen(
         [sys.executable, "-c", IMPORT],

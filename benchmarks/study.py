@@ -1,4 +1,4 @@
-"""The study's sentences, each with the figure that shows it: writes `docs/study.md`.
+"""Measures every statement of the study: writes `docs/study.md`.
 
 `make bench ONLY=study`. Some minutes on two cores; the seeds are fixed.
 """
@@ -28,7 +28,7 @@ SECTIONS = {
 
 
 def main() -> None:
-    """Measure section by section and write the page whole."""
+    """Measure section by section, then write the page."""
     pin_arithmetic()
     start = time.perf_counter()
     text = [HEAD]

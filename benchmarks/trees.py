@@ -1,4 +1,4 @@
-"""Boosted trees beside the network: LightGBM and CatBoost, on its features and on the plain ones.
+"""Trains boosted trees, LightGBM and CatBoost, on the network's features and on plain ones.
 
 Settings are those their own documentation recommends for accuracy: a small learning rate with many
 trees, early stopping on rows that are not fitted, rows and columns drawn at random.
@@ -20,19 +20,19 @@ from dubito.uncertainty.calibration import cautious_temperature, temper
 LEARNING_RATE = 0.05
 MOST_TREES = 3000
 PATIENCE = 100
-"""Trees without a better validation loss after which no more are grown."""
+"""Number of trees without a better validation loss after which training stops."""
 THREADS = 2
 CHUNK = 64
-"""Rows that the lattice is laid out for at once."""
+"""Number of rows for which the lattice is computed at once."""
 TOP = 3
 STORIES = slice(-7, -2)
-"""Where a hypothesis' five stories stand in the lattice's row, its score follows."""
+"""Position of a hypothesis' five story weights among its features; its score follows."""
 SCORE, SCALE = -2, 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a peer is given: rows `(N, F)` of its features, by part, and labels `(N,)`."""
+    """Rows `(N, F)` of a peer's features, by part, and class indices `(N,)`."""
 
     fit: Floats
     fit_labels: Indices
@@ -42,7 +42,7 @@ class Parts:
 
 
 def plain_columns(rows: Floats) -> Floats:
-    """The nine features as they are, and four ratios of money, `(N, 13)`."""
+    """Return the nine features as they are, and four ratios of money, `(N, 13)`."""
     amount, principal, interest = rows[:, 0], rows[:, 5], rows[:, 6]
     with np.errstate(divide="ignore", invalid="ignore"):
         on_principal = np.where(principal > 0, interest / principal, np.nan)
@@ -51,10 +51,10 @@ def plain_columns(rows: Floats) -> Floats:
 
 
 def network_columns(rows: Floats, book: RateBook, classes: int) -> Floats:
-    """What the network's own layers compute of rows without gaps, the lattice laid flat.
+    """Compute the features of the network's own layers for imputed rows, the lattice flattened.
 
-    That is the loan features; for every grade its best hypothesis' score and stories, and the log
-    of the sum of the scores' exponentials; and all that is known of the three best hypotheses.
+    These are the loan features; for every grade its best hypothesis' score and story weights, and
+    the log of the sum of the scores' exponentials; and all features of the three best hypotheses.
     """
     lattice = AmortizationLattice(classes, Sizes().kept, **book.to_config())
     parts = [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]
@@ -63,7 +63,7 @@ def network_columns(rows: Floats, book: RateBook, classes: int) -> Floats:
 
 
 def _flat(hypotheses: Floats, classes: int) -> Floats:
-    """Kept hypotheses `(N, M, W)` to columns `(N, 7 C + 3 W)`; NaN for a grade that has none."""
+    """Flatten hypotheses `(N, M, W)` to columns `(N, 7 C + 3 W)`; NaN for a grade without any."""
     score = hypotheses[..., SCORE] * SCALE
     best = np.argsort(-score, axis=1, kind="stable")[:, :TOP]
     columns = [np.take_along_axis(hypotheses, best[..., None], axis=1).reshape(len(score), -1)]
@@ -80,7 +80,7 @@ def _flat(hypotheses: Floats, classes: int) -> Floats:
 
 
 def boosted(parts: Parts, seed: int, classes: int) -> Floats:
-    """LightGBM's probabilities `(N, C)` of the test rows, tempered on the validation part."""
+    """Return LightGBM's test probabilities `(N, C)`, temperature-scaled on the validation part."""
     model = lightgbm.LGBMClassifier(
         n_estimators=MOST_TREES,
         learning_rate=LEARNING_RATE,
@@ -103,7 +103,7 @@ def boosted(parts: Parts, seed: int, classes: int) -> Floats:
 
 
 def ordered(parts: Parts, seed: int, classes: int) -> Floats:
-    """CatBoost's, likewise."""
+    """Return CatBoost's test probabilities `(N, C)`, temperature-scaled on the validation part."""
     model = catboost.CatBoostClassifier(
         loss_function="MultiClass",
         iterations=MOST_TREES,
@@ -125,7 +125,7 @@ def ordered(parts: Parts, seed: int, classes: int) -> Floats:
 def _tempered(
     model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier, parts: Parts, classes: int
 ) -> Floats:
-    """Its test probabilities at the temperature that suits the validation part, as ours are."""
+    """Return test probabilities at the temperature fitted to the validation part, as for ours."""
     watched = _probabilities(model, parts.validation, classes)
     held_out = _probabilities(model, parts.test, classes)
     temperature = cautious_temperature(watched[None], parts.validation_labels)
@@ -136,7 +136,7 @@ def _tempered(
 def _probabilities(
     model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier, rows: Floats, classes: int
 ) -> Floats:
-    """`(N, C)`, 0 for a class that was not among the fitted rows."""
+    """Return probabilities `(N, C)`, 0 for a class that the fitted rows lack."""
     found = np.zeros((len(rows), classes))
     found[:, np.asarray(model.classes_, dtype=np.intp)] = np.asarray(model.predict_proba(rows))
     return found

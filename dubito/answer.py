@@ -16,14 +16,14 @@ FORMAT = 1
 """Version of these types. Another version has types of its own; this one stays readable."""
 
 
-class ValueWarning(Struct, frozen=True, tag_field="kind"):
+class ValueWarning(Struct, frozen=True, kw_only=True, tag_field="kind"):
     """A value that is missing or outside the training range, with that range."""
 
     feature: str
-    seen_minimum: float
-    seen_maximum: float
     value: float | UnsetType | None = UNSET
     """The row's value; None if missing, unset in records, which store values separately."""
+    seen_minimum: float
+    seen_maximum: float
 
 
 class OutOfRange(ValueWarning, frozen=True, tag="out_of_range"):
@@ -100,10 +100,11 @@ class DecisionAnswer(Struct, frozen=True, omit_defaults=True):
     action: Literal["automate", "refer"]
     reasons: tuple[str, ...]
     target: float
-    """Upper bound promised for P(wrong | automated)."""
+    """Upper bound promised for P(wrong | automated), a rate over many rows."""
     guaranteed: bool
     case_limit: float | UnsetType = UNSET
-    """Upper bound promised for P(wrong | in the band); unset if the policy has no band."""
+    """Upper bound promised for P(wrong | in the band), a rate over many rows; unset if the policy
+    has no band."""
 
 
 class PlainResult(Struct, frozen=True, rename={"predicted": "grade"}):

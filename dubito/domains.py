@@ -18,12 +18,12 @@ from dubito.types import Signature
 GROUP = "dubito.domains"
 
 STUDY = "study"
-"""The recipe that every domain has: a small plain network of the columns as they are."""
+"""Name of the recipe that every domain has: a small plain network of the unchanged columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class DomainLayer:
-    """How a domain's Keras layer is validated in a file, before Keras reads it."""
+    """Validation of a domain's Keras layer in a file, before Keras reads the file."""
 
     settings: str
     """Names of the layer's own settings in `config.json`, separated by spaces."""
@@ -35,26 +35,26 @@ class DomainLayer:
 
 @dataclass(frozen=True, slots=True)
 class DomainRecipe:
-    """A way to train a domain's networks, which the command line calls an architecture."""
+    """Recipe for training a domain's networks, which the command line calls an architecture."""
 
     path: str
-    """`module:name` of a `dubito.training.recipe.Recipe`; importing the module needs Keras."""
+    """Path `module:name` of a `dubito.training.recipe.Recipe`; importing the module needs Keras."""
     meaning: str
-    """What it trains, as a part of a sentence."""
+    """Noun phrase for the trained network, shown in the command line's help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistakes:
-    """Mistakes that rows of a domain come with, by name: what an evaluation tries on good rows."""
+    """Common mistakes in a domain's rows, by name, which an evaluation applies to correct rows."""
 
     multiplied: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Features, each with the factor that makes it wrong."""
+    """Factors of the features that a mistake multiplies, by the mistake's name."""
     swapped: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Two features in each other's place."""
+    """Pair of features whose values a mistake swaps, by the mistake's name."""
 
     @property
     def features(self) -> frozenset[str]:
-        """All features that a mistake is about."""
+        """All features that some mistake changes."""
         groups = (*self.multiplied.values(), *self.swapped.values())
         return frozenset(name for group in groups for name in group)
 
@@ -64,22 +64,22 @@ class Domain:
     """All extensions of one domain; modules that need Keras are named, and imported when used."""
 
     name: str
-    """What it is about, as a part of a sentence."""
+    """Noun for the domain's rows, such as `loans`, as a part of a sentence."""
     layer_module: str
     """Module whose import registers the layers with Keras; files with such a layer name it."""
     layers: Mapping[str, DomainLayer]
     """Validation of each layer, by class name."""
     layout: Layout
-    """The rows that its networks are trained on."""
+    """Columns and classes of the rows that the domain's networks are trained on."""
     bundle_name: str
-    """Name of a trained bundle unless another is given."""
+    """Default name of a trained bundle."""
     recipes: Mapping[str, DomainRecipe] = field(default_factory=dict)
-    """By name, besides the study's."""
+    """Recipes by name, besides the study's."""
     default_recipe: str = STUDY
     mistakes: Mistakes = field(default_factory=Mistakes)
 
     def has(self, signature: Signature) -> bool:
-        """Whether a signature's features and classes are the layout's."""
+        """Whether a signature has the layout's features and classes, in the same order."""
         names = tuple(column.name for column in self.layout.features)
         return (signature.names, signature.classes) == (names, self.layout.classes)
 
@@ -92,10 +92,10 @@ def domains() -> tuple[Domain, ...]:
 
 
 def only_domain() -> Domain:
-    """The domain that networks are trained for: the one that is registered.
+    """Return the only registered domain, for which networks are trained.
 
     Raises:
-        UsageError: none is registered, or several.
+        UsageError: no domain is registered, or several are.
     """
     match domains():
         case (domain,):
@@ -108,7 +108,7 @@ def only_domain() -> Domain:
 
 
 def domain_of(signature: Signature) -> Domain | None:
-    """The domain whose features and classes a signature has, if there is one."""
+    """Return the domain whose features and classes a signature has, if there is one."""
     return next((domain for domain in domains() if domain.has(signature)), None)
 
 

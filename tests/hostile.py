@@ -584,7 +584,7 @@ HOSTILE: dict[str, Hostile] = {
     "another's registered name": Hostile(
         parts("Dense", registered_name="dubito>Impute"), "'dubito>Impute'"
     ),
-    "ours unregistered": Hostile(parts(*MC, registered_name=None), "dubito.layers.monte_carlo"),
+    "ours unregistered": Hostile(parts(*MC, registered_name=None), "Dropout', null)"),
     "ours from elsewhere": Hostile(parts(*MC, module="keras.layers"), "keras.layers"),
     "another class of ours": Hostile(parts(*MC, class_name="Identity"), "'Identity'"),
     "a class that is no name": Hostile(parts("Dense", class_name=["Dense"]), "is not a name"),

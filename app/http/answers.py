@@ -123,8 +123,8 @@ MEANING = (
     "or whatever else is graded."
 )
 CASES = (
-    "maximum P(wrong | in the band of the least certain automated rows) that is "
-    "promised, see `GET /model`"
+    "maximum share of wrong grades promised among many automated rows in the band of the least "
+    "certain; not the probability that this row's grade is wrong; see `GET /model`"
 )
 PROMISE = (
     "whether the row had at least as many passes as the calibration; with fewer, "
@@ -133,7 +133,11 @@ PROMISE = (
 
 
 class PredictionSet(BaseModel):
-    """Conformal set of grades; over many rows, a share `coverage` of sets holds the true grade."""
+    """Conformal set of grades.
+
+    On average over many rows exchangeable with the calibration rows, and over the draw of those, a
+    share `coverage` of sets contains the true grade; it is not the probability for this row.
+    """
 
     model_config = CLOSED
 
@@ -152,7 +156,10 @@ class Decision(BaseModel):
 
     action: Literal["automate", "refer"]
     reasons: list[str] = Field(description="why a person should review the row; empty if automated")
-    target: float = Field(description="maximum P(wrong | automated) that is promised")
+    target: float = Field(
+        description="maximum share of wrong grades promised among many automated rows; not the "
+        "probability that this row's grade is wrong"
+    )
     guaranteed: bool = Field(description=PROMISE)
 
 

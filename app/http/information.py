@@ -72,7 +72,9 @@ class Promise(BaseModel):
 
     model_config = CLOSED
 
-    target: float = Field(description="maximum P(wrong | automated) that is promised")
+    target: float = Field(
+        description="maximum share of wrong grades promised among many automated rows"
+    )
     automated: float = Field(description="share of rows that were automated")
     wrong: float = Field(description="share of the automated rows that were wrong")
     band: Band | None = Field(
@@ -92,17 +94,19 @@ class CalibrationDescription(BaseModel):
     rows: int
     accuracy: float
     coverage: float = Field(
-        description="coverage of prediction sets, unless the request names another"
+        description="share of many rows whose prediction set contains the true grade, unless the "
+        "request names another; on average over the draw of the calibration rows"
     )
     methods: list[str]
     target: float = Field(description="target of a decision, unless the request names another")
     confidence: float = Field(
-        description="probability that a promise is kept, over the draw of the calibration rows"
+        description="probability, over the draw of the calibration rows, that a promise holds for "
+        "rows exchangeable with them"
     )
     epistemic: float = Field(description="maximum mutual information of an automated row, nats")
     case_limit: float | None = Field(
-        description="maximum P(wrong | in the band of a promise) that is promised; null: "
-        "nothing is promised"
+        description="maximum share of wrong grades promised among many automated rows in the band "
+        "of a promise; null: nothing is promised"
     )
     likelihood: float | None = Field(
         description="minimum mean probability of an automated grade; null: any"

@@ -80,6 +80,7 @@ def main(line: socket.socket) -> None:
     from dubito.bundle import load
     from dubito.bundles.golden import warm
     from dubito.bundles.repository import find
+    from dubito.engine.compiler import compiler  # noqa: F401 - a Keras that is broken says so here
 
     try:
         settings: Settings = receive(line)

@@ -1,1 +1,1 @@
-"""The study's sentences, each with the figure that shows it on the real loans."""
+"""The study's statements, each with a measurement on the real loans, by section."""

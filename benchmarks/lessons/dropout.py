@@ -1,4 +1,4 @@
-"""Dropout, where it stands, and alpha dropout."""
+"""Measures dropout, its placement, and alpha dropout."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ WIDTH, DEPTH = 256, 8
 
 
 def lines() -> Iterator[Line]:
-    """The study's third section."""
+    """Yield the lines of the study's third section."""
     values = np.full((1, 100_000), VALUE, np.float32)
     drawn = np.asarray(layers.Dropout(0.75, seed=0)(values, training=True))
     plain = np.asarray(layers.Dropout(0.75)(values, training=False))
@@ -53,7 +53,7 @@ PLACEMENTS: dict[Placement, str] = {"every": "on every layer", "output": "before
 
 
 def _gap(placement: Placement) -> tuple[float, float]:
-    """NLL of the deterministic pass on the rows that were fitted, and on those that were not."""
+    """Return the NLL of the deterministic pass, nats, on the fitted and on the other rows."""
     shape = Architecture(widths=(96, 96), rate=0.4, placement=placement)
     model = trained(Recipe(architecture=shape, batch=32, epochs=25, patience=25)).model
     fitted, watched, _ = parts()
@@ -69,7 +69,7 @@ def _values(found: np.ndarray) -> str:
 
 
 def _moments(kind: Any) -> str:
-    """Mean and standard deviation behind eight SELU layers, each with dropout 0.1."""
+    """Format mean and standard deviation behind eight SELU layers, each with dropout 0.1."""
     mean, std = selu_moments(kind)
     return (
         f"{kind.__name__} 0.1 behind {DEPTH} layers: mean {round(mean, 2) + 0.0:.2f}, std {std:.2f}"
@@ -77,7 +77,10 @@ def _moments(kind: Any) -> str:
 
 
 def selu_moments(kind: Any) -> tuple[float, float]:
-    """Of the outputs for standard normal rows `(2000, 256)`; SELU keeps them at 0 and 1."""
+    """Return mean and standard deviation of the outputs for standard normal rows `(2000, 256)`.
+
+    SELU without dropout preserves 0 and 1.
+    """
     outputs: Any = np.random.default_rng(0).normal(size=(2000, WIDTH)).astype(np.float32)
     for at in range(DEPTH):
         dense = layers.Dense(

@@ -1,4 +1,4 @@
-"""A line of the page, and the trainings that lines are measured on."""
+"""Lines of the page `docs/study.md`, and the trainings that they are measured on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,33 +19,33 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the study states, and what was measured."""
+    """Statement of the study, and the measurement that shows it."""
 
     statement: str
     figure: str
     tests: Sequence[str] = ()
-    """`file::function` below `tests/`, of what checks it at every change."""
+    """Tests that check the statement at every change, as `file::function` below `tests/`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A trained network and its figures, epoch by epoch."""
+    """Trained network and its metrics, epoch by epoch."""
 
     model: keras.Model
     curves: dict[str, list[float]]
-    """`loss`, `accuracy`, `val_loss`, `val_accuracy`, each `(E,)`."""
+    """Curves `loss`, `accuracy`, `val_loss`, `val_accuracy`, each `(E,)`."""
 
 
 @cache
 def parts() -> tuple[Table, Table, Table]:
-    """The rows that are fitted, for validation and held out, of the 10,000 loans."""
+    """Split the 10,000 loans into fitted, validation and held-out rows."""
     table = read_table(None, LAYOUT)
     split = split_rows(table.labels, SEED)
     return select(table, split.fit), select(table, split.validation), select(table, split.test)
 
 
 def imputed() -> list[float | None]:
-    """What stands for a missing value, by column: the fitted rows' median."""
+    """Return the value that replaces a missing one, by column: the fitted rows' median."""
     rows = parts()[0].features
     return [
         float(np.nanmedian(rows[:, at])) if column.nullable else None
@@ -54,7 +54,7 @@ def imputed() -> list[float | None]:
 
 
 def trained(recipe: Recipe, callbacks: Sequence[Any] = (), most: int | None = None) -> Training:
-    """Train on the fitted rows, or so many of them; watch the validation rows."""
+    """Train on the fitted rows, or the first `most`, and evaluate on the validation rows."""
     fitted, watched, _ = parts()
     fitted = select(fitted, np.arange(len(fitted.labels))[:most])
     history = keras.callbacks.History()
@@ -73,5 +73,5 @@ def trained(recipe: Recipe, callbacks: Sequence[Any] = (), most: int | None = No
 
 
 def listed(values: Sequence[float], digits: int = 3) -> str:
-    """Numbers for people."""
+    """Format numbers for people."""
     return ", ".join(f"{value:.{digits}f}" for value in values)

@@ -1,4 +1,4 @@
-"""Monte-Carlo dropout on the study's own network."""
+"""Measures Monte-Carlo dropout on the study's own network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ PASSES = 100
 
 
 def lines() -> Iterator[Line]:
-    """The study's fourth section."""
+    """Yield the lines of the study's fourth section."""
     yield _tokens()
     with TemporaryDirectory() as folder:
         model = trained(Recipe(), curves(Path(folder), SEED)).model
@@ -55,7 +55,7 @@ def _tokens() -> Line:
 
 
 def _read(folder: Path, name: str) -> list[float]:
-    """A validation curve `(E,)` as TensorBoard reads it."""
+    """Read a validation curve `(E,)` with TensorBoard's own reader."""
     (run,) = folder.iterdir()
     events = EventAccumulator(str(run / "validation"), size_guidance={TENSORS: 0})
     events.Reload()

@@ -1,4 +1,4 @@
-"""L1, L2 and weight decay."""
+"""Measures L1, L2 and weight decay."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,11 +15,11 @@ PENALTY = 1e-3
 NEARLY_ZERO = 1e-3
 STEPS = 200
 ONE, LARGE = 1.0, 100.0
-"""Sizes of the gradients of two weights that start equal."""
+"""Absolute gradients of two weights that start equal."""
 
 
 def lines() -> Iterator[Line]:
-    """The study's second section."""
+    """Yield the lines of the study's second section."""
     zero = {name: _kernels(**choice) for name, choice in _CHOICES.items()}
     figures = [
         f"{name}: {(np.abs(kernel) < NEARLY_ZERO).mean():.0%} of {kernel.size:,} weights below "
@@ -59,9 +59,9 @@ def _kernels(**choice: Any) -> np.ndarray:
 
 
 def decays() -> Iterator[tuple[str, float, float]]:
-    """What is left of two weights of 1, by optimiser, when only the penalty has a direction.
+    """Yield what remains of two weights of 1, by optimiser, when only the penalty has a direction.
 
-    Their gradients are 1 and 100 in size and change sign so that they sum to nothing.
+    Their gradients have absolute values 1 and 100, and alternate in sign so that they sum to 0.
     """
     sgd = keras.optimizers.SGD(1e-2)
     yield "SGD with L2", *_left(sgd, 0.5)
@@ -94,7 +94,7 @@ def _three_layers() -> Line:
 
 
 def _losses(penalty: float | None) -> tuple[list[float], tuple[float, float]]:
-    """`model.losses` after a call, and the loss before and after an epoch."""
+    """Return `model.losses` after a call, and the loss before and after an epoch."""
     rows = parts()[0].features
     rows = rows[:, [0, 6, 1]]
     rows = (rows / rows.mean(axis=0)).astype(np.float32)

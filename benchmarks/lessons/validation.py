@@ -1,4 +1,4 @@
-"""Early stopping, batch normalisation, and the search for hyper-parameters."""
+"""Measures early stopping, batch normalisation, and the search for hyperparameters."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +19,12 @@ PATIENCE = 5
 ROWS = 1000
 TRIALS, TRIAL_EPOCHS = 6, 3
 FREE = Architecture(widths=(128, 128), rate=0.01, placement="output")
-"""As many degrees of freedom as it takes to learn the fitted rows by heart."""
+"""Network with enough degrees of freedom to memorise the fitted rows."""
 NORMALIZED = Architecture(widths=(128, 128), rate=0.01, placement="output", batch_norm=True)
 
 
 def lines() -> Iterator[Line]:
-    """The study's first section."""
+    """Yield the lines of the study's first section."""
     free, normalized = _losses(FREE, EPOCHS), _losses(NORMALIZED, EPOCHS)
     stopped = _losses(FREE, PATIENCE)
     yield Line(
@@ -40,7 +40,7 @@ def lines() -> Iterator[Line]:
 
 
 def _losses(shape: Architecture, patience: int) -> list[float]:
-    """Validation losses `(E,)` of a training on few rows."""
+    """Return the validation losses `(E,)` of a training on few rows."""
     recipe = Recipe(
         architecture=shape, learning_rate=3e-3, batch=64, epochs=EPOCHS, patience=patience
     )
@@ -68,7 +68,7 @@ def _searched() -> Line:
 
 
 def _trials(table: Table) -> tuple[Trial, int, Trial]:
-    """The first trial, the best one's number and itself."""
+    """Return the first trial, the best trial's number, and the best trial."""
     terms = Terms(table.digest, SEED, SEED, TRIAL_EPOCHS)
     with TemporaryDirectory() as folder:
         _, first = search(table, LAYOUT, terms, 1, Path(folder), lambda _: None)

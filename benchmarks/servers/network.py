@@ -1,7 +1,7 @@
-"""What every peer serves: the study's network, 100 passes in one tiled `tf.function`.
+"""Loads the network that every peer serves: the study's, 100 passes in one tiled `tf.function`.
 
-`benchmarks.peers` exports it; mean and standard deviation are in the graph. No peer needs more of
-this project than this file.
+`benchmarks.peers` exports it, with mean and standard deviation in the graph. This is the only file
+of the project that peers need.
 """
 
 import os
@@ -13,13 +13,13 @@ import tensorflow as tf
 
 FEATURES = 9
 NETWORK = "PEERS_NETWORK"
-"""Environment variable: the folder of the exported network."""
+"""Name of the environment variable with the exported network's folder."""
 
 Run = Callable[[Any], tuple[Any, Any]]
 
 
 def load() -> Run:
-    """From rows `(N, 9)` to mean and standard deviation `(N, C)`, already called once."""
+    """Load a function from rows `(N, 9)` to mean and standard deviation `(N, C)`, warmed up."""
     network = tf.saved_model.load(os.environ[NETWORK])
 
     def run(rows: Any) -> tuple[Any, Any]:

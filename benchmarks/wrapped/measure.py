@@ -1,7 +1,7 @@
-"""The same weights in torch, under each library's wrapper: seconds of a call.
+"""Measures the seconds of a call of the same weights in torch, under each library's wrapper.
 
-Run by `benchmarks.libraries` in an environment of its own, with a file of weights and rows. Each
-line it reads names a way and a number of rows; it answers with a line of JSON.
+Run by `benchmarks.libraries` in a separate environment, with a file of weights and rows. Each line
+of its input names a library and a number of rows; its output is a line of JSON for each.
 """
 
 import json
@@ -18,11 +18,11 @@ from torch import nn
 from torch_uncertainty.methods import mc_dropout
 
 LEAST_SECONDS = 0.1
-"""A call is repeated until so much time is over."""
+"""Least duration of a measurement in seconds, for which a call is repeated."""
 
 
 def network(weights: Any) -> nn.Module:
-    """The study's network: dropout before each of three dense layers."""
+    """Build the study's network: dropout before each of three dense layers."""
     rate, layers = float(weights["rate"]), []
     count = sum(name.startswith("kernel") for name in weights.files)
     for at in range(count):
@@ -34,7 +34,7 @@ def network(weights: Any) -> nn.Module:
 
 
 def ways(weights: Any, passes: int) -> dict[str, Callable[[Any], Any]]:
-    """From rows to draws `(passes, rows, classes)`, in each library's fastest way."""
+    """Return functions from rows to draws `(passes, rows, classes)`, each library's fastest way."""
     plain = network(weights).train()
     wrapped = mc_dropout(network(weights), num_estimators=passes, on_batch=True).eval()
     arguments = TrainingArgs(use_cuda=False, replicate_in_memory=True)
@@ -48,7 +48,7 @@ def ways(weights: Any, passes: int) -> dict[str, Callable[[Any], Any]]:
 
 
 def main() -> None:
-    """Answer until nothing more is asked."""
+    """Measure what each input line names, until the input ends."""
     given = np.load(sys.argv[1])
     every = torch.from_numpy(given["rows"])
     known = ways(given, int(given["passes"]))

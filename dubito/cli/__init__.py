@@ -1,1 +1,1 @@
-"""The command line: `dubito train`, `convert`, `evaluate`, `predict` and more."""
+"""Commands that need no service, such as `dubito train`, `convert`, `evaluate` and `predict`."""

@@ -1,4 +1,4 @@
-"""Make a bundle of a trained Keras network, its dropout put on for good."""
+"""Convert a trained Keras network to a bundle, with dropout that stays on in inference."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which network, what it takes and answers, and where the bundle is written."""
+    """Add the arguments that name the network, its features and classes, and the output."""
     parser.add_argument("network", type=Path, help="a .keras file, as model.save writes it")
     parser.add_argument(
         "--features",
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_classes,
         required=True,
         metavar="A,B,…",
-        help="in the network's order; of one sigmoid unit the second is the class whose "
-        "probability it gives",
+        help="classes in the network's order; one sigmoid unit gives the probability of the second "
+        "of two",
     )
     parser.add_argument(
         "--data",
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target",
         metavar="COLUMN",
-        help="of the classes in --data, or of 0 and 1, for figures",
+        help="column of the classes, or of 0 and 1, in --data, for metrics",
     )
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
     parser.add_argument("--name", help="name of the bundle (default: the file's)")
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Convert, write, and print the figures."""
+    """Convert the network, write its bundle, and print the metrics."""
     if rest:
         raise UsageError(f"convert does not know {rest[0]}")
     if arguments.data is None:
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """The command that converts the same again; where it writes to does not matter."""
+    """Return the command that repeats the conversion, without the options of its output."""
     words = [
         f"dubito convert {name_of(arguments.network)}",
         f"--features {name_of(arguments.features)}",

@@ -1,4 +1,4 @@
-"""Ask a bundle about labelled rows: a table, and a page with pictures."""
+"""Evaluate a bundle on labelled rows: metrics as text, and an HTML page with plots."""
 
 import argparse
 import json
@@ -14,26 +14,26 @@ from dubito.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which bundle, which rows, and where the page is written."""
+    """Add the arguments that name the bundle, the rows and the page."""
     add_location(parser)
     parser.add_argument(
         "--data",
         type=Path,
-        help="labelled rows: CSV or Parquet, also in a zip or gzip (default: the data set of the "
-        "bundle's domain, of which the held-out part is asked)",
+        help="labelled rows: CSV or Parquet, also in a zip or gzip (default: the held-out part of "
+        "the data set of the bundle's domain)",
     )
     parser.add_argument(
-        "--target", metavar="COLUMN", help="of the classes in --data, for bundles of no domain"
+        "--target", metavar="COLUMN", help="column of the classes, for bundles of no domain"
     )
     parser.add_argument("--passes", type=positive, help="passes a row (default: the bundle's)")
     parser.add_argument(
         "--out", type=Path, metavar="HTML", help="the page (default: build/NAME-VERSION.html)"
     )
-    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+    parser.add_argument("--json", action="store_true", help="print all metrics as JSON")
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Ask, write the page, and print the figures."""
+    """Evaluate the bundle, write the page, and print the metrics."""
     if rest:
         raise UsageError(f"evaluate does not know {rest[0]}")
     location = location_of(arguments)
@@ -70,7 +70,7 @@ def _write(file: Path, text: str) -> None:
 
 
 def _plain(values: Any) -> Any:
-    """Arrays as lists; what is undefined as null."""
+    """Convert an array to a list for JSON, with NaN as null."""
     return [None if value != value else value for value in values.tolist()]
 
 
@@ -95,7 +95,7 @@ def _lines(figures: Any) -> Iterator[str]:
 
 
 def _decisions(figures: Any) -> Iterator[str]:
-    """What sets and decisions are worth, of a calibrated bundle."""
+    """Yield the metrics of sets and decisions; none for an uncalibrated bundle."""
     for sets in figures.sets:
         if sets.asked == figures.coverage:
             yield (

@@ -1,4 +1,4 @@
-"""Show what is in a bundle, without running it."""
+"""Show the content of a bundle without running its network."""
 
 import argparse
 import sys
@@ -12,13 +12,13 @@ from dubito.types import Feature
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which bundle, and how it is shown."""
+    """Add the arguments that name the bundle and the format."""
     add_location(parser)
     parser.add_argument("--json", action="store_true", help="print bundle.json as it is")
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Check the files and print their content."""
+    """Check the bundle's files and print their content."""
     if rest:
         raise UsageError(f"inspect does not know {rest[0]}")
     location = location_of(arguments)
@@ -40,7 +40,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     rows = "on the rows it was converted with" if trained.is_conversion else "held out"
     for name, metrics in manifest.metrics.items():
         figures = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
-        # What was held out has a part of its own, of sets and decisions.
+        # All paths are held-out metrics; the one named `held_out` is about sets and decisions.
         yield f"{rows}, {name.replace('held_out', 'sets and decisions')}: {figures}"
     if trained.is_conversion and manifest.metrics:
         yield "         it may have been fitted or calibrated on some of these rows"

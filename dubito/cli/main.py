@@ -1,8 +1,8 @@
-"""The command line: `dubito train | tune | convert | evaluate | predict | inspect`, and more.
+"""Entry point of `dubito`: finds the command's module, parses its arguments, reports errors.
 
 Installed packages add commands in the entry-point group `dubito.commands`; the service adds
-`serve`, `records` and `replay`. Exit codes: 0 done, 1 it failed, 2 wrong use. What fails says so
-in one sentence on stderr.
+`serve`, `records` and `replay`. Exit codes: 0 success, 1 failure, 2 wrong use. An error is one
+sentence on stderr.
 """
 
 import argparse
@@ -23,22 +23,23 @@ OWN = {
     name: f"dubito.cli.{name}"
     for name in ("train", "tune", "convert", "evaluate", "predict", "inspect")
 }
-"""Commands of the library by name, each a module that is imported where it is asked for."""
+"""Modules of the library's commands, by name; only the module of the command that runs is
+imported."""
 GROUP = "dubito.commands"
-"""Entry points of further commands: each names a module like those of `OWN`."""
+"""Entry-point group of further commands; each entry names a module like those of `OWN`."""
 OF_SERVICE = ("serve", "records", "replay")
-"""Commands that the distribution `dubito-service` adds."""
+"""Names of the commands that the distribution `dubito-service` adds."""
 TENSORFLOW = {
-    # Its own chatter would bury the one sentence that matters.
+    # TensorFlow's log lines would bury the command's one sentence of error.
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # A user's keras.json would choose another backend or dtype, and is written where there is none.
+    # A user's keras.json could choose another backend or dtype, and Keras writes one if missing.
     "KERAS_HOME": os.devnull,
 }
-"""Variables that TensorFlow and Keras read when imported, which no command has done yet."""
+"""Environment variables that TensorFlow and Keras read on import, so they are set before that."""
 
 
 class Command(Protocol):
-    """A module that is a command; its docstring's first line is its summary."""
+    """Interface of a command's module, whose docstring's first line is the summary in `--help`."""
 
     __doc__: str | None
 
@@ -46,18 +47,18 @@ class Command(Protocol):
         """Add the arguments of the command to its parser."""
 
     def run(self, arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-        """Run with parsed arguments and the words that the parser did not know; the exit code."""
+        """Run with parsed arguments and the words unknown to the parser; return the exit code."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line."""
+    """Argument parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave with 2."""
+        """Print the error and exit with code 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
     def separate(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The words that are this parser's own, and flags it does not know with their values."""
+        """Split words into those for this parser, and unknown flags with their values."""
         known = {flag for action in self._actions for flag in action.option_strings}
         own, foreign = [], []
         remaining = iter(words)
@@ -70,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def command_modules() -> dict[str, str]:
-    """All commands that are installed: name to module, the library's own first."""
+    """Return the modules of all installed commands, by name, the library's own first."""
     # Imported here: a service must handle signals before anything that takes a moment.
     from importlib.metadata import entry_points
 
@@ -79,7 +80,7 @@ def command_modules() -> dict[str, str]:
 
 
 def parsers(modules: Mapping[str, str]) -> tuple[Parser, dict[str, Parser], dict[str, Command]]:
-    """The parser of `dubito`, those of some of its commands, and the commands, by name."""
+    """Build the parser of `dubito` for some commands; also returns their parsers and modules."""
     whole = Parser(prog="dubito", description="Predictions that say how far they can be trusted.")
     whole.add_argument("--version", action="version", version=f"dubito {__version__}")
     added = whole.add_subparsers(dest="command", required=True, metavar="command")
@@ -94,13 +95,13 @@ def parsers(modules: Mapping[str, str]) -> tuple[Parser, dict[str, Parser], dict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command and return its exit code."""
     adapt_streams()
     for name, value in TENSORFLOW.items():
         os.environ.setdefault(name, value)
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["serve"]:
-        # Before anything else is imported, which takes a moment.
+        # Before the slow imports, so that a signal during them ends the service too.
         end_at_once()
     modules = command_modules()
     if given and given[0] in OF_SERVICE and given[0] not in modules:
@@ -129,7 +130,7 @@ def _run(command: Command, known: argparse.Namespace, rest: Sequence[str]) -> in
         print(f"dubito: {printable(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read the output has seen enough.
+        # The reader, such as `head`, closed the pipe, which is no error to report.
         _drop_output()
         return 1
     except OSError as error:
@@ -143,7 +144,7 @@ def _run(command: Command, known: argparse.Namespace, rest: Sequence[str]) -> in
 
 
 def _drop_output() -> None:
-    """See to it that what could not be written is not tried again at exit."""
+    """Redirect unwritable output to the null device, so that Python does not retry at exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -152,6 +153,6 @@ def _drop_output() -> None:
 
 
 def _sentence(error: OSError) -> str:
-    """What the system says of a file, or of the output where it names none."""
+    """Format an error of the operating system, with the name of its file if there is one."""
     cause = error.strerror or str(error)
     return f"{error.filename}: {cause}" if error.filename else cause

@@ -1,4 +1,4 @@
-"""Grade one row, or rows from a file, with error bars."""
+"""Predict one row, or rows from a file, with uncertainty."""
 
 import argparse
 import json
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from dubito.bundle import Bundle
 
 OPTIONS = {
-    "passes": "stochastic passes, or auto: as many as are enough (default: the bundle's)",
+    "passes": "stochastic passes, or auto: as many as the tolerance needs (default: the bundle's)",
     "tolerance": "with --passes auto: the half-width to reach (default 0.01)",
-    "seed": "repeats an answer (default: a fresh one)",
-    "coverage": "share of rows whose prediction set holds the right grade",
+    "seed": "reproduces a prediction (default: drawn at random)",
+    "coverage": "share of many rows whose prediction sets contain the right grade",
     "method": "how prediction sets are scored: lac, aps, raps, adjacent",
-    "class-conditional": "true: the coverage holds for every grade by itself",
-    "target": "the error rate promised of automated grades",
+    "class-conditional": "true: the coverage holds among the many rows of each grade",
+    "target": "largest share of wrong grades promised among many automated rows",
 }
-"""Flags for the query parameters of `POST /predict/mc`."""
+"""Help texts of the flags that mirror the query parameters of `POST /predict/mc`."""
 LIMITS = {
     "max_passes": (10_000, "most passes of a request"),
     "max_rows": (1_000, "most rows of a request"),
 }
-"""Limits by name: the default, and what it bounds."""
+"""Default and help text of each limit, by name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The row comes from flags named after the bundle's features, a file, or stdin."""
+    """Add the options; flags of a row's features depend on the bundle, so `run` matches them."""
     parser.usage = "dubito predict [bundle] (--FEATURE VALUE … | --file FILE) [options]"
     add_location(parser)
     parser.add_argument(
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Read rows, predict, print a table or JSON."""
+    """Read rows, predict them, and print a table or JSON."""
     location = location_of(arguments)
     most = {name: _limit(arguments, name) for name in LIMITS}
     folder = location.folder
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _limit(arguments: argparse.Namespace, name: str) -> int:
-    """A limit: of the flag, its variable, or the default."""
+    """Return a limit from its flag, its environment variable or the default, in this order."""
     text = getattr(arguments, name)
     text = os.environ.get(variable(name)) if text is None else text
     return LIMITS[name][0] if text is None else whole_number(name, text, 1)
@@ -99,10 +99,10 @@ def _limit(arguments: argparse.Namespace, name: str) -> int:
 def _options(
     arguments: argparse.Namespace, manifest: Manifest, most_passes: int
 ) -> MonteCarloOptions:
-    """The flags as the service reads its query parameters.
+    """Validate the flags as the service validates its query parameters.
 
     Raises:
-        UsageError: names the flag.
+        UsageError: a value is invalid; names the flag.
     """
     names = (name.replace("-", "_") for name in OPTIONS)
     given = {name: text for name in names if (text := getattr(arguments, name)) is not None}
@@ -115,7 +115,7 @@ def _options(
 
 
 def _answers(bundle: "Bundle", rows: Floats, options: MonteCarloOptions) -> list[MonteCarloAnswer]:
-    """The answers that the service would give."""
+    """Predict rows `(N, F)`; the answers are those that the service would give."""
     policy = options.policy
     chosen = {} if policy is None else asdict(policy)
     prediction = bundle.predict_mc(
@@ -133,11 +133,11 @@ def _answers(bundle: "Bundle", rows: Floats, options: MonteCarloOptions) -> list
 def _rows(
     file: str | None, rest: Sequence[str], signature: Signature, most: int
 ) -> tuple[Floats, bool]:
-    """Rows `(N, F)`, whichever way they were given, and whether they came as a list.
+    """Read rows `(N, F)` from flags or a file; also returns whether the answer is a list.
 
     Raises:
-        UsageError: no rows, or rows in two ways.
-        DataError: rows that cannot be graded; names the feature.
+        UsageError: there are no rows, or rows are given by flags and by a file.
+        DataError: a row has an invalid value; names the feature.
     """
     if rest:
         if file is not None:
@@ -149,7 +149,7 @@ def _rows(
 
 
 def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool]:
-    """The rows of a file or of stdin: JSON, or a table with a column for each feature."""
+    """Read the rows of a file or of stdin: JSON, or a table with a column for each feature."""
     from dubito.training.rows import read_questions
     from dubito.training.tables.content import bounded, name_of, read_content
 
@@ -158,7 +158,7 @@ def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool
     try:
         text = utf8(data)
     except UnicodeDecodeError:
-        # Not UTF-16 after all, which the table's reader says with a reason.
+        # The table's reader below rejects this text, and its message names the reason.
         text = data
     if text.lstrip().startswith((b"{", b"[")):
         return _from_json(text, signature, most)
@@ -168,18 +168,18 @@ def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool
 
 
 def _from_json(body: bytes, signature: Signature, most: int) -> tuple[Floats, bool]:
-    """The rows of a body as the service reads it."""
+    """Read the rows of a JSON text as the service reads a request's body."""
     try:
         return RowReader(signature, most).read(body)
     except InvalidInput as error:
         first = error.faults[0]
         raise DataError(f"{field_of(first)} {first.message}") from error
     except NotJson as error:
-        raise DataError("what was given is not JSON") from error
+        raise DataError("the input is not JSON") from error
 
 
 def _from_flags(rest: Sequence[str], signature: Signature) -> dict[str, Any]:
-    """`--loan-amount 12000 --debt-to-income null` as a row; names and aliases both do."""
+    """Convert flags such as `--loan-amount 12000` to a row; a flag is a feature's name or alias."""
     names = {
         composed(_flag(name)): name
         for feature in signature.features
@@ -211,7 +211,7 @@ def _flag(name: str) -> str:
 
 
 def _value(text: str) -> Any:
-    """A number or null where the text is one; else the text, which the reader refuses."""
+    """Parse a number or null; other text is returned unchanged, and the row reader rejects it."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""How a bundle is named on the command line: a folder, a name, or a name with its version."""
+"""Locates the bundle that the command line names: a folder, a name, or a name with its version."""
 
 import argparse
 import os
@@ -11,10 +11,10 @@ from dubito.bundles.repository import find, is_version, versions
 from dubito.errors import BundleError, UsageError
 
 PREFIX = "DUBITO_"
-"""What the variables begin with that stand for flags."""
+"""Prefix of the environment variables that correspond to flags."""
 MOST = 10**12
 DEFAULTS = {"models": "models", "model": "loan-grade", "version": None, "digest": None}
-"""What neither the command line nor a variable says."""
+"""Values used if neither the command line nor an environment variable sets them."""
 MEANINGS = {
     "models": "folder of the bundles",
     "digest": "the only digest that the bundle may have, sha256:…",
@@ -23,27 +23,27 @@ MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a bundle lies, and which digest it must have."""
+    """Location of a bundle, and the digest it must have."""
 
     models: Path
     model: str
     version: int | None
-    """The highest where None."""
+    """Version of the bundle; the highest if None."""
     digest: str | None
-    """Any where None."""
+    """Required digest of the bundle; any if None."""
 
     @property
     def folder(self) -> Path:
         """The bundle's folder.
 
         Raises:
-            BundleError: there is no such bundle.
+            BundleError: the bundle does not exist.
         """
         return find(self.models, self.model, self.version)
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that names a bundle, and flags that say where bundles lie."""
+    """Add the argument that names a bundle, and the flags of its folder and its digest."""
     add_bundle(parser)
     for name, meaning in MEANINGS.items():
         default = "" if DEFAULTS[name] is None else f"default {DEFAULTS[name]}, "
@@ -54,11 +54,11 @@ def add_location(parser: argparse.ArgumentParser) -> None:
 def location_of(
     arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ
 ) -> Location:
-    """Where the bundle lies that the command line names; flags win over variables.
+    """Locate the bundle that the command line names; flags take precedence over variables.
 
     Raises:
-        BundleError: a path where there is no bundle.
-        UsageError: names the flag or variable that cannot be used.
+        BundleError: a path contains no bundle.
+        UsageError: a flag or variable is invalid; the message names it.
     """
     flags = {name: getattr(arguments, name, None) for name in MEANINGS}
     named = settings_named_by(arguments.bundle)
@@ -75,15 +75,15 @@ def location_of(
 
 
 def variable(name: str) -> str:
-    """The environment variable that stands for a flag."""
+    """Return the name of the environment variable that corresponds to a flag."""
     return PREFIX + name.upper()
 
 
 def whole_number(name: str, text: str, least: int) -> int:
-    """The number that a flag or its variable has.
+    """Parse the whole number of a flag or its environment variable.
 
     Raises:
-        UsageError: it is no whole number, or too small; names the variable.
+        UsageError: the text is not a whole number, or out of range; names the variable.
     """
     try:
         value = int(text)
@@ -116,11 +116,11 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_named_by(bundle: str | None) -> dict[str, str]:
-    """The settings that a reference stands for: models, model and version.
+    """Return the settings that a reference implies: models, model and version.
 
     Raises:
-        BundleError: a path where there is no bundle.
-        UsageError: neither a folder nor a name with a version.
+        BundleError: a path contains no bundle.
+        UsageError: the reference is neither a folder nor a name with a version.
     """
     try:
         named = {} if bundle is None else _named_by(bundle)
@@ -142,9 +142,9 @@ def _named_by(bundle: str) -> dict[str, str | None]:
 
 
 def _folder(bundle: str) -> Path:
-    """The path to a folder, long enough to tell the folders above it.
+    """Return the path of a folder with at least its two parents' names.
 
-    A link such as `current`, whose own name is no version, is followed.
+    A symbolic link such as `current`, whose own name is not a version, is resolved.
     """
     folder = Path(bundle)
     is_alias = folder.is_symlink() and not is_version(folder.name)
@@ -158,7 +158,7 @@ def _is_path(bundle: str) -> bool:
 
 
 def _named(bundle: str) -> dict[str, str | None]:
-    """The settings of a name, or of a name with its version."""
+    """Return the settings of a name, or of a name with its version."""
     name, slash, version = bundle.partition("/")
     is_folder = _is_path(bundle) and Path(bundle).is_dir()
     if is_folder or not name or name.startswith(".") or "/" in version:

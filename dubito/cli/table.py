@@ -1,4 +1,4 @@
-"""An answer as a small table, for a person at a terminal."""
+"""Formats a prediction as a small table for a terminal."""
 
 from collections.abc import Iterator
 
@@ -16,11 +16,11 @@ from dubito.answer import (
 )
 
 BAR = 32
-"""Letters of a bar for a probability of 1."""
+"""Number of characters of a bar for a probability of 1."""
 
 
 def lines(answer: MonteCarloAnswer) -> Iterator[str]:
-    """A small table with a bar and ± for each class."""
+    """Yield the table's lines: a bar and ± for each class, uncertainty, set, decision, warnings."""
     model, result = answer.model, answer.result
     yield (
         f"grade {result.predicted}   {model.name}/{model.version}, {result.passes} "
@@ -41,24 +41,27 @@ def lines(answer: MonteCarloAnswer) -> Iterator[str]:
 
 
 def _judgement(found: SetAnswer | None, decision: DecisionAnswer | None) -> Iterator[str]:
-    """Yield the set and the decision, of a calibrated bundle."""
+    """Yield the lines of the set and the decision; none for an uncalibrated bundle."""
     if found is None or decision is None:
         return
     unsure = "" if found.guaranteed else " (no promise: too few passes)"
-    yield f"with {found.coverage:.12g} coverage one of {', '.join(found.classes)}{unsure}"
+    yield (
+        f"prediction set (coverage {found.coverage:.12g} over many rows): "
+        f"{', '.join(found.classes)}{unsure}"
+    )
     for note in found.notes:
         yield f"note: {note}"
     reasons = ", ".join(decision.reasons)
     yield f"decision: {decision.action}{': ' if reasons else ''}{reasons}"
     if decision.action == "automate" and decision.case_limit is not UNSET:
         yield (
-            f"promise: of automated grades at most {decision.target:.12g} are wrong, of the "
-            f"least sure of them at most {decision.case_limit:.12g}"
+            f"promise over many rows: of automated grades at most {decision.target:.12g} are "
+            f"wrong, of the least sure of them at most {decision.case_limit:.12g}"
         )
 
 
 def _bar(mean: float, std: float) -> str:
-    """The mean as full blocks, one standard deviation above it as light ones."""
+    """Draw the mean as full blocks, and one standard deviation above it as light blocks."""
     full = round(mean * BAR)
     return "█" * full + "░" * (round(min(mean + std, 1.0) * BAR) - full)
 

@@ -1,4 +1,4 @@
-"""What a terminal can show: characters that its encoding lacks are written in others."""
+"""Makes output safe for any terminal: replaces characters that its encoding lacks."""
 
 import codecs
 import io
@@ -22,16 +22,16 @@ PLAIN = str.maketrans(
         "²": "^2",
     }
 )
-"""What this project's own output has beyond ASCII; letters of other languages are escaped."""
+"""Replacements of the non-ASCII characters in Dubito's own output; other characters are escaped."""
 
 HANDLER = "legible"
 
 
 def adapt_streams() -> None:
-    """Let stdout and stderr write whatever they are given, in any encoding.
+    """Make stdout and stderr accept any text, whatever their encoding.
 
-    A stream that is closed gets the null device in its place: otherwise the next file that is
-    opened, a database say, would get its number, and what libraries print would land in that file.
+    A closed stream is replaced by the null device: otherwise the next file to be opened, such as a
+    database, would get its descriptor, and output of libraries would be written into that file.
     """
     for number in range(3):
         try:
@@ -45,16 +45,16 @@ def adapt_streams() -> None:
 
 
 def to_json(value: Any) -> str:
-    """A value as JSON that stdout can write: escaped where its encoding is not UTF-8."""
+    """Format a value as JSON that stdout can write: escaped if its encoding is not UTF-8."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     is_utf8 = codecs.lookup(encoding).name == "utf-8"
     text = json.dumps(value, ensure_ascii=not is_utf8)
-    # Half of a character outside the first 65,536, as file names may have.
+    # UTF-8 cannot encode a lone surrogate, which a name of a file may contain.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _legible(error: UnicodeError) -> tuple[str, int]:
-    """In place of what cannot be encoded: something like it, or an escape of JSON's kind."""
+    """Replace text that cannot be encoded by similar ASCII characters or JSON escapes."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     piece = error.object[error.start : error.end].translate(PLAIN)

@@ -15,11 +15,12 @@ from dubito.errors import UsageError
 from dubito.training.tables.content import name_of
 
 ELSEWHERE = {"command", "config", "out", "json", "version", "name", "tensorboard", "seeds"}
-"""Arguments that the weights do not depend on, or that stand in the command one by one."""
+"""Arguments left out of the command that repeats a training: the weights do not depend on them, or
+the command contains the flags that they stand for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is trained, on what, where it is written, and how the result is told."""
+    """Add the arguments of the recipe, the data, the bundle and the output's format."""
     parser.add_argument(
         "--config", type=Path, help="TOML file whose keys are the flags below; flags given here win"
     )
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Train, write, and print the held-out metrics."""
+    """Train the network, write its bundle, and print the held-out metrics."""
     if rest:
         raise UsageError(f"train does not know {rest[0]}")
     domain = only_domain()
@@ -66,14 +67,14 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def tell(folder: Path, manifest: Any) -> None:
-    """Print where the bundle is and its held-out figures."""
+    """Print a bundle's folder, digest and held-out metrics."""
     print(f"{folder}  {manifest.identity.digest}")
     print("held out, mean of the passes: " + _listed(manifest.metrics["mc"]))
     print("held out, deterministic pass: " + _listed(manifest.metrics["deterministic"]))
 
 
 def _changed(recipe: Any, arguments: argparse.Namespace) -> Any:
-    """A recipe with the flags that were given."""
+    """Return a recipe changed by the flags that are set."""
     try:
         shape = replace(recipe.architecture, **_given(recipe.architecture, arguments))
         return replace(recipe, **_given(recipe, arguments), architecture=shape)
@@ -87,7 +88,7 @@ def _given(part: Any, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def command_of(arguments: Mapping[str, Any]) -> str:
-    """The command that trains the same again; where it writes to does not matter."""
+    """Return the command that repeats the training, without the options of its output."""
     words = ["dubito train"]
     for name, value in sorted(arguments.items()):
         if value is None or name in ELSEWHERE:
@@ -102,7 +103,7 @@ def command_of(arguments: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def stdout_for_result(alone: bool) -> Iterator[None]:
-    """Keep stdout for the result, if a program reads it: progress goes to stderr."""
+    """Redirect progress to stderr if stdout must contain the result alone, for a program."""
     with contextlib.redirect_stdout(sys.stderr) if alone else contextlib.nullcontext():
         yield
 
@@ -112,7 +113,7 @@ def _listed(metrics: dict[str, float]) -> str:
 
 
 def _spreads(seeds: Any) -> dict[str, Any]:
-    """The figures over seeds, as JSON: of the mean of the passes, and of the deterministic pass."""
+    """Return the metrics over seeds for JSON, with dropout (`mc`) and without."""
     figures = {
         path: {name: asdict(spread) for name, spread in seeds.spread(path).items()}
         for path in ("mc", "deterministic")
@@ -121,7 +122,7 @@ def _spreads(seeds: Any) -> dict[str, Any]:
 
 
 def _sentences(seeds: Any) -> Iterator[str]:
-    """The figures over seeds for people; nothing for a training with one."""
+    """Yield the metrics over seeds for people; nothing for a training with one seed."""
     if seeds is None:
         return
     first, last = seeds.seeds[0], seeds.seeds[-1]

@@ -1,4 +1,4 @@
-"""The flags of a training: on the command line, in a file, or by default."""
+"""Flags of `dubito train`, with values from the command line, a file or defaults."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,30 +9,33 @@ from dubito.domains import STUDY, Domain, domains
 from dubito.errors import UsageError
 
 MOST_SEED = 2**32 - 1
-"""Keras' limit."""
+"""Largest seed that Keras accepts."""
 
 DEFAULTS: dict[str, Any] = {
     "out": Path("models"),
     "seed": 0,
     "split_seed": 0,
 }
-"""What neither a flag nor the file says; what is not here the domain or its recipe says."""
+"""Values of flags that neither the command line nor the file sets; other flags default to the
+domain's or the recipe's values."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that a file may set too; one that is not given is None."""
+    """Add the flags that a file may set too; a flag that is not set is None."""
     add_data(parser)
     parser.add_argument("--out", type=Path, help="folder of the bundles (default: models)")
     names = _either([domain.bundle_name for domain in domains()])
     parser.add_argument("--name", help=f"name of the bundle (default: {names})")
     parser.add_argument("--version", type=positive, help="version (default: the next free one)")
-    parser.add_argument("--seed", type=seed, help="of weights, dropout and shuffling (default: 0)")
-    parser.add_argument("--split-seed", type=seed, help="of the 80/20 split (default: 0)")
+    parser.add_argument(
+        "--seed", type=seed, help="seed of weights, dropout and shuffling (default: 0)"
+    )
+    parser.add_argument("--split-seed", type=seed, help="seed of the 80/20 split (default: 0)")
     parser.add_argument(
         "--seeds",
         type=_several,
         metavar="K",
-        help="train K seeds from --seed on and tell the spread; the first one's bundle is kept",
+        help="train K seeds from --seed on and print the spread; only the first is published",
     )
     parser.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="write curves for TensorBoard there"
@@ -63,7 +66,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """The flag that names the rows to train on."""
+    """Add the flag that names the rows to train on."""
     datasets = [domain.layout.dataset for domain in domains()]
     titles = _either([dataset.title for dataset in datasets if dataset is not None])
     parser.add_argument(
@@ -74,10 +77,10 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def settle(arguments: argparse.Namespace, domain: Domain) -> None:
-    """Fill in what was not given: from the file, if there is one, then from the defaults.
+    """Fill in flags that are not set, from the file if there is one, then from the defaults.
 
     Raises:
-        UsageError: a file that cannot be used; the sentence names the key.
+        UsageError: the file is invalid, or a seed is too large; the message names the key.
     """
     written: dict[str, Any] = {}
     if arguments.config is not None:
@@ -95,7 +98,7 @@ def settle(arguments: argparse.Namespace, domain: Domain) -> None:
 
 
 def _architectures() -> dict[str, str]:
-    """Name to meaning, of the recipes of all domains."""
+    """Return the meanings of all domains' recipes, by name."""
     meanings = {STUDY: "the study's network"}
     for domain in domains():
         meanings |= {name: recipe.meaning for name, recipe in domain.recipes.items()}
@@ -104,7 +107,7 @@ def _architectures() -> dict[str, str]:
 
 
 def _either(words: Sequence[str]) -> str:
-    """The words as the end of a sentence: a, b, or c."""
+    """Join words for the end of a sentence: a, b, or c."""
     *others, last = words or ["none"]
     return f"{', '.join(others)}, or {last}" if others else last
 
@@ -117,7 +120,7 @@ def _whole(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parse a whole number of at least 1."""
     value = _whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
@@ -132,7 +135,7 @@ def _several(text: str) -> int:
 
 
 def seed(text: str) -> int:
-    """A seed that Keras takes."""
+    """Parse a seed that Keras accepts."""
     value = _whole(text)
     if not 0 <= value <= MOST_SEED:
         raise argparse.ArgumentTypeError(f"must be from 0 to {MOST_SEED}")

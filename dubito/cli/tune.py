@@ -1,4 +1,4 @@
-"""Search for a better recipe, and write the best one's bundle."""
+"""Search for a better recipe and write the bundle of the best."""
 
 import argparse
 import json
@@ -14,24 +14,32 @@ from dubito.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is searched on, for how long, and where the search and its bundle are written."""
+    """Add the arguments of the data, the search and the bundle."""
     add_data(parser)
     parser.add_argument(
         "--directory",
         type=Path,
         required=True,
-        help="where the search is kept; the same again goes on with it",
+        help="folder of the search; the same command resumes it",
     )
     parser.add_argument(
-        "--trials", type=positive, default=20, help="in all, finished ones included (default: 20)"
+        "--trials",
+        type=positive,
+        default=20,
+        help="total trials, with those finished earlier (default: 20)",
     )
     parser.add_argument(
-        "--epochs", type=positive, default=10, help="of a trial, at most (default: 10)"
+        "--epochs",
+        type=positive,
+        default=10,
+        help="largest number of epochs of a trial (default: 10)",
     )
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
     parser.add_argument("--name", help="name of the bundle")
-    parser.add_argument("--seed", type=seed, default=0, help="of the search and of every training")
-    parser.add_argument("--split-seed", type=seed, default=0, help="of the 80/20 split")
+    parser.add_argument(
+        "--seed", type=seed, default=0, help="seed of the search and of every training"
+    )
+    parser.add_argument("--split-seed", type=seed, default=0, help="seed of the 80/20 split")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.epilog = (
         "Searched: layers, width, activation, dropout rate and placement, batch normalisation, L1, "
@@ -40,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Search, publish the best recipe, and print the held-out metrics."""
+    """Search, publish the bundle of the best recipe, and print the held-out metrics."""
     if rest:
         raise UsageError(f"tune does not know {rest[0]}")
     with stdout_for_result(arguments.json):
@@ -59,7 +67,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _tuned(arguments: argparse.Namespace) -> tuple[int, Any, Path, Any]:
-    """The best trial's number from 1, itself, and its bundle."""
+    """Return the best trial's number, from 1, the trial, and its bundle's folder and manifest."""
     domain = only_domain()
     from dubito.training.data import read_table
     from dubito.training.pipeline import Job, publish

@@ -25,7 +25,7 @@ def features_of(signature: Signature, rows: Given) -> Floats:
         InvalidInput: a value is missing or not allowed; the error names each such feature.
     """
     if len(rows) and isinstance(rows[0], Mapping):
-        return _of_mappings(signature, rows)
+        return _of_mappings(signature, list(rows))
     try:
         # Adding 0 turns -0.0 into 0.0.
         array = np.asarray(rows, dtype=np.float64) + 0.0

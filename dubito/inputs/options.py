@@ -192,14 +192,16 @@ def _judged(calibration: Calibration) -> dict[str, Any]:
     coverage = Field(
         ge=LEAST_COVERAGE,
         le=MOST_COVERAGE,
-        description="Share of rows whose prediction set shall contain the right grade.",
+        description="Share of many rows whose prediction set shall contain the right grade, on "
+        "average over the draw of the calibration rows.",
     )
     method = Field(description="Nonconformity score of the prediction sets.")
     class_conditional = Field(
-        description="Whether the coverage shall hold among the rows of each grade separately."
+        description="Whether the coverage shall hold among the many rows of each grade separately."
     )
     target = Field(
-        description="Error rate promised for automated grades: one from the bundle's table."
+        description="Maximum share of wrong grades promised among many automated rows: one from "
+        "the bundle's table."
     )
     # `const` instead of `enum`: some client generators support enums of texts and integers only.
     known = WithJsonSchema({"anyOf": [{"type": "number", "const": one} for one in targets]})

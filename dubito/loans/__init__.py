@@ -1,1 +1,1 @@
-"""Loans: the one domain that Dubito ships; nothing generic imports it."""
+"""Lending, the domain that Dubito ships: layers, columns, recipes; no generic code imports it."""

@@ -1,8 +1,9 @@
-"""Learning a lender's rate book from loans: solve their payments for rate, term and instalments.
+"""Learns a lender's rate book from loans, by solving their payments for rate, term and instalments.
 
-A loan on time tells its rate: the principal paid after k instalments falls with the rate, so it
-can be solved for it (`amortization`), and only the true rate, term and k leave whole cents of
-principal and whole days of interest. Rates are quoted to a hundredth of a percent.
+The payments of a loan on time determine its rate: the principal paid after k instalments falls as
+the rate rises, so it can be solved for the rate (`amortization`), and only the true rate, term and
+k match the principal to the cent and leave whole days of interest. Rates are quoted to a hundredth
+of a percent.
 """
 
 from collections import Counter
@@ -17,49 +18,48 @@ from dubito.loans.ratebook import RateBook, count
 from dubito.types import Floats, Indices
 
 TERMS = (12, 24, 36, 48, 60, 72, 84)
-"""Months over which consumer loans are commonly repaid."""
+"""Common terms of consumer loans, in months."""
 QUOTED = 0.01
-"""Percent: rates are multiples of this."""
+"""Step of quoted rates, in percent."""
 HIGHEST = 40.0
 MOST_PAID = 60
 FIRST_DAYS = (-10, 31)
-"""Days by which a first period may differ from a month."""
+"""Least and greatest difference in days between a first period and a month."""
 FEWEST_LOANS = 2
-"""Loans that a rate must be found in."""
+"""Least number of loans with a rate for it to enter the book."""
 PURE = 0.8
-"""Share of a rate's loans that must have its grade."""
+"""Least share of a rate's loans that have the rate's most common grade."""
 COMMON = 0.02
-"""Share of decoded loans that a term or first period must have to be kept."""
+"""Least share of the decoded loans with a term or first period for it to enter the book."""
 DECODED = 0.05
-"""Share of loans that must decode for the book to be worth anything."""
+"""Least share of the loans that must be decoded for a book to be learnt."""
 MOST_FIRSTS = 3
 FEES = (0.05, 0.06)
-"""Shares of the amount that lenders keep as origination fee."""
+"""Origination fees that lenders withhold, as shares of the amount."""
 ADVANCED = 0.4
-"""Share of the loans paid off at once whose interest shows such days."""
+"""Prior share of the loans without a paid instalment that owe days of interest in advance."""
 LARGEST = 8192
-"""Hypotheses of a book."""
+"""Largest number of hypotheses of a learnt book."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Loans on time that were read, `(D,)` each; a loan that reads in several ways is there often.
-
-    `weight` is then shared.
-    """
+    """Solutions found for loans on time, `(D,)` each; a loan may have several."""
 
     loan: Indices
+    """Row index of the loan."""
     rate: Floats
-    """Percent a year."""
+    """Rate in percent per year."""
     months: Indices
     paid: Indices
     first: Indices
-    """Days by which the first period differs from a month."""
+    """Length of the first period in days, minus a month."""
     weight: Floats
+    """Weight of the solution: 1 divided by the number of the loan's solutions."""
 
 
 def decode(rows: Floats) -> Decoded:
-    """Read the loans `(N, 9)` that are on time."""
+    """Solve the loans `(N, 9)` that are on time."""
     found = [
         part
         for months in TERMS
@@ -76,7 +76,12 @@ def decode(rows: Floats) -> Decoded:
 def _read(
     rows: Floats, months: int, paid: int
 ) -> list[tuple[Indices, Floats, Indices, Indices, Indices]]:
-    """Loans that `paid` instalments over `months` explain, at every rate worth trying."""
+    """Find loans that `paid` instalments over `months` explain, at each candidate rate.
+
+    Returns:
+        For each candidate, the loans found with their rates, terms, instalments paid and days of
+        the first period.
+    """
     amount, principal, interest = (np.round(rows[:, at], 2) for at in (0, 5, 6))
     running = (amount > 0) & (principal > 0) & (principal < amount)
     parts = []
@@ -93,19 +98,19 @@ def _read(
 def _residue(
     says: Schedule, principal: Floats, interest: Floats
 ) -> tuple[Indices, NDArray[np.bool_]]:
-    """Whole days of the first period, and whether principal and interest are exact with them."""
+    """Return whole days of the first period, and whether principal and interest match exactly."""
     off = (interest - says.interest) / says.day
     days = np.round(np.clip(off, FIRST_DAYS[0] - 1, FIRST_DAYS[1] + 1))
     exact = np.abs(principal - says.principal) * 100 < ROUNDED
     exact &= np.abs(off - days) * says.day * 100 < ROUNDED
-    # Where a day is hardly more than the rounding, everything is exact.
+    # If a day's interest is hardly more than the rounding, any interest would match.
     exact &= says.day * 100 > 10 * ROUNDED
     exact &= (days >= FIRST_DAYS[0]) & (days <= FIRST_DAYS[1])
     return days.astype(np.intp), exact
 
 
 def _candidates(amount: Floats, principal: Floats, months: int, paid: int) -> list[Floats]:
-    """Rates `(N,)` in percent that explain the principal, and their neighbours."""
+    """Return rates `(N,)` in percent that explain the principal, and their two neighbours."""
     grid = np.arange(1, round(HIGHEST / QUOTED) + 1, dtype=np.float64) * QUOTED
     terms = _terms(grid, months, paid)
     shares = 1.0 - (terms.growth - terms.annuity * terms.accumulated)
@@ -122,13 +127,12 @@ def _terms(rate: Floats, months: int, paid: int) -> Terms:
 
 
 def learn_book(rows: Floats, labels: Indices, classes: int) -> RateBook | None:
-    """The rate book of the loans `(N, 9)` with grades `(N,)`; None where none can be read.
+    """Learn the rate book of loans `(N, 9)` with grades `(N,)`; None if too few can be decoded.
 
-    The nine numbers and the grade are enough: a column of rates, where the data has one, is not
-    needed.
+    The nine features and the grade are enough: no column of rates is needed.
 
     Args:
-        rows: the nine features, of the fitted part only.
+        rows: the nine features, of the fit part only.
         labels: class indices.
         classes: number of grades.
     """
@@ -163,7 +167,7 @@ def learn_book(rows: Floats, labels: Indices, classes: int) -> RateBook | None:
 
 
 def _votes(rates: Floats, labels: Indices, weight: Floats, classes: int) -> dict[float, Floats]:
-    """For each rate, how many loans have it in each grade `(C,)`."""
+    """Count, for each rate, the loans of each grade `(C,)`, by weight."""
     votes: dict[float, Floats] = {}
     for rate, label, share in zip(np.round(rates, 2).tolist(), labels, weight, strict=True):
         votes.setdefault(rate, np.zeros(classes))[label] += share
@@ -173,7 +177,7 @@ def _votes(rates: Floats, labels: Indices, weight: Floats, classes: int) -> dict
 def _common(
     values: Indices, weight: Floats, most: int
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The commonest values in order of their shares, and the shares."""
+    """Return the most common values, by falling share, and their shares."""
     counted: Counter[int] = Counter()
     for value, share in zip(values.tolist(), weight, strict=True):
         counted[value] += share
@@ -183,23 +187,24 @@ def _common(
 
 
 def _advances(first: tuple[int, ...]) -> tuple[float, ...]:
-    """Days of interest due at once: the fee's share of the days before the money was sent.
+    """Compute the days of interest due in advance: fee times the days before the money was sent.
 
-    A first period that is `f` days short says that the money took `1 - f` days; meanwhile interest
-    runs on the fee alone, which the lender has kept already.
+    A first period that differs by `f` < 0 days means that the money took `1 - f` days; until then
+    interest accrues only on the fee, which the lender has withheld already. The result is in days
+    of interest on the whole amount.
     """
     waits = [1 - days for days in first if days < 0]
     return (0.0, *sorted({round(fee * wait, 4) for fee in FEES for wait in waits}))
 
 
 def _most_paid(read: Decoded) -> int:
-    """One more than nearly all loans have paid."""
+    """Return one more than the largest number of paid instalments that is not rare."""
     counts = np.bincount(read.paid, weights=read.weight)
     return int(np.flatnonzero(counts >= max(2.0, 0.0005 * counts.sum())).max()) + 1
 
 
 def _bounded(book: RateBook) -> RateBook:
-    """The book with as many instalments as keep the lattice within bounds."""
+    """Lower the book's greatest number of instalments until it has at most `LARGEST` hypotheses."""
     while count(book) > LARGEST and book.most_paid > 1:
         book = replace(book, most_paid=book.most_paid - 1)
     return book

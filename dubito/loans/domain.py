@@ -1,4 +1,4 @@
-"""The loans as a domain: the one object by which Dubito knows of them. It needs no Keras."""
+"""Registers lending as a domain: the `Domain` object that the entry point names; without Keras."""
 
 from dubito.domains import Domain, DomainLayer, DomainRecipe
 from dubito.loans import shapes

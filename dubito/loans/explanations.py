@@ -1,14 +1,14 @@
-"""How well a loan's payments fit what a lender's books would say: residuals and their weights.
+"""Scores how well a loan's payments fit a hypothesis, under five stories of how it was paid.
 
-Between a borrower's payments and a hypothesis (rate, term, instalments paid, days of the first
-period) three things can be exact to the cent: the principal, the interest, and their sum. Which of
-them are tells the story of the loan:
+A hypothesis is a rate, a term, a number of instalments paid and a length of the first period. Under
+it the principal, the interest or their sum may match the lender's books to the cent, and which of
+them do depends on the story of the loan:
 
 - *on time*: the principal is the schedule's, the interest differs by whole days of the amount;
-- *late*: total paid is the schedule's, but days moved principal to interest;
+- *late*: the total paid is the schedule's, but late days turned principal into interest;
 - *moved*: the same, with a first period of another whole number of days;
-- *extra*: what was paid beyond the instalments is a round sum, or every payment was;
-- *paid off*: the rest came at once, a whole number of days after an instalment.
+- *extra*: the sum paid beyond the instalments is round, or every payment was;
+- *paid off*: the rest was paid at once, a whole number of days after an instalment.
 
 Each story is weighed by a Bayes factor: a residual within the rounding has probability about 1 if
 the story holds and `2 · ROUNDED / span` by chance, where `span` is the range of values (cents) over
@@ -22,23 +22,23 @@ from typing import Any
 from dubito.loans.amortization import DAYS_A_MONTH, DAYS_A_YEAR, Schedule
 
 ROUNDED = 0.6
-"""Cents: half a cent for what was rounded, and a little for what it was computed from."""
+"""Rounding tolerance in cents: half a cent for the payment, and 0.1 for the rounding of inputs."""
 LOG_WIDTH = math.log(2.0 * ROUNDED)
 FLOOR = -3.0
-"""How far the weight of a residual falls; until then by 1 for each cent beyond rounding."""
+"""Least log weight of a residual, which falls by 1 for each cent beyond rounding."""
 ROUND_SUMS = (1.0, 5.0, 10.0, 50.0, 100.0)
-"""Units of money in whose multiples people pay extra."""
+"""Amounts of money of which extra payments are often multiples."""
 ROUND_PAYMENTS = (1.0, 5.0, 10.0, 25.0, 50.0)
-"""Units of money in whose multiples people round their payments up."""
+"""Amounts of money to whose multiples payments are often rounded up."""
 LOG_SPAN = math.log(1000.0)
-"""Log of the cents over which chance spreads principal and totals."""
+"""Log of the span, in cents, over which chance spreads principal and totals."""
 MOST_DAYS = 33.0
-"""Days after the last instalment on which the rest may come."""
+"""Largest number of days between the last instalment and the payment of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loan:
-    """What is known of loans, each `(…, 1)`, in units of money rounded to cents."""
+    """Amount and payments of loans, each `(…, 1)`, in units of money rounded to cents."""
 
     amount: Any
     principal: Any
@@ -48,31 +48,33 @@ class Loan:
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """Differences between payments and hypotheses, each `(…, E)`; money unless named otherwise."""
+    """Differences between payments and hypotheses, each `(…, E)`, in units of money or in days.
+
+    A field `…_cents` is the distance of its days from a whole number, as interest in cents.
+    """
 
     principal: Any
-    """Paid beyond the schedule."""
+    """Principal paid beyond the schedule, money."""
     interest: Any
-    """Paid beyond the schedule and the first period's days."""
+    """Interest paid beyond the schedule and the first period's days, money."""
     total: Any
-    """Their sum."""
+    """Sum of `principal` and `interest`, money."""
     off: Any
-    """Days of interest on the whole amount beyond the schedule."""
+    """Interest paid beyond the schedule, in days of interest on the whole amount."""
     off_cents: Any
-    """How far `off` is from whole days, in cents."""
     moved: Any
-    """Days of the whole amount in principal and interest together."""
+    """Principal and interest paid beyond the schedule, in days of interest on the whole amount."""
     moved_cents: Any
     after: Any
-    """Days since the last instalment, if interest on the balance is what is beyond."""
+    """Days since the last instalment, if `interest` accrued on the balance."""
     after_cents: Any
     before: Any
-    """Days for which the principal beyond has saved interest."""
+    """Number of days for which the extra `principal` has saved interest."""
     before_cents: Any
     follows: Any
-    """Whether `after` is a possible number of days."""
+    """Mask of hypotheses under which `after` is a possible number of days."""
     precedes: Any
-    """Whether `before` is one."""
+    """Mask of hypotheses under which `before` is a possible number of days."""
 
 
 def residuals(
@@ -84,9 +86,9 @@ def residuals(
     paid: Any,
     slack: float = 0.0,
 ) -> Residuals:
-    """Compare loans with their books under every hypothesis.
+    """Compute the residuals of loans under every hypothesis.
 
-    Limits that days must keep are wider by `slack`, see `stories`.
+    The limits of days are wider by `slack`, in days, see `stories`.
     """
     principal = loan.principal - books.principal
     beyond = loan.interest - books.interest
@@ -122,7 +124,7 @@ def residuals(
 
 
 def weight(xp: Any, cents: Any, log_span: Any) -> Any:
-    """Log of the Bayes factor of a residual in cents, by the log of its span in cents."""
+    """Compute the log Bayes factor of a residual in cents, given the log of its span in cents."""
     return xp.maximum(_unbounded(xp, cents, log_span), FLOOR)
 
 
@@ -132,7 +134,7 @@ def _unbounded(xp: Any, cents: Any, log_span: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Stories:
-    """Log weights `(…, E)` of the stories, up to a common constant."""
+    """Log weights `(…, E)` of the stories, up to a constant they share."""
 
     on_time: Any
     late: Any
@@ -140,7 +142,7 @@ class Stories:
     extra: Any
     paid_off: Any
     best: Any
-    """Of those that are possible for the loan."""
+    """Largest log weight of the stories that are possible for the loan."""
 
 
 def stories(
@@ -153,10 +155,10 @@ def stories(
     rate: Any,
     slack: float = 0.0,
 ) -> Stories:
-    """Weigh every story under every hypothesis.
+    """Compute the log weight of every story under every hypothesis.
 
-    With a `slack`, days, one of which may stand on a limit exactly, keep it in spite of rounding:
-    then no weight is less than without, but for rounding itself.
+    A number of days may lie exactly on a limit, where rounding decides. A `slack`, in days, keeps
+    it within the limit: no weight is then less than without slack, except by rounding itself.
     """
     log_day = xp.log(books.day * 100.0 + 4.0)
     apart_by = xp.abs(found.principal)
@@ -189,12 +191,12 @@ def stories(
 
 
 def roundness(xp: Any, total: Any, instalment: Any, paid: Any) -> Any:
-    """Log weight of `total` beyond the instalments being a round sum, or every payment being."""
+    """Compute the log weight that `total`, paid beyond instalments, or each payment is round."""
     count = xp.maximum(paid, 1.0)
     log_count = xp.log(count)
     each = instalment + total / count
     best = FLOOR * xp.ones_like(total)
-    # Every sum starts from the floor, so none of them needs it again.
+    # `best` starts at the floor, so `weight`, which applies the floor to each term, is not needed.
     for unit, prior in zip(ROUND_SUMS, (1.0, 1.2, 1.5, 2.0, 2.0), strict=True):
         found = _unbounded(xp, cents_from(xp, total, unit), math.log(unit * 100.0))
         best = xp.maximum(best, found - prior)
@@ -207,12 +209,12 @@ def roundness(xp: Any, total: Any, instalment: Any, paid: Any) -> Any:
 
 
 def cents_from(xp: Any, money: Any, unit: float) -> Any:
-    """Distance to the next multiple of `unit`, in cents."""
+    """Return the distance to the nearest multiple of `unit`, in cents."""
     return xp.abs(money - unit * xp.round(money / unit)) * 100.0
 
 
 def _when(xp: Any, found: Residuals, rate: Any, log_day: Any) -> Any:
-    """Half the log weight of the extra money having come on a whole day."""
+    """Return half the log weight that the extra money was paid a whole number of days away."""
     daily = rate * (100.0 / DAYS_A_YEAR)
     after = 0.5 * weight(xp, found.after_cents, log_day)
     span = xp.log(xp.abs(found.principal) * daily + 4.0)
@@ -224,12 +226,12 @@ def _when(xp: Any, found: Residuals, rate: Any, log_day: Any) -> Any:
 
 
 def _apart(xp: Any, days: Any, daily: Any) -> Any:
-    """Distance to whole days, in cents."""
+    """Return the distance of `days` from a whole number, as interest in cents."""
     return xp.abs(days - xp.round(days)) * daily * 100.0
 
 
 def flag(xp: Any, condition: Any, like: Any) -> Any:
-    """1 where the condition holds and 0 elsewhere, numbers of the type of `like`."""
+    """Convert a condition to 1 and 0, in the dtype of `like`."""
     return xp.multiply(condition, xp.ones((), dtype=like.dtype))
 
 

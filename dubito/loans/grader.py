@@ -1,4 +1,4 @@
-"""The network at the limit of the data: hypotheses about a loan, re-scored, and a general view."""
+"""Builds the shipped network: scored amortisation hypotheses plus a small dense classifier."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,37 +25,38 @@ class Sizes:
     """Sizes and dropout rates of the trained parts."""
 
     kept: int = 48
-    """Hypotheses that are scored."""
+    """Number of hypotheses that are scored, per row."""
     scored: int = 64
-    """Units of the first layer that sees a hypothesis."""
+    """Number of units of the first layer that scores a hypothesis."""
     judged: int = 32
-    """Units before a hypothesis' score; a pass drops the same ones for all of a row's."""
+    """Number of units before a hypothesis' score; in a pass, all hypotheses of a row share one
+    dropout mask over them."""
     judged_rate: float = 0.4
     general: int = 32
-    """Units of the general view."""
+    """Number of hidden units of the dense classifier."""
     general_rate: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Grader:
-    """Builds the network of nine raw loan features and a lender's rate book."""
+    """Builder of the network of nine raw loan features, around a lender's rate book."""
 
     sizes: Sizes
     book: RateBook | None = None
-    """Of the lender whose loans they are; None before it is learnt."""
+    """Rate book of the lender whose loans are graded; None before it is learnt."""
 
     def learn(self, rows: Floats, labels: Indices, classes: int) -> "Grader | None":
-        """The grader with the rate book of loans `(N, 9)` with grades `(N,)`, if one is found."""
+        """Learn the rate book of loans `(N, 9)` with grades `(N,)`; None if it cannot be learnt."""
         book = learn_book(rows, labels, classes)
         return None if book is None else replace(self, book=book)
 
     def build(
         self, rows: Floats, imputed: Sequence[float | None], classes: int, seed: int
     ) -> Parts:
-        """The untrained network, as `NetworkBuilder` says; its stem ends after the lattice.
+        """Build the untrained network of `NetworkBuilder`; its stem ends after the lattice.
 
         Raises:
-            ValueError: no rate book has been learnt.
+            ValueError: the rate book has not been learnt.
         """
         if self.book is None:
             raise ValueError("a grader is built from a rate book, which it has not learnt")
@@ -79,7 +80,7 @@ class Grader:
         )
 
     def describe(self, language: Language) -> str:
-        """Its parts and their sizes."""
+        """Describe the network's parts and their sizes."""
         return GRADER[language].format(**asdict(self.sizes))
 
 

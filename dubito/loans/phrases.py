@@ -1,4 +1,4 @@
-"""What model cards say of loans and of the network that grades them, in the cards' languages."""
+"""Text about loans and their network for model cards, in English and Korean."""
 
 from collections.abc import Mapping
 
@@ -25,4 +25,5 @@ GRADER: Mapping[Language, str] = {
     "아웃 {judged_rate:g}, 한 행의 가설들은 같은 마스크), {general}개 유닛의 전체 보기를 더합니다"
     "(드롭아웃 {general_rate:g})",
 }
-"""The network of `dubito.loans.grader`, by its sizes and rates."""
+"""Templates of the description of `dubito.loans.grader`'s network, by language; fields of `Sizes`
+fill them."""

@@ -1,4 +1,4 @@
-"""What a lender's rate book says: which rates there are, and which grade each stands for."""
+"""A lender's rate book: its rates with their grades, terms and first periods, and their shares."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -24,41 +24,41 @@ BOUNDS: dict[str, tuple[type, float, float]] = {
     "advances": (float, 0.0, 30.0),
     "advance_shares": (float, 1e-9, 1.0),
 }
-"""Of the entries of each list: kind, least and most."""
+"""Type, least and greatest value of the entries of each list."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateBook:
-    """Rates with their grades and how common each is; terms and first periods likewise."""
+    """Rates with their grades and shares of the loans; terms and beginnings with their shares."""
 
     rates: tuple[float, ...]
-    """Percent a year, increasing."""
+    """Rates in percent per year, increasing."""
     grades: tuple[int, ...]
     """Class index of each rate."""
     rate_shares: tuple[float, ...]
     """Share of the loans at each rate, above 0."""
     terms: tuple[int, ...]
-    """Months."""
+    """Terms in months."""
     term_shares: tuple[float, ...]
     first_days: tuple[int, ...]
-    """Days by which first periods differ from a month."""
+    """Lengths of first periods in days, minus a month."""
     first_shares: tuple[float, ...]
     advances: tuple[float, ...]
-    """Days of interest on the whole amount that are due before a day has passed."""
+    """Interest due before a day has passed, in days of interest on the whole amount."""
     advance_shares: tuple[float, ...]
     most_paid: int
-    """The most instalments that a hypothesis may have paid."""
+    """Largest number of instalments paid under a hypothesis."""
 
     def to_config(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Convert the book to values that JSON can represent."""
         return {name: _listed(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "RateBook":
-        """From what `to_config` gave.
+        """Check and convert the values of `to_config` to a book.
 
         Raises:
-            ValueError: lists that are no rate book.
+            ValueError: a list is invalid, lengths differ, or there are too many hypotheses.
         """
         book = cls(**{field.name: _tuple(config[field.name]) for field in fields(cls)})
         for name, (kind, least, most) in BOUNDS.items():
@@ -81,17 +81,19 @@ class RateBook:
 
 @dataclass(frozen=True, slots=True)
 class Hypotheses:
-    """Every rate × term × instalments paid × beginning of a book, `(E,)` each."""
+    """All hypotheses of a book: every rate × term × instalments paid × beginning, `(E,)` each."""
 
     terms: Terms
     grade: Floats
+    """Class index of the hypothesis' rate."""
     beginning: Floats
-    """Position of the first period in the book, or of the advance before any instalment."""
+    """Position of the first period in the book or, if no instalment is paid, of the advance."""
     log_prior: Floats
+    """Log of the product of the shares of rate, term and beginning."""
 
 
 def hypotheses(book: RateBook) -> Hypotheses:
-    """Lay a book flat: loans that have paid instalments, then loans that have not."""
+    """Enumerate a book's hypotheses: those with paid instalments, then those without."""
     running = _grid(book, range(1, book.most_paid + 1), book.first_days, book.first_shares)
     fresh = _grid(book, range(1), book.advances, book.advance_shares)
     rate, term, paid, beginning, first, share = (
@@ -128,7 +130,7 @@ def _grid(
 
 
 def count(book: RateBook) -> int:
-    """How many hypotheses a book has."""
+    """Count the hypotheses of a book."""
     beginnings = book.most_paid * len(book.first_days) + len(book.advances)
     return len(book.rates) * len(book.terms) * beginnings
 

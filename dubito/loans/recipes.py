@@ -1,4 +1,4 @@
-"""How networks of loans are trained, besides the study's way."""
+"""Training recipes for loan networks, besides the study's."""
 
 from dubito.loans.grader import Grader, Sizes
 from dubito.loans.layers.features import LoanFeatures
@@ -7,7 +7,7 @@ from dubito.training.recipe import Recipe
 
 
 def loan_features() -> LoanFeatures:
-    """The layer that makes logs and ratios of the nine numbers."""
+    """Create the layer that derives logs and ratios from the nine features."""
     return LoanFeatures(name="loan_features")
 
 
@@ -23,7 +23,7 @@ RESIDUAL = Recipe(
     epochs=60,
     patience=60,
 )
-"""A better network of the study's kind."""
+"""Residual network of derived features: a deeper, more accurate relative of the study's."""
 
 LATTICE = Recipe(
     network=Grader(Sizes()),
@@ -38,4 +38,4 @@ LATTICE = Recipe(
     patience=16,
     calibrated=True,
 )
-"""The best, where the lender's rate book can be read from the loans."""
+"""Most accurate recipe, if the lender's rate book can be learnt from the loans; else `RESIDUAL`."""

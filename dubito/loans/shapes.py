@@ -1,4 +1,4 @@
-"""What each loan layer makes of a shape; it has no weights. Raises ValueError for what is unfit."""
+"""Shape rules of the loan layers, none of which has weights; see `dubito.layer_shapes`."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from dubito.layer_shapes import Settings, Shape, Step, one, setting, whole
 from dubito.loans.ratebook import RateBook, count
 
 FEATURES = 9
-"""Numbers of a loan that loan layers take."""
+"""Number of raw features that loan layers take."""
 FEATURES_WIDTH = 23
-"""Numbers that `LoanFeatures` makes of them."""
+"""Number of features that `LoanFeatures` returns."""
 HYPOTHESIS_WIDTH = 68
-"""Numbers that say how well one hypothesis of the lattice fits, beside its grade."""
+"""Number of features of a hypothesis of the lattice, besides its one-hot grade."""
 MOST_CLASSES = 64
 TEMPERATURES = (0.01, 100.0)
 
@@ -23,12 +23,12 @@ def _loan(shapes: Sequence[Shape]) -> Shape:
 
 
 def features(_settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """The rule of `LoanFeatures`."""
+    """Infer the output shape of `LoanFeatures`."""
     return Step((*_loan(shapes)[:-1], FEATURES_WIDTH))
 
 
 def lattice(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """The rule of `AmortizationLattice`."""
+    """Infer the output shape of `AmortizationLattice`."""
     shape = _loan(shapes)
     try:
         book = RateBook.from_config(settings)
@@ -41,7 +41,7 @@ def lattice(settings: Settings, shapes: Sequence[Shape]) -> Step:
 
 
 def evidence(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    """The rule of `GradeEvidence`."""
+    """Infer the output shape of `GradeEvidence`."""
     if len(shapes) != 3:
         raise ValueError(f"it takes three inputs, not {len(shapes)}")
     hypotheses, scores, general = shapes

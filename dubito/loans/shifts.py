@@ -1,4 +1,4 @@
-"""Mistakes that a loan's figures come with: what a service should notice, as data."""
+"""Common mistakes in loan data, such as a wrong unit, which an evaluation checks for detection."""
 
 from dubito.domains import Mistakes
 
@@ -11,12 +11,12 @@ TIMES: dict[str, dict[str, float]] = {
     "amount × 3": {"loan_amount": 3.0},
     "interest × 5": {"paid_interest": 5.0},
 }
-"""What a feature is multiplied by: another currency's unit, or a slip in one figure."""
+"""Factors of features by mistake: another unit of money, or a slip in one number."""
 
 SWAPPED: dict[str, tuple[str, str]] = {
     "interest and principal swapped": ("paid_interest", "paid_principal"),
     "amount and income swapped": ("loan_amount", "annual_income"),
 }
-"""Two figures in each other's place."""
+"""Pairs of features whose values are swapped, by mistake."""
 
 MISTAKES = Mistakes(TIMES, SWAPPED)

@@ -1,4 +1,4 @@
-"""The nine features and seven grades of a loan, before any data is seen."""
+"""Layout of loan data: nine features, seven grades, default data set and referral rules."""
 
 from dubito.layout import Column, Dataset, Layout
 from dubito.loans.phrases import WORDS

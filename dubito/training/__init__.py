@@ -1,1 +1,1 @@
-"""From labelled rows to a bundle."""
+"""Training: labelled rows to a fitted, calibrated and evaluated network in a bundle."""

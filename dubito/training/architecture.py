@@ -1,4 +1,4 @@
-"""The study's family of networks, built untrained from a few choices."""
+"""Multilayer perceptrons of the study: hyperparameters to an untrained Keras model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,29 +14,31 @@ from dubito.types import Floats
 Placement = Literal["every", "hidden", "output"]
 
 INITIALIZERS = {"relu": keras.initializers.HeNormal, "selu": keras.initializers.LecunNormal}
-"""Kernel initializers by activation (He et al. 2015; Klambauer et al. 2017); else Glorot's."""
+"""Kernel initializers by activation (He et al. 2015; Klambauer et al. 2017); Glorot's uniform
+initializer for the other activations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What a network looks like; the defaults are the study's own network."""
+    """Hyperparameters of a network's hidden part; the defaults are the study's own network."""
 
     widths: tuple[int, ...] = (16, 16)
     activation: str = "relu"
     rate: float = 0.4
     """Probability of dropping a unit."""
     placement: Placement = "every"
-    """Dropout before every layer including the input, before every layer but the input's, or only
-    before the output layer."""
+    """Position of dropout: before every Dense layer, before every Dense layer but the first, or
+    only before the output layer."""
     batch_norm: bool = False
     residual: bool = False
-    """A first layer without dropout, then every further layer adds to what it gets."""
+    """Whether every hidden layer after the first adds its output to its input."""
     l1: float = 0.0
+    """Factor of the L1 penalty on the hidden kernels."""
     l2: float = 0.0
-    """Penalties on the hidden kernels."""
+    """Factor of the L2 penalty on the hidden kernels."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be built.
+        """Check that a network with these hyperparameters can be built.
 
         Raises:
             ValueError: no width, a rate outside (0, 1), or residual layers of unequal widths.
@@ -55,18 +57,18 @@ def build(
     features: keras.layers.Layer | None = None,
     seed: int = 0,
 ) -> keras.Model:
-    """An untrained classifier of raw rows, normalised on `rows`, with Keras' plain dropout.
+    """Build an untrained classifier of raw rows, normalised on `rows`, with Keras' plain dropout.
 
-    Plain, so that `fit` drops and its validation does not; `dubito.training.monte_carlo` puts
-    Monte-Carlo layers in their place afterwards.
+    Plain dropout is active in training steps and inactive in validation;
+    `dubito.training.monte_carlo` replaces it by Monte-Carlo layers after training.
 
     Args:
-        architecture: the hidden part.
+        architecture: hyperparameters of the hidden part.
         rows: `(N, F)` training rows; NaN only where `imputed` has a value.
-        imputed: what stands for a missing value, by column, or None.
+        imputed: for each of the `F` columns, the value that replaces a missing one, or None.
         classes: number of classes.
         features: a layer of domain features between the imputed rows and the normalisation.
-        seed: of the initial weights; the global Keras seed is not touched.
+        seed: seed of the initial weights and of dropout; the global Keras seed is not touched.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(4 * len(architecture.widths) + 8))
     builder = _Builder(architecture, (int(value) for value in seeds))
@@ -81,10 +83,10 @@ def build(
 
 
 def adapted(values: NDArray[np.float32]) -> keras.layers.Normalization:
-    """A normalisation of `values` that leaves the scale of constant columns alone.
+    """Return a normalisation fitted to `values` `(N, F)` that does not scale constant columns.
 
-    Keras divides a column without variance by its epsilon, 1e-7: the first row with another value
-    would drown all other features.
+    Keras divides a column without variance by its epsilon, 1e-7, so the first row with a different
+    value in it would swamp all other features.
     """
     layer = keras.layers.Normalization(name="normalization")
     layer.adapt(values)
@@ -96,7 +98,7 @@ def adapted(values: NDArray[np.float32]) -> keras.layers.Normalization:
 
 
 class _Builder:
-    """Adds layers by the choices of an architecture; every layer has a name of its own."""
+    """Adds the layers that an architecture describes, each under a unique name."""
 
     def __init__(self, architecture: Architecture, seeds: Iterator[int]) -> None:
         self.architecture = architecture

@@ -1,4 +1,4 @@
-"""One sigmoid unit as two classes: its output p is the second's probability, 1 − p the first's."""
+"""Extends a one-unit sigmoid network to two classes: output p becomes `(1 − p, p)`."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from dubito.engine.compiler.plan import plan
 from dubito.errors import NetworkError
 
 NAME = "both_classes"
-"""Of the layer that is added."""
+"""Name of the added layer."""
 
 
 def with_both_classes(model: keras.Model) -> keras.Model:
-    """The network with a layer on top that answers `(1 − p, p)`.
+    """Return the network with one more layer, which outputs `(1 − p, p)`: `(N, 1)` to `(N, 2)`.
 
-    The layer computes in float64, where 1 − p is exact for a p in float32 from 2⁻²⁹ on, so that the
-    two and their means sum to 1 without the rounding of float32.
+    The layer computes in float64, where 1 − p is exact for a float32 p of at least 2⁻²⁹, so that
+    the two probabilities, and their means, sum to 1 without the rounding error of float32.
 
     Raises:
-        NetworkError: its last layer is no sigmoid.
+        NetworkError: the last layer is not a sigmoid.
     """
     last = plan(model).outlet
     if getattr(last, "activation", None) is not keras.activations.sigmoid:

@@ -1,9 +1,8 @@
-"""Calibration: what held-out rows say about a network's probabilities, sets and decisions.
+"""Calibrates a network: temperature, conformal scores and decision policy from held-out rows.
 
-Three parts take turns, so that each promise is made on rows that nothing before it was chosen on:
-the fit part trains, the validation part fixes the temperature, the epistemic threshold, the path of
-thresholds with its bands and the default target, and the calibration part gives the scores of sets
-and the policy.
+Each step uses rows on which no earlier step chose anything: the fit part trains, the validation
+part fixes the temperature, the epistemic threshold, the path of thresholds with its bands and the
+default target, and the calibration part gives the scores of prediction sets and the policy.
 """
 
 from collections.abc import Sequence
@@ -23,19 +22,22 @@ from dubito.uncertainty.rules import rule_reasons
 from dubito.uncertainty.scores import label_scores
 
 COVERAGE = 0.99
-"""Default coverage of prediction sets."""
+"""Default coverage of prediction sets: a marginal rate over many rows and over the draw of the
+calibration rows, not the probability of one row."""
 METHODS = ("lac", "aps", "raps", "adjacent")
 PENALTY, FREE = 0.01, 2
-"""RAPS' λ and k."""
+"""Parameters λ and k of RAPS."""
 EPISTEMIC_SHARE = 0.99
-"""Share of the validation rows that the epistemic threshold lets through."""
+"""Least share of the validation rows, not counting rows that the guard or a rule refers, whose
+mutual information is at or below the epistemic threshold."""
 CALIBRATING = "the rows to calibrate on"
 VALIDATION_SEED, CALIBRATION_SEED = 1 << 40, 1 << 41
-"""Where the seeds of a part's rows begin: every row has one of its own, as requests have."""
+"""First seeds of the two parts: row i uses seed first + i, because in service every request has
+its own seed too."""
 
 
 def temperature_of(engine: Engine, watched: Table, passes: int) -> float:
-    """The one that the validation part wants, by the NLL of the mean of `passes` passes."""
+    """Fit the temperature to the validation part, by the NLL of the mean of `passes` passes."""
     queries = _queries(watched.features, passes, VALIDATION_SEED)
     draws = np.concatenate([engine.draws(query) for query in queries], axis=1)
     check_finite(draws, CALIBRATING)
@@ -50,18 +52,18 @@ def calibrate(
     rules: Sequence[Rule],
     passes: int,
 ) -> Calibration:
-    """Scores and a policy for the mean of `passes` passes.
+    """Compute conformal scores and a decision policy for the mean of `passes` passes.
 
     Args:
-        engine: of the network as it will be served, its temperature folded in.
+        engine: engine of the network as it will be served, with its temperature folded in.
         watched: the validation part.
-        held: the calibration part, which nothing was chosen on.
-        signature: what the guard compares rows with.
-        rules: the bundle's.
-        passes: how many are promised for; fewer get no promise.
+        held: the calibration part, on which nothing was chosen.
+        signature: the features' ranges, with which the guard compares rows.
+        rules: the bundle's referral rules.
+        passes: number of passes for which the promises hold; fewer passes have no promise.
 
     Raises:
-        DataError: fixed rules refer every row of the validation part.
+        DataError: the guard or the rules refer every row of the validation part.
     """
     before = _part(engine, watched, signature, rules, passes, VALIDATION_SEED)
     passed = ~before.fixed
@@ -99,7 +101,7 @@ def _part(
     passes: int,
     first: int,
 ) -> selection.Part:
-    """What the network answers to a part of the rows, each with a seed of its own."""
+    """Run the network on one part of the rows, row i with seed `first` + i."""
     summary = Summary.joined(engine.summarise(_queries(table.features, passes, first)))
     check_finite(summary.mean, CALIBRATING)
     fixed = _fixed(table.features, signature, rules)
@@ -107,6 +109,6 @@ def _part(
 
 
 def _fixed(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> Booleans:
-    """Which rows `(N,)` are referred whatever the network says."""
+    """Return a mask `(N,)` of the rows that are referred whatever the network's output is."""
     reasons = fixed_reasons(Guard(signature).notices(rows), rule_reasons(rows, signature, rules))
     return np.array([bool(found) for found in reasons])

@@ -1,4 +1,4 @@
-"""Phrases of the model cards, in the languages they are written in; braces stand for figures."""
+"""Templates of the model card's sentences, in English and Korean, for `str.format`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dubito.layout import Language
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """One language."""
+    """Templates of one language."""
 
     language: Language
     title: str
@@ -26,7 +26,7 @@ class Phrases:
     held_out: str
     figure_heads: tuple[str, ...]
     metrics: Mapping[str, str]
-    """What each figure means."""
+    """Meaning of each metric, by its name."""
     evaluation: str
     sets: str
     calibrated: str
@@ -39,7 +39,8 @@ class Phrases:
     of_held_out: str
     held_out_heads: tuple[str, ...]
     measures: Mapping[str, str]
-    """What each figure of sets, decisions and doubt means; those of a method end with its name."""
+    """Meaning of each metric of sets, decisions and uncertainty, by its name; the name of a metric
+    of one method continues with `_` and the method, which is not part of the key."""
     of_method: str
     training: str
     data: str
@@ -60,7 +61,7 @@ class Phrases:
     on_rows: str
     their_word: str
     rows: str
-    """What rows are called that no domain calls otherwise."""
+    """Noun for rows where no domain supplies its own."""
 
 
 ENGLISH = Phrases(

@@ -1,4 +1,4 @@
-"""What a file of labelled rows must hold: which columns, under which names, with which values."""
+"""Validates the columns of labelled rows: feature cells to numbers, target cells to classes."""
 
 import math
 import re
@@ -17,7 +17,7 @@ SHOWN_CLASSES = 10
 SHOWN_LETTERS = 40
 
 NUMERALS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
-"""How programs write one of two classes by its number."""
+"""Spellings of a binary class by its number, as programs write them, with the class index."""
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 _NUMBER = re.compile(
@@ -26,28 +26,28 @@ _NUMBER = re.compile(
 
 
 def wanted_columns(layout: Layout) -> tuple[Wanted, ...]:
-    """The columns of a layout's `F` features, in order, and then the target's."""
+    """Return the columns of a layout's `F` features in order, then the target's."""
     return (*map(wanted_of, layout.features), Wanted(layout.target, is_numeric=False))
 
 
 def wanted_of(column: Column) -> Wanted:
-    """A feature's column, as it is looked for in a table."""
+    """Return the names under which a feature's column is searched in a table."""
     return Wanted((column.name, column.alias) if column.alias else (column.name,), is_numeric=True)
 
 
 def numbers(
     cells: Sequence[object], column: Column, minimum: float = 0.0, first: int = 1
 ) -> Floats:
-    """Cells `(N,)`, text or numbers, as float64 `(N,)`; NaN where a nullable value is missing.
+    """Convert cells `(N,)`, text or numbers, to float64 `(N,)`; NaN for a missing nullable value.
 
     Args:
-        cells: those of one column.
-        column: what it may hold.
-        minimum: the least of its values.
-        first: the row that the first of the cells stands in.
+        cells: cells of one column.
+        column: the feature, with its kind, its maximum and whether it may be missing.
+        minimum: the least allowed value.
+        first: number of the row, from 1, that the first cell is in.
 
     Raises:
-        DataError: what the column may not hold; names the column and the first such row.
+        DataError: a value is not allowed; names the column and the first such row.
     """
     rows = enumerate(cells, start=first)
     values = np.array([_number(cell, row, column) for row, cell in rows], dtype=np.float64)
@@ -68,7 +68,7 @@ def refuse_empty(features: Floats, columns: Sequence[Column]) -> None:
     """Check that each column of `features` `(N, F)` has a value in some row.
 
     Raises:
-        DataError: names the first column that has none.
+        DataError: a column has no value; names the first such column.
     """
     for at, column in enumerate(columns):
         if np.isnan(features[:, at]).all():
@@ -76,9 +76,9 @@ def refuse_empty(features: Floats, columns: Sequence[Column]) -> None:
 
 
 class ClassReader:
-    """Reads cells of the target as classes: by their names, or 0 and 1 where there are two.
+    """Converts cells of the target to class indices: class names, or 0 and 1 for two classes.
 
-    `0` is the first class then, and `1` the second. A column has either names or numbers.
+    `0` is the first class and `1` the second. A column may not mix names and numbers.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -90,16 +90,16 @@ class ClassReader:
         self._row = 0
 
     def read(self, cells: Sequence[object]) -> Indices:
-        """The next cells `(n,)` of the column as indices `(n,)` into the classes.
+        """Convert the next cells `(n,)` of the column to indices `(n,)` into the classes.
 
         Raises:
-            DataError: no class of these; names the column and the row, from 1.
+            DataError: a cell is none of the classes; names the column and the row, from 1.
         """
         return np.array([self._index(cell) for cell in cells], dtype=np.intp)
 
     @property
     def is_by_number(self) -> bool:
-        """Whether the column has 0 and 1."""
+        """Whether the column gives classes as 0 and 1."""
         return bool(self._is_by_number)
 
     def _index(self, cell: object) -> int:
@@ -121,7 +121,7 @@ class ClassReader:
 
 
 def shown(classes: Sequence[str]) -> str:
-    """The names of the first classes, for a sentence."""
+    """Join the names of at most the first 10 classes for a message, each cut to 40 characters."""
     named = ", ".join(name[:SHOWN_LETTERS] for name in classes[:SHOWN_CLASSES])
     return f"{named}, …" if len(classes) > SHOWN_CLASSES else named
 
@@ -130,7 +130,7 @@ def _number(cell: object, row: int, column: Column) -> float:
     try:
         return _from_text(cell) if isinstance(cell, str) else _from_value(cell)
     except (TypeError, ValueError, OverflowError):
-        # Not chained: the cause would show the cell.
+        # Not chained, because the cause's message would reveal the cell's content.
         raise DataError(f"{wanted_of(column)} is not a number in row {row}") from None
 
 
@@ -140,7 +140,7 @@ def _from_text(cell: str) -> float:
         return math.nan
     if _NUMBER.fullmatch(text) is None:
         raise ValueError
-    # Adding 0 makes 0.0 of -0.0.
+    # -0.0 + 0.0 is 0.0: equal rows must have equal bytes for the digest.
     return float(text) + 0.0
 
 

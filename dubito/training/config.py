@@ -1,4 +1,4 @@
-"""A training written down in a small TOML file: each key is a flag of the command line.
+"""Reads the flags of `dubito train` from a TOML file: each key is a flag without its dashes.
 
 ```toml
 architecture = "study"
@@ -19,24 +19,24 @@ from dubito.text import utf8
 
 
 class Config(argparse.ArgumentParser):
-    """Reads a file with the command line's own flags, types and choices."""
+    """Parses a TOML file with the flags, types and choices of the command line."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(add_help=False, allow_abbrev=False)
         self.path = path
 
     def read(self) -> dict[str, Any]:
-        """The values that the file sets, by argument.
+        """Return the values that the file sets, by argument name.
 
         Raises:
-            UsageError: no TOML, an unknown key or a bad value; the sentence names it.
+            UsageError: the file is not TOML, or a key or value is invalid; the message names it.
         """
         words = [word for key, value in self._content().items() for word in self._words(key, value)]
         found = vars(self.parse_args(words))
         return {name: value for name, value in found.items() if value is not None}
 
     def error(self, message: str) -> NoReturn:
-        """The command line's complaint, about this file."""
+        """Raise argparse's error message as a UsageError that names this file."""
         raise UsageError(f"{self.path.name}: {message.removeprefix('argument --')}")
 
     def _content(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a trained Keras file to a published bundle: convert, look at rows, evaluate, write."""
+"""Converts a trained Keras file to a published bundle: import, calibrate, evaluate, write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,54 +32,57 @@ from dubito.training.temperature import fold
 from dubito.types import Feature, Floats, Query, Signature
 
 GOLDEN = 4
-"""Golden rows besides the most uncertain one and one with a missing value."""
+"""Number of golden rows besides the most uncertain row and a row with a missing value."""
 
 LOOKED_AT = 200
-"""Rows among which the most uncertain one is looked for."""
+"""Number of rows searched for the most uncertain row."""
 
 FEWEST_LABELLED = 30
-"""Rows to calibrate on, below which nothing can be promised."""
+"""Least number of rows to calibrate on; fewer cannot support a promise."""
 
 SEED = 0
-"""Of the passes over the rows, so that the card's figures can be asked for over HTTP."""
+"""Seed of the passes over the rows; fixed, so that requests over HTTP reproduce the card's
+numbers."""
 
 LEAST_SUM = 1 - 1e-4
-"""A row of probabilities sums to 1, but for what a softmax in float32 leaves out."""
+"""Least sum of a row of probabilities, and 2 minus the greatest; the tolerance is for the rounding
+of a float32 softmax."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A conversion as it was asked for."""
+    """Options of one conversion."""
 
     network: Path
-    """The `.keras` file."""
+    """Path of the `.keras` file."""
     features: tuple[Described, ...]
     classes: tuple[str, ...]
     data: Path
-    """Rows like those the network was trained on."""
+    """Path of rows like those the network was trained on."""
     target: str | None
-    """The column of `data` that has the classes, if figures are wanted."""
+    """Name of the column of `data` that has the classes; None for a bundle without metrics."""
     out: Path
     name: str
     version: int | None
-    """The next free one unless given."""
+    """Version of the bundle; the next free version if None."""
     passes: int
-    """Default number of passes of the bundle, which sets and decisions are calibrated with."""
+    """Default number of passes of the bundle; sets and decisions are calibrated with it too."""
     calibrate: Path | None
-    """Labelled rows that give sets and decisions, if these are wanted."""
+    """Path of labelled rows to calibrate sets and decisions on; None for a bundle without them."""
     temperature: bool
-    """Whether the last layer's logits are divided by what suits a third of these rows."""
+    """Whether the last layer's logits are divided by a temperature, fitted to the third of the
+    rows of `calibrate` that chooses thresholds."""
     command: str
-    """As it can be given again."""
+    """Command line that repeats this conversion."""
 
 
 def convert(job: Conversion) -> tuple[Path, Manifest]:
-    """Convert and write a bundle; returns its folder and what was written.
+    """Convert a network and write its bundle; returns the bundle's folder and its manifest.
 
     Raises:
         NetworkError: the network cannot be served.
         DataError: the rows cannot be used.
-        BundleError: this version is already there.
+        BundleError: this version exists already.
     """
     number = job.version or max(versions(job.out, job.name), default=0) + 1
     pin_arithmetic()
@@ -114,7 +117,7 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
 
 
 def _labelled(job: Conversion) -> tuple[Table, Table] | None:
-    """The rows to calibrate on: a third to choose thresholds with, then those that judge them.
+    """Read the rows to calibrate on: a third to choose thresholds on, the rest to test them on.
 
     Raises:
         DataError: too few rows.
@@ -130,7 +133,7 @@ def _labelled(job: Conversion) -> tuple[Table, Table] | None:
 
 
 def _features(described: Sequence[Described], rows: Floats) -> tuple[Feature, ...]:
-    """The signature: what a person said, and what the rows `(N, F)` show."""
+    """Combine the features' descriptions with the ranges seen in the rows `(N, F)`."""
     return tuple(
         Feature(
             name=feature.name,
@@ -149,16 +152,16 @@ def _features(described: Sequence[Described], rows: Floats) -> tuple[Feature, ..
 
 
 def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
-    """Check the answers for rows `(N, F)`, without dropout and with it.
+    """Check that the outputs for rows `(N, F)` are probabilities, without dropout and with it.
 
     Args:
-        engine: the network that answers.
-        rows: those to be answered.
-        outlet: the name of the layer that gives the answers.
+        engine: engine of the network.
+        rows: rows to run the network on.
+        outlet: name of the output layer.
 
     Raises:
-        NetworkError: numbers that are no probabilities.
-        DataError: rows on which the network's numbers overflow.
+        NetworkError: the outputs are not probabilities.
+        DataError: the network's numbers overflow on a row.
     """
     plain, drawn = engine.predict(rows), engine.draws(Query(rows[:LOOKED_AT], 2, SEED))
     for answers in (plain, drawn):
@@ -173,10 +176,10 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
 
 
 def _golden(engine: Engine, rows: Floats, job: Conversion) -> tuple[GoldenRow, ...]:
-    """Answers for the most uncertain row, a row with a missing value, and the first few.
+    """Compute golden rows: the most uncertain row, one with a missing value, and the first few.
 
     Raises:
-        NetworkError: answers with which a bundle would not be served.
+        NetworkError: the service would reject a bundle with these golden rows.
     """
     (summary,) = engine.summarise([Query(rows[:LOOKED_AT], job.passes, SEED)])
     missing = np.flatnonzero(np.isnan(rows).any(axis=1))[:1]
@@ -201,7 +204,7 @@ def _metrics(engine: Engine, table: Table, job: Conversion) -> dict[str, dict[st
 
 
 def _provenance(job: Conversion, table: Table) -> Provenance:
-    """The conversion's own; nobody knows here how the network was trained."""
+    """Describe the conversion, because how the network was trained is unknown here."""
     return Provenance(
         command=printable(job.command),
         data=printable(table.source),

@@ -1,4 +1,4 @@
-"""The model card of a network that was trained elsewhere: what is known of it, and what is not."""
+"""Writes the model card of a converted network, whose training is unknown."""
 
 from dubito.bundles.manifest import Manifest
 from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
@@ -14,13 +14,13 @@ from dubito.types import Cards
 
 
 def cards(manifest: Manifest, network: str, weights: int, *, tempered: bool = False) -> Cards:
-    """The text of both cards; `{digest}` stands where the digest will be.
+    """Write the English and the Korean card; the text contains `{digest}` as a placeholder.
 
     Args:
-        manifest: complete but for the digest of the network.
-        network: the name of the file that was converted.
-        weights: their number.
-        tempered: whether a temperature was folded in.
+        manifest: the manifest, complete except for the digest of the network.
+        network: name of the converted file.
+        weights: number of the network's weights.
+        tempered: whether a temperature was folded into the network.
     """
     english, korean = (
         _card(manifest, network, weights, say, tempered=tempered) for say in (ENGLISH, KOREAN)

@@ -1,4 +1,4 @@
-"""Curves of a training for TensorBoard: loss and accuracy of both parts, epoch by epoch."""
+"""Logs for TensorBoard: loss and accuracy of the training and validation part per epoch."""
 
 from itertools import count
 from pathlib import Path
@@ -9,14 +9,14 @@ from dubito.errors import UsageError
 
 
 def curves(folder: Path | None, seed: int) -> list[keras.callbacks.Callback]:
-    """What writes a training's curves; nothing without a folder.
+    """Return the callbacks that log a training for TensorBoard; none without a folder.
 
-    Every training has a run of its own, `<folder>/run-<K>-seed-<seed>/{train,validation}/`, with
-    the scalars `epoch_loss` and `epoch_accuracy`. They draw no random numbers: the weights are the
-    same with and without.
+    Every training is a run of its own, `<folder>/run-<K>-seed-<seed>/{train,validation}/`, with
+    the scalars `epoch_loss` and `epoch_accuracy`. The callbacks draw no random numbers, so the
+    weights are the same with and without them.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder is not writable.
     """
     if folder is None:
         return []
@@ -28,7 +28,7 @@ def curves(folder: Path | None, seed: int) -> list[keras.callbacks.Callback]:
 
 
 def _fresh(folder: Path, seed: int) -> Path:
-    """A new folder for the next run, so that no two trainings share a curve."""
+    """Create the folder of the next run, so that no two trainings write to the same curve."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         if not any(folder.glob(f"run-{number}-*")):

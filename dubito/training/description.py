@@ -1,12 +1,12 @@
-"""What a person says about the features of a network that was trained elsewhere.
+"""Reads the JSON file that describes the features of a network trained elsewhere.
 
-A JSON file, in the order in which the network takes them; only the name must be given:
+Features stand in the order of the network's input; only the name is required:
 
     {"features": [
         {"name": "area", "title": "Living area", "aliases": ["면적"], "kind": "float",
          "unit": "m²", "minimum": 0, "maximum": 1000, "imputed": 70.5}]}
 
-A feature with an `imputed` value may be missing, and the network then takes that value for it.
+A feature with an `imputed` value may be missing; that value then replaces it.
 """
 
 import json
@@ -25,7 +25,7 @@ from dubito.text import utf8
 from dubito.training.tables.wanted import composed
 
 MOST = 1e12
-"""The allowed range of a feature without one of its own is from −10¹² to 10¹²."""
+"""Default bound of a feature's allowed range, which is from −10¹² to 10¹²."""
 
 Name = Annotated[
     str, StringConstraints(min_length=1, pattern=r"^\S(.*\S)?$"), AfterValidator(composed)
@@ -34,7 +34,7 @@ Name = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One feature as a person describes it; data adds what was seen."""
+    """One feature as a person describes it, without the statistics that data adds."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
@@ -49,7 +49,7 @@ class Described:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name and its aliases, each of which may head a column."""
+        """The name and its aliases, each of which may be a column's header."""
         return self.name, *self.aliases
 
     @property
@@ -66,10 +66,10 @@ _descriptions: TypeAdapter[dict[Literal["features"], tuple[Described, ...]]] = T
 
 
 def read_description(path: Path) -> tuple[Described, ...]:
-    """Read the file.
+    """Read the features that a JSON file describes.
 
     Raises:
-        DataError: it cannot be read, or describes no features; names the file and the place.
+        DataError: the file cannot be read or is invalid; names the file and the place in it.
     """
     try:
         members = strict_json(utf8(path.read_bytes()), path.name)
@@ -91,7 +91,7 @@ def read_description(path: Path) -> tuple[Described, ...]:
 
 
 def _faults(features: Sequence[Described]) -> Iterator[str]:
-    """Yield what is wrong, as parts of a sentence."""
+    """Yield the faults of a list of features, as parts of a sentence."""
     if not features:
         yield "there is no feature"
     counts = Counter(name for feature in features for name in feature.names)

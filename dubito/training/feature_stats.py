@@ -1,6 +1,6 @@
-"""What training saw of a feature: its range, its quantiles and a histogram.
+"""Statistics of a feature in the training rows: range, quantiles and histogram.
 
-The service warns outside the range and measures drift against the histogram.
+The service warns about values outside the range and measures drift against the histogram.
 """
 
 from typing import Literal
@@ -15,9 +15,9 @@ MOST_BINS = 20
 
 
 def seen(column: Floats, kind: Literal["integer", "float"]) -> Seen:
-    """Describe the rows of a column `(N,)` that have a value, in the column's unit.
+    """Compute the statistics of a column `(N,)`, in the column's unit; NaN counts as missing.
 
-    Quantiles of integers are values that occur; those of floats are interpolated.
+    Quantiles of integers are values that occur; quantiles of floats are interpolated.
 
     Raises:
         DataError: no row has a value.
@@ -45,9 +45,10 @@ _METHODS: dict[str, Literal["inverted_cdf", "linear"]] = {
 
 
 def _edges(values: Floats) -> Floats:
-    """Strictly increasing edges `(B + 1,)`, at most 20 bins `[a, b)`, the last one `[a, b]`.
+    """Return strictly increasing edges `(B + 1,)` of at most 20 bins `[a, b)`, the last `[a, b]`.
 
-    The last edge is the maximum, or a step of one above where the maximum has a bin to itself.
+    The last edge is the maximum or, where the maximum has a bin of its own, the maximum plus 1 (the
+    next float, if adding 1 changes nothing).
     """
     starts, largest = _starts(values), values.max()
     above = max(largest + 1, np.nextafter(largest, np.inf))
@@ -55,10 +56,10 @@ def _edges(values: Floats) -> Floats:
 
 
 def _starts(values: Floats) -> Floats:
-    """The first value `(B,)` of every bin: at most 20, increasing, all of them values that occur.
+    """Return the first value `(B,)` of each bin: at most 20, increasing, each occurring in a row.
 
-    Few distinct values (counts) have a bin each. Otherwise bins hold about equally many rows, and
-    a minimum that would fill more than one (no fees paid) has its own.
+    Few distinct values (counts, for example) have a bin each. Otherwise bins hold about equally
+    many rows, and a minimum that would fill more than one bin (no fees paid) has a bin of its own.
     """
     distinct = np.unique(values)
     if len(distinct) <= MOST_BINS:

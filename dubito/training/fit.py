@@ -1,4 +1,4 @@
-"""Fitting a network: Keras' own training, then Monte-Carlo layers in place of the plain ones."""
+"""Fits a network with Keras, then replaces its dropout layers by Monte-Carlo layers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,20 +26,20 @@ def fit(
     verbose: str | int = "auto",
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
-    """Train on one part, watch the other, return the network with Monte-Carlo layers.
+    """Train a network with early stopping and return it with Monte-Carlo layers.
 
     The same recipe, rows, seed and machine give the same weights, bit for bit. Sets the global
     seeds of Python, NumPy and TensorFlow, which Keras' shuffling uses.
 
     Args:
-        recipe: what is trained and how; it has learnt what its network is built on.
-        training: the rows that weights and normalisation are adapted to.
-        validation: the rows whose loss decides when to stop and which weights are kept.
-        imputed: what stands for a missing value, by column, or None.
+        recipe: network and optimiser; its network builder, if any, has learnt from the fit rows.
+        training: the rows that weights and normalisation are fitted to.
+        validation: the rows whose loss decides when to stop and which epoch's weights are used.
+        imputed: for each column, the value that replaces a missing one, or None.
         classes: number of classes.
-        seed: of initial weights, dropout and shuffling; below 2³².
-        verbose: Keras' progress bar.
-        callbacks: told of every epoch besides early stopping; they draw no random numbers.
+        seed: seed of initial weights, dropout and shuffling; below 2³².
+        verbose: Keras' setting of its progress bar.
+        callbacks: Keras callbacks besides early stopping; they must draw no random numbers.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
@@ -74,14 +74,14 @@ def _parts(
 
 
 def _callbacks(recipe: Recipe) -> list[keras.callbacks.Callback]:
-    """Early stopping, save where averaged weights are what is wanted in the end."""
+    """Return early stopping; nothing for averaged weights, which are used after the last epoch."""
     if recipe.average is not None:
         return []
     return [keras.callbacks.EarlyStopping(patience=recipe.patience, restore_best_weights=True)]
 
 
 def _arrays(parts: Parts, table: Table) -> tuple[Any, np.ndarray]:
-    """What the head is fitted on: what the stem makes of the rows is computed once."""
+    """Return inputs and labels of the trained head; the fixed stem's output is computed once."""
     if parts.stem is None:
         return table.features.astype(np.float32), table.labels
     made = parts.stem.predict(table.features, batch_size=STEM_ROWS, verbose=0)

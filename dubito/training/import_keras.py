@@ -1,6 +1,6 @@
-"""A network trained elsewhere: a `.keras` file of plain Keras, read and given Monte-Carlo layers.
+"""Imports a `.keras` file of plain Keras as a network with Monte-Carlo dropout.
 
-What a bundle could not hold is refused by the name of the layer, before Keras sees the file.
+A file with a layer that a bundle cannot contain is rejected before Keras reads it.
 """
 
 import io
@@ -24,25 +24,25 @@ from dubito.training.monte_carlo import with_monte_carlo
 
 
 class Adopted(NamedTuple):
-    """A network that can be served."""
+    """Network that can be served."""
 
     model: keras.Model
     notes: tuple[str, ...]
-    """What was made of it besides exchanging its dropout, for people."""
+    """Sentences on the changes made to the network besides replacing its dropout, for people."""
 
 
 def adopt(path: Path, imputed: Sequence[float | None], classes: Sequence[str]) -> Adopted:
-    """The network of a `.keras` file with its dropout exchanged, and all its weights as they are.
+    """Read the network of a `.keras` file and replace its dropout; all weights stay as they are.
 
     Args:
-        path: the file, as `model.save` wrote it; a compiled model's optimiser is left behind.
-        imputed: for each of the `F` features what stands for a missing value, or None. A layer
-            that puts it there comes before the network, unless all are None.
-        classes: the classes, in the order of the network's output. Of two, a network with one
-            sigmoid unit gives the second one's probability.
+        path: the file, as `model.save` wrote it; a compiled model's optimiser is dropped.
+        imputed: for each of the `F` features, the value that replaces a missing one, or None. A
+            layer that imputes is put before the network, unless all are None.
+        classes: the classes, in the order of the network's output. A network with one sigmoid unit
+            gives the probability of the second of two classes.
 
     Raises:
-        NetworkError: what cannot be served; names the file and, where it is one's fault, the layer.
+        NetworkError: the network cannot be served; names the file and, if possible, the layer.
     """
     try:
         network, notes = read_saved(path)
@@ -67,16 +67,16 @@ def _loaded(network: bytes) -> keras.Model:
 
 
 def _imputing(model: keras.Model, imputed: Sequence[float | None]) -> keras.Model:
-    """The network behind a layer for missing values, if a feature may be missing.
+    """Put a layer that imputes missing values before the network, if a feature may be missing.
 
     Raises:
-        NetworkError: a network of whole numbers, which cannot be missing.
+        NetworkError: the network's input is of integers, which cannot be missing.
     """
     if all(value is None for value in imputed):
         return model
     (rows,) = model.inputs
     if not keras.backend.is_float_dtype(rows.dtype):
-        raise NetworkError(f"it takes {rows.dtype}, of which none can be missing or imputed")
+        raise NetworkError(f"it takes {rows.dtype}, which can be neither missing nor imputed")
     inputs = keras.Input(rows.shape[1:], dtype=rows.dtype)
     return keras.Model(inputs, model(Impute(imputed, dtype=rows.dtype)(inputs)))
 
@@ -84,14 +84,15 @@ def _imputing(model: keras.Model, imputed: Sequence[float | None]) -> keras.Mode
 def _answering(
     model: keras.Model, features: int, classes: Sequence[str]
 ) -> tuple[keras.Model, tuple[str, ...]]:
-    """The network with an answer for each class, and what was done for that.
+    """Return the network with one output per class, and notes on the changes made for that.
 
     Raises:
-        NetworkError: other widths, or a network that the engine cannot lay flat.
+        NetworkError: the widths of input or output do not fit, or the engine cannot run the
+            network as a sequence of steps.
     """
     _check_single(model)
     if _is_named(model):
-        # Rows and answers of a bundle have no names beside the features' and the classes'.
+        # A bundle's network takes and returns arrays; its names are those of the signature.
         model = keras.Model(model.inputs[0], model.outputs[0])
     laid = plan(model)
     if laid.features != features:
@@ -107,10 +108,10 @@ def _answering(
 
 
 def _check_single(model: keras.Model) -> None:
-    """Check that a model takes one row and gives one answer.
+    """Check that a model has one input and one output.
 
     Raises:
-        NetworkError: several inputs or outputs; says what to do.
+        NetworkError: it has several inputs or outputs; the message says what to do.
     """
     if (count := len(model.inputs)) != 1:
         way = "join them by a Concatenate layer behind one Input"
@@ -120,7 +121,7 @@ def _check_single(model: keras.Model) -> None:
 
 
 def _is_named(model: keras.Model) -> bool:
-    """Whether a model takes or gives dictionaries; a Sequential one cannot."""
+    """Whether a model takes or returns dictionaries; a Sequential model cannot."""
     if isinstance(model, keras.Sequential):
         return False
     return isinstance(model.input, dict) or isinstance(model.output, dict)

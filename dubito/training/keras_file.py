@@ -1,7 +1,7 @@
-"""A `.keras` file from elsewhere, checked and simplified before Keras reads it.
+"""Checks and simplifies the bytes of a foreign `.keras` file before Keras reads it.
 
-Its bytes tell which program wrote it, and its configuration which layers it has. Dropout that drops
-nothing becomes an Identity layer, and half precision single precision; no weight is touched.
+The first bytes identify the file's format, and the configuration lists the layers. Dropout with a
+rate of 0 becomes an Identity layer, and half precision becomes single precision; no weight changes.
 """
 
 import io
@@ -24,9 +24,9 @@ SERVED = frozenset(
 )
 MODELS = ("Functional", "Sequential")
 STRENGTHS = ("rate", "stddev")
-"""What settings of layers that do nothing outside training say how much they do in it."""
+"""Settings that give the strength of a layer that is active in training only; 0 is inactive."""
 IDENTITY = ("name", "trainable", "dtype")
-"""Settings that every layer has."""
+"""Settings that every layer has, which an Identity layer takes over."""
 MIXED = ("mixed_float16", "mixed_bfloat16")
 """Policies that compute in half precision; their weights are in single precision."""
 HALF = ("float16", "bfloat16")
@@ -38,25 +38,26 @@ OTHERS = (
     (b"\x80", "it is a Python pickle, which is not opened: save the model as .keras"),
     (b"\x1f\x8b", "it is compressed with gzip: unpack it first"),
 )
-"""First bytes of other files, and what is said of them."""
+"""First bytes of unsupported files, each with its error message."""
 TFLITE_AT, TFLITE = 4, b"TFL3"
 
 
 class Saved(NamedTuple):
-    """A file that Keras may read."""
+    """Bytes of a checked `.keras` file that Keras may read."""
 
     network: bytes
     notes: tuple[str, ...]
-    """What was made of it, for people."""
+    """Sentences on the simplifications made, for people."""
 
 
 def read_saved(path: Path) -> Saved:
     """Read a file, check every layer, and simplify it.
 
     Raises:
-        NetworkError: another kind of file, or a layer that is not served, or none that is random.
-        BundleError: a damaged file.
-        OSError: it cannot be read.
+        NetworkError: the file is of another kind, has a layer that is not supported, or has no
+            layer that is random.
+        BundleError: the file is damaged.
+        OSError: the file cannot be read.
     """
     if path.is_dir():
         raise NetworkError(_folder(path))
@@ -93,7 +94,7 @@ def _members(network: bytes) -> Members:
 
 
 def _check_version(network: bytes) -> None:
-    """Check that Keras 3 wrote the file; damaged ones are told by who reads them next."""
+    """Check that Keras 3 wrote the file; damaged files pass, since `read_members` rejects them."""
     try:
         with zipfile.ZipFile(io.BytesIO(network)) as archive, archive.open("metadata.json") as file:
             told = json.loads(file.read(LIMITS["metadata.json"]))
@@ -112,10 +113,10 @@ def _simplify(config: dict[str, Any]) -> list[str]:
     """Check the class and the calls of every layer at any depth, and simplify in place.
 
     Raises:
-        NetworkError: a layer that is not served, or none that is random.
+        NetworkError: a layer is not supported, or no layer is random.
     """
     if config.get("class_name") not in MODELS:
-        raise NetworkError("it is no Functional or Sequential model")
+        raise NetworkError("it is not a Functional or Sequential model")
     try:
         layers = list(_layers(config))
         notes = [note for layer in layers for note in _simplify_layer(layer)]
@@ -139,7 +140,7 @@ def _layers(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _simplify_layer(layer: dict[str, Any]) -> Iterator[str]:
-    """Check a layer and simplify it in place; yields what was done."""
+    """Check a layer and simplify it in place; yield a sentence for each change."""
     _check_calls(layer)
     if _is_idle(layer):
         yield f"layer {layer['config']['name']} drops nothing and is left out"
@@ -154,7 +155,7 @@ def _simplify_layer(layer: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_idle(layer: dict[str, Any]) -> bool:
-    """Whether a layer would be random but for its rate of 0."""
+    """Whether a layer is of a random kind but has a rate of 0."""
     kind, settings = layer["class_name"], layer["config"]
     if kind not in INERT and not _is_ours(layer):
         return False
@@ -168,7 +169,7 @@ def _make_identity(layer: dict[str, Any]) -> None:
 
 
 def _policy(layer: dict[str, Any]) -> str | None:
-    """The name of a layer's dtype policy; None for what has none."""
+    """Return the name of a layer's dtype policy; None if it has none."""
     policy = layer["config"].get("dtype")
     if isinstance(policy, dict):
         return str(policy["config"].get("name", policy["class_name"]))
@@ -176,7 +177,7 @@ def _policy(layer: dict[str, Any]) -> str | None:
 
 
 def _in_single_precision(value: Any) -> None:
-    """Put single precision in place of half, wherever a dtype stands in the configuration."""
+    """Replace half precision by single precision wherever the configuration names a dtype."""
     if isinstance(value, list):
         for member in value:
             _in_single_precision(member)
@@ -202,7 +203,7 @@ def _check_layer(layer: dict[str, Any]) -> None:
 
 
 def _check_calls(layer: dict[str, Any]) -> None:
-    """Check that calls have no options; dropout called with `training=True` needs that no more."""
+    """Check that calls have no options; removes `training` from calls of dropout, now always on."""
     for node in layer.get("inbound_nodes", ()):
         if layer["class_name"] in INERT:
             node["kwargs"].pop("training", None)

@@ -1,4 +1,4 @@
-"""The model card: what a person should know before relying on a bundle (Mitchell et al. 2019)."""
+"""Writes the model card of a trained bundle in Markdown (Mitchell et al. 2019)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +18,7 @@ AREAS = {"aurc", "aurc_base"}
 def cards(
     manifest: Manifest, layout: Layout, recipe: Recipe, table: Table, split: Split, weights: int
 ) -> Cards:
-    """The text of both cards; `{digest}` stands where the digest will be."""
+    """Write the cards of the layout's languages; the text contains `{digest}` as a placeholder."""
     about, words = (manifest, recipe, table, split, weights), layout.words
     return Cards(
         _card(*about, words.get("en", CardWords(ENGLISH.rows)), ENGLISH),
@@ -56,7 +56,7 @@ def _card(
 
 
 def head(manifest: Manifest, weights: int, say: Phrases) -> tuple[str, str, str]:
-    """Title, digest, and what the bundle is in a sentence."""
+    """Return the title, the digest's line and a one-sentence summary of the bundle."""
     return (
         say.title.format(name=manifest.name, version=manifest.version),
         say.digest,
@@ -70,7 +70,7 @@ def head(manifest: Manifest, weights: int, say: Phrases) -> tuple[str, str, str]
 
 
 def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
-    """The rows of the table of features."""
+    """Yield the rows of the table of features, as cells."""
     for feature in manifest.features:
         seen = feature.seen
         imputed = feature.imputed
@@ -85,14 +85,14 @@ def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
 
 
 def figure_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
-    """The rows of the table of figures."""
+    """Yield the rows of the table of held-out metrics, as cells."""
     plain, monte_carlo = manifest.metrics["deterministic"], manifest.metrics["mc"]
     for name, meaning in say.metrics.items():
         yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
 
 
 def versions(manifest: Manifest, say: Phrases) -> str:
-    """Of the libraries it was made with."""
+    """Return the sentence that lists the versions of the libraries used."""
     listed = ", ".join(f"{name} {text}" for name, text in manifest.trained.versions.items())
     return say.versions.format(listed=listed)
 
@@ -116,7 +116,7 @@ def _evaluation(manifest: Manifest, table: Table, split: Split, say: Phrases) ->
 
 
 def decisions(manifest: Manifest, called: str, say: Phrases) -> Iterable[str]:
-    """What the calibration part promises, if there was one, of rows that are called so."""
+    """Yield the section on calibrated sets and decisions, if any; `called` is a noun for rows."""
     calibration = manifest.calibration
     if calibration is None:
         return
@@ -163,7 +163,7 @@ def _band_cells(promise: Promise, policy: Policy, say: Phrases) -> tuple[str, ..
 
 
 def _held_out(manifest: Manifest, say: Phrases) -> Iterable[str]:
-    """What calibration, sets, decisions and doubt were worth on the held-out rows."""
+    """Yield the held-out metrics of calibration, sets, decisions and uncertainty, if any."""
     found = manifest.metrics.get("held_out")
     if found is None:
         return
@@ -178,7 +178,7 @@ def _held_out(manifest: Manifest, say: Phrases) -> Iterable[str]:
 
 
 def told_of(name: str, say: Phrases) -> str:
-    """The meaning of a held-out figure."""
+    """Return the meaning of a held-out metric."""
     kind, _, method = name.partition("_")
     told = say.measures.get(name)
     return told or say.of_method.format(told=say.measures[kind], method=method)
@@ -210,6 +210,6 @@ def _network(recipe: Recipe, say: Phrases) -> str:
 
 
 def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Format a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

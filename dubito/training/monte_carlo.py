@@ -1,4 +1,4 @@
-"""From a network trained with plain dropout to one with Monte-Carlo dropout, same weights."""
+"""Replaces the plain dropout layers of a trained network by Monte-Carlo layers."""
 
 from typing import Any
 
@@ -17,21 +17,22 @@ MONTE_CARLO: dict[Any, Any] = {
     keras.layers.SpatialDropout1D: MCSpatialDropout1D,
     keras.layers.GaussianDropout: MCGaussianDropout,
 }
-"""Plain layers and what takes their place."""
+"""Monte-Carlo layer classes by the plain Keras class that each replaces."""
 
 
 def with_monte_carlo(model: keras.Model) -> keras.Model:
-    """A copy of `model` whose dropout layers stay random after training.
+    """Copy `model` with the same weights and with dropout layers that stay random in inference.
 
-    The study's way: with BatchNormalization in the network `training=True` must not be used, so
-    layers that are always on take the dropout layers' place.
+    Calling the model with `training=True` would not do: it also switches BatchNormalization to the
+    statistics of the batch. So layers that are always on replace the dropout layers, as in the
+    study.
     """
     copy = keras.models.clone_model(model, clone_function=_twin, recursive=True)
     copy.set_weights(model.get_weights())
     for layer in copy._flatten_layers():  # noqa: SLF001 - Keras has no public way into nested models
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
-    # Keras copies the optimiser as well, which a network to be served has no use for.
+    # Keras copies the optimiser as well, which only training needs.
     copy.compiled, copy.optimizer = False, None
     return copy
 

@@ -1,4 +1,4 @@
-"""From a recipe and a table to a published bundle: split, fit, evaluate, describe, write."""
+"""Trains and publishes a bundle: split, fit, calibrate, evaluate, write."""
 
 from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
@@ -32,40 +32,41 @@ from dubito.training.temperature import fold
 from dubito.types import Calibration, Feature, Query, Rule, Signature
 
 GOLDEN = 4
-"""Golden rows besides the most uncertain one and one with a missing value."""
+"""Number of golden rows besides the most uncertain row and a row with a missing value."""
 
 EVALUATION_SEED = 0
-"""Of the held-out rows' passes, so that the card's figures can be asked for over HTTP."""
+"""Seed of the passes over the held-out rows; fixed, so that requests over HTTP reproduce the
+card's numbers."""
 
 LIBRARIES = ("keras", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A training as it was asked for."""
+    """Options of one training."""
 
     recipe: Recipe
     layout: Layout
     out: Path
     name: str
     version: int | None
-    """The next free one unless given."""
+    """Version of the bundle; the next free version if None."""
     seed: int
     split_seed: int
     command: str
-    """As it can be given again."""
+    """Command line that repeats this training."""
     verbose: str | int = "auto"
-    """Keras' progress bar."""
+    """Setting of Keras' progress bar."""
     logs: Path | None = None
-    """Folder of the curves that TensorBoard shows, if they are wanted."""
+    """Folder of the logs for TensorBoard; None for no logs."""
 
 
 def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
-    """Train and write a bundle; returns its folder and what was written.
+    """Train a network and write its bundle; returns the bundle's folder and its manifest.
 
     Raises:
-        BundleError: this version is already there.
-        DataError: too few rows to be split.
+        BundleError: this version exists already.
+        DataError: there are too few rows to split.
     """
     number = job.version or max(versions(job.out, job.name), default=0) + 1
     check_free(job.out, job.name, number)
@@ -97,7 +98,12 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
 def _fitted(
     job: Job, table: Table, split: Split, features: tuple[Feature, ...]
 ) -> tuple[Job, keras.Model]:
-    """The network, its temperature folded in; the job as it could be done on these rows."""
+    """Fit the network and fold in its temperature.
+
+    Returns:
+        The job with the recipe that was used (the job's own, fitted to the fit part, or its
+        fallback), and the network.
+    """
     fitted, watched = select(table, split.fit), select(table, split.validation)
     classes = len(job.layout.classes)
     job = replace(job, recipe=job.recipe.learn(fitted.features, fitted.labels, classes))
@@ -137,7 +143,7 @@ def _write(
 
 
 def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]:
-    """The signature: what the domain knows, and what the fit and validation parts show."""
+    """Combine the layout's columns with the statistics of the fit and validation parts."""
     learnt = table.features[np.sort(np.concatenate([split.fit, split.validation]))]
     return tuple(
         Feature(
@@ -157,7 +163,7 @@ def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]
 
 
 def _golden(engine: Engine, watched: Table, passes: int) -> tuple[GoldenRow, ...]:
-    """Answers for the most uncertain row, a row with a missing value, and the first few."""
+    """Compute golden rows: the most uncertain row, one with a missing value, and the first few."""
     rows = watched.features[:200]
     (summary,) = engine.summarise([Query(rows, passes, EVALUATION_SEED)])
     missing = np.flatnonzero(np.isnan(watched.features).any(axis=1))[:1]
@@ -186,7 +192,7 @@ def _judged(
     features: tuple[Feature, ...],
     job: Job,
 ) -> dict[str, dict[str, float]]:
-    """What sets, decisions and doubt were worth on the held-out rows, if there is a calibration."""
+    """Compute held-out metrics of sets, decisions and uncertainty; empty without a calibration."""
     if calibration is None:
         return {}
     signature = Signature(features, job.layout.classes)

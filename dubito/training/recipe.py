@@ -1,4 +1,4 @@
-"""How a network is trained: architecture, optimiser, epochs."""
+"""Training recipes: network, optimiser, learning-rate schedule, epochs and defaults of a bundle."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,26 +22,26 @@ ADAPTIVE = ("adamw", "adam")
 
 
 class PenaltyWarning(UserWarning):
-    """An L2 penalty with an optimiser under which it does not act as weight decay."""
+    """Warning of an L2 penalty under an optimiser where it does not act as weight decay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A network, and where its part without weights ends."""
+    """Network split into a fixed stem and a trained head."""
 
     model: keras.Model
     stem: keras.Model | None
-    """Rows to what `head` takes: nothing in it is trained or random. None where `head` takes
-    rows."""
+    """Model from rows to the inputs of `head`, with nothing trained or random in it; None if
+    `head` takes rows."""
     head: keras.Model
-    """Shares its layers with `model`."""
+    """Trained part; shares its layers with `model`."""
 
 
 class NetworkBuilder(Protocol):
-    """Builds a network that a domain has of its own."""
+    """Builds a network that is specific to a domain."""
 
     def learn(self, rows: Floats, labels: Indices, classes: int) -> "NetworkBuilder | None":
-        """A builder that knows what the network is built on, learnt from the fitted rows.
+        """Return a builder with the constants of the network learnt from the fit rows.
 
         Args:
             rows: `(N, F)`; NaN only where a value is missing.
@@ -49,48 +49,51 @@ class NetworkBuilder(Protocol):
             classes: number of classes.
 
         Returns:
-            None where these rows do not teach it.
+            The builder, or None if these rows do not suffice for the network.
         """
 
     def build(
         self, rows: Floats, imputed: Sequence[float | None], classes: int, seed: int
     ) -> Parts:
-        """An untrained classifier of raw rows, with Keras' plain dropout.
+        """Build an untrained classifier of raw rows, with Keras' plain dropout.
 
         Args:
-            rows: `(N, F)` fitted rows, which normalisation is adapted to.
-            imputed: what stands for a missing value, by column, or None.
+            rows: `(N, F)` fit rows, which normalisation is fitted to.
+            imputed: for each column, the value that replaces a missing one, or None.
             classes: number of classes.
-            seed: of initial weights and dropout.
+            seed: seed of initial weights and dropout.
         """
 
     def describe(self, language: Language) -> str:
-        """The network and its sizes, for the model card: a sentence without its end."""
+        """Describe the network and its sizes for the model card: a sentence without its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything about a training but data and seeds; the defaults are the study's."""
+    """All options of a training except data and seeds; the defaults are the study's."""
 
     architecture: Architecture = PLAIN
     features: Callable[[], keras.layers.Layer] | None = None
-    """Makes a layer of a domain's features, which the architecture then takes for the row."""
+    """Factory of a layer that derives a domain's features, which replace the row as the input of
+    the architecture."""
     network: NetworkBuilder | None = None
-    """A network of a domain's own, instead of the architecture's."""
+    """Builder of a network specific to a domain, used instead of the architecture."""
     fallback: "Recipe | None" = None
-    """For rows that do not teach that network enough; the study's unless given."""
+    """Recipe used if the fit rows do not suffice for `network`; the study's if None."""
     optimizer: Optimizer = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 4e-3
-    """Decoupled (Loshchilov & Hutter 2019); Keras' own default for AdamW."""
+    """Decoupled weight decay of AdamW (Loshchilov & Hutter 2019); Keras' own default."""
     momentum: float = 0.9
-    """Of SGD, Nesterov's kind."""
+    """Nesterov momentum of SGD."""
     schedule: Literal["constant", "cosine", "warm"] = "constant"
-    """Of the learning rate; `warm` is the cosine after a twentieth of rising steps."""
+    """Schedule of the learning rate; `warm` is a cosine decay after a linear warm-up during the
+    first twentieth of the steps."""
     clip: float | None = None
-    """Largest norm of a weight's gradient."""
+    """Largest norm of the gradient of one weight tensor; None for no clipping."""
     average: float | None = None
-    """Momentum of an exponential moving average of the weights, which the network then gets."""
+    """Momentum of an exponential moving average of the weights, which replaces the weights after
+    the last epoch; None for early stopping instead."""
     batch: int = 16
     epochs: int = 5
     patience: int = 5
@@ -98,12 +101,12 @@ class Recipe:
     passes: int = 100
     """Default number of passes of the bundle."""
     calibrated: bool = False
-    """Whether a part is kept to calibrate probabilities, sets and decisions on."""
+    """Whether rows are held out to calibrate probabilities, sets and decisions."""
 
     def learn(self, rows: Floats, labels: Indices, classes: int) -> "Recipe":
-        """The recipe with what its network learns from rows `(N, F)` with classes `(N,)`.
+        """Return the recipe with its network fitted to rows `(N, F)` with classes `(N,)`.
 
-        Where they do not teach it enough: the fallback, with this recipe's passes and calibration.
+        If the rows do not suffice, return the fallback with this recipe's passes and calibration.
         """
         if self.network is None:
             return self
@@ -114,10 +117,10 @@ class Recipe:
         return replace(other, passes=self.passes, calibrated=self.calibrated)
 
     def make_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        """The optimiser for a training of at most `steps` steps.
+        """Create the optimiser for a training of at most `steps` steps.
 
-        L2 with Adam or AdamW warns: the adaptive step divides the penalty's gradient by the same
-        running scale as the loss', so that weights with large gradients hardly shrink.
+        Warns about L2 with Adam or AdamW: the adaptive step divides the penalty's gradient by the
+        same running scale as the loss', so weights with large gradients hardly shrink.
         """
         if self.architecture.l2 and self.optimizer in ADAPTIVE:
             warnings.warn(
@@ -138,7 +141,7 @@ class Recipe:
                 return keras.optimizers.SGD(rate, momentum=self.momentum, nesterov=True, **common)
 
     def _rate(self, steps: int) -> Any:
-        """The learning rate, or its course over `steps` steps."""
+        """Return the learning rate, or its schedule over `steps` steps."""
         decay = keras.optimizers.schedules.CosineDecay
         match self.schedule:
             case "constant":
@@ -156,7 +159,7 @@ class Recipe:
 
 
 def find_recipe(domain: Domain, name: str) -> Recipe:
-    """The study's recipe, or one of the domain's, by name."""
+    """Return the study's recipe or one of the domain's, by name."""
     if name == STUDY:
         return Recipe()
     recipe: Recipe = resolve_name(domain.recipes[name].path)

@@ -1,4 +1,4 @@
-"""Rows for a network that was trained elsewhere, with their classes or without."""
+"""Reads rows as a feature description or a bundle's signature defines them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ from dubito.types import Feature, Floats
 def read_rows(
     path: Path, features: Sequence[Described], classes: tuple[str, ...], target: str | None
 ) -> Table:
-    """Read the features' columns, and the classes where a target column is named.
+    """Read the features' columns of a file, and the classes if a target column is named.
 
-    Without a target the table has no labels, `(0,)`.
+    Without a target the table's labels have shape `(0,)`.
 
     Raises:
-        DataError: the file cannot be read, or a column is missing or has a value it may not have.
+        DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
     columns = tuple(feature.column for feature in features)
     minima = [feature.minimum for feature in features]
@@ -40,10 +40,10 @@ def read_rows(
 
 
 def read_questions(data: bytes, file: str, features: Sequence[Feature], most: int) -> Floats:
-    """Rows `(N, F)` to be answered, out of the bytes of a table.
+    """Read rows `(N, F)` to predict from the bytes of a table.
 
     Raises:
-        DataError: as `read_rows`, or more rows than `most`.
+        DataError: as for `read_rows`, or there are more rows than `most`.
     """
     asked = [described(feature) for feature in features]
     sheet = sheet_of(data, file, _wanted(asked))
@@ -54,7 +54,7 @@ def read_questions(data: bytes, file: str, features: Sequence[Feature], most: in
 
 
 def described(feature: Feature) -> Described:
-    """A bundle's feature as a person would describe it."""
+    """Convert a bundle's feature to the description a person would write."""
     return Described(
         name=feature.name,
         title=feature.title,

@@ -1,4 +1,4 @@
-"""What a search chooses from: the study's regularisers, its network's size and its optimiser."""
+"""Search space of `dubito tune`: regularisers, network size and optimiser of the study's recipe."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from dubito.training.architecture import Architecture
 from dubito.training.recipe import Recipe
 
 Choices = Mapping[str, int | float | str | bool]
-"""One value of each of the space's names."""
+"""Value of each hyperparameter of the space, by name."""
 
 DIGITS = 3
-"""Significant ones of a number that is drawn: a recipe is to be read and typed."""
+"""Significant digits of a drawn number, few enough for people to read and type a recipe."""
 
 
 def space() -> keras_tuner.HyperParameters:
-    """The choices, each with the study's own value as its default."""
+    """Return the hyperparameters, each with the study's own value as its default."""
     choices = keras_tuner.HyperParameters()
     choices.Choice("layers", [1, 2, 3], default=2)
     choices.Choice("width", [8, 16, 32, 64, 96], default=16)
@@ -31,7 +31,7 @@ def space() -> keras_tuner.HyperParameters:
 
 
 def rounded(drawn: Choices) -> Choices:
-    """The choices with numbers that can be read."""
+    """Round the drawn floats to `DIGITS` significant digits."""
     return {
         name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
         for name, value in drawn.items()
@@ -39,7 +39,7 @@ def rounded(drawn: Choices) -> Choices:
 
 
 def flags_of(choices: Choices, epochs: int) -> dict[str, object]:
-    """The choices as `dubito train` takes them, by argument."""
+    """Return the choices as arguments of `dubito train`, by name."""
     flags: dict[str, object] = dict(choices)
     layers, width = int(choices["layers"]), int(choices["width"])
     del flags["layers"], flags["width"]
@@ -47,7 +47,7 @@ def flags_of(choices: Choices, epochs: int) -> dict[str, object]:
 
 
 def recipe_of(choices: Choices, epochs: int) -> Recipe:
-    """The recipe that the choices make of the study's."""
+    """Return the study's recipe with the choices applied."""
     flags = flags_of(choices, epochs)
     shape = Architecture.__dataclass_fields__
     architecture = {name: value for name, value in flags.items() if name in shape}

@@ -1,4 +1,4 @@
-"""How much a training depends on its seed: the held-out figures of several, and their spread."""
+"""Trains a recipe with several seeds and computes the spread of the held-out metrics."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from dubito.training.data import Table
 from dubito.training.pipeline import Job, publish
 
 Metrics = Mapping[str, Mapping[str, float]]
-"""By path, `mc` or `deterministic`, and then by figure."""
+"""Metrics by path, `mc` or `deterministic`, then by the metric's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A figure over `K` seeds."""
+    """Mean and standard deviation of a metric over `K` seeds."""
 
     mean: float
     sd: float
@@ -25,14 +25,14 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """The same recipe and split, trained with `K` seeds."""
+    """Metrics of one recipe and split, trained with `K` seeds."""
 
     seeds: tuple[int, ...]
     metrics: tuple[Metrics, ...]
-    """Of each seed, in their order."""
+    """Held-out metrics of each seed, in the order of `seeds`."""
 
     def spread(self, path: str) -> dict[str, Spread]:
-        """Mean and spread of every held-out figure of `mc` or `deterministic`."""
+        """Compute mean and spread of every held-out metric of path `mc` or `deterministic`."""
         return {name: _spread([each[path][name] for each in self.metrics]) for name in self._names}
 
     @property
@@ -41,13 +41,13 @@ class Seeds:
 
 
 def publish_seeds(job: Job, table: Table, count: int) -> tuple[Path, Manifest, Seeds]:
-    """Publish the bundle of `job.seed`, and train `count` - 1 more seeds for their figures.
+    """Publish the bundle of `job.seed`, and train `count` - 1 more seeds for their metrics.
 
-    Every seed goes the whole way to a bundle, but only the first one's is kept.
+    The other seeds are published too, but to a temporary folder.
 
     Raises:
-        BundleError: this version is already there.
-        DataError: too few rows to be split.
+        BundleError: this version exists already.
+        DataError: there are too few rows to split.
     """
     folder, manifest = publish(job, table)
     seeds = tuple(range(job.seed, job.seed + count))

@@ -1,4 +1,4 @@
-"""Which rows are fitted, which watch the fit, and which are kept for the held-out figures."""
+"""Splits rows into a fit, validation, calibration and test part, stratified by class."""
 
 import math
 from dataclasses import dataclass
@@ -10,38 +10,38 @@ from dubito.errors import DataError, UsageError
 from dubito.types import Indices
 
 SHARE = 0.2
-"""Of all rows for the test, then of what is left for validation."""
+"""Share of all rows in the test part, then of the remaining rows for validation."""
 CALIBRATION_SHARE = 2 / 3
-"""Of the validation part, where sets and decisions are calibrated."""
+"""Share of the validation rows that becomes the calibration part, if there is one."""
 MAX_SPLIT_SEED = 2**32 - 1
 FEWEST_ROWS = 3
 FEWEST_CALIBRATED = 30
-"""So that every part has rows."""
+"""Least number of rows for a split with a calibration part, so that every part has rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row indices of parts that share no row and together have every row."""
+    """Row indices of disjoint parts that together contain every row."""
 
     fit: Indices
     validation: Indices
     calibration: Indices
-    """Empty where nothing is to be calibrated."""
+    """Rows to calibrate on; empty for a split without calibration."""
     test: Indices
 
 
 def split_rows(labels: Indices, split_seed: int, *, calibrated: bool = False) -> Split:
-    """Draw the parts, stratified by the labels `(N,)`: a fifth for the test, a fifth of the rest.
+    """Draw the parts, stratified by the labels `(N,)`.
 
-    That second fifth is for validation; where there is to be a calibration, it takes two thirds of
-    it.
+    A fifth of all rows is the test part and a fifth of the rest is for validation, of which the
+    calibration part, if there is one, takes two thirds.
 
     The test part is scikit-learn's `train_test_split(arange(N), test_size=0.2, stratify=labels,
-    random_state=split_seed)`, save where that raises because a class is too rare (see `_strata`).
+    random_state=split_seed)`, except where that raises because a class is too rare (see `_strata`).
 
     Raises:
-        DataError: fewer than three rows, or than thirty to be calibrated.
-        UsageError: a seed that scikit-learn does not take, beyond 0 … 2**32 − 1.
+        DataError: there are fewer than 3 rows, or fewer than 30 with a calibration part.
+        UsageError: the seed is outside 0 … 2**32 − 1, the range of scikit-learn.
     """
     if not 0 <= split_seed <= MAX_SPLIT_SEED:
         raise UsageError(f"the split seed must be from 0 to {MAX_SPLIT_SEED}")
@@ -59,7 +59,7 @@ def split_rows(labels: Indices, split_seed: int, *, calibrated: bool = False) ->
 def _cut(
     rows: Indices, labels: Indices, seed: int, share: float = SHARE
 ) -> tuple[Indices, Indices]:
-    """Rows `(N,)` with labels `(N,)` in two parts, the second of `ceil(share · N)` rows."""
+    """Split rows `(N,)` with labels `(N,)` in two, the second part of `ceil(share · N)` rows."""
     second = math.ceil(share * len(rows))
     strata = _strata(labels, min(second, len(rows) - second))
     kept, taken = train_test_split(rows, test_size=share, stratify=strata, random_state=seed)
@@ -67,10 +67,10 @@ def _cut(
 
 
 def _strata(labels: Indices, most: int) -> Indices:
-    """The stratum `(N,)` of each label `(N,)`: its class, unless scikit-learn could not cut then.
+    """Return the stratum `(N,)` of each label `(N,)`: its class, or a merger of rare classes.
 
-    It raises where a stratum has one row alone, or where there are more strata than `most`, the
-    rows of the smaller part. While that is so, the two rarest strata become one.
+    scikit-learn raises if a stratum has only one row, or if there are more strata than `most`, the
+    number of rows in the smaller part. As long as that holds, the two rarest strata are merged.
     """
     classes, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
     while len(classes) > 1 and (counts.min() < 2 or len(classes) > most):

@@ -1,4 +1,4 @@
-"""Folding a temperature into a network, so that the file itself is calibrated."""
+"""Folds a calibration temperature into a network's weights, so that the file is calibrated."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from dubito.errors import NetworkError
 from dubito.training.binary import NAME
 
 SQUASHING = (keras.activations.softmax, keras.activations.sigmoid)
-"""What makes probabilities of logits."""
+"""Activations that turn logits into probabilities."""
 
 
 def fold(model: keras.Model, temperature: float) -> None:
     """Divide the last layer's logits by `temperature`, in place (Guo et al. 2017, equation 9).
 
     Raises:
-        NetworkError: what gives the probabilities has neither logits nor a temperature.
+        NetworkError: the output layer has neither logits nor a temperature.
     """
     laid = plan(model)
     last = laid.outlet
@@ -31,7 +31,7 @@ def fold(model: keras.Model, temperature: float) -> None:
 
 
 def _logits(laid: Plan) -> Any:
-    """The Dense layer that gives the logits, for the probabilities alone; None if there is none."""
+    """Return the Dense layer whose only use is to compute the logits; None if there is none."""
     step = _before(laid, laid.result)
     if step is not None and step.layer.name == NAME:
         step = _before(laid, *step.inputs)
@@ -47,7 +47,7 @@ def _logits(laid: Plan) -> Any:
 
 
 def _before(laid: Plan, slot: int) -> Step | None:
-    """The step that fills a slot, if any does."""
+    """Return the step that writes to a slot, if any."""
     return next((step for step in laid.steps if step.output == slot), None)
 
 

@@ -1,6 +1,6 @@
-"""The trials of a search on disk: what was searched on, and a file for every finished trial.
+"""Stores the trials of a search on disk: its terms, and a file for every finished trial.
 
-A file is there whole or not at all, so that a search may be killed at any moment.
+Files are replaced atomically, so a search may be killed at any moment.
 """
 
 import json
@@ -18,7 +18,7 @@ from dubito.training.search_space import Choices
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the figures of a search depend on besides the choices."""
+    """Conditions, besides the hyperparameters, that the losses of a search depend on."""
 
     data_digest: str
     seed: int
@@ -28,11 +28,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A finished trial."""
+    """Result of a finished trial."""
 
     choices: Choices
     val_nll: float
-    """Of the mean over passes, on the validation rows, in nats."""
+    """Negative log-likelihood of the mean over passes on the validation rows, nats."""
 
 
 class Trials:
@@ -43,17 +43,17 @@ class Trials:
 
     @contextmanager
     def opened(self, terms: Terms) -> Iterator[None]:
-        """Hold the folder for a search on these terms, and for no other process.
+        """Lock the folder against other processes, for a search on these terms.
 
         Raises:
-            UsageError: it cannot be written, is in use, or has a search on other terms.
+            UsageError: the folder is not writable, is in use, or contains a search on other terms.
         """
         lock = FileLock(self.folder / "lock", blocking=False, preserve_lock_file=True)
         try:
             (self.folder / "trials").mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout as error:
-            raise UsageError(f"another search is at work in {self.folder}") from error
+            raise UsageError(f"another search is running in {self.folder}") from error
         except OSError as error:
             raise UsageError(f"{self.folder} cannot be written: {error.strerror}") from error
         try:
@@ -63,7 +63,11 @@ class Trials:
             lock.release()
 
     def finished(self) -> list[Trial]:
-        """The trials that are there, from the first on."""
+        """Read the finished trials, in order.
+
+        Raises:
+            DataError: a file is damaged.
+        """
         found: list[Trial] = []
         while (path := self._path(len(found))).exists():
             content = _read(path)
@@ -74,7 +78,7 @@ class Trials:
         return found
 
     def add(self, number: int, trial: Trial) -> None:
-        """Keep a trial that has just finished."""
+        """Write a trial that has just finished."""
         _write(self._path(number), asdict(trial))
 
     def _path(self, number: int) -> Path:

@@ -1,8 +1,8 @@
-"""The search for a recipe with Keras Tuner: Bayesian optimisation of the validation loss.
+"""Searches for a recipe with Keras Tuner: Bayesian optimisation of the validation loss.
 
-A suggestion depends on the seed and the trials before it alone, so that a search that was
-interrupted goes on as if it had not been (Keras Tuner's own reload would start its random numbers
-anew). Finished trials are told to the tuner again from their files.
+A suggestion depends only on the seed and on the earlier trials, so a search resumes as if it had
+not been interrupted (Keras Tuner's own reload would restart its random numbers). The finished
+trials are replayed to the tuner from their files.
 """
 
 import math
@@ -30,10 +30,10 @@ from dubito.types import Query
 
 OBJECTIVE = "val_nll"
 DRAWN_AT_RANDOM = 10
-"""Trials before the first suggestion of the Gaussian process."""
+"""Number of trials before the first suggestion of the Gaussian process."""
 PASSES_SEED = 0
 PROJECT = "keras-tuner"
-"""Folder of Keras Tuner's own files, written anew at every start and never read."""
+"""Folder of Keras Tuner's own files, overwritten at every start and never read."""
 
 
 def search(
@@ -44,21 +44,21 @@ def search(
     folder: Path,
     say: Callable[[str], None],
 ) -> tuple[int, Trial]:
-    """Try recipes until there are `trials`; returns the number of the best one, and itself.
+    """Try recipes until there are `trials`; returns the best trial's number, from 0, and the trial.
 
-    The first trial is the study's own recipe. All are trained with one seed, and the recipe of a
-    trial, published with the same seed and split, gives the network that was tried.
+    The first trial is the study's own recipe. All are trained with one seed, and publishing the
+    recipe of a trial with the same seed and split gives the network of that trial.
 
     Args:
         table: all rows; only the fit and the validation part are used.
-        layout: what the rows are.
+        layout: features and classes of the rows.
         terms: the seeds, the epochs and the table's digest.
-        trials: how many in all, finished ones included.
-        folder: where the search is kept; the only place written.
-        say: told a sentence about every trial.
+        trials: total number of trials, including those finished earlier.
+        folder: folder of the search, the only place written to.
+        say: function that shows a sentence of progress, called for every trial.
 
     Raises:
-        DataError: too few rows to be split, or a damaged file in the folder.
+        DataError: there are too few rows to split, or a file in the folder is damaged.
         UsageError: the folder cannot be used for this search.
     """
     kept = Trials(folder)
@@ -72,7 +72,7 @@ def search(
 
 
 class _Objective:
-    """The validation loss of a recipe."""
+    """Trains a recipe and computes its validation loss."""
 
     def __init__(self, table: Table, layout: Layout, terms: Terms) -> None:
         pin_arithmetic()
@@ -85,7 +85,7 @@ class _Objective:
         self.classes, self.terms = layout.classes, terms
 
     def __call__(self, recipe: Recipe) -> float:
-        """Nats; those of a uniform guess where training diverged."""
+        """Return the validation NLL in nats; that of a uniform guess if training diverged."""
         model = fit(
             recipe,
             self.fitted,
@@ -103,10 +103,10 @@ class _Objective:
 
 
 class _Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
-    """Keras Tuner's own, without a memory besides the trials."""
+    """Keras Tuner's Bayesian oracle, with a random state that depends on seed and trial alone."""
 
     def __init__(self, finished: Sequence[Trial], seed: int, trials: int) -> None:
-        # Keras Tuner takes a seed of 0 for none.
+        # Plus 1, because Keras Tuner treats a seed of 0 as no seed.
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "min"),
             max_trials=trials,
@@ -118,7 +118,7 @@ class _Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
         self.finished = finished
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """What to try next; a finished trial again, as long as there is one."""
+        """Return the hyperparameters of a trial: stored ones if it finished, else new ones."""
         at = int(trial_id)
         if at < len(self.finished):
             return _running(self.finished[at].choices)
@@ -131,7 +131,7 @@ class _Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
 
 
 class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
-    """Runs the trials one after the other, and keeps each as soon as it is done."""
+    """Runs the trials one after the other and writes each as soon as it is finished."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         super().__init__(oracle, directory=str(kept.folder), project_name=PROJECT, overwrite=True)
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
-        """Train and judge what the oracle suggests; what goes wrong ends the search."""
+        """Train and evaluate the suggested recipe; any exception ends the search."""
         at = int(trial.trial_id)
         if at >= len(self.done):
             choices = dict(trial.hyperparameters.values)
@@ -159,7 +159,7 @@ class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         return {OBJECTIVE: self.done[at].val_nll}
 
     def best(self) -> tuple[int, Trial]:
-        """The first of the best, with its number."""
+        """Return the trial with the least loss, the first of equals, after its number from 0."""
         return min(enumerate(self.done), key=lambda each: each[1].val_nll)
 
     def _run(self, at: int, choices: dict[str, Any]) -> None:
@@ -178,7 +178,7 @@ def _running(choices: Any) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keras Tuner asks for a thread's name in the old way; a Gaussian process may be at a bound."""
+    """Ignore warnings of Keras Tuner: its old thread API, and Gaussian processes at a bound."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "currentThread|getName", DeprecationWarning)
         warnings.filterwarnings("ignore", category=ConvergenceWarning)

@@ -1,8 +1,8 @@
-"""Split conformal prediction: sets of classes that contain the right one at a requested rate.
+"""Split conformal prediction: class sets that contain the right class for a share of many rows.
 
-The guarantee is marginal: it is over the joint draw of calibration rows and new row (Vovk et al.
-2005), so it holds on average, for rows exchangeable with the calibration rows, and is never the
-probability for one row.
+The guarantee is marginal: the requested share is a probability over the joint draw of calibration
+rows and new row (Vovk et al. 2005). It holds on average over rows exchangeable with the calibration
+rows, and is never the probability that one given row's set contains its class.
 """
 
 from fractions import Fraction

@@ -36,7 +36,8 @@ class Judgement:
     decisions: list[Decision]
     """`N` decisions, one a row."""
     case_limit: float | None
-    """Upper bound promised for P(wrong | in the band); None if the policy has no band."""
+    """Upper bound promised for P(wrong | in the band), a rate over many rows; None if the policy
+    has no band."""
 
     @classmethod
     def joined(cls, parts: "Sequence[Judgement]") -> "Judgement":

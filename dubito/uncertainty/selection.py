@@ -31,7 +31,8 @@ TARGET = 0.03
 MOSTLY = 0.9
 """Least share of the validation rows that the default target automates."""
 CASE_LIMIT = 0.1
-"""Upper bound promised for P(wrong | in the band)."""
+"""Upper bound promised for P(wrong | in the band), a rate over many rows, with `CONFIDENCE` over
+the draw of the calibration rows."""
 BAND = 0.1
 """Share of the automated rows in a band, larger if it would have too few calibration rows."""
 BAND_ROWS = 46

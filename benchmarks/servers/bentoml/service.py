@@ -1,4 +1,4 @@
-"""BentoML: adaptive batching of up to 64, concurrency as its documentation advises, one worker."""
+"""BentoML service: adaptive batches of up to 64, concurrency as its docs advise, one worker."""
 
 import bentoml
 import numpy as np
@@ -9,13 +9,13 @@ from network import load
     workers=1, traffic={"concurrency": 64, "timeout": 60}, logging={"access": {"enabled": False}}
 )
 class Study:
-    """The network behind a batchable API."""
+    """Network behind a batchable API."""
 
     def __init__(self) -> None:
-        """Load it in the worker."""
+        """Load the network in the worker."""
         self.run = load()
 
     @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=1000)
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """All rows of a batch at once: mean and standard deviation side by side."""
+        """Predict all rows of a batch at once: mean and standard deviation side by side."""
         return np.concatenate(self.run(rows), axis=1)

@@ -1,4 +1,4 @@
-"""The plain route under uvicorn with this project's connections. `python ours.py PORT`."""
+"""Serves the trivial route under uvicorn with this project's connections: `python ours.py PORT`."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from app.settings import Settings
 
 
 async def main(port: int) -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the process."""
     connections = Connections(Limits.of(Settings()))
     config = uvicorn.Config(app, port=port, access_log=False, log_level="warning")
     config.http = partial(Connection, connections=connections)

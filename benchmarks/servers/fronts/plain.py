@@ -1,4 +1,4 @@
-"""FastAPI's plainest route: a body of nine numbers, a small answer, and nothing in between."""
+"""Trivial FastAPI route: a body of nine numbers, a small response, and no computation."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 
 class Row(BaseModel):
-    """The features of the shipped bundle."""
+    """Features of the shipped bundle."""
 
     loan_amount: float
     annual_income: float
@@ -21,7 +21,7 @@ class Row(BaseModel):
 
 
 class Answer(BaseModel):
-    """A grade and how likely it is."""
+    """Grade and its probability."""
 
     grade: str
     probability: float
@@ -32,12 +32,12 @@ app = FastAPI()
 
 @app.post("/predict/mc")
 async def predict_mc(row: Row) -> Answer:  # noqa: ARG001 - validated, and that is all
-    """Answer the same, whatever is asked."""
+    """Return the same response to every request."""
     return Answer(grade="A", probability=0.5)
 
 
 @app.post("/slow")
 async def slow(row: Row) -> Answer:
-    """Answer after a moment, in which a client may end its side."""
+    """Respond after a delay, in which a client may close its sending side."""
     await asyncio.sleep(0.05)
     return await predict_mc(row)

@@ -1,7 +1,7 @@
-"""LitServe: batches of up to 64, its faster queue, one worker and one API server.
+"""LitServe service: batches of up to 64, its faster queue, one worker and one API server.
 
 Its guide to batching asks for `max_batch_size` and `batch_timeout`; with a timeout of 0 a batch is
-what waits already, so that a request alone is not held back.
+the requests already queued, so that a single request is not delayed.
 """
 
 import sys
@@ -13,23 +13,23 @@ from network import load
 
 
 class Study(litserve.LitAPI):
-    """The network behind LitServe's four steps."""
+    """Network behind LitServe's four steps."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002 - LitServe's own signature
-        """Load it in the worker."""
+        """Load the network in the worker."""
         self.run = load()
 
     def decode_request(self, request: dict[str, Any]) -> Any:
-        """A row of a request."""
+        """Decode the row of a request."""
         return np.asarray(request["row"])
 
     def predict(self, rows: Any) -> Any:
-        """All rows of a batch at once."""
+        """Predict all rows of a batch at once."""
         mean, std = self.run(rows)
         return np.stack([mean, std], axis=1)
 
     def encode_response(self, output: Any) -> dict[str, Any]:
-        """The answer to one request."""
+        """Encode the response to one request."""
         mean, std = output.tolist()
         return {"mean": mean, "std": std}
 

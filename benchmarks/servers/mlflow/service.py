@@ -1,4 +1,4 @@
-"""MLflow's scoring server, one worker; it has no batching. Writes the model that it serves."""
+"""MLflow model for its scoring server, which has one worker and no batching; writes the model."""
 
 import sys
 from typing import Any
@@ -9,14 +9,14 @@ from network import load
 
 
 class Study(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """The network behind MLflow's generic model."""
+    """Network behind MLflow's generic model."""
 
     def load_context(self, context: Any) -> None:  # noqa: ARG002 - MLflow's own signature
-        """Load it in the worker."""
+        """Load the network in the worker."""
         self.run = load()
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
-        """All rows of a request at once."""
+        """Predict all rows of a request at once."""
         return np.concatenate(self.run(model_input), axis=1)
 
 

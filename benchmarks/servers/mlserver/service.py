@@ -1,6 +1,6 @@
-"""MLServer: adaptive batching, see `model-settings.json`; no worker processes, `settings.json`.
+"""MLServer runtime: adaptive batches (`model-settings.json`), no workers (`settings.json`).
 
-Its worker processes are for models that would block the server; one is all that is compared here.
+Its worker processes are for models that would block the server; only one process is compared here.
 """
 
 from typing import Any
@@ -12,17 +12,17 @@ from network import load
 
 
 class Study(MLModel):
-    """The network behind MLServer's model class."""
+    """Network behind MLServer's model class."""
 
     run: Any = None
 
     async def load(self) -> bool:
-        """Load it."""
+        """Load the network."""
         self.run = load()
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """All rows of a batch at once."""
+        """Predict all rows of a batch at once."""
         mean, std = self.run(NumpyCodec.decode_input(payload.inputs[0]))
         outputs = [
             NumpyCodec.encode_output("mean", mean),

@@ -1,4 +1,4 @@
-"""Ray Serve: dynamic batching of up to 64, one replica, the proxy on this machine alone."""
+"""Ray Serve deployment: dynamic batches of up to 64, one replica, proxy on this machine only."""
 
 import logging
 import os
@@ -16,24 +16,24 @@ WAIT_SECONDS = 0.002
 
 @serve.deployment(num_replicas=1, max_ongoing_requests=256, ray_actor_options={"num_cpus": 1})
 class Study:
-    """The network behind a batched method."""
+    """Network behind a batched method."""
 
     def __init__(self) -> None:
-        """Load it in the replica."""
+        """Load the network in the replica."""
         from network import load  # the driver does without TensorFlow
 
         self.run = load()
 
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=WAIT_SECONDS)
     async def predict(self, rows: list[Any]) -> list[Any]:
-        """All rows of a batch at once."""
+        """Predict all rows of a batch at once."""
         mean, std = self.run(np.stack(rows))
         return [
             {"mean": one, "std": two} for one, two in zip(mean.tolist(), std.tolist(), strict=True)
         ]
 
     async def __call__(self, request: Request) -> Any:
-        """One row of a request."""
+        """Predict the row of one request."""
         return await self.predict(np.asarray((await request.json())["row"]))
 
 

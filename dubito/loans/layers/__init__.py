@@ -1,4 +1,4 @@
-"""Keras layers of loan networks. Files of networks name this module."""
+"""Keras layers of loan networks; `.keras` files refer to them by this module's path."""
 
 from dubito.loans.layers.evidence import GradeEvidence
 from dubito.loans.layers.features import LoanFeatures

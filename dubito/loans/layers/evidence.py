@@ -1,4 +1,4 @@
-"""From scores of hypotheses to probabilities of grades."""
+"""Keras layer that turns scores of hypotheses and general logits into probabilities of grades."""
 
 from typing import Any
 
@@ -10,15 +10,14 @@ TINY = 1e-12
 
 @registered("dubito.loans.layers")
 class GradeEvidence(FormulaLayer):
-    """Probabilities of grades: the hypotheses of each, and what the loan looks like in general.
+    """Probabilities `(…, C)` of grades, from scored hypotheses and the logits of a classifier.
 
-    Takes hypotheses `(…, M, W)` whose first C numbers are the grade, one-hot; their scores
-    `(…, M, 1)`; and general logits `(…, C)`. A grade's odds are the sum of exp(score) over its
-    hypotheses and of exp(general logit), a mixture of explanations; all to the power of
-    1/temperature (Guo et al. 2017, equation 9).
+    Inputs are hypotheses `(…, M, W)`, whose first C numbers are the one-hot grade, their scores
+    `(…, M, 1)`, and general logits `(…, C)`. A grade's odds are the sum of exp(score) over its
+    hypotheses plus exp(general logit), to the power of 1/temperature (Guo et al. 2017, equation 9).
 
     Args:
-        temperature: above 1 makes the probabilities less certain.
+        temperature: divisor of the log odds; above 1, probabilities are less certain.
     """
 
     def __init__(self, temperature: float = 1.0, **kwargs: Any) -> None:
@@ -26,7 +25,7 @@ class GradeEvidence(FormulaLayer):
         self.temperature = temperature
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
-        """`(…, M, W)`, `(…, M, 1)`, `(…, C)` → `(…, C)`."""
+        """Compute `(…, M, W)`, `(…, M, 1)`, `(…, C)` → `(…, C)`."""
         hypotheses, scores, general = inputs
         grades = hypotheses[..., : general.shape[-1]]
         scores = scores[..., 0]
@@ -40,9 +39,9 @@ class GradeEvidence(FormulaLayer):
         return odds / xp.sum(odds, axis=-1, keepdims=True)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """That of the general logits."""
+        """Return the shape of the general logits."""
         return tuple(input_shape[2])
 
     def get_config(self) -> dict[str, Any]:
-        """The temperature travels in the configuration."""
+        """Return the configuration, which includes the temperature."""
         return {**super().get_config(), "temperature": self.temperature}

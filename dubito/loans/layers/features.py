@@ -1,8 +1,8 @@
-"""What a loan's nine numbers say, on scales a network can read: logs and ratios.
+"""Keras layer that derives logs, ratios and payment phases from a loan's nine raw features.
 
-Money spans orders of magnitude, so it enters as log(1 + x). A loan's rate shows in how its
+Money spans orders of magnitude, so it enters as log(1 + x). A loan's rate determines how its
 payments divide into interest and principal, so the ratios of the two, to each other and to the
-amount, are given as logs of shares.
+amount, enter as logs of shares.
 """
 
 import math
@@ -13,7 +13,7 @@ from dubito.layers.registry import registered
 from dubito.loans.shapes import FEATURES_WIDTH
 
 TERMS = (36, 60)
-"""Months over which the lender's loans run."""
+"""Terms of the lender's loans, in months."""
 
 
 @registered("dubito.loans.layers")
@@ -21,13 +21,13 @@ class LoanFeatures(FormulaLayer):
     """Nine raw loan features `(…, 9)` to twenty-three logs, ratios and phases `(…, 23)`.
 
     The order of the input is that of `dubito.loans.signature.FEATURES`. Computed in double
-    precision, as the phases of payments are differences of large numbers.
+    precision, because the phases of payments are differences of large numbers.
     """
 
     def __init__(
         self,
         *,
-        # By name, as Keras writes the arguments of a layer into the files that are shipped.
+        # Explicit keywords, because Keras wrote them into the configuration in shipped files.
         activity_regularizer: Any = None,
         trainable: bool = True,
         dtype: Any = "float64",
@@ -43,7 +43,7 @@ class LoanFeatures(FormulaLayer):
         )
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
-        """Elementwise over all leading axes; every value is finite for finite inputs ≥ 0."""
+        """Compute `(…, 9)` → `(…, 23)`, row by row; finite for finite inputs ≥ 0."""
         (rows,) = inputs
         amount, income, debt, lines, delinquencies, principal, interest, late_fees, delinquent = (
             rows[..., column] for column in range(9)
@@ -76,22 +76,22 @@ class LoanFeatures(FormulaLayer):
         return xp.stack(columns, axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """`(…, 9)` → `(…, 23)`."""
+        """Return the output's shape: `(…, 9)` → `(…, 23)`."""
         return (*input_shape[:-1], FEATURES_WIDTH)
 
 
 def share(xp: Any, part: Any, whole: Any) -> Any:
-    """Log of `part / whole`, one unit added to both so that nothing paid is finite."""
+    """Return the log of `part / whole`, with 1 added to both so that it is finite for 0."""
     return xp.log(part + 1.0) - xp.log(whole + 1.0)
 
 
 def discount_exponent(xp: Any, amount: Any, principal: Any, interest: Any) -> Any:
-    """N · log(1 + r) of a running loan, from what was paid; r is the monthly rate, N the term.
+    """Estimate N · log(1 + r) of a running loan from its payments; r: monthly rate, N: term.
 
     A level-payment loan pays the instalment `A = amount · r / (1 − (1 + r)⁻ᴺ)`. After k payments
     `k·A = principal + interest`, and the interest is about `k·r` times the mean balance
     `amount − principal / 2`. Interest's share of the payments at that balance is therefore about
-    `1 − (1 + r)⁻ᴺ`, whatever k is. Kept within [0.001, 0.99] so that it has a log.
+    `1 − (1 + r)⁻ᴺ`, whatever k is. Clipped to [0.001, 0.99] so that its log is finite.
     """
     balance = xp.maximum(amount - 0.5 * principal, 0.0) + 1.0
     share_at_balance = interest * amount / ((principal + interest + 1.0) * balance)
@@ -99,9 +99,9 @@ def discount_exponent(xp: Any, amount: Any, principal: Any, interest: Any) -> An
 
 
 def payments_made(xp: Any, paid: Any, amount: Any, exponent: Any, term: int) -> Any:
-    """How many instalments of a loan over `term` months make up what was paid.
+    """Estimate the number of instalments paid, if the loan runs over `term` months.
 
-    A whole number where the term is the loan's own, at most one more than the term.
+    It is a whole number if `term` is the loan's own, and at most `term` + 1.
     """
     rate = xp.expm1(exponent / term)
     instalment = amount * rate / (1.0 - xp.exp(-exponent))

@@ -1,8 +1,9 @@
-"""The lattice: the hypotheses about a loan that fit its payments best, each as a row of features.
+"""Keras layer that finds the hypotheses about a loan that fit its payments best, with features.
 
-For every rate of the lender's book × term × instalments paid × days of the first period, the
-loan's payments are compared with what the books would say (`amortization`), weighed as stories
-(`explanations`), and the best hypotheses kept. What is left to learn is how far to believe each.
+A lattice of hypotheses is every rate of the lender's book × term × instalments paid × days of the
+first period. The loan's payments are compared with the books under each (`amortization`) and
+weighed by story (`explanations`), and the best hypotheses are selected. The trained layers behind
+it only learn how far to trust each.
 """
 
 from dataclasses import fields
@@ -22,26 +23,28 @@ from dubito.loans.shapes import FEATURES, HYPOTHESIS_WIDTH
 from dubito.types import Floats
 
 PRIOR = 0.7
-"""Weight of a hypothesis' log prior beside its story's log weight."""
+"""Weight of a hypothesis' log prior relative to its story's log weight."""
 SLACK = 1e-6
-"""Days by which a limit is wider on the way to the shortlist."""
+"""Width in days added to limits while the shortlist is computed."""
 FEW_ROWS = 2
-"""Fewer than these are sooner compared with every hypothesis than TensorFlow is called."""
+"""Least number of rows for the shortlist; for fewer, calling TensorFlow takes longer than comparing
+every hypothesis."""
 COMPARED_ROWS = 8
-"""Rows that are compared with every hypothesis at a time, which keeps them in the cache."""
+"""Number of rows compared with every hypothesis at a time, few enough for the processor's cache."""
 
 
 @registered("dubito.loans.layers")
 class AmortizationLattice(FormulaLayer):
     """Nine raw loan features `(…, 9)` to the `kept` best hypotheses `(…, kept, W)`.
 
-    A hypothesis' first `classes` numbers say its grade, one-hot; the others, about 40, how well it
-    fits. Computed in double precision on money rounded to cents.
+    The first `classes` numbers of a hypothesis are its one-hot grade; the others, the
+    `HYPOTHESIS_WIDTH` of `dubito.loans.shapes`, describe how well it fits. Computed in double
+    precision on money rounded to cents.
 
     Args:
         classes: number of grades.
-        kept: hypotheses that are kept.
-        kwargs: the members of the lender's `RateBook`, and what every layer takes.
+        kept: number of hypotheses that are selected.
+        kwargs: the fields of the lender's `RateBook`, and the arguments of every Keras layer.
     """
 
     def __init__(self, classes: int, kept: int, dtype: Any = "float64", **kwargs: Any) -> None:
@@ -64,28 +67,28 @@ class AmortizationLattice(FormulaLayer):
             "grade": flat.grade,
             "beginning": flat.beginning,
         }
-        # The last term orders hypotheses that fit equally, alike in every execution.
+        # The last term breaks ties, so that every backend selects the same hypotheses.
         self._prior = PRIOR * flat.log_prior - 1e-9 * np.arange(len(terms.rate))
         self.shortlist = self._listing(len(terms.rate))
 
     def compute(self, xp: Any, *inputs: Any) -> Any:
-        """`(…, 9)` → `(…, kept, W)`, finite for finite inputs ≥ 0."""
+        """Compute `(…, 9)` → `(…, kept, W)`, finite for finite inputs ≥ 0."""
         (rows,) = inputs
         if xp is not np or self.shortlist is None or rows.size < FEW_ROWS * FEATURES:
             return self.exhaustive(xp, rows)
         flat = rows.reshape(-1, FEATURES)
-        # Nobody waits for seconds until it is compiled: both ways give the same bits.
+        # Compiling takes seconds, in which requests use the slower way, which gives the same bits.
         is_ready = self.shortlist.is_ready()
         found = self._listed(self.shortlist, flat) if is_ready else self._compared(flat)
         return found.reshape(*rows.shape[:-1], *found.shape[1:])
 
     def exhaustive(self, xp: Any, rows: Any) -> Any:
-        """The same as `compute`, found by comparing every hypothesis."""
+        """Compute the result of `compute` by comparing every hypothesis."""
         chosen = _best(xp, self._scores(xp, rows), self.kept)
         return self._described(xp, rows, chosen)[1]
 
     def _listed(self, shortlist: Shortlist, rows: Floats) -> Floats:
-        """The same for rows `(N, 9)`: the best of the shortlist, where it is long enough."""
+        """Compute the result for rows `(N, 9)` by shortlist; exhaustively where it may miss any."""
         places, others = shortlist.of(rows)
         score, described = self._described(np, rows, places)
         best = _best(np, score, self.kept)
@@ -97,12 +100,12 @@ class AmortizationLattice(FormulaLayer):
         return found
 
     def _compared(self, rows: Floats) -> Floats:
-        """The same for rows `(N, 9)`, few of them at a time compared with every hypothesis."""
+        """Compute the result for rows `(N, 9)` exhaustively, a few rows at a time."""
         starts = range(0, len(rows), COMPARED_ROWS)
         return np.concatenate([self.exhaustive(np, rows[at : at + COMPARED_ROWS]) for at in starts])
 
     def _listing(self, places: int) -> Shortlist | None:
-        """A shortlist, where there is anything to leave out."""
+        """Create a shortlist, unless it would contain half of the hypotheses or more."""
         if places <= 2 * (self.kept + SPARE):
             return None
 
@@ -112,13 +115,13 @@ class AmortizationLattice(FormulaLayer):
         return Shortlist(score, FEATURES, places, self.kept)
 
     def _scores(self, xp: Any, rows: Any, slack: float = 0.0) -> Any:
-        """Of every hypothesis, `(…, E)`."""
+        """Compute the score `(…, E)` of every hypothesis."""
         terms = {name: xp.array(values) for name, values in self._constants.items()}
         _, _, told = _compare(xp, _loan(xp, rows), terms, xp.array(self._about["first"]), slack)
         return told.best + xp.array(self._prior)
 
     def _described(self, xp: Any, rows: Any, chosen: Any) -> tuple[Any, Any]:
-        """Scores `(…, M)` of some hypotheses, and all that is known of them `(…, M, W)`."""
+        """Compute scores `(…, M)` and features `(…, M, W)` of the hypotheses `chosen` `(…, M)`."""
         loan = _loan(xp, rows)
         terms, about = (
             {name: xp.take(xp.array(values), chosen) for name, values in constants.items()}
@@ -148,17 +151,17 @@ class AmortizationLattice(FormulaLayer):
         return score, xp.concatenate([*places, xp.stack(columns, axis=-1)], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """`(…, 9)` → `(…, kept, W)`."""
+        """Return the output's shape: `(…, 9)` → `(…, kept, W)`."""
         return (*input_shape[:-1], self.kept, self.classes + HYPOTHESIS_WIDTH)
 
     def get_config(self) -> dict[str, Any]:
-        """The book travels in the configuration."""
+        """Return the configuration, which includes the rate book."""
         own = {"classes": self.classes, "kept": self.kept}
         return {**super().get_config(), **own, **self.book.to_config()}
 
 
 PAID_SHOWN = 8
-"""Instalments that have a feature of their own; more share the last."""
+"""Width of the one-hot number of instalments paid; larger numbers share the last place."""
 BEGINNINGS_SHOWN = 5
 
 
@@ -172,7 +175,7 @@ def _loan(xp: Any, rows: Any) -> Loan:
 def _compare(
     xp: Any, loan: Loan, terms: dict[str, Any], first: Any, slack: float = 0.0
 ) -> tuple[Any, Any, Any]:
-    """Books, residuals and stories of loans under hypotheses."""
+    """Compute books, residuals and stories of loans under hypotheses."""
     books = schedule(xp, loan.amount, **terms)
     rate, paid = terms["rate"], terms["paid"]
     found = explanations.residuals(xp, loan, books, rate, first, paid, slack)
@@ -181,21 +184,21 @@ def _compare(
 
 
 def _best(xp: Any, score: Any, kept: int) -> Any:
-    """Indices `(…, kept)` of the best, in increasing order."""
+    """Return indices `(…, kept)` of the best scores, in increasing order of index."""
     if xp is np:
         return np.sort(np.argpartition(-score, kept - 1, axis=-1)[..., :kept], axis=-1)
     return xp.sort(xp.top_k(score, kept, sorted=False)[1], axis=-1)
 
 
 def _one_hot(xp: Any, values: Any, count: int) -> Any:
-    """`(…)` → `(…, count)`; what is beyond the last place shares it."""
+    """Encode `(…)` one-hot as `(…, count)`; larger values share the last place."""
     capped = xp.minimum(values, count - 1.0)[..., None]
     places = xp.arange(count, dtype=values.dtype)
     return flag(xp, xp.abs(capped - places) < 0.5, values)
 
 
 def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> list[Any]:
-    """How each of the residuals stands, in logs of cents and in days."""
+    """Return features of each residual, in logs of cents and in days."""
     principal, total = found.principal, found.total
     size = _log_cents(xp, principal)
     sum_size = _log_cents(xp, total)
@@ -232,7 +235,7 @@ def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> 
 
 
 def _round(xp: Any, found: Any, books: Any, terms: dict[str, Any]) -> list[Any]:
-    """Whether extra money, or every payment, is a round sum."""
+    """Return flags of whether the extra money, or every payment, is a round sum."""
     paid = xp.maximum(terms["paid"], 1.0)
     each = books.instalment + found.total / paid
     sums = [_within(xp, cents_from(xp, found.total, unit), 0.8) for unit in ROUND_SUMS]

@@ -1,9 +1,10 @@
-"""The shortlist: all hypotheses scored by one compiled call, to find the few to compute exactly.
+"""Preselects hypotheses with one XLA-compiled call, so that few must be computed exactly.
 
-XLA makes one loop of the hundred operations of a score, and holds no lock of Python's meanwhile.
-It may round otherwise than NumPy, so that what it says is no answer: only which hypotheses cannot
-be among the best, by a margin far above that of rounding. What jumps at a limit gets slack (see
-`explanations`); instalments are rounded up alike unless one is within 1e-9 of a cent of the next.
+XLA fuses the hundred operations of a score into one loop, and runs it without Python's global
+lock. It may round differently from NumPy, so its scores are not used as results: they only exclude
+hypotheses that cannot be among the best, by a margin far above rounding error. Scores that jump at
+a limit get slack (see `explanations`); instalments are rounded up to the same cent unless one is
+within 1e-9 of a cent of the next.
 """
 
 import threading
@@ -16,26 +17,26 @@ import tensorflow as tf
 from dubito.types import Floats, Indices
 
 ROWS = 16
-"""Most rows of a call; fewer cost less."""
+"""Largest number of rows of a call; fewer rows take less time."""
 SPARE = 8
-"""Hypotheses on the list beyond those that are looked for."""
+"""Number of hypotheses on the list beyond those to be selected."""
 DOUBT = 1e-7
-"""By how much scores may differ for rounding alone, where money is small,"""
+"""Margin for the difference of scores by rounding alone, if amounts of money are small."""
 DOUBT_A_UNIT = 1e-12
-"""and for every unit of money: a score falls by about 1 for each cent."""
+"""Margin added for every unit of money, because a score falls by about 1 for each cent."""
 
 
 class Shortlist:
-    """Finds hypotheses that may be the best of a row."""
+    """Compiled search for the hypotheses that may be among the best of a row."""
 
     def __init__(self, score: Callable[[Any], Any], columns: int, places: int, most: int) -> None:
-        """Take the formula; it is compiled once somebody asks whether it is.
+        """Store the score's formula; the first call of `is_ready` starts to compile it.
 
         Args:
-            score: rows `(1, F)` to scores `(1, E)`, in operations of TensorFlow, float64.
-            columns: `F`.
-            places: `E`.
-            most: how many of the best are looked for; `most + SPARE` must be fewer than `E`.
+            score: function from rows `(1, F)` to scores `(1, E)`, as float64 TensorFlow operations.
+            columns: number of features, `F`.
+            places: number of hypotheses, `E`.
+            most: number of best hypotheses to be selected; `most + SPARE` must be less than `E`.
         """
         self._score = score
         self._columns, self._places = columns, places
@@ -50,7 +51,7 @@ class Shortlist:
         self._is_compiled = False
 
     def is_ready(self) -> bool:
-        """Whether it is compiled; asked for the first time, that begins beside the caller."""
+        """Whether it is compiled; the first call starts to compile in another thread."""
         with self._asked:
             if self._compiling is None:
                 self._compiling = threading.Thread(target=self._compile, name="dubito-shortlist")
@@ -58,7 +59,7 @@ class Shortlist:
         return self._is_compiled
 
     def wait(self) -> None:
-        """Until it is ready."""
+        """Block until it is compiled."""
         if not self.is_ready() and self._compiling is not None:
             self._compiling.join()
 
@@ -68,7 +69,12 @@ class Shortlist:
         self._is_compiled = True
 
     def of(self, rows: Floats) -> tuple[Indices, Floats]:
-        """Positions `(N, M)` of rows `(N, F)`, increasing, and what no other's score exceeds."""
+        """Return the shortlist of rows `(N, F)`, and a bound on the scores that are not on it.
+
+        Returns:
+            Positions `(N, M)` of hypotheses, increasing, and upper bounds `(N,)` on the score of
+            any other hypothesis.
+        """
         parts = [self._part(rows[at : at + ROWS]) for at in range(0, len(rows), ROWS)]
         places, others = (np.concatenate(found) for found in zip(*parts, strict=True))
         money = rows.max(axis=1)
@@ -83,7 +89,7 @@ class Shortlist:
         return order[:, : self._length], np.take_along_axis(scores, beyond, axis=1)[:, 0]
 
     def _every(self, rows: Any, count: Any) -> Any:
-        """Scores `(ROWS, E)`, 0 beyond the first `count` rows."""
+        """Compute scores `(ROWS, E)`, 0 beyond the first `count` rows."""
 
         def score(at: Any, found: Any) -> tuple[Any, Any]:
             row = tf.slice(rows, [at, 0], [1, rows.shape[1]])

@@ -1,1 +1,1 @@
-"""How far a bundle can be trusted: what it answered for labelled rows, in numbers."""
+"""Evaluation of a bundle on labelled rows: accuracy, calibration, sets, decisions, uncertainty."""

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, all from answers: nothing here runs a network."""
+"""Computes all metrics of an evaluation from stored predictions; nothing here runs a network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,78 +23,80 @@ from dubito.types import Booleans, Calibration, Floats, Indices, Promise
 from dubito.uncertainty.decision import runner_up
 
 LIKELIHOODS = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
-"""Between these the automated rows are counted by the mean probability of their grade."""
+"""Edges of the bins in which automated rows are counted by the mean probability of their grade."""
 COMMON = 10
-"""Rows of a class from which on its F1 says something."""
+"""Least number of rows of a class for which its F1 is meaningful."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A promise, looked up on these rows."""
+    """Line of the decision policy, measured on the evaluated rows."""
 
     target: float
     automated: float
-    """Share of the rows."""
+    """Share of the rows that this line automates."""
     wrong: float
-    """Share of those; 0 where there are none."""
+    """Share of the automated rows that are wrong; 0 if there are none."""
     errors: int
+    """Number of automated rows that are wrong."""
     band: tuple[int, int] | None
-    """Rows of the band, and how many of them are wrong; None where nothing is promised of it."""
+    """Number of rows in the band, and number of those that are wrong; None if the line promises
+    nothing of a band."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """The automated rows whose grade has a mean probability in a range."""
+    """Automated rows whose grade has a mean probability in a range."""
 
     least: float
     most: float
-    """Not itself in the range, unless it is 1."""
+    """Upper end, excluded from the range unless it is 1."""
     rows: int
     errors: int
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything that a report shows; what needs a calibration is empty without one."""
+    """All metrics that a report shows; those that need a calibration are empty without one."""
 
     rows: int
     passes: int
     classes: tuple[str, ...]
     class_rows: tuple[int, ...]
-    """`(C,)`"""
+    """Number of rows of each class, `(C,)`."""
     mc: dict[str, float]
-    """Of the mean of the passes, see `dubito.training.evaluation.probability_metrics`; and `macro_f1_common`, over the
-    classes of ten rows or more."""
+    """Metrics of the mean of the passes, see `dubito.training.evaluation.probability_metrics`, and
+    `macro_f1_common`, the mean F1 over the classes of ten rows or more."""
     deterministic: dict[str, float]
-    """The same of one pass without dropout."""
+    """Metrics, as in `mc`, of one pass without dropout."""
     rare: dict[str, tuple[int, int]]
-    """Each class of fewer rows: how many of its rows are right, and how many there are."""
+    """Number of rows that are right, and number of rows, of each class with fewer than ten rows."""
     reliability: tuple[Reliability, ...]
-    """Bins of equal width, then of equal mass."""
+    """Reliability in bins of equal width, then in bins of equal mass."""
     risks: tuple[Risk, ...]
-    """The base line first."""
+    """Risk-coverage curve of each uncertainty measure, the base line first."""
     confusion: tuple[tuple[int, ...], ...]
-    """`(C, C)`: rows by their class, then by their grade."""
+    """Number of rows `(C, C)` by their class, then by their predicted grade."""
     confusion_automated: tuple[tuple[int, ...], ...] | None
-    """The same of rows that are automated at the default target."""
+    """Number of rows, as in `confusion`, among those automated at the default target."""
     right: Doubt | None
     wrong: Doubt | None
     sets: tuple[Sets, ...]
     promises: tuple[Kept, ...]
     likelihoods: tuple[Likely, ...]
-    """Of the rows that are automated at the default target."""
+    """Rows automated at the default target, by the mean probability of their grade."""
     least_likelihood: float | None
-    """The least mean probability among these; None where there are none."""
+    """Least mean probability of a grade automated at the default target; None if there is none."""
     target: float | None
-    """The default one."""
+    """Default target of the calibration."""
     coverage: float | None
-    """The default one."""
+    """Default coverage of the calibration."""
     shifts: tuple[ShiftFigures, ...]
     precision: Precision | None
 
 
 def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequence[str]) -> Figures:
-    """The figures of what a network answered; with fewer passes than calibrated, of no promise."""
+    """Compute all metrics; those of sets and decisions only with enough passes for the promises."""
     if calibration is not None and evidence.passes < calibration.passes:
         calibration = None
     summary, labels = evidence.answered.summary, evidence.labels
@@ -141,7 +143,7 @@ def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequenc
 
 
 def held_out_figures(figures: Figures) -> dict[str, float]:
-    """The most important of them by name, for a manifest; what is undefined is left out."""
+    """Select the most important metrics, by name, for a manifest; undefined ones are left out."""
     base, *_, entropy, _information = figures.risks
     width, mass = figures.reliability
     found: dict[str, float | None] = {
@@ -178,14 +180,14 @@ def _confusion(labels: Indices, grades: Indices, classes: int) -> tuple[tuple[in
 
 
 def _taken(evidence: Evidence, calibration: Calibration | None) -> Booleans:
-    """Which rows `(N,)` are automated at the default target; none without a calibration."""
+    """Return a mask `(N,)` of the rows automated at the default target; none uncalibrated."""
     if calibration is None:
         return np.zeros(len(evidence.labels), np.bool_)
     return automated(evidence.answered, calibration, calibration.policy.target)
 
 
 def _likelihoods(likely: Floats, wrong: Booleans) -> tuple[Likely, ...]:
-    """Automated rows `(M,)` by how probable their grade is, and how many are wrong."""
+    """Count automated rows `(M,)`, and the wrong ones, in bins of their grade's probability."""
     places = np.minimum(np.digitize(likely, LIKELIHOODS), len(LIKELIHOODS) - 1)
     return tuple(
         Likely(least, most, int((places == at).sum()), int((wrong & (places == at)).sum()))

@@ -1,7 +1,7 @@
-"""Evidence: what a network answered for labelled rows, before any figure is made of it.
+"""Runs a network on labelled rows, as they are and shifted, for the metrics to be computed from.
 
-Every row has a seed of its own, as requests have: rows of one seed share their masks, and are not
-exchangeable with rows that do not.
+Every row has its own seed, as every request has: rows with one seed share their dropout masks and
+are not exchangeable with rows that do not.
 """
 
 from collections.abc import Sequence
@@ -19,62 +19,64 @@ from dubito.uncertainty.guard import Guard
 from dubito.uncertainty.rules import rule_reasons
 
 EVALUATION_SEED = 1 << 42
-"""Where the seeds of the rows begin; the calibration's are below."""
+"""Seed of the first row; above the seeds used in calibration."""
 LOOKS = (64, 128, 256, 512, 1024, 2048, 4096, 10_000)
-"""Numbers of passes at which the error of the mean is looked at."""
+"""Numbers of passes at which the error of the mean is measured."""
 LOOKED_AT = 200
-"""Rows that are answered with so many passes."""
+"""Number of rows on which the error of the mean is measured."""
 REPEATS = 4
-"""Batches of passes at least, to see how far their means lie apart."""
+"""Least number of batches of passes for the deviation between their means."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """`N` rows and what was said about them."""
+    """Predictions for `N` rows, and the verdicts of guard and rules."""
 
     summary: Summary
     alarmed: Booleans
-    """`(N,)`: whether the guard found a value out of range."""
+    """Mask `(N,)` of rows in which the guard found a value out of range."""
     fixed: Booleans
-    """`(N,)`: whether guard or rules refer the row whatever the network says."""
+    """Mask `(N,)` of rows that guard or rules refer whatever the network's output is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shifted:
-    """Rows that a shift made wrong."""
+    """Predictions for the rows that a shift changed."""
 
     name: str
     rows: Indices
-    """`(M,)`: which of the rows were changed and could be answered."""
+    """Indices `(M,)` of the rows that were changed and have finite predictions."""
     unchanged: int
-    """Rows that the shift leaves as they were."""
+    """Number of rows that the shift leaves as they were."""
     refused: int
-    """Rows that the service then does not take, or cannot grade."""
+    """Number of changed rows that the service would reject or could not predict."""
     answered: Answered
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """The error of the mean over `T` passes, for each of several `T`; all `(L,)`."""
+    """Error of the mean over `T` passes, for each of `L` values of `T`; all `(L,)`."""
 
     passes: Indices
     median: Floats
-    """Standard error as one answer states it: of the class where it is largest, median row."""
+    """Standard error estimated from `T` passes, for the class where it is largest; median over
+    rows."""
     upper: Floats
-    """The same, 95% quantile of the rows."""
+    """Standard error, as in `median`; 95% quantile over rows."""
     observed: Floats
-    """Deviation of the means of separate batches of passes, median row; NaN of too few batches."""
+    """Standard deviation between the means of separate batches of `T` passes, for the class where
+    it is largest; median over rows, NaN if there are too few batches."""
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that was asked of a network."""
+    """Predictions of a network and the labels, from which all metrics are computed."""
 
     labels: Indices
-    """`(N,)`"""
+    """Class indices `(N,)`."""
     plain: Floats
-    """`(N, C)`, of the deterministic pass."""
+    """Probabilities `(N, C)` of the deterministic pass."""
     answered: Answered
     passes: int
     shifts: tuple[Shifted, ...] = ()
@@ -84,10 +86,10 @@ class Evidence:
 def evidence_of(
     engine: Engine, table: Table, signature: Signature, rules: Sequence[Rule], passes: int
 ) -> Evidence:
-    """Answers for the rows as they are.
+    """Predict the unchanged rows, with dropout and without.
 
     Raises:
-        DataError: rows on which the network's numbers overflow.
+        DataError: the network's numbers overflow on a row.
     """
     summary, plain = _summary(engine, table.features, passes), engine.predict(table.features)
     for answers in (summary.mean, plain):
@@ -104,7 +106,7 @@ def shifted_rows(
     passes: int,
     shift: Shift,
 ) -> Shifted:
-    """Answers for those of the rows `(N, F)` that a shift changes."""
+    """Predict those of the rows `(N, F)` that a shift changes."""
     wrong = shift.apply(rows, signature)
     moved, taken = changed(rows, wrong), allowed(wrong, signature)
     asked = np.flatnonzero(moved & taken)
@@ -121,7 +123,7 @@ def shifted_rows(
 
 
 def precision_of(engine: Engine, rows: Floats, looks: Sequence[int] = LOOKS) -> Precision:
-    """How the error of the mean falls with the number of passes, for some rows `(N, F)`."""
+    """Measure how the error of the mean falls with the number of passes, on rows `(N, F)`."""
     queries = [
         Query(rows[at : at + 1], max(looks), EVALUATION_SEED + at) for at in range(len(rows))
     ]
@@ -138,7 +140,7 @@ def precision_of(engine: Engine, rows: Floats, looks: Sequence[int] = LOOKS) -> 
 
 
 def _errors(draws: Floats, looks: Sequence[int]) -> tuple[list[float], list[float]]:
-    """Stated and observed errors `(L,)` of a row's draws `(T, C)`, each the largest of a class."""
+    """Compute stated and observed errors `(L,)` of a row's draws `(T, C)`, maximal over classes."""
     stated = [float(draws[:passes].std(axis=0, ddof=1).max()) / passes**0.5 for passes in looks]
     return stated, [_spread(draws, passes) for passes in looks]
 

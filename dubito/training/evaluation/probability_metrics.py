@@ -1,4 +1,4 @@
-"""How good probabilities are, in the five figures a bundle states of its held-out rows."""
+"""Scores of predicted probabilities: accuracy, macro-F1, NLL, Brier score, calibration error."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ TOLERANCE = 1e-5
 
 
 def score(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dict[str, float]:
-    """Compare probabilities `(N, C)` of the `C` classes with the labels `(N,)`.
+    """Score probabilities `(N, C)` of the `C` classes against the labels `(N,)`.
 
     Returns:
-        `accuracy` of the top class (a tie goes to the lower index); `macro_f1`, the mean over the
-        classes that occur among the labels or the top classes, 0 for one never hit; `nll`, the
-        mean in nats; `brier`, summed over classes and averaged over rows, 0 to 2; `ece`, the
-        expected calibration error in 15 bins, 0 to 1.
+        `accuracy` of the top class (a tie goes to the lower index); `macro_f1`, the mean F1 over
+        the classes that occur among the labels or the top classes, 0 for a class never predicted
+        right; `nll`, the mean negative log-likelihood in nats; `brier`, summed over classes and
+        averaged over rows, 0 to 2; `ece`, the expected calibration error in 15 bins, 0 to 1.
 
     Raises:
-        ValueError: no rows, shapes that disagree, or rows that are no probabilities.
+        ValueError: there are no rows, shapes disagree, or a row does not sum to 1.
     """
     rows = _distributions(probabilities)
     known = range(len(classes))
@@ -37,14 +37,14 @@ def score(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dic
 
 
 def check_finite(probabilities: Floats, rows: str) -> None:
-    """Refuse rows on which a network's numbers overflow, as the service does.
+    """Reject rows on which a network's numbers overflow, as the service does.
 
     Args:
         probabilities: `(N, C)`, or `(T, N, C)` of every pass.
-        rows: what the rows are called in the sentence.
+        rows: noun phrase for the rows in the error message.
 
     Raises:
-        DataError: some of the answers are not finite.
+        DataError: some of the probabilities are not finite.
     """
     finite = np.isfinite(probabilities).all(axis=-1)
     odd = int((~np.atleast_2d(finite).all(axis=0)).sum())
@@ -53,7 +53,7 @@ def check_finite(probabilities: Floats, rows: str) -> None:
 
 
 def _distributions(probabilities: Floats) -> Floats:
-    """Rows `(N, C)` that sum to 1 in float64.
+    """Normalise rows `(N, C)` so that they sum to 1 in float64.
 
     A softmax in float32 sums to 1 only within 1e-7, and scikit-learn warns from 1e-8 on.
     """

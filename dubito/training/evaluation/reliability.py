@@ -1,4 +1,4 @@
-"""Reliability: stated confidence against observed accuracy, and what chance alone would show."""
+"""Reliability diagrams and calibration error, with the error a calibrated model has by chance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from dubito.types import Booleans, Floats, Indices
 BINS = 15
 SIMULATIONS = 1000
 SEED = 0
-"""Of the simulations."""
+"""Seed of the simulations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """The bins that hold rows, `(B,)` each, and the calibration error over them."""
+    """Reliability in the `B` bins that contain rows, and the calibration error over them."""
 
     kind: Literal["equal_width", "equal_mass"]
     rows: tuple[int, ...]
     confidence: tuple[float, ...]
-    """Mean probability of the top class."""
+    """Mean probability of the top class, `(B,)`."""
     accuracy: tuple[float, ...]
     low: tuple[float, ...]
-    """5% quantile of the accuracy that a calibrated model of the same confidences has."""
+    """5% quantile `(B,)` of the accuracy of a calibrated model with the same confidences."""
     high: tuple[float, ...]
-    """95% quantile."""
+    """95% quantile `(B,)` of the accuracy of a calibrated model with the same confidences."""
     ece: float
     """Mean over rows of |accuracy − confidence| of their bin, 0 to 1."""
     expected: float
-    """95% quantile of the same for a calibrated model: less than this may be chance."""
+    """95% quantile of `ece` for a calibrated model: a smaller `ece` may be chance."""
 
 
 def reliability(
     probabilities: Floats, labels: Indices, kind: Literal["equal_width", "equal_mass"]
 ) -> Reliability:
-    """Probabilities `(N, C)` against labels `(N,)`, in 15 bins."""
+    """Compare the confidence of probabilities `(N, C)` with labels `(N,)` in 15 bins."""
     confidence = probabilities.max(axis=1)
     right = np.argmax(probabilities, axis=1) == labels
     place = (_by_width if kind == "equal_width" else _by_mass)(confidence)
@@ -59,18 +59,18 @@ def reliability(
 
 
 def _by_width(confidence: Floats) -> Indices:
-    """The bin `(a, b]` of equal width, as `expected_calibration_error` has them."""
+    """Assign each confidence to a bin `(a, b]` of equal width, as `expected_calibration_error`."""
     return np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
 
 
 def _by_mass(confidence: Floats) -> Indices:
-    """The bin of equal mass, as `adaptive_calibration_error` has them."""
+    """Assign each confidence to a bin of equal mass, as `adaptive_calibration_error`."""
     ranks = np.searchsorted(np.sort(confidence), confidence, side="left")
     return ranks * BINS // len(confidence)
 
 
 def _simulated(confidence: Floats, place: Indices, counts: Indices) -> Iterator[Floats]:
-    """Accuracies `(B,)` of a model that is right as often as it says, again and again."""
+    """Yield simulated accuracies `(B,)` of a model that is right as often as its confidence."""
     random = np.random.default_rng(SEED)
     for _ in range(SIMULATIONS):
         right: Booleans = random.random(len(confidence)) < confidence

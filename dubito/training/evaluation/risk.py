@@ -1,4 +1,4 @@
-"""Risk: how well each measure of doubt finds the wrong answers."""
+"""Risk-coverage curves: how well each uncertainty measure ranks wrong predictions last."""
 
 from dataclasses import dataclass
 
@@ -10,26 +10,27 @@ from dubito.uncertainty.selective import area_under_risk, area_under_roc, risk_c
 
 BASE = "1 − max probability, one pass without dropout"
 POINTS = 400
-"""Of a curve, at most."""
+"""Greatest number of points of a stored curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """One measure of doubt against the errors of the answers it goes with."""
+    """Risk-coverage curve of one uncertainty measure for the predictions it belongs to."""
 
     score: str
     coverage: tuple[float, ...]
-    """Share of rows that are answered, the surest first; at most `POINTS` of the curve."""
+    """Share of rows predicted, the most certain first; at most `POINTS` points of the curve."""
     risk: tuple[float, ...]
-    """Share of these that are wrong."""
+    """Share of the predicted rows that are wrong, at each coverage."""
     aurc: float
     """Area under the whole curve: the mean risk over all coverages."""
     auroc: float | None
-    """Chance that a wrong row has more doubt than a right one; None if all are of one kind."""
+    """Probability that a random wrong row is more uncertain than a random right one, ties counted
+    half; None if all rows are right or all wrong."""
 
 
 def risks(plain: Floats, summary: Summary, labels: Indices) -> tuple[Risk, ...]:
-    """The base line first: `plain` `(N, C)` is of the deterministic pass."""
+    """Compute the curves, the base line first: that of `plain` `(N, C)`, the deterministic pass."""
     wrong = summary.predicted != labels
     doubts = {
         "1 − max probability, mean of the passes": 1 - summary.mean.max(axis=1),
@@ -42,7 +43,7 @@ def risks(plain: Floats, summary: Summary, labels: Indices) -> tuple[Risk, ...]:
 
 
 def separation(doubt: Floats, positive: Booleans) -> float | None:
-    """AUROC with which doubt `(N,)` tells positive rows; None where all rows are of one kind."""
+    """Compute the AUROC of an uncertainty `(N,)` for positive rows; None if all are of one kind."""
     return area_under_roc(doubt, positive) if 0 < positive.sum() < len(positive) else None
 
 

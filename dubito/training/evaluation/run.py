@@ -1,4 +1,4 @@
-"""Evaluation: a bundle is asked about labelled rows, and everything a report shows comes of it."""
+"""Evaluates a bundle on labelled rows: reads the rows, runs the network, computes the metrics."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,28 +24,28 @@ UNKNOWN = "some of which it may have been fitted or calibrated on"
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures, and of which rows they are."""
+    """Metrics of a bundle, and the rows they were computed on."""
 
     rows: str
-    """Which rows these are, as a part of a sentence."""
+    """Description of the rows, as a part of a sentence."""
     figures: Figures
 
 
 def evaluate(
     bundle: Bundle, path: Path | None, target: str | None, passes: int | None
 ) -> Evaluation:
-    """Ask a bundle about the rows of a file, or of the data set it was trained on.
+    """Evaluate a bundle on the rows of a file, or of the data set of its domain.
 
-    Rows that it was trained on are left out: of its own data only the held-out part is asked.
+    If the rows are those the bundle was trained on, only the held-out part is used.
 
     Args:
-        bundle: any.
-        path: labelled rows; None for the data set of the bundle's domain.
-        target: the column of the classes, for rows of no domain's layout.
-        passes: stochastic passes a row; the bundle's unless given.
+        bundle: the bundle.
+        path: file of labelled rows; None for the data set of the bundle's domain.
+        target: name of the column of classes, for rows that no domain's layout describes.
+        passes: stochastic passes per row; the bundle's default if None.
 
     Raises:
-        DataError: no rows that fit the bundle.
+        DataError: the rows cannot be read or do not fit the bundle.
     """
     manifest, engine = bundle.manifest, bundle.engine
     told, table = _labelled(manifest, path, target)
@@ -62,7 +62,7 @@ def evaluate(
 
 
 def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tuple[str, Table]:
-    """The rows to ask about, and what they are."""
+    """Read the rows to evaluate on; returns a description of them, and the rows."""
     domain = domain_of(manifest.signature)
     if domain is not None and target is None:
         table = read_table(path, domain.layout)

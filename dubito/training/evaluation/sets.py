@@ -1,4 +1,4 @@
-"""Sets: whether prediction sets hold the right class as often as was asked, and how large."""
+"""Coverage and size of prediction sets on labelled rows, overall and by class."""
 
 from dataclasses import dataclass
 
@@ -12,22 +12,23 @@ COVERAGES = (0.9, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """The sets of one method for one coverage."""
+    """Measured coverage and size of one method's sets at one requested coverage."""
 
     method: str
     asked: float
+    """Requested coverage."""
     coverage: float
-    """Share of rows whose set holds the right class."""
+    """Measured coverage: share of the rows whose set contains the right class."""
     size: float
     """Mean number of classes in a set."""
     class_coverage: tuple[float | None, ...]
-    """`(C,)`, of the rows of each class; None where there are none."""
+    """Measured coverage `(C,)` among the rows of each class; None for a class without rows."""
     class_size: tuple[float | None, ...]
-    """`(C,)`, likewise."""
+    """Mean size `(C,)` among the rows of each class; None for a class without rows."""
 
 
 def all_sets(calibration: Calibration, mean: Floats, labels: Indices) -> tuple[Sets, ...]:
-    """Every method of the calibration at every coverage."""
+    """Measure every method of the calibration at every coverage of `COVERAGES`."""
     return tuple(
         _sets(calibration, mean, labels, method, asked)
         for method in calibration.scores
@@ -54,6 +55,6 @@ def _sets(
 def by_class(
     values: Booleans | Indices | Floats, labels: Indices, classes: int
 ) -> tuple[float | None, ...]:
-    """Means `(C,)` of the values `(N,)` over the rows of each class; None where there are none."""
+    """Compute means `(C,)` of values `(N,)` over the rows of each class; None without rows."""
     own = (values[labels == label] for label in range(classes))
     return tuple(float(part.mean()) if len(part) else None for part in own)

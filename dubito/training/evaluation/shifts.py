@@ -1,4 +1,4 @@
-"""Shifts: labelled rows made wrong in one known way, which doubt should tell from the originals."""
+"""Shifts: known input mistakes, such as a wrong unit, that uncertainty and guard should detect."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,21 +10,21 @@ from dubito.domains import Domain, domains
 from dubito.types import Booleans, Feature, Floats, Signature
 
 FACTOR, UNIT_FACTOR = 3.0, 1000.0
-"""For bundles of which no mistakes are known: any feature, and an amount of money."""
+"""Factors for bundles without known mistakes: of any feature, and of an amount of money."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """One way in which rows are made wrong."""
+    """Mistake that changes some features of every row."""
 
     name: str
     times: Mapping[str, float] = field(default_factory=dict)
-    """Feature to what it is multiplied by."""
+    """Factor of each feature that is multiplied, by its name."""
     swapped: tuple[str, str] | None = None
-    """Two features in each other's place."""
+    """Names of two features whose values are swapped; None for no swap."""
 
     def apply(self, rows: Floats, signature: Signature) -> Floats:
-        """The rows `(N, F)` made wrong."""
+        """Return a copy of the rows `(N, F)` with the mistake."""
         shifted, names = rows.copy(), signature.names
         for name, factor in self.times.items():
             shifted[:, names.index(name)] *= factor
@@ -35,7 +35,10 @@ class Shift:
 
 
 def shifts_of(signature: Signature) -> tuple[Shift, ...]:
-    """The mistakes that a domain knows of these features; else one for each feature and more."""
+    """Return the known mistakes of these features' domain; without a domain, generic mistakes.
+
+    Generic mistakes are a factor for each feature, and swaps of neighbours with the same unit.
+    """
     for domain in domains():
         features = domain.mistakes.features
         if features and features <= set(signature.names):
@@ -44,12 +47,12 @@ def shifts_of(signature: Signature) -> tuple[Shift, ...]:
 
 
 def changed(rows: Floats, shifted: Floats) -> Booleans:
-    """Which of the rows `(N, F)` are not as they were; a missing value equals another."""
+    """Return a mask `(N,)` of the rows `(N, F)` that changed; missing values count as equal."""
     return (~((rows == shifted) | (np.isnan(rows) & np.isnan(shifted)))).any(axis=1)
 
 
 def allowed(rows: Floats, signature: Signature) -> Booleans:
-    """Which of the rows `(N, F)` a service takes at all."""
+    """Return a mask `(N,)` of the rows `(N, F)` that the service would accept."""
     minima = [feature.minimum for feature in signature.features]
     maxima = [feature.maximum for feature in signature.features]
     return ~((rows < minima) | (rows > maxima)).max(axis=1)
@@ -74,6 +77,6 @@ def _plain(signature: Signature) -> Iterator[Shift]:
 
 
 def _alike(first: Feature, second: Feature) -> bool:
-    """Whether one could stand in the other's place and nobody would refuse it."""
+    """Whether two features could be swapped without being rejected."""
     same = (first.unit, first.kind) == (second.unit, second.kind)
     return same and not (first.nullable or second.nullable)

@@ -1,4 +1,4 @@
-"""Doubt: what the passes disagree about, on right rows, wrong rows and rows made wrong."""
+"""Uncertainty metrics: entropies of right and wrong rows, and the detection of shifted rows."""
 
 from dataclasses import dataclass
 
@@ -14,42 +14,43 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The entropies of one kind of rows, nats."""
+    """Entropies of a group of rows, in nats."""
 
     rows: int
     predictive: float
-    """Mean; the sum of the two below."""
+    """Mean predictive entropy (total): `expected` plus `mutual_information`."""
     expected: float
-    """Mean: what the passes agree is open."""
+    """Mean expected entropy (aleatoric), on which the passes agree."""
     mutual_information: float
-    """Mean: what they disagree about."""
+    """Mean mutual information (epistemic), from the passes' disagreement."""
     quantiles: tuple[tuple[float, ...], ...]
-    """Predictive, expected, mutual information: their quantiles at `LEVELS`."""
+    """Quantiles at `LEVELS` of predictive entropy, expected entropy and mutual information."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftFigures:
-    """How a shift shows."""
+    """Detection of the rows that a shift changed."""
 
     name: str
     rows: int
-    """Rows that it changes."""
+    """Number of rows that the shift changes and that have predictions."""
     unchanged: int
+    """Number of rows that the shift leaves as they were."""
     refused: int
-    """Rows that the service would not take."""
+    """Number of changed rows that the service would reject or could not predict."""
     auroc: float | None
-    """Chance that a changed row has more doubt than an original: mutual information, and above
-    all of it rows that the guard alarms."""
+    """Probability that a random changed row ranks above a random original, ties counted half; the
+    rank is mutual information, with rows out of the guard's range above all others."""
     auroc_passes: float | None
-    """The same by mutual information alone."""
+    """Probability, as in `auroc`, ranked by mutual information alone."""
     alarmed: float | None
-    """Share of the changed rows that the guard alarms."""
+    """Share of the changed rows in which the guard found a value out of range."""
     referred: float | None
     """Share of the changed rows that are referred; None without a calibration."""
 
 
 def doubt(summary: Summary, chosen: Booleans) -> Doubt | None:
-    """The entropies of the rows that are chosen `(N,)`, if there are any."""
+    """Compute the entropies of the rows in the mask `chosen` `(N,)`; None if there are none."""
     if not chosen.any():
         return None
     predictive = summary.predictive_entropy[chosen]
@@ -68,7 +69,7 @@ def doubt(summary: Summary, chosen: Booleans) -> Doubt | None:
 
 
 def automated(answered: Answered, calibration: Calibration, target: float) -> Booleans:
-    """Which of the rows `(N,)` get their grade without a person, as `decide` says."""
+    """Return a mask `(N,)` of the rows that `decide` automates at a target."""
     promise, summary = promise_of(calibration.policy, target), answered.summary
     if promise.threshold is None:
         return np.zeros(len(summary.mean), np.bool_)
@@ -82,7 +83,7 @@ def automated(answered: Answered, calibration: Calibration, target: float) -> Bo
 def shift_figures(
     shifted: Shifted, original: Answered, calibration: Calibration | None
 ) -> ShiftFigures:
-    """How the changed rows stand out from the same rows before."""
+    """Compare the changed rows with the same rows before the change."""
     after, some = shifted.answered, len(shifted.rows) > 0
     referred = None
     if calibration is not None and some:

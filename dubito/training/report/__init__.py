@@ -1,1 +1,1 @@
-"""The report of an evaluation: one page with plots that needs no other file."""
+"""HTML report of an evaluation: one self-contained page with plots."""

@@ -1,4 +1,4 @@
-"""Pictures of how far stated and observed frequencies agree: reliability, and prediction sets."""
+"""Plots of calibration: reliability diagrams, and coverage and size of prediction sets."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ KINDS = {"equal_width": "bins of equal width", "equal_mass": "bins of equal mass
 
 
 def reliability_picture(found: Sequence[Reliability]) -> Picture:
-    """Accuracy by confidence, and where a calibrated model's would lie."""
+    """Plot accuracy against confidence, with the range of a calibrated model."""
 
     def draw(panels: list[Axes]) -> None:
         for axes, bins in zip(panels, found, strict=True):
@@ -54,7 +54,7 @@ def _reliability(axes: Axes, bins: Reliability) -> None:
 
 
 def sets_picture(found: Sequence[Sets], classes: Sequence[str]) -> Picture:
-    """Coverage and size of the sets for each class, by method, at one coverage."""
+    """Plot coverage and size of the sets for each class, by method, at one requested coverage."""
     asked = found[0].asked
 
     def draw(panels: list[Axes]) -> None:

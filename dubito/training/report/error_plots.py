@@ -1,4 +1,4 @@
-"""Pictures of errors: which classes are taken for which, and what is left if the doubtful go."""
+"""Plots of errors: risk-coverage curves and confusion matrices."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from dubito.training.evaluation.risk import Risk
 from dubito.training.report.plot import ACCENT, COLOURS, QUIET, Picture, picture, plain_tens
 
 LEAST = 1e-4
-"""Where the scale of risks begins; a risk of 0 stands there."""
+"""Lower end of the logarithmic scale of risks, at which a risk of 0 is drawn."""
 
 
 def risk_picture(risks: Sequence[Risk]) -> Picture:
-    """Risk against coverage, for the base line and each measure of doubt."""
+    """Plot risk against coverage for the base line and each uncertainty measure."""
 
     def draw(panels: list[Axes]) -> None:
         (axes,) = panels
@@ -42,7 +42,7 @@ def confusion_picture(
     automated: Sequence[Sequence[int]] | None,
     classes: Sequence[str],
 ) -> Picture:
-    """Rows by class and grade: all of them, and those that no person looks at."""
+    """Plot confusion matrices of all rows and of the automated rows."""
     tables = [("all rows", confusion)]
     if automated is not None:
         tables.append(("automated rows", automated))

@@ -1,4 +1,4 @@
-"""The page: one file that needs nothing beside itself, the same for the same figures."""
+"""Renders the report's HTML page; the same metrics give the same bytes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +32,7 @@ MEANING = (
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
-    # A bundle, its classes and a file of rows may be called anything.
+    # Names of bundles, classes and files are arbitrary text.
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -41,7 +41,7 @@ TEMPLATES = Environment(
 
 
 def page(identity: Identity, evaluation: Evaluation) -> str:
-    """The report on a bundle, as HTML."""
+    """Render the report on a bundle as HTML."""
     figures = evaluation.figures
     head = (
         f"Asked about {evaluation.rows}, {figures.passes:,} passes each, every row with a seed of "
@@ -56,7 +56,7 @@ def page(identity: Identity, evaluation: Evaluation) -> str:
 
 
 def sections_of(figures: Figures) -> Iterator[Section]:
-    """All sections that the figures have."""
+    """Yield the sections of the page; those without metrics are left out."""
     yield _quality(figures)
     yield _reliability(figures)
     yield _risk(figures)

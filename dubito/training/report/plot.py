@@ -1,4 +1,4 @@
-"""A picture: drawn by Matplotlib, kept as text that a page can hold."""
+"""Draws plots with Matplotlib as SVG text that a page can embed."""
 
 import io
 import warnings
@@ -23,9 +23,9 @@ INK, QUIET, ACCENT, SECOND, THIRD, FOURTH = (
 )
 COLOURS = (ACCENT, SECOND, THIRD, FOURTH)
 STYLE: Any = {
-    # The browser draws the letters: classes may be named in any script.
+    # Text stays text, drawn by the browser's fonts: class names may be in any script.
     "svg.fonttype": "none",
-    # Identifiers inside the picture are drawn by chance unless they are salted.
+    # Without a salt, identifiers in the SVG are random and the page's bytes differ every time.
     "svg.hashsalt": "dubito",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -36,7 +36,7 @@ STYLE: Any = {
     "axes.titlesize": 10,
     "legend.frameon": False,
     "text.color": INK,
-    # A dollar in a name is a dollar.
+    # Otherwise a dollar sign in a name would start a formula.
     "text.parse_math": False,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -45,19 +45,19 @@ STYLE: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is seen, in words too, for who cannot see it."""
+    """SVG drawing with a text alternative for people who cannot see it."""
 
     words: str
     svg: str
 
     @property
     def base64(self) -> str:
-        """The drawing, as an address that holds its own bytes has it."""
+        """The drawing in base64, for a `data:` URL."""
         return b64encode(self.svg.encode()).decode("ascii")
 
 
 def plain_tens(axes: Axes, *names: Literal["x", "y"]) -> None:
-    """Logarithmic axes, whose tens are written as plain numbers."""
+    """Make axes logarithmic, with powers of ten labelled as plain numbers."""
     for name in names:
         axes.set(**{f"{name}scale": "log"})
         axis: Axis = getattr(axes, f"{name}axis")
@@ -71,13 +71,13 @@ def picture(
     """Draw panels side by side.
 
     Args:
-        words: what is seen.
-        size: width and height, inches.
-        panels: how many.
-        draw: fills the panels.
+        words: text alternative of the drawing.
+        size: width and height in inches.
+        panels: number of panels.
+        draw: function that draws on the panels.
     """
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # Of the font that measures a text, not of the browser's that draws it.
+        # That font only measures the text; the browser's fonts draw it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(1, panels, squeeze=False)

@@ -1,4 +1,4 @@
-"""A section of the page: how to read a picture, the picture, and its figures."""
+"""Section of the report's page: heading, explanation, plot and table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from dubito.training.report.plot import Picture
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What stands under one heading."""
+    """Content under one heading of the page."""
 
     title: str
     text: str
     picture: Picture | None = None
     head: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    """Cells; the first of each row names it."""
+    """Rows of the table, as cells; the first cell names the row."""

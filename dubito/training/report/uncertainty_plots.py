@@ -1,4 +1,4 @@
-"""Pictures of doubt: right and wrong rows, rows made wrong, and what more passes are worth."""
+"""Plots of uncertainty: entropies, detection of shifts, and error by number of passes."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from dubito.training.report.plot import ACCENT, QUIET, SECOND, THIRD, Picture, p
 
 PARTS = ("total", "aleatoric", "epistemic")
 LEAST = 1e-6
-"""Where the scale of entropies begins, nats."""
+"""Lower end of the logarithmic scale of entropies, in nats."""
 
 
 def entropy_picture(right: Doubt | None, wrong: Doubt | None) -> Picture:
-    """The entropies of right and wrong rows, and their parts."""
+    """Plot the entropies of right and wrong rows: total, aleatoric and epistemic."""
 
     def draw(panels: list[Axes]) -> None:
         (axes,) = panels
@@ -50,7 +50,7 @@ def _box(levels: Sequence[float]) -> dict[str, float]:
 
 
 def shift_picture(shifts: Sequence[ShiftFigures]) -> Picture:
-    """How well rows made wrong are told from the same rows before."""
+    """Plot the AUROC with which shifted rows are told from the same rows before."""
     shown = [shift for shift in shifts if shift.auroc is not None][::-1]
 
     def draw(panels: list[Axes]) -> None:
@@ -73,7 +73,7 @@ def shift_picture(shifts: Sequence[ShiftFigures]) -> Picture:
 
 
 def precision_picture(found: Precision) -> Picture:
-    """Standard error of the mean against the number of passes."""
+    """Plot the standard error of the mean against the number of passes."""
 
     def draw(panels: list[Axes]) -> None:
         (axes,) = panels

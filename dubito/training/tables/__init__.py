@@ -1,1 +1,1 @@
-"""Tables: the one reader of rows for every command that takes a file."""
+"""Reader of CSV and Parquet tables, for every command that takes a file of rows."""

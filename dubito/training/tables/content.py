@@ -1,4 +1,4 @@
-"""The bytes of a table: a file's own, or unfolded from a zip or gzip, up to a stated size."""
+"""Reads a table's bytes, decompressed from zip or gzip if need be, up to a limit of size."""
 
 import gzip
 import io
@@ -13,45 +13,45 @@ from dubito.training.tables.kinds import GZIP, UNPACK, ZIP, refuse_document
 
 MIB = 2**20
 MOST_BYTES = 256 * MIB
-"""Size of a table, as a file and unfolded, in bytes."""
+"""Largest size of a table in bytes, of the file and decompressed."""
 MOST_MEMBERS = 10_000
-"""Files in a zip."""
+"""Largest number of files in a zip."""
 PIECE = MIB
-"""Bytes that are unfolded at a time."""
+"""Number of bytes decompressed at a time."""
 
 MEMBER = "train.csv"
-"""The file that is read from a zip of several, in whatever folder it lies."""
+"""Name of the file that is read from a zip of several tables, in any folder."""
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
-"""What a single other file of a zip may be called."""
+"""Suffixes by which the only table of a zip is found, if no file has that name."""
 ENCRYPTED = 0x1
 
-# All that `zipfile` was seen to raise for damaged archives.
+# zipfile documents only BadZipFile, but damaged archives made it raise all of these.
 _ZIP_FAULTS = (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a table is read from."""
+    """Decompressed bytes of a table."""
 
     data: bytes
     file: str
-    """The file's name, for sentences."""
+    """Name of the file, for messages."""
     packing: str = ""
-    """What it was unfolded from, for sentences; empty for a file of its own."""
+    """Compression that was removed, for messages; empty for an uncompressed file."""
 
 
 class Stream(Protocol):
-    """Where bytes are read from."""
+    """Binary stream."""
 
     def read(self, size: int, /) -> bytes:
-        """The next bytes, at most `size`; none at the end."""
+        """Read the next bytes, at most `size`; empty at the end."""
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of a file, or of a pipe.
+    """Read the bytes of a file or pipe.
 
     Raises:
-        DataError: it cannot be read, or is too large.
+        DataError: the file cannot be read, or is too large.
     """
     try:
         with path.open("rb") as file:
@@ -61,24 +61,24 @@ def read_content(path: Path) -> bytes:
     except OSError as error:
         raise DataError(f"{name_of(path)} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DataError("that file name cannot be read") from error
+        raise DataError("the file name is not valid") from error
 
 
 def name_of(path: Path) -> str:
-    """The name of a file as text that can be written anywhere."""
+    """Return the name of a file without characters that cannot be printed."""
     return _printable(path.name or str(path))
 
 
 def _printable(name: str) -> str:
-    """A name without what steers a terminal, ends the line, or is no character."""
+    """Replace control characters, line breaks and invalid characters of a name by `?`."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def bounded(stream: Stream, file: str) -> bytes:
-    """All that a stream has.
+    """Read a stream to its end.
 
     Raises:
-        DataError: more than `MOST_BYTES`; no more than that was unfolded.
+        DataError: there are more than `MOST_BYTES`; reading stops within one `PIECE` of that.
     """
     whole = io.BytesIO()
     while piece := stream.read(PIECE):
@@ -89,16 +89,16 @@ def bounded(stream: Stream, file: str) -> bytes:
 
 
 def too_large(file: str) -> DataError:
-    """What is said of a table above `MOST_BYTES`."""
+    """Build the error for a table above `MOST_BYTES`."""
     limit = MOST_BYTES // MIB
     return DataError(f"{file} has more than {limit} MiB unfolded: leave out columns or rows")
 
 
 def unfold(data: bytes, file: str) -> Content:
-    """What a file holds, taken out of a zip or gzip.
+    """Decompress a file if it is a zip or gzip.
 
     Raises:
-        DataError: it is damaged, too large, or holds no table or several.
+        DataError: the archive is damaged, too large, or does not contain exactly one table.
     """
     if data.startswith(ZIP):
         found = _from_zip(data, file)
@@ -134,7 +134,7 @@ def _from_zip(data: bytes, file: str) -> Content:
 
 
 def _member(archive: ZipFile, file: str) -> ZipInfo:
-    """The one file to read, checked by what it declares."""
+    """Find the file of a zip to read, and check its declared size, compression and encryption."""
     refuse_document(archive.namelist(), file)
     files = [member for member in archive.infolist() if _is_data(member.filename)]
     found = [member for member in files if _base(member.filename).lower() == MEMBER] or [
@@ -145,7 +145,7 @@ def _member(archive: ZipFile, file: str) -> ZipInfo:
     (member,) = found
     if member.flag_bits & ENCRYPTED:
         raise DataError(f"{file} needs a password: {UNPACK}")
-    # Other methods unfold as much as they like at a time.
+    # Of other methods, zipfile does not bound the bytes decompressed per read.
     if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise DataError(f"{file} is a zip that is neither stored nor deflated: {UNPACK}")
     if member.file_size > MOST_BYTES:
@@ -154,11 +154,11 @@ def _member(archive: ZipFile, file: str) -> ZipInfo:
 
 
 def _is_data(name: str) -> bool:
-    """Whether a member is a file, and none that a Mac adds."""
+    """Whether a member is a file other than the metadata that macOS adds."""
     base = _base(name)
     return bool(base) and not base.startswith("._") and not name.startswith("__MACOSX")
 
 
 def _base(name: str) -> str:
-    """The last part of a member's name; Windows programs write backslashes."""
+    """Return the last part of a member's path, also with backslashes, as Windows programs write."""
     return name.replace("\\", "/").rpartition("/")[2]

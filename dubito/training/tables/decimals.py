@@ -1,8 +1,8 @@
-"""Whether a table's numbers have a decimal comma or a decimal point, by all of its numbers.
+"""Detects whether a table's numbers have a decimal comma or a decimal point, from all its cells.
 
-`1,234` may be a little more than one, or a thousand. Only other cells can tell: `24,47` or `0,5`
-show a decimal comma; so does `1234,5`, and `1234` in the same column shows that its thousands are
-not separated. What nothing decides is refused.
+`1,234` may be 1.234 or 1234, which only other cells can decide: `24,47`, `0,5` or `1234,5` show a
+decimal comma, and `1234` in the same column shows that its thousands are not separated. An
+undecided table is rejected.
 """
 
 import re
@@ -17,52 +17,52 @@ NAMES = {POINT: "decimal point", COMMA: "decimal comma"}
 
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _WRITTEN = re.compile(rf"[+-]?(?:\d+([.,])\d*|([.,])\d+){_EXPONENT}", re.ASCII)
-"""A number with one mark."""
+"""Pattern of a number with one comma or point."""
 _EITHER = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
-"""A number whose mark may be a decimal one, or separate thousands."""
+"""Pattern of a number whose comma or point may be decimal or separate thousands."""
 _GROUPED = re.compile(
     r"[+-]?\d{1,3}(?:(?:,\d{3}){2,}|(?:,\d{3})+\.\d*|(?:\.\d{3}){2,}|(?:\.\d{3})+,\d*"
     r"|(?:[ '\u00a0\u2009\u202f\u2019]\d{3})+(?:[.,]\d*)?)",
     re.ASCII,
 )
-"""A number whose thousands are separated for sure."""
+"""Pattern of a number whose thousands are certainly separated."""
 _LONG = re.compile(r"[+-]?[1-9]\d{3,}", re.ASCII)
-"""A number whose thousands are not separated."""
+"""Pattern of a number whose thousands are not separated."""
 _NUMBER = re.compile(rf"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+){_EXPONENT}", re.ASCII)
 
 
 class Spot(NamedTuple):
-    """Where a cell stands: the column as sentences name it, and the row, from 1."""
+    """Position of a cell: the column as messages name it, and the row, from 1."""
 
     column: str
     row: int
 
     def __str__(self) -> str:
-        """As a part of a sentence."""
+        """Format as a part of a sentence."""
         return f"{self.column} in row {self.row}"
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number with either mark, or none."""
+    """Whether a text is a number, with a comma, a point or neither."""
     return _NUMBER.fullmatch(text) is not None or _GROUPED.fullmatch(text) is not None
 
 
 @dataclass(slots=True)
 class Marks:
-    """Collects what the numbers of a table show about its decimal mark."""
+    """Collects evidence about a table's decimal mark from its numbers."""
 
     decimal: dict[str, Spot] = field(default_factory=dict)
-    """By mark: the first number that shows it to be a decimal one."""
+    """Position, by mark, of the first number that shows it to be decimal."""
     either: dict[tuple[str, str], Spot] = field(default_factory=dict)
-    """By mark and column: the first number in which it may separate thousands."""
+    """Position, by mark and column, of the first number in which it may separate thousands."""
     long: set[str] = field(default_factory=set)
     """Columns with thousands that are not separated."""
 
     def look(self, rows: Mapping[str, int], column: str) -> None:
-        """Take cells of a column into account, each with the row where it stands first.
+        """Collect evidence from cells of a column, each with the first row that contains it.
 
         Raises:
-            DataError: the thousands of one are separated for sure.
+            DataError: a cell's thousands are certainly separated.
         """
         for cell, row in rows.items():
             self._look(cell.strip(), column, row)
@@ -82,10 +82,10 @@ class Marks:
             self.decimal.setdefault(mark, Spot(column, row))
 
     def settle(self, separator: str) -> str:
-        """The table's decimal mark.
+        """Decide on the table's decimal mark.
 
         Raises:
-            DataError: nothing decides, or numbers contradict each other.
+            DataError: the evidence is missing or contradictory.
         """
         for (mark, column), spot in self.either.items():
             if column in self.long:
@@ -99,7 +99,8 @@ class Marks:
             if other in doubtful:
                 raise _separated(doubtful[other])
             return mark
-        # Thousands that points separate go with decimal commas, and these with semicolons or tabs.
+        # Points as thousands separators go with decimal commas, whose columns are never separated
+        # by commas: in a comma-separated table a doubtful point is decimal.
         if COMMA in doubtful or (POINT in doubtful and separator != COMMA):
             raise _undecided(doubtful)
         return POINT
@@ -118,5 +119,5 @@ def _undecided(doubtful: dict[str, Spot]) -> DataError:
 
 
 def with_point(cells: Sequence[str], mark: str) -> Sequence[str]:
-    """Cells with a decimal point in place of the table's mark."""
+    """Replace the table's decimal mark by a point in cells."""
     return cells if mark == POINT else [cell.replace(mark, POINT) for cell in cells]

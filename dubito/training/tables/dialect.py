@@ -1,4 +1,4 @@
-"""How a text is cut into columns: by the one separator under which it is the table asked for."""
+"""Detects a CSV's column separator: the only one under which it has the wanted columns."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,30 +9,30 @@ from dubito.training.tables.text import Text
 from dubito.training.tables.wanted import Wanted, count
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|"}
-"""What may separate columns, and how sentences call it."""
+"""Supported column separators, each with its name in messages."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """A text under one separator."""
+    """Structure of a text when split at one separator."""
 
     separator: str
     header: list[str] = field(default_factory=list)
     rows: int = 0
     empty: int = 0
-    """Rows without any value, which are left out."""
+    """Number of rows without any value, which are skipped."""
     last_before: int = 0
-    """How many rows stand before the first empty one."""
+    """Number of rows before the first empty row."""
     fault: DataError | None = None
-    """Why it is no table."""
+    """Reason why the text is not a table under this separator; None if it is one."""
 
     def __str__(self) -> str:
-        """As a part of a sentence."""
+        """Format as a part of a sentence."""
         return f"{SEPARATORS[self.separator]} ({len(self.header)} columns)"
 
 
 def rows_of(text: Text, separator: str) -> Iterator[list[str]]:
-    """Records that have a value, the header first."""
+    """Iterate over the records that have a value, the header first."""
     return (cells for cells in text.records(separator) if not is_empty(cells))
 
 
@@ -42,14 +42,14 @@ def is_empty(cells: Sequence[str]) -> bool:
 
 
 def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
-    """The reading under which the text is a table with the wanted columns.
+    """Find the only separator under which the text is a table with the wanted columns.
 
     Raises:
-        DataError: there is none, or more than one.
+        DataError: there is no such separator, or more than one.
     """
     if text.stated is not None:
         if text.stated not in SEPARATORS:
-            raise DataError(f"{text.content.file} states a separator that is not known")
+            raise DataError(f"{text.content.file} states a separator that is not supported")
         return _sound(_read(text, text.stated))
     readings = [_read(text, separator) for separator in _candidates(text)]
     whole = [
@@ -67,7 +67,7 @@ def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
 
 
 def _fitness(reading: Reading, wanted: Sequence[Wanted]) -> tuple[int, bool, int]:
-    """How well a reading fits: by the wanted columns, then by being a table, then by its width."""
+    """Rank a reading by its wanted columns, then by being a table, then by its width."""
     return count(reading.header, wanted), reading.fault is None, len(reading.header)
 
 
@@ -78,7 +78,7 @@ def _sound(reading: Reading) -> Reading:
 
 
 def _candidates(text: Text) -> list[str]:
-    """The separators that the header has; a comma if it has none."""
+    """Return the separators that the header contains; a comma if it contains none."""
     found = [separator for separator in SEPARATORS if len(_header(text, separator)) > 1]
     return found or [","]
 
@@ -87,12 +87,12 @@ def _header(text: Text, separator: str) -> list[str]:
     try:
         return next(islice(rows_of(text, separator), 1), [])
     except DataError:
-        # Whether this is a fault shows once the whole text is read in this way.
+        # Two columns, so that it stays a candidate: `_read` will report the fault if it wins.
         return ["", ""]
 
 
 def _read(text: Text, separator: str) -> Reading:
-    """Go through the whole text; nothing of it is kept."""
+    """Scan the whole text without storing its records."""
     reading, file = Reading(separator), text.content.file
     try:
         for cells in text.records(separator):

@@ -1,4 +1,4 @@
-"""What a file is, told by its bytes: names are often wrong."""
+"""Recognises files that are not tables by their bytes, and rejects them with a remedy."""
 
 import re
 from collections.abc import Collection
@@ -41,7 +41,7 @@ _BINARY = (
     (b"\x89PNG\r\n", _OTHER.format("a picture")),
     (b"\xff\xd8\xff", _OTHER.format("a picture")),
 )
-"""First bytes of what is no table, and what its sentence says."""
+"""First bytes of binary files that are not tables, each with the predicate of its message."""
 
 _TEXT = (
     (r"\{\\rtf", _OTHER.format("an RTF document")),
@@ -50,7 +50,7 @@ _TEXT = (
     (r"<!doctype html|<html|<head|<body|<table|<!--", _OTHER.format("an HTML page")),
     (r'\{\s*["}]|\[\s*[\[{"\]\d.tfn-]', _OTHER.format("JSON")),
 )
-"""How texts begin that are no table."""
+"""Patterns of the start of texts that are not tables, each with the predicate of its message."""
 
 _MEMBERS = (
     (("xl/workbook.xml", "xl/workbook.bin"), _EXCEL),
@@ -60,18 +60,18 @@ _MEMBERS = (
     (("META-INF/manifest.xml",), f"is an OpenDocument spreadsheet: {SAVE}"),
     (("model.weights.h5",), "is a Keras network, no table"),
 )
-"""Members of archives that are documents."""
+"""Members of zip archives that are documents, each with the predicate of its message."""
 
 TAR_AT, TAR = 257, b"ustar"
 LOOKED_AT = 1000
-"""Characters of a text that show what it is."""
+"""Number of characters of a text that are searched for its kind."""
 
 
 def refuse_foreign_bytes(data: bytes, file: str) -> None:
-    """Refuse what other programs write, by its first bytes.
+    """Reject binary files that are not tables, by their first bytes.
 
     Raises:
-        DataError: says what it is, and what to do.
+        DataError: the file is of such a kind; names the kind and what to do.
     """
     for magic, sentence in _BINARY:
         if data.startswith(magic):
@@ -81,10 +81,10 @@ def refuse_foreign_bytes(data: bytes, file: str) -> None:
 
 
 def refuse_foreign_text(start: str, file: str) -> None:
-    """Refuse a text that is no table, by how it begins.
+    """Reject texts that are not tables, by their beginning.
 
     Raises:
-        DataError: says what it is, and what to do.
+        DataError: the text is of such a kind; names the kind.
     """
     for pattern, sentence in _TEXT:
         if re.match(pattern, start.lstrip(), re.IGNORECASE):
@@ -92,10 +92,10 @@ def refuse_foreign_text(start: str, file: str) -> None:
 
 
 def refuse_document(members: Collection[str], file: str) -> None:
-    """Refuse a zip that is a document of an office program.
+    """Reject a zip that is a document, a network or NumPy arrays, by its members.
 
     Raises:
-        DataError: says what it is, and what to do.
+        DataError: the zip is of such a kind; names the kind.
     """
     for names, sentence in _MEMBERS:
         if any(name in members for name in names):

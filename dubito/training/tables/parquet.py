@@ -1,4 +1,4 @@
-"""The wanted columns of a Parquet file, looked at before anything is unfolded."""
+"""Reads the wanted columns of a Parquet file, after checking their size before decompression."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,23 +14,23 @@ from dubito.training.tables.parquet_pages import GROWING, pages_of
 from dubito.training.tables.wanted import Wanted, places
 
 MOST_SUMMARY = 8 * MIB
-"""Bytes of a file's summary, which takes many times as much in memory."""
+"""Largest size of a file's metadata in bytes, which take many times as much memory when parsed."""
 MOST_FIXED = 32
-"""Bytes of a value of fixed length: what a number may take."""
+"""Largest size of a fixed-length value in bytes, enough for any decimal number."""
 MOST_DISTINCT = 32_000_000
-"""Values of a dictionary."""
+"""Largest number of values in a page or dictionary."""
 
 _FAULTS = (ArrowException, OSError, UnicodeDecodeError, ValueError)
 
 
 class Parquet:
-    """A file of which only the summary has been read."""
+    """Parquet file of which only the metadata has been read."""
 
     def __init__(self, content: Content, wanted: Sequence[Wanted]) -> None:
         """Find the wanted columns.
 
         Raises:
-            DataError: damaged, or without a wanted column.
+            DataError: the file is damaged, or lacks a wanted column.
         """
         self._content = content
         self._wanted = wanted
@@ -45,10 +45,10 @@ class Parquet:
             raise _damaged(content) from error
 
     def check(self) -> None:
-        """Check what the wanted columns unfold to, by their types and by all of their pages.
+        """Check the types and the decompressed size of the wanted columns, from all their pages.
 
         Raises:
-            DataError: damaged, too large, or a column of other than single values.
+            DataError: the file is damaged or too large, or a column does not contain single values.
         """
         try:
             self._check_pages(ParquetFile(BufferReader(self._content.data)))
@@ -56,13 +56,13 @@ class Parquet:
             raise _damaged(self._content) from error
 
     def blocks(self, most: int) -> Iterator[list[Sequence[object]]]:
-        """The cells of the wanted columns, `most` rows at a time.
+        """Yield the cells of the wanted columns, at most `most` rows at a time.
 
         Raises:
-            DataError: damaged.
+            DataError: the file is damaged.
         """
         try:
-            # Texts that repeat stay in one copy, however many rows have them.
+            # Dictionaries, because otherwise every row would have its own copy of a repeated text.
             file = ParquetFile(BufferReader(self._content.data), read_dictionary=self._columns)
             rows = 0
             for batch in file.iter_batches(most, columns=self._columns, use_threads=False):
@@ -91,7 +91,7 @@ class Parquet:
 
 
 def _check_summary(content: Content) -> None:
-    """Check the size of the summary, which stands at the end of the file before `PAR1`."""
+    """Check the size of the metadata, stored at the end of the file before `PAR1`."""
     if content.data[-4:] != b"PAR1" or len(content.data) < 12:
         raise _damaged(content)
     if int.from_bytes(content.data[-8:-4], "little") > MOST_SUMMARY:
@@ -107,14 +107,14 @@ def _group_sizes(metadata: Any) -> Iterator[int]:
 
 
 def _is_flat(column: Any) -> bool:
-    """Whether a column has one value of limited size a row; a text may be as long as its page."""
+    """Whether a column has one value of bounded size per row; a text is bounded by its page."""
     if column.max_repetition_level or column.max_definition_level > 1:
         return False
     return bool(column.physical_type != "FIXED_LEN_BYTE_ARRAY" or column.length <= MOST_FIXED)
 
 
 def _cells(array: Any) -> Sequence[object]:
-    """Values as Python has them; those of a dictionary only as far as they are used."""
+    """Convert an array to Python values; of a dictionary, only the values that are used."""
     if not pa.types.is_dictionary(array.type):
         cells: list[object] = array.to_pylist()
         return cells

@@ -1,9 +1,9 @@
-"""What the pages of a Parquet file declare, read before any of them is unfolded.
+"""Parses the page headers of a Parquet file, to bound its decompressed size before reading it.
 
-A file's summary may say less than its pages unfold to; the reader believes the pages. Where they
-stand is read here too, as pyarrow aborts the process where a summary contradicts itself. All are
-structs in Thrift's compact protocol: a byte with the field's type and its distance from the
-last field, then the value; numbers are zigzag varints.
+A file's metadata may declare less than its pages decompress to, and pyarrow believes the pages.
+Their positions are parsed here too, because pyarrow aborts the process on contradictory metadata.
+All are structs in Thrift's compact protocol: a byte with the field's type and its distance from
+the last field, then the value; numbers are zigzag varints.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,49 +15,53 @@ MOST_DEPTH = 8
 MOST_PAGES = 200_000
 
 ROW_GROUPS, COLUMNS, CHUNK = 4, 1, 3
-"""Fields of the summary, of a row group, and of a column there."""
+"""Field numbers of the row groups in the metadata, of the columns in a row group, and of the
+description in a column."""
 LENGTH, DATA, DICTIONARY = 7, 9, 11
-"""Fields of a column's description: bytes as stored, and where its pages stand in the file."""
+"""Field numbers in a column's description: size of its pages in compressed bytes, and positions in
+the file of its first data page and of its dictionary."""
 UNFOLDED, STORED = 2, 3
-"""Fields of a page header: its size in bytes unfolded, and as it is stored."""
+"""Field numbers in a page header: size in bytes decompressed, and as stored."""
 HEADERS = {5: 2, 7: 2, 8: 4}
-"""Fields of a page header that hold a header for its kind, to the field of its encoding there."""
+"""Field numbers in a page header of the headers by kind of page, each with the field number of the
+encoding in it."""
 VALUES = 1
-"""The field of such a header that has the number of values."""
+"""Field number, in a header by kind of page, of the number of values."""
 
 NO_ENCODING = -1
 GROWING = 7
-"""DELTA_BYTE_ARRAY: a value names how much it shares with the one before, and may be large free."""
+"""Encoding DELTA_BYTE_ARRAY: a value repeats a prefix of the one before at no cost, so that its
+decompressed size is not bounded by the page's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one page declares."""
+    """Sizes that one page's header declares."""
 
     unfolded: int
-    """Bytes."""
+    """Decompressed size in bytes."""
     values: int
     encoding: int
 
 
 def pages_of(data: bytes, column: int) -> Iterator[Page]:
-    """All pages of a column, by its place among the columns that have values.
+    """Yield all pages of a column, given its position among the columns that have values.
 
     Raises:
-        ValueError: what stands there is no summary, or are no pages.
+        ValueError: the metadata or the page headers are invalid.
     """
     for start, length in _chunks(data, column):
         yield from _pages(data, start, length)
 
 
 def _chunks(data: bytes, column: int) -> Iterator[tuple[int, int]]:
-    """Where the parts of a column begin, and how many bytes they are long."""
+    """Yield the position and the size in bytes of each of a column's chunks."""
     summary = _Compact(data, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
     try:
         for group in summary.struct()[ROW_GROUPS]:
             chunk = group[COLUMNS][column][CHUNK]
             starts = [_size(chunk, at) for at in (DATA, DICTIONARY) if at in chunk]
-            # A dictionary stands before the data; 0 is where some writers have none.
+            # The dictionary precedes the data; some writers give position 0 for no dictionary.
             yield min(start for start in starts if start), _size(chunk, LENGTH)
     except (IndexError, KeyError, TypeError) as error:
         raise ValueError from error
@@ -78,7 +82,7 @@ def _pages(data: bytes, start: int, length: int) -> Iterator[Page]:
 
 
 def _kind(fields: dict[int, Any]) -> tuple[int, int]:
-    """How many values a page has, and their encoding."""
+    """Return the number of values of a page, and their encoding."""
     for field, encoding in HEADERS.items():
         inner = fields.get(field)
         if isinstance(inner, dict):
@@ -87,7 +91,7 @@ def _kind(fields: dict[int, Any]) -> tuple[int, int]:
 
 
 def _size(fields: dict[int, Any], field: int) -> int:
-    """A field that must be there, and a number from 0 on."""
+    """Return a required field that is a non-negative integer."""
     value = fields.get(field)
     if not isinstance(value, int) or value < 0:
         raise ValueError
@@ -95,14 +99,14 @@ def _size(fields: dict[int, Any], field: int) -> int:
 
 
 class _Compact:
-    """Reads structs of the compact protocol; `at` is where the next byte stands."""
+    """Parser of structs in the compact protocol; `at` is the position of the next byte."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self.data = data
         self.at = at
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """The fields of a struct by their numbers."""
+        """Parse a struct to its fields, by number."""
         fields: dict[int, Any] = {}
         number = 0
         while kind := self._byte():
@@ -134,7 +138,7 @@ class _Compact:
         if length > len(self.data) - self.at:
             raise ValueError
         kind = head & 0x0F
-        # In a list a truth value has a byte of its own.
+        # A boolean field has its value in the type, but a boolean in a list has its own byte.
         kind = BYTE if kind in (TRUE, FALSE) else kind
         return [self._value(kind, depth) for _ in range(length)]
 

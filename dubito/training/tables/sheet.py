@@ -1,4 +1,4 @@
-"""A sheet: the wanted columns of a file, in blocks of rows, before their values are checked."""
+"""Reads the wanted columns of a CSV or Parquet file in blocks of rows, as unchecked cells."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,38 +15,38 @@ from dubito.training.tables.text import Text, read_text
 from dubito.training.tables.wanted import Wanted, places
 
 BLOCK = 10_000
-"""Rows that are held as cells at a time; what has become numbers takes far less memory."""
+"""Number of rows in memory as cells at a time; converted to numbers they take far less."""
 MOST_CELLS = 32_000_000
-"""Rows × wanted columns: as numbers, a quarter of a gigabyte."""
+"""Largest number of cells, rows × wanted columns: a quarter of a gigabyte as numbers."""
 
 Block = list[Sequence[object]]
-"""The cells `(n,)` of each wanted column, in their order, of the next `n` rows."""
+"""Cells `(n,)` of each wanted column, in order, for the next `n` rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The wanted columns of a table, not read yet."""
+    """Wanted columns of a table, read on demand."""
 
     rows: int
     blocks: Callable[[], Iterator[Block]]
     told: str = ""
-    """What was found, for people; empty for what is no file."""
+    """Description of the file's format and size, for people; empty if there is no file."""
 
 
 def read_sheet(path: Path, wanted: Sequence[Wanted]) -> Sheet:
-    """Find the columns of a file, whatever it is called, and say on stderr what it is.
+    """Find the columns of a file by its content, not its name, and report its format on stderr.
 
     Raises:
-        DataError: it cannot be read, is no table, or lacks a column.
+        DataError: the file cannot be read, is not a table, or lacks a column.
     """
     return sheet_of(read_content(path), name_of(path), wanted)
 
 
 def sheet_of(data: bytes, file: str, wanted: Sequence[Wanted]) -> Sheet:
-    """As `read_sheet`, of the bytes of a file.
+    """Find the columns in the bytes of a file, as `read_sheet` does.
 
     Raises:
-        DataError: they are no table, or lack a column.
+        DataError: the bytes are not a table, or lack a column.
     """
     refuse_foreign_bytes(data, file)
     content = unfold(data, file)
@@ -58,15 +58,15 @@ def sheet_of(data: bytes, file: str, wanted: Sequence[Wanted]) -> Sheet:
 
 
 def say(sentence: str) -> None:
-    """Tell who gave a file what was made of it; stdout is for results."""
+    """Print a message to stderr, because stdout is for results."""
     print(sentence, file=sys.stderr, flush=True)
 
 
 def check_cells(rows: int, wanted: Sequence[Wanted], file: str) -> None:
-    """Check that so many rows may be held.
+    """Check the number of rows against the limit of memory.
 
     Raises:
-        DataError: none, or too many.
+        DataError: there are no rows, or too many.
     """
     if not rows:
         raise DataError(f"{file} has no rows")
@@ -111,12 +111,12 @@ def _places(text: Text, reading: Reading, wanted: Sequence[Wanted]) -> list[int]
     except DataError as error:
         if text.encoding != "cp949":
             raise
-        # Western European bytes are often Korean letters as well, and then head another column.
+        # Western European bytes often decode as Korean letters too, and then a header is wrong.
         raise DataError(f"{error}, if {text.content.file} is {text.told}: {SAVE}") from error
 
 
 def _blocks(text: Text, separator: str, at: Sequence[int]) -> Iterator[list[list[str]]]:
-    """The columns at some places of the header, `BLOCK` rows at a time."""
+    """Yield the columns at positions `at` of the header, `BLOCK` rows at a time."""
     rows = islice(rows_of(text, separator), 1, None)
     while block := list(islice(rows, BLOCK)):
         yield [[cells[place] for cells in block] for place in at]
@@ -127,7 +127,7 @@ def _decimal_mark(text: Text, separator: str, at: Sequence[int], wanted: Sequenc
     for block in _blocks(text, separator, at):
         last = row + len(block[0])
         for cells, column in zip(block, wanted, strict=True):
-            # Each value once, with the first row it stands in.
+            # Each distinct value once, with the first row that contains it: far fewer to match.
             rows = dict(zip(reversed(cells), range(last, row, -1), strict=True))
             marks.look(rows if column.is_numeric else {}, str(column))
         row = last

@@ -1,4 +1,4 @@
-"""Text of a table: its encoding, and its records one by one, none of them long."""
+"""Decodes a CSV: detects its encoding and yields its records, each of bounded length."""
 
 import codecs
 import csv
@@ -12,37 +12,37 @@ from dubito.training.tables.kinds import LOOKED_AT, SAVE, refuse_foreign_text
 
 MARKED = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with a byte order mark"),
-    # Before UTF-16, whose mark is how this one begins.
+    # Before UTF-16, whose mark is a prefix of this one.
     (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
     (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
-"""Byte order marks, Python's name of the encoding, and people's."""
+"""Byte order marks, each with Python's name of the encoding and its name in messages."""
 UNMARKED = (("utf-8", "UTF-8"), ("cp949", "CP949"))
 
 MOST_LETTERS = MIB
-"""Characters of a record; more cannot be a row of a table."""
+"""Largest number of characters of a record; longer records are not rows of a table."""
 STATED = "sep="
-"""How a first line begins that only states the separator, for Excel."""
+"""Prefix of a first line that only states the separator, as Excel understands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A table's text."""
+    """Undecoded bytes of a CSV with their encoding."""
 
     content: Content
     encoding: str
     told: str
-    """The encoding, for people."""
+    """Name of the encoding in messages."""
     stated: str | None
-    """The separator that the first line states, which is no record then."""
+    """Separator that the first line states, which then is not a record; None if it states none."""
 
     def records(self, separator: str) -> Iterator[list[str]]:
-        """The records, cut at `separator`, each as soon as it is read.
+        """Yield the records, split at `separator`, without reading ahead.
 
         Raises:
-            DataError: quotes that do not match, or a record that is too long.
+            DataError: quotes do not match, or a record is too long.
         """
         lines = _Lines(self.open(), self.content.file)
         if self.stated is not None:
@@ -57,18 +57,18 @@ class Text:
             raise DataError(f"{self.content.file} is not a CSV: line {number}: {error}") from error
 
     def open(self) -> io.TextIOWrapper:
-        """The text from its beginning; line ends stay as they are."""
+        """Open the text at its beginning, with line ends unchanged."""
         return io.TextIOWrapper(io.BytesIO(self.content.data), self.encoding, newline="")
 
 
 class _Lines:
-    """Lines of a text, as long as those of one record are not too long together."""
+    """Iterator over the lines of a text that limits the length of each record."""
 
     def __init__(self, stream: io.TextIOWrapper, file: str) -> None:
         self._stream = stream
         self._file = file
         self.letters = 0
-        """Since the record began."""
+        """Number of characters since the record began."""
 
     def __iter__(self) -> "_Lines":
         return self
@@ -84,10 +84,10 @@ class _Lines:
 
 
 def read_text(content: Content) -> Text:
-    """Find out the encoding.
+    """Detect the encoding and a stated separator.
 
     Raises:
-        DataError: no text, or one of another kind than a table.
+        DataError: the bytes are not text, or the text is not a table.
     """
     encoding, told = _encoding(content)
     text = Text(content, encoding, told, None)
@@ -96,7 +96,7 @@ def read_text(content: Content) -> Text:
     first = start.splitlines()[0].strip().strip('"') if start.strip() else ""
     if first.lower().startswith(STATED) and len(first) == len(STATED) + 1:
         return Text(content, encoding, told, first[-1])
-    # The tab of `sep=\t` is white space at the end of the line.
+    # A separate case, because `strip` removed the tab of `sep=\t`.
     if first.lower() == STATED and start[: len(STATED) + 1].endswith("\t"):
         return Text(content, encoding, told, "\t")
     return text
@@ -107,7 +107,7 @@ def _encoding(content: Content) -> tuple[str, str]:
         if content.data.startswith(mark):
             if _decodes(content.data, encoding):
                 return encoding, told
-            raise DataError(f"{content.file} begins as {told} text, but does not go on so")
+            raise DataError(f"{content.file} begins as {told} text, but cannot be decoded as such")
     if b"\0" in content.data:
         raise DataError(f"{content.file} is no text, or UTF-16 without a byte order mark: {SAVE}")
     for encoding, told in UNMARKED:
@@ -117,7 +117,7 @@ def _encoding(content: Content) -> tuple[str, str]:
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
-    """Whether all of it is text in this encoding; it is not kept, as that would be large."""
+    """Whether all bytes are text in an encoding; decoded in pieces to save memory."""
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
         for start in range(0, len(data), MIB):

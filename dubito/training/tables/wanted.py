@@ -1,4 +1,4 @@
-"""A column that is looked for in a table, under its name or an alias."""
+"""Finds wanted columns in a table's header, by name or alias."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,37 +10,37 @@ from dubito.training.tables.decimals import is_number
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One column."""
+    """Column to find in a table."""
 
     names: tuple[str, ...]
-    """Its name, then its aliases."""
+    """Name of the column, then its aliases."""
     is_numeric: bool
 
     def __str__(self) -> str:
-        """How sentences name it."""
+        """Format as messages name the column."""
         name, *aliases = self.names
         return f"{name} ({', '.join(aliases)})" if aliases else name
 
 
 def composed(name: str) -> str:
-    """A name as it is compared: Macs write Korean letters in parts (NFD), others do not (NFC)."""
+    """Normalise a name for comparison, to NFC: macOS writes Korean letters decomposed (NFD)."""
     return unicodedata.normalize("NFC", name.strip())
 
 
 def count(header: Sequence[str], wanted: Sequence[Wanted]) -> int:
-    """How many of the wanted columns a header has."""
+    """Count the wanted columns that a header contains."""
     names = {composed(name) for name in header}
     return sum(any(composed(name) in names for name in column.names) for column in wanted)
 
 
 def places(header: Sequence[str], wanted: Sequence[Wanted], file: str) -> list[int]:
-    """Positions in the header of the wanted columns.
+    """Find the positions of the wanted columns in the header.
 
     Raises:
-        DataError: a column is missing, or stands there twice (its alias counts).
+        DataError: a column is missing, or occurs twice (aliases count).
     """
     if not count(header, wanted):
-        # Nothing of the first row is shown: in a file without a header these are values.
+        # The messages show nothing of the first row: in a file without a header it is data.
         if any(is_number(name.strip()) for name in header):
             raise DataError(f"{file} has no header: its first row must name the columns")
         if len(header) == 1:

@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 
 from dubito.bundle import load
 from dubito.bundles.repository import write
-from dubito.layers.archive import from_bytes
 from dubito.types import Cards
 from tests.app.dashboard.conftest import Opened
 from tests.calibrated import SHIPPED
@@ -30,7 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     write(
         models,
         stones,
-        from_bytes((SHIPPED / "model.keras").read_bytes()),
+        (SHIPPED / "model.keras").read_bytes(),
         Cards("# <i>Stones</i>\n"),
     )
     with serving("stones", "--models", str(models)) as service:

@@ -314,7 +314,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: chain(layers.SpectralNormalization(layers.Dense(3), name="wrapped")),
         "layer wrapped is of class SpectralNormalization",
     ),
-    "subclassed": (subclassed, "it is no Functional or Sequential model"),
+    "subclassed": (subclassed, "it is not a Functional or Sequential model"),
     "nothing random": (
         lambda: keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax")]),
         "it has no dropout layer, so nothing in it would be random",

@@ -317,7 +317,8 @@ def test_the_table_shows_set_and_decision(calibrated: str, capsys: Captured) -> 
     answer = predicted(capsys, *words)
     assert 0 == main(["predict", *words])
     lines = capsys.readouterr().out.splitlines()
-    assert f"with 0.9 coverage one of {', '.join(answer['prediction_set']['grades'])}" in lines
+    grades = ", ".join(answer["prediction_set"]["grades"])
+    assert f"prediction set (coverage 0.9 over many rows): {grades}" in lines
     assert f"decision: refer: {', '.join(answer['decision']['reasons'])}" in lines
 
     assert 0 == main(["predict", *words, "--passes", "9"])

@@ -142,7 +142,7 @@ def test_a_folder_in_use_is_refused(table: Table, tmp_path: Path, objective: Obj
     lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match="another search is at work"):
+        with pytest.raises(UsageError, match="another search is running"):
             searched(table, tmp_path, 1)
     finally:
         os.close(lock)

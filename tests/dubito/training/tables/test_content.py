@@ -37,7 +37,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").mkdir()
     assert sentence_of(tmp_path / "rows.csv") == "rows.csv is a folder: name a file in it"
     assert sentence_of(tmp_path / "x.csv") == "x.csv cannot be read: No such file or directory"
-    assert sentence_of(tmp_path / "x\0.csv") == "that file name cannot be read"
+    assert sentence_of(tmp_path / "x\0.csv") == "the file name is not valid"
     assert sentence_of(Path("/dev/zero")) == f"zero {LARGE}"
     odd = os.fsdecode(bytes(tmp_path / "odd") + b"\xff.csv")
     assert sentence_of(Path(odd)) == "odd?.csv cannot be read: No such file or directory"

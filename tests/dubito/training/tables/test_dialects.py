@@ -137,7 +137,7 @@ def test_a_stated_separator_is_the_one() -> None:
     for separator, mark in itertools.product(",;\t|", ".,"):
         written = Dialect(separator, mark, stated=True)
         assert read(written.write(rows)).numbers.tolist() == [[1.5, 2.0]]
-    assert refusal("sep=x\narea\n") == "states a separator that is not known"
+    assert refusal("sep=x\narea\n") == "states a separator that is not supported"
     assert refusal("sep=;\narea,price,kind\n1,2,flat\n").startswith("has a single column, not")
 
 
@@ -170,7 +170,7 @@ def test_what_is_no_table_is_refused(text: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"\xff\xfea\0r", "begins as UTF-16 text, but does not go on so"),
+        (b"\xff\xfea\0r", "begins as UTF-16 text, but cannot be decoded as such"),
         (b"\xef\xbb\xbfarea\xff", "begins as UTF-8 with a byte order mark text, but"),
         ("area,price,größe,x\n1,2,3,ä".encode("latin-1"), "is neither UTF-8 nor CP949 text: save"),
         (
