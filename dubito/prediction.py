@@ -198,7 +198,12 @@ class AnswerBuilder:
 def value_warning(notice: Notice) -> AnswerWarning:
     """Convert a notice to the warning of its kind."""
     kind = VALUE_WARNINGS[notice.kind]
-    return kind(notice.feature, notice.seen_minimum, notice.seen_maximum, notice.value)
+    return kind(
+        feature=notice.feature,
+        value=notice.value,
+        seen_minimum=notice.seen_minimum,
+        seen_maximum=notice.seen_maximum,
+    )
 
 
 def set_answer(judgement: Judgement, row: int, classes: Sequence[str]) -> SetAnswer:

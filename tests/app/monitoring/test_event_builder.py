@@ -46,7 +46,7 @@ def rows() -> Floats:
 def answered(rows: Floats) -> list[MonteCarloAnswer]:
     """Answers, some of which warn of a value that is the borrower's own."""
     made = answers(np.random.default_rng(4), rows)
-    warning = OutOfRange("weight", 1.5, 20.5, 1234.5)
+    warning = OutOfRange(feature="weight", value=1234.5, seen_minimum=1.5, seen_maximum=20.5)
     draws = {"small": [0.5]}
     return [
         structs.replace(one, model=MODEL, warnings=(warning,) * (at % 3), draws=draws)

@@ -99,7 +99,7 @@ def test_every_series_that_is_known_begins_at_0(
 
 def test_answers_are_counted(metrics: Metrics, predictions: PredictionMetrics) -> None:
     """Rows by grade, passes, decisions with their reasons, sets, warnings, and how doubtful."""
-    missing = Missing("weight", 1.0, 20.0, None)
+    missing = Missing(feature="weight", value=None, seen_minimum=1.0, seen_maximum=20.0)
     predictions.monte_carlo([uncertain("small", 0.05), uncertain("small", 0.35, decision=REFERRED)])
     predictions.monte_carlo([uncertain("large", 0.6, prediction_set=set_of(*CLASSES))])
     predictions.plain(

@@ -141,7 +141,9 @@ def _answer(random: np.random.Generator, name: str, mean: Floats) -> MonteCarloA
             case_limit=CASE_LIMIT,
         ),
     )
-    warnings = (Missing("length", 1.0, 29.0, None),) * ("missing" in reasons)
+    warnings = (Missing(feature="length", value=None, seen_minimum=1.0, seen_maximum=29.0),) * (
+        "missing" in reasons
+    )
     return Answer(name, result, warnings, WATCHED.identity)
 
 

@@ -31,7 +31,7 @@ ANSWER = Answer(
         prediction_set=None,
         decision=None,
     ),
-    (Missing("\udcff😀", 0.0, 1.0, None),),
+    (Missing(feature="\udcff😀", value=None, seen_minimum=0.0, seen_maximum=1.0),),
     Identity("loan", 1, "sha256:0"),
 )
 LOAN = ("loan-amount", "annual-income", "debt-to-income", "total-credit-lines", "delinq-2y")
