@@ -44,8 +44,10 @@ def _of_mappings(signature: Signature, rows: Sequence[object]) -> Floats:
     from dubito.inputs.rows import INSTANCES, RowReader
 
     body = json.encode({INSTANCES: [_row(row) for row in rows]}, enc_hook=_no_number)
+    # A reader of more rows names each of the members that are too many, up to as many again.
+    reader = RowReader(signature, 2 * len(rows))
     try:
-        found, _ = RowReader(signature, len(rows)).read(body)
+        found, _ = reader.read(body)
     except InvalidInput as error:
         raise InvalidInput([_named(fault, INSTANCES) for fault in error.faults]) from None
     return found
