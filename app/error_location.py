@@ -10,9 +10,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import dubito
+from dubito import errors
 
-PACKAGES = (Path(__file__).parent, Path(dubito.__file__).parent)
+PACKAGES = (Path(__file__).parent, Path(errors.__file__).parent)
 
 log = logging.getLogger("dubito")
 
