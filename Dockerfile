@@ -8,7 +8,9 @@ RUN /opt/dubito/bin/pip install --no-cache-dir --require-hashes --requirement re
 COPY pyproject.toml README.md LICENSE ./
 COPY dubito dubito
 COPY app app
-RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation . ./app
+# The library first: the service has its version.
+RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation ./app
 COPY LICENSE /srv/dubito/
 COPY models /srv/dubito/models
 # In a checkout files may be their owner's alone; in the image everybody may read them.

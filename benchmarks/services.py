@@ -89,12 +89,21 @@ def ours(version: int, *arguments: str, tree: Path | None = None) -> Iterator[Ru
     port = free_port()
     # Without records, which the compared services lack; `benchmarks.records` measures their cost.
     quiet = ["--records", "off"]
-    words = [str(Path(sys.executable).parent / "dubito"), "serve", f"{NAME}/{version}", *quiet]
+    words = [*_command(tree), "serve", f"{NAME}/{version}", *quiet]
     # PYTHONPATH precedes the installed tree, for the service's child processes too.
     variables = {"PYTHONPATH": str(tree)} if tree else {}
     command = [*words, "--port", str(port), *arguments]
     with running(command, port, "/health/ready", variables, tree) as found:
         yield found
+
+
+def _command(tree: Path | None) -> list[str]:
+    """Return the words that begin a command line: the installed one, or that of a tree."""
+    if tree is None:
+        return [str(Path(sys.executable).parent / "dubito")]
+    # Before version 0.4 there was one package, `app`.
+    module = "dubito.cli.main" if (tree / "dubito").is_dir() else "app.cli"
+    return [sys.executable, "-c", f"import sys; from {module} import main; sys.exit(main())"]
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def main():
     port = int(sys.argv[sys.argv.index("--port") + 1])
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
-"""A tree's `dubito.cli.main`: a service that tells which tree it is of, and how it was started."""
+"""A tree's command line: a service that tells which tree it is of, and how it was started."""
 
 
 def git(folder: Path, *words: str) -> str:
@@ -43,7 +43,7 @@ def git(folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository whose commit says it is "theirs", and its work tree that it is "ours"."""
+    """A repository whose commit, of before version 0.4, is "theirs", and its work tree "ours"."""
     place = tmp_path / "repository"
     (place / "app").mkdir(parents=True)
     (place / "app" / "__init__.py").touch()
@@ -51,7 +51,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(tmp_path, "init", "--quiet", str(place))
     git(place, "add", ".")
     git(place, "commit", "--quiet", "--message", "A service")
-    (place / "app" / "cli.py").write_text(f"TREE = 'ours'\n{STAND_IN}")
+    (place / "dubito" / "cli").mkdir(parents=True)
+    for package in (place / "dubito", place / "dubito" / "cli"):
+        (package / "__init__.py").touch()
+    (place / "dubito" / "cli" / "main.py").write_text(f"TREE = 'ours'\n{STAND_IN}")
     monkeypatch.setattr(against, "ROOT", place)
     return place
 

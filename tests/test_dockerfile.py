@@ -145,7 +145,7 @@ def test_the_readme_keeps_the_state() -> None:
 
 def test_asks_for_a_route_that_exists() -> None:
     """The health check asks for a path that the API declares."""
-    api = "".join(path.read_text() for path in (ROOT / "app" / "api").rglob("*.py"))
+    api = "".join(path.read_text() for path in (ROOT / "app" / "http").rglob("*.py"))
 
     with answering(200) as (port, paths):
         check_health(port)

@@ -194,14 +194,14 @@ from app.serving.predictor import Predictor
 async def lost(text):
     raise ValueError(text)
 
-async def grade(self, rows, client=None):
+async def predict(self, rows, client=None):
     text, loop = repr(rows.tolist()), asyncio.get_running_loop()
     loop.create_task(lost(text))
     loop.call_soon(int, text)
     threading.Thread(target=int, args=(text,)).start()
     raise ExceptionGroup(text, [ValueError(text)])
 
-Predictor.grade = grade
+Predictor.predict = predict
 """
 
 
@@ -224,7 +224,7 @@ def test_a_fault_of_our_own_says_no_figure() -> None:
     assert 3 == len(failed)
     for line in failed:
         assert " ERROR dubito.access[" in line
-        assert " x7 ValueError at app/http/predict.py:" in line
+        assert " x7 ValueError at app/usecases/predict.py:" in line
     for cause in ("Task exception was", "Exception in callback", "a thread ended by an unexpected"):
         assert 3 == sum(cause in line and ": ValueError" in line for line in lines), cause
     assert not any("Traceback" in line for line in lines)
