@@ -30,7 +30,7 @@ class Clock:
         return self._first + time.monotonic()
 
 
-def told(step: float) -> str:
+def describe_step(step: float) -> str:
     """Describe a step in a sentence for the log.
 
     Args:

@@ -17,7 +17,7 @@ PACKAGES = (Path(__file__).parent, Path(errors.__file__).parent)
 log = logging.getLogger("dubito")
 
 
-def fault_of(error: BaseException) -> str:
+def locate_error(error: BaseException) -> str:
     """Name the class of an error and the innermost line of our packages in its traceback."""
     place = _place(error)
     while isinstance(error, BaseExceptionGroup):
@@ -37,8 +37,8 @@ def _place(error: BaseException) -> str | None:
     return places[-1] if places else None
 
 
-def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 - asyncio gives it
+def log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 - asyncio gives it
     """Log an error that the event loop caught, without the objects that asyncio would print."""
     error = context.get("exception")
-    cause = "" if error is None else f": {fault_of(error)}"
+    cause = "" if error is None else f": {locate_error(error)}"
     log.error("%s%s", context["message"], cause)

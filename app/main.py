@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.bundle_loader import Opening, in_this_process
-from app.error_location import tell
+from app.bundle_loader import Opening, open_in_thread
+from app.error_location import log_loop_error
 from app.http import problems
-from app.http.access import Access, Guard, allow, origins_of
+from app.http.access import Access, OriginGuard, allow, origins_of
 from app.http.compression import Compression
 from app.http.documentation import SERVERS, document
 from app.http.middleware import Conduct
@@ -58,13 +58,13 @@ async def remembering_here(settings: Settings) -> AsyncIterator[Memory | None]:
     url = database.url_of(settings.records_url, settings.state)
     secret = key.path_of(settings.records_key_file, settings.state)
     waits = settings.records == "durable"
-    async with store.in_this_process(url, secret, new_id(), EventBuilder) as kept:
+    async with store.open_store(url, secret, new_id(), EventBuilder) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 
 def create_app(
     settings: Settings,
-    opening: Opening = in_this_process,
+    opening: Opening = open_in_thread,
     remembering: Remembering = remembering_here,
 ) -> FastAPI:
     """Create the application for these settings; its lifespan opens the bundle and the records.
@@ -80,7 +80,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # The default handler prints objects, which may contain a borrower's values.
-        asyncio.get_running_loop().set_exception_handler(tell)
+        asyncio.get_running_loop().set_exception_handler(log_loop_error)
         # In this order an engine in another process loads while the records are being opened.
         async with remembering(settings) as kept, opening(settings) as opened:
             service = Service(settings, opening, opened, kept, metrics)
@@ -112,7 +112,7 @@ def create_app(
     problems.install(app, metrics.refused)
     # The first middleware added is the innermost: pages of allowed origins can then read why a
     # request was refused.
-    app.add_middleware(Guard, access=Access(settings))
+    app.add_middleware(OriginGuard, access=Access(settings))
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
     app.add_middleware(Conduct, seen=metrics.traffic)

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from app.bundle_loader import Opened, Opening
+from app.bundle_loader import LoadedBundle, Opening
 from app.errors import Abandoned, Conflict, EngineLost, StartError, TooManyWaiting, copy_of
 from app.problem_codes import ProblemCode
 from app.quota import memory
-from app.serving.batcher import Seen
+from app.serving.batcher import BatchObserver
 from app.serving.caller import PATIENT, Caller
 from app.serving.deadlines import Deadlines
 from app.serving.predictor import Predictor
@@ -33,7 +33,9 @@ IDLE_SECONDS = 300.0
 """Seconds without use after which an older bundle is closed."""
 
 
-def served(opened: Opened, settings: Settings, seen: Seen = lambda *_: None) -> Served:
+def served(
+    opened: LoadedBundle, settings: Settings, seen: BatchObserver = lambda *_: None
+) -> Served:
     """Build the predictor of an open bundle and its answer builder; `seen` is called per batch."""
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration

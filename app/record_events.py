@@ -28,7 +28,7 @@ MINUTES_KEPT = 8 * 86_400
 DIGEST_DIGITS = 20
 """Hexadecimal digits of a bundle's digest in the identifier of its alarms, as many as fit the
 database column."""
-Kind = Literal[
+EventKind = Literal[
     "prediction",
     "outcome",
     "review",
@@ -41,9 +41,9 @@ Kind = Literal[
 """Kinds of events; the last two are about an alarm."""
 Order = Literal["oldest", "newest", "doubtful", "reference"]
 """Orders of the review queue and of search results."""
-State = Literal["waiting", "decided"]
+ReviewState = Literal["waiting", "decided"]
 """States of a prediction in the review queue."""
-Step = Literal["refer", "assign", "decide"]
+QueueStep = Literal["refer", "assign", "decide"]
 """Steps of a prediction through the review queue."""
 
 
@@ -51,7 +51,7 @@ Step = Literal["refer", "assign", "decide"]
 class Event:
     """Something that happened to a prediction, or that a person stated about an alarm."""
 
-    kind: Kind
+    kind: EventKind
     prediction: str
     """Identifier of the prediction, or of a bundle's alarm (`alarm_id`); empty for events about
     several predictions or about the records."""
@@ -132,7 +132,7 @@ class QueueItem:
     """Class given by the latest review."""
     reviewer: str | None = None
     """Person who gave the latest review; erased together with it."""
-    step: Step = field(default="refer", compare=False)
+    step: QueueStep = field(default="refer", compare=False)
     """Step to store: a referral, an assignment or a review."""
 
 
@@ -140,7 +140,7 @@ class QueueItem:
 class Search:
     """Filter and order of a list of predictions; a None field does not filter."""
 
-    state: State | None = None
+    state: ReviewState | None = None
     """State in the review queue; None to search all recorded predictions, referred or not."""
     order: Order = "oldest"
     """Order of the list; `oldest` and `newest` go by the time of the answer or, for decided
@@ -164,7 +164,7 @@ class Search:
     """Latest time, exclusive; otherwise as `since`."""
 
 
-Place = tuple[float | str, str]
+ListPosition = tuple[float | str, str]
 """Position in a list: the value that it is ordered by, and the prediction's identifier."""
 
 
@@ -173,7 +173,7 @@ class Listing:
     """A page of the predictions that a search has found."""
 
     events: Sequence[Event]
-    after: Place | None
+    after: ListPosition | None
     """Position to continue from; None at the end."""
 
 

@@ -14,8 +14,8 @@ from app.record_events import (
     Entry,
     Event,
     Listing,
+    ListPosition,
     Note,
-    Place,
     QueueItem,
     Reply,
     Rollup,
@@ -102,11 +102,11 @@ class Reader(Protocol):
         """Count the predictions of the review queue that match a search."""
 
     async def queue(
-        self, search: Search, most: int, after: Place | None
-    ) -> list[tuple[Place, QueueItem]]:
+        self, search: Search, most: int, after: ListPosition | None
+    ) -> list[tuple[ListPosition, QueueItem]]:
         """Return a page of the review queue after a position, with each prediction's position."""
 
-    async def search(self, search: Search, most: int, after: Place | None) -> Listing:
+    async def search(self, search: Search, most: int, after: ListPosition | None) -> Listing:
         """Return a page of recorded predictions, newest first, after a position."""
 
 

@@ -66,7 +66,7 @@ _bodies: json.Decoder[Body] = json.Decoder(Body)
 _personal = json.Decoder(Personal)
 
 
-def read_body(content: bytes) -> Body:
+def parse_body(content: bytes) -> Body:
     """Parse the body of a prediction's event."""
     body: Body = _bodies.decode(content)
     return body

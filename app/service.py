@@ -9,10 +9,10 @@ from dataclasses import asdict
 from fastapi import APIRouter
 from pydantic_core import to_json
 
-from app.bundle_loader import Opened, Opening
-from app.clock import Clock, told
-from app.dashboard.page import page
-from app.error_location import fault_of
+from app.bundle_loader import LoadedBundle, Opening
+from app.clock import Clock, describe_step
+from app.dashboard.page import dashboard_routes
+from app.error_location import locate_error
 from app.http.access import Access
 from app.http.alarms import alarms
 from app.http.exposition import exposition
@@ -29,7 +29,7 @@ from app.monitoring.monitor import USUAL, Monitor, Present
 from app.monitoring.request_counts import WRITE_SECONDS, Exchanges
 from app.record_events import MICROSECONDS, Entry, Note
 from app.record_ports import Memory
-from app.serving.readiness import Readiness, Trouble
+from app.serving.readiness import Readiness, TroubleProbe
 from app.settings import Settings
 from app.usecases.case import Cases
 from app.usecases.feedback import Feedback
@@ -53,7 +53,7 @@ class Service:
         self,
         settings: Settings,
         opening: Opening,
-        opened: Opened,
+        opened: LoadedBundle,
         memory: Memory | None,
         metrics: Metrics,
     ) -> None:
@@ -68,13 +68,20 @@ class Service:
         self._counter = AnswerCounter(_watched(opened))
         present = Present(lambda: self._served.predictor.backlog, lambda: self._readiness.trouble)
         self._kept = (
-            None if memory is None else Kept(settings, opened, memory, self._shelf, present)
+            None
+            if memory is None
+            else RecordedParts(settings, opened, memory, self._shelf, present)
         )
         self._readiness = Readiness(*self._troubles())
 
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """Create all routes; event streams end as soon as `is_ready` returns False."""
-        own = [self._grading(), self._information(), exposition(self._metrics.page), page()]
+        own = [
+            self._grading(),
+            self._information(),
+            exposition(self._metrics.page),
+            dashboard_routes(),
+        ]
         return own if self._kept is None else [*own, *self._kept.routers(self._counter, is_ready)]
 
     @asynccontextmanager
@@ -95,7 +102,7 @@ class Service:
                 await stack.enter_async_context(kept.running())
             yield
 
-    def _troubles(self) -> Iterator[Trouble]:
+    def _troubles(self) -> Iterator[TroubleProbe]:
         yield lambda: self._served.predictor.trouble
         if self._kept is not None:
             writer = self._kept.memory.writer
@@ -132,13 +139,13 @@ class Service:
         return information(about, self._cards, self._readiness)
 
 
-class Kept:
+class RecordedParts:
     """The parts of a service that exist only when answers are recorded."""
 
     def __init__(
         self,
         settings: Settings,
-        opened: Opened,
+        opened: LoadedBundle,
         memory: Memory,
         shelf: Shelf,
         present: Present,
@@ -193,7 +200,7 @@ class Kept:
 
     async def _look(self) -> None:
         if step := self._clock.step():
-            log.warning("%s", told(step))
+            log.warning("%s", describe_step(step))
             # The recorder notices the step when an entry arrives; the next real entry may be hours
             # away.
             self.memory.writer.leave(Entry(()))
@@ -204,7 +211,7 @@ class Kept:
         await self.memory.forget(self._settings.retention_days * DAY * MICROSECONDS)
 
 
-def _watched(opened: Opened) -> WatchedBundle:
+def _watched(opened: LoadedBundle) -> WatchedBundle:
     manifest = opened.manifest
     return WatchedBundle(
         manifest.identity,
@@ -222,5 +229,5 @@ async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
         except DubitoError as error:
             log.warning("%s", error)
         except Exception as error:  # noqa: BLE001 - alarms must not end in silence
-            log.error("a periodic task failed (alarms, counts or erasure): %s", fault_of(error))  # noqa: TRY400
+            log.error("a periodic task failed (alarms, counts or erasure): %s", locate_error(error))  # noqa: TRY400
         await asyncio.sleep(seconds)

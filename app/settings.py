@@ -200,7 +200,7 @@ class Row(NamedTuple):
     """Description with its unit."""
 
 
-def variable(name: str) -> str:
+def setting_variable(name: str) -> str:
     """Return the name of a setting's environment variable."""
     return PREFIX + name.upper()
 
@@ -223,7 +223,7 @@ def read_settings(environment: Mapping[str, str], flags: Mapping[str, str | None
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Names of variables that begin with the prefix and are no setting, such as misspelt ones."""
-    known = set(map(variable, Settings.model_fields))
+    known = set(map(setting_variable, Settings.model_fields))
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
@@ -238,7 +238,7 @@ def default_of(name: str) -> str:
 def reference() -> Iterator[Row]:
     """Yield every setting as a line of the documentation's table."""
     for name, field in Settings.model_fields.items():
-        yield Row(variable(name), _shown(field.default), str(field.description))
+        yield Row(setting_variable(name), _shown(field.default), str(field.description))
 
 
 def reference_table() -> str:
@@ -278,7 +278,7 @@ def _sentence(error: ValidationError) -> str:
     if not first["loc"]:
         return str(first["ctx"]["error"])
     name = str(first["loc"][0])
-    return f"{variable(name)} must {_must(Settings.model_fields[name])}"
+    return f"{setting_variable(name)} must {_must(Settings.model_fields[name])}"
 
 
 def _must(field: FieldInfo) -> str:

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from benchmarks.report import Bar, Report, publish, spread
 from dubito.bundle import load
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
@@ -86,7 +86,7 @@ def networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
         "study": with_monte_carlo(build(Architecture(), rows, imputed, classes)),
         "wide": with_monte_carlo(build(wide, rows, imputed, classes)),
     }
-    folder = find(Path("models"), "loan-grade")
+    folder = find_version(Path("models"), "loan-grade")
     engines = {name: (model, engine_of(model, THREADS)) for name, model in networks.items()}
     shipped = from_bytes(inspect(folder).network)
     return {**engines, "shipped": (shipped, load(folder, threads=THREADS).engine)}

@@ -15,7 +15,7 @@ from dubito.loans.ratebook import RateBook
 from dubito.loans.recipes import LATTICE
 from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import temperature_of
-from dubito.training.data import Table, select
+from dubito.training.data import Table, select_rows
 from dubito.training.fit import fit
 from dubito.training.pipeline import EVALUATION_SEED
 from dubito.training.split import split_rows
@@ -30,8 +30,11 @@ class Grading:
 
     def __init__(self, table: Table, split_seed: int) -> None:
         split = split_rows(table.labels, split_seed, calibrated=LATTICE.calibrated)
-        self._fitted, self._watched = select(table, split.fit), select(table, split.validation)
-        self._held_out = select(table, split.test)
+        self._fitted, self._watched = (
+            select_rows(table, split.fit),
+            select_rows(table, split.validation),
+        )
+        self._held_out = select_rows(table, split.test)
         self._imputed = [
             float(np.nanmedian(self._fitted.features[:, at])) if column.nullable else None
             for at, column in enumerate(LAYOUT.features)

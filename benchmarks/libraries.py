@@ -23,7 +23,7 @@ from benchmarks.peers import BUILT, install_into
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import MODELS, NAME, NETWORKS
 from dubito.bundle import load
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.layers.archive import from_bytes
 from dubito.loans.signature import LAYOUT
@@ -52,7 +52,7 @@ Pairs = list[tuple[float, float]]
 
 def main() -> None:
     """Measure every library."""
-    folder = find(MODELS, NAME, NETWORKS["study"])
+    folder = find_version(MODELS, NAME, NETWORKS["study"])
     model, engine = from_bytes(inspect(folder).network), load(folder, threads=THREADS).engine
     rows = np.nan_to_num(read_table(None, LAYOUT).features[: max(ROWS)], nan=17.6)
     given = BUILT / "weights.npz"

@@ -30,7 +30,7 @@ from benchmarks.services import (
     row,
     running,
 )
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.layers.archive import from_bytes
 
@@ -152,7 +152,7 @@ def _published() -> dict[tuple[str, int], Pairs]:
 
 def export(version: int, folder: Path) -> None:
     """Write a bundle's network with its passes, mean and standard deviation as one function."""
-    module, model = tf.Module(), from_bytes(inspect(find(MODELS, NAME, version)).network)
+    module, model = tf.Module(), from_bytes(inspect(find_version(MODELS, NAME, version)).network)
     module.variables_of_network = [variable.value for variable in model.variables]
     # The module must track the seed generators' states, which are not among a model's variables.
     generators = (getattr(layer, "seed_generator", None) for layer in model.layers)

@@ -21,14 +21,14 @@ from sqlalchemy import Connection, insert
 from app.count_keys import Family, key
 from app.record_events import Entry, Event, Tally, now
 from app.records.address import url_of
-from app.records.database import opened
+from app.records.database import open_database
 from app.records.key import FILE, read_or_make
 from app.records.ledger import Ledger
 from app.records.tables import rollups
 from benchmarks.load import Load, load
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import MODELS, NAME, NETWORKS, ours, post, row
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.identifier import new_id
 from dubito.uncertainty.bins import bins_of
@@ -148,10 +148,13 @@ def _prepare(state: Path, answer: dict[str, object], features: dict[str, object]
     asked = {"asked": {"passes": answer["passes"]}, "model": answer["model"], "warnings": []}
     body = json.dumps(whole | asked).encode()
     personal = json.dumps({"features": features, "reference": None}).encode()
-    manifest = inspect(find(MODELS, NAME, NETWORKS["shipped"])).manifest
+    manifest = inspect(find_version(MODELS, NAME, NETWORKS["shipped"])).manifest
     digest = manifest.identity.digest
     streams = bins_of(manifest.signature, manifest.calibration).values()
-    with opened(url_of(None, state)) as engine, closing(Ledger(engine, secret, new_id())) as ledger:
+    with (
+        open_database(url_of(None, state)) as engine,
+        closing(Ledger(engine, secret, new_id())) as ledger,
+    ):
         for _ in range(0, RECORDS, AT_ONCE):
             time_, tally = now(), Tally(digest, {key(Family.ROWS): AT_ONCE})
             events = (Event("prediction", new_id(), time_, body, personal) for _ in range(AT_ONCE))

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import ProxyHandler, Request, build_opener
 
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 
@@ -72,7 +72,7 @@ def resident(pid: int) -> int:
 
 def row(version: int) -> str:
     """Return a typical row of a bundle as JSON."""
-    return json.dumps(example(inspect(find(MODELS, NAME, version)).manifest.signature))
+    return json.dumps(example(inspect(find_version(MODELS, NAME, version)).manifest.signature))
 
 
 def post(url: str, body: str) -> bytes:
@@ -115,7 +115,7 @@ def bare(version: int, answer: bytes) -> Iterator[Running]:
     with TemporaryDirectory() as folder:
         kept = Path(folder) / "answer.json"
         kept.write_bytes(answer)
-        told = {"BARE_BUNDLE": str(find(MODELS, NAME, version)), "BARE_ANSWER": str(kept)}
+        told = {"BARE_BUNDLE": str(find_version(MODELS, NAME, version)), "BARE_ANSWER": str(kept)}
         with running([*words, *quiet], port, "/docs", told) as found:
             yield found
 

@@ -9,14 +9,14 @@ from typing import Literal
 
 import numpy as np
 
-from dubito.bundles.golden import faults
+from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import NETWORK_FILE, Manifest
 from dubito.bundles.validation.inspection import inspect
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.engine import Engine
 from dubito.engine.environment import environment
 from dubito.errors import BundleError, NetworkError, UsageError
-from dubito.inputs.arrays import features_of
+from dubito.inputs.arrays import array_features
 from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.types import (
     MAX_SEED,
@@ -28,11 +28,11 @@ from dubito.types import (
     Query,
     Signature,
 )
-from dubito.uncertainty.adaptive_passes import Estimate, adaptive
+from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
 from dubito.uncertainty.decomposition import summarise
-from dubito.uncertainty.guard import Guard
-from dubito.uncertainty.passes import TOLERANCE
+from dubito.uncertainty.guard import RangeGuard
+from dubito.uncertainty.passes import HALF_WIDTH
 from dubito.uncertainty.policy import Judge, PolicyOptions, usual
 
 AUTO: Literal["auto"] = "auto"
@@ -79,7 +79,7 @@ class Bundle:
             InvalidInput: a value is missing or not allowed; the error names each such feature.
             Ungradable: the network's arithmetic overflows on a row.
         """
-        features = features_of(self.signature, rows)
+        features = array_features(self.signature, rows)
         probabilities = self.engine.predict(features)
         check_finite(probabilities)
         return PlainPrediction(probabilities, self._guard.notices(features))
@@ -90,7 +90,7 @@ class Bundle:
         passes: int | Literal["auto"] | None = None,
         seed: int | None = None,
         *,
-        tolerance: float = TOLERANCE,
+        tolerance: float = HALF_WIDTH,
         max_passes: int = MOST_AUTO_PASSES,
         coverage: float | None = None,
         method: str | None = None,
@@ -123,7 +123,7 @@ class Bundle:
             Ungradable: the network's arithmetic overflows on a row.
             UsageError: an option is out of range, or is not offered by the bundle.
         """
-        features = features_of(self.signature, rows)
+        features = array_features(self.signature, rows)
         is_auto = passes == AUTO
         most = max_passes if passes == AUTO else self.manifest.passes if passes is None else passes
         check_whole("max_passes" if is_auto else "passes", most, 1)
@@ -146,13 +146,13 @@ class Bundle:
 
     def _estimated(
         self, query: Query, tolerance: float | None, keep_draws: bool
-    ) -> tuple[Estimate, Floats | None]:
+    ) -> tuple[RowStatistics, Floats | None]:
         if tolerance is None:
             if not keep_draws:
                 (summary,) = self.engine.summarise([query])
-                return Estimate.of(summary, query.passes), None
+                return RowStatistics.of(summary, query.passes), None
             draws = self.engine.draws(query)
-            return Estimate.of(summarise(draws), query.passes), draws
+            return RowStatistics.of(summarise(draws), query.passes), draws
         steps = adaptive(query, tolerance, 1 if self._judge is None else self._judge.passes)
         part = next(steps)
         while True:
@@ -160,7 +160,7 @@ class Bundle:
             try:
                 part = steps.send(summary)
             except StopIteration as end:
-                estimate: Estimate = end.value
+                estimate: RowStatistics = end.value
                 break
         if not keep_draws:
             return estimate, None
@@ -205,9 +205,9 @@ class Bundle:
         return Judge(manifest.calibration, manifest.rules, manifest.signature)
 
     @cached_property
-    def _guard(self) -> Guard:
+    def _guard(self) -> RangeGuard:
         tells_margin = self._judge is not None and self._judge.is_of_cases
-        return Guard(self.signature, tells_margin=tells_margin)
+        return RangeGuard(self.signature, tells_margin=tells_margin)
 
 
 def check_whole(name: str, value: object, least: int, most: float = np.inf) -> None:
@@ -268,7 +268,7 @@ def load(folder: str | Path, *, pinned: str | None = None, threads: int = 1) -> 
     manifest, file = inspected.manifest, path / NETWORK_FILE
     try:
         engine = read_engine(inspected.network, threads)
-        fault = next(faults(engine, manifest.golden), None)
+        fault = next(golden_faults(engine, manifest.golden), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error
     if fault is not None:

@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from dubito.errors import UsageError
-from dubito.layer_shapes import Rule
+from dubito.layer_shapes import ShapeRule
 from dubito.layout import Layout
 from dubito.types import Signature
 
@@ -27,8 +27,8 @@ class DomainLayer:
 
     settings: str
     """Names of the layer's own settings in `config.json`, separated by spaces."""
-    shape: Rule
-    """Rule from input shapes to output and weight shapes."""
+    shape: ShapeRule
+    """ShapeRule from input shapes to output and weight shapes."""
     old_modules: tuple[str, ...] = ()
     """Module paths that published files name besides the domain's `layer_module`."""
 

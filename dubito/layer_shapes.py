@@ -11,32 +11,32 @@ Shape = tuple[int, ...]
 MOST = 2**31 - 1
 
 
-class Step(NamedTuple):
+class LayerShape(NamedTuple):
     """Output shape of a layer, and its weights' shapes in the order in which Keras saves them."""
 
     output: Shape
     weights: tuple[Shape, ...] = ()
 
 
-Settings = dict[str, Any]
-Rule = Callable[[Settings, Sequence[Shape]], Step]
+LayerSettings = dict[str, Any]
+ShapeRule = Callable[[LayerSettings, Sequence[Shape]], LayerShape]
 
 
-def whole(value: Any, name: str, least: int = 1) -> int:
+def whole_setting(value: Any, name: str, least: int = 1) -> int:
     """Return a setting's value after checking that it is a whole number of at least `least`."""
     if type(value) is not int or not least <= value <= MOST:
         raise ValueError(f"its {name} is not a whole number from {least} to {MOST}")
     return value
 
 
-def setting(settings: Settings, name: str) -> Any:
+def setting(settings: LayerSettings, name: str) -> Any:
     """Return the value of a required setting."""
     if name not in settings:
         raise ValueError(f"it has no {name}")
     return settings[name]
 
 
-def flag(settings: Settings, name: str) -> bool:
+def bool_setting(settings: LayerSettings, name: str) -> bool:
     """Return the value of a required setting that is true or false."""
     value = setting(settings, name)
     if value is True or value is False:

@@ -23,7 +23,7 @@ from dubito.answer import (
 from dubito.errors import Ungradable
 from dubito.identifier import new_id
 from dubito.types import Calibration, Floats, Identity, Indices, Notice, Query, Summary
-from dubito.uncertainty.adaptive_passes import Estimate
+from dubito.uncertainty.adaptive_passes import RowStatistics
 from dubito.uncertainty.policy import Judgement
 
 
@@ -48,7 +48,7 @@ class MonteCarloPrediction:
     """The Monte-Carlo prediction of `N` rows."""
 
     query: Query
-    estimate: Estimate
+    estimate: RowStatistics
     tolerance: float | None
     """Half-width at which a row's passes stop; None with a fixed number of passes."""
     draws: Floats | None

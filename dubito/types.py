@@ -22,7 +22,7 @@ MAX_SEED = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FeatureStats:
     """Statistics of one feature in the training data, over the rows that have a value."""
 
     minimum: float
@@ -49,7 +49,7 @@ class Feature:
     """Value that the network imputes for a missing one; None if the feature is not nullable."""
     minimum: float
     maximum: float
-    seen: Seen
+    seen: FeatureStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DomainRule:
     """A domain rule as data: a row in which every named feature has its value has the reason."""
 
     reason: str

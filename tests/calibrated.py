@@ -6,30 +6,30 @@ from pathlib import Path
 import numpy as np
 
 from dubito.bundle import Bundle, load
-from dubito.bundles.repository import write
+from dubito.bundles.repository import write_bundle
 from dubito.layers.archive import from_bytes, to_bytes
 from dubito.types import (
     Booleans,
     Calibration,
     Cards,
+    DomainRule,
     Floats,
     Indices,
     Policy,
     Promise,
     Query,
-    Rule,
     Summary,
 )
 from dubito.uncertainty.decision import runner_up
 from dubito.uncertainty.scores import METHODS, label_scores
-from dubito.uncertainty.selection import Part, select
+from dubito.uncertainty.selection import Part, select_policy
 from tests.service import ROOT
 
 SHIPPED = ROOT / "models" / "loan-grade" / "2"
 PASSES = 100
 ROWS = 600
 PENALTY, FREE = 0.01, 2
-RULE = Rule("no_evidence", {"paid_principal": 0, "paid_interest": 0})
+RULE = DomainRule("no_evidence", {"paid_principal": 0, "paid_interest": 0})
 CONFIDENCE, EPISTEMIC = 0.95, 0.2
 THRESHOLDS = {0.005: None, 0.01: 0.05, 0.05: 0.3}
 """Of the targets."""
@@ -87,7 +87,7 @@ def publish(models: Path, *, of_cases: bool = False) -> Path:
     found = calibration(shipped, of_cases=of_cases)
     manifest = replace(shipped.manifest, version=3, calibration=found, rules=(RULE,))
     model = from_bytes((SHIPPED / "model.keras").read_bytes())
-    return write(models, manifest, to_bytes(model), Cards("# Card of {digest}\n"))[0]
+    return write_bundle(models, manifest, to_bytes(model), Cards("# Card of {digest}\n"))[0]
 
 
 def _labels(summary: Summary) -> Indices:
@@ -125,7 +125,7 @@ def _policy_of_cases(summary: Summary, labels: Indices) -> Policy:
     """What training would make of these rows."""
     fixed = np.zeros(len(labels), dtype=np.bool_)
     part = Part(summary.mean, labels, summary.mutual_information, fixed)
-    policy = select(part, part, EPISTEMIC)
+    policy = select_policy(part, part, EPISTEMIC)
     assert policy.promises[-1].threshold is not None
     return policy
 

@@ -9,18 +9,18 @@ from dubito.engine.engine import Engine
 from dubito.loans.recipes import LATTICE
 from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import temperature_of
-from dubito.training.data import Table, select
+from dubito.training.data import Table, select_rows
 from dubito.training.fit import fit
 from dubito.training.temperature import fold
-from dubito.types import Booleans, Indices, Query, Rule, Signature, Summary
+from dubito.types import Booleans, DomainRule, Indices, Query, Signature, Summary
 from dubito.uncertainty import selection
 from dubito.uncertainty.decision import fixed_reasons
-from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
 
 PASSES = 100
 FIELDS = tuple(Summary.__dataclass_fields__)
-RULES = tuple(Rule(reason, when) for reason, when in LAYOUT.rules.items())
+RULES = tuple(DomainRule(reason, when) for reason, when in LAYOUT.rules.items())
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,23 @@ class Held:
     def taken(self, rows: np.ndarray) -> "Held":
         """Some of the rows, in this order."""
         summary = Summary(*(getattr(self.summary, name)[rows] for name in FIELDS))
-        return Held(select(self.table, rows), summary, self.fixed[rows])
+        return Held(select_rows(self.table, rows), summary, self.fixed[rows])
 
 
 def described(engine: Engine, signature: Signature, table: Table) -> Held:
     """What a network says of the rows, and which of them are referred anyhow."""
     rows = table.features
     queries = [Query(rows[at : at + 1], PASSES, 10**6 + at) for at in range(len(rows))]
-    reasons = fixed_reasons(Guard(signature).notices(rows), rule_reasons(rows, signature, RULES))
+    reasons = fixed_reasons(
+        RangeGuard(signature).notices(rows), rule_reasons(rows, signature, RULES)
+    )
     summary = Summary.joined(engine.summarise(queries))
     return Held(table, summary, np.array([bool(found) for found in reasons]))
 
 
 def trained(loans: Table, fitted: Indices, watched: Indices) -> Engine:
     """The shipped recipe on other rows: fitted on some, watched and tempered on others."""
-    part, watch = select(loans, fitted), select(loans, watched)
+    part, watch = select_rows(loans, fitted), select_rows(loans, watched)
     medians = np.nanmedian(part.features, axis=0)
     filled = [
         float(medians[at]) if column.nullable else None for at, column in enumerate(LAYOUT.features)

@@ -20,10 +20,10 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.plan import plan
 from dubito.engine.engine import Engine
-from dubito.engine.rng import Run, kept, normals
+from dubito.engine.rng import PassRange, keep_masks, normals
 from dubito.layers.archive import from_bytes
 from dubito.layers.monte_carlo import (
-    MONTE_CARLO,
+    MONTE_CARLO_LAYERS,
     MCAlphaDropout,
     MCDropout,
     MCGaussianDropout,
@@ -231,7 +231,7 @@ def dropped(layer: Any, inputs: Any, noise: Any) -> Any:
 def instead(call: Callable[..., Any]) -> Iterator[None]:
     """While inside, this is what Keras' calls of any Monte-Carlo layer do."""
     with ExitStack() as patches:
-        for kind in MONTE_CARLO:
+        for kind in MONTE_CARLO_LAYERS:
             patches.enter_context(patch.object(kind, "call", call))
         yield
 
@@ -252,9 +252,9 @@ def given_noise(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
     for step in plan(model).steps:
         if step.call is None:
             continue
-        key = [Run(seed, 0, passes)], step.call.ordinal, step.call.shape
+        key = [PassRange(seed, 0, passes)], step.call.ordinal, step.call.shape
         normal = isinstance(step.layer, MCGaussianDropout)
-        drawn = normals(*key) if normal else kept(*key, step.layer.rate)
+        drawn = normals(*key) if normal else keep_masks(*key, step.layer.rate)
         waiting[id(step.layer)].append(drawn[at])
 
     def given(self: Any, inputs: Any, training: bool | None = None) -> Any:

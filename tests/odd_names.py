@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dubito.bundle import load
-from dubito.bundles.repository import write
+from dubito.bundles.repository import write_bundle
 from dubito.types import Cards
 from tests.service import ROOT
 
@@ -37,7 +37,7 @@ def publish(models: Path) -> None:
         for feature, name, also in zip(manifest.features, NAMES, aliases, strict=True)
     )
     odd = replace(manifest, name="odd", version=1, features=features, classes=CLASSES, rules=())
-    write(models, odd, (SHIPPED / "model.keras").read_bytes(), Cards("# Odd\n"))
+    write_bundle(models, odd, (SHIPPED / "model.keras").read_bytes(), Cards("# Odd\n"))
 
 
 def row() -> dict[str, Any]:

@@ -10,15 +10,15 @@ import pytest
 from scipy.stats import binom
 
 from dubito import bundle
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.engine.engine import Engine
 from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import EPISTEMIC_SHARE
-from dubito.training.data import Table, read_table, select
+from dubito.training.data import Table, read_table, select_rows
 from dubito.training.split import split_rows
 from dubito.types import Booleans, Indices, Promise
 from dubito.uncertainty import selection
-from dubito.uncertainty.conformal import threshold
+from dubito.uncertainty.conformal import score_threshold
 from dubito.uncertainty.scores import label_scores
 from tests.loans import Held, described, trained
 from tests.service import ROOT
@@ -35,12 +35,12 @@ def loans() -> Table:
 
 @cache
 def shipped() -> bundle.Bundle:
-    return bundle.load(find(ROOT / "models", "loan-grade", None))
+    return bundle.load(find_version(ROOT / "models", "loan-grade", None))
 
 
 def said_of(engine: Engine, rows: Indices) -> Held:
     """What a network says of some of the loans; the ranges are the shipped bundle's."""
-    return described(engine, shipped().manifest.signature, select(loans(), rows))
+    return described(engine, shipped().manifest.signature, select_rows(loans(), rows))
 
 
 @cache
@@ -64,7 +64,7 @@ def epistemic_of(validation: selection.Part) -> float:
 def default_of(validation: Held, calibration: Held) -> tuple[Promise, float]:
     """The default line of the policy, and its most mutual information."""
     epistemic = epistemic_of(validation.part)
-    policy = selection.select(validation.part, calibration.part, epistemic)
+    policy = selection.select_policy(validation.part, calibration.part, epistemic)
     (line,) = (one for one in policy.promises if one.target == policy.target)
     return line, epistemic
 
@@ -137,7 +137,7 @@ def test_what_each_part_of_the_rule_costs(
 def shares_of(rule: str, validation: Held, calibration: Held, test: Held) -> tuple[float, int]:
     """How much of the held-out part is automated at 3%, and how many of these are wrong."""
     epistemic = epistemic_of(validation.part)
-    policy = selection.select(validation.part, calibration.part, epistemic)
+    policy = selection.select_policy(validation.part, calibration.part, epistemic)
     (line,) = (one for one in policy.promises if one.target == 0.03)
     most = -1.0 if line.threshold is None else line.threshold
     if rule.startswith("sets"):
@@ -149,7 +149,7 @@ def shares_of(rule: str, validation: Held, calibration: Held, test: Held) -> tup
 def cut_off(validation: Held) -> float:
     """The score above which a class is in no set of 99% coverage, from the validation part."""
     mean, labels = validation.summary.mean, validation.table.labels
-    return threshold(label_scores("lac", mean, labels, 0.0, 0), 0.99)
+    return score_threshold(label_scores("lac", mean, labels, 0.0, 0), 0.99)
 
 
 @pytest.mark.claim("promises on out-of-fold loans", test=1, proof=FOLDS)
@@ -170,7 +170,7 @@ def test_promises_are_kept_on_loans_out_of_fold(count: int, record_property: Rec
             held.taken(rows).part for rows in np.split(order, [quarter, 2 * quarter])
         )
         epistemic = epistemic_of(validation)
-        policy = selection.select(validation, calibration, epistemic)
+        policy = selection.select_policy(validation, calibration, epistemic)
         seconds, wrong = test.seconds(epistemic), test.wrong
         for promise in policy.promises:
             if promise.threshold is None or promise.band is None:
@@ -219,6 +219,6 @@ def out_of_fold(folds: int) -> Held:
         watched = others[: len(others) // 10]
         engine = trained(loans(), others[len(watched) :], watched)
         parts.append(said_of(engine, mine))
-    joined = select(loans(), np.concatenate([rows[fold == at] for at in range(folds)]))
+    joined = select_rows(loans(), np.concatenate([rows[fold == at] for at in range(folds)]))
     summary = type(parts[0].summary).joined([part.summary for part in parts])
     return Held(joined, summary, np.concatenate([part.fixed for part in parts]))

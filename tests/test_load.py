@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import uvicorn
 
-from app.bundle_loader import Opened, in_this_process
+from app.bundle_loader import LoadedBundle, open_in_thread
 from app.main import create_app
 from app.serving.compute import Compute
 from app.serving.jobs import Job, work_of
 from app.settings import Settings
 from dubito.bundle import Bundle, load
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.inputs.rows import example
 from dubito.types import Query
 from tests.service import ROOT, serving
@@ -81,7 +81,7 @@ async def answered(port: int, asked: Sequence[Asked]) -> list[Any]:
 @pytest.mark.claim("concurrent requests", test=600, proof=50_000)
 def test_no_answer_is_lost_or_crossed(version: int, record_property: Any, count: int) -> None:
     """Seeded requests from 48 connections at once: each answer is that to it alone, bit for bit."""
-    bundle = load(find(SETTINGS.models, SETTINGS.model, version))
+    bundle = load(find_version(SETTINGS.models, SETTINGS.model, version))
     names, asked = bundle.manifest.signature.names, list(requests(bundle, count))
     with serving(f"loan-grade/{version}") as service:
         found = asyncio.run(asyncio.wait_for(answered(service.port, asked), 60 * SECONDS))
@@ -128,10 +128,10 @@ def counted() -> Iterator[tuple[Counting, int]]:
     made: list[Counting] = []
 
     @asynccontextmanager
-    async def opening(settings: Settings) -> AsyncIterator[Opened]:
-        async with in_this_process(settings) as opened:
+    async def opening(settings: Settings) -> AsyncIterator[LoadedBundle]:
+        async with open_in_thread(settings) as opened:
             made.append(Counting(opened.compute, threading.Event()))
-            yield Opened(opened.manifest, opened.environment, made[0])
+            yield LoadedBundle(opened.manifest, opened.environment, made[0])
 
     app = create_app(SETTINGS, opening)
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
@@ -152,7 +152,7 @@ def counted() -> Iterator[tuple[Counting, int]]:
 @pytest.mark.claim("hang-ups", test=200, proof=1_000)
 def test_clients_that_hang_up_cost_nothing(record_property: Any, count: int) -> None:
     """Clients that hang up while a batch computes: the next batch has none of their requests."""
-    bundle = load(find(SETTINGS.models, SETTINGS.model, 1))
+    bundle = load(find_version(SETTINGS.models, SETTINGS.model, 1))
     first, *others, last = requests(bundle, count + 2)
     with counted() as (compute, port):
         one = socket.create_connection(("127.0.0.1", port))

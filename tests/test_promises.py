@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from scipy.stats import binom, entropy
 
-from app.serving.compute import Thread
+from app.serving.compute import ComputeThread
 from app.serving.predictor import Predictor
 from dubito import bundle
 from dubito.bundle import Bundle
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.engine.compiler.compiler import engine_of
 from dubito.loans.recipes import LATTICE
 from dubito.loans.shifts import SWAPPED, TIMES
 from dubito.loans.signature import LAYOUT
 from dubito.prediction import MonteCarloPrediction
 from dubito.training.calibrate import METHODS, calibrate
-from dubito.training.data import Table, read_table, select
+from dubito.training.data import Table, read_table, select_rows
 from dubito.training.feature_stats import seen
 from dubito.training.fit import fit
 from dubito.training.split import split_rows
@@ -35,9 +35,9 @@ from dubito.types import (
     Summary,
 )
 from dubito.uncertainty import selection
-from dubito.uncertainty.conformal import prediction_sets, raw_sets, threshold
+from dubito.uncertainty.conformal import prediction_sets, raw_sets, score_threshold
 from dubito.uncertainty.decision import decide
-from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.policy import Judge
 from dubito.uncertainty.rules import rule_reasons
 from dubito.uncertainty.scores import label_scores
@@ -51,7 +51,7 @@ COVERAGES = (0.9, 0.95, 0.99)
 
 @pytest.fixture(scope="module")
 def shipped() -> Bundle:
-    return bundle.load(find(ROOT / "models", "loan-grade", None))
+    return bundle.load(find_version(ROOT / "models", "loan-grade", None))
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +72,16 @@ def held(shipped: Bundle, loans: Table) -> Held:
     return described(
         shipped.engine,
         shipped.manifest.signature,
-        select(loans, np.concatenate([split.calibration, split.test])),
+        select_rows(loans, np.concatenate([split.calibration, split.test])),
     )
 
 
 @pytest.fixture(scope="module")
 def test_part(shipped: Bundle, loans: Table) -> Held:
     return described(
-        shipped.engine, shipped.manifest.signature, select(loans, split_rows(loans.labels, 0).test)
+        shipped.engine,
+        shipped.manifest.signature,
+        select_rows(loans, split_rows(loans.labels, 0).test),
     )
 
 
@@ -150,7 +152,7 @@ def test_raw_sets_of_the_least_ambiguous_kind_cover_exactly(
     for seed in range(count):
         part, rest = halves(held, 1067, seed)
         scores = label_scores("lac", part.summary.mean, part.table.labels, 0.0, 0)
-        sets = raw_sets("lac", rest.summary.mean, threshold(scores, coverage), 0.0, 0)
+        sets = raw_sets("lac", rest.summary.mean, score_threshold(scores, coverage), 0.0, 0)
         found.append(sets[np.arange(len(sets)), rest.table.labels].mean())
     record_property("figure", f"{np.mean(found):.4f}")
     assert np.mean(found) == pytest.approx(coverage, abs=0.005)
@@ -172,13 +174,13 @@ def test_promises_are_kept_on_new_loans(
     """
     split = split_rows(loans.labels, 0, calibrated=True)
     watched = described(
-        shipped.engine, shipped.manifest.signature, select(loans, split.validation)
+        shipped.engine, shipped.manifest.signature, select_rows(loans, split.validation)
     ).part
     epistemic = calibration.policy.epistemic
     broken, shares = Counter[tuple[float, str]](), []
     for seed in range(count):
         own, rest = halves(held, len(calibration.labels), seed)
-        policy = selection.select(watched, own.part, epistemic)
+        policy = selection.select_policy(watched, own.part, epistemic)
         seconds, wrong = rest.part.seconds(epistemic), rest.part.wrong
         for promise in policy.promises:
             limit = -1.0 if promise.threshold is None else promise.threshold
@@ -205,8 +207,8 @@ def test_the_bundle_holds_what_its_calibration_part_gives(
     manifest = shipped.manifest
     again = calibrate(
         shipped.engine,
-        select(loans, split.validation),
-        select(loans, split.calibration),
+        select_rows(loans, split.validation),
+        select_rows(loans, split.calibration),
         manifest.signature,
         manifest.rules,
         manifest.passes,
@@ -220,7 +222,7 @@ def decisions(shipped: Bundle, rows: Floats) -> tuple[Summary, list[Decision], B
     manifest = shipped.manifest
     assert manifest.calibration is not None
     (summary,) = shipped.engine.summarise([Query(rows, PASSES, 7)])
-    found = Guard(manifest.signature).notices(rows)
+    found = RangeGuard(manifest.signature).notices(rows)
     ruled = rule_reasons(rows, manifest.signature, manifest.rules)
     policy = manifest.calibration.policy
     decided = decide(policy, PASSES, policy.target, summary, PASSES, found, ruled)
@@ -285,7 +287,7 @@ def test_usual_rows_raise_no_alarm(
         split = split_rows(loans.labels, split_seed, calibrated=True)
         learnt = loans.features[np.concatenate([split.fit, split.validation])]
         signature = guarded(learnt)
-        found = Guard(signature).notices(loans.features[split.test])
+        found = RangeGuard(signature).notices(loans.features[split.test])
         alarms = [any(one.kind == "out_of_range" for one in noticed) for noticed in found]
         rates.append(np.mean(alarms))
     record_property("figure", f"{np.mean(rates):.5f}")
@@ -343,7 +345,7 @@ def test_loans_that_have_paid_nothing_are_doubted(
 
 
 def retrained(loans: Table, fitted: Booleans, rows: Floats) -> Summary:
-    part, classes = select(loans, np.flatnonzero(fitted)), len(LAYOUT.classes)
+    part, classes = select_rows(loans, np.flatnonzero(fitted)), len(LAYOUT.classes)
     filled = [18.0 if column.nullable else None for column in LAYOUT.features]
     recipe = LATTICE.learn(part.features, part.labels, classes)
     model = fit(recipe, part, part, filled, classes, 0, verbose=0)
@@ -372,10 +374,12 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     record_property: Callable[[str, object], None],
 ) -> None:
     """`passes=auto` refers no row for its passes, and keeps the promised error and coverage."""
-    table = select(loans, split_rows(loans.labels, 0).test[:count])
+    table = select_rows(loans, split_rows(loans.labels, 0).test[:count])
     manifest = shipped.manifest
     judge = Judge(calibration, manifest.rules, manifest.signature)
-    predictor = Predictor(Thread(shipped.engine), manifest.signature, queue=10**9, judge=judge)
+    predictor = Predictor(
+        ComputeThread(shipped.engine), manifest.signature, queue=10**9, judge=judge
+    )
 
     async def asked() -> list[MonteCarloPrediction]:
         queries = (Query(row[None], 10_000, seed) for seed, row in enumerate(table.features))

@@ -13,13 +13,13 @@ from starlette.testclient import TestClient
 
 from app.main import create_app
 from app.settings import Settings
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests.service import ROOT, Service, child, children, is_alive, serving
 
 MODELS = ROOT / "models"
-LOAN = example(inspect(find(MODELS, "loan-grade", 4)).manifest.signature)
+LOAN = example(inspect(find_version(MODELS, "loan-grade", 4)).manifest.signature)
 QUERIES = ("", "/mc", "/mc?passes=4000&seed=3", "/mc?passes=auto&target=0.05")
 
 

@@ -74,43 +74,43 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise SettingsError(f"records {arguments.action} needs {flags}")
     settings = settings_of(arguments)
     # Imported late: no other command needs these modules.
-    from app.records.address import described, url_of
+    from app.records.address import database_name, url_of
 
     url = url_of(settings.records_url, settings.state)
     # The shell may lack the service's variables and thus name other records; the address shows it.
-    print(f"records: {described(url)}", file=sys.stderr)
+    print(f"records: {database_name(url)}", file=sys.stderr)
     return ACTIONS[arguments.action](arguments, settings, url)
 
 
 def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records import checkpoint
     from app.records.database import legible, reading, snapshot
-    from app.records.state_files import shown
+    from app.records.state_files import one_line
     from app.records.verification import verify
 
-    before = {} if arguments.checkpoint is None else checkpoint.read(arguments.checkpoint)
+    before = {} if arguments.checkpoint is None else checkpoint.read_heads(arguments.checkpoint)
     with reading(url) as engine, legible(UNREADABLE), snapshot(engine) as connection:
         secret, *earlier = _keys(settings)
         verdict = verify(connection, secret, before, earlier)
     for fault in verdict.faults:
-        print(shown(fault), file=sys.stderr)
+        print(one_line(fault), file=sys.stderr)
     for sentence in verdict.given_up:
-        print(shown(sentence))
+        print(one_line(sentence))
     if verdict.faults:
         raise RecordsError(f"{len(verdict.faults):,} faults in {verdict.events:,} events")
     if arguments.write_checkpoint is not None:
-        checkpoint.write(arguments.write_checkpoint, verdict.heads)
+        checkpoint.write_checkpoint(arguments.write_checkpoint, verdict.heads)
     chains = len(verdict.heads) - len(verdict.given_up)
     print(f"{verdict.events:,} events in {chains:,} chains, all as they were written")
     return 0
 
 
 def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
-    from app.records.database import legible, opened
+    from app.records.database import legible, open_database
 
     erasure = Erasure(reference=arguments.reference, before=arguments.before)
     with (
-        opened(url, fresh=False) as engine,
+        open_database(url, fresh=False) as engine,
         legible("the records cannot be erased"),
         closing(_ledger(settings, engine)) as ledger,
     ):
@@ -125,12 +125,12 @@ def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int
 
 def _export(arguments: argparse.Namespace, _: Settings, url: "URL") -> int:
     from app.records.database import legible, reading, snapshot
-    from app.records.export import write
-    from app.records.state_files import shown
+    from app.records.export import write_export
+    from app.records.state_files import one_line
 
     with reading(url) as engine, legible(UNREADABLE), snapshot(engine) as connection:
-        count = write(connection, arguments.out)
-    print(f"{count:,} predictions in {shown(arguments.out)}")
+        count = write_export(connection, arguments.out)
+    print(f"{count:,} predictions in {one_line(arguments.out)}")
     return 0
 
 
@@ -139,7 +139,7 @@ def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
     from app.records.address import dump_command, file_of
     from app.records.database import legible, writable
     from app.records.schema import HEAD
-    from app.records.state_files import shown
+    from app.records.state_files import one_line
 
     with legible("the records cannot be upgraded"), writable(url) as engine:
         schema, file = upgrade.before(engine), file_of(url)
@@ -147,7 +147,7 @@ def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
             print(f"the records have schema {HEAD} already")
             return 0
         if file is not None:
-            print(f"a copy of the records as they were: {shown(upgrade.copied(file, schema))}")
+            print(f"a copy of the records as they were: {one_line(upgrade.copied(file, schema))}")
         else:
             dump = dump_command(url, f"records-{schema}.dump")
             print(f"a PostgreSQL database is not copied automatically; to copy it:\n{dump}")
@@ -167,14 +167,14 @@ def _wait_for_enter(prompt: str) -> None:
 
 def _new_key(_: argparse.Namespace, settings: Settings, url: "URL") -> int:
     from app.records import key
-    from app.records.database import legible, opened
+    from app.records.database import legible, open_database
     from app.records.key_check import renewed
-    from app.records.state_files import shown
+    from app.records.state_files import one_line
 
     file = key.path_of(settings.records_key_file, settings.state)
-    with opened(url, fresh=False) as engine, legible("a new chain cannot be started"):
+    with open_database(url, fresh=False) as engine, legible("a new chain cannot be started"):
         given_up = renewed(engine, file, _new_id())
-    print(f"a new chain has started with the new key in {shown(file)}")
+    print(f"a new chain has started with the new key in {one_line(file)}")
     if given_up:
         print(
             f"{given_up:,} earlier chains use a key that is not in the file; they cannot be "
@@ -200,10 +200,10 @@ def _keys(settings: Settings) -> tuple[bytes, ...]:
 
 def _ledger(settings: Settings, engine: "Engine") -> "Ledger":
     from app.records import key
-    from app.records.key_check import begun
+    from app.records.key_check import start_chain
 
     file = key.path_of(settings.records_key_file, settings.state)
-    return begun(engine, file, _new_id())[0]
+    return start_chain(engine, file, _new_id())[0]
 
 
 def _new_id() -> str:

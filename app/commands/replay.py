@@ -18,7 +18,7 @@ from dubito.errors import InvalidInput
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from app.records.reader import Reader
+    from app.records.reader import RecordsReader
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ async def _print(
     return count, identical
 
 
-class Line(Struct, frozen=True, omit_defaults=True):
+class ReplayLine(Struct, frozen=True, omit_defaults=True):
     """A printed line: the result of one replay."""
 
     id: str
@@ -69,13 +69,13 @@ class Line(Struct, frozen=True, omit_defaults=True):
 
 async def _replayed(
     identifiers: Sequence[str], settings: Settings, engine: "Engine"
-) -> AsyncGenerator[Line]:
-    from app.bundle_loader import in_this_process
+) -> AsyncGenerator[ReplayLine]:
+    from app.bundle_loader import open_in_thread
     from app.model_cache import Shelf
     from app.usecases.case import Cases
     from app.usecases.replay import Replays
 
-    reader, shelf = _reader(engine), Shelf(None, in_this_process, settings)
+    reader, shelf = _reader(engine), Shelf(None, open_in_thread, settings)
     cases, replays = Cases(reader), Replays(reader, shelf)
     try:
         for identifier in identifiers or await reader.predictions():
@@ -86,9 +86,9 @@ async def _replayed(
             try:
                 found = await replays.replay(case)
             except (Conflict, FeaturesErased, InvalidInput) as error:
-                yield Line(identifier, identical=False, reasons=(str(error),))
+                yield ReplayLine(identifier, identical=False, reasons=(str(error),))
             else:
-                yield Line(
+                yield ReplayLine(
                     found.id,
                     found.identical,
                     found.largest_difference,
@@ -100,18 +100,18 @@ async def _replayed(
         reader.close()
 
 
-def _reader(engine: "Engine") -> "Reader":
+def _reader(engine: "Engine") -> "RecordsReader":
     """Create a reader of records that also works with a schema from before notes existed."""
     from sqlalchemy import inspect
 
-    from app.records.reader import Reader
+    from app.records.reader import RecordsReader
     from app.records.tables import marks
 
-    class WithoutNotes(Reader):
+    class WithoutNotes(RecordsReader):
         async def note(self, name: str) -> None:  # noqa: ARG002 - as the reader has it
             return None
 
     with engine.connect() as connection:
-        kind = Reader if inspect(connection).has_table(marks.name) else WithoutNotes
+        kind = RecordsReader if inspect(connection).has_table(marks.name) else WithoutNotes
     # This process serves nobody else: queries on a large table may take their time.
     return kind(engine, math.inf)

@@ -13,7 +13,7 @@ from app.processes.logs import configure_logs, tell_start
 from app.processes.port import bound
 from app.processes.supervisor import supervise
 from app.settings import Settings, unknown_variables
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_bundle
 from dubito.types import Identity
@@ -51,7 +51,7 @@ def _pinned(settings: Settings) -> Settings:
     Each process opens the bundle itself, a replaced worker much later, when another bundle may have
     taken its place. Faults that the files alone show are found here, before TensorFlow is imported.
     """
-    folder = find(settings.models, settings.model, settings.version)
+    folder = find_version(settings.models, settings.model, settings.version)
     manifest = inspect(folder, pinned=settings.digest).manifest
     only = {"version": manifest.version, "digest": manifest.identity.digest}
     return settings.model_copy(update=only)
@@ -66,13 +66,13 @@ def _share_threads(settings: Settings) -> None:
 def _serve(settings: Settings, opened: socket.socket) -> None:
     """Serve with this process as the only worker."""
     # Imported late: the supervisor of several workers does not need these modules.
-    from app.processes.subprocesses import begun
+    from app.processes.subprocesses import start_children
 
     def started(identity: Identity) -> None:
         tell_start(settings, identity, opened)
 
     keep_none()
-    with begun(settings) as children:
+    with start_children(settings) as children:
         from app.server.server import serve
 
         serve(settings, opened, children, started)

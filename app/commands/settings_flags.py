@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 
-from app.settings import Settings, default_of, read_settings, variable
+from app.settings import Settings, default_of, read_settings, setting_variable
 from dubito.cli.reference import settings_named_by
 
 
@@ -13,7 +13,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     for name in names:
         default = default_of(name)
         known = f"default {default}, " if default else ""
-        text = f"{Settings.model_fields[name].description} ({known}{variable(name)})"
+        text = f"{Settings.model_fields[name].description} ({known}{setting_variable(name)})"
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, metavar="VALUE", help=text.replace("%", "%%"))
 

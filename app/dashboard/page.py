@@ -33,7 +33,7 @@ HEADERS = {
 }
 
 
-def page() -> APIRouter:
+def dashboard_routes() -> APIRouter:
     """Create the routes of the dashboard."""
     router = APIRouter(route_class=LeanRoute, include_in_schema=False)
     assets = Assets(HEADERS)

@@ -92,7 +92,7 @@ class Access:
         return len(origins) == 1 and not self._origins.isdisjoint({origins[0], ANY})
 
 
-class Guard:
+class OriginGuard:
     """ASGI middleware that keeps requests of other sites' pages from reaching any route.
 
     It checks methods rather than routes, so no route can be left unprotected.

@@ -14,14 +14,14 @@ from app.http.openapi import REFUSALS, documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
 from app.http.statistics_models import Alarm as ShownAlarm
-from app.monitoring.alarm_events import Words
-from app.monitoring.alarm_state import ALARMS, Alarm
+from app.monitoring.alarm_events import AlarmWords
+from app.monitoring.alarm_state import ALARMS, AlarmName
 from app.monitoring.alarms import Sentry
 from app.problem_codes import ProblemCode
 from app.settings import Settings
 from dubito.inputs.options import NoOptions
 
-Act = Callable[[Alarm, Words], Awaitable[None]]
+Act = Callable[[AlarmName, AlarmWords], Awaitable[None]]
 NAME = {
     "name": "name",
     "in": "path",
@@ -64,7 +64,7 @@ def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
         body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
         said = read_json(AlarmRequest, body)
         alarm = _named(request.path_params["name"])
-        await act(alarm, Words(said.name, said.note))
+        await act(alarm, AlarmWords(said.name, said.note))
         reports = {report.name: report for report in await sentry.alarms()}
         return json_response(reports[alarm])
 
@@ -75,7 +75,7 @@ def _documented(operation_id: str, refusals: dict[int, str]) -> dict[str, Any]:
     return documented(operation_id, ShownAlarm, AlarmRequest, names=NAME, refusals=refusals)
 
 
-def _named(name: str) -> Alarm:
+def _named(name: str) -> AlarmName:
     """Return the alarm of a name.
 
     Raises:

@@ -13,8 +13,8 @@ from app.http.problems import Refusal
 from app.problem_codes import ProblemCode
 from dubito.inputs.faults import plural
 
-MEDIA_TYPE = "application/json"
-JSON = MEDIA_TYPE.encode()
+JSON_TYPE = "application/json"
+JSON = JSON_TYPE.encode()
 LENGTH = b"content-length"
 BOM = b"\xef\xbb\xbf"
 """UTF-8 byte order mark, which some programs write first; a reader may ignore it (RFC 8259
@@ -97,7 +97,7 @@ def _check_media_type(headers: Headers) -> None:
     if given is None and not is_of_page(headers):
         given = JSON
     if given is None or given.partition(b";")[0].strip().lower() != JSON:
-        raise _unsupported(ProblemCode.WRONG_MEDIA_TYPE, f"the body must be {MEDIA_TYPE}")
+        raise _unsupported(ProblemCode.WRONG_MEDIA_TYPE, f"the body must be {JSON_TYPE}")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise _unsupported(ProblemCode.COMPRESSED, "the body must not be compressed")
 

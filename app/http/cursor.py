@@ -3,7 +3,7 @@
 Every text of the pattern is a valid cursor; the cursor of another list is a position in this one.
 """
 
-from app.record_events import Place
+from app.record_events import ListPosition
 
 PLACE = (
     r"^([0-9]{1,16}(\.[0-9]{1,20})?(e-[0-9]{1,3})?|x([0-9a-f]{2}){0,800})"
@@ -13,20 +13,20 @@ PLACE = (
 identifier."""
 
 
-def told(place: Place) -> str:
+def encode_cursor(place: ListPosition) -> str:
     """Write a position as a cursor that the client sends back."""
     value, prediction = place
     text = f"x{value.encode().hex()}" if isinstance(value, str) else repr(value)
     return f"{text}_{prediction}"
 
 
-def number_place(text: str) -> Place:
+def number_place(text: str) -> ListPosition:
     """Read the position in a list that is ordered by numbers."""
     value, _, prediction = text.partition("_")
     return (0.0 if value.startswith("x") else float(value)), prediction
 
 
-def text_place(text: str) -> Place:
+def text_place(text: str) -> ListPosition:
     """Read the position in a list that is ordered by texts."""
     value, _, prediction = text.partition("_")
     if not value.startswith("x"):

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from app.http.body import MEDIA_TYPE
+from app.http.body import JSON_TYPE
 from app.http.json_schema import schema
 from app.http.openapi import answered, refused
-from app.http.problems import MEDIA_TYPE as PROBLEM
+from app.http.problems import PROBLEM_TYPE as PROBLEM
 from app.http.problems import Problem, Refusal
 from app.http.route import LeanRoute
 from app.problem_codes import ProblemCode
@@ -190,7 +190,7 @@ def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
             raise _unavailable(ProblemCode.STOPPING, "the service is stopping")
         if (trouble := readiness.trouble) is not None:
             raise _unavailable(ProblemCode.UNREADY, trouble)
-        return Response(content, media_type=MEDIA_TYPE)
+        return Response(content, media_type=JSON_TYPE)
 
 
 def _unavailable(code: ProblemCode, detail: str) -> Refusal:
@@ -209,7 +209,7 @@ def _add(
     """Add a route with a constant response."""
 
     async def same(_: Request, options: Annotated[known, Query()]) -> Response:  # type: ignore[valid-type] # noqa: ARG001 - allows no parameters
-        return Response(content, media_type=MEDIA_TYPE)
+        return Response(content, media_type=JSON_TYPE)
 
     told = answered(schema(model), "The current content.")
     router.get(path, summary=summary, operation_id=operation_id, responses=told)(same)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
 from dubito.inputs.faults import faults_of
 from dubito.inputs.members import duplicate
-from dubito.inputs.rows import STRICT, accepted, given_twice, parsed, unknown_names
+from dubito.inputs.rows import STRICT, accepted, given_twice, parse_json, unknown_names
 from dubito.types import Signature
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,7 +49,7 @@ def read_changes(signature: Signature, body: bytes) -> dict[str, float | None]:
     if body.count(b":") <= len(names) + 1:
         return read_json(_Changes, body).features
     # A body with too many members is refused before validation, which would cost time for each.
-    content = parsed(body)
+    content = parse_json(body)
     features = content.get("features") if isinstance(content, dict) else None
     faults = unknown_names(features, names, "features") if isinstance(features, dict) else []
     crowd = Fault((), FieldCode.TOO_MANY_MEMBERS, "has more members than there are features")

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.error_location import fault_of
+from app.error_location import locate_error
 from app.http.problems import problem
-from app.monitoring.http_metrics import METHODS, OTHER
+from app.monitoring.http_metrics import KNOWN_METHODS, OTHER
 from app.problem_codes import ProblemCode
 from dubito.identifier import new_id
 
@@ -67,7 +67,7 @@ class Conduct:
         try:
             await self._app(scope, receive, send_with_identifier)
         except Exception as error:  # noqa: BLE001 - the client gets a problem, the log the cause
-            scope["state"]["cause"] = fault_of(error)
+            scope["state"]["cause"] = locate_error(error)
             if begun:
                 # The server detects that the response is incomplete, and closes the connection.
                 _log(scope, BROKEN_OFF, identifier, time.perf_counter() - start)
@@ -101,7 +101,7 @@ def _log(scope: Scope, status: int, identifier: bytes, seconds: float) -> None:
     level = _level(status)
     if not log.isEnabledFor(level):
         return
-    method = scope["method"] if scope["method"] in METHODS else OTHER
+    method = scope["method"] if scope["method"] in KNOWN_METHODS else OTHER
     host, port = scope.get("client") or ("-", 0)
     name, cause = identifier.decode("ascii"), scope["state"].get("cause")
     log.log(

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.http.body import MEDIA_TYPE
+from app.http.body import JSON_TYPE
 from app.http.json_schema import schema
-from app.http.problems import MEDIA_TYPE as PROBLEM
+from app.http.problems import PROBLEM_TYPE as PROBLEM
 from app.http.problems import InvalidProblem, Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -68,7 +68,7 @@ REFUSALS = {
 }
 
 
-def answered(model: dict[str, Any], description: str, media_type: str = MEDIA_TYPE) -> Responses:
+def answered(model: dict[str, Any], description: str, media_type: str = JSON_TYPE) -> Responses:
     """Describe a successful response by its schema."""
     return {200: {"description": description, "content": {media_type: {"schema": model}}}}
 
@@ -97,7 +97,7 @@ def documented(
     """
     extra: dict[str, Any] = {} if names is None else {"parameters": [names]}
     if body is not None:
-        content = {MEDIA_TYPE: {"schema": schema(body, "validation")}}
+        content = {JSON_TYPE: {"schema": schema(body, "validation")}}
         extra["requestBody"] = {"required": True, "content": content}
     responses = answered(schema(model), "The requested result.") | refused(refusals)
     return {"responses": responses, "openapi_extra": extra, "operation_id": operation_id}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from app.http.answers import AnswerModels, listed
-from app.http.body import MEDIA_TYPE, read_body
+from app.http.body import JSON_TYPE, read_body
 from app.http.connection import hung_up
 from app.http.json_schema import any_of
 from app.http.openapi import CASE, KEY, Responses, answered, refused
@@ -84,7 +84,7 @@ def grading(
         body = await body_of(request)
         with recorder.of(request_name(request, body), caller.deadline) as record:
             if (earlier := await record.earlier()) is not None:
-                return Response(earlier, media_type=MEDIA_TYPE)
+                return Response(earlier, media_type=JSON_TYPE)
             rows, many = await reader.read_in_turns(body)
             return await _response(predict.plain(rows, caller, record), record, many)
 
@@ -105,7 +105,7 @@ def grading(
         body = await body_of(request)
         with recorder.of(request_name(request, body), caller.deadline) as record:
             if (earlier := await record.earlier()) is not None:
-                return Response(earlier, media_type=MEDIA_TYPE)
+                return Response(earlier, media_type=JSON_TYPE)
             predict.admit(_rows_at_least(body), asked, caller)
             rows, many = await reader.read_in_turns(body)
             return await _response(predict.monte_carlo(rows, asked, caller, record), record, many)
@@ -136,9 +136,9 @@ async def _response(
         raise (error.within(INSTANCES) if many else error) from None
     if not many:
         (content,) = await record.keep(written)
-        return Response(content, media_type=MEDIA_TYPE)
+        return Response(content, media_type=JSON_TYPE)
     whole = [b'{"predictions":[', *_separated(written), b"]}"]
-    return InParts(await record.keep(whole), MEDIA_TYPE)
+    return InParts(await record.keep(whole), JSON_TYPE)
 
 
 def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -164,5 +164,5 @@ def _request(reader: RowReader, signature: Signature) -> dict[str, Any]:
         "many": {"summary": "Several rows", "value": {"instances": [usual, usual]}},
     }
     content = {"schema": any_of([reader.row, reader.rows], "validation"), "examples": examples}
-    body = {"required": True, "content": {MEDIA_TYPE: content}}
+    body = {"required": True, "content": {JSON_TYPE: content}}
     return {"parameters": [KEY, CASE], "requestBody": body}

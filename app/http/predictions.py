@@ -14,7 +14,7 @@ from app.http.json_body import read_changes, read_json
 from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
-from app.http.search_options import PredictionList, SearchOptions, shown
+from app.http.search_options import PredictionList, SearchOptions, page_of
 from app.serving.caller import Caller
 from app.settings import Settings
 from app.usecases.case import Cases
@@ -48,7 +48,7 @@ def predictions(
     async def listed(request: Request, options: Annotated[SearchOptions, Query()]) -> Response:
         access.check_records(request)
         return json_response(
-            shown(await cases.search(options.search, options.limit, options.place))
+            page_of(await cases.search(options.search, options.limit, options.place))
         )
 
     @router.get(

@@ -17,9 +17,9 @@ from starlette.exceptions import HTTPException
 from app.errors import Abandoned, Conflict, DeadlinePassed, FeaturesErased, NotFound, Unavailable
 from app.problem_codes import ProblemCode
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
-from dubito.inputs.faults import MOST_FAULTS, fault_of, field_of, shown
+from dubito.inputs.faults import MOST_FAULTS, field_of, shorten, to_fault
 
-MEDIA_TYPE = "application/problem+json"
+PROBLEM_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499
 """Status for the log only, as the client has disconnected; the number is nginx's."""
 
@@ -118,7 +118,7 @@ def problem(
         "limit": limit,
     }
     content = InvalidProblem(**told, errors=list(errors)) if errors else Problem(**told)
-    return Response(to_json(content), status, headers, MEDIA_TYPE)
+    return Response(to_json(content), status, headers, PROBLEM_TYPE)
 
 
 def answer_to(refusal: Refusal) -> Response:
@@ -145,7 +145,7 @@ def install(app: FastAPI, refused: Refused = lambda _: None) -> None:
         async def tell(request: Request, error: Exception) -> Response:
             if isinstance(error, GivenUp):
                 refused(error.reason)
-            request.state.cause = cause_of(error)
+            request.state.cause = refusal_cause(error)
             return await handler(request, error)
 
         return tell
@@ -154,7 +154,7 @@ def install(app: FastAPI, refused: Refused = lambda _: None) -> None:
         app.exception_handler(kind)(told(handler))
 
 
-def cause_of(error: Exception) -> str:
+def refusal_cause(error: Exception) -> str:
     """Explain for the log why a request was refused: a class and a sentence, never a value."""
     name = type(error).__name__
     if isinstance(error, InvalidInput):
@@ -169,7 +169,7 @@ def cause_of(error: Exception) -> str:
 
 
 def _field_problem(fault: Fault) -> FieldProblem:
-    parts = (shown(str(part)).replace("~", "~0").replace("/", "~1") for part in fault.where)
+    parts = (shorten(str(part)).replace("~", "~0").replace("/", "~1") for part in fault.where)
     start = "?" if fault.in_query else "#"
     return FieldProblem(
         field=field_of(fault),
@@ -183,7 +183,7 @@ def _field_problem(fault: Fault) -> FieldProblem:
 
 async def _invalid_query(_: Request, error: RequestValidationError) -> Response:
     return invalid(
-        [fault_of(detail, tuple(detail["loc"][1:]), in_query=True) for detail in error.errors()]
+        [to_fault(detail, tuple(detail["loc"][1:]), in_query=True) for detail in error.errors()]
     )
 
 

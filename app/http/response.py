@@ -7,14 +7,14 @@ from fastapi import Response
 from msgspec import Struct, json
 from starlette.types import Receive, Scope, Send
 
-from app.http.body import MEDIA_TYPE
+from app.http.body import JSON_TYPE
 
 BYTES_AT_A_TIME = 1 << 16
 
 
 def json_response(content: Struct) -> Response:
     """Create a JSON response; NaN and infinities become null."""
-    return Response(json.encode(content), media_type=MEDIA_TYPE)
+    return Response(json.encode(content), media_type=JSON_TYPE)
 
 
 def names(tags: str, tag: str) -> bool:

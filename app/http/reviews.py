@@ -10,7 +10,7 @@ from app.http.access import Access
 from app.http.answers import Model
 from app.http.body import read_body
 from app.http.case_models import Review
-from app.http.cursor import number_place, text_place, told
+from app.http.cursor import encode_cursor, number_place, text_place
 from app.http.feedback_models import LONGEST_NAME, AssignmentRequest, review_request
 from app.http.json_body import read_json
 from app.http.listing import ListOptions, words
@@ -18,7 +18,7 @@ from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
 from app.monitoring.event_builder import Listed
-from app.record_events import Order, Place, QueueItem, Search, State, moment
+from app.record_events import ListPosition, Order, QueueItem, ReviewState, Search, moment
 from app.record_ports import Reader
 from app.settings import Settings
 from app.usecases.feedback import Feedback
@@ -32,7 +32,7 @@ class ReviewOptions(ListOptions):
     """Filters and order of the review queue."""
 
     state: Annotated[
-        State,
+        ReviewState,
         Field(description="Only predictions in this state: `waiting` for a review, or `decided`."),
     ] = "waiting"
     order: Annotated[
@@ -62,7 +62,7 @@ class ReviewOptions(ListOptions):
         )
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> ListPosition | None:
         """The position after which the page begins; None for the first page."""
         if self.after is None:
             return None
@@ -201,7 +201,7 @@ async def _listed(reader: Reader, options: ReviewOptions) -> QueuePage:
         waiting=await reader.queued(Search("waiting")),
         found=await reader.queued(options.search) if options.after is None else None,
         reviews=tuple(_line(referral) for _, referral in shown),
-        next=told(shown[-1][0]) if len(found) > options.limit else None,
+        next=encode_cursor(shown[-1][0]) if len(found) > options.limit else None,
     )
 
 

@@ -6,10 +6,10 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.http.answers import Model
-from app.http.cursor import number_place, told
+from app.http.cursor import encode_cursor, number_place
 from app.http.listing import ListOptions, words
-from app.record_events import Event, Listing, Place, Search, moment
-from app.recorded_prediction import read_body
+from app.record_events import Event, Listing, ListPosition, Search, moment
+from app.recorded_prediction import parse_body
 from dubito.answer import PlainResult
 from dubito.types import Identity
 
@@ -42,7 +42,7 @@ class SearchOptions(ListOptions):
         )
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> ListPosition | None:
         """The position after which the page begins; None for the first page."""
         return None if self.after is None else number_place(self.after)
 
@@ -98,14 +98,14 @@ class Page(Struct, frozen=True):
     next: str | None
 
 
-def shown(found: Listing) -> Page:
+def page_of(found: Listing) -> Page:
     """Write the result of a search as a page."""
     lines = tuple(_line(event) for event in found.events)
-    return Page(lines, None if found.after is None else told(found.after))
+    return Page(lines, None if found.after is None else encode_cursor(found.after))
 
 
 def _line(event: Event) -> Line:
-    body = read_body(event.body)
+    body = parse_body(event.body)
     result = body.answer
     if isinstance(result, PlainResult):
         endpoint, probabilities, decision = "/predict", result.probabilities, None

@@ -14,14 +14,14 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.http.access import Access
-from app.http.body import MEDIA_TYPE
+from app.http.body import JSON_TYPE
 from app.http.json_schema import schema
 from app.http.openapi import KEPT_TAG, TAG, Responses, answered, refused
 from app.http.problems import Refusal
 from app.http.response import names
 from app.http.route import LeanRoute
 from app.http.statistics_models import UncertaintyFigures
-from app.monitoring.monitor import KEPT_SECONDS, Content, Monitor
+from app.monitoring.monitor import KEPT_SECONDS, Monitor, ReportJson
 from app.monitoring.time_windows import STEPS, WINDOWS, Range, Window, fitting, spanning
 from app.problem_codes import ProblemCode
 from dubito.errors import DubitoError, Fault, FieldCode, InvalidInput
@@ -143,7 +143,7 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
         headers = {"ETag": tag, "Cache-Control": CACHING}
         if names(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(content.body, media_type=MEDIA_TYPE, headers=headers)
+        return Response(content.body, media_type=JSON_TYPE, headers=headers)
 
     @router.get(
         "/uncertainty/stream",
@@ -162,7 +162,7 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
         return _Stream(told(request, options.asked, first), count)
 
     async def told(
-        request: Request, window: Window | Range, content: Content
+        request: Request, window: Window | Range, content: ReportJson
     ) -> AsyncIterator[bytes]:
         content = _shown(content, access, request)
         yield _event(content)
@@ -187,7 +187,7 @@ def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) 
     return router
 
 
-def _shown(content: Content, access: Access, request: Request) -> Content:
+def _shown(content: ReportJson, access: Access, request: Request) -> ReportJson:
     """Return statistics with the names and notes of alarms, if the request may see records."""
     return content if access.shows_records(request) else content.nameless or content
 
@@ -214,5 +214,5 @@ class _Stream(StreamingResponse):
             self._count(-1)
 
 
-def _event(content: Content) -> bytes:
+def _event(content: ReportJson) -> bytes:
     return b"id: " + content.tag.encode() + b"\ndata: " + content.body + b"\n\n"

@@ -7,25 +7,25 @@ from typing import Literal, NamedTuple
 from msgspec import json
 from msgspec.structs import replace
 
-from app.monitoring.alarm_state import ALARMS, Alarm, Run, State
+from app.monitoring.alarm_state import ALARMS, AlarmName, AlarmRun, AlarmState
 from app.monitoring.report import Acknowledgement, AlarmReport, PastRun
 from app.record_events import FORMAT, MICROSECONDS, Event, alarm_id, moment
 from app.record_ports import Reader
-from dubito.uncertainty.alarm import THRESHOLD, shown
+from dubito.uncertainty.alarm import THRESHOLD, finite_evidence
 
-Said = Literal["acknowledgement", "beginning"]
+AlarmStatement = Literal["acknowledgement", "beginning"]
 """Kinds of statements that a person may make about an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class AlarmWords:
     """Author and text of a statement about an alarm; None after erasure."""
 
     name: str | None = None
     note: str | None = None
 
 
-class Place(NamedTuple):
+class StatementKey(NamedTuple):
     """Key of a statement: the alarm, the kind and the time, microseconds since 1970."""
 
     alarm: str
@@ -33,11 +33,18 @@ class Place(NamedTuple):
     time: int
 
 
-Spoken = Mapping[Place, Words]
-UNKNOWN = Words()
+Spoken = Mapping[StatementKey, AlarmWords]
+UNKNOWN = AlarmWords()
 
 
-def event_of(kind: Said, alarm: Alarm, words: Words, at: int, state: State, digest: str) -> Event:
+def event_of(
+    kind: AlarmStatement,
+    alarm: AlarmName,
+    words: AlarmWords,
+    at: int,
+    state: AlarmState,
+    digest: str,
+) -> Event:
     """Build the event of a person's statement about an alarm.
 
     Args:
@@ -54,27 +61,27 @@ def event_of(kind: Said, alarm: Alarm, words: Words, at: int, state: State, dige
         "alarm": alarm,
         "digest": digest,
         "raised_at": _minute(state.raised_at.get(alarm)),
-        "largest": shown(watched.largest),
+        "largest": finite_evidence(watched.largest),
         "rows": watched.rows,
     }
     return Event(kind, alarm_id(alarm, digest), at, json.encode(body), json.encode(words))
 
 
-async def spoken(reader: Reader, state: State, digest: str) -> Spoken:
+async def spoken(reader: Reader, state: AlarmState, digest: str) -> Spoken:
     """Read the statements about the alarms that are not erased; no query if there are none.
 
     Raises:
         RecordsUnavailable: the database does not respond.
     """
-    found: dict[Place, Words] = {}
+    found: dict[StatementKey, AlarmWords] = {}
     for alarm in ALARMS:
         if alarm in state.acknowledged or state.past_of(alarm):
             for event in await reader.history(alarm_id(alarm, digest)):
-                found[Place(alarm, event.kind, event.time)] = _words(event)
+                found[StatementKey(alarm, event.kind, event.time)] = _words(event)
     return found
 
 
-def alarm_reports(state: State, said: Spoken) -> tuple[AlarmReport, ...]:
+def alarm_reports(state: AlarmState, said: Spoken) -> tuple[AlarmReport, ...]:
     """Build the reports of both alarms."""
     return tuple(_alarm(name, state, said) for name in ALARMS)
 
@@ -91,14 +98,14 @@ def nameless(alarms: Sequence[AlarmReport]) -> tuple[AlarmReport, ...]:
     )
 
 
-def _alarm(name: Alarm, state: State, said: Spoken) -> AlarmReport:
+def _alarm(name: AlarmName, state: AlarmState, said: Spoken) -> AlarmReport:
     watched = state.watched(name)
     at = state.raised_at.get(name)
     return AlarmReport(
         name=name,
         raised=at is not None,
-        evidence=shown(watched.evidence),
-        largest=shown(watched.largest),
+        evidence=finite_evidence(watched.evidence),
+        largest=finite_evidence(watched.largest),
         threshold=THRESHOLD,
         rows=watched.rows,
         raised_at=_minute(at),
@@ -109,29 +116,29 @@ def _alarm(name: Alarm, state: State, said: Spoken) -> AlarmReport:
     )
 
 
-def _acknowledged(name: Alarm, state: State, said: Spoken) -> Acknowledgement | None:
+def _acknowledged(name: AlarmName, state: AlarmState, said: Spoken) -> Acknowledgement | None:
     at = state.acknowledged.get(name)
     if at is None:
         return None
-    words = said.get(Place(name, "acknowledgement", at), UNKNOWN)
+    words = said.get(StatementKey(name, "acknowledgement", at), UNKNOWN)
     return Acknowledgement(moment(at), words.name, words.note)
 
 
-def _run(run: Run, said: Spoken) -> PastRun:
-    words = said.get(Place(run.alarm, "beginning", run.ended_at), UNKNOWN)
+def _run(run: AlarmRun, said: Spoken) -> PastRun:
+    words = said.get(StatementKey(run.alarm, "beginning", run.ended_at), UNKNOWN)
     return PastRun(
         began_at=_moment(run.began_at),
         ended_at=moment(run.ended_at),
         raised_at=_minute(run.raised_at),
-        largest=shown(run.largest),
+        largest=finite_evidence(run.largest),
         rows=run.rows,
         name=words.name,
         note=words.note,
     )
 
 
-def _words(event: Event) -> Words:
-    return UNKNOWN if event.personal is None else json.decode(event.personal, type=Words)
+def _words(event: Event) -> AlarmWords:
+    return UNKNOWN if event.personal is None else json.decode(event.personal, type=AlarmWords)
 
 
 def _minute(at: int | None) -> str | None:

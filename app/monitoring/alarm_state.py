@@ -9,17 +9,17 @@ from app.errors import Conflict
 from app.problem_codes import ProblemCode
 from app.record_events import MINUTE, Note
 from app.watched_bundle import WatchedBundle
-from dubito.uncertainty.betting import Outcomes
+from dubito.uncertainty.betting import BettingState
 from dubito.uncertainty.watch import Watch
 
-Alarm = Literal["drift", "validity"]
-ALARMS: tuple[Alarm, ...] = get_args(Alarm)
+AlarmName = Literal["drift", "validity"]
+ALARMS: tuple[AlarmName, ...] = get_args(AlarmName)
 MOST_PAST = 20
 """Most ended runs of an alarm that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class AlarmRun:
     """Final state of an alarm's run, when a person restarted the alarm."""
 
     alarm: str
@@ -36,16 +36,16 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """State of both alarms after the processed minutes."""
+class AlarmState:
+    """AlarmState of both alarms after the processed minutes."""
 
     position: int
     """Position of the note, which only increases: the end of the last minute in seconds since 1970,
     if the clock is never set back and no person makes a statement."""
     drift: Watch
-    validity: Outcomes
+    validity: BettingState
     raised_at: Mapping[str, int] = field(default_factory=dict)
-    """Alarm to the minute in which it was raised, seconds since 1970."""
+    """AlarmName to the minute in which it was raised, seconds since 1970."""
     seen: Mapping[str, int] = field(default_factory=dict)
     """Owner of counts to the end of its last processed minute, seconds since 1970."""
     default: int = 0
@@ -53,30 +53,30 @@ class State:
     that did not know owners."""
     acknowledged: Mapping[str, int] = field(default_factory=dict)
     """Raised alarm to the time at which a person acknowledged it, microseconds since 1970."""
-    past: tuple[Run, ...] = ()
+    past: tuple[AlarmRun, ...] = ()
     """Ended runs, oldest first."""
 
     @classmethod
-    def begin(cls, watched: WatchedBundle) -> "State":
+    def begin(cls, watched: WatchedBundle) -> "AlarmState":
         """Return the state before the first minute."""
         policy = None if watched.calibration is None else watched.calibration.policy
         of_cases = policy is not None and policy.is_of_cases
-        return cls(0, Watch.begin(watched.streams), Outcomes.begin(of_cases=of_cases))
+        return cls(0, Watch.begin(watched.streams), BettingState.begin(of_cases=of_cases))
 
-    def watched(self, alarm: Alarm) -> Watch | Outcomes:
+    def watched(self, alarm: AlarmName) -> Watch | BettingState:
         """Return the test that an alarm is based on."""
         return self.drift if alarm == "drift" else self.validity
 
-    def past_of(self, alarm: Alarm) -> list[Run]:
+    def past_of(self, alarm: AlarmName) -> list[AlarmRun]:
         """Return the ended runs of an alarm, oldest first."""
         return [run for run in self.past if run.alarm == alarm]
 
-    def began_at(self, alarm: Alarm) -> int | None:
+    def began_at(self, alarm: AlarmName) -> int | None:
         """Return the start of an alarm's run, microseconds since 1970; None for the first run."""
         past = self.past_of(alarm)
         return past[-1].ended_at if past else None
 
-    def acknowledge(self, alarm: Alarm, at: int) -> "State":
+    def acknowledge(self, alarm: AlarmName, at: int) -> "AlarmState":
         """Return the state after a person acknowledged an alarm.
 
         Raises:
@@ -90,7 +90,7 @@ class State:
         acknowledged = {**self.acknowledged, alarm: at}
         return replace(self, position=self.position + 1, acknowledged=acknowledged)
 
-    def begin_anew(self, alarm: Alarm, at: int, fresh: "State") -> "State":
+    def begin_anew(self, alarm: AlarmName, at: int, fresh: "AlarmState") -> "AlarmState":
         """Return the state after a person restarted an alarm; the other alarm is unchanged.
 
         Args:
@@ -129,7 +129,7 @@ class State:
         return Note(name, self.position, json.dumps(told).encode(), follows)
 
     @classmethod
-    def read(cls, note: Note, now: int) -> "State":
+    def read(cls, note: Note, now: int) -> "AlarmState":
         """Read a state from a note, also one of an older Dubito; `now` is in seconds since 1970."""
         told = json.loads(note.content)
         seen = told.get("seen")
@@ -138,19 +138,19 @@ class State:
         return cls(
             note.position,
             Watch.from_json(told["drift"]),
-            Outcomes.from_json(told["validity"]),
+            BettingState.from_json(told["validity"]),
             told["raised_at"],
             seen or {},
             looked if seen is None else told.get("default", 0),
             told.get("acknowledged", {}),
-            tuple(Run(**run) for run in told.get("past", ())),
+            tuple(AlarmRun(**run) for run in told.get("past", ())),
         )
 
-    def _run(self, alarm: Alarm, at: int) -> Run:
+    def _run(self, alarm: AlarmName, at: int) -> AlarmRun:
         watched = self.watched(alarm)
         began_at, raised_at = self.began_at(alarm), self.raised_at.get(alarm)
-        return Run(alarm, began_at, at, raised_at, watched.largest, watched.rows)
+        return AlarmRun(alarm, began_at, at, raised_at, watched.largest, watched.rows)
 
 
-def _without(times: Mapping[str, int], alarm: Alarm) -> dict[str, Any]:
+def _without(times: Mapping[str, int], alarm: AlarmName) -> dict[str, Any]:
     return {name: at for name, at in times.items() if name != alarm}

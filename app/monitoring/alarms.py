@@ -19,11 +19,11 @@ import numpy as np
 from app.clock import Clock
 from app.count_keys import Counts, summed
 from app.errors import RecordingFailed
-from app.monitoring.alarm_events import Said, Words, alarm_reports, event_of, spoken
-from app.monitoring.alarm_state import Alarm, State
+from app.monitoring.alarm_events import AlarmStatement, AlarmWords, alarm_reports, event_of, spoken
+from app.monitoring.alarm_state import AlarmName, AlarmState
 from app.monitoring.drift_report import stream_counts
 from app.monitoring.report import AlarmReport
-from app.monitoring.statistics import kept, kept_in_bands, missed
+from app.monitoring.statistics import kept_in_bands, missed, wrong_automated
 from app.monitoring.time_windows import LATE_SECONDS
 from app.record_events import HOUR, MINUTE, Entry, Event, Note, Rollup, Unseen, now
 from app.record_ports import Reader, Writer
@@ -44,9 +44,9 @@ minute."""
 ATTEMPTS = 10
 """Most attempts to store a statement while other workers advance the note."""
 
-Place = tuple[str, int]
+AlarmPosition = tuple[str, int]
 """Owner and start of a share, seconds since 1970."""
-Step = Callable[[State, int], State]
+AlarmStep = Callable[[AlarmState, int], AlarmState]
 """Effect of a person's statement on the state, at a time in microseconds since 1970."""
 
 
@@ -59,7 +59,7 @@ class Sentry:
         self._writer = writer
         self._watched = watched
         self._name = f"watch:{watched.identity.digest}"
-        self._state = State.begin(watched)
+        self._state = AlarmState.begin(watched)
         self._turn = asyncio.Lock()
         """Lock that serialises statements about alarms: within one process none has to be
         retried."""
@@ -68,7 +68,7 @@ class Sentry:
         """Time at which all stored minutes were last read, seconds of the monotonic clock."""
         self._set_at = -math.inf
         """Time at which the clock was last seen to be set, seconds of the monotonic clock."""
-        self._noticed: dict[Place, float] = {}
+        self._noticed: dict[AlarmPosition, float] = {}
         """Shares that are not over, with the time when they were first read, seconds of the
         monotonic clock."""
 
@@ -102,7 +102,7 @@ class Sentry:
             # Another worker was faster, and may not have read everything.
             self._read_whole = -math.inf
 
-    async def acknowledge(self, alarm: Alarm, words: Words) -> None:
+    async def acknowledge(self, alarm: AlarmName, words: AlarmWords) -> None:
         """Record that a person acknowledged a raised alarm.
 
         Raises:
@@ -114,14 +114,14 @@ class Sentry:
             "acknowledgement", alarm, words, lambda state, at: state.acknowledge(alarm, at)
         )
 
-    async def begin_anew(self, alarm: Alarm, words: Words) -> None:
+    async def begin_anew(self, alarm: AlarmName, words: AlarmWords) -> None:
         """Restart an alarm: discard all its evidence so far; the other alarm goes on.
 
         Raises:
             RecordsUnavailable: the database does not respond.
             RecordingFailed: the database did not accept the statement.
         """
-        fresh = State.begin(self._watched)
+        fresh = AlarmState.begin(self._watched)
         await self._say(
             "beginning", alarm, words, lambda state, at: state.begin_anew(alarm, at, fresh)
         )
@@ -137,12 +137,14 @@ class Sentry:
             state, await spoken(self._reader, state, self._watched.identity.digest)
         )
 
-    async def _say(self, kind: Said, alarm: Alarm, words: Words, step: Step) -> None:
+    async def _say(
+        self, kind: AlarmStatement, alarm: AlarmName, words: AlarmWords, step: AlarmStep
+    ) -> None:
         """Write a person's statement and the resulting state, in one transaction."""
         async with self._turn:
             for _ in range(ATTEMPTS):
                 note, at = await self._reader.note(self._name), now()
-                state = State.begin(self._watched) if note is None else self._read(note)
+                state = AlarmState.begin(self._watched) if note is None else self._read(note)
                 moved = step(state, at)
                 digest = self._watched.identity.digest
                 event = event_of(kind, alarm, words, at, state, digest)
@@ -151,20 +153,20 @@ class Sentry:
                     return
         raise RecordingFailed
 
-    async def _put(self, moved: State, before: Note | None, *events: Event) -> bool:
+    async def _put(self, moved: AlarmState, before: Note | None, *events: Event) -> bool:
         """Write a state computed from the note `before`; False if that note has moved on."""
         follows = 0 if before is None else before.position
         return await self._writer.put(Entry(events, note=moved.note(self._name, follows)))
 
-    def _come_to(self, moved: State) -> None:
+    def _come_to(self, moved: AlarmState) -> None:
         """Adopt a written state, unless a later one is known already."""
         if moved.position > self._state.position:
             self._state = moved
 
-    def _read(self, note: Note) -> State:
-        return State.read(note, int(time.time()))
+    def _read(self, note: Note) -> AlarmState:
+        return AlarmState.read(note, int(time.time()))
 
-    async def _unseen(self, state: State, start: int) -> Unseen:
+    async def _unseen(self, state: AlarmState, start: int) -> Unseen:
         digest = self._watched.identity.digest
         return await self._reader.unseen(digest, state.seen, state.default, start)
 
@@ -195,7 +197,7 @@ class Sentry:
                 first[owner] = min(start, first.get(owner, start))
         return [one for one in shares if one.owner not in first or one.start < first[one.owner]]
 
-    def _moved(self, state: State, shares: Sequence[Rollup]) -> State:
+    def _moved(self, state: AlarmState, shares: Sequence[Rollup]) -> AlarmState:
         minutes: dict[int, list[Rollup]] = {}
         for share in shares:
             minutes.setdefault(share.start, []).append(share)
@@ -204,13 +206,15 @@ class Sentry:
         seen = {share.owner: share.start + MINUTE for share in shares}
         return replace(state, seen={**state.seen, **seen})
 
-    def _after(self, state: State, start: int, counts: Counts) -> State:
+    def _after(self, state: AlarmState, start: int, counts: Counts) -> AlarmState:
         names = list(self._watched.streams)
         seen = dict(zip(names, stream_counts(counts, len(names)), strict=True))
         digest = int(self._watched.identity.digest.rpartition(":")[2], 16)
         random = np.random.default_rng([digest, state.position, start])
         drift = state.drift.advance(seen, random)
-        validity = state.validity.advance(missed(counts), kept(counts), kept_in_bands(counts))
+        validity = state.validity.advance(
+            missed(counts), wrong_automated(counts), kept_in_bands(counts)
+        )
         known = {"drift": drift.largest, "validity": validity.largest}
         new = {name for name, largest in known.items() if raised(largest)} - set(state.raised_at)
         return replace(

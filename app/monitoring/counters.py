@@ -18,7 +18,7 @@ from app.watched_bundle import WatchedBundle
 from dubito.answer import AnyAnswer, MonteCarloResult, kind_of
 from dubito.types import Calibration
 from dubito.uncertainty.bins import information_stream
-from dubito.uncertainty.conformal import TOLERANCE, threshold
+from dubito.uncertainty.conformal import SCORE_TOLERANCE, score_threshold
 from dubito.uncertainty.decision import promise_of
 
 MILLION = 1_000_000
@@ -122,7 +122,7 @@ class AnswerCounter:
         if self._most_score is not None:
             score = 1 - result.mean[true_class]
             yield key(Family.RAW, "rows"), 1
-            yield key(Family.RAW, "missed"), int(score - self._most_score > TOLERANCE)
+            yield key(Family.RAW, "missed"), int(score - self._most_score > SCORE_TOLERANCE)
 
     def _is_in_band(self, result: MonteCarloResult, target: float) -> bool:
         """Whether an automated row is among the least certain, about which a promise is made."""
@@ -168,4 +168,4 @@ def _sums(result: MonteCarloResult) -> Iterator[Pair]:
 def _raw_threshold(calibration: Calibration) -> float | None:
     """Return the score of the true class above which a raw prediction set misses it."""
     scores = calibration.scores.get("lac")
-    return None if scores is None else threshold(np.array(scores), COVERAGE)
+    return None if scores is None else score_threshold(np.array(scores), COVERAGE)

@@ -7,7 +7,7 @@ from prometheus_client import Counter, Histogram
 from app.monitoring.instruments import Instruments
 from app.monitoring.request_counts import Exchange, Exchanges, exchange
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "-"
 
 
@@ -42,7 +42,7 @@ class Traffic:
 
     def _kind(self, route: str, method: str, status: int) -> _Kind:
         """Return the series of a kind; all unknown methods share one."""
-        key = (route, method if method in METHODS else OTHER, status)
+        key = (route, method if method in KNOWN_METHODS else OTHER, status)
         if key not in self._kinds:
             requests = self._instruments.requests.labels(*key)
             seconds = self._instruments.request_seconds.labels(route)

@@ -34,7 +34,7 @@ REFUSALS = (
 )
 
 
-class Records(Protocol):
+class WriterState(Protocol):
     """State of the record writer that metrics show."""
 
     @property
@@ -52,7 +52,7 @@ class Sources:
 
     backlog: Callable[[], int]
     """Queued work, rows × passes."""
-    records: Records | None = None
+    records: WriterState | None = None
     figures: Callable[[], Report | None] | None = None
     """Newest report of `/uncertainty`; called on the event loop."""
 

@@ -53,18 +53,18 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ReportJson:
     """A report as JSON."""
 
     report: Report
     body: bytes
     tag: str
     """Entity tag, which changes if and only if the body does."""
-    nameless: "Content | None" = None
+    nameless: "ReportJson | None" = None
     """Report for callers that may not see records; None if nothing in this report is personal."""
 
     @classmethod
-    def of(cls, report: Report, nameless: "Content | None" = None) -> "Content":
+    def of(cls, report: Report, nameless: "ReportJson | None" = None) -> "ReportJson":
         """Encode a report."""
         body = json.encode(report)
         return cls(report, body, hashlib.sha256(body).hexdigest()[:32], nameless)
@@ -91,9 +91,9 @@ class _View:
     steps: Steps
     traffic: Steps
     shown: dict[int, StepStatistics] = field(default_factory=dict)
-    content: Content | None = None
+    content: ReportJson | None = None
     at: float = 0.0
-    reading: "asyncio.Task[Content] | None" = None
+    reading: "asyncio.Task[ReportJson] | None" = None
 
 
 class Monitor:
@@ -119,7 +119,7 @@ class Monitor:
         view = self._views.get(USUAL)
         return None if view is None or view.content is None else view.content.report
 
-    async def content(self, window: Stretch) -> Content:
+    async def content(self, window: Stretch) -> ReportJson:
         """Return the report of a window or a range, at most a second old.
 
         Raises:
@@ -156,7 +156,7 @@ class Monitor:
             raise RecordsUnavailable("too many ranges are being read")
         del self._views[idle[0]]
 
-    async def _read(self, window: Stretch, view: _View) -> Content:
+    async def _read(self, window: Stretch, view: _View) -> ReportJson:
         now = int(time.time())
         since = view.steps.since(window.bounds(now)[0], now)
         try:
@@ -189,7 +189,7 @@ class Monitor:
             found += await asyncio.to_thread(by_step, rollups, since, step, end)
         return found
 
-    def _told(self, window: Stretch, view: _View, reading: _Reading) -> Content:
+    def _told(self, window: Stretch, view: _View, reading: _Reading) -> ReportJson:
         bounds = window.bounds(reading.now)
         view.steps.take(reading.bundle, bounds, reading.now)
         view.traffic.take(reading.traffic, bounds, reading.now)
@@ -223,8 +223,8 @@ class Monitor:
         )
         hidden = nameless(reading.alarms)
         if hidden == reading.alarms:
-            return Content.of(report)
-        return Content.of(report, Content.of(structs.replace(report, alarms=hidden)))
+            return ReportJson.of(report)
+        return ReportJson.of(report, ReportJson.of(structs.replace(report, alarms=hidden)))
 
     def _step(self, at: int, counts: Counts, traffic: Counts) -> StepStatistics:
         """Compute the statistics of one step."""
@@ -235,7 +235,7 @@ class Monitor:
         )
 
 
-def _looked_at(reading: "asyncio.Task[Content]") -> None:
+def _looked_at(reading: "asyncio.Task[ReportJson]") -> None:
     """Retrieve the exception of a failed read, so that asyncio does not log it as unseen."""
     if not reading.cancelled():
         reading.exception()

@@ -75,7 +75,7 @@ class Shared:
         self._mark.release()
 
 
-def forget(pid: int | None) -> None:
+def remove_worker(pid: int | None) -> None:
     """Remove the gauges of a worker that has ended from the sums; its counters remain."""
     for file in (folder() or Path()).glob(f"gauge_live*_{pid}.db"):
         file.unlink(missing_ok=True)

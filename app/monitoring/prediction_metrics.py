@@ -16,7 +16,7 @@ KINDS = ("out_of_range", "in_margin", "missing", "few_passes", "degraded")
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
 
 
-class Children(dict[str, Metric], Generic[Metric]):
+class LabelledSeries(dict[str, Metric], Generic[Metric]):
     """The series of a metric by its last label, with fixed values of the other labels.
 
     Each series is looked up once instead of at every observation, and created on first use.
@@ -42,12 +42,12 @@ class PredictionMetrics:
         """Initialise all series that are known beforehand, so that each starts at 0."""
         version = str(identity.version)
         instruments.model.labels(identity.name, version, identity.digest).set(1)
-        self._plain = Children(instruments.rows, PLAIN, version)
-        self._monte_carlo = Children(instruments.rows, MONTE_CARLO, version)
+        self._plain = LabelledSeries(instruments.rows, PLAIN, version)
+        self._monte_carlo = LabelledSeries(instruments.rows, MONTE_CARLO, version)
         self._passes = instruments.passes.labels(version)
-        self._decisions = Children(instruments.decisions, version)
-        self._reasons = Children(instruments.reasons, version)
-        self._warnings = Children(instruments.warnings, version)
+        self._decisions = LabelledSeries(instruments.decisions, version)
+        self._reasons = LabelledSeries(instruments.reasons, version)
+        self._warnings = LabelledSeries(instruments.warnings, version)
         self._entropy = instruments.entropy.labels(version)
         self._information = instruments.information.labels(version)
         self._set_sizes = instruments.set_sizes.labels(version)

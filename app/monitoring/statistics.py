@@ -21,7 +21,7 @@ from app.monitoring.report import (
 )
 from app.record_events import MINUTE
 from dubito.types import Policy
-from dubito.uncertainty.betting import Trials
+from dubito.uncertainty.betting import PromiseTrials
 
 MISSES = round(1 - COVERAGE, 9)
 """Largest promised share of rows whose raw prediction set misses the true class."""
@@ -99,7 +99,7 @@ def outcome_statistics(counts: Counts, policy: Policy | None) -> OutcomeStatisti
         accuracy=ratio(counts.get(key(Family.KNOWN, "right"), 0), known),
         ece=_calibration_error(counts),
         coverage=CoverageSeen(COVERAGE, ratio(raw - missed_rows, raw), raw),
-        automated=_beside(kept(counts), None if policy is None else policy.target),
+        automated=_beside(wrong_automated(counts), None if policy is None else policy.target),
         band=_beside(kept_in_bands(counts), None if policy is None else policy.case_limit),
         reliability=tuple(_reliability(counts)),
         risk_coverage=tuple(_risk_coverage(counts)),
@@ -113,28 +113,28 @@ def _calibration_error(counts: Counts) -> float | None:
     return ratio(sum(gaps), sum(part.rows for part in bins))
 
 
-def missed(counts: Counts) -> dict[float, Trials]:
+def missed(counts: Counts) -> dict[float, PromiseTrials]:
     """Return the misses of the raw prediction sets, by the largest share promised."""
     rows = counts.get(key(Family.RAW, "rows"), 0)
-    return {MISSES: Trials(rows, counts.get(key(Family.RAW, "missed"), 0))} if rows else {}
+    return {MISSES: PromiseTrials(rows, counts.get(key(Family.RAW, "missed"), 0))} if rows else {}
 
 
-def kept(counts: Counts) -> dict[float, Trials]:
+def wrong_automated(counts: Counts) -> dict[float, PromiseTrials]:
     """Return the wrong automated predictions, by the target promised."""
     return _wrong(counts, Family.AUTOMATED)
 
 
-def kept_in_bands(counts: Counts) -> dict[float, Trials]:
+def kept_in_bands(counts: Counts) -> dict[float, PromiseTrials]:
     """Return the wrong ones among the least certain, by the limit promised for single cases."""
     return _wrong(counts, Family.BAND)
 
 
-def _wrong(counts: Counts, family: Family) -> dict[float, Trials]:
+def _wrong(counts: Counts, family: Family) -> dict[float, PromiseTrials]:
     """Return rows and wrong rows of a family, by the largest error rate promised."""
     found = members(counts, family)
     promised = [name.removesuffix(".rows") for name in found if name.endswith(".rows")]
     return {
-        float(most): Trials(found[f"{most}.rows"], found.get(f"{most}.wrong", 0))
+        float(most): PromiseTrials(found[f"{most}.rows"], found.get(f"{most}.wrong", 0))
         for most in sorted(promised)
     }
 
@@ -144,9 +144,9 @@ def ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _beside(seen: Mapping[float, Trials], promised: float | None) -> ErrorsSeen:
+def _beside(seen: Mapping[float, PromiseTrials], promised: float | None) -> ErrorsSeen:
     """Return the observed error rate beside a promised one."""
-    found = Trials() if promised is None else seen.get(promised, Trials())
+    found = PromiseTrials() if promised is None else seen.get(promised, PromiseTrials())
     return ErrorsSeen(promised, ratio(found.failures, found.rows), found.rows)
 
 

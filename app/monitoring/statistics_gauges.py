@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from app.error_location import fault_of
+from app.error_location import locate_error
 from app.monitoring.report import Report
 
 log = logging.getLogger("dubito.metrics")
@@ -36,7 +36,7 @@ class Latest(Collector):
 
     def _fail(self, error: Exception) -> None:
         self._figures = None
-        log.error("the gauges of coverage and drift cannot be computed: %s", fault_of(error))
+        log.error("the gauges of coverage and drift cannot be computed: %s", locate_error(error))
 
 
 def _families(report: Report) -> list[GaugeMetricFamily]:

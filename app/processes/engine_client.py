@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app.bundle_loader import Opened
+from app.bundle_loader import LoadedBundle
 from app.errors import EngineLost, StartError
 from app.processes.channel import PICKLED, Channel
 from app.processes.engine_messages import (
@@ -34,9 +34,9 @@ log = logging.getLogger("dubito")
 
 
 @asynccontextmanager
-async def opened(
+async def open_engine(
     engine: Child, lost: Callable[[], None], silence: float = math.inf
-) -> AsyncIterator[Opened]:
+) -> AsyncIterator[LoadedBundle]:
     """Wait until an engine is ready; `lost` is called if it ends before the block does.
 
     If no message arrives for `silence` seconds, the engine counts as stuck until the next message.
@@ -50,7 +50,7 @@ async def opened(
         ready = await _first(client, engine)
         client.lost = lost
         client.listen(silence)
-        yield Opened(ready.manifest, ready.environment, _compute(ready, client), ready.cards)
+        yield LoadedBundle(ready.manifest, ready.environment, _compute(ready, client), ready.cards)
     finally:
         client.close()
 

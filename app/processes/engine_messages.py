@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.serving.jobs import Engine, Job, Statistics, results
+from app.serving.jobs import Job, JobEngine, Statistics, results
 from dubito.bundles.manifest import Manifest
 from dubito.engine.program import Program
 from dubito.types import Cards, Environment, Floats, Query, Summary
@@ -81,7 +81,7 @@ def packed(jobs: Sequence[Job]) -> Batch:
     )
 
 
-def worked_off(engine: Engine, batch: Batch) -> Results:
+def worked_off(engine: JobEngine, batch: Batch) -> Results:
     """Compute a batch."""
     queries = [
         Statistics(Query(batch.features[start:stop], passes, seed, first))

@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app.error_location import fault_of
+from app.error_location import locate_error
 from app.processes.channel import PICKLED, framed, receive
 from app.processes.engine_messages import (
     BEAT_SECONDS,
@@ -79,13 +79,13 @@ def main(line: socket.socket) -> None:
     # Importing Keras takes seconds, during which the end of the service must be noticed.
     from dubito.bundle import load
     from dubito.bundles.golden import warm
-    from dubito.bundles.repository import find
+    from dubito.bundles.repository import find_version
     from dubito.engine.compiler import compiler  # noqa: F401 - a Keras that is broken says so here
 
     try:
         settings: Settings = receive(line)
         configure_logs(settings)
-        folder = find(settings.models, settings.model, settings.version)
+        folder = find_version(settings.models, settings.model, settings.version)
         bundle = load(folder, pinned=settings.digest, threads=settings.threads)
     except DubitoError as error:
         pulse.send(CannotStart(str(error)))
@@ -117,7 +117,7 @@ def _answer(batch: Batch, engine: "Engine") -> Results | Exception:
     try:
         return worked_off(engine, batch)
     except Exception as error:  # noqa: BLE001 - raised where the results are awaited
-        log.error("a batch failed: %s", fault_of(error))  # noqa: TRY400 - its text can hold data
+        log.error("a batch failed: %s", locate_error(error))  # noqa: TRY400 - its text can hold data
         return _portable(error)
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from types import TracebackType
 
-from app.error_location import fault_of
+from app.error_location import locate_error
 from app.processes.port import address
 from app.settings import Settings
 from dubito.types import Identity
@@ -21,7 +21,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s"
 log = logging.getLogger("dubito")
 
 
-class Line(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """Formats a record as one line, with an error's class and location but not its message."""
 
     converter = time.gmtime  # type: ignore[assignment]
@@ -36,7 +36,7 @@ class Line(logging.Formatter):
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
         """Return the class and location of an error."""
         error = ei[1] if isinstance(ei, tuple) else None
-        return "an error" if error is None else fault_of(error)
+        return "an error" if error is None else locate_error(error)
 
 
 def configure_logs(settings: Settings) -> None:
@@ -45,7 +45,7 @@ def configure_logs(settings: Settings) -> None:
     if not root.handlers:
         logging.basicConfig(level=logging.INFO)
     for handler in root.handlers:
-        handler.setFormatter(Line(FORMAT))
+        handler.setFormatter(LineFormatter(FORMAT))
     sys.excepthook = _told
     threading.excepthook = _told_of_thread
     # Alembic logs every plugin, which would bury important lines.
@@ -65,16 +65,16 @@ def _records(settings: Settings) -> str:
     if settings.records == "off":
         return "none are kept"
     # Importing the records takes time that a service without them does not need to spend.
-    from app.records.address import described, url_of
+    from app.records.address import database_name, url_of
 
-    return described(url_of(settings.records_url, settings.state))
+    return database_name(url_of(settings.records_url, settings.state))
 
 
 def _told(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
     if not issubclass(kind, KeyboardInterrupt):
-        log.critical("ended by an unexpected error: %s", fault_of(error))
+        log.critical("ended by an unexpected error: %s", locate_error(error))
 
 
 def _told_of_thread(caught: threading.ExceptHookArgs) -> None:
     if caught.exc_value is not None:
-        log.critical("a thread ended by an unexpected error: %s", fault_of(caught.exc_value))
+        log.critical("a thread ended by an unexpected error: %s", locate_error(caught.exc_value))

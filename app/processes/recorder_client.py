@@ -13,11 +13,11 @@ from app.processes.recorder_messages import (
     Condition,
     Failed,
     FromRecorder,
-    Group,
     Introduction,
-    Opened,
+    RecordsOpened,
     ServiceCodec,
     ToRecorder,
+    WriteGroup,
     Written,
 )
 from app.processes.subprocesses import Child, end_of
@@ -33,7 +33,9 @@ log = logging.getLogger("dubito.records")
 
 
 @asynccontextmanager
-async def opened(recorder: Child, lost: Callable[[], None]) -> AsyncIterator["RecorderClient"]:
+async def open_recorder(
+    recorder: Child, lost: Callable[[], None]
+) -> AsyncIterator["RecorderClient"]:
     """Wait until a recorder is ready; `lost` is called if it ends before the block does.
 
     Raises:
@@ -46,7 +48,7 @@ async def opened(recorder: Child, lost: Callable[[], None]) -> AsyncIterator["Re
         said = await client.first
         if isinstance(said, CannotOpen):
             raise RecordsError(said.sentence)
-        if not isinstance(said, Opened):
+        if not isinstance(said, RecordsOpened):
             end = await asyncio.to_thread(end_of, recorder)
             raise StartError(f"the recorder's process {end}")
         for note in said.notes:
@@ -94,7 +96,7 @@ class RecorderClient:
         if self._is_over:
             written.set_exception(NotWritten(LOST))
         else:
-            self._send(Group(list(group)))
+            self._send(WriteGroup(list(group)))
             self._under_way.append(written)
         return written
 

@@ -14,13 +14,13 @@ class Introduction(Struct, frozen=True, tag="introduction"):
     watched: WatchedBundle
 
 
-class Group(Struct, frozen=True, tag="group"):
+class WriteGroup(Struct, frozen=True, tag="group"):
     """Entries and drafts to write in one transaction: all of them or none."""
 
     items: list[Entry | Draft]
 
 
-class Opened(Struct, frozen=True, tag="opened"):
+class RecordsOpened(Struct, frozen=True, tag="opened"):
     """First message of a recorder that has opened the records."""
 
     notes: tuple[str, ...] = ()
@@ -52,8 +52,8 @@ class Failed(Struct, frozen=True, tag="failed"):
     cause: Cause
 
 
-ToRecorder = Introduction | Group
-FromRecorder = Opened | CannotOpen | Condition | Written | Failed
+ToRecorder = Introduction | WriteGroup
+FromRecorder = RecordsOpened | CannotOpen | Condition | Written | Failed
 
 
 class ServiceCodec:

@@ -23,15 +23,15 @@ from app.processes.recorder_messages import (
     Condition,
     Failed,
     FromRecorder,
-    Group,
     Introduction,
-    Opened,
     RecorderCodec,
+    RecordsOpened,
     ToRecorder,
+    WriteGroup,
     Written,
 )
 from app.records import database, key
-from app.records.group_commit import LOOK_SECONDS, MOST_EVENTS, NotWritten, size, write
+from app.records.group_commit import LOOK_SECONDS, MOST_EVENTS, NotWritten, size, write_groups
 from app.records.store import writing
 from app.records.write_probe import Watched
 from app.settings import Settings
@@ -49,7 +49,7 @@ def main(line: socket.socket) -> None:
         url = database.url_of(settings.records_url, settings.state)
         secret = key.path_of(settings.records_key_file, settings.state)
         with writing(url, secret, new_id()) as records:
-            send(line, Opened(tuple(records.notes)), CODEC)
+            send(line, RecordsOpened(tuple(records.notes)), CODEC)
             gc.collect()
             gc.freeze()
             _record(line, records.book)
@@ -61,13 +61,13 @@ def _record(line: socket.socket, book: Watched) -> None:
     build: EventBuilder | None = None
     due = time.monotonic()
     for messages in _gathered(line):
-        groups = list[Group]()
+        groups = list[WriteGroup]()
         for message in messages:
             if isinstance(message, Introduction):
                 build = EventBuilder(message.watched)
             else:
                 groups.append(message)
-        found = write(book, build, [group.items for group in groups]) if groups else []
+        found = write_groups(book, build, [group.items for group in groups]) if groups else []
         _tell(line, [_outcome(one) for one in found])
         if time.monotonic() >= due:
             _tell(line, [Condition(book.look())])
@@ -114,7 +114,7 @@ def _timeval(seconds: float) -> bytes:
 
 
 def _events(messages: list[ToRecorder]) -> int:
-    return sum(size(message.items) for message in messages if isinstance(message, Group))
+    return sum(size(message.items) for message in messages if isinstance(message, WriteGroup))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Children:
+class ChildProcesses:
     """The child processes of a service: an engine, and a recorder unless recording is off."""
 
     engine: Child
@@ -31,7 +31,7 @@ class Children:
 
 
 @contextmanager
-def begun(settings: Settings) -> Iterator[Children]:
+def start_children(settings: Settings) -> Iterator[ChildProcesses]:
     """Run both processes within a block; they load while the service imports its modules.
 
     Raises:
@@ -42,7 +42,7 @@ def begun(settings: Settings) -> Iterator[Children]:
         is_off = settings.records == "off"
         recorder = None if is_off else stack.enter_context(child("recorder", settings))
         try:
-            yield Children(engine, recorder)
+            yield ChildProcesses(engine, recorder)
         except EngineLost as error:
             raise StartError(f"{error}: its process {end_of(engine)}") from None
         except RecorderLost as error:

@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from app.errors import SettingsError, StartError
-from app.monitoring.multiprocess_dir import Shared, forget
+from app.monitoring.multiprocess_dir import Shared, remove_worker
 from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
 from app.processes.logs import tell_start
@@ -141,7 +141,7 @@ class Supervisor:
                 several.remove(worker)
         worker.line.close()
         worker.process.join()
-        forget(worker.process.pid)
+        remove_worker(worker.process.pid)
         told = sentence or f"a worker ended with code {worker.process.exitcode}"
         if not self._serving:
             raise StartError(told)

@@ -47,12 +47,12 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
     configure_logs(settings)
     threading.Thread(target=_end_with_supervisor, args=(line,), daemon=True).start()
     # These imports take seconds, and the supervisor never needs them.
-    from app.processes.subprocesses import begun
+    from app.processes.subprocesses import start_children
 
     try:
         if not (folder() or Path()).is_dir():
             raise StartError("the folder of the workers' counts is missing")
-        with begun(settings) as children:
+        with start_children(settings) as children:
             from app.server.server import serve
 
             serve(settings, opened, children, line.send)

@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import AddressError, RecordsError
-from app.records.state_files import shown
+from app.records.state_files import one_line
 
 FILE = "records.db"
 DRIVER = "postgresql+psycopg"
@@ -23,10 +23,10 @@ def url_of(url: str | None, state: Path) -> URL:
         AddressError: the URL does not name a database that can store records.
     """
     # `URL.create` instead of an f-string: a path may contain characters that are special in a URL.
-    return URL.create("sqlite", database=str(state / FILE)) if url is None else parsed(url)
+    return URL.create("sqlite", database=str(state / FILE)) if url is None else parse_address(url)
 
 
-def parsed(address: Address) -> URL:
+def parse_address(address: Address) -> URL:
     """Parse and check a URL; error messages never quote it, since it may contain a password.
 
     Raises:
@@ -65,7 +65,7 @@ def file_of(address: Address) -> Path | None:
         AddressError: the URL does not name a database that can store records.
         RecordsError: the path cannot be resolved.
     """
-    url = parsed(address)
+    url = parse_address(address)
     if url.get_backend_name() != "sqlite":
         return None
     path = Path(url.database or "")
@@ -73,14 +73,14 @@ def file_of(address: Address) -> Path | None:
         return path.resolve()
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its symbolic links form a loop"
-        raise RecordsError(f"{shown(path)}: {reason}") from error
+        raise RecordsError(f"{one_line(path)}: {reason}") from error
 
 
-def described(address: Address) -> str:
+def database_name(address: Address) -> str:
     """Return a name of the database for log and error messages, without any password."""
-    file, url = file_of(address), parsed(address)
+    file, url = file_of(address), parse_address(address)
     if file is not None:
-        return shown(file)
+        return one_line(file)
     kept = {name: url.query[name] for name in ("host", "port", "dbname") if name in url.query}
     return URL.create(
         "postgresql", url.username, None, url.host, url.port, url.database, kept
@@ -92,7 +92,7 @@ def dump_command(address: Address, file: str) -> str:
 
     The command holds no password: `pg_dump` prompts for it if the server demands one.
     """
-    url = parsed(address)
+    url = parse_address(address)
     host, port = url.host or url.query.get("host"), url.port or url.query.get("port")
     given = {"host": host, "port": port, "username": url.username, "dbname": url.database}
     flags = [f"--{name}={value}" for name, value in given.items() if value]

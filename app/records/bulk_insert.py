@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement, Dialect, Table, insert
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 
-class Statement:
+class InsertStatement:
     """A parameterised statement, compiled for one SQL dialect."""
 
     def __init__(self, dialect: Dialect, statement: ClauseElement) -> None:

@@ -29,7 +29,7 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """The last position and link of a chain."""
 
     chain: str
@@ -55,15 +55,15 @@ def salts(count: int) -> list[bytes]:
     return [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
 
 
-def sealed(key: bytes, head: Head, event: Event, salt: bytes) -> Seal:
+def sealed(key: bytes, head: ChainHead, event: Event, salt: bytes) -> Seal:
     """Return the seal of the event after a head; the salt is used for a personal part only."""
     if event.personal is None:
         return Seal(head.sequence + 1, None, None, link_of(key, head, event, None))
-    digest = digest_of(salt, event.personal)
+    digest = personal_digest(salt, event.personal)
     return Seal(head.sequence + 1, salt, digest, link_of(key, head, event, digest))
 
 
-def link_of(key: bytes, head: Head, event: Event, digest: bytes | None) -> bytes:
+def link_of(key: bytes, head: ChainHead, event: Event, digest: bytes | None) -> bytes:
     """Return the link of the event after a head; `digest` covers its personal part, if any."""
     return _mac(
         key,
@@ -78,7 +78,7 @@ def link_of(key: bytes, head: Head, event: Event, digest: bytes | None) -> bytes
     )
 
 
-def digest_of(salt: bytes, personal: bytes) -> bytes:
+def personal_digest(salt: bytes, personal: bytes) -> bytes:
     """Return the SHA-256 of a salt and a personal part."""
     return hashlib.sha256(salt + personal).digest()
 

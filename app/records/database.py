@@ -15,10 +15,10 @@ from sqlalchemy.exc import ArgumentError
 
 from app.errors import RecordsError
 from app.records import sqlite
-from app.records.address import Address, file_of, parsed
+from app.records.address import Address, file_of, parse_address
 from app.records.address import is_sqlite as is_sqlite
 from app.records.address import url_of as url_of
-from app.records.failures import told
+from app.records.failures import explain
 from app.records.schema import check, migrate, state, turn
 from app.records.state_lock import held
 from dubito.errors import DubitoError
@@ -40,7 +40,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def opened(url: Address, *, fresh: bool = True) -> Iterator[Engine]:
+def open_database(url: Address, *, fresh: bool = True) -> Iterator[Engine]:
     """Open a database for writing within a block, with all tables at the newest schema.
 
     Args:
@@ -124,12 +124,12 @@ def legible(what: str) -> Iterator[None]:
     except OSError as error:
         raise RecordsError(f"{what}: {error.strerror}") from error
     except Exception as error:
-        raise RecordsError(f"{what}: {told(error)}") from error
+        raise RecordsError(f"{what}: {explain(error)}") from error
 
 
 @contextmanager
 def _engine(address: Address, mode: sqlite.Mode) -> Iterator[Engine]:
-    file, url = file_of(address), parsed(address)
+    file, url = file_of(address), parse_address(address)
     made: dict[str, Any]
     if file is None:
         made = {"connect_args": _arguments(url), "pool_pre_ping": True}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, tuple_, update
 
 from app.record_events import Erasure, Event, now
-from app.records.review_queue import forget
+from app.records.review_queue import erase_from_queue
 from app.records.tables import events, replies
 
 NOTHING = {"personal": None, "salt": None, "reference": None}
@@ -50,7 +50,7 @@ def erase(connection: Connection, erasure: Erasure) -> list[Erased]:
     by_kind: dict[str, set[str]] = {}
     for one in erased:
         by_kind.setdefault(one.kind, set()).add(one.prediction)
-    forget(connection, by_kind)
+    erase_from_queue(connection, by_kind)
     return erased
 
 

@@ -31,7 +31,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, ScalarSelect, select
 
 from app.errors import RecordsError
-from app.record_events import Kind, moment
+from app.record_events import EventKind, moment
 from app.records.tables import events
 
 ROWS_AT_A_TIME = 1_000
@@ -70,7 +70,7 @@ NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 """Text that begins like a formula but is a plain number."""
 
 
-def write(connection: Connection, file: Path) -> int:
+def write_export(connection: Connection, file: Path) -> int:
     """Write all predictions with their latest outcome and review; returns how many there are.
 
     Raises:
@@ -140,7 +140,7 @@ def _rows(connection: Connection, *columns: Any) -> Iterator[Any]:
         yield from found
 
 
-def _last(kind: Kind) -> ScalarSelect[bytes]:
+def _last(kind: EventKind) -> ScalarSelect[bytes]:
     """Return a subquery of the latest event of a kind about the prediction."""
     later = events.alias(kind)
     said = select(later.c.body).where(later.c.prediction == events.c.prediction)

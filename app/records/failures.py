@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.record_ports import Trouble
-from app.records.state_files import shown
+from app.records.state_files import one_line
 
 SQLITE = {
     "SQLITE_FULL": "the disk is full",
@@ -62,7 +62,7 @@ class Cause(NamedTuple):
         return self.name if self.words is None else f"{self.name}, {self.words}"
 
 
-def cause_of(error: BaseException) -> Cause:
+def database_cause(error: BaseException) -> Cause:
     """Explain an error of SQLAlchemy or a driver; for any other error only name its class."""
     name = type(error).__name__
     if isinstance(error, Displaced):
@@ -77,16 +77,16 @@ def cause_of(error: BaseException) -> Cause:
     return Cause(name, None, is_lasting=False)
 
 
-def told(error: Exception) -> str:
+def explain(error: Exception) -> str:
     """Explain why the records cannot be opened or read, with the database's own message."""
     driver = getattr(error, "orig", None)
-    cause = cause_of(error)
+    cause = database_cause(error)
     if not isinstance(error, SQLAlchemyError | sqlite3.Error):
         return f"they are damaged ({cause.name})"
     own = str(error if driver is None else driver).strip().partition("\n")[0]
     if driver is None and isinstance(error, SQLAlchemyError):
         own = cause.name
-    return shown(own) if cause.words is None else f"{cause.words} ({shown(own)})"
+    return one_line(own) if cause.words is None else f"{cause.words} ({one_line(own)})"
 
 
 class Displaced(Exception):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
-from app.records.failures import Cause, cause_of
+from app.records.failures import Cause, database_cause
 from app.watched_bundle import WatchedBundle
 
 MOST_EVENTS = 4_096
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.5
 SILENT_LOOKS = 10
 """Consecutive checks without a message from the recorder after which it counts as stuck."""
 
-Group = Sequence[Entry | Draft]
+EntryGroup = Sequence[Entry | Draft]
 Build = Callable[[WatchedBundle], Made]
 """Builds, for a bundle, the function that turns its drafts into entries."""
 
@@ -52,7 +52,7 @@ class Pages(Protocol):
     def look(self) -> Trouble | None:
         """Return the known reason why nothing can be written; called every `LOOK_SECONDS`."""
 
-    def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
+    def submit(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
         """Start to write a group; the future holds for each entry whether it was added.
 
         Raises:
@@ -93,18 +93,18 @@ class Silence:
         )
 
 
-def write(
-    book: Book, made: Made | None, groups: Sequence[Group]
+def write_groups(
+    book: Book, made: Made | None, groups: Sequence[EntryGroup]
 ) -> "list[list[bool] | NotWritten]":
     """Write groups in one transaction; return the outcome of each."""
     try:
         added = iter(book.write([_entry(made, one) for group in groups for one in group]))
     except Exception as error:  # noqa: BLE001 - callers get the cause, and the thread goes on
-        return [NotWritten(cause_of(error)) for _ in groups]
+        return [NotWritten(database_cause(error)) for _ in groups]
     return [[next(added) for _ in group] for group in groups]
 
 
-def size(group: Group) -> int:
+def size(group: EntryGroup) -> int:
     """Count the events that a group will have."""
     return sum(one.rows if isinstance(one, Draft) else len(one.events) for one in group)
 
@@ -116,7 +116,7 @@ def _entry(made: Made | None, one: Entry | Draft) -> Entry:
     return made(one)
 
 
-class Thread:
+class CommitThread:
     """Writes in a thread of this process, which shares the interpreter lock with the event loop."""
 
     def __init__(
@@ -136,7 +136,7 @@ class Thread:
         self._is_looking = False
         self._trouble: Trouble | None = None
         self._made: Made | None = None
-        self._waiting = deque[tuple[Group, asyncio.Future[list[bool]]]]()
+        self._waiting = deque[tuple[EntryGroup, asyncio.Future[list[bool]]]]()
         self._thread = ThreadPoolExecutor(1, "dubito-records")
 
     @property
@@ -155,7 +155,7 @@ class Thread:
             self._thread.submit(self._see, asyncio.get_running_loop())
         return self._silence.look() or self._trouble
 
-    def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
+    def submit(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
         """Start to write a group; see `Pages.submit`."""
         loop = asyncio.get_running_loop()
         written = loop.create_future()
@@ -178,12 +178,12 @@ class Thread:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write all queued groups together, unless an earlier call has taken them."""
-        taken, events = list[tuple[Group, asyncio.Future[list[bool]]]](), 0
+        taken, events = list[tuple[EntryGroup, asyncio.Future[list[bool]]]](), 0
         while self._waiting and events < MOST_EVENTS:
             taken.append(self._waiting.popleft())
             events += size(taken[-1][0])
         if taken:
-            found = write(self._book, self._made, [group for group, _ in taken])
+            found = write_groups(self._book, self._made, [group for group, _ in taken])
             loop.call_soon_threadsafe(self._tell, [written for _, written in taken], found)
 
     def _tell(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import RecordsError
-from app.records.state_files import make_folder, open_or_make, replace, shown, sync_folder
+from app.records.state_files import make_folder, one_line, open_or_make, replace, sync_folder
 
 FILE = "records.key"
 BYTES = 32
@@ -45,7 +45,7 @@ def read_or_make(file: Path) -> bytes:
         return _parsed(file)[0]
 
 
-def read(file: Path) -> bytes:
+def read_key(file: Path) -> bytes:
     """Read the key of chains that are written now.
 
     Raises:
@@ -124,7 +124,7 @@ def _parsed(file: Path) -> tuple[bytes, ...]:
     except ValueError:
         keys = ()
     if not keys or any(len(key) != BYTES for key in keys):
-        raise RecordsError(f"{shown(file)} does not hold {2 * BYTES} hexadecimal digits")
+        raise RecordsError(f"{one_line(file)} does not hold {2 * BYTES} hexadecimal digits")
     return keys
 
 
@@ -134,4 +134,4 @@ def _legible(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RecordsError(f"{shown(file)}: {error.strerror}") from error
+        raise RecordsError(f"{one_line(file)}: {error.strerror}") from error

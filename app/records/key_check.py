@@ -13,7 +13,7 @@ from app.records import key
 from app.records.chain import genesis
 from app.records.ledger import Ledger
 from app.records.schema import turn
-from app.records.state_files import shown
+from app.records.state_files import one_line
 from app.records.tables import chains
 
 COMMAND = "`dubito records new-key`"
@@ -30,13 +30,13 @@ def admitted(connection: Connection, file: Path) -> bytes:
         return key.read_or_make(file)
     if not key.is_there(file):
         raise RecordsError(
-            f"there are records, but the key that chains them is not in {shown(file)}: put it "
+            f"there are records, but the key that chains them is not in {one_line(file)}: put it "
             f"back, or begin a new chain under a new key with {COMMAND}"
         )
     keys = key.read_all(file)
     if not any(is_by(one, newest) for one in keys):
         raise RecordsError(
-            f"{shown(file)} does not hold the key that chains these records: put that one back, "
+            f"{one_line(file)} does not hold the key that chains these records: put that one back, "
             f"or begin a new chain under a new key with {COMMAND}"
         )
     return keys[0]
@@ -47,7 +47,7 @@ def is_by(key: bytes, chain: Row[Any]) -> bool:
     return bool(genesis(key, chain.chain, chain.started, chain.heads) == chain.genesis)
 
 
-def begun(engine: Engine, file: Path, chain: str) -> tuple[Ledger, bytes]:
+def start_chain(engine: Engine, file: Path, chain: str) -> tuple[Ledger, bytes]:
     """Start a new chain; return its ledger and its key.
 
     Raises:

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from app.clock import Clock
 from app.record_events import MICROSECONDS, Entry, Erasure, Event, now
 from app.records import conflicts, review_queue
-from app.records.bulk_insert import Addition, Statement
-from app.records.chain import Head, Seal, genesis, salts, sealed
+from app.records.bulk_insert import Addition, InsertStatement
+from app.records.chain import ChainHead, Seal, genesis, salts, sealed
 from app.records.erasure import erase, said
 from app.records.rollups import Rollups
 from app.records.tables import chains, events, referrals
@@ -38,7 +38,7 @@ class Ledger:
         self._rollups = Rollups(engine.dialect, chain)
         self._add = Addition(engine.dialect, events)
         self._refer = Addition(engine.dialect, referrals)
-        self._move = Statement(engine.dialect, MOVE)
+        self._move = InsertStatement(engine.dialect, MOVE)
         with self._connection.begin():
             self._head = _begun(self._connection, key, chain)
             conflicts.redate(self._connection, now(), None)
@@ -168,7 +168,7 @@ class Ledger:
         head, rows = self._head, list[tuple[Any, ...]]()
         for event, salt in zip(more, salts(len(more)), strict=True):
             seal = sealed(self._key, head, event, salt)
-            head = Head(head.chain, seal.sequence, seal.link)
+            head = ChainHead(head.chain, seal.sequence, seal.link)
             rows.append(_row(head.chain, event, seal))
         if rows:
             cursor = connection.connection.cursor()
@@ -181,7 +181,7 @@ class Ledger:
         self._connection.close()
 
 
-def _begun(connection: Connection, key: bytes, chain: str) -> Head:
+def _begun(connection: Connection, key: bytes, chain: str) -> ChainHead:
     started, heads = now(), json.dumps(_open_heads(connection))
     link = genesis(key, chain, started, heads)
     connection.execute(
@@ -189,7 +189,7 @@ def _begun(connection: Connection, key: bytes, chain: str) -> Head:
             chain=chain, started=started, heads=heads, genesis=link, sequence=0, link=link
         )
     )
-    return Head(chain, 0, link)
+    return ChainHead(chain, 0, link)
 
 
 def _open_heads(connection: Connection) -> list[list[Any]]:
@@ -217,8 +217,8 @@ def _row(chain: str, event: Event, seal: Seal) -> tuple[Any, ...]:
     )
 
 
-def _found(connection: Connection, chain: str) -> Head:
+def _found(connection: Connection, chain: str) -> ChainHead:
     """Load the head of a chain; waits for a transaction that still moves it."""
     asked = select(chains.c.sequence, chains.c.link).where(chains.c.chain == chain)
     row = connection.execute(asked.with_for_update()).one()
-    return Head(chain, row.sequence, row.link)
+    return ChainHead(chain, row.sequence, row.link)

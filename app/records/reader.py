@@ -10,8 +10,8 @@ from app.errors import RecordsUnavailable
 from app.record_events import (
     Event,
     Listing,
+    ListPosition,
     Note,
-    Place,
     QueueItem,
     Reply,
     Rollup,
@@ -20,17 +20,17 @@ from app.record_events import (
     now,
 )
 from app.records.conflicts import is_kept
-from app.records.failures import cause_of
+from app.records.failures import database_cause
 from app.records.read_pool import READ_SECONDS, Desk
-from app.records.review_queue import count, page
-from app.records.rollups import read, unseen
-from app.records.search import find
+from app.records.review_queue import count_matches, queue_page
+from app.records.rollups import read_rollups, unseen
+from app.records.search import search_page
 from app.records.tables import events, marks, replies
 
 Found = TypeVar("Found")
 
 
-class Reader:
+class RecordsReader:
     """Reads the records concurrently with the writer."""
 
     def __init__(self, engine: Engine, seconds: float = READ_SECONDS) -> None:
@@ -86,12 +86,12 @@ class Reader:
     async def rollups(
         self, digest: str, span: int, start: int, end: int | None = None
     ) -> list[Rollup]:
-        """Return the counts of a bundle, see `app.records.rollups.read`.
+        """Return the counts of a bundle, see `app.records.rollups.read_rollups`.
 
         Raises:
             RecordsUnavailable: the database does not respond.
         """
-        return await self.ask(lambda connection: read(connection, digest, span, start, end))
+        return await self.ask(lambda connection: read_rollups(connection, digest, span, start, end))
 
     async def newest(self) -> int | None:
         """Return the time of the newest event, microseconds since 1970; None if there is none.
@@ -130,25 +130,25 @@ class Reader:
         Raises:
             RecordsUnavailable: the database does not respond.
         """
-        return await self.ask(lambda connection: count(connection, search))
+        return await self.ask(lambda connection: count_matches(connection, search))
 
     async def queue(
-        self, search: Search, most: int, after: Place | None
-    ) -> list[tuple[Place, QueueItem]]:
-        """Return a page of the review queue, see `app.records.review_queue.page`.
+        self, search: Search, most: int, after: ListPosition | None
+    ) -> list[tuple[ListPosition, QueueItem]]:
+        """Return a page of the review queue, see `app.records.review_queue.queue_page`.
 
         Raises:
             RecordsUnavailable: the database does not respond.
         """
-        return await self.ask(lambda connection: page(connection, search, most, after))
+        return await self.ask(lambda connection: queue_page(connection, search, most, after))
 
-    async def search(self, search: Search, most: int, after: Place | None) -> Listing:
-        """Search recorded predictions, see `app.records.search.find`.
+    async def search(self, search: Search, most: int, after: ListPosition | None) -> Listing:
+        """Search recorded predictions, see `app.records.search.search_page`.
 
         Raises:
             RecordsUnavailable: the database does not respond.
         """
-        return await self.ask(lambda connection: find(connection, search, most, after))
+        return await self.ask(lambda connection: search_page(connection, search, most, after))
 
     async def ask(self, read: Callable[[Connection], Found]) -> Found:
         """Run a query on a connection, in a thread of the pool.
@@ -164,7 +164,7 @@ class Reader:
         try:
             return await self._desk.read(run)
         except SQLAlchemyError as error:
-            raise RecordsUnavailable(str(cause_of(error))) from error
+            raise RecordsUnavailable(str(database_cause(error))) from error
 
 
 def _event(row: Row[Any]) -> Event:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.record_events import Entry, Order, Place, QueueItem, Search
+from app.record_events import Entry, ListPosition, Order, QueueItem, Search
 from app.records.tables import events, referrals
 
 PERSONAL = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
@@ -73,7 +73,7 @@ def _assign(connection: Connection, item: QueueItem) -> None:
     connection.execute(update(referrals).where(mine).values(assignee=item.assignee))
 
 
-def forget(connection: Connection, erased: Mapping[str, Iterable[str]]) -> None:
+def erase_from_queue(connection: Connection, erased: Mapping[str, Iterable[str]]) -> None:
     """Erase personal data of predictions from the queue.
 
     Args:
@@ -99,15 +99,15 @@ def forget(connection: Connection, erased: Mapping[str, Iterable[str]]) -> None:
             connection.execute(update(referrals).where(mine, ~left).values({column: None}))
 
 
-def count(connection: Connection, search: Search = WAITING) -> int:
+def count_matches(connection: Connection, search: Search = WAITING) -> int:
     """Count the predictions that match a search."""
     asked = select(func.count()).select_from(referrals).where(*_fitting(search))
     return connection.execute(asked).scalar_one()
 
 
-def page(
-    connection: Connection, search: Search, most: int, after: Place | None
-) -> list[tuple[Place, QueueItem]]:
+def queue_page(
+    connection: Connection, search: Search, most: int, after: ListPosition | None
+) -> list[tuple[ListPosition, QueueItem]]:
     """Return a page of the predictions that match a search, each with its position.
 
     Args:
@@ -126,7 +126,7 @@ def page(
     return [_found(row) for row in connection.execute(asked).mappings()]
 
 
-def _found(row: RowMapping) -> tuple[Place, QueueItem]:
+def _found(row: RowMapping) -> tuple[ListPosition, QueueItem]:
     values = {name: row[name] for name in QueueItem.__dataclass_fields__ if name != "step"}
     return (row["place"], row["prediction"]), QueueItem(**values)
 

@@ -34,7 +34,7 @@ from app.record_events import (
     Tally,
     Unseen,
 )
-from app.records.bulk_insert import Statement
+from app.records.bulk_insert import InsertStatement
 from app.records.tables import rollups
 
 SPANS = (MINUTE, HOUR)
@@ -47,7 +47,7 @@ CORRECTING = "fix:"
 """Prefix of the owner names of corrections; the hexadecimal digits of the chain's identifier
 follow."""
 
-Place = tuple[str, int, int]
+RollupSlot = tuple[str, int, int]
 """Digest of the bundle, length of the span and its start, both in seconds."""
 
 OWN = (
@@ -72,9 +72,9 @@ class Rollups:
 
     def __init__(self, dialect: Dialect, chain: str) -> None:
         self._owner = self._chain = chain
-        self._add = Statement(dialect, ADD)
-        self._change = Statement(dialect, CHANGE)
-        self._current: dict[Place, dict[CountKey, int]] = {}
+        self._add = InsertStatement(dialect, ADD)
+        self._change = InsertStatement(dialect, CHANGE)
+        self._current: dict[RollupSlot, dict[CountKey, int]] = {}
         self._latest = 0
         self._clock = Clock()
 
@@ -120,7 +120,7 @@ class Rollups:
             else:
                 self._current[place] = json.loads(counts)
 
-    def _count(self, connection: Connection, place: Place, more: dict[CountKey, int]) -> None:
+    def _count(self, connection: Connection, place: RollupSlot, more: dict[CountKey, int]) -> None:
         counts = self._current.get(place)
         whole = self._current[place] = summed((counts or {}, more))
         cursor = connection.connection.cursor()
@@ -134,12 +134,12 @@ class Rollups:
             old = (rollups.c.span == MINUTE) & (rollups.c.start < since)
             connection.execute(delete(rollups).where(old))
 
-    def _own(self, place: Place) -> dict[str, str | int]:
+    def _own(self, place: RollupSlot) -> dict[str, str | int]:
         digest, span, start = place
         return {"of": digest, "long": span, "since": start, "by": self._owner}
 
 
-def read(
+def read_rollups(
     connection: Connection, digest: str, span: int, start: int, end: int | None = None
 ) -> list[Rollup]:
     """Return the counts of all processes, summed by span, for spans starting at `start` or later.

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from app.record_events import Event, Listing, Place, Search
-from app.recorded_prediction import Body, read_body
+from app.record_events import Event, Listing, ListPosition, Search
+from app.recorded_prediction import Body, parse_body
 from app.records.tables import events
 from dubito.answer import PlainResult
 
@@ -15,7 +15,9 @@ MOST_ROWS = 20_000
 """Most rows examined for one page; a rare match may need several pages."""
 
 
-def find(connection: Connection, search: Search, most: int, after: Place | None) -> Listing:
+def search_page(
+    connection: Connection, search: Search, most: int, after: ListPosition | None
+) -> Listing:
     """Return a page of matching predictions, and the position to continue from.
 
     The answer is stored in the event's body only, so rows are decoded and tested one by one in
@@ -26,14 +28,14 @@ def find(connection: Connection, search: Search, most: int, after: Place | None)
         if len(found) == most or looked > MOST_ROWS:
             return Listing(found, after)
         after = row.time, row.prediction
-        if _fits(read_body(row.body), search):
+        if _fits(parse_body(row.body), search):
             found.append(
                 Event("prediction", row.prediction, row.time, row.body, None, row.reference)
             )
     return Listing(found, None)
 
 
-def _rows(connection: Connection, search: Search, after: Place | None) -> Iterator[Any]:
+def _rows(connection: Connection, search: Search, after: ListPosition | None) -> Iterator[Any]:
     place = tuple_(events.c.time, events.c.prediction)
     mine = [events.c.kind == "prediction"]
     if search.reference is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import RecordsError
-from app.records.state_files import open_new, shown
+from app.records.state_files import one_line, open_new
 
 BUSY_SECONDS = 5.0
 """Longest wait for another connection's lock, seconds."""
@@ -50,11 +50,11 @@ def check_file(file: Path, *, fresh: bool = False) -> None:
     try:
         is_there, is_file = file.exists(), file.is_file()
     except OSError as error:
-        raise RecordsError(f"{shown(file)}: {error.strerror}") from error
+        raise RecordsError(f"{one_line(file)}: {error.strerror}") from error
     if is_there and not is_file:
-        raise RecordsError(f"{shown(file)} is not a file")
+        raise RecordsError(f"{one_line(file)} is not a file")
     if not is_there and not fresh:
-        raise RecordsError(f"there are no records: {shown(file)} is not there")
+        raise RecordsError(f"there are no records: {one_line(file)} is not there")
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def _mode(file: Path) -> Mode:
         return "immutable"
     if not is_writable and not index.exists():
         raise RecordsError(
-            f"{shown(log)} holds what is not in the database yet, and cannot be read as its "
+            f"{one_line(log)} holds what is not in the database yet, and cannot be read as its "
             "folder cannot be written: copy both files to a folder that can be, and read them there"
         )
     return "ro"

@@ -18,7 +18,7 @@ FOLDER = 0o700
 """Mode of a newly created state folder."""
 
 
-def shown(text: Path | str) -> str:
+def one_line(text: Path | str) -> str:
     """Return a path or other foreign text on one line, with unprintable characters escaped."""
     signs = str(text)
     return "".join(
@@ -84,7 +84,7 @@ def replace(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name[:100]}-{secrets.token_hex(4)}")
     descriptor = open_new(draft)
     try:
-        write(descriptor, content)
+        write_file(descriptor, content)
         draft.replace(path)
     except OSError:
         draft.unlink()
@@ -92,7 +92,7 @@ def replace(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write(descriptor: int, content: bytes) -> None:
+def write_file(descriptor: int, content: bytes) -> None:
     """Write a file from its beginning, sync it to the disk and close it.
 
     Raises:
@@ -125,7 +125,7 @@ def exposed(paths: Iterable[Path]) -> list[str]:
             right = _mode(known, path.parent)
             if mode & 0o077 & ~right:
                 found.append(
-                    f"{shown(path)} is open to more users than it should be (mode {mode:04o}): "
+                    f"{one_line(path)} is open to more users than it should be (mode {mode:04o}): "
                     f"make it {right:04o}"
                 )
     return found

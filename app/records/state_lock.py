@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from app.errors import RecordsError
 from app.records.address import FILE
 from app.records.failures import Displaced
-from app.records.state_files import make_folder, open_or_make, shown
+from app.records.state_files import make_folder, one_line, open_or_make
 
 LOCK = "records.lock"
 ORPHAN_SECONDS = 5.0
@@ -31,7 +31,7 @@ Identity = tuple[int, int]
 """Device and inode: unique as long as the file is open."""
 
 
-class Place:
+class LockedFiles:
     """Open files, each with the path at which it was opened."""
 
     def __init__(self, database: Path) -> None:
@@ -119,14 +119,14 @@ def held(database: Path) -> Iterator[None]:
         # Created here with an explicit mode, since the library would apply the umask.
         os.close(open_or_make(path))
     except OSError as error:
-        raise RecordsError(f"{shown(path)} cannot be written: {error.strerror}") from error
+        raise RecordsError(f"{one_line(path)} cannot be written: {error.strerror}") from error
     try:
         lock.acquire()
     except Timeout as error:
-        sentence = f"another process writes the records in {shown(path.parent)}"
+        sentence = f"another process writes the records in {one_line(path.parent)}"
         raise RecordsError(sentence) from error
     except OSError as error:
-        raise RecordsError(f"{shown(path)} cannot be locked: {error.strerror}") from error
+        raise RecordsError(f"{one_line(path)} cannot be locked: {error.strerror}") from error
     try:
         yield
     finally:

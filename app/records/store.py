@@ -11,15 +11,15 @@ from sqlalchemy import Engine
 from app.clock import Clock
 from app.record_events import MICROSECONDS, Entry, Erasure, now
 from app.records.address import Address, file_of
-from app.records.database import connected, legible, opened
+from app.records.database import connected, legible, open_database
 from app.records.erasure import is_due
-from app.records.group_commit import Build, Pages, Thread
-from app.records.key_check import begun
-from app.records.reader import Reader
-from app.records.state_files import exposed, shown
-from app.records.state_lock import Place, lock_of
+from app.records.group_commit import Build, CommitThread, Pages
+from app.records.key_check import start_chain
+from app.records.reader import RecordsReader
+from app.records.state_files import exposed, one_line
+from app.records.state_lock import LockedFiles, lock_of
 from app.records.write_probe import Watched
-from app.records.writer import Writer
+from app.records.writer import RecordsWriter
 
 log = logging.getLogger("dubito.records")
 
@@ -27,11 +27,11 @@ log = logging.getLogger("dubito.records")
 class Store:
     """An open record store."""
 
-    def __init__(self, engine: Engine, writer: Writer) -> None:
+    def __init__(self, engine: Engine, writer: RecordsWriter) -> None:
         """Create the reader of a database; the writer is given."""
         self.writer = writer
         self._clock = Clock()
-        self.reader = Reader(engine)
+        self.reader = RecordsReader(engine)
 
     async def forget(self, age: int) -> None:
         """Erase the personal parts of all events older than `age` microseconds.
@@ -47,8 +47,8 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
-    """Records that are open for writing in this process."""
+class OpenRecords:
+    """OpenRecords that are open for writing in this process."""
 
     engine: Engine
     book: Watched
@@ -57,7 +57,7 @@ class Records:
 
 
 @contextmanager
-def writing(url: Address, key: Path, chain: str) -> Iterator[Records]:
+def writing(url: Address, key: Path, chain: str) -> Iterator[OpenRecords]:
     """Open a database and start a new chain in it, within a block.
 
     Args:
@@ -70,14 +70,14 @@ def writing(url: Address, key: Path, chain: str) -> Iterator[Records]:
     """
     file, missed = file_of(url), _missed(url, key)
     with ExitStack() as stack:
-        engine = stack.enter_context(opened(url))
+        engine = stack.enter_context(open_database(url))
         with legible("the records cannot be opened"):
-            ledger, secret = begun(engine, key, chain)
+            ledger, secret = start_chain(engine, key, chain)
             stack.enter_context(closing(ledger))
-            place = None if file is None else Place(file)
+            place = None if file is None else LockedFiles(file)
         files = [key] if file is None else [key, file, lock_of(file)]
         notes = [*exposed(files), *missed]
-        yield Records(engine, Watched(ledger, place, secret, key), notes)
+        yield OpenRecords(engine, Watched(ledger, place, secret, key), notes)
 
 
 def _missed(url: Address, key: Path) -> list[str]:
@@ -86,18 +86,16 @@ def _missed(url: Address, key: Path) -> list[str]:
     is_missing = file is not None and not (file.is_file() and file.stat().st_size)
     if file is None or not is_missing or not key.is_file():
         return []
-    names = f"{shown(file)} was missing or empty, though {shown(key)} was there"
+    names = f"{one_line(file)} was missing or empty, though {one_line(key)} was there"
     return [f"{names}: unless this is the first start, records are lost"]
 
 
 @asynccontextmanager
-async def in_this_process(
-    url: Address, key: Path, chain: str, build: Build
-) -> AsyncIterator[Store]:
+async def open_store(url: Address, key: Path, chain: str, build: Build) -> AsyncIterator[Store]:
     """Open a store that a thread of this process writes, within a block; raises like `writing`."""
     with (
         writing(url, key, chain) as records,
-        closing(Thread(records.book, build, records.book.look)) as pages,
+        closing(CommitThread(records.book, build, records.book.look)) as pages,
     ):
         for note in records.notes:
             log.warning("%s", note)
@@ -115,7 +113,7 @@ async def elsewhere(url: Address, pages: Pages) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _stored(engine: Engine, pages: Pages) -> AsyncIterator[Store]:
-    store = Store(engine, Writer(pages))
+    store = Store(engine, RecordsWriter(pages))
     store.writer.watch()
     try:
         yield store

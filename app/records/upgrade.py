@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from app.errors import RecordsError
 from app.records import sqlite
 from app.records.schema import HEAD, check, migrate, state, turn
-from app.records.state_files import open_new, shown, sync_folder, write
+from app.records.state_files import one_line, open_new, sync_folder, write_file
 
 
 def before(engine: Engine) -> str:
@@ -36,14 +36,14 @@ def copied(file: Path, schema: str) -> Path:
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     copy = file.with_name(f"{file.name}.schema-{schema}.{moment}")
     try:
-        write(open_new(copy), b"")
+        write_file(open_new(copy), b"")
         _back_up(file, copy)
         sync_folder(copy.parent)
     except BaseException as error:
         copy.unlink(missing_ok=True)
         if isinstance(error, OSError | sqlite3.Error):
             reason = error.strerror if isinstance(error, OSError) else error
-            raise RecordsError(f"{shown(copy)} cannot be written: {reason}") from error
+            raise RecordsError(f"{one_line(copy)} cannot be written: {reason}") from error
         raise
     return copy
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from app.record_events import Event
-from app.records.chain import Head, digest_of, genesis, link_of
+from app.records.chain import ChainHead, genesis, link_of, personal_digest
 from app.records.tables import chains, events
 
 ROWS_AT_A_TIME = 1_000
@@ -21,7 +21,7 @@ class Verdict:
     """Result of a verification."""
 
     events: int
-    heads: tuple[Head, ...]
+    heads: tuple[ChainHead, ...]
     """Last position and link of each chain: a checkpoint to store elsewhere."""
     faults: tuple[str, ...]
     """Faults found, one sentence each; empty if everything is as it was written."""
@@ -33,7 +33,7 @@ class Verdict:
 def verify(
     connection: Connection,
     key: bytes,
-    checkpoint: Mapping[str, Head],
+    checkpoint: Mapping[str, ChainHead],
     earlier: Sequence[bytes] = (),
 ) -> Verdict:
     """Verify all chains.
@@ -45,7 +45,7 @@ def verify(
         earlier: keys of older chains.
     """
     faults: list[str] = []
-    heads: dict[str, Head] = {}
+    heads: dict[str, ChainHead] = {}
     claims: dict[tuple[str, int], bytes] = {}
     for head in checkpoint.values():
         claims[head.chain, head.sequence] = head.link
@@ -53,7 +53,7 @@ def verify(
     for row in rows:
         claims.update(_claims(row.heads))
     erased = _Erased(connection)
-    count, lost, given_up = 0, dict[str, Head](), dict[str, str]()
+    count, lost, given_up = 0, dict[str, ChainHead](), dict[str, str]()
     for row in rows:
         own = _key_of(connection, row, (key, *earlier))
         walk = _Walk(own, row, claims, erased)
@@ -87,7 +87,7 @@ def _key_of(connection: Connection, row: Row[Any], keys: Sequence[bytes]) -> byt
     first = connection.execute(mine).first()
     if first is None:
         return None
-    before = Head(row.chain, first.sequence - 1, row.genesis)
+    before = ChainHead(row.chain, first.sequence - 1, row.genesis)
     fits = (key for key in keys if link_of(key, before, _event(first), first.digest) == first.link)
     return next(fits, None)
 
@@ -97,7 +97,7 @@ def _event(row: Row[Any]) -> Event:
 
 
 def _unverified(
-    given_up: Mapping[str, str], heads: Mapping[str, Head], lost: Mapping[str, Head]
+    given_up: Mapping[str, str], heads: Mapping[str, ChainHead], lost: Mapping[str, ChainHead]
 ) -> Iterator[str]:
     """Yield faults of chains whose unknown key is not declared lost, or that went on since."""
     for chain, told in given_up.items():
@@ -130,8 +130,8 @@ class _Walk:
         self._row = row
         self._claims = claims
         self._erased = erased
-        self.head = Head(row.chain, 0, row.genesis)
-        self.lost: dict[str, Head] = {}
+        self.head = ChainHead(row.chain, 0, row.genesis)
+        self.lost: dict[str, ChainHead] = {}
         """Heads of chains that this chain declares lost."""
 
     def faults(self, connection: Connection) -> Iterator[str]:
@@ -150,19 +150,19 @@ class _Walk:
         place = f"event {row.sequence} of chain {row.chain}"
         if row.sequence != self.head.sequence + 1:
             yield f"{place} does not follow the one before it, which is {self.head.sequence}"
-        before = Head(row.chain, row.sequence - 1, self.head.link)
+        before = ChainHead(row.chain, row.sequence - 1, self.head.link)
         if self._key is None:
             pass
         elif link_of(self._key, before, _event(row), row.digest) != row.link:
             yield f"{place} is not as it was written"
         elif row.kind == "key":
             for chain, sequence, link in json.loads(row.body)["lost"]:
-                self.lost[chain] = Head(chain, sequence, bytes.fromhex(link))
+                self.lost[chain] = ChainHead(chain, sequence, bytes.fromhex(link))
         yield from self._personal(place, row)
         claimed = self._claims.get((row.chain, row.sequence), row.link)
         if claimed != row.link:
             yield f"{place} is not the one that was there before"
-        self.head = Head(row.chain, row.sequence, row.link)
+        self.head = ChainHead(row.chain, row.sequence, row.link)
 
     def _personal(self, place: str, row: Row[Any]) -> Iterator[str]:
         if row.digest is None:
@@ -171,7 +171,7 @@ class _Walk:
         elif row.personal is None:
             if not self._erased.covers(row):
                 yield f"the personal part of {place} is gone, and no erasure says so"
-        elif digest_of(row.salt or b"", row.personal) != row.digest:
+        elif personal_digest(row.salt or b"", row.personal) != row.digest:
             yield f"the personal part of {place} is not as it was written"
         elif json.loads(row.personal).get("reference") != row.reference:
             yield f"the reference of {place} is not as it was written"
@@ -213,7 +213,9 @@ class _Erased:
         return is_listed or row.time < self._before or row.prediction in self._predictions
 
 
-def _beyond(claims: Mapping[tuple[str, int], bytes], heads: Mapping[str, Head]) -> Iterator[str]:
+def _beyond(
+    claims: Mapping[tuple[str, int], bytes], heads: Mapping[str, ChainHead]
+) -> Iterator[str]:
     """Yield a fault for each head that was recorded elsewhere but no longer exists."""
     for chain, sequence in sorted(claims):
         if chain not in heads:

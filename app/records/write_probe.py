@@ -8,10 +8,10 @@ from app.errors import RecordsError
 from app.record_events import Entry
 from app.record_ports import Trouble
 from app.records import key
-from app.records.failures import Cause, cause_of
+from app.records.failures import Cause, database_cause
 from app.records.ledger import Ledger
-from app.records.state_files import shown
-from app.records.state_lock import Place
+from app.records.state_files import one_line
+from app.records.state_lock import LockedFiles
 
 TRIAL_SECONDS = 1.0
 """Shortest time between two test writes when nothing else is written, seconds."""
@@ -20,7 +20,9 @@ TRIAL_SECONDS = 1.0
 class Watched:
     """A ledger that checks after every group that its files were not deleted or moved."""
 
-    def __init__(self, ledger: Ledger, place: Place | None, secret: bytes, file: Path) -> None:
+    def __init__(
+        self, ledger: Ledger, place: LockedFiles | None, secret: bytes, file: Path
+    ) -> None:
         """Set the ledger, its files (None for PostgreSQL), its key and the key's file."""
         self._ledger = ledger
         self._place = place
@@ -44,7 +46,7 @@ class Watched:
                 # Data committed to a deleted file is lost when this process ends.
                 self._place.check_folder()
         except Exception as error:
-            cause = cause_of(error)
+            cause = database_cause(error)
             self._failed = cause if cause.is_lasting else self._failed
             raise
         self._written = time.monotonic()
@@ -60,7 +62,7 @@ class Watched:
                 return None
         except RecordsError:
             pass
-        return Trouble("the key of the records is not in its file any more", shown(self._file))
+        return Trouble("the key of the records is not in its file any more", one_line(self._file))
 
     def _try(self) -> None:
         """Test whether the database can be written, unless a recent write shows it."""
@@ -72,7 +74,7 @@ class Watched:
                 return
             self._ledger.touch()
         except Exception as error:  # noqa: BLE001 - `look` returns its cause
-            self._failed = cause_of(error)
+            self._failed = database_cause(error)
         else:
             self._failed = None
 

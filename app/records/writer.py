@@ -12,8 +12,8 @@ from typing import NamedTuple
 from app.errors import RecordingFailed
 from app.record_events import Draft, Entry
 from app.record_ports import Trouble
-from app.records.failures import cause_of
-from app.records.group_commit import LOOK_SECONDS, Group, NotWritten, Pages
+from app.records.failures import database_cause
+from app.records.group_commit import LOOK_SECONDS, EntryGroup, NotWritten, Pages
 from app.watched_bundle import WatchedBundle
 
 MOST_WAITING = 65_536
@@ -36,7 +36,7 @@ class _Waiting(NamedTuple):
     """Future of the caller; None if no caller awaits the entry."""
 
 
-class Writer:
+class RecordsWriter:
     """Accepts entries and drafts on the event loop."""
 
     def __init__(self, pages: Pages) -> None:
@@ -137,13 +137,13 @@ class Writer:
             self._under_way.add(done)
             done.add_done_callback(partial(self._finish, group))
 
-    def _submitted(self, group: Group) -> "asyncio.Future[list[bool]]":
+    def _submitted(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
         """Hand over a group; an error in doing so counts like a failed write."""
         try:
             return self._pages.submit(group)
         except Exception as error:  # noqa: BLE001 - the callers get it through their futures
             failed: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
-            failed.set_exception(NotWritten(cause_of(error)))
+            failed.set_exception(NotWritten(database_cause(error)))
             return failed
 
     def _finish(self, group: list[_Waiting], done: "asyncio.Future[list[bool]]") -> None:
@@ -164,7 +164,7 @@ class Writer:
     def _fail(self, group: list[_Waiting], error: BaseException) -> None:
         """Record that a group could not be written."""
         self._failures += 1
-        cause = error.cause if isinstance(error, NotWritten) else cause_of(error)
+        cause = error.cause if isinstance(error, NotWritten) else database_cause(error)
         self._diary.lose(sum(one.events for one in group if one.written is None))
         if cause.is_lasting:
             self._see(cause.trouble)

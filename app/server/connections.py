@@ -31,8 +31,8 @@ log = logging.getLogger("dubito")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits on what a client may send, hold open and leave unread."""
+class ConnectionLimits:
+    """ConnectionLimits on what a client may send, hold open and leave unread."""
 
     header_bytes: int
     """Largest request head, and largest amount of data between two pieces of a chunked body,
@@ -54,7 +54,7 @@ class Limits:
     """Most bytes of all responses together that clients do not read."""
 
     @classmethod
-    def of(cls, settings: Settings) -> "Limits":
+    def of(cls, settings: Settings) -> "ConnectionLimits":
         """Return the limits of the settings."""
         return cls(
             header_bytes=settings.max_header_bytes,
@@ -115,7 +115,7 @@ class Wait:
 class Connections:
     """All connections of a server. Used on the event loop."""
 
-    def __init__(self, limits: Limits, refused: Refused = lambda _: None) -> None:
+    def __init__(self, limits: ConnectionLimits, refused: Refused = lambda _: None) -> None:
         """Set the limits and the callback for rejections; raise the descriptor limit as needed."""
         self.limits = limits
         self.refused = refused

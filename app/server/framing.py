@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import httptools
 
 from app.problem_codes import ProblemCode
-from app.server.connections import Limits
-from app.server.head import LINE, Fault, Head
+from app.server.connections import ConnectionLimits
+from app.server.head import LINE, ProtocolFault, RequestHead
 
 PIECE_BYTES = 4_096
 """Most bytes parsed at a time when a request could begin anywhere: a read of 256 KiB may contain
@@ -18,7 +18,7 @@ TOO_LARGE = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 class Listener(Protocol):
     """Receives the requests."""
 
-    def begin(self, head: Head, url: Any, *, keeps_alive: bool) -> None:
+    def begin(self, head: RequestHead, url: Any, *, keeps_alive: bool) -> None:
         """Start a request; its body follows. `keeps_alive`: whether another request may follow."""
 
     def take(self, body: bytes) -> None:
@@ -31,7 +31,7 @@ class Listener(Protocol):
 class Framer:
     """Passes the requests in a stream of bytes to a listener; the parser is llhttp."""
 
-    def __init__(self, limits: Limits, listener: Listener) -> None:
+    def __init__(self, limits: ConnectionLimits, listener: Listener) -> None:
         """Set the limits and the listener."""
         self._limits = limits
         self._listener = listener
@@ -40,8 +40,8 @@ class Framer:
         """Whether the parser is given a head that was parsed before."""
         self._url, self._headers = b"", list[tuple[bytes, bytes]]()
         """URL and headers of the head that is being read."""
-        self._head: Head | None = None
-        """Head of the request whose body is being read, or was read last."""
+        self._head: RequestHead | None = None
+        """RequestHead of the request whose body is being read, or was read last."""
         self._trailer_bytes = 0
         self.has_begun = False
         """Whether the first line of a request has begun and its head is incomplete."""
@@ -50,7 +50,7 @@ class Framer:
         """Whether the last piece completed something: a head, a part of a body or a request."""
         self._run_bytes = 0
         """Number of bytes since the last piece that completed something."""
-        self._fault: Fault | None = None
+        self._fault: ProtocolFault | None = None
         self.is_over = False
         """Whether nothing more will be parsed."""
         self.in_head = True
@@ -118,7 +118,7 @@ class Framer:
             most = self._limits.url_bytes
             detail = f"the URL is longer than {most} bytes (DUBITO_MAX_URL_BYTES)"
             status, code = HTTPStatus.REQUEST_URI_TOO_LONG, ProblemCode.URL_TOO_LONG
-            self._fail(Fault(status, code, detail, most))
+            self._fail(ProtocolFault(status, code, detail, most))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Append a header. Trailers are only counted, as they could repeat headers of the head.
@@ -138,12 +138,12 @@ class Framer:
         if self._is_replaying:
             return
         parser = self._parser
-        head = self._head = Head(self._url, self._headers)
+        head = self._head = RequestHead(self._url, self._headers)
         head.method, head.version = parser.get_method(), parser.get_http_version()
         try:
             self._check_size(head)
             url = head.target()
-        except Fault as fault:
+        except ProtocolFault as fault:
             self._fail(fault)
         self.in_head, self.body_left, self._has_moved = False, head.length or 0, True
         self.has_begun, self._trailer_bytes = False, 0
@@ -165,26 +165,26 @@ class Framer:
         self.is_over = not self._keeps_alive
         self._listener.complete()
 
-    def _check_size(self, head: Head) -> None:
+    def _check_size(self, head: RequestHead) -> None:
         """Reject a head that has too many bytes or too many headers."""
         if head.read() + len(head.url) > self._limits.header_bytes:
             raise self._too_large()
         if len(head.headers) > self._limits.headers:
             most = self._limits.headers
             detail = f"more than {most} headers (DUBITO_MAX_HEADERS)"
-            raise Fault(TOO_LARGE, ProblemCode.TOO_MANY_HEADERS, detail, most)
+            raise ProtocolFault(TOO_LARGE, ProblemCode.TOO_MANY_HEADERS, detail, most)
 
-    def _fail(self, fault: Fault) -> None:
+    def _fail(self, fault: ProtocolFault) -> None:
         """Store a fault and stop parsing; the parser hides exceptions of callbacks."""
         self._fault = fault
         raise fault
 
-    def _too_large(self) -> Fault:
+    def _too_large(self) -> ProtocolFault:
         most = self._limits.header_bytes
         detail = f"the head is larger than {most} bytes (DUBITO_MAX_HEADER_BYTES)"
-        return Fault(TOO_LARGE, ProblemCode.HEAD_TOO_LARGE, detail, most)
+        return ProtocolFault(TOO_LARGE, ProblemCode.HEAD_TOO_LARGE, detail, most)
 
 
-def _misframed() -> Fault:
+def _misframed() -> ProtocolFault:
     detail = "the request is not framed as HTTP/1.1 (RFC 9112) requires"
-    return Fault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)
+    return ProtocolFault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)

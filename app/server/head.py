@@ -18,7 +18,7 @@ LINE = 4
 """Bytes of a header line besides name and value: colon, space and line end."""
 
 
-class Fault(Exception):
+class ProtocolFault(Exception):
     """Reason to end a connection, which the client receives."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Fault(Exception):
 
 
 @dataclass(slots=True)
-class Head:
+class RequestHead:
     """A request head; the names of its headers are in lower case."""
 
     url: bytes
@@ -127,6 +127,6 @@ class Head:
         return b"\r\n".join([*lines, b"", b""])
 
 
-def _bad(detail: str) -> Fault:
+def _bad(detail: str) -> ProtocolFault:
     """Return a fault of status 400, even where RFC 9110 has 501 or 505, which blame the server."""
-    return Fault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)
+    return ProtocolFault(HTTPStatus.BAD_REQUEST, ProblemCode.MALFORMED_REQUEST, detail)

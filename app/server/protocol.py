@@ -22,7 +22,7 @@ from app.problem_codes import ProblemCode
 from app.server.connections import Connections, Wait
 from app.server.cycle import Cycle
 from app.server.framing import Framer
-from app.server.head import Fault, Head
+from app.server.head import ProtocolFault, RequestHead
 from dubito.identifier import new_id
 
 LINGER_BYTES = 1 << 20
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         self._framer.is_over = True
         detail = "the service has as many connections as it can hold"
         status, code = HTTPStatus.SERVICE_UNAVAILABLE, ProblemCode.TOO_MANY_CONNECTIONS
-        transport.write(self._told(Fault(status, code, detail)))
+        transport.write(self._told(ProtocolFault(status, code, detail)))
         transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
             seconds = self._limits.header_seconds
             detail = f"the head was not complete within {seconds:g} seconds (DUBITO_HEADER_SECONDS)"
             status, code = HTTPStatus.REQUEST_TIMEOUT, ProblemCode.HEAD_TOO_SLOW
-            self._refuse(Fault(status, code, detail, seconds))
+            self._refuse(ProtocolFault(status, code, detail, seconds))
         else:
             self.abort()
 
@@ -202,14 +202,14 @@ class Connection(asyncio.Protocol):
                     self.flow.pause_reading()
                     return
                 start = framer.parse(data, start)
-        except Fault as fault:
+        except ProtocolFault as fault:
             self._refuse(fault)
         if framer.in_head and not framer.is_between and not framer.is_over:
             self._wait_for(self._connections.head)
 
     # Callbacks of the framer
 
-    def begin(self, head: Head, url: Any, *, keeps_alive: bool) -> None:
+    def begin(self, head: RequestHead, url: Any, *, keeps_alive: bool) -> None:
         """Start to answer a request, or queue it behind responses that are due."""
         self._wait_for(None)
         self._newest = self._cycle(head, url, keeps_alive=keeps_alive)
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
         cycle.more_body = False
         cycle.message_event.set()
 
-    def _cycle(self, head: Head, url: Any, *, keeps_alive: bool) -> Cycle:
+    def _cycle(self, head: RequestHead, url: Any, *, keeps_alive: bool) -> Cycle:
         """Build the request's ASGI cycle."""
         scope: Any = head.scope(url, self._common)
         return Cycle(
@@ -303,7 +303,7 @@ class Connection(asyncio.Protocol):
             self._wait_for(self._connections.drain)
             self._discard(0, self._limits.body_bytes - self._framer.body_left)
 
-    def _refuse(self, fault: Fault) -> None:
+    def _refuse(self, fault: ProtocolFault) -> None:
         """Respond with a fault after the responses that are due, and end."""
         if self._framer.is_over:
             return
@@ -359,7 +359,7 @@ class Connection(asyncio.Protocol):
             self._framer.is_over, self._farewell = True, b""
             self._part()
 
-    def _told(self, fault: Fault) -> bytes:
+    def _told(self, fault: ProtocolFault) -> bytes:
         """Count a fault and return its complete HTTP response."""
         self._connections.refused(fault.status)
         answer = problem(fault.status, fault.code, fault.detail, limit=fault.limit)

@@ -13,16 +13,16 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from app.bundle_loader import Opened
+from app.bundle_loader import LoadedBundle
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
-from app.processes.engine_client import opened as opened_by
+from app.processes.engine_client import open_engine as opened_by
 from app.processes.port import BACKLOG, handles, listen
-from app.processes.recorder_client import opened as pages_of
-from app.processes.subprocesses import Child, Children, child
+from app.processes.recorder_client import open_recorder as pages_of
+from app.processes.subprocesses import Child, ChildProcesses, child
 from app.processes.worker import ANSWER_SECONDS
 from app.record_ports import Memory
-from app.server.connections import Connections, Limits
+from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
 from app.settings import Settings
 from dubito.cli.signals import ending
@@ -35,7 +35,9 @@ DEAF_SECONDS = 3
 Started = Callable[[Identity], None]
 
 
-def serve(settings: Settings, opened: socket.socket, children: Children, started: Started) -> None:
+def serve(
+    settings: Settings, opened: socket.socket, children: ChildProcesses, started: Started
+) -> None:
     """Serve an engine's bundle on a bound socket; return after a signal to end.
 
     Raises:
@@ -50,12 +52,12 @@ def serve(settings: Settings, opened: socket.socket, children: Children, started
 
 
 async def _serve(
-    settings: Settings, opened: socket.socket, children: Children, started: Started
+    settings: Settings, opened: socket.socket, children: ChildProcesses, started: Started
 ) -> None:
     lost: asyncio.Future[DubitoError] = asyncio.get_running_loop().create_future()
 
     @asynccontextmanager
-    async def opening(asked: Settings) -> AsyncIterator[Opened]:
+    async def opening(asked: Settings) -> AsyncIterator[LoadedBundle]:
         if asked == settings:
             ended, silence = partial(_lose, lost, EngineLost()), settings.engine_seconds
             async with opened_by(children.engine, ended, silence) as bundle:
@@ -82,7 +84,7 @@ async def _serve(
         gc.freeze()
         listen(opened)
         started(app.state.identity)
-        connections = Connections(Limits.of(settings), app.state.refused)
+        connections = Connections(ConnectionLimits.of(settings), app.state.refused)
         server = Server(app, connections, settings.drain_seconds)
         watching = [
             asyncio.create_task(_end_without(lost, server)),
@@ -116,7 +118,7 @@ async def _remembered(
 
 
 @asynccontextmanager
-async def _beside(settings: Settings) -> AsyncIterator[Opened]:
+async def _beside(settings: Settings) -> AsyncIterator[LoadedBundle]:
     """Open another bundle, for replays; if its engine ends, the service goes on."""
     with ExitStack() as stack:
         engine = stack.enter_context(child("engine", settings))

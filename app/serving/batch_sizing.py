@@ -1,6 +1,6 @@
 """Adapts batch sizes to the measured speed of the engine. Work is counted in rows × passes."""
 
-from app.serving.limits import Limits
+from app.serving.limits import BatchLimits
 
 MEMORY = 0.2
 """Weight of the latest batch in the moving averages."""
@@ -63,7 +63,7 @@ class Average:
 class Pace:
     """Measured rates and adapted portions of a batcher."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BatchLimits) -> None:
         """Start with the largest portions that the limits allow."""
         self._slice_seconds = limits.slice_seconds
         self.batch = Portion(limits.batch, limits.seconds)

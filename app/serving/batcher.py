@@ -16,12 +16,12 @@ from app.errors import Abandoned, DeadlinePassed, DeadlineUnmeetable, Overloaded
 from app.serving.batch_sizing import Average, Pace, Portion
 from app.serving.caller import PATIENT, Caller
 from app.serving.deadlines import Deadlines
-from app.serving.job_queue import Cut, Lane, Piece, Waiting, whole
-from app.serving.limits import Limits
+from app.serving.job_queue import Cut, Lane, Piece, Waiting, whole_job
+from app.serving.limits import BatchLimits
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-Seen = Callable[[int, float], None]
+BatchObserver = Callable[[int, float], None]
 """Function called with the work (rows × passes) and the seconds of every batch."""
 
 LONGEST_RETRY = 60
@@ -53,8 +53,8 @@ class Batcher(Generic[Job, Result]):
         self,
         run: "Callable[[Sequence[Job]], asyncio.Future[Any]]",
         handling: Handling[Job, Result],
-        limits: Limits,
-        seen: Seen = lambda *_: None,
+        limits: BatchLimits,
+        seen: BatchObserver = lambda *_: None,
     ) -> None:
         """Keep the function that starts a batch, and build empty queues.
 
@@ -68,7 +68,7 @@ class Batcher(Generic[Job, Result]):
         self._seen = seen
         self._handling = handling
         self._limits = limits
-        self._small = Lane[Job, Result](handling.work, whole)
+        self._small = Lane[Job, Result](handling.work, whole_job)
         self._large = Lane[Job, Result](handling.work, handling.cut)
         self._pace = Pace(limits)
         self._deadlines = Deadlines(self._sweep)

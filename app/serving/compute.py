@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from app.serving.jobs import Engine, Job, results, work_of
+from app.serving.jobs import Job, JobEngine, results, work_of
 
 
 class Compute(Protocol):
@@ -25,7 +25,7 @@ class Compute(Protocol):
 class Nearby:
     """Computes a small job that is alone on the event loop, and forwards all other batches."""
 
-    def __init__(self, engine: Engine, beyond: Compute, most: int) -> None:
+    def __init__(self, engine: JobEngine, beyond: Compute, most: int) -> None:
         """Keep a local engine, and the executor of all other batches.
 
         Both must give the same results, to the last bit.
@@ -64,10 +64,10 @@ class Nearby:
         self._beyond.close()
 
 
-class Thread:
+class ComputeThread:
     """Computes in one thread of this process, which shares the interpreter with the event loop."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: JobEngine) -> None:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dubito-engine")
 

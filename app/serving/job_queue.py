@@ -98,6 +98,6 @@ class Lane(Generic[Job, Result]):
         self.work = sum(one.work for one in self._waiting)
 
 
-def whole(job: Job, _most: int) -> tuple[Job, Job | None]:
+def whole_job(job: Job, _most: int) -> tuple[Job, Job | None]:
     """Return the whole job: the split function of jobs that are never split."""
     return job, None

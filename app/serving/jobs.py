@@ -15,7 +15,7 @@ DRAWS_OF_A_PASS = 4
 """Number of draws whose reduction takes as long as one pass."""
 
 
-class Engine(Protocol):
+class JobEngine(Protocol):
     """What jobs require of an engine."""
 
     def predict(self, rows: Floats) -> Floats:
@@ -117,7 +117,7 @@ def _drawn(query: Query, parts: list[Floats]) -> Floats:
     return found
 
 
-def results(engine: Engine, jobs: Sequence[Job]) -> list[Any]:
+def results(engine: JobEngine, jobs: Sequence[Job]) -> list[Any]:
     """Compute the results of a batch, in order; jobs of the same kind are computed together."""
     found: dict[int, Any] = {}
     plain = {at: job.rows for at, job in enumerate(jobs) if isinstance(job, Plain)}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of a batcher."""
+class BatchLimits:
+    """BatchLimits of a batcher."""
 
     batch: int
     """Maximum work of a batch, rows × passes; a single job may exceed it."""

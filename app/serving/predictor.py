@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
-from app.serving.batcher import Batcher, Handling, Seen
+from app.serving.batcher import Batcher, BatchObserver, Handling
 from app.serving.caller import PATIENT, Caller
 from app.serving.compute import Compute
 from app.serving.jobs import (
@@ -20,12 +20,12 @@ from app.serving.jobs import (
     joined,
     work_of,
 )
-from app.serving.limits import Limits
+from app.serving.limits import BatchLimits
 from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.types import Floats, Notice, Query, Signature, Summary
-from dubito.uncertainty.adaptive_passes import Estimate, adaptive
+from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.decomposition import summarise
-from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.policy import Judge, Judgement, PolicyOptions
 
 BATCH_WORK = 25_600
@@ -54,7 +54,7 @@ class Predictor:
         *,
         queue: int,
         judge: Judge | None = None,
-        seen: Seen = lambda *_: None,
+        seen: BatchObserver = lambda *_: None,
         longest: float = math.inf,
     ) -> None:
         """Keep the executor, and set up the batcher.
@@ -70,9 +70,11 @@ class Predictor:
         self._compute = compute
         self._longest = longest
         tells_margin = judge is not None and judge.is_of_cases
-        self._guard = Guard(signature, tells_margin=tells_margin)
+        self._guard = RangeGuard(signature, tells_margin=tells_margin)
         self._judge = judge
-        limits = Limits(BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS)
+        limits = BatchLimits(
+            BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS
+        )
         handling: Handling[Job, Any] = Handling(work_of, cut, joined)
         self._batcher = Batcher[Job, Any](compute.submit, handling, limits, seen)
 
@@ -150,7 +152,7 @@ class Predictor:
         return MonteCarloPrediction(query, estimate, tolerance, draws, notices, judgement, wanted)
 
     async def _judged(
-        self, rows: Floats, estimate: Estimate | None, options: PolicyOptions | None
+        self, rows: Floats, estimate: RowStatistics | None, options: PolicyOptions | None
     ) -> tuple[list[list[Notice]], Judgement | None]:
         """Compute notices and judgements of rows, in parts; the event loop runs in between."""
         notices, judged = list[list[Notice]](), list[Judgement]()
@@ -178,7 +180,7 @@ class Predictor:
 
     async def _estimated(
         self, query: Query, caller: Caller, tolerance: float | None, keep_draws: bool
-    ) -> tuple[Estimate, Floats | None]:
+    ) -> tuple[RowStatistics, Floats | None]:
         if tolerance is not None:
             least = 1 if self._judge is None else self._judge.passes
             estimate = await self._driven(adaptive(query, tolerance, least), caller)
@@ -188,11 +190,13 @@ class Predictor:
             return estimate, await self._batcher.submit(Draws(most), caller, accepted=True)
         if not keep_draws:
             summary = await self._summary(query, caller, accepted=False)
-            return Estimate.of(summary, query.passes), None
+            return RowStatistics.of(summary, query.passes), None
         draws = await self._batcher.submit(Draws(query), caller)
-        return Estimate.of(summarise(draws), query.passes), draws
+        return RowStatistics.of(summarise(draws), query.passes), draws
 
-    async def _driven(self, steps: Generator[Query, Summary, Estimate], caller: Caller) -> Estimate:
+    async def _driven(
+        self, steps: Generator[Query, Summary, RowStatistics], caller: Caller
+    ) -> RowStatistics:
         """Compute each query of an adaptive estimate; only the first may be refused."""
         query, accepted = next(steps), False
         while True:
@@ -200,7 +204,7 @@ class Predictor:
             try:
                 query, accepted = steps.send(summary), True
             except StopIteration as end:
-                estimate: Estimate = end.value
+                estimate: RowStatistics = end.value
                 return estimate
 
     async def _summary(self, query: Query, caller: Caller, *, accepted: bool) -> Summary:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from app.errors import NotReady
 
-Trouble = Callable[[], str | None]
+TroubleProbe = Callable[[], str | None]
 """Function that returns, without waiting, a sentence on why requests cannot be graded now, or
 None."""
 
@@ -15,7 +15,7 @@ class Readiness:
     A full queue is no trouble: it drains, and requests that find it full get a 503 of their own.
     """
 
-    def __init__(self, *troubles: Trouble) -> None:
+    def __init__(self, *troubles: TroubleProbe) -> None:
         """Keep the functions that report trouble, in order of importance."""
         self._troubles = troubles
 

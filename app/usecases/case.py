@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType, json, structs
 
 from app.errors import FeaturesErased, NotFound
 from app.problem_codes import ProblemCode
-from app.record_events import Event, Kind, Listing, Place, Search, moment
+from app.record_events import Event, EventKind, Listing, ListPosition, Search, moment
 from app.record_ports import Reader
 from app.recorded_prediction import (
     Asked,
@@ -17,7 +17,7 @@ from app.recorded_prediction import (
     MonteCarloBody,
     Personal,
     PlainBody,
-    read_body,
+    parse_body,
     read_personal,
 )
 from dubito.answer import AnswerWarning, MonteCarloResult, PlainResult
@@ -26,7 +26,7 @@ from dubito.types import Floats, Identity
 from dubito.uncertainty.policy import PolicyOptions
 
 
-class Statement(Struct, frozen=True, rename={"label": "grade"}, omit_defaults=True):
+class FeedbackBody(Struct, frozen=True, rename={"label": "grade"}, omit_defaults=True):
     """Permanent part of the event of an outcome or a review."""
 
     label: str
@@ -38,7 +38,7 @@ class Statement(Struct, frozen=True, rename={"label": "grade"}, omit_defaults=Tr
     format: int | UnsetType = UNSET
 
 
-class Words(Struct, frozen=True, omit_defaults=True):
+class FeedbackWords(Struct, frozen=True, omit_defaults=True):
     """Erasable part of the event of an outcome, a review or an assignment."""
 
     why: str | None = None
@@ -70,7 +70,7 @@ class Review(Struct, frozen=True, rename={"label": "grade"}):
     reviewer: str | None
 
 
-class Said(Struct, frozen=True, rename={"label": "grade"}):
+class HistoryEntry(Struct, frozen=True, rename={"label": "grade"}):
     """One event of a prediction's history; None for what it does not have or was erased."""
 
     id: str
@@ -99,7 +99,7 @@ class ShownCase(Struct, frozen=True):
     outcome: Outcome | None
     review: Review | None
     assignee: str | None
-    history: tuple[Said, ...]
+    history: tuple[HistoryEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,13 @@ class Case:
         outcome, review = last_of(events, "outcome"), last_of(events, "review")
         return cls(
             tuple(events),
-            read_body(first.body),
+            parse_body(first.body),
             read_personal(first.personal),
             None if outcome is None else _outcome(outcome),
             None if review is None else _review(review),
         )
 
-    def said(self, kind: Kind) -> list[Event]:
+    def said(self, kind: EventKind) -> list[Event]:
         """List all events of a kind, oldest first."""
         return [event for event in self.events if event.kind == kind]
 
@@ -222,26 +222,26 @@ class Cases:
             raise NotFound(ProblemCode.NO_SUCH_PREDICTION, sentence)
         return Case.of(events)
 
-    async def search(self, search: Search, most: int, after: Place | None) -> Listing:
+    async def search(self, search: Search, most: int, after: ListPosition | None) -> Listing:
         """Find at most `most` recorded predictions, newest first, after a position."""
         return await self._reader.search(search, most, after)
 
 
-_statements = json.Decoder(Statement)
-_words = json.Decoder(Words)
+_statements = json.Decoder(FeedbackBody)
+_words = json.Decoder(FeedbackWords)
 
 
-def statement_of(event: Event) -> Statement:
+def statement_of(event: Event) -> FeedbackBody:
     """Decode the permanent part of an outcome's or a review's event."""
     return _statements.decode(event.body)
 
 
-def words_of(event: Event) -> Words:
+def words_of(event: Event) -> FeedbackWords:
     """Decode the erasable part of an event; empty after erasure."""
-    return Words() if event.personal is None else _words.decode(event.personal)
+    return FeedbackWords() if event.personal is None else _words.decode(event.personal)
 
 
-def last_of(events: Sequence[Event], kind: Kind) -> Event | None:
+def last_of(events: Sequence[Event], kind: EventKind) -> Event | None:
     """Return the latest event of a kind: for outcomes and reviews, the one not corrected."""
     return next((event for event in reversed(events) if event.kind == kind), None)
 
@@ -261,10 +261,10 @@ def _review(event: Event) -> Review:
     )
 
 
-def _said(event: Event) -> Said:
+def _said(event: Event) -> HistoryEntry:
     statement = None if event.kind == "assignment" else statement_of(event)
     words = words_of(event)
-    return Said(
+    return HistoryEntry(
         id=event.id,
         kind=event.kind,  # type: ignore[arg-type]
         time=moment(event.time),

@@ -27,10 +27,10 @@ from app.record_ports import Writer
 from app.usecases.case import (
     Case,
     Cases,
+    FeedbackBody,
+    FeedbackWords,
     Outcome,
     Review,
-    Statement,
-    Words,
     statement_of,
 )
 from dubito.errors import Fault, FieldCode, InvalidInput
@@ -70,7 +70,7 @@ class Feedback:
             Conflict: another outcome is recorded, or the correction does not name the latest one.
         """
         case = _answering(await self._cases.named(prediction), label)
-        said = _Said("outcome", label, Words(), correction, self._counter.digest)
+        said = _Said("outcome", label, FeedbackWords(), correction, self._counter.digest)
         if (number := said.number(case)) is not None:
             case = await self._say(said, case, number, tally=self._tally(case, label))
         if case.outcome is None or not said.agrees(case.outcome):
@@ -93,7 +93,7 @@ class Feedback:
             Conflict: another review is recorded, or the correction does not name the latest one.
         """
         case = _answering(await self._cases.named(prediction), label)
-        said = _Said("review", label, Words(note=note, reviewer=reviewer), correction)
+        said = _Said("review", label, FeedbackWords(note=note, reviewer=reviewer), correction)
         if (number := said.number(case)) is not None:
             listed = _listed(case)
             decided = replace(
@@ -174,7 +174,7 @@ class _Said:
 
     kind: Verdict
     label: str
-    words: Words
+    words: FeedbackWords
     correction: Correction | None
     counted_by: str | None = None
     """Digest of the bundle that counts an outcome."""
@@ -214,18 +214,18 @@ class _Said:
         return correction is None or correction == Correction(known.corrects or "", known.why or "")
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> FeedbackBody:
         """Permanent part of the event."""
         counted_by = UNSET if self.counted_by is None else self.counted_by
         corrects = None if self.correction is None else self.correction.corrects
-        return Statement(self.label, corrects, counted_by, FORMAT)
+        return FeedbackBody(self.label, corrects, counted_by, FORMAT)
 
     @property
     def personal(self) -> bytes | None:
         """Erasable part of the event as JSON; None if it is empty."""
         why = None if self.correction is None else self.correction.why
-        words = Words(why, self.words.note, self.words.reviewer)
-        return None if words == Words() else json.encode(words)
+        words = FeedbackWords(why, self.words.note, self.words.reviewer)
+        return None if words == FeedbackWords() else json.encode(words)
 
 
 def _listed(case: Case) -> QueueItem:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from dubito.loans.signature import LAYOUT
-from dubito.training.data import Table, read_table, select
+from dubito.training.data import Table, read_table, select_rows
 from dubito.training.fit import fit
 from dubito.training.recipe import Recipe
 from dubito.training.split import split_rows
@@ -41,7 +41,11 @@ def parts() -> tuple[Table, Table, Table]:
     """Split the 10,000 loans into fitted, validation and held-out rows."""
     table = read_table(None, LAYOUT)
     split = split_rows(table.labels, SEED)
-    return select(table, split.fit), select(table, split.validation), select(table, split.test)
+    return (
+        select_rows(table, split.fit),
+        select_rows(table, split.validation),
+        select_rows(table, split.test),
+    )
 
 
 def imputed() -> list[float | None]:
@@ -56,7 +60,7 @@ def imputed() -> list[float | None]:
 def trained(recipe: Recipe, callbacks: Sequence[Any] = (), most: int | None = None) -> Training:
     """Train on the fitted rows, or the first `most`, and evaluate on the validation rows."""
     fitted, watched, _ = parts()
-    fitted = select(fitted, np.arange(len(fitted.labels))[:most])
+    fitted = select_rows(fitted, np.arange(len(fitted.labels))[:most])
     history = keras.callbacks.History()
     classes = len(LAYOUT.classes)
     model = fit(

@@ -11,7 +11,7 @@ from dubito.loans.signature import LAYOUT
 from dubito.training.architecture import Architecture
 from dubito.training.data import Table, read_table
 from dubito.training.recipe import Recipe
-from dubito.training.trials import Terms, Trial
+from dubito.training.trials import SearchTerms, Trial
 from dubito.training.tune import search
 
 EPOCHS = 60
@@ -69,7 +69,7 @@ def _searched() -> Line:
 
 def _trials(table: Table) -> tuple[Trial, int, Trial]:
     """Return the first trial, the best trial's number, and the best trial."""
-    terms = Terms(table.digest, SEED, SEED, TRIAL_EPOCHS)
+    terms = SearchTerms(table.digest, SEED, SEED, TRIAL_EPOCHS)
     with TemporaryDirectory() as folder:
         _, first = search(table, LAYOUT, terms, 1, Path(folder), lambda _: None)
         return first, *search(table, LAYOUT, terms, TRIALS, Path(folder), lambda _: None)

@@ -13,7 +13,7 @@ from typing import Any
 
 from dubito.bundles.strict_json import named, walk
 from dubito.printable import is_printable
-from dubito.types import MAX_SEED, Feature, Rule, Seen, Signature
+from dubito.types import MAX_SEED, DomainRule, Feature, FeatureStats, Signature
 
 LONGEST_NAME = 1_000
 """Most characters of a name, an alias, a title, a unit or a reason."""
@@ -68,7 +68,7 @@ def signature_faults(signature: Signature) -> Iterator[str]:
             yield f"features.{at}.seen counts {count} rows, but features.0.seen counts {rows[0]}"
 
 
-def rule_faults(rules: Sequence[Rule], features: Sequence[Feature]) -> Iterator[str]:
+def rule_faults(rules: Sequence[DomainRule], features: Sequence[Feature]) -> Iterator[str]:
     """Yield rules that can never apply, or whose reason is invalid or built in."""
     known = {feature.name: feature for feature in features}
     if len(rules) > MOST_RULES:
@@ -171,7 +171,7 @@ def _seen_faults(way: str, feature: Feature) -> Iterator[str]:
         yield f"{way} has values that are not whole, but the feature is an integer"
 
 
-def _histogram_faults(way: str, seen: Seen) -> Iterator[str]:
+def _histogram_faults(way: str, seen: FeatureStats) -> Iterator[str]:
     edges, counts = seen.histogram_edges, seen.histogram_counts
     if len(edges) != len(counts) + 1 or not counts:
         yield f"{way}.histogram_edges is not one edge more than histogram_counts"
@@ -183,7 +183,7 @@ def _histogram_faults(way: str, seen: Seen) -> Iterator[str]:
         yield f"{way}.histogram_counts or missing is below 0, or counts no row"
 
 
-def _bounds(seen: Seen, level: float) -> tuple[float, float]:
+def _bounds(seen: FeatureStats, level: float) -> tuple[float, float]:
     """Bound a quantile by the histogram, for every way of interpolating quantiles."""
     edges, ends = seen.histogram_edges, list(accumulate(seen.histogram_counts))
     rows = ends[-1]

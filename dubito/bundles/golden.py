@@ -25,7 +25,7 @@ def golden_rows(engine: Engine, rows: Floats, passes: int, seed: int = 0) -> tup
     return tuple(_answered(engine, row, passes, seed + at) for at, row in enumerate(rows))
 
 
-def faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
+def golden_faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
     """Yield faults of the engine's answers, as parts of a sentence about the network."""
     wanted = (len(golden[0].features), len(golden[0].mean))
     if engine.shape != wanted:

@@ -20,8 +20,8 @@ from dubito.bundles.consistency import (
 )
 from dubito.bundles.strict_json import named, strict_json
 from dubito.errors import BundleError
-from dubito.types import MAX_SEED, Calibration, Feature, Identity, Rule, Signature
-from dubito.uncertainty.calibration_check import faults
+from dubito.types import MAX_SEED, Calibration, DomainRule, Feature, Identity, Signature
+from dubito.uncertainty.calibration_check import calibration_faults
 
 MANIFEST_FILE = "bundle.json"
 NETWORK_FILE = "model.keras"
@@ -85,7 +85,7 @@ class Manifest:
     """Default number of passes a row."""
     calibration: Calibration | None
     """Scores and policy for sets and decisions; None if the bundle offers neither."""
-    rules: tuple[Rule, ...]
+    rules: tuple[DomainRule, ...]
     golden: tuple[GoldenRow, ...]
     metrics: dict[str, dict[str, float]]
     """Metrics by name, of the `deterministic` pass and of `mc`, on the held-out split; in a
@@ -168,7 +168,9 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     yield from rule_faults(manifest.rules, features)
     yield from metric_faults(manifest.metrics, classes)
     if manifest.calibration is not None:
-        yield from (f"calibration.{fault}" for fault in faults(manifest.calibration, classes))
+        yield from (
+            f"calibration.{fault}" for fault in calibration_faults(manifest.calibration, classes)
+        )
     seen = features[0].seen
     if manifest.trained.rows < sum(seen.histogram_counts) + seen.missing:
         yield "trained.rows is less than the rows that features.0.seen counts"

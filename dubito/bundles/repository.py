@@ -37,7 +37,7 @@ def versions(models: Path, name: str) -> list[int]:
     return sorted(found)
 
 
-def find(models: Path, name: str, version: int | None = None) -> Path:
+def find_version(models: Path, name: str, version: int | None = None) -> Path:
     """Return the folder of a version, by default of the highest.
 
     Raises:
@@ -73,7 +73,9 @@ def check_free(models: Path, name: str, version: int) -> Path:
     return folder
 
 
-def write(models: Path, manifest: Manifest, network: bytes, cards: Cards) -> tuple[Path, Manifest]:
+def write_bundle(
+    models: Path, manifest: Manifest, network: bytes, cards: Cards
+) -> tuple[Path, Manifest]:
     """Write `models/<name>/<version>/` atomically.
 
     Args:

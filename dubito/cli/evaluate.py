@@ -39,14 +39,14 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     location = location_of(arguments)
     from dubito.bundle import load
     from dubito.training.evaluation.run import evaluate
-    from dubito.training.report.page import page
+    from dubito.training.report.page import render_page
 
     with stdout_for_result(arguments.json):
         bundle = load(location.folder, pinned=location.digest)
         evaluation = evaluate(bundle, arguments.data, arguments.target, arguments.passes)
     identity = bundle.manifest.identity
     file = arguments.out or Path("build") / f"{identity.name}-{identity.version}.html"
-    _write(file, page(identity, evaluation))
+    _write(file, render_page(identity, evaluation))
     if arguments.json:
         told = {"page": str(file), "rows": evaluation.rows, "figures": asdict(evaluation.figures)}
         print(json.dumps(told, default=_plain))

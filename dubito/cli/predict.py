@@ -14,16 +14,16 @@ from pydantic import ValidationError
 from dubito.answer import MonteCarloAnswer, to_builtins
 from dubito.bundles.manifest import Manifest
 from dubito.bundles.validation.inspection import inspect
-from dubito.cli.reference import add_location, location_of, variable, whole_number
+from dubito.cli.reference import add_location, flag_variable, location_of, whole_number
 from dubito.cli.table import lines
-from dubito.cli.terminal import to_json
+from dubito.cli.terminal import printable_json
 from dubito.errors import DataError, InvalidInput, NotJson, Ungradable, UsageError
 from dubito.inputs.faults import field_of, message_of
+from dubito.inputs.members import composed
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 from dubito.inputs.rows import RowReader
 from dubito.prediction import AnswerBuilder
 from dubito.text import utf8
-from dubito.training.tables.wanted import composed
 from dubito.types import Floats, Signature
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Features are flags: --loan-amount 12000; `dubito inspect` lists them."
     for name, (default, text) in LIMITS.items():
         flag = f"--{name.replace('_', '-')}"
-        meaning = f"{text} (default {default}, {variable(name)})"
+        meaning = f"{text} (default {default}, {flag_variable(name)})"
         parser.add_argument(flag, metavar="VALUE", help=meaning)
 
 
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise DataError(f"{which} {error.sentence}") from error
     if arguments.json:
         told = [to_builtins(answer) for answer in answers]
-        print(to_json({"predictions": told} if many else told[0]))
+        print(printable_json({"predictions": told} if many else told[0]))
     else:
         print("\n\n".join("\n".join(lines(answer)) for answer in answers))
     return 0
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _limit(arguments: argparse.Namespace, name: str) -> int:
     """Return a limit from its flag, its environment variable or the default, in this order."""
     text = getattr(arguments, name)
-    text = os.environ.get(variable(name)) if text is None else text
+    text = os.environ.get(flag_variable(name)) if text is None else text
     return LIMITS[name][0] if text is None else whole_number(name, text, 1)
 
 

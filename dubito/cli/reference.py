@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubito.bundles.manifest import MANIFEST_FILE
-from dubito.bundles.repository import find, is_version, versions
+from dubito.bundles.repository import find_version, is_version, versions
 from dubito.errors import BundleError, UsageError
 
 PREFIX = "DUBITO_"
@@ -39,7 +39,7 @@ class Location:
         Raises:
             BundleError: the bundle does not exist.
         """
-        return find(self.models, self.model, self.version)
+        return find_version(self.models, self.model, self.version)
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def add_location(parser: argparse.ArgumentParser) -> None:
     add_bundle(parser)
     for name, meaning in MEANINGS.items():
         default = "" if DEFAULTS[name] is None else f"default {DEFAULTS[name]}, "
-        text = f"{meaning} ({default}{variable(name)})"
+        text = f"{meaning} ({default}{flag_variable(name)})"
         parser.add_argument(f"--{name}", metavar="VALUE", help=text)
 
 
@@ -74,7 +74,7 @@ def location_of(
     )
 
 
-def variable(name: str) -> str:
+def flag_variable(name: str) -> str:
     """Return the name of the environment variable that corresponds to a flag."""
     return PREFIX + name.upper()
 
@@ -88,20 +88,20 @@ def whole_number(name: str, text: str, least: int) -> int:
     try:
         value = int(text)
     except ValueError as error:
-        raise UsageError(f"{variable(name)} must be a whole number") from error
+        raise UsageError(f"{flag_variable(name)} must be a whole number") from error
     if not least <= value <= MOST:
-        raise UsageError(f"{variable(name)} must be from {least} to {MOST}")
+        raise UsageError(f"{flag_variable(name)} must be from {least} to {MOST}")
     return value
 
 
 def _text(
     name: str, flag: str | None, environment: Mapping[str, str], default: str | None
 ) -> str | None:
-    text = environment.get(variable(name)) if flag is None else flag
+    text = environment.get(flag_variable(name)) if flag is None else flag
     if text is None:
         return default
     if not text.strip():
-        raise UsageError(f"{variable(name)} must not be empty")
+        raise UsageError(f"{flag_variable(name)} must not be empty")
     return text.strip()
 
 

@@ -44,7 +44,7 @@ def adapt_streams() -> None:
             stream.reconfigure(errors=HANDLER)
 
 
-def to_json(value: Any) -> str:
+def printable_json(value: Any) -> str:
     """Format a value as JSON that stdout can write: escaped if its encoding is not UTF-8."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     is_utf8 = codecs.lookup(encoding).name == "utf-8"

@@ -35,11 +35,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     domain = only_domain()
     settle(arguments, domain)
     from dubito.training.data import read_table
-    from dubito.training.pipeline import Job, publish
+    from dubito.training.pipeline import TrainingOptions, publish
     from dubito.training.recipe import find_recipe
     from dubito.training.seeds import publish_seeds
 
-    job = Job(
+    job = TrainingOptions(
         recipe=_changed(find_recipe(domain, arguments.architecture), arguments),
         layout=domain.layout,
         out=arguments.out,
@@ -61,12 +61,12 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         told = {"bundle": str(folder), "metrics": manifest.metrics["mc"]}
         print(json.dumps(told | ({} if seeds is None else {"seeds": _spreads(seeds)})))
     else:
-        tell(folder, manifest)
+        print_bundle(folder, manifest)
         print("".join(_sentences(seeds)), end="")
     return 0
 
 
-def tell(folder: Path, manifest: Any) -> None:
+def print_bundle(folder: Path, manifest: Any) -> None:
     """Print a bundle's folder, digest and held-out metrics."""
     print(f"{folder}  {manifest.identity.digest}")
     print("held out, mean of the passes: " + _listed(manifest.metrics["mc"]))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubito.cli.train import command_of, stdout_for_result, tell
+from dubito.cli.train import command_of, print_bundle, stdout_for_result
 from dubito.cli.training_flags import add_data, positive, seed
 from dubito.domains import STUDY, only_domain
 from dubito.errors import UsageError
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     else:
         print(f"best: trial {number} of {arguments.trials}, validation NLL {best.val_nll:.4f}")
         print(command)
-        tell(folder, manifest)
+        print_bundle(folder, manifest)
     return 0
 
 
@@ -70,16 +70,16 @@ def _tuned(arguments: argparse.Namespace) -> tuple[int, Any, Path, Any]:
     """Return the best trial's number, from 1, the trial, and its bundle's folder and manifest."""
     domain = only_domain()
     from dubito.training.data import read_table
-    from dubito.training.pipeline import Job, publish
+    from dubito.training.pipeline import TrainingOptions, publish
     from dubito.training.search_space import flags_of, recipe_of
-    from dubito.training.trials import Terms
+    from dubito.training.trials import SearchTerms
     from dubito.training.tune import search
 
     table = read_table(arguments.data, domain.layout)
-    terms = Terms(table.digest, arguments.seed, arguments.split_seed, arguments.epochs)
+    terms = SearchTerms(table.digest, arguments.seed, arguments.split_seed, arguments.epochs)
     at, best = search(table, domain.layout, terms, arguments.trials, arguments.directory, _say)
     given = {name: getattr(arguments, name) for name in ("data", "seed", "split_seed")}
-    job = Job(
+    job = TrainingOptions(
         recipe=recipe_of(best.choices, arguments.epochs),
         layout=domain.layout,
         out=arguments.out,

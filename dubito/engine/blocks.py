@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubito.engine.noise import Call
-from dubito.engine.rng import Run
+from dubito.engine.rng import PassRange
 from dubito.types import Floats, Query
 
 PASSES = 50
@@ -33,7 +33,7 @@ class Blocks:
     `N`, or 1 if all rows have one seed."""
 
 
-def count(passes: int) -> int:
+def block_count(passes: int) -> int:
     """Count the blocks that a row needs for a number of passes."""
     return -(-passes // PASSES)
 
@@ -48,8 +48,8 @@ def blocks_of(calls: Sequence[Call], queries: Sequence[Query]) -> Blocks:
     """
     if any(query.first % PASSES for query in queries):
         raise ValueError(f"a query's first pass must be a multiple of {PASSES}")
-    length = count(queries[0].passes)
-    runs = [Run(query.seed, query.first, length * PASSES) for query in queries]
+    length = block_count(queries[0].passes)
+    runs = [PassRange(query.seed, query.first, length * PASSES) for query in queries]
     rows = np.concatenate([query.features for query in queries])
     noises = (_noise(call, runs) for call in calls)
     if len(queries) not in (1, len(rows)):
@@ -58,6 +58,6 @@ def blocks_of(calls: Sequence[Call], queries: Sequence[Query]) -> Blocks:
     return Blocks(rows, length, tuple(noises))
 
 
-def _noise(call: Call, runs: Sequence[Run]) -> NDArray[Any]:
+def _noise(call: Call, runs: Sequence[PassRange]) -> NDArray[Any]:
     noise = call.noise.drawn(runs, call.ordinal, call.shape)
     return noise.reshape(len(runs), -1, PASSES, *call.shape)

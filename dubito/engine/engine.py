@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dubito.engine.blocks import PASSES, Blocks, blocks_of, count
+from dubito.engine.blocks import PASSES, Blocks, block_count, blocks_of
 from dubito.engine.kernels import Array
 from dubito.engine.noise import Call
 from dubito.engine.program import Program
@@ -104,7 +104,7 @@ class Engine:
 
     def _numbers(self, query: Query) -> int:
         """Count the numbers in a query's draws and masks."""
-        passes = count(query.passes) * PASSES
+        passes = block_count(query.passes) * PASSES
         return passes * (len(query.features) * self.shape[1] + self._masks)
 
     def _parts(self, query: Query) -> Iterator[Query]:

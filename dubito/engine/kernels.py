@@ -78,7 +78,7 @@ def linear(x: Array) -> Array:
     return x
 
 
-ACTIVATIONS: dict[str, Kernel] = {
+ACTIVATION_KERNELS: dict[str, Kernel] = {
     "linear": linear,
     "relu": relu,
     "elu": elu,

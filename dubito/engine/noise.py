@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.engine.rng import Run, kept, normals
+from dubito.engine.rng import PassRange, keep_masks, normals
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -34,9 +34,9 @@ class Noise:
     dtype: ClassVar[str] = "bool"
     """Dtype of the drawn noise."""
 
-    def drawn(self, runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    def drawn(self, runs: Sequence[PassRange], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
         """Draw the noise of the passes of all runs, `(passes, *shape)`."""
-        return kept(runs, call, shape, self.rate)
+        return keep_masks(runs, call, shape, self.rate)
 
     def terms(self, noise: Any) -> tuple[Any, ...]:
         """Return the factor of the values and, for some kinds, a second term to add."""
@@ -80,7 +80,7 @@ class GaussianDropout(Noise):
 
     dtype: ClassVar[str] = "float64"
 
-    def drawn(self, runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    def drawn(self, runs: Sequence[PassRange], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
         """Draw standard normals, `(passes, *shape)`."""
         return normals(runs, call, shape)
 

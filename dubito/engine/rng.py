@@ -29,7 +29,7 @@ WORDS_PER_BLOCK = 4
 LEVELS = 65536
 
 
-def threshold(rate: float) -> int:
+def drop_levels(rate: float) -> int:
     """Compute the number of 16-bit levels that drop a unit, of 65536.
 
     Raises:
@@ -42,7 +42,7 @@ def threshold(rate: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PassRange:
     """Consecutive passes under one seed."""
 
     seed: int
@@ -51,14 +51,16 @@ class Run:
     count: int
 
 
-def kept(runs: Sequence[Run], call: int, shape: tuple[int, ...], rate: float) -> NDArray[np.bool_]:
+def keep_masks(
+    runs: Sequence[PassRange], call: int, shape: tuple[int, ...], rate: float
+) -> NDArray[np.bool_]:
     """Draw masks of the passes of all runs: `(passes, *shape)`, True where a unit is kept."""
     units = math.prod(shape)
     levels = _words(runs, call, -(-units // 16)).view("<u2")[:, :units]
-    return np.greater_equal(levels, threshold(rate)).reshape(-1, *shape)
+    return np.greater_equal(levels, drop_levels(rate)).reshape(-1, *shape)
 
 
-def normals(runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> Floats:
+def normals(runs: Sequence[PassRange], call: int, shape: tuple[int, ...]) -> Floats:
     """Draw standard normals of the passes of all runs: `(passes, *shape)`."""
     units = math.prod(shape)
     words = _words(runs, call, -(-units // WORDS_PER_BLOCK))[:, :units]
@@ -66,7 +68,7 @@ def normals(runs: Sequence[Run], call: int, shape: tuple[int, ...]) -> Floats:
     return quantile((upper + 0.5) * 2.0**-52).reshape(-1, *shape)
 
 
-def _words(runs: Sequence[Run], call: int, blocks: int) -> NDArray[np.uint64]:
+def _words(runs: Sequence[PassRange], call: int, blocks: int) -> NDArray[np.uint64]:
     """Draw the 64-bit words of the passes of all runs: `(passes, blocks · 4)`."""
     words = np.empty((sum(run.count for run in runs), blocks * WORDS_PER_BLOCK), dtype="<u8")
     flat, start = words.reshape(-1), 0

@@ -14,7 +14,7 @@ from dubito.types import Booleans, Feature, Floats, Signature
 Given = Floats | Sequence[Sequence[float]] | Sequence[Mapping[str, float | None]]
 
 
-def features_of(signature: Signature, rows: Given) -> Floats:
+def array_features(signature: Signature, rows: Given) -> Floats:
     """Convert rows to float64 `(N, F)`, NaN where a nullable feature is missing.
 
     Args:

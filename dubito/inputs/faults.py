@@ -19,25 +19,25 @@ LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class FaultWording:
     """Code and message that replace Pydantic's, for one type of error."""
 
     code: FieldCode
     message: str
 
 
-OBJECT = Words(FieldCode.NOT_AN_OBJECT, "must be an object")
-LIST = Words(FieldCode.NOT_A_LIST, "must be a list")
-TEXT = Words(FieldCode.NOT_A_TEXT, "must be a text")
-NUMBER = Words(FieldCode.NOT_A_NUMBER, "must be a number")
-WHOLE = Words(FieldCode.NOT_WHOLE, "must be a whole number")
-FLAG = Words(FieldCode.NOT_TRUE_OR_FALSE, "must be true or false")
+OBJECT = FaultWording(FieldCode.NOT_AN_OBJECT, "must be an object")
+LIST = FaultWording(FieldCode.NOT_A_LIST, "must be a list")
+TEXT = FaultWording(FieldCode.NOT_A_TEXT, "must be a text")
+NUMBER = FaultWording(FieldCode.NOT_A_NUMBER, "must be a number")
+WHOLE = FaultWording(FieldCode.NOT_WHOLE, "must be a whole number")
+FLAG = FaultWording(FieldCode.NOT_TRUE_OR_FALSE, "must be true or false")
 WORDS = {
-    "missing": Words(FieldCode.MISSING, "is missing"),
-    "extra_forbidden": Words(FieldCode.UNKNOWN, "is not known"),
+    "missing": FaultWording(FieldCode.MISSING, "is missing"),
+    "extra_forbidden": FaultWording(FieldCode.UNKNOWN, "is not known"),
     "float_type": NUMBER,
     "float_parsing": NUMBER,
-    "finite_number": Words(FieldCode.NOT_FINITE, "must be a finite number"),
+    "finite_number": FaultWording(FieldCode.NOT_FINITE, "must be a finite number"),
     "int_type": WHOLE,
     "int_parsing": WHOLE,
     "int_parsing_size": WHOLE,
@@ -46,20 +46,22 @@ WORDS = {
     "bool_parsing": FLAG,
     "string_type": TEXT,
     "string_unicode": TEXT,
-    "string_pattern_mismatch": Words(FieldCode.WRONG_FORM, "is not of the form that was given out"),
+    "string_pattern_mismatch": FaultWording(
+        FieldCode.WRONG_FORM, "is not of the form that was given out"
+    ),
     "list_type": LIST,
     "dict_type": OBJECT,
     "model_type": OBJECT,
     "model_attributes_type": OBJECT,
     "dataclass_type": OBJECT,
-    "string_too_short": Words(
+    "string_too_short": FaultWording(
         FieldCode.TEXT_TOO_SHORT, "must have at least {min_length} character{s}"
     ),
-    "string_too_long": Words(
+    "string_too_long": FaultWording(
         FieldCode.TEXT_TOO_LONG, "must have at most {max_length} character{s}"
     ),
-    "too_short": Words(FieldCode.TOO_FEW_ITEMS, "must have at least {min_length} item{s}"),
-    "too_long": Words(FieldCode.TOO_MANY_ITEMS, "must have at most {max_length} item{s}"),
+    "too_short": FaultWording(FieldCode.TOO_FEW_ITEMS, "must have at least {min_length} item{s}"),
+    "too_long": FaultWording(FieldCode.TOO_MANY_ITEMS, "must have at most {max_length} item{s}"),
 }
 """Replacements by Pydantic's type of error."""
 SAID = {
@@ -77,10 +79,10 @@ MINIMA, MAXIMA = ("ge", "gt", "min_length"), ("le", "lt", "max_length")
 def field_of(fault: Fault) -> str:
     """Return the name of the wrong field, the last name on its path; "body" if it has none."""
     names = [part for part in fault.where if isinstance(part, str)]
-    return shown(names[-1]) if names else "body"
+    return shorten(names[-1]) if names else "body"
 
 
-def shown(name: str) -> str:
+def shorten(name: str) -> str:
     """Shorten a name that a client may have chosen, and replace unprintable characters by `?`."""
     text = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME])
     return text if len(name) <= LONGEST_NAME else f"{text}…"
@@ -88,10 +90,10 @@ def shown(name: str) -> str:
 
 def faults_of(details: Sequence[ErrorDetails], *, in_query: bool = False) -> list[Fault]:
     """Convert Pydantic's errors about a body or a query."""
-    return [fault_of(error, tuple(error["loc"]), in_query=in_query) for error in details]
+    return [to_fault(error, tuple(error["loc"]), in_query=in_query) for error in details]
 
 
-def fault_of(error: ErrorDetails, where: tuple[str | int, ...], *, in_query: bool) -> Fault:
+def to_fault(error: ErrorDetails, where: tuple[str | int, ...], *, in_query: bool) -> Fault:
     """Convert one of Pydantic's errors to a fault at the path `where`."""
     context = error.get("ctx", {})
     return Fault(

@@ -18,7 +18,7 @@ from pydantic import (
 from dubito.inputs.text_types import AUTO, decimal, digits, digits_or_auto, one_of, word
 from dubito.types import MAX_SEED, Calibration
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
-from dubito.uncertainty.passes import TOLERANCE, checkpoints
+from dubito.uncertainty.passes import HALF_WIDTH, checkpoints
 from dubito.uncertainty.policy import PolicyOptions, usual
 
 MOST_AUTO_PASSES = 10_000
@@ -180,7 +180,7 @@ def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
     number, whole = BeforeValidator(decimal), BeforeValidator(digits)
     return {
         "passes": (Annotated[int, passes, WrapValidator(digits_or_auto), either], default_passes),
-        "tolerance": (Annotated[float, tolerance, number], TOLERANCE),
+        "tolerance": (Annotated[float, tolerance, number], HALF_WIDTH),
         "max_passes": (Annotated[int, limit, whole], most),
     }
 

@@ -135,7 +135,7 @@ class RowReader:
             self._refuse_crowd(body)
         if b"\\u" not in body:
             return self._listed.search(body) is not None
-        content = parsed(body)
+        content = parse_json(body)
         if not isinstance(content, dict) or INSTANCES not in content:
             return False
         return INSTANCES not in self._known or isinstance(content[INSTANCES], list)
@@ -151,7 +151,7 @@ class RowReader:
             NotJson: the body is not JSON.
             InvalidInput: in every other case.
         """
-        content = parsed(body)
+        content = parse_json(body)
         objects = content if isinstance(content, dict) else {}
         rows = objects.get(INSTANCES)
         if isinstance(rows, list) and len(rows) > self._most_rows:
@@ -266,7 +266,7 @@ def _whole(value: float) -> float:
     return value
 
 
-def parsed(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Parse a body.
 
     Raises:

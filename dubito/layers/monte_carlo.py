@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from dubito.engine.noise import AlphaDropout, Dropout, GaussianDropout, Noise
-from dubito.engine.rng import threshold
+from dubito.engine.rng import drop_levels
 from dubito.errors import NetworkError
 from dubito.layers.registry import registered
 
@@ -44,7 +44,7 @@ class MonteCarlo:
                 rate drops nothing or everything.
         """
         try:
-            threshold(self.rate)
+            drop_levels(self.rate)
         except NetworkError as error:
             raise NetworkError(f"layer {self.name}: {error}") from error
         return fixed_shape(self.name, self.noise_shape, shape)
@@ -97,5 +97,5 @@ class MCGaussianDropout(MonteCarlo, keras.layers.GaussianDropout):
     kind = GaussianDropout
 
 
-MONTE_CARLO = (MCDropout, MCAlphaDropout, MCSpatialDropout1D, MCGaussianDropout)
+MONTE_CARLO_LAYERS = (MCDropout, MCAlphaDropout, MCSpatialDropout1D, MCGaussianDropout)
 """Layer classes that are random in a prediction."""

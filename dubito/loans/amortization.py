@@ -30,7 +30,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LoanTerms:
     """Hypotheses about loans `(E,)`: rate, term, instalments paid and days of the first period."""
 
     rate: Any
@@ -92,7 +92,7 @@ def schedule(
     )
 
 
-def books(amount: Floats, terms: Terms) -> Schedule:
+def books(amount: Floats, terms: LoanTerms) -> Schedule:
     """Compute the books of loans of `amount` `(…)` under terms of the same shape, in NumPy."""
     constants = (terms.rate, terms.annuity, terms.growth, terms.accumulated, terms.paid)
     return schedule(np, amount, *constants)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.loans.amortization import Schedule, Terms, books
+from dubito.loans.amortization import LoanTerms, Schedule, books
 from dubito.loans.explanations import ROUNDED
-from dubito.loans.ratebook import RateBook, count
+from dubito.loans.ratebook import RateBook, hypotheses_count
 from dubito.types import Floats, Indices
 
 TERMS = (12, 24, 36, 48, 60, 72, 84)
@@ -121,9 +121,9 @@ def _candidates(amount: Floats, principal: Floats, months: int, paid: int) -> li
     return [np.round((nearest + step) * QUOTED, 2) for step in (-1, 0, 1)]
 
 
-def _terms(rate: Floats, months: int, paid: int) -> Terms:
+def _terms(rate: Floats, months: int, paid: int) -> LoanTerms:
     shape = np.ones_like(rate)
-    return Terms(rate / 100.0, months * shape, paid * shape, 0.0 * shape)
+    return LoanTerms(rate / 100.0, months * shape, paid * shape, 0.0 * shape)
 
 
 def learn_book(rows: Floats, labels: Indices, classes: int) -> RateBook | None:
@@ -205,6 +205,6 @@ def _most_paid(read: Decoded) -> int:
 
 def _bounded(book: RateBook) -> RateBook:
     """Lower the book's greatest number of instalments until it has at most `LARGEST` hypotheses."""
-    while count(book) > LARGEST and book.most_paid > 1:
+    while hypotheses_count(book) > LARGEST and book.most_paid > 1:
         book = replace(book, most_paid=book.most_paid - 1)
     return book

@@ -168,14 +168,15 @@ def stories(
         + weight(xp, found.off_cents, log_day)
         - 0.6 * xp.log1p(xp.abs(found.off - first))
     )
-    possible = flag(xp, _any(xp, found.principal < 0.015, found.precedes), found.total)
+    possible = as_number(xp, _any(xp, found.principal < 0.015, found.precedes), found.total)
     late = weight(xp, xp.abs(found.total) * 100.0, LOG_SPAN) - 0.8 * apart + 2.0 * possible - 1.0
     moved = (
         weight(xp, found.moved_cents, log_day)
         + 1.0
         - 1.2 * apart
         - 0.35 * xp.log1p(xp.abs(found.moved - first))
-        - 2.0 * flag(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS + slack, paid < 0.5), found.total)
+        - 2.0
+        * as_number(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS + slack, paid < 0.5), found.total)
     )
     extra = (
         roundness(xp, found.total, books.instalment, paid)
@@ -230,7 +231,7 @@ def _apart(xp: Any, days: Any, daily: Any) -> Any:
     return xp.abs(days - xp.round(days)) * daily * 100.0
 
 
-def flag(xp: Any, condition: Any, like: Any) -> Any:
+def as_number(xp: Any, condition: Any, like: Any) -> Any:
     """Convert a condition to 1 and 0, in the dtype of `like`."""
     return xp.multiply(condition, xp.ones((), dtype=like.dtype))
 

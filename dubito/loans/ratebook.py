@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dubito.loans.amortization import Terms
+from dubito.loans.amortization import LoanTerms
 from dubito.types import Floats
 
 MOST_ENTRIES = 512
@@ -38,7 +38,7 @@ class RateBook:
     rate_shares: tuple[float, ...]
     """Share of the loans at each rate, above 0."""
     terms: tuple[int, ...]
-    """Terms in months."""
+    """LoanTerms in months."""
     term_shares: tuple[float, ...]
     first_days: tuple[int, ...]
     """Lengths of first periods in days, minus a month."""
@@ -74,7 +74,7 @@ class RateBook:
         )
         if any(one != other for one, other in pairs):
             raise ValueError("its rate book's lists are not of the same lengths")
-        if count(book) > MOST_HYPOTHESES:
+        if hypotheses_count(book) > MOST_HYPOTHESES:
             raise ValueError(f"its rate book has more than {MOST_HYPOTHESES} hypotheses")
         return book
 
@@ -83,7 +83,7 @@ class RateBook:
 class Hypotheses:
     """All hypotheses of a book: every rate × term × instalments paid × beginning, `(E,)` each."""
 
-    terms: Terms
+    terms: LoanTerms
     grade: Floats
     """Class index of the hypothesis' rate."""
     beginning: Floats
@@ -102,7 +102,7 @@ def hypotheses(book: RateBook) -> Hypotheses:
     rate, term = rate.astype(np.intp), term.astype(np.intp)
     prior = np.log(book.rate_shares)[rate] + np.log(book.term_shares)[term] + np.log(share)
     return Hypotheses(
-        terms=Terms(
+        terms=LoanTerms(
             rate=np.array(book.rates)[rate] / 100.0,
             months=np.array(book.terms, dtype=np.float64)[term],
             paid=paid,
@@ -129,7 +129,7 @@ def _grid(
     return [*flat, np.array(firsts, dtype=np.float64)[place], np.array(shares)[place]]
 
 
-def count(book: RateBook) -> int:
+def hypotheses_count(book: RateBook) -> int:
     """Count the hypotheses of a book."""
     beginnings = book.most_paid * len(book.first_days) + len(book.advances)
     return len(book.rates) * len(book.terms) * beginnings

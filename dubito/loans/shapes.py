@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dubito.layer_shapes import Settings, Shape, Step, one, setting, whole
-from dubito.loans.ratebook import RateBook, count
+from dubito.layer_shapes import LayerSettings, LayerShape, Shape, one, setting, whole_setting
+from dubito.loans.ratebook import RateBook, hypotheses_count
 
 FEATURES = 9
 """Number of raw features that loan layers take."""
@@ -22,25 +22,25 @@ def _loan(shapes: Sequence[Shape]) -> Shape:
     return shape
 
 
-def features(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+def features(_settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     """Infer the output shape of `LoanFeatures`."""
-    return Step((*_loan(shapes)[:-1], FEATURES_WIDTH))
+    return LayerShape((*_loan(shapes)[:-1], FEATURES_WIDTH))
 
 
-def lattice(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def lattice(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     """Infer the output shape of `AmortizationLattice`."""
     shape = _loan(shapes)
     try:
         book = RateBook.from_config(settings)
     except (KeyError, TypeError) as error:
         raise ValueError("it has no rate book") from error
-    classes, kept = (whole(setting(settings, name), name) for name in ("classes", "kept"))
-    if classes > MOST_CLASSES or max(book.grades) >= classes or kept > count(book):
+    classes, kept = (whole_setting(setting(settings, name), name) for name in ("classes", "kept"))
+    if classes > MOST_CLASSES or max(book.grades) >= classes or kept > hypotheses_count(book):
         raise ValueError("its rate book has other grades, or fewer hypotheses than it keeps")
-    return Step((*shape[:-1], kept, classes + HYPOTHESIS_WIDTH))
+    return LayerShape((*shape[:-1], kept, classes + HYPOTHESIS_WIDTH))
 
 
-def evidence(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def evidence(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     """Infer the output shape of `GradeEvidence`."""
     if len(shapes) != 3:
         raise ValueError(f"it takes three inputs, not {len(shapes)}")
@@ -54,4 +54,4 @@ def evidence(settings: Settings, shapes: Sequence[Shape]) -> Step:
         or not TEMPERATURES[0] <= temperature <= (TEMPERATURES[1])
     ):
         raise ValueError("its temperature is out of range")
-    return Step(general)
+    return LayerShape(general)

@@ -12,12 +12,12 @@ import numpy as np
 from dubito.engine.engine import Engine
 from dubito.errors import DataError
 from dubito.training.data import Table
-from dubito.training.evaluation.probability_metrics import check_finite
-from dubito.types import Booleans, Calibration, Floats, Query, Rule, Signature, Summary
+from dubito.training.evaluation.probability_metrics import check_overflow
+from dubito.types import Booleans, Calibration, DomainRule, Floats, Query, Signature, Summary
 from dubito.uncertainty import selection
 from dubito.uncertainty.calibration import cautious_temperature
 from dubito.uncertainty.decision import fixed_reasons
-from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
 from dubito.uncertainty.scores import label_scores
 
@@ -40,7 +40,7 @@ def temperature_of(engine: Engine, watched: Table, passes: int) -> float:
     """Fit the temperature to the validation part, by the NLL of the mean of `passes` passes."""
     queries = _queries(watched.features, passes, VALIDATION_SEED)
     draws = np.concatenate([engine.draws(query) for query in queries], axis=1)
-    check_finite(draws, CALIBRATING)
+    check_overflow(draws, CALIBRATING)
     return cautious_temperature(draws, watched.labels)
 
 
@@ -49,7 +49,7 @@ def calibrate(
     watched: Table,
     held: Table,
     signature: Signature,
-    rules: Sequence[Rule],
+    rules: Sequence[DomainRule],
     passes: int,
 ) -> Calibration:
     """Compute conformal scores and a decision policy for the mean of `passes` passes.
@@ -84,7 +84,7 @@ def calibrate(
         },
         penalty=PENALTY,
         free=FREE,
-        policy=selection.select(before, found, epistemic),
+        policy=selection.select_policy(before, found, epistemic),
         mutual_information=tuple(found.mutual_information.tolist()),
     )
 
@@ -97,18 +97,20 @@ def _part(
     engine: Engine,
     table: Table,
     signature: Signature,
-    rules: Sequence[Rule],
+    rules: Sequence[DomainRule],
     passes: int,
     first: int,
 ) -> selection.Part:
     """Run the network on one part of the rows, row i with seed `first` + i."""
     summary = Summary.joined(engine.summarise(_queries(table.features, passes, first)))
-    check_finite(summary.mean, CALIBRATING)
+    check_overflow(summary.mean, CALIBRATING)
     fixed = _fixed(table.features, signature, rules)
     return selection.Part(summary.mean, table.labels, summary.mutual_information, fixed)
 
 
-def _fixed(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> Booleans:
+def _fixed(rows: Floats, signature: Signature, rules: Sequence[DomainRule]) -> Booleans:
     """Return a mask `(N,)` of the rows that are referred whatever the network's output is."""
-    reasons = fixed_reasons(Guard(signature).notices(rows), rule_reasons(rows, signature, rules))
+    reasons = fixed_reasons(
+        RangeGuard(signature).notices(rows), rule_reasons(rows, signature, rules)
+    )
     return np.array([bool(found) for found in reasons])

@@ -9,8 +9,9 @@ from numbers import Real
 import numpy as np
 
 from dubito.errors import DataError
+from dubito.inputs.members import composed
 from dubito.layout import Column, Layout
-from dubito.training.tables.wanted import Wanted, composed
+from dubito.training.tables.wanted import Wanted
 from dubito.types import Floats, Indices
 
 SHOWN_CLASSES = 10
@@ -83,7 +84,7 @@ class ClassReader:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._names = {composed(name): at for at, name in enumerate(layout.classes)}
+        self._names = {composed(name.strip()): at for at, name in enumerate(layout.classes)}
         is_binary = len(layout.classes) == 2 and self._names.keys().isdisjoint(NUMERALS)
         self._numerals = NUMERALS if is_binary else {}
         self._is_by_number: bool | None = None
@@ -104,7 +105,7 @@ class ClassReader:
 
     def _index(self, cell: object) -> int:
         self._row += 1
-        text = "" if cell is None else composed(str(cell))
+        text = "" if cell is None else composed(str(cell).strip())
         index, is_by_number = self._names.get(text), False
         if index is None:
             index, is_by_number = self._numerals.get(text.casefold()), True
@@ -117,10 +118,10 @@ class ClassReader:
     def _fault(self, text: str) -> str:
         if not text:
             return "has no value"
-        return f"is not one of the classes ({shown(self._layout.classes)})"
+        return f"is not one of the classes ({list_classes(self._layout.classes)})"
 
 
-def shown(classes: Sequence[str]) -> str:
+def list_classes(classes: Sequence[str]) -> str:
     """Join the names of at most the first 10 classes for a message, each cut to 40 characters."""
     named = ", ".join(name[:SHOWN_LETTERS] for name in classes[:SHOWN_CLASSES])
     return f"{named}, …" if len(classes) > SHOWN_CLASSES else named

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dubito.bundles.golden import faults, golden_rows
+from dubito.bundles.golden import golden_faults, golden_rows
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
-from dubito.bundles.repository import versions, write
+from dubito.bundles.repository import versions, write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.plan import plan
@@ -20,10 +20,10 @@ from dubito.errors import DataError, NetworkError
 from dubito.layers.archive import to_bytes
 from dubito.printable import printable
 from dubito.training.calibrate import calibrate, temperature_of
-from dubito.training.converted_card import cards
-from dubito.training.data import Table, select
+from dubito.training.converted_card import conversion_cards
+from dubito.training.data import Table, select_rows
 from dubito.training.description import Described
-from dubito.training.evaluation.probability_metrics import check_finite, score
+from dubito.training.evaluation.probability_metrics import check_overflow, score
 from dubito.training.feature_stats import seen
 from dubito.training.import_keras import adopt
 from dubito.training.rows import read_rows
@@ -112,8 +112,10 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
         trained=_provenance(job, table),
         network_sha256="",
     )
-    told = cards(manifest, job.network.name, model.count_params(), tempered=job.temperature)
-    return write(job.out, manifest, to_bytes(model), told)
+    told = conversion_cards(
+        manifest, job.network.name, model.count_params(), tempered=job.temperature
+    )
+    return write_bundle(job.out, manifest, to_bytes(model), told)
 
 
 def _labelled(job: Conversion) -> tuple[Table, Table] | None:
@@ -129,7 +131,7 @@ def _labelled(job: Conversion) -> tuple[Table, Table] | None:
         raise DataError(f"--calibrate needs at least {FEWEST_LABELLED} rows")
     order = np.random.default_rng(SEED).permutation(len(table.labels))
     third = len(order) // 3
-    return select(table, order[:third]), select(table, order[third:])
+    return select_rows(table, order[:third]), select_rows(table, order[third:])
 
 
 def _features(described: Sequence[Described], rows: Floats) -> tuple[Feature, ...]:
@@ -165,7 +167,7 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
     """
     plain, drawn = engine.predict(rows), engine.draws(Query(rows[:LOOKED_AT], 2, SEED))
     for answers in (plain, drawn):
-        check_finite(answers, "the rows of --data")
+        check_overflow(answers, "the rows of --data")
     answers = np.concatenate([plain, *drawn])
     sums = answers.sum(axis=1)
     if answers.min() < 0 or sums.min() < LEAST_SUM or sums.max() > 2 - LEAST_SUM:
@@ -186,7 +188,7 @@ def _golden(engine: Engine, rows: Floats, job: Conversion) -> tuple[GoldenRow, .
     first = range(min(GOLDEN, len(rows)))
     chosen = [int(summary.std.max(axis=1).argmax()), *missing.tolist(), *first]
     golden = golden_rows(engine, rows[list(dict.fromkeys(chosen))], job.passes)
-    fault = next(faults(engine, golden), None)
+    fault = next(golden_faults(engine, golden), None)
     if fault is not None:
         raise NetworkError(f"{job.network.name}: the network {fault}")
     return golden
@@ -196,7 +198,7 @@ def _metrics(engine: Engine, table: Table, job: Conversion) -> dict[str, dict[st
     if not len(table.labels):
         return {}
     (summary,) = engine.summarise([Query(table.features, job.passes, SEED)])
-    check_finite(summary.mean, f"the rows of {table.source}")
+    check_overflow(summary.mean, f"the rows of {table.source}")
     return {
         "deterministic": score(engine.predict(table.features), table.labels, job.classes),
         "mc": score(summary.mean, table.labels, job.classes),

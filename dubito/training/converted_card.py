@@ -7,13 +7,15 @@ from dubito.training.model_card import (
     feature_cells,
     figure_cells,
     head,
-    table_of,
-    versions,
+    library_versions,
+    markdown_table,
 )
 from dubito.types import Cards
 
 
-def cards(manifest: Manifest, network: str, weights: int, *, tempered: bool = False) -> Cards:
+def conversion_cards(
+    manifest: Manifest, network: str, weights: int, *, tempered: bool = False
+) -> Cards:
     """Write the English and the Korean card; the text contains `{digest}` as a placeholder.
 
     Args:
@@ -35,9 +37,9 @@ def _card(manifest: Manifest, network: str, weights: int, say: Phrases, *, tempe
         say.origin,
         say.converted.format(network=network, changed=changed),
         f"```\n{manifest.trained.command}\n```",
-        versions(manifest, say),
+        library_versions(manifest, say),
         say.features,
-        table_of(say.feature_heads_converted, feature_cells(manifest, say)),
+        markdown_table(say.feature_heads_converted, feature_cells(manifest, say)),
         say.figures,
         *_figures(manifest, say),
         *decisions(manifest, say.rows, say),
@@ -51,4 +53,4 @@ def _figures(manifest: Manifest, say: Phrases) -> list[str]:
     of = {"data": trained.data, "rows": trained.rows, "digest": trained.data_digest}
     if not manifest.metrics:
         return [say.no_classes.format(**of)]
-    return [table_of(say.figure_heads, figure_cells(manifest, say)), say.on_rows.format(**of)]
+    return [markdown_table(say.figure_heads, figure_cells(manifest, say)), say.on_rows.format(**of)]

@@ -43,10 +43,10 @@ def read_table(path: Path | None, layout: Layout) -> Table:
         source, sheet = _dataset(layout)
     else:
         source, sheet = name_of(path), read_sheet(path, wanted_columns(layout))
-    return table_of(sheet, source, layout)
+    return sheet_table(sheet, source, layout)
 
 
-def table_of(sheet: Sheet, source: str, layout: Layout, minima: Sequence[float] = ()) -> Table:
+def sheet_table(sheet: Sheet, source: str, layout: Layout, minima: Sequence[float] = ()) -> Table:
     """Check and convert a sheet of the layout's columns to a table.
 
     Args:
@@ -61,27 +61,29 @@ def table_of(sheet: Sheet, source: str, layout: Layout, minima: Sequence[float] 
     reader, features, labels = ClassReader(layout), [], []
     for first, (*columns, target) in _numbered(sheet):
         labels.append(reader.read(target))
-        features.append(rows_of(columns, layout.features, first, minima))
+        features.append(block_rows(columns, layout.features, first, minima))
     rows, indices = np.concatenate(features), np.concatenate(labels)
     refuse_empty(rows, layout.features)
     if reader.is_by_number:
         none, one = layout.classes
         say(f"{source}: in {layout.target[0]}, 0 is read as {none} and 1 as {one}")
-    return Table(rows, indices, source, digest_of(rows, indices, layout))
+    return Table(rows, indices, source, rows_digest(rows, indices, layout))
 
 
-def features_of(sheet: Sheet, columns: Sequence[Column], minima: Sequence[float] = ()) -> Floats:
+def sheet_features(sheet: Sheet, columns: Sequence[Column], minima: Sequence[float] = ()) -> Floats:
     """Check and convert a sheet of the features' columns alone to rows `(N, F)`.
 
     Raises:
         DataError: a column has an invalid value.
     """
     return np.concatenate(
-        [rows_of(block, columns, first, minima) for first, block in _numbered(sheet)]
+        [block_rows(block, columns, first, minima) for first, block in _numbered(sheet)]
     )
 
 
-def rows_of(block: Block, columns: Sequence[Column], first: int, minima: Sequence[float]) -> Floats:
+def block_rows(
+    block: Block, columns: Sequence[Column], first: int, minima: Sequence[float]
+) -> Floats:
     """Convert a block's cells to features `(n, F)`; its first row is row `first` of the table."""
     lowest = minima or [0.0] * len(columns)
     found = zip(block, columns, lowest, strict=True)
@@ -96,12 +98,12 @@ def _numbered(sheet: Sheet) -> Iterator[tuple[int, Block]]:
         first += len(block[0])
 
 
-def select(table: Table, indices: Indices) -> Table:
+def select_rows(table: Table, indices: Indices) -> Table:
     """Select the rows at `indices` `(M,)`, in that order; source and digest stay the table's."""
     return replace(table, features=table.features[indices], labels=table.labels[indices])
 
 
-def digest_of(features: Floats, labels: Indices, layout: Layout) -> str:
+def rows_digest(features: Floats, labels: Indices, layout: Layout) -> str:
     """Compute the digest of rows `(N, F)` and their labels `(N,)`, see `Table.digest`."""
     names = [[column.name for column in layout.features], layout.classes]
     digest = hashlib.sha256(json.dumps(names).encode())

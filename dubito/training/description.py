@@ -20,9 +20,9 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter,
 
 from dubito.bundles.strict_json import strict_json
 from dubito.errors import DataError, DubitoError
+from dubito.inputs.members import composed
 from dubito.layout import Column
 from dubito.text import utf8
-from dubito.training.tables.wanted import composed
 
 MOST = 1e12
 """Default bound of a feature's allowed range, which is from −10¹² to 10¹²."""

@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.types import Floats, Seen
+from dubito.types import FeatureStats, Floats
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_BINS = 20
 
 
-def seen(column: Floats, kind: Literal["integer", "float"]) -> Seen:
+def seen(column: Floats, kind: Literal["integer", "float"]) -> FeatureStats:
     """Compute the statistics of a column `(N,)`, in the column's unit; NaN counts as missing.
 
     Quantiles of integers are values that occur; quantiles of floats are interpolated.
@@ -28,7 +28,7 @@ def seen(column: Floats, kind: Literal["integer", "float"]) -> Seen:
         raise DataError("a column without a single value cannot be described")
     quantiles = np.quantile(values, LEVELS, method=_METHODS[kind])
     edges = _edges(values)
-    return Seen(
+    return FeatureStats(
         minimum=float(values.min()),
         maximum=float(values.max()),
         quantiles={f"{level:g}": float(at) for level, at in zip(LEVELS, quantiles, strict=True)},

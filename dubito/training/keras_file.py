@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dubito.bundles.strict_json import strict_json
-from dubito.bundles.validation.allow_list import INERT, allowed
+from dubito.bundles.validation.allow_list import INERT, build_allow_list
 from dubito.bundles.validation.members import HDF5_MAGIC, LIMITS, Members, read_members
 from dubito.errors import NetworkError
 from dubito.layers.archive import archived
-from dubito.training.monte_carlo import MONTE_CARLO
+from dubito.training.monte_carlo import MONTE_CARLO_OF
 
-CONVERTED = frozenset(kind.__name__ for kind in MONTE_CARLO)
+CONVERTED = frozenset(kind.__name__ for kind in MONTE_CARLO_OF)
 SERVED = frozenset(
-    name for (_, name, _), kind in allowed().items() if kind.role in ("model", "layer", "operator")
+    name
+    for (_, name, _), kind in build_allow_list().items()
+    if kind.role in ("model", "layer", "operator")
 )
 MODELS = ("Functional", "Sequential")
 STRENGTHS = ("rate", "stddev")

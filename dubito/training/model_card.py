@@ -15,7 +15,7 @@ from dubito.types import Cards, Policy, Promise
 AREAS = {"aurc", "aurc_base"}
 
 
-def cards(
+def training_cards(
     manifest: Manifest, layout: Layout, recipe: Recipe, table: Table, split: Split, weights: int
 ) -> Cards:
     """Write the cards of the layout's languages; the text contains `{digest}` as a placeholder."""
@@ -40,9 +40,9 @@ def _card(
         say.purpose,
         " ".join((*words.notes, say.unlike)),
         say.features,
-        table_of(say.feature_heads, feature_cells(manifest, say)),
+        markdown_table(say.feature_heads, feature_cells(manifest, say)),
         say.held_out.format(rows=len(split.test)),
-        table_of(say.figure_heads, figure_cells(manifest, say)),
+        markdown_table(say.figure_heads, figure_cells(manifest, say)),
         _evaluation(manifest, table, split, say),
         *decisions(manifest, words.rows, say),
         *_held_out(manifest, say),
@@ -50,7 +50,7 @@ def _card(
         _data(manifest, split, say),
         f"```\n{manifest.trained.command}\n```",
         _recipe(recipe, say),
-        versions(manifest, say),
+        library_versions(manifest, say),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -91,7 +91,7 @@ def figure_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
         yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
 
 
-def versions(manifest: Manifest, say: Phrases) -> str:
+def library_versions(manifest: Manifest, say: Phrases) -> str:
     """Return the sentence that lists the versions of the libraries used."""
     listed = ", ".join(f"{name} {text}" for name, text in manifest.trained.versions.items())
     return say.versions.format(listed=listed)
@@ -138,7 +138,7 @@ def decisions(manifest: Manifest, called: str, say: Phrases) -> Iterable[str]:
     )
     yield say.promises.format(confidence=policy.confidence, called=called, cases=cases)
     heads = say.promise_heads + (say.band_heads if policy.is_of_cases else ())
-    yield table_of(
+    yield markdown_table(
         heads,
         [
             (
@@ -168,7 +168,7 @@ def _held_out(manifest: Manifest, say: Phrases) -> Iterable[str]:
     if found is None:
         return
     yield say.of_held_out.format(name=manifest.name, version=manifest.version)
-    yield table_of(
+    yield markdown_table(
         say.held_out_heads,
         [
             (f"`{name}`", f"{value:.5f}" if name in AREAS else f"{value:.4f}", told_of(name, say))
@@ -209,7 +209,7 @@ def _network(recipe: Recipe, say: Phrases) -> str:
     )
 
 
-def table_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Format a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

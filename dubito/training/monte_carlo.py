@@ -11,7 +11,7 @@ from dubito.layers.monte_carlo import (
     MCSpatialDropout1D,
 )
 
-MONTE_CARLO: dict[Any, Any] = {
+MONTE_CARLO_OF: dict[Any, Any] = {
     keras.layers.Dropout: MCDropout,
     keras.layers.AlphaDropout: MCAlphaDropout,
     keras.layers.SpatialDropout1D: MCSpatialDropout1D,
@@ -38,5 +38,5 @@ def with_monte_carlo(model: keras.Model) -> keras.Model:
 
 
 def _twin(layer: Any) -> Any:
-    kind = MONTE_CARLO.get(type(layer), type(layer))
+    kind = MONTE_CARLO_OF.get(type(layer), type(layer))
     return kind.from_config(layer.get_config())

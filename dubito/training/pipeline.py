@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dubito.bundles.golden import golden_rows
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
-from dubito.bundles.repository import check_free, versions, write
+from dubito.bundles.repository import check_free, versions, write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
@@ -19,17 +19,17 @@ from dubito.layout import Layout
 from dubito.printable import printable
 from dubito.training.calibrate import calibrate, temperature_of
 from dubito.training.curves import curves
-from dubito.training.data import Table, select
+from dubito.training.data import Table, select_rows
 from dubito.training.evaluation.metrics import assess, held_out_figures
 from dubito.training.evaluation.predictions import evidence_of
 from dubito.training.evaluation.probability_metrics import score
 from dubito.training.feature_stats import seen
 from dubito.training.fit import fit
-from dubito.training.model_card import cards
+from dubito.training.model_card import training_cards
 from dubito.training.recipe import Recipe
 from dubito.training.split import Split, split_rows
 from dubito.training.temperature import fold
-from dubito.types import Calibration, Feature, Query, Rule, Signature
+from dubito.types import Calibration, DomainRule, Feature, Query, Signature
 
 GOLDEN = 4
 """Number of golden rows besides the most uncertain row and a row with a missing value."""
@@ -42,7 +42,7 @@ LIBRARIES = ("keras", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TrainingOptions:
     """Options of one training."""
 
     recipe: Recipe
@@ -61,7 +61,7 @@ class Job:
     """Folder of the logs for TensorBoard; None for no logs."""
 
 
-def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
+def publish(job: TrainingOptions, table: Table) -> tuple[Path, Manifest]:
     """Train a network and write its bundle; returns the bundle's folder and its manifest.
 
     Raises:
@@ -75,7 +75,7 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
     features = _features(job.layout, table, split)
     job, model = _fitted(job, table, split, features)
     engine = engine_of(model)
-    watched, rules = select(table, split.validation), _rules(job.layout)
+    watched, rules = select_rows(table, split.validation), _rules(job.layout)
     calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
     manifest = Manifest(
         format=1,
@@ -87,8 +87,8 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
         calibration=calibration,
         rules=rules,
         golden=_golden(engine, watched, job.recipe.passes),
-        metrics=_metrics(engine, select(table, split.test), job)
-        | _judged(engine, select(table, split.test), calibration, features, job),
+        metrics=_metrics(engine, select_rows(table, split.test), job)
+        | _judged(engine, select_rows(table, split.test), calibration, features, job),
         trained=_provenance(job, table),
         network_sha256="",
     )
@@ -96,15 +96,15 @@ def publish(job: Job, table: Table) -> tuple[Path, Manifest]:
 
 
 def _fitted(
-    job: Job, table: Table, split: Split, features: tuple[Feature, ...]
-) -> tuple[Job, keras.Model]:
+    job: TrainingOptions, table: Table, split: Split, features: tuple[Feature, ...]
+) -> tuple[TrainingOptions, keras.Model]:
     """Fit the network and fold in its temperature.
 
     Returns:
         The job with the recipe that was used (the job's own, fitted to the fit part, or its
         fallback), and the network.
     """
-    fitted, watched = select(table, split.fit), select(table, split.validation)
+    fitted, watched = select_rows(table, split.fit), select_rows(table, split.validation)
     classes = len(job.layout.classes)
     job = replace(job, recipe=job.recipe.learn(fitted.features, fitted.labels, classes))
     model = fit(
@@ -123,23 +123,23 @@ def _fitted(
 
 
 def _calibration(
-    job: Job, table: Table, split: Split, engine: Engine, signature: Signature
+    job: TrainingOptions, table: Table, split: Split, engine: Engine, signature: Signature
 ) -> Calibration | None:
     if not job.recipe.calibrated:
         return None
-    watched, held = select(table, split.validation), select(table, split.calibration)
+    watched, held = select_rows(table, split.validation), select_rows(table, split.calibration)
     return calibrate(engine, watched, held, signature, _rules(job.layout), job.recipe.passes)
 
 
-def _rules(layout: Layout) -> tuple[Rule, ...]:
-    return tuple(Rule(reason, when) for reason, when in layout.rules.items())
+def _rules(layout: Layout) -> tuple[DomainRule, ...]:
+    return tuple(DomainRule(reason, when) for reason, when in layout.rules.items())
 
 
 def _write(
-    job: Job, manifest: Manifest, model: keras.Model, table: Table, split: Split
+    job: TrainingOptions, manifest: Manifest, model: keras.Model, table: Table, split: Split
 ) -> tuple[Path, Manifest]:
-    told = cards(manifest, job.layout, job.recipe, table, split, model.count_params())
-    return write(job.out, manifest, to_bytes(model), told)
+    told = training_cards(manifest, job.layout, job.recipe, table, split, model.count_params())
+    return write_bundle(job.out, manifest, to_bytes(model), told)
 
 
 def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]:
@@ -175,7 +175,7 @@ def _golden(engine: Engine, watched: Table, passes: int) -> tuple[GoldenRow, ...
     return golden_rows(engine, watched.features[list(dict.fromkeys(chosen))], passes)
 
 
-def _metrics(engine: Engine, held_out: Table, job: Job) -> dict[str, dict[str, float]]:
+def _metrics(engine: Engine, held_out: Table, job: TrainingOptions) -> dict[str, dict[str, float]]:
     query = Query(held_out.features, job.recipe.passes, EVALUATION_SEED)
     (summary,) = engine.summarise([query])
     plain = engine.predict(held_out.features)
@@ -190,7 +190,7 @@ def _judged(
     held_out: Table,
     calibration: Calibration | None,
     features: tuple[Feature, ...],
-    job: Job,
+    job: TrainingOptions,
 ) -> dict[str, dict[str, float]]:
     """Compute held-out metrics of sets, decisions and uncertainty; empty without a calibration."""
     if calibration is None:
@@ -201,7 +201,7 @@ def _judged(
     return {"held_out": held_out_figures(assess(evidence, calibration, signature.classes))}
 
 
-def _provenance(job: Job, table: Table) -> Provenance:
+def _provenance(job: TrainingOptions, table: Table) -> Provenance:
     known = {library: version_of(library) for library in LIBRARIES}
     return Provenance(
         command=printable(job.command),

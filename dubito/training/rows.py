@@ -8,7 +8,7 @@ import numpy as np
 from dubito.errors import DataError
 from dubito.layout import Layout
 from dubito.training.columns import refuse_empty
-from dubito.training.data import Table, digest_of, features_of, table_of
+from dubito.training.data import Table, rows_digest, sheet_features, sheet_table
 from dubito.training.description import Described
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import read_sheet, sheet_of
@@ -32,11 +32,11 @@ def read_rows(
     wanted = _wanted(features)
     if target is not None:
         sheet = read_sheet(path, [*wanted, Wanted((target,), is_numeric=False)])
-        return table_of(sheet, source, layout, minima)
-    rows = features_of(read_sheet(path, wanted), columns, minima)
+        return sheet_table(sheet, source, layout, minima)
+    rows = sheet_features(read_sheet(path, wanted), columns, minima)
     refuse_empty(rows, columns)
     labels = np.array([], np.intp)
-    return Table(rows, labels, source, digest_of(rows, labels, layout))
+    return Table(rows, labels, source, rows_digest(rows, labels, layout))
 
 
 def read_questions(data: bytes, file: str, features: Sequence[Feature], most: int) -> Floats:
@@ -45,15 +45,15 @@ def read_questions(data: bytes, file: str, features: Sequence[Feature], most: in
     Raises:
         DataError: as for `read_rows`, or there are more rows than `most`.
     """
-    asked = [described(feature) for feature in features]
+    asked = [description_of(feature) for feature in features]
     sheet = sheet_of(data, file, _wanted(asked))
     if sheet.rows > most:
         raise DataError(f"{file} has more than {most:,} rows (DUBITO_MAX_ROWS)")
     columns = [feature.column for feature in asked]
-    return features_of(sheet, columns, [feature.minimum for feature in asked])
+    return sheet_features(sheet, columns, [feature.minimum for feature in asked])
 
 
-def described(feature: Feature) -> Described:
+def description_of(feature: Feature) -> Described:
     """Convert a bundle's feature to the description a person would write."""
     return Described(
         name=feature.name,

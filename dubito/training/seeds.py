@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from dubito.bundles.manifest import Manifest
 from dubito.training.data import Table
-from dubito.training.pipeline import Job, publish
+from dubito.training.pipeline import TrainingOptions, publish
 
 Metrics = Mapping[str, Mapping[str, float]]
 """Metrics by path, `mc` or `deterministic`, then by the metric's name."""
@@ -40,7 +40,7 @@ class Seeds:
         return list(self.metrics[0]["mc"])
 
 
-def publish_seeds(job: Job, table: Table, count: int) -> tuple[Path, Manifest, Seeds]:
+def publish_seeds(job: TrainingOptions, table: Table, count: int) -> tuple[Path, Manifest, Seeds]:
     """Publish the bundle of `job.seed`, and train `count` - 1 more seeds for their metrics.
 
     The other seeds are published too, but to a temporary folder.
@@ -55,7 +55,7 @@ def publish_seeds(job: Job, table: Table, count: int) -> tuple[Path, Manifest, S
     return folder, manifest, Seeds(seeds, (manifest.metrics, *others))
 
 
-def _figures(job: Job, table: Table) -> Metrics:
+def _figures(job: TrainingOptions, table: Table) -> Metrics:
     with TemporaryDirectory() as folder:
         _, manifest = publish(replace(job, out=Path(folder)), table)
     return manifest.metrics

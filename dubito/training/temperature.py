@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dubito.engine.compiler.plan import Plan, Step, plan
+from dubito.engine.compiler.plan import Plan, PlanStep, plan
 from dubito.errors import NetworkError
 from dubito.training.binary import NAME
 
@@ -46,14 +46,14 @@ def _logits(laid: Plan) -> Any:
     return step.layer if calls == 1 else None
 
 
-def _before(laid: Plan, slot: int) -> Step | None:
+def _before(laid: Plan, slot: int) -> PlanStep | None:
     """Return the step that writes to a slot, if any."""
     return next((step for step in laid.steps if step.output == slot), None)
 
 
-def _squashes(step: Step) -> bool:
+def _squashes(step: PlanStep) -> bool:
     return isinstance(step.layer, keras.layers.Softmax) or _activation(step) in SQUASHING
 
 
-def _activation(step: Step) -> Any:
+def _activation(step: PlanStep) -> Any:
     return getattr(step.layer, "activation", None)

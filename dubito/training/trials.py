@@ -17,7 +17,7 @@ from dubito.training.search_space import Choices
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SearchTerms:
     """Conditions, besides the hyperparameters, that the losses of a search depend on."""
 
     data_digest: str
@@ -35,14 +35,14 @@ class Trial:
     """Negative log-likelihood of the mean over passes on the validation rows, nats."""
 
 
-class Trials:
+class TrialStore:
     """The folder of a search: `search.json` and `trials/<number>.json`, from 0."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @contextmanager
-    def opened(self, terms: Terms) -> Iterator[None]:
+    def opened(self, terms: SearchTerms) -> Iterator[None]:
         """Lock the folder against other processes, for a search on these terms.
 
         Raises:
@@ -84,7 +84,7 @@ class Trials:
     def _path(self, number: int) -> Path:
         return self.folder / "trials" / f"{number}.json"
 
-    def _agree(self, terms: Terms) -> None:
+    def _agree(self, terms: SearchTerms) -> None:
         path, wanted = self.folder / "search.json", asdict(terms)
         if not path.exists():
             _write(path, wanted)

@@ -19,13 +19,13 @@ from sklearn.exceptions import ConvergenceWarning
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.layout import Layout
-from dubito.training.data import Table, select
+from dubito.training.data import Table, select_rows
 from dubito.training.evaluation.probability_metrics import score
 from dubito.training.fit import fit
 from dubito.training.recipe import Recipe
 from dubito.training.search_space import recipe_of, rounded, space
 from dubito.training.split import split_rows
-from dubito.training.trials import Terms, Trial, Trials
+from dubito.training.trials import SearchTerms, Trial, TrialStore
 from dubito.types import Query
 
 OBJECTIVE = "val_nll"
@@ -39,7 +39,7 @@ PROJECT = "keras-tuner"
 def search(
     table: Table,
     layout: Layout,
-    terms: Terms,
+    terms: SearchTerms,
     trials: int,
     folder: Path,
     say: Callable[[str], None],
@@ -61,7 +61,7 @@ def search(
         DataError: there are too few rows to split, or a file in the folder is damaged.
         UsageError: the folder cannot be used for this search.
     """
-    kept = Trials(folder)
+    kept = TrialStore(folder)
     with kept.opened(terms), _quiet():
         finished = kept.finished()[:trials]
         if finished:
@@ -74,10 +74,13 @@ def search(
 class _Objective:
     """Trains a recipe and computes its validation loss."""
 
-    def __init__(self, table: Table, layout: Layout, terms: Terms) -> None:
+    def __init__(self, table: Table, layout: Layout, terms: SearchTerms) -> None:
         pin_arithmetic()
         split = split_rows(table.labels, terms.split_seed)
-        self.fitted, self.watched = select(table, split.fit), select(table, split.validation)
+        self.fitted, self.watched = (
+            select_rows(table, split.fit),
+            select_rows(table, split.validation),
+        )
         self.imputed = [
             float(np.nanmedian(self.fitted.features[:, at])) if column.nullable else None
             for at, column in enumerate(layout.features)
@@ -136,7 +139,7 @@ class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
     def __init__(
         self,
         objective: _Objective,
-        kept: Trials,
+        kept: TrialStore,
         finished: Sequence[Trial],
         seed: int,
         trials: int,

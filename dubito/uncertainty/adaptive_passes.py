@@ -10,7 +10,7 @@ from dubito.uncertainty.passes import checkpoints, floor, half_widths
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RowStatistics:
     """Statistics of `N` rows, each over its own number of passes, and their precision."""
 
     summary: Summary
@@ -20,13 +20,13 @@ class Estimate:
     """`(N,)` half-width of a 95% interval of the mean, see `dubito.uncertainty.passes`."""
 
     @classmethod
-    def of(cls, summary: Summary, passes: int) -> "Estimate":
+    def of(cls, summary: Summary, passes: int) -> "RowStatistics":
         """Make the estimate of rows that all have the same number of passes."""
         counts = np.full(len(summary.mean), passes, dtype=np.intp)
         return cls(summary, counts, half_widths(summary.std, passes))
 
     @classmethod
-    def joined(cls, parts: Sequence["Estimate"]) -> "Estimate":
+    def joined(cls, parts: Sequence["RowStatistics"]) -> "RowStatistics":
         """Concatenate the estimates of several sets of rows."""
         return cls(
             Summary.joined([part.summary for part in parts]),
@@ -34,12 +34,14 @@ class Estimate:
             np.concatenate([part.half_widths for part in parts]),
         )
 
-    def where(self, rows: Indices | Booleans | slice) -> "Estimate":
+    def where(self, rows: Indices | Booleans | slice) -> "RowStatistics":
         """Select some rows, in the order of the selection."""
-        return Estimate(self.summary.where(rows), self.passes[rows], self.half_widths[rows])
+        return RowStatistics(self.summary.where(rows), self.passes[rows], self.half_widths[rows])
 
 
-def adaptive(query: Query, tolerance: float, least: int = 1) -> Generator[Query, Summary, Estimate]:
+def adaptive(
+    query: Query, tolerance: float, least: int = 1
+) -> Generator[Query, Summary, RowStatistics]:
     """Give every row the passes after which its half-width is within the tolerance.
 
     The caller computes: the generator yields a query, is sent the statistics over that query's
@@ -57,10 +59,10 @@ def adaptive(query: Query, tolerance: float, least: int = 1) -> Generator[Query,
     """
     open_rows = np.arange(len(query.features))
     rows: list[Indices] = []
-    estimates: list[Estimate] = []
+    estimates: list[RowStatistics] = []
     for passes in _stops(query.passes, tolerance, least):
         part = replace(query, features=query.features[open_rows], passes=passes)
-        estimate = Estimate.of((yield part), passes)
+        estimate = RowStatistics.of((yield part), passes)
         # `not >` instead of `<=`: NaN, from passes that overflow, stays NaN with more passes.
         enough = ~(estimate.half_widths > tolerance) | (passes == query.passes)
         rows.append(open_rows[enough])
@@ -68,7 +70,7 @@ def adaptive(query: Query, tolerance: float, least: int = 1) -> Generator[Query,
         open_rows = open_rows[~enough]
         if not open_rows.size:
             break
-    return Estimate.joined(estimates).where(np.argsort(np.concatenate(rows)))
+    return RowStatistics.joined(estimates).where(np.argsort(np.concatenate(rows)))
 
 
 def _stops(most: int, tolerance: float, least: int) -> Iterator[int]:

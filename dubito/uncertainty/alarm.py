@@ -21,6 +21,6 @@ def raised(largest: float) -> bool:
     return largest >= math.log(THRESHOLD)
 
 
-def shown(evidence: float) -> float:
+def finite_evidence(evidence: float) -> float:
     """Convert the logarithm of evidence to a finite number."""
     return math.exp(min(evidence, MOST))

@@ -17,17 +17,17 @@ STAKES = tuple(0.005 * 2**power for power in range(8))
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
+class PromiseTrials:
     """Number of rows with a promise, and number of them in which it failed."""
 
     rows: int = 0
     failures: int = 0
 
-    def __add__(self, other: "Trials") -> "Trials":
-        return Trials(self.rows + other.rows, self.failures + other.failures)
+    def __add__(self, other: "PromiseTrials") -> "PromiseTrials":
+        return PromiseTrials(self.rows + other.rows, self.failures + other.failures)
 
 
-ByPromise = Mapping[float, Trials]
+ByPromise = Mapping[float, PromiseTrials]
 """Trials by the promised upper bound of the probability of a failure, above 0 and below 1."""
 
 
@@ -49,20 +49,20 @@ def log_wealth(trials: ByPromise) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class BettingState:
     """State of the test: trials of each promise so far, and the largest evidence."""
 
-    misses: dict[float, Trials]
+    misses: dict[float, PromiseTrials]
     """Trials of prediction sets as calibrated, before additions, by 1 − coverage."""
-    errors: dict[float, Trials]
-    """Trials of automated grades, by target."""
-    cases: dict[float, Trials] | None
+    errors: dict[float, PromiseTrials]
+    """PromiseTrials of automated grades, by target."""
+    cases: dict[float, PromiseTrials] | None
     """Trials of automated grades in a band, by its limit; None if the policy has no band."""
     largest: float
     """Logarithm of the largest evidence so far."""
 
     @classmethod
-    def begin(cls, *, of_cases: bool = False) -> "Outcomes":
+    def begin(cls, *, of_cases: bool = False) -> "BettingState":
         """Return the state before the first outcome; `of_cases` if the policy has a band."""
         return cls({}, {}, {} if of_cases else None, 0.0)
 
@@ -82,7 +82,7 @@ class Outcomes:
         wealths = [log_wealth(one) for one in tested]
         return float(np.logaddexp.reduce(wealths)) - math.log(len(wealths))
 
-    def advance(self, misses: ByPromise, errors: ByPromise, cases: ByPromise) -> "Outcomes":
+    def advance(self, misses: ByPromise, errors: ByPromise, cases: ByPromise) -> "BettingState":
         """Return the state after more outcomes; `cases` count only if the policy has a band."""
         moved = replace(
             self,
@@ -102,7 +102,7 @@ class Outcomes:
         }
 
     @classmethod
-    def from_json(cls, state: Mapping[str, Any]) -> "Outcomes":
+    def from_json(cls, state: Mapping[str, Any]) -> "BettingState":
         """Restore from the values of `to_json`, also of older versions, which have no `cases`."""
         cases = state.get("cases")
         return cls(
@@ -113,9 +113,9 @@ class Outcomes:
         )
 
 
-def _sum(before: ByPromise, more: ByPromise) -> dict[float, Trials]:
+def _sum(before: ByPromise, more: ByPromise) -> dict[float, PromiseTrials]:
     return {
-        promised: before.get(promised, Trials()) + more.get(promised, Trials())
+        promised: before.get(promised, PromiseTrials()) + more.get(promised, PromiseTrials())
         for promised in sorted({*before, *more})
     }
 
@@ -125,5 +125,5 @@ def _plain(trials: ByPromise) -> list[list[float]]:
     return [[promised, one.rows, one.failures] for promised, one in trials.items()]
 
 
-def _trials(plain: list[Any]) -> dict[float, Trials]:
-    return {promised: Trials(rows, failures) for promised, rows, failures in plain}
+def _trials(plain: list[Any]) -> dict[float, PromiseTrials]:
+    return {promised: PromiseTrials(rows, failures) for promised, rows, failures in plain}

@@ -12,7 +12,7 @@ import numpy as np
 
 from dubito.types import Calibration, Feature, Floats, Indices, Signature
 
-Counts = Mapping[int, int]
+BinCounts = Mapping[int, int]
 """Number of values by bin; absent bins are empty."""
 
 MUTUAL_INFORMATION = "mutual_information"
@@ -55,7 +55,7 @@ class Bins:
         found = np.searchsorted(self.edges, values, side="right")
         return np.where(np.isnan(values), self.missing, found)
 
-    def dense(self, counts: Counts) -> Indices:
+    def dense(self, counts: BinCounts) -> Indices:
         """Convert counts to an array `(B,)`.
 
         Raises:

@@ -32,7 +32,7 @@ LEAST_CONFIDENCE = 0.5
 """Least confidence of a promise, below which it would be meaningless."""
 
 
-def faults(calibration: Calibration, classes: int) -> Iterator[str]:
+def calibration_faults(calibration: Calibration, classes: int) -> Iterator[str]:
     """Yield contradictions, as parts of a sentence that begin with the member's name.
 
     Only the first is reliable: later checks assume that the earlier ones passed.

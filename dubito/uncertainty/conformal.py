@@ -15,7 +15,7 @@ from dubito.uncertainty.scores import class_scores
 
 LEAST_COVERAGE = 0.5
 MOST_COVERAGE = 0.999
-TOLERANCE = 1e-8
+SCORE_TOLERANCE = 1e-8
 """Tolerance within which two probabilities or scores are equal, the same as MAPIE's."""
 
 
@@ -47,7 +47,7 @@ def prediction_sets(
         thresholds = class_thresholds(scores, np.array(calibration.labels), classes, coverage)
         sets = conditional_sets(method, mean, thresholds, *options)
     else:
-        thresholds = np.full(classes, threshold(scores, coverage))
+        thresholds = np.full(classes, score_threshold(scores, coverage))
         sets = raw_sets(method, mean, float(thresholds[0]), *options)
     return PredictionSets(
         sets=served_sets(method, sets, mean),
@@ -56,7 +56,7 @@ def prediction_sets(
     )
 
 
-def threshold(scores: Floats, coverage: float) -> float:
+def score_threshold(scores: Floats, coverage: float) -> float:
     """Return the ⌈(n + 1) · coverage⌉-th smallest of the `n` scores `(n,)`; ∞ if there are fewer.
 
     The rank is computed from the decimal number that `coverage` prints as: (99 + 1) · 0.55 is 55,
@@ -75,7 +75,9 @@ def class_thresholds(scores: Floats, labels: Indices, classes: int, coverage: fl
         classes: number of classes, `C`.
         coverage: as in `threshold`.
     """
-    return np.array([threshold(scores[labels == label], coverage) for label in range(classes)])
+    return np.array(
+        [score_threshold(scores[labels == label], coverage) for label in range(classes)]
+    )
 
 
 def raw_sets(
@@ -95,7 +97,7 @@ def raw_sets(
     scores = class_scores(method, probabilities, penalty, free)
     if method in ("aps", "raps") and threshold < np.inf:
         return _reaching(probabilities, scores, threshold)
-    return scores - threshold <= TOLERANCE
+    return scores - threshold <= SCORE_TOLERANCE
 
 
 def conditional_sets(
@@ -106,7 +108,7 @@ def conditional_sets(
     Raises:
         KeyError: there is no such method.
     """
-    return class_scores(method, probabilities, penalty, free) - thresholds <= TOLERANCE
+    return class_scores(method, probabilities, penalty, free) - thresholds <= SCORE_TOLERANCE
 
 
 def served_sets(method: str, sets: Booleans, mean: Floats) -> Booleans:
@@ -126,11 +128,11 @@ def _reaching(probabilities: Floats, scores: Floats, threshold: float) -> Boolea
     last class' score by rounding at most.
     """
     limit = np.minimum(threshold, scores.max(axis=1, keepdims=True))
-    reached = np.where(scores - limit >= -TOLERANCE, scores, np.inf)
+    reached = np.where(scores - limit >= -SCORE_TOLERANCE, scores, np.inf)
     last = np.take_along_axis(probabilities, reached.argmin(axis=1)[:, None], axis=1)
-    vanishing = probabilities < TOLERANCE
+    vanishing = probabilities < SCORE_TOLERANCE
     least = np.where(vanishing, np.inf, probabilities).min(axis=1, keepdims=True)
-    sets: Booleans = probabilities - np.maximum(last, least) >= -TOLERANCE
+    sets: Booleans = probabilities - np.maximum(last, least) >= -SCORE_TOLERANCE
     return sets
 
 

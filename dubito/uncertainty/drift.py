@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dubito.types import Floats, Indices
-from dubito.uncertainty.bins import Bins, Counts
+from dubito.uncertainty.bins import BinCounts, Bins
 
 LEAST_ROWS = 50
 """Least rows for which statistics are computed."""
@@ -20,7 +20,7 @@ bit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class StreamDrift:
     """Statistics of one stream; None with fewer than `LEAST_ROWS` rows."""
 
     rows: int
@@ -32,7 +32,7 @@ class Drift:
     """Probability of a statistic at least as large without drift; valid for a single check."""
 
 
-def drift(bins: Bins, counts: Counts) -> Drift:
+def drift(bins: Bins, counts: BinCounts) -> StreamDrift:
     """Compute the statistics of a stream's counts against the reference.
 
     Raises:
@@ -43,9 +43,9 @@ def drift(bins: Bins, counts: Counts) -> Drift:
     psi = None if rows < LEAST_ROWS else stability(reference, seen)
     there, known = seen[: bins.missing], reference[: bins.missing]
     if rows - missing < LEAST_ROWS or not known.any():
-        return Drift(rows, missing, psi, None, None)
+        return StreamDrift(rows, missing, psi, None, None)
     distance = largest_gap(known, there)
-    return Drift(rows, missing, psi, distance, chance(distance, known.sum(), there.sum()))
+    return StreamDrift(rows, missing, psi, distance, chance(distance, known.sum(), there.sum()))
 
 
 def stability(reference: Indices, counts: Indices) -> float:

@@ -12,7 +12,7 @@ STEP = 1.0
 """Least margin of an integer."""
 
 
-class Guard:
+class RangeGuard:
     """Compares rows with the range of every feature in training."""
 
     def __init__(self, signature: Signature, *, tells_margin: bool = False) -> None:

@@ -9,7 +9,7 @@ from dubito.types import Floats
 FIRST = 64
 """Passes before the first checkpoint; each further checkpoint has twice as many."""
 
-TOLERANCE = 0.01
+HALF_WIDTH = 0.01
 """Default half-width to reach."""
 
 UNSEEN = 1 / 4

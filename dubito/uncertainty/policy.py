@@ -5,8 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dubito.types import Calibration, Decision, Floats, Notice, PredictionSets, Rule, Signature
-from dubito.uncertainty.adaptive_passes import Estimate
+from dubito.types import (
+    Calibration,
+    Decision,
+    DomainRule,
+    Floats,
+    Notice,
+    PredictionSets,
+    Signature,
+)
+from dubito.uncertainty.adaptive_passes import RowStatistics
 from dubito.uncertainty.conformal import prediction_sets
 from dubito.uncertainty.decision import decide
 from dubito.uncertainty.rules import rule_reasons
@@ -58,7 +66,7 @@ class Judge:
     """Computes sets and decisions by one bundle's calibration and rules."""
 
     def __init__(
-        self, calibration: Calibration, rules: Sequence[Rule], signature: Signature
+        self, calibration: Calibration, rules: Sequence[DomainRule], signature: Signature
     ) -> None:
         """Take the bundle's calibration, rules and signature."""
         self._calibration = calibration
@@ -83,7 +91,7 @@ class Judge:
     def judge(
         self,
         rows: Floats,
-        estimate: Estimate,
+        estimate: RowStatistics,
         notices: Sequence[Sequence[Notice]],
         options: PolicyOptions,
     ) -> Judgement:
@@ -100,7 +108,11 @@ class Judge:
         return Judgement(options, found, enough, decisions, self._calibration.policy.case_limit)
 
     def _decide(
-        self, rows: Floats, estimate: Estimate, notices: Sequence[Sequence[Notice]], target: float
+        self,
+        rows: Floats,
+        estimate: RowStatistics,
+        notices: Sequence[Sequence[Notice]],
+        target: float,
     ) -> list[Decision]:
         """Decide about all rows, grouped by their number of passes."""
         facts = rule_reasons(rows, self._signature, self._rules)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dubito.types import Floats, Rule, Signature
+from dubito.types import DomainRule, Floats, Signature
 
 
-def rule_reasons(rows: Floats, signature: Signature, rules: Sequence[Rule]) -> list[list[str]]:
+def rule_reasons(
+    rows: Floats, signature: Signature, rules: Sequence[DomainRule]
+) -> list[list[str]]:
     """Return the reasons that apply to each of the rows `(N, F)`, in the order of the rules.
 
     A rule applies if each feature it names has exactly the value it gives; a missing value (NaN)

@@ -71,7 +71,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """One threshold of a path, and its band."""
 
     rows: float
@@ -83,7 +83,7 @@ class Step:
     """Share of the automated rows in the band, see `dubito.types.Band`."""
 
 
-def path(validation: Floats, eligible: int) -> tuple[Step, ...]:
+def path(validation: Floats, eligible: int) -> tuple[PathStep, ...]:
     """Build the steps from the strictest to the loosest that have enough rows for a band.
 
     Args:
@@ -97,16 +97,16 @@ def path(validation: Floats, eligible: int) -> tuple[Step, ...]:
     return tuple(_step(validation, share, rows) for share, rows in expected if rows >= BAND_ROWS)
 
 
-def _step(validation: Floats, share: float, rows: float) -> Step:
+def _step(validation: Floats, share: float, rows: float) -> PathStep:
     threshold = float(np.quantile(validation, share, method="inverted_cdf"))
     band = max(BAND, BAND_ROWS / rows)
     automated = validation[validation <= threshold]
     # `higher`: the bound is a row's own value, and rows equal to it are all in the band.
     bound = float(np.quantile(automated, 1 - band, method="higher"))
-    return Step(rows, threshold, bound, band)
+    return PathStep(rows, threshold, bound, band)
 
 
-def select(validation: Part, calibration: Part, epistemic: float) -> Policy:
+def select_policy(validation: Part, calibration: Part, epistemic: float) -> Policy:
     """Select the policy for the default targets.
 
     For each line separately, its two promises hold together with probability `CONFIDENCE` over the

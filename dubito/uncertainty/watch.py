@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dubito.types import Indices
-from dubito.uncertainty.bins import Bins, Counts
+from dubito.uncertainty.bins import BinCounts, Bins
 from dubito.uncertainty.martingale import Martingale
 
 MOST_ROWS = 2_000
@@ -56,7 +56,7 @@ class Watch:
         """Name of the stream with the largest evidence so far."""
         return max(self.streams, key=lambda name: self.streams[name].largest)
 
-    def advance(self, counts: Mapping[str, Counts], random: np.random.Generator) -> "Watch":
+    def advance(self, counts: Mapping[str, BinCounts], random: np.random.Generator) -> "Watch":
         """Return the state after one more minute, given as counts of each stream.
 
         The order of rows within the minute is unknown. A random one is drawn, which makes no
@@ -86,7 +86,7 @@ class Watch:
         return math.log(len(self.streams))
 
 
-def _drawn(counts: Counts, random: np.random.Generator) -> Indices:
+def _drawn(counts: BinCounts, random: np.random.Generator) -> Indices:
     """Draw a random order of the counted bins `(M,)`, and keep at most `MOST_ROWS`."""
     places = np.array(sorted(counts), dtype=np.intp)
     held = np.array([counts[at] for at in sorted(counts)], dtype=np.intp)

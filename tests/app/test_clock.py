@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.clock import LEAST_SECONDS, Clock, told
+from app.clock import LEAST_SECONDS, Clock, describe_step
 from tests.app.monitoring.toy import Clock as Time
 
 
@@ -42,5 +42,5 @@ def test_steady_time_goes_on_whatever_is_set(time: Time) -> None:
 
 
 def test_the_log_says_in_which_direction() -> None:
-    assert "the clock was set back by 32,400 s" == told(-32_400.2)
-    assert "the clock was set ahead by 86,400 s" == told(86_400.0)
+    assert "the clock was set back by 32,400 s" == describe_step(-32_400.2)
+    assert "the clock was set ahead by 86,400 s" == describe_step(86_400.0)

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from app.error_location import fault_of, tell
+from app.error_location import locate_error, log_loop_error
 from app.errors import SettingsError
 from app.settings import read_settings
 from dubito.cli.reference import whole_number
@@ -26,7 +26,7 @@ def test_it_is_named_by_its_class_and_our_last_line() -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings({"DUBITO_PORT": PLANTED}, {})
     assert caught.value.__cause__ is not None
-    told = fault_of(caught.value.__cause__)
+    told = locate_error(caught.value.__cause__)
     assert told.startswith("ValidationError at app/settings.py:")
     assert told.rpartition(":")[2].isdigit()
 
@@ -36,7 +36,7 @@ def test_a_line_of_the_library_is_our_own() -> None:
     with pytest.raises(UsageError) as caught:
         whole_number("port", PLANTED, 1)
     assert caught.value.__cause__ is not None
-    told = fault_of(caught.value.__cause__)
+    told = locate_error(caught.value.__cause__)
     assert told.startswith("ValueError at dubito/cli/reference.py:")
 
 
@@ -52,8 +52,8 @@ def test_a_line_of_the_library_is_our_own() -> None:
 )
 def test_its_text_is_not_told(error: BaseException, told: str) -> None:
     """Where none of our lines is concerned, the class alone; of a group the first."""
-    assert told == fault_of(raised(error))
-    assert told == fault_of(error)
+    assert told == locate_error(raised(error))
+    assert told == locate_error(error)
 
 
 def test_what_an_event_loop_caught_is_told_without_objects(
@@ -65,7 +65,7 @@ def test_what_an_event_loop_caught_is_told_without_objects(
         raise ValueError(PLANTED)
 
     async def run() -> None:
-        asyncio.get_running_loop().set_exception_handler(tell)
+        asyncio.get_running_loop().set_exception_handler(log_loop_error)
         task = asyncio.create_task(fail())
         await asyncio.sleep(0)
         del task

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.bundle_loader import Opened
+from app.bundle_loader import LoadedBundle
 from app.errors import Abandoned, Conflict, DeadlinePassed, EngineLost, TooManyWaiting
 from app.model_cache import MOST_OPEN, MOST_WAITING, Shelf, served
 from app.problem_codes import ProblemCode
@@ -38,9 +38,9 @@ class Compute:
         """There is nothing to close."""
 
 
-def bundle(version: int, compute: Compute | None = None) -> Opened:
+def bundle(version: int, compute: Compute | None = None) -> LoadedBundle:
     manifest = replace(MANIFEST, version=version)
-    return Opened(manifest, Environment("sha256:e", {}), compute or Compute())
+    return LoadedBundle(manifest, Environment("sha256:e", {}), compute or Compute())
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Folder:
     most_open: int = 0
 
     @asynccontextmanager
-    async def opening(self, settings: Settings) -> AsyncIterator[Opened]:
+    async def opening(self, settings: Settings) -> AsyncIterator[LoadedBundle]:
         assert settings.version is not None
         if self.faults:
             raise self.faults.pop()

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.errors import SettingsError
-from app.settings import Settings, read_settings, reference, unknown_variables, variable
+from app.settings import Settings, read_settings, reference, setting_variable, unknown_variables
 
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("127.0.0.2", "127.0.0.2"),
@@ -92,8 +92,8 @@ def test_a_variable_sets(name: str) -> None:
 def test_a_flag_wins(name: str) -> None:
     """Every setting has its flag, which wins over the variable."""
     text, value = GOOD[name]
-    assert value == getattr(read({variable(name): OTHER[name]}, **{name: text}), name)
-    assert value == getattr(read({variable(name): text}, **{name: None}), name)
+    assert value == getattr(read({setting_variable(name): OTHER[name]}, **{name: text}), name)
+    assert value == getattr(read({setting_variable(name): text}, **{name: None}), name)
 
 
 BAD = {
@@ -120,8 +120,8 @@ BAD = {
 def test_what_cannot_be_is_refused(name: str, text: str, *, flag: bool) -> None:
     """Another kind or out of range: one sentence that names the variable and not the value."""
     with pytest.raises(SettingsError) as refused:
-        read(**{name: text}) if flag else read({variable(name): text})
-    assert variable(name) in str(refused.value)
+        read(**{name: text}) if flag else read({setting_variable(name): text})
+    assert setting_variable(name) in str(refused.value)
     assert len(str(refused.value)) < 120
 
 
@@ -169,7 +169,7 @@ WITH_DATABASE: list[dict[str, str]] = [
     {"DUBITO_RECORDS_URL": DATABASE, "DUBITO_MAX_QUEUE": "1"},
     {"DUBITO_RECORDS_URL": DATABASE, "DUBITO_PORT": "x"},
     *(
-        {variable(name): DATABASE}
+        {setting_variable(name): DATABASE}
         for name in BAD
         if name not in {"host", "models", "model", "digest"}
     ),
@@ -194,16 +194,16 @@ def test_settings_show_no_password() -> None:
 
 def test_other_processes_have_the_same() -> None:
     """Sent to a process of the service, they are equal, and still hold its database."""
-    found = read({name: GOOD[name[7:].lower()][0] for name in map(variable, GOOD)})
+    found = read({name: GOOD[name[7:].lower()][0] for name in map(setting_variable, GOOD)})
     assert found == pickle.loads(pickle.dumps(found))  # noqa: S301 - made here
 
 
 def test_every_setting_says_what_it_is() -> None:
     """Variable, default and meaning, with its unit where the name has one."""
     rows = {row.variable: row for row in reference()}
-    assert list(map(variable, Settings.model_fields)) == list(rows)
+    assert list(map(setting_variable, Settings.model_fields)) == list(rows)
     assert ("8000", "4,000,000", "0.5", "false", "–", "`loan-grade`") == tuple(
-        rows[variable(name)].default
+        rows[setting_variable(name)].default
         for name in ("port", "max_queue", "drain_seconds", "log_requests", "digest", "model")
     )
     for row in rows.values():

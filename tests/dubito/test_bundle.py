@@ -18,7 +18,7 @@ import pytest
 
 from dubito.bundle import Bundle, load
 from dubito.bundles.manifest import Manifest, parse_manifest
-from dubito.bundles.repository import check_free, find, versions, write
+from dubito.bundles.repository import check_free, find_version, versions, write_bundle
 from dubito.engine.compiler import compiler
 from dubito.errors import (
     BundleError,
@@ -61,14 +61,14 @@ def written(models: Path, version: int = 1, name: str = "loan-grade", of: int = 
     """A shipped version written anew, under another number or name."""
     model = from_bytes((SHIPPED.with_name(str(of)) / "model.keras").read_bytes())
     given = replace(manifest(of), version=version, name=name, network_sha256="")
-    return write(models, given, to_bytes(model), Cards("# Card of {digest}\n"))[0]
+    return write_bundle(models, given, to_bytes(model), Cards("# Card of {digest}\n"))[0]
 
 
 def rewritten(models: Path, folder: Path) -> Path:
     """A bundle written once more, from its own files."""
     model = from_bytes((folder / "model.keras").read_bytes())
     given = replace(parse_manifest((folder / "bundle.json").read_bytes()), network_sha256="")
-    return write(models, given, to_bytes(model), Cards("# Card of {digest}\n"))[0]
+    return write_bundle(models, given, to_bytes(model), Cards("# Card of {digest}\n"))[0]
 
 
 def members_of(folder: Path) -> dict[str, bytes]:
@@ -203,8 +203,8 @@ def test_the_highest_version_is_found(tmp_path: Path) -> None:
     for entry in ("1", "2", "10", "0", "03", "-1", "x", "1.5", ".draft-4", "٣", "²"):
         (tmp_path / "net" / entry).mkdir(parents=True)
     assert versions(tmp_path, "net") == [1, 2, 10]
-    assert find(tmp_path, "net") == tmp_path / "net" / "10"
-    assert find(tmp_path, "net", 2) == tmp_path / "net" / "2"
+    assert find_version(tmp_path, "net") == tmp_path / "net" / "10"
+    assert find_version(tmp_path, "net", 2) == tmp_path / "net" / "2"
 
 
 @pytest.mark.parametrize("version", [0, 3, -1])
@@ -212,7 +212,7 @@ def test_a_version_that_is_not_there_is_refused(tmp_path: Path, version: int) ->
     """The sentence says which versions there are."""
     (tmp_path / "net" / "1").mkdir(parents=True)
     with pytest.raises(BundleError, match=rf"net has no version {version}, it has \[1\]$"):
-        find(tmp_path, "net", version)
+        find_version(tmp_path, "net", version)
 
 
 @pytest.mark.parametrize("name", ["none", "empty", "file"])
@@ -221,14 +221,14 @@ def test_a_name_without_a_bundle_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(BundleError, match=f"{name} holds no bundle$"):
-        find(tmp_path, name)
+        find_version(tmp_path, name)
 
 
 def test_a_file_is_no_version(tmp_path: Path) -> None:
     """A file whose name is a number is not taken for a version."""
     (tmp_path / "net" / "1").mkdir(parents=True)
     (tmp_path / "net" / "2").touch()
-    assert find(tmp_path, "net").name == "1"
+    assert find_version(tmp_path, "net").name == "1"
 
 
 # What an open bundle answers.

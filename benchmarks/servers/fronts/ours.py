@@ -7,14 +7,14 @@ from functools import partial
 import uvicorn
 from plain import app
 
-from app.server.connections import Connections, Limits
+from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
 from app.settings import Settings
 
 
 async def main(port: int) -> None:
     """Serve until a signal stops the process."""
-    connections = Connections(Limits.of(Settings()))
+    connections = Connections(ConnectionLimits.of(Settings()))
     config = uvicorn.Config(app, port=port, access_log=False, log_level="warning")
     config.http = partial(Connection, connections=connections)
     watching = asyncio.create_task(connections.watch())

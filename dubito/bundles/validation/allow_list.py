@@ -20,7 +20,7 @@ Triple = tuple[str | None, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class AllowedObject:
     """Role of an allowed object, and the settings that its `config` may have; None allows any."""
 
     role: Role
@@ -38,7 +38,7 @@ INERT = (
 )
 """Stochastic layers of Keras, which do nothing outside training."""
 
-MONTE_CARLO = ("MCDropout", "MCAlphaDropout", "MCSpatialDropout1D", "MCGaussianDropout")
+MONTE_CARLO_NAMES = ("MCDropout", "MCAlphaDropout", "MCSpatialDropout1D", "MCGaussianDropout")
 
 _ACTIVATIONS = (
     "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh"
@@ -115,8 +115,8 @@ _PARTS: dict[Role, str] = {
 }
 
 
-def _layer(settings: str) -> Kind:
-    return Kind("layer", frozenset((_COMMON + settings).split()))
+def _layer(settings: str) -> AllowedObject:
+    return AllowedObject("layer", frozenset((_COMMON + settings).split()))
 
 
 def _own_layers() -> Iterator[tuple[str, str, str]]:
@@ -131,24 +131,26 @@ def _own_layers() -> Iterator[tuple[str, str, str]]:
 
 
 @cache
-def allowed() -> dict[Triple, Kind]:
+def build_allow_list() -> dict[Triple, AllowedObject]:
     """Build the allow-list: kinds of objects by the triple that Keras writes for them."""
     functional = frozenset({"name", "trainable", "layers", "input_layers", "output_layers"})
     sequential = frozenset({"name", "trainable", "dtype", "layers", "build_input_shape"})
-    objects: dict[Triple, Kind] = {
-        ("keras.src.models.functional", "Functional", "Functional"): Kind("model", functional),
-        ("keras", "Sequential", None): Kind("model", sequential),
-        ("keras", "DTypePolicy", None): Kind("policy", frozenset({"name"})),
+    objects: dict[Triple, AllowedObject] = {
+        ("keras.src.models.functional", "Functional", "Functional"): AllowedObject(
+            "model", functional
+        ),
+        ("keras", "Sequential", None): AllowedObject("model", sequential),
+        ("keras", "DTypePolicy", None): AllowedObject("policy", frozenset({"name"})),
     }
     for name, settings in _LAYERS.items():
         objects["keras.layers", name, None] = _layer(settings)
     for module, name, settings in _own_layers():
         objects[module, name, f"dubito>{name}"] = _layer(settings)
     for name in ("Add", "Multiply", "Subtract"):
-        objects["keras.src.ops.numpy", name, name] = Kind("operator", frozenset({"name"}))
+        objects["keras.src.ops.numpy", name, name] = AllowedObject("operator", frozenset({"name"}))
     for role, names in _PARTS.items():
         for name in names.split():
-            objects[f"keras.{role}s", name, None] = Kind(role)
+            objects[f"keras.{role}s", name, None] = AllowedObject(role)
     for name in ("__keras_tensor__", "__numpy__", "__tensor__"):
-        objects[None, name, None] = Kind("encoding")
+        objects[None, name, None] = AllowedObject("encoding")
     return objects

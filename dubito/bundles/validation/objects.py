@@ -9,10 +9,10 @@ from dubito.bundles.validation.allow_list import (
     ACTIVATIONS,
     FLOATS,
     INERT,
-    Kind,
+    AllowedObject,
     Role,
     Triple,
-    allowed,
+    build_allow_list,
 )
 from dubito.errors import BundleError
 
@@ -86,7 +86,7 @@ def _dictionaries(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
             waiting.extend((key, member) for member in value)
 
 
-def _kind(members: dict[str, Any]) -> Kind:
+def _kind(members: dict[str, Any]) -> AllowedObject:
     triple: Triple = (
         members.get("module"),
         members.get("class_name", ""),
@@ -99,7 +99,7 @@ def _kind(members: dict[str, Any]) -> Kind:
             f"{NETWORK_FILE}: the layer {_name(members)} is a plain {members['class_name']}, "
             "which would be inert: `dubito convert` puts Monte-Carlo layers in place of dropout"
         )
-    kind = allowed().get(triple)
+    kind = build_allow_list().get(triple)
     if kind is None:
         written = ", ".join("null" if part is None else quoted(part) for part in triple)
         raise BundleError(f"{_named(members)}, which is not allowed as ({written})")
@@ -121,7 +121,7 @@ def _named(members: dict[str, Any]) -> str:
     return f"{NETWORK_FILE}: the object {_name(members)} in config.json is a {kind}"
 
 
-def _check_frame(members: dict[str, Any], kind: Kind) -> None:
+def _check_frame(members: dict[str, Any], kind: AllowedObject) -> None:
     """Check the members of an object other than its `config`."""
     if not isinstance(members["config"], dict):
         raise BundleError(f"{_named(members)}, whose settings are not a dictionary")
@@ -134,7 +134,7 @@ def _check_frame(members: dict[str, Any], kind: Kind) -> None:
         raise BundleError(f"{_named(members)} that occurs in two models")
 
 
-def _check_settings(members: dict[str, Any], kind: Kind) -> None:
+def _check_settings(members: dict[str, Any], kind: AllowedObject) -> None:
     for setting, value in members["config"].items():
         if kind.settings is not None and setting not in kind.settings:
             raise BundleError(f"{_named(members)} with the unknown setting {quoted(setting)}")
@@ -142,7 +142,7 @@ def _check_settings(members: dict[str, Any], kind: Kind) -> None:
             raise BundleError(f"{_named(members)}, whose {setting} is not one that is allowed")
 
 
-def _fits(setting: str, value: Any, kind: Kind) -> bool:
+def _fits(setting: str, value: Any, kind: AllowedObject) -> bool:
     if setting in FIXED:
         return value is FIXED[setting]
     if setting == "trainable":
@@ -158,7 +158,7 @@ def _fits(setting: str, value: Any, kind: Kind) -> bool:
     return value is None or not setting.endswith(("_initializer", "_regularizer", "_constraint"))
 
 
-def _check_shared(members: dict[str, Any], kind: Kind, shared: dict[int, str]) -> None:
+def _check_shared(members: dict[str, Any], kind: AllowedObject, shared: dict[int, str]) -> None:
     """Check that objects of one shared number are equal: Keras uses the first of them for all."""
     number = members.get("shared_object_id")
     if number is None:

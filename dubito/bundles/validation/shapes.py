@@ -13,69 +13,73 @@ from dubito.bundles.validation import spatial
 from dubito.bundles.validation.config_graph import constant_shape
 from dubito.domains import domains
 from dubito.layer_shapes import (
-    Rule,
-    Settings,
+    LayerSettings,
+    LayerShape,
     Shape,
-    Step,
+    ShapeRule,
     axis_of,
-    flag,
+    bool_setting,
     one,
     setting,
-    whole,
+    whole_setting,
 )
 
 MOST_AXES = 6
 
 
-def _same(_settings: Settings, shapes: Sequence[Shape]) -> Step:
-    return Step(one(shapes))
+def _same(_settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    return LayerShape(one(shapes))
 
 
-def _along(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _along(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     """Infer Softmax and UnitNormalization, whose axis must not be the batch axis."""
     _axes(settings, one(shapes))
-    return Step(one(shapes))
+    return LayerShape(one(shapes))
 
 
-def _dense(settings: Settings, shapes: Sequence[Shape]) -> Step:
-    shape, units = one(shapes), whole(setting(settings, "units"), "units")
-    bias = ((units,),) if flag(settings, "use_bias") else ()
-    return Step((*shape[:-1], units), ((shape[-1], units), *bias))
+def _dense(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    shape, units = one(shapes), whole_setting(setting(settings, "units"), "units")
+    bias = ((units,),) if bool_setting(settings, "use_bias") else ()
+    return LayerShape((*shape[:-1], units), ((shape[-1], units), *bias))
 
 
-def _axes(settings: Settings, shape: Shape) -> Shape:
+def _axes(settings: LayerSettings, shape: Shape) -> Shape:
     value = setting(settings, "axis")
     chosen = [axis_of(axis, shape) for axis in (value if isinstance(value, list) else [value])]
     return tuple(shape[axis] for axis in sorted(chosen))
 
 
-def _affine(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _affine(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     """Infer LayerNormalization and GroupNormalization."""
     shape = one(shapes)
     own = _axes(settings, shape)
-    groups = whole(settings.get("groups", -1), "groups", -1)
+    groups = whole_setting(settings.get("groups", -1), "groups", -1)
     if groups == 0 or own[0] % groups:
         raise ValueError(f"its {groups} groups do not divide its input")
     if settings.get("rms_scaling"):
-        return Step(shape, (own,))
-    return Step(shape, (own,) * (flag(settings, "scale") + flag(settings, "center")))
+        return LayerShape(shape, (own,))
+    return LayerShape(
+        shape, (own,) * (bool_setting(settings, "scale") + bool_setting(settings, "center"))
+    )
 
 
-def _batch_norm(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _batch_norm(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     shape = one(shapes)
     own = (shape[axis_of(setting(settings, "axis"), shape)],)
-    return Step(shape, (own,) * (2 + flag(settings, "scale") + flag(settings, "center")))
+    return LayerShape(
+        shape, (own,) * (2 + bool_setting(settings, "scale") + bool_setting(settings, "center"))
+    )
 
 
-def _normalization(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _normalization(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     shape = one(shapes)
     own = _axes(settings, shape)
     mean, variance = setting(settings, "mean"), setting(settings, "variance")
     if mean is None and variance is None:
-        return Step(shape, (own, own, ()))
+        return LayerShape(shape, (own, own, ()))
     for given in (mean, variance):
         _broadcast_into(constant_shape(given), own)
-    return Step(shape)
+    return LayerShape(shape)
 
 
 def _broadcast_into(given: Shape, shape: Shape) -> None:
@@ -83,90 +87,92 @@ def _broadcast_into(given: Shape, shape: Shape) -> None:
         raise ValueError("its constants do not fit its input")
 
 
-def _rescaling(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _rescaling(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     for name in ("scale", "offset"):
         _broadcast_into(constant_shape(setting(settings, name)), one(shapes))
-    return Step(one(shapes))
+    return LayerShape(one(shapes))
 
 
-def _prelu(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _prelu(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     shape = one(shapes)
     own = list(shape)
     for axis in setting(settings, "shared_axes") or ():
         own[axis_of(axis, shape)] = 1
-    return Step(shape, (tuple(own),))
+    return LayerShape(shape, (tuple(own),))
 
 
-def _merge(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _merge(_settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     if len(shapes) < 2 or len({len(shape) for shape in shapes}) != 1:
         raise ValueError("its inputs do not have as many axes as each other")
-    return Step(np.broadcast_shapes(*shapes))
+    return LayerShape(np.broadcast_shapes(*shapes))
 
 
-def _operator(_settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _operator(_settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     if len(shapes) != 2:
         raise ValueError("it does not have two operands")
-    return Step(np.broadcast_shapes(*shapes))
+    return LayerShape(np.broadcast_shapes(*shapes))
 
 
-def _concatenate(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _concatenate(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     first = shapes[0]
     axis = axis_of(setting(settings, "axis"), first)
     rests = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if len(shapes) < 2 or len(rests) != 1 or {len(shape) for shape in shapes} != {len(first)}:
         raise ValueError("its inputs do not fit together")
     joined = sum(shape[axis] for shape in shapes)
-    return Step((*first[:axis], joined, *first[axis + 1 :]))
+    return LayerShape((*first[:axis], joined, *first[axis + 1 :]))
 
 
-def _flatten(_settings: Settings, shapes: Sequence[Shape]) -> Step:
-    return Step((math.prod(one(shapes)),))
+def _flatten(_settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    return LayerShape((math.prod(one(shapes)),))
 
 
-def _reshape(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _reshape(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     size = math.prod(one(shapes))
-    target = [whole(length, "target_shape", -1) for length in setting(settings, "target_shape")]
+    target = [
+        whole_setting(length, "target_shape", -1) for length in setting(settings, "target_shape")
+    ]
     known = math.prod(length for length in target if length != -1)
     if target.count(-1) == 1 and known > 0 and size % known == 0:
         target[target.index(-1)] = size // known
     if not 0 < len(target) <= MOST_AXES or min(target) < 1 or math.prod(target) != size:
         raise ValueError("its input does not have as many values as its target shape")
-    return Step(tuple(target))
+    return LayerShape(tuple(target))
 
 
-def _permute(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _permute(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     shape, order = one(shapes), setting(settings, "dims")
     if sorted(order) != list(range(1, len(shape) + 1)):
         raise ValueError("its order is not one of its input's axes")
-    return Step(tuple(shape[axis - 1] for axis in order))
+    return LayerShape(tuple(shape[axis - 1] for axis in order))
 
 
-def _repeat(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _repeat(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     (width,) = one(shapes)
-    return Step((whole(setting(settings, "n"), "n"), width))
+    return LayerShape((whole_setting(setting(settings, "n"), "n"), width))
 
 
-def _dropout(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _dropout(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     """Infer dropout; `noise_shape` must not contain the batch, as a mask belongs to one pass."""
     shape = one(shapes)
     noise = setting(settings, "noise_shape") or [None] * (len(shape) + 1)
     own = [size or length for size, length in zip(noise[1:], shape, strict=True)]
     if noise[0] not in (None, 1):
         raise ValueError("its noise_shape holds the batch")
-    _broadcast_into(tuple(whole(size, "noise_shape") for size in own), shape)
-    return Step(shape)
+    _broadcast_into(tuple(whole_setting(size, "noise_shape") for size in own), shape)
+    return LayerShape(shape)
 
 
-def _impute(settings: Settings, shapes: Sequence[Shape]) -> Step:
+def _impute(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     values = setting(settings, "values")
     if any(value is not None and type(value) not in (int, float) for value in values):
         raise ValueError("its values are not numbers")
     if len(values) != one(shapes)[-1]:
         raise ValueError(f"it has {len(values)} values for {one(shapes)[-1]} columns")
-    return Step(one(shapes))
+    return LayerShape(one(shapes))
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, ShapeRule] = {
     "Dense": _dense,
     "Conv1D": spatial.conv,
     "PReLU": _prelu,
@@ -207,7 +213,7 @@ RULES |= dict.fromkeys(
 )
 
 
-def rule_of(kind: str) -> Rule:
+def rule_of(kind: str) -> ShapeRule:
     """Return the shape rule of an allowed layer class, Dubito's or a domain's."""
     if kind in RULES:
         return RULES[kind]

@@ -2,13 +2,13 @@
 
 from dubito.bundles.manifest import MANIFEST_FILE, NETWORK_FILE
 from dubito.bundles.strict_json import strict_json
-from dubito.bundles.validation.allow_list import MONTE_CARLO
+from dubito.bundles.validation.allow_list import MONTE_CARLO_NAMES
 from dubito.bundles.validation.config_graph import Blueprint, Layer, parse_blueprint
 from dubito.bundles.validation.members import read_members
 from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.shape_inference import trace
 from dubito.bundles.validation.weights import check_weights
-from dubito.engine.rng import threshold
+from dubito.engine.rng import drop_levels
 from dubito.errors import BundleError, NetworkError
 
 MOST_WEIGHTS = 64 * 2**20
@@ -46,7 +46,7 @@ def check_network(network: bytes, features: int, classes: int) -> int:
 
 def _check_doubt(blueprint: Blueprint) -> None:
     """Check that there are Monte-Carlo layers and that each drops some units but not all."""
-    layers = [layer for layer in blueprint.walk() if layer.kind in MONTE_CARLO]
+    layers = [layer for layer in blueprint.walk() if layer.kind in MONTE_CARLO_NAMES]
     if not layers:
         raise BundleError(
             f"{NETWORK_FILE}: the network has no Monte-Carlo layer, so no uncertainty"
@@ -60,7 +60,7 @@ def _check_rate(layer: Layer) -> None:
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
         raise BundleError(f"{NETWORK_FILE}: the rate of {quoted(layer.name)} is not from 0 to 1")
     try:
-        threshold(rate)
+        drop_levels(rate)
     except NetworkError as error:
         fault = "would report no uncertainty at all" if rate < 0.5 else "would drop everything"
         raise BundleError(

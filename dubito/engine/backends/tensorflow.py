@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from dubito.engine.blocks import PASSES, Blocks
 from dubito.engine.compiler.lowering import KERNELS, is_keras
-from dubito.engine.compiler.plan import Plan, Step
+from dubito.engine.compiler.plan import Plan, PlanStep
 from dubito.engine.kernels import Array
 from dubito.engine.program import SOURCE
 from dubito.errors import NetworkError
@@ -122,7 +122,7 @@ class Graph:
         return dict(zip(names, tf.map_fn(one, rows, fn_output_signature=signature), strict=True))
 
 
-def _check(step: Step) -> None:
+def _check(step: PlanStep) -> None:
     """Reject a layer that is on neither list of allowed layers, or works across rows.
 
     Raises:
@@ -144,7 +144,7 @@ def _check(step: Step) -> None:
         raise NetworkError(f"layer {layer.name} works across rows, which must stay independent")
 
 
-def _call(step: Step, inputs: list[Any]) -> Any:
+def _call(step: PlanStep, inputs: list[Any]) -> Any:
     return step.layer(inputs) if step.listed else step.layer(*inputs)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from dubito.engine.compiler.plan import Plan, Step
+from dubito.engine.compiler.plan import Plan, PlanStep
 from dubito.engine.kernels import (
-    ACTIVATIONS,
+    ACTIVATION_KERNELS,
     Affine,
     Dense,
     Formula,
@@ -45,7 +45,7 @@ def program_of(plan: Plan) -> Program | None:
     )
 
 
-def _dtype(step: Step, plan: Plan) -> str:
+def _dtype(step: PlanStep, plan: Plan) -> str:
     return str(getattr(step.layer, "compute_dtype", plan.dtype))
 
 
@@ -54,8 +54,8 @@ def activation_of(function: Any) -> Kernel | None:
 
     Functions are compared by identity: a custom one may have the name of one of Keras'.
     """
-    known = (name for name in ACTIVATIONS if keras.activations.get(name) is function)
-    return ACTIVATIONS.get(next(known, ""))
+    known = (name for name in ACTIVATION_KERNELS if keras.activations.get(name) is function)
+    return ACTIVATION_KERNELS.get(next(known, ""))
 
 
 def dense(layer: Any) -> Kernel | None:

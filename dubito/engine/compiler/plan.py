@@ -14,11 +14,11 @@ import keras
 from dubito.engine.noise import Call
 from dubito.engine.program import SOURCE
 from dubito.errors import NetworkError
-from dubito.layers.monte_carlo import MONTE_CARLO
+from dubito.layers.monte_carlo import MONTE_CARLO_LAYERS
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One call of one layer, which reads slots and writes one."""
 
     layer: Any
@@ -40,7 +40,7 @@ class Step:
 class Plan:
     """A network as steps in topological order."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     result: int
     """Slot that holds the probabilities."""
     features: int
@@ -61,7 +61,7 @@ class Plan:
         return self._last.layer
 
     @property
-    def _last(self) -> Step:
+    def _last(self) -> PlanStep:
         (step,) = (step for step in self.steps if step.output == self.result)
         return step
 
@@ -93,7 +93,7 @@ class _Planner:
     """Collects steps; nested models call `add` again with the slots they are called on."""
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[PlanStep] = []
         self.calls: list[Call] = []
         self.random: set[int] = set()
         self.slots = 1
@@ -109,12 +109,12 @@ class _Planner:
 
     def step(self, node: Any, inputs: tuple[int, ...]) -> int:
         layer, output = node.operation, self.slots
-        call = self.call(node) if type(layer) in MONTE_CARLO else None
+        call = self.call(node) if type(layer) in MONTE_CARLO_LAYERS else None
         random = call is not None or not self.random.isdisjoint(inputs)
         spec, given = node.outputs[0], node.arguments.args
         listed = bool(given) and isinstance(given[0], list | tuple)
         units, dtype = math.prod(spec.shape[1:]), str(spec.dtype)
-        self.steps.append(Step(layer, inputs, output, call, random, units, dtype, listed))
+        self.steps.append(PlanStep(layer, inputs, output, call, random, units, dtype, listed))
         self.random |= {output} if random else set()
         self.slots += 1
         return output

@@ -16,7 +16,7 @@ from dubito.layers.formula import FormulaLayer
 from dubito.layers.registry import registered
 from dubito.loans import explanations
 from dubito.loans.amortization import schedule
-from dubito.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, cents_from, flag
+from dubito.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, as_number, cents_from
 from dubito.loans.layers.shortlist import SPARE, Shortlist
 from dubito.loans.ratebook import RateBook, hypotheses
 from dubito.loans.shapes import FEATURES, HYPOTHESIS_WIDTH
@@ -194,7 +194,7 @@ def _one_hot(xp: Any, values: Any, count: int) -> Any:
     """Encode `(…)` one-hot as `(…, count)`; larger values share the last place."""
     capped = xp.minimum(values, count - 1.0)[..., None]
     places = xp.arange(count, dtype=values.dtype)
-    return flag(xp, xp.abs(capped - places) < 0.5, values)
+    return as_number(xp, xp.abs(capped - places) < 0.5, values)
 
 
 def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> list[Any]:
@@ -216,11 +216,11 @@ def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> 
         *_whole(xp, found.moved_cents),
         xp.clip(found.after, -40.0, 60.0) / 20.0,
         *_whole(xp, found.after_cents),
-        flag(xp, found.follows, size),
+        as_number(xp, found.follows, size),
         xp.log1p(xp.maximum(books.balance, 1.0) * daily) / 5.0,
         xp.clip(found.before, -100.0, 250.0) / 50.0,
         *_whole(xp, found.before_cents),
-        flag(xp, found.precedes, size),
+        as_number(xp, found.precedes, size),
         xp.log1p(xp.abs(principal) * daily) / 5.0,
         sum_size,
         xp.sign(total) * sum_size,
@@ -229,8 +229,8 @@ def _fit(xp: Any, loan: Loan, books: Any, found: Any, terms: dict[str, Any]) -> 
         xp.clip(found.interest / books.day, -30.0, 30.0) / 10.0,
         _within(xp, xp.abs(found.interest) * 100.0, 0.8),
         xp.log1p(loan.amount) / 10.0 + 0.0 * size,
-        flag(xp, loan.principal > loan.amount - 0.01, loan.amount) + 0.0 * size,
-        flag(xp, loan.principal + loan.interest < 0.01, loan.amount) + 0.0 * size,
+        as_number(xp, loan.principal > loan.amount - 0.01, loan.amount) + 0.0 * size,
+        as_number(xp, loan.principal + loan.interest < 0.01, loan.amount) + 0.0 * size,
     ]
 
 
@@ -252,4 +252,4 @@ def _log_cents(xp: Any, money: Any) -> Any:
 
 
 def _within(xp: Any, cents: Any, most: float) -> Any:
-    return flag(xp, cents < most, cents)
+    return as_number(xp, cents < most, cents)

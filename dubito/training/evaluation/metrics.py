@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from sklearn.metrics import f1_score
 
-from dubito.training.evaluation.predictions import Evidence, Precision
+from dubito.training.evaluation.predictions import Evidence, MeanError
 from dubito.training.evaluation.probability_metrics import score
 from dubito.training.evaluation.reliability import Reliability, reliability
 from dubito.training.evaluation.risk import Risk, risks
@@ -29,7 +29,7 @@ COMMON = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PolicyMetrics:
     """Line of the decision policy, measured on the evaluated rows."""
 
     target: float
@@ -56,7 +56,7 @@ class Likely:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class EvaluationMetrics:
     """All metrics that a report shows; those that need a calibration are empty without one."""
 
     rows: int
@@ -82,7 +82,7 @@ class Figures:
     right: Doubt | None
     wrong: Doubt | None
     sets: tuple[Sets, ...]
-    promises: tuple[Kept, ...]
+    promises: tuple[PolicyMetrics, ...]
     likelihoods: tuple[Likely, ...]
     """Rows automated at the default target, by the mean probability of their grade."""
     least_likelihood: float | None
@@ -92,10 +92,12 @@ class Figures:
     coverage: float | None
     """Default coverage of the calibration."""
     shifts: tuple[ShiftFigures, ...]
-    precision: Precision | None
+    precision: MeanError | None
 
 
-def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequence[str]) -> Figures:
+def assess(
+    evidence: Evidence, calibration: Calibration | None, classes: Sequence[str]
+) -> EvaluationMetrics:
     """Compute all metrics; those of sets and decisions only with enough passes for the promises."""
     if calibration is not None and evidence.passes < calibration.passes:
         calibration = None
@@ -106,7 +108,7 @@ def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequenc
     taken = _taken(evidence, calibration)
     likely = summary.mean.max(axis=1)[taken]
     policy = None if calibration is None else calibration.policy
-    return Figures(
+    return EvaluationMetrics(
         rows=len(labels),
         passes=evidence.passes,
         classes=tuple(classes),
@@ -142,7 +144,7 @@ def assess(evidence: Evidence, calibration: Calibration | None, classes: Sequenc
     )
 
 
-def held_out_figures(figures: Figures) -> dict[str, float]:
+def held_out_figures(figures: EvaluationMetrics) -> dict[str, float]:
     """Select the most important metrics, by name, for a manifest; undefined ones are left out."""
     base, *_, entropy, _information = figures.risks
     width, mass = figures.reliability
@@ -197,7 +199,7 @@ def _likelihoods(likely: Floats, wrong: Booleans) -> tuple[Likely, ...]:
 
 def _promises(
     evidence: Evidence, calibration: Calibration | None, wrong: Booleans
-) -> tuple[Kept, ...]:
+) -> tuple[PolicyMetrics, ...]:
     if calibration is None:
         return ()
     second = runner_up(evidence.answered.summary.mean)
@@ -207,10 +209,12 @@ def _promises(
     )
 
 
-def _kept(promise: Promise, taken: Booleans, second: Floats, wrong: Booleans) -> Kept:
+def _kept(promise: Promise, taken: Booleans, second: Floats, wrong: Booleans) -> PolicyMetrics:
     rows, errors = int(taken.sum()), int((taken & wrong).sum())
     band = None
     if promise.band is not None:
         inside = taken & (second >= promise.band.bound)
         band = int(inside.sum()), int((inside & wrong).sum())
-    return Kept(promise.target, rows / len(wrong), errors / rows if rows else 0.0, errors, band)
+    return PolicyMetrics(
+        promise.target, rows / len(wrong), errors / rows if rows else 0.0, errors, band
+    )

@@ -11,18 +11,18 @@ import numpy as np
 
 from dubito.engine.engine import Engine
 from dubito.training.data import Table
-from dubito.training.evaluation.probability_metrics import check_finite
-from dubito.training.evaluation.shifts import Shift, allowed, changed
-from dubito.types import Booleans, Floats, Indices, Query, Rule, Signature, Summary
+from dubito.training.evaluation.probability_metrics import check_overflow
+from dubito.training.evaluation.shifts import Shift, acceptable_rows, changed
+from dubito.types import Booleans, DomainRule, Floats, Indices, Query, Signature, Summary
 from dubito.uncertainty.decision import fixed_reasons
-from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
 
 EVALUATION_SEED = 1 << 42
 """Seed of the first row; above the seeds used in calibration."""
 LOOKS = (64, 128, 256, 512, 1024, 2048, 4096, 10_000)
 """Numbers of passes at which the error of the mean is measured."""
-LOOKED_AT = 200
+SAMPLED_ROWS = 200
 """Number of rows on which the error of the mean is measured."""
 REPEATS = 4
 """Least number of batches of passes for the deviation between their means."""
@@ -54,7 +54,7 @@ class Shifted:
 
 
 @dataclass(frozen=True, slots=True)
-class Precision:
+class MeanError:
     """Error of the mean over `T` passes, for each of `L` values of `T`; all `(L,)`."""
 
     passes: Indices
@@ -80,11 +80,11 @@ class Evidence:
     answered: Answered
     passes: int
     shifts: tuple[Shifted, ...] = ()
-    precision: Precision | None = None
+    precision: MeanError | None = None
 
 
 def evidence_of(
-    engine: Engine, table: Table, signature: Signature, rules: Sequence[Rule], passes: int
+    engine: Engine, table: Table, signature: Signature, rules: Sequence[DomainRule], passes: int
 ) -> Evidence:
     """Predict the unchanged rows, with dropout and without.
 
@@ -93,7 +93,7 @@ def evidence_of(
     """
     summary, plain = _summary(engine, table.features, passes), engine.predict(table.features)
     for answers in (summary.mean, plain):
-        check_finite(answers, f"the rows of {table.source}")
+        check_overflow(answers, f"the rows of {table.source}")
     answered = _answered(summary, table.features, signature, rules)
     return Evidence(table.labels, plain, answered, passes)
 
@@ -102,13 +102,13 @@ def shifted_rows(
     engine: Engine,
     rows: Floats,
     signature: Signature,
-    rules: Sequence[Rule],
+    rules: Sequence[DomainRule],
     passes: int,
     shift: Shift,
 ) -> Shifted:
     """Predict those of the rows `(N, F)` that a shift changes."""
     wrong = shift.apply(rows, signature)
-    moved, taken = changed(rows, wrong), allowed(wrong, signature)
+    moved, taken = changed(rows, wrong), acceptable_rows(wrong, signature)
     asked = np.flatnonzero(moved & taken)
     summary = _summary(engine, wrong[asked], passes)
     finite = np.flatnonzero(np.isfinite(summary.mean).all(axis=1))
@@ -122,7 +122,7 @@ def shifted_rows(
     )
 
 
-def precision_of(engine: Engine, rows: Floats, looks: Sequence[int] = LOOKS) -> Precision:
+def precision_of(engine: Engine, rows: Floats, looks: Sequence[int] = LOOKS) -> MeanError:
     """Measure how the error of the mean falls with the number of passes, on rows `(N, F)`."""
     queries = [
         Query(rows[at : at + 1], max(looks), EVALUATION_SEED + at) for at in range(len(rows))
@@ -130,7 +130,7 @@ def precision_of(engine: Engine, rows: Floats, looks: Sequence[int] = LOOKS) -> 
     stated, seen = zip(
         *(_errors(engine.draws(query)[:, 0], looks) for query in queries), strict=True
     )
-    return Precision(
+    return MeanError(
         passes=np.array(looks),
         median=np.median(stated, axis=0),
         upper=np.quantile(stated, 0.95, axis=0),
@@ -154,9 +154,9 @@ def _spread(draws: Floats, passes: int) -> float:
 
 
 def _answered(
-    summary: Summary, rows: Floats, signature: Signature, rules: Sequence[Rule]
+    summary: Summary, rows: Floats, signature: Signature, rules: Sequence[DomainRule]
 ) -> Answered:
-    seen = Guard(signature).notices(rows)
+    seen = RangeGuard(signature).notices(rows)
     reasons = fixed_reasons(seen, rule_reasons(rows, signature, rules))
     return Answered(
         summary=summary,

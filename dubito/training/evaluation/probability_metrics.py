@@ -36,7 +36,7 @@ def score(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dic
     }
 
 
-def check_finite(probabilities: Floats, rows: str) -> None:
+def check_overflow(probabilities: Floats, rows: str) -> None:
     """Reject rows on which a network's numbers overflow, as the service does.
 
     Args:

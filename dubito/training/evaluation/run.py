@@ -7,16 +7,16 @@ from dubito.bundle import Bundle
 from dubito.bundles.manifest import Manifest
 from dubito.domains import domain_of, domains
 from dubito.errors import DataError
-from dubito.training.data import Table, read_table, select
-from dubito.training.evaluation.metrics import Figures, assess
+from dubito.training.data import Table, read_table, select_rows
+from dubito.training.evaluation.metrics import EvaluationMetrics, assess
 from dubito.training.evaluation.predictions import (
-    LOOKED_AT,
+    SAMPLED_ROWS,
     evidence_of,
     precision_of,
     shifted_rows,
 )
 from dubito.training.evaluation.shifts import shifts_of
-from dubito.training.rows import described, read_rows
+from dubito.training.rows import description_of, read_rows
 from dubito.training.split import split_rows
 
 UNKNOWN = "some of which it may have been fitted or calibrated on"
@@ -28,7 +28,7 @@ class Evaluation:
 
     rows: str
     """Description of the rows, as a part of a sentence."""
-    figures: Figures
+    figures: EvaluationMetrics
 
 
 def evaluate(
@@ -56,7 +56,7 @@ def evaluate(
         shifted_rows(engine, table.features, signature, rules, number, shift)
         for shift in shifts_of(signature)
     )
-    precision = precision_of(engine, table.features[:LOOKED_AT])
+    precision = precision_of(engine, table.features[:SAMPLED_ROWS])
     evidence = replace(evidence, shifts=shifted, precision=precision)
     return Evaluation(told, assess(evidence, manifest.calibration, manifest.classes))
 
@@ -73,10 +73,10 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
             "classes (--target) must be named"
         )
     else:
-        asked = [described(feature) for feature in manifest.features]
+        asked = [description_of(feature) for feature in manifest.features]
         table = read_rows(path, asked, manifest.classes, target)
     trained = manifest.trained
     if trained.is_conversion or table.digest != trained.data_digest:
         return f"all {len(table.labels):,} rows of {table.source}, {UNKNOWN}", table
-    held_out = select(table, split_rows(table.labels, manifest.trained.split_seed).test)
+    held_out = select_rows(table, split_rows(table.labels, manifest.trained.split_seed).test)
     return f"the {len(held_out.labels):,} rows of {table.source} that were held out", held_out

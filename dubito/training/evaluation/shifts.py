@@ -51,7 +51,7 @@ def changed(rows: Floats, shifted: Floats) -> Booleans:
     return (~((rows == shifted) | (np.isnan(rows) & np.isnan(shifted)))).any(axis=1)
 
 
-def allowed(rows: Floats, signature: Signature) -> Booleans:
+def acceptable_rows(rows: Floats, signature: Signature) -> Booleans:
     """Return a mask `(N,)` of the rows `(N, F)` that the service would accept."""
     minima = [feature.minimum for feature in signature.features]
     maxima = [feature.maximum for feature in signature.features]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dubito.training.evaluation.metrics import Figures
+from dubito.training.evaluation.metrics import EvaluationMetrics
 from dubito.training.evaluation.run import Evaluation
 from dubito.training.report.calibration_plots import KINDS, reliability_picture, sets_picture
 from dubito.training.report.error_plots import confusion_picture, risk_picture
@@ -40,7 +40,7 @@ TEMPLATES = Environment(
 )
 
 
-def page(identity: Identity, evaluation: Evaluation) -> str:
+def render_page(identity: Identity, evaluation: Evaluation) -> str:
     """Render the report on a bundle as HTML."""
     figures = evaluation.figures
     head = (
@@ -55,7 +55,7 @@ def page(identity: Identity, evaluation: Evaluation) -> str:
     )
 
 
-def sections_of(figures: Figures) -> Iterator[Section]:
+def sections_of(figures: EvaluationMetrics) -> Iterator[Section]:
     """Yield the sections of the page; those without metrics are left out."""
     yield _quality(figures)
     yield _reliability(figures)
@@ -67,7 +67,7 @@ def sections_of(figures: Figures) -> Iterator[Section]:
     yield from _precision(figures)
 
 
-def _quality(figures: Figures) -> Section:
+def _quality(figures: EvaluationMetrics) -> Section:
     rows = [
         (told, f"{figures.mc[name]:.4f}", f"{figures.deterministic[name]:.4f}")
         for name, told in METRICS.items()
@@ -85,7 +85,7 @@ def _quality(figures: Figures) -> Section:
     )
 
 
-def _reliability(figures: Figures) -> Section:
+def _reliability(figures: EvaluationMetrics) -> Section:
     return Section(
         title="Does it say how sure it is?",
         text="Rows by their confidence, the largest probability of the mean: on the diagonal, as "
@@ -100,7 +100,7 @@ def _reliability(figures: Figures) -> Section:
     )
 
 
-def _risk(figures: Figures) -> Section:
+def _risk(figures: EvaluationMetrics) -> Section:
     return Section(
         title="Do doubtful answers turn out wrong?",
         text="If only the surest rows are answered, fewer of the answers are wrong. The grey line "
@@ -111,7 +111,7 @@ def _risk(figures: Figures) -> Section:
     )
 
 
-def _guarantees(figures: Figures) -> Iterator[Section]:
+def _guarantees(figures: EvaluationMetrics) -> Iterator[Section]:
     if not figures.sets:
         yield Section(
             "Sets and decisions", "None: without a calibration, or with fewer passes than it has."
@@ -159,7 +159,7 @@ def _guarantees(figures: Figures) -> Iterator[Section]:
     )
 
 
-def _confusion(figures: Figures) -> Section:
+def _confusion(figures: EvaluationMetrics) -> Section:
     without = "" if figures.target is None else f", at a target of {figures.target:.1%}"
     return Section(
         title="Which grades are taken for which?",
@@ -168,7 +168,7 @@ def _confusion(figures: Figures) -> Section:
     )
 
 
-def _entropies(figures: Figures) -> Section:
+def _entropies(figures: EvaluationMetrics) -> Section:
     doubts = [("right", figures.right), ("wrong", figures.wrong)]
     return Section(
         title="What is the doubt about?",
@@ -191,7 +191,7 @@ def _entropies(figures: Figures) -> Section:
     )
 
 
-def _shifts(figures: Figures) -> Iterator[Section]:
+def _shifts(figures: EvaluationMetrics) -> Iterator[Section]:
     if not figures.shifts:
         return
     yield Section(
@@ -217,7 +217,7 @@ def _shifts(figures: Figures) -> Iterator[Section]:
     )
 
 
-def _precision(figures: Figures) -> Iterator[Section]:
+def _precision(figures: EvaluationMetrics) -> Iterator[Section]:
     found = figures.precision
     if found is None:
         return

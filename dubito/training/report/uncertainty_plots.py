@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from dubito.training.evaluation.predictions import Precision
+from dubito.training.evaluation.predictions import MeanError
 from dubito.training.evaluation.uncertainty_metrics import Doubt, ShiftFigures
 from dubito.training.report.plot import ACCENT, QUIET, SECOND, THIRD, Picture, picture, plain_tens
 
@@ -72,7 +72,7 @@ def shift_picture(shifts: Sequence[ShiftFigures]) -> Picture:
     return picture(words, (9, 1.4 + 0.42 * len(shown)), 1, draw)
 
 
-def precision_picture(found: Precision) -> Picture:
+def precision_picture(found: MeanError) -> Picture:
     """Plot the standard error of the mean against the number of passes."""
 
     def draw(panels: list[Axes]) -> None:

@@ -30,7 +30,7 @@ _ZIP_FAULTS = (BadZipFile, EOFError, NotImplementedError, OSError, RuntimeError,
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class TableBytes:
     """Decompressed bytes of a table."""
 
     data: bytes
@@ -94,7 +94,7 @@ def too_large(file: str) -> DataError:
     return DataError(f"{file} has more than {limit} MiB unfolded: leave out columns or rows")
 
 
-def unfold(data: bytes, file: str) -> Content:
+def unfold(data: bytes, file: str) -> TableBytes:
     """Decompress a file if it is a zip or gzip.
 
     Raises:
@@ -103,9 +103,9 @@ def unfold(data: bytes, file: str) -> Content:
     if data.startswith(ZIP):
         found = _from_zip(data, file)
     elif data.startswith(GZIP):
-        found = Content(_from_gzip(data, file), file, "gzip")
+        found = TableBytes(_from_gzip(data, file), file, "gzip")
     else:
-        return Content(data, file)
+        return TableBytes(data, file)
     if found.data.startswith((*ZIP, GZIP)):
         raise DataError(f"{file} holds another archive: {UNPACK}")
     return found
@@ -119,14 +119,14 @@ def _from_gzip(data: bytes, file: str) -> bytes:
         raise DataError(f"{file} is not a whole gzip file") from error
 
 
-def _from_zip(data: bytes, file: str) -> Content:
+def _from_zip(data: bytes, file: str) -> TableBytes:
     if data.count(b"PK\x01\x02") > MOST_MEMBERS:
         raise DataError(f"{file} holds more than {MOST_MEMBERS:,} files")
     try:
         with ZipFile(io.BytesIO(data)) as archive:
             member = _member(archive, file)
             with archive.open(member) as stream:
-                return Content(
+                return TableBytes(
                     bounded(stream, file), file, f"{_printable(_base(member.filename))} in a zip"
                 )
     except (*_ZIP_FAULTS, zlib.error) as error:

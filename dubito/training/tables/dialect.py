@@ -6,7 +6,7 @@ from itertools import islice
 
 from dubito.errors import DataError
 from dubito.training.tables.text import Text
-from dubito.training.tables.wanted import Wanted, count
+from dubito.training.tables.wanted import Wanted, wanted_count
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|"}
 """Supported column separators, each with its name in messages."""
@@ -31,7 +31,7 @@ class Reading:
         return f"{SEPARATORS[self.separator]} ({len(self.header)} columns)"
 
 
-def rows_of(text: Text, separator: str) -> Iterator[list[str]]:
+def data_records(text: Text, separator: str) -> Iterator[list[str]]:
     """Iterate over the records that have a value, the header first."""
     return (cells for cells in text.records(separator) if not is_empty(cells))
 
@@ -55,7 +55,7 @@ def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
     whole = [
         reading
         for reading in readings
-        if reading.fault is None and count(reading.header, wanted) == len(wanted)
+        if reading.fault is None and wanted_count(reading.header, wanted) == len(wanted)
     ]
     if len(whole) > 1:
         both = " or ".join(map(str, whole))
@@ -68,7 +68,7 @@ def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
 
 def _fitness(reading: Reading, wanted: Sequence[Wanted]) -> tuple[int, bool, int]:
     """Rank a reading by its wanted columns, then by being a table, then by its width."""
-    return count(reading.header, wanted), reading.fault is None, len(reading.header)
+    return wanted_count(reading.header, wanted), reading.fault is None, len(reading.header)
 
 
 def _sound(reading: Reading) -> Reading:
@@ -85,7 +85,7 @@ def _candidates(text: Text) -> list[str]:
 
 def _header(text: Text, separator: str) -> list[str]:
     try:
-        return next(islice(rows_of(text, separator), 1), [])
+        return next(islice(data_records(text, separator), 1), [])
     except DataError:
         # Two columns, so that it stays a candidate: `_read` will report the fault if it wins.
         return ["", ""]

@@ -63,7 +63,7 @@ _MEMBERS = (
 """Members of zip archives that are documents, each with the predicate of its message."""
 
 TAR_AT, TAR = 257, b"ustar"
-LOOKED_AT = 1000
+SAMPLED_CELLS = 1000
 """Number of characters of a text that are searched for its kind."""
 
 

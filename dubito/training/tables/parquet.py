@@ -9,7 +9,7 @@ from pyarrow import ArrowException, BufferReader
 from pyarrow.parquet import ParquetFile
 
 from dubito.errors import DataError
-from dubito.training.tables.content import MIB, MOST_BYTES, Content, too_large
+from dubito.training.tables.content import MIB, MOST_BYTES, TableBytes, too_large
 from dubito.training.tables.parquet_pages import GROWING, pages_of
 from dubito.training.tables.wanted import Wanted, places
 
@@ -26,7 +26,7 @@ _FAULTS = (ArrowException, OSError, UnicodeDecodeError, ValueError)
 class Parquet:
     """Parquet file of which only the metadata has been read."""
 
-    def __init__(self, content: Content, wanted: Sequence[Wanted]) -> None:
+    def __init__(self, content: TableBytes, wanted: Sequence[Wanted]) -> None:
         """Find the wanted columns.
 
         Raises:
@@ -90,7 +90,7 @@ class Parquet:
                     raise too_large(self._content.file)
 
 
-def _check_summary(content: Content) -> None:
+def _check_summary(content: TableBytes) -> None:
     """Check the size of the metadata, stored at the end of the file before `PAR1`."""
     if content.data[-4:] != b"PAR1" or len(content.data) < 12:
         raise _damaged(content)
@@ -126,5 +126,5 @@ def _cells(array: Any) -> Sequence[object]:
     return [values[at] for at in inverse.tolist()]
 
 
-def _damaged(content: Content) -> DataError:
+def _damaged(content: TableBytes) -> DataError:
     return DataError(f"{content.file} is not a whole Parquet file")

@@ -35,7 +35,7 @@ decompressed size is not bounded by the page's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageSizes:
     """Sizes that one page's header declares."""
 
     unfolded: int
@@ -44,7 +44,7 @@ class Page:
     encoding: int
 
 
-def pages_of(data: bytes, column: int) -> Iterator[Page]:
+def pages_of(data: bytes, column: int) -> Iterator[PageSizes]:
     """Yield all pages of a column, given its position among the columns that have values.
 
     Raises:
@@ -67,7 +67,7 @@ def _chunks(data: bytes, column: int) -> Iterator[tuple[int, int]]:
         raise ValueError from error
 
 
-def _pages(data: bytes, start: int, length: int) -> Iterator[Page]:
+def _pages(data: bytes, start: int, length: int) -> Iterator[PageSizes]:
     at, end = start, start + length
     if end > len(data):
         raise ValueError
@@ -76,7 +76,7 @@ def _pages(data: bytes, start: int, length: int) -> Iterator[Page]:
             return
         header = _Compact(data, at)
         fields = header.struct()
-        yield Page(_size(fields, UNFOLDED), *_kind(fields))
+        yield PageSizes(_size(fields, UNFOLDED), *_kind(fields))
         at = header.at + _size(fields, STORED)
     raise ValueError
 

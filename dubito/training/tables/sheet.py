@@ -7,9 +7,9 @@ from itertools import islice
 from pathlib import Path
 
 from dubito.errors import DataError
-from dubito.training.tables.content import Content, name_of, read_content, unfold
+from dubito.training.tables.content import TableBytes, name_of, read_content, unfold
 from dubito.training.tables.decimals import NAMES, Marks, with_point
-from dubito.training.tables.dialect import SEPARATORS, Reading, read_dialect, rows_of
+from dubito.training.tables.dialect import SEPARATORS, Reading, data_records, read_dialect
 from dubito.training.tables.kinds import PARQUET, SAVE, refuse_foreign_bytes
 from dubito.training.tables.text import Text, read_text
 from dubito.training.tables.wanted import Wanted, places
@@ -75,7 +75,7 @@ def check_cells(rows: int, wanted: Sequence[Wanted], file: str) -> None:
         raise DataError(f"{file} has {rows:,} rows, more than the {most:,} that can be read")
 
 
-def _parquet(content: Content, wanted: Sequence[Wanted]) -> Sheet:
+def _parquet(content: TableBytes, wanted: Sequence[Wanted]) -> Sheet:
     try:
         from dubito.training.tables.parquet import Parquet
     except ModuleNotFoundError as error:
@@ -88,7 +88,7 @@ def _parquet(content: Content, wanted: Sequence[Wanted]) -> Sheet:
     return Sheet(parquet.rows, lambda: parquet.blocks(BLOCK), told)
 
 
-def _csv(content: Content, wanted: Sequence[Wanted]) -> Sheet:
+def _csv(content: TableBytes, wanted: Sequence[Wanted]) -> Sheet:
     text = read_text(content)
     reading = read_dialect(text, wanted)
     at = _places(text, reading, wanted)
@@ -117,7 +117,7 @@ def _places(text: Text, reading: Reading, wanted: Sequence[Wanted]) -> list[int]
 
 def _blocks(text: Text, separator: str, at: Sequence[int]) -> Iterator[list[list[str]]]:
     """Yield the columns at positions `at` of the header, `BLOCK` rows at a time."""
-    rows = islice(rows_of(text, separator), 1, None)
+    rows = islice(data_records(text, separator), 1, None)
     while block := list(islice(rows, BLOCK)):
         yield [[cells[place] for cells in block] for place in at]
 

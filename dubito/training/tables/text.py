@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dubito.errors import DataError
-from dubito.training.tables.content import MIB, Content
-from dubito.training.tables.kinds import LOOKED_AT, SAVE, refuse_foreign_text
+from dubito.training.tables.content import MIB, TableBytes
+from dubito.training.tables.kinds import SAMPLED_CELLS, SAVE, refuse_foreign_text
 
 MARKED = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8 with a byte order mark"),
@@ -31,7 +31,7 @@ STATED = "sep="
 class Text:
     """Undecoded bytes of a CSV with their encoding."""
 
-    content: Content
+    content: TableBytes
     encoding: str
     told: str
     """Name of the encoding in messages."""
@@ -83,7 +83,7 @@ class _Lines:
         return line
 
 
-def read_text(content: Content) -> Text:
+def read_text(content: TableBytes) -> Text:
     """Detect the encoding and a stated separator.
 
     Raises:
@@ -91,7 +91,7 @@ def read_text(content: Content) -> Text:
     """
     encoding, told = _encoding(content)
     text = Text(content, encoding, told, None)
-    start = text.open().read(LOOKED_AT)
+    start = text.open().read(SAMPLED_CELLS)
     refuse_foreign_text(start, content.file)
     first = start.splitlines()[0].strip().strip('"') if start.strip() else ""
     if first.lower().startswith(STATED) and len(first) == len(STATED) + 1:
@@ -102,7 +102,7 @@ def read_text(content: Content) -> Text:
     return text
 
 
-def _encoding(content: Content) -> tuple[str, str]:
+def _encoding(content: TableBytes) -> tuple[str, str]:
     for mark, encoding, told in MARKED:
         if content.data.startswith(mark):
             if _decodes(content.data, encoding):

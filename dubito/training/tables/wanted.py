@@ -1,10 +1,10 @@
 """Finds wanted columns in a table's header, by name or alias."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dubito.errors import DataError
+from dubito.inputs.members import composed
 from dubito.training.tables.decimals import is_number
 
 
@@ -22,15 +22,10 @@ class Wanted:
         return f"{name} ({', '.join(aliases)})" if aliases else name
 
 
-def composed(name: str) -> str:
-    """Normalise a name for comparison, to NFC: macOS writes Korean letters decomposed (NFD)."""
-    return unicodedata.normalize("NFC", name.strip())
-
-
-def count(header: Sequence[str], wanted: Sequence[Wanted]) -> int:
+def wanted_count(header: Sequence[str], wanted: Sequence[Wanted]) -> int:
     """Count the wanted columns that a header contains."""
-    names = {composed(name) for name in header}
-    return sum(any(composed(name) in names for name in column.names) for column in wanted)
+    names = {composed(name.strip()) for name in header}
+    return sum(any(composed(name.strip()) in names for name in column.names) for column in wanted)
 
 
 def places(header: Sequence[str], wanted: Sequence[Wanted], file: str) -> list[int]:
@@ -39,7 +34,7 @@ def places(header: Sequence[str], wanted: Sequence[Wanted], file: str) -> list[i
     Raises:
         DataError: a column is missing, or occurs twice (aliases count).
     """
-    if not count(header, wanted):
+    if not wanted_count(header, wanted):
         # The messages show nothing of the first row: in a file without a header it is data.
         if any(is_number(name.strip()) for name in header):
             raise DataError(f"{file} has no header: its first row must name the columns")
@@ -48,12 +43,12 @@ def places(header: Sequence[str], wanted: Sequence[Wanted], file: str) -> list[i
                 f"{file} has a single column, not {wanted[0]}: columns are separated by commas, "
                 "semicolons, tabs or |"
             )
-    names = [composed(name) for name in header]
+    names = [composed(name.strip()) for name in header]
     return [_place(names, column) for column in wanted]
 
 
 def _place(header: Sequence[str], wanted: Wanted) -> int:
-    known = {composed(name) for name in wanted.names}
+    known = {composed(name.strip()) for name in wanted.names}
     found = [at for at, name in enumerate(header) if name in known]
     if not found:
         raise DataError(f"there is no column {wanted}")

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from app.records.address import url_of
 from app.records.schema import HEAD
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests.service import ROOT, command, serving
@@ -21,7 +21,7 @@ from tests.service import ROOT, command, serving
 def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """The state of a service that has answered eight rows, and their identifiers."""
     state = tmp_path_factory.mktemp("state")
-    manifest = inspect(find(ROOT / "models", "loan-grade", 1)).manifest
+    manifest = inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest
     loan = example(manifest.signature) | {"debt_to_income": None}
     with serving("loan-grade/1", changes={"DUBITO_STATE": str(state)}) as service:
         found = []

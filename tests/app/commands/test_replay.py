@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests.service import DUBITO, ROOT, command, environment, serving
@@ -21,7 +21,7 @@ IDENTIFIER = "01a20b81-4528-7cce-8a01-000000000001"
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of a service of version 1 that has answered four rows."""
     folder = tmp_path_factory.mktemp("state")
-    loan = example(inspect(find(ROOT / "models", "loan-grade", 1)).manifest.signature)
+    loan = example(inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest.signature)
     with serving("loan-grade/1", changes={"DUBITO_STATE": str(folder)}) as service:
         for route in ("/predict", "/predict/mc?passes=40", "/predict/mc?passes=auto&seed=7"):
             assert 200 == httpx.post(f"{service.url}{route}", json=loan).status_code

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Scope
 
 from app.dashboard.asset import ASSETS, CHARTS, NAMES, PAGE, Assets
-from app.dashboard.page import POLICY, page
+from app.dashboard.page import POLICY, dashboard_routes
 from app.http import problems
 
 OWN = sorted(NAMES - {CHARTS})
@@ -28,7 +28,7 @@ ADDRESS = re.compile(r"https?://(?!www\.w3\.org/2000/svg)[^\s\"']+")
 def client() -> Iterator[TestClient]:
     """The page's routes alone."""
     app = FastAPI()
-    app.router.routes.extend(page().routes)
+    app.router.routes.extend(dashboard_routes().routes)
     problems.install(app)
     with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)) as client:
         yield client

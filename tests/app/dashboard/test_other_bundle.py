@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dubito.bundle import load
-from dubito.bundles.repository import write
+from dubito.bundles.repository import write_bundle
 from dubito.types import Cards
 from tests.app.dashboard.conftest import Opened
 from tests.calibrated import SHIPPED
@@ -26,7 +26,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     stones = replace(manifest, name="stones", version=1, features=features, classes=SIZES, rules=())
     models = tmp_path_factory.mktemp("models")
-    write(
+    write_bundle(
         models,
         stones,
         (SHIPPED / "model.keras").read_bytes(),

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from tests.app.dashboard.conftest import Opened
 from tests.raised import raise_drift
 from tests.service import ROOT, Service, serving
@@ -16,7 +16,7 @@ from tests.service import ROOT, Service, serving
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     """A service that knows of drift when it starts."""
-    raise_drift(tmp_path, find(ROOT / "models", "loan-grade", None))
+    raise_drift(tmp_path, find_version(ROOT / "models", "loan-grade", None))
     with serving(changes={"DUBITO_STATE": str(tmp_path)}) as service:
         yield service
 

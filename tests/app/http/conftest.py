@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.settings import Settings
 from dubito.bundle import Bundle, load
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from tests.calibrated import publish
 from tests.dubito.inputs.bodies import LOAN
 from tests.service import ROOT
@@ -30,7 +30,7 @@ def client() -> Iterator[TestClient]:
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """The served bundle, loaded a second time."""
-    return load(find(SETTINGS.models, SETTINGS.model))
+    return load(find_version(SETTINGS.models, SETTINGS.model))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def calibrated_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def calibrated_bundle(calibrated_models: Path) -> Bundle:
-    return load(find(calibrated_models, "loan-grade"))
+    return load(find_version(calibrated_models, "loan-grade"))
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ from app.main import create_app
 from app.monitoring import monitor
 from app.record_events import Erasure, now
 from app.records.address import url_of
-from app.records.database import opened, reading
-from app.records.key import FILE, read
-from app.records.key_check import begun
+from app.records.database import open_database, reading
+from app.records.key import FILE, read_key
+from app.records.key_check import start_chain
 from app.records.tables import events
 from app.records.verification import verify
 from app.settings import Settings
@@ -78,8 +78,8 @@ def serve(settings: Settings) -> TestClient:
 
 def erase(settings: Settings) -> int:
     """Erase, as retention does, beside a service that does not run; returns of how many."""
-    with opened(url_of(None, settings.state)) as engine:
-        ledger, _ = begun(engine, settings.state / FILE, new_id())
+    with open_database(url_of(None, settings.state)) as engine:
+        ledger, _ = start_chain(engine, settings.state / FILE, new_id())
         with closing(ledger):
             return ledger.erase(Erasure(before=now()))
 
@@ -104,7 +104,7 @@ def said(client: TestClient, act: str, name: str = "drift", **changes: Any) -> A
 def recorded(settings: Settings) -> list[Any]:
     """All events, of chains that verify."""
     with reading(url_of(None, settings.state)) as engine, engine.connect() as connection:
-        assert () == verify(connection, read(settings.state / FILE), {}).faults
+        assert () == verify(connection, read_key(settings.state / FILE), {}).faults
         return list(connection.execute(select(events).order_by(events.c.time)).all())
 
 

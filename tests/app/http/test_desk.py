@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.records.address import url_of
 from app.records.database import reading
-from app.records.export import write
-from app.records.key import FILE, read
+from app.records.export import write_export
+from app.records.key import FILE, read_key
 from app.records.tables import events
 from app.records.verification import verify
 from app.settings import Settings
@@ -278,8 +278,8 @@ def test_what_was_corrected_verifies_is_exported_and_erased(own: Settings, tmp_p
         assert {"id": other, "assignee": "lee"} == assigned.json()
     file = tmp_path / "out.csv"
     with reading(url_of(None, own.state)) as engine, engine.connect() as connection:
-        assert () == verify(connection, read(own.state / FILE), {}).faults
-        assert 3 == write(connection, file)
+        assert () == verify(connection, read_key(own.state / FILE), {}).faults
+        assert 3 == write_export(connection, file)
     (line,) = [line for line in file.read_text("utf-8-sig").splitlines() if line.startswith(one)]
     assert line.endswith(",D")
     assert 3 == erase(own, "case 7")
@@ -296,7 +296,7 @@ def test_what_was_corrected_verifies_is_exported_and_erased(own: Settings, tmp_p
         assert (200, "E") == (fifth.status_code, fifth.json()["grade"])
     engine = create_engine(url_of(None, own.state))
     with engine.connect() as connection:
-        assert () == verify(connection, read(own.state / FILE), {}).faults
+        assert () == verify(connection, read_key(own.state / FILE), {}).faults
         left = b"".join(one or b"" for one in connection.scalars(select(events.c.personal)))
     assert 1 == left.count(WHY.encode())
     engine.dispose()

@@ -10,7 +10,7 @@ from dubito.bundle import Bundle
 from dubito.types import Query
 from dubito.uncertainty.conformal import prediction_sets
 from dubito.uncertainty.decision import decide
-from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
 from dubito.uncertainty.scores import METHODS
 from tests.app.http.test_information import openapi
@@ -89,7 +89,7 @@ def test_decisions_are_the_policys(
         target,
         summary,
         120,
-        Guard(manifest.signature).notices(features),
+        RangeGuard(manifest.signature).notices(features),
         rule_reasons(features, manifest.signature, [RULE]),
     )
     body = {"instances": rows}

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.record_events import Erasure
 from app.records.address import url_of
-from app.records.database import opened
-from app.records.key import FILE, read
+from app.records.database import open_database
+from app.records.key import FILE, read_key
 from app.records.ledger import Ledger
 from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
@@ -395,9 +395,9 @@ def test_reviews_are_not_exposed_by_chance(settings: Settings) -> None:
 
 def erase(settings: Settings, reference: str) -> int:
     """What `dubito records erase` does while no service runs."""
-    key = read(settings.state / FILE)
+    key = read_key(settings.state / FILE)
     with (
-        opened(url_of(None, settings.state)) as engine,
+        open_database(url_of(None, settings.state)) as engine,
         closing(Ledger(engine, key, new_id())) as ledger,
     ):
         return ledger.erase(Erasure(reference=reference))

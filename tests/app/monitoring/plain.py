@@ -8,9 +8,9 @@ from msgspec import json
 from app.count_keys import Counts
 from app.monitoring import statistics
 from app.monitoring.alarm_events import Spoken, alarm_reports
-from app.monitoring.alarm_state import State
+from app.monitoring.alarm_state import AlarmState
 from app.monitoring.drift_report import drift_report
-from app.monitoring.monitor import Content
+from app.monitoring.monitor import ReportJson
 from dubito.types import Policy
 from dubito.uncertainty.bins import Bins
 
@@ -45,11 +45,11 @@ def shift(counts: Counts, streams: Mapping[str, Bins]) -> dict[str, Any]:
     return content
 
 
-def told(state: State, said: Spoken) -> list[dict[str, Any]]:
+def told(state: AlarmState, said: Spoken) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = plain(alarm_reports(state, said))
     return content
 
 
-def report(content: Content) -> dict[str, Any]:
+def report(content: ReportJson) -> dict[str, Any]:
     whole: dict[str, Any] = plain(content.report)
     return whole

@@ -7,29 +7,29 @@ import numpy as np
 import pytest
 
 from app.errors import Conflict
-from app.monitoring.alarm_events import Place, Words, alarm_reports, nameless
-from app.monitoring.alarm_state import MOST_PAST, Alarm, Run, State
+from app.monitoring.alarm_events import AlarmWords, StatementKey, alarm_reports, nameless
+from app.monitoring.alarm_state import MOST_PAST, AlarmName, AlarmRun, AlarmState
 from app.record_events import Note
-from dubito.uncertainty.betting import Trials
+from dubito.uncertainty.betting import PromiseTrials
 from tests.app.monitoring.plain import told
 from tests.app.monitoring.toy import NOON, WATCHED
 
-FRESH = State.begin(WATCHED)
+FRESH = AlarmState.begin(WATCHED)
 AT = NOON * 1_000_000 + 5
-ALARMS: tuple[Alarm, ...] = ("drift", "validity")
+ALARMS: tuple[AlarmName, ...] = ("drift", "validity")
 
 
-def moved(position: int = NOON) -> State:
+def moved(position: int = NOON) -> AlarmState:
     """After rows and outcomes by which both alarms are raised."""
     drift = FRESH.drift.advance({"weight": {0: 500}}, np.random.default_rng(0))
-    validity = FRESH.validity.advance({0.1: Trials(50, 50)}, {}, {})
+    validity = FRESH.validity.advance({0.1: PromiseTrials(50, 50)}, {}, {})
     seen = {"one": NOON, "two": NOON - 60}
     raised_at = {"drift": NOON - 60, "validity": NOON - 120}
-    return State(position, drift, validity, raised_at, seen)
+    return AlarmState(position, drift, validity, raised_at, seen)
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
-def test_begun_anew_an_alarm_knows_nothing_and_the_other_all(alarm: Alarm) -> None:
+def test_begun_anew_an_alarm_knows_nothing_and_the_other_all(alarm: AlarmName) -> None:
     """Bit for bit; what was looked at stays so, and what it had come to is told."""
     before = moved().acknowledge("drift", AT).acknowledge("validity", AT + 1)
     after = before.begin_anew(alarm, AT + 2, FRESH)
@@ -40,7 +40,7 @@ def test_begun_anew_an_alarm_knows_nothing_and_the_other_all(alarm: Alarm) -> No
     assert {other: before.acknowledged[other]} == after.acknowledged
     assert (before.seen, before.position + 1) == (after.seen, after.position)
     watched = before.watched(alarm)
-    run = Run(alarm, None, AT + 2, before.raised_at[alarm], watched.largest, watched.rows)
+    run = AlarmRun(alarm, None, AT + 2, before.raised_at[alarm], watched.largest, watched.rows)
     assert ((run,), AT + 2, None) == (after.past, after.began_at(alarm), after.began_at(other))
 
 
@@ -80,7 +80,7 @@ def test_a_mark_holds_all_of_it() -> None:
     state = state.begin_anew("drift", AT + 1, FRESH)
     mark = state.note("watch", 7)
     assert (state.position, 7) == (mark.position, mark.follows)
-    assert state == State.read(mark, NOON + 600)
+    assert state == AlarmState.read(mark, NOON + 600)
 
 
 def test_marks_of_older_versions_are_read() -> None:
@@ -88,21 +88,21 @@ def test_marks_of_older_versions_are_read() -> None:
     content = json.loads(moved().note("watch", 0).content)
     for name in ("acknowledged", "past", "default"):
         del content[name]
-    assert moved() == State.read(Note("watch", NOON, json.dumps(content).encode()), NOON)
+    assert moved() == AlarmState.read(Note("watch", NOON, json.dumps(content).encode()), NOON)
     del content["seen"]
-    older = State.read(Note("watch", NOON, json.dumps(content).encode()), NOON + 600)
+    older = AlarmState.read(Note("watch", NOON, json.dumps(content).encode()), NOON + 600)
     assert ({}, NOON) == (older.seen, older.default)
     again = older.begin_anew("drift", AT, FRESH)
-    assert older.default == State.read(again.note("watch", NOON), NOON + 900).default
+    assert older.default == AlarmState.read(again.note("watch", NOON), NOON + 900).default
 
 
 def test_names_are_shown_as_long_as_they_are_kept() -> None:
     """And to those alone whom records are shown."""
     state = moved().acknowledge("validity", AT).begin_anew("drift", AT + 1, FRESH)
     said = {
-        Place("validity", "acknowledgement", AT): Words("kim", "seen"),
-        Place("validity", "acknowledgement", AT - 1): Words("lee", "of another run"),
-        Place("drift", "beginning", AT + 1): Words("park", "new prices"),
+        StatementKey("validity", "acknowledgement", AT): AlarmWords("kim", "seen"),
+        StatementKey("validity", "acknowledgement", AT - 1): AlarmWords("lee", "of another run"),
+        StatementKey("drift", "beginning", AT + 1): AlarmWords("park", "new prices"),
     }
     drift, validity = alarm_reports(state, said)
     assert validity.acknowledged is not None

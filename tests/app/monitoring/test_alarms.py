@@ -13,7 +13,7 @@ from msgspec import structs
 
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import alarms as module
-from app.monitoring.alarm_events import Words
+from app.monitoring.alarm_events import AlarmWords
 from app.monitoring.alarms import UNSETTLED_SECONDS, Sentry
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.time_windows import LATE_SECONDS
@@ -224,7 +224,7 @@ def test_what_could_not_be_read_or_written_is_looked_at_later(
     assert ROWS == told(other)["drift"]["rows"]
 
 
-WORDS = Words("kim", "prices were raised")
+WORDS = AlarmWords("kim", "prices were raised")
 
 
 def say(*said: Coroutine[Any, Any, None]) -> list[BaseException | None]:

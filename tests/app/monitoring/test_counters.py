@@ -16,7 +16,7 @@ from dubito.answer import Answer, DecisionAnswer, MonteCarloAnswer, PlainResult
 from dubito.types import Floats, Identity
 from dubito.uncertainty.bins import MUTUAL_INFORMATION
 from dubito.uncertainty.calibration import expected_calibration_error
-from dubito.uncertainty.conformal import raw_sets, threshold
+from dubito.uncertainty.conformal import raw_sets, score_threshold
 from tests.app.monitoring.toy import (
     BOUND,
     CASE_LIMIT,
@@ -200,7 +200,7 @@ def test_outcomes_are_those_of_a_slow_count(counter: AnswerCounter, answered: An
     calibration = WATCHED.calibration
     assert calibration is not None
     mean = np.array([list(one.result.mean.values()) for one in answered])
-    most = threshold(np.array(calibration.scores["lac"]), 0.99)
+    most = score_threshold(np.array(calibration.scores["lac"]), 0.99)
     inside = raw_sets("lac", mean, most, calibration.penalty, calibration.free)
     missed = ~inside[np.arange(400), [CLASSES.index(grade) for grade in grades]]
     assert promised.sum() == counts["raw.rows"]

@@ -11,9 +11,9 @@ from msgspec import structs
 
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.event_builder import EventBuilder
-from app.processes.recorder_messages import Group, Introduction, RecorderCodec, ServiceCodec
+from app.processes.recorder_messages import Introduction, RecorderCodec, ServiceCodec, WriteGroup
 from app.record_events import FORMAT, Draft, MonteCarloPart, PlainPart, Reply, Tally
-from app.recorded_prediction import Asked, read_body
+from app.recorded_prediction import Asked, parse_body
 from dubito.answer import (
     Answer,
     MonteCarloAnswer,
@@ -111,7 +111,7 @@ def test_an_event_holds_all_that_an_auditor_needs(
         known = {name: None if value != value else value for name, value in features.items()}
         assert {"features": known, "reference": "case 7"} == personal
         assert ("prediction", "case 7") == (event.kind, event.reference)
-        assert answer.result == read_body(event.body).answer
+        assert answer.result == parse_body(event.body).answer
 
 
 def test_an_event_of_a_deterministic_answer_has_no_passes(
@@ -164,10 +164,10 @@ def test_another_process_makes_the_same(
     watched = replace(WATCHED, calibration=WATCHED.calibration if is_calibrated else None)
     draft = drafted_plain(plain(answered), rows) if is_plain else drafted(answered, rows, 16)
     build = EventBuilder(watched)
-    sent = ServiceCodec.encode(Introduction(watched)), ServiceCodec.encode(Group([draft]))
+    sent = ServiceCodec.encode(Introduction(watched)), ServiceCodec.encode(WriteGroup([draft]))
     introduction, group = map(RecorderCodec.decode, sent)
     assert isinstance(introduction, Introduction)
-    assert isinstance(group, Group)
+    assert isinstance(group, WriteGroup)
     assert watched == introduction.watched
     (drafted_there,) = group.items
     assert isinstance(drafted_there, Draft)
@@ -176,4 +176,4 @@ def test_another_process_makes_the_same(
     assert build(draft) == there
     assert draft.reply == there.reply
     # What was made there would be no other after another journey.
-    assert Group([there]) == RecorderCodec.decode(ServiceCodec.encode(Group([there])))
+    assert WriteGroup([there]) == RecorderCodec.decode(ServiceCodec.encode(WriteGroup([there])))

@@ -17,7 +17,7 @@ from app.monitoring import monitor as module
 from app.monitoring import request_counts
 from app.monitoring.alarms import Sentry
 from app.monitoring.counters import AnswerCounter
-from app.monitoring.monitor import MOST_RANGES, USUAL, Content, Monitor
+from app.monitoring.monitor import MOST_RANGES, USUAL, Monitor, ReportJson
 from app.monitoring.time_windows import Stretch, Window, fitting, spanning
 from app.record_events import Tally
 from tests.app.monitoring.plain import estimate, figures, outcomes, report, service, shift
@@ -71,7 +71,7 @@ def asked(seed: int) -> Tally:
     return Tally(request_counts.DIGEST, Counter(map(CountKey, names.tolist())))
 
 
-def read(monitor: Monitor, window: Stretch = USUAL) -> Content:
+def read(monitor: Monitor, window: Stretch = USUAL) -> ReportJson:
     return asyncio.run(monitor.content(window))
 
 
@@ -156,7 +156,7 @@ def test_many_who_ask_at_once_have_them_read_once(clock: Clock, records: Records
     records.is_slow = True
     monitor = watched(records)
 
-    async def ask() -> list[Content]:
+    async def ask() -> list[ReportJson]:
         windows = [USUAL, Window("1d", "1h")] * 25
         return await asyncio.gather(*(monitor.content(window) for window in windows))
 
@@ -321,7 +321,7 @@ def test_no_more_ranges_are_read_at_once_than_are_kept(clock: Clock, records: Re
         return list(await asyncio.gather(*several, return_exceptions=True))
 
     kinds = Counter(type(one) for one in asyncio.run(ask()))
-    assert {Content: 3 * MOST_RANGES, RecordsUnavailable: 3 * 2} == kinds
+    assert {ReportJson: 3 * MOST_RANGES, RecordsUnavailable: 3 * 2} == kinds
     assert MOST_RANGES == len(records.asked)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import SettingsError
-from app.monitoring.multiprocess_dir import LOCK, VARIABLE, Shared, folder, forget, keep_none
+from app.monitoring.multiprocess_dir import LOCK, VARIABLE, Shared, folder, keep_none, remove_worker
 from tests.service import environment
 
 HOLD = (
@@ -66,7 +66,7 @@ def test_a_worker_that_ended_leaves_its_counts(tmp_path: Path) -> None:
             (made / name).touch()
         for name in ("counter_7.db", "histogram_7.db"):
             (made / name).touch()
-        forget(7)
+        remove_worker(7)
         left = {one.name for one in made.glob("*.db")}
     assert {"gauge_livesum_71.db", "counter_7.db", "histogram_7.db"} == left
 

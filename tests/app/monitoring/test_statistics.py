@@ -13,10 +13,10 @@ from app.count_keys import CountKey, Counts, summed
 from app.http.statistics_models import Drift, Estimate, Figures, Outcomes
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.log_bins import place
-from app.monitoring.statistics import kept, missed
+from app.monitoring.statistics import missed, wrong_automated
 from dubito.answer import DecisionAnswer, MonteCarloAnswer
 from dubito.types import Floats, Indices
-from dubito.uncertainty.betting import Trials
+from dubito.uncertainty.betting import PromiseTrials
 from dubito.uncertainty.calibration import expected_calibration_error
 from dubito.uncertainty.drift import drift
 from dubito.uncertainty.selective import risk_coverage
@@ -131,12 +131,12 @@ def test_evidence_is_read_from_the_same_counts(answered: Answers, labels: Indice
     """Every target's rows, and what raw sets missed, as the alarm takes them."""
     counts = counted(answered, labels)
     names = by_name(counts)
-    assert {0.01, TARGET} == set(kept(counts))
-    for target, tally in kept(counts).items():
+    assert {0.01, TARGET} == set(wrong_automated(counts))
+    for target, tally in wrong_automated(counts).items():
         rows, wrong = (names[f"automated.{target}.{name}"] for name in ("rows", "wrong"))
-        assert Trials(rows, wrong) == tally
-    assert {0.01: Trials(names["raw.rows"], names["raw.missed"])} == missed(counts)
-    assert {} == kept({}) == missed({})
+        assert PromiseTrials(rows, wrong) == tally
+    assert {0.01: PromiseTrials(names["raw.rows"], names["raw.missed"])} == missed(counts)
+    assert {} == wrong_automated({}) == missed({})
 
 
 def test_an_estimate_needs_no_outcome(rows: Floats, answered: Answers, mean: Floats) -> None:

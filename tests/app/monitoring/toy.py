@@ -19,9 +19,9 @@ from app.record_events import (
     Entry,
     Event,
     Listing,
+    ListPosition,
     MonteCarloPart,
     Note,
-    Place,
     PlainPart,
     QueueItem,
     Reply,
@@ -299,9 +299,9 @@ class Records:
         raise NotImplementedError
 
     async def queue(
-        self, sought: Search, most: int, after: Place | None
-    ) -> list[tuple[Place, QueueItem]]:
+        self, sought: Search, most: int, after: ListPosition | None
+    ) -> list[tuple[ListPosition, QueueItem]]:
         raise NotImplementedError
 
-    async def search(self, found: Search, most: int, after: Place | None) -> Listing:
+    async def search(self, found: Search, most: int, after: ListPosition | None) -> Listing:
         raise NotImplementedError

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import uvloop
 
-from app.bundle_loader import Opened
+from app.bundle_loader import LoadedBundle
 from app.errors import EngineLost, StartError
 from app.processes import subprocesses as module
-from app.processes.engine_client import opened
+from app.processes.engine_client import open_engine
 from app.serving.compute import Nearby
 from app.serving.jobs import Draws, Job, Plain, Reduction, Statistics, results
 from app.settings import Settings
 from dubito.bundle import load
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from dubito.types import Query, Summary
@@ -31,14 +31,14 @@ SETTINGS = Settings(models=ROOT / "models", version=1)
 JSON = {"Content-Type": "application/json"}
 SECONDS = 60
 
-Use = Callable[[Opened], Coroutine[Any, Any, Any]]
+Use = Callable[[LoadedBundle], Coroutine[Any, Any, Any]]
 
 
 def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = lambda: None) -> Any:
     """What comes of using an engine's process."""
 
     async def run() -> Any:
-        async with opened(engine, lost) as bundle:
+        async with open_engine(engine, lost) as bundle:
             return await asyncio.wait_for(use(bundle), SECONDS)
 
     with module.child("engine", settings) as engine:
@@ -47,7 +47,7 @@ def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = la
 
 def test_its_answers_are_those_of_an_engine_at_hand() -> None:
     """Every kind of job, several batches: the same to the last bit, and the same environment."""
-    at_hand = load(find(SETTINGS.models, SETTINGS.model, 1))
+    at_hand = load(find_version(SETTINGS.models, SETTINGS.model, 1))
     rows = np.array([list(example(at_hand.manifest.signature).values())] * 3, dtype=np.float64)
     query = Query(rows, 130, 5)
     asked: list[Job] = [
@@ -58,7 +58,7 @@ def test_its_answers_are_those_of_an_engine_at_hand() -> None:
         Reduction(at_hand.engine.draws(query)),
     ]
 
-    async def use(bundle: Opened) -> Any:
+    async def use(bundle: LoadedBundle) -> Any:
         found = [await bundle.compute.submit(part) for part in (asked, asked[:1], asked[1:])]
         return bundle.environment, found
 
@@ -80,7 +80,7 @@ def _bits(found: list[Any]) -> list[list[bytes]]:
 def test_what_fails_there_is_raised_here_and_the_next_batch_is_computed() -> None:
     """An error of a batch is that batch's alone."""
 
-    async def use(bundle: Opened) -> Any:
+    async def use(bundle: LoadedBundle) -> Any:
         rows = np.ones((1, len(bundle.manifest.signature.features)))
         with pytest.raises(ValueError, match="multiple"):
             await bundle.compute.submit([Draws(Query(rows, 5, 1, first=3))])
@@ -94,7 +94,7 @@ def test_its_end_fails_what_is_under_way_and_what_follows() -> None:
     """Killed: the batch fails, the next is refused, and whoever asked to be told is."""
     told: list[bool] = []
 
-    async def use(bundle: Opened) -> None:
+    async def use(bundle: LoadedBundle) -> None:
         rows = np.ones((1000, len(bundle.manifest.signature.features)))
         under_way = bundle.compute.submit([Statistics(Query(rows, 10_000, 1))])
         await asyncio.sleep(0.1)
@@ -112,7 +112,7 @@ def test_its_end_fails_what_is_under_way_and_what_follows() -> None:
 def test_a_small_lone_job_is_answered_at_hand(version: int, *, at_hand: bool) -> None:
     """Where the network needs no Keras its bits are the same here and there, in turn and alone."""
     settings = Settings(models=ROOT / "models", version=version)
-    bundle = load(find(settings.models, settings.model, version))
+    bundle = load(find_version(settings.models, settings.model, version))
     row = np.array([list(example(bundle.manifest.signature).values())], dtype=np.float64)
     kinds: list[Job] = [
         Plain(row),
@@ -120,7 +120,7 @@ def test_a_small_lone_job_is_answered_at_hand(version: int, *, at_hand: bool) ->
         Draws(Query(row, 30, 3)),
     ]
 
-    async def use(opened: Opened) -> Any:
+    async def use(opened: LoadedBundle) -> Any:
         assert isinstance(opened.compute, Nearby) == at_hand
         alone = [(await opened.compute.submit([job]))[0] for job in kinds]
         return alone, await opened.compute.submit(kinds)
@@ -144,7 +144,7 @@ def test_an_engine_may_be_faster_than_its_service(
 
     async def hear() -> str:
         try:
-            async with opened(engine, lambda: None) as bundle:
+            async with open_engine(engine, lambda: None) as bundle:
                 return f"{bundle.manifest.name}/{bundle.manifest.version}"
         except StartError as error:
             return str(error)
@@ -157,7 +157,7 @@ def test_an_engine_may_be_faster_than_its_service(
 
 def grade(service: Service) -> tuple[int, str | None]:
     """Status and `Retry-After` of a request."""
-    folder = find(SETTINGS.models, SETTINGS.model, 1)
+    folder = find_version(SETTINGS.models, SETTINGS.model, 1)
     row = json.dumps(example(inspect(folder).manifest.signature))
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     connection.request("POST", "/predict", row, JSON)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from app.processes.logs import FORMAT, Line
+from app.processes.logs import FORMAT, LineFormatter
 from tests.service import environment
 
 PLANTED = "94827.5163"
@@ -20,7 +20,7 @@ SHAPE = re.compile(
 def line(message: str, *arguments: object, error: BaseException | None = None) -> str:
     caught = None if error is None else (type(error), error, error.__traceback__)
     record = logging.LogRecord("dubito", logging.ERROR, "", 0, message, arguments, caught)
-    return Line(FORMAT).format(record)
+    return LineFormatter(FORMAT).format(record)
 
 
 def test_the_time_is_utc_to_the_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,9 @@ def test_the_time_is_utc_to_the_millisecond(monkeypatch: pytest.MonkeyPatch) -> 
     try:
         record = logging.LogRecord("dubito", logging.INFO, "", 0, "said", (), None)
         record.created, record.msecs, record.process = 1_769_851_800.25, 250, 7
-        assert "2026-01-31T09:30:00.250Z INFO dubito[7] said" == Line(FORMAT).format(record)
+        assert "2026-01-31T09:30:00.250Z INFO dubito[7] said" == LineFormatter(FORMAT).format(
+            record
+        )
     finally:
         monkeypatch.undo()
         time.tzset()

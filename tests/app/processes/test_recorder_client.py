@@ -17,16 +17,16 @@ import uvloop
 
 from app.errors import RecordingFailed, RecordsError
 from app.processes.channel import receive, send
-from app.processes.recorder_client import RecorderClient, opened
-from app.processes.recorder_messages import Group, Opened, ServiceCodec
-from app.processes.subprocesses import begun
+from app.processes.recorder_client import RecorderClient, open_recorder
+from app.processes.recorder_messages import RecordsOpened, ServiceCodec, WriteGroup
+from app.processes.subprocesses import start_children
 from app.record_events import Draft, Entry, PlainPart, now
 from app.records.group_commit import NotWritten
-from app.records.writer import Writer
+from app.records.writer import RecordsWriter
 from app.settings import Settings
 from app.watched_bundle import WatchedBundle
 from dubito.answer import Answer, PlainAnswer, PlainResult
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests.app.records.clients import Clients, recorded
@@ -46,10 +46,10 @@ def using(use: Use, state: Path, lost: Callable[[], None] = lambda: None) -> Any
 
     async def run() -> Any:
         assert children.recorder is not None
-        async with opened(children.recorder, lost) as client:
+        async with open_recorder(children.recorder, lost) as client:
             return await asyncio.wait_for(use(client), SECONDS)
 
-    with begun(SETTINGS.model_copy(update={"state": state})) as children:
+    with start_children(SETTINGS.model_copy(update={"state": state})) as children:
         return asyncio.run(run())
 
 
@@ -70,7 +70,7 @@ def test_what_is_handed_over_is_written(tmp_path: Path) -> None:
 
 def test_entries_of_drafts_are_made_there(tmp_path: Path) -> None:
     """Of the bundle that was introduced, for each row of a request."""
-    manifest = inspect(find(SETTINGS.models, SETTINGS.model, 1)).manifest
+    manifest = inspect(find_version(SETTINGS.models, SETTINGS.model, 1)).manifest
     watched = WatchedBundle(manifest.identity, manifest.signature, None, "sha256:0")
     rows = np.array([[*example(manifest.signature).values()]] * 3, dtype=np.float64)
     answers: list[PlainAnswer] = [
@@ -128,7 +128,7 @@ def test_one_that_stands_still_is_noticed(
     monkeypatch.setattr("app.records.writer.LOOK_SECONDS", 0.1)
 
     async def use(client: RecorderClient) -> None:
-        writer, pid = Writer(client), child(os.getpid(), "recorder")
+        writer, pid = RecordsWriter(client), child(os.getpid(), "recorder")
         writer.watch()
         assert await writer.put(entries(1)[0])
         os.kill(pid, signal.SIGSTOP)
@@ -173,7 +173,7 @@ def test_a_recorder_may_be_faster_than_its_service(
 ) -> None:
     """What it said before anybody listened is heard, in whatever loop."""
     with (
-        begun(SETTINGS.model_copy(update={"state": tmp_path})) as children,
+        start_children(SETTINGS.model_copy(update={"state": tmp_path})) as children,
         asyncio.Runner(loop_factory=loop) as runner,
     ):
         recorder = children.recorder
@@ -181,7 +181,7 @@ def test_a_recorder_may_be_faster_than_its_service(
         until(lambda: bool(select.select([recorder.line], [], [], 0)[0]))
 
         async def use() -> list[bool]:
-            async with opened(recorder, lambda: None) as client:
+            async with open_recorder(recorder, lambda: None) as client:
                 return await client.submit(entries(1))
 
         assert [True] == runner.run(asyncio.wait_for(use(), SECONDS))
@@ -189,16 +189,16 @@ def test_a_recorder_may_be_faster_than_its_service(
 
 def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
     """Whoever sent it is gone, and has read nothing of what came of it."""
-    with begun(SETTINGS.model_copy(update={"state": tmp_path})) as children:
+    with start_children(SETTINGS.model_copy(update={"state": tmp_path})) as children:
         recorder = children.recorder
         assert recorder is not None
         codec = ServiceCodec()
-        assert isinstance(receive(recorder.line, codec), Opened)
-        send(recorder.line, Group([*entries(5)]), codec)
+        assert isinstance(receive(recorder.line, codec), RecordsOpened)
+        send(recorder.line, WriteGroup([*entries(5)]), codec)
         until(lambda: bool(select.select([recorder.line], [], [], 0)[0]))
         recorder.process.send_signal(signal.SIGSTOP)
         for at in range(1, 20):
-            send(recorder.line, Group([*entries(5, 5 * at)]), codec)
+            send(recorder.line, WriteGroup([*entries(5, 5 * at)]), codec)
         recorder.line.close()
         recorder.process.send_signal(signal.SIGCONT)
         assert 0 == recorder.process.wait(SECONDS)
@@ -236,7 +236,7 @@ def test_a_service_ends_without_its_recorder(tmp_path: Path) -> None:
 
 def test_a_recorder_does_not_outlive_its_service(tmp_path: Path) -> None:
     """The service killed: its recorder ends; a SIGTERM of its own it leaves to the service."""
-    row = example(inspect(find(SETTINGS.models, SETTINGS.model, 1)).manifest.signature)
+    row = example(inspect(find_version(SETTINGS.models, SETTINGS.model, 1)).manifest.signature)
     with serving("loan-grade/1", changes={"DUBITO_STATE": str(tmp_path)}) as service:
         recorder = child(service.process.pid, "recorder")
         os.kill(recorder, signal.SIGTERM)
@@ -248,6 +248,6 @@ def test_a_recorder_does_not_outlive_its_service(tmp_path: Path) -> None:
 
 def test_without_records_there_is_no_recorder() -> None:
     """The engine is the only process beside the service."""
-    with begun(SETTINGS.model_copy(update={"records": "off"})) as children:
+    with start_children(SETTINGS.model_copy(update={"records": "off"})) as children:
         assert children.recorder is None
         children.engine.process.kill()

@@ -11,18 +11,18 @@ from app.processes.recorder_messages import (
     Condition,
     Failed,
     FromRecorder,
-    Group,
     Introduction,
-    Opened,
     RecorderCodec,
+    RecordsOpened,
     ServiceCodec,
+    WriteGroup,
     Written,
 )
 from app.record_events import Entry, Erasure, Event, Note, QueueItem, Reply, Tally
 from app.record_ports import Trouble
 from app.records.failures import Cause
 from app.watched_bundle import WatchedBundle
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from tests.service import ROOT
 
@@ -58,29 +58,31 @@ def test_entries_have_all_that_they_had() -> None:
     names = [name for name in Entry.__struct_fields__ if name != "events"]
     alone = [Entry((), **{name: getattr(WHOLE, name)}) for name in names]
     assert all(getattr(WHOLE, name) for name in names)
-    group = Group([EMPTY, WHOLE, *alone])
+    group = WriteGroup([EMPTY, WHOLE, *alone])
     assert group == RecorderCodec.decode(ServiceCodec.encode(group))
 
 
 def test_an_event_has_all_that_it_had() -> None:
     """Also what no comparison looks at."""
     event = replace(EVENT, id="chain:7")
-    (there,) = _group(RecorderCodec.decode(ServiceCodec.encode(Group([Entry((event,))])))).items
+    (there,) = _group(
+        RecorderCodec.decode(ServiceCodec.encode(WriteGroup([Entry((event,))])))
+    ).items
     assert isinstance(there, Entry)
     (found,) = there.events
     for field in fields(Event):
         assert getattr(event, field.name) == getattr(found, field.name)
 
 
-def _group(message: Group | Introduction) -> Group:
-    assert isinstance(message, Group)
+def _group(message: WriteGroup | Introduction) -> WriteGroup:
+    assert isinstance(message, WriteGroup)
     return message
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_a_bundle_that_is_introduced_is_the_same(version: int) -> None:
     """With the same streams, whether somebody had looked at them or not; no other bytes for it."""
-    found = inspect(find(ROOT / "models", "loan-grade", version)).manifest
+    found = inspect(find_version(ROOT / "models", "loan-grade", version)).manifest
     watched = WatchedBundle(found.identity, found.signature, found.calibration, "sha256:1")
     before = ServiceCodec.encode(Introduction(watched))
     streams = watched.streams
@@ -95,8 +97,8 @@ def test_a_bundle_that_is_introduced_is_the_same(version: int) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Opened(),
-        Opened(("one sentence", "another")),
+        RecordsOpened(),
+        RecordsOpened(("one sentence", "another")),
         CannotOpen("the key is missing"),
         Condition(None),
         Condition(Trouble("the disk is full", "it is")),
@@ -118,7 +120,7 @@ def test_what_a_recorder_says_is_heard(message: FromRecorder) -> None:
 def test_what_is_no_message_is_refused() -> None:
     """A message of the other side, or a member of another type."""
     with pytest.raises(msgspec.ValidationError):
-        RecorderCodec.decode(RecorderCodec.encode(Opened()))
+        RecorderCodec.decode(RecorderCodec.encode(RecordsOpened()))
     wrong = Entry((replace(EVENT, time="no number"),))  # type: ignore[arg-type]
     with pytest.raises(msgspec.ValidationError):
-        RecorderCodec.decode(ServiceCodec.encode(Group([wrong])))
+        RecorderCodec.decode(ServiceCodec.encode(WriteGroup([wrong])))

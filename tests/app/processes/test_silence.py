@@ -15,7 +15,7 @@ import pytest
 
 from app.processes.subprocesses import child as started
 from app.settings import Settings
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests.service import ROOT, Service, child, environment, is_alive, serving, until
@@ -23,7 +23,7 @@ from tests.service import ROOT, Service, child, environment, is_alive, serving, 
 SILENCE = 1.0
 LATE = 0.35
 """Seconds an answer may come after its deadline on a busy machine; its own bound is a tenth."""
-LOAN = example(inspect(find(ROOT / "models", "loan-grade", 1)).manifest.signature)
+LOAN = example(inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest.signature)
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from sqlalchemy import select
 from app.monitoring import request_counts
 from app.records.address import url_of
 from app.records.database import reading, snapshot
-from app.records.key import FILE, read
+from app.records.key import FILE, read_key
 from app.records.rollups import SPANS
 from app.records.tables import events, rollups
 from app.records.verification import verify
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests.service import ROOT
@@ -42,7 +42,7 @@ class Clients:
             reference: a case that every request names, beside a key of its own.
             pause: seconds for which each thread waits between two requests.
         """
-        found = inspect(find(ROOT / "models", "loan-grade", 1))
+        found = inspect(find_version(ROOT / "models", "loan-grade", 1))
         self.row = row = example(found.manifest.signature)
         self._bodies = [json.dumps(row), json.dumps({"instances": [row] * ROWS})]
         self._port, self._reference, self._pause = port, reference, pause
@@ -110,7 +110,7 @@ class Recorded:
 def recorded(state: Path, url: str | None = None) -> Recorded:
     """What is there, read from beside a service or after it."""
     with reading(url_of(url, state)) as engine, snapshot(engine) as connection:
-        verdict = verify(connection, read(state / FILE), {})
+        verdict = verify(connection, read_key(state / FILE), {})
         named = select(events.c.prediction).where(events.c.kind == "prediction")
         of_bundles = rollups.c.digest != request_counts.DIGEST
         parts = connection.execute(select(rollups.c.span, rollups.c.counts).where(of_bundles)).all()

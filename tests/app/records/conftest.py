@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from app.count_keys import Family, key
 from app.record_events import Draft, Entry, Event, PlainPart, QueueItem
 from app.records.address import url_of
-from app.records.database import opened
+from app.records.database import open_database
 from app.records.ledger import Ledger
 from dubito.answer import Answer, PlainAnswer, PlainResult
 from dubito.types import Identity
@@ -64,7 +64,7 @@ def server() -> Iterator[Server]:
     """A PostgreSQL server with a database of empty tables, after which others are made."""
     with serving() as server:
         server.run(f"CREATE DATABASE {MODEL}")
-        with opened(server.url(MODEL)):
+        with open_database(server.url(MODEL)):
             pass
         yield server
 
@@ -87,7 +87,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[Engine]:
-    with opened(url) as engine:
+    with open_database(url) as engine:
         yield engine
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, insert, inspect, select
 
 from app.records.address import Address
-from app.records.database import opened, writable
+from app.records.database import open_database, writable
 from app.records.ledger import Ledger
 from app.records.schema import migrate
 from app.records.tables import metadata
@@ -18,7 +18,7 @@ COUNT = 12
 def written(url: Address, schema: str, scratch: Path) -> None:
     """Records of one chain in the tables of a schema."""
     whole = f"sqlite:///{scratch}/records.db"
-    with opened(whole) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
+    with open_database(whole) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write(entries(COUNT))
         with writable(url, fresh=True) as older, older.begin() as there, engine.connect() as here:
             migrate(there, schema)

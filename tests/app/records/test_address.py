@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import RecordsError
-from app.records.address import described, dump_command, file_of, is_sqlite, url_of
-from app.records.database import opened, reading
+from app.records.address import database_name, dump_command, file_of, is_sqlite, url_of
+from app.records.database import open_database, reading
 
 ODD = [
     "what?is=this/var",
@@ -37,11 +37,11 @@ def test_records_are_where_the_state_is(
     monkeypatch.chdir(tmp_path)
     state = Path(name) if is_relative else tmp_path / name
     url = url_of(None, state)
-    with opened(url), reading(url):
+    with open_database(url), reading(url):
         assert (state / "records.db").is_file()
     found = {path.name for _, _, names in os.walk(tmp_path) for path in map(Path, names)}
     assert {"records.db", "records.lock"} == found
-    assert described(url).isprintable()
+    assert database_name(url).isprintable()
 
 
 @given(NAMES)
@@ -57,7 +57,7 @@ def test_a_path_comes_back_from_its_address(name: str) -> None:
 )
 def test_a_path_that_is_too_long_is_a_sentence(tmp_path: Path, state: Path) -> None:
     """For the file system or for SQLite."""
-    with pytest.raises(RecordsError), opened(url_of(None, tmp_path / state)):
+    with pytest.raises(RecordsError), open_database(url_of(None, tmp_path / state)):
         pass
 
 
@@ -90,7 +90,7 @@ def test_a_path_that_is_too_long_is_a_sentence(tmp_path: Path, state: Path) -> N
 )
 def test_what_is_no_database_of_records_is_a_sentence(url: str) -> None:
     """Nothing of it is repeated, as it may hold a password."""
-    with pytest.raises(RecordsError) as refused, opened(url_of(url, Path("var"))):
+    with pytest.raises(RecordsError) as refused, open_database(url_of(url, Path("var"))):
         pass
     assert "secret" not in "".join(traceback.format_exception(refused.value))
     assert str(refused.value).isprintable()
@@ -101,7 +101,7 @@ def test_a_server_is_named_without_its_password() -> None:
     url = (
         "postgresql://kim:secret@db.example:5433/loans?host=/run/pg&password=other&sslmode=require"
     )
-    told = described(url), dump_command(url, "a b.dump")
+    told = database_name(url), dump_command(url, "a b.dump")
     assert "postgresql://kim@db.example:5433/loans?host=%2Frun%2Fpg" == told[0]
     assert (
         "pg_dump --format=custom '--file=a b.dump' --host=db.example --port=5433 --username=kim "

@@ -12,26 +12,26 @@ import pytest
 from sqlalchemy import Engine, select
 
 from app.errors import Conflict, RecordingFailed
-from app.monitoring.alarm_events import Words, event_of
-from app.monitoring.alarm_state import ALARMS, State
+from app.monitoring.alarm_events import AlarmWords, event_of
+from app.monitoring.alarm_state import ALARMS, AlarmState
 from app.monitoring.alarms import Sentry
 from app.monitoring.event_builder import EventBuilder
 from app.record_events import Entry, Event, Search, alarm_id, moment
 from app.records.database import snapshot
-from app.records.export import write
-from app.records.group_commit import Thread
+from app.records.export import write_export
+from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
-from app.records.reader import Reader
+from app.records.reader import RecordsReader
 from app.records.store import Store
 from app.records.tables import events
 from app.records.verification import verify
-from app.records.writer import Writer
+from app.records.writer import RecordsWriter
 from tests.app.monitoring.plain import plain
 from tests.app.monitoring.toy import DIGEST, NOON, WATCHED
 from tests.app.records.conftest import CHAIN, KEY
 
 OTHER = f"{CHAIN[:-1]}2"
-WORDS = Words("kim", "prices were raised")
+WORDS = AlarmWords("kim", "prices were raised")
 NAME = f"watch:{DIGEST}"
 
 
@@ -43,8 +43,8 @@ def pair(engine: Engine, ledger: Ledger) -> Iterator[list[Ledger]]:
         yield [ledger, other]
 
 
-def drifted() -> State:
-    fresh = State.begin(WATCHED)
+def drifted() -> AlarmState:
+    fresh = AlarmState.begin(WATCHED)
     drift = fresh.drift.advance({"weight": {0: 500}}, np.random.default_rng(0))
     return replace(fresh, position=NOON, drift=drift, raised_at={"drift": NOON - 60})
 
@@ -55,9 +55,9 @@ async def sentries(engine: Engine, pair: list[Ledger]) -> AsyncIterator[list[Sen
     async with AsyncExitStack() as stack:
         found = []
         for ledger in pair:
-            writer = Writer(stack.enter_context(closing(Thread(ledger, EventBuilder))))
+            writer = RecordsWriter(stack.enter_context(closing(CommitThread(ledger, EventBuilder))))
             stack.push_async_callback(writer.close)
-            reader = stack.enter_context(closing(Reader(engine)))
+            reader = stack.enter_context(closing(RecordsReader(engine)))
             found.append(Sentry(reader, writer, WATCHED))
         yield found
 
@@ -171,8 +171,8 @@ def test_retention_takes_names(engine: Engine, pair: list[Ledger]) -> None:
             await one.acknowledge("drift", WORDS)
             await one.begin_anew("validity", WORDS)
             before = plain(await one.alarms())
-            with closing(Thread(pair[1], EventBuilder)) as pages:
-                await Store(engine, Writer(pages)).forget(0)
+            with closing(CommitThread(pair[1], EventBuilder)) as pages:
+                await Store(engine, RecordsWriter(pages)).forget(0)
             await other.look()
             after = plain(await other.alarms())
             before[0]["acknowledged"] |= {"name": None, "note": None}
@@ -192,7 +192,7 @@ def test_what_is_said_of_alarms_is_no_prediction(
         async with sentries(engine, pair) as (one, _):
             await one.acknowledge("drift", WORDS)
             await one.begin_anew("drift", WORDS)
-            with closing(Reader(engine)) as reader:
+            with closing(RecordsReader(engine)) as reader:
                 history = await reader.history(alarm_id("drift", DIGEST))
                 assert ["acknowledgement", "beginning"] == [event.kind for event in history]
                 assert [] == await reader.history(alarm_id("validity", DIGEST))
@@ -201,7 +201,7 @@ def test_what_is_said_of_alarms_is_no_prediction(
 
     assert [] == asyncio.run(run())
     with snapshot(engine) as connection:
-        assert 0 == write(connection, tmp_path / "all.csv")
+        assert 0 == write_export(connection, tmp_path / "all.csv")
     assert b"prices" not in (tmp_path / "all.csv").read_bytes()
 
 

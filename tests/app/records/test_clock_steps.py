@@ -19,10 +19,10 @@ from app.monitoring.event_builder import EventBuilder
 from app.monitoring.monitor import USUAL, Monitor
 from app.monitoring.time_windows import ANEW_SECONDS, Window
 from app.record_events import MICROSECONDS, Entry
-from app.records.group_commit import Thread
+from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
-from app.records.reader import Reader
-from app.records.writer import Writer
+from app.records.reader import RecordsReader
+from app.records.writer import RecordsWriter
 from app.service import LOOK_SECONDS
 from tests.app.monitoring.toy import CALM, WATCHED, Clock, answers, columns, tally_of
 from tests.app.records.clients import Clients, recorded
@@ -60,7 +60,7 @@ def counted(seed: int) -> Entry:
 class House:
     """Two processes that write, and who watches what they count."""
 
-    def __init__(self, engine: Engine, clock: Clock, writer: Writer) -> None:
+    def __init__(self, engine: Engine, clock: Clock, writer: RecordsWriter) -> None:
         self._engine, self._clock, self._writer = engine, clock, writer
         self._chains = (f"{CHAIN[:-4]}{number:04d}" for number in range(2, 10_000))
         self._ledgers = [Ledger(engine, KEY, next(self._chains)) for _ in range(2)]
@@ -70,7 +70,7 @@ class House:
 
     def watch(self) -> None:
         """Begin to watch, as a service does that starts."""
-        reader = Reader(self._engine)
+        reader = RecordsReader(self._engine)
         self.sentry = Sentry(reader, self._writer, WATCHED)
         self._monitor = Monitor(reader, self.sentry, WATCHED, CALM)
 
@@ -130,8 +130,8 @@ def test_every_row_is_in_figures_and_alarms(
     """Nine hours and a day ahead and back, in any order, with restarts, by two processes."""
 
     async def run() -> int:
-        with closing(Thread(ledger, EventBuilder)) as pages:
-            writer = Writer(pages)
+        with closing(CommitThread(ledger, EventBuilder)) as pages:
+            writer = RecordsWriter(pages)
             with closing(House(engine, clock, writer)) as house:
                 for _ in range(count):
                     await house.four_steps()

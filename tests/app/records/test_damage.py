@@ -14,10 +14,10 @@ import pytest
 from app.errors import RecordsError
 from app.record_events import Entry, Event, Note, Reply, Tally
 from app.records import checkpoint
-from app.records.chain import Head
-from app.records.database import legible, opened, reading, snapshot
-from app.records.export import write
-from app.records.key import read
+from app.records.chain import ChainHead
+from app.records.database import legible, open_database, reading, snapshot
+from app.records.export import write_export
+from app.records.key import read_key
 from app.records.key_check import renewed
 from app.records.store import writing
 from app.records.verification import verify
@@ -59,7 +59,7 @@ def verified(state: Path) -> None:
         legible("the records cannot be read"),
         snapshot(engine) as connection,
     ):
-        verify(connection, read(state / "records.key"), {})
+        verify(connection, read_key(state / "records.key"), {})
 
 
 def exported(state: Path) -> None:
@@ -68,12 +68,12 @@ def exported(state: Path) -> None:
         legible("the records cannot be read"),
         snapshot(engine) as connection,
     ):
-        write(connection, state / "all.csv")
+        write_export(connection, state / "all.csv")
 
 
 def renew(state: Path) -> None:
     with (
-        opened(f"sqlite:///{state}/records.db", fresh=False) as engine,
+        open_database(f"sqlite:///{state}/records.db", fresh=False) as engine,
         legible("a new chain cannot be begun"),
     ):
         renewed(engine, state / "records.key", LATER)
@@ -169,19 +169,19 @@ def test_what_is_no_checkpoint_is_a_sentence(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "checkpoint"
     file.write_text(NO_CHECKPOINTS[kind], errors="surrogateescape")
     with pytest.raises(RecordsError, match="checkpoint is not a checkpoint"):
-        checkpoint.read(file)
+        checkpoint.read_heads(file)
 
 
 @pytest.mark.parametrize("name", ["missing/checkpoint", ".", "x" * 300])
 def test_a_checkpoint_that_cannot_be_written_is_a_sentence(tmp_path: Path, name: str) -> None:
     """Or read."""
-    for way in (lambda file: checkpoint.write(file, []), checkpoint.read):
+    for way in (lambda file: checkpoint.write_checkpoint(file, []), checkpoint.read_heads):
         with pytest.raises(RecordsError):
             way(tmp_path / name)
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
-    heads = [Head(CHAIN, 3, b"link"), Head(LATER, 0, b"")]
-    checkpoint.write(tmp_path / "checkpoint", heads)
-    assert heads == list(checkpoint.read(tmp_path / "checkpoint").values())
+    heads = [ChainHead(CHAIN, 3, b"link"), ChainHead(LATER, 0, b"")]
+    checkpoint.write_checkpoint(tmp_path / "checkpoint", heads)
+    assert heads == list(checkpoint.read_heads(tmp_path / "checkpoint").values())
     assert json.loads((tmp_path / "checkpoint").read_text())

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 
 from app.errors import RecordsError
 from app.records.address import is_sqlite, url_of
-from app.records.database import opened, reading
+from app.records.database import open_database, reading
 from app.records.ledger import Ledger
 from app.records.schema import HEAD
 from app.records.tables import metadata
@@ -42,15 +42,15 @@ def test_migrations_make_what_the_code_knows(engine: Engine) -> None:
 
 def test_a_second_start_finds_what_the_first_wrote(url: str) -> None:
     """Migrations that ran are not run again."""
-    with opened(url) as engine, engine.begin() as connection:
+    with open_database(url) as engine, engine.begin() as connection:
         connection.execute(text("INSERT INTO replies VALUES ('k', 'r', 1, 'p', 'c')"))
-    with opened(url) as engine, engine.connect() as connection:
+    with open_database(url) as engine, engine.connect() as connection:
         assert 1 == connection.scalar(text("SELECT count(*) FROM replies"))
 
 
 def test_what_is_committed_survives_and_what_is_erased_does_not(file: str) -> None:
     """Write-ahead log, synced at each commit, erased bytes overwritten."""
-    with opened(file) as engine, engine.connect() as connection:
+    with open_database(file) as engine, engine.connect() as connection:
         found = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "secure_delete")
@@ -60,9 +60,9 @@ def test_what_is_committed_survives_and_what_is_erased_does_not(file: str) -> No
 
 def test_a_newer_database_is_refused(url: str) -> None:
     """Whoever goes back to an older Dubito is told, and nothing is changed."""
-    with opened(url) as engine, engine.begin() as connection:
+    with open_database(url) as engine, engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(RecordsError, match="newer Dubito made the records"), opened(url):
+    with pytest.raises(RecordsError, match="newer Dubito made the records"), open_database(url):
         pass
 
 
@@ -77,12 +77,15 @@ def test_a_second_process_is_refused(file: str) -> None:
     ) as process:
         assert process.stdout is not None
         assert b"open\n" == process.stdout.readline()
-        with pytest.raises(RecordsError, match="another process writes the records"), opened(file):
+        with (
+            pytest.raises(RecordsError, match="another process writes the records"),
+            open_database(file),
+        ):
             pass
         with reading(file):
             pass
         process.communicate()
-    with opened(file):
+    with open_database(file):
         pass
 
 
@@ -91,7 +94,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with (
         pytest.raises(RecordsError, match="state"),
-        opened(url_of(None, tmp_path / "state" / "inner")),
+        open_database(url_of(None, tmp_path / "state" / "inner")),
     ):
         pass
 
@@ -99,7 +102,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["nonsense", "postgresql+nodriver://x/y", "sqlite:////dev/null/x"])
 def test_a_database_that_cannot_be_opened_is_one_sentence(url: str) -> None:
     """It is the URL of nothing, its driver is unknown, or there is no such place."""
-    with pytest.raises(RecordsError), opened(url):
+    with pytest.raises(RecordsError), open_database(url):
         pass
 
 
@@ -107,7 +110,7 @@ def test_what_is_no_database_is_one_sentence(tmp_path: Path, file: str) -> None:
     """A file of other content is not touched."""
     other = tmp_path / "records.db"
     other.write_bytes(b"no database" * 1000)
-    with pytest.raises(RecordsError, match="not a database"), opened(file):
+    with pytest.raises(RecordsError, match="not a database"), open_database(file):
         pass
     assert b"no database" * 1000 == other.read_bytes()
 
@@ -121,7 +124,7 @@ def test_urls_are_told_apart() -> None:
 
 def test_without_a_driver_s_name_postgresql_is_reached(server: Server) -> None:
     """By the driver that Dubito brings."""
-    with server.database() as url, opened(url.replace("+psycopg", "")) as engine:
+    with server.database() as url, open_database(url.replace("+psycopg", "")) as engine:
         assert "psycopg" == engine.dialect.driver
 
 
@@ -131,7 +134,7 @@ def test_what_is_committed_is_on_the_disk_of_postgresql(server: Server) -> None:
         name = make_url(url).database
         for set_to, found in (("off", "on"), ("remote_apply", "remote_apply")):
             server.run(f"ALTER DATABASE {name} SET synchronous_commit = {set_to}")
-            with opened(url) as engine, engine.connect() as connection:
+            with open_database(url) as engine, engine.connect() as connection:
                 assert found == connection.scalar(text("SHOW synchronous_commit"))
                 assert "5s" == connection.scalar(text("SHOW lock_timeout"))
 
@@ -142,13 +145,13 @@ def test_several_start_at_once(server: Server) -> None:
 
         def start(number: int) -> int:
             with (
-                opened(url) as engine,
+                open_database(url) as engine,
                 closing(Ledger(engine, KEY, CHAIN[:-1] + str(number))) as one,
             ):
                 return sum(one.write(entries(5, 10 * number)))
 
         with ThreadPoolExecutor(6) as threads:
             assert [5] * 6 == list(threads.map(start, range(6)))
-        with opened(url) as engine, engine.connect() as connection:
+        with open_database(url) as engine, engine.connect() as connection:
             verdict = verify(connection, KEY, {})
     assert (30, 6, ()) == (verdict.events, len(verdict.heads), verdict.faults)

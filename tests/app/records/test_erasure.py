@@ -16,14 +16,14 @@ from app.commands.records import _moment as at_moment
 from app.errors import RecordingFailed
 from app.monitoring.event_builder import EventBuilder
 from app.record_events import MICROSECONDS, Entry, Erasure, Event, Reply, Tally, now
-from app.records.database import opened
+from app.records.database import open_database
 from app.records.erasure import is_due
-from app.records.group_commit import Thread
+from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
 from app.records.store import Store
 from app.records.tables import claims, events, metadata, referrals, replies, rollups
 from app.records.verification import verify
-from app.records.writer import Writer
+from app.records.writer import RecordsWriter
 from tests.app.monitoring.toy import Clock
 from tests.app.records.conftest import CHAIN, KEY, ROWS, referral
 from tests.postgres import MODEL, Server
@@ -65,8 +65,8 @@ def forget(engine: Engine, ledger: Ledger, days: int) -> None:
     """As the service does when it starts, and once a day."""
 
     async def run() -> None:
-        with closing(Thread(ledger, EventBuilder)) as pages:
-            await Store(engine, Writer(pages)).forget(days * DAY)
+        with closing(CommitThread(ledger, EventBuilder)) as pages:
+            await Store(engine, RecordsWriter(pages)).forget(days * DAY)
 
     asyncio.run(run())
 
@@ -145,8 +145,8 @@ def test_a_clock_that_is_set_ahead_makes_nobody_forget_too_early(
     ledger.write([recorded(0, 9), recorded(1, 4)])
 
     async def run() -> None:
-        with closing(Thread(ledger, EventBuilder)) as pages:
-            store = Store(engine, Writer(pages))
+        with closing(CommitThread(ledger, EventBuilder)) as pages:
+            store = Store(engine, RecordsWriter(pages))
             clock.ahead = 3 * 86_400
             await store.forget(5 * DAY)
 
@@ -182,7 +182,7 @@ def test_summer_time_moves_nothing(
 
 def test_several_that_forget_at_once_do_not_hinder_each_other(server: Server) -> None:
     """As workers do that start together: each event is erased, and listed once."""
-    with server.database(MODEL) as url, opened(url) as engine:
+    with server.database(MODEL) as url, open_database(url) as engine:
         with closing(Ledger(engine, KEY, CHAIN)) as ledger:
             ledger.write([recorded(number, 1 + number % 9) for number in range(300)])
 

@@ -18,7 +18,7 @@ from app.errors import RecordsError
 from app.record_events import Entry, Erasure, Event, moment
 from app.records import export as module
 from app.records.database import snapshot
-from app.records.export import type_of, write
+from app.records.export import type_of, write_export
 from app.records.ledger import Ledger
 from app.records.tables import claims, marks, referrals, rollups
 from dubito.types import MAX_SEED
@@ -106,7 +106,7 @@ EXPECTED: dict[str, list[Any]] = {
 
 def exported(engine: Engine, file: Path) -> Path:
     with snapshot(engine) as connection:
-        write(connection, file)
+        write_export(connection, file)
     return file
 
 

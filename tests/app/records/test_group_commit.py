@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
 from app.records import group_commit as module
-from app.records.group_commit import NotWritten, Thread
+from app.records.group_commit import CommitThread, NotWritten
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED
 from tests.app.records.conftest import draft, entries
@@ -53,8 +53,8 @@ def unused(_: WatchedBundle) -> Made:
 
 
 @pytest.fixture
-def thread(book: Book) -> Iterator[Thread]:
-    with closing(Thread(book, unused)) as thread:
+def thread(book: Book) -> Iterator[CommitThread]:
+    with closing(CommitThread(book, unused)) as thread:
         yield thread
 
 
@@ -62,7 +62,7 @@ def run(use: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(use(), PATIENCE))
 
 
-def test_what_waits_is_written_together_and_in_order(thread: Thread, book: Book) -> None:
+def test_what_waits_is_written_together_and_in_order(thread: CommitThread, book: Book) -> None:
     """The first group goes at once, those that come meanwhile are one transaction after it."""
 
     async def use() -> None:
@@ -81,7 +81,7 @@ def test_what_waits_is_written_together_and_in_order(thread: Thread, book: Book)
 
 
 def test_a_transaction_is_bounded(
-    thread: Thread, book: Book, monkeypatch: pytest.MonkeyPatch
+    thread: CommitThread, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ends with the group that is more; what is left goes with the next."""
     monkeypatch.setattr(module, "MOST_EVENTS", 3)
@@ -102,7 +102,7 @@ def test_a_transaction_is_bounded(
     "error", [OperationalError("insert", {}, Exception("disk is full")), TypeError("amount")]
 )
 def test_where_it_fails_the_kind_is_told_and_the_next_is_written(
-    thread: Thread, book: Book, error: Exception
+    thread: CommitThread, book: Book, error: Exception
 ) -> None:
     """With nothing of what was to be written."""
 
@@ -136,7 +136,7 @@ def test_entries_of_drafts_are_made_in_the_thread(book: Book) -> None:
         return made if watched is WATCHED else wrong
 
     async def use() -> None:
-        with closing(Thread(book, build)) as thread:
+        with closing(CommitThread(book, build)) as thread:
             thread.introduce(WATCHED)
             assert [True, True] == await thread.submit([*entries(1), draft(1)])
             thread.introduce(other)
@@ -153,7 +153,7 @@ def test_closing_writes_what_waits(book: Book) -> None:
     """Whoever waits is told."""
 
     async def use() -> None:
-        thread = Thread(book, unused)
+        thread = CommitThread(book, unused)
         book.let.clear()
         waiting = [thread.submit(entries(1, at)) for at in range(9)]
         book.let.set()
@@ -163,7 +163,7 @@ def test_closing_writes_what_waits(book: Book) -> None:
     run(use)
 
 
-async def seen(thread: Thread, trouble: Trouble | None) -> None:
+async def seen(thread: CommitThread, trouble: Trouble | None) -> None:
     """Look until something is found."""
     while thread.look() != trouble:  # noqa: ASYNC110 - each look is what is tried
         await asyncio.sleep(0.01)
@@ -174,7 +174,7 @@ def test_a_thread_that_stands_still_is_noticed(book: Book) -> None:
     told: list[Trouble | None] = [Trouble("nothing can be recorded: the disk is full", "")]
 
     async def use() -> None:
-        with closing(Thread(book, unused, lambda: told[0])) as thread:
+        with closing(CommitThread(book, unused, lambda: told[0])) as thread:
             await seen(thread, told[0])
             told[0] = None
             await seen(thread, None)

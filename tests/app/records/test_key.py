@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import RecordsError
-from app.records.key import BYTES, read, read_all, read_or_make, renew
+from app.records.key import BYTES, read_all, read_key, read_or_make, renew
 from tests.service import ROOT, environment
 
 DIE = """
@@ -33,7 +33,7 @@ def test_it_is_made_once_and_read_again(tmp_path: Path) -> None:
     file = tmp_path / "state" / "key"
     made = read_or_make(file)
     assert BYTES == len(made)
-    assert made == read_or_make(file) == read(file)
+    assert made == read_or_make(file) == read_key(file)
     assert 0o600 == stat.S_IMODE(file.stat().st_mode)
     assert [file] == list(file.parent.iterdir())
 
@@ -59,7 +59,7 @@ def test_what_is_no_key_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_key_that_is_not_there_is_not_made_to_verify(tmp_path: Path) -> None:
     """A fresh one would verify nothing."""
     with pytest.raises(RecordsError, match="No such file"):
-        read(tmp_path / "key")
+        read_key(tmp_path / "key")
     assert [] == list(tmp_path.iterdir())
 
 
@@ -70,7 +70,7 @@ def test_no_link_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
     monkeypatch.setattr(os, "link", refuse)
-    assert read_or_make(tmp_path / "key") == read(tmp_path / "key")
+    assert read_or_make(tmp_path / "key") == read_key(tmp_path / "key")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_new_key_keeps_the_old_ones(tmp_path: Path) -> None:
     file = tmp_path / "key"
     first = read_or_make(file)
     renew(file)
-    second = read(file)
+    second = read_key(file)
     renew(file)
     assert (second, first) == read_all(file)[1:]
     assert 3 == len(set(read_all(file)))

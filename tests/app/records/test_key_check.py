@@ -13,9 +13,9 @@ from sqlalchemy import Engine, delete, insert, select, update
 from app.errors import RecordsError
 from app.record_events import Entry, Event
 from app.records import key_check as module
-from app.records.database import opened
-from app.records.key import read, read_all
-from app.records.key_check import begun, renewed
+from app.records.database import open_database
+from app.records.key import read_all, read_key
+from app.records.key_check import renewed, start_chain
 from app.records.tables import chains, events
 from app.records.verification import Verdict, verify
 from tests.app.records.conftest import CHAIN, entries
@@ -38,7 +38,7 @@ def written(engine: Engine, key: Path) -> Engine:
 
 
 def write(engine: Engine, key: Path, chain: str, first: int) -> None:
-    ledger, _ = begun(engine, key, chain)
+    ledger, _ = start_chain(engine, key, chain)
     with closing(ledger):
         ledger.write(entries(5, first))
 
@@ -53,7 +53,7 @@ def test_a_lost_key_is_not_made_anew(written: Engine, key: Path) -> None:
     """The sentence names the file and the command; nothing is written."""
     key.unlink()
     with pytest.raises(RecordsError) as refused:
-        begun(written, key, CHAINS[2])
+        start_chain(written, key, CHAINS[2])
     assert str(key) in str(refused.value)
     assert "`dubito records new-key`" in str(refused.value)
     assert not key.exists()
@@ -63,7 +63,7 @@ def test_another_key_is_refused(written: Engine, key: Path) -> None:
     """It would chain what nobody could verify with the rest."""
     key.write_text("0" * 64)
     with pytest.raises(RecordsError, match="does not hold the key that chains these records"):
-        begun(written, key, CHAINS[2])
+        start_chain(written, key, CHAINS[2])
     with written.connect() as connection:
         assert 2 == len(connection.execute(select(chains)).all())
 
@@ -76,7 +76,7 @@ def test_an_older_key_is_refused(written: Engine, key: Path) -> None:
         connection.execute(update(chains).where(chains.c.chain == CHAINS[0]).values(started=2**60))
     shutil.copy(key.with_name("before"), key)
     with pytest.raises(RecordsError, match="does not hold the key"):
-        begun(written, key, CHAINS[3])
+        start_chain(written, key, CHAINS[3])
 
 
 def test_after_a_change_of_keys_all_is_verified(written: Engine, key: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_chain_that_was_given_up_cannot_be_changed_at_its_end(
 def test_who_cannot_seal_gives_nothing_up(written: Engine, key: Path) -> None:
     """An event that says so must verify itself."""
     forged = Event("key", "", 1, b'{"lost":[["%s",5,"00"]]}' % CHAINS[0].encode())
-    ledger, _ = begun(written, key, CHAINS[2])
+    ledger, _ = start_chain(written, key, CHAINS[2])
     with closing(ledger):
         ledger.write([Entry((forged,))])
     key.write_text("0" * 64)
@@ -177,23 +177,23 @@ def test_workers_that_start_at_once_have_one_key(
     file = tmp_path / "key"
 
     def start(chain: str) -> bytes:
-        with opened(shared) as engine:
-            ledger, secret = begun(engine, file, chain)
+        with open_database(shared) as engine:
+            ledger, secret = start_chain(engine, file, chain)
             ledger.close()
             return secret
 
     with ThreadPoolExecutor(6) as threads:
         found = set(threads.map(start, CHAINS[:6]))
-    assert {read(file)} == found
+    assert {read_key(file)} == found
 
 
 def test_hosts_that_start_at_once_need_one_key(shared: str, tmp_path: Path) -> None:
     """Each with a folder of its own: one begins, the others are told that they lack its key."""
 
     def start(chain: str) -> bool:
-        with opened(shared) as engine:
+        with open_database(shared) as engine:
             try:
-                begun(engine, tmp_path / chain / "key", chain)[0].close()
+                start_chain(engine, tmp_path / chain / "key", chain)[0].close()
             except RecordsError:
                 return False
         return True

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.record_events import MICROSECONDS, Entry, Erasure, Note, Reply, Tally, now
-from app.records.bulk_insert import Addition, Statement
+from app.records.bulk_insert import Addition, InsertStatement
 from app.records.conflicts import REPLY_SECONDS
-from app.records.database import opened
+from app.records.database import open_database
 from app.records.ledger import Ledger
-from app.records.reader import Reader
-from app.records.rollups import SPANS, read
+from app.records.reader import RecordsReader
+from app.records.rollups import SPANS, read_rollups
 from app.records.tables import claims, events, marks, replies
 from app.records.verification import verify
 from tests.app.monitoring.toy import Clock
@@ -58,7 +58,7 @@ def test_a_key_is_held_for_a_day_to_the_microsecond(
     engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reply of that age is neither told nor in the way, though nothing was written since."""
-    reader, first = Reader(engine), replying(0, "k")
+    reader, first = RecordsReader(engine), replying(0, "k")
     ledger.write([first])
     for age, is_held in ((DAY - 1, True), (DAY, False)):
         time = (first.reply.time if first.reply else 0) + age
@@ -72,7 +72,7 @@ def test_a_key_is_held_for_a_day_to_the_microsecond(
 
 def test_a_key_that_is_free_again_is_answered_once(server: Server) -> None:
     """Of several processes that answer under it at once."""
-    with server.database(MODEL) as url, opened(url) as engine:
+    with server.database(MODEL) as url, open_database(url) as engine:
         with closing(Ledger(engine, KEY, CHAIN)) as ledger:
             ledger.write([replying(at, f"{at}", REPLY_SECONDS + 1) for at in range(50)])
 
@@ -174,7 +174,7 @@ def check(engine: Engine, count: int) -> None:
     """So many events are there, as they were written, and the rollups say so too."""
     with engine.connect() as connection:
         verdict = verify(connection, KEY, {})
-        found = [read(connection, DIGEST, span, 0) for span in SPANS]
+        found = [read_rollups(connection, DIGEST, span, 0) for span in SPANS]
     assert (count, ()) == (verdict.events, verdict.faults)
     assert [count] * 2 == [sum(one.counts[ROWS] for one in part) for part in found]
 
@@ -212,7 +212,7 @@ def test_who_does_not_know_whether_a_group_is_there_looks(
     check(engine, 12 if is_committed else 8)
 
 
-@pytest.mark.parametrize("failing", [Addition, Statement])
+@pytest.mark.parametrize("failing", [Addition, InsertStatement])
 def test_a_group_that_fails_halfway_leaves_nothing(
     engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, failing: type
 ) -> None:
@@ -240,23 +240,23 @@ def test_a_connection_that_was_ended_is_had_anew(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it was idle or between two statements: the group is written, and once only."""
-    run = Statement.run
+    run = InsertStatement.run
 
-    def end(self: Statement, *arguments: Any, **values: Any) -> None:
+    def end(self: InsertStatement, *arguments: Any, **values: Any) -> None:
         monkeypatch.undo()
         run(self, *arguments, **values)
         server.run(TERMINATE)
 
     with (
         server.database(MODEL) as url,
-        opened(url) as engine,
+        open_database(url) as engine,
         closing(Ledger(engine, KEY, CHAIN)) as ledger,
     ):
         for first in (0, 10, 20):
             ledger.write(tallied(4, first))
             server.run(TERMINATE)
             assert [True] * 4 == ledger.write(tallied(4, first + 5))
-            monkeypatch.setattr(Statement, "run", end)
+            monkeypatch.setattr(InsertStatement, "run", end)
             assert [True] == ledger.write([replying(first + 9, f"{first}")])
         server.run(TERMINATE)
         assert 3 == ledger.erase(Erasure(before=1_003))
@@ -273,7 +273,7 @@ def test_after_a_restart_of_the_database_the_first_group_is_written(
     """Whether or not somebody asked while it was away, which fails; readers have it again too."""
     with (
         server.database(MODEL) as url,
-        opened(url) as engine,
+        open_database(url) as engine,
         closing(Ledger(engine, KEY, CHAIN)) as ledger,
     ):
         ledger.write(tallied(4, 0))
@@ -292,7 +292,7 @@ def test_after_a_restart_of_the_database_the_first_group_is_written(
 
 def test_who_names_the_same_things_at_once_does_not_hinder_others(server: Server) -> None:
     """Keys in any order, by several processes: one answer each, and no deadlock."""
-    with server.database(MODEL) as url, opened(url) as engine:
+    with server.database(MODEL) as url, open_database(url) as engine:
 
         def race(chain: int) -> list[list[bool]]:
             order = random.Random(chain)  # noqa: S311 - no secret
@@ -321,7 +321,7 @@ def test_who_holds_a_key_for_long_is_not_waited_for(
     monkeypatch.setattr("app.records.database.BUSY_SECONDS", 0.2)
     with (
         server.database(MODEL) as url,
-        opened(url) as engine,
+        open_database(url) as engine,
         closing(Ledger(engine, KEY, CHAIN)) as ledger,
         engine.connect() as other,
     ):

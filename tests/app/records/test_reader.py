@@ -9,9 +9,9 @@ from sqlalchemy import Engine, text
 
 from app.errors import RecordsUnavailable
 from app.record_events import HOUR, Entry, Event, Note, Reply, Search, Tally, Unseen, now
-from app.records.database import opened
+from app.records.database import open_database
 from app.records.ledger import Ledger
-from app.records.reader import Reader
+from app.records.reader import RecordsReader
 from tests.app.records.conftest import CHAIN, KEY, ROWS, entries, event, referral
 from tests.postgres import MODEL, Server
 
@@ -19,11 +19,11 @@ DIGEST = "sha256:" + "0" * 64
 
 
 @pytest.fixture
-def reader(engine: Engine) -> Reader:
-    return Reader(engine)
+def reader(engine: Engine) -> RecordsReader:
+    return RecordsReader(engine)
 
 
-def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
+def test_what_was_written_is_read(reader: RecordsReader, ledger: Ledger) -> None:
     """Byte for byte, by its name; what is not there is nothing."""
     reply, mark = Reply("k", b"\0asked", "prediction-1", now(), b"\xffanswer"), Note("m", 3, b"\0")
     waits = referral("prediction-1", 5, 0.25)
@@ -52,7 +52,7 @@ def test_what_was_written_is_read(reader: Reader, ledger: Ledger) -> None:
     asyncio.run(read())
 
 
-def test_a_history_is_in_order(reader: Reader, ledger: Ledger) -> None:
+def test_a_history_is_in_order(reader: RecordsReader, ledger: Ledger) -> None:
     """What happened first stands first, whoever wrote it and whatever was written between."""
     first = event(1)
     review = Event("review", "prediction-1", 7_000, b"{}", b'{"note":"","reviewer":"Kim"}')
@@ -63,14 +63,14 @@ def test_a_history_is_in_order(reader: Reader, ledger: Ledger) -> None:
     assert [first, outcome, review] == asyncio.run(reader.history("prediction-1"))
 
 
-def test_a_history_begins_with_the_prediction(reader: Reader, ledger: Ledger) -> None:
+def test_a_history_begins_with_the_prediction(reader: RecordsReader, ledger: Ledger) -> None:
     """Also where the clock was set back before the review."""
     review = Event("review", "prediction-1", 7, b"{}", b'{"note":"","reviewer":"Kim"}')
     ledger.write([Entry((event(1),)), Entry((review,))])
     assert [event(1), review] == asyncio.run(reader.history("prediction-1"))
 
 
-def test_predictions_are_named_in_their_order(reader: Reader, ledger: Ledger) -> None:
+def test_predictions_are_named_in_their_order(reader: RecordsReader, ledger: Ledger) -> None:
     """Nothing but predictions, oldest first."""
     several = [replace(event(at), prediction=f"prediction {at}") for at in (3, 1, 2)]
     ledger.write([Entry((*several, Event("outcome", "prediction 0", 1, b"{}")))])
@@ -78,7 +78,7 @@ def test_predictions_are_named_in_their_order(reader: Reader, ledger: Ledger) ->
     assert [f"prediction {at}" for at in (1, 2, 3)] == found
 
 
-def test_what_cannot_be_read_is_told(reader: Reader, engine: Engine, ledger: Ledger) -> None:
+def test_what_cannot_be_read_is_told(reader: RecordsReader, engine: Engine, ledger: Ledger) -> None:
     """As one of the errors that the service knows."""
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE replies"))
@@ -88,10 +88,10 @@ def test_what_cannot_be_read_is_told(reader: Reader, engine: Engine, ledger: Led
 
 def test_a_server_that_was_away_is_read_again(server: Server) -> None:
     """Nobody opens the records anew for that."""
-    with server.database(MODEL) as url, opened(url) as engine:
+    with server.database(MODEL) as url, open_database(url) as engine:
         with closing(Ledger(engine, KEY, CHAIN)) as ledger:
             ledger.write(entries(1))
-        reader = Reader(engine)
+        reader = RecordsReader(engine)
 
         async def read() -> None:
             assert [event(0)] == await reader.history("prediction-0")

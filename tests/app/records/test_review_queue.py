@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine
 
-from app.record_events import Entry, Erasure, Event, Order, Place, QueueItem, Search
+from app.record_events import Entry, Erasure, Event, ListPosition, Order, QueueItem, Search
 from app.records.ledger import Ledger
-from app.records.review_queue import count, page
+from app.records.review_queue import count_matches, queue_page
 from app.records.tables import metadata
 from tests.app.records.conftest import CHAIN, KEY, event, referral
 
@@ -66,12 +66,12 @@ def test_pages_hold_everyone_once_and_in_order(
     whole = sorted(waiting, key=KEYS[order], reverse=order in ("newest", "doubtful"))
     with engine.connect() as connection:
         assert whole == in_pages(connection, Search("waiting", order=order), most)
-        assert COUNT == count(connection)
+        assert COUNT == count_matches(connection)
 
 
 def in_pages(connection: Any, sought: Search, most: int) -> list[QueueItem]:
     found, after = list[QueueItem](), None
-    while part := page(connection, sought, most, after):
+    while part := queue_page(connection, sought, most, after):
         assert len(part) <= most
         found += [one for _, one in part]
         after = part[-1][0]
@@ -116,7 +116,7 @@ def test_filters_leave_what_fits(sought: Search, seed: int) -> None:
     ledger.close()
     with engine.connect() as connection:
         found = in_pages(connection, sought, 5)
-        assert len(found) == count(connection, sought)
+        assert len(found) == count_matches(connection, sought)
     falling = sought.order in ("newest", "doubtful")
     fitting = [one for one in whole if fits(one, sought)]
     assert sorted(fitting, key=KEYS[sought.order], reverse=falling) == found
@@ -139,8 +139,8 @@ def test_who_was_looked_at_waits_no_longer(
         [*said, Entry((Event("outcome", known, 90, b"{}", ordinal=0),))]
     )
     with engine.connect() as connection:
-        left = [one.prediction for _, one in page(connection, Search("waiting"), 100, None)]
-        assert COUNT - 2 == count(connection) == len(left)
+        left = [one.prediction for _, one in queue_page(connection, Search("waiting"), 100, None)]
+        assert COUNT - 2 == count_matches(connection) == len(left)
         assert known in left
         decided = in_pages(connection, Search("decided"), 1)
         assert [first, second, unknown] == [plain(one) for one in decided]
@@ -167,7 +167,7 @@ def test_a_correction_changes_the_verdict_and_not_the_time(
     """Who decided last is told, and when it was decided first."""
     ledger.write([reviewed(waiting[0], 60), reviewed(waiting[0], 90, "C", "Lee")])
     with engine.connect() as connection:
-        ((_, found),) = page(connection, Search("decided"), 5, None)
+        ((_, found),) = queue_page(connection, Search("decided"), 5, None)
     assert (60, "C", "Lee") == (found.decided, found.verdict, found.reviewer)
 
 
@@ -180,9 +180,9 @@ def test_who_looks_at_one_is_told_and_sought(
         assigned = replace(item, assignee=name, step="assign")
         assert [True] == ledger.write([Entry((event(97),), queue=(assigned,))])
     with engine.connect() as connection:
-        ((_, found),) = page(connection, Search("waiting", assignee="Lee"), 5, None)
+        ((_, found),) = queue_page(connection, Search("waiting", assignee="Lee"), 5, None)
         assert (two.prediction, "Lee") == (found.prediction, found.assignee)
-        assert 0 == count(connection, Search("waiting", assignee="Kim"))
+        assert 0 == count_matches(connection, Search("waiting", assignee="Kim"))
 
 
 def test_what_is_not_due_yet_stays_to_be_seen(engine: Engine, ledger: Ledger) -> None:
@@ -196,7 +196,7 @@ def test_what_is_not_due_yet_stays_to_be_seen(engine: Engine, ledger: Ledger) ->
     for before, left in ((500, "Lee"), (2_000, None)):
         ledger.erase(Erasure(before=before))
         with engine.connect() as connection:
-            ((_, found),) = page(connection, Search("decided"), 5, None)
+            ((_, found),) = queue_page(connection, Search("decided"), 5, None)
         assert left == found.reviewer
 
 
@@ -204,7 +204,7 @@ def test_a_place_is_what_a_list_is_ordered_by(engine: Engine, waiting: list[Queu
     """Also where a reference is missing, and stands for an empty one."""
     with engine.connect() as connection:
         for order, key in KEYS.items():
-            for place, one in page(connection, Search("waiting", order=order), 100, None):
-                expected: Place = key(one)
+            for place, one in queue_page(connection, Search("waiting", order=order), 100, None):
+                expected: ListPosition = key(one)
                 value = place[0].encode() if isinstance(place[0], str) else place[0]
                 assert expected == (value, place[1])

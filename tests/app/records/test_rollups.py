@@ -11,7 +11,7 @@ from app.count_keys import CountKey
 from app.record_events import HOUR, MICROSECONDS, MINUTE, MINUTES_KEPT, Entry, Rollup, Tally
 from app.records import ledger as module
 from app.records.ledger import Ledger
-from app.records.rollups import read, unseen
+from app.records.rollups import read_rollups, unseen
 from app.records.tables import rollups
 from tests.app.records.conftest import CHAIN, KEY, ROWS, event
 
@@ -44,7 +44,7 @@ def keyed(**counts: int) -> dict[CountKey, int]:
 
 def told(engine: Engine, span: int, digest: str = ONE) -> list[Rollup]:
     with engine.connect() as connection:
-        return read(connection, digest, span, 0)
+        return read_rollups(connection, digest, span, 0)
 
 
 def test_minutes_and_hours_add_up(engine: Engine, ledger: Ledger, clock: SetTo) -> None:
@@ -88,7 +88,7 @@ def test_only_what_begins_late_enough_is_read(engine: Engine, ledger: Ledger, cl
         clock(60 * at)
         ledger.write([counting(rows=at + 1)])
     with engine.connect() as connection:
-        found = read(connection, ONE, MINUTE, NOON + 60)
+        found = read_rollups(connection, ONE, MINUTE, NOON + 60)
     assert [2, 3, 4, 5] == [one.counts[ROWS] for one in found]
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import RecordsError
 from app.records import export, sqlite, upgrade
-from app.records.database import opened, reading, snapshot, writable
+from app.records.database import open_database, reading, snapshot, writable
 from app.records.ledger import Ledger
 from app.records.schema import HEAD, MIGRATIONS, REVISIONS, migrate, state
 from app.records.tables import metadata
@@ -73,7 +73,7 @@ def test_every_schema_is_read_as_it_is(
     with reading(empty) as engine, snapshot(engine) as connection:
         assert schema == state(connection)
         table = tmp_path_factory.mktemp("table") / "all.csv"
-        assert COUNT == export.write(connection, table)
+        assert COUNT == export.write_export(connection, table)
     with (
         reading(empty) as engine,
         engine.connect() as connection,
@@ -89,7 +89,7 @@ def test_an_older_schema_is_written_only_after_an_upgrade(
 ) -> None:
     """Until then the sentence names the command; of a file a copy is made first."""
     written(empty, schema, tmp_path_factory.mktemp("scratch"))
-    with pytest.raises(RecordsError, match="`dubito records upgrade`"), opened(empty):
+    with pytest.raises(RecordsError, match="`dubito records upgrade`"), open_database(empty):
         pass
     words = ["records", "upgrade", "--state", str(tmp_path), "--records-url", empty]
     done = command(*words)
@@ -98,7 +98,7 @@ def test_an_older_schema_is_written_only_after_an_upgrade(
         f"{HEAD} now, and had {schema}".encode() in done.stdout,
     ), done.stderr
     check(empty)
-    with opened(empty) as engine, closing(Ledger(engine, KEY, LATER)) as ledger:
+    with open_database(empty) as engine, closing(Ledger(engine, KEY, LATER)) as ledger:
         assert [True] * 3 == ledger.write(entries(3, 50))
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -148,7 +148,7 @@ def test_a_failed_upgrade_changes_nothing(
 
 def test_what_is_read_may_be_written_meanwhile(url: str) -> None:
     """Beside the process that writes; what it adds is not seen in what is read."""
-    with opened(url) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
+    with open_database(url) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write(entries(COUNT))
         with reading(url) as beside, snapshot(beside) as connection:
             assert COUNT == verify(connection, KEY, {}).events
@@ -175,7 +175,7 @@ def copy_of(file: str, folder: Path, *ends: str) -> Path:
 
 def test_a_folder_that_cannot_be_written_is_read(file: str, tmp_path: Path) -> None:
     """After its service ended, and as a copy of a running one's files; never half of them."""
-    with opened(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
+    with open_database(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write(entries(COUNT))
         whole = copy_of(file, tmp_path / "whole", "", "-wal", "-shm")
         half = copy_of(file, tmp_path / "half", "", "-wal")
@@ -194,12 +194,12 @@ def test_a_folder_that_cannot_be_written_is_read(file: str, tmp_path: Path) -> N
 
 def test_what_is_written_while_it_is_read_without_locks_is_told(file: str) -> None:
     """Rather than half of it."""
-    with opened(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
+    with open_database(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write(entries(COUNT))
     with (
         pytest.raises(RecordsError, match="were written while they were read"),
         reading(file),
-        opened(file) as engine,
+        open_database(file) as engine,
         closing(Ledger(engine, KEY, LATER)) as ledger,
     ):
         ledger.write(entries(1, 50))
@@ -217,10 +217,10 @@ def test_what_are_no_records_is_a_sentence(file: str, tmp_path: Path, made: str)
         with closing(sqlite3.connect(database)) as other:
             other.execute("CREATE TABLE x (y)")
     elif made == "newer":
-        with opened(file) as engine, engine.begin() as connection:
+        with open_database(file) as engine, engine.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     before = sorted(tmp_path.iterdir())
-    for way in (reading, lambda url: opened(url, fresh=False)):
+    for way in (reading, lambda url: open_database(url, fresh=False)):
         with pytest.raises(RecordsError) as refused, way(file):
             pass
         assert str(refused.value).isprintable()
@@ -230,7 +230,7 @@ def test_what_are_no_records_is_a_sentence(file: str, tmp_path: Path, made: str)
 def test_a_database_without_a_log_is_read_without_files_beside_it(file: str) -> None:
     """And one that is being written, by its locks."""
     path = Path(make_url(file).database or "")
-    with opened(file), sqlite.unchanged(path) as mode:
+    with open_database(file), sqlite.unchanged(path) as mode:
         assert "ro" == mode
     with sqlite.unchanged(path) as mode:
         assert "immutable" == mode

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.records.state_files import exposed, make_folder, open_new, replace, shown
+from app.records.state_files import exposed, make_folder, one_line, open_new, replace
 from app.records.store import writing
 from tests.app.records.conftest import CHAIN, entries
 from tests.app.records.users import being, reachable
@@ -100,7 +100,7 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
 
 
 def test_a_name_in_a_sentence_is_on_one_line() -> None:
-    assert r"a\nb\x1b[1m상태\udcff" == shown(Path("a\nb\x1b[1m상태\udcff"))
+    assert r"a\nb\x1b[1m상태\udcff" == one_line(Path("a\nb\x1b[1m상태\udcff"))
 
 
 def test_the_next_user_of_the_group_goes_on(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from app.errors import RecordingFailed, RecordsError
 from app.record_events import Made
 from app.records import key
 from app.records.address import FILE
-from app.records.database import opened, reading, snapshot
+from app.records.database import open_database, reading, snapshot
 from app.records.state_lock import held
-from app.records.store import Store, in_this_process, writing
+from app.records.store import Store, open_store, writing
 from app.records.verification import verify
 from app.watched_bundle import WatchedBundle
 from tests import service
@@ -109,7 +109,7 @@ def build(_: WatchedBundle) -> Made:
 
 def using(state: State, use: Callable[[Store], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
-        async with in_this_process(state.url, state.key, CHAIN, build) as store:
+        async with open_store(state.url, state.key, CHAIN, build) as store:
             await asyncio.wait_for(use(store), PATIENCE)
 
     asyncio.run(run())
@@ -218,7 +218,7 @@ def test_what_was_acknowledged_can_be_copied(
     async def use(store: Store) -> None:
         for number in range(20):
             assert await store.writer.put(entries(1, number)[0])
-        secret = key.read(state.key)
+        secret = key.read_key(state.key)
         shutil.rmtree(state.folder)
         await until(lambda: bool(told(caplog)))
         words = told(caplog)[0].partition(": copy ")[2].split(" and ")
@@ -255,11 +255,11 @@ def test_a_second_process_never_has_the_same_files(state: State) -> None:
     using(state, use)
     assert ours[0] is not None
     with reading(state.url) as engine, snapshot(engine) as connection:
-        assert () == verify(connection, key.read(state.key), {}).faults
+        assert () == verify(connection, key.read_key(state.key), {}).faults
 
 
 def _write_beside(state: State) -> None:
-    with opened(state.url):
+    with open_database(state.url):
         pass
 
 
@@ -319,12 +319,12 @@ def test_a_server_that_is_gone_is_seen_without_anybody_who_asks(tmp_path: Path) 
             assert await store.writer.put(entries(1, 1)[0])
 
         async def run() -> None:
-            async with in_this_process(url, tmp_path / "key", CHAIN, build) as store:
+            async with open_store(url, tmp_path / "key", CHAIN, build) as store:
                 await use(store)
 
         asyncio.run(run())
         with reading(url) as engine, snapshot(engine) as connection:
-            verdict = verify(connection, key.read(tmp_path / "key"), {})
+            verdict = verify(connection, key.read_key(tmp_path / "key"), {})
         assert (2, ()) == (verdict.events, verdict.faults)
 
 

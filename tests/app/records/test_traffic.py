@@ -10,10 +10,10 @@ from app.monitoring.event_builder import EventBuilder
 from app.monitoring.metrics import Metrics
 from app.monitoring.request_counts import DIGEST, Exchanges
 from app.record_events import HOUR, MINUTE
-from app.records.group_commit import Thread
+from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
-from app.records.reader import Reader
-from app.records.writer import Writer
+from app.records.reader import RecordsReader
+from app.records.writer import RecordsWriter
 from tests.app.monitoring.plain import service
 from tests.app.records.conftest import CHAIN, KEY
 
@@ -28,8 +28,8 @@ def test_processes_and_runs_add_up(engine: Engine) -> None:
         chain = f"{CHAIN[:-2]}{number:02d}"
         async with AsyncExitStack() as stack:
             ledger = stack.enter_context(closing(Ledger(engine, KEY, chain)))
-            pages = stack.enter_context(closing(Thread(ledger, EventBuilder)))
-            writer = Writer(pages)
+            pages = stack.enter_context(closing(CommitThread(ledger, EventBuilder)))
+            writer = RecordsWriter(pages)
             stack.push_async_callback(writer.close)
             exchanges, metrics = Exchanges(writer), Metrics()
             metrics.traffic.record(exchanges)
@@ -44,7 +44,7 @@ def test_processes_and_runs_add_up(engine: Engine) -> None:
         for turn in range(RUNS):
             numbers = range(10 * (turn + 1), 10 * (turn + 1) + PROCESSES)
             await asyncio.gather(*map(count, numbers))
-        reader = Reader(engine)
+        reader = RecordsReader(engine)
         with closing(reader):
             for span in (MINUTE, HOUR):
                 rollups = await reader.rollups(DIGEST, span, 0)

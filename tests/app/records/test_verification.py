@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.engine import make_url
 
 from app.record_events import Entry, Erasure, Event, now
-from app.records.chain import Head, sealed
-from app.records.database import opened
+from app.records.chain import ChainHead, sealed
+from app.records.database import open_database
 from app.records.ledger import Ledger
 from app.records.tables import chains, events
 from app.records.verification import Verdict, verify
@@ -26,12 +26,12 @@ LATER = "01a20b81-4528-7cce-8a01-000000000002"
 COUNT = 40
 
 
-def verdict(engine: Engine, key: bytes = KEY, checkpoint: Sequence[Head] = ()) -> Verdict:
+def verdict(engine: Engine, key: bytes = KEY, checkpoint: Sequence[ChainHead] = ()) -> Verdict:
     with engine.connect() as connection:
         return verify(connection, key, {head.chain: head for head in checkpoint})
 
 
-def written(engine: Engine) -> tuple[Head, ...]:
+def written(engine: Engine) -> tuple[ChainHead, ...]:
     """Two chains, in groups of several sizes, with every kind of event; returns where they end."""
     for chain, first in ((CHAIN, 0), (LATER, COUNT)):
         with closing(Ledger(engine, KEY, chain)) as ledger:
@@ -107,7 +107,7 @@ def forge(connection: Connection, random: random.Random) -> None:
     """One event more at the end of a chain, made with another key."""
     row = connection.execute(select(chains).where(chains.c.chain == LATER)).one()
     made = event(random.randint(100, 200))
-    seal = sealed(bytes(32), Head(LATER, row.sequence, row.link), made, bytes(16))
+    seal = sealed(bytes(32), ChainHead(LATER, row.sequence, row.link), made, bytes(16))
     connection.execute(
         insert(events).values(
             chain=LATER,
@@ -222,7 +222,7 @@ def test_an_erased_reference_verifies(engine: Engine, ledger: Ledger) -> None:
 
 def test_what_is_erased_is_in_no_file(file: str) -> None:
     """SQLite overwrites what it lets go of."""
-    with opened(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
+    with open_database(file) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write([Entry((event(at, "case 7"),)) for at in range(10)])
         assert 10 == ledger.erase(Erasure(reference="case 7"))
     content = b"".join(

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import Connection, select
 
 from app.record_events import Erasure, now
-from app.records.database import opened, snapshot
-from app.records.key import FILE, read
+from app.records.database import open_database, snapshot
+from app.records.key import FILE, read_key
 from app.records.ledger import Ledger
 from app.records.tables import events, replies
 from app.records.verification import verify
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from tests.app.records.clients import Clients
@@ -31,7 +31,7 @@ TOLD = ("total", "drift", "outcomes", "estimate")
 
 def figures(url: str, state: Path, workers: int) -> dict[str, Any]:
     """What `/uncertainty` tells after the same requests, over many connections."""
-    usual = example(inspect(find(ROOT / "models", "loan-grade", 1)).manifest.signature)
+    usual = example(inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest.signature)
     words = ["loan-grade/1", "--workers", str(workers), "--records-url", url]
 
     def ask(seed: int) -> None:
@@ -62,7 +62,7 @@ def test_several_tell_what_one_tells(server: Server, tmp_path: Path) -> None:
 
 def test_requests_to_all_workers_are_told_whole(server: Server, tmp_path: Path) -> None:
     """By status, after the end of two workers that counted them, and while two others run."""
-    row = example(inspect(find(ROOT / "models", "loan-grade", 1)).manifest.signature)
+    row = example(inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest.signature)
     place = {"DUBITO_STATE": str(tmp_path)}
 
     def ask(url: str) -> None:
@@ -89,7 +89,7 @@ def test_of_corrections_to_all_workers_at_once_one_is_recorded(
     server: Server, tmp_path: Path
 ) -> None:
     """Both workers are asked at once to correct the same review; all but one are told no."""
-    row = example(inspect(find(ROOT / "models", "loan-grade", 1)).manifest.signature)
+    row = example(inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest.signature)
 
     def post(url: str, body: Any) -> httpx.Response:
         # A connection each: the kernel hands them to one worker or the other.
@@ -138,10 +138,10 @@ def test_what_is_erased_while_it_goes_on_being_answered(
             "2",
             changes={"DUBITO_STATE": str(tmp_path), "DUBITO_RECORDS_URL": url},
         ) as service,
-        opened(url) as engine,
+        open_database(url) as engine,
         Clients(service.port, "case 7") as clients,
     ):
-        key = read(tmp_path / FILE)
+        key = read_key(tmp_path / FILE)
         for turn in range(count):
             came = len(clients.answered) + 50
             until(lambda came=came: len(clients.answered) > came)  # type: ignore[misc]

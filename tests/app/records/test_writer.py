@@ -13,8 +13,8 @@ from app.record_events import Entry
 from app.record_ports import Trouble
 from app.records import writer as module
 from app.records.failures import Cause
-from app.records.group_commit import Group, NotWritten
-from app.records.writer import Writer
+from app.records.group_commit import EntryGroup, NotWritten
+from app.records.writer import RecordsWriter
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED
 from tests.app.records.conftest import draft, entries
@@ -28,7 +28,7 @@ class Book:
     """Takes groups, and tells of them when the test does."""
 
     def __init__(self) -> None:
-        self.groups: list[Group] = []
+        self.groups: list[EntryGroup] = []
         self.futures: list[asyncio.Future[list[bool]]] = []
         self.watched: WatchedBundle | None = None
         self.trouble: Trouble | None = None
@@ -40,7 +40,7 @@ class Book:
     def look(self) -> Trouble | None:
         return self.trouble
 
-    def submit(self, group: Group) -> "asyncio.Future[list[bool]]":
+    def submit(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
         self.groups.append(group)
         self.futures.append(asyncio.get_running_loop().create_future())
         return self.futures[-1]
@@ -61,15 +61,17 @@ def book() -> Book:
 
 
 @pytest.fixture
-def writer(book: Book) -> Writer:
-    return Writer(book)
+def writer(book: Book) -> RecordsWriter:
+    return RecordsWriter(book)
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
 
 
-def test_what_comes_in_one_turn_of_the_loop_goes_together(writer: Writer, book: Book) -> None:
+def test_what_comes_in_one_turn_of_the_loop_goes_together(
+    writer: RecordsWriter, book: Book
+) -> None:
     """At once, whatever is under way; each is told of its own when it is written, not before."""
 
     async def use() -> None:
@@ -92,7 +94,7 @@ def test_what_comes_in_one_turn_of_the_loop_goes_together(writer: Writer, book: 
 
 
 def test_where_it_fails_everybody_of_the_group_is_told(
-    writer: Writer, book: Book, caplog: pytest.LogCaptureFixture
+    writer: RecordsWriter, book: Book, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And the log says that it failed; the next group is another matter."""
 
@@ -114,7 +116,7 @@ def test_where_it_fails_everybody_of_the_group_is_told(
 
 
 def test_too_much_waiting_is_refused(
-    writer: Writer, book: Book, monkeypatch: pytest.MonkeyPatch
+    writer: RecordsWriter, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is refused was not queued, and later there is room again; drafts count their rows."""
     monkeypatch.setattr(module, "MOST_WAITING", 4)
@@ -136,7 +138,7 @@ def test_too_much_waiting_is_refused(
     assert [[*entries(1), three]] == book.groups
 
 
-def test_what_cannot_be_written_any_more_is_refused(writer: Writer, book: Book) -> None:
+def test_what_cannot_be_written_any_more_is_refused(writer: RecordsWriter, book: Book) -> None:
     """Also where nobody would wait for it: it would be lost for certain."""
     book.is_over = True
 
@@ -149,10 +151,12 @@ def test_what_cannot_be_written_any_more_is_refused(writer: Writer, book: Book) 
     assert 0 == writer.behind
 
 
-def test_an_error_of_handing_over_is_told(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_handing_over_is_told(
+    writer: RecordsWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As one of writing: nobody waits for ever, and there is room again."""
 
-    def fail(_: Group) -> None:
+    def fail(_: EntryGroup) -> None:
         raise MemoryError("amount")
 
     monkeypatch.setattr(Book, "submit", lambda _self, group: fail(group))
@@ -166,7 +170,7 @@ def test_an_error_of_handing_over_is_told(writer: Writer, monkeypatch: pytest.Mo
 
 
 def test_an_end_does_not_wait_for_ever(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    writer: RecordsWriter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says how much was left."""
     monkeypatch.setattr(module, "END_SECONDS", 0.05)
@@ -181,7 +185,7 @@ def test_an_end_does_not_wait_for_ever(
 
 
 def test_what_nobody_waits_for_gathers(
-    writer: Writer, book: Book, monkeypatch: pytest.MonkeyPatch
+    writer: RecordsWriter, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a while; with the first that somebody waits for all goes at once."""
     monkeypatch.setattr(module, "PAUSE", PATIENCE * 2)
@@ -198,7 +202,7 @@ def test_what_nobody_waits_for_gathers(
     run(use())
 
 
-def test_what_nobody_waits_for_goes_soon(writer: Writer, book: Book) -> None:
+def test_what_nobody_waits_for_goes_soon(writer: RecordsWriter, book: Book) -> None:
     """Without anybody who comes after it, and again after that."""
 
     async def use() -> None:
@@ -212,7 +216,7 @@ def test_what_nobody_waits_for_goes_soon(writer: Writer, book: Book) -> None:
     assert [entries(1), entries(1, 1)] == book.groups
 
 
-def test_closing_waits_until_all_is_written(writer: Writer, book: Book) -> None:
+def test_closing_waits_until_all_is_written(writer: RecordsWriter, book: Book) -> None:
     """Nothing that was taken is lost by an orderly end, also where nobody waits for it."""
 
     async def use() -> None:
@@ -232,7 +236,7 @@ def test_closing_waits_until_all_is_written(writer: Writer, book: Book) -> None:
     run(use())
 
 
-def test_who_has_gone_is_no_hindrance(writer: Writer, book: Book) -> None:
+def test_who_has_gone_is_no_hindrance(writer: RecordsWriter, book: Book) -> None:
     """A request that was cancelled is written all the same; its neighbours are told."""
 
     async def use() -> None:
@@ -246,7 +250,7 @@ def test_who_has_gone_is_no_hindrance(writer: Writer, book: Book) -> None:
     assert [entries(2)] == book.groups
 
 
-def test_who_writes_is_told_of_which_bundle_drafts_come(writer: Writer, book: Book) -> None:
+def test_who_writes_is_told_of_which_bundle_drafts_come(writer: RecordsWriter, book: Book) -> None:
     """The writer hands on drafts as they are."""
     one = draft(2)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from app.server.connections import LINGER_SECONDS, Connections, Limits, Wait
+from app.server.connections import LINGER_SECONDS, ConnectionLimits, Connections, Wait
 from app.settings import Settings
 
-LIMITS = replace(Limits.of(Settings()), connections=3, unread_bytes=1_000)
+LIMITS = replace(ConnectionLimits.of(Settings()), connections=3, unread_bytes=1_000)
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from app.server.connections import Connections, Limits
+from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
 from app.settings import Settings
 
@@ -57,7 +57,7 @@ async def _served(method: str, messages: Sequence[dict[str, Any]]) -> Transport:
 
     config = Config(app, log_config=None, lifespan="off")
     config.load()
-    connections = Connections(Limits.of(Settings()))
+    connections = Connections(ConnectionLimits.of(Settings()))
     connection = Connection(config, ServerState(), {}, connections=connections)
     transport = Transport()
     connection.connection_made(transport)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from app.serving.batch_sizing import LEAST_SHARE, Pace, Portion
-from app.serving.limits import Limits
+from app.serving.limits import BatchLimits
 
 MOST = 25_600
 
@@ -54,7 +54,7 @@ def test_without_a_time_a_portion_stays_the_most() -> None:
 
 def test_large_and_small_batches_are_measured_apart() -> None:
     """Rates by what was in a batch; a slice may take as long as the small jobs beside it."""
-    pace = Pace(Limits(100, 1000, 0.008, 0.016, 50, 0.002))
+    pace = Pace(BatchLimits(100, 1000, 0.008, 0.016, 50, 0.002))
     pace.saw(0, 10, 0.005, pace.slice)
     pace.saw(50, 0, 0.01, pace.part)
     assert (2_000, 5_000) == pytest.approx((pace.small_rate.value, pace.large_rate.value))

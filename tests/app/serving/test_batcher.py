@@ -14,7 +14,7 @@ import pytest
 from app.errors import Abandoned, DeadlinePassed, DeadlineUnmeetable, Overloaded
 from app.serving.batcher import LONGEST_RETRY, Batcher, Handling
 from app.serving.caller import Caller
-from app.serving.limits import Limits
+from app.serving.limits import BatchLimits
 
 Squares = Batcher[int, int]
 PATIENCE = 5
@@ -64,7 +64,7 @@ def batcher(
     def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
         return asyncio.get_running_loop().run_in_executor(thread, worker, jobs)
 
-    limits = Limits(batch, queue, slice=most_of_a_slice)
+    limits = BatchLimits(batch, queue, slice=most_of_a_slice)
     return Squares(elsewhere, Handling(work, cut, joined), limits)
 
 
@@ -138,7 +138,7 @@ def test_half_is_taken_where_all_takes_long() -> None:
 
     async def use() -> list[int]:
         handling: Handling[int, int] = Handling(lambda _: 1, cut, joined)
-        squares = Squares(elsewhere, handling, Limits(1000, 1000))
+        squares = Squares(elsewhere, handling, BatchLimits(1000, 1000))
         asked = [squares.put(0)]
         asked += [squares.put(job) for job in range(1, 20)]
         for _ in range(3):

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.serving.compute import Thread
+from app.serving.compute import ComputeThread
 from app.serving.predictor import Predictor
 from dubito.bundle import Bundle, load
 from dubito.cli.main import main
@@ -150,7 +150,7 @@ def recorded(service: Service) -> int:
 @pytest.mark.parametrize("passes", [1, 30, 5_000])
 def test_the_predictor_tells_which_rows(bundle: Bundle, passes: int) -> None:
     """By position, of either execution, with a tolerance and without."""
-    predictor = Predictor(Thread(bundle.engine), bundle.manifest.signature, queue=10**9)
+    predictor = Predictor(ComputeThread(bundle.engine), bundle.manifest.signature, queue=10**9)
     rows = np.array([[float(one[name]) for name in NAMES] for one in (GOOD, HUGE, GOOD, HUGE)])
 
     async def asked(**options: Any) -> tuple[int, ...]:

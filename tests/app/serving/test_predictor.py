@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from app.errors import Overloaded
-from app.serving.compute import Thread
+from app.serving.compute import ComputeThread
 from app.serving.predictor import BATCH_WORK, Predictor
 from dubito.errors import Ungradable
 from dubito.prediction import MonteCarloPrediction
-from dubito.types import Feature, Floats, Query, Seen, Signature, Summary
+from dubito.types import Feature, FeatureStats, Floats, Query, Signature, Summary
 from dubito.uncertainty.decomposition import summarise
 from dubito.uncertainty.passes import checkpoints, half_widths
 from tests.networks import bits, engine
@@ -27,7 +27,7 @@ PATIENCE = 60
 
 
 def feature(name: str, *, nullable: bool = False) -> Feature:
-    seen = Seen(0.0, 10.0, {"0.5": 5.0}, (0.0, 10.0), (1,), 0)
+    seen = FeatureStats(0.0, 10.0, {"0.5": 5.0}, (0.0, 10.0), (1,), 0)
     imputed = 5.0 if nullable else None
     return Feature(name, name, (), "float", "", nullable, imputed, 0.0, 1e6, seen)
 
@@ -89,14 +89,14 @@ SIGNATURE_OF_NINE = Signature(SIGNATURE.features[:1] * 9, tuple("ABCDEFG"))
 @pytest.fixture
 def shipped() -> Iterator[Predictor]:
     """One with the engine of a shipped bundle."""
-    predictor = Predictor(Thread(engine("2")), SIGNATURE_OF_NINE, queue=10**9)
+    predictor = Predictor(ComputeThread(engine("2")), SIGNATURE_OF_NINE, queue=10**9)
     yield predictor
     predictor.close()
 
 
 @pytest.fixture
 def predictor(toy: Toy) -> Iterator[Predictor]:
-    predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
+    predictor = Predictor(ComputeThread(toy), SIGNATURE, queue=100_000)
     yield predictor
     toy.let.set()
     predictor.close()
@@ -227,7 +227,7 @@ def test_a_batch_that_never_ends_is_trouble(toy: Toy) -> None:
         told = "the engine has computed one batch for more than 0.1 s"
         assert [None, told, None] == [*troubles, predictor.trouble]
 
-    compute = Thread(toy)
+    compute = ComputeThread(toy)
     run(use())
     compute.close()
 
@@ -332,7 +332,7 @@ def test_a_request_that_was_begun_is_not_refused(toy: Toy) -> None:
     """A queue that is full by then refuses new requests; a begun one goes on to its last look."""
 
     async def full() -> tuple[MonteCarloPrediction, int]:
-        predictor = Predictor(Thread(toy), SIGNATURE, queue=100)
+        predictor = Predictor(ComputeThread(toy), SIGNATURE, queue=100)
         row = np.ones((1, 2))
         auto = asyncio.create_task(predictor.predict_mc(Query(row, 128, 1), tolerance=0.008))
         filling = [asyncio.create_task(predictor.predict_mc(Query(row, 90, 1))) for _ in range(40)]
@@ -358,7 +358,7 @@ def test_an_answer_that_is_no_number_ends_it() -> None:
             return found
 
     toy = Broken()
-    predictor = Predictor(Thread(toy), SIGNATURE, queue=100_000)
+    predictor = Predictor(ComputeThread(toy), SIGNATURE, queue=100_000)
     with pytest.raises(Ungradable):
         run(predictor.predict_mc(Query(np.ones((1, 2)), 256, 1), tolerance=0.04))
     predictor.close()

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
-from app.bundle_loader import Opened
+from app.bundle_loader import LoadedBundle
 from app.errors import Conflict
 from app.model_cache import served
 from app.monitoring.event_builder import EventBuilder
 from app.problem_codes import ProblemCode
-from app.record_events import Draft, Entry, Event, Listing, Note, Place, Reply, Search
+from app.record_events import Draft, Entry, Event, Listing, ListPosition, Note, Reply, Search
 from app.record_ports import Memory
 from app.serving.caller import Caller
-from app.serving.compute import Thread
+from app.serving.compute import ComputeThread
 from app.settings import Settings
 from app.usecases.bundles import Served
 from app.watched_bundle import WatchedBundle
@@ -106,7 +106,7 @@ class Ledger:
     async def note(self, name: str) -> Note | None:
         return self.notes.get(name)
 
-    async def search(self, search: Search, most: int, after: Place | None) -> Listing:
+    async def search(self, search: Search, most: int, after: ListPosition | None) -> Listing:
         return Listing([one for one in self.events if one.kind == "prediction"][:most], None)
 
     def __getattr__(self, name: str) -> Any:
@@ -142,8 +142,8 @@ def run(work: Callable[[Served], Awaitable[Value]], version: int = 5) -> Value:
 
     async def whole() -> Value:
         opened = bundle(version)
-        compute = Thread(opened.engine)
-        found = served(Opened(opened.manifest, opened.environment, compute), Settings())
+        compute = ComputeThread(opened.engine)
+        found = served(LoadedBundle(opened.manifest, opened.environment, compute), Settings())
         try:
             return await asyncio.wait_for(work(found), PATIENCE)
         finally:

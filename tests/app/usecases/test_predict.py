@@ -12,7 +12,7 @@ from msgspec import json
 from app.errors import Abandoned, Conflict, DeadlinePassedRecording, RecordingFailed
 from app.problem_codes import ProblemCode
 from app.record_events import MonteCarloPart, PlainPart
-from app.recorded_prediction import MonteCarloBody, PlainBody, read_body, read_personal
+from app.recorded_prediction import MonteCarloBody, PlainBody, parse_body, read_personal
 from app.serving.caller import PATIENT, Caller
 from app.usecases.bundles import Served
 from app.usecases.idempotency import Record, Recorder, RequestName
@@ -90,7 +90,7 @@ def test_rows_are_answered_recorded_and_counted_in_parts() -> None:
 
     assert [answer.id for answer in answers] == [event.prediction for event in ledger.events]
     for answer, event, row in zip(answers, ledger.events, ROWS.tolist(), strict=True):
-        body, personal = read_body(event.body), read_personal(event.personal)
+        body, personal = parse_body(event.body), read_personal(event.personal)
         assert isinstance(body, MonteCarloBody)
         assert (answer.result, answer.model) == (body.answer, body.model)
         assert personal is not None
@@ -118,7 +118,7 @@ def test_deterministic_answers_are_recorded_and_counted() -> None:
     assert answers == counted.answers
     probabilities = bundle().engine.predict(ROWS)
     assert probabilities.tolist() == [list(one.result.probabilities.values()) for one in answers]
-    bodies = [read_body(event.body) for event in ledger.events]
+    bodies = [parse_body(event.body) for event in ledger.events]
     assert [one.result for one in answers] == [
         body.answer for body in bodies if isinstance(body, PlainBody)
     ]

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.record_events import MICROSECONDS, now
 from app.records.address import url_of
-from app.records.key import FILE, read
+from app.records.key import FILE, read_key
 from app.records.tables import events, replies
 from app.records.verification import verify
 from app.settings import Settings
@@ -42,7 +42,7 @@ def recorded(state: Path) -> list[Any]:
     engine: Engine = create_engine(url_of(None, state))
     with engine.connect() as connection:
         found = connection.execute(select(events).order_by(events.c.sequence)).all()
-        told = verify(connection, read(state / FILE), {}).faults
+        told = verify(connection, read_key(state / FILE), {}).faults
     engine.dispose()
     assert () == told
     return list(found)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dubito.bundles.golden import faults, golden_rows
+from dubito.bundles.golden import golden_faults, golden_rows
 from dubito.bundles.manifest import GoldenRow
 from dubito.engine.compiler.compiler import engine_of
 from dubito.types import Floats, Query, Summary
@@ -17,7 +17,7 @@ GOLDEN = golden_rows(engine("study"), rows(3, 5, missing=True), 50, seed=9)
 
 
 def found(ran: Any, golden: tuple[GoldenRow, ...] = GOLDEN) -> list[str]:
-    return list(faults(ran, golden))
+    return list(golden_faults(ran, golden))
 
 
 class Changed:

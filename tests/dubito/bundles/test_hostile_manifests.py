@@ -18,12 +18,12 @@ import rfc8785
 from keras import layers
 from starlette.testclient import TestClient
 
-from app.bundle_loader import Opened
+from app.bundle_loader import LoadedBundle
 from app.main import create_app
-from app.serving.compute import Thread
+from app.serving.compute import ComputeThread
 from app.settings import Settings
 from dubito.bundle import Bundle, load
-from dubito.bundles.golden import faults
+from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import Manifest
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.main import main
@@ -180,7 +180,7 @@ def refused(good: Good, content: Json) -> str | None:
         manifest = inspect(good.folder).manifest
     except BundleError as error:
         return str(error)
-    fault = next(faults(good.bundle.engine, manifest.golden), None)
+    fault = next(golden_faults(good.bundle.engine, manifest.golden), None)
     return None if fault is None else f"model.keras: the network {fault}"
 
 
@@ -188,9 +188,12 @@ def served(good: Good, manifest: Manifest) -> TestClient:
     """A service of a changed manifest."""
 
     @asynccontextmanager
-    async def opening(_: Settings) -> AsyncIterator[Opened]:
-        yield Opened(
-            manifest, good.bundle.environment, Thread(good.bundle.engine), Cards("# A card\n")
+    async def opening(_: Settings) -> AsyncIterator[LoadedBundle]:
+        yield LoadedBundle(
+            manifest,
+            good.bundle.environment,
+            ComputeThread(good.bundle.engine),
+            Cards("# A card\n"),
         )
 
     app = create_app(Settings(records="off"), opening)

@@ -20,7 +20,7 @@ from keras import layers
 
 import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
-from dubito.bundles.validation.allow_list import ACTIVATIONS, allowed
+from dubito.bundles.validation.allow_list import ACTIVATIONS, build_allow_list
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.bundles.validation.shapes import RULES
 from dubito.bundles.validation.soundness import check_network
@@ -34,7 +34,7 @@ from dubito.layers.monte_carlo import (
 )
 from dubito.loans.layers.features import LoanFeatures
 from dubito.loans.shapes import FEATURES_WIDTH
-from dubito.types import Feature, Seen
+from dubito.types import Feature, FeatureStats
 from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, parts, seal
 from tests.service import ROOT
 
@@ -155,7 +155,7 @@ GOOD = {make.__name__: make for make in (study, sequential, nested, convolution,
 
 
 def manifest() -> Manifest:
-    seen = Seen(0.0, 1.0, {"0.5": 0.5}, (0.0, 1.0), (1,), 0)
+    seen = FeatureStats(0.0, 1.0, {"0.5": 0.5}, (0.0, 1.0), (1,), 0)
     return Manifest(
         format=1,
         name="grades",
@@ -402,7 +402,7 @@ def test_every_allowed_layer_is_keras_own_or_ours() -> None:
     Ours may stand under the module that older files name as well, and under no other.
     """
     ours = set()
-    for module, name, registered in allowed():
+    for module, name, registered in build_allow_list():
         if registered is not None and registered.startswith("dubito>"):
             found = keras.saving.get_registered_object(registered)
             assert (NEW[name], name) == (found.__module__, found.__name__)

@@ -18,7 +18,7 @@ import pytest
 from dubito import bundle
 from dubito.cli.main import main
 from dubito.layers.archive import from_bytes
-from dubito.training.monte_carlo import MONTE_CARLO
+from dubito.training.monte_carlo import MONTE_CARLO_OF
 from dubito.types import Floats, Indices, Query
 from tests.networks import inert, loop
 from tests.service import Service, command, serving
@@ -147,7 +147,7 @@ def test_weights_and_other_layers_are_as_they_were(folder: Path, plain: Any) -> 
     for ours, theirs in zip(converted.weights, plain.weights, strict=True):
         assert np.asarray(theirs).tobytes() == np.asarray(ours).tobytes()
     for ours, theirs in zip(converted.layers, plain.layers, strict=True):
-        assert MONTE_CARLO.get(type(theirs), type(theirs)) is type(ours)
+        assert MONTE_CARLO_OF.get(type(theirs), type(theirs)) is type(ours)
         assert theirs.get_config().items() <= ours.get_config().items()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from dubito.answer import Answer, Missing, MonteCarloResult, Precision, Uncertainty
 from dubito.cli.table import lines
-from dubito.cli.terminal import adapt_streams, to_json
+from dubito.cli.terminal import adapt_streams, printable_json
 from dubito.types import Identity
 from tests.service import DUBITO, ROOT, command, environment
 
@@ -64,7 +64,7 @@ def test_a_table_is_written_in_every_encoding(encoding: str) -> None:
 def test_json_is_the_same_json_in_every_encoding(encoding: str) -> None:
     """Nothing in a JSON text is replaced by something else; elsewhere than in UTF-8 it is ASCII."""
     value = {"grade": "높음", "mean": MEAN, "\udcff😀": None, "±█": ["é", "×"]}
-    text = written(encoding, lambda: to_json(value))
+    text = written(encoding, lambda: printable_json(value))
     assert value == json.loads(text)
     assert text.isascii() or encoding == "utf-8"
 

@@ -16,7 +16,7 @@ from dubito.engine.compiler.plan import plan
 from dubito.engine.engine import Engine
 from dubito.errors import NetworkError
 from dubito.layers.monte_carlo import MCDropout
-from dubito.training.monte_carlo import MONTE_CARLO, with_monte_carlo
+from dubito.training.monte_carlo import MONTE_CARLO_OF, with_monte_carlo
 from dubito.types import Floats, Query
 from tests.networks import (
     FEATURES,
@@ -182,7 +182,7 @@ def training_dropout(model: Any, row: Floats, passes: int) -> Floats:
     """Draws `(T, C)`: each layer in turn, `training=True` for Keras' dropout alone."""
     values: Any = np.repeat(row[None].astype(np.float32), passes, axis=0)
     for layer in model.layers[1:]:
-        random = type(layer) in MONTE_CARLO
+        random = type(layer) in MONTE_CARLO_OF
         values = layer(values, training=True) if random else layer(values)
     return np.asarray(values, np.float64)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.lowering import KERNELS, activation_of, kernel_of
-from dubito.engine.kernels import ACTIVATIONS
+from dubito.engine.kernels import ACTIVATION_KERNELS
 from dubito.loans.layers.features import LoanFeatures
 from tests.networks import filled, rows
 
@@ -22,11 +22,11 @@ BLOCKS = 24
 
 CASES: dict[str, list[Callable[[], Any]]] = {
     "Dense": [
-        *(partial(layers.Dense, 17, activation=name) for name in ACTIVATIONS),
+        *(partial(layers.Dense, 17, activation=name) for name in ACTIVATION_KERNELS),
         lambda: layers.Dense(1, use_bias=False),
         lambda: layers.Dense(256, activation="relu"),
     ],
-    "Activation": [partial(layers.Activation, name) for name in ACTIVATIONS],
+    "Activation": [partial(layers.Activation, name) for name in ACTIVATION_KERNELS],
     "ReLU": [layers.ReLU],
     "Softmax": [layers.Softmax],
     "BatchNormalization": [
@@ -110,24 +110,24 @@ def made(name: str, at: int, passes: int) -> tuple[Any, list[Array]]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", list(ACTIVATIONS))
+@pytest.mark.parametrize("name", list(ACTIVATION_KERNELS))
 def test_an_activation_is_keras_own(name: str, dtype: str) -> None:
     """Activations agree with Keras' own from −80 to 80, at zero and at tiny values."""
     tiny = np.array([0.0, -0.0, 1e-30, -1e-30, 1e-8, -1e-8])
     x = np.concatenate([np.linspace(-80, 80, 999), tiny]).astype(dtype)[:, None] * np.ones(3, dtype)
     x[:, 1] *= -1
     expected = np.asarray(getattr(keras.activations, name)(x))
-    found = ACTIVATIONS[name](x)
+    found = ACTIVATION_KERNELS[name](x)
     assert found.dtype == x.dtype
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"exponential"}))
+@pytest.mark.parametrize("name", sorted(set(ACTIVATION_KERNELS) - {"exponential"}))
 def test_an_activation_has_no_overflow(name: str) -> None:
     """Activations of ±10³⁰ are finite in float32 and warn of nothing."""
     x = np.array([[1e30, -1e30, 0.0], [-1e30, -1e30, -1e30]], np.float32)
     with np.errstate(under="ignore"):
-        assert np.isfinite(ACTIVATIONS[name](x)).all()
+        assert np.isfinite(ACTIVATION_KERNELS[name](x)).all()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dubito.engine.rng import LEVELS, Run, kept, normals, threshold
+from dubito.engine.rng import LEVELS, PassRange, drop_levels, keep_masks, normals
 from dubito.errors import NetworkError
 from dubito.types import MAX_SEED
 
@@ -94,7 +94,7 @@ def test_masks_are_what_the_paper_gives(
         [level >= round(rate * 65536) for level in levels(seed, call, at, units)]
         for at in range(passes)
     ]
-    assert kept([Run(seed, 0, passes)], call, (units,), rate).tolist() == expected
+    assert keep_masks([PassRange(seed, 0, passes)], call, (units,), rate).tolist() == expected
 
 
 @given(
@@ -106,32 +106,35 @@ def test_masks_are_what_the_paper_gives(
 def test_normals_are_what_the_paper_gives(seed: int, call: int, passes: int, units: int) -> None:
     """Any seed, call, pass and width has the normals of Philox and Python's quantile."""
     expected = [bells(seed, call, at, units) for at in range(passes)]
-    found = normals([Run(seed, 0, passes)], call, (units,))
+    found = normals([PassRange(seed, 0, passes)], call, (units,))
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-14)
 
 
 def test_the_largest_seed_and_a_late_pass_are_what_the_paper_gives() -> None:
     """Pass 9,999 under the seed 2⁵³ − 1 has the mask of the oracle."""
-    expected = [level >= threshold(0.4) for level in levels(MAX_SEED, 2, 9_999, 33)]
-    assert kept([Run(MAX_SEED, 0, 10_000)], 2, (33,), 0.4)[-1].tolist() == expected
+    expected = [level >= drop_levels(0.4) for level in levels(MAX_SEED, 2, 9_999, 33)]
+    assert keep_masks([PassRange(MAX_SEED, 0, 10_000)], 2, (33,), 0.4)[-1].tolist() == expected
 
 
 @pytest.mark.parametrize("shape", [(1,), (9,), (16,), (17,), (256,), (4, 5), ()])
 @pytest.mark.parametrize("fewer", [1, 49, 50, 99])
 def test_fewer_passes_are_the_first_of_more(shape: tuple[int, ...], fewer: int) -> None:
     """Pass `t` has the same noise whatever the number of passes, to the last bit."""
-    longer, bell = kept([Run(11, 0, 100)], 1, shape, 0.3), normals([Run(11, 0, 100)], 1, shape)
-    assert (kept([Run(11, 0, fewer)], 1, shape, 0.3) == longer[:fewer]).all()
-    assert (normals([Run(11, 0, fewer)], 1, shape) == bell[:fewer]).all()
+    longer, bell = (
+        keep_masks([PassRange(11, 0, 100)], 1, shape, 0.3),
+        normals([PassRange(11, 0, 100)], 1, shape),
+    )
+    assert (keep_masks([PassRange(11, 0, fewer)], 1, shape, 0.3) == longer[:fewer]).all()
+    assert (normals([PassRange(11, 0, fewer)], 1, shape) == bell[:fewer]).all()
 
 
 @pytest.mark.parametrize("shape", [(1,), (9,), (3, 4), (1, 6), ()])
 def test_a_mask_has_the_shape_asked_for(shape: tuple[int, ...]) -> None:
     """Masks are booleans `(passes, *shape)`."""
-    masks = kept([Run(0, 0, 3)], 0, shape, 0.5)
+    masks = keep_masks([PassRange(0, 0, 3)], 0, shape, 0.5)
     assert masks.shape == (3, *shape)
     assert masks.dtype == np.bool_
-    assert normals([Run(0, 0, 3)], 0, shape).shape == (3, *shape)
+    assert normals([PassRange(0, 0, 3)], 0, shape).shape == (3, *shape)
 
 
 @pytest.mark.claim("masks", test=100_000, proof=10_000_000)
@@ -141,7 +144,7 @@ def test_the_drop_rate_is_right(
 ) -> None:
     """The share of dropped units is the rate within 4.5 binomial standard errors."""
     passes = count // 16
-    share = 1 - kept([Run(5, 0, passes)], 0, (16,), rate).mean()
+    share = 1 - keep_masks([PassRange(5, 0, passes)], 0, (16,), rate).mean()
     error = math.sqrt(rate * (1 - rate) / (passes * 16))
     record_property("figure", f"{share:.5f}, {abs(share - rate) / error:.1f} errors off")
     assert abs(share - rate) < 4.5 * error + 2**-17
@@ -155,7 +158,8 @@ def test_streams_are_uncorrelated(
     passes, units = count // 20, 20
     chosen = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (MAX_SEED, 0), (MAX_SEED, 9), (2**32, 0)]
     streams = {
-        pair: kept([Run(pair[0], 0, passes)], pair[1], (units,), 0.5).ravel() for pair in chosen
+        pair: keep_masks([PassRange(pair[0], 0, passes)], pair[1], (units,), 0.5).ravel()
+        for pair in chosen
     }
     pairs = list(itertools.combinations(streams.values(), 2))
     first = streams[0, 0]
@@ -167,7 +171,7 @@ def test_streams_are_uncorrelated(
 
 def test_units_of_one_pass_are_independent() -> None:
     """The number of units kept in a pass is binomial: mean and variance within five errors."""
-    counts = kept([Run(3, 0, 20_000)], 1, (64,), 0.4).sum(axis=1)
+    counts = keep_masks([PassRange(3, 0, 20_000)], 1, (64,), 0.4).sum(axis=1)
     assert abs(counts.mean() - 38.4) < 5 * math.sqrt(15.36 / 20_000)
     assert abs(counts.var() / 15.36 - 1) < 5 * math.sqrt(2 / 20_000)
 
@@ -178,7 +182,7 @@ def test_normals_are_normal(
     count: int, key: tuple[int, int], record_property: Callable[[str, object], None]
 ) -> None:
     """Kolmogorov–Smirnov finds nothing, and the first four moments are within 4.5 errors."""
-    drawn = normals([Run(key[0], 0, count // 50)], key[1], (50,)).ravel()
+    drawn = normals([PassRange(key[0], 0, count // 50)], key[1], (50,)).ravel()
     powers = [(drawn**n).mean() for n in (1, 2, 3, 4)]
     errors = [
         abs(found - true) * math.sqrt(len(drawn) / variance)
@@ -194,7 +198,7 @@ def test_normals_of_neighbours_are_uncorrelated() -> None:
     """Neighbouring seeds, calls, passes and units correlate no more than chance."""
     passes, units = 10_000, 20
     drawn = [
-        normals([Run(pair[0], 0, passes)], pair[1], (units,)).ravel()
+        normals([PassRange(pair[0], 0, passes)], pair[1], (units,)).ravel()
         for pair in [(0, 0), (1, 0), (0, 1), (1, 1)]
     ]
     lags = [(drawn[0][lag:], drawn[0][:-lag]) for lag in (1, 3, 4, units, 50 * units)]
@@ -206,10 +210,10 @@ def test_normals_of_neighbours_are_uncorrelated() -> None:
 def test_a_rate_that_drops_nothing_or_everything_is_refused(rate: float) -> None:
     """A rate that rounds to no level or to all of them is refused by its sentence."""
     with pytest.raises(NetworkError, match=f"^a Monte-Carlo rate of {rate} drops nothing or ever"):
-        threshold(rate)
+        drop_levels(rate)
 
 
 @given(rate=st.floats(2**-16, 1 - 2**-16))
 def test_the_rate_is_met_to_half_a_level(rate: float) -> None:
     """The probability of a drop is within 2⁻¹⁷ of the rate."""
-    assert abs(threshold(rate) / LEVELS - rate) <= 2**-17
+    assert abs(drop_levels(rate) / LEVELS - rate) <= 2**-17

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.errors import DubitoError, InvalidInput
 from dubito.inputs.row_chunks import ROWS_OF_A_PART, parts
@@ -19,7 +19,7 @@ from tests.service import ROOT
 
 @pytest.fixture(scope="module")
 def reader() -> RowReader:
-    found = inspect(find(ROOT / "models", "loan-grade"))
+    found = inspect(find_version(ROOT / "models", "loan-grade"))
     return RowReader(found.manifest.signature, 1000)
 
 

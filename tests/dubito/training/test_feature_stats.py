@@ -13,7 +13,7 @@ from dubito.errors import DataError
 from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.feature_stats import seen
-from dubito.types import Seen
+from dubito.types import FeatureStats
 
 WIDE = st.floats(-1e15, 1e15)
 COUNTS = st.integers(0, 60).map(float)
@@ -22,7 +22,7 @@ COLUMNS = st.one_of(*(st.lists(cell, min_size=1, max_size=200) for cell in (WIDE
 KINDS: list[Literal["integer", "float"]] = ["integer", "float"]
 
 
-def counted(cells: list[float], found: Seen) -> list[int]:
+def counted(cells: list[float], found: FeatureStats) -> list[int]:
     """Cells in each bin `[a, b)`, the last `[a, b]`, counted one by one."""
     *bins, last = pairwise(found.histogram_edges)
     counts = [sum(a <= cell < b for cell in cells) for a, b in bins]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dubito.engine.compiler.compiler import engine_of
-from dubito.engine.rng import Run, kept
+from dubito.engine.rng import PassRange, keep_masks
 from dubito.errors import NetworkError
 from dubito.training.import_keras import Adopted, adopt
 from dubito.training.temperature import fold
@@ -132,7 +132,7 @@ def dropping(at: int) -> Iterator[None]:
         if not self.rate:
             return inputs
         shape = tuple(inputs.shape[1:])
-        keep = kept([Run(SEED, 0, PASSES)], calls, shape, self.rate)[at]
+        keep = keep_masks([PassRange(SEED, 0, PASSES)], calls, shape, self.rate)[at]
         calls += 1
         return inputs * np.asarray(keep, np.float32) / (1 - self.rate)
 

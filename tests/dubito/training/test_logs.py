@@ -13,7 +13,7 @@ from tensorboard.util.tensor_util import make_ndarray
 from dubito.errors import UsageError
 from dubito.loans.signature import LAYOUT
 from dubito.training.curves import curves
-from dubito.training.data import read_table, select
+from dubito.training.data import read_table, select_rows
 from dubito.training.fit import fit
 from dubito.training.recipe import Recipe
 
@@ -23,7 +23,7 @@ EPOCHS = 2
 def weights(logs: Path | None) -> list[bytes]:
     """Of the study's network, trained on 400 loans."""
     table = read_table(None, LAYOUT)
-    fitted, watched = select(table, np.arange(400)), select(table, np.arange(400, 500))
+    fitted, watched = select_rows(table, np.arange(400)), select_rows(table, np.arange(400, 500))
     imputed = [17.6 if column.nullable else None for column in LAYOUT.features]
     recipe = Recipe(epochs=EPOCHS)
     model = fit(recipe, fitted, watched, imputed, 7, 5, verbose=0, callbacks=curves(logs, 5))

@@ -11,7 +11,7 @@ from dubito.layout import CardWords, Language, Layout
 from dubito.loans.signature import LAYOUT
 from dubito.training.data import Table
 from dubito.training.fit import fit
-from dubito.training.model_card import cards
+from dubito.training.model_card import training_cards
 from dubito.training.recipe import Parts, Recipe
 from dubito.training.split import Split
 from dubito.types import Floats, Indices
@@ -74,7 +74,7 @@ def test_cards_have_the_domains_words() -> None:
     recipe = Recipe(network=Toy(3), average=0.9)
 
     def written(layout: Layout) -> tuple[str, str | None]:
-        told = cards(manifest, layout, recipe, TABLE, split, 10)
+        told = training_cards(manifest, layout, recipe, TABLE, split, 10)
         return told.english, told.korean
 
     english, korean = written(

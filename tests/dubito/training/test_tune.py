@@ -13,13 +13,13 @@ import pytest
 from dubito.errors import DataError, UsageError
 from dubito.loans.signature import LAYOUT
 from dubito.training import tune as searching
-from dubito.training.data import Table, read_table, select
+from dubito.training.data import Table, read_table, select_rows
 from dubito.training.recipe import Recipe
 from dubito.training.search_space import flags_of, recipe_of, rounded, space
-from dubito.training.trials import Terms, Trial
+from dubito.training.trials import SearchTerms, Trial
 from dubito.training.tune import DRAWN_AT_RANDOM, search
 
-TERMS = Terms("sha256:0", seed=0, split_seed=0, epochs=1)
+TERMS = SearchTerms("sha256:0", seed=0, split_seed=0, epochs=1)
 ALL = DRAWN_AT_RANDOM + 2
 """Two suggestions are of the Gaussian process."""
 
@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    return select(read_table(None, LAYOUT), np.arange(400))
+    return select_rows(read_table(None, LAYOUT), np.arange(400))
 
 
 class Objective:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from dubito.types import Query, Summary
-from dubito.uncertainty.adaptive_passes import Estimate, adaptive
+from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 
 
 def driven(
     compute: Callable[[Query], Summary], query: Query, tolerance: float, least: int = 1
-) -> tuple[Estimate, list[Query]]:
+) -> tuple[RowStatistics, list[Query]]:
     """The estimate of a query, and what was asked for it, in order."""
     steps, asked = adaptive(query, tolerance, least), list[Query]()
     try:
@@ -16,5 +16,5 @@ def driven(
         while True:
             asked.append(steps.send(compute(asked[-1])))
     except StopIteration as end:
-        estimate: Estimate = end.value
+        estimate: RowStatistics = end.value
         return estimate, asked

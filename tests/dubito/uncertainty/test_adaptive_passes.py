@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dubito.types import Query, Summary
-from dubito.uncertainty.adaptive_passes import Estimate, adaptive
+from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.decomposition import summarise
 from dubito.uncertainty.passes import checkpoints, half_widths
 from tests.dubito.uncertainty.driven import driven
@@ -31,7 +31,7 @@ def work(asked: Sequence[Query]) -> list[int]:
     return [len(query.features) * query.passes for query in asked]
 
 
-def check(query: Query, found: Estimate, tolerance: float) -> None:
+def check(query: Query, found: RowStatistics, tolerance: float) -> None:
     """Each row's passes are the first look that is within the tolerance, and so is its answer."""
     for at, row in enumerate(query.features):
         passes = int(found.passes[at])

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from dubito.bundle import Bundle, load
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.loans.signature import LAYOUT
-from dubito.training.data import Table, read_table, select
+from dubito.training.data import Table, read_table, select_rows
 from dubito.training.feature_stats import seen
 from dubito.training.split import split_rows
 from dubito.types import Booleans, Feature, Floats, Indices, Query, Summary
-from dubito.uncertainty.alarm import ALPHA, MOST, THRESHOLD, raised, shown
-from dubito.uncertainty.betting import ByPromise, Outcomes, Trials
-from dubito.uncertainty.bins import Bins, Counts, bins_of, of_feature, of_reference
-from dubito.uncertainty.conformal import raw_sets, threshold
+from dubito.uncertainty.alarm import ALPHA, MOST, THRESHOLD, finite_evidence, raised
+from dubito.uncertainty.betting import BettingState, ByPromise, PromiseTrials
+from dubito.uncertainty.bins import BinCounts, Bins, bins_of, of_feature, of_reference
+from dubito.uncertainty.conformal import raw_sets, score_threshold
 from dubito.uncertainty.decision import decide
-from dubito.uncertainty.guard import Guard
+from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
 from dubito.uncertainty.watch import Watch
 from tests.service import ROOT
@@ -69,12 +69,12 @@ def limit(count: int, most: float = ALPHA) -> float:
     return most + 3 * (most * (1 - most) / count) ** 0.5
 
 
-def counted(places: dict[str, Indices]) -> dict[str, Counts]:
+def counted(places: dict[str, Indices]) -> dict[str, BinCounts]:
     return {name: dict(enumerate(np.bincount(one).tolist())) for name, one in places.items()}
 
 
 def tallied(failed: Booleans, promised: float) -> ByPromise:
-    return {promised: Trials(len(failed), int(failed.sum()))}
+    return {promised: PromiseTrials(len(failed), int(failed.sum()))}
 
 
 def shares(rows: int, size: int) -> list[Indices]:
@@ -83,11 +83,11 @@ def shares(rows: int, size: int) -> list[Indices]:
 
 @pytest.fixture(scope="module")
 def market() -> Market:
-    bundle = load(find(ROOT / "models", "loan-grade"))
+    bundle = load(find_version(ROOT / "models", "loan-grade"))
     calibration = bundle.manifest.calibration
     assert calibration is not None
     table = read_table(None, LAYOUT)
-    table = select(table, split_rows(table.labels, 0).test)
+    table = select_rows(table, split_rows(table.labels, 0).test)
     dearer = table.features.copy()
     dearer[:, bundle.manifest.signature.names.index("paid_interest")] *= DEARER
     return Market(
@@ -113,10 +113,10 @@ def answered(bundle: Bundle, rows: Floats, table: Table, seed: int) -> Answered:
         calibration.policy.target,
         summary,
         passes,
-        Guard(manifest.signature).notices(rows),
+        RangeGuard(manifest.signature).notices(rows),
         rule_reasons(rows, manifest.signature, manifest.rules),
     )
-    least = threshold(np.array(calibration.scores["lac"]), calibration.coverage)
+    least = score_threshold(np.array(calibration.scores["lac"]), calibration.coverage)
     sets = raw_sets("lac", summary.mean, least, calibration.penalty, calibration.free)
     columns = [*rows.T, summary.mutual_information]
     return Answered(
@@ -136,8 +136,8 @@ def test_evidence_is_shown_as_a_number() -> None:
     """100 raises the alarm; what a double cannot hold is shown as a very large number."""
     assert pytest.approx(100) == THRESHOLD
     assert (raised(math.log(99)), raised(math.log(101))) == (False, True)
-    assert shown(0.0) == 1.0
-    assert shown(1e6) == shown(MOST) < math.inf
+    assert finite_evidence(0.0) == 1.0
+    assert finite_evidence(1e6) == finite_evidence(MOST) < math.inf
 
 
 def drawn(random: np.random.Generator, rows: int) -> dict[str, Floats]:
@@ -191,11 +191,11 @@ def test_validity_is_seldom_alarmed_at_while_it_holds(count: int, record_propert
     alarms = 0
     for random in np.random.default_rng(6).spawn(count):
         chance, strict = random.random(ROWS), random.random(ROWS) < 0.3
-        outcomes = Outcomes.begin(of_cases=True)
+        outcomes = BettingState.begin(of_cases=True)
         for rows in shares(ROWS, 5):
             missed, wrong = chance[rows] < 0.01, chance[rows] < np.where(strict[rows], 0.01, 0.03)
             errors = {
-                target: Trials(int(of.sum()), int(wrong[of].sum()))
+                target: PromiseTrials(int(of.sum()), int(wrong[of].sum()))
                 for target, of in ((0.01, strict[rows]), (0.03, ~strict[rows]))
             }
             # The least sure tenth, of which as many are wrong as are promised at most.
@@ -257,9 +257,9 @@ def test_a_shift_is_soon_alarmed_at(
 
 def watched(
     market: Market, stream: Answered, random: np.random.Generator, minute: int
-) -> tuple[Watch, Outcomes, float]:
+) -> tuple[Watch, BettingState, float]:
     """Both alarms after the stream, minute by minute, and the rows after which one was raised."""
-    watch, outcomes, first = Watch.begin(market.bins), Outcomes.begin(), math.inf
+    watch, outcomes, first = Watch.begin(market.bins), BettingState.begin(), math.inf
     allowed = round(1 - market.coverage, 6)
     for rows in shares(len(stream.wrong), minute):
         part = stream.taken(rows)

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.uncertainty.alarm import ALPHA, raised
-from dubito.uncertainty.betting import STAKES, ByPromise, Outcomes, Trials, log_wealth
+from dubito.uncertainty.betting import STAKES, BettingState, ByPromise, PromiseTrials, log_wealth
 
 TALLY = st.tuples(st.integers(0, 200), st.integers(0, 20)).map(
-    lambda pair: Trials(sum(pair), pair[1])
+    lambda pair: PromiseTrials(sum(pair), pair[1])
 )
 TALLIES = st.dictionaries(st.sampled_from([0.005, 0.01, 0.03, 0.1]), TALLY, max_size=4)
 
@@ -30,7 +30,7 @@ def naive(rows: list[tuple[float, bool]]) -> float:
 
 
 def rates(found: np.ndarray, promised: float) -> ByPromise:
-    return {promised: Trials(len(found), int(found.sum()))}
+    return {promised: PromiseTrials(len(found), int(found.sum()))}
 
 
 @given(
@@ -39,9 +39,9 @@ def rates(found: np.ndarray, promised: float) -> ByPromise:
 )
 def test_counts_say_all_that_rows_say(rows: list[tuple[float, bool]], seed: int) -> None:
     """The wealth is that of betting row by row, in any order."""
-    trials: dict[float, Trials] = {}
+    trials: dict[float, PromiseTrials] = {}
     for promised, failed in rows:
-        trials[promised] = trials.get(promised, Trials()) + Trials(1, int(failed))
+        trials[promised] = trials.get(promised, PromiseTrials()) + PromiseTrials(1, int(failed))
     order = np.random.default_rng(seed).permutation(len(rows))
     shuffled = [rows[at] for at in order]
     assert math.exp(log_wealth(trials)) == pytest.approx(naive(shuffled), rel=1e-9)
@@ -52,7 +52,7 @@ def test_counts_say_all_that_rows_say(rows: list[tuple[float, bool]], seed: int)
 def test_bets_are_fair_where_a_promise_is_just_kept(promised: float, rows: int) -> None:
     """The wealth is 1 on average, over all numbers of failures, and less at a smaller rate."""
     failures = np.arange(rows + 1)
-    wealth = [log_wealth({promised: Trials(rows, at)}) for at in failures.tolist()]
+    wealth = [log_wealth({promised: PromiseTrials(rows, at)}) for at in failures.tolist()]
 
     def mean(rate: float) -> float:
         chances = scipy.stats.binom.logpmf(failures, rows, rate)
@@ -68,7 +68,11 @@ def test_outcomes_add_up(
     parts: list[tuple[ByPromise, ByPromise, ByPromise]], of_cases: bool
 ) -> None:
     """However minutes are cut and ordered, the evidence is the same; the largest is kept."""
-    forth, back, seen = Outcomes.begin(of_cases=of_cases), Outcomes.begin(of_cases=of_cases), [0.0]
+    forth, back, seen = (
+        BettingState.begin(of_cases=of_cases),
+        BettingState.begin(of_cases=of_cases),
+        [0.0],
+    )
     for part in parts:
         forth = forth.advance(*part)
         seen.append(forth.evidence)
@@ -84,39 +88,39 @@ def test_outcomes_add_up(
 def test_outcomes_survive_json(
     misses: ByPromise, errors: ByPromise, cases: ByPromise, of_cases: bool
 ) -> None:
-    state = Outcomes.begin(of_cases=of_cases).advance(misses, errors, cases)
-    assert Outcomes.from_json(json.loads(json.dumps(state.to_json()))) == state
+    state = BettingState.begin(of_cases=of_cases).advance(misses, errors, cases)
+    assert BettingState.from_json(json.loads(json.dumps(state.to_json()))) == state
 
 
 def test_outcomes_of_before_know_no_bands() -> None:
     """What was written before bands were watched goes on as it was bet: the mean of two."""
-    misses = {0.01: Trials(100, 30)}
-    state = Outcomes.begin().advance(misses, {}, {0.1: Trials(100, 90)})
+    misses = {0.01: PromiseTrials(100, 30)}
+    state = BettingState.begin().advance(misses, {}, {0.1: PromiseTrials(100, 90)})
     plain = state.to_json()
     assert plain.pop("cases") is None
-    assert Outcomes.from_json(plain) == state
-    assert state.evidence == Outcomes.begin().advance(misses, {}, {}).evidence
+    assert BettingState.from_json(plain) == state
+    assert state.evidence == BettingState.begin().advance(misses, {}, {}).evidence
 
 
 def test_the_least_sure_alone_raise_the_alarm() -> None:
     """Where one in two of a band is wrong, though the average of the automated is kept."""
-    cases = {0.1: Trials(60, 30)}
-    state = Outcomes.begin(of_cases=True).advance({}, {0.03: Trials(3_000, 60)}, cases)
+    cases = {0.1: PromiseTrials(60, 30)}
+    state = BettingState.begin(of_cases=True).advance({}, {0.03: PromiseTrials(3_000, 60)}, cases)
     assert raised(state.largest)
-    parts = [log_wealth({}), log_wealth({0.03: Trials(3_000, 60)}), log_wealth(cases)]
+    parts = [log_wealth({}), log_wealth({0.03: PromiseTrials(3_000, 60)}), log_wealth(cases)]
     assert math.exp(state.evidence) == pytest.approx(sum(map(math.exp, parts)) / 3)
-    without = Outcomes.begin().advance({}, {0.03: Trials(3_000, 60)}, {})
+    without = BettingState.begin().advance({}, {0.03: PromiseTrials(3_000, 60)}, {})
     assert not raised(without.largest)
 
 
 def test_the_evidence_is_the_mean_of_both() -> None:
     """Sets that miss raise the alarm without a single automated row, at half the evidence."""
-    misses = {0.01: Trials(100, 30)}
-    state = Outcomes.begin().advance(misses, {}, {})
+    misses = {0.01: PromiseTrials(100, 30)}
+    state = BettingState.begin().advance(misses, {}, {})
     expected = (math.exp(log_wealth(misses)) + 1) / 2
     assert math.exp(state.evidence) == pytest.approx(expected)
     assert raised(state.largest)
-    assert not raised(Outcomes.begin().largest)
+    assert not raised(BettingState.begin().largest)
 
 
 def test_the_alarm_is_rare_where_promises_are_just_kept() -> None:
@@ -139,7 +143,7 @@ def test_a_broken_promise_is_found(promised: float, factor: float, rows: int) ->
     random = np.random.default_rng(1)
     found = 0
     for _ in range(100):
-        state = Outcomes.begin()
+        state = BettingState.begin()
         for minute in np.split(random.random(rows) < factor * promised, rows // 50):
             state = state.advance({}, rates(minute, promised), {})
         found += raised(state.largest)
@@ -148,8 +152,10 @@ def test_a_broken_promise_is_found(promised: float, factor: float, rows: int) ->
 
 def test_a_wealth_that_is_lost_is_no_error() -> None:
     """Millions of kept promises leave a finite logarithm, and evidence of the smallest kind."""
-    state = Outcomes.begin().advance({0.01: Trials(10**7, 10)}, {0.03: Trials(10**7, 10)}, {})
+    state = BettingState.begin().advance(
+        {0.01: PromiseTrials(10**7, 10)}, {0.03: PromiseTrials(10**7, 10)}, {}
+    )
     assert math.isfinite(state.evidence)
     assert state.largest == 0.0
-    for misses, errors in itertools.product(({}, {0.01: Trials()}), repeat=2):
+    for misses, errors in itertools.product(({}, {0.01: PromiseTrials()}), repeat=2):
         assert state.advance(misses, errors, {}).evidence == state.evidence

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.training.feature_stats import seen
 from dubito.types import Feature, Floats
@@ -109,7 +109,7 @@ def test_a_reference_without_values_is_an_error() -> None:
 
 def test_the_streams_of_a_bundle() -> None:
     """Every feature and mutual information, which an older bundle lacks."""
-    manifest = inspect(find(ROOT / "models", "loan-grade")).manifest
+    manifest = inspect(find_version(ROOT / "models", "loan-grade")).manifest
     calibration = manifest.calibration
     assert calibration is not None
     streams = bins_of(manifest.signature, calibration)

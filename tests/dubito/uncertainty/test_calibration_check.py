@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import binom
 
 from dubito.types import Calibration, Promise
-from dubito.uncertainty.calibration_check import faults
+from dubito.uncertainty.calibration_check import calibration_faults
 from dubito.uncertainty.decomposition import summarise
 from dubito.uncertainty.scores import METHODS, label_scores
-from dubito.uncertainty.selection import Part, select
+from dubito.uncertainty.selection import Part, select_policy
 
 Change = Callable[[Calibration], Calibration]
 
@@ -44,7 +44,7 @@ def of_draws(
     epistemic = float(np.quantile(summary.mutual_information, 0.9))
     information = summary.mutual_information
     part = Part(mean, labels, information, fixed)
-    policy = select(part, part, epistemic)
+    policy = select_policy(part, part, epistemic)
     return Calibration(
         passes=len(draws),
         coverage=0.9,
@@ -67,8 +67,8 @@ def of_draws(
 def test_what_training_makes_has_no_fault(classes: int, sharpness: float, seed: int) -> None:
     """Unsure and sure networks, few and many classes, ties and vanishing probabilities."""
     made = drawn(seed, classes, sharpness)
-    assert [] == list(faults(made, classes))
-    assert [] == list(faults(replace(made, mutual_information=()), classes))
+    assert [] == list(calibration_faults(made, classes))
+    assert [] == list(calibration_faults(replace(made, mutual_information=()), classes))
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1e-12, 1.0])
@@ -76,7 +76,7 @@ def test_a_penalty_of_any_size(penalty: float) -> None:
     """None, one that rounding hides, and the largest."""
     draws = np.random.default_rng(1).dirichlet([0.3] * 5, (4, 200))
     made = of_draws(draws, np.random.default_rng(2), penalty)
-    assert [] == list(faults(made, 5))
+    assert [] == list(calibration_faults(made, 5))
 
 
 def is_rich(made: Calibration) -> bool:
@@ -312,8 +312,8 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
 def test_a_contradiction_is_found(name: str) -> None:
     """Between labels, scores, accuracy, promises and thresholds: named by its member."""
     change, sentence = CONTRADICTIONS[name]
-    assert [] == list(faults(GOOD, 5))
-    assert sentence in next(faults(change(GOOD), 5))
+    assert [] == list(calibration_faults(GOOD, 5))
+    assert sentence in next(calibration_faults(change(GOOD), 5))
 
 
 def test_thresholds_and_shares_go_together() -> None:
@@ -328,7 +328,7 @@ def test_thresholds_and_shares_go_together() -> None:
     for one in (fewer, same):
         promises = (*GOOD.policy.promises[:-1], one)
         found = replace(GOOD, policy=replace(GOOD.policy, promises=promises))
-        assert "automates fewer rows at a larger threshold" in next(faults(found, 5))
+        assert "automates fewer rows at a larger threshold" in next(calibration_faults(found, 5))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -337,4 +337,4 @@ def test_a_changed_score_of_a_right_row_never_passes(method: str) -> None:
     rows = np.flatnonzero(RIGHT)
     for row in np.random.default_rng(3).choice(rows, 30, replace=False).tolist():
         for value in (GOOD.scores[method][row] + 1e-6, 0.123, 2.0, -1.0):
-            assert list(faults(score(method, row, value)(GOOD), 5))
+            assert list(calibration_faults(score(method, row, value)(GOOD), 5))

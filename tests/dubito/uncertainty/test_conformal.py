@@ -19,8 +19,8 @@ from dubito.uncertainty.conformal import (
     conditional_sets,
     prediction_sets,
     raw_sets,
+    score_threshold,
     served_sets,
-    threshold,
 )
 from dubito.uncertainty.scores import METHODS, class_scores, label_scores
 
@@ -125,7 +125,7 @@ def test_raw_sets_are_mapies(
         drawn = random.random((388, 1)) > probabilities.cumsum(axis=1)
         calibration = probabilities, np.minimum(drawn.sum(axis=1), CLASSES - 1)
         rows = kind(random, count // 4)
-        limit = threshold(label_scores(method, *calibration, PENALTY, FREE), coverage)
+        limit = score_threshold(label_scores(method, *calibration, PENALTY, FREE), coverage)
         expected = mapie_sets(method, calibration, rows, coverage)
         np.testing.assert_array_equal(
             raw_sets(method, rows, limit, PENALTY, FREE), expected, strict=True
@@ -146,7 +146,9 @@ def test_raw_sets_cover_what_was_asked(
     for _ in range(count):
         probabilities, labels = exchangeable(random, 6_000)
         scores = label_scores(method, probabilities[:2_000], labels[:2_000], PENALTY, FREE)
-        sets = raw_sets(method, probabilities[2_000:], threshold(scores, coverage), PENALTY, FREE)
+        sets = raw_sets(
+            method, probabilities[2_000:], score_threshold(scores, coverage), PENALTY, FREE
+        )
         covered.append(sets[np.arange(4_000), labels[2_000:]].mean())
     found = float(np.mean(covered))
     assert found >= coverage - 0.005
@@ -179,14 +181,14 @@ def test_the_threshold_has_the_exact_rank(size: int, thousandths: int, seed: int
     exact = Decimal(size + 1) * Decimal(thousandths) / 1000
     rank = int(exact.to_integral_value(ROUND_CEILING))
     expected = rank - 1 if rank <= size else np.inf
-    assert threshold(scores, thousandths / 1000) == expected
+    assert score_threshold(scores, thousandths / 1000) == expected
 
 
 def test_a_whole_rank_is_not_rounded_up() -> None:
     """(99 + 1) · 0.55 is 55, where floating point says 55.00000000000001."""
     assert 100 * 0.55 > 55
-    assert threshold(np.arange(1, 100.0), 0.55) == 55
-    assert threshold(np.arange(1, 100.0), np.float64(0.55)) == 55
+    assert score_threshold(np.arange(1, 100.0), 0.55) == 55
+    assert score_threshold(np.arange(1, 100.0), np.float64(0.55)) == 55
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -255,7 +257,7 @@ def test_served_sets_hold_the_grade(method: str, class_conditional: bool) -> Non
         limits = class_thresholds(scores, labels[:500], CLASSES, 0.5)
         raw = conditional_sets(method, rows, limits, PENALTY, FREE)
     else:
-        raw = raw_sets(method, rows, threshold(scores, 0.5), PENALTY, FREE)
+        raw = raw_sets(method, rows, score_threshold(scores, 0.5), PENALTY, FREE)
     expected = raw | (np.arange(CLASSES) == rows.argmax(axis=1)[:, None])
     assert (found >= expected).all()
     if method == "adjacent":

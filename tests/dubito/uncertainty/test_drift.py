@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.types import Floats
-from dubito.uncertainty.bins import Bins, Counts, of_reference
+from dubito.uncertainty.bins import BinCounts, Bins, of_reference
 from dubito.uncertainty.drift import LEAST_ROWS, chance, drift, exceeding, largest_gap, stability
 
 REFERENCE = np.random.default_rng(0).normal(size=2_000)
 BINS = of_reference(REFERENCE.tolist())
 
 
-def counts(values: Floats, bins: Bins = BINS) -> Counts:
+def counts(values: Floats, bins: Bins = BINS) -> BinCounts:
     return dict(enumerate(np.bincount(bins.indices(values), minlength=bins.size).tolist()))
 
 

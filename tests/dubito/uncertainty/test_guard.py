@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from dubito.loans.signature import LAYOUT
-from dubito.types import Feature, Floats, Notice, Seen, Signature
+from dubito.types import Feature, FeatureStats, Floats, Notice, Signature
 from dubito.uncertainty.decision import fixed_reasons
-from dubito.uncertainty.guard import Guard, limits
+from dubito.uncertainty.guard import RangeGuard, limits
 
 
 def feature(
@@ -22,7 +22,7 @@ def feature(
     unit: str = "",
     kind: Literal["integer", "float"] = "float",
 ) -> Feature:
-    seen = Seen(minimum, maximum, {}, (), (), 0)
+    seen = FeatureStats(minimum, maximum, {}, (), (), 0)
     return Feature(
         name,
         name,
@@ -97,18 +97,18 @@ def test_limits_have_a_margin(of: Feature, expected: tuple[float, float]) -> Non
 )
 def test_a_row_is_told_what_is_odd_about_it(row: list[float], expected: list[Notice]) -> None:
     """Values beyond the limits and missing ones, by feature, and what was seen."""
-    assert Guard(SIGNATURE).notices(np.array([row])) == [expected]
+    assert RangeGuard(SIGNATURE).notices(np.array([row])) == [expected]
 
 
 def test_each_row_has_its_own_notices() -> None:
     """Rows are told apart, and a good row has none."""
-    found = Guard(SIGNATURE).notices(np.array([[-1, 0, 500], [50, 0, 500], [50, 12.0, 500]]))
+    found = RangeGuard(SIGNATURE).notices(np.array([[-1, 0, 500], [50, 0, 500], [50, 12.0, 500]]))
     assert [[notice.feature for notice in row] for row in found] == [["age"], [], ["debt"]]
 
 
 def test_values_are_plain_numbers() -> None:
     """What is said can be written as JSON: no NumPy numbers."""
-    ((notice,),) = Guard(SIGNATURE).notices(np.array([[-1, 0.0, 500]]))
+    ((notice,),) = RangeGuard(SIGNATURE).notices(np.array([[-1, 0.0, 500]]))
     assert type(notice.value) is float
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_said_of_what_is_within_the_limits(rows: list[tuple[float, fl
         ]
         for age, debt in rows
     ]
-    found = Guard(SIGNATURE).notices(table)
+    found = RangeGuard(SIGNATURE).notices(table)
     assert [[notice.feature for notice in row] for row in found] == expected
 
 
@@ -148,7 +148,7 @@ def guarded(rows: Floats) -> Signature:
 
 def alarmed(rows: Floats, signature: Signature) -> float:
     """The share of rows with a value out of range."""
-    found = Guard(signature).notices(rows)
+    found = RangeGuard(signature).notices(rows)
     return float(np.mean([any(one.kind == "out_of_range" for one in row) for row in found]))
 
 
@@ -183,7 +183,7 @@ def test_loans_raise_few_alarms_and_slips_of_the_pen_many() -> None:
 )
 def test_the_margin_is_told_where_it_is_wanted(row: list[float], expected: list[Any]) -> None:
     """Outside what was seen but within the limits; what lies beyond these is told as ever."""
-    (found,) = Guard(SIGNATURE, tells_margin=True).notices(np.array([row], dtype=float))
+    (found,) = RangeGuard(SIGNATURE, tells_margin=True).notices(np.array([row], dtype=float))
     assert expected == [
         one if isinstance(wanted, Notice) else one.kind
         for one, wanted in zip(found, expected, strict=True)
@@ -194,7 +194,7 @@ def test_the_margin_is_told_where_it_is_wanted(row: list[float], expected: list[
 def test_the_margin_refers_nothing(row: list[float]) -> None:
     """What is told besides is no reason, and changes none."""
     rows = np.array([row])
-    plain = Guard(SIGNATURE).notices(rows)
-    told = Guard(SIGNATURE, tells_margin=True).notices(rows)
+    plain = RangeGuard(SIGNATURE).notices(rows)
+    told = RangeGuard(SIGNATURE, tells_margin=True).notices(rows)
     assert plain == [[one for one in found if one.kind != "in_margin"] for found in told]
     assert fixed_reasons(plain, [()]) == fixed_reasons(told, [()])

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.bundle import load
-from dubito.bundles.repository import find
+from dubito.bundles.repository import find_version
 from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from dubito.types import Query, Summary
-from dubito.uncertainty.adaptive_passes import Estimate
-from dubito.uncertainty.passes import TOLERANCE, checkpoints, floor, half_widths
+from dubito.uncertainty.adaptive_passes import RowStatistics
+from dubito.uncertainty.passes import HALF_WIDTH, checkpoints, floor, half_widths
 from tests.dubito.uncertainty.driven import driven
 from tests.service import ROOT
 
@@ -74,7 +74,7 @@ def test_the_floor_bounds_what_was_not_seen(passes: int) -> None:
 
 
 @pytest.mark.claim("enough passes", test=200, proof=2_000)
-@pytest.mark.parametrize("tolerance", [TOLERANCE, FINE])
+@pytest.mark.parametrize("tolerance", [HALF_WIDTH, FINE])
 def test_the_mean_is_as_near_as_was_asked(
     tolerance: float, count: int, record_property: Record
 ) -> None:
@@ -83,7 +83,7 @@ def test_the_mean_is_as_near_as_was_asked(
     Each row has a seed of its own, since rows of one seed share their masks and so their luck. The
     fine tolerance is one at which fixed passes are dear: auto takes a fifth of them on average.
     """
-    bundle = load(find(ROOT / "models", "loan-grade"))
+    bundle = load(find_version(ROOT / "models", "loan-grade"))
     table = read_table(None, LAYOUT)
     rows = table.features[split_rows(table.labels, 0).test][:count]
 
@@ -91,7 +91,7 @@ def test_the_mean_is_as_near_as_was_asked(
         (summary,) = bundle.engine.summarise([query])
         return summary
 
-    found = Estimate.joined(
+    found = RowStatistics.joined(
         [
             driven(computed, Query(row[None], MOST, seed), tolerance)[0]
             for seed, row in enumerate(rows)

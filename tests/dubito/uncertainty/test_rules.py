@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubito.types import Feature, Rule, Seen, Signature
+from dubito.types import DomainRule, Feature, FeatureStats, Signature
 from dubito.uncertainty.rules import rule_reasons
 
 
 def feature(name: str) -> Feature:
-    seen = Seen(0, 1, {}, (), (), 0)
+    seen = FeatureStats(0, 1, {}, (), (), 0)
     return Feature(
         name, name, (), "float", "", nullable=True, imputed=0.0, minimum=0, maximum=1, seen=seen
     )
 
 
 SIGNATURE = Signature((feature("paid"), feature("owed"), feature("late")), ("A", "B"))
-NOTHING = Rule("nothing", {"paid": 0.0, "owed": 0.0})
-LATE = Rule("late", {"late": 3.0})
+NOTHING = DomainRule("nothing", {"paid": 0.0, "owed": 0.0})
+LATE = DomainRule("late", {"late": 3.0})
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_no_rules_no_reasons() -> None:
     """A bundle without rules refers nothing by them; a rule without conditions everything."""
     rows = np.zeros((2, 3))
     assert rule_reasons(rows, SIGNATURE, []) == [[], []]
-    assert rule_reasons(rows, SIGNATURE, [Rule("always", {})]) == [["always"], ["always"]]
+    assert rule_reasons(rows, SIGNATURE, [DomainRule("always", {})]) == [["always"], ["always"]]
 
 
 def test_a_rule_about_an_unknown_feature_is_an_error() -> None:
     """Nothing is judged by a name that no feature has."""
     with pytest.raises(ValueError, match="not in tuple"):
-        rule_reasons(np.zeros((1, 3)), SIGNATURE, [Rule("odd", {"age": 1.0})])
+        rule_reasons(np.zeros((1, 3)), SIGNATURE, [DomainRule("odd", {"age": 1.0})])

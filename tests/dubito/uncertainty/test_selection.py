@@ -26,7 +26,7 @@ from dubito.uncertainty.selection import (
     binomial_tail,
     least_rows,
     path,
-    select,
+    select_policy,
 )
 
 FINE = 1e-9
@@ -90,7 +90,7 @@ def part(second: Floats, wrong: Floats | Booleans) -> Part:
 
 def chosen(second: Floats, wrong: Floats | Booleans) -> Policy:
     """The policy of rows that are spread as the validation rows are, which are never wrong."""
-    return select(part(second, np.zeros(len(second))), part(second, wrong), EPISTEMIC)
+    return select_policy(part(second, np.zeros(len(second))), part(second, wrong), EPISTEMIC)
 
 
 def at(policy: Policy, target: float) -> Promise:
@@ -131,7 +131,7 @@ def test_every_promise_says_what_it_costs() -> None:
     second = random.random(5_000) / 2
     wrong = random.random(5_000) < second**2 / 2
     validation = part(random.random(5_000) / 2, np.zeros(5_000))
-    policy = select(validation, part(second, wrong), EPISTEMIC)
+    policy = select_policy(validation, part(second, wrong), EPISTEMIC)
     assert (policy.case_limit, policy.likelihood) == (CASE_LIMIT, LIKELIHOOD)
     assert (policy.confidence, policy.epistemic) == (CONFIDENCE, EPISTEMIC)
     assert [promise.target for promise in policy.promises] == list(TARGETS)
@@ -163,7 +163,7 @@ def test_rows_referred_by_other_rules_count_neither_way() -> None:
     mean[1_800:2_000] = (0.34, 0.33, 0.33)
     found = Part(mean, found.labels, doubt, np.arange(6_000) < 1_000)
     validation = part(second[2_000:], np.zeros(4_000))
-    strictest = select(validation, found, EPISTEMIC).promises[0]
+    strictest = select_policy(validation, found, EPISTEMIC).promises[0]
     assert strictest.threshold == second[2_000:].max()
     assert strictest.automated == pytest.approx(4_000 / 6_000)
     assert strictest.wrong == 0
@@ -203,7 +203,7 @@ def test_the_default_target_is_the_validation_parts(wrong: float, target: float)
     spread = np.diff(np.floor(np.arange(20_001) * wrong + FINE)) > 0
     validation = part(second, spread)
     for own in (np.zeros(20_000), np.ones(20_000)):
-        policy = select(validation, part(second, own), EPISTEMIC)
+        policy = select_policy(validation, part(second, own), EPISTEMIC)
         assert target == policy.target
 
 
@@ -303,7 +303,7 @@ def simulated(law: Law, rows: int, count: int, target: float = TARGET) -> Tally:
     broken, share = np.zeros(3), 0.0
     for _ in range(count):
         parts = drawn(law, random, max(150, rows // 2)), drawn(law, random, rows)
-        line = at(select(*parts, EPISTEMIC), target)
+        line = at(select_policy(*parts, EPISTEMIC), target)
         if line.threshold is None or line.band is None:
             continue
         errors, cases = truth.errors(line.threshold, line.band.bound)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dubito.types import Floats
-from dubito.uncertainty.bins import Bins, Counts, of_reference
+from dubito.uncertainty.bins import BinCounts, Bins, of_reference
 from dubito.uncertainty.watch import MOST_ROWS, Watch
 
 
@@ -17,13 +17,13 @@ def bins(streams: int = 3, rows: int = 7_000) -> dict[str, Bins]:
     return {f"s{at}": of_reference(random.normal(size=rows).tolist()) for at in range(streams)}
 
 
-def counts(of: Bins, values: Floats) -> Counts:
+def counts(of: Bins, values: Floats) -> BinCounts:
     return dict(enumerate(np.bincount(of.indices(values), minlength=of.size).tolist()))
 
 
 def minute(
     of: dict[str, Bins], random: np.random.Generator, rows: int, **shifts: float
-) -> dict[str, Counts]:
+) -> dict[str, BinCounts]:
     return {
         name: counts(one, random.normal(shifts.get(name, 0.0), size=rows))
         for name, one in of.items()

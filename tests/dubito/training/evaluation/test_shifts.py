@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from dubito.bundles.validation.inspection import inspect
-from dubito.training.evaluation.shifts import Shift, allowed, changed, shifts_of
+from dubito.training.evaluation.shifts import Shift, acceptable_rows, changed, shifts_of
 from dubito.types import Signature
 from tests.calibrated import SHIPPED, features
 
@@ -45,5 +45,5 @@ def test_a_missing_value_is_neither_changed_nor_refused() -> None:
     rows = features(5, 4)
     rows[:, 2] = np.nan
     assert not changed(rows, rows.copy()).any()
-    assert allowed(rows, SIGNATURE).all()
-    assert not allowed(rows * 1e12, SIGNATURE).any()
+    assert acceptable_rows(rows, SIGNATURE).all()
+    assert not acceptable_rows(rows * 1e12, SIGNATURE).any()

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dubito.training.evaluation.metrics import Figures, assess
-from dubito.training.evaluation.predictions import Answered, Evidence, Precision
+from dubito.training.evaluation.metrics import EvaluationMetrics, assess
+from dubito.training.evaluation.predictions import Answered, Evidence, MeanError
 from dubito.training.evaluation.run import Evaluation
 from dubito.training.evaluation.sets import Sets
 from dubito.training.evaluation.uncertainty_metrics import ShiftFigures
-from dubito.training.report.page import page
+from dubito.training.report.page import render_page
 from dubito.types import Identity
 from dubito.uncertainty.decomposition import summarise
 
@@ -22,7 +22,7 @@ IDENTITY = Identity("<b>own</b>", 7, "sha256:00")
 
 
 @pytest.fixture(scope="module")
-def figures() -> Figures:
+def figures() -> EvaluationMetrics:
     """Everything that a page can show, of classes with hostile names."""
     random = np.random.default_rng(0)
     summary = summarise(random.dirichlet([1.0, 0.4, 0.1], (8, 60)))
@@ -44,14 +44,14 @@ def figures() -> Figures:
             ShiftFigures("x × 3", 60, 0, 0, 0.9, 0.8, 0.5, 0.7),
             ShiftFigures("<u>none</u>", 0, 60, 0, None, None, None, None),
         ),
-        precision=Precision(
+        precision=MeanError(
             np.array([64, 128]), np.ones(2), np.ones(2), np.array([1.0, np.nan]), 60
         ),
     )
 
 
-def written(figures: Figures) -> str:
-    return page(IDENTITY, Evaluation("all 60 rows of <i>mine</i>.csv", figures))
+def written(figures: EvaluationMetrics) -> str:
+    return render_page(IDENTITY, Evaluation("all 60 rows of <i>mine</i>.csv", figures))
 
 
 def pictures(text: str) -> list[str]:
@@ -59,7 +59,7 @@ def pictures(text: str) -> list[str]:
     return [b64decode(one).decode() for one in data]
 
 
-def test_the_page_needs_nothing_beside_itself(figures: Figures) -> None:
+def test_the_page_needs_nothing_beside_itself(figures: EvaluationMetrics) -> None:
     """No script, no style sheet, no address; every image is its own bytes."""
     text = written(figures)
     assert "<script" not in text
@@ -72,7 +72,7 @@ def test_the_page_needs_nothing_beside_itself(figures: Figures) -> None:
             assert all(one.startswith(("#", "data:")) for one in addresses)
 
 
-def test_every_picture_is_there_and_can_be_read(figures: Figures) -> None:
+def test_every_picture_is_there_and_can_be_read(figures: EvaluationMetrics) -> None:
     """Seven pictures, each a whole drawing with words for who cannot see it."""
     text = written(figures)
     drawn = pictures(text)
@@ -81,7 +81,7 @@ def test_every_picture_is_there_and_can_be_read(figures: Figures) -> None:
         ET.fromstring(picture)  # noqa: S314 - our own drawing
 
 
-def test_names_are_shown_as_they_are(figures: Figures) -> None:
+def test_names_are_shown_as_they_are(figures: EvaluationMetrics) -> None:
     """Markup in a bundle's, a class' or a file's name is text, and no font is missed."""
     text = written(figures)
     assert "<b>own</b>" not in text
@@ -94,12 +94,12 @@ def test_names_are_shown_as_they_are(figures: Figures) -> None:
     assert "&lt;script" in confusion
 
 
-def test_the_same_figures_give_the_same_bytes(figures: Figures) -> None:
+def test_the_same_figures_give_the_same_bytes(figures: EvaluationMetrics) -> None:
     """No date, no chance."""
     assert written(figures) == written(figures)
 
 
-def test_what_there_is_no_figure_of_has_no_section(figures: Figures) -> None:
+def test_what_there_is_no_figure_of_has_no_section(figures: EvaluationMetrics) -> None:
     """Without a calibration the page says so, and shows the rest."""
     bare = replace(
         figures, sets=(), promises=(), confusion_automated=None, shifts=(), precision=None
