@@ -8,10 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
-from app.http.json_schema import grade_of
+from app.http.json_schema import CLOSED, grade_of
 from dubito.types import Calibration
-
-CLOSED = ConfigDict(extra="forbid")
 
 
 class Model(BaseModel):

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-CLOSED = ConfigDict(extra="forbid")
+from app.http.json_schema import CLOSED
 
 
 class Outcome(BaseModel):

@@ -5,11 +5,11 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from app.http.body import JSON_TYPE
-from app.http.json_schema import schema
+from app.http.json_schema import CLOSED, schema
 from app.http.openapi import answered, refused
 from app.http.problems import PROBLEM_TYPE as PROBLEM
 from app.http.problems import Problem, Refusal
@@ -21,7 +21,6 @@ from dubito.inputs.options import AnyOptions, NoOptions
 from dubito.types import Calibration, Cards, Environment, Feature, Identity, Signature
 from dubito.types import Promise as Line
 
-CLOSED = ConfigDict(extra="forbid")
 CARD = "text/markdown"
 
 

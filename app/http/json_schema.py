@@ -7,9 +7,11 @@ routes are, and two services in one process have different row models.
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypeAliasType
 
+CLOSED = ConfigDict(extra="forbid")
+"""Configuration of models that have no other members than those they declare."""
 NAME = "x-component"
 DEFINITIONS = "$defs"
 REFERENCE = "#/components/schemas/{model}"

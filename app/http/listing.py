@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from app.http.cursor import PLACE
 from app.http.feedback_models import WITHOUT_NUL
+from app.http.json_schema import CLOSED
 from dubito.inputs.text_types import digits, microseconds
 from dubito.types import MAX_SEED
 
-CLOSED = ConfigDict(extra="forbid")
 MOST_LISTED, LISTED = 500, 50
 LONGEST_WORD = 200
 """Maximum characters of a filter's text."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct, json
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.http.access import Access
 from app.http.answers import Model
@@ -13,6 +13,7 @@ from app.http.case_models import Review
 from app.http.cursor import encode_cursor, number_place, text_place
 from app.http.feedback_models import LONGEST_NAME, AssignmentRequest, review_request
 from app.http.json_body import read_json
+from app.http.json_schema import CLOSED
 from app.http.listing import ListOptions, words
 from app.http.openapi import documented
 from app.http.response import json_response
@@ -24,8 +25,6 @@ from app.settings import Settings
 from app.usecases.feedback import Feedback
 from dubito.inputs.options import NoOptions
 from dubito.types import Identity
-
-CLOSED = ConfigDict(extra="forbid")
 
 
 class ReviewOptions(ListOptions):

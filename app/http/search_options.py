@@ -3,17 +3,16 @@
 from typing import Annotated, Literal
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from app.http.answers import Model
 from app.http.cursor import encode_cursor, number_place
+from app.http.json_schema import CLOSED
 from app.http.listing import ListOptions, words
 from app.record_events import Event, Listing, ListPosition, Search, moment
 from app.recorded_prediction import parse_body
 from dubito.answer import PlainResult
 from dubito.types import Identity
-
-CLOSED = ConfigDict(extra="forbid")
 
 
 class SearchOptions(ListOptions):

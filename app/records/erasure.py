@@ -12,13 +12,11 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, tuple_, update
 
 from app.record_events import Erasure, Event, now
-from app.records.review_queue import erase_from_queue
+from app.records.review_queue import NAMED_AT_ONCE, erase_from_queue
 from app.records.tables import events, replies
 
 NOTHING = {"personal": None, "salt": None, "reference": None}
 """Column values that replace an erased personal part."""
-AT_ONCE = 500
-"""Most predictions named in one statement."""
 
 Ranges = dict[str, list[list[int]]]
 """Chain to the first and last sequence of each unbroken range of its events."""
@@ -100,8 +98,8 @@ def _erase_replies(connection: Connection, erasure: Erasure, predictions: Iterab
     writers claim several keys, so that the two cannot deadlock.
     """
     whole, held = sorted(predictions), list[tuple[str, str]]()
-    for at in range(0, len(whole), AT_ONCE):
-        mine = replies.c.prediction.in_(whole[at : at + AT_ONCE])
+    for at in range(0, len(whole), NAMED_AT_ONCE):
+        mine = replies.c.prediction.in_(whole[at : at + NAMED_AT_ONCE])
         rows = connection.execute(select(replies.c.key, replies.c.prediction).where(mine))
         held += [(row.key, row.prediction) for row in rows]
     one = (replies.c.key == bindparam("named")) & (replies.c.prediction == bindparam("answered"))

@@ -34,7 +34,7 @@ from app.errors import RecordsError
 from app.record_events import EventKind, moment
 from app.records.tables import events
 
-ROWS_AT_A_TIME = 1_000
+EXPORTED_ROWS = 1_000
 """Most rows in memory at a time, and in a row group of a Parquet file."""
 
 Type = Literal["text", "integer", "real", "boolean"]
@@ -131,11 +131,11 @@ def _lines(connection: Connection) -> Generator[Line]:
 
 
 def _rows(connection: Connection, *columns: Any) -> Iterator[Any]:
-    """Stream predictions in order of time, `ROWS_AT_A_TIME` rows at a time."""
+    """Stream predictions in order of time, `EXPORTED_ROWS` rows at a time."""
     asked = select(*columns).where(events.c.kind == "prediction")
     ordered = asked.order_by(events.c.time, events.c.chain, events.c.sequence)
     # Options set on the connection would also apply to its later statements.
-    few = ordered.execution_options(yield_per=ROWS_AT_A_TIME)
+    few = ordered.execution_options(yield_per=EXPORTED_ROWS)
     with connection.execute(few) as found:
         yield from found
 
@@ -219,7 +219,7 @@ def _write_parquet(names: Sequence[str], lines: Lines, file: Path) -> int:
     schema = pa.schema([(name, types[type_of(name)]) for name in names])
     count = 0
     with file.open("wb") as opened, ParquetWriter(opened, schema) as table:
-        while part := list(islice(lines, ROWS_AT_A_TIME)):
+        while part := list(islice(lines, EXPORTED_ROWS)):
             columns = {name: [_cell(name, line.get(name)) for line in part] for name in names}
             table.write_table(pa.Table.from_pydict(columns, schema=schema))
             count += len(part)

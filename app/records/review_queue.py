@@ -22,7 +22,7 @@ from app.records.tables import events, referrals
 
 PERSONAL = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
 """Kind of event to the column that holds personal data of such an event."""
-AT_ONCE = 500
+NAMED_AT_ONCE = 500
 """Most predictions named in one statement."""
 WAITING = Search("waiting")
 
@@ -81,8 +81,8 @@ def erase_from_queue(connection: Connection, erased: Mapping[str, Iterable[str]]
         erased: kind of event to the predictions whose events of that kind lost their personal part.
     """
     whole = sorted({one for predictions in erased.values() for one in predictions})
-    for at in range(0, len(whole), AT_ONCE):
-        part = whole[at : at + AT_ONCE]
+    for at in range(0, len(whole), NAMED_AT_ONCE):
+        part = whole[at : at + NAMED_AT_ONCE]
         mine = referrals.c.prediction.in_(part)
         # Rows are locked in one order, so that two erasures never deadlock.
         held = select(referrals.c.prediction).where(mine).order_by(referrals.c.prediction)

@@ -10,7 +10,8 @@ from app.recorded_prediction import Body, parse_body
 from app.records.tables import events
 from dubito.answer import PlainResult
 
-ROWS_AT_A_TIME = 500
+SCANNED_ROWS = 500
+"""Rows examined by one statement."""
 MOST_ROWS = 20_000
 """Most rows examined for one page; a rare match may need several pages."""
 
@@ -49,7 +50,7 @@ def _rows(connection: Connection, search: Search, after: ListPosition | None) ->
     columns = events.c.prediction, events.c.time, events.c.body, events.c.reference
     asked = select(*columns).where(*mine).limit(MOST_ROWS + 1)
     ordered = asked.order_by(events.c.time.desc(), events.c.prediction.desc())
-    with connection.execute(ordered.execution_options(yield_per=ROWS_AT_A_TIME)) as rows:
+    with connection.execute(ordered.execution_options(yield_per=SCANNED_ROWS)) as rows:
         yield from rows
 
 

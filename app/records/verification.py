@@ -13,7 +13,8 @@ from app.record_events import Event
 from app.records.chain import ChainHead, genesis, link_of, personal_digest
 from app.records.tables import chains, events
 
-ROWS_AT_A_TIME = 1_000
+FETCHED_ROWS = 1_000
+"""Rows fetched at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class _Walk:
         if key and genesis(key, row.chain, row.started, row.heads) != row.genesis:
             yield f"chain {row.chain} does not begin as it was written"
         mine = select(events).where(events.c.chain == row.chain).order_by(events.c.sequence)
-        found = connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(mine)
+        found = connection.execution_options(yield_per=FETCHED_ROWS).execute(mine)
         for one in found:
             yield from self._step(one)
         if (row.sequence, row.link) != (self.head.sequence, self.head.link):

@@ -6,11 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from dubito.engine.blocks import PASSES
 from dubito.types import Floats, Query, Summary
 from dubito.uncertainty.decomposition import summarise
 
-BLOCK = 50
-"""Minimum passes of a computation: fewer cost as much."""
 DRAWS_OF_A_PASS = 4
 """Number of draws whose reduction takes as long as one pass."""
 
@@ -62,10 +61,10 @@ Job = Plain | Statistics | Draws | Reduction
 def work_of(job: Job) -> int:
     """Measure the work of a job, rows × passes; less than a block costs as much as a block."""
     if isinstance(job, Plain):
-        return len(job.rows) * BLOCK
+        return len(job.rows) * PASSES
     if isinstance(job, Reduction):
-        return max(BLOCK, len(job.draws) // DRAWS_OF_A_PASS)
-    return len(job.query.features) * max(job.query.passes, BLOCK)
+        return max(PASSES, len(job.draws) // DRAWS_OF_A_PASS)
+    return len(job.query.features) * max(job.query.passes, PASSES)
 
 
 def cut(job: Job, most: int) -> tuple[Job, Job | None]:
@@ -76,7 +75,7 @@ def cut(job: Job, most: int) -> tuple[Job, Job | None]:
     if isinstance(job, Reduction):
         return job, None
     if isinstance(job, Plain):
-        rows = max(1, most // BLOCK)
+        rows = max(1, most // PASSES)
         return (
             (Plain(job.rows[:rows]), Plain(job.rows[rows:]))
             if rows < len(job.rows)
@@ -84,12 +83,12 @@ def cut(job: Job, most: int) -> tuple[Job, Job | None]:
         )
     query, kind = job.query, type(job)
     if isinstance(job, Draws) and len(query.features) == 1:
-        passes = max(1, most // BLOCK) * BLOCK
+        passes = max(1, most // PASSES) * PASSES
         if passes >= query.passes:
             return job, None
         later = replace(query, first=query.first + passes, passes=query.passes - passes)
         return Draws(replace(query, passes=passes)), Draws(later)
-    rows = max(1, most // max(query.passes, BLOCK))
+    rows = max(1, most // max(query.passes, PASSES))
     if rows >= len(query.features):
         return job, None
     parts = query.features[:rows], query.features[rows:]

@@ -10,7 +10,6 @@ from app.serving.batcher import Batcher, BatchObserver, Handling
 from app.serving.caller import PATIENT, Caller
 from app.serving.compute import Compute
 from app.serving.jobs import (
-    BLOCK,
     Draws,
     Job,
     Plain,
@@ -21,6 +20,7 @@ from app.serving.jobs import (
     work_of,
 )
 from app.serving.limits import BatchLimits
+from dubito.engine.blocks import PASSES
 from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.types import Floats, Notice, Query, Signature, Summary
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
@@ -40,7 +40,7 @@ SLICE_SECONDS = 0.002
 """Approximate maximum duration of a slice, seconds, which a small request may have to wait."""
 LONG = 3_200
 """Number of passes above which a single row is a large request, split by passes."""
-ROWS_AT_A_TIME = 16
+ROWS_IN_TURN = 16
 """Rows that are judged before the event loop serves other requests."""
 
 
@@ -98,7 +98,7 @@ class Predictor:
             DeadlineUnmeetable: the caller's deadline cannot be met.
         """
         if self._batcher.backlog:
-            self._batcher.admit(rows * max(passes, BLOCK), caller)
+            self._batcher.admit(rows * max(passes, PASSES), caller)
 
     async def predict(self, rows: Floats, caller: Caller = PATIENT) -> PlainPrediction:
         """Compute the deterministic prediction of rows `(N, F)`.
@@ -156,14 +156,14 @@ class Predictor:
     ) -> tuple[list[list[Notice]], Judgement | None]:
         """Compute notices and judgements of rows, in parts; the event loop runs in between."""
         notices, judged = list[list[Notice]](), list[Judgement]()
-        for start in range(0, len(rows), ROWS_AT_A_TIME):
+        for start in range(0, len(rows), ROWS_IN_TURN):
             if start:
                 await asyncio.sleep(0)
-            part = slice(start, start + ROWS_AT_A_TIME)
+            part = slice(start, start + ROWS_IN_TURN)
             found = self._guard.notices(rows[part])
             notices += found
             if self._judge is not None and estimate is not None:
-                own = estimate if len(rows) <= ROWS_AT_A_TIME else estimate.where(part)
+                own = estimate if len(rows) <= ROWS_IN_TURN else estimate.where(part)
                 judged.append(
                     self._judge.judge(rows[part], own, found, options or self._judge.usual)
                 )
@@ -175,7 +175,7 @@ class Predictor:
         affordable = self._batcher.affordable(work, caller)
         if work <= affordable:
             return query
-        passes = int(affordable / len(query.features)) // BLOCK * BLOCK
+        passes = int(affordable / len(query.features)) // PASSES * PASSES
         return replace(query, passes=min(query.passes, passes)) if passes > 0 else query
 
     async def _estimated(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.monitoring.prediction_metrics import PredictionMetrics
 from app.recorded_prediction import Asked
 from app.serving.caller import Caller
-from app.serving.predictor import Predictor
+from app.serving.predictor import ROWS_IN_TURN, Predictor
 from app.usecases.idempotency import Record
 from dubito.answer import MonteCarloAnswer, PlainAnswer
 from dubito.errors import Fault, FieldCode, InvalidInput
@@ -19,8 +19,6 @@ from dubito.types import MAX_SEED, Floats, Query
 
 MOST_DRAWS = 100_000
 """Maximum numbers of an answer with draws: rows × passes × classes."""
-ROWS_AT_A_TIME = 16
-"""Rows that are answered before the event loop serves other requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Predict:
     async def plain(
         self, rows: Floats, caller: Caller, record: Record
     ) -> AsyncIterator[list[PlainAnswer]]:
-        """Yield the deterministic answers to rows `(N, F)`, at most `ROWS_AT_A_TIME` at a time.
+        """Yield the deterministic answers to rows `(N, F)`, at most `ROWS_IN_TURN` at a time.
 
         Raises:
             Unavailable: the queue is full, or the caller's deadline cannot be met.
@@ -74,7 +72,7 @@ class Predict:
     async def monte_carlo(
         self, rows: Floats, options: MonteCarloOptions, caller: Caller, record: Record
     ) -> AsyncIterator[list[MonteCarloAnswer]]:
-        """Yield the Monte-Carlo answers to rows `(N, F)`, at most `ROWS_AT_A_TIME` at a time.
+        """Yield the Monte-Carlo answers to rows `(N, F)`, at most `ROWS_IN_TURN` at a time.
 
         Raises:
             InvalidInput: more work or draws than a request may have.
@@ -114,10 +112,10 @@ class Predict:
 
 async def _in_turns(rows: int) -> AsyncIterator[range]:
     """Yield ranges of row indices, and give control to the event loop between them."""
-    for start in range(0, rows, ROWS_AT_A_TIME):
+    for start in range(0, rows, ROWS_IN_TURN):
         if start:
             await asyncio.sleep(0)
-        yield range(start, min(rows, start + ROWS_AT_A_TIME))
+        yield range(start, min(rows, start + ROWS_IN_TURN))
 
 
 def _over_limit(name: str, code: FieldCode, message: str, most: int) -> InvalidInput:

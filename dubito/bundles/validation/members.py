@@ -10,11 +10,11 @@ import zipfile
 import zlib
 from typing import NamedTuple
 
+from dubito.bundles.files import MIB
 from dubito.bundles.manifest import NETWORK_FILE
 from dubito.bundles.validation.objects import quoted
 from dubito.errors import BundleError
 
-MIB = 2**20
 LIMITS = {
     "config.json": 8 * MIB,
     "metadata.json": MIB // 16,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from dubito.bundles.files import MIB
 from dubito.errors import DataError
 from dubito.training.tables.kinds import GZIP, UNPACK, ZIP, refuse_document
 
-MIB = 2**20
 MOST_BYTES = 256 * MIB
 """Largest size of a table in bytes, of the file and decompressed."""
 MOST_MEMBERS = 10_000

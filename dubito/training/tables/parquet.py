@@ -8,8 +8,9 @@ import pyarrow as pa
 from pyarrow import ArrowException, BufferReader
 from pyarrow.parquet import ParquetFile
 
+from dubito.bundles.files import MIB
 from dubito.errors import DataError
-from dubito.training.tables.content import MIB, MOST_BYTES, TableBytes, too_large
+from dubito.training.tables.content import MOST_BYTES, TableBytes, too_large
 from dubito.training.tables.parquet_pages import GROWING, pages_of
 from dubito.training.tables.wanted import Wanted, places
 

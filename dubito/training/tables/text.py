@@ -6,8 +6,9 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dubito.bundles.files import MIB
 from dubito.errors import DataError
-from dubito.training.tables.content import MIB, TableBytes
+from dubito.training.tables.content import TableBytes
 from dubito.training.tables.kinds import SAMPLED_CELLS, SAVE, refuse_foreign_text
 
 MARKED = (

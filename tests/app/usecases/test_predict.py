@@ -14,9 +14,10 @@ from app.problem_codes import ProblemCode
 from app.record_events import MonteCarloPart, PlainPart
 from app.recorded_prediction import MonteCarloBody, PlainBody, parse_body, read_personal
 from app.serving.caller import PATIENT, Caller
+from app.serving.predictor import ROWS_IN_TURN
 from app.usecases.bundles import Served
 from app.usecases.idempotency import Record, Recorder, RequestName
-from app.usecases.predict import MOST_DRAWS, ROWS_AT_A_TIME, Predict
+from app.usecases.predict import MOST_DRAWS, Predict
 from dubito.answer import AnyAnswer, MonteCarloAnswer, PlainAnswer
 from dubito.errors import FieldCode, InvalidInput
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
@@ -80,7 +81,7 @@ def test_rows_are_answered_recorded_and_counted_in_parts() -> None:
         return found
 
     found = run(asked)
-    assert [ROWS_AT_A_TIME, ROWS_AT_A_TIME, 8] == [len(part) for part in found]
+    assert [ROWS_IN_TURN, ROWS_IN_TURN, 8] == [len(part) for part in found]
     answers = [answer for part in found for answer in part]
     assert answers == counted.answers
     assert 40 == len({answer.id for answer in answers})

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dubito.bundles.files import MIB
 from dubito.errors import DataError
 from dubito.training.tables import content, sheet
-from dubito.training.tables.content import MIB, read_content
+from dubito.training.tables.content import read_content
 from tests.dubito.training.tables.houses import found, packed, read, refusal, zipped
 from tests.service import ROOT, environment
 
