@@ -18,9 +18,8 @@ import numpy as np
 from dubito import bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
-from dubito.engine.compiler.plan import plan
+from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
-from dubito.engine.rng import PassRange, keep_masks, normals
 from dubito.layers.archive import from_bytes
 from dubito.layers.monte_carlo import (
     MONTE_CARLO_LAYERS,
@@ -30,6 +29,7 @@ from dubito.layers.monte_carlo import (
     MCSpatialDropout1D,
 )
 from dubito.loans.layers.features import LoanFeatures
+from dubito.numerics.rng import PassRange, keep_masks, normals
 from dubito.training.architecture import Architecture, build
 from dubito.training.monte_carlo import with_monte_carlo
 from dubito.types import Floats, Query, Summary
@@ -249,7 +249,7 @@ def given_noise(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
     The n-th call of a layer takes the n-th noise that the plan has for this layer.
     """
     waiting: dict[int, list[Any]] = defaultdict(list)
-    for step in plan(model).steps:
+    for step in flatten(model).steps:
         if step.call is None:
             continue
         key = [PassRange(seed, 0, passes)], step.call.ordinal, step.call.shape

@@ -10,19 +10,6 @@ import grimp
 import pytest
 
 PACKAGES = ("app", "dubito")
-ACCEPTED = {
-    # Layers are made of the engine's arithmetic, which the engine's compiler finds in layers.
-    ("dubito.layers.impute", "dubito.engine.kernels"),
-    ("dubito.layers.monte_carlo", "dubito.engine.noise"),
-    ("dubito.layers.monte_carlo", "dubito.engine.rng"),
-    # The compiler chooses the backend, and TensorFlow's asks it which layers need Keras.
-    ("dubito.engine.compiler.compiler", "dubito.engine.backends.numpy"),
-    ("dubito.engine.compiler.compiler", "dubito.engine.backends.tensorflow"),
-    # A worker's process runs the server, which has clients of the processes beside it.
-    ("app.processes.worker", "app.server.server"),
-}
-"""Imports without which no package would be in a circle with another."""
-
 Imports = Mapping[str, set[str]]
 """Name to what it imports."""
 
@@ -34,15 +21,8 @@ def graph() -> grimp.ImportGraph:
 
 @pytest.fixture(scope="module")
 def imports(graph: grimp.ImportGraph) -> Imports:
-    """All modules, without the accepted imports."""
-    return {
-        module: {
-            imported
-            for imported in graph.find_modules_directly_imported_by(module)
-            if (module, imported) not in ACCEPTED
-        }
-        for module in graph.modules
-    }
+    """All modules."""
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
 
 def between(children: set[str], imports: Imports) -> Imports:
@@ -73,13 +53,3 @@ def test_packages_do_not_import_in_a_circle(graph: grimp.ImportGraph, imports: I
     """At every level, what lies beside each other."""
     for package in graph.modules:
         check(between(graph.find_children(package), imports))
-
-
-def test_accepted_imports_are_needed(graph: grimp.ImportGraph) -> None:
-    """What is no longer imported is no longer accepted."""
-    missing = {
-        (importer, imported)
-        for importer, imported in ACCEPTED
-        if imported not in graph.find_modules_directly_imported_by(importer)
-    }
-    assert set() == missing

@@ -11,7 +11,7 @@ from app.errors import SettingsError
 from app.monitoring.multiprocess_dir import keep_none
 from app.processes.logs import configure_logs, tell_start
 from app.processes.port import bound
-from app.processes.supervisor import supervise
+from app.server.supervisor import supervise
 from app.settings import Settings, unknown_variables
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect

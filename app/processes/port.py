@@ -6,6 +6,8 @@ from app.errors import StartError
 
 BACKLOG = 2048
 """Most connections that may wait to be accepted."""
+ANSWER_SECONDS = 30
+"""Longest wait for responses in progress once no more requests are accepted, seconds."""
 AT_ONCE = 8
 """Connections accepted in one turn of the event loop by a process that shares the socket with no
 other."""

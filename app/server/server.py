@@ -17,10 +17,9 @@ from app.bundle_loader import LoadedBundle
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.processes.engine_client import open_engine as opened_by
-from app.processes.port import BACKLOG, handles, listen
+from app.processes.port import ANSWER_SECONDS, BACKLOG, handles, listen
 from app.processes.recorder_client import open_recorder as pages_of
 from app.processes.subprocesses import Child, ChildProcesses, child
-from app.processes.worker import ANSWER_SECONDS
 from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.engine.noise import Call
-from dubito.engine.rng import PassRange
+from dubito.numerics.noise import Call
+from dubito.numerics.rng import PassRange
 from dubito.types import Floats, Query
 
 PASSES = 50

@@ -1,7 +1,7 @@
 """The engine: computes probabilities of rows, in evaluation, calibration and serving alike.
 
 For one bundle and one numerical environment a result is a pure function of features, passes and
-seed, to the last bit: see `dubito.engine.rng` for the noise, and `dubito.engine.blocks` for why
+seed, to the last bit: see `dubito.numerics.rng` for the noise, and `dubito.engine.blocks` for why
 results do not depend on other rows of a batch.
 """
 
@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from dubito.engine.blocks import PASSES, Blocks, block_count, blocks_of
-from dubito.engine.kernels import Array
-from dubito.engine.noise import Call
 from dubito.engine.program import Program
+from dubito.numerics.kernels import Array
+from dubito.numerics.noise import Call
 from dubito.types import Floats, Query, Summary
 from dubito.uncertainty.decomposition import summarise
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dubito.engine.kernels import Array, Dense
-from dubito.engine.noise import Call, Dropout
 from dubito.engine.program import Operation, Program
+from dubito.numerics.kernels import Array, Dense
+from dubito.numerics.noise import Call, Dropout
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dubito.engine.kernels import Dense, Kernel
-from dubito.engine.noise import Call
+from dubito.numerics.kernels import Dense, Kernel
+from dubito.numerics.noise import Call
 
 SOURCE = 0
 """Slot that holds the rows."""

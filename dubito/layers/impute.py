@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from dubito.engine.kernels import Fill
 from dubito.layers.formula import FormulaLayer
 from dubito.layers.registry import registered
+from dubito.numerics.kernels import Fill
 
 
 @registered()

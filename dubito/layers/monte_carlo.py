@@ -10,10 +10,10 @@ from typing import Any
 
 import keras
 
-from dubito.engine.noise import AlphaDropout, Dropout, GaussianDropout, Noise
-from dubito.engine.rng import drop_levels
 from dubito.errors import NetworkError
 from dubito.layers.registry import registered
+from dubito.numerics.noise import AlphaDropout, Dropout, GaussianDropout, Noise
+from dubito.numerics.rng import drop_levels
 
 Lengths = tuple[int | None, ...]
 """Shape with the batch axis, None for lengths that are not fixed."""

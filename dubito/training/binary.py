@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dubito.engine.compiler.plan import plan
+from dubito.engine.compiler.flattening import flatten
 from dubito.errors import NetworkError
 
 NAME = "both_classes"
@@ -21,7 +21,7 @@ def with_both_classes(model: keras.Model) -> keras.Model:
     Raises:
         NetworkError: the last layer is not a sigmoid.
     """
-    last = plan(model).outlet
+    last = flatten(model).outlet
     if getattr(last, "activation", None) is not keras.activations.sigmoid:
         raise NetworkError(_fault(last))
     both = keras.layers.Dense(2, dtype="float64", trainable=False, name=NAME)

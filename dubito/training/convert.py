@@ -14,7 +14,7 @@ from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
 from dubito.bundles.repository import versions, write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
-from dubito.engine.compiler.plan import plan
+from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
 from dubito.errors import DataError, NetworkError
 from dubito.layers.archive import to_bytes
@@ -96,7 +96,7 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
     if labelled is not None and job.temperature:
         fold(model, temperature_of(engine_of(model), labelled[0], job.passes))
     engine = engine_of(model)
-    _check_answers(engine, table.features, plan(model).outlet.name)
+    _check_answers(engine, table.features, flatten(model).outlet.name)
     signature = Signature(features, job.classes)
     manifest = Manifest(
         format=1,

@@ -14,7 +14,7 @@ from keras.src.saving import saving_lib
 
 from dubito.bundles.manifest import NETWORK_FILE
 from dubito.bundles.validation.soundness import check_network
-from dubito.engine.compiler.plan import plan
+from dubito.engine.compiler.flattening import flatten
 from dubito.errors import BundleError, NetworkError
 from dubito.layers.archive import to_bytes
 from dubito.layers.impute import Impute
@@ -94,7 +94,7 @@ def _answering(
     if _is_named(model):
         # A bundle's network takes and returns arrays; its names are those of the signature.
         model = keras.Model(model.inputs[0], model.outputs[0])
-    laid = plan(model)
+    laid = flatten(model)
     if laid.features != features:
         raise NetworkError(f"it takes {laid.features} features, but {features} are described")
     if (laid.classes, len(classes)) == (1, 2):

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from dubito.engine.compiler.plan import Plan, PlanStep, plan
+from dubito.engine.compiler.flattening import flatten
+from dubito.engine.plan import Plan, PlanStep
 from dubito.errors import NetworkError
 from dubito.training.binary import NAME
 
@@ -19,7 +20,7 @@ def fold(model: keras.Model, temperature: float) -> None:
     Raises:
         NetworkError: the output layer has neither logits nor a temperature.
     """
-    laid = plan(model)
+    laid = flatten(model)
     last = laid.outlet
     if hasattr(last, "temperature"):
         last.temperature = float(last.temperature * temperature)

@@ -16,7 +16,7 @@ MODULES = (
     "dubito.bundles.manifest",
     "dubito.bundles.repository",
     "dubito.engine.engine",
-    "dubito.engine.rng",
+    "dubito.numerics.rng",
     "dubito.uncertainty.decomposition",
     "dubito.uncertainty.conformal",
     "dubito.uncertainty.decision",

@@ -8,8 +8,8 @@ from dubito.bundles.validation.members import read_members
 from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.shape_inference import trace
 from dubito.bundles.validation.weights import check_weights
-from dubito.engine.rng import drop_levels
 from dubito.errors import BundleError, NetworkError
+from dubito.numerics.rng import drop_levels
 
 MOST_WEIGHTS = 64 * 2**20
 

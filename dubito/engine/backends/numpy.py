@@ -8,9 +8,9 @@ import numpy as np
 
 from dubito.engine.blocks import PASSES, Blocks
 from dubito.engine.folding import folds_of
-from dubito.engine.kernels import Array, Dense
-from dubito.engine.noise import Call, applied
 from dubito.engine.program import SOURCE, Operation, Program
+from dubito.numerics.kernels import Array, Dense
+from dubito.numerics.noise import Call, applied
 from dubito.types import Floats
 from dubito.uncertainty.decomposition import OVERFLOWING
 

@@ -7,42 +7,15 @@ backend, and equal to the last bit whatever is computed in the same call.
 
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from dubito.engine.blocks import PASSES, Blocks
-from dubito.engine.compiler.lowering import KERNELS, is_keras
-from dubito.engine.compiler.plan import Plan, PlanStep
-from dubito.engine.kernels import Array
+from dubito.engine.plan import Plan, PlanStep
 from dubito.engine.program import SOURCE
-from dubito.errors import NetworkError
-from dubito.layers.formula import FormulaLayer
+from dubito.numerics.kernels import Array
 from dubito.types import Floats
 from dubito.uncertainty.decomposition import OVERFLOWING
-
-FIXED_SHAPE = frozenset(
-    {
-        "Average",
-        "AveragePooling1D",
-        "Conv1D",
-        "ELU",
-        "Flatten",
-        "GlobalAveragePooling1D",
-        "GlobalMaxPooling1D",
-        "GroupNormalization",
-        "LayerNormalization",
-        "LeakyReLU",
-        "MaxPooling1D",
-        "PReLU",
-        "Permute",
-        "RepeatVector",
-        "Rescaling",
-        "Reshape",
-        "UnitNormalization",
-    }
-)
-"""Class names of Keras layers that only this backend runs."""
 
 
 class Graph:
@@ -52,8 +25,6 @@ class Graph:
     program = None
 
     def __init__(self, plan: Plan) -> None:
-        for step in plan.steps:
-            _check(step)
         self._plan = plan
         self.calls, self.shape = plan.calls, (plan.features, plan.classes)
         rows = tf.TensorSpec((None, plan.features), plan.dtype)
@@ -120,28 +91,6 @@ class Graph:
         names = [SOURCE, *(step.output for step in steps)]
         signature = [rows.dtype, *(step.dtype for step in steps)]
         return dict(zip(names, tf.map_fn(one, rows, fn_output_signature=signature), strict=True))
-
-
-def _check(step: PlanStep) -> None:
-    """Reject a layer that is on neither list of allowed layers, or works across rows.
-
-    Raises:
-        NetworkError: the layer is not known to be free of randomness and side effects.
-    """
-    layer = step.layer
-    if step.call is not None or isinstance(layer, FormulaLayer):
-        return
-    if not is_keras(layer, KERNELS.keys() | FIXED_SHAPE):
-        raise NetworkError(
-            f"layer {layer.name} is of class {type(layer).__name__}, which the engine does not run"
-        )
-    activation = getattr(layer, "activation", None)
-    if activation is not None and not activation.__module__.startswith("keras."):
-        raise NetworkError(f"layer {layer.name} has an activation that is not Keras' own")
-    axes = getattr(layer, "axis", -1)
-    rank = len(layer.output.shape) if hasattr(layer, "output") else 2
-    if any(axis in (0, -rank) for axis in keras.tree.flatten(axes)):
-        raise NetworkError(f"layer {layer.name} works across rows, which must stay independent")
 
 
 def _call(step: PlanStep, inputs: list[Any]) -> Any:

@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from dubito.engine.backends.numpy import Stacked
 from dubito.engine.backends.tensorflow import Graph
+from dubito.engine.compiler.admission import check_layer
+from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
-from dubito.engine.compiler.plan import plan
 from dubito.engine.engine import Engine
 from dubito.errors import NetworkError
 from dubito.layers.archive import from_bytes
@@ -21,11 +22,15 @@ def engine_of(model: keras.Model, threads: int = 1) -> Engine:
 
     Raises:
         NetworkError: the network has layers that are not allowed, see
-            `dubito.engine.compiler.plan`.
+            `dubito.engine.compiler.flattening`.
     """
-    laid = plan(model)
-    program = program_of(laid)
-    return Engine(Graph(laid) if program is None else Stacked(program, threads))
+    plan = flatten(model)
+    program = program_of(plan)
+    if program is not None:
+        return Engine(Stacked(program, threads))
+    for step in plan.steps:
+        check_layer(step)
+    return Engine(Graph(plan))
 
 
 def read_engine(network: bytes, threads: int = 1) -> Engine:

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from dubito.engine.compiler.plan import Plan, PlanStep
-from dubito.engine.kernels import (
+from dubito.engine.plan import Plan, PlanStep
+from dubito.engine.program import Operation, Program
+from dubito.layers.formula import FormulaLayer
+from dubito.numerics.kernels import (
     ACTIVATION_KERNELS,
     Affine,
     Dense,
@@ -20,8 +22,6 @@ from dubito.engine.kernels import (
     relu,
     softmax,
 )
-from dubito.engine.program import Operation, Program
-from dubito.layers.formula import FormulaLayer
 
 
 def program_of(plan: Plan) -> Program | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.processes.supervisor import _signals
+from app.server.supervisor import _signals
 from tests.service import begin, children, ended, is_alive, until
 
 NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]

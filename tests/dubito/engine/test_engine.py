@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from dubito.engine.backends.numpy import Stacked
-from dubito.engine.backends.tensorflow import FIXED_SHAPE, Graph
+from dubito.engine.backends.tensorflow import Graph
 from dubito.engine.blocks import blocks_of
+from dubito.engine.compiler.admission import FIXED_SHAPE
 from dubito.engine.compiler.compiler import engine_of
+from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
-from dubito.engine.compiler.plan import plan
 from dubito.engine.engine import Engine
 from dubito.errors import NetworkError
 from dubito.layers.monte_carlo import MCDropout
@@ -144,7 +145,7 @@ def test_general_layers_agree_with_the_loop(name: str) -> None:
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_both_executions_agree(name: str) -> None:
     """The lean and the general execution give one network's mean and std within 1e-6."""
-    laid = plan(network(name))
+    laid = flatten(network(name))
     program = program_of(laid)
     assert program is not None
     lean, general = Stacked(program), Graph(laid)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dubito.bundles.validation import allow_list
-from dubito.engine.rng import PassRange
 from dubito.errors import NetworkError
 from dubito.layers.monte_carlo import (
     MONTE_CARLO_LAYERS,
@@ -20,6 +19,7 @@ from dubito.layers.monte_carlo import (
     MCGaussianDropout,
     MCSpatialDropout1D,
 )
+from dubito.numerics.rng import PassRange
 from dubito.training import monte_carlo
 
 MASKED = (MCDropout, MCAlphaDropout)

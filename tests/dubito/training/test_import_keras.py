@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from dubito.engine.compiler.compiler import engine_of
-from dubito.engine.rng import PassRange, keep_masks
 from dubito.errors import NetworkError
+from dubito.numerics.rng import PassRange, keep_masks
 from dubito.training.import_keras import Adopted, adopt
 from dubito.training.temperature import fold
 from dubito.types import Floats, Query

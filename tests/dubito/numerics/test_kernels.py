@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.lowering import KERNELS, activation_of, kernel_of
-from dubito.engine.kernels import ACTIVATION_KERNELS
 from dubito.loans.layers.features import LoanFeatures
+from dubito.numerics.kernels import ACTIVATION_KERNELS
 from tests.networks import filled, rows
 
 layers = keras.layers

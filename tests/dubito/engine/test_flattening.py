@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dubito.engine.compiler.compiler import engine_of
-from dubito.engine.compiler.plan import plan
+from dubito.engine.compiler.flattening import flatten
 from dubito.errors import NetworkError
 from dubito.layers.archive import from_bytes, to_bytes
 from dubito.layers.monte_carlo import MCAlphaDropout, MCDropout
@@ -19,25 +19,25 @@ layers = keras.layers
 
 
 def names(model: Any) -> list[str]:
-    return [step.layer.name for step in plan(model).steps]
+    return [step.layer.name for step in flatten(model).steps]
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *GENERAL])
 def test_steps_come_after_what_they_read(name: str) -> None:
     """Every step reads slots written before it, and no slot is written twice."""
     written = {0}
-    for step in plan(network(name)).steps:
+    for step in flatten(network(name)).steps:
         assert written.issuperset(step.inputs)
         assert step.output not in written
         written.add(step.output)
-    assert plan(network(name)).result in written
+    assert flatten(network(name)).result in written
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *GENERAL])
 def test_random_is_what_a_monte_carlo_call_reaches(name: str) -> None:
     """A step is random exactly if a Monte-Carlo call is among its ancestors or it is one."""
     reached: set[int] = set()
-    for step in plan(network(name)).steps:
+    for step in flatten(network(name)).steps:
         expected = step.call is not None or bool(reached & set(step.inputs))
         assert step.random == expected
         reached |= {step.output} if expected else set()
@@ -59,7 +59,7 @@ def test_the_order_of_calls_survives_saving(name: str) -> None:
 )
 def test_every_call_has_an_ordinal_of_its_own(name: str, calls: int) -> None:
     """A layer called twice, a model called twice and parallel branches are separate calls."""
-    assert len(plan(network(name)).calls) == calls
+    assert len(flatten(network(name)).calls) == calls
 
 
 def test_two_calls_never_share_a_mask() -> None:
@@ -74,7 +74,7 @@ def test_two_calls_never_share_a_mask() -> None:
 
 def test_what_comes_before_the_first_call_is_not_random() -> None:
     """Imputing, normalising and a first dense layer are computed once a row."""
-    steps = plan(network("residual")).steps
+    steps = flatten(network("residual")).steps
     assert [step.layer.name for step in steps if not step.random] == [
         "impute",
         "normalization",
@@ -240,13 +240,13 @@ def test_a_layer_called_by_keyword_runs_or_is_refused() -> None:
 def test_alpha_dropout_and_dropout_are_both_monte_carlo() -> None:
     """Both of our layers have masks, by their `noise_shape` where they have one."""
     model = stack(MCDropout(0.5), MCAlphaDropout(0.5, noise_shape=(None, 1)))
-    assert [call.shape for call in plan(model).calls] == [(9,), (1,)]
+    assert [call.shape for call in flatten(model).calls] == [(9,), (1,)]
 
 
 def test_a_shared_mask_for_the_batch_is_a_mask_of_the_pass() -> None:
     """A `noise_shape` of 1 for the batch is one mask for all rows, as every pass has."""
     model = stack(MCDropout(0.5, noise_shape=(1, 9)))
-    assert plan(model).calls[0].shape == (9,)
+    assert flatten(model).calls[0].shape == (9,)
 
 
 def test_a_functional_model_of_one_named_input_is_laid_flat() -> None:

@@ -19,8 +19,6 @@ from dubito.errors import DubitoError
 
 SPAWN = multiprocessing.get_context("spawn")
 """Start method of workers: a fork of a process that has used TensorFlow hangs."""
-ANSWER_SECONDS = 30
-"""Longest wait for responses in progress once no more requests are accepted, seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from dubito.engine.normal import logarithm, quantile
+from dubito.numerics.normal import logarithm, quantile
 
 
 @given(st.integers(0, 2**52 - 1))

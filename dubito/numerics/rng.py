@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.engine.normal import quantile
 from dubito.errors import NetworkError
+from dubito.numerics.normal import quantile
 from dubito.types import Floats
 
 WORDS_PER_BLOCK = 4

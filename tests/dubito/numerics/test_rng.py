@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dubito.engine.rng import LEVELS, PassRange, drop_levels, keep_masks, normals
 from dubito.errors import NetworkError
+from dubito.numerics.rng import LEVELS, PassRange, drop_levels, keep_masks, normals
 from dubito.types import MAX_SEED
 
 WORD = 2**64

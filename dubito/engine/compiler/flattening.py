@@ -6,67 +6,18 @@ Monte-Carlo call are equal in every pass and are computed once a row.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from dubito.engine.noise import Call
+from dubito.engine.plan import Plan, PlanStep
 from dubito.engine.program import SOURCE
 from dubito.errors import NetworkError
 from dubito.layers.monte_carlo import MONTE_CARLO_LAYERS
+from dubito.numerics.noise import Call
 
 
-@dataclass(frozen=True, slots=True)
-class PlanStep:
-    """One call of one layer, which reads slots and writes one."""
-
-    layer: Any
-    inputs: tuple[int, ...]
-    output: int
-    call: Call | None
-    """The Monte-Carlo call, if the layer is one; otherwise None."""
-    random: bool
-    """Whether the output differs between passes."""
-    units: int
-    """Count of numbers in one pass' output."""
-    dtype: str
-    """Dtype of the output."""
-    listed: bool
-    """Whether the layer takes its inputs as one list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A network as steps in topological order."""
-
-    steps: tuple[PlanStep, ...]
-    result: int
-    """Slot that holds the probabilities."""
-    features: int
-    classes: int
-    dtype: str
-    """Dtype of the network's input."""
-    calls: tuple[Call, ...]
-    """Calls of Monte-Carlo layers, in order of their ordinals."""
-
-    @property
-    def result_dtype(self) -> str:
-        """Dtype of the network's output."""
-        return self._last.dtype
-
-    @property
-    def outlet(self) -> Any:
-        """Layer that computes the probabilities, also if it is in a nested model."""
-        return self._last.layer
-
-    @property
-    def _last(self) -> PlanStep:
-        (step,) = (step for step in self.steps if step.output == self.result)
-        return step
-
-
-def plan(model: keras.Model) -> Plan:
+def flatten(model: keras.Model) -> Plan:
     """Flatten a Functional or Sequential classifier.
 
     Raises:

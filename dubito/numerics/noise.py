@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.engine.rng import PassRange, keep_masks, normals
+from dubito.numerics.rng import PassRange, keep_masks, normals
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805

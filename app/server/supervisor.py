@@ -14,7 +14,8 @@ from app.monitoring.multiprocess_dir import Shared, remove_worker
 from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
 from app.processes.logs import tell_start
-from app.processes.worker import ANSWER_SECONDS, Worker, begin
+from app.processes.port import ANSWER_SECONDS
+from app.server.worker import Worker, begin
 from app.settings import Settings
 from dubito.cli.signals import ending
 

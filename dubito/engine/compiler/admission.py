@@ -1,0 +1,53 @@
+"""Admits layers to the engine: those of Keras that are on one of two lists, and our own."""
+
+import keras
+
+from dubito.engine.compiler.lowering import KERNELS, is_keras
+from dubito.engine.plan import PlanStep
+from dubito.errors import NetworkError
+from dubito.layers.formula import FormulaLayer
+
+FIXED_SHAPE = frozenset(
+    {
+        "Average",
+        "AveragePooling1D",
+        "Conv1D",
+        "ELU",
+        "Flatten",
+        "GlobalAveragePooling1D",
+        "GlobalMaxPooling1D",
+        "GroupNormalization",
+        "LayerNormalization",
+        "LeakyReLU",
+        "MaxPooling1D",
+        "PReLU",
+        "Permute",
+        "RepeatVector",
+        "Rescaling",
+        "Reshape",
+        "UnitNormalization",
+    }
+)
+"""Class names of Keras layers that only the TensorFlow backend runs."""
+
+
+def check_layer(step: PlanStep) -> None:
+    """Reject a layer that is on neither list of allowed layers, or works across rows.
+
+    Raises:
+        NetworkError: the layer is not known to be free of randomness and side effects.
+    """
+    layer = step.layer
+    if step.call is not None or isinstance(layer, FormulaLayer):
+        return
+    if not is_keras(layer, KERNELS.keys() | FIXED_SHAPE):
+        raise NetworkError(
+            f"layer {layer.name} is of class {type(layer).__name__}, which the engine does not run"
+        )
+    activation = getattr(layer, "activation", None)
+    if activation is not None and not activation.__module__.startswith("keras."):
+        raise NetworkError(f"layer {layer.name} has an activation that is not Keras' own")
+    axes = getattr(layer, "axis", -1)
+    rank = len(layer.output.shape) if hasattr(layer, "output") else 2
+    if any(axis in (0, -rank) for axis in keras.tree.flatten(axes)):
+        raise NetworkError(f"layer {layer.name} works across rows, which must stay independent")
