@@ -15,8 +15,8 @@ from dubito import bundle
 from dubito.bundle import Bundle
 from dubito.bundles.repository import find_version
 from dubito.engine.compiler.compiler import engine_of
+from dubito.loans.domain import SWAPPED, TIMES
 from dubito.loans.recipes import LATTICE
-from dubito.loans.shifts import SWAPPED, TIMES
 from dubito.loans.signature import LAYOUT
 from dubito.prediction import MonteCarloPrediction
 from dubito.training.calibrate import METHODS, calibrate

@@ -1,9 +1,25 @@
 """Registers lending as a domain: the `Domain` object that the entry point names; without Keras."""
 
-from dubito.domains import Domain, DomainLayer, DomainRecipe
+from dubito.domains import Domain, DomainLayer, DomainRecipe, Mistakes
 from dubito.loans import shapes
-from dubito.loans.shifts import MISTAKES
 from dubito.loans.signature import LAYOUT
+
+TIMES: dict[str, dict[str, float]] = {
+    "money × 1000": dict.fromkeys(
+        ("loan_amount", "annual_income", "paid_principal", "paid_interest", "paid_late_fees"),
+        1000.0,
+    ),
+    "income × 1000": {"annual_income": 1000.0},
+    "amount × 3": {"loan_amount": 3.0},
+    "interest × 5": {"paid_interest": 5.0},
+}
+"""Factors of features by mistake: another unit of money, or a slip in one number."""
+
+SWAPPED: dict[str, tuple[str, str]] = {
+    "interest and principal swapped": ("paid_interest", "paid_principal"),
+    "amount and income swapped": ("loan_amount", "annual_income"),
+}
+"""Pairs of features whose values are swapped, by mistake."""
 
 LOANS = Domain(
     name="loans",
@@ -29,5 +45,5 @@ LOANS = Domain(
         "lattice": DomainRecipe("dubito.loans.recipes:LATTICE", "the best"),
     },
     default_recipe="lattice",
-    mistakes=MISTAKES,
+    mistakes=Mistakes(TIMES, SWAPPED),
 )

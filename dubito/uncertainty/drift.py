@@ -20,7 +20,7 @@ bit."""
 
 
 @dataclass(frozen=True, slots=True)
-class StreamDrift:
+class DriftStatistics:
     """Statistics of one stream; None with fewer than `LEAST_ROWS` rows."""
 
     rows: int
@@ -32,7 +32,7 @@ class StreamDrift:
     """Probability of a statistic at least as large without drift; valid for a single check."""
 
 
-def drift(bins: Bins, counts: BinCounts) -> StreamDrift:
+def drift(bins: Bins, counts: BinCounts) -> DriftStatistics:
     """Compute the statistics of a stream's counts against the reference.
 
     Raises:
@@ -43,9 +43,9 @@ def drift(bins: Bins, counts: BinCounts) -> StreamDrift:
     psi = None if rows < LEAST_ROWS else stability(reference, seen)
     there, known = seen[: bins.missing], reference[: bins.missing]
     if rows - missing < LEAST_ROWS or not known.any():
-        return StreamDrift(rows, missing, psi, None, None)
+        return DriftStatistics(rows, missing, psi, None, None)
     distance = largest_gap(known, there)
-    return StreamDrift(rows, missing, psi, distance, chance(distance, known.sum(), there.sum()))
+    return DriftStatistics(rows, missing, psi, distance, chance(distance, known.sum(), there.sum()))
 
 
 def stability(reference: Indices, counts: Indices) -> float:

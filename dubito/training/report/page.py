@@ -1,6 +1,7 @@
 """Renders the report's HTML page; the same metrics give the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -9,7 +10,7 @@ from dubito.training.evaluation.metrics import EvaluationMetrics
 from dubito.training.evaluation.run import Evaluation
 from dubito.training.report.calibration_plots import KINDS, reliability_picture, sets_picture
 from dubito.training.report.error_plots import confusion_picture, risk_picture
-from dubito.training.report.section import Section
+from dubito.training.report.plot import Picture
 from dubito.training.report.uncertainty_plots import (
     entropy_picture,
     precision_picture,
@@ -38,6 +39,18 @@ TEMPLATES = Environment(
     trim_blocks=True,
     keep_trailing_newline=True,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Content under one heading of the page."""
+
+    title: str
+    text: str
+    picture: Picture | None = None
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    """Rows of the table, as cells; the first cell names the row."""
 
 
 def render_page(identity: Identity, evaluation: Evaluation) -> str:

@@ -24,8 +24,8 @@ from tests.postgres import Server
 from tests.service import ROOT, environment
 
 HOLD = (
-    "import sys, time; from app.records.database import opened\n"
-    "with opened(sys.argv[1]): print('open', flush=True); sys.stdin.read()"
+    "import sys, time; from app.records.database import open_database\n"
+    "with open_database(sys.argv[1]): print('open', flush=True); sys.stdin.read()"
 )
 
 

@@ -29,7 +29,7 @@ import numpy as np
 
 import dubito
 from dubito.bundle import load
-from dubito.bundles.repository import write
+from dubito.bundles.repository import write_bundle
 from dubito.layers import MCDropout
 from dubito.layers.archive import from_bytes, to_bytes
 from dubito.types import Cards
@@ -38,7 +38,7 @@ folder, models = map(Path, sys.argv[1:])
 values = np.array(json.loads(sys.stdin.read()))
 bundle = load(folder)
 network = to_bytes(from_bytes((folder / "model.keras").read_bytes()))
-again = write(models, replace(bundle.manifest, network_sha256=""), network, Cards("card"))[0]
+again = write_bundle(models, replace(bundle.manifest, network_sha256=""), network, Cards("card"))[0]
 found = [one.predict_mc(values, 100, 42) for one in (bundle, load(again))]
 layers = from_bytes((again / "model.keras").read_bytes()).layers
 print(json.dumps({
