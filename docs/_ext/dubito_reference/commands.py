@@ -11,7 +11,7 @@ from dubito_reference.markdown import code, escape, table
 
 
 def render() -> str:
-    """A section for each installed command."""
+    """Write a section for each installed command."""
     _, found, commands = parsers(command_modules())
     return "\n\n".join(
         section
@@ -41,7 +41,7 @@ def _sections(parser: argparse.ArgumentParser, text: str, level: int) -> Iterato
 
 
 def _arguments(rows: list[list[str]]) -> str:
-    """The table of arguments; most meanings tell the default themselves."""
+    """Write the table of arguments; most meanings tell the default themselves."""
     head = ["argument", "default", "meaning"]
     if all(row[1] == "–" for row in rows):
         head, rows = [head[0], head[2]], [[row[0], row[2]] for row in rows]
@@ -49,7 +49,7 @@ def _arguments(rows: list[list[str]]) -> str:
 
 
 def _usage(parser: argparse.ArgumentParser) -> str:
-    """The usage on lines of a width of its own, whatever the terminal's is."""
+    """Write the usage on lines of a width of its own, whatever the terminal's is."""
     formatter = argparse.HelpFormatter(parser.prog, width=88)
     groups = parser._mutually_exclusive_groups
     formatter.add_usage(parser.usage, parser._actions, groups, prefix="")

@@ -42,17 +42,17 @@ def render_public() -> str:
 
 
 def render_layers() -> str:
-    """The Keras layers."""
+    """Write the Keras layers."""
     return _fenced(_directives(layers, layers.__all__))
 
 
 def render_modules() -> str:
-    """The modules behind the public names, each a section."""
+    """Write the modules behind the public names, each a section."""
     return _sections(MODULES)
 
 
 def render_usecases() -> str:
-    """The service's use cases and errors, each module a section."""
+    """Write the service's use cases and errors, each module a section."""
     return _sections(USECASES)
 
 

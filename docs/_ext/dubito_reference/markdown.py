@@ -8,14 +8,14 @@ MARKUP = re.compile(r"([\\*_<\[\]{}$])")
 
 
 def escape(text: str) -> str:
-    """A plain text as Markdown that shows it; code in backticks stays code."""
+    """Write a plain text as Markdown that shows it; code in backticks stays code."""
     parts = CODE.split(" ".join(text.split()))
     parts[::2] = [MARKUP.sub(r"\\\1", part) for part in parts[::2]]
     return "".join(parts)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells are Markdown, in which a bar is escaped."""
+    """Write a table; cells are Markdown, in which a bar is escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
@@ -23,5 +23,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def code(text: object) -> str:
-    """A short text as code."""
+    """Write a short text as code."""
     return f"`{text}`"

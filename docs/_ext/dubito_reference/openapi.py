@@ -39,7 +39,7 @@ Json = Mapping[str, Any]
 
 @cache
 def document() -> Json:
-    """The document that `GET /openapi.json` of a service with records answers."""
+    """Return the document that `GET /openapi.json` of a service with records answers."""
 
     async def ask() -> Json:
         with TemporaryDirectory() as state:
@@ -52,7 +52,7 @@ def document() -> Json:
 
 
 def render_operations() -> str:
-    """A section for each tag, with its operations."""
+    """Write a section for each tag, with its operations."""
     found: dict[str, list[str]] = {}
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
@@ -68,7 +68,7 @@ def render_operations() -> str:
 
 
 def render_schemas() -> str:
-    """A section for each schema, with its members."""
+    """Write a section for each schema, with its members."""
     schemas = document()["components"]["schemas"]
     return "\n\n".join(part for name in sorted(schemas) for part in _schema(name, schemas[name]))
 
@@ -127,7 +127,7 @@ def _schema(name: str, schema: Json) -> Iterator[str]:
 
 
 def _kind(schema: Json) -> str:
-    """What a value may be, in words that link to other schemas."""
+    """Say what a value may be, in words that link to other schemas."""
     if reference := schema.get("$ref"):
         name = reference.removeprefix(SCHEMA)
         return f"[`{name}`](schemas.md#schema-{name.lower()})"
@@ -157,5 +157,5 @@ def _plain(schema: Json) -> str:
 
 
 def _with_bounds(text: str) -> str:
-    """A type's bounds, whose signs Markdown would take for tags."""
+    """Write a type's bounds, whose signs Markdown would take for tags."""
     return text.replace("<", "\\<")

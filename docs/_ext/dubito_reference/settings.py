@@ -4,5 +4,5 @@ from app.settings import reference_table
 
 
 def render() -> str:
-    """The table."""
+    """Write the table."""
     return reference_table()
