@@ -17,7 +17,7 @@ from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import temperature_of
 from dubito.training.data import Table, select_rows
 from dubito.training.fit import fit
-from dubito.training.pipeline import EVALUATION_SEED
+from dubito.training.publication import PUBLICATION_SEED
 from dubito.training.split import split_rows
 from dubito.training.temperature import fold
 from dubito.types import Floats, Indices, Query
@@ -50,7 +50,7 @@ class Grading:
         recipe = replace(LATTICE, network=Grader(Sizes(), self._book))
         model = fit(recipe, self._fitted, self._watched, self._imputed, CLASSES, seed, verbose=0)
         fold(model, temperature_of(engine_of(model), self._watched, LATTICE.passes))
-        query = Query(self._held_out.features, LATTICE.passes, EVALUATION_SEED)
+        query = Query(self._held_out.features, LATTICE.passes, PUBLICATION_SEED)
         (summary,) = engine_of(model).summarise([query])
         return summary.mean
 

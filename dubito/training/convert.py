@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version as version_of
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from dubito.bundles.golden import golden_faults, golden_rows
+from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
-from dubito.bundles.repository import versions, write_bundle
+from dubito.bundles.repository import write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
@@ -23,26 +20,24 @@ from dubito.training.calibrate import calibrate, temperature_of
 from dubito.training.converted_card import conversion_cards
 from dubito.training.data import Table, select_rows
 from dubito.training.description import Described
-from dubito.training.evaluation.probability_metrics import check_overflow, score
+from dubito.training.evaluation.probability_metrics import check_overflow
 from dubito.training.feature_stats import seen
 from dubito.training.import_keras import adopt
+from dubito.training.publication import (
+    PUBLICATION_SEED,
+    SEARCHED_ROWS,
+    card_metrics,
+    choose_golden_rows,
+    next_version,
+    versions_used,
+)
 from dubito.training.rows import read_rows
 from dubito.training.tables.sheet import say
 from dubito.training.temperature import fold
 from dubito.types import Feature, Floats, Query, Signature
 
-GOLDEN = 4
-"""Number of golden rows besides the most uncertain row and a row with a missing value."""
-
-LOOKED_AT = 200
-"""Number of rows searched for the most uncertain row."""
-
 FEWEST_LABELLED = 30
 """Least number of rows to calibrate on; fewer cannot support a promise."""
-
-SEED = 0
-"""Seed of the passes over the rows; fixed, so that requests over HTTP reproduce the card's
-numbers."""
 
 LEAST_SUM = 1 - 1e-4
 """Least sum of a row of probabilities, and 2 minus the greatest; the tolerance is for the rounding
@@ -84,7 +79,7 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
         DataError: the rows cannot be used.
         BundleError: this version exists already.
     """
-    number = job.version or max(versions(job.out, job.name), default=0) + 1
+    number = next_version(job.out, job.name, job.version)
     pin_arithmetic()
     table = read_rows(job.data, job.features, job.classes, job.target)
     imputed = [feature.imputed for feature in job.features]
@@ -108,7 +103,7 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
         calibration=labelled and calibrate(engine, *labelled, signature, (), job.passes),
         rules=(),
         golden=_golden(engine, table.features, job),
-        metrics=_metrics(engine, table, job),
+        metrics=card_metrics(engine, table, job.passes, job.classes) if len(table.labels) else {},
         trained=_provenance(job, table),
         network_sha256="",
     )
@@ -129,7 +124,7 @@ def _labelled(job: Conversion) -> tuple[Table, Table] | None:
     table = read_rows(job.calibrate, job.features, job.classes, job.target)
     if len(table.labels) < FEWEST_LABELLED:
         raise DataError(f"--calibrate needs at least {FEWEST_LABELLED} rows")
-    order = np.random.default_rng(SEED).permutation(len(table.labels))
+    order = np.random.default_rng(PUBLICATION_SEED).permutation(len(table.labels))
     third = len(order) // 3
     return select_rows(table, order[:third]), select_rows(table, order[third:])
 
@@ -165,7 +160,10 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
         NetworkError: the outputs are not probabilities.
         DataError: the network's numbers overflow on a row.
     """
-    plain, drawn = engine.predict(rows), engine.draws(Query(rows[:LOOKED_AT], 2, SEED))
+    plain, drawn = (
+        engine.predict(rows),
+        engine.draws(Query(rows[:SEARCHED_ROWS], 2, PUBLICATION_SEED)),
+    )
     for answers in (plain, drawn):
         check_overflow(answers, "the rows of --data")
     answers = np.concatenate([plain, *drawn])
@@ -183,26 +181,11 @@ def _golden(engine: Engine, rows: Floats, job: Conversion) -> tuple[GoldenRow, .
     Raises:
         NetworkError: the service would reject a bundle with these golden rows.
     """
-    (summary,) = engine.summarise([Query(rows[:LOOKED_AT], job.passes, SEED)])
-    missing = np.flatnonzero(np.isnan(rows).any(axis=1))[:1]
-    first = range(min(GOLDEN, len(rows)))
-    chosen = [int(summary.std.max(axis=1).argmax()), *missing.tolist(), *first]
-    golden = golden_rows(engine, rows[list(dict.fromkeys(chosen))], job.passes)
+    golden = choose_golden_rows(engine, rows, job.passes)
     fault = next(golden_faults(engine, golden), None)
     if fault is not None:
         raise NetworkError(f"{job.network.name}: the network {fault}")
     return golden
-
-
-def _metrics(engine: Engine, table: Table, job: Conversion) -> dict[str, dict[str, float]]:
-    if not len(table.labels):
-        return {}
-    (summary,) = engine.summarise([Query(table.features, job.passes, SEED)])
-    check_overflow(summary.mean, f"the rows of {table.source}")
-    return {
-        "deterministic": score(engine.predict(table.features), table.labels, job.classes),
-        "mc": score(summary.mean, table.labels, job.classes),
-    }
 
 
 def _provenance(job: Conversion, table: Table) -> Provenance:
@@ -212,11 +195,7 @@ def _provenance(job: Conversion, table: Table) -> Provenance:
         data=printable(table.source),
         data_digest=table.digest,
         rows=len(table.features),
-        seed=SEED,
+        seed=PUBLICATION_SEED,
         split_seed=0,
-        versions={
-            "keras": keras.version(),
-            "numpy": version_of("numpy"),
-            "tensorflow": tf.version.VERSION,
-        },
+        versions=versions_used(),
     )

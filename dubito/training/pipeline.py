@@ -1,16 +1,13 @@
 """Trains and publishes a bundle: split, fit, calibrate, evaluate, write."""
 
 from dataclasses import dataclass, replace
-from importlib.metadata import version as version_of
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from dubito.bundles.golden import golden_rows
-from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
-from dubito.bundles.repository import check_free, versions, write_bundle
+from dubito.bundles.manifest import Manifest, Provenance
+from dubito.bundles.repository import check_free, write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
@@ -22,23 +19,19 @@ from dubito.training.curves import curves
 from dubito.training.data import Table, select_rows
 from dubito.training.evaluation.metrics import assess, held_out_figures
 from dubito.training.evaluation.predictions import evidence_of
-from dubito.training.evaluation.probability_metrics import score
 from dubito.training.feature_stats import seen
 from dubito.training.fit import fit
 from dubito.training.model_card import training_cards
+from dubito.training.publication import (
+    card_metrics,
+    choose_golden_rows,
+    next_version,
+    versions_used,
+)
 from dubito.training.recipe import Recipe
 from dubito.training.split import Split, split_rows
 from dubito.training.temperature import fold
-from dubito.types import Calibration, DomainRule, Feature, Query, Signature
-
-GOLDEN = 4
-"""Number of golden rows besides the most uncertain row and a row with a missing value."""
-
-EVALUATION_SEED = 0
-"""Seed of the passes over the held-out rows; fixed, so that requests over HTTP reproduce the
-card's numbers."""
-
-LIBRARIES = ("keras", "numpy", "scikit-learn")
+from dubito.types import Calibration, DomainRule, Feature, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +61,14 @@ def publish(job: TrainingOptions, table: Table) -> tuple[Path, Manifest]:
         BundleError: this version exists already.
         DataError: there are too few rows to split.
     """
-    number = job.version or max(versions(job.out, job.name), default=0) + 1
+    number = next_version(job.out, job.name, job.version)
     check_free(job.out, job.name, number)
     pin_arithmetic()
     split = split_rows(table.labels, job.split_seed, calibrated=job.recipe.calibrated)
     features = _features(job.layout, table, split)
     job, model = _fitted(job, table, split, features)
     engine = engine_of(model)
-    watched, rules = select_rows(table, split.validation), _rules(job.layout)
+    watched, held_out = select_rows(table, split.validation), select_rows(table, split.test)
     calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
     manifest = Manifest(
         format=1,
@@ -85,10 +78,10 @@ def publish(job: TrainingOptions, table: Table) -> tuple[Path, Manifest]:
         classes=job.layout.classes,
         passes=job.recipe.passes,
         calibration=calibration,
-        rules=rules,
-        golden=_golden(engine, watched, job.recipe.passes),
-        metrics=_metrics(engine, select_rows(table, split.test), job)
-        | _judged(engine, select_rows(table, split.test), calibration, features, job),
+        rules=_rules(job.layout),
+        golden=choose_golden_rows(engine, watched.features, job.recipe.passes),
+        metrics=card_metrics(engine, held_out, job.recipe.passes, job.layout.classes)
+        | _judged(engine, held_out, calibration, features, job),
         trained=_provenance(job, table),
         network_sha256="",
     )
@@ -162,29 +155,6 @@ def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]
     )
 
 
-def _golden(engine: Engine, watched: Table, passes: int) -> tuple[GoldenRow, ...]:
-    """Compute golden rows: the most uncertain row, one with a missing value, and the first few."""
-    rows = watched.features[:200]
-    (summary,) = engine.summarise([Query(rows, passes, EVALUATION_SEED)])
-    missing = np.flatnonzero(np.isnan(watched.features).any(axis=1))[:1]
-    chosen = [
-        int(summary.std.max(axis=1).argmax()),
-        *missing.tolist(),
-        *range(min(GOLDEN, len(rows))),
-    ]
-    return golden_rows(engine, watched.features[list(dict.fromkeys(chosen))], passes)
-
-
-def _metrics(engine: Engine, held_out: Table, job: TrainingOptions) -> dict[str, dict[str, float]]:
-    query = Query(held_out.features, job.recipe.passes, EVALUATION_SEED)
-    (summary,) = engine.summarise([query])
-    plain = engine.predict(held_out.features)
-    return {
-        "deterministic": score(plain, held_out.labels, job.layout.classes),
-        "mc": score(summary.mean, held_out.labels, job.layout.classes),
-    }
-
-
 def _judged(
     engine: Engine,
     held_out: Table,
@@ -202,7 +172,6 @@ def _judged(
 
 
 def _provenance(job: TrainingOptions, table: Table) -> Provenance:
-    known = {library: version_of(library) for library in LIBRARIES}
     return Provenance(
         command=printable(job.command),
         data=printable(table.source),
@@ -210,5 +179,5 @@ def _provenance(job: TrainingOptions, table: Table) -> Provenance:
         rows=len(table.labels),
         seed=job.seed,
         split_seed=job.split_seed,
-        versions={**known, "tensorflow": tf.version.VERSION},
+        versions=versions_used("scikit-learn"),
     )
