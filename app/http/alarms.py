@@ -10,7 +10,7 @@ from app.http.access import Access
 from app.http.body import read_body
 from app.http.feedback_models import AlarmRequest
 from app.http.json_body import read_json
-from app.http.openapi import REFUSALS, documented
+from app.http.openapi import BODY_REFUSALS, REFUSALS, documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
 from app.http.statistics_models import Alarm as ShownAlarm
@@ -29,10 +29,10 @@ NAME = {
     "description": "Name of the alarm.",
     "schema": {"type": "string", "enum": list(ALARMS)},
 }
-REFUSED = {
-    status: text for status, text in REFUSALS.items() if status not in {404, 409, 410, 504}
-} | {
+ALARM_REFUSALS = BODY_REFUSALS | {
+    403: REFUSALS[403],
     404: "No alarm has this name.",
+    422: REFUSALS[422],
     503: "Nothing can be recorded, or the record store does not respond.",
 }
 CONFLICTING = {409: "The alarm is not raised, or is already acknowledged."}
@@ -46,7 +46,7 @@ def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
     @router.post(
         "/alarms/{name}/acknowledgement",
         summary="Acknowledge a raised alarm",
-        **_documented("acknowledgeAlarm", REFUSED | CONFLICTING),
+        **_documented("acknowledgeAlarm", ALARM_REFUSALS | CONFLICTING),
     )
     async def acknowledge(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await say(request, sentry.acknowledge)
@@ -54,7 +54,7 @@ def alarms(sentry: Sentry, settings: Settings) -> APIRouter:
     @router.post(
         "/alarms/{name}/beginning",
         summary="Restart an alarm",
-        **_documented("beginAlarm", REFUSED),
+        **_documented("beginAlarm", ALARM_REFUSALS),
     )
     async def begin(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
         return await say(request, sentry.begin_anew)

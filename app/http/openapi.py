@@ -53,19 +53,23 @@ WAIT = {
     "Retry-After": {"description": "Seconds to wait before a retry.", "schema": {"type": "integer"}}
 }
 
-REFUSALS = {
+BODY_REFUSALS = {
     400: "The body is not JSON.",
-    403: "The request comes from a place from which it is not allowed.",
-    404: "No such prediction is recorded.",
     408: "The body did not arrive in time.",
-    409: "The request contradicts the records, or the bundle of the prediction is not available.",
-    410: "The features of the prediction were erased.",
     413: "The body is too large.",
     415: "The body has the wrong media type or a content coding.",
+}
+"""Descriptions of refusals by status, of every route with a body."""
+REFUSALS = BODY_REFUSALS | {
+    403: "The request comes from a place from which it is not allowed.",
+    404: "No such prediction is recorded.",
+    409: "The request contradicts the records, or the bundle of the prediction is not available.",
+    410: "The features of the prediction were erased.",
     422: "The request is invalid; the faults are listed field by field.",
     503: "The queue is full, or the record store does not respond.",
     504: "The deadline passed.",
 }
+"""Descriptions of refusals by status, of routes that read or write records."""
 
 
 def answered(model: dict[str, Any], description: str, media_type: str = JSON_TYPE) -> Responses:
@@ -75,7 +79,7 @@ def answered(model: dict[str, Any], description: str, media_type: str = JSON_TYP
 
 def refused(texts: Mapping[int, str]) -> Responses:
     """Describe refusals by their statuses."""
-    return {status: _refusal(status, text) for status, text in texts.items()}
+    return {status: _refusal(status, text) for status, text in sorted(texts.items())}
 
 
 def documented(

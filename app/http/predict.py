@@ -11,7 +11,7 @@ from app.http.answers import AnswerModels, listed
 from app.http.body import JSON_TYPE, read_body
 from app.http.connection import hung_up
 from app.http.json_schema import any_of
-from app.http.openapi import CASE, KEY, Responses, answered, refused
+from app.http.openapi import BODY_REFUSALS, CASE, KEY, Responses, answered, refused
 from app.http.request_name import request_name
 from app.http.response import InParts
 from app.http.route import LeanRoute
@@ -32,14 +32,10 @@ from dubito.inputs.options import (
 from dubito.inputs.rows import INSTANCES, RowReader, example
 from dubito.types import Signature
 
-REFUSALS = {
-    400: "The body is not JSON.",
+GRADING_REFUSALS = BODY_REFUSALS | {
     403: "A page of another site sent the request.",
-    408: "The body did not arrive in time.",
     409: "The Idempotency-Key was used for another request, or its request is still "
     "being answered.",
-    413: "The body is too large.",
-    415: "The body has the wrong media type or a content coding.",
     422: "The request cannot be graded or is over a limit; the faults are listed field by field.",
     503: "The queue is full, the deadline cannot be met, or the engine or the record "
     "store reports trouble: nothing was answered.",
@@ -153,7 +149,7 @@ def _responses(*models: type[BaseModel]) -> Responses:
     """Describe the responses of a grading route; the model with the most members comes first."""
     forms = any_of([*models, *map(listed, models)])
     good = answered(forms, "One prediction, or one for each of `instances`.")
-    return good | refused(REFUSALS)
+    return good | refused(GRADING_REFUSALS)
 
 
 def _request(reader: RowReader, signature: Signature) -> dict[str, Any]:
