@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, tuple_, update
 
-from app.record_events import Erasure, Event, now
+from app.record_events import FORMAT, Erasure, Event, now
 from app.records.review_queue import NAMED_AT_ONCE, erase_from_queue
 from app.records.tables import events, replies
 
@@ -64,7 +64,7 @@ def said(erasure: Erasure, erased: Sequence[Erased]) -> Event:
         if erasure.before is not None
         else {"reason": "reference", "predictions": sorted({one.prediction for one in erased})}
     )
-    body = json.dumps({**told, "events": _ranges(erased)}, separators=(",", ":"))
+    body = json.dumps({"format": FORMAT, **told, "events": _ranges(erased)}, separators=(",", ":"))
     return Event("erasure", "", time, body.encode())
 
 

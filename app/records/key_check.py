@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select
 
 from app.errors import RecordsError
-from app.record_events import Entry, Event, now
+from app.record_events import FORMAT, Entry, Event, now
 from app.records import key
 from app.records.chain import genesis
 from app.records.ledger import Ledger
@@ -79,7 +79,7 @@ def renewed(engine: Engine, file: Path, chain: str) -> int:
             rows = connection.execute(select(chains).order_by(chains.c.chain)).all()
         lost = [row for row in rows if not any(is_by(one, row) for one in keys)]
         heads = [[row.chain, row.sequence, row.link.hex()] for row in lost]
-        body = json.dumps({"lost": heads}, separators=(",", ":")).encode()
+        body = json.dumps({"format": FORMAT, "lost": heads}, separators=(",", ":")).encode()
         with closing(Ledger(engine, keys[0], chain)) as ledger:
             ledger.write([Entry((Event("key", "", now(), body),))])
     return len(lost)
