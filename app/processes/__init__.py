@@ -1,1 +1,1 @@
-"""The processes of a service (engine, recorder, workers, supervisor) and their messages."""
+"""The child processes of a service, engine and recorder: their messages, clients and logs."""

@@ -1,1 +1,1 @@
-"""The HTTP/1.1 server: one event loop, its connections and their limits."""
+"""Serving a port: connections and their limits, one process's server, several workers."""
