@@ -70,7 +70,7 @@ links: .venv/docs.stamp ## try the external links of the documentation site
 pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
 	$(BIN)/pytest -q tests/app/dashboard/pictures.py
 
-bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving (ARGS='--against COMMIT' beside another commit), peers, fronts, libraries, overload, beside, soak, records, startup, quality, study or oracles
+bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving, peers, fronts, libraries, overload, beside, soak, records, startup, quality, study or oracles; serving and records beside another commit with ARGS='--against COMMIT'
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions

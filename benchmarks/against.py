@@ -1,8 +1,9 @@
 """Compares the serving speed of this work tree with that of another commit.
 
-Called by `benchmarks.serving` with `--against COMMIT`. About ten minutes.
+Called by `benchmarks.serving` and `benchmarks.records` with `--against COMMIT`. About ten minutes.
 """
 
+import argparse
 import statistics
 import subprocess
 from collections.abc import Iterator
@@ -12,14 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.load import Load, load
-from benchmarks.report import Bar, Report, spread
+from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import NETWORKS, load_until_warm, ours, row
 
 ROOT = Path(__file__).parent.parent
 ROUTE = "/predict/mc?passes=100"
-VERSION = NETWORKS["study"]
-"""Version of the fastest network, with which everything else has its largest share of a request."""
-RECORDS = ("durable", "off")
 MANY, ONE = 32, 1
 """Numbers of connections at which the rate and the median latency are measured."""
 PAIRS = 9
@@ -28,6 +26,31 @@ LEAST_RATE = 0.97
 """Least median ratio, ours / theirs, of requests a second."""
 MOST_P50 = 1.03
 """Largest median ratio, ours / theirs, of the median latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is measured of both trees."""
+
+    bench: str
+    """Name of the benchmark that it belongs to."""
+    report: str
+    """Name of the report's files."""
+    title: str
+    network: str
+    modes: tuple[str, ...]
+    """Values of `--records`."""
+
+
+# With the fastest network, everything else has its largest share of a request.
+SERVING = Comparison("serving", "against", "Beside an earlier commit", "study", ("durable", "off"))
+RECORDS = Comparison(
+    "records",
+    "records-against",
+    "Records beside an earlier commit",
+    "shipped",
+    ("durable", "relaxed"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +65,31 @@ Pairs = list[tuple[Round, Round]]
 """Rounds of this work tree and of the other commit, measured one directly after the other."""
 
 
-def compare(commit: str, pairs: int, seconds: int) -> tuple[Report, bool]:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that ask for another commit beside this tree."""
+    parser.add_argument("--against", metavar="COMMIT", help="measure beside this commit instead")
+    parser.add_argument("--pairs", type=_positive, default=PAIRS, help="rounds of both trees")
+    parser.add_argument("--seconds", type=_positive, default=SECONDS, help="of each load")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, asked: Comparison) -> int:
+    """Measure and publish a comparison; return the exit code, 1 if this tree is too slow."""
+    try:
+        found, is_fast = compare(arguments.against, arguments.pairs, arguments.seconds, asked)
+    except ValueError as error:
+        parser.error(str(error))
+    publish(found)
+    return 0 if is_fast else 1
+
+
+def compare(commit: str, pairs: int, seconds: int, asked: Comparison) -> tuple[Report, bool]:
     """Measure both trees in turn; returns the report, and whether this one is fast enough.
 
     Raises:
@@ -50,9 +97,10 @@ def compare(commit: str, pairs: int, seconds: int) -> tuple[Report, bool]:
     """
     name = _describe(commit)
     with checked_out(commit) as theirs:
-        found = {records: _pairs(theirs, records, pairs, seconds) for records in RECORDS}
+        version = NETWORKS[asked.network]
+        found = {mode: _pairs(theirs, version, mode, pairs, seconds) for mode in asked.modes}
     how = f"wrk, {pairs} rounds of {seconds} s, each tree started anew in each"
-    return report(found, name, how), is_fast_enough(found)
+    return report(found, name, how, asked), is_fast_enough(found)
 
 
 @contextmanager
@@ -90,21 +138,21 @@ def _git(*words: str) -> str:
     return done.stdout.strip()
 
 
-def _pairs(theirs: Path, records: str, pairs: int, seconds: int) -> Pairs:
+def _pairs(theirs: Path, version: int, records: str, pairs: int, seconds: int) -> Pairs:
     found = []
     for _ in range(pairs):
-        own, other = (_measure(tree, records, seconds) for tree in (ROOT, theirs))
+        own, other = (_measure(tree, version, records, seconds) for tree in (ROOT, theirs))
         print(f"records {records}: {_seen(own)} beside {_seen(other)}", flush=True)
         found.append((own, other))
     return found
 
 
-def _measure(tree: Path, records: str, seconds: int) -> Round:
+def _measure(tree: Path, version: int, records: str, seconds: int) -> Round:
     """Serve a tree with its own state folder, and load it."""
-    body = row(VERSION)
+    body = row(version)
     with TemporaryDirectory() as state:
         flags = ("--records", records, "--state", state)
-        with ours(VERSION, *flags, tree=tree) as service:
+        with ours(version, *flags, tree=tree) as service:
             load_until_warm(service.url, body)
             load(service.url + ROUTE, body, MANY, seconds)
             many, one = (
@@ -132,7 +180,7 @@ def is_fast_enough(found: dict[str, Pairs]) -> bool:
     )
 
 
-def report(found: dict[str, Pairs], commit: str, how: str) -> Report:
+def report(found: dict[str, Pairs], commit: str, how: str, asked: Comparison) -> Report:
     """Build the report: table, measurements and plot."""
     rows, bars = [], []
     for records, pairs in found.items():
@@ -145,10 +193,10 @@ def report(found: dict[str, Pairs], commit: str, how: str) -> Report:
         own, other = sorted(pairs, key=lambda pair: pair[0].many.rate)[len(pairs) // 2]
         rows.append((records, "ours and theirs, a round", f"{_seen(own)}; {_seen(other)}", ""))
     return Report(
-        name="against",
-        title="Beside an earlier commit",
-        how=f"`POST /predict/mc` with 100 passes for one row in each request, the study's network, "
-        f"one worker; this tree beside commit {commit}, {how}.",
+        name=asked.report,
+        title=asked.title,
+        how=f"`POST /predict/mc` with 100 passes for one row in each request, the {asked.network} "
+        f"network, one worker; this tree beside commit {commit}, {how}.",
         head=("records", "figure", "ours / theirs, median (least to most)", "asked"),
         rows=tuple(rows),
         figures={
@@ -157,7 +205,7 @@ def report(found: dict[str, Pairs], commit: str, how: str) -> Report:
         },
         axis="ours / theirs",
         bars=tuple(bars),
-        command=f"make bench ONLY=serving ARGS='--against {commit}'",
+        command=f"make bench ONLY={asked.bench} ARGS='--against {commit}'",
     )
 
 

@@ -1,12 +1,15 @@
 """Measures the cost of records: throughput with durable, relaxed or no records, and while polled.
 
-`make bench ONLY=records`. About six minutes, and 3 GB below `build`.
+`make bench ONLY=records`. About six minutes, and 3 GB below `build`. With ARGS='--against COMMIT'
+it compares this work tree with another commit instead, see `benchmarks.against`.
 """
 
+import argparse
 import json
 import random
 import shutil
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +28,7 @@ from app.records.database import open_database
 from app.records.key import FILE, read_or_make
 from app.records.ledger import Ledger
 from app.records.tables import rollups
+from benchmarks import against
 from benchmarks.load import Load, load
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import MODELS, NAME, NETWORKS, ours, post, row
@@ -61,7 +65,18 @@ class Polls:
         return statistics.quantiles(self.seconds, n=20)[-1]
 
 
-def main() -> None:
+def main(words: Sequence[str]) -> int:
+    """Run the benchmark that the arguments choose; return the exit code."""
+    parser = argparse.ArgumentParser(prog="make bench ONLY=records")
+    against.add_arguments(parser)
+    arguments = parser.parse_args(words)
+    if arguments.against is not None:
+        return against.run(parser, arguments, against.RECORDS)
+    _measure()
+    return 0
+
+
+def _measure() -> None:
     """Measure throughput with records, and while statistics are polled."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     try:
@@ -238,4 +253,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

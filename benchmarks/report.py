@@ -28,6 +28,7 @@ ORDER = (
     "beside",
     "soak",
     "records",
+    "records-against",
     "startup",
 )
 HEAD = """# Performance

@@ -32,28 +32,12 @@ Pairs = list[tuple[Load, Load]]
 def main(words: Sequence[str]) -> int:
     """Run the benchmark that the arguments choose; return the exit code."""
     parser = argparse.ArgumentParser(prog="make bench ONLY=serving")
-    parser.add_argument("--against", metavar="COMMIT", help="measure beside this commit instead")
-    parser.add_argument("--pairs", type=_count, default=against.PAIRS, help="rounds of both trees")
-    parser.add_argument("--seconds", type=_count, default=against.SECONDS, help="of each load")
+    against.add_arguments(parser)
     arguments = parser.parse_args(words)
     if arguments.against is None:
         _measure_beside_bare()
         return 0
-    try:
-        report, is_fast_enough = against.compare(
-            arguments.against, arguments.pairs, arguments.seconds
-        )
-    except ValueError as error:
-        parser.error(str(error))
-    publish(report)
-    return 0 if is_fast_enough else 1
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    return against.run(parser, arguments, against.SERVING)
 
 
 def _measure_beside_bare() -> None:

@@ -1,13 +1,14 @@
-"""`make bench ONLY=serving` with `--against COMMIT`: which trees are served, and the conclusion."""
+"""`make bench` with `--against COMMIT`: which trees are served, and the conclusion."""
 
 import json
 import subprocess
 from pathlib import Path
+from types import ModuleType
 from urllib.request import Request, urlopen
 
 import pytest
 
-from benchmarks import against, report, serving
+from benchmarks import against, records, report, serving
 from benchmarks.against import Round, is_fast_enough
 from benchmarks.load import Load
 
@@ -83,8 +84,20 @@ class Wrk:
 
 
 @pytest.mark.parametrize(("rate", "code"), [(970.0, 1), (990.0, 0)])
+@pytest.mark.parametrize(
+    ("bench", "second", "name"),
+    [(serving, "off", "against"), (records, "relaxed", "records-against")],
+    ids=["serving", "records"],
+)
 def test_both_trees_are_served_in_turn(
-    rate: float, code: int, repository: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+    bench: ModuleType,
+    second: str,
+    name: str,
+    rate: float,
+    code: int,
+    repository: Path,
+    published: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Work tree and commit in turn, alike but for port and state; exit code 1 where ours is slow.
 
@@ -93,19 +106,19 @@ def test_both_trees_are_served_in_turn(
     wrk = Wrk({"ours": rate, "theirs": 1000.0})
     monkeypatch.setattr(against, "load", wrk.load)
 
-    assert code == serving.main(["--against", "HEAD", "--pairs", "1", "--seconds", "1"])
+    assert code == bench.main(["--against", "HEAD", "--pairs", "1", "--seconds", "1"])
 
     turns = [("ours", 32), ("ours", 32), ("ours", 1), ("theirs", 32), ("theirs", 32), ("theirs", 1)]
     assert 2 * turns == [(tree, connections) for tree, connections, _ in wrk.asked]
-    ours, theirs, ours_off, theirs_off = (words for *_, words in wrk.asked[::3])
-    for own, other, mode in ((ours, theirs, "durable"), (ours_off, theirs_off, "off")):
+    ours, theirs, ours_then, theirs_then = (words for *_, words in wrk.asked[::3])
+    for own, other, mode in ((ours, theirs, "durable"), (ours_then, theirs_then, second)):
         named = {name: (own.index(name) + 1, other.index(name) + 1) for name in own if "--" in name}
         differing = {name for name, (at, there) in named.items() if own[at] != other[there]}
         assert {"--port", "--state"} == differing
         assert mode == own[len(own) - 1 - own[::-1].index("--records") + 1]
     assert 1 == len(git(repository, "worktree", "list").splitlines())
-    found = json.loads((published / "performance" / "against.json").read_text())
-    assert {"durable", "off"} == set(found["figures"])
+    found = json.loads((published / "performance" / f"{name}.json").read_text())
+    assert {"durable", second} == set(found["figures"])
     assert f"--against {git(repository, 'rev-parse', '--short', 'HEAD')}" in found["command"]
     assert found["command"] in (published / "performance.md").read_text()
 
