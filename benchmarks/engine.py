@@ -24,7 +24,7 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
 from dubito.layers.archive import from_bytes
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture, build
 from dubito.training.data import read_table
 from dubito.training.monte_carlo import with_monte_carlo

@@ -9,11 +9,11 @@ import numpy as np
 from benchmarks import trees
 from benchmarks.trees import Parts
 from dubito.engine.compiler.compiler import engine_of
+from dubito.loans.columns import LAYOUT
 from dubito.loans.decoding import learn_book
 from dubito.loans.grader import Grader, Sizes
 from dubito.loans.ratebook import RateBook
 from dubito.loans.recipes import LATTICE
-from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import temperature_of
 from dubito.training.data import Table, select_rows
 from dubito.training.fit import fit

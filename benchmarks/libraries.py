@@ -26,7 +26,7 @@ from dubito.bundle import load
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.layers.archive import from_bytes
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats, Query
 

@@ -15,7 +15,7 @@ from statistics import fmean, stdev
 from benchmarks.grading import Grading
 from benchmarks.measures import COMPARED, differences, measure
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats, Indices
 

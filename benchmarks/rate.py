@@ -14,7 +14,7 @@ from benchmarks.engine import THREADS, networks, ours, seconds
 from benchmarks.report import Bar, Report, publish, spread
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.engine import Engine
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from dubito.bundles.files import read_files
 from dubito.bundles.manifest import CARD_FILE, KOREAN_CARD_FILE, MANIFEST_FILE
-from dubito.bundles.validation.allow_list import MODULE, OLD_MODULES
-from dubito.bundles.validation.members import read_members
+from dubito.bundles.validation.archive_members import read_members
+from dubito.bundles.validation.own_layers import MODULE, OWN_LAYERS
 from dubito.domains import domains
 
 
@@ -77,13 +77,13 @@ def _of_today(part: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _modules() -> dict[tuple[Any, Any], str]:
     """Return today's module, by former module and class name."""
-    renamed: dict[tuple[Any, Any], str] = {(old, name): MODULE for name, old in OLD_MODULES.items()}
-    for domain in domains():
-        for name, layer in domain.layers.items():
-            renamed |= dict.fromkeys(
-                ((old, name) for old in layer.old_modules), domain.layer_module
-            )
-    return renamed
+    tables = {MODULE: OWN_LAYERS, **{one.layer_module: one.layers for one in domains()}}
+    return {
+        (old, name): module
+        for module, layers in tables.items()
+        for name, layer in layers.items()
+        for old in layer.old_modules
+    }
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ class Bundle:
             max_passes: most passes a row with `auto`.
             coverage: share of rows whose prediction set contains the right class. This and the next
                 three default to the bundle's own value.
-            method: nonconformity score of the sets: `lac`, `aps`, `raps` or `adjacent`.
+            method: nonconformity score of the sets, see `dubito.uncertainty.scores.class_scores`.
             class_conditional: whether the coverage holds among the rows of each class separately.
             target: upper bound promised for P(wrong | automated), one from the bundle's policy.
             keep_draws: whether to return the probabilities of every pass, `(T, N, C)`.

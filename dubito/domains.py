@@ -28,7 +28,7 @@ class DomainLayer:
     settings: str
     """Names of the layer's own settings in `config.json`, separated by spaces."""
     shape: ShapeRule
-    """ShapeRule from input shapes to output and weight shapes."""
+    """Rule from input shapes to output and weight shapes."""
     old_modules: tuple[str, ...] = ()
     """Module paths that published files name besides the domain's `layer_module`."""
 

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dubito.printable import shorten
+
+MOST_NAMED = 10
+"""Most rows that a message names."""
+
 
 class DubitoError(Exception):
     """Base of every error that Dubito raises on purpose; its message is one sentence."""
@@ -113,12 +118,20 @@ class Fault:
     maximum: float | None = None
     """Upper bound that `message` refers to, from the bundle or a setting; `minimum` likewise."""
 
+    @property
+    def field(self) -> str:
+        """Name of the wrong field, the last name on its path; "body" if it has none."""
+        names = [part for part in self.where if isinstance(part, str)]
+        return shorten(names[-1]) if names else "body"
+
 
 class InvalidInput(DubitoError):
     """Invalid input; `faults` names each wrong field."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(fault.message for fault in faults))
+    def __init__(self, faults: Sequence[Fault], sentence: str | None = None) -> None:
+        """Take the faults, and the message if they do not say it all."""
+        told = "; ".join(f"{fault.field} {fault.message}" for fault in faults)
+        super().__init__(sentence or told)
         self.faults = tuple(faults)
 
 
@@ -129,7 +142,10 @@ class Ungradable(InvalidInput):
 
     def __init__(self, rows: Sequence[int]) -> None:
         """Take the positions of these rows among all rows of the request."""
-        super().__init__([Fault((), FieldCode.OVERFLOWS, self.sentence)])
+        where = f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows[:MOST_NAMED]))}"
+        more = ", …" if len(rows) > MOST_NAMED else ""
+        told = f"{where}{more} {self.sentence}"
+        super().__init__([Fault((), FieldCode.OVERFLOWS, self.sentence)], told)
         self.rows = tuple(rows)
 
     def within(self, *where: str) -> InvalidInput:

@@ -7,6 +7,8 @@ the batch axis. Every function here raises ValueError for invalid settings or sh
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 Shape = tuple[int, ...]
 MOST = 2**31 - 1
 
@@ -57,3 +59,13 @@ def one(shapes: Sequence[Shape]) -> Shape:
     if len(shapes) != 1:
         raise ValueError(f"it takes one input, not {len(shapes)}")
     return shapes[0]
+
+
+def broadcast_into(given: Shape, shape: Shape) -> None:
+    """Check that a constant's shape can be broadcast to another shape.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    if len(given) > len(shape) or np.broadcast_shapes(given, shape) != shape:
+        raise ValueError("its constants do not fit its input")

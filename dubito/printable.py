@@ -1,4 +1,4 @@
-"""Escapes control characters in untrusted text before it reaches a terminal, log or page."""
+"""Escapes and shortens untrusted text before it reaches a terminal, log or page."""
 
 import unicodedata
 
@@ -6,6 +6,9 @@ CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories of characters that may control a terminal or end a line."""
 TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidirectional control characters, with which a text can be displayed as a different one."""
+
+LONGEST_NAME = 64
+"""Most characters shown of a name."""
 
 
 def is_printable(text: str) -> bool:
@@ -20,6 +23,12 @@ def printable(text: str, kept: str = "") -> str:
     return "".join(
         _escape(letter) if _is_control(letter) and letter not in kept else letter for letter in text
     )
+
+
+def shorten(name: str) -> str:
+    """Shorten a name that a client may have chosen, and replace unprintable characters by `?`."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME])
+    return text if len(name) <= LONGEST_NAME else f"{text}…"
 
 
 def _is_control(letter: str) -> bool:

@@ -155,7 +155,7 @@ class Calibration:
     labels: tuple[int, ...]
     """`(N,)` class indices of the calibration rows."""
     scores: dict[str, tuple[float, ...]]
-    """Nonconformity scores `(N,)` by method (`lac`, `aps`, `raps`, `adjacent`)."""
+    """Nonconformity scores `(N,)` by method, see `dubito.uncertainty.scores`."""
     penalty: float
     """Penalty λ of RAPS."""
     free: int

@@ -6,8 +6,8 @@ import numpy as np
 
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
+from dubito.loans.columns import LAYOUT
 from dubito.loans.recipes import LATTICE
-from dubito.loans.signature import LAYOUT
 from dubito.training.calibrate import temperature_of
 from dubito.training.data import Table, select_rows
 from dubito.training.fit import fit

@@ -12,7 +12,7 @@ from scipy.stats import binom
 from dubito import bundle
 from dubito.bundles.repository import find_version
 from dubito.engine.engine import Engine
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.calibrate import EPISTEMIC_SHARE
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.split import split_rows

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from dubito.loans.signature import LAYOUT as LOANS
+from dubito.loans.columns import LAYOUT as LOANS
 from dubito.training.data import read_table, select_rows
 from dubito.training.split import split_rows
 from tests import test_operations

@@ -15,11 +15,11 @@ from dubito import bundle
 from dubito.bundle import Bundle
 from dubito.bundles.repository import find_version
 from dubito.engine.compiler.compiler import engine_of
+from dubito.loans.columns import LAYOUT
 from dubito.loans.domain import SWAPPED, TIMES
 from dubito.loans.recipes import LATTICE
-from dubito.loans.signature import LAYOUT
 from dubito.prediction import MonteCarloPrediction
-from dubito.training.calibrate import METHODS, calibrate
+from dubito.training.calibrate import calibrate
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.feature_stats import seen
 from dubito.training.fit import fit
@@ -40,7 +40,7 @@ from dubito.uncertainty.decision import decide
 from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.policy import Judge
 from dubito.uncertainty.rules import rule_reasons
-from dubito.uncertainty.scores import label_scores
+from dubito.uncertainty.scores import METHODS, label_scores
 from dubito.uncertainty.selective import area_under_roc
 from tests.loans import PASSES, Held, described
 from tests.service import ROOT

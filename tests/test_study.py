@@ -13,7 +13,7 @@ from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
 from dubito.layers.monte_carlo import MCDropout
 from dubito.layout import Layout
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture
 from dubito.training.columns import ClassReader
 from dubito.training.data import Table

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
 from dubito.inputs.faults import faults_of
-from dubito.inputs.members import duplicate
+from dubito.inputs.json_members import duplicate
 from dubito.inputs.rows import STRICT, accepted, given_twice, parse_json, unknown_names
 from dubito.types import Signature
 

@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from app.errors import Abandoned, Conflict, DeadlinePassed, FeaturesErased, NotFound, Unavailable
 from app.problem_codes import ProblemCode
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
-from dubito.inputs.faults import MOST_FAULTS, field_of, shorten, to_fault
+from dubito.inputs.faults import MOST_FAULTS, to_fault
+from dubito.printable import shorten
 
 PROBLEM_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499
@@ -133,7 +134,7 @@ def invalid(faults: Sequence[Fault]) -> Response:
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         ProblemCode.INVALID_INPUT,
-        f"{field_of(first)} {first.message}{more}",
+        f"{first.field} {first.message}{more}",
         errors=[_field_problem(fault) for fault in faults[:MOST_FAULTS]],
     )
 
@@ -172,7 +173,7 @@ def _field_problem(fault: Fault) -> FieldProblem:
     parts = (shorten(str(part)).replace("~", "~0").replace("/", "~1") for part in fault.where)
     start = "?" if fault.in_query else "#"
     return FieldProblem(
-        field=field_of(fault),
+        field=fault.field,
         pointer="/".join((start, *parts)),
         detail=fault.message,
         code=fault.code,

@@ -11,7 +11,7 @@ from app.monitoring.alarm_state import ALARMS, AlarmName, AlarmRun, AlarmState
 from app.monitoring.report import Acknowledgement, AlarmReport, PastRun
 from app.record_events import FORMAT, MICROSECONDS, Event, alarm_id, moment
 from app.record_ports import Reader
-from dubito.uncertainty.alarm import THRESHOLD, finite_evidence
+from dubito.uncertainty.alarm_threshold import THRESHOLD, finite_evidence
 
 AlarmStatement = Literal["acknowledgement", "beginning"]
 """Kinds of statements that a person may make about an alarm."""
@@ -82,7 +82,7 @@ async def spoken(reader: Reader, state: AlarmState, digest: str) -> Spoken:
 
 
 def alarm_reports(state: AlarmState, said: Spoken) -> tuple[AlarmReport, ...]:
-    """Build the reports of both alarms."""
+    """Build the reports of all alarms."""
     return tuple(_alarm(name, state, said) for name in ALARMS)
 
 

@@ -1,4 +1,4 @@
-"""The state of both alarms after the processed minutes, and the note that stores it."""
+"""The state of all alarms after the processed minutes, and the note that stores it."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from app.errors import Conflict
 from app.problem_codes import ProblemCode
 from app.record_events import MINUTE, Note
 from app.watched_bundle import WatchedBundle
-from dubito.uncertainty.betting import BettingState
-from dubito.uncertainty.watch import Watch
+from dubito.uncertainty.drift_alarm import Watch
+from dubito.uncertainty.validity_alarm import BettingState
 
 AlarmName = Literal["drift", "validity"]
 ALARMS: tuple[AlarmName, ...] = get_args(AlarmName)
@@ -37,7 +37,7 @@ class AlarmRun:
 
 @dataclass(frozen=True, slots=True)
 class AlarmState:
-    """AlarmState of both alarms after the processed minutes."""
+    """State of all alarms after the processed minutes."""
 
     position: int
     """Position of the note, which only increases: the end of the last minute in seconds since 1970,
@@ -45,7 +45,7 @@ class AlarmState:
     drift: Watch
     validity: BettingState
     raised_at: Mapping[str, int] = field(default_factory=dict)
-    """AlarmName to the minute in which it was raised, seconds since 1970."""
+    """Alarm to the minute in which it was raised, seconds since 1970."""
     seen: Mapping[str, int] = field(default_factory=dict)
     """Owner of counts to the end of its last processed minute, seconds since 1970."""
     default: int = 0

@@ -28,7 +28,7 @@ from app.monitoring.time_windows import LATE_SECONDS
 from app.record_events import HOUR, MINUTE, Entry, Event, Note, Rollup, Unseen, now
 from app.record_ports import Reader, Writer
 from app.watched_bundle import WatchedBundle
-from dubito.uncertainty.alarm import raised
+from dubito.uncertainty.alarm_threshold import raised
 
 NEAR_SECONDS = HOUR
 """Period in seconds before now that a normal check reads: unless the clock was set, all new counts
@@ -51,7 +51,7 @@ AlarmStep = Callable[[AlarmState, int], AlarmState]
 
 
 class Sentry:
-    """Advances both alarms of one bundle."""
+    """Advances all alarms of one bundle."""
 
     def __init__(self, reader: Reader, writer: Writer, watched: WatchedBundle) -> None:
         """Set the source of counts, the destination of notes and the bundle to watch."""
@@ -127,7 +127,7 @@ class Sentry:
         )
 
     async def alarms(self) -> tuple[AlarmReport, ...]:
-        """Return the reports of both alarms.
+        """Return the reports of all alarms.
 
         Raises:
             RecordsUnavailable: the database does not respond.

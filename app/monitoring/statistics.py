@@ -21,7 +21,7 @@ from app.monitoring.report import (
 )
 from app.record_events import MINUTE
 from dubito.types import Policy
-from dubito.uncertainty.betting import PromiseTrials
+from dubito.uncertainty.validity_alarm import PromiseTrials
 
 MISSES = round(1 - COVERAGE, 9)
 """Largest promised share of rows whose raw prediction set misses the true class."""

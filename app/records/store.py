@@ -48,7 +48,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class OpenRecords:
-    """OpenRecords that are open for writing in this process."""
+    """Records that are open for writing in this process."""
 
     engine: Engine
     book: Watched

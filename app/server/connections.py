@@ -1,4 +1,4 @@
-"""The open connections of a server: limits on their number and on the duration of each wait."""
+"""The open connections of a server: limits their number, and ends each that waits too long."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ log = logging.getLogger("dubito")
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """ConnectionLimits on what a client may send, hold open and leave unread."""
+    """Limits on what a client may send, hold open and leave unread."""
 
     header_bytes: int
     """Largest request head, and largest amount of data between two pieces of a chunked body,

@@ -41,7 +41,7 @@ class Framer:
         self._url, self._headers = b"", list[tuple[bytes, bytes]]()
         """URL and headers of the head that is being read."""
         self._head: RequestHead | None = None
-        """RequestHead of the request whose body is being read, or was read last."""
+        """Head of the request whose body is being read, or was read last."""
         self._trailer_bytes = 0
         self.has_begun = False
         """Whether the first line of a request has begun and its head is incomplete."""

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: reads requests and sends responses, with a limit on every wait.
+"""One HTTP/1.1 connection: reads requests, sends responses, says what it is waiting for.
 
 uvicorn's own protocol has no such limits, and loses the body of a request that offers an upgrade.
 This one uses the same parser, and uvicorn's request cycle for ASGI.

@@ -1,7 +1,8 @@
-"""The batcher: gathers waiting requests while a batch computes, and never waits when idle.
+"""The batcher: chooses which waiting jobs form the next batch; small ones pass large ones.
 
-Small and large jobs are queued apart. A batch takes a slice of the first large job and as many
-small ones as its portion allows, so that a large request delays small ones by one slice.
+While a batch computes, jobs are gathered; when idle, nothing waits. A batch takes a slice of the
+first large job and as many small ones as its portion allows, so that a large request delays small
+ones by one slice.
 """
 
 import asyncio

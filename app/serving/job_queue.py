@@ -1,4 +1,4 @@
-"""Queue of jobs in order of arrival, which are taken whole or in pieces."""
+"""One queue of jobs, in order of arrival; the batcher has one for small jobs, one for large."""
 
 import asyncio
 from collections import deque

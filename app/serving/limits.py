@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """BatchLimits of a batcher."""
+    """Limits of a batcher."""
 
     batch: int
     """Maximum work of a batch, rows × passes; a single job may exceed it."""

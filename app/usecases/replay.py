@@ -1,4 +1,4 @@
-"""Replay and what-if: recorded predictions computed again, unchanged or with other features."""
+"""Replay and what-if: computes recorded predictions again, compares, and says why they differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from app.usecases.bundles import Bundles, Served
 from app.usecases.case import Case
 from dubito.answer import MonteCarloResult, PlainResult
 from dubito.errors import Fault, FieldCode, InvalidInput, Ungradable
-from dubito.inputs.members import composed
+from dubito.inputs.json_members import composed
 from dubito.inputs.rows import RowReader, accepted, unknown_names
 from dubito.types import Environment, Floats, Query, Signature
 
@@ -163,12 +163,13 @@ def compared(
         facts: recorded facts of the original environment; empty if unknown.
     """
     before, now = figures(case.body.answer), figures(again)
-    names = sorted(before.keys() | now.keys())
+    # A member that answers have had only since then says nothing about the recorded one.
+    differing = [name for name in sorted(before) if name not in now or before[name] != now[name]]
     return Replay(
         id=case.event.prediction,
-        identical=before == now,
+        identical=not differing,
         largest_difference=max(map(abs, _distances(before, now).values()), default=0.0),
-        differing=tuple(name for name in names if before.get(name) != now.get(name)),
+        differing=tuple(differing),
         reasons=tuple(_reasons(case, environment, facts)),
         environment_changed=case.body.environment != environment.fingerprint,
         facts=tuple(_changed(case, environment, facts)),

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.lessons.line import Line, parts, trained
 from dubito.engine.compiler.compiler import engine_of
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture, Placement
 from dubito.training.data import Table
 from dubito.training.evaluation.probability_metrics import score

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.fit import fit
 from dubito.training.recipe import Recipe

@@ -12,7 +12,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from benchmarks.lessons.line import SEED, Line, imputed, listed, parts, trained
 from dubito.engine.compiler.compiler import engine_of
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture, build
 from dubito.training.curves import curves
 from dubito.training.evaluation.probability_metrics import score

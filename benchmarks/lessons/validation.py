@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.lessons.line import SEED, Line, trained
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture
 from dubito.training.data import Table, read_table
 from dubito.training.recipe import Recipe

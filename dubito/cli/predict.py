@@ -18,13 +18,14 @@ from dubito.cli.reference import add_location, flag_variable, location_of, whole
 from dubito.cli.table import lines
 from dubito.cli.terminal import printable_json
 from dubito.errors import DataError, InvalidInput, NotJson, Ungradable, UsageError
-from dubito.inputs.faults import field_of, message_of
-from dubito.inputs.members import composed
+from dubito.inputs.faults import message_of
+from dubito.inputs.json_members import composed
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 from dubito.inputs.rows import RowReader
 from dubito.prediction import AnswerBuilder
 from dubito.text import utf8
 from dubito.types import Floats, Signature
+from dubito.uncertainty.scores import METHODS
 
 if TYPE_CHECKING:
     from dubito.bundle import Bundle
@@ -34,7 +35,7 @@ OPTIONS = {
     "tolerance": "with --passes auto: the half-width to reach (default 0.01)",
     "seed": "reproduces a prediction (default: drawn at random)",
     "coverage": "share of many rows whose prediction sets contain the right grade",
-    "method": "how prediction sets are scored: lac, aps, raps, adjacent",
+    "method": f"how prediction sets are scored: {', '.join(METHODS)}",
     "class-conditional": "true: the coverage holds among the many rows of each grade",
     "target": "largest share of wrong grades promised among many automated rows",
 }
@@ -173,7 +174,7 @@ def _from_json(body: bytes, signature: Signature, most: int) -> tuple[Floats, bo
         return RowReader(signature, most).read(body)
     except InvalidInput as error:
         first = error.faults[0]
-        raise DataError(f"{field_of(first)} {first.message}") from error
+        raise DataError(f"{first.field} {first.message}") from error
     except NotJson as error:
         raise DataError("the input is not JSON") from error
 

@@ -1,4 +1,4 @@
-"""The numerical environment: everything except the bundle that determines an answer's bits."""
+"""The numerical environment: all that an answer's bits depend on, apart from the bundle."""
 
 import hashlib
 import os

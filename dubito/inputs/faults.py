@@ -14,8 +14,6 @@ from dubito.inputs.text_types import OWN
 
 MOST_FAULTS = 20
 """Most faults reported for one input."""
-LONGEST_NAME = 64
-"""Most characters shown of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +72,6 @@ SAID = {
 """Codes of types whose own message, `Input should be …` with the bound, is reused."""
 MINIMA, MAXIMA = ("ge", "gt", "min_length"), ("le", "lt", "max_length")
 """Keys of a field's bounds in the context of an error: (minima, maxima)."""
-
-
-def field_of(fault: Fault) -> str:
-    """Return the name of the wrong field, the last name on its path; "body" if it has none."""
-    names = [part for part in fault.where if isinstance(part, str)]
-    return shorten(names[-1]) if names else "body"
-
-
-def shorten(name: str) -> str:
-    """Shorten a name that a client may have chosen, and replace unprintable characters by `?`."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME])
-    return text if len(name) <= LONGEST_NAME else f"{text}…"
 
 
 def faults_of(details: Sequence[ErrorDetails], *, in_query: bool = False) -> list[Fault]:

@@ -21,7 +21,7 @@ from pydantic_core import from_json
 
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
 from dubito.inputs.faults import MOST_FAULTS, faults_of, plural
-from dubito.inputs.members import Way, composed, duplicate, with_composed_names
+from dubito.inputs.json_members import Way, composed, duplicate, with_composed_names
 from dubito.inputs.row_chunks import parts
 from dubito.inputs.text_types import wrong
 from dubito.types import Feature, Floats, Signature

@@ -1,4 +1,4 @@
-"""Monte-Carlo dropout: the layers that stay random after training (Gal & Ghahramani 2016).
+"""Monte-Carlo dropout layers, which stay random after training (Gal & Ghahramani 2016).
 
 When Keras calls such a layer, it draws fresh noise, whatever `training` is. The engine never calls
 it: for draws it applies the layer's `noise` with the engine's own random stream, and it omits the

@@ -2,7 +2,7 @@
 
 from dubito.domains import Domain, DomainLayer, DomainRecipe, Mistakes
 from dubito.loans import shapes
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 
 TIMES: dict[str, dict[str, float]] = {
     "money × 1000": dict.fromkeys(

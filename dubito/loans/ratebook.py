@@ -38,7 +38,7 @@ class RateBook:
     rate_shares: tuple[float, ...]
     """Share of the loans at each rate, above 0."""
     terms: tuple[int, ...]
-    """LoanTerms in months."""
+    """Terms in months."""
     term_shares: tuple[float, ...]
     first_days: tuple[int, ...]
     """Lengths of first periods in days, minus a month."""

@@ -1,4 +1,4 @@
-"""Kinds of Monte-Carlo noise: how each is drawn and applied to values, without Keras.
+"""Kinds of Monte-Carlo noise, which layers name: how each is drawn and applied, without Keras.
 
 Every kind is an affine map of the values. `noise` is `(passes, *shape)`, in a mask 1 where a unit
 is kept and 0 where it is dropped. Values and noise may be NumPy arrays or TensorFlow tensors.

@@ -19,12 +19,11 @@ from dubito.uncertainty.calibration import cautious_temperature
 from dubito.uncertainty.decision import fixed_reasons
 from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
-from dubito.uncertainty.scores import label_scores
+from dubito.uncertainty.scores import METHODS, label_scores
 
 COVERAGE = 0.99
 """Default coverage of prediction sets: a marginal rate over many rows and over the draw of the
 calibration rows, not the probability of one row."""
-METHODS = ("lac", "aps", "raps", "adjacent")
 PENALTY, FREE = 0.01, 2
 """Parameters λ and k of RAPS."""
 EPISTEMIC_SHARE = 0.99

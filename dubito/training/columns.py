@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.inputs.members import composed
+from dubito.inputs.json_members import composed
 from dubito.layout import Column, Layout
 from dubito.training.tables.wanted import Wanted
 from dubito.types import Floats, Indices

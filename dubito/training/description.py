@@ -20,7 +20,7 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter,
 
 from dubito.bundles.strict_json import strict_json
 from dubito.errors import DataError, DubitoError
-from dubito.inputs.members import composed
+from dubito.inputs.json_members import composed
 from dubito.layout import Column
 from dubito.text import utf8
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dubito.bundles.strict_json import strict_json
 from dubito.bundles.validation.allow_list import INERT, build_allow_list
-from dubito.bundles.validation.members import HDF5_MAGIC, LIMITS, Members, read_members
+from dubito.bundles.validation.archive_members import HDF5_MAGIC, LIMITS, Members, read_members
 from dubito.errors import NetworkError
 from dubito.layers.archive import archived
 from dubito.training.monte_carlo import MONTE_CARLO_OF

@@ -4,19 +4,9 @@ from typing import Any
 
 import keras
 
-from dubito.layers.monte_carlo import (
-    MCAlphaDropout,
-    MCDropout,
-    MCGaussianDropout,
-    MCSpatialDropout1D,
-)
+from dubito.layers.monte_carlo import MONTE_CARLO_LAYERS
 
-MONTE_CARLO_OF: dict[Any, Any] = {
-    keras.layers.Dropout: MCDropout,
-    keras.layers.AlphaDropout: MCAlphaDropout,
-    keras.layers.SpatialDropout1D: MCSpatialDropout1D,
-    keras.layers.GaussianDropout: MCGaussianDropout,
-}
+MONTE_CARLO_OF: dict[Any, Any] = {kind.__bases__[-1]: kind for kind in MONTE_CARLO_LAYERS}
 """Monte-Carlo layer classes by the plain Keras class that each replaces."""
 
 

@@ -1,7 +1,7 @@
 """Statistics of drift: distance between a stream's values and the reference, one at a time.
 
-These statistics only describe. Alarms come from `dubito.uncertainty.watch`, which alone is valid
-when checked continuously.
+These statistics only describe. Alarms come from `dubito.uncertainty.drift_alarm`, which alone is
+valid when checked continuously.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Selects a policy: the largest share of rows that can be automated under two promises.
+"""Selects a policy: the thresholds that automate most rows under two promised error rates.
 
 The first promise is about all automated rows: at most the target's share of them is wrong. It may
 hold because nearly all rows are certain, and then says nothing about the uncertain ones. The second

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.split import split_rows
 from tests.service import ROOT, Service, address, begin, command, ended, serving

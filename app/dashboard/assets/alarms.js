@@ -1,4 +1,4 @@
-/** Alarms: quiet lines while all is well, clear banners once one is raised; a person acknowledges one, or begins it anew. */
+/** Shows the alarms: a line each while quiet, a banner once raised; acknowledge and restart. */
 
 /** @import { Alarm, ModelDescription } from "../types/wire.js" */
 

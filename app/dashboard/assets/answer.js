@@ -1,4 +1,4 @@
-/** An answer: its grade and decision in words, its grades as bars, where its uncertainty comes from. */
+/** Shows an answer: grade, decision, probabilities of the classes, sources of the uncertainty. */
 
 /** @import { Action, Answer, Decision, ModelDescription, MonteCarloPrediction, MonteCarloPredictionWithDraws, Uncertainty, Warning } from "../types/wire.js" */
 /** @import { Child } from "../types/elements.js" */

@@ -1,4 +1,4 @@
-/** The figures of a window in pictures: alarms, tiles, charts over time, drift and outcomes. */
+/** Monitoring: the statistics of a time window as alarms, tiles and charts. */
 
 /** @import { Chart } from "../types/plotly.js" */
 /** @import { ModelDescription, UncertaintyFigures } from "../types/wire.js" */

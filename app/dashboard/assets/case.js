@@ -1,4 +1,4 @@
-/** One case: what was asked and answered, why it waits, what a person says to it, and what was said. */
+/** The detail view of one recorded prediction: input, answer, reasons for referral, review, history. */
 
 /** @import { ModelDescription, RecordedPrediction, Feature } from "../types/wire.js" */
 

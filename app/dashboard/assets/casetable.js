@@ -1,4 +1,4 @@
-/** The table of cases: a row leads to its case, a heading sorts. */
+/** The table of recorded predictions: a row opens its prediction, a column heading sorts. */
 
 /** @import { ModelDescription } from "../types/wire.js" */
 /** @import { Case, Order, Query } from "./listing.js" */

@@ -1,4 +1,4 @@
-/** Charts by Plotly, in the page's own type and colours. */
+/** Loads Plotly and draws charts with the page's fonts and colours. */
 
 /** @import { Layout, Picture, Plotly } from "../types/plotly.js" */
 

@@ -1,4 +1,4 @@
-/** Colours: the theme in force, and a scale for ordered classes that is told apart by lightness. */
+/** Colours of the charts: the theme in force, and a scale for ordered classes. */
 
 import { settings } from "./settings.js";
 

@@ -1,4 +1,4 @@
-/** The columns of the list of cases: what stands in them, on the page and in an export. */
+/** The columns of the table of recorded predictions, on the page and in its export. */
 
 /** @import { Child } from "../types/elements.js" */
 /** @import { ModelDescription } from "../types/wire.js" */

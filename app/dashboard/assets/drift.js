@@ -1,4 +1,4 @@
-/** How far what was graded of late is from training, feature by feature. */
+/** The drift chart: distance of recent rows from the training data, feature by feature. */
 
 /** @import { Drift, ModelDescription } from "../types/wire.js" */
 

@@ -1,4 +1,4 @@
-/** Elements of the page, made in one expression; data only ever becomes text or an attribute. */
+/** Creates DOM elements in one expression; data only ever becomes text or an attribute. */
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -1,4 +1,4 @@
-/** The page in English. */
+/** All texts of the page in English, by key. */
 
 export default {
   skip: "To the content",

@@ -1,4 +1,4 @@
-/** What is typed into the form: what each field takes, what is wrong with it, and what is asked. */
+/** Reads and validates what is typed into the prediction form, field by field. */
 
 /** @import { FieldProblem, Feature, ModelDescription } from "../types/wire.js" */
 

@@ -1,4 +1,4 @@
-/** Tables as files for a spreadsheet. */
+/** Writes tables as CSV files for a spreadsheet. */
 
 const MARK = "\ufeff";
 /** What text begins with that a spreadsheet may run. */

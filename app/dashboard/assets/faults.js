@@ -1,4 +1,4 @@
-/** What went wrong, in the page's language: the codes of problems as sentences. */
+/** Error messages: problem codes of the service as sentences in the page's language. */
 
 /** @import { FieldProblem } from "../types/wire.js" */
 

@@ -1,4 +1,4 @@
-/** The form that narrows the list of cases. */
+/** The filter form of the list of recorded predictions. */
 
 /** @import { ModelDescription } from "../types/wire.js" */
 /** @import { Query } from "./listing.js" */

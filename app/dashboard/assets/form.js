@@ -1,4 +1,4 @@
-/** The form that the signature asks for. */
+/** Builds the prediction form from the bundle's features. */
 
 /** @import { Feature, ModelDescription } from "../types/wire.js" */
 /** @import { Fault, Term, Values } from "./entries.js" */

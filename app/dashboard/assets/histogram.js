@@ -1,4 +1,4 @@
-/** What training saw of a feature, as a small picture; and where a value stands in it. */
+/** Draws the training histogram of a feature, and the position of a value in it. */
 
 /** @import { Feature, Seen } from "../types/wire.js" */
 

@@ -1,6 +1,7 @@
 /**
- * Requests to the service this page came from, and to no other. Their paths are relative to the
- * page, as a proxy may serve it under a path of its own.
+ * Sends requests to the service that the page came from, and reads its answers.
+ *
+ * Paths are relative to the page, as a proxy may serve it under a path of its own.
  */
 
 /** @import { FieldProblem } from "../types/wire.js" */

@@ -1,4 +1,4 @@
-/** What a person says to a case: a decision with a note, and later the actual outcome; both may be corrected. */
+/** The review form of a case: decision with a note, later the true outcome, corrections of both. */
 
 /** @import { RecordedPrediction } from "../types/wire.js" */
 /** @import { Reload } from "./case.js" */

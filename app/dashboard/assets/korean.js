@@ -1,4 +1,4 @@
-/** The page in Korean. */
+/** All texts of the page in Korean, by key. */
 
 export default {
   skip: "본문으로",

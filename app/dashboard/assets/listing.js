@@ -1,4 +1,4 @@
-/** The list of cases as data: what is asked for, and what came; the newest question wins. */
+/** Loads pages of recorded predictions; a newer query overtakes an older one. */
 
 /** @import { ListedPrediction, PredictionList, ReferredPrediction, ReviewQueue } from "../types/wire.js" */
 

@@ -1,4 +1,4 @@
-/** Markdown as elements: headings, paragraphs, tables, lists and code; never as HTML. */
+/** Renders Markdown as elements (headings, paragraphs, tables, lists, code), never as HTML. */
 
 import { el } from "./elements.js";
 

@@ -1,4 +1,4 @@
-/** The view of the model: what it is, what it promises, what it asks for. */
+/** The Model tab: what the served bundle is, promises and expects. */
 
 /** @import { ModelDescription, Promise as Line, Seen } from "../types/wire.js" */
 

@@ -1,4 +1,4 @@
-/** Numbers as people type and read them: with the separators of the page's language, digit by digit. */
+/** Parses and formats numbers with the thousands separators of the page's language. */
 
 import { spoken } from "./words.js";
 

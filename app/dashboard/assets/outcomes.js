@@ -1,4 +1,4 @@
-/** What true grades say: whether likelihoods are right, and what referring is worth. */
+/** Charts of known outcomes: reliability of the probabilities, and error rate by share automated. */
 
 /** @import { Charts } from "./charts.js" */
 /** @import { Picture } from "../types/plotly.js" */

@@ -1,4 +1,4 @@
-/** What charts over time share: their bars, their axes, their tables, and the way to their cases. */
+/** Common parts of charts over time: bars, axes, tables, and links to the cases of a bar. */
 
 /** @import { Child } from "../types/elements.js" */
 /** @import { Layout, Picture } from "../types/plotly.js" */

@@ -1,4 +1,4 @@
-/** The page: tabs, language and theme, and the four views under them. */
+/** Entry point of the page: tabs, language and theme. */
 
 /** @import { ModelDescription } from "../types/wire.js" */
 

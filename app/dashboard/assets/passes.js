@@ -1,4 +1,4 @@
-/** The chart of an answer: a bar and whisker for every grade, and every pass as a dot beside it. */
+/** The chart of one answer: mean and spread of every class, and each pass as a dot. */
 
 /** @import { Picture } from "../types/plotly.js" */
 /** @import { MonteCarloPredictionWithDraws } from "../types/wire.js" */

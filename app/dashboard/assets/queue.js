@@ -1,4 +1,4 @@
-/** The list of cases: those that wait, that were decided, or all; searched, filtered, sorted, exported. */
+/** The Review queue's list: waiting, decided or all predictions, with search, filters and export. */
 
 /** @import { Attributes } from "../types/elements.js" */
 /** @import { ModelDescription } from "../types/wire.js" */

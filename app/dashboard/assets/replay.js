@@ -1,4 +1,4 @@
-/** A case computed again, and whether it is the same to the last bit. */
+/** Computes a recorded prediction again, and shows whether it is identical. */
 
 /** @import { RecordedPrediction, Replay } from "../types/wire.js" */
 

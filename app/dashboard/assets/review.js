@@ -1,4 +1,4 @@
-/** The view of a person who looks: the list of cases, the one that is open, and the keys that lead through them. */
+/** The Review queue tab: list, open case, and keyboard shortcuts. */
 
 /** @import { ModelDescription } from "../types/wire.js" */
 /** @import { Followers } from "./case.js" */

@@ -1,4 +1,4 @@
-/** Charts over time: decisions, grades, uncertainty, and why rows are referred. */
+/** Charts of answers over time: decisions, grades, uncertainty, reasons for referral. */
 
 /** @import { Series } from "./overtime.js" */
 /** @import { Figures, ModelDescription, UncertaintyFigures } from "../types/wire.js" */

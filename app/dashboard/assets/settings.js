@@ -1,4 +1,4 @@
-/** What was chosen on this page: one store for all views, which are told of every change. */
+/** Stores the user's choices (language, theme, reviewer), and tells all views of changes. */
 
 /** @typedef {"language" | "theme" | "reviewer" | "subject"} Name */
 

@@ -1,4 +1,4 @@
-/** Figures as they change: by server-sent events, or by asking again where those do not come. */
+/** Receives statistics as they change: by server-sent events, or by polling where there are none. */
 
 /** @import { UncertaintyFigures } from "../types/wire.js" */
 

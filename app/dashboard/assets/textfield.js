@@ -1,4 +1,4 @@
-/** Fields for what a reviewer writes: a name, which is remembered, and texts. */
+/** Text fields of a reviewer: a name that is remembered, notes and reasons. */
 
 import { el } from "./elements.js";
 import { settings } from "./settings.js";

@@ -1,4 +1,4 @@
-/** The four figures that are looked at first. */
+/** The four tiles at the top of Monitoring: the most important statistics. */
 
 /** @import { AutomatedErrors, Estimate, Figures, ModelDescription, UncertaintyFigures } from "../types/wire.js" */
 

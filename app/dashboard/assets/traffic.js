@@ -1,4 +1,4 @@
-/** Charts of the service itself over time: how long answers take, and how requests end. */
+/** Charts of the service's traffic over time: latency, and requests by result. */
 
 /** @import { Column, Series, Table } from "./overtime.js" */
 /** @import { ExchangeFigures, StepFigures, UncertaintyFigures } from "../types/wire.js" */

@@ -1,4 +1,4 @@
-/** The view that asks: a form of the signature, and the answer beside it. */
+/** The Grade tab: the prediction form and its answer. */
 
 /** @import { Documentation, ModelDescription, MonteCarloPredictionWithDraws } from "../types/wire.js" */
 /** @import { Charts } from "./charts.js" */

@@ -1,4 +1,4 @@
-/** The view that watches: what was answered of late, as it changes. */
+/** The Monitoring tab: recent statistics, updated as they change. */
 
 /** @import { ModelDescription, UncertaintyFigures } from "../types/wire.js" */
 /** @import { Charts } from "./charts.js" */

@@ -1,4 +1,4 @@
-/** "Is all well?": one line of parts, each of which is well, bad or not known yet, and leads to its chart. */
+/** The status line "Is all well?": each part is well, bad or unknown, and links to its chart. */
 
 /** @import { Problem } from "./http.js" */
 /** @import { Alarm, UncertaintyFigures } from "../types/wire.js" */

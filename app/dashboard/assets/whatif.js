@@ -1,4 +1,4 @@
-/** What a case would have been with other values, under the same masks. */
+/** What-if: a recorded prediction with other values, under the same dropout masks. */
 
 /** @import { Answer, Feature, ModelDescription, RecordedPrediction, WhatIf } from "../types/wire.js" */
 

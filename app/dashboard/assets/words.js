@@ -1,4 +1,4 @@
-/** The page's language: its words, numbers and times. */
+/** Translation: the texts of the chosen language, and its formats of numbers and times. */
 
 /** @import { Feature, Model } from "../types/wire.js" */
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from dubito.bundles.validation.own_layers import MODULE, OWN_LAYERS
 from dubito.domains import domains
 
 Role = Literal[
@@ -37,8 +38,6 @@ INERT = (
     "SpatialDropout3D",
 )
 """Stochastic layers of Keras, which do nothing outside training."""
-
-MONTE_CARLO_NAMES = ("MCDropout", "MCAlphaDropout", "MCSpatialDropout1D", "MCGaussianDropout")
 
 _ACTIVATIONS = (
     "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh"
@@ -89,23 +88,6 @@ _LAYERS = {
     "GlobalAveragePooling1D": "data_format keepdims",
     "GlobalMaxPooling1D": "data_format keepdims",
 } | dict.fromkeys(("Identity", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), "")
-MODULE = "dubito.layers"
-"""Module that files name for Dubito's own layers."""
-_OURS = {
-    "MCDropout": "rate seed noise_shape",
-    "MCAlphaDropout": "rate seed noise_shape",
-    "MCSpatialDropout1D": "rate seed",
-    "MCGaussianDropout": "rate seed",
-    "Impute": "values",
-}
-OLD_MODULES = {
-    "MCDropout": "app.network.mc",
-    "MCAlphaDropout": "app.network.mc",
-    "MCSpatialDropout1D": "app.network.mc",
-    "MCGaussianDropout": "app.network.mc",
-    "Impute": "app.network.impute",
-}
-"""Module of each layer in bundles written before version 0.4, by class name."""
 _PARTS: dict[Role, str] = {
     "initializer": "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal"
     " LecunUniform Ones Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling"
@@ -121,9 +103,9 @@ def _layer(settings: str) -> AllowedObject:
 
 def _own_layers() -> Iterator[tuple[str, str, str]]:
     """Yield module, class name and settings of every layer of Dubito and its domains."""
-    for name, settings in _OURS.items():
-        for module in (MODULE, OLD_MODULES[name]):
-            yield module, name, settings
+    for name, layer in OWN_LAYERS.items():
+        for module in (MODULE, *layer.old_modules):
+            yield module, name, layer.settings
     for domain in domains():
         for name, layer in domain.layers.items():
             for module in (domain.layer_module, *layer.old_modules):

@@ -11,6 +11,7 @@ import numpy as np
 
 from dubito.bundles.validation import spatial
 from dubito.bundles.validation.config_graph import constant_shape
+from dubito.bundles.validation.own_layers import OWN_LAYERS
 from dubito.domains import domains
 from dubito.layer_shapes import (
     LayerSettings,
@@ -19,6 +20,7 @@ from dubito.layer_shapes import (
     ShapeRule,
     axis_of,
     bool_setting,
+    broadcast_into,
     one,
     setting,
     whole_setting,
@@ -78,18 +80,13 @@ def _normalization(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerSha
     if mean is None and variance is None:
         return LayerShape(shape, (own, own, ()))
     for given in (mean, variance):
-        _broadcast_into(constant_shape(given), own)
+        broadcast_into(constant_shape(given), own)
     return LayerShape(shape)
-
-
-def _broadcast_into(given: Shape, shape: Shape) -> None:
-    if len(given) > len(shape) or np.broadcast_shapes(given, shape) != shape:
-        raise ValueError("its constants do not fit its input")
 
 
 def _rescaling(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     for name in ("scale", "offset"):
-        _broadcast_into(constant_shape(setting(settings, name)), one(shapes))
+        broadcast_into(constant_shape(setting(settings, name)), one(shapes))
     return LayerShape(one(shapes))
 
 
@@ -152,26 +149,6 @@ def _repeat(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     return LayerShape((whole_setting(setting(settings, "n"), "n"), width))
 
 
-def _dropout(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
-    """Infer dropout; `noise_shape` must not contain the batch, as a mask belongs to one pass."""
-    shape = one(shapes)
-    noise = setting(settings, "noise_shape") or [None] * (len(shape) + 1)
-    own = [size or length for size, length in zip(noise[1:], shape, strict=True)]
-    if noise[0] not in (None, 1):
-        raise ValueError("its noise_shape holds the batch")
-    _broadcast_into(tuple(whole_setting(size, "noise_shape") for size in own), shape)
-    return LayerShape(shape)
-
-
-def _impute(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
-    values = setting(settings, "values")
-    if any(value is not None and type(value) not in (int, float) for value in values):
-        raise ValueError("its values are not numbers")
-    if len(values) != one(shapes)[-1]:
-        raise ValueError(f"it has {len(values)} values for {one(shapes)[-1]} columns")
-    return LayerShape(one(shapes))
-
-
 RULES: dict[str, ShapeRule] = {
     "Dense": _dense,
     "Conv1D": spatial.conv,
@@ -192,11 +169,6 @@ RULES: dict[str, ShapeRule] = {
     "MaxPooling1D": spatial.pool,
     "GlobalAveragePooling1D": spatial.global_pool,
     "GlobalMaxPooling1D": spatial.global_pool,
-    "MCDropout": _dropout,
-    "MCAlphaDropout": _dropout,
-    "MCSpatialDropout1D": spatial.dropout,
-    "MCGaussianDropout": _same,
-    "Impute": _impute,
 }
 RULES |= dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _merge)
 RULES |= dict.fromkeys(("add", "subtract", "multiply"), _operator)
@@ -217,4 +189,6 @@ def rule_of(kind: str) -> ShapeRule:
     """Return the shape rule of an allowed layer class, Dubito's or a domain's."""
     if kind in RULES:
         return RULES[kind]
+    if kind in OWN_LAYERS:
+        return OWN_LAYERS[kind].shape
     return next(found.layers[kind].shape for found in domains() if kind in found.layers)

@@ -2,10 +2,10 @@
 
 from dubito.bundles.manifest import MANIFEST_FILE, NETWORK_FILE
 from dubito.bundles.strict_json import strict_json
-from dubito.bundles.validation.allow_list import MONTE_CARLO_NAMES
+from dubito.bundles.validation.archive_members import read_members
 from dubito.bundles.validation.config_graph import Blueprint, Layer, parse_blueprint
-from dubito.bundles.validation.members import read_members
 from dubito.bundles.validation.objects import quoted
+from dubito.bundles.validation.own_layers import MONTE_CARLO
 from dubito.bundles.validation.shape_inference import trace
 from dubito.bundles.validation.weights import check_weights
 from dubito.errors import BundleError, NetworkError
@@ -46,7 +46,7 @@ def check_network(network: bytes, features: int, classes: int) -> int:
 
 def _check_doubt(blueprint: Blueprint) -> None:
     """Check that there are Monte-Carlo layers and that each drops some units but not all."""
-    layers = [layer for layer in blueprint.walk() if layer.kind in MONTE_CARLO_NAMES]
+    layers = [layer for layer in blueprint.walk() if layer.kind in MONTE_CARLO]
     if not layers:
         raise BundleError(
             f"{NETWORK_FILE}: the network has no Monte-Carlo layer, so no uncertainty"

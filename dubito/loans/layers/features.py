@@ -20,7 +20,7 @@ TERMS = (36, 60)
 class LoanFeatures(FormulaLayer):
     """Nine raw loan features `(…, 9)` to twenty-three logs, ratios and phases `(…, 23)`.
 
-    The order of the input is that of `dubito.loans.signature.FEATURES`. Computed in double
+    The order of the input is that of `dubito.loans.columns.FEATURES`. Computed in double
     precision, because the phases of payments are differences of large numbers.
     """
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dubito.errors import DataError
-from dubito.inputs.members import composed
+from dubito.inputs.json_members import composed
 from dubito.training.tables.decimals import is_number
 
 

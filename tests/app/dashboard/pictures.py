@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table, select_rows
 from dubito.training.split import split_rows
 from tests.app.dashboard.conftest import DESK, PHONE, SURE

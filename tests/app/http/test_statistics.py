@@ -33,7 +33,7 @@ from app.records.tables import events, marks
 from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table, select_rows
 from dubito.training.split import split_rows
 from dubito.types import Floats

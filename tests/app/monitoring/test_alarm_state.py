@@ -10,7 +10,7 @@ from app.errors import Conflict
 from app.monitoring.alarm_events import AlarmWords, StatementKey, alarm_reports, nameless
 from app.monitoring.alarm_state import MOST_PAST, AlarmName, AlarmRun, AlarmState
 from app.record_events import Note
-from dubito.uncertainty.betting import PromiseTrials
+from dubito.uncertainty.validity_alarm import PromiseTrials
 from tests.app.monitoring.plain import told
 from tests.app.monitoring.toy import NOON, WATCHED
 

@@ -16,10 +16,10 @@ from app.monitoring.log_bins import place
 from app.monitoring.statistics import missed, wrong_automated
 from dubito.answer import DecisionAnswer, MonteCarloAnswer
 from dubito.types import Floats, Indices
-from dubito.uncertainty.betting import PromiseTrials
 from dubito.uncertainty.calibration import expected_calibration_error
 from dubito.uncertainty.drift import drift
 from dubito.uncertainty.selective import risk_coverage
+from dubito.uncertainty.validity_alarm import PromiseTrials
 from tests.app.monitoring.plain import estimate, figures, outcomes, shift
 from tests.app.monitoring.toy import (
     CLASSES,

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
-from msgspec import json, structs
+from msgspec import UNSET, json, structs
 
 from app.errors import Conflict, FeaturesErased, NotFound
 from app.problem_codes import ProblemCode
@@ -177,8 +177,28 @@ def test_an_answer_of_another_kind_has_no_figure_in_common() -> None:
 
     found = with_cases("fixed", use)
     assert (False, 0.0) == (found.identical, found.largest_difference)
-    assert {"probabilities.A", "mean.A", "passes"} <= set(found.differing)
+    assert {"mean.A", "passes"} <= set(found.differing)
     assert "decision.target" in found.differing
+
+
+def test_a_member_that_is_new_since_then_changes_nothing() -> None:
+    """What was recorded is compared; a later version may answer more."""
+
+    async def use(served: Served, ledger: Ledger, cases: list[Case]) -> tuple[Replay, Replay]:
+        result = cases[0].body.answer
+        assert isinstance(result, MonteCarloResult)
+        assert result.decision is not None
+        less = structs.replace(result.decision, case_limit=UNSET)
+        older = structs.replace(cases[0].body, answer=structs.replace(result, decision=less))
+        before = replace(cases[0], body=older)
+        return (
+            compared(before, result, served.environment, {}),
+            compared(cases[0], older.answer, served.environment, {}),
+        )
+
+    more, fewer = with_cases("fixed", use)
+    assert (True, ()) == (more.identical, more.differing)
+    assert (False, ("decision.case_limit",)) == (fewer.identical, fewer.differing)
 
 
 @pytest.mark.parametrize("kind", ["plain", "fixed", "auto"])

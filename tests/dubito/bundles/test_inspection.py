@@ -22,7 +22,7 @@ import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
 from dubito.bundles.validation.allow_list import ACTIVATIONS, build_allow_list
 from dubito.bundles.validation.inspection import Inspected, inspect
-from dubito.bundles.validation.shapes import RULES
+from dubito.bundles.validation.shapes import rule_of
 from dubito.bundles.validation.soundness import check_network
 from dubito.errors import BundleError
 from dubito.layers.impute import Impute
@@ -463,7 +463,7 @@ def test_loan_features_have_the_width_that_is_checked() -> None:
 def test_spatial_dropout_is_of_steps_of_channels(shape: tuple[int, ...]) -> None:
     """On anything else it would drop what the engine does not, and is refused."""
     with pytest.raises(ValueError, match="its input is not steps of channels"):
-        RULES["MCSpatialDropout1D"]({}, [shape])
+        rule_of("MCSpatialDropout1D")({}, [shape])
 
 
 def test_declared_weights_are_counted_before_any_is_read(folder: Path) -> None:

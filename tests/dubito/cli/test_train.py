@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dubito.cli.main import main
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from tests.service import DUBITO, ROOT, command, ended, environment
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from tests.service import DUBITO, ROOT, command, ended, environment, serving
 

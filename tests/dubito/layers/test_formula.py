@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from dubito.layers.formula import FormulaLayer
 from dubito.layers.impute import Impute
+from dubito.loans.columns import FEATURES
 from dubito.loans.layers.features import LoanFeatures
-from dubito.loans.signature import FEATURES
 from tests.networks import IMPUTED, engine, rows
 
 LAYERS: dict[str, Any] = {"Impute": lambda: Impute(IMPUTED), "LoanFeatures": LoanFeatures}

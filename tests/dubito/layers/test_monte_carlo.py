@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dubito.bundles.validation import allow_list
+from dubito.bundles.validation import allow_list, own_layers
 from dubito.errors import NetworkError
 from dubito.layers.monte_carlo import (
     MONTE_CARLO_LAYERS,
@@ -113,7 +113,7 @@ def test_survives_serialisation(kind: Any, settings: dict[str, Any]) -> None:
 
 def test_every_kind_is_known_wherever_kinds_are_listed() -> None:
     """What the files may hold, what the engine runs and what conversion makes are the same."""
-    assert {kind.__name__ for kind in MONTE_CARLO_LAYERS} == set(allow_list.MONTE_CARLO_NAMES)
+    assert {kind.__name__ for kind in MONTE_CARLO_LAYERS} == set(own_layers.MONTE_CARLO)
     assert set(monte_carlo.MONTE_CARLO_OF.values()) == set(MONTE_CARLO_LAYERS)
     assert {kind.__name__ for kind in monte_carlo.MONTE_CARLO_OF} < set(allow_list.INERT)
 

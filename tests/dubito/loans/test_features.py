@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from dubito.loans.columns import FEATURES
 from dubito.loans.layers.features import LoanFeatures, discount_exponent, payments_made, share
 from dubito.loans.shapes import FEATURES_WIDTH
-from dubito.loans.signature import FEATURES
 from tests.service import ROOT
 
 

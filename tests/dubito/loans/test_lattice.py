@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from dubito.loans.amortization import schedule
+from dubito.loans.columns import LAYOUT
 from dubito.loans.layers.lattice import AmortizationLattice
 from dubito.loans.layers.shortlist import Shortlist
 from dubito.loans.shapes import HYPOTHESIS_WIDTH
-from dubito.loans.signature import LAYOUT
 from dubito.training.data import read_table
 from dubito.types import Floats
 from tests.dubito.loans.lender import NORTH, SOUTH, loans

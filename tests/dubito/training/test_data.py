@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from dubito.errors import DataError
 from dubito.layout import Column, Layout
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.columns import numbers
 from dubito.training.data import read_table, select_rows
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.errors import DataError
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.feature_stats import seen
 from dubito.types import FeatureStats

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 from tensorboard.util.tensor_util import make_ndarray
 
 from dubito.errors import UsageError
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.curves import curves
 from dubito.training.data import read_table, select_rows
 from dubito.training.fit import fit

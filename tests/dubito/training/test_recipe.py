@@ -8,7 +8,7 @@ import numpy as np
 
 from dubito.bundles.validation.inspection import inspect
 from dubito.layout import CardWords, Language, Layout
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table
 from dubito.training.fit import fit
 from dubito.training.model_card import training_cards

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table, select_rows
 from dubito.training.pipeline import TrainingOptions, publish
 from dubito.training.recipe import Recipe

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from dubito.errors import DataError, UsageError
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.split import split_rows
 

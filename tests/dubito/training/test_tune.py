@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dubito.errors import DataError, UsageError
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training import tune as searching
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.recipe import Recipe

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.types import Feature, FeatureStats, Floats, Notice, Signature
 from dubito.uncertainty.decision import fixed_reasons
 from dubito.uncertainty.guard import RangeGuard, limits

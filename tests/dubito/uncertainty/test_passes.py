@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dubito.bundle import load
 from dubito.bundles.repository import find_version
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from dubito.types import Query, Summary

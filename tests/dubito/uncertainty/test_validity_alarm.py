@@ -11,8 +11,14 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubito.uncertainty.alarm import ALPHA, raised
-from dubito.uncertainty.betting import STAKES, BettingState, ByPromise, PromiseTrials, log_wealth
+from dubito.uncertainty.alarm_threshold import ALPHA, raised
+from dubito.uncertainty.validity_alarm import (
+    STAKES,
+    BettingState,
+    ByPromise,
+    PromiseTrials,
+    log_wealth,
+)
 
 TALLY = st.tuples(st.integers(0, 200), st.integers(0, 20)).map(
     lambda pair: PromiseTrials(sum(pair), pair[1])

@@ -43,7 +43,7 @@ class Watch:
 
     @property
     def evidence(self) -> float:
-        """Logarithm of the current evidence, see `dubito.uncertainty.alarm`."""
+        """Logarithm of the current evidence, see `dubito.uncertainty.alarm_threshold`."""
         return max(stream.evidence for stream in self.streams.values()) - self._share
 
     @property

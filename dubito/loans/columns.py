@@ -1,4 +1,4 @@
-"""Layout of loan data: nine features, seven grades, default data set and referral rules."""
+"""Columns of loan data: nine features with their aliases, seven grades, referral rules."""
 
 from dubito.layout import Column, Dataset, Layout
 from dubito.loans.phrases import WORDS

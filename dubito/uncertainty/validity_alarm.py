@@ -55,7 +55,7 @@ class BettingState:
     misses: dict[float, PromiseTrials]
     """Trials of prediction sets as calibrated, before additions, by 1 − coverage."""
     errors: dict[float, PromiseTrials]
-    """PromiseTrials of automated grades, by target."""
+    """Trials of automated grades, by target."""
     cases: dict[float, PromiseTrials] | None
     """Trials of automated grades in a band, by its limit; None if the policy has no band."""
     largest: float
@@ -73,7 +73,7 @@ class BettingState:
 
     @property
     def evidence(self) -> float:
-        """Logarithm of the current evidence, the mean of the wealths (`dubito.uncertainty.alarm`).
+        """Logarithm of the current evidence, the mean of the wealths (see `alarm_threshold`).
 
         If rows are independent, each wealth is a supermartingale in the filtration of all outcomes,
         and so is their mean, although one row may break several promises.

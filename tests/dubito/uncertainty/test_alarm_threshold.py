@@ -9,19 +9,19 @@ import pytest
 
 from dubito.bundle import Bundle, load
 from dubito.bundles.repository import find_version
-from dubito.loans.signature import LAYOUT
+from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.feature_stats import seen
 from dubito.training.split import split_rows
 from dubito.types import Booleans, Feature, Floats, Indices, Query, Summary
-from dubito.uncertainty.alarm import ALPHA, MOST, THRESHOLD, finite_evidence, raised
-from dubito.uncertainty.betting import BettingState, ByPromise, PromiseTrials
+from dubito.uncertainty.alarm_threshold import ALPHA, MOST, THRESHOLD, finite_evidence, raised
 from dubito.uncertainty.bins import BinCounts, Bins, bins_of, of_feature, of_reference
 from dubito.uncertainty.conformal import raw_sets, score_threshold
 from dubito.uncertainty.decision import decide
+from dubito.uncertainty.drift_alarm import Watch
 from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
-from dubito.uncertainty.watch import Watch
+from dubito.uncertainty.validity_alarm import BettingState, ByPromise, PromiseTrials
 from tests.service import ROOT
 
 Record = Callable[..., None]

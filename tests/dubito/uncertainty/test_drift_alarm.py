@@ -9,7 +9,7 @@ import pytest
 
 from dubito.types import Floats
 from dubito.uncertainty.bins import BinCounts, Bins, of_reference
-from dubito.uncertainty.watch import MOST_ROWS, Watch
+from dubito.uncertainty.drift_alarm import MOST_ROWS, Watch
 
 
 def bins(streams: int = 3, rows: int = 7_000) -> dict[str, Bins]:
