@@ -115,7 +115,7 @@ def create_app(
     app.add_middleware(OriginGuard, access=Access(settings))
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
-    app.add_middleware(Conduct, seen=metrics.traffic)
+    app.add_middleware(Conduct, observe=metrics.traffic)
     # This middleware changes the list of headers in place, which is safe because `Conduct` gives
     # each response its own list.
     app.add_middleware(Compression)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -36,6 +37,8 @@ LONG = (
     "dubito/cli/test_hard_calibrations.py",
 )
 """Modules that take longest, though they have few tests."""
+SEEDED = "seeded"
+"""Hypothesis profile: the same examples in every run, however slow the machine is."""
 RECORD = ROOT / "docs" / "proof.md"
 HEAD = """# Proof
 
@@ -53,6 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile(SEEDED, deadline=None, derandomize=True)
+    settings.load_profile(SEEDED)
     config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import DataclassSchema
 from typing_extensions import TypeAliasType
 
 CLOSED = ConfigDict(extra="forbid")
@@ -16,11 +18,29 @@ NAME = "x-component"
 DEFINITIONS = "$defs"
 REFERENCE = "#/components/schemas/{model}"
 Mode = Literal["validation", "serialization"]
+COMPONENT_NAMES = {"FeatureStats": "Seen"}
+"""Component names that clients were generated from and that are not the names of our types."""
+
+
+class PublishedNames(GenerateJsonSchema):
+    """Schema generator that gives types the names of `COMPONENT_NAMES`."""
+
+    def normalize_name(self, name: str) -> str:
+        """Return the component name of a type."""
+        normal = super().normalize_name(name)
+        return COMPONENT_NAMES.get(normal, normal)
+
+    def dataclass_schema(self, schema: DataclassSchema) -> JsonSchemaValue:
+        """Return the schema of a dataclass, with the component name as its title."""
+        own = super().dataclass_schema(schema)
+        return {**own, "title": COMPONENT_NAMES.get(own["title"], own["title"])}
 
 
 def schema(model: type[BaseModel], mode: Mode = "serialization") -> dict[str, Any]:
     """Return the schema of a model's output or, with mode `validation`, of its input."""
-    own = model.model_json_schema(ref_template=REFERENCE, mode=mode)
+    own = model.model_json_schema(
+        ref_template=REFERENCE, mode=mode, schema_generator=PublishedNames
+    )
     return {NAME: model.__name__, **own}
 
 

@@ -28,7 +28,7 @@ BROKEN_OFF = 500
 """Status that only the log shows: the response had already begun with another."""
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
-Seen = Callable[[str, str, int, float], None]
+ResponseObserver = Callable[[str, str, int, float], None]
 """Function called for every response with the template of its route or `-`, the method, the status,
 and the seconds until the response began."""
 
@@ -38,10 +38,10 @@ log = logging.getLogger("dubito.access")
 class Conduct:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, seen: Seen = lambda *_: None) -> None:
-        """Wrap an application; `seen` is called for every response."""
+    def __init__(self, app: ASGIApp, observe: ResponseObserver = lambda *_: None) -> None:
+        """Wrap an application; `observe` is called for every response."""
         self._app = app
-        self._seen = seen
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request; its response carries the client's identifier or a new one.
@@ -60,7 +60,7 @@ class Conduct:
             if message["type"] == "http.response.start":
                 begun, status, seconds = True, message["status"], time.perf_counter() - start
                 message["headers"] = [*message.get("headers", ()), (HEADER, identifier)]
-                self._seen(_route(scope), scope["method"], status, seconds)
+                self._observe(_route(scope), scope["method"], status, seconds)
                 _log(scope, status, identifier, seconds)
             await send(message)
 

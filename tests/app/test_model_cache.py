@@ -123,7 +123,7 @@ def test_the_served_bundle_is_not_opened_again(folder: Folder) -> None:
     assert [2, 3] == folder.closed[:2]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.sampled_from((1, 2, 3, 9)), st.booleans()), max_size=25))
 def test_none_is_closed_while_it_is_used(asked: list[tuple[int, bool]]) -> None:
     """Whatever is asked for at once, of more bundles than may be open: each uses its own.

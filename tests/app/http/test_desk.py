@@ -70,7 +70,7 @@ PRINTABLE = st.text(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(reference=PRINTABLE.map(lambda text: text[:200]).filter(str.isprintable))
 def test_a_reference_may_be_in_any_script(
     lasting: TestClient, loan: dict[str, Any], reference: str

@@ -90,7 +90,7 @@ def test_a_fault_of_the_service_is_counted() -> None:
     refused: list[str] = []
     app = FastAPI()
     problems.install(app, refused.append)
-    app.add_middleware(Conduct, seen=lambda *what: seen.append(what[:3]))
+    app.add_middleware(Conduct, observe=lambda *what: seen.append(what[:3]))
 
     @app.get("/fails")
     async def fails() -> None:

@@ -105,7 +105,7 @@ def test_figures_are_those_of_all_that_was_counted(clock: Clock, records: Record
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=1, max_size=8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_figures_that_moved_on_are_those_read_anew(moves: list[tuple[int, bool]]) -> None:
     """However often one looked before: the same bytes as of a monitor that never did."""
     with pytest.MonkeyPatch.context() as patch:
@@ -264,7 +264,7 @@ def test_a_range_has_what_its_minutes_have(
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=1, max_size=8))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_range_that_was_looked_at_is_as_read_anew(moves: list[tuple[int, bool]]) -> None:
     """While it goes on, and once it is over."""
     with pytest.MonkeyPatch.context() as patch:

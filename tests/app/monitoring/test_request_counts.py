@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.count_keys import CountKey, summed
@@ -87,7 +87,6 @@ def asking(exchanges: Exchanges) -> Metrics:
 
 
 @given(ASKED)
-@settings(deadline=None)
 def test_figures_are_those_of_what_was_asked(asked: list[tuple[str, str, int, float]]) -> None:
     """Beside a slow count; quantiles lie in the bin that holds NumPy's."""
     writer = Writer()

