@@ -6,7 +6,8 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet
 # A dot every few seconds while something is installed.
 WAIT = & pid=$$!; while kill -0 $$pid 2>/dev/null; do printf .; sleep 3; done; echo; wait $$pid
-# What checks the page's JavaScript. Serving needs none of it.
+# What checks the page's JavaScript, by the Node of .venv. Serving needs none of it.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 NODE := node_modules/.package-lock.json
 COMPILE := $(BIN)/uv pip compile pyproject.toml app/pyproject.toml --quiet --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-package dubito --group build \
@@ -106,6 +107,5 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 	@$(PIP) --require-hashes -r requirements/bench.txt $(WAIT)
 	touch $@
 
-$(NODE): package-lock.json .npmrc
-	@command -v npm >/dev/null || { echo "The page's checks need Node 18 or newer with npm (Debian: nodejs npm)."; exit 1; }
-	npm ci --no-progress
+$(NODE): package-lock.json .npmrc | .venv/dev.stamp
+	$(BIN)/npm ci --no-progress

@@ -1,6 +1,11 @@
-"""Programs that some tests start, from Debian's packages; without them those tests are skipped."""
+"""Programs that some tests start, from Debian's packages; without them those tests are skipped.
 
+Node is the one of the virtual environment.
+"""
+
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +16,6 @@ PACKAGES = {
     "go": "golang-go",
     "java": "default-jdk-headless",
     "nginx": "nginx",
-    "node": "nodejs",
     "promtool": "prometheus",
     "prometheus": "prometheus",
     "wget": "wget",
@@ -20,7 +24,8 @@ PACKAGES = {
 
 def program(name: str) -> str:
     """Where a program is."""
-    found = shutil.which(name)
+    own = Path(sys.executable).parent
+    found = shutil.which(name, path=f"{own}{os.pathsep}{os.environ['PATH']}")
     if found is None:
         pytest.skip(f"Debian's package {PACKAGES.get(name, name)} is not installed")
     return found
