@@ -7,6 +7,7 @@ A test marked `@pytest.mark.claim("name", test=200, proof=10_000)` takes the arg
 
 import os
 import platform
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -58,6 +59,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(SEEDED, deadline=None, derandomize=True)
     settings.load_profile(SEEDED)
+    # Under nohup the services that tests start would ignore the signal too.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
 
 
