@@ -24,6 +24,8 @@ from tests.app.records.clients import Clients
 from tests.postgres import MODEL, Server
 from tests.service import ROOT, serving, until
 
+PLAIN: Any = {"trust_env": False, "verify": False}
+"""For requests with a connection each: certificates would be read for each, and none is used."""
 REQUESTS = 120
 CORRECTIONS = 16
 TOLD = ("total", "drift", "outcomes", "estimate")
@@ -38,16 +40,16 @@ def figures(url: str, state: Path, workers: int) -> dict[str, Any]:
         row = usual | {"loan_amount": 1_000 + 300 * seed, "annual_income": 20_000 + 999 * seed}
         # A connection each: the kernel hands them to one worker or the other.
         address = f"{service.url}/predict/mc?seed={seed}&passes={50 + seed % 3}"
-        answer = httpx.post(address, json=row, trust_env=False, timeout=60)
+        answer = httpx.post(address, json=row, **PLAIN, timeout=60)
         assert 200 == answer.status_code, answer.text
         outcome = f"{service.url}/predictions/{answer.json()['id']}/outcome"
-        said = httpx.put(outcome, json={"grade": "ABC"[seed % 3]}, trust_env=False, timeout=60)
+        said = httpx.put(outcome, json={"grade": "ABC"[seed % 3]}, **PLAIN, timeout=60)
         assert 200 == said.status_code, said.text
 
     with serving(*words, changes={"DUBITO_STATE": str(state)}) as service:
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(ask, range(REQUESTS)))
-        whole = httpx.get(f"{service.url}/uncertainty?window=6h", trust_env=False).json()
+        whole = httpx.get(f"{service.url}/uncertainty?window=6h", **PLAIN).json()
         assert 0 == service.stop()
     return {name: whole[name] for name in TOLD}
 
@@ -67,11 +69,11 @@ def test_requests_to_all_workers_are_told_whole(server: Server, tmp_path: Path) 
 
     def ask(url: str) -> None:
         for body in (row, {}):
-            httpx.post(f"{url}/predict", json=body, trust_env=False, timeout=60)
-        httpx.get(f"{url}/nowhere", trust_env=False, timeout=60)
+            httpx.post(f"{url}/predict", json=body, **PLAIN, timeout=60)
+        httpx.get(f"{url}/nowhere", **PLAIN, timeout=60)
 
     def told(url: str) -> Any:
-        answer = httpx.get(f"{url}/uncertainty?window=6h", trust_env=False, timeout=60)
+        answer = httpx.get(f"{url}/uncertainty?window=6h", **PLAIN, timeout=60)
         return answer.json()["service"]["statuses"]
 
     with server.database(MODEL) as url, ThreadPoolExecutor(8) as threads:
@@ -93,7 +95,7 @@ def test_of_corrections_to_all_workers_at_once_one_is_recorded(
 
     def post(url: str, body: Any) -> httpx.Response:
         # A connection each: the kernel hands them to one worker or the other.
-        return httpx.post(url, json=body, trust_env=False, timeout=60)
+        return httpx.post(url, json=body, **PLAIN, timeout=60)
 
     with (
         server.database(MODEL) as url,
@@ -116,7 +118,7 @@ def test_of_corrections_to_all_workers_at_once_one_is_recorded(
             (good,) = [answer for answer in told if answer.status_code == 200]
             assert {409} == {answer.status_code for answer in told if answer is not good}
             last = good.json()
-        whole = httpx.get(f"{service.url}/predictions/{case}", trust_env=False).json()
+        whole = httpx.get(f"{service.url}/predictions/{case}", **PLAIN).json()
         assert last == whole["review"]
         assert 6 == len(whole["history"])
 
