@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 DUBITO = Path(sys.executable).parent / "dubito"
 SERVING = f"{ROOT / 'tests' / 'serving'}{os.pathsep}{ROOT}"
-"""A path on which only what a serving installation has can be imported by Keras: it starts faster."""
+"""A path on which Keras finds only what a serving installation has, so that it starts faster."""
 SERVED = {"serve", "replay", "records"}
 START_SECONDS = 120
 STOP_SECONDS = 60

@@ -376,6 +376,6 @@ def test_without_the_stop_at_the_first_failure_promises_are_broken(
         return found
 
     monkeypatch.setattr(selection, "_promise", each_alone)
-    assert simulated(FLAT, 5_000, 60, 0.1).both > most_broken(60)
+    assert simulated(FLAT, 1_000, 60, 0.1).both > most_broken(60)
     monkeypatch.undo()
-    assert simulated(FLAT, 5_000, 60, 0.1).both <= most_broken(60)
+    assert simulated(FLAT, 1_000, 60, 0.1).both <= most_broken(60)
