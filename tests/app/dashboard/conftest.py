@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.programs import program
+from tests import programs
 from tests.service import Service, serving
 
 FLAGS = [
@@ -53,7 +53,7 @@ Opened = Callable[..., AbstractContextManager[Page]]
 @contextmanager
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=programs.browser(), args=FLAGS)
         try:
             yield browser
         finally:

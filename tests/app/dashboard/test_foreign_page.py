@@ -10,8 +10,8 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests import programs
 from tests.app.dashboard.conftest import FLAGS, ODD, grade
-from tests.programs import program
 from tests.service import Service, serving
 
 LEADING_HERE = "rebound.example"
@@ -67,7 +67,7 @@ def browser() -> Iterator[Browser]:
     """A browser for which one more name leads to this machine."""
     rules = f"--host-resolver-rules=MAP {LEADING_HERE} 127.0.0.1"
     with sync_playwright() as play:
-        found = program("chromium")
+        found = programs.browser()
         browser = play.chromium.launch(executable_path=found, args=[*FLAGS, rules])
         yield browser
         browser.close()
