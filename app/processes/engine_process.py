@@ -76,6 +76,8 @@ class Pulse:
 def main(line: socket.socket) -> None:
     """Serve the process at the other end of a socket."""
     pulse = Pulse(line)
+    # What imports make stays; searching it for garbage would take a quarter of their time.
+    gc.disable()
     # Importing Keras takes seconds, during which the end of the service must be noticed.
     from dubito.bundle import load
     from dubito.bundles.golden import warm
@@ -90,9 +92,8 @@ def main(line: socket.socket) -> None:
     except DubitoError as error:
         pulse.send(CannotStart(str(error)))
         return
-    # Objects made by imports live as long as the process, so the garbage collector can skip them.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     program = bundle.engine.program
     portable = program if program is not None and program.portable else None
     # The warm-up may need more memory than available; it precedes `Ready`, before any promise.
