@@ -60,8 +60,9 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
+    """A service for all modules that do not need one of their own."""
     with serving() as service:
         yield service
 

@@ -7,10 +7,17 @@ import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.app.dashboard.conftest import ODD, SURE, Opened, fill, grade
-from tests.service import Service, until
+from tests.service import Service, serving, until
 
 MORE = 51
 """Cases that are more than one part of the list."""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A service whose cases are those of this module alone."""
+    with serving() as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
