@@ -26,11 +26,13 @@ from dubito.domains import domains
 def differences(shipped: Path, trained: Path) -> list[str]:
     """Return the names of the files, and members of `model.keras`, in which two bundles differ.
 
+    A shipped bundle from before there were Korean cards has none to compare.
+
     Raises:
         BundleError: a folder contains no bundle, or a damaged bundle.
     """
     before, after = parts(shipped), parts(trained)
-    return [name for name in before if before[name] != after[name]]
+    return [name for name in before if before[name] not in (None, after[name])]
 
 
 def parts(folder: Path) -> dict[str, bytes | None]:

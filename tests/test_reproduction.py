@@ -103,6 +103,14 @@ def test_another_file_is_told(tmp_path: Path, file: str) -> None:
     assert file in differences(NEWEST, tmp_path / "5")
 
 
+def test_only_a_card_that_was_shipped_is_compared(tmp_path: Path) -> None:
+    """Versions of before have no Korean card; where one was shipped, a lost one is told."""
+    lost = Path(shutil.copytree(NEWEST, tmp_path / "5"))
+    (lost / "MODEL_CARD.ko.md").unlink()
+    assert [] == differences(lost, NEWEST)
+    assert ["MODEL_CARD.ko.md"] == differences(NEWEST, lost)
+
+
 def test_the_command_says_which_version_differs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
