@@ -59,8 +59,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(SEEDED, deadline=None, derandomize=True)
     settings.load_profile(SEEDED)
-    # Under nohup the services that tests start would ignore the signal too.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # Under nohup the services that tests start would ignore hang-ups too. A handler is not
+        # inherited, and this one lets the tests themselves go on.
+        signal.signal(signal.SIGHUP, lambda *_: None)
     config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
 
 

@@ -32,7 +32,7 @@ def program(name: str) -> str:
 
 
 def browser() -> str:
-    """Where Chromium is; the one without windows needs a quarter less of the processor."""
+    """Where Chromium is; the one without windows needs a fifth less of the processor."""
     return shutil.which("chromium-headless-shell") or program("chromium")
 
 

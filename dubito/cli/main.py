@@ -37,11 +37,9 @@ TENSORFLOW = {
     "KERAS_HOME": os.devnull,
 }
 """Environment variables that TensorFlow and Keras read on import, so they are set before that."""
-
-
-OBJECTS = 10_000
-"""New objects after which a command's process searches for garbage: Keras' import makes millions
-that stay, and with Python's 700 a fifth of it is spent on searching them."""
+GARBAGE_THRESHOLD = 10_000
+"""New objects after which a command's process searches for garbage. What Keras' import makes stays,
+and with Python's 700 a fifth of the import's time is spent on searching it."""
 
 
 class Command(Protocol):
@@ -104,7 +102,7 @@ def script() -> NoReturn:
     """Run a command in a process of its own, and end the process with its exit code."""
     if sys.argv[1:2] != ["serve"]:
         # A service searches as often as Python does by itself: each search holds up its answers.
-        gc.set_threshold(OBJECTS)
+        gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         sys.exit(main())
     finally:

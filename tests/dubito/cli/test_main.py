@@ -1,5 +1,6 @@
 """The command line: help that reads, one line for wrong use, exit codes 0, 1 and 2."""
 
+import gc
 import subprocess
 import sys
 from importlib import metadata
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
-from dubito.cli.main import GROUP, command_modules, main
+from dubito.cli.main import GARBAGE_THRESHOLD, GROUP, command_modules, main
 from tests.service import ROOT, command, environment
 
 OWN = ("train", "tune", "convert", "evaluate", "predict", "inspect")
@@ -212,3 +213,24 @@ def test_help_does_not_import_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment(), check=False)
     assert 0 == done.returncode
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold"), [("serve", gc.get_threshold()[0]), ("inspect", 10_000)]
+)
+def test_a_commands_process_seldom_searches_for_garbage(name: str, threshold: int) -> None:
+    """A service as often as Python does, since a search holds up its answers; none at the end."""
+    program = (
+        f"import atexit, gc, sys; sys.argv = ['dubito', {name!r}, '--help'];"
+        "atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 0));"
+        "from dubito.cli.main import script; script()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert 0 == done.returncode
+    assert f"{threshold} True" == done.stdout.decode().splitlines()[-1]
