@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
-from dubito.cli.main import GARBAGE_THRESHOLD, GROUP, command_modules, main
+from dubito.cli.main import GROUP, command_modules, main
 from tests.service import ROOT, command, environment
 
 OWN = ("train", "tune", "convert", "evaluate", "predict", "inspect")
