@@ -74,11 +74,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise SettingsError(f"records {arguments.action} needs {flags}")
     settings = settings_of(arguments)
     # Imported late: no other command needs these modules.
-    from app.records.address import database_name, url_of
+    from app.records.address import database_at, url_of
 
     url = url_of(settings.records_url, settings.state)
     # The shell may lack the service's variables and thus name other records; the address shows it.
-    print(f"records: {database_name(url)}", file=sys.stderr)
+    print(f"records: {database_at(url).name}", file=sys.stderr)
     return ACTIONS[arguments.action](arguments, settings, url)
 
 
@@ -135,26 +135,26 @@ def _export(arguments: argparse.Namespace, _: Settings, url: "URL") -> int:
 
 
 def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
-    from app.records import upgrade
-    from app.records.address import dump_command, file_of
-    from app.records.database import legible, writable
-    from app.records.schema import HEAD
-    from app.records.state_files import one_line
+    from app.records.address import database_at
+    from app.records.database import legible
+    from app.records.schema import HEAD, upgradable, upgrade
 
-    with legible("the records cannot be upgraded"), writable(url) as engine:
-        schema, file = upgrade.before(engine), file_of(url)
+    database = database_at(url)
+    with (
+        legible("the records cannot be upgraded"),
+        database.writable(fresh=False) as engine,
+    ):
+        schema = upgradable(engine)
         if schema == HEAD:
             print(f"the records have schema {HEAD} already")
             return 0
-        if file is not None:
-            print(f"a copy of the records as they were: {one_line(upgrade.copied(file, schema))}")
-        else:
-            dump = dump_command(url, f"records-{schema}.dump")
-            print(f"a PostgreSQL database is not copied automatically; to copy it:\n{dump}")
+        backup = database.back_up(schema)
+        print(backup.sentence)
+        if not backup.is_made:
             _wait_for_enter(
                 "press Enter to upgrade the records, or Ctrl-C to leave them unchanged "
             )
-        upgrade.upgrade(engine)
+        upgrade(engine)
     print(f"the records have schema {HEAD} now, and had {schema}")
     return 0
 

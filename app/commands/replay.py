@@ -36,9 +36,9 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise SettingsError(f"replay does not know {rest[0]}")
     settings = settings_of(arguments)
     # Imported late: no other command needs these modules.
-    from app.records import database
+    from app.records import address, database
 
-    url = database.url_of(settings.records_url, settings.state)
+    url = address.url_of(settings.records_url, settings.state)
     with database.reading(url) as engine, database.legible("the records cannot be read"):
         count, identical = asyncio.run(_print(arguments.ids, settings, engine))
     print(f"{identical:,} of {count:,} identical", file=sys.stderr)

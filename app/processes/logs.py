@@ -65,9 +65,9 @@ def _records(settings: Settings) -> str:
     if settings.records == "off":
         return "none are kept"
     # Importing the records takes time that a service without them does not need to spend.
-    from app.records.address import database_name, url_of
+    from app.records.address import database_at, url_of
 
-    return database_name(url_of(settings.records_url, settings.state))
+    return database_at(url_of(settings.records_url, settings.state)).name
 
 
 def _told(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:

@@ -23,7 +23,7 @@ from app.processes.recorder_messages import (
 from app.processes.subprocesses import Child, end_of
 from app.record_events import Draft, Entry
 from app.record_ports import Trouble
-from app.records.failures import Cause
+from app.records.cause import Cause
 from app.records.group_commit import NotWritten, Silence
 from app.watched_bundle import WatchedBundle
 

@@ -4,7 +4,7 @@ from msgspec import Struct, msgpack
 
 from app.record_events import Draft, Entry
 from app.record_ports import Trouble
-from app.records.failures import Cause
+from app.records.cause import Cause
 from app.watched_bundle import WatchedBundle
 
 

@@ -30,7 +30,7 @@ from app.processes.recorder_messages import (
     WriteGroup,
     Written,
 )
-from app.records import database, key
+from app.records import address, key
 from app.records.group_commit import LOOK_SECONDS, MOST_EVENTS, NotWritten, size, write_groups
 from app.records.store import writing
 from app.records.write_probe import Watched
@@ -46,7 +46,7 @@ def main(line: socket.socket) -> None:
     settings: Settings = receive(line)
     configure_logs(settings)
     try:
-        url = database.url_of(settings.records_url, settings.state)
+        url = address.url_of(settings.records_url, settings.state)
         secret = key.path_of(settings.records_key_file, settings.state)
         with writing(url, secret, new_id()) as records:
             send(line, RecordsOpened(tuple(records.notes)), CODEC)

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
-from app.records.failures import Cause, database_cause
+from app.records.cause import Cause
+from app.records.failures import database_cause
 from app.watched_bundle import WatchedBundle
 
 MOST_EVENTS = 4_096

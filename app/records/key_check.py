@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Engine, Row, select
 from app.errors import RecordsError
 from app.record_events import FORMAT, Entry, Event, now
 from app.records import key
+from app.records.address import database_class
 from app.records.chain import genesis
 from app.records.ledger import Ledger
-from app.records.schema import turn
 from app.records.state_files import one_line
 from app.records.tables import chains
 
@@ -54,7 +54,7 @@ def start_chain(engine: Engine, file: Path, chain: str) -> tuple[Ledger, bytes]:
         RecordsError: the key is missing, or is not the key of the existing chains.
     """
     # When several workers start at once, the first creates the key and the others read it.
-    with turn(engine):
+    with database_class(engine).turn(engine):
         with engine.connect() as connection:
             secret = admitted(connection, file)
         return Ledger(engine, secret, chain), secret
@@ -73,7 +73,7 @@ def renewed(engine: Engine, file: Path, chain: str) -> int:
     Raises:
         RecordsError: the key file cannot be written, or contains something else.
     """
-    with turn(engine):
+    with database_class(engine).turn(engine):
         keys = key.renew(file)
         with engine.connect() as connection:
             rows = connection.execute(select(chains).order_by(chains.c.chain)).all()

@@ -1,11 +1,9 @@
 """The version of the database schema: the number of the last migration applied."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sqlalchemy import Connection, Engine, inspect, text
 
 from app.errors import RecordsError
+from app.records.address import database_class
 
 MIGRATIONS = "app.records:migrations"
 REVISIONS = ("0001", "0002", "0003")
@@ -14,26 +12,6 @@ HEAD = REVISIONS[-1]
 """Schema version that this code writes; older versions can still be read."""
 VERSIONS = "alembic_version"
 """Alembic's table of applied migrations."""
-NUMBER = 0x64756269746F
-"""Number of the PostgreSQL advisory lock under which processes initialise a database one at a
-time."""
-
-
-@contextmanager
-def turn(engine: Engine) -> Iterator[None]:
-    """Hold the initialisation lock within a block; SQLite needs none, having a single process."""
-    if engine.dialect.name != "postgresql":
-        yield
-        return
-    with engine.connect() as connection:
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": NUMBER})
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": NUMBER})
-            connection.commit()
 
 
 def state(connection: Connection) -> str | None:
@@ -72,3 +50,22 @@ def migrate(connection: Connection, to: str = HEAD) -> None:
     config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection
     command.upgrade(config, to)
+
+
+def upgradable(engine: Engine) -> str:
+    """Return the schema version of a database that may be upgraded.
+
+    Raises:
+        RecordsError: the database is empty, or a newer Dubito wrote it.
+    """
+    with engine.connect() as connection:
+        found = state(connection)
+    check(found, is_older_fine=True)
+    return str(found)
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate a database to the newest schema, in one transaction."""
+    with database_class(engine).turn(engine), engine.begin() as connection:
+        if state(connection) != HEAD:
+            migrate(connection)

@@ -15,10 +15,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from app.errors import RecordsError
-from app.records.address import FILE
-from app.records.failures import Displaced
+from app.records.cause import Displaced
 from app.records.state_files import make_folder, one_line, open_or_make
 
+FILE = "records.db"
+"""Name of the database's file in the state folder."""
 LOCK = "records.lock"
 ORPHAN_SECONDS = 5.0
 """Longest wait for another process to release the database, seconds."""

@@ -10,14 +10,14 @@ from sqlalchemy import Engine
 
 from app.clock import Clock
 from app.record_events import MICROSECONDS, Entry, Erasure, now
-from app.records.address import Address, file_of
-from app.records.database import connected, legible, open_database
+from app.records.address import Address, database_at
+from app.records.database import legible, open_database
+from app.records.databases.database import Database
 from app.records.erasure import is_due
 from app.records.group_commit import Build, CommitThread, Pages
 from app.records.key_check import start_chain
 from app.records.reader import RecordsReader
 from app.records.state_files import exposed, one_line
-from app.records.state_lock import LockedFiles, lock_of
 from app.records.write_probe import Watched
 from app.records.writer import RecordsWriter
 
@@ -68,25 +68,23 @@ def writing(url: Address, key: Path, chain: str) -> Iterator[OpenRecords]:
     Raises:
         RecordsError: the database or the key cannot be used.
     """
-    file, missed = file_of(url), _missed(url, key)
+    database = database_at(url)
+    missed = _missed(database, key)
     with ExitStack() as stack:
         engine = stack.enter_context(open_database(url))
         with legible("the records cannot be opened"):
             ledger, secret = start_chain(engine, key, chain)
             stack.enter_context(closing(ledger))
-            place = None if file is None else LockedFiles(file)
-        files = [key] if file is None else [key, file, lock_of(file)]
-        notes = [*exposed(files), *missed]
-        yield OpenRecords(engine, Watched(ledger, place, secret, key), notes)
+            files = database.opened_files()
+        notes = [*exposed((key, *database.files)), *missed]
+        yield OpenRecords(engine, Watched(ledger, files, secret, key), notes)
 
 
-def _missed(url: Address, key: Path) -> list[str]:
+def _missed(database: Database, key: Path) -> list[str]:
     """Return a warning if there is a key but the records' file is missing or empty."""
-    file = file_of(url)
-    is_missing = file is not None and not (file.is_file() and file.stat().st_size)
-    if file is None or not is_missing or not key.is_file():
+    if not database.is_missing or not key.is_file():
         return []
-    names = f"{one_line(file)} was missing or empty, though {one_line(key)} was there"
+    names = f"{database.name} was missing or empty, though {one_line(key)} was there"
     return [f"{names}: unless this is the first start, records are lost"]
 
 
@@ -106,7 +104,7 @@ async def open_store(url: Address, key: Path, chain: str, build: Build) -> Async
 @asynccontextmanager
 async def elsewhere(url: Address, pages: Pages) -> AsyncIterator[Store]:
     """Open a store whose database another process has opened and writes, within a block."""
-    with connected(url) as engine:
+    with database_at(url).connected() as engine:
         async with _stored(engine, pages) as store:
             yield store
 

@@ -8,7 +8,8 @@ from app.errors import RecordsError
 from app.record_events import Entry
 from app.record_ports import Trouble
 from app.records import key
-from app.records.failures import Cause, database_cause
+from app.records.cause import Cause
+from app.records.failures import database_cause
 from app.records.ledger import Ledger
 from app.records.state_files import one_line
 from app.records.state_lock import LockedFiles
@@ -23,7 +24,7 @@ class Watched:
     def __init__(
         self, ledger: Ledger, place: LockedFiles | None, secret: bytes, file: Path
     ) -> None:
-        """Set the ledger, its files (None for PostgreSQL), its key and the key's file."""
+        """Set the ledger, its files (None for a server), its key and the key's file."""
         self._ledger = ledger
         self._place = place
         self._secret = secret

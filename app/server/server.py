@@ -108,9 +108,9 @@ async def _remembered(
 ) -> AsyncIterator[Memory]:
     """Open the record store, which another process writes."""
     # Importing the records takes time that a service without them does not need to spend.
-    from app.records import database, store
+    from app.records import address, store
 
-    url = database.url_of(settings.records_url, settings.state)
+    url = address.url_of(settings.records_url, settings.state)
     waits = settings.records == "durable"
     async with pages_of(recorder, lost) as pages, store.elsewhere(url, pages) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)

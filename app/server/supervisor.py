@@ -44,14 +44,14 @@ def _check_records(settings: Settings) -> None:
     """Reject settings with which several processes would write one file.
 
     Raises:
-        SettingsError: the records are in SQLite.
+        SettingsError: the records are in a file.
     """
     if settings.records == "off":
         return
     # Importing the records takes time that a service without them does not need to spend.
-    from app.records.address import is_sqlite, url_of
+    from app.records.address import database_at, url_of
 
-    if is_sqlite(url_of(settings.records_url, settings.state)):
+    if not database_at(url_of(settings.records_url, settings.state)).is_shared:
         raise SettingsError(
             "several workers cannot write one SQLite file: name a PostgreSQL database in "
             "DUBITO_RECORDS_URL, or set DUBITO_RECORDS to off"

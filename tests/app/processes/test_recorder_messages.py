@@ -20,7 +20,7 @@ from app.processes.recorder_messages import (
 )
 from app.record_events import Entry, Erasure, Event, Note, QueueItem, Reply, Tally
 from app.record_ports import Trouble
-from app.records.failures import Cause
+from app.records.cause import Cause
 from app.watched_bundle import WatchedBundle
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Table, insert, inspect, select
 
-from app.records.address import Address
-from app.records.database import open_database, writable
+from app.records.address import Address, database_at
+from app.records.database import open_database
 from app.records.ledger import Ledger
 from app.records.schema import migrate
 from app.records.tables import metadata
@@ -20,7 +20,11 @@ def written(url: Address, schema: str, scratch: Path) -> None:
     whole = f"sqlite:///{scratch}/records.db"
     with open_database(whole) as engine, closing(Ledger(engine, KEY, CHAIN)) as ledger:
         ledger.write(entries(COUNT))
-        with writable(url, fresh=True) as older, older.begin() as there, engine.connect() as here:
+        with (
+            database_at(url).writable(fresh=True) as older,
+            older.begin() as there,
+            engine.connect() as here,
+        ):
             migrate(there, schema)
             known = set(inspect(there).get_table_names())
             for table in metadata.sorted_tables:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import RecordsError
-from app.records.address import database_name, dump_command, file_of, is_sqlite, url_of
+from app.records.address import database_at, url_of
 from app.records.database import open_database, reading
+from app.records.databases.sqlite import SQLite
 
 ODD = [
     "what?is=this/var",
@@ -41,7 +42,7 @@ def test_records_are_where_the_state_is(
         assert (state / "records.db").is_file()
     found = {path.name for _, _, names in os.walk(tmp_path) for path in map(Path, names)}
     assert {"records.db", "records.lock"} == found
-    assert database_name(url).isprintable()
+    assert database_at(url).name.isprintable()
 
 
 @given(NAMES)
@@ -49,7 +50,9 @@ def test_records_are_where_the_state_is(
 def test_a_path_comes_back_from_its_address(name: str) -> None:
     """As the file that it names."""
     state = Path("/nowhere") / name
-    assert Path(os.path.realpath(state / "records.db")) == file_of(url_of(None, state))
+    database = database_at(url_of(None, state))
+    assert isinstance(database, SQLite)
+    assert Path(os.path.realpath(state / "records.db")) == database.file
 
 
 @pytest.mark.parametrize(
@@ -101,10 +104,12 @@ def test_a_server_is_named_without_its_password() -> None:
     url = (
         "postgresql://kim:secret@db.example:5433/loans?host=/run/pg&password=other&sslmode=require"
     )
-    told = database_name(url), dump_command(url, "a b.dump")
-    assert "postgresql://kim@db.example:5433/loans?host=%2Frun%2Fpg" == told[0]
+    database = database_at(url)
+    backup = database.back_up("a b")
+    assert "postgresql://kim@db.example:5433/loans?host=%2Frun%2Fpg" == database.name
     assert (
-        "pg_dump --format=custom '--file=a b.dump' --host=db.example --port=5433 --username=kim "
-        "--dbname=loans" == told[1]
+        "pg_dump --format=custom '--file=records-a b.dump' --host=db.example --port=5433 "
+        "--username=kim --dbname=loans" == backup.sentence.splitlines()[1]
     )
-    assert not is_sqlite(url)
+    assert not backup.is_made
+    assert database.is_shared

@@ -134,7 +134,7 @@ def test_a_database_that_somebody_holds_is_a_sentence(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever begins waits for a while."""
-    monkeypatch.setattr("app.records.sqlite.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("app.records.databases.sqlite_file.BUSY_SECONDS", 0.1)
     state = shutil.copytree(good, tmp_path / "state")
     with closing(sqlite3.connect(state / "records.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from app.errors import RecordsError
-from app.records.address import is_sqlite, url_of
+from app.records.address import database_at, url_of
 from app.records.database import open_database, reading
 from app.records.ledger import Ledger
 from app.records.schema import HEAD
@@ -117,8 +117,8 @@ def test_what_is_no_database_is_one_sentence(tmp_path: Path, file: str) -> None:
 
 def test_urls_are_told_apart() -> None:
     """SQLite's is the one that a single process must hold."""
-    assert is_sqlite(url_of(None, Path("var")))
-    assert not is_sqlite("postgresql+psycopg://localhost/dubito")
+    assert not database_at(url_of(None, Path("var"))).is_shared
+    assert database_at("postgresql+psycopg://localhost/dubito").is_shared
     assert "postgresql+psycopg://x" == str(url_of("postgresql://x", Path("var")))
 
 

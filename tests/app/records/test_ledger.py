@@ -318,7 +318,7 @@ def test_who_holds_a_key_for_long_is_not_waited_for(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that hangs in its transaction does not hang all others."""
-    monkeypatch.setattr("app.records.database.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("app.records.databases.postgresql.LOCK_SECONDS", 0.2)
     with (
         server.database(MODEL) as url,
         open_database(url) as engine,

@@ -18,12 +18,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import RecordsError
-from app.records import export, sqlite, upgrade
-from app.records.database import open_database, reading, snapshot, writable
+from app.records import export, schema
+from app.records.address import database_at
+from app.records.database import open_database, reading, snapshot
+from app.records.databases.sqlite_file import unchanged
 from app.records.ledger import Ledger
 from app.records.schema import HEAD, MIGRATIONS, REVISIONS, migrate, state
 from app.records.tables import metadata
-from app.records.upgrade import copied
 from app.records.verification import verify
 from tests.app.records.conftest import CHAIN, KEY, entries
 from tests.app.records.old import COUNT, written
@@ -121,10 +122,10 @@ def test_a_copy_that_does_not_fit_is_a_sentence(
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("app.records.upgrade._back_up", full)
+    monkeypatch.setattr("app.records.databases.sqlite._copy", full)
     before = digests(tmp_path)
     with pytest.raises(RecordsError, match="disk is full"):
-        copied(tmp_path / "records.db", REVISIONS[0])
+        database_at(file).back_up(REVISIONS[0])
     assert before == digests(tmp_path)
 
 
@@ -138,9 +139,9 @@ def test_a_failed_upgrade_changes_nothing(
         migrate(connection)
         raise RuntimeError
 
-    monkeypatch.setattr(upgrade, "migrate", fail)
-    with pytest.raises(RuntimeError), writable(empty) as engine:
-        upgrade.upgrade(engine)
+    monkeypatch.setattr(schema, "migrate", fail)
+    with pytest.raises(RuntimeError), database_at(empty).writable(fresh=False) as engine:
+        schema.upgrade(engine)
     with reading(empty) as engine, engine.connect() as connection:
         assert REVISIONS[0] == state(connection)
     check(empty)
@@ -230,7 +231,7 @@ def test_what_are_no_records_is_a_sentence(file: str, tmp_path: Path, made: str)
 def test_a_database_without_a_log_is_read_without_files_beside_it(file: str) -> None:
     """And one that is being written, by its locks."""
     path = Path(make_url(file).database or "")
-    with open_database(file), sqlite.unchanged(path) as mode:
+    with open_database(file), unchanged(path) as mode:
         assert "ro" == mode
-    with sqlite.unchanged(path) as mode:
+    with unchanged(path) as mode:
         assert "immutable" == mode

@@ -19,9 +19,8 @@ import pytest
 from app.errors import RecordingFailed, RecordsError
 from app.record_events import Made
 from app.records import key
-from app.records.address import FILE
 from app.records.database import open_database, reading, snapshot
-from app.records.state_lock import held
+from app.records.state_lock import FILE, held
 from app.records.store import Store, open_store, writing
 from app.records.verification import verify
 from app.watched_bundle import WatchedBundle
@@ -332,7 +331,7 @@ def test_a_disk_that_only_reads_is_seen_without_anybody_who_asks(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And that it can be written again: what is tried then is a write like any other."""
-    monkeypatch.setattr("app.records.sqlite.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("app.records.databases.sqlite_file.BUSY_SECONDS", 0.1)
     real = os.statvfs
 
     async def use(store: Store) -> None:

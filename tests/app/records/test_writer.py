@@ -12,7 +12,7 @@ from app.errors import RecordingFailed
 from app.record_events import Entry
 from app.record_ports import Trouble
 from app.records import writer as module
-from app.records.failures import Cause
+from app.records.cause import Cause
 from app.records.group_commit import EntryGroup, NotWritten
 from app.records.writer import RecordsWriter
 from app.watched_bundle import WatchedBundle
