@@ -28,17 +28,13 @@ MINUTES_KEPT = 8 * 86_400
 DIGEST_DIGITS = 20
 """Hexadecimal digits of a bundle's digest in the identifier of its alarms, as many as fit the
 database column."""
-EventKind = Literal[
-    "prediction",
-    "outcome",
-    "review",
-    "assignment",
-    "erasure",
-    "key",
-    "acknowledgement",
-    "beginning",
-]
-"""Kinds of events; the last two are about an alarm."""
+ClassFeedback = Literal["outcome", "review"]
+"""Kinds of events that name a class: the true one, or a reviewer's."""
+FeedbackKind = Literal[ClassFeedback, "assignment"]
+"""Kinds of events that a person or a system adds to a prediction; its history lists them."""
+AlarmStatement = Literal["acknowledgement", "beginning"]
+"""Kinds of statements that a person may make about an alarm."""
+EventKind = Literal["prediction", FeedbackKind, "erasure", "key", AlarmStatement]
 Order = Literal["oldest", "newest", "doubtful", "reference"]
 """Orders of the review queue and of search results."""
 ReviewState = Literal["waiting", "decided"]

@@ -16,6 +16,7 @@ from app.error_location import locate_error
 from app.http.access import Access
 from app.http.alarms import alarms
 from app.http.exposition import exposition
+from app.http.feedback import feedback_routes
 from app.http.information import describe, information
 from app.http.predict import grading
 from app.http.predictions import predictions
@@ -168,8 +169,9 @@ class RecordedParts:
         signature, settings = self._signature, self._settings
         feedback = Feedback(self.memory.writer, self._cases, counter)
         return [
-            predictions(self._cases, self._replays, feedback, signature, settings),
-            reviews(self.memory.reader, feedback, signature.classes, settings),
+            predictions(self._cases, self._replays, signature, settings),
+            feedback_routes(feedback, signature.classes, settings),
+            reviews(self.memory.reader, settings),
             uncertainty(self.monitor, Access(self._settings), is_ready),
             alarms(self._sentry, self._settings),
         ]

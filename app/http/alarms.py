@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, StringConstraints
 
 from app.errors import NotFound
 from app.http.access import Access
 from app.http.body import read_body
-from app.http.feedback_models import AlarmRequest
 from app.http.json_body import read_json
+from app.http.json_schema import LONGEST_NAME, NoteText
 from app.http.openapi import BODY_REFUSALS, REFUSALS, documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
@@ -20,6 +21,7 @@ from app.monitoring.alarms import Sentry
 from app.problem_codes import ProblemCode
 from app.settings import Settings
 from dubito.inputs.options import NoOptions
+from dubito.inputs.rows import STRICT
 
 Act = Callable[[AlarmName, AlarmWords], Awaitable[None]]
 NAME = {
@@ -36,6 +38,15 @@ ALARM_REFUSALS = BODY_REFUSALS | {
     503: "Nothing can be recorded, or the record store does not respond.",
 }
 CONFLICTING = {409: "The alarm is not raised, or is already acknowledged."}
+
+
+class AlarmRequest(BaseModel):
+    """The person who acknowledges or restarts an alarm, and why."""
+
+    model_config = STRICT
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+    note: NoteText
 
 
 def alarms(sentry: Sentry, settings: Settings) -> APIRouter:

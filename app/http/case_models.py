@@ -1,10 +1,11 @@
 """Pydantic models of recorded predictions, for OpenAPI only; `app.usecases` has what is written."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from app.http.json_schema import CLOSED
+from app.record_events import FeedbackKind
 
 
 class Outcome(BaseModel):
@@ -36,7 +37,7 @@ class Said(BaseModel):
     model_config = CLOSED
 
     id: str
-    kind: Literal["outcome", "review", "assignment"]
+    kind: FeedbackKind
     time: str
     grade: str | None
     corrects: str | None

@@ -5,15 +5,23 @@ routes are, and two services in one process have different row models.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import DataclassSchema
 from typing_extensions import TypeAliasType
 
 CLOSED = ConfigDict(extra="forbid")
 """Configuration of models that have no other members than those they declare."""
+LONGEST_NAME, LONGEST_NOTE = 200, 4_000
+"""Maximum characters of a person's name and of a note."""
+WITHOUT_NUL = r"^[^\x00]+$"
+"""Pattern of texts without NUL, which a database column cannot store."""
+PersonName = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=WITHOUT_NUL)
+]
+NoteText = Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
 NAME = "x-component"
 DEFINITIONS = "$defs"
 REFERENCE = "#/components/schemas/{model}"

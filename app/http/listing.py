@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from app.http.cursor import PLACE
-from app.http.feedback_models import WITHOUT_NUL
-from app.http.json_schema import CLOSED
+from app.http.json_schema import CLOSED, WITHOUT_NUL
 from dubito.inputs.text_types import digits, microseconds
 from dubito.types import MAX_SEED
 

@@ -1,4 +1,4 @@
-"""`/predictions`: search recorded predictions, replay them, and record their true grades."""
+"""`/predictions`: search recorded predictions, replay them, and compute them with changes."""
 
 import asyncio
 from typing import Annotated
@@ -7,10 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.http.access import Access
 from app.http.body import read_body
-from app.http.case_models import Outcome, RecordedPrediction, Replay, WhatIf
+from app.http.case_models import RecordedPrediction, Replay, WhatIf
 from app.http.connection import hung_up
-from app.http.feedback_models import outcome_request
-from app.http.json_body import read_changes, read_json
+from app.http.json_body import read_changes
 from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
@@ -18,7 +17,6 @@ from app.http.search_options import PredictionList, SearchOptions, page_of
 from app.serving.caller import Caller
 from app.settings import Settings
 from app.usecases.case import Cases
-from app.usecases.feedback import Feedback
 from app.usecases.replay import Replays
 from dubito.inputs.options import NoOptions
 from dubito.inputs.rows import changes
@@ -26,13 +24,12 @@ from dubito.types import Signature
 
 
 def predictions(
-    cases: Cases, replays: Replays, feedback: Feedback, signature: Signature, settings: Settings
+    cases: Cases, replays: Replays, signature: Signature, settings: Settings
 ) -> APIRouter:
     """Create the routes of recorded predictions, documented for the served bundle's signature."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
-    Said = outcome_request(signature.classes)  # noqa: N806 - a type
     most, seconds = settings.max_body_bytes, settings.body_seconds
 
     def caller(request: Request) -> Caller:
@@ -84,16 +81,5 @@ def predictions(
         case = await cases.named(request.path_params["id"])
         changed = read_changes(signature, body)
         return json_response(await replays.what_if(case, changed, waiting))
-
-    @router.put(
-        "/predictions/{id}/outcome",
-        summary="Record the true grade",
-        **documented("recordOutcome", Outcome, Said),
-    )
-    async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
-        access.check_records(request)
-        said = read_json(Said, await read_body(request, most, seconds))
-        prediction = request.path_params["id"]
-        return json_response(await feedback.come_out(prediction, said.grade, said.correction))
 
     return router

@@ -1,4 +1,4 @@
-"""`/reviews`: the review queue, reviews of referred predictions, and who reviews which."""
+"""`GET /reviews`: the review queue."""
 
 from typing import Annotated
 
@@ -8,11 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.http.access import Access
 from app.http.answers import Model
-from app.http.body import read_body
-from app.http.case_models import Review
 from app.http.cursor import encode_cursor, number_place, text_place
-from app.http.feedback_models import LONGEST_NAME, AssignmentRequest, review_request
-from app.http.json_body import read_json
 from app.http.json_schema import CLOSED
 from app.http.listing import ListOptions, words
 from app.http.openapi import documented
@@ -22,8 +18,6 @@ from app.monitoring.event_builder import Listed
 from app.record_events import ListPosition, Order, QueueItem, ReviewState, Search, moment
 from app.record_ports import Reader
 from app.settings import Settings
-from app.usecases.feedback import Feedback
-from dubito.inputs.options import NoOptions
 from dubito.types import Identity
 
 
@@ -102,23 +96,10 @@ class ReviewQueue(BaseModel):
     next: str | None = Field(description="cursor of the next page, for `after`; null at the end")
 
 
-class AssignedPrediction(BaseModel):
-    """The person who reviews a prediction."""
-
-    model_config = CLOSED
-
-    id: str
-    assignee: Annotated[str, Field(max_length=LONGEST_NAME)] | None
-
-
-def reviews(
-    reader: Reader, feedback: Feedback, classes: tuple[str, ...], settings: Settings
-) -> APIRouter:
-    """Create the routes of the review queue."""
+def reviews(reader: Reader, settings: Settings) -> APIRouter:
+    """Create the route of the review queue."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
-    most, seconds = settings.max_body_bytes, settings.body_seconds
-    Said = review_request(classes)  # noqa: N806 - a type
 
     @router.get(
         "/reviews",
@@ -129,39 +110,7 @@ def reviews(
         access.check_records(request)
         return json_response(await _listed(reader, options))
 
-    @router.post(
-        "/reviews/{id}",
-        summary="Record a review",
-        **documented("reviewPrediction", Review, Said),
-    )
-    async def review(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
-        access.check_records(request)
-        said = read_json(Said, await read_body(request, most, seconds))
-        prediction = request.path_params["id"]
-        return json_response(
-            await feedback.review(prediction, said.grade, said.note, said.reviewer, said.correction)
-        )
-
-    @router.put(
-        "/reviews/{id}/assignee",
-        summary="Assign a prediction to a reviewer",
-        **documented("assignPrediction", AssignedPrediction, AssignmentRequest),
-    )
-    async def assign(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
-        access.check_records(request)
-        said = read_json(AssignmentRequest, await read_body(request, most, seconds))
-        prediction = request.path_params["id"]
-        await feedback.assign(prediction, said.reviewer)
-        return json_response(Assigned(prediction, said.reviewer))
-
     return router
-
-
-class Assigned(Struct, frozen=True):
-    """The person who reviews a prediction."""
-
-    id: str
-    assignee: str | None
 
 
 class QueueLine(Struct, frozen=True, rename={"label": "grade"}):

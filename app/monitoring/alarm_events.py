@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec import json
 from msgspec.structs import replace
 
 from app.monitoring.alarm_state import ALARMS, AlarmName, AlarmRun, AlarmState
 from app.monitoring.report import Acknowledgement, AlarmReport, PastRun
-from app.record_events import FORMAT, MICROSECONDS, Event, alarm_id, moment
+from app.record_events import (
+    FORMAT,
+    MICROSECONDS,
+    AlarmStatement,
+    Event,
+    alarm_id,
+    moment,
+)
 from app.record_ports import Reader
 from dubito.uncertainty.alarm_threshold import THRESHOLD, finite_evidence
-
-AlarmStatement = Literal["acknowledgement", "beginning"]
-"""Kinds of statements that a person may make about an alarm."""
 
 
 @dataclass(frozen=True, slots=True)

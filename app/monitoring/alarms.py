@@ -19,13 +19,13 @@ import numpy as np
 from app.clock import Clock
 from app.count_keys import Counts, summed
 from app.errors import RecordingFailed
-from app.monitoring.alarm_events import AlarmStatement, AlarmWords, alarm_reports, event_of, spoken
+from app.monitoring.alarm_events import AlarmWords, alarm_reports, event_of, spoken
 from app.monitoring.alarm_state import AlarmName, AlarmState
 from app.monitoring.drift_report import stream_counts
 from app.monitoring.report import AlarmReport
 from app.monitoring.statistics import kept_in_bands, missed, wrong_automated
 from app.monitoring.time_windows import LATE_SECONDS
-from app.record_events import HOUR, MINUTE, Entry, Event, Note, Rollup, Unseen, now
+from app.record_events import HOUR, MINUTE, AlarmStatement, Entry, Event, Note, Rollup, Unseen, now
 from app.record_ports import Reader, Writer
 from app.watched_bundle import WatchedBundle
 from dubito.uncertainty.alarm_threshold import raised

@@ -2,14 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType, json, structs
 
 from app.errors import FeaturesErased, NotFound
 from app.problem_codes import ProblemCode
-from app.record_events import Event, EventKind, Listing, ListPosition, Search, moment
+from app.record_events import (
+    ClassFeedback,
+    Event,
+    EventKind,
+    FeedbackKind,
+    Listing,
+    ListPosition,
+    Search,
+    moment,
+)
 from app.record_ports import Reader
 from app.recorded_prediction import (
     Asked,
@@ -74,7 +83,7 @@ class HistoryEntry(Struct, frozen=True, rename={"label": "grade"}):
     """One event of a prediction's history; None for what it does not have or was erased."""
 
     id: str
-    kind: Literal["outcome", "review", "assignment"]
+    kind: FeedbackKind
     time: str
     label: str | None
     corrects: str | None
@@ -262,7 +271,7 @@ def _review(event: Event) -> Review:
 
 
 def _said(event: Event) -> HistoryEntry:
-    statement = None if event.kind == "assignment" else statement_of(event)
+    statement = statement_of(event) if event.kind in get_args(ClassFeedback) else None
     words = words_of(event)
     return HistoryEntry(
         id=event.id,

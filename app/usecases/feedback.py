@@ -5,7 +5,6 @@ unless it is a correction, which names the latest event and gives a reason.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from msgspec import UNSET, json
 
@@ -17,6 +16,7 @@ from app.problem_codes import ProblemCode
 from app.record_events import (
     FORMAT,
     MICROSECONDS,
+    ClassFeedback,
     Entry,
     Event,
     QueueItem,
@@ -35,8 +35,7 @@ from app.usecases.case import (
 )
 from dubito.errors import Fault, FieldCode, InvalidInput
 
-Verdict = Literal["outcome", "review"]
-DIFFERS: dict[Verdict, ProblemCode] = {
+DIFFERS: dict[ClassFeedback, ProblemCode] = {
     "outcome": ProblemCode.OUTCOME_DIFFERS,
     "review": ProblemCode.REVIEW_DIFFERS,
 }
@@ -172,7 +171,7 @@ class Feedback:
 class _Said:
     """An outcome or a review that a request wants to record."""
 
-    kind: Verdict
+    kind: ClassFeedback
     label: str
     words: FeedbackWords
     correction: Correction | None
@@ -234,7 +233,7 @@ def _listed(case: Case) -> QueueItem:
     return queue_item(body.answer, event.prediction, event.time, body.model, event.reference)
 
 
-def _differs(kind: Verdict) -> Conflict:
+def _differs(kind: ClassFeedback) -> Conflict:
     return Conflict(DIFFERS[kind], f"another {kind} is recorded for this prediction")
 
 

@@ -1,0 +1,156 @@
+"""Routes that record feedback on a prediction: its true grade, a review, and who reviews it."""
+
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Query, Request, Response
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
+
+from app.http.access import Access
+from app.http.body import read_body
+from app.http.case_models import Outcome, Review
+from app.http.json_body import read_json
+from app.http.json_schema import CLOSED, LONGEST_NAME, LONGEST_NOTE, NoteText, PersonName, grade_of
+from app.http.openapi import documented
+from app.http.response import json_response
+from app.http.route import LeanRoute
+from app.settings import Settings
+from app.usecases.feedback import Correction, Feedback
+from dubito.errors import Fault, FieldCode, InvalidInput
+from dubito.inputs.options import NoOptions
+from dubito.inputs.rows import STRICT
+
+LONGEST_EVENT = 64
+"""Maximum characters of an event's identifier."""
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_EVENT)]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NOTE)]
+
+
+class _Correctable(BaseModel):
+    model_config = STRICT | ConfigDict(
+        json_schema_extra={"dependentRequired": {"corrects": ["why"], "why": ["corrects"]}}
+    )
+
+    # Omitted members are None; an explicit null is refused, as it is no event and no reason.
+    corrects: EventId = Field(
+        default=cast("str", None),
+        description="`id` of the latest event of this kind, which this one corrects",
+    )
+    why: Reason = Field(
+        default=cast("str", None), description="reason for the correction, required with `corrects`"
+    )
+
+    def model_post_init(self, _: Any) -> None:
+        """Check that `corrects` and `why` are given together or not at all.
+
+        Raises:
+            InvalidInput: one of them is missing; the fault names it.
+        """
+        given = self.model_fields_set & {"corrects", "why"}
+        if len(given) == 1:
+            (missing,) = {"corrects", "why"} - given
+            message = "is missing: a correction has both"
+            raise InvalidInput([Fault((missing,), FieldCode.MISSING, message)])
+
+    @property
+    def correction(self) -> Correction | None:
+        """The correction, if the body is one."""
+        return (
+            Correction(self.corrects, self.why) if self.model_fields_set >= {"corrects"} else None
+        )
+
+
+class OutcomeBody(_Correctable):
+    """The true grade of a prediction."""
+
+    grade: str
+
+
+class ReviewBody(_Correctable):
+    """A person's review of a prediction: a grade, a note and a name."""
+
+    grade: str
+    note: NoteText
+    reviewer: PersonName
+
+
+class AssignmentRequest(BaseModel):
+    """The person who reviews a prediction; null for nobody."""
+
+    model_config = STRICT
+
+    reviewer: PersonName | None
+
+
+class AssignedPrediction(BaseModel):
+    """The person who reviews a prediction."""
+
+    model_config = CLOSED
+
+    id: str
+    assignee: Annotated[str, Field(max_length=LONGEST_NAME)] | None
+
+
+class Assigned(Struct, frozen=True):
+    """The person who reviews a prediction."""
+
+    id: str
+    assignee: str | None
+
+
+def feedback_routes(feedback: Feedback, classes: tuple[str, ...], settings: Settings) -> APIRouter:
+    """Create the routes, documented for a bundle's classes."""
+    router = APIRouter(tags=["records"], route_class=LeanRoute)
+    access = Access(settings)
+    most, seconds = settings.max_body_bytes, settings.body_seconds
+    Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
+    CameOut = outcome_request(classes)  # noqa: N806 - a type
+    Reviewed = review_request(classes)  # noqa: N806 - a type
+
+    @router.put(
+        "/predictions/{id}/outcome",
+        summary="Record the true grade",
+        **documented("recordOutcome", Outcome, CameOut),
+    )
+    async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
+        access.check_records(request)
+        said = read_json(CameOut, await read_body(request, most, seconds))
+        prediction = request.path_params["id"]
+        return json_response(await feedback.come_out(prediction, said.grade, said.correction))
+
+    @router.post(
+        "/reviews/{id}",
+        summary="Record a review",
+        **documented("reviewPrediction", Review, Reviewed),
+    )
+    async def review(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
+        access.check_records(request)
+        said = read_json(Reviewed, await read_body(request, most, seconds))
+        prediction = request.path_params["id"]
+        return json_response(
+            await feedback.review(prediction, said.grade, said.note, said.reviewer, said.correction)
+        )
+
+    @router.put(
+        "/reviews/{id}/assignee",
+        summary="Assign a prediction to a reviewer",
+        **documented("assignPrediction", AssignedPrediction, AssignmentRequest),
+    )
+    async def assign(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
+        access.check_records(request)
+        said = read_json(AssignmentRequest, await read_body(request, most, seconds))
+        prediction = request.path_params["id"]
+        await feedback.assign(prediction, said.reviewer)
+        return json_response(Assigned(prediction, said.reviewer))
+
+    return router
+
+
+def outcome_request(classes: tuple[str, ...]) -> type[OutcomeBody]:
+    """Create the request body for a true grade of these classes."""
+    return create_model("OutcomeRequest", __base__=OutcomeBody, grade=(grade_of(classes), ...))
+
+
+def review_request(classes: tuple[str, ...]) -> type[ReviewBody]:
+    """Create the request body for a review with a grade of these classes."""
+    return create_model("ReviewRequest", __base__=ReviewBody, grade=(grade_of(classes), ...))
