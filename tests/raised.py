@@ -15,6 +15,7 @@ from app.records.key_check import start_chain
 from app.watched_bundle import WatchedBundle
 from dubito.bundles.validation.inspection import inspect
 from dubito.identifier import new_id
+from dubito.uncertainty.drift_alarm import Watch
 
 MINUTE = 1_795_608_000
 """Of the alarm, seconds since 1970."""
@@ -24,9 +25,13 @@ def raise_drift(state: Path, bundle: Path) -> None:
     """Write what a service would have come to, to which 500 loans of one odd amount came."""
     manifest = inspect(bundle).manifest
     told = manifest.identity, manifest.signature, manifest.calibration
-    fresh = AlarmState.begin(WatchedBundle(*told, "sha256:0"))
-    watch = fresh.drift.advance({"loan_amount": {0: 500}}, np.random.default_rng(0))
-    known = replace(fresh, position=MINUTE, drift=watch, raised_at={"drift": MINUTE})
+    watched = WatchedBundle(*told, "sha256:0")
+    fresh = AlarmState.begin(watched)
+    drift = Watch.begin(watched.streams).advance(
+        {"loan_amount": {0: 500}}, np.random.default_rng(0)
+    )
+    tests = {**fresh.tests, "drift": drift}
+    known = replace(fresh, position=MINUTE, tests=tests, raised_at={"drift": MINUTE})
     with open_database(url_of(None, state)) as engine:
         ledger, _ = start_chain(engine, state / FILE, new_id())
         with closing(ledger):

@@ -16,7 +16,7 @@ from app.http.response import json_response
 from app.http.route import LeanRoute
 from app.http.statistics_models import Alarm as ShownAlarm
 from app.monitoring.alarm_events import AlarmWords
-from app.monitoring.alarm_state import ALARMS, AlarmName
+from app.monitoring.alarm_tests import ALARMS, AlarmName
 from app.monitoring.alarms import Sentry
 from app.problem_codes import ProblemCode
 from app.settings import Settings

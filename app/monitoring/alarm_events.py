@@ -7,7 +7,8 @@ from typing import NamedTuple
 from msgspec import json
 from msgspec.structs import replace
 
-from app.monitoring.alarm_state import ALARMS, AlarmName, AlarmRun, AlarmState
+from app.monitoring.alarm_state import AlarmRun, AlarmState
+from app.monitoring.alarm_tests import ALARMS, TESTS, AlarmName
 from app.monitoring.report import Acknowledgement, AlarmReport, PastRun
 from app.record_events import (
     FORMAT,
@@ -59,14 +60,14 @@ def event_of(
         state: state of the alarms before the statement.
         digest: digest of the bundle.
     """
-    watched = state.watched(alarm)
+    test = state.tests[alarm]
     body = {
         "format": FORMAT,
         "alarm": alarm,
         "digest": digest,
         "raised_at": _minute(state.raised_at.get(alarm)),
-        "largest": finite_evidence(watched.largest),
-        "rows": watched.rows,
+        "largest": finite_evidence(test.largest),
+        "rows": test.rows,
     }
     return Event(kind, alarm_id(alarm, digest), at, json.encode(body), json.encode(words))
 
@@ -103,17 +104,17 @@ def nameless(alarms: Sequence[AlarmReport]) -> tuple[AlarmReport, ...]:
 
 
 def _alarm(name: AlarmName, state: AlarmState, said: Spoken) -> AlarmReport:
-    watched = state.watched(name)
+    test = state.tests[name]
     at = state.raised_at.get(name)
     return AlarmReport(
         name=name,
         raised=at is not None,
-        evidence=finite_evidence(watched.evidence),
-        largest=finite_evidence(watched.largest),
+        evidence=finite_evidence(test.evidence),
+        largest=finite_evidence(test.largest),
         threshold=THRESHOLD,
-        rows=watched.rows,
+        rows=test.rows,
         raised_at=_minute(at),
-        largest_feature=state.drift.foremost if name == "drift" and watched.rows else None,
+        largest_feature=TESTS[name].feature(test) if test.rows else None,
         acknowledged=_acknowledged(name, state, said),
         began_at=_moment(state.began_at(name)),
         past=tuple(_run(run, said) for run in reversed(state.past_of(name))),

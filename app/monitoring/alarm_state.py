@@ -3,17 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 from app.errors import Conflict
+from app.monitoring.alarm_tests import ALARMS, TESTS, AlarmName, SequentialTest
 from app.problem_codes import ProblemCode
 from app.record_events import MINUTE, Note
 from app.watched_bundle import WatchedBundle
-from dubito.uncertainty.drift_alarm import Watch
-from dubito.uncertainty.validity_alarm import BettingState
 
-AlarmName = Literal["drift", "validity"]
-ALARMS: tuple[AlarmName, ...] = get_args(AlarmName)
 MOST_PAST = 20
 """Most ended runs of an alarm that are stored."""
 
@@ -42,8 +39,8 @@ class AlarmState:
     position: int
     """Position of the note, which only increases: the end of the last minute in seconds since 1970,
     if the clock is never set back and no person makes a statement."""
-    drift: Watch
-    validity: BettingState
+    tests: Mapping[AlarmName, SequentialTest]
+    """Alarm to the state of its test."""
     raised_at: Mapping[str, int] = field(default_factory=dict)
     """Alarm to the minute in which it was raised, seconds since 1970."""
     seen: Mapping[str, int] = field(default_factory=dict)
@@ -59,13 +56,7 @@ class AlarmState:
     @classmethod
     def begin(cls, watched: WatchedBundle) -> "AlarmState":
         """Return the state before the first minute."""
-        policy = None if watched.calibration is None else watched.calibration.policy
-        of_cases = policy is not None and policy.is_of_cases
-        return cls(0, Watch.begin(watched.streams), BettingState.begin(of_cases=of_cases))
-
-    def watched(self, alarm: AlarmName) -> Watch | BettingState:
-        """Return the test that an alarm is based on."""
-        return self.drift if alarm == "drift" else self.validity
+        return cls(0, {name: test.begin(watched) for name, test in TESTS.items()})
 
     def past_of(self, alarm: AlarmName) -> list[AlarmRun]:
         """Return the ended runs of an alarm, oldest first."""
@@ -91,7 +82,7 @@ class AlarmState:
         return replace(self, position=self.position + 1, acknowledged=acknowledged)
 
     def begin_anew(self, alarm: AlarmName, at: int, fresh: "AlarmState") -> "AlarmState":
-        """Return the state after a person restarted an alarm; the other alarm is unchanged.
+        """Return the state after a person restarted an alarm; all others are unchanged.
 
         Args:
             alarm: name of the alarm to restart.
@@ -103,8 +94,7 @@ class AlarmState:
         return replace(
             self,
             position=self.position + 1,
-            drift=fresh.drift if alarm == "drift" else self.drift,
-            validity=fresh.validity if alarm == "validity" else self.validity,
+            tests={**self.tests, alarm: fresh.tests[alarm]},
             raised_at=_without(self.raised_at, alarm),
             acknowledged=_without(self.acknowledged, alarm),
             past=(*others, *runs),
@@ -117,9 +107,8 @@ class AlarmState:
             name: name of the note.
             follows: position of the note that the state was computed from; 0 if there was none.
         """
-        told = {
-            "drift": self.drift.to_json(),
-            "validity": self.validity.to_json(),
+        told: dict[str, Any] = {
+            **{name: test.to_json() for name, test in self.tests.items()},
             "raised_at": dict(self.raised_at),
             "seen": dict(self.seen),
             "default": self.default,
@@ -129,16 +118,24 @@ class AlarmState:
         return Note(name, self.position, json.dumps(told).encode(), follows)
 
     @classmethod
-    def read(cls, note: Note, now: int) -> "AlarmState":
-        """Read a state from a note, also one of an older Dubito; `now` is in seconds since 1970."""
+    def read(cls, note: Note, now: int, fresh: "AlarmState") -> "AlarmState":
+        """Read a state from a note, also one of an older Dubito.
+
+        Args:
+            note: the note.
+            now: seconds since 1970.
+            fresh: state before the first minute, of tests that an older Dubito did not have.
+        """
         told = json.loads(note.content)
         seen = told.get("seen")
         # An older Dubito recorded only a position, which may be ahead of a clock that was set back.
         looked = min(note.position, now // MINUTE * MINUTE)
         return cls(
             note.position,
-            Watch.from_json(told["drift"]),
-            BettingState.from_json(told["validity"]),
+            {
+                name: TESTS[name].read(told[name]) if name in told else fresh.tests[name]
+                for name in ALARMS
+            },
             told["raised_at"],
             seen or {},
             looked if seen is None else told.get("default", 0),
@@ -147,9 +144,9 @@ class AlarmState:
         )
 
     def _run(self, alarm: AlarmName, at: int) -> AlarmRun:
-        watched = self.watched(alarm)
+        test = self.tests[alarm]
         began_at, raised_at = self.began_at(alarm), self.raised_at.get(alarm)
-        return AlarmRun(alarm, began_at, at, raised_at, watched.largest, watched.rows)
+        return AlarmRun(alarm, began_at, at, raised_at, test.largest, test.rows)
 
 
 def _without(times: Mapping[str, int], alarm: AlarmName) -> dict[str, Any]:

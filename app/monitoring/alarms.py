@@ -1,4 +1,4 @@
-"""The drift and validity alarms: advances them minute by minute, from the counts of all processes.
+"""The alarms: advances them minute by minute, from the counts of all processes.
 
 The state is stored in a note, so that a restart loses nothing; a person's statement about an alarm
 is an event written together with the updated note. Progress is stored for each owner of counts
@@ -20,10 +20,9 @@ from app.clock import Clock
 from app.count_keys import Counts, summed
 from app.errors import RecordingFailed
 from app.monitoring.alarm_events import AlarmWords, alarm_reports, event_of, spoken
-from app.monitoring.alarm_state import AlarmName, AlarmState
-from app.monitoring.drift_report import stream_counts
+from app.monitoring.alarm_state import AlarmState
+from app.monitoring.alarm_tests import TESTS, AlarmName
 from app.monitoring.report import AlarmReport
-from app.monitoring.statistics import kept_in_bands, missed, wrong_automated
 from app.monitoring.time_windows import LATE_SECONDS
 from app.record_events import HOUR, MINUTE, AlarmStatement, Entry, Event, Note, Rollup, Unseen, now
 from app.record_ports import Reader, Writer
@@ -59,7 +58,7 @@ class Sentry:
         self._writer = writer
         self._watched = watched
         self._name = f"watch:{watched.identity.digest}"
-        self._state = AlarmState.begin(watched)
+        self._fresh = self._state = AlarmState.begin(watched)
         self._turn = asyncio.Lock()
         """Lock that serialises statements about alarms: within one process none has to be
         retried."""
@@ -115,15 +114,14 @@ class Sentry:
         )
 
     async def begin_anew(self, alarm: AlarmName, words: AlarmWords) -> None:
-        """Restart an alarm: discard all its evidence so far; the other alarm goes on.
+        """Restart an alarm: discard all its evidence so far; the others go on.
 
         Raises:
             RecordsUnavailable: the database does not respond.
             RecordingFailed: the database did not accept the statement.
         """
-        fresh = AlarmState.begin(self._watched)
         await self._say(
-            "beginning", alarm, words, lambda state, at: state.begin_anew(alarm, at, fresh)
+            "beginning", alarm, words, lambda state, at: state.begin_anew(alarm, at, self._fresh)
         )
 
     async def alarms(self) -> tuple[AlarmReport, ...]:
@@ -144,7 +142,7 @@ class Sentry:
         async with self._turn:
             for _ in range(ATTEMPTS):
                 note, at = await self._reader.note(self._name), now()
-                state = AlarmState.begin(self._watched) if note is None else self._read(note)
+                state = self._fresh if note is None else self._read(note)
                 moved = step(state, at)
                 digest = self._watched.identity.digest
                 event = event_of(kind, alarm, words, at, state, digest)
@@ -164,7 +162,7 @@ class Sentry:
             self._state = moved
 
     def _read(self, note: Note) -> AlarmState:
-        return AlarmState.read(note, int(time.time()))
+        return AlarmState.read(note, int(time.time()), self._fresh)
 
     async def _unseen(self, state: AlarmState, start: int) -> Unseen:
         digest = self._watched.identity.digest
@@ -207,20 +205,16 @@ class Sentry:
         return replace(state, seen={**state.seen, **seen})
 
     def _after(self, state: AlarmState, start: int, counts: Counts) -> AlarmState:
-        names = list(self._watched.streams)
-        seen = dict(zip(names, stream_counts(counts, len(names)), strict=True))
         digest = int(self._watched.identity.digest.rpartition(":")[2], 16)
         random = np.random.default_rng([digest, state.position, start])
-        drift = state.drift.advance(seen, random)
-        validity = state.validity.advance(
-            missed(counts), wrong_automated(counts), kept_in_bands(counts)
-        )
-        known = {"drift": drift.largest, "validity": validity.largest}
-        new = {name for name, largest in known.items() if raised(largest)} - set(state.raised_at)
+        tests = {
+            name: test.advance(state.tests[name], self._watched, counts, random)
+            for name, test in TESTS.items()
+        }
+        new = {name for name, test in tests.items() if raised(test.largest)} - set(state.raised_at)
         return replace(
             state,
             position=max(state.position + 1, start + MINUTE),
-            drift=drift,
-            validity=validity,
+            tests=tests,
             raised_at={**state.raised_at, **dict.fromkeys(new, start)},
         )

@@ -8,24 +8,29 @@ import pytest
 
 from app.errors import Conflict
 from app.monitoring.alarm_events import AlarmWords, StatementKey, alarm_reports, nameless
-from app.monitoring.alarm_state import MOST_PAST, AlarmName, AlarmRun, AlarmState
+from app.monitoring.alarm_state import MOST_PAST, AlarmRun, AlarmState
+from app.monitoring.alarm_tests import ALARMS, AlarmName, SequentialTest
 from app.record_events import Note
-from dubito.uncertainty.validity_alarm import PromiseTrials
+from dubito.uncertainty.drift_alarm import Watch
+from dubito.uncertainty.validity_alarm import BettingState, PromiseTrials
 from tests.app.monitoring.plain import told
 from tests.app.monitoring.toy import NOON, WATCHED
 
 FRESH = AlarmState.begin(WATCHED)
 AT = NOON * 1_000_000 + 5
-ALARMS: tuple[AlarmName, ...] = ("drift", "validity")
 
 
 def moved(position: int = NOON) -> AlarmState:
     """After rows and outcomes by which both alarms are raised."""
-    drift = FRESH.drift.advance({"weight": {0: 500}}, np.random.default_rng(0))
-    validity = FRESH.validity.advance({0.1: PromiseTrials(50, 50)}, {}, {})
+    tests: dict[AlarmName, SequentialTest] = {
+        "drift": Watch.begin(WATCHED.streams).advance(
+            {"weight": {0: 500}}, np.random.default_rng(0)
+        ),
+        "validity": BettingState.begin().advance({0.1: PromiseTrials(50, 50)}, {}, {}),
+    }
     seen = {"one": NOON, "two": NOON - 60}
     raised_at = {"drift": NOON - 60, "validity": NOON - 120}
-    return AlarmState(position, drift, validity, raised_at, seen)
+    return AlarmState(position, tests, raised_at, seen)
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
@@ -34,13 +39,13 @@ def test_begun_anew_an_alarm_knows_nothing_and_the_other_all(alarm: AlarmName) -
     before = moved().acknowledge("drift", AT).acknowledge("validity", AT + 1)
     after = before.begin_anew(alarm, AT + 2, FRESH)
     other = next(name for name in ALARMS if name != alarm)
-    assert FRESH.watched(alarm) == after.watched(alarm)
-    assert before.watched(other) is after.watched(other)
+    assert FRESH.tests[alarm] == after.tests[alarm]
+    assert before.tests[other] is after.tests[other]
     assert {other: before.raised_at[other]} == after.raised_at
     assert {other: before.acknowledged[other]} == after.acknowledged
     assert (before.seen, before.position + 1) == (after.seen, after.position)
-    watched = before.watched(alarm)
-    run = AlarmRun(alarm, None, AT + 2, before.raised_at[alarm], watched.largest, watched.rows)
+    test = before.tests[alarm]
+    run = AlarmRun(alarm, None, AT + 2, before.raised_at[alarm], test.largest, test.rows)
     assert ((run,), AT + 2, None) == (after.past, after.began_at(alarm), after.began_at(other))
 
 
@@ -80,20 +85,25 @@ def test_a_mark_holds_all_of_it() -> None:
     state = state.begin_anew("drift", AT + 1, FRESH)
     mark = state.note("watch", 7)
     assert (state.position, 7) == (mark.position, mark.follows)
-    assert state == AlarmState.read(mark, NOON + 600)
+    assert state == AlarmState.read(mark, NOON + 600, FRESH)
 
 
 def test_marks_of_older_versions_are_read() -> None:
-    """Those that knew of no acknowledgement, and those that looked at all before a time."""
+    """Those of no acknowledgement, of an alarm less, and those that looked at all before a time."""
     content = json.loads(moved().note("watch", 0).content)
     for name in ("acknowledged", "past", "default"):
         del content[name]
-    assert moved() == AlarmState.read(Note("watch", NOON, json.dumps(content).encode()), NOON)
+    assert moved() == AlarmState.read(
+        Note("watch", NOON, json.dumps(content).encode()), NOON, FRESH
+    )
+    fewer = {name: value for name, value in content.items() if name != "validity"}
+    less = AlarmState.read(Note("watch", NOON, json.dumps(fewer).encode()), NOON, FRESH)
+    assert {"drift": moved().tests["drift"], "validity": FRESH.tests["validity"]} == less.tests
     del content["seen"]
-    older = AlarmState.read(Note("watch", NOON, json.dumps(content).encode()), NOON + 600)
+    older = AlarmState.read(Note("watch", NOON, json.dumps(content).encode()), NOON + 600, FRESH)
     assert ({}, NOON) == (older.seen, older.default)
     again = older.begin_anew("drift", AT, FRESH)
-    assert older.default == AlarmState.read(again.note("watch", NOON), NOON + 900).default
+    assert older.default == AlarmState.read(again.note("watch", NOON), NOON + 900, FRESH).default
 
 
 def test_names_are_shown_as_long_as_they_are_kept() -> None:

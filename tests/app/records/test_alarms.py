@@ -13,7 +13,8 @@ from sqlalchemy import Engine, select
 
 from app.errors import Conflict, RecordingFailed
 from app.monitoring.alarm_events import AlarmWords, event_of
-from app.monitoring.alarm_state import ALARMS, AlarmState
+from app.monitoring.alarm_state import AlarmState
+from app.monitoring.alarm_tests import ALARMS
 from app.monitoring.alarms import Sentry
 from app.monitoring.event_builder import EventBuilder
 from app.record_events import Entry, Event, Search, alarm_id, moment
@@ -26,6 +27,7 @@ from app.records.store import Store
 from app.records.tables import events
 from app.records.verification import verify
 from app.records.writer import RecordsWriter
+from dubito.uncertainty.drift_alarm import Watch
 from tests.app.monitoring.plain import plain
 from tests.app.monitoring.toy import DIGEST, NOON, WATCHED
 from tests.app.records.conftest import CHAIN, KEY
@@ -45,8 +47,9 @@ def pair(engine: Engine, ledger: Ledger) -> Iterator[list[Ledger]]:
 
 def drifted() -> AlarmState:
     fresh = AlarmState.begin(WATCHED)
-    drift = fresh.drift.advance({"weight": {0: 500}}, np.random.default_rng(0))
-    return replace(fresh, position=NOON, drift=drift, raised_at={"drift": NOON - 60})
+    drift = Watch.begin(WATCHED.streams).advance({"weight": {0: 500}}, np.random.default_rng(0))
+    tests = {**fresh.tests, "drift": drift}
+    return replace(fresh, position=NOON, tests=tests, raised_at={"drift": NOON - 60})
 
 
 @asynccontextmanager
