@@ -14,6 +14,7 @@ from typing import Any
 from dubito.bundles.strict_json import named, walk
 from dubito.printable import is_printable
 from dubito.types import MAX_SEED, DomainRule, Feature, FeatureStats, Signature
+from dubito.uncertainty.decision import BUILT_IN
 
 LONGEST_NAME = 1_000
 """Most characters of a name, an alias, a title, a unit or a reason."""
@@ -27,10 +28,6 @@ LARGEST = 1e300
 LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
 """Form of a quantile's level, from 0 to 1 in plain digits."""
 MEDIAN = "0.5"
-OWN_REASONS = frozenset(
-    {"out_of_range", "missing", "epistemic", "ambiguous", "unlikely", "few_passes"}
-)
-"""Reasons that are built in, not from rules; see `dubito.types.Decision`."""
 SHARES = re.compile(
     r"accuracy|macro_f1|ece.*|automated|wrong_automated|wrong_band|least_likelihood|coverage_.*"
     r"|aurc.*|.*auroc"
@@ -74,7 +71,7 @@ def rule_faults(rules: Sequence[DomainRule], features: Sequence[Feature]) -> Ite
     if len(rules) > MOST_RULES:
         yield f"rules has more than {MOST_RULES} rules"
     for at, rule in enumerate(rules):
-        if not _is_name(rule.reason) or rule.reason in OWN_REASONS:
+        if not _is_name(rule.reason) or rule.reason in BUILT_IN:
             yield f"rules.{at}.reason is not a name of its own"
         for name, value in rule.when.items():
             way = named(("rules", at, "when", name))

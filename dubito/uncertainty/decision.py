@@ -1,10 +1,49 @@
 """The decision rule: whether a grade may be used without a person, and the reasons if not."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from dubito.types import Booleans, Decision, Floats, Notice, Policy, Promise, Summary
+
+FROM_NOTICES = ("out_of_range", "missing")
+"""Kinds of notices that refer a row."""
+BUILT_IN = (*FROM_NOTICES, "epistemic", "ambiguous", "unlikely", "few_passes")
+"""Reasons that no bundle's rule may use, see `dubito.types.Decision`; those from the network's
+output are in the order in which a decision lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a row must keep to be automated, whatever the target; else it is not eligible."""
+
+    epistemic: float
+    """Largest mutual information, nats."""
+    likelihood: float | None
+    """Least probability of the predicted class; None for no limit."""
+
+    @classmethod
+    def of(cls, policy: Policy) -> "Limits":
+        """Return a policy's limits."""
+        return cls(policy.epistemic, policy.likelihood)
+
+    def doubts(self, mean: Floats, mutual_information: Floats) -> dict[str, Booleans]:
+        """Return each reason and `(N,)`, whether it refers the row.
+
+        Args:
+            mean: `(N, C)` mean probabilities over the passes.
+            mutual_information: `(N,)`, nats; NaN is above every limit.
+        """
+        found = {"epistemic": ~(mutual_information <= self.epistemic)}
+        if self.likelihood is not None:
+            found["unlikely"] = ~(mean.max(axis=1) >= self.likelihood)
+        return found
+
+    def exceeded(self, mean: Floats, mutual_information: Floats) -> Booleans:
+        """Return `(N,)`, whether a row is not eligible; arguments as of `doubts`."""
+        found: Booleans = np.any(list(self.doubts(mean, mutual_information).values()), axis=0)
+        return found
 
 
 def decide(
@@ -32,21 +71,16 @@ def decide(
     """
     promise = promise_of(policy, target)
     enough = passes >= calibration_passes
-    doubts = {
-        "epistemic": ~(summary.mutual_information <= policy.epistemic),
-        "ambiguous": _ambiguous(promise, summary.mean),
-        "unlikely": ~is_likely(policy.likelihood, summary.mean),
+    doubts = Limits.of(policy).doubts(summary.mean, summary.mutual_information) | {
+        "ambiguous": ambiguous(promise, summary.mean),
         "few_passes": np.full(len(summary.mean), not enough),
     }
+    ordered = [(reason, doubts[reason]) for reason in BUILT_IN if reason in doubts]
     decisions = []
     for row, fixed in enumerate(fixed_reasons(notices, rule_reasons)):
-        reasons = (*fixed, *(reason for reason, holds in doubts.items() if holds[row]))
+        reasons = (*fixed, *(reason for reason, holds in ordered if holds[row]))
         decisions.append(Decision("refer" if reasons else "automate", reasons, enough))
     return decisions
-
-
-REFERRING = frozenset({"out_of_range", "missing"})
-"""Kinds of notices that refer a row."""
 
 
 def fixed_reasons(
@@ -65,7 +99,7 @@ def fixed_reasons(
 
 
 def _kinds(noticed: Sequence[Notice]) -> list[str]:
-    return [notice.kind for notice in noticed if notice.kind in REFERRING]
+    return [notice.kind for notice in noticed if notice.kind in FROM_NOTICES]
 
 
 def promise_of(policy: Policy, target: float) -> Promise:
@@ -83,15 +117,7 @@ def runner_up(mean: Floats) -> Floats:
     return second
 
 
-def is_likely(least: float | None, mean: Floats) -> Booleans:
-    """Return `(N,)` whether each row's largest probability is at least `least`; True if None."""
-    if least is None:
-        return np.ones(len(mean), dtype=np.bool_)
-    likely: Booleans = mean.max(axis=1) >= least
-    return likely
-
-
-def _ambiguous(promise: Promise, mean: Floats) -> Booleans:
+def ambiguous(promise: Promise, mean: Floats) -> Booleans:
     """Return `(N,)` whether at least two classes exceed the threshold; True if there is none."""
     if promise.threshold is None:
         return np.ones(len(mean), dtype=np.bool_)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dubito.types import Band, Booleans, Floats, Indices, Policy, Promise
-from dubito.uncertainty.decision import is_likely, runner_up
+from dubito.uncertainty.decision import Limits, runner_up
 
 SHARES = (*(at / 10 for at in range(2, 9)), *(at / 200 for at in range(170, 201)))
 """Shares of the eligible validation rows that a path's thresholds automate: 0.2, 0.3, … 0.8, and
@@ -65,9 +65,9 @@ class Part:
 
     def seconds(self, epistemic: float) -> Floats:
         """Return the second-largest probabilities `(N,)`; ∞ for rows that are not eligible."""
-        eligible = ~self.fixed & (self.mutual_information <= epistemic)
-        eligible &= is_likely(LIKELIHOOD, self.mean)
-        return np.where(eligible, runner_up(self.mean), np.inf)
+        limits = Limits(epistemic, LIKELIHOOD)
+        doubtful = self.fixed | limits.exceeded(self.mean, self.mutual_information)
+        return np.where(doubtful, np.inf, runner_up(self.mean))
 
 
 @dataclass(frozen=True, slots=True)

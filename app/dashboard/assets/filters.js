@@ -5,20 +5,11 @@
 
 import { el } from "./elements.js";
 import { settings } from "./settings.js";
-import { reason, t } from "./words.js";
+import { REASONS, reason, t } from "./words.js";
 
 /** Versions of a model that are offered, the newest first. */
 const MOST_VERSIONS = 20;
 const MINUTE = 60000;
-const REASONS = [
-  "ambiguous",
-  "epistemic",
-  "unlikely",
-  "out_of_range",
-  "missing",
-  "few_passes",
-  "no_evidence",
-];
 
 /** @typedef {(name: string, value: string) => void} Filter takes a choice; "" is any */
 
@@ -45,7 +36,7 @@ export function filterFields({ state, filters }, model, filter) {
   return el(
     "div.filters",
     {},
-    choice("reason", REASONS, (name) => reason(name, "short")),
+    choice("reason", [...REASONS, "no_evidence"], (name) => reason(name, "short")),
     choice("grade", model.classes),
     choice("version", versions),
     labelled("since", time("since", filters, filter)),

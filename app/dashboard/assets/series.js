@@ -6,10 +6,8 @@
 import { colour, ordered } from "./colours.js";
 import { listed, local, look, overTime, stack, stacked, whole, wide } from "./overtime.js";
 import { latencies, statuses } from "./traffic.js";
-import { fixed, number, percent, reason, t } from "./words.js";
+import { fixed, number, percent, REASONS, reason, t } from "./words.js";
 
-/** Reasons of the policy have colours of their own; those of a bundle's rules share the last one. */
-const KNOWN = ["ambiguous", "epistemic", "out_of_range", "missing", "few_passes", "unlikely"];
 /** @type {[string, string]} */
 const OUTER = ["0.05", "0.95"];
 /** @type {[string, string]} */
@@ -165,10 +163,13 @@ function reasons(data) {
   };
 }
 
-/** @param {string} name */
+/**
+ * The colour of a reason; those of a bundle's rules share the last one.
+ * @param {string} name
+ */
 function tint(name) {
-  const at = KNOWN.indexOf(name);
-  return colour(`reason-${(at < 0 ? KNOWN.length : at) + 1}`);
+  const at = REASONS.indexOf(name);
+  return colour(`reason-${(at < 0 ? REASONS.length : at) + 1}`);
 }
 
 /**

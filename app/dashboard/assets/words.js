@@ -97,6 +97,16 @@ export function labelled(feature) {
   return [name, t("unit", { label: "", unit: measure })];
 }
 
+/** Reasons of any bundle's policy, in the order of their colours; a bundle's rules have more. */
+export const REASONS = [
+  "ambiguous",
+  "epistemic",
+  "out_of_range",
+  "missing",
+  "few_passes",
+  "unlikely",
+];
+
 /**
  * A reason of a decision, the policy's or a rule of the bundle's: `form` is "short" for a legend, "long" for a sentence.
  * @param {string} name

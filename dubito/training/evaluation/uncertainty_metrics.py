@@ -7,7 +7,7 @@ import numpy as np
 from dubito.training.evaluation.predictions import Answered, Shifted
 from dubito.training.evaluation.risk import separation
 from dubito.types import Booleans, Calibration, Floats, Summary
-from dubito.uncertainty.decision import is_likely, promise_of, runner_up
+from dubito.uncertainty.decision import Limits, ambiguous, promise_of
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -70,13 +70,10 @@ def doubt(summary: Summary, chosen: Booleans) -> Doubt | None:
 
 def automated(answered: Answered, calibration: Calibration, target: float) -> Booleans:
     """Return a mask `(N,)` of the rows that `decide` automates at a target."""
-    promise, summary = promise_of(calibration.policy, target), answered.summary
-    if promise.threshold is None:
-        return np.zeros(len(summary.mean), np.bool_)
-    sure = runner_up(summary.mean) <= promise.threshold
-    agreed = summary.mutual_information <= calibration.policy.epistemic
-    likely = is_likely(calibration.policy.likelihood, summary.mean)
-    kept: Booleans = ~answered.fixed & sure & agreed & likely
+    policy, summary = calibration.policy, answered.summary
+    doubtful = Limits.of(policy).exceeded(summary.mean, summary.mutual_information)
+    doubtful |= ambiguous(promise_of(policy, target), summary.mean)
+    kept: Booleans = ~(answered.fixed | doubtful)
     return kept
 
 
