@@ -91,20 +91,21 @@ def domains() -> tuple[Domain, ...]:
     return tuple(entry.load() for entry in entries)
 
 
-def only_domain() -> Domain:
-    """Return the only registered domain, for which networks are trained.
+def chosen_domain(name: str | None) -> Domain:
+    """Return the domain of a name, for which networks are trained; None if there is only one.
 
     Raises:
-        UsageError: no domain is registered, or several are.
+        UsageError: no domain has the name, or none is given and not exactly one is registered.
     """
-    match domains():
-        case (domain,):
-            return domain
-        case ():
-            raise UsageError("training needs a domain, and no installed package registers one")
-        case several:
-            names = ", ".join(domain.name for domain in several)
-            raise UsageError(f"training needs one domain, and several are registered: {names}")
+    found = [domain for domain in domains() if name in (None, domain.name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(domain.name for domain in domains())
+    if not names:
+        raise UsageError("training needs a domain, and no installed package registers one")
+    if name is not None:
+        raise UsageError(f"--domain must be one of those that are registered: {names}")
+    raise UsageError(f"--domain must name one of those that are registered: {names}")
 
 
 def domain_of(signature: Signature) -> Domain | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dubito.cli.training_flags import positive
 from dubito.errors import UsageError
 from dubito.training.tables.content import name_of
+from dubito.training.tables.kinds import FORMATS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="CSV or Parquet, also in a zip or gzip: rows like those it was trained on, a column "
+        help=f"{FORMATS}, also in a zip or gzip: rows like those it was trained on, a column "
         "for each feature",
     )
     parser.add_argument(

@@ -11,6 +11,7 @@ from dubito.cli.reference import add_location, location_of
 from dubito.cli.train import stdout_for_result
 from dubito.cli.training_flags import positive
 from dubito.errors import UsageError
+from dubito.training.tables.kinds import FORMATS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="labelled rows: CSV or Parquet, also in a zip or gzip (default: the held-out part of "
+        help=f"labelled rows: {FORMATS}, also in a zip or gzip (default: the held-out part of "
         "the data set of the bundle's domain)",
     )
     parser.add_argument(

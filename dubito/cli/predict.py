@@ -24,6 +24,7 @@ from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 from dubito.inputs.rows import RowReader
 from dubito.prediction import AnswerBuilder
 from dubito.text import utf8
+from dubito.training.tables.kinds import FORMATS
 from dubito.types import Floats, Signature
 from dubito.uncertainty.scores import METHODS
 
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_location(parser)
     parser.add_argument(
         "--file",
-        help='JSON, a row or {"instances": [row, …]}, or a table as CSV or Parquet; - for stdin',
+        help=f'JSON, a row or {{"instances": [row, …]}}, or a table as {FORMATS}; - for stdin',
     )
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", metavar="VALUE", help=text)
@@ -164,7 +165,7 @@ def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool
     if text.lstrip().startswith((b"{", b"[")):
         return _from_json(text, signature, most)
     if not text.strip():
-        raise DataError(f"{name} is empty: give JSON, or a table as CSV or Parquet")
+        raise DataError(f"{name} is empty: give JSON, or a table as {FORMATS}")
     return read_questions(data, name, signature.features, most), True
 
 

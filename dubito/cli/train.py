@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from dubito.cli.training_flags import add_flags, settle
-from dubito.domains import only_domain
 from dubito.errors import UsageError
 from dubito.training.tables.content import name_of
 
@@ -32,8 +31,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Train the network, write its bundle, and print the held-out metrics."""
     if rest:
         raise UsageError(f"train does not know {rest[0]}")
-    domain = only_domain()
-    settle(arguments, domain)
+    domain = settle(arguments)
     from dubito.training.data import read_table
     from dubito.training.pipeline import TrainingOptions, publish
     from dubito.training.recipe import find_recipe

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubito.domains import STUDY, Domain, domains
+from dubito.domains import STUDY, Domain, chosen_domain, domains
 from dubito.errors import UsageError
+from dubito.training.tables.kinds import FORMATS
 
 MOST_SEED = 2**32 - 1
 """Largest seed that Keras accepts."""
@@ -66,21 +67,29 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that names the rows to train on."""
+    """Add the flags that name the domain and the rows to train on."""
+    names = _either([domain.name for domain in domains()])
+    parser.add_argument(
+        "--domain", metavar="NAME", help=f"domain of the rows, needed if there are several: {names}"
+    )
     datasets = [domain.layout.dataset for domain in domains()]
     titles = _either([dataset.title for dataset in datasets if dataset is not None])
     parser.add_argument(
         "--data",
         type=Path,
-        help=f"CSV or Parquet, also in a zip or gzip (default: {titles})",
+        help=f"{FORMATS}, also in a zip or gzip (default: {titles})",
     )
 
 
-def settle(arguments: argparse.Namespace, domain: Domain) -> None:
+def settle(arguments: argparse.Namespace) -> Domain:
     """Fill in flags that are not set, from the file if there is one, then from the defaults.
 
+    Returns:
+        The domain to train for.
+
     Raises:
-        UsageError: the file is invalid, or a seed is too large; the message names the key.
+        UsageError: the file is invalid, a seed is too large, or the domain or architecture does not
+            exist; the message names the key.
     """
     written: dict[str, Any] = {}
     if arguments.config is not None:
@@ -89,12 +98,17 @@ def settle(arguments: argparse.Namespace, domain: Domain) -> None:
         config = Config(arguments.config)
         add_flags(config)
         written = config.read()
+    domain = chosen_domain(arguments.domain or written.get("domain"))
     own = {"name": domain.bundle_name, "architecture": domain.default_recipe}
     for name, value in (DEFAULTS | own | written).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     if arguments.seed + (arguments.seeds or 1) - 1 > MOST_SEED:
         raise UsageError(f"the last of the seeds must be at most {MOST_SEED}")
+    names = (STUDY, *domain.recipes)
+    if arguments.architecture not in names:
+        raise UsageError(f"--architecture of {domain.name} must be {_either(names)}")
+    return domain
 
 
 def _architectures() -> dict[str, str]:

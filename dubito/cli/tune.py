@@ -9,7 +9,7 @@ from typing import Any
 
 from dubito.cli.train import command_of, print_bundle, stdout_for_result
 from dubito.cli.training_flags import add_data, positive, seed
-from dubito.domains import STUDY, only_domain
+from dubito.domains import STUDY, chosen_domain
 from dubito.errors import UsageError
 
 
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _tuned(arguments: argparse.Namespace) -> tuple[int, Any, Path, Any]:
     """Return the best trial's number, from 1, the trial, and its bundle's folder and manifest."""
-    domain = only_domain()
+    domain = chosen_domain(arguments.domain)
     from dubito.training.data import read_table
     from dubito.training.pipeline import TrainingOptions, publish
     from dubito.training.search_space import flags_of, recipe_of
@@ -78,7 +78,7 @@ def _tuned(arguments: argparse.Namespace) -> tuple[int, Any, Path, Any]:
     table = read_table(arguments.data, domain.layout)
     terms = SearchTerms(table.digest, arguments.seed, arguments.split_seed, arguments.epochs)
     at, best = search(table, domain.layout, terms, arguments.trials, arguments.directory, _say)
-    given = {name: getattr(arguments, name) for name in ("data", "seed", "split_seed")}
+    given = {name: getattr(arguments, name) for name in ("domain", "data", "seed", "split_seed")}
     job = TrainingOptions(
         recipe=recipe_of(best.choices, arguments.epochs),
         layout=domain.layout,

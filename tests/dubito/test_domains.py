@@ -10,7 +10,7 @@ from dubito import domains as registry
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli import training_flags
 from dubito.cli.main import main
-from dubito.domains import Domain, Mistakes, domain_of, domains, only_domain
+from dubito.domains import Domain, Mistakes, chosen_domain, domain_of, domains
 from dubito.errors import UsageError
 from dubito.layout import Column, Layout
 from dubito.loans.domain import LOANS
@@ -36,7 +36,7 @@ def both(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_loans_are_registered() -> None:
     """By the entry point of this package, and nothing else here."""
     assert (LOANS,) == domains()
-    assert LOANS is only_domain()
+    assert LOANS is chosen_domain(None) is chosen_domain("loans")
 
 
 def test_a_domain_needs_no_keras() -> None:
@@ -76,14 +76,17 @@ def test_mistakes_name_their_features() -> None:
 def test_training_needs_one_domain(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """None and several are wrong use, and the sentence names those there are."""
+    """None is wrong use, and so are several of which none is named; the sentence names them."""
     monkeypatch.setattr(registry, "domains", tuple)
     with pytest.raises(UsageError, match="no installed package registers one"):
-        only_domain()
+        chosen_domain(None)
     assert 2 == main(["train"])
     monkeypatch.setattr(registry, "domains", lambda: (HOUSES, LOANS))
-    with pytest.raises(UsageError, match="several are registered: houses, loans"):
-        only_domain()
+    for name in (None, "cars"):
+        with pytest.raises(UsageError, match="those that are registered: houses, loans"):
+            chosen_domain(name)
+    assert HOUSES is chosen_domain("houses")
+    assert 2 == main(["train", "--domain", "houses", "--architecture", "lattice"])
     assert 2 == main(["tune", "--directory", "search"])
     assert "" == capsys.readouterr().out
 

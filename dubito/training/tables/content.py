@@ -10,7 +10,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from dubito.bundles.files import MIB
 from dubito.errors import DataError
-from dubito.training.tables.kinds import GZIP, UNPACK, ZIP, refuse_document
+from dubito.training.tables.kinds import ENDINGS, GZIP, UNPACK, ZIP, refuse_document
 
 MOST_BYTES = 256 * MIB
 """Largest size of a table in bytes, of the file and decompressed."""
@@ -21,8 +21,6 @@ PIECE = MIB
 
 MEMBER = "train.csv"
 """Name of the file that is read from a zip of several tables, in any folder."""
-ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
-"""Suffixes by which the only table of a zip is found, if no file has that name."""
 ENCRYPTED = 0x1
 
 # zipfile documents only BadZipFile, but damaged archives made it raise all of these.

@@ -1,4 +1,4 @@
-"""Recognises files that are not tables by their bytes, and rejects them with a remedy."""
+"""Names the formats of tables, and rejects other files by their bytes, with a remedy."""
 
 import re
 from collections.abc import Collection
@@ -7,12 +7,17 @@ from dubito.errors import DataError
 
 PARQUET, ZIP, GZIP = b"PAR1", (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"), b"\x1f\x8b"
 
+FORMATS = "CSV or Parquet"
+"""Formats of tables, for messages and help."""
+ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
+"""Suffixes of tables, by which one is found in a zip."""
+
 SAVE = "save it as CSV UTF-8"
 UNPACK = "unpack it first"
 EXPORT = "export the table as CSV"
 
 _EXCEL = f"is an Excel workbook: {SAVE}"
-_OTHER = "is {}: a table is CSV or Parquet"
+_OTHER = f"is {{}}: a table is {FORMATS}"
 
 _BINARY = (
     (

@@ -10,7 +10,6 @@ import pytest
 from dubito.cli.train import add_arguments
 from dubito.cli.training_flags import DEFAULTS, settle
 from dubito.errors import UsageError
-from dubito.loans.domain import LOANS
 from tests.service import command
 
 
@@ -19,7 +18,7 @@ def settled(file: Path, *words: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     arguments = parser.parse_args(["--config", str(file), *words])
-    settle(arguments, LOANS)
+    settle(arguments)
     return vars(arguments)
 
 
