@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dubito.feature_kinds import FeatureKind
+
 Language = Literal["en", "ko"]
 """Languages that model cards are written in."""
 
@@ -16,7 +18,7 @@ class Column:
     title: str
     alias: str
     """Alternative header of the column in a file; empty for none."""
-    kind: Literal["integer", "float"]
+    kind: FeatureKind
     unit: str
     maximum: float
     nullable: bool = False

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dubito.feature_kinds import FEATURE_KINDS, FeatureKind, KindRules
+
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
@@ -42,7 +44,7 @@ class Feature:
     name: str
     title: str
     aliases: tuple[str, ...]
-    kind: Literal["integer", "float"]
+    kind: FeatureKind
     unit: str
     nullable: bool
     imputed: float | None
@@ -50,6 +52,11 @@ class Feature:
     minimum: float
     maximum: float
     seen: FeatureStats
+
+    @property
+    def rules(self) -> KindRules:
+        """Rules of the feature's kind."""
+        return FEATURE_KINDS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,8 +94,8 @@ def metric_faults(metrics: Mapping[str, Mapping[str, float]], classes: int) -> I
 
 def can_be(feature: Feature, value: float) -> bool:
     """Return whether a value has a feature's kind and is in its range."""
-    is_whole = feature.kind == "float" or _are_whole(value)
-    return is_whole and feature.minimum <= value <= feature.maximum
+    fits = not feature.rules.is_whole or _are_whole(value)
+    return fits and feature.minimum <= value <= feature.maximum
 
 
 def _most(metric: str, classes: int) -> float | None:
@@ -136,8 +136,8 @@ def _feature_faults(way: str, feature: Feature) -> Iterator[str]:
         yield f"{way}.aliases has more than {MOST_ALIASES} names"
     if not -LARGEST <= feature.minimum < feature.maximum <= LARGEST:
         yield f"{way}.minimum is not below its maximum, or one is beyond ±{LARGEST:g}"
-    if feature.kind == "integer" and not _are_whole(feature.minimum, feature.maximum):
-        yield f"{way} is an integer with a minimum or maximum that is not whole"
+    if feature.rules.is_whole and not _are_whole(feature.minimum, feature.maximum):
+        yield f"{way} is an {feature.kind} with a minimum or maximum that is not whole"
     if feature.nullable != (feature.imputed is not None):
         yield f"{way} needs an imputed value exactly if it is nullable"
     if feature.imputed is not None and not feature.minimum <= feature.imputed <= feature.maximum:
@@ -162,10 +162,10 @@ def _seen_faults(way: str, feature: Feature) -> Iterator[str]:
         low, high = _bounds(seen, level)
         if not low <= seen.quantiles[name] <= high:
             yield f"{way}.quantiles.{name} contradicts the histogram"
-    if feature.kind == "integer" and not _are_whole(
+    if feature.rules.is_whole and not _are_whole(
         seen.minimum, seen.maximum, *values, *seen.histogram_edges
     ):
-        yield f"{way} has values that are not whole, but the feature is an integer"
+        yield f"{way} has values that are not whole, but the feature is an {feature.kind}"
 
 
 def _histogram_faults(way: str, seen: FeatureStats) -> Iterator[str]:

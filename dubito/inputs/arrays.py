@@ -101,6 +101,6 @@ def _checks(feature: Feature, values: Floats) -> Iterator[tuple[FieldCode, str, 
     least, most = feature.minimum, feature.maximum
     yield FieldCode.TOO_SMALL, f"must be at least {least:,.12g}", values < least
     yield FieldCode.TOO_LARGE, f"must be at most {most:,.12g}", values > most
-    if feature.kind == "integer":
+    if feature.rules.is_whole:
         whole = missing | np.isinf(values) | (np.floor(values) == values)
         yield FieldCode.NOT_WHOLE, "must be a whole number", ~whole

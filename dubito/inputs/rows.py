@@ -212,8 +212,8 @@ def annotation(feature: Feature) -> Any:
     number: Any = Annotated[
         float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)
     ]
-    if feature.kind == "integer":
-        whole = Field(json_schema_extra={"type": "integer"})
+    if feature.rules.is_whole:
+        whole = Field(json_schema_extra={"type": feature.rules.json_type})
         number = Annotated[number, AfterValidator(_whole), whole]
     return number | None if feature.nullable else number
 
@@ -257,7 +257,7 @@ def example(signature: Signature) -> dict[str, float | int | None]:
 def _medians(signature: Signature) -> Iterator[tuple[str, float | int]]:
     for feature in signature.features:
         median = feature.seen.quantiles["0.5"]
-        yield feature.name, int(median) if feature.kind == "integer" else median
+        yield feature.name, int(median) if feature.rules.is_whole else median
 
 
 def _whole(value: float) -> float:

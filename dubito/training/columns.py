@@ -9,6 +9,7 @@ from numbers import Real
 import numpy as np
 
 from dubito.errors import DataError
+from dubito.feature_kinds import FEATURE_KINDS
 from dubito.inputs.json_members import composed
 from dubito.layout import Column, Layout
 from dubito.training.tables.wanted import Wanted
@@ -53,12 +54,13 @@ def numbers(
     rows = enumerate(cells, start=first)
     values = np.array([_number(cell, row, column) for row, cell in rows], dtype=np.float64)
     missing = np.isnan(values)
+    is_whole = FEATURE_KINDS[column.kind].is_whole
     outside = (values < minimum) | (values > column.maximum)
     for fault, at in (
         ("has no value", missing & (not column.nullable)),
         ("is infinite", np.isinf(values)),
         (f"is not between {minimum:g} and {column.maximum:g}", outside),
-        ("is not a whole number", (np.floor(values) < values) & (column.kind == "integer")),
+        ("is not a whole number", (np.floor(values) < values) & is_whole),
     ):
         if at.any():
             raise DataError(f"{wanted_of(column)} {fault} in row {first + int(np.argmax(at))}")

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter,
 
 from dubito.bundles.strict_json import strict_json
 from dubito.errors import DataError, DubitoError
+from dubito.feature_kinds import FeatureKind
 from dubito.inputs.json_members import composed
 from dubito.layout import Column
 from dubito.text import utf8
@@ -41,7 +42,7 @@ class Described:
     name: Name
     title: str = ""
     aliases: tuple[Name, ...] = ()
-    kind: Literal["integer", "float"] = "float"
+    kind: FeatureKind = "float"
     unit: str = ""
     minimum: float = -MOST
     maximum: float = MOST

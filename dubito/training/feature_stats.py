@@ -3,21 +3,18 @@
 The service warns about values outside the range and measures drift against the histogram.
 """
 
-from typing import Literal
-
 import numpy as np
 
 from dubito.errors import DataError
+from dubito.feature_kinds import FEATURE_KINDS, FeatureKind
 from dubito.types import FeatureStats, Floats
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_BINS = 20
 
 
-def seen(column: Floats, kind: Literal["integer", "float"]) -> FeatureStats:
+def seen(column: Floats, kind: FeatureKind) -> FeatureStats:
     """Compute the statistics of a column `(N,)`, in the column's unit; NaN counts as missing.
-
-    Quantiles of integers are values that occur; quantiles of floats are interpolated.
 
     Raises:
         DataError: no row has a value.
@@ -26,7 +23,7 @@ def seen(column: Floats, kind: Literal["integer", "float"]) -> FeatureStats:
     values = column[~missing]
     if not values.size:
         raise DataError("a column without a single value cannot be described")
-    quantiles = np.quantile(values, LEVELS, method=_METHODS[kind])
+    quantiles = np.quantile(values, LEVELS, method=FEATURE_KINDS[kind].quantile_method)
     edges = _edges(values)
     return FeatureStats(
         minimum=float(values.min()),
@@ -36,12 +33,6 @@ def seen(column: Floats, kind: Literal["integer", "float"]) -> FeatureStats:
         histogram_counts=tuple(np.histogram(values, edges)[0].tolist()),
         missing=int(missing.sum()),
     )
-
-
-_METHODS: dict[str, Literal["inverted_cdf", "linear"]] = {
-    "integer": "inverted_cdf",
-    "float": "linear",
-}
 
 
 def _edges(values: Floats) -> Floats:

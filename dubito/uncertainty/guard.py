@@ -8,8 +8,6 @@ FACTOR = 2.0
 """Margin of an amount of money: it may be this many times smaller or larger than those seen."""
 SHARE = 0.5
 """Margin of any other value on either side, as a share of the range that training saw."""
-STEP = 1.0
-"""Least margin of an integer."""
 
 
 class RangeGuard:
@@ -48,7 +46,7 @@ def limits(feature: Feature) -> tuple[float, float]:
     seen, money = feature.seen, feature.unit == "currency"
     if money and seen.minimum >= 0:
         return seen.minimum / FACTOR, seen.maximum * FACTOR
-    margin = max(SHARE * (seen.maximum - seen.minimum), STEP * (feature.kind == "integer"))
+    margin = max(SHARE * (seen.maximum - seen.minimum), feature.rules.least_margin)
     lowest = seen.minimum - margin
     return max(lowest, 0.0) if seen.minimum >= 0 else lowest, seen.maximum + margin
 

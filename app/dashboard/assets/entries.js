@@ -9,6 +9,8 @@ import { t } from "./words.js";
 const MOST_DRAWS = 100000;
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 const OPTIONS = ["passes", "seed"];
+/** Kinds of features whose values are whole numbers. */
+export const WHOLE = new Set(["integer"]);
 
 /** @typedef {Map<string, string>} Values what stands in the form, by field; numbers without separators */
 /** @typedef {[field: string, sentence: string]} Fault */
@@ -65,7 +67,7 @@ export function terms(model) {
  * @returns {Term}
  */
 function term({ kind, minimum, maximum, nullable }) {
-  return { isWhole: kind === "integer", least: minimum, most: maximum, isRequired: !nullable };
+  return { isWhole: WHOLE.has(kind), least: minimum, most: maximum, isRequired: !nullable };
 }
 
 /**

@@ -3,6 +3,7 @@
 /** @import { Feature, Seen } from "../types/wire.js" */
 
 import { svg } from "./elements.js";
+import { WHOLE } from "./entries.js";
 import { number, percent, t } from "./words.js";
 
 const [WIDTH, HEIGHT] = [120, 28];
@@ -96,7 +97,7 @@ function company(
 ) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const at = counts.findIndex((_, bin) => value >= edges[bin] && value < edges[bin + 1]);
-  const isOne = kind === "integer" && edges[at + 1] - edges[at] <= 1 && at + 1 < counts.length;
+  const isOne = WHOLE.has(kind) && edges[at + 1] - edges[at] <= 1 && at + 1 < counts.length;
   return { together: (counts[at] ?? 0) / total, isSame: isOne || minimum === maximum };
 }
 

@@ -23,7 +23,7 @@ export interface Feature {
   name: string;
   title: string;
   aliases: string[];
-  kind: "integer" | "float";
+  kind: string;
   unit: string;
   nullable: boolean;
   imputed: number | null;
