@@ -6,9 +6,9 @@ contract says.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType, json, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, json, structs
 
 from dubito.types import Identity
 
@@ -73,12 +73,16 @@ class Precision(Struct, frozen=True):
 
 
 class Uncertainty(Struct, frozen=True):
-    """The four uncertainty measures of one row; entropies in nats."""
+    """The uncertainty measures of one row, see `dubito.types.MEASURES`; entropies in nats."""
 
-    predictive_entropy: float
-    expected_entropy: float
-    mutual_information: float
-    variation_ratio: float
+    predictive_entropy: Annotated[float, Meta(description="H[mean]: total uncertainty")]
+    expected_entropy: Annotated[float, Meta(description="mean over passes of H[pass]: aleatoric")]
+    mutual_information: Annotated[
+        float, Meta(description="predictive minus expected entropy: epistemic")
+    ]
+    variation_ratio: Annotated[
+        float, Meta(description="1 − share of passes for the most-voted grade")
+    ]
 
 
 class SetAnswer(Struct, frozen=True, rename={"classes": "grades"}):

@@ -22,7 +22,16 @@ from dubito.answer import (
 )
 from dubito.errors import Ungradable
 from dubito.identifier import new_id
-from dubito.types import Calibration, Floats, Identity, Indices, Notice, Query, Summary
+from dubito.types import (
+    MEASURES,
+    Calibration,
+    Floats,
+    Identity,
+    Indices,
+    Notice,
+    Query,
+    Summary,
+)
 from dubito.uncertainty.adaptive_passes import RowStatistics
 from dubito.uncertainty.policy import Judgement
 
@@ -165,12 +174,7 @@ class AnswerBuilder:
             Precision(
                 half_width, tolerance, None if tolerance is None else half_width <= tolerance
             ),
-            Uncertainty(
-                float(summary.predictive_entropy[row]),
-                float(summary.expected_entropy[row]),
-                float(summary.mutual_information[row]),
-                float(summary.variation_ratio[row]),
-            ),
+            Uncertainty(*(float(getattr(summary, name)[row]) for name in MEASURES)),
             None if judgement is None else set_answer(judgement, row, self._classes),
             None if judgement is None else decision_answer(judgement, row),
         )

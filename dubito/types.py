@@ -193,11 +193,8 @@ class Decision:
 
     action: Literal["automate", "refer"]
     reasons: tuple[str, ...]
-    """Reasons for referring the row to a person, empty if automated: a notice's kind
-    (`out_of_range`, `missing`), a reason of the bundle's rules, `epistemic` (the passes disagree),
-    `ambiguous` (a second class is too probable for the promise), `unlikely` (the grade itself is
-    less probable than the policy allows), `few_passes` (fewer than the promise was calibrated
-    with)."""
+    """Reasons for referring the row to a person, empty if automated: those of
+    `dubito.uncertainty.decision.BUILT_IN` and of the bundle's rules."""
     guaranteed: bool
     """Whether the policy's promises apply to this answer: it had enough passes."""
 
@@ -237,20 +234,9 @@ class Summary:
         predicted: Indices = np.argmax(self.mean, axis=1)
         return predicted
 
-    def rows(self, start: int, stop: int) -> "Summary":
-        """Slice the statistics of rows `start` to `stop`, exclusive."""
-        return Summary(
-            self.mean[start:stop],
-            self.std[start:stop],
-            self.predictive_entropy[start:stop],
-            self.expected_entropy[start:stop],
-            self.mutual_information[start:stop],
-            self.variation_ratio[start:stop],
-        )
-
     def where(self, rows: Indices | Booleans | slice) -> "Summary":
         """Select the statistics of some rows, in the order of the selection."""
-        return Summary(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return Summary(*(getattr(self, name)[rows] for name in STATISTICS))
 
     @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":
@@ -258,11 +244,14 @@ class Summary:
         if len(parts) == 1:
             return parts[0]
         return cls(
-            *(
-                np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(cls)
-            )
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in STATISTICS)
         )
+
+
+STATISTICS = tuple(field.name for field in fields(Summary))
+"""Names of all statistics."""
+MEASURES = tuple(name for name in STATISTICS if name not in ("mean", "std"))
+"""Names of those that are one number a row: the measures of uncertainty."""
 
 
 @dataclass(frozen=True, slots=True)

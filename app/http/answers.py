@@ -4,11 +4,12 @@ No member has a default, so each is required in the schema.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from app.http.json_schema import CLOSED, grade_of
+from dubito import answer
 from dubito.types import Calibration
 
 
@@ -22,15 +23,21 @@ class Model(BaseModel):
     digest: str
 
 
-class Uncertainty(BaseModel):
-    """Uncertainty of one row; entropies in nats."""
+def _measures() -> dict[str, Any]:
+    """Return the fields of the measures, described as their own type describes them."""
+    hints = get_type_hints(answer.Uncertainty, include_extras=True)
+    return {
+        name: (float, Field(description=hint.__metadata__[0].description))
+        for name, hint in hints.items()
+    }
 
-    model_config = CLOSED
 
-    predictive_entropy: float = Field(description="H[mean]: total uncertainty")
-    expected_entropy: float = Field(description="mean over passes of H[pass]: aleatoric")
-    mutual_information: float = Field(description="predictive minus expected entropy: epistemic")
-    variation_ratio: float = Field(description="1 − share of passes for the most-voted grade")
+Uncertainty = create_model(
+    "Uncertainty",
+    __doc__="Uncertainty of one row; entropies in nats.",
+    __config__=CLOSED,
+    **_measures(),
+)
 
 
 class Precision(BaseModel):

@@ -32,7 +32,7 @@ class Review(Outcome):
 
 
 class Said(BaseModel):
-    """An outcome, review or assignment of a prediction; null where not applicable or erased."""
+    """Feedback on a prediction; null where not applicable or erased."""
 
     model_config = CLOSED
 
@@ -64,9 +64,7 @@ class RecordedPrediction(BaseModel):
     outcome: Outcome | None
     review: Review | None
     assignee: str | None
-    history: list[Said] = Field(
-        description="all outcomes, reviews and assignments of the prediction, oldest first"
-    )
+    history: list[Said] = Field(description="all feedback on the prediction, oldest first")
 
 
 class ChangedFact(BaseModel):

@@ -14,7 +14,7 @@ import numpy as np
 from app.serving.jobs import Job, JobEngine, Statistics, results
 from dubito.bundles.manifest import Manifest
 from dubito.engine.program import Program
-from dubito.types import Cards, Environment, Floats, Query, Summary
+from dubito.types import MEASURES, Cards, Environment, Floats, Query, Summary
 
 BEAT_SECONDS = 0.5
 """Seconds between two beats of an engine."""
@@ -62,8 +62,8 @@ class Results:
     """Results of a batch."""
 
     statistics: Floats
-    """Statistics of all queries' rows, `(N, 2 C + 4)`, columns in the order of `Summary`'s
-    fields."""
+    """Statistics of all queries' rows, `(N, 2 C + M)` with M measures, columns in the order of
+    `Summary`'s fields."""
     others: tuple[Any, ...]
     """Results of all other jobs, in order."""
 
@@ -101,25 +101,25 @@ def unpacked(jobs: Sequence[Job], batch: Batch, results: Results) -> list[Any]:
 
 
 def _columns(summaries: Sequence[Summary]) -> Floats:
-    """Join summaries into one array `(N, 2 C + 4)`."""
+    """Join summaries into one array `(N, 2 C + M)`."""
     if not summaries:
         return np.empty((0, 0))
     classes = summaries[0].mean.shape[1]
-    found = np.empty((sum(len(summary.mean) for summary in summaries), 2 * classes + 4))
+    found = np.empty((sum(len(summary.mean) for summary in summaries), 2 * classes + len(MEASURES)))
     start = 0
     for summary in summaries:
         part = found[start : start + len(summary.mean)]
-        part[:, :classes], part[:, classes:-4] = summary.mean, summary.std
-        part[:, -4], part[:, -3] = summary.predictive_entropy, summary.expected_entropy
-        part[:, -2], part[:, -1] = summary.mutual_information, summary.variation_ratio
+        part[:, :classes], part[:, classes : 2 * classes] = summary.mean, summary.std
+        for column, name in enumerate(MEASURES, 2 * classes):
+            part[:, column] = getattr(summary, name)
         start += len(part)
     return found
 
 
 def _summary(columns: Floats) -> Summary:
-    classes = columns.shape[1] // 2 - 2
-    last = (columns[:, index] for index in range(-4, 0))
-    return Summary(columns[:, :classes], columns[:, classes:-4], *last)
+    classes = (columns.shape[1] - len(MEASURES)) // 2
+    measures = columns[:, 2 * classes :].T
+    return Summary(columns[:, :classes], columns[:, classes : 2 * classes], *measures)
 
 
 def _bounds(rows: Sequence[int]) -> list[tuple[int, int]]:

@@ -49,11 +49,13 @@ def _check_records(settings: Settings) -> None:
     if settings.records == "off":
         return
     # Importing the records takes time that a service without them does not need to spend.
-    from app.records.address import database_at, url_of
+    from app.records.address import DATABASES, database_at, url_of
 
-    if not database_at(url_of(settings.records_url, settings.state)).is_shared:
+    database = database_at(url_of(settings.records_url, settings.state))
+    if not database.is_shared:
+        shared = " or ".join(kind.title for kind in DATABASES if kind.is_shared)
         raise SettingsError(
-            "several workers cannot write one SQLite file: name a PostgreSQL database in "
+            f"several workers cannot write one {database.title} file: name a {shared} database in "
             "DUBITO_RECORDS_URL, or set DUBITO_RECORDS to off"
         )
 

@@ -93,7 +93,7 @@ class Engine:
                 start = 0
                 for at, part in batch:
                     stop = start + len(part.features)
-                    found[at].append(whole.rows(start, stop))
+                    found[at].append(whole.where(slice(start, stop)))
                     start = stop
         return [Summary.joined(summaries) for summaries in found.values()]
 

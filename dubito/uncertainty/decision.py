@@ -10,8 +10,10 @@ from dubito.types import Booleans, Decision, Floats, Notice, Policy, Promise, Su
 FROM_NOTICES = ("out_of_range", "missing")
 """Kinds of notices that refer a row."""
 BUILT_IN = (*FROM_NOTICES, "epistemic", "ambiguous", "unlikely", "few_passes")
-"""Reasons that no bundle's rule may use, see `dubito.types.Decision`; those from the network's
-output are in the order in which a decision lists them."""
+"""Reasons that no bundle's rule may use: a notice's kind, the passes disagree, a second class is
+too probable for the promise, the predicted one is less probable than the policy allows, and there
+were fewer passes than the promise was calibrated with. A decision lists a notice's kinds first,
+then the rules' reasons, then the others in this order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ export interface Review {
 }
 
 export interface Said {
-  kind: "outcome" | "review" | "assignment";
+  kind: string;
   time: string;
   grade: string | null;
   corrects: string | null;

@@ -24,6 +24,8 @@ class Backup(NamedTuple):
 class Database(ABC):
     """A database at a checked address."""
 
+    title: ClassVar[str]
+    """Name of the product, for messages."""
     backend: ClassVar[str]
     """SQLAlchemy's name of the kind of database."""
     beginning: ClassVar[str]

@@ -40,6 +40,7 @@ deadlock, are left out."""
 class PostgreSQL(Database):
     """A database on a PostgreSQL server."""
 
+    title = "PostgreSQL"
     backend = "postgresql"
     beginning = "postgresql://"
     is_shared = True

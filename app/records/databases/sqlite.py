@@ -39,6 +39,7 @@ CAUSES = {
 class SQLite(Database):
     """A SQLite file."""
 
+    title = "SQLite"
     backend = "sqlite"
     beginning = "sqlite:///"
     is_shared = False

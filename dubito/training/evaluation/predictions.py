@@ -170,7 +170,7 @@ def _answered(
 def _summary(engine: Engine, rows: Floats, passes: int) -> Summary:
     if not len(rows):
         (whole,) = engine.summarise([Query(np.zeros((1, engine.shape[0])), passes, 0)])
-        return whole.rows(0, 0)
+        return whole.where(slice(0))
     seeds = range(EVALUATION_SEED, EVALUATION_SEED + len(rows))
     queries = [Query(rows[at : at + 1], passes, seed) for at, seed in enumerate(seeds)]
     return Summary.joined(engine.summarise(queries))

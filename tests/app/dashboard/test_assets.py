@@ -224,8 +224,8 @@ def _sent(assets: Assets, name: str) -> tuple[str, bytes]:
 
 def test_every_reason_has_a_colour() -> None:
     """Those that the page knows have one each, and all of bundles' own rules share the last."""
-    (known,) = re.findall(r"const KNOWN = \[([^\]]+)\]", text("series.js"))
-    wanted = [str(at + 1) for at in range(known.count(",") + 2)]
+    (known,) = re.findall(r"const REASONS = \[([^\]]+)\]", text("words.js"))
+    wanted = [str(at + 1) for at in range(known.count('"') // 2 + 1)]
     light, dark = text("colours.css").split("--reason-1:", 2)[1:]
     for theme in (light, dark):
         assert wanted[1:] == re.findall(r"--reason-(\d+):", theme)
