@@ -59,10 +59,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(SEEDED, deadline=None, derandomize=True)
     settings.load_profile(SEEDED)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        # Under nohup the services that tests start would ignore hang-ups too. A handler is not
-        # inherited, and this one lets the tests themselves go on.
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # Under nohup, and in a script's background, programs that tests start would ignore
+            # these signals too. A handler is not inherited, and this one lets the tests go on.
+            signal.signal(number, lambda *_: None)
     config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
 
 
