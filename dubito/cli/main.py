@@ -105,13 +105,22 @@ def script() -> NoReturn:
         gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        _drop_output()
+        print("dubito: interrupted", file=sys.stderr, flush=True)
+        # Without Python's own end, in which threads that TensorFlow had begun to start may abort.
+        os._exit(1)
     finally:
         # Python would search all modules once more before it ends, 0.7 s with Keras.
         gc.freeze()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
+    """Run a command and return its exit code.
+
+    Raises:
+        KeyboardInterrupt: the command was interrupted, and has put away what it had begun.
+    """
     adapt_streams()
     for name, value in TENSORFLOW.items():
         os.environ.setdefault(name, value)
@@ -153,14 +162,11 @@ def _run(command: Command, known: argparse.Namespace, rest: Sequence[str]) -> in
         _drop_output()
         print(f"dubito: {_sentence(error)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("dubito: interrupted", file=sys.stderr)
-        return 1
     return code
 
 
 def _drop_output() -> None:
-    """Redirect unwritable output to the null device, so that Python does not retry at exit."""
+    """Write what is left of the output; what cannot be written goes to the null device."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -120,7 +120,7 @@ def come_out(client: TestClient, identifiers: list[str], seed: int) -> None:
 
 
 def counted(client: TestClient, rows: int) -> Any:
-    """Figures once they count so many rows: a read that runs already is shared, and may be older."""
+    """Figures once they count so many rows: a read that already runs is shared, and is older."""
     end = time.monotonic() + 10
     while (found := told(client))["total"]["rows"] != rows and time.monotonic() < end:
         time.sleep(0.05)
