@@ -1,6 +1,5 @@
 """Loads a bundle and predicts with it: the library's entry point."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,8 +17,10 @@ from dubito.engine.environment import environment
 from dubito.errors import BundleError, NetworkError, UsageError
 from dubito.inputs.arrays import array_features
 from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
+from dubito.system_random import random_bits
 from dubito.types import (
     MAX_SEED,
+    SEED_BITS,
     Calibration,
     Cards,
     Environment,
@@ -130,7 +131,7 @@ class Bundle:
         if seed is not None:
             check_whole("seed", seed, 0, MAX_SEED)
         check_tolerance(tolerance)
-        chosen = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
+        chosen = random_bits(SEED_BITS) if seed is None else seed
         options = self._options(coverage, method, class_conditional, target)
         query = Query(features, most, chosen)
         estimate, draws = self._estimated(query, tolerance if is_auto else None, keep_draws)

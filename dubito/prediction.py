@@ -23,7 +23,6 @@ from dubito.answer import (
 from dubito.errors import Ungradable
 from dubito.identifier import new_id
 from dubito.types import (
-    MEASURES,
     Calibration,
     Floats,
     Identity,
@@ -31,6 +30,7 @@ from dubito.types import (
     Notice,
     Query,
     Summary,
+    measures,
 )
 from dubito.uncertainty.adaptive_passes import RowStatistics
 from dubito.uncertainty.policy import Judgement
@@ -174,7 +174,7 @@ class AnswerBuilder:
             Precision(
                 half_width, tolerance, None if tolerance is None else half_width <= tolerance
             ),
-            Uncertainty(*(float(getattr(summary, name)[row]) for name in MEASURES)),
+            Uncertainty(*[values.item(row) for values in measures(summary)]),
             None if judgement is None else set_answer(judgement, row, self._classes),
             None if judgement is None else decision_answer(judgement, row),
         )

@@ -5,6 +5,7 @@ Shapes in docstrings read `(T, N, C)` = passes, rows, classes, and `F` = feature
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,9 @@ Booleans = NDArray[np.bool_]
 NoticeKind = Literal["out_of_range", "missing", "in_margin"]
 """Kind of a notice. `in_margin` (slightly outside the training range) does not refer the row."""
 
-MAX_SEED = 2**53 - 1
+SEED_BITS = 53
+"""Size of a seed, bits."""
+MAX_SEED = 2**SEED_BITS - 1
 """Largest seed. Seeds are integers from 0 to this, all exact in JSON."""
 
 
@@ -236,7 +239,7 @@ class Summary:
 
     def where(self, rows: Indices | Booleans | slice) -> "Summary":
         """Select the statistics of some rows, in the order of the selection."""
-        return Summary(*(getattr(self, name)[rows] for name in STATISTICS))
+        return Summary(*[values[rows] for values in _statistics(self)])
 
     @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":
@@ -250,8 +253,11 @@ class Summary:
 
 STATISTICS = tuple(field.name for field in fields(Summary))
 """Names of all statistics."""
+_statistics = attrgetter(*STATISTICS)
 MEASURES = tuple(name for name in STATISTICS if name not in ("mean", "std"))
 """Names of those that are one number a row: the measures of uncertainty."""
+measures = attrgetter(*MEASURES)
+"""Function from a `Summary` to its measures, `(N,)` each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 from app.serving.jobs import Job, JobEngine, Statistics, results
 from dubito.bundles.manifest import Manifest
 from dubito.engine.program import Program
-from dubito.types import MEASURES, Cards, Environment, Floats, Query, Summary
+from dubito.types import MEASURES, Cards, Environment, Floats, Query, Summary, measures
 
 BEAT_SECONDS = 0.5
 """Seconds between two beats of an engine."""
@@ -110,8 +110,8 @@ def _columns(summaries: Sequence[Summary]) -> Floats:
     for summary in summaries:
         part = found[start : start + len(summary.mean)]
         part[:, :classes], part[:, classes : 2 * classes] = summary.mean, summary.std
-        for column, name in enumerate(MEASURES, 2 * classes):
-            part[:, column] = getattr(summary, name)
+        for column, values in enumerate(measures(summary), 2 * classes):
+            part[:, column] = values
         start += len(part)
     return found
 

@@ -1,7 +1,6 @@
 """Prediction of rows with the served bundle: limited, recorded and counted."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -15,7 +14,8 @@ from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.inputs.options import MonteCarloOptions
 from dubito.inputs.text_types import AUTO
 from dubito.prediction import AnswerBuilder
-from dubito.types import MAX_SEED, Floats, Query
+from dubito.system_random import random_bits
+from dubito.types import SEED_BITS, Floats, Query
 
 MOST_DRAWS = 100_000
 """Maximum numbers of an answer with draws: rows × passes × classes."""
@@ -124,4 +124,4 @@ def _over_limit(name: str, code: FieldCode, message: str, most: int) -> InvalidI
 
 def seed_of(asked: int | None) -> int:
     """Return the requested seed, or a fresh one from the operating system."""
-    return secrets.randbelow(MAX_SEED + 1) if asked is None else asked
+    return random_bits(SEED_BITS) if asked is None else asked
