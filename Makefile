@@ -85,7 +85,9 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 	$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Dubito needs Python 3.11 to 3.13: make PYTHON=…")'
 	$(PYTHON) -m venv .venv
 
-.venv/serve.stamp: requirements/serve.txt pyproject.toml app/pyproject.toml | .venv/bin/pip
+KERNEL := $(wildcard dubito/engine/backends/native/*.[ch])
+
+.venv/serve.stamp: requirements/serve.txt pyproject.toml app/pyproject.toml $(KERNEL) | .venv/bin/pip
 	@echo "Installing Dubito into .venv: minutes at first, nothing afterwards."
 	@$(PIP) --require-hashes -r requirements/serve.txt $(WAIT)
 	$(PIP) --no-deps --no-build-isolation -e .

@@ -12,6 +12,7 @@ from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import NETWORK_FILE, Manifest
 from dubito.bundles.validation.inspection import inspect
 from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.backends.choice import Backend
 from dubito.engine.engine import Engine
 from dubito.engine.environment import environment
 from dubito.errors import BundleError, NetworkError, UsageError
@@ -249,13 +250,21 @@ def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
         raise UsageError(f"target must be one of {', '.join(map(str, targets))}")
 
 
-def load(folder: str | Path, *, pinned: str | None = None, threads: int = 1) -> Bundle:
+def load(
+    folder: str | Path,
+    *,
+    pinned: str | None = None,
+    threads: int = 1,
+    backend: Backend = "numpy",
+) -> Bundle:
     """Check and load a bundle.
 
     Args:
         folder: folder of the bundle.
         pinned: digest that the bundle must have, `sha256:…`; any if None.
         threads: most threads that one call of the engine uses.
+        backend: `numpy`, or `native`: a kernel in C, of dense networks with dropout, whose bits no
+            processor, library or version changes.
 
     Raises:
         BundleError: the bundle must not be used; the sentence names the file and the fault.
@@ -268,7 +277,7 @@ def load(folder: str | Path, *, pinned: str | None = None, threads: int = 1) -> 
     pin_arithmetic()
     manifest, file = inspected.manifest, path / NETWORK_FILE
     try:
-        engine = read_engine(inspected.network, threads)
+        engine = read_engine(inspected.network, threads, backend)
         fault = next(golden_faults(engine, manifest.golden), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error

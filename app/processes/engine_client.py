@@ -23,8 +23,7 @@ from app.processes.subprocesses import Child, end_of
 from app.serving.compute import Compute, Nearby
 from app.serving.jobs import Job
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.engine.backends.numpy import Stacked
-from dubito.engine.engine import Engine
+from dubito.engine.backends.choice import engine_for
 
 NUMBERS, MULTIPLICATIONS = 1 << 15, 1 << 20
 """Largest lone batch, in numbers produced and multiplications, that is computed in this process: a
@@ -61,7 +60,7 @@ def _compute(ready: Ready, client: "EngineClient") -> Compute:
         return client
     pin_arithmetic()
     most = ready.program.light(NUMBERS, MULTIPLICATIONS)
-    return Nearby(Engine(Stacked(ready.program)), client, most)
+    return Nearby(engine_for(ready.program, "numpy"), client, most)
 
 
 async def _first(client: "EngineClient", engine: Child) -> Ready:

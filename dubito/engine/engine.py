@@ -1,5 +1,7 @@
 """The engine: computes probabilities of rows, in evaluation, calibration and serving alike.
 
+`Engine` is what others use; `BlockEngine` is the one of backends that compute blocks.
+
 For one bundle and one numerical environment a result is a pure function of features, passes and
 seed, to the last bit: see `dubito.numerics.rng` for the noise, and `dubito.engine.blocks` for why
 results do not depend on other rows of a batch.
@@ -52,8 +54,33 @@ class Execution(Protocol):
         """Compute probabilities `(N, L · PASSES, C)` of every pass of every row."""
 
 
-class Engine:
+class Engine(Protocol):
     """Predicts with one network. It has no state between calls, so threads may share it."""
+
+    @property
+    def path(self) -> str:
+        """Name and version of the backend, a part of the numerical environment."""
+
+    @property
+    def program(self) -> Program | None:
+        """The network as NumPy functions; None if the backend needs Keras."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Features and classes `(F, C)`."""
+
+    def predict(self, rows: Floats) -> Floats:
+        """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
+
+    def draws(self, query: Query) -> Floats:
+        """Compute probabilities `(T, N, C)` of every pass."""
+
+    def summarise(self, queries: Sequence[Query]) -> list[Summary]:
+        """Compute statistics over the passes for the rows of every query, in order."""
+
+
+class BlockEngine:
+    """Predicts with a backend that computes blocks of fixed shape."""
 
     def __init__(self, execution: Execution) -> None:
         """Take the backend that runs the network, see `dubito.engine.compiler.compiler`."""

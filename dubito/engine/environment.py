@@ -10,6 +10,7 @@ import numpy as np
 import rfc8785
 from threadpoolctl import threadpool_info
 
+from dubito.engine.backends.native.engine import NativeEngine
 from dubito.engine.blocks import PASSES
 from dubito.types import Environment
 
@@ -26,7 +27,12 @@ FLAGS = (
 
 
 def environment(path: str) -> Environment:
-    """Describe this process' environment for an engine whose backend is named `path`."""
+    """Describe this process' environment for an engine whose backend is named `path`.
+
+    The bits of the native backend depend on nothing but its version.
+    """
+    if path == NativeEngine.path:
+        return _fingerprinted({"engine": path})
     facts = {
         "keras": version("keras"),
         "tensorflow": tensorflow_version(),
@@ -37,6 +43,10 @@ def environment(path: str) -> Environment:
         "engine": f"{path}, blocks of {PASSES}",
         "flags": " ".join(f"{name}={os.environ[name]}" for name in FLAGS if name in os.environ),
     }
+    return _fingerprinted(facts)
+
+
+def _fingerprinted(facts: dict[str, str]) -> Environment:
     digest = hashlib.sha256(rfc8785.dumps(dict(facts))).hexdigest()
     return Environment(f"sha256:{digest}", facts)
 

@@ -3,43 +3,46 @@
 import keras
 import tensorflow as tf
 
-from dubito.engine.backends.numpy import Stacked
+from dubito.engine.backends.choice import NO_KERNEL, Backend, engine_for
 from dubito.engine.backends.tensorflow import Graph
 from dubito.engine.compiler.admission import check_layer
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
-from dubito.engine.engine import Engine
+from dubito.engine.engine import BlockEngine, Engine
 from dubito.errors import NetworkError
 from dubito.layers.archive import from_bytes
 
 
-def engine_of(model: keras.Model, threads: int = 1) -> Engine:
-    """Build the engine of a network, on the NumPy backend if all its layers have kernels.
+def engine_of(model: keras.Model, threads: int = 1, backend: Backend = "numpy") -> Engine:
+    """Build the engine of a network; TensorFlow runs layers that have no kernel.
 
     Args:
         model: the network.
         threads: most threads that share the work of one call.
+        backend: backend of networks whose layers all have kernels.
 
     Raises:
         NetworkError: the network has layers that are not allowed, see
-            `dubito.engine.compiler.flattening`.
+            `dubito.engine.compiler.flattening`, or that the backend does not run.
     """
     plan = flatten(model)
     program = program_of(plan)
     if program is not None:
-        return Engine(Stacked(program, threads))
+        return engine_for(program, backend, threads)
     for step in plan.steps:
         check_layer(step)
-    return Engine(Graph(plan))
+    if backend == "native":
+        raise NetworkError(NO_KERNEL)
+    return BlockEngine(Graph(plan))
 
 
-def read_engine(network: bytes, threads: int = 1) -> Engine:
+def read_engine(network: bytes, threads: int = 1, backend: Backend = "numpy") -> Engine:
     """Build the engine of a network from the bytes of a checked `model.keras`.
 
     Raises:
         NetworkError: Keras cannot read the network, or it has layers that are not allowed.
     """
     try:
-        return engine_of(from_bytes(network), threads)
+        return engine_of(from_bytes(network), threads, backend)
     except (ValueError, TypeError, KeyError, OSError, tf.errors.OpError) as error:
         raise NetworkError("the network cannot be read by Keras") from error

@@ -14,7 +14,7 @@ import pytest
 import dubito.engine.engine as engine_module
 from dubito.bundles.manifest import parse_manifest
 from dubito.engine.compiler.compiler import engine_of
-from dubito.engine.engine import Engine
+from dubito.engine.engine import BlockEngine, Engine
 from dubito.types import Floats, Query, Summary
 from tests.networks import FEATURES, ROOT, SCALES, bits, engine, rows
 
@@ -184,6 +184,7 @@ def test_pieces_answer_what_the_whole_does(
 def test_a_request_beyond_the_bound_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work over the bound reaches the execution in several pieces, none of them over it."""
     ran, sizes = engine_of(rebuilt()), []
+    assert isinstance(ran, BlockEngine)
     inner = ran._execution.draws  # noqa: SLF001 - the execution is no part of the interface
 
     def draws(blocks: object) -> object:

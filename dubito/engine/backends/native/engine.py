@@ -1,0 +1,97 @@
+"""The engine of a network whose operations the native kernel has, statistics included."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+import numpy as np
+
+from dubito.engine.backends.native.library import LANES, Library
+from dubito.engine.backends.native.network import LoweredNetwork
+from dubito.engine.program import Program
+from dubito.numerics.kernels import Array
+from dubito.types import Floats, Query, Summary
+
+MOST_NUMBERS = 1 << 22
+"""Most numbers in draws at a time, which bounds the memory of any request."""
+SHARED = 1 << 23
+"""Least multiplications of a call for which several threads are faster than one."""
+
+
+class NativeEngine:
+    """Predicts with one network. It has no state between calls, so threads may share it.
+
+    A pass depends on its row, its seed and its index alone, by construction: see arithmetic.h.
+    """
+
+    path = "native 1"
+
+    def __init__(
+        self, library: Library, network: LoweredNetwork, program: Program, threads: int = 1
+    ) -> None:
+        """Take the kernel, the lowered network and its program, and the most threads of a call."""
+        self._library = library
+        self._lowered = network
+        self.program = program
+        self.shape = program.shape
+        self._work = sum(one.multiplications for one in program.operations)
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "dubito-rows") if threads > 1 else None
+
+    def predict(self, rows: Floats) -> Floats:
+        """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
+        found: Floats = self._library.plain(
+            self._lowered.network, np.ascontiguousarray(rows)
+        ).astype(np.float64)
+        return found
+
+    def draws(self, query: Query) -> Floats:
+        """Compute probabilities `(T, N, C)` of every pass."""
+        parts = [drawn for drawn, _ in self._computed([query])]
+        whole = np.concatenate(parts).transpose(2, 0, 1)
+        return np.ascontiguousarray(whole, dtype=np.float64)
+
+    def summarise(self, queries: Sequence[Query]) -> list[Summary]:
+        """Compute statistics over the passes for the rows of every query, in order."""
+        order = sorted(range(len(queries)), key=lambda at: (queries[at].passes, queries[at].first))
+        found: dict[int, Summary] = {}
+        for _, same in groupby(order, key=lambda at: (queries[at].passes, queries[at].first)):
+            alike = list(same)
+            parts = self._computed([queries[at] for at in alike])
+            whole = _summary(np.concatenate([statistics for _, statistics in parts]))
+            start = 0
+            for at in alike:
+                stop = start + len(queries[at].features)
+                found[at] = whole.where(slice(start, stop))
+                start = stop
+        return [found[at] for at in range(len(queries))]
+
+    def _computed(self, queries: Sequence[Query]) -> list[tuple[Array, Floats]]:
+        """Compute draws and statistics of queries of the same passes, in parts of their rows."""
+        first, passes = queries[0].first, queries[0].passes
+        rows = np.concatenate([query.features for query in queries])
+        seeds = [query.seed for query in queries for _ in query.features]
+
+        def compute(part: slice) -> tuple[Array, Floats]:
+            return self._library.passes(
+                self._lowered.network, rows[part], seeds[part], first, passes
+            )
+
+        parts = list(self._parts(len(rows), passes))
+        if self._pool is None or len(parts) == 1:
+            return [compute(part) for part in parts]
+        return list(self._pool.map(compute, parts))
+
+    def _parts(self, rows: int, passes: int) -> Iterator[slice]:
+        """Split rows so that parts have bounded memory, and several threads have equal shares."""
+        most = max(1, MOST_NUMBERS // (self.shape[1] * (passes + LANES)))
+        is_shared = self._threads > 1 and self._work * rows * passes >= SHARED
+        count = max(-(-rows // most), min(self._threads, rows) if is_shared else 1, 1)
+        for at in range(count):
+            yield slice(at * rows // count, (at + 1) * rows // count)
+
+
+def _summary(columns: Floats) -> Summary:
+    classes = columns.shape[1] // 2 - 2
+    measures = columns[:, 2 * classes :].T
+    return Summary(columns[:, :classes], columns[:, classes : 2 * classes], *measures)

@@ -1,0 +1,148 @@
+"""The compiled kernel: finds and loads it, and names the forms of its arithmetic."""
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dubito.types import Floats
+
+LANES = 32
+"""Passes that the kernel computes side by side, as its source says."""
+FORMS = ("scalar", "avx2", "avx512")
+"""Forms of the arithmetic, slowest first; all have the same bits."""
+MEMORY = "there is not enough memory for these rows and passes"
+
+
+class Operation(ctypes.Structure):
+    """`Operation` of kernel.c; slots are offsets into a tile, in floats."""
+
+    _fields_ = (
+        ("kind", ctypes.c_int32),
+        ("activation", ctypes.c_int32),
+        ("inputs", ctypes.c_int32),
+        ("units", ctypes.c_int32),
+        ("input", ctypes.c_int64),
+        ("output", ctypes.c_int64),
+        ("first", ctypes.c_void_p),
+        ("second", ctypes.c_void_p),
+        ("scale", ctypes.c_float),
+        ("call", ctypes.c_int32),
+        ("dropped", ctypes.c_int32),
+        ("is_random", ctypes.c_int32),
+    )
+
+
+class Network(ctypes.Structure):
+    """`Network` of kernel.c."""
+
+    _fields_ = (
+        ("operations", ctypes.c_int32),
+        ("calls", ctypes.c_int32),
+        ("features", ctypes.c_int32),
+        ("classes", ctypes.c_int32),
+        ("floats", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+        ("result", ctypes.c_int64),
+        ("each", ctypes.c_void_p),
+        ("lasting", ctypes.c_int32),
+        ("slots", ctypes.c_void_p),
+        ("units", ctypes.c_void_p),
+    )
+
+
+class Library:
+    """The kernel's functions, in one form of its arithmetic. Threads may call them at once."""
+
+    def __init__(self, path: Path, form: str | None = None) -> None:
+        """Load a compiled kernel.
+
+        Args:
+            path: file of the kernel.
+            form: form of the arithmetic, one of `forms`; the fastest if None.
+
+        Raises:
+            OSError: the file cannot be loaded.
+            ValueError: this processor does not have the form.
+        """
+        self._library = ctypes.CDLL(str(path))
+        self.forms = FORMS[: self._library.dubito_forms()]
+        self._form = self.forms.index(form or self.forms[-1])
+
+    def plain(self, network: Network, rows: Floats) -> Any:
+        """Compute float32 probabilities `(N, C)` of contiguous rows `(N, F)`, without dropout.
+
+        Raises:
+            MemoryError: the kernel cannot allocate what it needs.
+        """
+        found = np.empty((len(rows), network.classes), np.float32)
+        self._call(
+            self._library.dubito_plain,
+            ctypes.byref(network),
+            ctypes.c_int32(self._form),
+            _address(rows),
+            ctypes.c_int64(len(rows)),
+            _address(found),
+        )
+        return found
+
+    def passes(
+        self, network: Network, rows: Floats, seeds: Sequence[int], first: int, passes: int
+    ) -> tuple[Any, Floats]:
+        """Compute some passes of every row under its seed, and the statistics over them.
+
+        Args:
+            network: the network.
+            rows: `(N, F)`, contiguous; the kernel rounds them to float32.
+            seeds: `N` seeds.
+            first: index of the first pass.
+            passes: number of passes, `T`.
+
+        Returns:
+            Probabilities `(N, C, T)` in float32, and statistics `(N, 2 C + 4)`: means, standard
+            deviations, then the measures in the order of `dubito.types.MEASURES`.
+
+        Raises:
+            MemoryError: the kernel cannot allocate what it needs.
+        """
+        padded = -(-passes // LANES) * LANES
+        # Zeros, because statistics read the unused lanes of the last passes before they drop them.
+        draws = np.zeros((len(rows), network.classes, padded), np.float32)
+        found = np.empty((len(rows), 2 * network.classes + 4))
+        self._call(
+            self._library.dubito_passes,
+            ctypes.byref(network),
+            ctypes.c_int32(self._form),
+            _address(rows),
+            _address(np.array(seeds, np.uint64)),
+            ctypes.c_int64(len(rows)),
+            ctypes.c_int64(first),
+            ctypes.c_int64(passes),
+            _address(draws),
+            _address(found),
+        )
+        return draws[:, :, :passes], found
+
+    def _call(self, function: Any, *arguments: Any) -> None:
+        if function(*arguments):
+            raise MemoryError(MEMORY)
+
+
+def _address(values: Any) -> Any:
+    return values.ctypes.data_as(ctypes.c_void_p)
+
+
+@cache
+def kernel() -> Library | None:
+    """Load the compiled kernel in its fastest form; None if it was not built, or without FMA."""
+    path = kernel_path()
+    library = None if path is None else Library(path)
+    return None if library is None or len(library.forms) < 2 else library
+
+
+def kernel_path() -> Path | None:
+    """Return the file of the compiled kernel; None if it was not built."""
+    return next(Path(__file__).parent.glob("_kernel*.so"), None)

@@ -1,0 +1,226 @@
+"""The native backend: one order of operations, so that no form, batch or rounding changes a bit."""
+
+import ctypes
+import ctypes.util
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import dubito
+from dubito.engine.backends.choice import engine_for
+from dubito.engine.backends.native.engine import NativeEngine
+from dubito.engine.backends.native.library import Library, kernel, kernel_path
+from dubito.engine.backends.native.network import lowered
+from dubito.engine.compiler.flattening import flatten
+from dubito.engine.compiler.lowering import program_of
+from dubito.engine.program import Program
+from dubito.errors import NetworkError
+from dubito.layers.monte_carlo import MCDropout
+from dubito.numerics.rng import PassRange, keep_masks
+from dubito.types import MAX_SEED, MEASURES, Floats, Query, Summary
+from tests.networks import ROOT, bits, family, loop, rows
+
+TOLERANCE = 1e-6
+NETWORKS: dict[str, Any] = {
+    "study": family,
+    "batch-norm": lambda: family(batch_norm=True),
+    "hidden": lambda: family(widths=(64, 33), placement="hidden", rate=0.2),
+    "one unit": lambda: family(widths=(1,), rate=0.5),
+    "wide": lambda: family(widths=(257, 130), rate=0.1),
+}
+pytestmark = pytest.mark.skipif(kernel() is None, reason="the kernel is not built")
+
+
+def program(name: str) -> Program:
+    found = program_of(flatten(NETWORKS[name]()))
+    assert found is not None
+    return found
+
+
+def native(name: str, form: str | None = None, threads: int = 1) -> NativeEngine:
+    path, network = kernel_path(), lowered(program(name))
+    assert path is not None
+    assert network is not None
+    return NativeEngine(Library(path, form), network, program(name), threads)
+
+
+def forms() -> tuple[str, ...]:
+    found = kernel()
+    return () if found is None else found.forms
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_agrees_with_the_plain_loop(name: str) -> None:
+    """Over Keras' own calls, pass by pass, and so do the statistics over them with NumPy's."""
+    features, passes = rows(20, missing=True), 70
+    wanted = loop(NETWORKS[name](), features, passes, 7)
+    query = Query(features, passes, 7)
+    ran = native(name)
+    np.testing.assert_allclose(ran.draws(query), wanted, rtol=0, atol=TOLERANCE)
+    (found,), (expected,) = (
+        one.summarise([query]) for one in (ran, engine_for(program(name), "numpy"))
+    )
+    for field in ("mean", "std", *MEASURES):
+        np.testing.assert_allclose(
+            getattr(found, field), getattr(expected, field), rtol=0, atol=TOLERANCE
+        )
+    np.testing.assert_allclose(
+        ran.predict(features), engine_for(program(name), "numpy").predict(features), atol=TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_all_forms_have_the_same_bits(name: str) -> None:
+    """The scalar one is the oracle of the others."""
+    features = np.concatenate([rows(40), rows(3) * 1e30, rows(2) * 1e-42])
+    query = Query(features, 37, 11)
+    oracle, *others = (native(name, form) for form in forms())
+    for other in others:
+        assert bits(oracle.summarise([query])[0]) == bits(other.summarise([query])[0])
+        assert oracle.draws(query).tobytes() == other.draws(query).tobytes()
+        assert oracle.predict(features).tobytes() == other.predict(features).tobytes()
+
+
+@pytest.mark.parametrize("name", ["study", "wide"])
+@pytest.mark.claim("native batches", test=60, proof=10_000)
+def test_no_batch_changes_a_row(name: str, count: int) -> None:
+    """Whatever rows, seeds, passes and threads are computed beside it."""
+    random, features = np.random.default_rng(5), rows(200)
+    ran, threaded = native(name), native(name, threads=3)
+    alone: dict[tuple[int, int, int], list[bytes]] = {}
+
+    def asked() -> list[tuple[int, int, int]]:
+        few = random.integers(1, 9)
+        numbers = random.integers(200, size=few), random.integers(3, size=few)
+        passes = random.choice([1, 31, 32, 65], size=few)
+        return list(zip(*(part.tolist() for part in (*numbers, passes)), strict=True))
+
+    def computed(keys: list[tuple[int, int, int]]) -> list[list[bytes]]:
+        queries = [Query(features[at : at + 1], passes, seed) for at, seed, passes in keys]
+        return list(map(bits, (threaded if len(keys) % 2 else ran).summarise(queries)))
+
+    batches = [asked() for _ in range(count)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(computed, batches))
+    for keys, together in zip(batches, found, strict=True):
+        for key, summary in zip(keys, together, strict=True):
+            if key not in alone:
+                (alone[key],) = computed([key])
+            assert alone[key] == summary
+
+
+def test_passes_do_not_depend_on_how_many_there_are() -> None:
+    """Nor on which of them is computed first, or on the rows beside."""
+    ran, query = native("study"), Query(rows(9), 130, MAX_SEED)
+    whole = ran.draws(query)
+    for first, passes in ((0, 1), (0, 129), (7, 31), (64, 66)):
+        part = ran.draws(replace(query, passes=passes, first=first))
+        assert whole[first : first + passes].tobytes() == part.tobytes()
+    large = native("study").summarise([Query(np.tile(rows(9), (4_000, 1)), 40, 3)])[0]
+    assert bits(large.where(slice(9))) == bits(ran.summarise([Query(rows(9), 40, 3)])[0])
+
+
+@pytest.mark.parametrize("units", [1, 15, 16, 17, 32, 33, 257])
+def test_masks_are_those_of_the_random_stream(units: int) -> None:
+    """A network that adds up what is kept shows each unit's mask."""
+    wanted = keep_masks([PassRange(123, 5, 40)], 0, (units,), 0.3)
+    np.testing.assert_array_equal(_masks(units, 0.3, 123, 5, 40), wanted)
+
+
+def _masks(units: int, rate: float, seed: int, first: int, passes: int) -> Any:
+    """Which units a dropout keeps: a unit's class is likelier than the last where it is kept."""
+    inputs = keras.Input((units,))
+    outputs = keras.layers.Dense(units + 1, "softmax")(MCDropout(rate)(inputs))
+    model = keras.Model(inputs, outputs)
+    weights = np.eye(units, units + 1, dtype=np.float32)
+    model.layers[-1].set_weights([weights, np.zeros(units + 1)])
+    made = program_of(flatten(model))
+    assert made is not None
+    drawn = engine_for(made, "native").draws(Query(np.ones((1, units)), passes, seed, first))[:, 0]
+    return drawn[:, :units] > drawn[:, units:]
+
+
+@contextmanager
+def floating_point(**changes: int) -> Iterator[None]:
+    """The caller's rounding mode, or flushing of denormals."""
+    library = ctypes.CDLL(ctypes.util.find_library("m"))
+    before = library.fegetround()
+    library.fesetround(changes["rounding"])
+    try:
+        yield
+    finally:
+        library.fesetround(before)
+
+
+@pytest.mark.parametrize("rounding", [0x000, 0x400, 0x800, 0xC00])
+def test_the_caller_s_rounding_changes_nothing(rounding: int) -> None:
+    """And it is the caller's again afterwards; the numbers are x86's."""
+    ran, query = native("study"), Query(rows(30), 50, 1)
+    expected = ran.draws(query).tobytes()
+    library = ctypes.CDLL(ctypes.util.find_library("m"))
+    with floating_point(rounding=rounding):
+        found = ran.draws(query).tobytes()
+        kept = library.fegetround()
+    assert (expected, rounding) == (found, kept)
+
+
+def test_overflow_reads_as_no_number() -> None:
+    """Callers refuse such rows, as with the other backends."""
+    (summary,) = native("study").summarise([Query(np.full((2, 9), 3e38), 20, 1)])
+    assert not np.isfinite(summary.mean).any()
+
+
+def test_what_it_does_not_run_is_a_sentence() -> None:
+    """An activation, a layer or a kind of noise without a native form."""
+    for model in (family(activation="selu", rate=0.2), family(activation="tanh")):
+        made = program_of(flatten(model))
+        assert made is not None
+        assert lowered(made) is None
+        with pytest.raises(NetworkError, match="does not run"):
+            engine_for(made, "native")
+
+
+def test_a_bundle_loads_on_it() -> None:
+    """Its golden rows hold, and its environment is the backend's version alone."""
+    folder = ROOT / "models" / "loan-grade" / "1"
+    bundle = dubito.load(folder, backend="native")
+    assert {"engine": "native 1"} == bundle.environment.facts
+    features = np.floor(rows(50, missing=True))
+    one, other = (
+        dubito.load(folder, backend=backend).predict_mc(features, passes=100, seed=42)
+        for backend in ("native", "numpy")
+    )
+    np.testing.assert_allclose(one.mean, other.mean, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(one.std, other.std, rtol=0, atol=TOLERANCE)
+
+
+def test_statistics_are_those_of_the_definitions() -> None:
+    """Computed from the draws themselves, in exact sums."""
+    query = Query(rows(40), 77, 9)
+    ran = native("hidden")
+    draws: Floats = ran.draws(query)
+    (found,) = ran.summarise([query])
+    expected = Summary(
+        draws.mean(0),
+        draws.std(0),
+        _nats(draws.mean(0)),
+        _nats(draws).mean(0),
+        np.maximum(_nats(draws.mean(0)) - _nats(draws).mean(0), 0),
+        1 - np.stack([np.bincount(row, minlength=7).max() for row in draws.argmax(2).T]) / 77,
+    )
+    for field in ("mean", "std", *MEASURES):
+        np.testing.assert_allclose(
+            getattr(found, field), getattr(expected, field), rtol=0, atol=1e-12
+        )
+
+
+def _nats(probabilities: Floats) -> Floats:
+    logs = np.log(probabilities, where=probabilities > 0, out=np.zeros_like(probabilities))
+    found: Floats = -(probabilities * logs).sum(-1)
+    return found
