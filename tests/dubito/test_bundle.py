@@ -190,7 +190,7 @@ def test_a_network_the_engine_refuses_is_a_fault_of_the_file(
 ) -> None:
     """What the engine refuses is told with the file's name."""
 
-    def refuse(model: object, threads: int) -> None:
+    def refuse(*_: object) -> None:
         raise NetworkError("layer odd is odd")
 
     monkeypatch.setattr(compiler, "engine_of", refuse)

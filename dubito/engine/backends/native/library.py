@@ -17,7 +17,7 @@ FORMS = ("scalar", "avx2", "avx512")
 MEMORY = "there is not enough memory for these rows and passes"
 
 
-class Operation(ctypes.Structure):
+class KernelOperation(ctypes.Structure):
     """`Operation` of kernel.c; slots are offsets into a tile, in floats."""
 
     _fields_ = (
@@ -36,7 +36,7 @@ class Operation(ctypes.Structure):
     )
 
 
-class Network(ctypes.Structure):
+class KernelNetwork(ctypes.Structure):
     """`Network` of kernel.c."""
 
     _fields_ = (
@@ -72,7 +72,7 @@ class Library:
         self.forms = FORMS[: self._library.dubito_forms()]
         self._form = self.forms.index(form or self.forms[-1])
 
-    def plain(self, network: Network, rows: Floats) -> Any:
+    def plain(self, network: KernelNetwork, rows: Floats) -> Any:
         """Compute float32 probabilities `(N, C)` of contiguous rows `(N, F)`, without dropout.
 
         Raises:
@@ -90,7 +90,7 @@ class Library:
         return found
 
     def passes(
-        self, network: Network, rows: Floats, seeds: Sequence[int], first: int, passes: int
+        self, network: KernelNetwork, rows: Floats, seeds: Sequence[int], first: int, passes: int
     ) -> tuple[Any, Floats]:
         """Compute some passes of every row under its seed, and the statistics over them.
 

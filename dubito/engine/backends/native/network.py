@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dubito.engine.backends.native.library import LANES, Network, Operation
-from dubito.engine.program import SOURCE, Program
-from dubito.engine.program import Operation as Step
+from dubito.engine.backends.native.library import LANES, KernelNetwork, KernelOperation
+from dubito.engine.program import SOURCE, Operation, Program
 from dubito.numerics.kernels import (
     Affine,
     Array,
@@ -36,7 +35,7 @@ MOST_CLASSES = 1_024
 class LoweredNetwork:
     """A network for the kernel, with the arrays that its addresses point to."""
 
-    network: Network
+    network: KernelNetwork
     owned: Sequence[Any]
 
 
@@ -65,12 +64,12 @@ class _Lowering:
         operations = [one for one in every if one is not None]
         if len(operations) < len(every):
             return None
-        each = (Operation * len(operations))(*operations)
+        each = (KernelOperation * len(operations))(*operations)
         lasting = self._lasting()
         slots = self._kept(np.array([self._slots[slot] * LANES for slot in lasting], np.int64))
         units = self._kept(np.array([self._units[slot] for slot in lasting], np.int32))
         self._owned.append(each)
-        network = Network(
+        network = KernelNetwork(
             operations=len(operations),
             calls=len(program.calls),
             features=program.shape[0],
@@ -85,7 +84,7 @@ class _Lowering:
         )
         return LoweredNetwork(network, self._owned)
 
-    def _operation(self, step: Step) -> Operation | None:
+    def _operation(self, step: Operation) -> KernelOperation | None:
         self._slots[step.output], self._units[step.output] = self._top, step.units
         self._top += step.units
         if len(step.inputs) != 1 or step.dtype != "float32":
@@ -99,20 +98,20 @@ class _Lowering:
             made.is_random = step.random
         return made
 
-    def _made(self, step: Step, inputs: int) -> Operation | None:
+    def _made(self, step: Operation, inputs: int) -> KernelOperation | None:
         """Return the operation with its kind and constants; None if it has no native form."""
         run, units = step.run, step.units
         match run:
             case Call(noise=Dropout(), shape=(count,)) if count == units == inputs:
                 rate = run.noise.rate
                 scale = np.float32(1.0 / (1.0 - rate))
-                return Operation(
+                return KernelOperation(
                     kind=DROPOUT, call=run.ordinal, dropped=drop_levels(rate), scale=scale
                 )
             case Dense(kernel, bias, activate) if activate in ACTIVATIONS:
                 if kernel.shape != (inputs, units):
                     return None
-                return Operation(
+                return KernelOperation(
                     kind=DENSE,
                     activation=ACTIVATIONS[activate],
                     first=self._kept(np.ascontiguousarray(kernel, np.float32)),
@@ -125,12 +124,12 @@ class _Lowering:
             case Formula(Fill(constants)):
                 return self._elementwise(FILL, units, constants)
             case _ if not isinstance(run, Call) and run in ACTIVATIONS:
-                return Operation(kind=IDENTITY, activation=ACTIVATIONS[run])
+                return KernelOperation(kind=IDENTITY, activation=ACTIVATIONS[run])
         return None
 
-    def _elementwise(self, kind: int, units: int, *constants: Array) -> Operation:
+    def _elementwise(self, kind: int, units: int, *constants: Array) -> KernelOperation:
         addresses = [self._constants(values, units) for values in constants]
-        return Operation(kind, 0, 0, 0, 0, 0, *addresses)
+        return KernelOperation(kind, 0, 0, 0, 0, 0, *addresses)
 
     def _constants(self, values: Array, units: int) -> int:
         whole = np.broadcast_to(np.asarray(values, np.float32), (units,))
