@@ -168,9 +168,10 @@ static void FORM(softmax)(float *x, int classes) {
  * `draws` holds class c of pass t at [c * padded + t]; `found` gets mean and standard deviation of each
  * class, predictive and expected entropy, mutual information and variation ratio. */
 static double FORM(over_lanes)(double *sums) {
-    for (int half = LANES / 2; half; half /= 2)
-        for (int p = 0; p < half; p++) sums[p] += sums[p + half];
-    return sums[0];
+    for (int p = 0; p < 16; p++) sums[p] += sums[p + 16];
+    for (int p = 0; p < 8; p++) sums[p] += sums[p + 8];
+    for (int p = 0; p < 4; p++) sums[p] += sums[p + 4];
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
 static double FORM(nats)(double probability) {
@@ -182,22 +183,24 @@ static void FORM(statistics)(const float *draws, int classes, int passes, int pa
     double expected[LANES] = {0};
     double predictive = 0.0;
     int most = 0;
-    int votes[MOST_CLASSES] = {0};
+    int votes[MOST_CLASSES];
+    memset(votes, 0, sizeof(int) * (size_t)classes);
     for (int first = 0; first < passes; first += LANES) {
         int count = passes - first < LANES ? passes - first : LANES;
+        int some = (count + 7) / 8 * 8; /* whole vectors; the lanes beyond add nothing */
         double entropy[LANES] = {0};
         float largest[LANES];
         int32_t best[LANES] = {0};
-        EACH_LANE largest[p] = draws[first + p];
+        for (int p = 0; p < some; p++) largest[p] = draws[first + p];
         for (int c = 0; c < classes; c++) {
             const float *values = draws + (size_t)c * padded + first;
-            EACH_LANE {
+            for (int p = 0; p < some; p++) {
                 best[p] = values[p] > largest[p] ? c : best[p];
                 largest[p] = values[p] > largest[p] ? values[p] : largest[p];
             }
-            EACH_LANE entropy[p] -= FORM(nats)(values[p]);
+            for (int p = 0; p < some; p++) entropy[p] -= FORM(nats)(values[p]);
         }
-        EACH_LANE expected[p] += p < count ? entropy[p] : 0.0;
+        for (int p = 0; p < some; p++) expected[p] += p < count ? entropy[p] : 0.0;
         for (int p = 0; p < count; p++) votes[best[p]]++;
     }
     for (int c = 0; c < classes; c++) {
@@ -205,21 +208,23 @@ static void FORM(statistics)(const float *draws, int classes, int passes, int pa
         double sums[LANES] = {0}, squares[LANES] = {0};
         for (int first = 0; first < passes; first += LANES) {
             int count = passes - first < LANES ? passes - first : LANES;
-            EACH_LANE sums[p] += p < count ? (double)values[first + p] : 0.0;
+            for (int p = 0; p < count; p++) sums[p] += values[first + p];
         }
         double mean = FORM(over_lanes)(sums) / passes;
         for (int first = 0; first < passes; first += LANES) {
             int count = passes - first < LANES ? passes - first : LANES;
-            EACH_LANE {
-                double away = p < count ? (double)values[first + p] - mean : 0.0;
+            for (int p = 0; p < count; p++) {
+                double away = values[first + p] - mean;
                 squares[p] = fma(away, away, squares[p]);
             }
         }
         found[c] = mean;
         found[classes + c] = sqrt(FORM(over_lanes)(squares) / passes);
-        predictive -= FORM(nats)(mean);
         most = votes[c] > most ? votes[c] : most;
     }
+    double terms[MOST_CLASSES];
+    for (int c = 0; c < classes; c++) terms[c] = FORM(nats)(found[c]);
+    for (int c = 0; c < classes; c++) predictive -= terms[c];
     double aleatoric = FORM(over_lanes)(expected) / passes;
     predictive = predictive > 0.0 ? predictive : predictive != predictive ? predictive : 0.0;
     aleatoric = aleatoric > 0.0 ? aleatoric : aleatoric != aleatoric ? aleatoric : 0.0;
