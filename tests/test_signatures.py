@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import dubito
-import dubito.layers
 from tests.service import ROOT
 
 UNTYPED = re.compile(r"\bAny\b")
@@ -21,24 +20,24 @@ WAY = (
 )
 """Modules through which an answer goes from the use case to the response and the record."""
 
-LAYERS = {name for name in dubito.__all__ if name in vars(dubito.layers)}
-"""Classes of Keras, which prescribes methods over its tensors and its own configuration."""
 OF_THE_TERMINAL = {"dubito/answer.py: to_builtins"}
 """What `dubito predict --json` prints, whose texts are escaped first."""
 
 
 def functions(name: str) -> Iterator[tuple[str, Any]]:
-    """A public name if it can be called, and its own public methods if it is a class."""
+    """A public name if it can be called, or its public methods, those of our base classes too."""
     found = getattr(dubito, name)
     if inspect.isfunction(found):
         yield name, found
-    for member, method in vars(found).items() if inspect.isclass(found) else ():
+    own = [kind for kind in getattr(found, "__mro__", ()) if kind.__module__.startswith("dubito.")]
+    members = {name: value for kind in reversed(own) for name, value in vars(kind).items()}
+    for member, method in members.items():
         method = getattr(method, "__func__", getattr(method, "fget", method))
         if inspect.isfunction(method) and (member == "__init__" or not member.startswith("_")):
             yield f"{name}.{member}", method
 
 
-@pytest.mark.parametrize("name", sorted({*dubito.__all__} - LAYERS))
+@pytest.mark.parametrize("name", sorted(dubito.__all__))
 def test_nothing_public_is_any(name: str) -> None:
     """No parameter and no result of a public function or method."""
     for label, function in functions(name):

@@ -4,10 +4,16 @@
 have. The NumPy backend therefore cannot deviate from the trained layer.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import TypeAlias
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
+
+Tensor: TypeAlias = keras.KerasTensor | NDArray[np.floating]
+"""Tensor of Keras, or array of NumPy, whichever evaluates a formula."""
 
 
 class FormulaLayer(keras.layers.Layer):
@@ -17,15 +23,15 @@ class FormulaLayer(keras.layers.Layer):
     """Whether a process without Keras can unpickle `formula`."""
 
     @property
-    def formula(self) -> Callable[..., Any]:
+    def formula(self) -> Callable[..., Tensor]:
         """The callable that evaluates the formula: `compute`, or a function that it calls."""
         return self.compute
 
-    def compute(self, xp: Any, *inputs: Any) -> Any:
+    def compute(self, xp: ModuleType, *inputs: Tensor) -> Tensor:
         """Evaluate the formula in the namespace `xp`, for any leading axes."""
         raise NotImplementedError
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
         """Evaluate the formula when Keras calls the layer with one tensor or a list of them."""
         given = inputs if isinstance(inputs, list | tuple) else (inputs,)
         return self.compute(keras.ops, *given)

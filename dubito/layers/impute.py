@@ -1,11 +1,11 @@
 """The imputation layer: replaces missing values of nullable features by constants."""
 
 from collections.abc import Sequence
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
-from dubito.layers.formula import FormulaLayer
+from dubito.layers.formula import FormulaLayer, Tensor
 from dubito.layers.registry import registered
 from dubito.numerics.kernels import Fill
 
@@ -21,7 +21,7 @@ class Impute(FormulaLayer):
 
     portable = True
 
-    def __init__(self, values: Sequence[float | None], **kwargs: Any) -> None:
+    def __init__(self, values: Sequence[float | None], **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.values = list(values)
 
@@ -31,10 +31,10 @@ class Impute(FormulaLayer):
         constants = [np.nan if value is None else value for value in self.values]
         return Fill(np.array(constants, self.compute_dtype))
 
-    def compute(self, xp: Any, *inputs: Any) -> Any:
+    def compute(self, xp: ModuleType, *inputs: Tensor) -> Tensor:
         """Replace NaN in inputs `(…, F)`."""
         return self.formula(xp, *inputs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         """Return the configuration, which contains the constants."""
         return {**super().get_config(), "values": self.values}

@@ -6,8 +6,6 @@ layer in the deterministic pass. All other layers run in inference mode, so Batc
 its moving statistics.
 """
 
-from typing import Any
-
 import keras
 
 from dubito.errors import NetworkError
@@ -32,7 +30,7 @@ class MonteCarlo:
         """Noise of the layer, of its kind and rate."""
         return self.kind(self.rate)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002
+    def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:  # noqa: ARG002
         """Apply fresh noise, whatever `training` is."""
         return super().call(inputs, training=True)  # type: ignore[misc]
 
