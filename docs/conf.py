@@ -51,7 +51,10 @@ toc_object_entries_show_parents = "hide"
 nitpicky = True
 nitpick_ignore_regex = [
     # Other libraries' objects: no inventory is downloaded, so that a build needs no network.
-    (r"py:.*", r"(numpy|np|keras|tensorflow|msgspec|pathlib|collections|contextlib|enum|types)\b.*"),
+    (
+        r"py:.*",
+        r"(numpy|np|keras|tensorflow|msgspec|pathlib|collections|contextlib|enum|types)\b.*",
+    ),
     # Full names stand in signatures, of objects that autodoc has imported: these are of modules
     # that have no page of their own.
     (r"py:.*", r"(dubito|app)\.[\w.]+"),

@@ -263,8 +263,8 @@ def load(
         folder: folder of the bundle.
         pinned: digest that the bundle must have, `sha256:…`; any if None.
         threads: most threads that one call of the engine uses.
-        backend: `numpy`, or `native`: a kernel in C, of dense networks with dropout, whose bits no
-            processor, library or version changes.
+        backend: `numpy`, or `native`: a kernel in C, of dense networks with dropout, with
+            the same bits on every x86-64 processor that has FMA.
 
     Raises:
         BundleError: the bundle must not be used; the sentence names the file and the fault.

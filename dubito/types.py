@@ -242,6 +242,13 @@ class Summary:
         return Summary(*[values[rows] for values in _statistics(self)])
 
     @classmethod
+    def of_columns(cls, columns: Floats) -> "Summary":
+        """View `(N, 2 C + M)` columns, in the order of the fields, as statistics."""
+        classes = (columns.shape[1] - len(MEASURES)) // 2
+        mean, std = columns[:, :classes], columns[:, classes : 2 * classes]
+        return cls(mean, std, *columns[:, 2 * classes :].T)
+
+    @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":
         """Concatenate the statistics of several sets of rows."""
         if len(parts) == 1:

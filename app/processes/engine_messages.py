@@ -96,7 +96,7 @@ def worked_off(engine: JobEngine, batch: Batch) -> Results:
 def unpacked(jobs: Sequence[Job], batch: Batch, results: Results) -> list[Any]:
     """Return the results of jobs, in the jobs' order."""
     whole, others = results.statistics, iter(results.others)
-    parts = (_summary(whole[start:stop]) for start, stop in _bounds(batch.rows))
+    parts = (Summary.of_columns(whole[start:stop]) for start, stop in _bounds(batch.rows))
     return [next(parts) if isinstance(job, Statistics) else next(others) for job in jobs]
 
 
@@ -114,12 +114,6 @@ def _columns(summaries: Sequence[Summary]) -> Floats:
             part[:, column] = values
         start += len(part)
     return found
-
-
-def _summary(columns: Floats) -> Summary:
-    classes = (columns.shape[1] - len(MEASURES)) // 2
-    measures = columns[:, 2 * classes :].T
-    return Summary(columns[:, :classes], columns[:, classes : 2 * classes], *measures)
 
 
 def _bounds(rows: Sequence[int]) -> list[tuple[int, int]]:

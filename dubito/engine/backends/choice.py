@@ -1,6 +1,6 @@
 """Builds the engine of a program on the backend that is asked for; without Keras."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from dubito.engine.backends.native.engine import NativeEngine
 from dubito.engine.backends.native.library import kernel
@@ -11,7 +11,6 @@ from dubito.engine.program import Program
 from dubito.errors import NetworkError
 
 Backend = Literal["numpy", "native"]
-BACKENDS: tuple[Backend, ...] = get_args(Backend)
 NO_KERNEL = "the network has operations that the native backend does not run: use numpy"
 
 
@@ -20,7 +19,7 @@ def engine_for(program: Program, backend: Backend, threads: int = 1) -> Engine:
 
     Args:
         program: the network.
-        backend: `numpy`, or `native`, whose bits no processor, library or version changes.
+        backend: `numpy`, or `native`, a kernel in C whose bits no library or version changes.
         threads: most threads that share the work of one call.
 
     Raises:
@@ -31,7 +30,8 @@ def engine_for(program: Program, backend: Backend, threads: int = 1) -> Engine:
     library, network = kernel(), lowered(program)
     if library is None:
         raise NetworkError(
-            "the native backend is not there: it needs a C compiler at installation, and FMA"
+            "the native backend is not there: it needs a C compiler at installation, and "
+            "an x86-64 processor with FMA"
         )
     if network is None:
         raise NetworkError(NO_KERNEL)

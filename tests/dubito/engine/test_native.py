@@ -171,6 +171,17 @@ def test_the_caller_s_rounding_changes_nothing(rounding: int) -> None:
     assert (expected, rounding) == (found, kept)
 
 
+def test_rows_may_lie_in_memory_in_any_way() -> None:
+    """By columns, with gaps, or as other numbers: the kernel gets a copy in its own layout."""
+    ran, features = native("study"), np.floor(rows(40))
+    expected = ran.draws(Query(features, 40, 2)).tobytes()
+    spread = np.repeat(features, 2, axis=1)[:, ::2]
+    others: tuple[Any, ...] = np.asfortranarray(features), spread, features.astype(np.int64)
+    for laid in others:
+        assert expected == ran.draws(Query(laid, 40, 2)).tobytes()
+        assert ran.predict(features).tobytes() == ran.predict(laid).tobytes()
+
+
 def test_overflow_reads_as_no_number() -> None:
     """Callers refuse such rows, as with the other backends."""
     (summary,) = native("study").summarise([Query(np.full((2, 9), 3e38), 20, 1)])

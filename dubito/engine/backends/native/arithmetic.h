@@ -1,4 +1,4 @@
-/* The arithmetic of the kernel, included once for each form (scalar, AVX2, AVX-512, NEON).
+/* The arithmetic of the kernel, included once for each form (scalar, AVX2, AVX-512).
  *
  * A tile holds LANES passes side by side: unit u of lane p is at [u * LANES + p]. No operation reads
  * another lane, so a pass depends neither on its lane nor on what is computed beside it. The compiler

@@ -40,9 +40,7 @@ class NativeEngine:
 
     def predict(self, rows: Floats) -> Floats:
         """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
-        found: Floats = self._library.plain(
-            self._lowered.network, np.ascontiguousarray(rows)
-        ).astype(np.float64)
+        found: Floats = self._library.plain(self._lowered.network, rows).astype(np.float64)
         return found
 
     def draws(self, query: Query) -> Floats:
@@ -58,7 +56,7 @@ class NativeEngine:
         for _, same in groupby(order, key=lambda at: (queries[at].passes, queries[at].first)):
             alike = list(same)
             parts = self._computed([queries[at] for at in alike])
-            whole = _summary(np.concatenate([statistics for _, statistics in parts]))
+            whole = Summary.of_columns(np.concatenate([statistics for _, statistics in parts]))
             start = 0
             for at in alike:
                 stop = start + len(queries[at].features)
@@ -89,9 +87,3 @@ class NativeEngine:
         count = max(-(-rows // most), min(self._threads, rows) if is_shared else 1, 1)
         for at in range(count):
             yield slice(at * rows // count, (at + 1) * rows // count)
-
-
-def _summary(columns: Floats) -> Summary:
-    classes = columns.shape[1] // 2 - 2
-    measures = columns[:, 2 * classes :].T
-    return Summary(columns[:, :classes], columns[:, classes : 2 * classes], *measures)

@@ -186,8 +186,8 @@ static void end(Scratch *scratch) {
     free(scratch->masks);
 }
 
-/* Computes what is equal in all passes (`random` 0) or the whole network without dropout (`random` -1),
- * LANES rows at a time, and writes the slots `kept` row by row. */
+/* Computes what is equal in all passes or, if `is_plain`, the whole network without dropout, LANES rows
+ * at a time, and writes the first `kept` of `slots` row by row. */
 static void by_rows(const Network *network, const Form *form, Scratch *scratch, const double *rows,
                     int64_t count, int is_plain, int kept, const int64_t *slots, const int32_t *units,
                     float *const *found) {
@@ -262,7 +262,7 @@ static void run(const Network *network, const Form *form, Scratch *scratch, floa
 
 /* Passes `first` to `first + passes` of each row under its seed. `draws`, (rows, classes, padded) with
  * `padded` the passes rounded up to LANES, gets every pass' probabilities; `found`,
- * (rows, 2 classes + 4), the statistics unless it is null. Returns -1 without memory. */
+ * (rows, 2 classes + 4), the statistics. Returns -1 without memory. */
 int dubito_passes(const Network *network, int form_at, const double *rows, const uint64_t *seeds,
                   int64_t count, int64_t first, int64_t passes, float *draws, double *found) {
     const Form *form = &FORMS[form_at];
@@ -283,10 +283,9 @@ int dubito_passes(const Network *network, int form_at, const double *rows, const
         by_rows(network, form, &scratch, rows, count, 0, network->lasting, network->slots, network->units,
                 lasting);
         run(network, form, &scratch, lasting, seeds, count, first, passes, table, padded, draws);
-        if (found)
-            for (int64_t row = 0; row < count; row++)
-                form->statistics(draws + row * network->classes * padded, network->classes, (int)passes,
-                                 (int)padded, found + row * (2 * network->classes + 4));
+        for (int64_t row = 0; row < count; row++)
+            form->statistics(draws + row * network->classes * padded, network->classes, (int)passes,
+                             (int)padded, found + row * (2 * network->classes + 4));
         fesetenv(&caller);
     }
     for (int slot = 0; lasting && slot < network->lasting; slot++) free(lasting[slot]);

@@ -3,12 +3,13 @@
 import ctypes
 from collections.abc import Sequence
 from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dubito.types import Floats
+from dubito.types import MEASURES, Floats
 
 LANES = 32
 """Passes that the kernel computes side by side, as its source says."""
@@ -73,17 +74,18 @@ class Library:
         self._form = self.forms.index(form or self.forms[-1])
 
     def plain(self, network: KernelNetwork, rows: Floats) -> Any:
-        """Compute float32 probabilities `(N, C)` of contiguous rows `(N, F)`, without dropout.
+        """Compute float32 probabilities `(N, C)` of rows `(N, F)`, without dropout.
 
         Raises:
             MemoryError: the kernel cannot allocate what it needs.
         """
+        values = _doubles(rows)
         found = np.empty((len(rows), network.classes), np.float32)
         self._call(
             self._library.dubito_plain,
             ctypes.byref(network),
             ctypes.c_int32(self._form),
-            _address(rows),
+            _address(values),
             ctypes.c_int64(len(rows)),
             _address(found),
         )
@@ -96,27 +98,27 @@ class Library:
 
         Args:
             network: the network.
-            rows: `(N, F)`, contiguous; the kernel rounds them to float32.
+            rows: `(N, F)`; the kernel rounds them to float32.
             seeds: `N` seeds.
             first: index of the first pass.
             passes: number of passes, `T`.
 
         Returns:
-            Probabilities `(N, C, T)` in float32, and statistics `(N, 2 C + 4)`: means, standard
-            deviations, then the measures in the order of `dubito.types.MEASURES`.
+            Probabilities `(N, C, T)` in float32, and statistics `(N, 2 C + M)`, columns in the
+            order of `Summary`'s fields.
 
         Raises:
             MemoryError: the kernel cannot allocate what it needs.
         """
-        padded = -(-passes // LANES) * LANES
+        values, padded = _doubles(rows), -(-passes // LANES) * LANES
         # Zeros, because statistics read the unused lanes of the last passes before they drop them.
         draws = np.zeros((len(rows), network.classes, padded), np.float32)
-        found = np.empty((len(rows), 2 * network.classes + 4))
+        found = np.empty((len(rows), 2 * network.classes + len(MEASURES)))
         self._call(
             self._library.dubito_passes,
             ctypes.byref(network),
             ctypes.c_int32(self._form),
-            _address(rows),
+            _address(values),
             _address(np.array(seeds, np.uint64)),
             ctypes.c_int64(len(rows)),
             ctypes.c_int64(first),
@@ -129,6 +131,11 @@ class Library:
     def _call(self, function: Any, *arguments: Any) -> None:
         if function(*arguments):
             raise MemoryError(MEMORY)
+
+
+def _doubles(rows: Floats) -> Floats:
+    """Lay rows out as the kernel reads them: it knows nothing of strides and types."""
+    return np.ascontiguousarray(rows, np.float64)
 
 
 def _address(values: Any) -> Any:
@@ -144,5 +151,6 @@ def kernel() -> Library | None:
 
 
 def kernel_path() -> Path | None:
-    """Return the file of the compiled kernel; None if it was not built."""
-    return next(Path(__file__).parent.glob("_kernel*.so"), None)
+    """Return the file of the kernel built with this Python; None if it was not built."""
+    path = Path(__file__).with_name(f"_kernel{EXTENSION_SUFFIXES[0]}")
+    return path if path.is_file() else None
