@@ -16,6 +16,7 @@ from app.serving.deadlines import Deadlines
 from app.serving.predictor import Predictor
 from app.settings import Settings
 from app.usecases.bundles import Served
+from dubito.engine.backends.choice import Backend, is_there
 from dubito.errors import BundleError
 from dubito.prediction import AnswerBuilder
 from dubito.types import Identity
@@ -58,10 +59,19 @@ def served(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A bundle, and the backend that computes it."""
+
+    digest: str
+    backend: Backend
+
+
 @dataclass(slots=True, eq=False)
 class _Book:
     """An open older bundle, with a count of the requests that use it."""
 
+    key: _Key
     served: Served
     stack: AsyncExitStack
     users: int = 0
@@ -76,6 +86,7 @@ class _Wish:
     """A request that waits for a bundle to be opened."""
 
     model: Identity
+    key: _Key
     caller: Caller
     granted: "asyncio.Future[_Book]"
 
@@ -87,7 +98,7 @@ class _Wish:
 
 
 class Shelf:
-    """Open bundles by digest: the served one, and up to `MOST_OPEN` older ones.
+    """Open bundles: the served one, and up to `MOST_OPEN` older ones or other backends of it.
 
     Requests for a bundle that is not open wait in one queue, and bundles are opened one after
     another. The least recently used bundle is closed to make room, after its last user has
@@ -106,8 +117,8 @@ class Shelf:
         self._opening = opening
         self._settings = settings
         self._idle_seconds = idle_seconds
-        self._books: dict[str, _Book] = {}
-        """Open older bundles by digest; bundles that are being closed are not in it."""
+        self._books: dict[_Key, _Book] = {}
+        """Open older bundles; bundles that are being closed are not in it."""
         self._wishes = deque[_Wish]()
         self._deadlines = Deadlines()
         self._librarian: asyncio.Task[None] | None = None
@@ -115,8 +126,15 @@ class Shelf:
         self._closing = set[asyncio.Task[None]]()
 
     @asynccontextmanager
-    async def of(self, model: Identity, caller: Caller = PATIENT) -> AsyncIterator[Served]:
+    async def of(
+        self, model: Identity, caller: Caller = PATIENT, backend: Backend | None = None
+    ) -> AsyncIterator[Served]:
         """Lend the bundle that a record names, for the duration of the `async with` block.
+
+        Args:
+            model: the bundle.
+            caller: deadline and disconnection of the caller.
+            backend: the backend that computes it where this machine has it; any if None.
 
         Raises:
             Conflict: the bundle is no longer available, or its content has changed.
@@ -124,10 +142,11 @@ class Shelf:
             Abandoned: the caller has gone while waiting.
             DeadlinePassed: the caller's deadline passed while waiting.
         """
-        if self._current is not None and self._current.identity.digest == model.digest:
+        wanted = backend if backend is not None and is_there(backend) else None
+        if self._current is not None and _computes(self._current, model, wanted):
             yield self._current
             return
-        book = await self._had(model, caller)
+        book = await self._had(model, wanted or "auto", caller)
         try:
             yield book.served
         except EngineLost:
@@ -147,9 +166,10 @@ class Shelf:
             self._retire(book)
         await asyncio.gather(*self._closing)
 
-    async def _had(self, model: Identity, caller: Caller) -> _Book:
+    async def _had(self, model: Identity, backend: Backend, caller: Caller) -> _Book:
         """Take an open older bundle for one more user, waiting until it is opened."""
-        book = self._books.get(model.digest)
+        key = _Key(model.digest, backend)
+        book = self._books.get(key)
         if book is not None and book.served.predictor.trouble is not None:
             self._retire(book)
             book = None
@@ -159,7 +179,7 @@ class Shelf:
         if len(self._wishes) >= MOST_WAITING:
             raise TooManyWaiting
         granted: asyncio.Future[_Book] = asyncio.get_running_loop().create_future()
-        self._wishes.append(_Wish(model, caller, granted))
+        self._wishes.append(_Wish(model, key, caller, granted))
         self._deadlines.watch(granted, caller.deadline)
         if self._librarian is None or self._librarian.done():
             self._librarian = asyncio.create_task(self._grant())
@@ -175,36 +195,36 @@ class Shelf:
         while self._wishes:
             wish = self._wishes[0]
             if wish.is_wanted():
-                await self._serve(wish.model)
+                await self._serve(wish)
             else:
                 self._wishes.popleft()
 
-    async def _serve(self, model: Identity) -> None:
+    async def _serve(self, first: _Wish) -> None:
         """Open a bundle and hand it to every request that still waits for it."""
-        digest = model.digest
+        key = first.key
         try:
-            book = self._books.get(digest) or await self._opened(model)
+            book = self._books.get(key) or await self._opened(first.model, key)
         except Exception as error:  # noqa: BLE001 - each waiting request gets the error
-            for wish in self._wishing(digest):
+            for wish in self._wishing(key):
                 wish.granted.set_exception(copy_of(error))
             return
-        for wish in self._wishing(digest):
+        for wish in self._wishing(key):
             _take(book)
             wish.granted.set_result(book)
         if not book.users:
             self._leave(book)
 
-    def _wishing(self, digest: str) -> list[_Wish]:
+    def _wishing(self, key: _Key) -> list[_Wish]:
         """Remove all requests for a bundle from the queue; returns those that still wait."""
-        found = [wish for wish in self._wishes if wish.model.digest == digest]
-        self._wishes = deque(wish for wish in self._wishes if wish.model.digest != digest)
+        found = [wish for wish in self._wishes if wish.key == key]
+        self._wishes = deque(wish for wish in self._wishes if wish.key != key)
         return [wish for wish in found if wish.is_wanted()]
 
-    async def _opened(self, model: Identity) -> _Book:
+    async def _opened(self, model: Identity, key: _Key) -> _Book:
         """Open a bundle, after closing another if the cache is full."""
         await self._make_room()
         name, version, digest = model.name, model.version, model.digest
-        only = {"model": name, "version": version, "digest": digest}
+        only = {"model": name, "version": version, "digest": digest, "backend": key.backend}
         asked = self._settings.model_copy(update=only)
         stack = AsyncExitStack()
         try:
@@ -216,8 +236,8 @@ class Shelf:
             raise Conflict(ProblemCode.BUNDLE_GONE, sentence) from error
         found = served(opened, asked)
         stack.callback(found.predictor.close)
-        self._books[digest] = _Book(found, stack)
-        return self._books[digest]
+        self._books[key] = _Book(key, found, stack)
+        return self._books[key]
 
     async def _make_room(self) -> None:
         """Close the least valuable bundles until one more may be open."""
@@ -240,11 +260,16 @@ class Shelf:
 
     def _retire(self, book: _Book) -> None:
         """Remove a bundle from the cache, and close it after its last user has finished."""
-        if self._books.get(book.served.identity.digest) is book:
-            del self._books[book.served.identity.digest]
+        if self._books.get(book.key) is book:
+            del self._books[book.key]
             task = asyncio.create_task(_closed(book))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+def _computes(served: Served, model: Identity, backend: Backend | None) -> bool:
+    """Whether an open bundle is a record's, computed by the backend if one is given."""
+    return served.identity.digest == model.digest and backend in (None, served.backend)
 
 
 def _worth(book: _Book) -> tuple[bool, float]:

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         None, ge=1, le=MOST, description="version of the bundle to serve; default: the highest"
     )
     digest: str | None = Field(None, description="only digest that may be served, sha256:…")
+    backend: Literal["auto", "native", "numpy", "tensorflow"] = Field(
+        "auto",
+        description="what computes the network: native, numpy, tensorflow, or auto, the first of "
+        "these that runs all its layers",
+    )
     max_passes: Count = Field(10_000, description="maximum passes of a request")
     max_rows: Count = Field(1_000, description="maximum rows of a request")
     max_work: Count = Field(1_000_000, description="maximum rows × passes of a request")

@@ -10,9 +10,9 @@ import catboost
 import lightgbm
 import numpy as np
 
+from dubito.loans.formulas.features import loan_features
+from dubito.loans.formulas.lattice import Lattice
 from dubito.loans.grader import Sizes
-from dubito.loans.layers.features import LoanFeatures
-from dubito.loans.layers.lattice import AmortizationLattice
 from dubito.loans.ratebook import RateBook
 from dubito.types import Floats, Indices
 from dubito.uncertainty.calibration import cautious_temperature, temper
@@ -56,10 +56,10 @@ def network_columns(rows: Floats, book: RateBook, classes: int) -> Floats:
     These are the loan features; for every grade its best hypothesis' score and story weights, and
     the log of the sum of the scores' exponentials; and all features of the three best hypotheses.
     """
-    lattice = AmortizationLattice(classes, Sizes().kept, **book.to_config())
+    lattice = Lattice(classes, Sizes().kept, book)
     parts = [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]
-    flat = np.concatenate([_flat(lattice.compute(np, part), classes) for part in parts])
-    return np.column_stack([LoanFeatures().compute(np, rows), flat])
+    flat = np.concatenate([_flat(lattice(np, part), classes) for part in parts])
+    return np.column_stack([loan_features(np, rows), flat])
 
 
 def _flat(hypotheses: Floats, classes: int) -> Floats:

@@ -10,9 +10,10 @@ import numpy as np
 
 from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import NETWORK_FILE, Manifest
-from dubito.bundles.validation.inspection import inspect
+from dubito.bundles.program import program_of
+from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.engine.backends.choice import Backend
+from dubito.engine.backends.choice import Backend, engine_for
 from dubito.engine.engine import Engine
 from dubito.engine.environment import environment
 from dubito.errors import BundleError, NetworkError, UsageError
@@ -250,12 +251,22 @@ def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
         raise UsageError(f"target must be one of {', '.join(map(str, targets))}")
 
 
+def _engine(inspected: Inspected, threads: int, backend: Backend) -> Engine:
+    program = None if backend == "tensorflow" else program_of(inspected.checked)
+    if program is not None:
+        return engine_for(program, backend, threads)
+    # Imported here: Keras takes seconds, and few networks need it.
+    from dubito.engine.compiler.compiler import read_engine
+
+    return read_engine(inspected.network, threads, backend)
+
+
 def load(
     folder: str | Path,
     *,
     pinned: str | None = None,
     threads: int = 1,
-    backend: Backend = "numpy",
+    backend: Backend = "auto",
 ) -> Bundle:
     """Check and load a bundle.
 
@@ -263,21 +274,19 @@ def load(
         folder: folder of the bundle.
         pinned: digest that the bundle must have, `sha256:…`; any if None.
         threads: most threads that one call of the engine uses.
-        backend: `numpy`, or `native`: a kernel in C, of dense networks with dropout, with
-            the same bits on every x86-64 processor that has FMA.
+        backend: what computes the network: `native`, a kernel in C with the same bits on every
+            processor; `numpy`; `tensorflow`; or `auto`, the first of these that runs all layers.
 
     Raises:
-        BundleError: the bundle must not be used; the sentence names the file and the fault.
+        BundleError: the bundle must not be used, or the backend does not run it; the sentence names
+            the file and the fault.
     """
     path = Path(folder)
     inspected = inspect(path, pinned=pinned)
-    # Imported here: Keras takes seconds, and a bundle that fails inspection does not need it.
-    from dubito.engine.compiler.compiler import read_engine
-
     pin_arithmetic()
     manifest, file = inspected.manifest, path / NETWORK_FILE
     try:
-        engine = read_engine(inspected.network, threads, backend)
+        engine = _engine(inspected, threads, backend)
         fault = next(golden_faults(engine, manifest.golden), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error

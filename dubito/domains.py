@@ -4,21 +4,25 @@ An installed package names its `Domain` object in the entry-point group `dubito.
 code never imports a domain; the lending domain that ships with Dubito is registered the same way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
 from dubito.errors import UsageError
-from dubito.layer_shapes import ShapeRule
+from dubito.layer_shapes import LayerSettings, ShapeRule
 from dubito.layout import Layout
+from dubito.numerics.kernels import FormulaFunction
 from dubito.types import Signature
 
 GROUP = "dubito.domains"
 
 STUDY = "study"
 """Name of the recipe that every domain has: a small plain network of the unchanged columns."""
+
+
+FormulaRule = Callable[[LayerSettings, str], FormulaFunction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,9 @@ class DomainLayer:
     """Rule from input shapes to output and weight shapes."""
     old_modules: tuple[str, ...] = ()
     """Module paths that published files name besides the domain's `layer_module`."""
+    formula: FormulaRule | None = None
+    """Function from a layer's settings and dtype to its formula, if it is one; without it, networks
+    with the layer are read by Keras, which takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ class NetworkError(DubitoError):
     """A network that the engine cannot run; the message names the layer."""
 
 
+class BackendUnavailable(NetworkError):
+    """A backend that is not installed, or does not have a network's operations."""
+
+
 class DataError(DubitoError):
     """Training or input data that cannot be used; the message names the column or file."""
 

@@ -13,9 +13,11 @@ from app.processes.logs import configure_logs, tell_start
 from app.processes.port import bound
 from app.server.supervisor import supervise
 from app.settings import Settings, unknown_variables
+from dubito.bundles.program import program_of
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_bundle
+from dubito.engine.backends.choice import choose
 from dubito.types import Identity
 
 log = logging.getLogger("dubito")
@@ -46,14 +48,22 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _pinned(settings: Settings) -> Settings:
-    """Pin the settings to the version and digest of the bundle that exists now.
+    """Pin the settings to the version and digest of the bundle that exists now, and its backend.
 
     Each process opens the bundle itself, a replaced worker much later, when another bundle may have
-    taken its place. Faults that the files alone show are found here, before TensorFlow is imported.
+    taken its place. Faults that the files alone show are found here, before any process starts.
     """
     folder = find_version(settings.models, settings.model, settings.version)
-    manifest = inspect(folder, pinned=settings.digest).manifest
-    only = {"version": manifest.version, "digest": manifest.identity.digest}
+    inspected = inspect(folder, pinned=settings.digest)
+    manifest = inspected.manifest
+    chosen = choose(program_of(inspected.checked), settings.backend)
+    because = "" if chosen.why is None else f": {chosen.why}"
+    log.info("computed by the %s backend%s", chosen.backend, because)
+    only = {
+        "version": manifest.version,
+        "digest": manifest.identity.digest,
+        "backend": chosen.backend,
+    }
     return settings.model_copy(update=only)
 
 

@@ -17,6 +17,7 @@ from app.http.route import LeanRoute
 from app.problem_codes import ProblemCode
 from app.serving.readiness import Readiness
 from app.settings import Settings
+from dubito.engine.backends.choice import backend_of
 from dubito.inputs.options import AnyOptions, NoOptions
 from dubito.types import Calibration, Cards, Environment, Feature, Identity, Signature
 from dubito.types import Promise as Line
@@ -130,6 +131,9 @@ class ModelDescription(BaseModel):
         description="`unknown`: the network may have been fitted or calibrated on these rows"
     )
     trained: dict[str, Any]
+    backend: Literal["native", "numpy", "tensorflow"] = Field(
+        description="what computes the network, see `DUBITO_BACKEND`"
+    )
     environment: Environment
     limits: Limits
 
@@ -230,6 +234,7 @@ def describe(
         "passes": passes,
         "calibration": None if calibration is None else _calibrated(calibration),
         **card,
+        "backend": backend_of(environment.facts["engine"]),
         "environment": asdict(environment),
         "limits": {
             "passes": settings.max_passes,

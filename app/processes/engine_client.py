@@ -23,11 +23,7 @@ from app.processes.subprocesses import Child, end_of
 from app.serving.compute import Compute, Nearby
 from app.serving.jobs import Job
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.engine.backends.choice import engine_for
-
-NUMBERS, MULTIPLICATIONS = 1 << 15, 1 << 20
-"""Largest lone batch, in numbers produced and multiplications, that is computed in this process: a
-third of a millisecond, as much as the round trip to the engine's process takes."""
+from dubito.engine.backends.choice import backend_of, engine_for
 
 log = logging.getLogger("dubito")
 
@@ -59,8 +55,8 @@ def _compute(ready: Ready, client: "EngineClient") -> Compute:
     if ready.program is None:
         return client
     pin_arithmetic()
-    most = ready.program.light(NUMBERS, MULTIPLICATIONS)
-    return Nearby(engine_for(ready.program, "numpy"), client, most)
+    backend = backend_of(ready.environment.facts["engine"]) or "auto"
+    return Nearby.of(engine_for(ready.program, backend), ready.program, client)
 
 
 async def _first(client: "EngineClient", engine: Child) -> Ready:

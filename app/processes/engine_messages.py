@@ -27,7 +27,7 @@ class Ready:
     manifest: Manifest
     environment: Environment
     program: Program | None
-    """The bundle's network, if a process without Keras can run it; otherwise None."""
+    """The bundle's network, if the service may compute small batches itself; otherwise None."""
     cards: Cards
 
 

@@ -78,27 +78,28 @@ def main(line: socket.socket) -> None:
     pulse = Pulse(line)
     # What imports make stays; searching it for garbage would take a quarter of their time.
     gc.disable()
-    # Importing Keras takes seconds, during which the end of the service must be noticed.
+    # Importing takes a while, during which the end of the service must be noticed.
     from dubito.bundle import load
     from dubito.bundles.golden import warm
     from dubito.bundles.repository import find_version
-    from dubito.engine.compiler import compiler  # noqa: F401 - a Keras that is broken says so here
 
     try:
         settings: Settings = receive(line)
         configure_logs(settings)
         folder = find_version(settings.models, settings.model, settings.version)
-        bundle = load(folder, pinned=settings.digest, threads=settings.threads)
+        bundle = load(
+            folder, pinned=settings.digest, threads=settings.threads, backend=settings.backend
+        )
     except DubitoError as error:
         pulse.send(CannotStart(str(error)))
         return
     gc.freeze()
     gc.enable()
     program = bundle.engine.program
-    portable = program if program is not None and program.portable else None
+    simple = program if program is not None and program.is_simple else None
     # The warm-up may need more memory than available; it precedes `Ready`, before any promise.
     warm(bundle.engine, bundle.manifest.golden)
-    pulse.send(Ready(bundle.manifest, bundle.environment, portable, bundle.cards))
+    pulse.send(Ready(bundle.manifest, bundle.environment, simple, bundle.cards))
     poll = select.poll()
     poll.register(line, select.POLLIN)
     while True:

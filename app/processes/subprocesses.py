@@ -24,26 +24,30 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class ChildProcesses:
-    """The child processes of a service: an engine, and a recorder unless recording is off."""
+    """The child processes of a service."""
 
-    engine: Child
+    engine: Child | None
+    """None with the native backend, which computes in the service's own process."""
     recorder: Child | None
+    """None if recording is off."""
 
 
 @contextmanager
 def start_children(settings: Settings) -> Iterator[ChildProcesses]:
-    """Run both processes within a block; they load while the service imports its modules.
+    """Run the processes within a block; they load while the service imports its modules.
 
     Raises:
         StartError: the block lost a process; the sentence says how the process ended.
     """
     with ExitStack() as stack:
-        engine = stack.enter_context(child("engine", settings))
+        is_near = settings.backend == "native"
+        engine = None if is_near else stack.enter_context(child("engine", settings))
         is_off = settings.records == "off"
         recorder = None if is_off else stack.enter_context(child("recorder", settings))
         try:
             yield ChildProcesses(engine, recorder)
         except EngineLost as error:
+            assert engine is not None  # noqa: S101 - only an engine that exists can be lost
             raise StartError(f"{error}: its process {end_of(engine)}") from None
         except RecorderLost as error:
             assert recorder is not None  # noqa: S101 - only a recorder that exists can be lost

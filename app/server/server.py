@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from app.bundle_loader import LoadedBundle
+from app.bundle_loader import LoadedBundle, open_in_thread
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.processes.engine_client import open_engine as opened_by
@@ -57,12 +57,12 @@ async def _serve(
 
     @asynccontextmanager
     async def opening(asked: Settings) -> AsyncIterator[LoadedBundle]:
-        if asked == settings:
+        if asked == settings and children.engine is not None:
             ended, silence = partial(_lose, lost, EngineLost()), settings.engine_seconds
             async with opened_by(children.engine, ended, silence) as bundle:
                 yield bundle
             return
-        async with _beside(asked) as bundle:
+        async with open_in_thread(asked) if asked.backend == "native" else _beside(asked) as bundle:
             yield bundle
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from app.serving.jobs import Job, JobEngine, results, work_of
+from dubito.engine.program import Program
 
 
 class Compute(Protocol):
@@ -20,6 +21,11 @@ class Compute(Protocol):
 
     def close(self) -> None:
         """Wait for the running batch, then stop."""
+
+
+NUMBERS, MULTIPLICATIONS = 1 << 15, 1 << 20
+"""Largest lone batch, in numbers produced and multiplications, that is computed on the event loop:
+about as long as handing it over to another thread or process takes."""
 
 
 class Nearby:
@@ -39,6 +45,11 @@ class Nearby:
         self._beyond = beyond
         self._most = most
         self._alone = True
+
+    @classmethod
+    def of(cls, engine: JobEngine, program: Program, beyond: Compute) -> "Nearby":
+        """Choose the maximum work by the program that the engine runs."""
+        return cls(engine, beyond, program.light(NUMBERS, MULTIPLICATIONS))
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
         """Start a batch, or compute it at once."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from app.serving.caller import Caller
 from app.serving.predictor import Predictor
+from dubito.engine.backends.choice import Backend, backend_of
 from dubito.prediction import AnswerBuilder
 from dubito.types import Environment, Identity, Signature
 
@@ -20,12 +21,24 @@ class Served:
     predictor: Predictor
     answers: AnswerBuilder
 
+    @property
+    def backend(self) -> Backend | None:
+        """Backend that computes the bundle; None if unknown."""
+        return backend_of(self.environment.facts.get("engine", ""))
+
 
 class Bundles(Protocol):
     """Source of open bundles."""
 
-    def of(self, model: Identity, caller: Caller) -> AbstractAsyncContextManager[Served]:
+    def of(
+        self, model: Identity, caller: Caller, backend: Backend | None = None
+    ) -> AbstractAsyncContextManager[Served]:
         """Lend the bundle that a record names for the duration of the block, opening it if needed.
+
+        Args:
+            model: the bundle.
+            caller: deadline and disconnection of the caller.
+            backend: the backend that computes it where this machine has it; any if None.
 
         Raises:
             Conflict: the bundle is no longer available, or its content has changed.

@@ -12,6 +12,7 @@ from app.serving.caller import PATIENT, Caller
 from app.usecases.bundles import Bundles, Served
 from app.usecases.case import Case
 from dubito.answer import MonteCarloResult, PlainResult
+from dubito.engine.backends.choice import Backend, backend_of
 from dubito.errors import Fault, FieldCode, InvalidInput, Ungradable
 from dubito.inputs.json_members import composed
 from dubito.inputs.rows import RowReader, accepted, unknown_names
@@ -75,10 +76,9 @@ class Replays:
             FeaturesErased: the features of the case were erased.
             Conflict: the bundle is no longer available.
         """
-        rows = case.rows
-        async with self._bundles.of(case.body.model, caller) as served:
+        rows, facts = case.rows, await self._facts(case.body.environment)
+        async with self._bundles.of(case.body.model, caller, _backend(facts)) as served:
             (again,) = await _computed(case, rows, served, caller)
-        facts = await self._facts(case.body.environment)
         return compared(case, again, served.environment, facts)
 
     async def what_if(
@@ -97,7 +97,8 @@ class Replays:
             Conflict: the bundle is no longer available.
         """
         before, features = case.rows, case.features
-        async with self._bundles.of(case.body.model, caller) as served:
+        backend = _backend(await self._facts(case.body.environment))
+        async with self._bundles.of(case.body.model, caller, backend) as served:
             changed = _merged(served.signature, features, changes)
             after, _ = RowReader(served.signature, 1).read(json.encode(changed))
             rows = np.concatenate([before, after])
@@ -109,6 +110,11 @@ class Replays:
         """Read the recorded facts of the environment with a fingerprint; empty if unknown."""
         note = await self._reader.note(ENVIRONMENT + environment)
         return {} if note is None else json.decode(note.content, type=dict[str, str])
+
+
+def _backend(facts: Mapping[str, str]) -> Backend | None:
+    """Return the backend that computed a record, from its environment; None if unknown."""
+    return backend_of(facts.get("engine", ""))
 
 
 async def _computed(

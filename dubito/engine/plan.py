@@ -23,6 +23,8 @@ class PlanStep:
     """Dtype of the output."""
     listed: bool
     """Whether the layer takes its inputs as one list."""
+    shapes: tuple[tuple[int, ...], ...]
+    """Shapes of the inputs, without the batch axis."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dubito.numerics.kernels import Dense, Kernel
+from dubito.numerics.kernels import Dense, Fill, Formula, Kernel
 from dubito.numerics.noise import Call
 
 SOURCE = 0
@@ -44,11 +44,20 @@ class Program:
     """Dtype of the network's input."""
     result_dtype: str
     """Dtype of the probabilities."""
-    portable: bool
-    """Whether a process without Keras can run the program."""
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether no operation is a domain's formula, which may take any time."""
+        formulas = [one.run.formula for one in self.operations if isinstance(one.run, Formula)]
+        return all(isinstance(formula, Fill) for formula in formulas)
 
     def light(self, numbers: int, multiplications: int) -> int:
-        """Compute how many passes of a row stay within given outputs and multiplications."""
+        """Compute how many passes of a row stay within given outputs and multiplications.
+
+        0 if a domain's formula takes an unknown time besides.
+        """
+        if not self.is_simple:
+            return 0
         random = [operation for operation in self.operations if operation.random]
         put_out = sum(operation.units for operation in random)
         return min(

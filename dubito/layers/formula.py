@@ -19,17 +19,17 @@ Tensor: TypeAlias = keras.KerasTensor | NDArray[np.floating]
 class FormulaLayer(keras.layers.Layer):
     """A layer without weights whose output is one formula of its inputs."""
 
-    portable = False
-    """Whether a process without Keras can unpickle `formula`."""
-
     @property
     def formula(self) -> Callable[..., Tensor]:
-        """The callable that evaluates the formula: `compute`, or a function that it calls."""
+        """The callable that evaluates the formula: `compute`, or one that needs no Keras."""
         return self.compute
 
     def compute(self, xp: ModuleType, *inputs: Tensor) -> Tensor:
         """Evaluate the formula in the namespace `xp`, for any leading axes."""
-        raise NotImplementedError
+        formula = self.formula
+        if formula == self.compute:
+            raise NotImplementedError
+        return formula(xp, *inputs)
 
     def call(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
         """Evaluate the formula when Keras calls the layer with one tensor or a list of them."""

@@ -1,11 +1,8 @@
 """The imputation layer: replaces missing values of nullable features by constants."""
 
 from collections.abc import Sequence
-from types import ModuleType
 
-import numpy as np
-
-from dubito.layers.formula import FormulaLayer, Tensor
+from dubito.layers.formula import FormulaLayer
 from dubito.layers.registry import registered
 from dubito.numerics.kernels import Fill
 
@@ -19,8 +16,6 @@ class Impute(FormulaLayer):
             no valid request has, is left unchanged).
     """
 
-    portable = True
-
     def __init__(self, values: Sequence[float | None], **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.values = list(values)
@@ -28,12 +23,7 @@ class Impute(FormulaLayer):
     @property
     def formula(self) -> Fill:
         """The kernel that replaces NaN by the constants."""
-        constants = [np.nan if value is None else value for value in self.values]
-        return Fill(np.array(constants, self.compute_dtype))
-
-    def compute(self, xp: ModuleType, *inputs: Tensor) -> Tensor:
-        """Replace NaN in inputs `(…, F)`."""
-        return self.formula(xp, *inputs)
+        return Fill.of(self.values, self.compute_dtype)
 
     def get_config(self) -> dict[str, object]:
         """Return the configuration, which contains the constants."""

@@ -1,8 +1,14 @@
 """Registers lending as a domain: the `Domain` object that the entry point names; without Keras."""
 
 from dubito.domains import Domain, DomainLayer, DomainRecipe, Mistakes
+from dubito.layer_shapes import LayerSettings
 from dubito.loans import shapes
 from dubito.loans.columns import LAYOUT
+from dubito.loans.formulas.evidence import Evidence
+from dubito.loans.formulas.features import loan_features
+from dubito.loans.formulas.lattice import Lattice
+from dubito.loans.ratebook import RateBook
+from dubito.numerics.kernels import FormulaFunction
 
 TIMES: dict[str, dict[str, float]] = {
     "money × 1000": dict.fromkeys(
@@ -21,19 +27,36 @@ SWAPPED: dict[str, tuple[str, str]] = {
 }
 """Pairs of features whose values are swapped, by mistake."""
 
+
+def _features(_settings: LayerSettings, _dtype: str) -> FormulaFunction:
+    return loan_features
+
+
+def _lattice(settings: LayerSettings, _dtype: str) -> FormulaFunction:
+    book = RateBook.from_config(settings)
+    return Lattice(settings["classes"], settings["kept"], book)
+
+
+def _evidence(settings: LayerSettings, _dtype: str) -> FormulaFunction:
+    return Evidence(settings["temperature"])
+
+
 LOANS = Domain(
     name="loans",
     layer_module="dubito.loans.layers",
     layers={
-        "LoanFeatures": DomainLayer("", shapes.features, ("app.network.loans.features",)),
+        "LoanFeatures": DomainLayer(
+            "", shapes.features, ("app.network.loans.features",), _features
+        ),
         "AmortizationLattice": DomainLayer(
             "classes kept rates grades rate_shares terms term_shares first_days first_shares"
             " advances advance_shares most_paid",
             shapes.lattice,
             ("app.network.loans.lattice",),
+            _lattice,
         ),
         "GradeEvidence": DomainLayer(
-            "temperature", shapes.evidence, ("app.network.loans.evidence",)
+            "temperature", shapes.evidence, ("app.network.loans.evidence",), _evidence
         ),
     },
     layout=LAYOUT,

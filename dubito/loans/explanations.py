@@ -84,12 +84,8 @@ def residuals(
     rate: Any,
     first: Any,
     paid: Any,
-    slack: float = 0.0,
 ) -> Residuals:
-    """Compute the residuals of loans under every hypothesis.
-
-    The limits of days are wider by `slack`, in days, see `stories`.
-    """
+    """Compute the residuals of loans under every hypothesis."""
     principal = loan.principal - books.principal
     beyond = loan.interest - books.interest
     interest = beyond - first * books.day
@@ -113,11 +109,11 @@ def residuals(
         after_cents=_apart(xp, after, on_balance),
         before=before,
         before_cents=_apart(xp, before, on_principal),
-        follows=_all(xp, after > -0.5 - slack, after < MOST_DAYS + slack, principal > -0.015),
+        follows=_all(xp, after > -0.5, after < MOST_DAYS, principal > -0.015),
         precedes=_all(
             xp,
-            before > -0.5 - slack,
-            before < (DAYS_A_MONTH + 0.5) * paid + slack,
+            before > -0.5,
+            before < (DAYS_A_MONTH + 0.5) * paid,
             xp.abs(principal) > 0.015,
         ),
     )
@@ -153,13 +149,8 @@ def stories(
     first: Any,
     paid: Any,
     rate: Any,
-    slack: float = 0.0,
 ) -> Stories:
-    """Compute the log weight of every story under every hypothesis.
-
-    A number of days may lie exactly on a limit, where rounding decides. A `slack`, in days, keeps
-    it within the limit: no weight is then less than without slack, except by rounding itself.
-    """
+    """Compute the log weight of every story under every hypothesis."""
     log_day = xp.log(books.day * 100.0 + 4.0)
     apart_by = xp.abs(found.principal)
     apart = xp.log1p(apart_by)
@@ -175,8 +166,7 @@ def stories(
         + 1.0
         - 1.2 * apart
         - 0.35 * xp.log1p(xp.abs(found.moved - first))
-        - 2.0
-        * as_number(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS + slack, paid < 0.5), found.total)
+        - 2.0 * as_number(xp, _any(xp, xp.abs(found.moved) > MOST_DAYS, paid < 0.5), found.total)
     )
     extra = (
         roundness(xp, found.total, books.instalment, paid)

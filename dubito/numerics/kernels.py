@@ -7,7 +7,7 @@ kernel run on `dubito.engine.backends.tensorflow` instead. This module does not 
 `dubito.engine.compiler.lowering` maps layers to kernels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Kernel = Callable[..., Array]
+FormulaFunction = Callable[..., Any]
+"""A function of an array namespace, such as `numpy` or `keras.ops`, and of arrays."""
 
 FEW_UNITS = 32
 """Most units for which a reduction is faster unit by unit."""
@@ -153,7 +155,7 @@ class Merge:
 class Formula:
     """A formula for any array namespace, applied with NumPy's; see `dubito.layers.formula`."""
 
-    formula: Callable[..., Any]
+    formula: FormulaFunction
 
     def __call__(self, *xs: Array) -> Array:
         """Evaluate the formula."""
@@ -167,6 +169,11 @@ class Fill:
 
     constants: Array
     """`(F,)` constants by column, NaN in columns that are never filled."""
+
+    @classmethod
+    def of(cls, values: Sequence[float | None], dtype: str) -> "Fill":
+        """Build the formula from one constant a column, None for a column that is never filled."""
+        return cls(np.array([np.nan if value is None else value for value in values], dtype))
 
     def __call__(self, xp: Any, rows: Any) -> Any:
         """Fill rows `(…, F)`."""

@@ -19,7 +19,7 @@ from dubito.bundles.manifest import (
     parse_manifest,
 )
 from dubito.bundles.validation.objects import quoted
-from dubito.bundles.validation.soundness import check_network
+from dubito.bundles.validation.soundness import CheckedNetwork, check_network
 from dubito.errors import BundleError
 from dubito.printable import printable
 from dubito.types import Cards
@@ -37,6 +37,8 @@ class Inspected:
     manifest: Manifest
     network: bytes
     """Content of `model.keras`, as bytes."""
+    checked: CheckedNetwork
+    """The same network, as the checks parsed it."""
     cards: Cards
     """Model cards, with control characters escaped."""
 
@@ -57,9 +59,9 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
     _check_sums(files)
     if _sha256(files.network) != manifest.network_sha256:
         raise BundleError(f"{NETWORK_FILE} is not the network {MANIFEST_FILE} was written for")
-    weights = check_network(files.network, len(manifest.features), len(manifest.classes))
-    _check_golden(manifest, weights)
-    return Inspected(manifest, files.network, _cards(files))
+    checked = check_network(files.network, len(manifest.features), len(manifest.classes))
+    _check_golden(manifest, checked.weight_count)
+    return Inspected(manifest, files.network, checked, _cards(files))
 
 
 def _sha256(content: bytes) -> str:

@@ -13,6 +13,7 @@ from dubito.layer_shapes import (
     setting,
     whole_setting,
 )
+from dubito.numerics.kernels import Fill
 
 MODULE = "dubito.layers"
 """Module that files name for Dubito's own layers."""
@@ -42,6 +43,10 @@ def _impute(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     return LayerShape(one(shapes))
 
 
+def _filled(settings: LayerSettings, dtype: str) -> Fill:
+    return Fill.of(settings["values"], dtype)
+
+
 _OLD = ("app.network.mc",)
 MONTE_CARLO = {
     "MCDropout": DomainLayer("rate seed noise_shape", _dropout, _OLD),
@@ -50,5 +55,7 @@ MONTE_CARLO = {
     "MCGaussianDropout": DomainLayer("rate seed", _same, _OLD),
 }
 """Layers that are random in a prediction, by class name."""
-OWN_LAYERS = MONTE_CARLO | {"Impute": DomainLayer("values", _impute, ("app.network.impute",))}
+OWN_LAYERS = MONTE_CARLO | {
+    "Impute": DomainLayer("values", _impute, ("app.network.impute",), _filled)
+}
 """All layers of `dubito.layers`, by class name; bundles of before version 0.4 name old modules."""

@@ -47,7 +47,7 @@ def trace(blueprint: Blueprint, given: Shape, path: str = "") -> Wiring:
     """
     layers = {layer.name: layer for layer in blueprint.layers}
     _check_input(layers[blueprint.entry.layer], given)
-    paths = _paths(blueprint, path)
+    paths = weight_paths(blueprint, path)
     shapes = {blueprint.entry: given}
     held: dict[str, tuple[Held, ...]] = {}
     for reference, operands in _in_order(blueprint):
@@ -99,7 +99,7 @@ def _text(shape: Any) -> str:
     return str(tuple(str(length)[:20] for length in lengths[:MOST_AXES])).replace("'", "")
 
 
-def _paths(blueprint: Blueprint, path: str) -> dict[str, str]:
+def weight_paths(blueprint: Blueprint, path: str) -> dict[str, str]:
     """Build each layer's path as Keras does: its class in snake case, numbered in layer order.
 
     Operators have no weights and are not counted; a Sequential does not count its input.

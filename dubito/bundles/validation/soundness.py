@@ -1,5 +1,7 @@
 """Checks from the bytes of `model.keras` that it fits the signature and has active dropout."""
 
+from dataclasses import dataclass
+
 from dubito.bundles.manifest import MANIFEST_FILE, NETWORK_FILE
 from dubito.bundles.strict_json import strict_json
 from dubito.bundles.validation.archive_members import read_members
@@ -14,11 +16,18 @@ from dubito.numerics.rng import drop_levels
 MOST_WEIGHTS = 64 * 2**20
 
 
-def check_network(network: bytes, features: int, classes: int) -> int:
-    """Check the bytes of `model.keras` against the number of features and of classes.
+@dataclass(frozen=True, slots=True)
+class CheckedNetwork:
+    """A network that passed all checks of its file."""
 
-    Returns:
-        Number of weights of the network.
+    blueprint: Blueprint
+    weights: bytes
+    """Content of `model.weights.h5`, as bytes."""
+    weight_count: int
+
+
+def check_network(network: bytes, features: int, classes: int) -> CheckedNetwork:
+    """Check the bytes of `model.keras` against the number of features and of classes.
 
     Raises:
         BundleError: a check fails; the message names the first fault.
@@ -41,7 +50,7 @@ def check_network(network: bytes, features: int, classes: int) -> int:
             f"more than the {MOST_WEIGHTS} allowed"
         )
     check_weights(members.weights, wiring.held)
-    return wiring.weights
+    return CheckedNetwork(blueprint, members.weights, wiring.weights)
 
 
 def _check_doubt(blueprint: Blueprint) -> None:

@@ -1,5 +1,6 @@
-"""Builds the engine of a program on the backend that is asked for; without Keras."""
+"""Chooses the backend of a network, and builds the engine of a program on it; without Keras."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from dubito.engine.backends.native.engine import NativeEngine
@@ -8,10 +9,40 @@ from dubito.engine.backends.native.network import lowered
 from dubito.engine.backends.numpy import Stacked
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.engine.program import Program
-from dubito.errors import NetworkError
+from dubito.errors import BackendUnavailable
 
-Backend = Literal["numpy", "native"]
-NO_KERNEL = "the network has operations that the native backend does not run: use numpy"
+Backend = Literal["auto", "native", "numpy", "tensorflow"]
+"""`native`: a kernel in C, with the same bits on every processor. `auto`: native where it is built
+and has all operations, otherwise NumPy or, for layers without kernels, TensorFlow."""
+
+BACKENDS: dict[str, Backend] = {"native": "native", "stacked": "numpy", "graph": "tensorflow"}
+"""Backends, by the first word of the engine's name in a numerical environment."""
+NO_OPERATION = "the network has layers that the {} backend does not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A backend other than `auto`, and why it is not the native one."""
+
+    backend: Backend
+    why: str | None = None
+    """Clause; None with the native backend, and with one that was asked for."""
+
+
+def choose(program: Program | None, backend: Backend = "auto") -> Choice:
+    """Choose the backend of a network, given as its program, or None if it has layers without one.
+
+    A backend other than `auto` is returned as it is, whether it runs the network or not.
+    """
+    if backend != "auto":
+        return Choice(backend)
+    if program is None:
+        return Choice("tensorflow", NO_OPERATION.format("native"))
+    try:
+        _native(program, 1)
+    except BackendUnavailable as error:
+        return Choice("numpy", str(error))
+    return Choice("native")
 
 
 def engine_for(program: Program, backend: Backend, threads: int = 1) -> Engine:
@@ -19,20 +50,34 @@ def engine_for(program: Program, backend: Backend, threads: int = 1) -> Engine:
 
     Args:
         program: the network.
-        backend: `numpy`, or `native`, a kernel in C whose bits no library or version changes.
+        backend: the backend; `tensorflow` runs no programs.
         threads: most threads that share the work of one call.
 
     Raises:
-        NetworkError: the native backend was not built, or does not have all operations.
+        BackendUnavailable: the native backend was not built, or does not have all operations.
     """
-    if backend == "numpy":
-        return BlockEngine(Stacked(program, threads))
+    if choose(program, backend).backend == "native":
+        return _native(program, threads)
+    return BlockEngine(Stacked(program, threads))
+
+
+def backend_of(engine: str) -> Backend | None:
+    """Return the backend of an engine, by its name in a numerical environment; None if unknown."""
+    return BACKENDS.get(engine.partition(" ")[0].rstrip(","))
+
+
+def is_there(backend: Backend) -> bool:
+    """Whether this machine has a backend."""
+    if backend == "native":
+        try:
+            kernel()
+        except BackendUnavailable:
+            return False
+    return True
+
+
+def _native(program: Program, threads: int) -> Engine:
     library, network = kernel(), lowered(program)
-    if library is None:
-        raise NetworkError(
-            "the native backend is not there: it needs a C compiler at installation, and "
-            "an x86-64 processor with FMA"
-        )
     if network is None:
-        raise NetworkError(NO_KERNEL)
+        raise BackendUnavailable(NO_OPERATION.format("native"))
     return NativeEngine(library, network, program, threads)

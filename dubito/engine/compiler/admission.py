@@ -2,7 +2,8 @@
 
 import keras
 
-from dubito.engine.compiler.lowering import KERNELS, is_keras
+from dubito.engine.compiler.lowering import is_keras
+from dubito.engine.lowering import KERNELS
 from dubito.engine.plan import PlanStep
 from dubito.errors import NetworkError
 from dubito.layers.formula import FormulaLayer

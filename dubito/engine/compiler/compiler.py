@@ -3,40 +3,41 @@
 import keras
 import tensorflow as tf
 
-from dubito.engine.backends.choice import NO_KERNEL, Backend, engine_for
+from dubito.engine.backends.choice import NO_OPERATION, Backend, engine_for
 from dubito.engine.backends.tensorflow import Graph
 from dubito.engine.compiler.admission import check_layer
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
 from dubito.engine.engine import BlockEngine, Engine
-from dubito.errors import NetworkError
+from dubito.errors import BackendUnavailable, NetworkError
 from dubito.layers.archive import from_bytes
 
 
-def engine_of(model: keras.Model, threads: int = 1, backend: Backend = "numpy") -> Engine:
-    """Build the engine of a network; TensorFlow runs layers that have no kernel.
+def engine_of(model: keras.Model, threads: int = 1, backend: Backend = "auto") -> Engine:
+    """Build the engine of a network; TensorFlow runs layers that no other backend has.
 
     Args:
         model: the network.
         threads: most threads that share the work of one call.
-        backend: backend of networks whose layers all have kernels.
+        backend: the backend.
 
     Raises:
         NetworkError: the network has layers that are not allowed, see
-            `dubito.engine.compiler.flattening`, or that the backend does not run.
+            `dubito.engine.compiler.flattening`.
+        BackendUnavailable: the backend is not there, or does not run all layers.
     """
     plan = flatten(model)
-    program = program_of(plan)
+    program = None if backend == "tensorflow" else program_of(plan)
     if program is not None:
         return engine_for(program, backend, threads)
     for step in plan.steps:
         check_layer(step)
-    if backend == "native":
-        raise NetworkError(NO_KERNEL)
+    if backend in ("native", "numpy"):
+        raise BackendUnavailable(NO_OPERATION.format(backend))
     return BlockEngine(Graph(plan))
 
 
-def read_engine(network: bytes, threads: int = 1, backend: Backend = "numpy") -> Engine:
+def read_engine(network: bytes, threads: int = 1, backend: Backend = "auto") -> Engine:
     """Build the engine of a network from the bytes of a checked `model.keras`.
 
     Raises:

@@ -65,7 +65,10 @@ class _Planner:
         spec, given = node.outputs[0], node.arguments.args
         listed = bool(given) and isinstance(given[0], list | tuple)
         units, dtype = math.prod(spec.shape[1:]), str(spec.dtype)
-        self.steps.append(PlanStep(layer, inputs, output, call, random, units, dtype, listed))
+        shapes = tuple(tuple(tensor.shape[1:]) for tensor in _tensors(node))
+        self.steps.append(
+            PlanStep(layer, inputs, output, call, random, units, dtype, listed, shapes)
+        )
         self.random |= {output} if random else set()
         self.slots += 1
         return output

@@ -1,32 +1,22 @@
-"""Lowering: translates Keras layers to NumPy kernels, and a plan to a program of them."""
+"""Translates a plan of Keras layers to a program of kernels, by `dubito.engine.lowering`."""
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from typing import Any
 
 import keras
 import numpy as np
 
+from dubito.engine.lowering import KERNELS, OPERATORS, LayerRecord, kernel_of
 from dubito.engine.plan import Plan, PlanStep
 from dubito.engine.program import Operation, Program
+from dubito.layer_shapes import Shape
 from dubito.layers.formula import FormulaLayer
-from dubito.numerics.kernels import (
-    ACTIVATION_KERNELS,
-    Affine,
-    Dense,
-    Formula,
-    Kernel,
-    Merge,
-    Standardize,
-    concatenate,
-    linear,
-    relu,
-    softmax,
-)
+from dubito.numerics.kernels import Formula, Kernel
 
 
 def program_of(plan: Plan) -> Program | None:
     """Translate a plan to NumPy functions; None if one of its layers has no kernel."""
-    runs = [step.call or kernel_of(step.layer) for step in plan.steps]
+    runs = [step.call or kernel_in(step.layer, step.shapes) for step in plan.steps]
     operations = tuple(
         Operation(run, step.inputs, step.output, _dtype(step, plan), step.random, step.units)
         for step, run in zip(plan.steps, runs, strict=True)
@@ -41,118 +31,38 @@ def program_of(plan: Plan) -> Program | None:
         shape=(plan.features, plan.classes),
         dtype=plan.dtype,
         result_dtype=plan.result_dtype,
-        portable=all(getattr(step.layer, "portable", True) for step in plan.steps),
     )
+
+
+def kernel_in(layer: Any, shapes: tuple[Shape, ...]) -> Kernel | None:
+    """Return the kernel of a Keras layer, called on inputs of `shapes`; None if it has none."""
+    if isinstance(layer, FormulaLayer):
+        return Formula(layer.formula)
+    if not is_keras(layer, KERNELS) or not _has_own_activation(layer):
+        return None
+    if not isinstance(layer, keras.layers.Layer):
+        return kernel_of(LayerRecord(type(layer).__name__.lower(), {}, (), "", shapes))
+    weights = tuple(np.asarray(weight) for weight in layer.weights)
+    kind, dtype = type(layer).__name__, layer.compute_dtype
+    return kernel_of(LayerRecord(kind, layer.get_config(), weights, dtype, shapes))
+
+
+def _has_own_activation(layer: Any) -> bool:
+    """Return whether a layer's activation, if it has one, is Keras' own of this name.
+
+    Keras writes no more than the name of a custom function that has the name of one of its own.
+    """
+    function = getattr(layer, "activation", None)
+    return function is None or function.__module__.startswith("keras.")
 
 
 def _dtype(step: PlanStep, plan: Plan) -> str:
     return str(getattr(step.layer, "compute_dtype", plan.dtype))
 
 
-def activation_of(function: Any) -> Kernel | None:
-    """Return the NumPy counterpart of a Keras activation; None if there is none.
-
-    Functions are compared by identity: a custom one may have the name of one of Keras'.
-    """
-    known = (name for name in ACTIVATION_KERNELS if keras.activations.get(name) is function)
-    return ACTIVATION_KERNELS.get(next(known, ""))
-
-
-def dense(layer: Any) -> Kernel | None:
-    """Translate Dense: activation(inputs · kernel + bias); None without the activation's kernel."""
-    activate = activation_of(layer.activation)
-    kernel = np.ascontiguousarray(layer.kernel)
-    bias = np.asarray(layer.bias) if layer.use_bias else np.zeros((), kernel.dtype)
-    return None if activate is None else Dense(kernel, bias, activate)
-
-
-def activation(layer: Any) -> Kernel | None:
-    """Translate Activation."""
-    return activation_of(layer.activation)
-
-
-def softmax_layer(layer: Any) -> Kernel | None:
-    """Translate Softmax along the last axis; None for another axis."""
-    return softmax if layer.axis in (-1, [-1]) else None
-
-
-def plain_relu(layer: Any) -> Kernel | None:
-    """Translate ReLU; None if it has a slope, threshold or maximum."""
-    plain = (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
-    return relu if plain else None
-
-
-def batch_normalization(layer: Any) -> Kernel | None:
-    """Translate BatchNormalization to its affine map (Ioffe & Szegedy 2015, alg. 2).
-
-    The map is that of inference, from the moving statistics. None if the axis is not the last.
-    """
-    if layer.axis not in (-1, len(layer.moving_mean.shape)):
-        return None
-    mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
-    factor = 1 / np.sqrt(variance + variance.dtype.type(layer.epsilon))
-    factor = factor * np.asarray(layer.gamma) if layer.scale else factor
-    offset = -mean * factor + (np.asarray(layer.beta) if layer.center else 0)
-    return Affine(factor, offset)
-
-
-def normalization(layer: Any) -> Kernel | None:
-    """Translate Normalization, (inputs − mean) / deviation; None if the axis is not the last."""
-    if layer.invert or layer.axis not in ((-1,), (1,)):
-        return None
-    mean, variance = np.asarray(layer.mean).ravel(), np.asarray(layer.variance).ravel()
-    deviation = np.maximum(np.sqrt(variance), variance.dtype.type(keras.config.epsilon()))
-    return Standardize(mean, deviation)
-
-
-def concatenation(layer: Any) -> Kernel | None:
-    """Translate Concatenate along the last axis; None for another axis."""
-    return concatenate if layer.axis == -1 else None
-
-
-def merge(function: np.ufunc) -> Callable[[Any], Kernel]:
-    """Make the translation of a layer that merges two or more inputs elementwise."""
-    return lambda _: Merge(function)
-
-
-def identity(_: Any) -> Kernel:
-    """Translate a layer that does nothing in inference."""
-    return linear
-
-
-KERNELS: dict[str, Callable[[Any], Kernel | None]] = {
-    "Dense": dense,
-    "Activation": activation,
-    "ReLU": plain_relu,
-    "Softmax": softmax_layer,
-    "BatchNormalization": batch_normalization,
-    "Normalization": normalization,
-    "Concatenate": concatenation,
-    "Add": merge(np.add),
-    "Subtract": merge(np.subtract),
-    "Multiply": merge(np.multiply),
-    "Maximum": merge(np.maximum),
-    "Minimum": merge(np.minimum),
-    "Identity": identity,
-    "ActivityRegularization": identity,
-}
-"""Translations of Keras' layers and operators, by class name; each has a batch-invariance test."""
-
-
-OPERATORS = frozenset({"Add", "Subtract", "Multiply"})
-"""Class names of the operators that Keras writes for `x + y`, `x - y` and `x * y`."""
-
-
-def kernel_of(layer: Any) -> Kernel | None:
-    """Return the kernel of a layer with its configuration; None if it has none."""
-    if isinstance(layer, FormulaLayer):
-        return Formula(layer.formula)
-    return KERNELS[type(layer).__name__](layer) if is_keras(layer, KERNELS) else None
-
-
 def is_keras(layer: Any, names: Container[str]) -> bool:
     """Return whether a layer is of one of these classes of Keras, or an arithmetic operator."""
     kind = type(layer)
     if not isinstance(layer, keras.layers.Layer):
-        return kind.__module__ == "keras.src.ops.numpy" and kind.__name__ in OPERATORS
+        return kind.__module__ == "keras.src.ops.numpy" and kind.__name__.lower() in OPERATORS
     return kind.__module__.startswith("keras.") and kind.__name__ in names

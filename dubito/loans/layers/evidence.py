@@ -4,8 +4,7 @@ from typing import Any
 
 from dubito.layers.formula import FormulaLayer
 from dubito.layers.registry import registered
-
-TINY = 1e-12
+from dubito.loans.formulas.evidence import Evidence
 
 
 @registered("dubito.loans.layers")
@@ -24,19 +23,10 @@ class GradeEvidence(FormulaLayer):
         super().__init__(**kwargs)
         self.temperature = temperature
 
-    def compute(self, xp: Any, *inputs: Any) -> Any:
-        """Compute `(…, M, W)`, `(…, M, 1)`, `(…, C)` → `(…, C)`."""
-        hypotheses, scores, general = inputs
-        grades = hypotheses[..., : general.shape[-1]]
-        scores = scores[..., 0]
-        top = xp.maximum(
-            xp.max(scores, axis=-1, keepdims=True), xp.max(general, axis=-1, keepdims=True)
-        )
-        weights = xp.exp(scores - top)
-        found = xp.matmul(weights[..., None, :], grades)[..., 0, :]
-        odds = xp.log(found + xp.exp(general - top) + TINY) / self.temperature
-        odds = xp.exp(odds - xp.max(odds, axis=-1, keepdims=True))
-        return odds / xp.sum(odds, axis=-1, keepdims=True)
+    @property
+    def formula(self) -> Evidence:
+        """The formula, which does not need Keras."""
+        return Evidence(self.temperature)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Return the shape of the general logits."""

@@ -250,4 +250,5 @@ def test_without_records_there_is_no_recorder() -> None:
     """The engine is the only process beside the service."""
     with start_children(SETTINGS.model_copy(update={"records": "off"})) as children:
         assert children.recorder is None
+        assert children.engine is not None
         children.engine.process.kill()

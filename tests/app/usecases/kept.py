@@ -20,6 +20,7 @@ from app.settings import Settings
 from app.usecases.bundles import Served
 from app.watched_bundle import WatchedBundle
 from dubito.bundle import Bundle, load
+from dubito.engine.backends.choice import Backend
 from dubito.types import Environment, Identity
 from tests.service import ROOT
 
@@ -128,9 +129,14 @@ class Shelf:
     has: dict[str, Served]
     environment: Environment | None = None
     """Another one than that of the bundles, in which they compute now."""
+    asked: list[Backend | None] = field(default_factory=list)
+    """Backends that were asked for."""
 
     @asynccontextmanager
-    async def of(self, model: Identity, caller: Caller) -> AsyncIterator[Served]:
+    async def of(
+        self, model: Identity, caller: Caller, backend: Backend | None = None
+    ) -> AsyncIterator[Served]:
+        self.asked.append(backend)
         if model.digest not in self.has:
             raise Conflict(ProblemCode.BUNDLE_GONE, "it is gone")
         found = self.has[model.digest]

@@ -15,7 +15,7 @@ import pytest
 import dubito
 from dubito.engine.backends.choice import engine_for
 from dubito.engine.backends.native.engine import NativeEngine
-from dubito.engine.backends.native.library import Library, kernel, kernel_path
+from dubito.engine.backends.native.library import KERNEL, Library, compiled, kernel
 from dubito.engine.backends.native.network import lowered
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
@@ -34,7 +34,6 @@ NETWORKS: dict[str, Any] = {
     "one unit": lambda: family(widths=(1,), rate=0.5),
     "wide": lambda: family(widths=(257, 130), rate=0.1),
 }
-pytestmark = pytest.mark.skipif(kernel() is None, reason="the kernel is not built")
 
 
 def program(name: str) -> Program:
@@ -44,15 +43,13 @@ def program(name: str) -> Program:
 
 
 def native(name: str, form: str | None = None, threads: int = 1) -> NativeEngine:
-    path, network = kernel_path(), lowered(program(name))
-    assert path is not None
+    network = lowered(program(name))
     assert network is not None
-    return NativeEngine(Library(path, form), network, program(name), threads)
+    return NativeEngine(Library(compiled(KERNEL), form), network, program(name), threads)
 
 
 def forms() -> tuple[str, ...]:
-    found = kernel()
-    return () if found is None else found.forms
+    return kernel().forms
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dubito.loans.columns import FEATURES
-from dubito.loans.layers.features import LoanFeatures, discount_exponent, payments_made, share
+from dubito.loans.formulas.features import discount_exponent, payments_made, share
+from dubito.loans.layers.features import LoanFeatures
 from dubito.loans.shapes import FEATURES_WIDTH
 from tests.service import ROOT
 

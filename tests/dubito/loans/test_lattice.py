@@ -1,17 +1,17 @@
 """The lattice: the true hypothesis is kept, Keras and NumPy agree, neighbours change no bit."""
 
 import itertools
-import threading
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from dubito.loans.amortization import schedule
+from dubito.engine.backends.native.library import FORMS
 from dubito.loans.columns import LAYOUT
+from dubito.loans.formulas.lattice import Lattice
+from dubito.loans.formulas.scoring import scoring_library
 from dubito.loans.layers.lattice import AmortizationLattice
-from dubito.loans.layers.shortlist import Shortlist
 from dubito.loans.shapes import HYPOTHESIS_WIDTH
 from dubito.training.data import read_table
 from dubito.types import Floats
@@ -23,15 +23,9 @@ SCORE = -1
 RATE = CLASSES + 8 + 5 + 2
 
 
-def fresh(classes: int = CLASSES) -> AmortizationLattice:
-    return AmortizationLattice(classes, KEPT, **NORTH.book().to_config())
-
-
 def lattice(classes: int = CLASSES) -> AmortizationLattice:
-    """One whose shortlist is compiled."""
-    layer = fresh(classes)
-    assert layer.shortlist is not None
-    layer.shortlist.wait()
+    layer = AmortizationLattice(classes, KEPT, **NORTH.book().to_config())
+    assert layer.formula.scoring is not None
     return layer
 
 
@@ -88,57 +82,34 @@ def on_a_limit() -> Floats:
 def test_the_shortlist_leaves_out_none_of_the_best(given: Any) -> None:
     """With a shortlist or by comparing every hypothesis: the same to the last bit."""
     layer, rows = lattice(7), given()
-    assert layer.compute(np, rows).tobytes() == layer.exhaustive(np, rows).tobytes()
-
-
-def test_nobody_waits_for_the_shortlist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that come while it is compiled have the same bits as those that come later."""
-    let, compile_ = threading.Event(), Shortlist._compile  # noqa: SLF001 - it has to be held up
-
-    def held_up(self: Shortlist) -> None:
-        assert let.wait(60)
-        compile_(self)
-
-    monkeypatch.setattr(Shortlist, "_compile", held_up)
-    layer, rows = fresh(7), real()[:50]
-    assert layer.shortlist is not None
-    before = layer.compute(np, rows)
-    assert not layer.shortlist.is_ready()
-    let.set()
-    layer.shortlist.wait()
-    assert layer.shortlist.is_ready()
-    assert before.tobytes() == layer.compute(np, rows).tobytes()
+    assert layer.compute(np, rows).tobytes() == layer.formula.exhaustive(np, rows).tobytes()
 
 
 def test_the_shortlist_is_long_enough_for_usual_loans(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a lender's own loans hardly any needs to be compared with every hypothesis."""
     layer, rows = lattice(), loans(NORTH, 400, 1).rows
-    compared, exhaustive = [], layer.exhaustive
+    compared, exhaustive = [], Lattice.exhaustive
 
-    def counted(xp: Any, rows: Any) -> Any:
+    def counted(self: Lattice, xp: Any, rows: Any) -> Any:
         compared.append(len(rows))
-        return exhaustive(xp, rows)
+        return exhaustive(self, xp, rows)
 
-    monkeypatch.setattr(layer, "exhaustive", counted)
+    monkeypatch.setattr(Lattice, "exhaustive", counted)
     layer.compute(np, rows)
     assert sum(compared) <= len(rows) // 50
 
 
-def test_the_shortlist_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the first rows no number of rows makes TensorFlow trace the formula again."""
-    traced: list[Any] = []
-
-    def counted(xp: Any, *arguments: Any, **named: Any) -> Any:
-        traced.extend([xp] if xp is not np else [])
-        return schedule(xp, *arguments, **named)
-
-    monkeypatch.setattr("dubito.loans.layers.lattice.schedule", counted)
-    layer, rows = lattice(7), real()
-    layer.compute(np, rows[:2])
-    once = len(traced)
-    for count in (3, 1, 16, 17, 64, 2, 400):
-        layer.compute(np, rows[:count, None])
-    assert 1 <= once == len(traced)
+@pytest.mark.parametrize("form", FORMS[: scoring_library().dubito_forms()])
+@pytest.mark.parametrize("given", [real, extreme, on_a_limit], ids=["real", "extreme", "limit"])
+def test_scores_are_numpys(form: str, given: Any) -> None:
+    """In every form of the kernel: within rounding of logarithms, as all else is equal."""
+    layer, rows = lattice(7), given()
+    scoring = layer.formula.scoring_in(form)
+    assert scoring is not None
+    expected = layer.formula.every_score(np, rows)
+    money = rows[:, [0, 5, 6]].max(axis=1)
+    allowed = 1e-13 + 1e-15 * np.abs(expected).max(axis=1) + 1e-13 * money
+    assert (np.abs(scoring.scores(rows) - expected).max(axis=1) <= allowed).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 9), (5, 9), (2, 3, 9)])

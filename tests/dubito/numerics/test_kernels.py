@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.engine.compiler.lowering import KERNELS, activation_of, kernel_of
+from dubito.engine.compiler.lowering import kernel_in
+from dubito.engine.lowering import KERNELS
 from dubito.loans.layers.features import LoanFeatures
 from dubito.numerics.kernels import ACTIVATION_KERNELS
 from tests.networks import filled, rows
@@ -73,7 +74,7 @@ def test_a_block_is_computed_from_itself_alone(name: str, at: int, passes: int) 
     """Any subset of blocks, in any order, has the bits that each block has alone."""
     pin_arithmetic()
     layer, inputs = made(name, at, passes)
-    kernel = kernel_of(layer)
+    kernel = kernel_in(layer, ((UNITS,),) * len(inputs))
     assert kernel is not None
     with np.errstate(over="ignore"):
         whole = kernel(*inputs)
@@ -88,7 +89,7 @@ def test_a_block_is_computed_from_itself_alone(name: str, at: int, passes: int) 
 def test_a_kernel_is_what_keras_computes(name: str, at: int) -> None:
     """A kernel gives what the Keras layer gives, within float32's precision."""
     layer, inputs = made(name, at, 50)
-    kernel = kernel_of(layer)
+    kernel = kernel_in(layer, ((UNITS,),) * len(inputs))
     assert kernel is not None
     small = [np.clip(given, -20, 20) for given in inputs]
     flat = [given.reshape(-1, UNITS) for given in small]
@@ -146,7 +147,7 @@ def test_a_layer_of_another_configuration_has_no_kernel(make: Callable[[], Any])
     """A setting that the kernel does not know leaves the layer to the general execution."""
     layer = make()
     layer(keras.Input((UNITS,)))
-    assert kernel_of(layer) is None
+    assert kernel_in(layer, ((UNITS,),)) is None
 
 
 def test_a_function_that_only_shares_a_name_has_no_kernel() -> None:
@@ -155,13 +156,15 @@ def test_a_function_that_only_shares_a_name_has_no_kernel() -> None:
     def relu(x: Any) -> Any:
         return 2 * x
 
-    assert activation_of(relu) is None
+    layer = layers.Activation(relu)
+    layer(keras.Input((UNITS,)))
+    assert kernel_in(layer, ((UNITS,),)) is None
 
 
 @pytest.mark.parametrize("passes", [1, 50])
 def test_features_of_loans_are_batch_invariant(passes: int) -> None:
     """The formula of loan features has the same bits for a row alone and among others."""
-    kernel = kernel_of(LoanFeatures())
+    kernel = kernel_in(LoanFeatures(), ((9,),))
     assert kernel is not None
     given = np.repeat(rows(40, 3).astype(np.float32)[:, None], passes, axis=1)
     whole = kernel(given)

@@ -11,81 +11,6 @@
 
 #define EACH_LANE for (int p = 0; p < LANES; p++)
 
-static inline float FORM(from_bits)(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static inline uint32_t FORM(bits_of)(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline double FORM(from_bits64)(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static inline uint64_t FORM(bits_of64)(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* e^x: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r, and the scale 2^n in two factors, so
- * that results below the normal range are rounded once. NaN stays NaN. */
-static inline float FORM(exponential)(float x) {
-    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, held in the low bits */
-    float bounded = x > 88.8f ? 88.8f : x;
-    bounded = bounded < -104.0f ? -104.0f : bounded;
-    float shifted = fmaf(bounded, 1.44269504f, shift);
-    float n = shifted - shift;
-    float r = fmaf(n, -0.693145752f, bounded);
-    r = fmaf(n, -1.42860677e-6f, r);
-    float sum = 1.98412698e-4f;
-    sum = fmaf(sum, r, 1.38888889e-3f);
-    sum = fmaf(sum, r, 8.33333333e-3f);
-    sum = fmaf(sum, r, 4.16666667e-2f);
-    sum = fmaf(sum, r, 1.66666667e-1f);
-    sum = fmaf(sum, r, 0.5f);
-    sum = fmaf(sum, r, 1.0f);
-    sum = fmaf(sum, r, 1.0f);
-    int32_t whole = (int32_t)(FORM(bits_of)(shifted) - FORM(bits_of)(shift));
-    int32_t half = whole >> 1;
-    float low = FORM(from_bits)((uint32_t)(half + 127) << 23);
-    float high = FORM(from_bits)((uint32_t)(whole - half + 127) << 23);
-    return x != x ? x : sum * low * high;
-}
-
-/* The natural logarithm of a positive double: e ln 2 + 2 artanh((m - 1) / (m + 1)), with m from
- * sqrt(1/2) to sqrt(2). */
-static inline double FORM(logarithm)(double x) {
-    uint64_t bits = FORM(bits_of64)(x);
-    /* Moves the split between mantissa and exponent to sqrt(1/2). */
-    uint64_t moved = bits - 0x3fe6a09e667f3bcdULL;
-    double e = (double)((int64_t)moved >> 52);
-    double m = FORM(from_bits64)(bits - (moved & 0xfff0000000000000ULL));
-    double s = (m - 1.0) / (m + 1.0);
-    double z = s * s;
-    double sum = 2.0 / 23;
-    sum = fma(sum, z, 2.0 / 21);
-    sum = fma(sum, z, 2.0 / 19);
-    sum = fma(sum, z, 2.0 / 17);
-    sum = fma(sum, z, 2.0 / 15);
-    sum = fma(sum, z, 2.0 / 13);
-    sum = fma(sum, z, 2.0 / 11);
-    sum = fma(sum, z, 2.0 / 9);
-    sum = fma(sum, z, 2.0 / 7);
-    sum = fma(sum, z, 2.0 / 5);
-    sum = fma(sum, z, 2.0 / 3);
-    /* ln 2 in two parts, of which the first times e is exact. */
-    double tail = fma(e, 1.9082149292705877e-10, s * z * sum);
-    return fma(e, 0.6931471803691238, fma(2.0, s, tail));
-}
-
 /* y[u] = bias[u] + sum over k of x[k] w[k][u]: one chain of fused multiply-adds in the order of the
  * inputs, so that neither tiles nor forms change a bit. `w` has rows of `units`. */
 static void FORM(outputs)(const float *x, int inputs, const float *w, int units, const float *bias,
@@ -155,7 +80,7 @@ static void FORM(softmax)(float *x, int classes) {
     }
     EACH_LANE sum[p] = 0.0f;
     for (int c = 0; c < classes; c++) EACH_LANE {
-        float value = FORM(exponential)(x[c * LANES + p] - largest[p]);
+        float value = exponential(x[c * LANES + p] - largest[p]);
         x[c * LANES + p] = value;
         sum[p] += value;
     }
@@ -176,7 +101,7 @@ static double FORM(over_lanes)(double *sums) {
 
 static double FORM(nats)(double probability) {
     double bounded = probability > 0.0 ? probability : 1.0;
-    return probability * FORM(logarithm)(bounded);
+    return probability * logarithm(bounded);
 }
 
 static void FORM(statistics)(const float *draws, int classes, int passes, int padded, double *found) {

@@ -4,6 +4,9 @@
  * independent of the others. The caller owns all memory but one tile a call. Functions may be called from
  * several threads at once.
  */
+#include "forms.h"
+#include "functions.h"
+
 #include <fenv.h>
 #include <math.h>
 #include <stddef.h>
@@ -123,16 +126,7 @@ static const Form FORMS[] = {
 };
 
 /* The number of forms that this processor has; the last is the fastest. 1 without FMA. */
-int dubito_forms(void) {
-#if defined(__x86_64__)
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
-    int has_512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    return has_512 ? 3 : 2;
-#else
-    return 1;
-#endif
-}
+int dubito_forms(void) { return forms(); }
 
 /* ---- running a network */
 

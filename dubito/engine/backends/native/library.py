@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from dubito.errors import BackendUnavailable
 from dubito.types import MEASURES, Floats
 
 LANES = 32
 """Passes that the kernel computes side by side, as its source says."""
 FORMS = ("scalar", "avx2", "avx512")
 """Forms of the arithmetic, slowest first; all have the same bits."""
+KERNEL = Path(__file__).with_name("_kernel")
+"""Path of the kernel's file, without its suffix."""
 MEMORY = "there is not enough memory for these rows and passes"
 
 
@@ -58,18 +61,17 @@ class KernelNetwork(ctypes.Structure):
 class Library:
     """The kernel's functions, in one form of its arithmetic. Threads may call them at once."""
 
-    def __init__(self, path: Path, form: str | None = None) -> None:
-        """Load a compiled kernel.
+    def __init__(self, library: ctypes.CDLL, form: str | None = None) -> None:
+        """Take a compiled kernel.
 
         Args:
-            path: file of the kernel.
+            library: the kernel.
             form: form of the arithmetic, one of `forms`; the fastest if None.
 
         Raises:
-            OSError: the file cannot be loaded.
             ValueError: this processor does not have the form.
         """
-        self._library = ctypes.CDLL(str(path))
+        self._library = library
         self.forms = FORMS[: self._library.dubito_forms()]
         self._form = self.forms.index(form or self.forms[-1])
 
@@ -79,15 +81,15 @@ class Library:
         Raises:
             MemoryError: the kernel cannot allocate what it needs.
         """
-        values = _doubles(rows)
+        values = doubles(rows)
         found = np.empty((len(rows), network.classes), np.float32)
         self._call(
             self._library.dubito_plain,
             ctypes.byref(network),
             ctypes.c_int32(self._form),
-            _address(values),
+            pointer(values),
             ctypes.c_int64(len(rows)),
-            _address(found),
+            pointer(found),
         )
         return found
 
@@ -110,7 +112,7 @@ class Library:
         Raises:
             MemoryError: the kernel cannot allocate what it needs.
         """
-        values, padded = _doubles(rows), -(-passes // LANES) * LANES
+        values, padded = doubles(rows), -(-passes // LANES) * LANES
         # Zeros, because statistics read the unused lanes of the last passes before they drop them.
         draws = np.zeros((len(rows), network.classes, padded), np.float32)
         found = np.empty((len(rows), 2 * network.classes + len(MEASURES)))
@@ -118,13 +120,13 @@ class Library:
             self._library.dubito_passes,
             ctypes.byref(network),
             ctypes.c_int32(self._form),
-            _address(values),
-            _address(np.array(seeds, np.uint64)),
+            pointer(values),
+            pointer(np.array(seeds, np.uint64)),
             ctypes.c_int64(len(rows)),
             ctypes.c_int64(first),
             ctypes.c_int64(passes),
-            _address(draws),
-            _address(found),
+            pointer(draws),
+            pointer(found),
         )
         return draws[:, :, :passes], found
 
@@ -133,24 +135,42 @@ class Library:
             raise MemoryError(MEMORY)
 
 
-def _doubles(rows: Floats) -> Floats:
-    """Lay rows out as the kernel reads them: it knows nothing of strides and types."""
+def doubles(rows: Floats) -> Floats:
+    """Lay numbers out as kernels read them: they know nothing of strides and types."""
     return np.ascontiguousarray(rows, np.float64)
 
 
-def _address(values: Any) -> Any:
+def pointer(values: Any) -> Any:
+    """Return the address of an array's first number, as an argument of a function in C."""
     return values.ctypes.data_as(ctypes.c_void_p)
 
 
 @cache
-def kernel() -> Library | None:
-    """Load the compiled kernel in its fastest form; None if it was not built, or without FMA."""
-    path = kernel_path()
-    library = None if path is None else Library(path)
-    return None if library is None or len(library.forms) < 2 else library
+def kernel() -> Library:
+    """Load the compiled kernel in its fastest form.
+
+    Raises:
+        BackendUnavailable: it was not built, cannot be loaded, or needs another processor.
+    """
+    library = Library(compiled(KERNEL))
+    if len(library.forms) < 2:
+        raise BackendUnavailable("the native backend needs a processor with FMA")
+    return library
 
 
-def kernel_path() -> Path | None:
-    """Return the file of the kernel built with this Python; None if it was not built."""
-    path = Path(__file__).with_name(f"_kernel{EXTENSION_SUFFIXES[0]}")
-    return path if path.is_file() else None
+def compiled(module: Path) -> ctypes.CDLL:
+    """Load a kernel that was built with this Python.
+
+    Args:
+        module: path of its file, without the suffix of extension modules.
+
+    Raises:
+        BackendUnavailable: it was not built, or cannot be loaded.
+    """
+    path = module.with_name(module.name + EXTENSION_SUFFIXES[0])
+    if not path.is_file():
+        raise BackendUnavailable("the native backend was not built: there was no C compiler")
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BackendUnavailable("the native backend cannot be loaded by this system") from error

@@ -1,0 +1,1 @@
+"""Formulas of loan networks, which neither training nor serving needs Keras for."""
