@@ -10,7 +10,7 @@ import catboost
 import lightgbm
 import numpy as np
 
-from dubito.loans.formulas.features import loan_features
+from dubito.loans.formulas.features import LoanFeaturesFormula
 from dubito.loans.formulas.lattice import Lattice
 from dubito.loans.grader import Sizes
 from dubito.loans.ratebook import RateBook
@@ -59,7 +59,7 @@ def network_columns(rows: Floats, book: RateBook, classes: int) -> Floats:
     lattice = Lattice(classes, Sizes().kept, book)
     parts = [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)]
     flat = np.concatenate([_flat(lattice(np, part), classes) for part in parts])
-    return np.column_stack([loan_features(np, rows), flat])
+    return np.column_stack([LoanFeaturesFormula()(np, rows), flat])
 
 
 def _flat(hypotheses: Floats, classes: int) -> Floats:

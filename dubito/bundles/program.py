@@ -5,7 +5,6 @@ Keras' order, which gives the Monte-Carlo calls their ordinals in the random str
 """
 
 import io
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -107,7 +106,7 @@ class _Reader:
                 output=output,
                 dtype=_dtype(layer, self.dtype),
                 random=is_random,
-                units=math.prod(made.output),
+                shape=made.output,
             )
         )
         self.shapes[output] = made.output

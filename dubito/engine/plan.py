@@ -17,8 +17,8 @@ class PlanStep:
     """The Monte-Carlo call, if the layer is one; otherwise None."""
     random: bool
     """Whether the output differs between passes."""
-    units: int
-    """Count of numbers in one pass' output."""
+    shape: tuple[int, ...]
+    """Shape of one pass' output."""
     dtype: str
     """Dtype of the output."""
     listed: bool

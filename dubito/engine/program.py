@@ -1,5 +1,6 @@
 """A network as NumPy kernels over numbered slots, without Keras, to be sent between processes."""
 
+import math
 from dataclasses import dataclass
 
 from dubito.numerics.kernels import Dense, Fill, Formula, Kernel
@@ -20,8 +21,13 @@ class Operation:
     """Dtype the inputs are cast to."""
     random: bool
     """Whether the output differs between passes."""
-    units: int
-    """Count of numbers in one pass' output."""
+    shape: tuple[int, ...]
+    """Shape of one pass' output."""
+
+    @property
+    def units(self) -> int:
+        """Count of numbers in one pass' output."""
+        return math.prod(self.shape)
 
     @property
     def multiplications(self) -> int:

@@ -4,11 +4,10 @@ from dubito.domains import Domain, DomainLayer, DomainRecipe, Mistakes
 from dubito.layer_shapes import LayerSettings
 from dubito.loans import shapes
 from dubito.loans.columns import LAYOUT
-from dubito.loans.formulas.evidence import Evidence
-from dubito.loans.formulas.features import loan_features
+from dubito.loans.formulas.features import LoanFeaturesFormula
 from dubito.loans.formulas.lattice import Lattice
 from dubito.loans.ratebook import RateBook
-from dubito.numerics.kernels import FormulaFunction
+from dubito.numerics.kernels import FormulaFunction, Mixture
 
 TIMES: dict[str, dict[str, float]] = {
     "money × 1000": dict.fromkeys(
@@ -29,7 +28,7 @@ SWAPPED: dict[str, tuple[str, str]] = {
 
 
 def _features(_settings: LayerSettings, _dtype: str) -> FormulaFunction:
-    return loan_features
+    return LoanFeaturesFormula()
 
 
 def _lattice(settings: LayerSettings, _dtype: str) -> FormulaFunction:
@@ -38,7 +37,7 @@ def _lattice(settings: LayerSettings, _dtype: str) -> FormulaFunction:
 
 
 def _evidence(settings: LayerSettings, _dtype: str) -> FormulaFunction:
-    return Evidence(settings["temperature"])
+    return Mixture(settings["temperature"])
 
 
 LOANS = Domain(

@@ -20,6 +20,8 @@ Kernel = Callable[..., Array]
 FormulaFunction = Callable[..., Any]
 """A function of an array namespace, such as `numpy` or `keras.ops`, and of arrays."""
 
+LEAST_ODDS = 1e-12
+"""Odds of a class without candidates, so that their logarithm is finite."""
 FEW_UNITS = 32
 """Most units for which a reduction is faster unit by unit."""
 
@@ -178,6 +180,32 @@ class Fill:
     def __call__(self, xp: Any, rows: Any) -> Any:
         """Fill rows `(…, F)`."""
         return xp.where(xp.isnan(rows), self.constants, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A formula of class probabilities from scored candidates, and logits of a classifier.
+
+    Inputs are candidates `(…, M, W)`, whose first C numbers are the one-hot class, their scores
+    `(…, M, 1)`, and logits `(…, C)`. A class' odds are the sum of exp(score) over its candidates
+    plus exp(logit), to the power of 1/temperature (Guo et al. 2017, equation 9).
+    """
+
+    temperature: float
+    """Divisor of the log odds; above 1, probabilities are less certain."""
+
+    def __call__(self, xp: Any, candidates: Any, scores: Any, logits: Any) -> Any:
+        """Compute `(…, M, W)`, `(…, M, 1)`, `(…, C)` → `(…, C)`."""
+        classes = candidates[..., : logits.shape[-1]]
+        scores = scores[..., 0]
+        top = xp.maximum(
+            xp.max(scores, axis=-1, keepdims=True), xp.max(logits, axis=-1, keepdims=True)
+        )
+        weights = xp.exp(scores - top)
+        found = xp.matmul(weights[..., None, :], classes)[..., 0, :]
+        odds = xp.log(found + xp.exp(logits - top) + LEAST_ODDS) / self.temperature
+        odds = xp.exp(odds - xp.max(odds, axis=-1, keepdims=True))
+        return odds / xp.sum(odds, axis=-1, keepdims=True)
 
 
 def concatenate(*xs: Array) -> Array:

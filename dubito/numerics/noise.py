@@ -65,9 +65,19 @@ class AlphaDropout(Noise):
 
         Klambauer et al. 2017, "Self-normalizing neural networks", §3.
         """
+        scale, shift = self.affine
+        return noise * scale, (1 - noise) * self.saturation + shift
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """Factor and offset of a kept unit, which restore mean and variance."""
         scale = ((1 - self.rate) * (1 + self.rate * NEGATIVE_SATURATION**2)) ** -0.5
-        shift = -scale * NEGATIVE_SATURATION * self.rate
-        return noise * scale, (1 - noise) * (scale * NEGATIVE_SATURATION) + shift
+        return scale, -scale * NEGATIVE_SATURATION * self.rate
+
+    @property
+    def saturation(self) -> float:
+        """Value of a dropped unit before the offset."""
+        return self.affine[0] * NEGATIVE_SATURATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,12 @@ class GaussianDropout(Noise):
 
     def terms(self, noise: Any) -> tuple[Any, ...]:
         """Return the factor: the noise, scaled and shifted to a mean of 1."""
-        return (noise * math.sqrt(self.rate / (1.0 - self.rate)) + 1.0,)
+        return (noise * self.deviation + 1.0,)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the factor."""
+        return math.sqrt(self.rate / (1.0 - self.rate))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from dubito.engine.backends.native.engine import NativeEngine
 from dubito.engine.backends.native.library import kernel
 from dubito.engine.backends.native.network import lowered
@@ -80,4 +82,6 @@ def _native(program: Program, threads: int) -> Engine:
     library, network = kernel(), lowered(program)
     if network is None:
         raise BackendUnavailable(NO_OPERATION.format("native"))
+    # A formula of a domain may need a kernel of its own, which may not be there.
+    network.inputs(library, np.ones((1, program.shape[0])))
     return NativeEngine(library, network, program, threads)

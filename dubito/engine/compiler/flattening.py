@@ -4,7 +4,6 @@ Steps read and write numbered slots. Nested models are flattened. Steps that do 
 Monte-Carlo call are equal in every pass and are computed once a row.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,10 +63,10 @@ class _Planner:
         random = call is not None or not self.random.isdisjoint(inputs)
         spec, given = node.outputs[0], node.arguments.args
         listed = bool(given) and isinstance(given[0], list | tuple)
-        units, dtype = math.prod(spec.shape[1:]), str(spec.dtype)
+        shape, dtype = tuple(spec.shape[1:]), str(spec.dtype)
         shapes = tuple(tuple(tensor.shape[1:]) for tensor in _tensors(node))
         self.steps.append(
-            PlanStep(layer, inputs, output, call, random, units, dtype, listed, shapes)
+            PlanStep(layer, inputs, output, call, random, shape, dtype, listed, shapes)
         )
         self.random |= {output} if random else set()
         self.slots += 1

@@ -18,7 +18,7 @@ def program_of(plan: Plan) -> Program | None:
     """Translate a plan to NumPy functions; None if one of its layers has no kernel."""
     runs = [step.call or kernel_in(step.layer, step.shapes) for step in plan.steps]
     operations = tuple(
-        Operation(run, step.inputs, step.output, _dtype(step, plan), step.random, step.units)
+        Operation(run, step.inputs, step.output, _dtype(step, plan), step.random, step.shape)
         for step, run in zip(plan.steps, runs, strict=True)
         if run is not None
     )

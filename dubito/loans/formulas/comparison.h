@@ -70,3 +70,98 @@ static inline __attribute__((always_inline)) Compared FORM(compare)(const Hypoth
 static void FORM(scores)(const Hypotheses *every, Loan loan, double *restrict found) {
     for (int64_t e = 0; e < every->count; e++) found[e] = FORM(compare)(every, e, loan).score;
 }
+
+/* The features of one hypothesis but the last, its score less the best: see `Lattice._described`. */
+static void FORM(describe_one)(const Hypotheses *every, int64_t e, Loan loan, int classes, Compared c,
+                               double *to) {
+    double rate = every->rate[e], paid = every->paid[e];
+    double cents = fabs(c.principal) * 100.0, total_cents = fabs(c.total) * 100.0;
+    double interest_cents = fabs(c.interest) * 100.0, daily = rate * (100.0 / 360.0);
+    double size = logarithm_of_1_plus(cents) / 5.0, sum_size = logarithm_of_1_plus(total_cents) / 5.0;
+    to = one_hot(every->grade[e], classes, to);
+    to = one_hot(paid, PAID_SHOWN, to);
+    to = one_hot(every->beginning[e], BEGINNINGS_SHOWN, to);
+    *to++ = every->first[e] / 5.0;
+    *to++ = every->months[e] / 60.0;
+    *to++ = rate * 5.0;
+    *to++ = size;
+    *to++ = sign(c.principal) * size;
+    *to++ = above(0.8, cents);
+    *to++ = above(5.5, cents);
+    *to++ = within(c.principal / c.instalment, -2.0, 4.0);
+    *to++ = within(c.off, -40.0, 40.0) / 10.0;
+    to = whole(c.off_cents, to);
+    *to++ = logarithm_of_1_plus(c.day * 100.0) / 5.0;
+    *to++ = within(c.moved, -40.0, 40.0) / 10.0;
+    to = whole(c.moved_cents, to);
+    *to++ = within(c.after, -40.0, 60.0) / 20.0;
+    to = whole(c.after_cents, to);
+    *to++ = c.follows;
+    *to++ = logarithm_of_1_plus(larger(c.balance, 1.0) * daily) / 5.0;
+    *to++ = within(c.before, -100.0, 250.0) / 50.0;
+    to = whole(c.before_cents, to);
+    *to++ = c.precedes;
+    *to++ = logarithm_of_1_plus(fabs(c.principal) * daily) / 5.0;
+    *to++ = sum_size;
+    *to++ = sign(c.total) * sum_size;
+    *to++ = above(0.8, total_cents);
+    *to++ = logarithm_of_1_plus(interest_cents) / 5.0;
+    *to++ = within(c.interest / c.day, -30.0, 30.0) / 10.0;
+    *to++ = above(0.8, interest_cents);
+    *to++ = logarithm_of_1_plus(loan.amount) / 10.0 + 0.0 * size;
+    *to++ = above(loan.principal, loan.amount - 0.01) + 0.0 * size;
+    *to++ = above(0.01, loan.principal + loan.interest) + 0.0 * size;
+    double each = c.instalment + c.total / larger(paid, 1.0);
+    for (int at = 0; at < ROUND; at++) *to++ = above(0.8, cents_from(c.total, SUMS[at]));
+    for (int at = 0; at < ROUND; at++) *to++ = above(0.8, cents_from(each, PAYMENTS[at]));
+    *to++ = c.on_time / 10.0;
+    *to++ = c.late / 5.0;
+    *to++ = c.story_moved / 5.0;
+    *to++ = c.extra / 5.0;
+    *to++ = c.paid_off / 5.0;
+    *to++ = c.score / 5.0;
+    *to = c.score;
+}
+
+/* The features of the hypotheses in `places`, rows of `classes` + WIDTH numbers. */
+static void FORM(describe)(const Hypotheses *every, Loan loan, const int64_t *places, int64_t most,
+                           int classes, double *found) {
+    int64_t width = classes + WIDTH;
+    double best = -INFINITY;
+    for (int64_t m = 0; m < most; m++) {
+        Compared c = FORM(compare)(every, places[m], loan);
+        FORM(describe_one)(every, places[m], loan, classes, c, found + m * width);
+        best = c.score > best || c.score != c.score ? c.score : best;
+    }
+    for (int64_t m = 0; m < most; m++) {
+        double *last = found + (m + 1) * width - 1;
+        *last = (*last - best) / 5.0;
+    }
+}
+
+/* Logs, ratios and payment phases of a loan: see `dubito.loans.formulas.features`. */
+static void FORM(features)(const double *row, double *to) {
+    double amount = row[0], income = row[1], principal = row[5], interest = row[6];
+    double paid = principal + interest;
+    double balance = larger(amount - 0.5 * principal, 0.0) + 1.0;
+    double at_balance = interest * amount / ((principal + interest + 1.0) * balance);
+    double exponent = -logarithm(1.0 - within(at_balance, 0.001, 0.99));
+    for (int at = 0; at < FEATURES; at++) *to++ = logarithm_of_1_plus(row[at]);
+    *to++ = logarithm_of_1_plus(paid);
+    *to++ = share(interest, principal);
+    *to++ = share(interest, amount);
+    *to++ = share(principal, amount);
+    *to++ = share(paid, amount);
+    *to++ = share(amount, income);
+    *to++ = interest / (paid + 1.0);
+    *to++ = exponent;
+    for (int at = 0; at < 2; at++) {
+        double rate = exponential_less_1(exponent / TERMS[at]);
+        double instalment = amount * rate / (1.0 - exponential64(-exponent));
+        double payments = within(paid / (instalment + 0.01), 0.0, TERMS[at] + 1.0);
+        *to++ = sine_of(6.283185307179586 * payments, 0);
+        *to++ = sine_of(6.283185307179586 * payments, 1);
+    }
+    *to++ = principal / (amount + 1.0);
+    *to = above(paid, 0.0);
+}

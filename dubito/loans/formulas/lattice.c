@@ -10,6 +10,10 @@
 #include <stdlib.h>
 
 #define FEATURES 9
+#define FEATURES_WIDTH 23
+#define WIDTH 68 /* features of a hypothesis, besides its one-hot grade */
+#define PAID_SHOWN 8
+#define BEGINNINGS_SHOWN 5
 #define ROUND 5
 
 /* Constants of every hypothesis, `count` each. */
@@ -68,6 +72,27 @@ INLINE double cents_from(double money, double unit) {
     return fabs(money - unit * nearbyint(money / unit)) * 100.0;
 }
 
+/* Writes `count` flags, one of them 1; larger values share the last place. */
+INLINE double *one_hot(double value, int count, double *to) {
+    double capped = value < count - 1.0 ? value : count - 1.0;
+    for (int at = 0; at < count; at++) *to++ = above(0.5, fabs(capped - at));
+    return to;
+}
+
+INLINE double sign(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x; }
+
+/* Writes a distance from a whole number of days, in cents, and whether it is small. */
+INLINE double *whole(double cents, double *to) {
+    *to++ = logarithm_of_1_plus(cents);
+    *to++ = above(0.7, cents);
+    *to++ = above(1.1, cents);
+    return to;
+}
+
+static const double TERMS[2] = {36.0, 60.0};
+
+INLINE double share(double part, double whole) { return logarithm(part + 1.0) - logarithm(whole + 1.0); }
+
 #define FORM(name) name##_scalar
 #include "comparison.h"
 #undef FORM
@@ -89,12 +114,20 @@ INLINE double cents_from(double money, double unit) {
 #endif
 
 typedef void Scores(const Hypotheses *, Loan, double *);
+typedef void Describe(const Hypotheses *, Loan, const int64_t *, int64_t, int, double *);
+typedef void Features(const double *, double *);
 
-static Scores *const FORMS[] = {
-    scores_scalar,
+typedef struct {
+    Scores *scores;
+    Describe *describe;
+    Features *features;
+} Form;
+
+static const Form FORMS[] = {
+    {scores_scalar, describe_scalar, features_scalar},
 #if defined(__x86_64__)
-    scores_avx2,
-    scores_avx512,
+    {scores_avx2, describe_avx2, features_avx2},
+    {scores_avx512, describe_avx512, features_avx512},
 #endif
 };
 
@@ -107,44 +140,45 @@ static Loan loan_of(const double *row) {
     return loan;
 }
 
-/* Moves the `most` largest of `values` to the front; NaN, which must not be there, would be lost. */
-static void select_largest(double *values, int64_t count, int64_t most) {
-    int64_t low = 0, high = count - 1;
-    while (low < high) {
-        double pivot = values[low + (high - low) / 2];
-        int64_t left = low, right = high;
-        while (left <= right) {
-            while (values[left] > pivot) left++;
-            while (values[right] < pivot) right--;
-            if (left > right) break;
-            double moved = values[left];
-            values[left++] = values[right];
-            values[right--] = moved;
-        }
-        if (most - 1 <= right) high = right;
-        else if (most - 1 >= left) low = left;
-        else return;
-    }
+/* Whether hypothesis `e` is worse than `f`: of equal scores, the later. */
+static int is_worse(const double *scores, int64_t e, int64_t f) {
+    return scores[e] < scores[f] || (scores[e] == scores[f] && e > f);
 }
 
-/* Lists the `most` best places in increasing order, of equal ones the first, and returns the best score
- * that is not among them. `spare` is room for `count` numbers. */
-static double list_best(double *scores, int64_t count, int64_t most, double *spare, int64_t *places) {
-    for (int64_t e = 0; e < count; e++) {
-        scores[e] = scores[e] == scores[e] ? scores[e] : -INFINITY;
-        spare[e] = scores[e];
+/* Moves what is at `at` of a heap of hypotheses, whose first is the worst, down to its place. */
+static void sink(const double *scores, int64_t *heap, int64_t count, int64_t at) {
+    int64_t moved = heap[at];
+    for (int64_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && is_worse(scores, heap[child + 1], heap[child])) child++;
+        if (!is_worse(scores, heap[child], moved)) break;
+        heap[at] = heap[child];
     }
-    select_largest(spare, count, most);
-    double least = INFINITY, next = -INFINITY;
-    for (int64_t at = 0; at < most; at++) least = spare[at] < least ? spare[at] : least;
-    int64_t equal = most, listed = 0;
-    for (int64_t e = 0; e < count; e++) equal -= scores[e] > least;
-    for (int64_t e = 0; e < count; e++) {
-        int is_best = scores[e] > least || (scores[e] == least && equal-- > 0);
-        if (is_best) places[listed++] = e;
-        else next = larger(scores[e], next);
+    heap[at] = moved;
+}
+
+/* Lists the `most` best places in increasing order, of equal ones the first. NaN counts as worst. */
+static void list_best(double *scores, int64_t count, int64_t most, int64_t *places) {
+    for (int64_t e = 0; e < count; e++) scores[e] = scores[e] == scores[e] ? scores[e] : -INFINITY;
+    for (int64_t at = 0; at < most; at++) places[at] = at;
+    for (int64_t at = most / 2; at-- > 0;) sink(scores, places, most, at);
+    for (int64_t e = most; e < count; e++)
+        if (scores[e] > scores[places[0]]) {
+            places[0] = e;
+            sink(scores, places, most, 0);
+        }
+    int64_t worst = places[0], listed = 0;
+    for (int64_t e = 0; listed < most; e++)
+        if (!is_worse(scores, e, worst)) places[listed++] = e;
+}
+
+/* The best score that is not in `places`, which are in increasing order. */
+static double best_of_others(const double *scores, int64_t count, const int64_t *places, int64_t most) {
+    double best = -INFINITY;
+    for (int64_t e = 0, at = 0; e < count; e++) {
+        if (at < most && places[at] == e) at++;
+        else best = larger(scores[e], best);
     }
-    return next;
+    return best;
 }
 
 /* Scores (rows, hypotheses). */
@@ -153,7 +187,7 @@ int dubito_scores(const Hypotheses *every, int form, const double *rows, int64_t
     fegetenv(&caller);
     fesetenv(FE_DFL_ENV);
     for (int64_t row = 0; row < count; row++)
-        FORMS[form](every, loan_of(rows + row * FEATURES), found + row * every->count);
+        FORMS[form].scores(every, loan_of(rows + row * FEATURES), found + row * every->count);
     fesetenv(&caller);
     return 0;
 }
@@ -162,16 +196,51 @@ int dubito_scores(const Hypotheses *every, int form, const double *rows, int64_t
  * without memory. */
 int dubito_shortlist(const Hypotheses *every, int form, const double *rows, int64_t count, int64_t most,
                      int64_t *places, double *others) {
-    double *scores = malloc((size_t)(2 * every->count) * sizeof(double));
+    double *scores = malloc((size_t)every->count * sizeof(double));
     if (!scores) return -1;
     fenv_t caller;
     fegetenv(&caller);
     fesetenv(FE_DFL_ENV);
     for (int64_t row = 0; row < count; row++) {
-        FORMS[form](every, loan_of(rows + row * FEATURES), scores);
-        others[row] = list_best(scores, every->count, most, scores + every->count, places + row * most);
+        FORMS[form].scores(every, loan_of(rows + row * FEATURES), scores);
+        list_best(scores, every->count, most, places + row * most);
+        others[row] = best_of_others(scores, every->count, places + row * most, most);
     }
     fesetenv(&caller);
     free(scores);
     return 0;
+}
+
+/* The features (rows, most, classes + WIDTH) of each row's `most` best hypotheses, in the order of the
+ * lattice. Returns -1 without memory. */
+int dubito_describe(const Hypotheses *every, int form, const double *rows, int64_t count, int64_t most,
+                    int classes, double *found) {
+    double *scores = malloc((size_t)every->count * sizeof(double));
+    int64_t *places = malloc((size_t)most * sizeof(int64_t));
+    int failed = !scores || !places;
+    if (!failed) {
+        fenv_t caller;
+        fegetenv(&caller);
+        fesetenv(FE_DFL_ENV);
+        for (int64_t row = 0; row < count; row++) {
+            Loan loan = loan_of(rows + row * FEATURES);
+            FORMS[form].scores(every, loan, scores);
+            list_best(scores, every->count, most, places);
+            FORMS[form].describe(every, loan, places, most, classes, found + row * most * (classes + WIDTH));
+        }
+        fesetenv(&caller);
+    }
+    free(scores);
+    free(places);
+    return failed ? -1 : 0;
+}
+
+/* The features (rows, FEATURES_WIDTH) of loans. */
+void dubito_features(int form, const double *rows, int64_t count, double *found) {
+    fenv_t caller;
+    fegetenv(&caller);
+    fesetenv(FE_DFL_ENV);
+    for (int64_t row = 0; row < count; row++)
+        FORMS[form].features(rows + row * FEATURES, found + row * FEATURES_WIDTH);
+    fesetenv(&caller);
 }

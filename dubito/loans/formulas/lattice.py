@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dubito.errors import BackendUnavailable
 from dubito.loans import explanations
 from dubito.loans.amortization import schedule
 from dubito.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, as_number, cents_from
@@ -81,11 +82,33 @@ class Lattice:
     @cached_property
     def scoring(self) -> Scoring | None:
         """Shortlists hypotheses; None without a compiler, or if it would list half of them."""
-        return None if len(self._prior) <= 2 * (self.kept + SPARE) else self.scoring_in()
+        if len(self._prior) <= 2 * (self.kept + SPARE):
+            return None
+        try:
+            return self.scoring_in()
+        except BackendUnavailable:
+            return None
 
-    def scoring_in(self, form: str | None = None) -> Scoring | None:
-        """Shortlist hypotheses in a form of the kernel, the fastest if None."""
-        return Scoring.of({**self._constants, **self._about}, self._prior, self.kept, form)
+    @cached_property
+    def _kernel(self) -> Scoring:
+        return self.scoring_in()
+
+    def scoring_in(self, form: str | None = None) -> Scoring:
+        """Create the kernel's scores in a form of its arithmetic, the fastest if None.
+
+        Raises:
+            BackendUnavailable: the kernel was not built.
+        """
+        constants = {**self._constants, **self._about, "prior": self._prior}
+        return Scoring(constants, self.kept, form)
+
+    def native(self, rows: Floats) -> Floats:
+        """Compute rows `(N, 9)` by the kernel: flags and choices of NumPy, logs within rounding.
+
+        Raises:
+            BackendUnavailable: the kernel was not built.
+        """
+        return self._kernel.described(rows, self.classes)
 
     def exhaustive(self, xp: Any, rows: Any) -> Any:
         """Compute the result of a call by comparing every hypothesis."""

@@ -1,8 +1,8 @@
-"""Lists the hypotheses that may be among the best, so that few must be computed exactly.
+"""The loans' kernel in C: scores, lists and describes hypotheses, and computes loan features.
 
-A kernel in C scores every hypothesis many times as fast as NumPy. Its logarithms round otherwise,
-so its scores are not used as results: they only exclude hypotheses that cannot be among the best,
-by a margin far above rounding error. All limits decide as in NumPy, because nothing else differs.
+All limits decide as in NumPy, because nothing but logarithms and other functions rounds otherwise.
+The NumPy backend therefore uses its scores only to exclude hypotheses that cannot be among the
+best, by a margin far above rounding error; the native backend uses all of it.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dubito.engine.backends.native.library import FORMS, MEMORY, compiled, doubles, pointer
-from dubito.errors import BackendUnavailable
+from dubito.loans.shapes import FEATURES_WIDTH, HYPOTHESIS_WIDTH
 from dubito.types import Floats, Indices
 
 SPARE = 8
@@ -47,33 +47,43 @@ class KernelHypotheses(ctypes.Structure):
 class Scoring:
     """The compiled scores of one lattice."""
 
-    def __init__(
-        self, library: ctypes.CDLL, constants: Mapping[str, Floats], kept: int, form: int
-    ) -> None:
-        """Take the constants of every hypothesis, `(E,)` each, and how many are to be selected."""
-        self._library, self._form = library, form
+    def __init__(self, constants: Mapping[str, Floats], kept: int, form: str | None = None) -> None:
+        """Take the constants of every hypothesis, `(E,)` each, and how many are to be selected.
+
+        Args:
+            constants: constants of every hypothesis, `(E,)` each, by the names in `CONSTANTS`.
+            kept: number of hypotheses to select.
+            form: form of the kernel's arithmetic; the fastest if None.
+
+        Raises:
+            BackendUnavailable: the kernel was not built, or cannot be loaded.
+        """
+        self._library, self._form = scoring_library(), _form(form)
+        self._kept = kept
         self._constants = {name: doubles(constants[name]) for name in CONSTANTS}
         self._count, self._length = len(constants["prior"]), kept + SPARE
         addresses = [values.ctypes.data for values in self._constants.values()]
         self._hypotheses = KernelHypotheses(self._count, *addresses)
-
-    @classmethod
-    def of(
-        cls, constants: Mapping[str, Floats], prior: Floats, kept: int, form: str | None = None
-    ) -> "Scoring | None":
-        """Create the scores of a lattice in a form of arithmetic; None without the kernel."""
-        try:
-            library = scoring_library()
-        except BackendUnavailable:
-            return None
-        chosen = library.dubito_forms() - 1 if form is None else FORMS.index(form)
-        return cls(library, {**constants, "prior": prior}, kept, chosen)
 
     def scores(self, rows: Floats) -> Floats:
         """Compute scores `(N, E)` of rows `(N, 9)`."""
         given = doubles(rows)
         found = np.empty((len(rows), self._count))
         self._call("dubito_scores", pointer(given), ctypes.c_int64(len(rows)), pointer(found))
+        return found
+
+    def described(self, rows: Floats, classes: int) -> Floats:
+        """Compute the features `(N, kept, W)` of the best hypotheses of rows `(N, 9)`."""
+        given = doubles(rows)
+        found = np.empty((len(rows), self._kept, classes + HYPOTHESIS_WIDTH))
+        self._call(
+            "dubito_describe",
+            pointer(given),
+            ctypes.c_int64(len(rows)),
+            ctypes.c_int64(self._kept),
+            ctypes.c_int32(classes),
+            pointer(found),
+        )
         return found
 
     def shortlist(self, rows: Floats) -> tuple[Indices, Floats]:
@@ -99,6 +109,23 @@ class Scoring:
         function = getattr(self._library, name)
         if function(ctypes.byref(self._hypotheses), ctypes.c_int32(self._form), *arguments):
             raise MemoryError(MEMORY)
+
+
+def features(rows: Floats, form: str | None = None) -> Floats:
+    """Compute the features `(N, 23)` of loans `(N, 9)`, in a form of the kernel's arithmetic.
+
+    Raises:
+        BackendUnavailable: the kernel was not built, or cannot be loaded.
+    """
+    library, given = scoring_library(), doubles(rows)
+    found = np.empty((len(rows), FEATURES_WIDTH))
+    count = ctypes.c_int64(len(rows))
+    library.dubito_features(ctypes.c_int32(_form(form)), pointer(given), count, pointer(found))
+    return found
+
+
+def _form(name: str | None) -> int:
+    return int(scoring_library().dubito_forms()) - 1 if name is None else FORMS.index(name)
 
 
 @cache

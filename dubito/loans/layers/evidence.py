@@ -4,7 +4,7 @@ from typing import Any
 
 from dubito.layers.formula import FormulaLayer
 from dubito.layers.registry import registered
-from dubito.loans.formulas.evidence import Evidence
+from dubito.numerics.kernels import Mixture
 
 
 @registered("dubito.loans.layers")
@@ -24,9 +24,9 @@ class GradeEvidence(FormulaLayer):
         self.temperature = temperature
 
     @property
-    def formula(self) -> Evidence:
+    def formula(self) -> Mixture:
         """The formula, which does not need Keras."""
-        return Evidence(self.temperature)
+        return Mixture(self.temperature)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Return the shape of the general logits."""

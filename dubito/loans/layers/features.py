@@ -4,9 +4,8 @@ from typing import Any
 
 from dubito.layers.formula import FormulaLayer
 from dubito.layers.registry import registered
-from dubito.loans.formulas.features import loan_features
+from dubito.loans.formulas.features import LoanFeaturesFormula
 from dubito.loans.shapes import FEATURES_WIDTH
-from dubito.numerics.kernels import FormulaFunction
 
 
 @registered("dubito.loans.layers")
@@ -36,9 +35,9 @@ class LoanFeatures(FormulaLayer):
         )
 
     @property
-    def formula(self) -> FormulaFunction:
+    def formula(self) -> LoanFeaturesFormula:
         """The formula, which does not need Keras."""
-        return loan_features
+        return LoanFeaturesFormula()
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the output's shape: `(…, 9)` → `(…, 23)`."""

@@ -40,7 +40,8 @@ class NativeEngine:
 
     def predict(self, rows: Floats) -> Floats:
         """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
-        found: Floats = self._library.plain(self._lowered.network, rows).astype(np.float64)
+        inputs = self._lowered.inputs(self._library, rows)
+        found: Floats = self._library.plain(self._lowered.network, inputs).astype(np.float64)
         return found
 
     def draws(self, query: Query) -> Floats:
@@ -71,9 +72,8 @@ class NativeEngine:
         seeds = [query.seed for query in queries for _ in query.features]
 
         def compute(part: slice) -> tuple[Array, Floats]:
-            return self._library.passes(
-                self._lowered.network, rows[part], seeds[part], first, passes
-            )
+            inputs = self._lowered.inputs(self._library, rows[part])
+            return self._library.passes(self._lowered.network, inputs, seeds[part], first, passes)
 
         parts = list(self._parts(len(rows), passes))
         if self._pool is None or len(parts) == 1:

@@ -1,11 +1,12 @@
 /* Monte-Carlo passes of a network, and the statistics over them, with the same bits on every processor.
  *
  * The network is a list of operations on a tile of LANES passes; see arithmetic.h for what makes a pass
- * independent of the others. The caller owns all memory but one tile a call. Functions may be called from
+ * independent of the others, and functions.h for elementary functions. The caller owns all memory but one tile a call. Functions may be called from
  * several threads at once.
  */
 #include "forms.h"
 #include "functions.h"
+#include "normal.h"
 
 #include <fenv.h>
 #include <math.h>
@@ -17,30 +18,62 @@
 #define LANES 32
 #define MOST_CLASSES 1024
 
-enum Kind { IDENTITY, STANDARDIZE, AFFINE, FILL, DENSE, DROPOUT };
-enum Activation { LINEAR, RELU, SOFTMAX };
+enum Kind {
+    COPY,
+    STANDARDIZE,
+    AFFINE,
+    FILL,
+    DENSE,
+    DROPOUT,
+    ALPHA_DROPOUT,
+    GAUSSIAN_DROPOUT,
+    ADD,
+    SUBTRACT,
+    MULTIPLY,
+    MAXIMUM,
+    MINIMUM,
+    MIXTURE
+};
+enum Activation { LINEAR, RELU, SOFTMAX, ELU, SELU, TANH, SIGMOID, SILU, SOFTPLUS, EXPONENTIAL };
 
-/* One operation. Slots are offsets into a tile, in floats. */
+/* One operation. Slots are offsets into a tile, in floats. Values of two axes are `repeat` rows. */
 typedef struct {
     int32_t kind, activation;
-    int32_t inputs, units;   /* numbers that a pass reads and writes */
-    int64_t input, output;   /* slots */
+    int32_t inputs, units;   /* numbers of a row that it reads and writes */
+    int32_t repeat;          /* rows of a pass; 1 where all passes are equal, as a tile then has rows */
+    int32_t group;           /* rows of its values, where all passes are equal */
+    int32_t stride;          /* numbers from one written row to the next */
+    int64_t input, other, third, output; /* slots */
     const float *first, *second; /* constants: mean and deviation, factor and offset, weights and bias */
-    float scale;             /* of what a dropout keeps */
-    int32_t call;            /* of a dropout: its ordinal, the second key of the random stream */
-    int32_t dropped;         /* of a dropout: levels of 65,536 that drop a unit */
+    const int32_t *index;    /* of noise: the unit of each value; NULL if each value has its own */
+    float scale, offset, saturated; /* of noise: factor and offset of what is kept, what is dropped */
+    int32_t call;            /* of noise: its ordinal, the second key of the random stream */
+    int32_t noises;          /* of noise: its units */
+    int32_t dropped;         /* of noise: levels of 65,536 that drop a unit */
     int32_t is_random;       /* whether passes differ in it */
+    int32_t is_fused;        /* of a dropout: whether the operation behind it, which alone reads it, applies
+                                it where a tile has one row; of that operation: whether it does */
+    int32_t last;            /* of a fused dropout: its input's place among the values that last */
 } Operation;
 
+/* A value of a row, before passes differ, and its slot where they do; -1 if it has none. */
 typedef struct {
-    int32_t operations, calls, features, classes;
-    int64_t floats;          /* numbers in a tile */
-    int64_t rows;            /* slot of the rows */
+    int64_t once, each;
+    int32_t repeat, units;
+    int32_t is_fused;        /* whether only fused dropouts read it */
+} Slot;
+
+/* Operations in which all passes are equal run on tiles of rows, those of values of two axes on tiles of
+ * their rows; all others on tiles of passes. */
+typedef struct {
+    int32_t operations, calls, classes;
+    int32_t inputs, lasting, repeats;
+    int64_t once, each;      /* numbers in a tile of rows, and of passes */
     int64_t result;          /* slot of the probabilities */
-    const Operation *each;
-    int32_t lasting;         /* slots that are equal in all passes and read by random operations */
-    const int64_t *slots;
-    const int32_t *units;
+    const Operation *operation;
+    const Slot *input;       /* what the caller gives */
+    const Slot *last;        /* what random operations read and no random operation writes */
+    const int32_t *repeat;   /* distinct numbers of rows of values */
 } Network;
 
 /* ---- the random stream: Philox4x64-10 (Salmon et al. 2011), as dubito.numerics.rng describes it */
@@ -62,7 +95,7 @@ static void philox(uint64_t counter, uint64_t seed, uint64_t call, uint64_t out[
 
 /* The mask of one pass: bit u of the words, the lowest first, says whether unit u is kept. */
 static void mask(uint64_t seed, const Operation *one, int64_t pass, uint32_t *words) {
-    int blocks = (one->units + 15) / 16;
+    int blocks = (one->noises + 15) / 16;
     for (int block = 0; block < blocks; block++) {
         uint64_t drawn[4];
         uint32_t kept = 0;
@@ -73,6 +106,28 @@ static void mask(uint64_t seed, const Operation *one, int64_t pass, uint32_t *wo
         }
         words[block / 2] = block % 2 ? words[block / 2] | kept << 16 : kept;
     }
+}
+
+/* The normal numbers of one pass, as the bits of floats. */
+static void normals(uint64_t seed, const Operation *one, int64_t pass, uint32_t *words) {
+    int blocks = (one->noises + 3) / 4;
+    for (int block = 0; block < blocks; block++) {
+        uint64_t drawn[4];
+        philox((uint64_t)(pass * blocks + block + 1), seed, (uint64_t)one->call, drawn);
+        for (int u = 0; u < 4 && block * 4 + u < one->noises; u++)
+            words[block * 4 + u] =
+                bits_of((float)normal_quantile(((double)(drawn[u] >> 12) + 0.5) * 0x1p-52));
+    }
+}
+
+static int is_noise(const Operation *one) {
+    return one->kind == DROPOUT || one->kind == ALPHA_DROPOUT || one->kind == GAUSSIAN_DROPOUT;
+}
+
+/* Words of a pass' noise. */
+static int words_of(const Operation *one) {
+    if (!is_noise(one)) return 0;
+    return one->kind == GAUSSIAN_DROPOUT ? one->noises : (one->noises + 31) / 32;
 }
 
 /* ---- forms of the arithmetic */
@@ -110,18 +165,20 @@ static void mask(uint64_t seed, const Operation *one, int64_t pass, uint32_t *wo
 #endif
 
 typedef void Operate(const Operation *, float *, const uint32_t *const *, int);
+typedef void Fused(const Operation *, const Operation *, const float *, const uint32_t *, float *);
 typedef void Statistics(const float *, int, int, int, double *);
 
 typedef struct {
     Operate *operate;
+    Fused *fused;
     Statistics *statistics;
 } Form;
 
 static const Form FORMS[] = {
-    {operate_scalar, statistics_scalar},
+    {operate_scalar, fused_scalar, statistics_scalar},
 #if defined(__x86_64__)
-    {operate_avx2, statistics_avx2},
-    {operate_avx512, statistics_avx512},
+    {operate_avx2, fused_avx2, statistics_avx2},
+    {operate_avx512, fused_avx512, statistics_avx512},
 #endif
 };
 
@@ -130,161 +187,187 @@ int dubito_forms(void) { return forms(); }
 
 /* ---- running a network */
 
-static void fill(float *slot, int units, const float *values, int lane) {
-    for (int u = 0; u < units; u++) slot[u * LANES + lane] = values[u];
-}
-
-/* Memory of one call: a tile of every slot, and the masks of its lanes. */
+/* Memory of one call. */
 typedef struct {
-    float *tile;
-    uint32_t *words;         /* word w of lane p at [w * LANES + p] */
-    const uint32_t **masks;  /* the words of each dropout, by its ordinal */
+    float *once, *each;      /* a tile of rows, and one of passes */
+    uint32_t *words;         /* noise of a tile: word w of lane p at [w * LANES + p] */
+    const uint32_t **noises; /* the words of each call, by its ordinal */
     int64_t count;           /* words of a pass */
+    float **lasting;         /* what last of every row */
+    uint32_t *table;         /* noise of the passes of one seed, (passes, words) */
 } Scratch;
 
-static int words_of(const Operation *one) {
-    return one->kind == DROPOUT ? (one->units + 31) / 32 : 0;
-}
-
-static int begin(const Network *network, Scratch *scratch) {
-    size_t tile = (size_t)network->floats * LANES * sizeof(float);
-    for (int at = 0; at < network->operations; at++) scratch->count += words_of(&network->each[at]);
-    scratch->tile = aligned_alloc(64, tile);
+static int begin(const Network *network, int64_t rows, int64_t passes, Scratch *scratch) {
+    for (int at = 0; at < network->operations; at++) scratch->count += words_of(&network->operation[at]);
+    scratch->once = aligned_alloc(64, (size_t)network->once * LANES * sizeof(float) + 64);
+    scratch->each = aligned_alloc(64, (size_t)network->each * LANES * sizeof(float) + 64);
     scratch->words = calloc((size_t)(scratch->count * LANES + 1), sizeof(uint32_t));
-    scratch->masks = calloc((size_t)network->calls + 1, sizeof(uint32_t *));
-    if (!scratch->tile || !scratch->words || !scratch->masks) return -1;
-    memset(scratch->tile, 0, tile);
+    scratch->noises = calloc((size_t)network->calls + 1, sizeof(uint32_t *));
+    scratch->lasting = calloc((size_t)network->lasting + 1, sizeof(float *));
+    scratch->table = malloc((size_t)(passes * scratch->count + 1) * sizeof(uint32_t));
+    if (!scratch->once || !scratch->each || !scratch->words || !scratch->noises || !scratch->lasting ||
+        !scratch->table)
+        return -1;
+    for (int slot = 0; slot < network->lasting; slot++) {
+        size_t numbers = (size_t)rows * network->last[slot].repeat * network->last[slot].units;
+        scratch->lasting[slot] = malloc((numbers + 1) * sizeof(float));
+        if (!scratch->lasting[slot]) return -1;
+    }
     uint32_t *words = scratch->words;
     for (int at = 0; at < network->operations; at++) {
-        const Operation *one = &network->each[at];
-        if (one->kind == DROPOUT) scratch->masks[one->call] = words;
+        const Operation *one = &network->operation[at];
+        if (is_noise(one)) scratch->noises[one->call] = words;
         words += (int64_t)words_of(one) * LANES;
     }
     return 0;
 }
 
-/* The masks of a seed's passes, (passes, words). */
-static void draw_masks(const Network *network, uint64_t seed, int64_t first, int64_t passes,
+static void end(const Network *network, Scratch *scratch) {
+    for (int slot = 0; scratch->lasting && slot < network->lasting; slot++) free(scratch->lasting[slot]);
+    free(scratch->once);
+    free(scratch->each);
+    free(scratch->words);
+    free(scratch->noises);
+    free(scratch->lasting);
+    free(scratch->table);
+}
+
+/* The noise of a seed's passes, (passes, words). */
+static void draw_noise(const Network *network, uint64_t seed, int64_t first, int64_t passes,
                        uint32_t *table) {
     for (int64_t pass = first; pass < first + passes; pass++)
         for (int at = 0; at < network->operations; at++) {
-            const Operation *one = &network->each[at];
-            if (one->kind == DROPOUT) mask(seed, one, pass, table);
+            const Operation *one = &network->operation[at];
+            if (one->kind == GAUSSIAN_DROPOUT) normals(seed, one, pass, table);
+            else if (is_noise(one)) mask(seed, one, pass, table);
             table += words_of(one);
         }
 }
 
-static void end(Scratch *scratch) {
-    free(scratch->tile);
-    free(scratch->words);
-    free(scratch->masks);
-}
-
-/* Computes what is equal in all passes or, if `is_plain`, the whole network without dropout, LANES rows
- * at a time, and writes the first `kept` of `slots` row by row. */
-static void by_rows(const Network *network, const Form *form, Scratch *scratch, const double *rows,
-                    int64_t count, int is_plain, int kept, const int64_t *slots, const int32_t *units,
-                    float *const *found) {
+/* Computes what is equal in all passes of values that have `repeat` rows, LANES of them at a time. */
+static void run_once(const Network *network, const Form *form, Scratch *scratch,
+                     const double *const *given, int64_t rows, int repeat) {
+    int64_t count = rows * repeat;
+    float *tile = scratch->once;
     for (int64_t first = 0; first < count; first += LANES) {
         int some = count - first < LANES ? (int)(count - first) : LANES;
-        for (int lane = 0; lane < some; lane++)
-            for (int u = 0; u < network->features; u++)
-                scratch->tile[network->rows + u * LANES + lane] =
-                    (float)rows[(first + lane) * network->features + u];
-        for (int at = 0; at < network->operations; at++)
-            if (is_plain || !network->each[at].is_random)
-                form->operate(&network->each[at], scratch->tile, scratch->masks, 1);
-        for (int slot = 0; slot < kept; slot++)
+        for (int at = 0; at < network->inputs; at++) {
+            const Slot *slot = &network->input[at];
+            if (slot->repeat != repeat) continue;
             for (int lane = 0; lane < some; lane++)
-                for (int u = 0; u < units[slot]; u++)
-                    found[slot][(first + lane) * units[slot] + u] =
-                        scratch->tile[slots[slot] + u * LANES + lane];
+                for (int u = 0; u < slot->units; u++)
+                    tile[slot->once + u * LANES + lane] = (float)given[at][(first + lane) * slot->units + u];
+        }
+        for (int at = 0; at < network->operations; at++) {
+            const Operation *one = &network->operation[at];
+            if (!one->is_random && one->group == repeat) form->operate(one, tile, NULL, 1);
+        }
+        for (int at = 0; at < network->lasting; at++) {
+            const Slot *slot = &network->last[at];
+            if (slot->repeat != repeat) continue;
+            for (int lane = 0; lane < some; lane++)
+                for (int u = 0; u < slot->units; u++)
+                    scratch->lasting[at][(first + lane) * slot->units + u] =
+                        tile[slot->once + u * LANES + lane];
+        }
     }
 }
 
-/* Probabilities (rows, classes) of the pass without dropout. */
-int dubito_plain(const Network *network, int form, const double *rows, int64_t count, float *found) {
-    Scratch scratch = {0};
-    fenv_t caller;
-    int failed = begin(network, &scratch);
-    if (!failed) {
-        float *const results[] = {found};
-        fegetenv(&caller);
-        fesetenv(FE_DFL_ENV);
-        by_rows(network, &FORMS[form], &scratch, rows, count, 1, 1, &network->result, &network->classes,
-                results);
-        fesetenv(&caller);
+/* Prepares lanes `lane` to `lane + some` for passes of one row, which may be alone in the tile: what is equal
+ * in all passes, and noise. */
+static void load(const Network *network, Scratch *scratch, int64_t row, const uint32_t *noise, int lane,
+                 int some, int is_alone) {
+    for (int at = 0; at < network->lasting; at++) {
+        const Slot *slot = &network->last[at];
+        if (slot->is_fused && is_alone) continue;
+        int numbers = slot->repeat * slot->units;
+        const float *values = scratch->lasting[at] + row * numbers;
+        float *to = scratch->each + slot->each + lane;
+        for (int i = 0; i < numbers; i++)
+            for (int p = 0; p < some; p++) to[i * LANES + p] = values[i];
     }
-    end(&scratch);
-    return failed;
+    for (int p = 0; noise && p < some; p++)
+        for (int64_t word = 0; word < scratch->count; word++)
+            scratch->words[word * LANES + lane + p] = noise[p * scratch->count + word];
 }
 
-/* Prepares one lane: what is equal in all passes of its row, and its pass' masks. */
-static void load(const Network *network, Scratch *scratch, float *const *lasting, int64_t row,
-                 const uint32_t *masks, int lane) {
-    for (int slot = 0; slot < network->lasting; slot++)
-        fill(scratch->tile + network->slots[slot], network->units[slot],
-             lasting[slot] + row * network->units[slot], lane);
-    for (int64_t word = 0; word < scratch->count; word++)
-        scratch->words[word * LANES + lane] = masks[word];
+/* Runs all operations in which passes differ on a tile; `row` is the row of all its lanes, or -1. */
+static void run_tile(const Network *network, const Form *form, Scratch *scratch, int64_t row, int plain) {
+    const Operation *fused = NULL;
+    for (int at = 0; at < network->operations; at++) {
+        const Operation *one = &network->operation[at];
+        if (!one->is_random) continue;
+        if (row < 0 || !one->is_fused) {
+            form->operate(one, scratch->each, scratch->noises, plain);
+        } else if (is_noise(one)) {
+            fused = one;
+        } else {
+            const float *values = scratch->lasting[fused->last] + row * fused->repeat * fused->units;
+            form->fused(one, fused, values, scratch->noises[fused->call], scratch->each);
+        }
+    }
 }
 
 /* All passes of all rows. Pairs of a row and a pass fill tiles one after another, so that few passes of
- * many rows leave no lane empty; rows that follow each other under one seed share its masks. */
-static void run(const Network *network, const Form *form, Scratch *scratch, float *const *lasting,
-                const uint64_t *seeds, int64_t rows, int64_t first, int64_t passes, uint32_t *table,
-                int64_t padded, float *draws) {
+ * many rows leave no lane empty; rows that follow each other under one seed share its noise. Without
+ * seeds, the pass without noise. */
+static void run_each(const Network *network, const Form *form, Scratch *scratch, const uint64_t *seeds,
+                     int64_t rows, int64_t first, int64_t passes, int64_t padded, float *draws) {
     int lane = 0;
     for (int64_t row = 0; row < rows; row++) {
-        if (!row || seeds[row] != seeds[row - 1]) draw_masks(network, seeds[row], first, passes, table);
-        for (int64_t pass = 0; pass < passes; pass++) {
-            load(network, scratch, lasting, row, table + pass * scratch->count, lane);
-            int is_last = row == rows - 1 && pass == passes - 1;
-            if (++lane < LANES && !is_last) continue;
-            for (int at = 0; at < network->operations; at++)
-                if (network->each[at].is_random)
-                    form->operate(&network->each[at], scratch->tile, scratch->masks, 0);
-            int64_t pair = row * passes + pass - lane + 1;
+        if (seeds && (!row || seeds[row] != seeds[row - 1]))
+            draw_noise(network, seeds[row], first, passes, scratch->table);
+        for (int64_t pass = 0; pass < passes;) {
+            int some = passes - pass < LANES - lane ? (int)(passes - pass) : LANES - lane;
+            const uint32_t *noise = seeds ? scratch->table + pass * scratch->count : NULL;
+            int is_full = lane + some == LANES || (row == rows - 1 && pass + some == passes);
+            int is_alone = is_full && lane == 0 && seeds;
+            load(network, scratch, row, noise, lane, some, is_alone);
+            lane += some;
+            pass += some;
+            if (!is_full) continue;
+            run_tile(network, form, scratch, is_alone ? row : -1, !seeds);
+            int64_t pair = row * passes + pass - lane;
             for (int p = 0; p < lane; p++, pair++)
                 for (int c = 0; c < network->classes; c++)
                     draws[(pair / passes * network->classes + c) * padded + pair % passes] =
-                        scratch->tile[network->result + c * LANES + p];
+                        scratch->each[network->result + c * LANES + p];
             lane = 0;
         }
     }
 }
 
-/* Passes `first` to `first + passes` of each row under its seed. `draws`, (rows, classes, padded) with
- * `padded` the passes rounded up to LANES, gets every pass' probabilities; `found`,
- * (rows, 2 classes + 4), the statistics. Returns -1 without memory. */
-int dubito_passes(const Network *network, int form_at, const double *rows, const uint64_t *seeds,
-                  int64_t count, int64_t first, int64_t passes, float *draws, double *found) {
+/* Passes `first` to `first + passes` of each row under its seed; without seeds, the one pass without noise.
+ *
+ * `given` has the rows of every input. `draws`, (rows, classes, padded) with `padded` at least the passes,
+ * gets every pass' probabilities; `found`, (rows, 2 classes + 4), the statistics, if it is not NULL: then
+ * `padded` is the passes rounded up to LANES. Returns -1 without memory. */
+int dubito_run(const Network *network, int form_at, const double *const *given, const uint64_t *seeds,
+               int64_t rows, int64_t first, int64_t passes, int64_t padded, float *draws, double *found) {
     const Form *form = &FORMS[form_at];
-    int64_t padded = (passes + LANES - 1) / LANES * LANES;
     Scratch scratch = {0};
-    int failed = begin(network, &scratch);
-    uint32_t *table = malloc((size_t)(passes * scratch.count + 1) * sizeof(uint32_t));
-    float **lasting = calloc((size_t)network->lasting + 1, sizeof(float *));
-    failed = failed || !table || !lasting;
-    for (int slot = 0; !failed && slot < network->lasting; slot++) {
-        lasting[slot] = malloc((size_t)(count * network->units[slot]) * sizeof(float));
-        failed = !lasting[slot];
-    }
+    int failed = begin(network, rows, passes, &scratch);
     if (!failed) {
         fenv_t caller;
         fegetenv(&caller);
         fesetenv(FE_DFL_ENV);
-        by_rows(network, form, &scratch, rows, count, 0, network->lasting, network->slots, network->units,
-                lasting);
-        run(network, form, &scratch, lasting, seeds, count, first, passes, table, padded, draws);
-        for (int64_t row = 0; row < count; row++)
+        for (int at = 0; at < network->repeats; at++)
+            run_once(network, form, &scratch, given, rows, network->repeat[at]);
+        run_each(network, form, &scratch, seeds, rows, first, passes, padded, draws);
+        for (int64_t row = 0; found && row < rows; row++)
             form->statistics(draws + row * network->classes * padded, network->classes, (int)passes,
                              (int)padded, found + row * (2 * network->classes + 4));
         fesetenv(&caller);
     }
-    for (int slot = 0; lasting && slot < network->lasting; slot++) free(lasting[slot]);
-    free(lasting);
-    free(table);
-    end(&scratch);
+    end(network, &scratch);
     return failed;
+}
+
+/* Numbers rounded to single precision. */
+void dubito_round(const double *values, double *found, int64_t count) {
+    fenv_t caller;
+    fegetenv(&caller);
+    fesetenv(FE_DFL_ENV);
+    for (int64_t at = 0; at < count; at++) found[at] = (float)values[at];
+    fesetenv(&caller);
 }

@@ -29,14 +29,37 @@ class KernelOperation(ctypes.Structure):
         ("activation", ctypes.c_int32),
         ("inputs", ctypes.c_int32),
         ("units", ctypes.c_int32),
+        ("repeat", ctypes.c_int32),
+        ("group", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
         ("input", ctypes.c_int64),
+        ("other", ctypes.c_int64),
+        ("third", ctypes.c_int64),
         ("output", ctypes.c_int64),
         ("first", ctypes.c_void_p),
         ("second", ctypes.c_void_p),
+        ("index", ctypes.c_void_p),
         ("scale", ctypes.c_float),
+        ("offset", ctypes.c_float),
+        ("saturated", ctypes.c_float),
         ("call", ctypes.c_int32),
+        ("noises", ctypes.c_int32),
         ("dropped", ctypes.c_int32),
         ("is_random", ctypes.c_int32),
+        ("is_fused", ctypes.c_int32),
+        ("last", ctypes.c_int32),
+    )
+
+
+class KernelSlot(ctypes.Structure):
+    """`Slot` of kernel.c."""
+
+    _fields_ = (
+        ("once", ctypes.c_int64),
+        ("each", ctypes.c_int64),
+        ("repeat", ctypes.c_int32),
+        ("units", ctypes.c_int32),
+        ("is_fused", ctypes.c_int32),
     )
 
 
@@ -46,15 +69,17 @@ class KernelNetwork(ctypes.Structure):
     _fields_ = (
         ("operations", ctypes.c_int32),
         ("calls", ctypes.c_int32),
-        ("features", ctypes.c_int32),
         ("classes", ctypes.c_int32),
-        ("floats", ctypes.c_int64),
-        ("rows", ctypes.c_int64),
-        ("result", ctypes.c_int64),
-        ("each", ctypes.c_void_p),
+        ("inputs", ctypes.c_int32),
         ("lasting", ctypes.c_int32),
-        ("slots", ctypes.c_void_p),
-        ("units", ctypes.c_void_p),
+        ("repeats", ctypes.c_int32),
+        ("once", ctypes.c_int64),
+        ("each", ctypes.c_int64),
+        ("result", ctypes.c_int64),
+        ("operation", ctypes.c_void_p),
+        ("input", ctypes.c_void_p),
+        ("last", ctypes.c_void_p),
+        ("repeat", ctypes.c_void_p),
     )
 
 
@@ -71,36 +96,45 @@ class Library:
         Raises:
             ValueError: this processor does not have the form.
         """
-        self._library = library
-        self.forms = FORMS[: self._library.dubito_forms()]
-        self._form = self.forms.index(form or self.forms[-1])
+        self._run, self._round = library.dubito_run, library.dubito_round
+        self.forms = FORMS[: library.dubito_forms()]
+        self._form = ctypes.c_int32(self.forms.index(form or self.forms[-1]))
 
-    def plain(self, network: KernelNetwork, rows: Floats) -> Any:
-        """Compute float32 probabilities `(N, C)` of rows `(N, F)`, without dropout.
+    def rounded(self, rows: Floats) -> Floats:
+        """Round numbers to single precision, whatever the caller's rounding mode is."""
+        given = doubles(rows)
+        found = np.empty_like(given)
+        self._round(pointer(given), pointer(found), ctypes.c_int64(given.size))
+        return found
+
+    def plain(self, network: KernelNetwork, inputs: Sequence[Floats]) -> Any:
+        """Compute float32 probabilities `(N, C)` of rows, without dropout.
+
+        Args:
+            network: the network.
+            inputs: values of each of its inputs, `(N, …)`; the kernel rounds them to float32.
 
         Raises:
             MemoryError: the kernel cannot allocate what it needs.
         """
-        values = doubles(rows)
-        found = np.empty((len(rows), network.classes), np.float32)
-        self._call(
-            self._library.dubito_plain,
-            ctypes.byref(network),
-            ctypes.c_int32(self._form),
-            pointer(values),
-            ctypes.c_int64(len(rows)),
-            pointer(found),
-        )
+        given = [doubles(values) for values in inputs]
+        found = np.empty((len(given[0]), network.classes), np.float32)
+        self._compute(network, given, None, (0, 1, 1), found, None)
         return found
 
     def passes(
-        self, network: KernelNetwork, rows: Floats, seeds: Sequence[int], first: int, passes: int
+        self,
+        network: KernelNetwork,
+        inputs: Sequence[Floats],
+        seeds: Sequence[int],
+        first: int,
+        passes: int,
     ) -> tuple[Any, Floats]:
         """Compute some passes of every row under its seed, and the statistics over them.
 
         Args:
             network: the network.
-            rows: `(N, F)`; the kernel rounds them to float32.
+            inputs: values of each of its inputs, `(N, …)`; the kernel rounds them to float32.
             seeds: `N` seeds.
             first: index of the first pass.
             passes: number of passes, `T`.
@@ -112,26 +146,37 @@ class Library:
         Raises:
             MemoryError: the kernel cannot allocate what it needs.
         """
-        values, padded = doubles(rows), -(-passes // LANES) * LANES
+        given, padded = [doubles(values) for values in inputs], -(-passes // LANES) * LANES
         # Zeros, because statistics read the unused lanes of the last passes before they drop them.
-        draws = np.zeros((len(rows), network.classes, padded), np.float32)
-        found = np.empty((len(rows), 2 * network.classes + len(MEASURES)))
-        self._call(
-            self._library.dubito_passes,
-            ctypes.byref(network),
-            ctypes.c_int32(self._form),
-            pointer(values),
-            pointer(np.array(seeds, np.uint64)),
-            ctypes.c_int64(len(rows)),
-            ctypes.c_int64(first),
-            ctypes.c_int64(passes),
-            pointer(draws),
-            pointer(found),
-        )
+        draws = np.zeros((len(seeds), network.classes, padded), np.float32)
+        found = np.empty((len(seeds), 2 * network.classes + len(MEASURES)))
+        bounds = (first, passes, padded)
+        self._compute(network, given, np.array(seeds, np.uint64), bounds, draws, found)
         return draws[:, :, :passes], found
 
-    def _call(self, function: Any, *arguments: Any) -> None:
-        if function(*arguments):
+    def _compute(
+        self,
+        network: KernelNetwork,
+        given: Sequence[Floats],
+        seeds: Any,
+        bounds: tuple[int, int, int],
+        draws: Any,
+        found: Any,
+    ) -> None:
+        addresses = (ctypes.c_void_p * len(given))(*(values.ctypes.data for values in given))
+        first, passes, padded = bounds
+        if self._run(
+            ctypes.byref(network),
+            self._form,
+            addresses,
+            None if seeds is None else pointer(seeds),
+            ctypes.c_int64(len(given[0])),
+            ctypes.c_int64(first),
+            ctypes.c_int64(passes),
+            ctypes.c_int64(padded),
+            pointer(draws),
+            None if found is None else pointer(found),
+        ):
             raise MemoryError(MEMORY)
 
 
@@ -142,7 +187,7 @@ def doubles(rows: Floats) -> Floats:
 
 def pointer(values: Any) -> Any:
     """Return the address of an array's first number, as an argument of a function in C."""
-    return values.ctypes.data_as(ctypes.c_void_p)
+    return ctypes.c_void_p(values.ctypes.data)
 
 
 @cache

@@ -1,147 +1,405 @@
 """Lowers a program of NumPy kernels to the operations of the native kernel."""
 
 import ctypes
+import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from dubito.engine.backends.native.library import LANES, KernelNetwork, KernelOperation
+from dubito.engine.backends.native.library import (
+    LANES,
+    KernelNetwork,
+    KernelOperation,
+    KernelSlot,
+    Library,
+)
 from dubito.engine.program import SOURCE, Operation, Program
 from dubito.numerics.kernels import (
+    ACTIVATION_KERNELS,
     Affine,
     Array,
     Dense,
     Fill,
     Formula,
-    Kernel,
+    Merge,
+    Mixture,
     Standardize,
-    linear,
-    relu,
-    softmax,
+    concatenate,
 )
-from dubito.numerics.noise import Call, Dropout
+from dubito.numerics.noise import AlphaDropout, Call, Dropout, GaussianDropout
 from dubito.numerics.rng import drop_levels
+from dubito.types import Floats
 
-IDENTITY, STANDARDIZE, AFFINE, FILL, DENSE, DROPOUT = range(6)
+KINDS = (
+    "copy",
+    "standardize",
+    "affine",
+    "fill",
+    "dense",
+    "dropout",
+    "alpha_dropout",
+    "gaussian_dropout",
+    "add",
+    "subtract",
+    "multiply",
+    "maximum",
+    "minimum",
+    "mixture",
+)
 """`enum Kind` of kernel.c."""
-ACTIVATIONS: dict[Kernel, int] = {linear: 0, relu: 1, softmax: 2}
-"""`enum Activation` of kernel.c, by NumPy's kernel."""
+NOISES = {
+    Dropout: "dropout",
+    AlphaDropout: "alpha_dropout",
+    GaussianDropout: "gaussian_dropout",
+}
+ACTIVATIONS = (
+    "linear",
+    "relu",
+    "softmax",
+    "elu",
+    "selu",
+    "tanh",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "exponential",
+)
+"""`enum Activation` of kernel.c."""
 MOST_CLASSES = 1_024
+
+
+@runtime_checkable
+class NativeFormula(Protocol):
+    """A formula of a domain that brings a kernel of its own."""
+
+    def native(self, rows: Floats) -> Floats:
+        """Compute rows `(N, F)` in float64, with bits that depend on the kernel's version alone.
+
+        Raises:
+            BackendUnavailable: its kernel was not built.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoweredNetwork:
-    """A network for the kernel, with the arrays that its addresses point to."""
+    """A network for the kernel, with the formulas that come before it."""
 
     network: KernelNetwork
+    dtype: str
+    """Dtype to which rows are rounded first."""
+    before: Sequence[Operation]
+    """Formulas that are evaluated first, in this order."""
+    given: Sequence[int]
+    """Slots of the network's inputs."""
     owned: Sequence[Any]
+    """Arrays that the network's addresses point to."""
+
+    def inputs(self, library: Library, rows: Floats) -> list[Floats]:
+        """Compute the network's inputs, `(N, …)` each, of rows `(N, F)`."""
+        is_rounded = self.before and self.dtype == "float32"
+        slots = {SOURCE: library.rounded(rows) if is_rounded else rows}
+        for one in self.before:
+            values = slots[one.inputs[0]]
+            assert isinstance(one.run, Formula)  # noqa: S101 - as `_is_before` requires
+            formula: Any = one.run.formula
+            is_native = isinstance(formula, NativeFormula)
+            slots[one.output] = formula.native(values) if is_native else formula(np, values)
+        return [slots[slot] for slot in self.given]
+
+
+class _NoKernelError(Exception):
+    """An operation has no native form."""
 
 
 def lowered(program: Program) -> LoweredNetwork | None:
     """Lower a program; None if one of its operations has no native form."""
-    if program.dtype != "float32" or program.result_dtype != "float32":
+    if program.result_dtype != "float32" or program.shape[1] > MOST_CLASSES:
         return None
-    if program.shape[1] > MOST_CLASSES:
+    try:
+        return _Lowering(program).result()
+    except _NoKernelError:
         return None
-    return _Lowering(program).result()
+
+
+@dataclass(slots=True)
+class _Value:
+    """A value of `repeat` rows of `units` numbers, and where it is in each kind of tile."""
+
+    repeat: int
+    units: int
+    once: int | None = None
+    """Offset in a tile of rows, in numbers of one lane; None if passes differ in it."""
+    each: int | None = None
+    """Offset in a tile of passes; None if no random operation reads or writes it."""
+    fused: int = 0
+    """Number of fused dropouts that read it."""
+    is_fused: bool = False
+    """Whether nothing but fused dropouts reads it where passes differ."""
 
 
 class _Lowering:
-    """Collects operations, slots and constants; the rows have the first slot."""
+    """Collects operations, values and constants."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._units = {SOURCE: program.shape[0]}
-        self._slots = {SOURCE: 0}
-        self._top = program.shape[0]
+        self._before = _before(program)
+        shapes = {SOURCE: (program.shape[0],)} | {one.output: one.shape for one in self._before}
+        self._steps = [one for one in program.operations if one.output not in shapes]
+        read = {slot for one in self._steps for slot in one.inputs}
+        self._given = sorted(shapes.keys() & read)
+        self._tops = {False: 0, True: 0}
+        """Numbers of a lane in a tile of rows, and in one of passes, by whether passes differ."""
+        self._values = {slot: self._new(shapes[slot], random=False) for slot in self._given}
+        self._read = Counter[int]()
+        """How often each offset in tiles of passes is asked for, other than to be written."""
+        self._operations: list[KernelOperation] = []
         self._owned: list[Any] = []
 
-    def result(self) -> LoweredNetwork | None:
-        program = self._program
-        every = [self._operation(step) for step in program.operations]
-        operations = [one for one in every if one is not None]
-        if len(operations) < len(every):
-            return None
-        each = (KernelOperation * len(operations))(*operations)
-        lasting = self._lasting()
-        slots = self._kept(np.array([self._slots[slot] * LANES for slot in lasting], np.int64))
-        units = self._kept(np.array([self._units[slot] for slot in lasting], np.int32))
-        self._owned.append(each)
+    def result(self) -> LoweredNetwork:
+        for step in self._steps:
+            self._add(step)
+        values = list(self._values.values())
+        lasting = [one for one in values if one.once is not None and one.each is not None]
+        self._fuse(lasting)
+        repeats = sorted({one.repeat for one in values if one.once is not None})
         network = KernelNetwork(
-            operations=len(operations),
-            calls=len(program.calls),
-            features=program.shape[0],
-            classes=program.shape[1],
-            floats=self._top,
-            rows=0,
-            result=self._slots[program.result] * LANES,
-            each=ctypes.addressof(each),
+            operations=len(self._operations),
+            calls=len(self._program.calls),
+            classes=self._program.shape[1],
+            inputs=len(self._given),
             lasting=len(lasting),
-            slots=slots,
-            units=units,
+            repeats=len(repeats),
+            once=self._tops[False],
+            each=self._tops[True],
+            result=self._offset(self._program.result, random=True),
+            operation=self._structures(KernelOperation, self._operations),
+            input=self._structures(KernelSlot, [_slot(self._values[at]) for at in self._given]),
+            last=self._structures(KernelSlot, [_slot(one) for one in lasting]),
+            repeat=self._kept(np.array(repeats, np.int32)),
         )
-        return LoweredNetwork(network, self._owned)
+        return LoweredNetwork(network, self._program.dtype, self._before, self._given, self._owned)
 
-    def _operation(self, step: Operation) -> KernelOperation | None:
-        self._slots[step.output], self._units[step.output] = self._top, step.units
-        self._top += step.units
-        if len(step.inputs) != 1 or step.dtype != "float32":
-            return None
-        (source,) = step.inputs
-        made = self._made(step, self._units[source])
-        if made is not None:
-            made.inputs, made.units = self._units[source], step.units
-            made.input = self._slots[source] * LANES
-            made.output = self._slots[step.output] * LANES
-            made.is_random = step.random
-        return made
+    def _fuse(self, lasting: Sequence[_Value]) -> None:
+        """Fuse dropouts of what is equal in all passes with the dense layers behind them.
 
-    def _made(self, step: Operation, inputs: int) -> KernelOperation | None:
-        """Return the operation with its kind and constants; None if it has no native form."""
-        run, units = step.run, step.units
-        match run:
-            case Call(noise=Dropout(), shape=(count,)) if count == units == inputs:
-                rate = run.noise.rate
-                scale = np.float32(1.0 / (1.0 - rate))
-                return KernelOperation(
-                    kind=DROPOUT, call=run.ordinal, dropped=drop_levels(rate), scale=scale
-                )
-            case Dense(kernel, bias, activate) if activate in ACTIVATIONS:
-                if kernel.shape != (inputs, units):
-                    return None
-                return KernelOperation(
-                    kind=DENSE,
-                    activation=ACTIVATIONS[activate],
+        A tile with passes of one row then neither repeats that for every pass nor stores what the
+        dropouts leave. Others, with passes of several rows, run one operation after the other.
+        """
+        places = {value.each: at for at, value in enumerate(lasting)}
+        for drop, behind in pairwise(self._operations):
+            source = places.get(drop.input // LANES) if drop.is_random else None
+            if (
+                source is None
+                or drop.kind != KINDS.index("dropout")
+                or behind.kind != KINDS.index("dense")
+                or behind.input != drop.output
+                or self._read[drop.output] > 1
+                or drop.noises != drop.units
+            ):
+                continue
+            drop.is_fused = behind.is_fused = True
+            drop.last = source
+            lasting[source].fused += 1
+        for value in lasting:
+            value.is_fused = value.fused == self._read[(value.each or 0) * LANES]
+
+    def _new(self, shape: tuple[int, ...], *, random: bool) -> _Value:
+        """Place a value of a shape of one or two axes."""
+        if len(shape) not in (1, 2):
+            raise _NoKernelError
+        value = _Value(shape[0] if len(shape) == 2 else 1, shape[-1])
+        self._place(value, random=random)
+        return value
+
+    def _place(self, value: _Value, *, random: bool) -> None:
+        """Give a value an offset in tiles of passes, or in those of rows."""
+        offset = self._tops[random]
+        if random:
+            value.each = offset
+            self._tops[True] += value.repeat * value.units
+        else:
+            value.once = offset
+            self._tops[False] += value.units
+
+    def _offset(self, slot: int, *, random: bool) -> int:
+        """Return where an operation reads a value, in floats of a tile."""
+        value = self._values[slot]
+        if random and value.each is None:
+            self._place(value, random=True)
+        offset = value.each if random else value.once
+        assert offset is not None  # noqa: S101 - no operation is random that reads nothing random
+        self._read[offset * LANES] += random
+        return offset * LANES
+
+    def _written(self, step: Operation) -> int:
+        """Return where a step writes its output, in floats of a tile."""
+        value = self._values[step.output]
+        return (value.each if step.random else value.once or 0) * LANES  # type: ignore[operator]
+
+    def _add(self, step: Operation) -> None:
+        """Add the operations of a step."""
+        if step.dtype != "float32":
+            raise _NoKernelError
+        self._values[step.output] = self._new(step.shape, random=step.random)
+        match step.run:
+            case Call():
+                self._add_noise(step, step.run)
+            case Dense(kernel, bias, activate):
+                self._emit(
+                    step,
+                    "dense",
+                    activation=_activation(activate),
                     first=self._kept(np.ascontiguousarray(kernel, np.float32)),
-                    second=self._constants(bias, units),
+                    second=self._constants(bias, step.shape[-1]),
                 )
             case Standardize(mean, deviation):
-                return self._elementwise(STANDARDIZE, units, mean, deviation)
+                self._add_elementwise(step, "standardize", mean, deviation)
             case Affine(factor, offset):
-                return self._elementwise(AFFINE, units, factor, offset)
+                self._add_elementwise(step, "affine", factor, offset)
             case Formula(Fill(constants)):
-                return self._elementwise(FILL, units, constants)
-            case _ if not isinstance(run, Call) and run in ACTIVATIONS:
-                return KernelOperation(kind=IDENTITY, activation=ACTIVATIONS[run])
-        return None
+                self._add_elementwise(step, "fill", constants)
+            case Formula(Mixture(temperature)):
+                self._add_mixture(step, temperature)
+            case Merge(function):
+                self._add_merge(step, function.__name__)
+            case _ if step.run is concatenate:
+                self._add_parts(step)
+            case _:
+                self._emit(step, "copy", activation=_activation(step.run))
 
-    def _elementwise(self, kind: int, units: int, *constants: Array) -> KernelOperation:
-        addresses = [self._constants(values, units) for values in constants]
-        return KernelOperation(kind, 0, 0, 0, 0, 0, *addresses)
+    def _emit(self, step: Operation, kind: str, **fields: Any) -> KernelOperation:
+        """Add an operation that reads the step's first input, with the same rows as its output."""
+        source, found = self._values[step.inputs[0]], self._values[step.output]
+        if source.repeat != found.repeat:
+            raise _NoKernelError
+        made = KernelOperation(
+            kind=KINDS.index(kind),
+            inputs=source.units,
+            units=found.units,
+            stride=found.units,
+            repeat=found.repeat if step.random else 1,
+            group=found.repeat,
+            input=self._offset(step.inputs[0], random=step.random),
+            output=self._written(step),
+            is_random=step.random,
+        )
+        for name, value in fields.items():
+            setattr(made, name, value)
+        self._operations.append(made)
+        return made
+
+    def _add_noise(self, step: Operation, call: Call) -> None:
+        shape, units = step.shape, math.prod(call.shape)
+        if len(call.shape) != len(shape):
+            raise _NoKernelError
+        index = np.broadcast_to(np.arange(units, dtype=np.int32).reshape(call.shape), shape)
+        noise = call.noise
+        made = self._emit(
+            step,
+            NOISES[type(noise)],
+            call=call.ordinal,
+            noises=units,
+            dropped=drop_levels(noise.rate),
+        )
+        if units != math.prod(shape):
+            made.index = self._kept(np.ascontiguousarray(index))
+        match noise:
+            case Dropout():
+                made.scale = 1.0 / (1.0 - noise.rate)
+            case AlphaDropout():
+                made.scale, made.offset = noise.affine
+                made.saturated = np.float32(made.offset) + np.float32(noise.saturation)
+            case GaussianDropout():
+                made.scale = noise.deviation
+
+    def _add_elementwise(self, step: Operation, kind: str, *constants: Array) -> None:
+        if step.random and self._values[step.output].repeat > 1:
+            raise _NoKernelError
+        named = zip(("first", "second"), constants, strict=False)
+        units = step.shape[-1]
+        self._emit(step, kind, **{name: self._constants(values, units) for name, values in named})
+
+    def _add_merge(self, step: Operation, kind: str) -> None:
+        """Merge inputs from left to right; the output holds what is merged so far."""
+        shapes = {(self._values[slot].repeat, self._values[slot].units) for slot in step.inputs}
+        if kind not in KINDS or len(shapes) > 1:
+            raise _NoKernelError
+        first, *others = (self._offset(slot, random=step.random) for slot in step.inputs)
+        for other in others:
+            made = self._emit(step, kind, other=other)
+            made.input, first = first, made.output
+
+    def _add_parts(self, step: Operation) -> None:
+        """Concatenate inputs along their last axis."""
+        start = 0
+        for slot in step.inputs:
+            made = self._emit(replace(step, inputs=(slot,)), "copy")
+            made.units = made.inputs
+            made.output += start * LANES
+            start += made.units
+
+    def _add_mixture(self, step: Operation, temperature: float) -> None:
+        candidates, scores, logits = step.inputs
+        classes, has_passes = step.shape[0], self._values[candidates].once is None
+        rows = self._values[candidates].repeat
+        narrow = -1 - step.output
+        """The candidates' classes alone, as a value that no step of the program writes."""
+        self._values[narrow] = self._new((rows, classes), random=has_passes)
+        taken = replace(step, inputs=(candidates,), output=narrow, random=has_passes)
+        self._emit(taken, "copy")
+        if self._values[scores].repeat * self._values[scores].units != rows:
+            raise _NoKernelError
+        self._values[step.output].repeat = rows
+        made = self._emit(replace(step, inputs=(narrow,)), "mixture", scale=temperature)
+        self._values[step.output].repeat = 1
+        made.other = self._offset(scores, random=True)
+        made.third = self._offset(logits, random=True)
 
     def _constants(self, values: Array, units: int) -> int:
         whole = np.broadcast_to(np.asarray(values, np.float32), (units,))
         return self._kept(np.ascontiguousarray(whole))
 
-    def _kept(self, values: Array) -> int:
+    def _kept(self, values: Any) -> int:
         """Keep an array alive as long as the network, and return its address."""
         self._owned.append(values)
         return int(values.ctypes.data)
 
-    def _lasting(self) -> list[int]:
-        """List the slots that are equal in all passes and read by random operations."""
-        steps = self._program.operations
-        once = {SOURCE, *(step.output for step in steps if not step.random)}
-        return sorted(once & {slot for step in steps if step.random for slot in step.inputs})
+    def _structures(self, kind: type[Any], values: Sequence[Any]) -> int:
+        """Keep structures alive as long as the network, and return their address."""
+        array = (kind * len(values))(*values)
+        self._owned.append(array)
+        return ctypes.addressof(array)
+
+
+def _before(program: Program) -> list[Operation]:
+    """List formulas of the rows that have kernels of their own, and the fills that they read."""
+    fills = {one.output: one for one in program.operations if _is(one, Fill)}
+    known = {SOURCE, *(at for at, one in fills.items() if one.inputs == (SOURCE,))}
+    found: list[Operation] = []
+    for one in program.operations:
+        if _is(one, NativeFormula) and one.dtype == "float64" and known.issuperset(one.inputs):
+            found += [fills[slot] for slot in one.inputs if slot in fills]
+            found.append(one)
+            known.add(one.output)
+    return list(dict.fromkeys(found))
+
+
+def _is(one: Operation, kind: type[Any]) -> bool:
+    return isinstance(one.run, Formula) and isinstance(one.run.formula, kind)
+
+
+def _activation(kernel: Any) -> int:
+    name = next((name for name, known in ACTIVATION_KERNELS.items() if known is kernel), None)
+    if name is None:
+        raise _NoKernelError
+    return ACTIVATIONS.index(name)
+
+
+def _slot(value: _Value) -> KernelSlot:
+    once = -1 if value.once is None else value.once * LANES
+    each = -1 if value.each is None else value.each * LANES
+    return KernelSlot(once, each, value.repeat, value.units, value.is_fused)
