@@ -16,7 +16,7 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.backends.choice import Backend, engine_for
 from dubito.engine.engine import Engine
 from dubito.engine.environment import environment
-from dubito.errors import BundleError, NetworkError, UsageError
+from dubito.errors import BackendUnavailable, BundleError, NetworkError, UsageError
 from dubito.inputs.arrays import array_features
 from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.system_random import random_bits
@@ -33,7 +33,6 @@ from dubito.types import (
 )
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
-from dubito.uncertainty.decomposition import summarise
 from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.passes import HALF_WIDTH
 from dubito.uncertainty.policy import Judge, PolicyOptions, usual
@@ -155,7 +154,7 @@ class Bundle:
                 (summary,) = self.engine.summarise([query])
                 return RowStatistics.of(summary, query.passes), None
             draws = self.engine.draws(query)
-            return RowStatistics.of(summarise(draws), query.passes), draws
+            return RowStatistics.of(self.engine.reduced(draws), query.passes), draws
         steps = adaptive(query, tolerance, 1 if self._judge is None else self._judge.passes)
         part = next(steps)
         while True:
@@ -255,9 +254,12 @@ def _engine(inspected: Inspected, threads: int, backend: Backend) -> Engine:
     program = None if backend == "tensorflow" else program_of(inspected.checked)
     if program is not None:
         return engine_for(program, backend, threads)
-    # Imported here: Keras takes seconds, and few networks need it.
-    from dubito.engine.compiler.compiler import read_engine
-
+    try:
+        # Imported here: Keras takes seconds, and few networks need it.
+        from dubito.engine.compiler.compiler import read_engine
+    except ImportError as error:
+        reason = f"the network needs Keras and TensorFlow, which cannot be imported: {error}"
+        raise BackendUnavailable(reason) from error
     return read_engine(inspected.network, threads, backend)
 
 

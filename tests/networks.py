@@ -5,7 +5,7 @@ Every network takes nine features to seven classes, has Monte-Carlo layers and f
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 
 from dubito import bundle
 from dubito.engine.arithmetic import pin_arithmetic
+from dubito.engine.backends.choice import Backend
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
@@ -197,9 +198,15 @@ GENERAL: dict[str, Callable[[], Any]] = {
 """Networks that only the general execution can run."""
 
 
+def on_both(names: Iterable[str]) -> list[str]:
+    """Names of engines on the backend that is used for each, and on NumPy."""
+    return [backend for name in names for backend in (name, f"{name}, numpy")]
+
+
 @cache
 def network(name: str) -> Any:
     """One of the networks, built once, or that of a shipped bundle by its version."""
+    name, _, _ = name.partition(", ")
     if name.isdigit():
         return from_bytes((ROOT / "models" / "loan-grade" / name / "model.keras").read_bytes())
     return {**NETWORKS, **GENERAL}[name]()
@@ -207,11 +214,13 @@ def network(name: str) -> Any:
 
 @cache
 def engine(name: str) -> Engine:
-    """The engine of one of the networks, or of a shipped bundle by its version."""
+    """The engine of one of the networks, or of a shipped bundle by its version; see `on_both`."""
     pin_arithmetic()
-    if name.isdigit():
-        return bundle.load(ROOT / "models" / "loan-grade" / name).engine
-    return engine_of(network(name))
+    bare, _, given = name.partition(", ")
+    backend: Backend = "numpy" if given else "auto"
+    if bare.isdigit():
+        return bundle.load(ROOT / "models" / "loan-grade" / bare, backend=backend).engine
+    return engine_of(network(bare), backend=backend)
 
 
 def dropped(layer: Any, inputs: Any, noise: Any) -> Any:

@@ -15,8 +15,9 @@ from app.main import create_app
 from app.settings import Settings
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
+from dubito.engine.backends.choice import Backend
 from dubito.inputs.rows import example
-from tests.service import ROOT, Service, child, children, is_alive, serving
+from tests.service import ROOT, Service, children, is_alive, serving
 
 MODELS = ROOT / "models"
 LOAN = example(inspect(find_version(MODELS, "loan-grade", 4)).manifest.signature)
@@ -30,13 +31,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recorded(state: Path) -> list[str]:
-    """Predictions of version 4."""
-    return predicted(4, state)
+    """Predictions of version 4, by NumPy."""
+    return predicted(4, state, "numpy")
 
 
-def predicted(version: int, state: Path) -> list[str]:
+def predicted(version: int, state: Path, backend: Backend) -> list[str]:
     """Identifiers of predictions of every kind."""
-    settings = Settings(models=MODELS, version=version, state=state)
+    settings = Settings(models=MODELS, version=version, state=state, backend=backend)
     with TestClient(create_app(settings), client=("127.0.0.1", 50_000)) as client:
         bodies = [client.post(f"/predict{query}", json=LOAN).json() for query in QUERIES]
         rows = [LOAN | {"loan_amount": 1_000 + at, "debt_to_income": None} for at in range(20)]
@@ -45,10 +46,12 @@ def predicted(version: int, state: Path) -> list[str]:
     return [body["id"] for body in bodies]
 
 
-@pytest.mark.parametrize("version", [3, 4])
-def test_answers_of_before_two_promises_replay_as_they_were(version: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "backend"), [(3, "numpy"), (4, "numpy"), (4, "native")])
+def test_answers_of_before_two_promises_replay_as_they_were(
+    version: int, backend: Backend, tmp_path: Path
+) -> None:
     """By the version that is served now: same decision, nothing of single cases, same warnings."""
-    identifiers = predicted(version, tmp_path)
+    identifiers = predicted(version, tmp_path, backend)
     with served("loan-grade", tmp_path) as service:
         assert version < httpx.get(f"{service.url}/model").json()["version"]
         told = replayed(service, identifiers)
@@ -77,23 +80,41 @@ def replayed(service: Service, identifiers: list[str]) -> list[Any]:
     return [answer.json() for answer in answers]
 
 
-def test_the_bundle_that_has_answered_computes_again(state: Path, recorded: list[str]) -> None:
-    """To the last bit, in a second engine's process, which ends with the service.
+@pytest.mark.parametrize(("backend", "engines"), [("numpy", 2), ("native", 1)])
+def test_the_bundle_that_has_answered_computes_again(
+    backend: Backend, engines: int, state: Path, recorded: list[str]
+) -> None:
+    """To the last bit, in an engine's process of its own, which ends with the service.
 
-    The service's own predictions are computed by its own engine meanwhile.
+    The service's own predictions are computed by its own engine meanwhile, whatever its backend.
     """
-    with served("loan-grade/1", state) as service:
+    with served("loan-grade/1", state, DUBITO_BACKEND=backend) as service:
         own = httpx.post(f"{service.url}/predict/mc", json=LOAN).json()["id"]
-        engine = child(service.process.pid, "engine")
         told = replayed(service, [*recorded, own, *recorded])
         assert [True] * len(told) == [one["identical"] for one in told]
         assert [[]] * len(told) == [one["reasons"] for one in told]
         processes = children(service.process.pid)
-        # Two engines, and who records.
-        assert (3, True) == (len(processes), engine in processes)
+        # The engines, and who records.
+        assert engines + 1 == len(processes)
         assert 0 == service.stop()
         assert [] == [process for process in processes if is_alive(process)]
         assert "Traceback" not in service.written()
+
+
+def test_a_record_is_computed_again_by_the_backend_that_computed_it(tmp_path: Path) -> None:
+    """Native records are identical under any flags; NumPy's are not computed by the kernel."""
+    native, numpy = (predicted(5, tmp_path, backend) for backend in ("native", "numpy"))
+    shown = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+    for backend, flags in (("native", {}), ("numpy", {}), ("numpy", shown)):
+        with served("loan-grade/5", tmp_path, DUBITO_BACKEND=backend, **flags) as service:
+            assert backend == httpx.get(f"{service.url}/model").json()["backend"]
+            told = replayed(service, native)
+            assert [[]] * len(told) == [one["reasons"] for one in told]
+            assert [True] * len(told) == [one["identical"] for one in told]
+            told = replayed(service, numpy)
+            assert [True] * len(told) == [one["identical"] for one in told]
+            changed = [one["environment_changed"] for one in told]
+            assert [bool(flags)] * len(told) == changed
 
 
 def _ours(flags: str) -> str:
@@ -105,7 +126,7 @@ def test_other_arithmetic_is_told_and_how_far_apart_it_is(state: Path, recorded:
     """A flag that changes it: the facts that differ, before and now, and the largest difference."""
     found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", ())
     flags = {"NPY_DISABLE_CPU_FEATURES": " ".join(found), "TF_ENABLE_ONEDNN_OPTS": "1"}
-    with served("loan-grade/4", state, **flags) as service:
+    with served("loan-grade/4", state, DUBITO_BACKEND="numpy", **flags) as service:
         fingerprint = httpx.get(f"{service.url}/model").json()["environment"]["fingerprint"]
         shown = httpx.get(f"{service.url}/predictions/{recorded[0]}").json()
         assert fingerprint != shown["environment"]

@@ -4,7 +4,8 @@ import argparse
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from app.commands.settings_flags import add_settings, settings_of
 from app.errors import SettingsError
@@ -19,6 +20,8 @@ from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_bundle
 from dubito.engine.backends.choice import choose
 from dubito.types import Identity
+
+Started = Callable[[Identity], None]
 
 log = logging.getLogger("dubito")
 
@@ -37,34 +40,37 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     configure_logs(settings)
     for name in unknown_variables(os.environ):
         log.warning("%s is not a setting and is ignored", name)
-    settings = _pinned(settings)
+    settings, told = _pinned(settings)
     _share_threads(settings)
     with bound(settings.host, settings.port) as opened:
+        started = partial(tell_start, settings, opened, told)
         if settings.workers > 1:
-            supervise(settings, opened)
+            supervise(settings, opened, started)
         else:
-            _serve(settings, opened)
+            _serve(settings, opened, started)
     return 0
 
 
-def _pinned(settings: Settings) -> Settings:
+def _pinned(settings: Settings) -> tuple[Settings, str]:
     """Pin the settings to the version and digest of the bundle that exists now, and its backend.
 
     Each process opens the bundle itself, a replaced worker much later, when another bundle may have
     taken its place. Faults that the files alone show are found here, before any process starts.
+
+    Returns:
+        The settings, and a clause about the backend for the log.
     """
     folder = find_version(settings.models, settings.model, settings.version)
     inspected = inspect(folder, pinned=settings.digest)
     manifest = inspected.manifest
     chosen = choose(program_of(inspected.checked), settings.backend)
-    because = "" if chosen.why is None else f": {chosen.why}"
-    log.info("computed by the %s backend%s", chosen.backend, because)
+    because = "" if chosen.why is None else f" ({chosen.why})"
     only = {
         "version": manifest.version,
         "digest": manifest.identity.digest,
         "backend": chosen.backend,
     }
-    return settings.model_copy(update=only)
+    return settings.model_copy(update=only), f"computed by {chosen.backend}{because}"
 
 
 def _share_threads(settings: Settings) -> None:
@@ -73,13 +79,10 @@ def _share_threads(settings: Settings) -> None:
         os.environ.setdefault(name, str(settings.threads))
 
 
-def _serve(settings: Settings, opened: socket.socket) -> None:
+def _serve(settings: Settings, opened: socket.socket, started: Started) -> None:
     """Serve with this process as the only worker."""
     # Imported late: the supervisor of several workers does not need these modules.
     from app.processes.subprocesses import start_children
-
-    def started(identity: Identity) -> None:
-        tell_start(settings, identity, opened)
 
     keep_none()
     with start_children(settings) as children:

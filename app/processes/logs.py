@@ -54,9 +54,19 @@ def configure_logs(settings: Settings) -> None:
         logging.getLogger("dubito.access").setLevel(logging.DEBUG)
 
 
-def tell_start(settings: Settings, identity: Identity, opened: socket.socket) -> None:
-    """Log the served bundle, the addresses of page and API, and the location of the records."""
-    log.info("serving %s/%d, %s", identity.name, identity.version, identity.digest)
+def tell_start(
+    settings: Settings, opened: socket.socket, computed: str, identity: Identity
+) -> None:
+    """Log the served bundle, the addresses of page and API, and the location of the records.
+
+    Args:
+        settings: the settings.
+        opened: the socket that listens.
+        computed: clause about the backend.
+        identity: the bundle.
+    """
+    name, version, digest = identity.name, identity.version, identity.digest
+    log.info("serving %s/%d, %s, %s", name, version, digest, computed)
     place = address(opened)
     log.info("%s/ - the page; %s/docs - the API; records: %s", place, place, _records(settings))
 

@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing.connection import wait
 from typing import Any
@@ -13,11 +13,11 @@ from app.errors import SettingsError, StartError
 from app.monitoring.multiprocess_dir import Shared, remove_worker
 from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
-from app.processes.logs import tell_start
 from app.processes.port import ANSWER_SECONDS
 from app.server.worker import Worker, begin
 from app.settings import Settings
 from dubito.cli.signals import ending
+from dubito.types import Identity
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Shortest and longest pause before a crashed worker is replaced, seconds; each crash doubles the
@@ -28,8 +28,15 @@ LOOK_SECONDS = 5.0
 log = logging.getLogger("dubito")
 
 
-def supervise(settings: Settings, opened: socket.socket) -> None:
+def supervise(
+    settings: Settings, opened: socket.socket, started: Callable[[Identity], None]
+) -> None:
     """Serve with the configured number of workers until SIGINT, SIGTERM or SIGHUP.
+
+    Args:
+        settings: the settings.
+        opened: the bound socket.
+        started: called with the bundle once the first worker serves.
 
     Raises:
         StartError: no worker could start; the sentence is the worker's own.
@@ -37,7 +44,7 @@ def supervise(settings: Settings, opened: socket.socket) -> None:
     """
     _check_records(settings)
     with closing(Shared(settings.state)) as counts, _signals() as woken:
-        Supervisor(settings, opened, counts).run(woken)
+        Supervisor(settings, opened, counts, started).run(woken)
 
 
 def _check_records(settings: Settings) -> None:
@@ -81,8 +88,22 @@ def _signals() -> Iterator[socket.socket]:
 class Supervisor:
     """Manages the workers of one service."""
 
-    def __init__(self, settings: Settings, opened: socket.socket, counts: Shared) -> None:
-        """Set the settings, the bound socket and the metrics folder that all workers share."""
+    def __init__(
+        self,
+        settings: Settings,
+        opened: socket.socket,
+        counts: Shared,
+        started: Callable[[Identity], None],
+    ) -> None:
+        """Take what the workers share, and what is called once the first of them serves.
+
+        Args:
+            settings: the settings.
+            opened: the bound socket.
+            counts: the metrics folder that all workers share.
+            started: called with the bundle once the first worker serves.
+        """
+        self._started = started
         self._settings = settings
         self._opened = opened
         self._counts = counts
@@ -132,7 +153,7 @@ class Supervisor:
             return
         self._pause = FIRST_PAUSE
         if not self._serving:
-            tell_start(self._settings, said, self._opened)
+            self._started(said)
         self._serving = True
         self._up.append(worker)
         log.info("worker %d serves", worker.process.pid)

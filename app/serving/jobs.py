@@ -8,7 +8,6 @@ import numpy as np
 
 from dubito.engine.blocks import PASSES
 from dubito.types import Floats, Query, Summary
-from dubito.uncertainty.decomposition import summarise
 
 DRAWS_OF_A_PASS = 4
 """Number of draws whose reduction takes as long as one pass."""
@@ -25,6 +24,9 @@ class JobEngine(Protocol):
 
     def draws(self, query: Query) -> Floats:
         """Compute probabilities `(T, N, C)` of every pass."""
+
+    def reduced(self, draws: Floats) -> Summary:
+        """Compute the statistics of draws `(T, N, C)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +135,5 @@ def results(engine: JobEngine, jobs: Sequence[Job]) -> list[Any]:
         if isinstance(job, Draws):
             found[at] = engine.draws(job.query)
         elif isinstance(job, Reduction):
-            found[at] = summarise(job.draws)
+            found[at] = engine.reduced(job.draws)
     return [found[at] for at in range(len(jobs))]

@@ -24,7 +24,6 @@ from dubito.engine.blocks import PASSES
 from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.types import Floats, Notice, Query, Signature, Summary
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
-from dubito.uncertainty.decomposition import summarise
 from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.policy import Judge, Judgement, PolicyOptions
 
@@ -38,8 +37,8 @@ SLICE_WORK = 6_400
 """Maximum rows × passes of a slice of a large request."""
 SLICE_SECONDS = 0.002
 """Approximate maximum duration of a slice, seconds, which a small request may have to wait."""
-LONG = 3_200
-"""Number of passes above which a single row is a large request, split by passes."""
+LONG, LONG_NATIVE = 3_200, 25_600
+"""Number of passes above which a single row is a large request, split by passes: about 10 ms."""
 ROWS_IN_TURN = 16
 """Rows that are judged before the event loop serves other requests."""
 
@@ -56,6 +55,7 @@ class Predictor:
         judge: Judge | None = None,
         seen: BatchObserver = lambda *_: None,
         longest: float = math.inf,
+        long: int = LONG,
     ) -> None:
         """Keep the executor, and set up the batcher.
 
@@ -66,9 +66,11 @@ class Predictor:
             judge: decides from the calibration; None without one.
             seen: called for every batch with its work and its seconds.
             longest: seconds after which a running batch counts as trouble.
+            long: number of passes above which a single row is split by passes.
         """
         self._compute = compute
         self._longest = longest
+        self._most_passes = long
         tells_margin = judge is not None and judge.is_of_cases
         self._guard = RangeGuard(signature, tells_margin=tells_margin)
         self._judge = judge
@@ -192,7 +194,8 @@ class Predictor:
             summary = await self._summary(query, caller, accepted=False)
             return RowStatistics.of(summary, query.passes), None
         draws = await self._batcher.submit(Draws(query), caller)
-        return RowStatistics.of(summarise(draws), query.passes), draws
+        summary = await self._batcher.submit(Reduction(draws), caller, accepted=True)
+        return RowStatistics.of(summary, query.passes), draws
 
     async def _driven(
         self, steps: Generator[Query, Summary, RowStatistics], caller: Caller
@@ -208,7 +211,7 @@ class Predictor:
                 return estimate
 
     async def _summary(self, query: Query, caller: Caller, *, accepted: bool) -> Summary:
-        if query.passes > LONG:
+        if query.passes > self._most_passes:
             if not accepted:
                 self._batcher.admit(work_of(Statistics(query)), caller)
             rows = (Draws(replace(query, features=row[None])) for row in query.features)

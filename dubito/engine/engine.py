@@ -78,6 +78,9 @@ class Engine(Protocol):
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
         """Compute statistics over the passes for the rows of every query, in order."""
 
+    def reduced(self, draws: Floats) -> Summary:
+        """Compute the statistics of draws `(T, N, C)`, with the bits that `summarise` gives."""
+
 
 class BlockEngine:
     """Predicts with a backend that computes blocks of fixed shape."""
@@ -123,6 +126,10 @@ class BlockEngine:
                     found[at].append(whole.where(slice(start, stop)))
                     start = stop
         return [Summary.joined(summaries) for summaries in found.values()]
+
+    def reduced(self, draws: Floats) -> Summary:
+        """Compute the statistics of draws `(T, N, C)`, with the bits that `summarise` gives."""
+        return summarise(draws)
 
     def _draws(self, queries: Sequence[Query]) -> Array:
         """Compute draws `(N, T, C)` for queries of one number of passes `T`, rows in order."""

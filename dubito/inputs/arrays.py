@@ -34,9 +34,22 @@ def array_features(signature: Signature, rows: Given) -> Floats:
     if array.ndim != 2 or array.shape[1] != len(signature.features) or not len(array):
         message = f"must be (N, {len(signature.features)}) with at least one row"
         raise InvalidInput([Fault(("rows",), FieldCode.NOT_A_LIST, message)])
-    if faults := list(_faults(signature, array)):
-        raise InvalidInput(faults[:MOST_FAULTS])
+    if not _is_allowed(signature, array):
+        raise InvalidInput(list(_faults(signature, array))[:MOST_FAULTS])
     return array
+
+
+def _is_allowed(signature: Signature, rows: Floats) -> bool:
+    """Check all values at once; only rows with a fault are worth a check of every feature."""
+    features = signature.features
+    minima, maxima = ([getattr(one, name) for one in features] for name in ("minimum", "maximum"))
+    allowed = (rows >= minima) & (rows <= maxima)
+    if not allowed.all():
+        allowed |= np.isnan(rows) & [one.nullable for one in features]
+    whole = [column for column, one in enumerate(features) if one.rules.is_whole]
+    counts = rows[:, whole]
+    is_whole = (np.floor(counts) == counts) | np.isnan(counts)
+    return bool(allowed.all()) and bool(is_whole.all())
 
 
 def _of_mappings(signature: Signature, rows: Sequence[object]) -> Floats:

@@ -5,8 +5,7 @@ rows and new row (Vovk et al. 2005). It holds on average over rows exchangeable 
 rows, and is never the probability that one given row's set contains its class.
 """
 
-from fractions import Fraction
-from math import ceil
+from decimal import ROUND_CEILING, Context, Decimal
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from dubito.uncertainty.scores import class_scores
 
 LEAST_COVERAGE = 0.5
 MOST_COVERAGE = 0.999
+EXACT = Context(prec=60)
+"""Decimal arithmetic with more digits than a coverage times a number of rows has."""
 SCORE_TOLERANCE = 1e-8
 """Tolerance within which two probabilities or scores are equal, the same as MAPIE's."""
 
@@ -39,21 +40,43 @@ def prediction_sets(
         KeyError: the calibration has no scores of this method.
         ValueError: the coverage is out of range.
     """
-    if not LEAST_COVERAGE <= coverage <= MOST_COVERAGE:
-        raise ValueError(f"coverage is not between {LEAST_COVERAGE} and {MOST_COVERAGE}")
-    scores, classes = np.array(calibration.scores[method]), mean.shape[1]
-    options = calibration.penalty, calibration.free
-    if class_conditional:
-        thresholds = class_thresholds(scores, np.array(calibration.labels), classes, coverage)
-        sets = conditional_sets(method, mean, thresholds, *options)
-    else:
-        thresholds = np.full(classes, score_threshold(scores, coverage))
-        sets = raw_sets(method, mean, float(thresholds[0]), *options)
-    return PredictionSets(
-        sets=served_sets(method, sets, mean),
-        always=tuple(np.flatnonzero(np.isposinf(thresholds)).tolist()),
-        below_accuracy=coverage < calibration.accuracy,
-    )
+    return SetTables(calibration, mean.shape[1]).sets(mean, method, coverage, class_conditional)
+
+
+class SetTables:
+    """A calibration's scores, sorted once: a threshold is then one look-up."""
+
+    def __init__(self, calibration: Calibration, classes: int) -> None:
+        """Sort the scores of every method, of all rows and of those of each class."""
+        self._calibration, self._classes = calibration, classes
+        labels = np.array(calibration.labels)
+        scores = {method: np.array(values) for method, values in calibration.scores.items()}
+        self._every = {method: np.sort(values) for method, values in scores.items()}
+        self._of_classes = {
+            method: [np.sort(values[labels == label]) for label in range(classes)]
+            for method, values in scores.items()
+        }
+
+    def sets(
+        self, mean: Floats, method: str, coverage: float, class_conditional: bool
+    ) -> PredictionSets:
+        """Compute prediction sets for mean probabilities `(N, C)`, see `prediction_sets`."""
+        if not LEAST_COVERAGE <= coverage <= MOST_COVERAGE:
+            raise ValueError(f"coverage is not between {LEAST_COVERAGE} and {MOST_COVERAGE}")
+        calibration = self._calibration
+        options = calibration.penalty, calibration.free
+        if class_conditional:
+            thresholds = [_ranked(scores, coverage) for scores in self._of_classes[method]]
+            sets = conditional_sets(method, mean, np.array(thresholds), *options)
+        else:
+            threshold = _ranked(self._every[method], coverage)
+            thresholds = [threshold] * self._classes
+            sets = raw_sets(method, mean, threshold, *options)
+        return PredictionSets(
+            sets=served_sets(method, sets, mean),
+            always=tuple(at for at, value in enumerate(thresholds) if value == np.inf),
+            below_accuracy=coverage < calibration.accuracy,
+        )
 
 
 def score_threshold(scores: Floats, coverage: float) -> float:
@@ -62,8 +85,14 @@ def score_threshold(scores: Floats, coverage: float) -> float:
     The rank is computed from the decimal number that `coverage` prints as: (99 + 1) · 0.55 is 55,
     although it is slightly more in floating point.
     """
-    rank = ceil((len(scores) + 1) * Fraction(str(float(coverage))))
-    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else np.inf
+    return _ranked(np.sort(scores), coverage)
+
+
+def _ranked(scores: Floats, coverage: float) -> float:
+    """Return the threshold of sorted scores, see `score_threshold`."""
+    exact = EXACT.multiply(Decimal(str(float(coverage))), len(scores) + 1)
+    rank = int(exact.to_integral_value(ROUND_CEILING))
+    return float(scores[rank - 1]) if rank <= len(scores) else np.inf
 
 
 def class_thresholds(scores: Floats, labels: Indices, classes: int, coverage: float) -> Floats:
@@ -117,7 +146,7 @@ def served_sets(method: str, sets: Booleans, mean: Floats) -> Booleans:
     Nothing is removed, so the coverage does not decrease.
     """
     served = sets.copy()
-    served[np.arange(len(mean)), np.argmax(mean, axis=1)] = True
+    served[np.arange(len(mean)), mean.argmax(axis=1)] = True
     return _without_gaps(served) if method == "adjacent" else served
 
 

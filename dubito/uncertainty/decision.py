@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dubito.types import Booleans, Decision, Floats, Notice, Policy, Promise, Summary
+from dubito.types import Booleans, Decision, Floats, Indices, Notice, Policy, Promise, Summary
 
 FROM_NOTICES = ("out_of_range", "missing")
 """Kinds of notices that refer a row."""
@@ -53,7 +53,7 @@ def decide(
     calibration_passes: int,
     target: float,
     summary: Summary,
-    passes: int,
+    passes: int | Indices,
     notices: Sequence[Sequence[Notice]],
     rule_reasons: Sequence[Sequence[str]],
 ) -> list[Decision]:
@@ -64,7 +64,8 @@ def decide(
         calibration_passes: passes a row with which the policy was calibrated.
         target: error rate to promise, one of the policy's.
         summary: statistics over the rows' passes.
-        passes: number of these passes; with fewer than `calibration_passes` every row is referred.
+        passes: number of these passes, of all rows or `(N,)` of each; a row with fewer than
+            `calibration_passes` is referred.
         notices: `N` lists from the guard, one a row.
         rule_reasons: `N` lists from the bundle's rules, one a row.
 
@@ -72,16 +73,17 @@ def decide(
         KeyError: the policy has no promise for this target.
     """
     promise = promise_of(policy, target)
-    enough = passes >= calibration_passes
+    enough = np.full(len(summary.mean), passes) >= calibration_passes
     doubts = Limits.of(policy).doubts(summary.mean, summary.mutual_information) | {
         "ambiguous": ambiguous(promise, summary.mean),
-        "few_passes": np.full(len(summary.mean), not enough),
+        "few_passes": ~enough,
     }
-    ordered = [(reason, doubts[reason]) for reason in BUILT_IN if reason in doubts]
+    ordered = [(reason, doubts[reason].tolist()) for reason in BUILT_IN if reason in doubts]
     decisions = []
-    for row, fixed in enumerate(fixed_reasons(notices, rule_reasons)):
-        reasons = (*fixed, *(reason for reason, holds in ordered if holds[row]))
-        decisions.append(Decision("refer" if reasons else "automate", reasons, enough))
+    fixed = fixed_reasons(notices, rule_reasons)
+    for row, (before, is_enough) in enumerate(zip(fixed, enough.tolist(), strict=True)):
+        reasons = (*before, *(reason for reason, holds in ordered if holds[row]))
+        decisions.append(Decision("refer" if reasons else "automate", reasons, is_enough))
     return decisions
 
 
@@ -110,7 +112,10 @@ def promise_of(policy: Policy, target: float) -> Promise:
     Raises:
         KeyError: the policy has none.
     """
-    return {promise.target: promise for promise in policy.promises}[target]
+    for promise in policy.promises:
+        if promise.target == target:
+            return promise
+    raise KeyError(target)
 
 
 def runner_up(mean: Floats) -> Floats:

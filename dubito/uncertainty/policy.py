@@ -15,9 +15,9 @@ from dubito.types import (
     Signature,
 )
 from dubito.uncertainty.adaptive_passes import RowStatistics
-from dubito.uncertainty.conformal import prediction_sets
+from dubito.uncertainty.conformal import SetTables
 from dubito.uncertainty.decision import decide
-from dubito.uncertainty.rules import rule_reasons
+from dubito.uncertainty.rules import RuleTable
 
 METHOD = "lac"
 """Default method of prediction sets, which gives the smallest sets."""
@@ -70,8 +70,8 @@ class Judge:
     ) -> None:
         """Take the bundle's calibration, rules and signature."""
         self._calibration = calibration
-        self._rules = rules
-        self._signature = signature
+        self._rules = RuleTable(signature, rules)
+        self._tables = SetTables(calibration, len(signature.classes))
 
     @property
     def passes(self) -> int:
@@ -96,40 +96,20 @@ class Judge:
         options: PolicyOptions,
     ) -> Judgement:
         """Compute sets and decisions of rows `(N, F)`; a decision does not depend on the set."""
-        found = prediction_sets(
-            self._calibration,
-            estimate.summary.mean,
-            options.method,
-            options.coverage,
-            options.class_conditional,
+        found = self._tables.sets(
+            estimate.summary.mean, options.method, options.coverage, options.class_conditional
         )
-        enough = (estimate.passes >= self._calibration.passes).tolist()
-        decisions = self._decide(rows, estimate, notices, options.target)
+        decisions = decide(
+            self._calibration.policy,
+            self._calibration.passes,
+            options.target,
+            estimate.summary,
+            estimate.passes,
+            notices,
+            self._rules.reasons(rows),
+        )
+        enough = [decision.guaranteed for decision in decisions]
         return Judgement(options, found, enough, decisions, self._calibration.policy.case_limit)
-
-    def _decide(
-        self,
-        rows: Floats,
-        estimate: RowStatistics,
-        notices: Sequence[Sequence[Notice]],
-        target: float,
-    ) -> list[Decision]:
-        """Decide about all rows, grouped by their number of passes."""
-        facts = rule_reasons(rows, self._signature, self._rules)
-        decisions: dict[int, Decision] = {}
-        for passes in np.unique(estimate.passes).tolist():
-            at = np.flatnonzero(estimate.passes == passes).tolist()
-            decided = decide(
-                self._calibration.policy,
-                self._calibration.passes,
-                target,
-                estimate.where(np.array(at)).summary,
-                passes,
-                [notices[row] for row in at],
-                [facts[row] for row in at],
-            )
-            decisions.update(zip(at, decided, strict=True))
-        return [decisions[row] for row in range(len(rows))]
 
 
 def usual(calibration: Calibration) -> PolicyOptions:

@@ -18,10 +18,30 @@ def rule_reasons(
     Raises:
         ValueError: a rule names an unknown feature.
     """
-    found: list[list[str]] = [[] for _ in rows]
-    for rule in rules:
-        columns = [signature.names.index(name) for name in rule.when]
-        holds = (rows[:, columns] == list(rule.when.values())).all(axis=1)
-        for row in np.flatnonzero(holds):
-            found[row].append(rule.reason)
-    return found
+    return RuleTable(signature, rules).reasons(rows)
+
+
+class RuleTable:
+    """A bundle's rules, with the columns of the features that they name."""
+
+    def __init__(self, signature: Signature, rules: Sequence[DomainRule]) -> None:
+        """Look the columns up.
+
+        Raises:
+            ValueError: a rule names an unknown feature.
+        """
+        names = signature.names
+        self._rules = [
+            (rule.reason, [names.index(name) for name in rule.when], [*rule.when.values()])
+            for rule in rules
+        ]
+
+    def reasons(self, rows: Floats) -> list[list[str]]:
+        """Return the reasons that apply to each of the rows `(N, F)`, see `rule_reasons`."""
+        found: list[list[str]] = [[] for _ in rows]
+        for reason, columns, values in self._rules:
+            holds = (rows[:, columns] == values).all(axis=1)
+            if holds.any():
+                for row in np.flatnonzero(holds):
+                    found[row].append(reason)
+        return found

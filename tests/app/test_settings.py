@@ -38,6 +38,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "max_header_bytes": ("4096", 4_096),
     "max_headers": ("50", 50),
     "max_url_bytes": ("512", 512),
+    "backend": ("numpy", "numpy"),
     "header_seconds": ("3.5", 3.5),
     "keep_alive_seconds": ("60", 60.0),
     "unread_seconds": ("4.5", 4.5),
@@ -54,6 +55,7 @@ OTHER = {
     "max_header_bytes": "8192",
     "max_url_bytes": "1024",
     "records": "off",
+    "backend": "tensorflow",
     "records_exposed": "0",
 }
 

@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 from tests.hostile import HOSTILE, seal
 from tests.service import (
     DUBITO,
@@ -33,6 +35,9 @@ MEMORY = 3 << 29
 """Bytes of address space; a bomb inflates to 2³⁰ alone."""
 
 OF_FILES = [name for name, hostile in HOSTILE.items() if hostile.seen_in == "files"]
+
+
+LOAN = example(inspect(GOOD).manifest.signature)
 
 
 def without_tensorflow() -> dict[str, str]:
@@ -150,7 +155,7 @@ def test_hostile_files_are_found_without_tensorflow(tmp_path: Path) -> None:
 def test_the_guard_lets_a_good_bundle_pass_to_keras() -> None:
     """Where TensorFlow cannot be imported a good bundle fails for that, and for nothing else."""
     done = subprocess.run(
-        [str(DUBITO), "serve", str(GOOD), "--port", "0"],
+        [str(DUBITO), "serve", str(GOOD), "--port", "0", "--backend", "tensorflow"],
         cwd=ROOT,
         env=without_tensorflow(),
         capture_output=True,
@@ -159,8 +164,20 @@ def test_the_guard_lets_a_good_bundle_pass_to_keras() -> None:
         timeout=60,
     )
     assert 1 == done.returncode
-    assert "halted" in done.stderr
-    assert "dubito: the engine's process ended with code 1" == done.stderr.splitlines()[-1]
+    (line,) = done.stderr.splitlines()
+    assert "the network needs Keras and TensorFlow, which cannot be imported: import of" in line
+
+
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_networks_with_kernels_are_served_without_tensorflow(backend: str, tmp_path: Path) -> None:
+    """The shipped one, lattice and all, natively and by NumPy."""
+    blocked = {"PYTHONPATH": without_tensorflow()["PYTHONPATH"]}
+    changes = {**blocked, "DUBITO_STATE": str(tmp_path), "DUBITO_BACKEND": backend}
+    with serving("loan-grade", changes=changes) as service:
+        answer = httpx.post(f"{service.url}/predict/mc", json=LOAN, timeout=10)
+        assert 200 == answer.status_code
+        expected = "native" if backend == "auto" else backend
+        assert expected == httpx.get(f"{service.url}/model").json()["backend"]
 
 
 def test_a_pinned_digest_is_the_only_one(tmp_path: Path) -> None:

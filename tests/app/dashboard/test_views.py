@@ -119,7 +119,7 @@ def test_the_model_is_shown(opened: Opened, service: Service) -> None:
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert model["digest"] == page.evaluate("navigator.clipboard.readText()")
         expect(panel.locator("svg.histogram")).to_have_count(len(model["features"]))
-        for figure in ("93.7%", model["environment"]["facts"]["numpy"], "Calibration error"):
+        for figure in ("93.7%", model["environment"]["facts"]["engine"], "Calibration error"):
             expect(panel).to_contain_text(figure)
         expect(panel.get_by_role("heading", name="What it is for")).to_be_visible()
         expect(panel.locator(".prose table").first).to_be_visible()

@@ -27,6 +27,9 @@ class Noisy:
         """Rows' shares."""
         return rows / rows.sum(axis=1, keepdims=True)
 
+    def reduced(self, draws: Floats) -> Summary:
+        return summarise(draws)
+
     def draws(self, query: Query) -> Floats:
         """Rows' shares after noise."""
         noise = np.random.default_rng([query.seed, query.first]).uniform(

@@ -27,7 +27,7 @@ from dubito.inputs.rows import example
 from dubito.types import Query, Summary
 from tests.service import ROOT, Service, child, is_alive, serving, until
 
-SETTINGS = Settings(models=ROOT / "models", version=1)
+SETTINGS = Settings(models=ROOT / "models", version=1, backend="numpy")
 JSON = {"Content-Type": "application/json"}
 SECONDS = 60
 
@@ -47,7 +47,7 @@ def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = la
 
 def test_its_answers_are_those_of_an_engine_at_hand() -> None:
     """Every kind of job, several batches: the same to the last bit, and the same environment."""
-    at_hand = load(find_version(SETTINGS.models, SETTINGS.model, 1))
+    at_hand = load(find_version(SETTINGS.models, SETTINGS.model, 1), backend="numpy")
     rows = np.array([list(example(at_hand.manifest.signature).values())] * 3, dtype=np.float64)
     query = Query(rows, 130, 5)
     asked: list[Job] = [
@@ -169,7 +169,7 @@ def grade(service: Service) -> tuple[int, str | None]:
 
 def test_a_service_ends_without_its_engine() -> None:
     """The engine killed: a request is told to come back, and the service ends with a sentence."""
-    with serving("loan-grade/3", "--drain-seconds", "5") as service:
+    with serving("loan-grade/3", "--backend", "numpy", "--drain-seconds", "5") as service:
         assert (200, None) == grade(service)
         engine = child(service.process.pid, "engine")
         os.kill(engine, signal.SIGKILL)
@@ -183,7 +183,7 @@ def test_a_service_ends_without_its_engine() -> None:
 
 def test_an_engine_that_ends_during_the_end_changes_nothing() -> None:
     """Told to end, the service ends with 0 whatever becomes of its engine meanwhile."""
-    with serving("loan-grade/1", "--drain-seconds", "3") as service:
+    with serving("loan-grade/1", "--backend", "numpy", "--drain-seconds", "3") as service:
         engine = child(service.process.pid, "engine")
         os.kill(service.process.pid, signal.SIGTERM)
         until(lambda: "Shutting down" in service.written())
@@ -194,7 +194,7 @@ def test_an_engine_that_ends_during_the_end_changes_nothing() -> None:
 
 def test_an_engine_does_not_outlive_its_service() -> None:
     """The service killed: its engine ends; a SIGTERM of its own it leaves to the service."""
-    with serving("loan-grade/1") as service:
+    with serving("loan-grade/1", "--backend", "numpy") as service:
         engine = child(service.process.pid, "engine")
         os.kill(engine, signal.SIGTERM)
         assert (200, None) == grade(service)

@@ -15,7 +15,7 @@ NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("seconds", [0.3, 1.5])
+@pytest.mark.parametrize("seconds", [0.2, 0.6])
 def test_a_start_ends_at_once(tmp_path: Path, number: signal.Signals, seconds: float) -> None:
     """Exit code 0 within a second, no traceback, and no process that goes on loading.
 

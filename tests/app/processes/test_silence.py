@@ -28,7 +28,7 @@ LOAN = example(inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest.
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with serving("loan-grade/1", "--engine-seconds", f"{SILENCE:g}") as found:
+    with serving("loan-grade/1", "--backend", "numpy", "--engine-seconds", f"{SILENCE:g}") as found:
         yield found
 
 

@@ -53,6 +53,9 @@ class Toy:
         self._begin(sum(len(query.features) * query.passes for query in queries))
         return [summarise(_draws(query)) for query in queries]
 
+    def reduced(self, draws: Floats) -> Summary:
+        return summarise(draws)
+
     def draws(self, query: Query) -> Floats:
         self._begin(len(query.features) * query.passes)
         return _draws(query)

@@ -11,6 +11,7 @@ from dubito.bundles.golden import golden_faults, golden_rows
 from dubito.bundles.manifest import GoldenRow
 from dubito.engine.compiler.compiler import engine_of
 from dubito.types import Floats, Query, Summary
+from dubito.uncertainty.decomposition import summarise
 from tests.networks import engine, family, filled, rows
 
 GOLDEN = golden_rows(engine("study"), rows(3, 5, missing=True), 50, seed=9)
@@ -28,6 +29,9 @@ class Changed:
 
     def predict(self, given: Floats) -> Floats:
         return self.change(self.inner.predict(given))
+
+    def reduced(self, draws: Floats) -> Summary:
+        return summarise(draws)
 
     def draws(self, query: Query) -> Floats:
         return self.change(self.inner.draws(query))

@@ -16,7 +16,7 @@ from dubito.bundles.manifest import parse_manifest
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.types import Floats, Query, Summary
-from tests.networks import FEATURES, ROOT, SCALES, bits, engine, rows
+from tests.networks import FEATURES, GENERAL, ROOT, SCALES, bits, engine, on_both, rows
 
 Record = Callable[[str, object], None]
 
@@ -96,7 +96,7 @@ def check(name: str, count: int, record: Record) -> None:
 
 
 @pytest.mark.claim("determinism", test=80, proof=10_000)
-@pytest.mark.parametrize("name", ["study", "2", "3", "wide", "gaussian"])
+@pytest.mark.parametrize("name", on_both(["study", "2", "3", "wide", "gaussian"]))
 def test_neighbours_change_no_bit(name: str, count: int, record_property: Record) -> None:
     """Rows in random batches from eight threads equal the row alone, bit for bit."""
     check(name, count, record_property)
@@ -111,7 +111,9 @@ def test_neighbours_change_no_bit_in_the_general_execution(
     check(name, count, record_property)
 
 
-@pytest.mark.parametrize("name", ["batch-norm", "selu", "branches", "nested", "operators", "1"])
+@pytest.mark.parametrize(
+    "name", on_both(["batch-norm", "selu", "branches", "nested", "operators", "1"])
+)
 def test_neighbours_change_no_bit_in_other_networks(name: str) -> None:
     """Normalised, self-normalising, branched and nested networks keep the contract as well."""
     features = np.nan_to_num(pool()[:24])
@@ -129,7 +131,7 @@ def test_neighbours_change_no_bit_in_other_networks(name: str) -> None:
     assert together == single
 
 
-@pytest.mark.parametrize("name", ["study", "2", "3", "selu", "gelu", "operators"])
+@pytest.mark.parametrize("name", ["gelu", *on_both(["study", "2", "3", "selu", "operators"])])
 @pytest.mark.parametrize("layout", ["columns", "strided", "reversed"])
 def test_the_memory_layout_of_rows_changes_no_bit(name: str, layout: str) -> None:
     """Rows stored by columns, with gaps or backwards answer what rows stored in order do."""
@@ -148,7 +150,8 @@ def test_the_memory_layout_of_rows_changes_no_bit(name: str, layout: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["study", "2", "3", "wide", "nested", "gaussian", "gelu", "spatial"]
+    "name",
+    ["gelu", "spatial", *on_both(["study", "2", "3", "wide", "nested", "gaussian"])],
 )
 def test_fewer_draws_are_the_first_of_more(name: str) -> None:
     """The draws of T passes are the first T of 300, bit for bit."""
@@ -158,7 +161,7 @@ def test_fewer_draws_are_the_first_of_more(name: str) -> None:
         assert (engine(name).draws(Query(features, passes, 8)) == longest[:passes]).all()
 
 
-@pytest.mark.parametrize("name", ["study", "2", "3", "gaussian", "gelu"])
+@pytest.mark.parametrize("name", ["gelu", *on_both(["study", "2", "3", "gaussian"])])
 def test_a_row_alone_has_the_draws_it_has_in_a_batch(name: str) -> None:
     """Draws themselves, not only their statistics, are equal to the last bit."""
     features = np.nan_to_num(pool()[-12:])
@@ -168,7 +171,7 @@ def test_a_row_alone_has_the_draws_it_has_in_a_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("numbers", [1, 10_000, 100_000])
-@pytest.mark.parametrize("name", ["study", "3"])
+@pytest.mark.parametrize("name", on_both(["study", "3"]))
 def test_pieces_answer_what_the_whole_does(
     name: str, numbers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +186,7 @@ def test_pieces_answer_what_the_whole_does(
 
 def test_a_request_beyond_the_bound_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work over the bound reaches the execution in several pieces, none of them over it."""
-    ran, sizes = engine_of(rebuilt()), []
+    ran, sizes = engine_of(rebuilt(), backend="numpy"), []
     assert isinstance(ran, BlockEngine)
     inner = ran._execution.draws  # noqa: SLF001 - the execution is no part of the interface
 
@@ -231,7 +234,7 @@ def test_another_process_gives_the_same_bits(start: str) -> None:
     """A restart answers the same to the last bit, whatever number of threads is asked for."""
     from tests.networks import answers
 
-    names = ["study", "2", "3", "wide", "selu", "gaussian", "gelu", "convolution", "spatial"]
+    names = on_both(["study", "2", "3", "wide", "selu", "gaussian"]) + list(GENERAL)
     command = [sys.executable, str(ROOT / "tests" / "networks.py"), *names]
     variables = {**os.environ, **STARTS[start], "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "77"}
     done = subprocess.run(command, env=variables, capture_output=True, check=True, text=True)

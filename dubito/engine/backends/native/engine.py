@@ -65,6 +65,10 @@ class NativeEngine:
                 start = stop
         return [found[at] for at in range(len(queries))]
 
+    def reduced(self, draws: Floats) -> Summary:
+        """Compute the statistics of draws `(T, N, C)`, with the bits that `summarise` gives."""
+        return Summary.of_columns(self._library.statistics(draws.transpose(1, 2, 0)))
+
     def _computed(self, queries: Sequence[Query]) -> list[tuple[Array, Floats]]:
         """Compute draws and statistics of queries of the same passes, in parts of their rows."""
         first, passes = queries[0].first, queries[0].passes

@@ -337,6 +337,18 @@ static void run_each(const Network *network, const Form *form, Scratch *scratch,
     }
 }
 
+/* The statistics (rows, 2 classes + 4) over draws (rows, classes, padded), of which `passes` count. */
+void dubito_statistics(int form, const float *draws, int64_t rows, int classes, int64_t passes,
+                       int64_t padded, double *found) {
+    fenv_t caller;
+    fegetenv(&caller);
+    fesetenv(FE_DFL_ENV);
+    for (int64_t row = 0; row < rows; row++)
+        FORMS[form].statistics(draws + row * classes * padded, classes, (int)passes, (int)padded,
+                               found + row * (2 * classes + 4));
+    fesetenv(&caller);
+}
+
 /* Passes `first` to `first + passes` of each row under its seed; without seeds, the one pass without noise.
  *
  * `given` has the rows of every input. `draws`, (rows, classes, padded) with `padded` at least the passes,
@@ -354,10 +366,8 @@ int dubito_run(const Network *network, int form_at, const double *const *given, 
         for (int at = 0; at < network->repeats; at++)
             run_once(network, form, &scratch, given, rows, network->repeat[at]);
         run_each(network, form, &scratch, seeds, rows, first, passes, padded, draws);
-        for (int64_t row = 0; found && row < rows; row++)
-            form->statistics(draws + row * network->classes * padded, network->classes, (int)passes,
-                             (int)padded, found + row * (2 * network->classes + 4));
         fesetenv(&caller);
+        if (found) dubito_statistics(form_at, draws, rows, network->classes, passes, padded, found);
     }
     end(network, &scratch);
     return failed;

@@ -97,6 +97,7 @@ class Library:
             ValueError: this processor does not have the form.
         """
         self._run, self._round = library.dubito_run, library.dubito_round
+        self._statistics = library.dubito_statistics
         self.forms = FORMS[: library.dubito_forms()]
         self._form = ctypes.c_int32(self.forms.index(form or self.forms[-1]))
 
@@ -153,6 +154,23 @@ class Library:
         bounds = (first, passes, padded)
         self._compute(network, given, np.array(seeds, np.uint64), bounds, draws, found)
         return draws[:, :, :passes], found
+
+    def statistics(self, draws: Floats) -> Floats:
+        """Compute the statistics `(N, 2 C + M)` over draws `(N, C, T)`, see `passes`."""
+        rows, classes, passes = draws.shape
+        padded = np.zeros((rows, classes, -(-passes // LANES) * LANES), np.float32)
+        padded[:, :, :passes] = draws
+        found = np.empty((rows, 2 * classes + len(MEASURES)))
+        self._statistics(
+            self._form,
+            pointer(padded),
+            ctypes.c_int64(rows),
+            ctypes.c_int32(classes),
+            ctypes.c_int64(passes),
+            ctypes.c_int64(padded.shape[2]),
+            pointer(found),
+        )
+        return found
 
     def _compute(
         self,

@@ -3,8 +3,9 @@
 import ctypes
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
@@ -84,6 +85,24 @@ class NativeFormula(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A formula that is evaluated before the kernel runs."""
+
+    compute: Callable[[Floats], Floats]
+    source: int
+    output: int
+
+    @classmethod
+    def of(cls, step: Operation) -> "Before":
+        """Take the formula's own kernel, or NumPy for a fill, which rounds nothing."""
+        assert isinstance(step.run, Formula)  # noqa: S101 - as `_before` requires
+        formula: Any = step.run.formula
+        is_native = isinstance(formula, NativeFormula)
+        compute = formula.native if is_native else partial(formula, np)
+        return cls(compute, step.inputs[0], step.output)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoweredNetwork:
     """A network for the kernel, with the formulas that come before it."""
@@ -91,7 +110,7 @@ class LoweredNetwork:
     network: KernelNetwork
     dtype: str
     """Dtype to which rows are rounded first."""
-    before: Sequence[Operation]
+    before: Sequence["Before"]
     """Formulas that are evaluated first, in this order."""
     given: Sequence[int]
     """Slots of the network's inputs."""
@@ -103,11 +122,7 @@ class LoweredNetwork:
         is_rounded = self.before and self.dtype == "float32"
         slots = {SOURCE: library.rounded(rows) if is_rounded else rows}
         for one in self.before:
-            values = slots[one.inputs[0]]
-            assert isinstance(one.run, Formula)  # noqa: S101 - as `_is_before` requires
-            formula: Any = one.run.formula
-            is_native = isinstance(formula, NativeFormula)
-            slots[one.output] = formula.native(values) if is_native else formula(np, values)
+            slots[one.output] = one.compute(slots[one.source])
         return [slots[slot] for slot in self.given]
 
 
@@ -181,7 +196,8 @@ class _Lowering:
             last=self._structures(KernelSlot, [_slot(one) for one in lasting]),
             repeat=self._kept(np.array(repeats, np.int32)),
         )
-        return LoweredNetwork(network, self._program.dtype, self._before, self._given, self._owned)
+        before = [Before.of(one) for one in self._before]
+        return LoweredNetwork(network, self._program.dtype, before, self._given, self._owned)
 
     def _fuse(self, lasting: Sequence[_Value]) -> None:
         """Fuse dropouts of what is equal in all passes with the dense layers behind them.
