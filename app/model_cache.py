@@ -16,7 +16,7 @@ from app.serving.deadlines import Deadlines
 from app.serving.predictor import LONG, LONG_NATIVE, Predictor
 from app.settings import Settings
 from app.usecases.bundles import Served
-from dubito.engine.backends.choice import Backend, backend_of, is_there
+from dubito.engine.backends.choice import Backend, backend_of, has_backend
 from dubito.errors import BundleError
 from dubito.prediction import AnswerBuilder
 from dubito.types import Identity
@@ -144,7 +144,7 @@ class Shelf:
             Abandoned: the caller has gone while waiting.
             DeadlinePassed: the caller's deadline passed while waiting.
         """
-        wanted = backend if backend is not None and is_there(backend) else None
+        wanted = backend if backend is not None and has_backend(backend) else None
         if self._current is not None and _computes(self._current, model, wanted):
             yield self._current
             return

@@ -20,7 +20,7 @@ from dubito.inputs.rows import example
 
 MODELS = Path("models")
 NAME = "loan-grade"
-NETWORKS = {"study": 1, "shipped": 4}
+NETWORKS = {"study": 1, "shipped": 5}
 """Bundle versions of the networks, by name."""
 START_SECONDS = 120
 OPENER = build_opener(ProxyHandler({}))
@@ -84,12 +84,12 @@ def post(url: str, body: str) -> bytes:
 
 
 @contextmanager
-def ours(version: int, *arguments: str, tree: Path | None = None) -> Iterator[Running]:
+def ours(
+    version: int, *arguments: str, tree: Path | None = None, records: str = "off"
+) -> Iterator[Running]:
     """Run `dubito serve` with a bundle, from this work tree or another."""
     port = free_port()
-    # Without records, which the compared services lack; `benchmarks.records` measures their cost.
-    quiet = ["--records", "off"]
-    words = [*_command(tree), "serve", f"{NAME}/{version}", *quiet]
+    words = [*_command(tree), "serve", f"{NAME}/{version}", "--records", records]
     # PYTHONPATH precedes the installed tree, for the service's child processes too.
     variables = {"PYTHONPATH": str(tree)} if tree else {}
     command = [*words, "--port", str(port), *arguments]
@@ -118,6 +118,16 @@ def bare(version: int, answer: bytes) -> Iterator[Running]:
         told = {"BARE_BUNDLE": str(find_version(MODELS, NAME, version)), "BARE_ANSWER": str(kept)}
         with running([*words, *quiet], port, "/docs", told) as found:
             yield found
+
+
+@contextmanager
+def plain() -> Iterator[Running]:
+    """Run the plain route."""
+    port = free_port()
+    words = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.plain:create_app"]
+    quiet = ["--no-access-log", "--log-level", "warning", "--port", str(port)]
+    with running([*words, *quiet], port, "/docs") as found:
+        yield found
 
 
 @contextmanager

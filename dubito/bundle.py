@@ -10,7 +10,7 @@ import numpy as np
 
 from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import NETWORK_FILE, Manifest
-from dubito.bundles.program import program_of
+from dubito.bundles.program import read_program
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.backends.choice import Backend, engine_for
@@ -251,7 +251,7 @@ def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
 
 
 def _engine(inspected: Inspected, threads: int, backend: Backend) -> Engine:
-    program = None if backend == "tensorflow" else program_of(inspected.checked)
+    program = None if backend == "tensorflow" else read_program(inspected.checked)
     if program is not None:
         return engine_for(program, backend, threads)
     try:

@@ -32,7 +32,7 @@ NOISES: dict[str, type[Noise]] = {
 """Noise of each Monte-Carlo layer, by class name."""
 
 
-def program_of(checked: CheckedNetwork) -> Program | None:
+def read_program(checked: CheckedNetwork) -> Program | None:
     """Translate a checked network to kernels; None if one of its layers has none."""
     with h5py.File(io.BytesIO(checked.weights), "r") as file:
         reader = _Reader(file, checked.blueprint)

@@ -68,7 +68,7 @@ def backend_of(engine: str) -> Backend | None:
     return BACKENDS.get(engine.partition(" ")[0].rstrip(","))
 
 
-def is_there(backend: Backend) -> bool:
+def has_backend(backend: Backend) -> bool:
     """Whether this machine has a backend."""
     if backend == "native":
         try:

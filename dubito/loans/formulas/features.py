@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from dubito.loans.formulas.scoring import features
+from dubito.loans.formulas.scoring import kernel_features
 from dubito.types import Floats
 
 TERMS = (36, 60)
@@ -61,7 +61,7 @@ class LoanFeaturesFormula:
         Raises:
             BackendUnavailable: the kernel was not built.
         """
-        return features(rows)
+        return kernel_features(rows)
 
 
 def share(xp: Any, part: Any, whole: Any) -> Any:

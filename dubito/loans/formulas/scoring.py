@@ -111,7 +111,7 @@ class Scoring:
             raise MemoryError(MEMORY)
 
 
-def features(rows: Floats, form: str | None = None) -> Floats:
+def kernel_features(rows: Floats, form: str | None = None) -> Floats:
     """Compute the features `(N, 23)` of loans `(N, 9)`, in a form of the kernel's arithmetic.
 
     Raises:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dubito.bundles.program import program_of
+from dubito.bundles.program import read_program
 from dubito.bundles.validation.soundness import check_network
 from dubito.engine.compiler import lowering
 from dubito.engine.compiler.flattening import flatten
@@ -39,7 +39,7 @@ def same(one: Any, other: Any) -> bool:
 
 def both(written: bytes) -> tuple[Program | None, Program | None]:
     """The program that is read from a file, and the one that Keras' objects give."""
-    read = program_of(check_network(written, FEATURES, CLASSES))
+    read = read_program(check_network(written, FEATURES, CLASSES))
     return read, lowering.program_of(flatten(from_bytes(written)))
 
 

@@ -170,7 +170,7 @@ class _Lowering:
         """Numbers of a lane in a tile of rows, and in one of passes, by whether passes differ."""
         self._values = {slot: self._new(shapes[slot], random=False) for slot in self._given}
         self._read = Counter[int]()
-        """How often each offset in tiles of passes is asked for, other than to be written."""
+        """Number of reads of each offset in tiles of passes."""
         self._operations: list[KernelOperation] = []
         self._owned: list[Any] = []
 
