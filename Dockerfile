@@ -5,11 +5,17 @@ WORKDIR /build
 RUN python -m venv /opt/dubito
 COPY requirements/image.txt requirements/image.txt
 RUN /opt/dubito/bin/pip install --no-cache-dir --require-hashes --requirement requirements/image.txt
+# The base image has no C compiler: one from PyPI, of this stage alone.
+RUN python -m venv /opt/compiler
+COPY requirements/compiler.txt requirements/compiler.txt
+RUN /opt/compiler/bin/pip install --no-cache-dir --require-hashes --requirement requirements/compiler.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY dubito dubito
 COPY app app
-# The library first: the service has its version.
-RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+# The library first: the service has its version. Its kernels are for any processor of the kind.
+RUN CC="/opt/compiler/bin/python -m ziglang cc -mcpu=baseline" \
+    /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /opt/dubito/bin/python -c "from dubito.engine.backends.native.library import KERNEL, compiled; compiled(KERNEL)"
 RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation ./app
 COPY LICENSE /srv/dubito/
 COPY models /srv/dubito/models

@@ -9,9 +9,11 @@ WAIT = & pid=$$!; while kill -0 $$pid 2>/dev/null; do printf .; sleep 3; done; e
 # What checks the page's JavaScript, by the Node of .venv. Serving needs none of it.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 NODE := node_modules/.package-lock.json
-COMPILE := $(BIN)/uv pip compile pyproject.toml app/pyproject.toml --quiet --universal --python-version 3.11 \
-	--fork-strategy fewest --generate-hashes --no-emit-index-url --no-emit-package dubito --group build \
-	--custom-compile-command "make lock"
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+COMPILE := $(LOCK) pyproject.toml app/pyproject.toml --no-emit-package dubito --group build
+# Where there is no C compiler, one from PyPI builds the kernels, for any processor of this kind.
+ZIG := $(if $(shell command -v cc),,CC="$(CURDIR)/$(BIN)/python -m ziglang cc -mcpu=baseline")
 
 # How the shipped bundles were trained: the study's network, a deeper one, and the one that is served.
 # Versions 3 and 4 have version 5's network; what calibrated them is in the history.
@@ -80,17 +82,19 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 	$(COMPILE) $(ARGS) --output-file requirements/dev.txt --extra dev --extra postgres --constraints requirements/image.txt
 	$(COMPILE) $(ARGS) --output-file requirements/docs.txt --extra docs --constraints requirements/dev.txt
 	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --extra postgres --constraints requirements/dev.txt
+	$(LOCK) $(ARGS) --group compiler --output-file requirements/compiler.txt --constraints requirements/dev.txt
 
 .venv/bin/pip:
 	$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Dubito needs Python 3.11 to 3.13: make PYTHON=…")'
 	$(PYTHON) -m venv .venv
 
-KERNEL := $(wildcard dubito/engine/backends/native/*.[ch])
+KERNEL := $(wildcard dubito/engine/backends/native/*.[ch] dubito/loans/formulas/*.[ch])
 
 .venv/serve.stamp: requirements/serve.txt pyproject.toml app/pyproject.toml $(KERNEL) | .venv/bin/pip
 	@echo "Installing Dubito into .venv: minutes at first, nothing afterwards."
 	@$(PIP) --require-hashes -r requirements/serve.txt $(WAIT)
-	$(PIP) --no-deps --no-build-isolation -e .
+	$(if $(ZIG),@$(PIP) --require-hashes -r requirements/compiler.txt $(WAIT))
+	$(ZIG) $(PIP) --no-deps --no-build-isolation -e .
 	$(PIP) --no-deps --no-build-isolation -e app
 	touch $@
 

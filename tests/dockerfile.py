@@ -8,6 +8,7 @@ process 1, a network of its own, a root file system that may be read-only.
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,9 +118,15 @@ def _run(image: Image, command: str) -> None:
         command = f'echo "{found}" >"$({python} -c "{site}")/packages.pth"'
     # The base image's Python is called python, which Debian's is not.
     command = f'python() {{ {Path(sys.executable).resolve()} "$@"; }}; {command}'
-    words = ["sh", "-euc", command]
-    done = subprocess.run(isolated(image, words, user="0:0"), capture_output=True, check=False)
+    words = isolated(image, ["sh", "-euc", command], user="0:0", hidden=_compilers())
+    done = subprocess.run(words, capture_output=True, check=False)
     assert 0 == done.returncode, f"{command}: {done.stderr!r}"
+
+
+def _compilers() -> list[Path]:
+    """This machine's C compilers, which the base image does not have."""
+    named = (shutil.which(name) for name in ("cc", "gcc", "clang"))
+    return sorted({Path(path).resolve() for path in named if path is not None})
 
 
 def _describe(image: Image, keyword: str, argument: str) -> None:
@@ -153,9 +160,11 @@ def isolated(
     volumes: Mapping[str, Path] | None = None,
     variables: Mapping[str, str] | None = None,
     read_only: bool = False,
+    hidden: Sequence[Path] = (),
 ) -> list[str]:
-    """The command that runs another one as process 1 of a container."""
+    """The command that runs another one as process 1 of a container, without some programs."""
     steps = [*_mounts(image, volumes or {}), [sys.executable, "-c", LOOPBACK_UP]]
+    steps += [["mount", "--bind", "/dev/null", f"{image.root}{path}"] for path in hidden]
     if read_only:
         steps.append(["mount", "-o", "remount,bind,ro", str(image.root)])
     given = [f"{name}={text}" for name, text in {**image.variables, **(variables or {})}.items()]

@@ -100,7 +100,7 @@ def test_installs_only_from_hashed_locks() -> None:
     installs = [argument for argument in arguments("RUN") if "pip install" in argument]
     locks = [lock for install in installs for lock in re.findall(r"--requirement (\S+)", install)]
 
-    assert ["requirements/image.txt"] == locks
+    assert ["requirements/image.txt", "requirements/compiler.txt"] == locks
     assert all((ROOT / lock).is_file() for lock in locks)
     assert all("--require-hashes" in run or "--no-deps" in run for run in installs)
 
@@ -239,6 +239,7 @@ def check(container: Container, earlier: list[str]) -> None:
     verified = container.run("dubito", "records", "verify")
     assert 0 == verified.returncode, verified.stderr
     assert 0 == container.stop()
+    assert "computed by native" in container.log.read_text()
     assert "Traceback" not in container.log.read_text()
 
 

@@ -98,19 +98,17 @@ INLINE double share(double part, double whole) { return logarithm(part + 1.0) - 
 #undef FORM
 
 #if defined(__x86_64__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
+BEGIN_AVX2
 #define FORM(name) name##_avx2
 #include "comparison.h"
 #undef FORM
-#pragma GCC pop_options
+END_FORM
 
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")
+BEGIN_AVX512
 #define FORM(name) name##_avx512
 #include "comparison.h"
 #undef FORM
-#pragma GCC pop_options
+END_FORM
 #endif
 
 typedef void Scores(const Hypotheses *, Loan, double *);

@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -24,3 +25,18 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         check=True,
     )
     return ctypes.CDLL(str(built))
+
+
+@pytest.fixture(scope="session")
+def of_clang(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ctypes.CDLL]:
+    """Both kernels, built by another compiler than the installed ones: `kernel` and `lattice`."""
+    folder = tmp_path_factory.mktemp("clang")
+    flags = [*FLAGS, "-O3", "-fno-trapping-math", "-mcpu=baseline"]
+    sources = {
+        "kernel": NATIVE / "kernel.c",
+        "lattice": ROOT / "dubito" / "loans" / "formulas" / "lattice.c",
+    }
+    for name, source in sources.items():
+        command = [sys.executable, "-m", "ziglang", "cc", *flags, str(source), "-lm"]
+        subprocess.run([*command, "-o", str(folder / f"{name}.so")], check=True)
+    return {name: ctypes.CDLL(str(folder / f"{name}.so")) for name in sources}

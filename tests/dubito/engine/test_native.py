@@ -1,5 +1,6 @@
 """The native backend: one order of operations, so that no form, batch or rounding changes a bit."""
 
+import copy
 import ctypes
 import ctypes.util
 import platform
@@ -28,6 +29,7 @@ from dubito.engine.program import Program
 from dubito.errors import BackendUnavailable
 from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import MCDropout
+from dubito.loans.formulas import scoring
 from dubito.numerics.rng import PassRange, keep_masks
 from dubito.types import MAX_SEED, MEASURES, Floats, Query, Summary
 from tests.networks import GENERAL, ROOT, between, bits, family, loop, network, rows
@@ -109,6 +111,26 @@ def test_all_forms_have_the_same_bits(name: str, count: int) -> None:
         assert bits(oracle.summarise([query])[0]) == bits(other.summarise([query])[0])
         assert oracle.draws(query).tobytes() == other.draws(query).tobytes()
         assert oracle.predict(features).tobytes() == other.predict(features).tobytes()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.claim("native compilers", test=20, proof=10_000)
+def test_another_compiler_gives_the_same_bits(
+    name: str, count: int, of_clang: dict[str, ctypes.CDLL], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GCC's kernels and clang's, in every form."""
+    features = rows(count)
+    query = Query(features, 5, 11)
+    expected = native(name)
+    wanted, plain = bits(expected.summarise([query])[0]), expected.predict(features).tobytes()
+    monkeypatch.setattr(scoring, "scoring_library", lambda: of_clang["lattice"])
+    for form in forms():
+        # A copy, whose formulas have not loaded a kernel yet.
+        again = lowered(copy.deepcopy(program(name)))
+        assert again is not None
+        ran = NativeEngine(Library(of_clang["kernel"], form), again, program(name))
+        assert wanted == bits(ran.summarise([query])[0])
+        assert plain == ran.predict(features).tobytes()
 
 
 @pytest.mark.parametrize("name", ["study", "wide", "5"])

@@ -141,8 +141,7 @@ static int words_of(const Operation *one) {
 #undef STRIPE
 
 #if defined(__x86_64__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,bmi,bmi2")
+BEGIN_AVX2
 #define FORM(name) name##_avx2
 #define OUTPUTS 5
 #define STRIPE 16
@@ -150,10 +149,9 @@ static int words_of(const Operation *one) {
 #undef FORM
 #undef OUTPUTS
 #undef STRIPE
-#pragma GCC pop_options
+END_FORM
 
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2,prefer-vector-width=512")
+BEGIN_AVX512
 #define FORM(name) name##_avx512
 #define OUTPUTS 8
 #define STRIPE 32
@@ -161,7 +159,7 @@ static int words_of(const Operation *one) {
 #undef FORM
 #undef OUTPUTS
 #undef STRIPE
-#pragma GCC pop_options
+END_FORM
 #endif
 
 typedef void Operate(const Operation *, float *, const uint32_t *const *, int);
