@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -14,8 +15,10 @@ from app.http import problems
 from app.http.access import Access, OriginGuard, allow, origins_of
 from app.http.compression import Compression
 from app.http.documentation import SERVERS, document
+from app.http.front import Front
 from app.http.middleware import Conduct
 from app.monitoring.metrics import Metrics
+from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.record_ports import Memory
 from app.service import Service
 from app.settings import Settings, read_settings
@@ -88,12 +91,16 @@ def create_app(
             # Routes are inserted rather than routers included, because FastAPI searches included
             # routers anew for each request; and they are inserted first, because routes are tried
             # in order.
-            app.router.routes[:0] = [route for router in routers for route in router.routes]
+            routes = [route for router in routers for route in router.routes]
+            app.router.routes[:0] = routes
+            known = {getattr(one, "path", ""): one for one in routes}
+            grading.update({path: known[path] for path in (PLAIN, MONTE_CARLO)})
             app.state.identity, app.state.ready = opened.manifest.identity, True
             async with service.running():
                 yield
 
     metrics = Metrics()
+    grading: dict[str, Any] = {}
     app = FastAPIOffline(
         title=TITLE,
         summary=SUMMARY,
@@ -115,6 +122,7 @@ def create_app(
     app.add_middleware(OriginGuard, access=Access(settings))
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
+    app.add_middleware(Front, routes=grading)
     app.add_middleware(Conduct, observe=metrics.traffic)
     # This middleware changes the list of headers in place, which is safe because `Conduct` gives
     # each response its own list.

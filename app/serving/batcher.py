@@ -56,16 +56,19 @@ class Batcher(Generic[Job, Result]):
         handling: Handling[Job, Result],
         limits: BatchLimits,
         seen: BatchObserver = lambda *_: None,
+        at_once: Callable[[Job], Result | None] = lambda _: None,
     ) -> None:
         """Keep the function that starts a batch, and build empty queues.
 
         Args:
             run: starts a batch; its results are in the jobs' order.
+            at_once: computes a job on the event loop; None if it would take too long for that.
             handling: measures, splits and joins jobs.
             limits: maximum work and duration.
             seen: called after every batch.
         """
         self._run = run
+        self._at_once = at_once
         self._seen = seen
         self._handling = handling
         self._limits = limits
@@ -101,6 +104,12 @@ class Batcher(Generic[Job, Result]):
         """
         if not accepted:
             self.admit(self._handling.work(job), caller)
+        if not self._computing and not self.backlog:
+            self._since = time.perf_counter()
+            found = self._at_once(job)
+            if found is not None:
+                self._saw_one(self._handling.work(job))
+                return found
         return await self.put(job, caller)
 
     def put(self, job: Job, caller: Caller = PATIENT) -> "asyncio.Future[Result]":
@@ -185,6 +194,12 @@ class Batcher(Generic[Job, Result]):
             self._since = time.perf_counter()
             done = self._run([piece.job for piece in batch.pieces])
             done.add_done_callback(partial(self._finish, batch))
+
+    def _saw_one(self, work: int) -> None:
+        """Adapt to a job that was computed at once."""
+        seconds = time.perf_counter() - self._since
+        self._pace.saw(0, work, seconds, self._pace.part)
+        self._seen(work, seconds)
 
     def _take(self) -> "_Batch[Job, Result]":
         """Take the next batch from the queues, without abandoned jobs."""

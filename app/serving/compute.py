@@ -19,6 +19,9 @@ class Compute(Protocol):
     def trouble(self) -> str | None:
         """Sentence on why no batch can be computed now, as known without waiting; or None."""
 
+    def at_once(self, job: Job) -> Any:
+        """Compute a small job on the event loop; None for one that takes too long for that."""
+
     def close(self) -> None:
         """Wait for the running batch, then stop."""
 
@@ -28,23 +31,32 @@ NUMBERS, MULTIPLICATIONS = 1 << 15, 1 << 20
 about as long as handing it over to another thread or process takes."""
 
 
+PROBE = 16
+"""Number of jobs computed at once before one is handed over, to see whether others come."""
+
+
 class Nearby:
-    """Computes a small job that is alone on the event loop, and forwards all other batches."""
+    """Computes a small job that is alone on the event loop, and forwards all batches.
+
+    Whether jobs are alone shows only while one is computed elsewhere: now and then one is handed
+    over, and if others have come until it is done, so are all that follow, until one is alone.
+    """
 
     def __init__(self, engine: JobEngine, beyond: Compute, most: int) -> None:
-        """Keep a local engine, and the executor of all other batches.
+        """Keep a local engine, and the executor of all batches.
 
         Both must give the same results, to the last bit.
 
         Args:
             engine: engine in this process.
-            beyond: executor of all other batches.
+            beyond: executor of all batches.
             most: maximum work of a small job, rows × passes.
         """
         self._engine = engine
         self._beyond = beyond
         self._most = most
         self._alone = True
+        self._lone = 0
 
     @classmethod
     def of(cls, engine: JobEngine, program: Program, beyond: Compute) -> "Nearby":
@@ -52,18 +64,18 @@ class Nearby:
         return cls(engine, beyond, program.light(NUMBERS, MULTIPLICATIONS))
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
-        """Start a batch, or compute it at once."""
+        """Start a batch."""
         # If several jobs arrive together, the next ones probably will too; the event loop stays
-        # free for them while another process computes.
-        was_alone, self._alone = self._alone, len(jobs) == 1
-        if not (was_alone and self._alone) or work_of(jobs[0]) > self._most:
-            return self._beyond.submit(jobs)
-        future = asyncio.get_running_loop().create_future()
-        try:
-            future.set_result(results(self._engine, jobs))
-        except Exception as error:  # noqa: BLE001 - it is raised where the results are awaited
-            future.set_exception(error)
-        return future
+        # free for them while they are computed elsewhere.
+        self._alone, self._lone = len(jobs) == 1, 0
+        return self._beyond.submit(jobs)
+
+    def at_once(self, job: Job) -> Any:
+        """Compute a small job that is alone; None for another one."""
+        if not self._alone or self._lone >= PROBE or work_of(job) > self._most:
+            return None
+        self._lone += 1
+        return results(self._engine, [job])[0]
 
     @property
     def trouble(self) -> str | None:
@@ -86,6 +98,9 @@ class ComputeThread:
         """Start a batch in the thread."""
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._thread, results, self._engine, jobs)
+
+    def at_once(self, job: Job) -> None:
+        """Compute nothing on the event loop."""
 
     @property
     def trouble(self) -> str | None:

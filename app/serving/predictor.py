@@ -78,7 +78,7 @@ class Predictor:
             BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS
         )
         handling: Handling[Job, Any] = Handling(work_of, cut, joined)
-        self._batcher = Batcher[Job, Any](compute.submit, handling, limits, seen)
+        self._batcher = Batcher[Job, Any](compute.submit, handling, limits, seen, compute.at_once)
 
     @property
     def backlog(self) -> int:

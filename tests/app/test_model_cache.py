@@ -34,6 +34,9 @@ class Compute:
     def submit(self, jobs: Any) -> "asyncio.Future[list[Any]]":
         raise NotImplementedError
 
+    def at_once(self, job: Any) -> None:
+        """Compute nothing."""
+
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -122,11 +122,16 @@ def test_a_small_lone_job_is_answered_at_hand(version: int, *, at_hand: bool) ->
 
     async def use(opened: LoadedBundle) -> Any:
         assert isinstance(opened.compute, Nearby) == at_hand
+        computed = [opened.compute.at_once(job) for job in kinds]
         alone = [(await opened.compute.submit([job]))[0] for job in kinds]
-        return alone, await opened.compute.submit(kinds)
+        return computed, alone, await opened.compute.submit(kinds)
 
-    alone, together = using(use, settings)
-    assert _bits(results(bundle.engine, kinds)) == _bits(alone) == _bits(together)
+    computed, alone, together = using(use, settings)
+    wanted = _bits(results(bundle.engine, kinds))
+    assert wanted == _bits(alone) == _bits(together)
+    assert (wanted if at_hand else [None] * len(kinds)) == (
+        _bits(computed) if at_hand else computed
+    )
 
 
 def test_a_bundle_that_is_not_there_is_a_sentence() -> None:

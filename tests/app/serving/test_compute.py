@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.serving.compute import Nearby
+from app.serving.compute import PROBE, Nearby
 from app.serving.jobs import Draws, Job, Plain, Statistics, results
 from dubito.types import Query
 from tests.app.processes.test_channel import Noisy
@@ -30,47 +30,55 @@ class Beyond:
         self.seen.append(jobs)
         return asyncio.ensure_future(asyncio.to_thread(results, Noisy(), jobs))
 
+    def at_once(self, job: Job) -> None:
+        """Compute nothing."""
+
     def close(self) -> None:
         """Nothing is to be let go of."""
 
 
-def handed_on(*batches: list[Job]) -> list[bool]:
-    """Whether each of some batches, one after the other, was computed beyond."""
-
-    async def run() -> list[bool]:
-        beyond = Beyond()
-        nearby = Nearby(Noisy(), beyond, MOST)
-        for jobs in batches:
-            await nearby.submit(jobs)
-        return [any(jobs is seen for seen in beyond.seen) for jobs in batches]
-
-    return asyncio.run(run())
+def nearby() -> tuple[Nearby, Beyond]:
+    beyond = Beyond()
+    return Nearby(Noisy(), beyond, MOST), beyond
 
 
-@pytest.mark.parametrize("job", [SMALL, Plain(ROW), Draws(Query(ROW, 9, 4))])
-def test_a_small_job_alone_is_computed_at_hand(job: Job) -> None:
-    """Whatever its kind, and at once: nobody else has a turn before it is done."""
+def test_a_small_job_is_computed_at_once() -> None:
+    """Whatever its kind; a large one is not."""
+    at_hand, _ = nearby()
+    for job in (SMALL, Plain(ROW), Draws(Query(ROW, 9, 4))):
+        assert at_hand.at_once(job) is not None
+    assert at_hand.at_once(LARGE) is None
+
+
+def test_where_several_come_all_are_handed_on() -> None:
+    """A batch of several ends it, until one is alone again."""
 
     async def run() -> None:
-        future = Nearby(Noisy(), Beyond(), MOST).submit([job])
-        assert future.done()
+        at_hand, beyond = nearby()
+        await at_hand.submit([SMALL, SMALL])
+        assert at_hand.at_once(SMALL) is None
+        await at_hand.submit([SMALL])
+        assert at_hand.at_once(SMALL) is not None
+        assert [2, 1] == [len(jobs) for jobs in beyond.seen]
 
     asyncio.run(run())
 
 
-def test_what_is_large_or_not_alone_is_handed_on() -> None:
-    """A large job, several jobs, and the one after them: where several came, more will."""
-    several: list[Job] = [SMALL, SMALL]
-    assert [False, True, False] == handed_on([SMALL], [LARGE], [SMALL])
-    assert [True, True, False] == handed_on(several, [SMALL], [SMALL])
+def test_now_and_then_one_is_handed_on() -> None:
+    """Which shows whether others come while it is computed."""
+
+    async def run() -> None:
+        at_hand, _ = nearby()
+        for _ in range(2):
+            found = [at_hand.at_once(SMALL) for _ in range(PROBE + 1)]
+            assert [True] * PROBE + [False] == [one is not None for one in found]
+            await at_hand.submit([SMALL])
+
+    asyncio.run(run())
 
 
-def test_what_fails_at_hand_is_raised_where_it_is_awaited() -> None:
+def test_what_fails_at_hand_is_raised() -> None:
     """As it would be beyond."""
-
-    async def run() -> None:
-        future = Nearby(Noisy(), Beyond(), MOST).submit([Plain(np.array([["no number"]]))])
-        with pytest.raises(TypeError):
-            await future
-
-    asyncio.run(run())
+    at_hand, _ = nearby()
+    with pytest.raises(TypeError):
+        at_hand.at_once(Plain(np.array([["no number"]])))
