@@ -17,7 +17,7 @@ ZIG := $(if $(shell command -v cc),,CC="$(CURDIR)/$(BIN)/python -m ziglang cc -m
 
 # How the shipped bundles were trained: the study's network, a deeper one, and the one that is served.
 # Versions 3 and 4 have version 5's network; what calibrated them is in the history.
-TRAIN := $(BIN)/dubito train --out build/models --name loan-grade --seed 0 --split-seed 0
+TRAIN := DUBITO_BACKEND=numpy $(BIN)/dubito train --out build/models --name loan-grade --seed 0 --split-seed 0
 VERSION_1 := --version 1 --architecture study
 VERSION_2 := --version 2 --architecture residual
 VERSION_5 := --version 5 --architecture lattice

@@ -16,10 +16,10 @@ from app.serving.deadlines import Deadlines
 from app.serving.predictor import LONG, LONG_NATIVE, Predictor
 from app.settings import Settings
 from app.usecases.bundles import Served
-from dubito.engine.backends.choice import Backend, backend_of, has_backend
+from dubito.engine.backends.choice import backend_of, has_backend
 from dubito.errors import BundleError
 from dubito.prediction import AnswerBuilder
-from dubito.types import Identity
+from dubito.types import Backend, Identity
 from dubito.uncertainty.policy import Judge
 
 MOST_OPEN = 2

@@ -13,7 +13,7 @@ from dubito.bundles.manifest import NETWORK_FILE, Manifest
 from dubito.bundles.program import read_program
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.engine.backends.choice import Backend, engine_for
+from dubito.engine.backends.choice import engine_for
 from dubito.engine.engine import Engine
 from dubito.engine.environment import environment
 from dubito.errors import BackendUnavailable, BundleError, NetworkError, UsageError
@@ -23,6 +23,7 @@ from dubito.system_random import random_bits
 from dubito.types import (
     MAX_SEED,
     SEED_BITS,
+    Backend,
     Calibration,
     Cards,
     Environment,

@@ -26,6 +26,11 @@ MAX_SEED = 2**SEED_BITS - 1
 """Largest seed. Seeds are integers from 0 to this, all exact in JSON."""
 
 
+Backend = Literal["auto", "native", "numpy", "tensorflow"]
+"""`native`: a kernel in C, with the same bits on every processor. `auto`: native where it is built
+and has all operations, otherwise NumPy or, for layers without kernels, TensorFlow."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureStats:
     """Statistics of one feature in the training data, over the rows that have a value."""

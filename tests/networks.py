@@ -17,7 +17,6 @@ import numpy as np
 
 from dubito import bundle
 from dubito.engine.arithmetic import pin_arithmetic
-from dubito.engine.backends.choice import Backend
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
@@ -33,7 +32,7 @@ from dubito.loans.layers.features import LoanFeatures
 from dubito.numerics.rng import PassRange, keep_masks, normals
 from dubito.training.architecture import Architecture, build
 from dubito.training.monte_carlo import with_monte_carlo
-from dubito.types import Floats, Query, Summary
+from dubito.types import Backend, Floats, Query, Summary
 
 ROOT = Path(__file__).parent.parent
 FEATURES, CLASSES = 9, 7

@@ -15,8 +15,8 @@ from app.main import create_app
 from app.settings import Settings
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
-from dubito.engine.backends.choice import Backend
 from dubito.inputs.rows import example
+from dubito.types import Backend
 from tests.service import ROOT, Service, children, is_alive, serving
 
 MODELS = ROOT / "models"

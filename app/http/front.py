@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.http.access import is_of_page
 
 
-class Handling(Protocol):
+class GradingRoute(Protocol):
     """A route, as FastAPI matches and documents it."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -24,7 +24,7 @@ class Handling(Protocol):
 class Front:
     """ASGI middleware: hands requests to their routes, and translates errors as FastAPI does."""
 
-    def __init__(self, app: ASGIApp, routes: Mapping[str, Handling]) -> None:
+    def __init__(self, app: ASGIApp, routes: Mapping[str, GradingRoute]) -> None:
         """Wrap an application; `routes` are those of POST by path, filled when they are built."""
         self._app = app
         self._routes = routes

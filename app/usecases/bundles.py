@@ -6,9 +6,9 @@ from typing import Protocol
 
 from app.serving.caller import Caller
 from app.serving.predictor import Predictor
-from dubito.engine.backends.choice import Backend, backend_of
+from dubito.engine.backends.choice import backend_of
 from dubito.prediction import AnswerBuilder
-from dubito.types import Environment, Identity, Signature
+from dubito.types import Backend, Environment, Identity, Signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from app.serving.caller import PATIENT, Caller
 from app.usecases.bundles import Bundles, Served
 from app.usecases.case import Case
 from dubito.answer import MonteCarloResult, PlainResult
-from dubito.engine.backends.choice import Backend, backend_of
+from dubito.engine.backends.choice import backend_of
 from dubito.errors import Fault, FieldCode, InvalidInput, Ungradable
 from dubito.inputs.json_members import composed
 from dubito.inputs.rows import RowReader, accepted, unknown_names
-from dubito.types import Environment, Floats, Query, Signature
+from dubito.types import Backend, Environment, Floats, Query, Signature
 
 ENVIRONMENT = "environment:"
 """Prefix of the names of notes about numerical environments; the fingerprint follows."""

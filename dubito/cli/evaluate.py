@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dubito.cli.reference import add_location, location_of
+from dubito.cli.reference import add_backend, add_location, backend_given, location_of
 from dubito.cli.train import stdout_for_result
 from dubito.cli.training_flags import positive
 from dubito.errors import UsageError
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="HTML", help="the page (default: build/NAME-VERSION.html)"
     )
     parser.add_argument("--json", action="store_true", help="print all metrics as JSON")
+    add_backend(parser)
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -43,7 +44,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from dubito.training.report.page import render_page
 
     with stdout_for_result(arguments.json):
-        bundle = load(location.folder, pinned=location.digest)
+        backend = backend_given(arguments)
+        bundle = load(location.folder, pinned=location.digest, backend=backend)
         evaluation = evaluate(bundle, arguments.data, arguments.target, arguments.passes)
     identity = bundle.manifest.identity
     file = arguments.out or Path("build") / f"{identity.name}-{identity.version}.html"

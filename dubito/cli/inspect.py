@@ -5,8 +5,10 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from dubito.bundles.manifest import Manifest
+from dubito.bundles.program import read_program
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_location, location_of
+from dubito.engine.backends.choice import Choice, choose
 from dubito.errors import UsageError
 from dubito.types import Feature
 
@@ -22,20 +24,21 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     if rest:
         raise UsageError(f"inspect does not know {rest[0]}")
     location = location_of(arguments)
-    manifest = inspect(location.folder, pinned=location.digest).manifest
+    inspected = inspect(location.folder, pinned=location.digest)
     if arguments.json:
-        sys.stdout.write(manifest.to_bytes().decode() + "\n")
+        sys.stdout.write(inspected.manifest.to_bytes().decode() + "\n")
     else:
-        print("\n".join(_lines(manifest)))
+        print("\n".join(_lines(inspected.manifest, choose(read_program(inspected.checked)))))
     return 0
 
 
-def _lines(manifest: Manifest) -> Iterator[str]:
+def _lines(manifest: Manifest, choice: Choice) -> Iterator[str]:
     identity, trained = manifest.identity, manifest.trained
     yield f"{identity.name}, version {identity.version}"
     yield f"digest   {identity.digest}"
     yield f"classes  {' '.join(manifest.classes)}"
     yield f"passes   {manifest.passes} by default"
+    yield f"backend  {choice.backend}" + ("" if choice.why is None else f": {choice.why}")
     yield f"trained  on {trained.data}, {trained.rows:,} rows: {trained.command}"
     rows = "on the rows it was converted with" if trained.is_conversion else "held out"
     for name, metrics in manifest.metrics.items():

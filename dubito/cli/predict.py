@@ -14,7 +14,14 @@ from pydantic import ValidationError
 from dubito.answer import MonteCarloAnswer, to_builtins
 from dubito.bundles.manifest import Manifest
 from dubito.bundles.validation.inspection import inspect
-from dubito.cli.reference import add_location, flag_variable, location_of, whole_number
+from dubito.cli.reference import (
+    add_backend,
+    add_location,
+    backend_given,
+    flag_variable,
+    location_of,
+    whole_number,
+)
 from dubito.cli.table import lines
 from dubito.cli.terminal import printable_json
 from dubito.errors import DataError, InvalidInput, NotJson, Ungradable, UsageError
@@ -59,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", metavar="VALUE", help=text)
     parser.add_argument("--json", action="store_true", help="answer as the service does")
+    add_backend(parser)
     parser.epilog = "Features are flags: --loan-amount 12000; `dubito inspect` lists them."
     for name, (default, text) in LIMITS.items():
         flag = f"--{name.replace('_', '-')}"
@@ -77,7 +85,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 
     from dubito.bundle import load
 
-    bundle = load(folder, pinned=manifest.identity.digest)
+    bundle = load(folder, pinned=manifest.identity.digest, backend=backend_given(arguments))
     try:
         answers = _answers(bundle, rows, options)
     except Ungradable as error:

@@ -5,10 +5,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
 from dubito.bundles.manifest import MANIFEST_FILE
 from dubito.bundles.repository import find_version, is_version, versions
 from dubito.errors import BundleError, UsageError
+from dubito.types import Backend
 
 PREFIX = "DUBITO_"
 """Prefix of the environment variables that correspond to flags."""
@@ -103,6 +105,32 @@ def _text(
     if not text.strip():
         raise UsageError(f"{flag_variable(name)} must not be empty")
     return text.strip()
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that chooses what computes the network."""
+    parser.add_argument(
+        "--backend",
+        choices=get_args(Backend),
+        help="what computes the network (default: auto, the first of native, numpy and tensorflow "
+        f"that runs all its layers; {flag_variable('backend')})",
+    )
+
+
+def backend_given(
+    arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ
+) -> Backend:
+    """Return the backend of the flag, its environment variable or the default, in this order.
+
+    Raises:
+        UsageError: the variable names none.
+    """
+    text = _text("backend", arguments.backend, environment, "auto")
+    for backend in get_args(Backend):
+        if backend == text:
+            return cast(Backend, backend)
+    known = ", ".join(get_args(Backend))
+    raise UsageError(f"{flag_variable('backend')} must be one of {known}")
 
 
 def add_bundle(parser: argparse.ArgumentParser) -> None:

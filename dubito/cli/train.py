@@ -9,6 +9,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from dubito.cli.reference import add_backend, backend_given
 from dubito.cli.training_flags import add_flags, settle
 from dubito.errors import UsageError
 from dubito.training.tables.content import name_of
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     add_flags(parser)
+    add_backend(parser)
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -47,6 +49,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         split_seed=arguments.split_seed,
         command=command_of(vars(arguments)),
         logs=arguments.tensorboard,
+        backend=backend_given(arguments),
     )
     seeds: Any = None
     with stdout_for_result(arguments.json):

@@ -31,7 +31,7 @@ from dubito.training.publication import (
 from dubito.training.recipe import Recipe
 from dubito.training.split import Split, split_rows
 from dubito.training.temperature import fold
-from dubito.types import Calibration, DomainRule, Feature, Signature
+from dubito.types import Backend, Calibration, DomainRule, Feature, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class TrainingOptions:
     """Setting of Keras' progress bar."""
     logs: Path | None = None
     """Folder of the logs for TensorBoard; None for no logs."""
+    backend: Backend = "auto"
+    """Backend of the calibration; the shipped versions have NumPy's."""
 
 
 def publish(job: TrainingOptions, table: Table) -> tuple[Path, Manifest]:
@@ -67,7 +69,7 @@ def publish(job: TrainingOptions, table: Table) -> tuple[Path, Manifest]:
     split = split_rows(table.labels, job.split_seed, calibrated=job.recipe.calibrated)
     features = _features(job.layout, table, split)
     job, model = _fitted(job, table, split, features)
-    engine = engine_of(model)
+    engine = engine_of(model, backend=job.backend)
     watched, held_out = select_rows(table, split.validation), select_rows(table, split.test)
     calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
     manifest = Manifest(
@@ -111,7 +113,9 @@ def _fitted(
         callbacks=curves(job.logs, job.seed),
     )
     if job.recipe.calibrated:
-        fold(model, temperature_of(engine_of(model), watched, job.recipe.passes))
+        fold(
+            model, temperature_of(engine_of(model, backend=job.backend), watched, job.recipe.passes)
+        )
     return job, model
 
 

@@ -1,7 +1,6 @@
 """Chooses the backend of a network, and builds the engine of a program on it; without Keras."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -12,10 +11,7 @@ from dubito.engine.backends.numpy import Stacked
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.engine.program import Program
 from dubito.errors import BackendUnavailable
-
-Backend = Literal["auto", "native", "numpy", "tensorflow"]
-"""`native`: a kernel in C, with the same bits on every processor. `auto`: native where it is built
-and has all operations, otherwise NumPy or, for layers without kernels, TensorFlow."""
+from dubito.types import Backend
 
 BACKENDS: dict[str, Backend] = {"native": "native", "stacked": "numpy", "graph": "tensorflow"}
 """Backends, by the first word of the engine's name in a numerical environment."""

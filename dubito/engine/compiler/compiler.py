@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dubito.engine.backends.choice import NO_OPERATION, Backend, engine_for
+from dubito.engine.backends.choice import NO_OPERATION, engine_for
 from dubito.engine.backends.tensorflow import Graph
 from dubito.engine.compiler.admission import check_layer
 from dubito.engine.compiler.flattening import flatten
@@ -11,6 +11,7 @@ from dubito.engine.compiler.lowering import program_of
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.errors import BackendUnavailable, NetworkError
 from dubito.layers.archive import from_bytes
+from dubito.types import Backend
 
 
 def engine_of(model: keras.Model, threads: int = 1, backend: Backend = "auto") -> Engine:

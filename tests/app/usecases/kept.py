@@ -20,8 +20,7 @@ from app.settings import Settings
 from app.usecases.bundles import Served
 from app.watched_bundle import WatchedBundle
 from dubito.bundle import Bundle, load
-from dubito.engine.backends.choice import Backend
-from dubito.types import Environment, Identity
+from dubito.types import Backend, Environment, Identity
 from tests.service import ROOT
 
 PATIENCE = 30
