@@ -183,6 +183,17 @@ static const Form FORMS[] = {
 /* The number of forms that this processor has; the last is the fastest. 1 without FMA. */
 int dubito_forms(void) { return forms(); }
 
+/* Whether the processor has fused multiply-adds, without which they would be calls of a library. */
+int dubito_has_fma(void) {
+#if defined(__x86_64__)
+    return forms() > 1;
+#elif defined(__aarch64__)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
 /* ---- running a network */
 
 /* Memory of one call. */

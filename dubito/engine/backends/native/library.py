@@ -99,6 +99,7 @@ class Library:
         self._run, self._round = library.dubito_run, library.dubito_round
         self._statistics = library.dubito_statistics
         self.forms = FORMS[: library.dubito_forms()]
+        self.has_fma = bool(library.dubito_has_fma())
         self._form = ctypes.c_int32(self.forms.index(form or self.forms[-1]))
 
     def rounded(self, rows: Floats) -> Floats:
@@ -216,7 +217,7 @@ def kernel() -> Library:
         BackendUnavailable: it was not built, cannot be loaded, or needs another processor.
     """
     library = Library(compiled(KERNEL))
-    if len(library.forms) < 2:
+    if not library.has_fma:
         raise BackendUnavailable("the native backend needs a processor with FMA")
     return library
 
