@@ -14,7 +14,7 @@ from benchmarks.services import NETWORKS, load_until_warm, ours, resident, row
 
 ROUNDS = 5
 IMPORT = "import tensorflow, fastapi; print('done', flush=True); input()"
-ASKED = 1.5
+ASKED = 0.35
 
 
 def main() -> None:

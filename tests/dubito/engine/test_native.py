@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
+from itertools import product
 from typing import Any
 
 import keras
@@ -29,8 +30,11 @@ from dubito.engine.program import Program
 from dubito.errors import BackendUnavailable
 from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import MCDropout
+from dubito.loans.columns import LAYOUT
 from dubito.loans.formulas import scoring
 from dubito.numerics.rng import PassRange, keep_masks
+from dubito.training.data import read_table, select_rows
+from dubito.training.split import split_rows
 from dubito.types import MAX_SEED, MEASURES, Floats, Query, Summary
 from tests.networks import GENERAL, ROOT, between, bits, family, loop, network, rows
 
@@ -270,6 +274,25 @@ def test_a_bundle_loads_on_it() -> None:
     )
     np.testing.assert_allclose(one.mean, other.mean, rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(one.std, other.std, rtol=0, atol=TOLERANCE)
+
+
+def test_no_grade_set_or_decision_differs_on_held_out_loans() -> None:
+    """Between the native backend and NumPy's, which calibrated the served version."""
+    table = read_table(None, LAYOUT)
+    held_out = select_rows(table, split_rows(table.labels, 0, calibrated=True).test).features
+    folder = ROOT / "models" / "loan-grade" / "5"
+    ours, numpys = (dubito.load(folder, backend=backend) for backend in ("native", "numpy"))
+    for target, method in product((0.01, 0.02, 0.05), ("lac", "aps", "raps", "adjacent")):
+        one, other = (
+            bundle.predict_mc(held_out, passes=100, seed=7, target=target, method=method)
+            for bundle in (ours, numpys)
+        )
+        assert one.judgement is not None
+        assert other.judgement is not None
+        np.testing.assert_array_equal(one.predicted, other.predicted)
+        np.testing.assert_array_equal(one.judgement.found.sets, other.judgement.found.sets)
+        assert one.judgement.decisions == other.judgement.decisions
+        assert np.abs(one.mean - other.mean).max() < TOLERANCE
 
 
 def test_statistics_are_those_of_the_definitions() -> None:
