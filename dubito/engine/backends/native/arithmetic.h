@@ -254,14 +254,14 @@ static void FORM(fused)(const Operation *one, const Operation *drop, const float
  *
  * `draws` holds class c of pass t at [c * padded + t]; `found` gets mean and standard deviation of each
  * class, predictive and expected entropy, mutual information and variation ratio. */
-static double FORM(over_lanes)(double *sums) {
+INLINE double FORM(over_lanes)(double *sums) {
     for (int p = 0; p < 16; p++) sums[p] += sums[p + 16];
     for (int p = 0; p < 8; p++) sums[p] += sums[p + 8];
     for (int p = 0; p < 4; p++) sums[p] += sums[p + 4];
     return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
-static double FORM(nats)(double probability) {
+INLINE double FORM(nats)(double probability) {
     double bounded = probability > 0.0 ? probability : 1.0;
     return probability * logarithm(bounded);
 }

@@ -93,17 +93,24 @@ static void philox(uint64_t counter, uint64_t seed, uint64_t call, uint64_t out[
     out[0] = a, out[1] = b, out[2] = c, out[3] = d;
 }
 
+/* Which of the four 16-bit levels of a word are at least `least`, repeated four times: bits 0 to 3. */
+static uint32_t at_least(uint64_t levels, uint64_t least) {
+    const uint64_t top = 0x8000800080008000ULL;
+    /* Of numbers whose top bits are equal the others decide; subtracting them borrows from the top bit. */
+    uint64_t others = (levels | top) - (least & ~top);
+    uint64_t found = ((levels & ~least) | (~(levels ^ least) & others)) & top;
+    return (uint32_t)((found >> 15) * (1ULL << 48 | 1ULL << 33 | 1ULL << 18 | 1ULL << 3) >> 48) & 0xf;
+}
+
 /* The mask of one pass: bit u of the words, the lowest first, says whether unit u is kept. */
 static void mask(uint64_t seed, const Operation *one, int64_t pass, uint32_t *words) {
     int blocks = (one->noises + 15) / 16;
+    uint64_t least = (uint64_t)one->dropped * 0x0001000100010001ULL;
     for (int block = 0; block < blocks; block++) {
         uint64_t drawn[4];
         uint32_t kept = 0;
         philox((uint64_t)(pass * blocks + block + 1), seed, (uint64_t)one->call, drawn);
-        for (int u = 0; u < 16; u++) {
-            uint32_t level = (uint32_t)(drawn[u / 4] >> (u % 4 * 16)) & 0xffff;
-            kept |= (uint32_t)(level >= (uint32_t)one->dropped) << u;
-        }
+        for (int word = 0; word < 4; word++) kept |= at_least(drawn[word], least) << (4 * word);
         words[block / 2] = block % 2 ? words[block / 2] | kept << 16 : kept;
     }
 }
