@@ -22,7 +22,7 @@ VERSION_1 := --version 1 --architecture study
 VERSION_2 := --version 2 --architecture residual
 VERSION_5 := --version 5 --architecture lattice
 
-.PHONY: help serve develop test check cover train proof docs links pictures bench lock
+.PHONY: help serve develop test check cover train proof docs links pictures bench wheel lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s%s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,14 @@ pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
 
 bench: .venv/bench.stamp ## measure: ONLY=engine, rate, serving, peers, fronts, libraries, overload, beside, soak, records, startup, quality, study or oracles; serving and records beside another commit with ARGS='--against COMMIT'
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
+
+# By a compiler that knows the oldest glibc of manylinux2014, whatever this system's is.
+wheel: .venv/dev.stamp ## build the library's wheel for Linux on x86-64 into build/wheels
+	rm -rf build/wheels build/lib.linux-x86_64-* build/bdist.*
+	CC="$(CURDIR)/$(BIN)/python -m ziglang cc -target x86_64-linux-gnu.2.17 -mcpu=baseline" \
+		$(BIN)/python -W ignore -c "from setuptools import setup; setup()" --quiet \
+		bdist_wheel --plat-name manylinux2014_x86_64 --dist-dir build/wheels
+	@ls build/wheels
 
 lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(ARGS) --output-file requirements/serve.txt

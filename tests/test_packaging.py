@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -186,3 +187,17 @@ def test_serve_works_from_any_folder(tmp_path: Path) -> None:
     )
     assert 0 == done.returncode, done.stderr
     assert "--max-passes" in done.stdout
+
+
+@pytest.mark.claim("a wheel for old systems", test=0, proof=1)
+def test_the_wheel_needs_no_new_glibc(count: int) -> None:
+    """`make wheel`: one for manylinux2014, whose kernels ask for glibc 2.17 at most."""
+    subprocess.run(["make", "--silent", "wheel"], cwd=ROOT, check=True, capture_output=True)
+    wheels = list((ROOT / "build" / "wheels").glob("*.whl"))
+    assert count == len(wheels)
+    assert wheels[0].name.endswith("-manylinux2014_x86_64.whl")
+    with zipfile.ZipFile(wheels[0]) as archive:
+        kernels = [archive.read(name) for name in archive.namelist() if name.endswith(".so")]
+    assert 2 == len(kernels)
+    needed = {version for kernel in kernels for version in re.findall(rb"GLIBC_2\.(\d+)", kernel)}
+    assert max(map(int, needed)) <= 17
