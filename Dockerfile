@@ -16,6 +16,7 @@ COPY app app
 RUN CC="/opt/compiler/bin/python -m ziglang cc -mcpu=baseline" \
     /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 RUN /opt/dubito/bin/python -c "from dubito.engine.backends.native.library import KERNEL, compiled; compiled(KERNEL)"
+RUN /opt/dubito/bin/python -c "from dubito.loans.formulas.scoring import scoring_library; scoring_library()"
 RUN /opt/dubito/bin/pip install --no-cache-dir --no-deps --no-build-isolation ./app
 COPY LICENSE /srv/dubito/
 COPY models /srv/dubito/models

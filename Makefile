@@ -13,7 +13,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-s
 	--no-emit-index-url --custom-compile-command "make lock"
 COMPILE := $(LOCK) pyproject.toml app/pyproject.toml --no-emit-package dubito --group build
 # Where there is no C compiler, one from PyPI builds the kernels, for any processor of this kind.
-ZIG := $(if $(shell command -v cc),,CC="$(CURDIR)/$(BIN)/python -m ziglang cc -mcpu=baseline")
+COMPILER := $(shell $(PYTHON) -c 'import sysconfig; print((sysconfig.get_config_var("CC") or "cc").split()[0])')
+ZIG := $(if $(shell command -v $(COMPILER)),,CC="$(CURDIR)/$(BIN)/python -m ziglang cc -mcpu=baseline")
 
 # How the shipped bundles were trained: the study's network, a deeper one, and the one that is served.
 # Versions 3 and 4 have version 5's network; what calibrated them is in the history.
@@ -101,7 +102,7 @@ KERNEL := $(wildcard dubito/engine/backends/native/*.[ch] dubito/loans/formulas/
 .venv/serve.stamp: requirements/serve.txt pyproject.toml app/pyproject.toml $(KERNEL) | .venv/bin/pip
 	@echo "Installing Dubito into .venv: minutes at first, nothing afterwards."
 	@$(PIP) --require-hashes -r requirements/serve.txt $(WAIT)
-	$(if $(ZIG),@$(PIP) --require-hashes -r requirements/compiler.txt $(WAIT))
+	$(if $(ZIG),-@$(PIP) --require-hashes -r requirements/compiler.txt $(WAIT))
 	$(ZIG) $(PIP) --no-deps --no-build-isolation -e .
 	$(PIP) --no-deps --no-build-isolation -e app
 	touch $@

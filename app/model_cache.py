@@ -230,7 +230,14 @@ class Shelf:
         asked = self._settings.model_copy(update=only)
         stack = AsyncExitStack()
         try:
-            opened = await stack.enter_async_context(self._opening(asked))
+            try:
+                opened = await stack.enter_async_context(self._opening(asked))
+            except (BundleError, StartError):
+                if key.backend == "auto":
+                    raise
+                # The backend of the record may not run the bundle here; a replay says what differs.
+                other = asked.model_copy(update={"backend": "auto"})
+                opened = await stack.enter_async_context(self._opening(other))
         except (BundleError, StartError) as error:
             sentence = (
                 f"bundle {name}/{version}, which produced this prediction, is no longer available"

@@ -104,7 +104,7 @@ class Batcher(Generic[Job, Result]):
         """
         if not accepted:
             self.admit(self._handling.work(job), caller)
-        if not self._computing and not self.backlog:
+        if not self._computing and not self.backlog and self._is_wanted(caller):
             self._since = time.perf_counter()
             found = self._at_once(job)
             if found is not None:
@@ -195,11 +195,17 @@ class Batcher(Generic[Job, Result]):
             done = self._run([piece.job for piece in batch.pieces])
             done.add_done_callback(partial(self._finish, batch))
 
+    def _is_wanted(self, caller: Caller) -> bool:
+        """Whether a caller still waits; the queue has the errors for one that does not."""
+        return not caller.gone() and caller.deadline > asyncio.get_running_loop().time()
+
     def _saw_one(self, work: int) -> None:
         """Adapt to a job that was computed at once."""
-        seconds = time.perf_counter() - self._since
-        self._pace.saw(0, work, seconds, self._pace.part)
-        self._seen(work, seconds)
+        now = time.perf_counter()
+        if not self._is_large(work):
+            self._small_came = now
+        self._pace.saw(0, work, now - self._since, self._pace.part)
+        self._seen(work, now - self._since)
 
     def _take(self) -> "_Batch[Job, Result]":
         """Take the next batch from the queues, without abandoned jobs."""

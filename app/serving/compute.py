@@ -108,5 +108,5 @@ class ComputeThread:
         return None
 
     def close(self) -> None:
-        """Wait for the running batch, then end the thread."""
-        self._thread.shutdown()
+        """Let the running batch finish, and the thread with it."""
+        self._thread.shutdown(wait=False)

@@ -128,7 +128,12 @@ class _Reader:
         dtype = _dtype(layer, self.dtype)
         read = tuple(self._weight(f"{path}vars/{at}", dtype) for at in range(weights))
         formula = _formula(layer, dtype)
-        kernel = kernel_of(LayerRecord(layer.kind, layer.settings, read, dtype, shapes, formula))
+        record = LayerRecord(layer.kind, layer.settings, read, dtype, shapes, formula)
+        try:
+            kernel = kernel_of(record)
+        except KeyError:
+            # Keras has a default for a setting that the file leaves out.
+            kernel = None
         if kernel is None:
             raise _NoKernel
         return kernel

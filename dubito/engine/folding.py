@@ -62,6 +62,7 @@ def _fold(drop: Operation, behind: Operation, random: set[int]) -> Fold | None:
         isinstance(call.noise, Dropout)
         and len(call.shape) == 2
         and call.shape[0] == 1
+        and call.shape[1] == dense.kernel.shape[0]
         and drop.inputs[0] not in random
         and dense.kernel.shape[1] == 1
         and drop.dtype == behind.dtype

@@ -15,6 +15,8 @@ B · 12 · i / 360.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,31 @@ class LoanTerms:
     def accumulated(self) -> Any:
         """Accumulated value `((1 + i)ᵏ − 1) / i` of k instalments of one unit."""
         return (self.growth - 1.0) / (self.rate / MONTHS_A_YEAR)
+
+
+def exact_constants(terms: LoanTerms) -> dict[str, Floats]:
+    """Compute annuity, growth and accumulated value `(E,)` with the same bits everywhere.
+
+    A library's power depends on the processor's instructions. Here it is the exact power of the
+    rounded growth factor, rounded once; all else is IEEE's own operations.
+    """
+    monthly = terms.rate / MONTHS_A_YEAR
+    factors, periods = 1.0 + monthly, (terms.months, terms.paid)
+    months, paid = (
+        np.array([_power(*pair) for pair in zip(factors.tolist(), number.tolist(), strict=True)])
+        for number in periods
+    )
+    return {
+        "annuity": monthly / (1.0 - 1.0 / months),
+        "growth": paid,
+        "accumulated": (paid - 1.0) / monthly,
+    }
+
+
+@cache
+def _power(base: float, exponent: float) -> float:
+    """Return a power with a whole exponent, rounded once."""
+    return float(Fraction(base) ** int(exponent))
 
 
 @dataclass(frozen=True, slots=True)

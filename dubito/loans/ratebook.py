@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dubito.loans.amortization import LoanTerms
+from dubito.numerics.normal import logarithm
 from dubito.types import Floats
 
 MOST_ENTRIES = 512
@@ -90,6 +91,8 @@ class Hypotheses:
     """Position of the first period in the book or, if no instalment is paid, of the advance."""
     log_prior: Floats
     """Log of the product of the shares of rate, term and beginning."""
+    exact_log_prior: Floats
+    """The same by logarithms whose bits depend on no library and no processor."""
 
 
 def hypotheses(book: RateBook) -> Hypotheses:
@@ -100,7 +103,11 @@ def hypotheses(book: RateBook) -> Hypotheses:
         np.concatenate([one, other]) for one, other in zip(running, fresh, strict=True)
     )
     rate, term = rate.astype(np.intp), term.astype(np.intp)
-    prior = np.log(book.rate_shares)[rate] + np.log(book.term_shares)[term] + np.log(share)
+    priors = (
+        log(np.array(book.rate_shares))[rate] + log(np.array(book.term_shares))[term] + log(share)
+        for log in (np.log, logarithm)
+    )
+    prior, exact = priors
     return Hypotheses(
         terms=LoanTerms(
             rate=np.array(book.rates)[rate] / 100.0,
@@ -111,6 +118,7 @@ def hypotheses(book: RateBook) -> Hypotheses:
         grade=np.array(book.grades, dtype=np.float64)[rate],
         beginning=beginning,
         log_prior=prior,
+        exact_log_prior=exact,
     )
 
 

@@ -65,19 +65,9 @@ class AlphaDropout(Noise):
 
         Klambauer et al. 2017, "Self-normalizing neural networks", §3.
         """
-        scale, shift = self.affine
-        return noise * scale, (1 - noise) * self.saturation + shift
-
-    @property
-    def affine(self) -> tuple[float, float]:
-        """Factor and offset of a kept unit, which restore mean and variance."""
         scale = ((1 - self.rate) * (1 + self.rate * NEGATIVE_SATURATION**2)) ** -0.5
-        return scale, -scale * NEGATIVE_SATURATION * self.rate
-
-    @property
-    def saturation(self) -> float:
-        """Value of a dropped unit before the offset."""
-        return self.affine[0] * NEGATIVE_SATURATION
+        shift = -scale * NEGATIVE_SATURATION * self.rate
+        return noise * scale, (1 - noise) * (scale * NEGATIVE_SATURATION) + shift
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dubito.errors import BackendUnavailable
 from dubito.loans import explanations
-from dubito.loans.amortization import schedule
+from dubito.loans.amortization import exact_constants, schedule
 from dubito.loans.explanations import ROUND_PAYMENTS, ROUND_SUMS, Loan, as_number, cents_from
 from dubito.loans.formulas.scoring import SPARE, Scoring
 from dubito.loans.ratebook import Hypotheses, RateBook, hypotheses
@@ -23,6 +23,8 @@ from dubito.types import Floats
 
 PRIOR = 0.7
 """Weight of a hypothesis' log prior relative to its story's log weight."""
+TIE = 1e-9
+"""Difference of the priors of neighbours, which breaks ties."""
 COMPARED_ROWS = 8
 """Number of rows compared with every hypothesis at a time, few enough for the processor's cache."""
 
@@ -76,7 +78,7 @@ class Lattice:
     @cached_property
     def _prior(self) -> Floats:
         # The last term breaks ties, so that every backend selects the same hypotheses.
-        prior: Floats = PRIOR * self._flat.log_prior - 1e-9 * np.arange(len(self._flat.grade))
+        prior: Floats = PRIOR * self._flat.log_prior - TIE * np.arange(len(self._flat.grade))
         return prior
 
     @cached_property
@@ -91,10 +93,21 @@ class Lattice:
 
     @cached_property
     def _kernel(self) -> Scoring:
-        return self.scoring_in()
+        return self.native_in()
+
+    def native_in(self, form: str | None = None) -> Scoring:
+        """Create the kernel of the native backend, whose constants have the same bits everywhere.
+
+        Raises:
+            BackendUnavailable: the kernel was not built.
+        """
+        flat = self._flat
+        prior = PRIOR * flat.exact_log_prior - TIE * np.arange(len(flat.grade))
+        constants = {**self._constants, **exact_constants(flat.terms), **self._about}
+        return Scoring({**constants, "prior": prior}, self.kept, form)
 
     def scoring_in(self, form: str | None = None) -> Scoring:
-        """Create the kernel's scores in a form of its arithmetic, the fastest if None.
+        """Create the kernel's scores of the formula's own constants, in a form of its arithmetic.
 
         Raises:
             BackendUnavailable: the kernel was not built.

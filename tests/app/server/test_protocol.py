@@ -13,7 +13,7 @@ from tests.app.server.forms import BODY, ROW
 from tests.service import Service, serving
 
 GONE = 8
-BUSY_ROWS, BUSY_PASSES = 1_000, 5_000
+BUSY_ROWS, BUSY_PASSES, WAITING_PASSES = 1_000, 5_000, 10_000
 """Of a request that keeps the engine busy for a second or more."""
 
 
@@ -69,7 +69,7 @@ def test_who_has_gone_is_not_computed_for(service: Service) -> None:
         for _ in range(GONE):
             with socket.create_connection(("127.0.0.1", service.port)) as client:
                 # So many passes wait behind the others, where fewer would go beside them.
-                client.sendall(asked(BODY, f"passes={BUSY_PASSES}"))
+                client.sendall(asked(BODY, f"passes={WAITING_PASSES}"))
                 time.sleep(0.02)
         with socket.create_connection(("127.0.0.1", service.port), timeout=60) as last:
             last.sendall(asked(BODY))

@@ -3,11 +3,14 @@
 import copy
 import ctypes
 import ctypes.util
+import os
 import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -26,17 +29,19 @@ from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
 from dubito.engine.engine import BlockEngine
-from dubito.engine.program import Program
+from dubito.engine.program import Operation, Program
 from dubito.errors import BackendUnavailable
 from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import MCDropout
 from dubito.loans.columns import LAYOUT
 from dubito.loans.formulas import scoring
+from dubito.numerics.kernels import Dense, Formula, Mixture, linear, softmax
+from dubito.numerics.noise import Call, Dropout
 from dubito.numerics.rng import PassRange, keep_masks
 from dubito.training.data import read_table, select_rows
 from dubito.training.split import split_rows
 from dubito.types import MAX_SEED, MEASURES, Floats, Query, Summary
-from tests.networks import GENERAL, ROOT, between, bits, family, loop, network, rows
+from tests.networks import GENERAL, ROOT, SCALES, between, bits, family, loop, network, rows
 
 TOLERANCE = 1e-6
 NETWORKS: dict[str, Any] = {
@@ -274,6 +279,94 @@ def test_a_bundle_loads_on_it() -> None:
     )
     np.testing.assert_allclose(one.mean, other.mean, rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(one.std, other.std, rtol=0, atol=TOLERANCE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A formula that brings its own kernel: a row's products with the numbers 1 to 8, `(8, 8)`."""
+
+    def __call__(self, xp: Any, values: Any) -> Any:
+        return self.native(values)
+
+    def native(self, values: Floats) -> Floats:
+        found: Floats = values[..., :8, None] * np.arange(1.0, 9.0) / 40
+        return found
+
+
+def mixed(shape: tuple[int, ...] | None) -> Program:
+    """Candidates that are scored behind a dropout of some shape; None: it is behind the mixture."""
+    random = np.random.default_rng(4)
+    call = Call(0, Dropout(0.5), shape or (3,))
+
+    def dense(inputs: int, units: int, activate: Any = linear) -> Dense:
+        weights = random.normal(0, 0.5, (inputs, units)).astype(np.float32)
+        return Dense(weights, np.zeros(units, np.float32), activate)
+
+    def step(run: Any, inputs: tuple[int, ...], output: int, *, random: bool, shape: Any) -> Any:
+        dtype = "float64" if output == 1 else "float32"
+        return Operation(run, inputs, output, dtype, random, shape)
+
+    is_random = shape is not None
+    steps = [
+        step(Formula(Table()), (0,), 1, random=False, shape=(8, 8)),
+        *([step(call, (1,), 2, random=True, shape=(8, 8))] if is_random else []),
+        step(dense(8, 1), (2 if is_random else 1,), 3, random=is_random, shape=(8, 1)),
+        step(dense(9, 3), (0,), 4, random=False, shape=(3,)),
+        step(Formula(Mixture(1.5)), (1, 3, 4), 5, random=is_random, shape=(3,)),
+    ]
+    if not is_random:
+        steps.append(step(call, (5,), 6, random=True, shape=(3,)))
+        steps.append(step(dense(3, 3, softmax), (6,), 7, random=True, shape=(3,)))
+    return Program(tuple(steps), (call,), steps[-1].output, (9, 3), "float64", "float32")
+
+
+@pytest.mark.parametrize("shape", [(8, 1), (1, 8), (8, 8), (1, 1)])
+def test_noise_of_any_shape_is_numpys(shape: tuple[int, ...]) -> None:
+    """Over values of two axes, also where both are as long; a row has its own bits in a batch."""
+    made, features = mixed(shape), rows(7) / SCALES
+    network = lowered(made)
+    assert network is not None
+    ran = NativeEngine(kernel(), network, made)
+    query = Query(features, 50, 3)
+    wanted = engine_for(made, "numpy").draws(query)
+    drawn = ran.draws(query)
+    np.testing.assert_allclose(drawn, wanted, rtol=0, atol=1e-5)
+    for passes in (3, 50):
+        together = ran.draws(replace(query, passes=passes))
+        for at in range(7):
+            alone = ran.draws(Query(features[at : at + 1], passes, 3))
+            assert together[:, at].tobytes() == alone[:, 0].tobytes()
+
+
+def test_a_mixture_that_is_equal_in_all_passes_is_left_to_numpy() -> None:
+    """It would read what only tiles of passes have."""
+    assert lowered(mixed(None)) is None
+
+
+HASHES = """
+import hashlib, sys
+import dubito
+import numpy as np
+from dubito.types import Query
+scales = [1e4, 5e4, 20, 25, 0.5, 2e3, 1e3, 1, 0.1]
+rows = np.random.default_rng(0).exponential(scales, (400, 9)).round(2)
+found = dubito.load(sys.argv[1], backend="native").engine.draws(Query(rows, 5, 3))
+print(hashlib.sha256(found.tobytes()).hexdigest())
+"""
+
+
+def test_numpys_instructions_change_nothing() -> None:
+    """The lattice's constants too have the same bits where NumPy has no vectors."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", ())
+    folder = str(ROOT / "models" / "loan-grade" / "5")
+    hashes = set()
+    for disabled in ("", " ".join(found)):
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "NPY_DISABLE_CPU_FEATURES": disabled}
+        command = [sys.executable, "-W", "ignore", "-c", HASHES, folder]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert 0 == done.returncode, done.stderr
+        hashes.add(done.stdout)
+    assert 1 == len(hashes)
 
 
 def test_no_grade_set_or_decision_differs_on_held_out_loans() -> None:

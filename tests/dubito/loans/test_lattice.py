@@ -112,6 +112,32 @@ def test_scores_are_numpys(form: str, given: Any) -> None:
     assert (np.abs(scoring.scores(rows) - expected).max(axis=1) <= allowed).all()
 
 
+@pytest.mark.parametrize("form", FORMS[: scoring_library().dubito_forms()])
+@pytest.mark.parametrize("given", [real, extreme, on_a_limit], ids=["real", "extreme", "limit"])
+def test_the_kernel_describes_as_numpy(form: str, given: Any) -> None:
+    """With the formula's own constants: flags, choices, and all else within rounding of logs."""
+    layer, rows = lattice(7), given()
+    found, expected = layer.formula.scoring_in(form).described(rows, 7), layer.compute(np, rows)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_the_native_constants_change_no_flag_of_real_loans() -> None:
+    """Powers and logarithms that are rounded otherwise: the rest is within a millionth."""
+    layer, rows = lattice(7), real()
+    np.testing.assert_allclose(
+        layer.formula.native(rows), layer.compute(np, rows), rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("given", [real, extreme, on_a_limit], ids=["real", "extreme", "limit"])
+def test_all_forms_of_the_native_kernel_have_the_same_bits(given: Any) -> None:
+    """Of the hypotheses of loans, and of enormous ones."""
+    formula, rows = lattice(7).formula, given()
+    forms = FORMS[: scoring_library().dubito_forms()]
+    found = {formula.native_in(form).described(rows, 7).tobytes() for form in forms}
+    assert 1 == len(found)
+
+
 @pytest.mark.parametrize("shape", [(1, 9), (5, 9), (2, 3, 9)])
 def test_the_shape_is_as_stated(shape: tuple[int, ...]) -> None:
     """Nine features become kept hypotheses of the stated width, over all leading axes."""

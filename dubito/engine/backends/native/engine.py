@@ -13,7 +13,7 @@ from dubito.numerics.kernels import Array
 from dubito.types import Floats, Query, Summary
 
 MOST_NUMBERS = 1 << 22
-"""Most numbers in draws at a time, which bounds the memory of any request."""
+"""Most numbers of rows and draws at a time, which bounds the memory of any request."""
 SHARED = 1 << 23
 """Least multiplications of a call for which several threads are faster than one."""
 
@@ -40,8 +40,10 @@ class NativeEngine:
 
     def predict(self, rows: Floats) -> Floats:
         """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
-        inputs = self._lowered.inputs(self._library, rows)
-        found: Floats = self._library.plain(self._lowered.network, inputs).astype(np.float64)
+        found = np.empty((len(rows), self.shape[1]))
+        for part in self._parts(len(rows), 1):
+            inputs = self._lowered.inputs(self._library, rows[part])
+            found[part] = self._library.plain(self._lowered.network, inputs)
         return found
 
     def draws(self, query: Query) -> Floats:
@@ -86,7 +88,8 @@ class NativeEngine:
 
     def _parts(self, rows: int, passes: int) -> Iterator[slice]:
         """Split rows so that parts have bounded memory, and several threads have equal shares."""
-        most = max(1, MOST_NUMBERS // (self.shape[1] * (passes + LANES)))
+        numbers = self.shape[1] * (passes + LANES) + self._lowered.numbers
+        most = max(1, MOST_NUMBERS // numbers)
         is_shared = self._threads > 1 and self._work * rows * passes >= SHARED
         count = max(-(-rows // most), min(self._threads, rows) if is_shared else 1, 1)
         for at in range(count):

@@ -31,7 +31,13 @@ from dubito.numerics.kernels import (
     Standardize,
     concatenate,
 )
-from dubito.numerics.noise import AlphaDropout, Call, Dropout, GaussianDropout
+from dubito.numerics.noise import (
+    NEGATIVE_SATURATION,
+    AlphaDropout,
+    Call,
+    Dropout,
+    GaussianDropout,
+)
 from dubito.numerics.rng import drop_levels
 from dubito.types import Floats
 
@@ -116,6 +122,8 @@ class LoweredNetwork:
     """Slots of the network's inputs."""
     owned: Sequence[Any]
     """Arrays that the network's addresses point to."""
+    numbers: int
+    """Numbers of a row that are in memory besides its draws."""
 
     def inputs(self, library: Library, rows: Floats) -> list[Floats]:
         """Compute the network's inputs, `(N, …)` each, of rows `(N, F)`."""
@@ -171,6 +179,8 @@ class _Lowering:
         self._values = {slot: self._new(shapes[slot], random=False) for slot in self._given}
         self._read = Counter[int]()
         """Number of reads of each offset in tiles of passes."""
+        self._of_units = set[int]()
+        """Calls whose noise is one number for each unit of the last axis."""
         self._operations: list[KernelOperation] = []
         self._owned: list[Any] = []
 
@@ -197,7 +207,10 @@ class _Lowering:
             repeat=self._kept(np.array(repeats, np.int32)),
         )
         before = [Before.of(one) for one in self._before]
-        return LoweredNetwork(network, self._program.dtype, before, self._given, self._owned)
+        given = sum(one.repeat * one.units for one in map(self._values.get, self._given) if one)
+        numbers = 3 * given + sum(one.repeat * one.units for one in lasting)
+        dtype = self._program.dtype
+        return LoweredNetwork(network, dtype, before, self._given, self._owned, numbers)
 
     def _fuse(self, lasting: Sequence[_Value]) -> None:
         """Fuse dropouts of what is equal in all passes with the dense layers behind them.
@@ -214,7 +227,7 @@ class _Lowering:
                 or behind.kind != KINDS.index("dense")
                 or behind.input != drop.output
                 or self._read[drop.output] > 1
-                or drop.noises != drop.units
+                or drop.call not in self._of_units
             ):
                 continue
             drop.is_fused = behind.is_fused = True
@@ -323,12 +336,18 @@ class _Lowering:
         )
         if units != math.prod(shape):
             made.index = self._kept(np.ascontiguousarray(index))
+        if units == call.shape[-1] == shape[-1]:
+            self._of_units.add(call.ordinal)
         match noise:
             case Dropout():
                 made.scale = 1.0 / (1.0 - noise.rate)
             case AlphaDropout():
-                made.scale, made.offset = noise.affine
-                made.saturated = np.float32(made.offset) + np.float32(noise.saturation)
+                # Square roots have the same bits everywhere; powers do not.
+                spread = 1 + noise.rate * NEGATIVE_SATURATION * NEGATIVE_SATURATION
+                scale = 1 / math.sqrt((1 - noise.rate) * spread)
+                offset = -scale * NEGATIVE_SATURATION * noise.rate
+                made.scale, made.offset = scale, offset
+                made.saturated = scale * NEGATIVE_SATURATION + offset
             case GaussianDropout():
                 made.scale = noise.deviation
 
@@ -359,6 +378,8 @@ class _Lowering:
             start += made.units
 
     def _add_mixture(self, step: Operation, temperature: float) -> None:
+        if not step.random:
+            raise _NoKernelError
         candidates, scores, logits = step.inputs
         classes, has_passes = step.shape[0], self._values[candidates].once is None
         rows = self._values[candidates].repeat
