@@ -182,11 +182,11 @@ def test_what_was_accepted_is_answered_before_the_end(held_out: Table, tmp_path:
                 assert 200 == (await client.get("/health/ready")).status_code
                 posts = [
                     asyncio.create_task(
-                        client.post("/predict/mc", json=body, params={"passes": 3_000, "seed": at})
+                        client.post("/predict/mc", json=body, params={"passes": 2_000, "seed": at})
                     )
                     for at in range(6)
                 ]
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.2)
                 assert not all(post.done() for post in posts)
                 process.terminate()
                 return [(await post).status_code for post in posts]
