@@ -23,7 +23,7 @@ class Compute(Protocol):
         """Compute a small job on the event loop; None for one that takes too long for that."""
 
     def close(self) -> None:
-        """Wait for the running batch, then stop."""
+        """Start no other batch; one that runs may finish."""
 
 
 NUMBERS, MULTIPLICATIONS = 1 << 15, 1 << 20
@@ -83,7 +83,7 @@ class Nearby:
         return self._beyond.trouble
 
     def close(self) -> None:
-        """Wait for the running batch, then stop."""
+        """Close the executor of all batches."""
         self._beyond.close()
 
 
