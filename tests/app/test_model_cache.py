@@ -114,6 +114,18 @@ async def use(shelf: Shelf, version: int, client: Caller = PATIENT) -> None:
         assert version == found.identity.version
 
 
+def test_a_backend_that_does_not_run_the_bundle_is_replaced(folder: Folder) -> None:
+    """A record's own backend may be missing here: then any other computes it, and says so."""
+    folder.faults.append(BundleError("the native backend does not run it"))
+
+    async def uses(shelf: Shelf) -> None:
+        async with shelf.of(named(1), PATIENT, "numpy") as found:
+            assert 1 == found.identity.version
+
+    run(folder, uses)
+    assert [1] == folder.opened
+
+
 def test_the_served_bundle_is_not_opened_again(folder: Folder) -> None:
     """Two others stay open beside it; the one not used for longest makes room for a third."""
 

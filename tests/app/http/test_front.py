@@ -15,20 +15,12 @@ from starlette.testclient import TestClient
 from app.http.front import Front
 from app.main import create_app
 from app.settings import Settings
+from dubito.bundles.validation.inspection import inspect
+from dubito.inputs.rows import example
 from tests.service import ROOT
 
 ID = re.compile(rb'"id":"[0-9a-f-]{36}"')
-LOAN = {
-    "loan_amount": 12000,
-    "annual_income": 96000,
-    "debt_to_income": 8.6,
-    "total_credit_lines": 14,
-    "delinq_2y": 0,
-    "paid_principal": 773.87,
-    "paid_interest": 126.62,
-    "paid_late_fees": 0,
-    "current_accounts_delinq": 0,
-}
+LOAN = example(inspect(ROOT / "models" / "loan-grade" / "5").manifest.signature)
 QUERIES = (
     "seed=3",
     "seed=3&passes=20",
