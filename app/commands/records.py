@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +13,7 @@ from app.record_events import MICROSECONDS, Erasure
 from app.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
     from sqlalchemy.engine import URL
-
-    from app.records.ledger import Ledger
 
 OWN = {
     "verify": ("checkpoint", "write_checkpoint"),
@@ -87,11 +83,15 @@ def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> in
     from app.records.database import legible, reading, snapshot
     from app.records.state_files import one_line
     from app.records.verification import verify
+    from app.records.waiting import waiting
 
     before = {} if arguments.checkpoint is None else checkpoint.read_heads(arguments.checkpoint)
-    with reading(url) as engine, legible(UNREADABLE), snapshot(engine) as connection:
+    with reading(url) as engine, legible(UNREADABLE):
         secret, *earlier = _keys(settings)
-        verdict = verify(connection, secret, before, earlier)
+        with engine.connect() as connection:
+            left = waiting(url, lambda: (secret, *earlier), connection)
+        with snapshot(engine) as connection:
+            verdict = verify(connection, secret, before, earlier)
     for fault in verdict.faults:
         print(one_line(fault), file=sys.stderr)
     for sentence in verdict.given_up:
@@ -102,19 +102,25 @@ def _verify(arguments: argparse.Namespace, settings: Settings, url: "URL") -> in
         checkpoint.write_checkpoint(arguments.write_checkpoint, verdict.heads)
     chains = len(verdict.heads) - len(verdict.given_up)
     print(f"{verdict.events:,} events in {chains:,} chains, all as they were written")
+    if left:
+        events = sum(batch.events for batch in left)
+        print(f"{events:,} more wait in the journal, as they were written")
     return 0
 
 
 def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
-    from app.records.database import legible, open_database
+    from app.monitoring.event_builder import EventBuilder
+    from app.records import key
+    from app.records.database import legible
+    from app.records.store import writing
 
     erasure = Erasure(reference=arguments.reference, before=arguments.before)
+    file = key.path_of(settings.records_key_file, settings.state)
     with (
-        open_database(url, fresh=False) as engine,
+        writing(url, file, _new_id(), EventBuilder, fresh=False) as records,
         legible("the records cannot be erased"),
-        closing(_ledger(settings, engine)) as ledger,
     ):
-        count = ledger.erase(erasure)
+        count = records.ledger.erase(erasure)
     if not count and arguments.reference is None:
         raise RecordsError("no personal data is left from before that time")
     if not count:
@@ -123,12 +129,18 @@ def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int
     return 0
 
 
-def _export(arguments: argparse.Namespace, _: Settings, url: "URL") -> int:
-    from app.records.database import legible, reading, snapshot
+def _export(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
+    from app.monitoring.event_builder import EventBuilder
+    from app.records.database import legible, snapshot
     from app.records.export import write_export
     from app.records.state_files import one_line
+    from app.records.waiting import reading_all
 
-    with reading(url) as engine, legible(UNREADABLE), snapshot(engine) as connection:
+    with (
+        reading_all(url, lambda: _keys(settings), EventBuilder) as engine,
+        legible(UNREADABLE),
+        snapshot(engine) as connection,
+    ):
         count = write_export(connection, arguments.out)
     print(f"{count:,} predictions in {one_line(arguments.out)}")
     return 0
@@ -196,14 +208,6 @@ def _keys(settings: Settings) -> tuple[bytes, ...]:
     from app.records import key
 
     return key.read_all(key.path_of(settings.records_key_file, settings.state))
-
-
-def _ledger(settings: Settings, engine: "Engine") -> "Ledger":
-    from app.records import key
-    from app.records.key_check import start_chain
-
-    file = key.path_of(settings.records_key_file, settings.state)
-    return start_chain(engine, file, _new_id())[0]
 
 
 def _new_id() -> str:

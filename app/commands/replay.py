@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ids", nargs="*", metavar="ID", help="identifiers of predictions (default: all)"
     )
     parser.set_defaults(bundle=None)
-    add_settings(parser, ["models", "state", "records_url"])
+    add_settings(parser, ["models", "state", "records_url", "records_key_file"])
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -36,10 +36,17 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise SettingsError(f"replay does not know {rest[0]}")
     settings = settings_of(arguments)
     # Imported late: no other command needs these modules.
-    from app.records import address, database
+    from app.monitoring.event_builder import EventBuilder
+    from app.records import address, key
+    from app.records.database import legible
+    from app.records.waiting import reading_all
 
     url = address.url_of(settings.records_url, settings.state)
-    with database.reading(url) as engine, database.legible("the records cannot be read"):
+    secrets = key.path_of(settings.records_key_file, settings.state)
+    with (
+        reading_all(url, lambda: key.read_all(secrets), EventBuilder) as engine,
+        legible("the records cannot be read"),
+    ):
         count, identical = asyncio.run(_print(arguments.ids, settings, engine))
     print(f"{identical:,} of {count:,} identical", file=sys.stderr)
     return 0 if identical == count else 1

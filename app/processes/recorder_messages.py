@@ -1,23 +1,8 @@
-"""Messages between a service and its recorder process: msgspec structures, as MessagePack."""
+"""Messages between a service and its recorder process, see `app.records.group_message`."""
 
 from msgspec import Struct, msgpack
 
-from app.record_events import Draft, Entry
-from app.record_ports import Trouble
-from app.records.cause import Cause
-from app.watched_bundle import WatchedBundle
-
-
-class Introduction(Struct, frozen=True, tag="introduction"):
-    """The bundle whose drafts follow."""
-
-    watched: WatchedBundle
-
-
-class WriteGroup(Struct, frozen=True, tag="group"):
-    """Entries and drafts to write in one transaction: all of them or none."""
-
-    items: list[Entry | Draft]
+from app.records.group_message import Outcome
 
 
 class RecordsOpened(Struct, frozen=True, tag="opened"):
@@ -33,38 +18,26 @@ class CannotOpen(Struct, frozen=True, tag="cannot_open"):
     sentence: str
 
 
-class Condition(Struct, frozen=True, tag="condition"):
-    """Periodic message of a recorder: the reason why it cannot write, or None if it can."""
-
-    trouble: Trouble | None
-
-
-class Written(Struct, frozen=True, tag="written"):
-    """Result of a group that was written."""
-
-    added: list[bool]
-    """Whether each item was added."""
-
-
-class Failed(Struct, frozen=True, tag="failed"):
-    """Result of a group that the database did not accept."""
-
-    cause: Cause
-
-
-ToRecorder = Introduction | WriteGroup
-FromRecorder = RecordsOpened | CannotOpen | Condition | Written | Failed
+FromRecorder = RecordsOpened | CannotOpen | Outcome
 
 
 class ServiceCodec:
-    """Codec of the service's side."""
+    """Codec of the service's side: its messages are encoded already."""
 
-    encode = msgpack.Encoder().encode
     decode = msgpack.Decoder(FromRecorder).decode
+
+    @staticmethod
+    def encode(message: bytes) -> bytes:
+        """Return the message."""
+        return message
 
 
 class RecorderCodec:
-    """Codec of the recorder's side."""
+    """Codec of the recorder's side, which keeps the service's messages as they are."""
 
     encode = msgpack.Encoder().encode
-    decode = msgpack.Decoder(ToRecorder).decode
+
+    @staticmethod
+    def decode(content: bytes) -> bytes:
+        """Return the message."""
+        return content

@@ -36,6 +36,22 @@ class Displaced(Exception):
         self.sentence, self.advice = sentence, advice
 
 
+class NotWritten(Exception):
+    """A group was not written; the error's text is dropped, as it may contain recorded values."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The reason why the next group would fail as well; None if the cause may pass."""
+        return self.cause.trouble if self.cause.is_lasting else None
+
+    def __str__(self) -> str:
+        return str(self.cause)
+
+
 def words_for(code: str, known: Mapping[str, str]) -> str | None:
     """Return the explanation under the longest key that is a prefix of `code`; None without one."""
     found = [start for start in known if code.startswith(start)]

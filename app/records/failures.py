@@ -1,10 +1,19 @@
 """Explains database errors in words that never contain recorded data."""
 
+import errno
+
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.records.address import DATABASES
-from app.records.cause import Cause, Displaced
+from app.records.cause import Cause, Displaced, NotWritten
 from app.records.state_files import one_line
+
+DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk is full",
+    errno.EROFS: "the disk is read-only",
+}
+"""Explanation of an error of the file system by its number."""
 
 
 def database_cause(error: BaseException) -> Cause:
@@ -12,6 +21,10 @@ def database_cause(error: BaseException) -> Cause:
     name = type(error).__name__
     if isinstance(error, Displaced):
         return Cause(name, error.sentence, is_lasting=True, advice=error.advice)
+    if isinstance(error, NotWritten):
+        return error.cause
+    if isinstance(error, OSError):
+        return Cause(name, DISK.get(error.errno or 0, "the disk fails"), is_lasting=True)
     known = _known(getattr(error, "orig", None) or error)
     return Cause(name, None, is_lasting=False) if known is None else known._replace(name=name)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
-from app.records.cause import Cause
+from app.records.cause import NotWritten
 from app.records.failures import database_cause
 from app.watched_bundle import WatchedBundle
 
@@ -24,22 +24,6 @@ Build = Callable[[WatchedBundle], Made]
 """Builds, for a bundle, the function that turns its drafts into entries."""
 
 
-class NotWritten(Exception):
-    """A group was not written; the error's text is dropped, as it may contain recorded values."""
-
-    def __init__(self, cause: Cause) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-    @property
-    def trouble(self) -> Trouble | None:
-        """The reason why the next group would fail as well; None if the cause may pass."""
-        return self.cause.trouble if self.cause.is_lasting else None
-
-    def __str__(self) -> str:
-        return str(self.cause)
-
-
 class Pages(Protocol):
     """Writes groups in their order, asynchronously. Used on the event loop."""
 
@@ -53,11 +37,23 @@ class Pages(Protocol):
     def look(self) -> Trouble | None:
         """Return the known reason why nothing can be written; called every `LOOK_SECONDS`."""
 
-    def submit(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
+    def submit(self, group: EntryGroup, *, is_awaited: bool = True) -> "asyncio.Future[list[bool]]":
         """Start to write a group; the future holds for each entry whether it was added.
 
+        Args:
+            group: the entries.
+            is_awaited: whether the database's word is needed; if it is not, a group that is on the
+                disk, from where it reaches the database, counts as added.
+
         Raises:
-            NotWritten: raised by the future if the database did not accept the group.
+            NotWritten: raised by the future if the group was not accepted.
+        """
+
+    async def settle(self) -> None:
+        """Wait until the database has all groups that were written so far.
+
+        Raises:
+            NotWritten: the database does not accept them.
         """
 
 
@@ -99,7 +95,7 @@ def write_groups(
 ) -> "list[list[bool] | NotWritten]":
     """Write groups in one transaction; return the outcome of each."""
     try:
-        added = iter(book.write([_entry(made, one) for group in groups for one in group]))
+        added = iter(book.write([entry_of(made, one) for group in groups for one in group]))
     except Exception as error:  # noqa: BLE001 - callers get the cause, and the thread goes on
         return [NotWritten(database_cause(error)) for _ in groups]
     return [[next(added) for _ in group] for group in groups]
@@ -110,7 +106,8 @@ def size(group: EntryGroup) -> int:
     return sum(one.rows if isinstance(one, Draft) else len(one.events) for one in group)
 
 
-def _entry(made: Made | None, one: Entry | Draft) -> Entry:
+def entry_of(made: Made | None, one: Entry | Draft) -> Entry:
+    """Return an entry, or build that of a draft with the function of its bundle."""
     if isinstance(one, Entry):
         return one
     assert made is not None  # noqa: S101 - a bundle is introduced before its drafts
@@ -156,7 +153,10 @@ class CommitThread:
             self._thread.submit(self._see, asyncio.get_running_loop())
         return self._silence.look() or self._trouble
 
-    def submit(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
+    async def settle(self) -> None:
+        """Return: a group is written when the database has it."""
+
+    def submit(self, group: EntryGroup, *, is_awaited: bool = True) -> "asyncio.Future[list[bool]]":  # noqa: ARG002 - the database's word comes in any case
         """Start to write a group; see `Pages.submit`."""
         loop = asyncio.get_running_loop()
         written = loop.create_future()

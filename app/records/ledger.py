@@ -51,11 +51,15 @@ class Ledger:
         self._is_committing = False
         """Whether the last transaction had reached its commit."""
 
-    def write(self, entries: Sequence[Entry]) -> list[bool]:
+    def write(self, entries: Sequence[Entry], at: int | None = None) -> list[bool]:
         """Append entries in order, in one transaction: all of them or, if this raises, none.
 
         If the connection is lost during the commit, it is unknown whether the transaction took
         place.
+
+        Args:
+            entries: the entries.
+            at: time at which they are counted, microseconds since 1970; None for now.
 
         Returns:
             For each entry whether it was added. An entry is not added if another entry holds the
@@ -66,7 +70,7 @@ class Ledger:
             Exception: SQLAlchemy's or the driver's error if the database did not accept the
                 entries.
         """
-        added = self._run(lambda connection: self._written(connection, entries))
+        added = self._run(lambda connection: self._written(connection, entries, at))
         self._set_back = 0
         return added
 
@@ -91,7 +95,9 @@ class Ledger:
         head, cursor = self._head, connection.connection.cursor()
         self._move.run(cursor, own=head.chain, come_to=head.sequence, last=head.link)
 
-    def _written(self, connection: Connection, entries: Sequence[Entry]) -> list[bool]:
+    def _written(
+        self, connection: Connection, entries: Sequence[Entry], at: int | None
+    ) -> list[bool]:
         time = now()
         self._set_back += min(0, int(self._clock.step() * MICROSECONDS))
         if self._set_back:
@@ -100,7 +106,7 @@ class Ledger:
         taken = [entry for entry, is_added in zip(entries, added, strict=True) if is_added]
         self._append(connection, [one for entry in taken for one in entry.events])
         tallies = [entry.tally for entry in taken if entry.tally is not None]
-        self._rollups.add(connection, tallies, time)
+        self._rollups.add(connection, tallies, time if at is None else at)
         self._refer.run(connection.connection.cursor(), review_queue.rows(taken))
         review_queue.move(connection, taken)
         for entry in taken:

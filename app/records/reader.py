@@ -1,6 +1,7 @@
 """Queries of the records for the service, run in the threads of the read pool."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, func, select
@@ -19,6 +20,7 @@ from app.record_events import (
     Unseen,
     now,
 )
+from app.records.cause import NotWritten
 from app.records.conflicts import is_kept
 from app.records.failures import database_cause
 from app.records.read_pool import READ_SECONDS, Desk
@@ -33,9 +35,22 @@ Found = TypeVar("Found")
 class RecordsReader:
     """Reads the records concurrently with the writer."""
 
-    def __init__(self, engine: Engine, seconds: float = READ_SECONDS) -> None:
-        """Set the database to read and the longest wait for a read, seconds."""
+    def __init__(
+        self,
+        engine: Engine,
+        seconds: float = READ_SECONDS,
+        settle: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Set the database to read.
+
+        Args:
+            engine: connections to the database.
+            seconds: longest wait for a read.
+            settle: waits until the database has all that was recorded before a read.
+        """
         self._engine = engine
+        self._seconds = seconds
+        self._settle = settle
         self._desk = Desk(seconds)
 
     def close(self) -> None:
@@ -54,7 +69,8 @@ class RecordsReader:
             row = connection.execute(select(replies).where(mine)).first()
             return None if row is None else Reply(**row._mapping)  # noqa: SLF001 - its public name
 
-        return await self.ask(read)
+        # An answer with a key is sent once the tables have it.
+        return await self._asked(read)
 
     async def history(self, prediction: str) -> list[Event]:
         """Return all events of a prediction, oldest first; empty if it is unknown.
@@ -151,11 +167,23 @@ class RecordsReader:
         return await self.ask(lambda connection: search_page(connection, search, most, after))
 
     async def ask(self, read: Callable[[Connection], Found]) -> Found:
-        """Run a query on a connection, in a thread of the pool.
+        """Run a query that sees all that was recorded before it, in a thread of the pool.
 
         Raises:
             RecordsUnavailable: the database does not respond, or not in time.
         """
+        if self._settle is not None:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await self._settle()
+            except TimeoutError:
+                raise RecordsUnavailable("the tables are not up to date in time") from None
+            except NotWritten as error:
+                raise RecordsUnavailable(str(error)) from None
+        return await self._asked(read)
+
+    async def _asked(self, read: Callable[[Connection], Found]) -> Found:
+        """Run a query in a thread of the pool."""
 
         def run() -> Found:
             with self._engine.connect() as connection:

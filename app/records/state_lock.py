@@ -40,9 +40,12 @@ class LockedFiles:
         wal, shm = (database.with_name(database.name + end) for end in ("-wal", "-shm"))
         self._folder = str(database.parent)
         self._dated: tuple[int, int] | None = _date(self._folder)
-        files = (database, wal, shm, lock_of(database))
+        journal = journal_of(database)
+        files = [database, wal, shm, lock_of(database), *([journal] if journal.exists() else [])]
         self._files = {str(path): _identity(path) for path in files}
-        self._holding = {self._files[str(path)]: path.name for path in (database, wal)}
+        self._holding = {
+            self._files[str(path)]: path.name for path in (database, wal, journal) if path in files
+        }
         """Identity to name of the files that contain committed data; other open files may have the
         same names."""
 
@@ -137,6 +140,11 @@ def held(database: Path) -> Iterator[None]:
 def lock_of(database: Path) -> Path:
     """Return the path of a database's lock file."""
     return database.with_name(LOCK if database.name == FILE else f"{database.name}.lock")
+
+
+def journal_of(database: Path) -> Path:
+    """Return the path of a database's journal; SQLite's own would end in `-journal`."""
+    return database.with_name(f"{database.name}.journal")
 
 
 def _check_is_at(path: Path, descriptor: int) -> None:

@@ -33,7 +33,7 @@ class Watched:
         self._written = 0.0
         """Time of the last successful write, seconds of the monotonic clock."""
 
-    def write(self, entries: Sequence[Entry]) -> list[bool]:
+    def write(self, entries: Sequence[Entry], at: int | None = None) -> list[bool]:
         """Append entries, see `app.records.ledger`.
 
         Raises:
@@ -42,7 +42,7 @@ class Watched:
                 entries.
         """
         try:
-            added = self._ledger.write(entries)
+            added = self._ledger.write(entries, at)
             if self._place is not None:
                 # Data committed to a deleted file is lost when this process ends.
                 self._place.check_folder()

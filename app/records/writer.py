@@ -12,8 +12,9 @@ from typing import NamedTuple
 from app.errors import RecordingFailed
 from app.record_events import Draft, Entry
 from app.record_ports import Trouble
+from app.records.cause import NotWritten
 from app.records.failures import database_cause
-from app.records.group_commit import LOOK_SECONDS, EntryGroup, NotWritten, Pages
+from app.records.group_commit import LOOK_SECONDS, EntryGroup, Pages
 from app.watched_bundle import WatchedBundle
 
 MOST_WAITING = 65_536
@@ -34,6 +35,15 @@ class _Waiting(NamedTuple):
     events: int
     written: "asyncio.Future[bool] | None"
     """Future of the caller; None if no caller awaits the entry."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the database may refuse it, so that its caller needs the database's word.
+
+        An answer without an idempotency key contradicts nothing.
+        """
+        is_free = isinstance(self.entry, Draft) and self.entry.reply is None
+        return self.written is not None and not is_free
 
 
 class RecordsWriter:
@@ -129,18 +139,19 @@ class RecordsWriter:
         self._due, self._is_pausing = None, False
 
     def _send(self) -> None:
-        """Hand over all queued entries as one group."""
+        """Hand over all queued entries; those that need the database's word are a group apart."""
         self._due, self._is_pausing = None, False
-        group, self._waiting = self._waiting, []
-        if group:
-            done = self._submitted([one.entry for one in group])
-            self._under_way.add(done)
-            done.add_done_callback(partial(self._finish, group))
+        waiting, self._waiting = self._waiting, []
+        for is_awaited in (False, True):
+            if group := [one for one in waiting if one.is_awaited == is_awaited]:
+                done = self._submitted([one.entry for one in group], is_awaited)
+                self._under_way.add(done)
+                done.add_done_callback(partial(self._finish, group))
 
-    def _submitted(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
+    def _submitted(self, group: EntryGroup, is_awaited: bool) -> "asyncio.Future[list[bool]]":
         """Hand over a group; an error in doing so counts like a failed write."""
         try:
-            return self._pages.submit(group)
+            return self._pages.submit(group, is_awaited=is_awaited)
         except Exception as error:  # noqa: BLE001 - the callers get it through their futures
             failed: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
             failed.set_exception(NotWritten(database_cause(error)))

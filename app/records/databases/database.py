@@ -63,6 +63,11 @@ class Database(ABC):
         return ()
 
     @property
+    def journal(self) -> Path | None:
+        """Path of the journal of a service that writes; None for a server, which needs none."""
+        return None
+
+    @property
     def is_missing(self) -> bool:
         """Whether there is no database yet, as far as that can be seen without asking a server."""
         return False

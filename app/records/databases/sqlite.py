@@ -17,7 +17,7 @@ from app.records.cause import Cause, words_for
 from app.records.databases.database import SETTING, Backup, Database, hidden_engine
 from app.records.databases.sqlite_file import Mode, check_file, connect, kept_open, unchanged
 from app.records.state_files import one_line, open_new, sync_folder, write_file
-from app.records.state_lock import LockedFiles, held, lock_of
+from app.records.state_lock import LockedFiles, held, journal_of, lock_of
 
 CAUSES = {
     "SQLITE_FULL": "the disk is full",
@@ -90,8 +90,13 @@ class SQLite(Database):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The database's file and its lock file."""
-        return self.file, lock_of(self.file)
+        """The database's file, its lock file and its journal."""
+        return self.file, lock_of(self.file), self.journal
+
+    @property
+    def journal(self) -> Path:
+        """Path beside the database's file."""
+        return journal_of(self.file)
 
     @property
     def is_missing(self) -> bool:

@@ -11,9 +11,15 @@ from msgspec import structs
 
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.event_builder import EventBuilder
-from app.processes.recorder_messages import Introduction, RecorderCodec, ServiceCodec, WriteGroup
 from app.record_events import FORMAT, Draft, MonteCarloPart, PlainPart, Reply, Tally
 from app.recorded_prediction import Asked, parse_body
+from app.records.group_message import (
+    Kind,
+    decode_group,
+    decode_introduction,
+    encode_group,
+    encode_introduction,
+)
 from dubito.answer import (
     Answer,
     MonteCarloAnswer,
@@ -164,16 +170,14 @@ def test_another_process_makes_the_same(
     watched = replace(WATCHED, calibration=WATCHED.calibration if is_calibrated else None)
     draft = drafted_plain(plain(answered), rows) if is_plain else drafted(answered, rows, 16)
     build = EventBuilder(watched)
-    sent = ServiceCodec.encode(Introduction(watched)), ServiceCodec.encode(WriteGroup([draft]))
-    introduction, group = map(RecorderCodec.decode, sent)
-    assert isinstance(introduction, Introduction)
-    assert isinstance(group, WriteGroup)
-    assert watched == introduction.watched
+    watched_there = decode_introduction(encode_introduction(watched))
+    assert watched == watched_there
+    group = decode_group(encode_group(Kind.QUIET, 1, [draft]))
     (drafted_there,) = group.items
     assert isinstance(drafted_there, Draft)
     assert draft == drafted_there
-    there = EventBuilder(introduction.watched)(drafted_there)
+    there = EventBuilder(watched_there)(drafted_there)
     assert build(draft) == there
     assert draft.reply == there.reply
     # What was made there would be no other after another journey.
-    assert WriteGroup([there]) == RecorderCodec.decode(ServiceCodec.encode(WriteGroup([there])))
+    assert [there] == decode_group(encode_group(Kind.QUIET, 1, [there])).items

@@ -18,10 +18,11 @@ import uvloop
 from app.errors import RecordingFailed, RecordsError
 from app.processes.channel import receive, send
 from app.processes.recorder_client import RecorderClient, open_recorder
-from app.processes.recorder_messages import RecordsOpened, ServiceCodec, WriteGroup
+from app.processes.recorder_messages import RecordsOpened, ServiceCodec
 from app.processes.subprocesses import start_children
 from app.record_events import Draft, Entry, PlainPart, now
-from app.records.group_commit import NotWritten
+from app.records.cause import NotWritten
+from app.records.group_message import Kind, encode_group
 from app.records.writer import RecordsWriter
 from app.settings import Settings
 from app.watched_bundle import WatchedBundle
@@ -194,11 +195,11 @@ def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
         assert recorder is not None
         codec = ServiceCodec()
         assert isinstance(receive(recorder.line, codec), RecordsOpened)
-        send(recorder.line, WriteGroup([*entries(5)]), codec)
+        send(recorder.line, encode_group(Kind.QUIET, 1, entries(5)), codec)
         until(lambda: bool(select.select([recorder.line], [], [], 0)[0]))
         recorder.process.send_signal(signal.SIGSTOP)
         for at in range(1, 20):
-            send(recorder.line, WriteGroup([*entries(5, 5 * at)]), codec)
+            send(recorder.line, encode_group(Kind.QUIET, at + 1, entries(5, 5 * at)), codec)
         recorder.line.close()
         recorder.process.send_signal(signal.SIGCONT)
         assert 0 == recorder.process.wait(SECONDS)

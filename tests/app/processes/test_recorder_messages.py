@@ -8,19 +8,31 @@ import pytest
 from app.count_keys import CountKey
 from app.processes.recorder_messages import (
     CannotOpen,
-    Condition,
-    Failed,
     FromRecorder,
-    Introduction,
     RecorderCodec,
     RecordsOpened,
     ServiceCodec,
-    WriteGroup,
-    Written,
 )
-from app.record_events import Entry, Erasure, Event, Note, QueueItem, Reply, Tally
+from app.record_events import Draft, Entry, Erasure, Event, Note, QueueItem, Reply, Tally
 from app.record_ports import Trouble
 from app.records.cause import Cause
+from app.records.group_message import (
+    Condition,
+    Failed,
+    Group,
+    Kept,
+    Kind,
+    Settled,
+    Written,
+    decode_group,
+    decode_introduction,
+    encode_group,
+    encode_introduction,
+    encode_settle,
+    head_of,
+    joined,
+    parted,
+)
 from app.watched_bundle import WatchedBundle
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
@@ -58,25 +70,33 @@ def test_entries_have_all_that_they_had() -> None:
     names = [name for name in Entry.__struct_fields__ if name != "events"]
     alone = [Entry((), **{name: getattr(WHOLE, name)}) for name in names]
     assert all(getattr(WHOLE, name) for name in names)
-    group = WriteGroup([EMPTY, WHOLE, *alone])
-    assert group == RecorderCodec.decode(ServiceCodec.encode(group))
+    items: list[Entry | Draft] = [EMPTY, WHOLE, *alone]
+    for kind in (Kind.QUIET, Kind.AWAITED):
+        assert Group(kind, 1 << 40, items) == _there(encode_group(kind, 1 << 40, items))
+
+
+def test_messages_of_a_frame_come_apart_again() -> None:
+    """Each with its kind and number, an empty one and one without items among them."""
+    messages = [encode_group(Kind.QUIET, 1, []), encode_settle(2), b""]
+    messages.append(encode_group(Kind.AWAITED, 3, [WHOLE]))
+    assert messages == list(parted(joined(messages)))
+    assert [] == list(parted(joined([])))
+    assert (Kind.SETTLE, 2) == head_of(messages[1])
 
 
 def test_an_event_has_all_that_it_had() -> None:
     """Also what no comparison looks at."""
     event = replace(EVENT, id="chain:7")
-    (there,) = _group(
-        RecorderCodec.decode(ServiceCodec.encode(WriteGroup([Entry((event,))])))
-    ).items
+    (there,) = _there(encode_group(Kind.QUIET, 1, [Entry((event,))])).items
     assert isinstance(there, Entry)
     (found,) = there.events
     for field in fields(Event):
         assert getattr(event, field.name) == getattr(found, field.name)
 
 
-def _group(message: WriteGroup | Introduction) -> WriteGroup:
-    assert isinstance(message, WriteGroup)
-    return message
+def _there(message: bytes) -> Group:
+    """The group that arrives on the other side."""
+    return decode_group(RecorderCodec.decode(ServiceCodec.encode(message)))
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
@@ -84,14 +104,13 @@ def test_a_bundle_that_is_introduced_is_the_same(version: int) -> None:
     """With the same streams, whether somebody had looked at them or not; no other bytes for it."""
     found = inspect(find_version(ROOT / "models", "loan-grade", version)).manifest
     watched = WatchedBundle(found.identity, found.signature, found.calibration, "sha256:1")
-    before = ServiceCodec.encode(Introduction(watched))
+    before = encode_introduction(watched)
     streams = watched.streams
-    assert before == ServiceCodec.encode(Introduction(watched))
-    message = RecorderCodec.decode(before)
-    assert Introduction(watched) == message
-    assert isinstance(message, Introduction)
-    assert streams == message.watched.streams
-    assert list(streams) == list(message.watched.streams)
+    assert before == encode_introduction(watched)
+    there = decode_introduction(RecorderCodec.decode(ServiceCodec.encode(before)))
+    assert watched == there
+    assert streams == there.streams
+    assert list(streams) == list(there.streams)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +121,12 @@ def test_a_bundle_that_is_introduced_is_the_same(version: int) -> None:
         CannotOpen("the key is missing"),
         Condition(None),
         Condition(Trouble("the disk is full", "it is")),
-        Written([True, False]),
-        Written([]),
-        Failed(Cause("OperationalError", None, is_lasting=False)),
-        Failed(Cause("Displaced", "deleted", is_lasting=True, advice="copy it")),
+        Kept(1 << 40),
+        Settled(7),
+        Written(1, [True, False]),
+        Written(2, []),
+        Failed(3, Cause("OperationalError", None, is_lasting=False)),
+        Failed(4, Cause("Displaced", "deleted", is_lasting=True, advice="copy it")),
     ],
 )
 def test_what_a_recorder_says_is_heard(message: FromRecorder) -> None:
@@ -120,7 +141,7 @@ def test_what_a_recorder_says_is_heard(message: FromRecorder) -> None:
 def test_what_is_no_message_is_refused() -> None:
     """A message of the other side, or a member of another type."""
     with pytest.raises(msgspec.ValidationError):
-        RecorderCodec.decode(RecorderCodec.encode(RecordsOpened()))
+        ServiceCodec.decode(msgspec.msgpack.encode({"type": "group"}))
     wrong = Entry((replace(EVENT, time="no number"),))  # type: ignore[arg-type]
     with pytest.raises(msgspec.ValidationError):
-        RecorderCodec.decode(ServiceCodec.encode(WriteGroup([wrong])))
+        decode_group(encode_group(Kind.QUIET, 1, [wrong]))

@@ -14,12 +14,14 @@ from uuid import uuid4
 from sqlalchemy import select
 
 from app.monitoring import request_counts
+from app.record_events import Draft
 from app.records.address import url_of
 from app.records.database import reading, snapshot
-from app.records.key import FILE, read_key
+from app.records.key import FILE, read_all, read_key
 from app.records.rollups import SPANS
 from app.records.tables import events, rollups
 from app.records.verification import verify
+from app.records.waiting import waiting
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
@@ -99,27 +101,41 @@ class Recorded:
     """What is there."""
 
     predictions: Counter[str]
-    """How often each is there."""
+    """How often each is there, in the tables or in a journal."""
     chains: Mapping[str, int]
     """How many events each has."""
     faults: tuple[str, ...]
     counted: tuple[int, ...]
     """Rows that the rollups say there were, by minute and by hour."""
+    waiting: int
+    """How many of the predictions are in a journal only."""
 
 
 def recorded(state: Path, url: str | None = None) -> Recorded:
     """What is there, read from beside a service or after it."""
-    with reading(url_of(url, state)) as engine, snapshot(engine) as connection:
+    address = url_of(url, state)
+    with reading(address) as engine, engine.connect() as connection:
+        left = [
+            answer.id
+            for batch in waiting(address, lambda: read_all(state / FILE), connection)
+            for group in batch.groups
+            for item in group.items
+            if isinstance(item, Draft)
+            for part in item.parts
+            for answer in part.answers
+        ]
+    with reading(address) as engine, snapshot(engine) as connection:
         verdict = verify(connection, read_key(state / FILE), {})
         named = select(events.c.prediction).where(events.c.kind == "prediction")
         of_bundles = rollups.c.digest != request_counts.DIGEST
         parts = connection.execute(select(rollups.c.span, rollups.c.counts).where(of_bundles)).all()
         return Recorded(
-            Counter(connection.scalars(named)),
+            Counter([*connection.scalars(named), *left]),
             {head.chain: head.sequence for head in verdict.heads},
             verdict.faults,
             tuple(
                 sum(json.loads(counts)["rows"] for of, counts in parts if of == span)
                 for span in SPANS
             ),
+            len(left),
         )

@@ -175,7 +175,7 @@ def test_retention_takes_names(engine: Engine, pair: list[Ledger]) -> None:
             await one.begin_anew("validity", WORDS)
             before = plain(await one.alarms())
             with closing(CommitThread(pair[1], EventBuilder)) as pages:
-                await Store(engine, RecordsWriter(pages)).forget(0)
+                await Store(engine, pages).forget(0)
             await other.look()
             after = plain(await other.alarms())
             before[0]["acknowledged"] |= {"name": None, "note": None}

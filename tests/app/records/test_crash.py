@@ -20,9 +20,9 @@ from app.record_events import moment
 from app.records.address import url_of
 from app.records.database import reading, snapshot
 from app.records.tables import events, marks
-from tests.app.records.clients import Clients, recorded
+from tests.app.records.clients import Clients, Recorded, recorded
 from tests.postgres import MODEL, Server
-from tests.service import Service, is_alive, serving, until
+from tests.service import Service, child, is_alive, serving, until
 
 Record = Callable[[str, object], None]
 SHORTEST, LONGEST = 0.02, 1.5
@@ -41,11 +41,26 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, 
         yield {**state, "DUBITO_RECORDS_URL": url}
 
 
+def kill(service: Service, is_whole: bool) -> None:
+    """Kill a service, and its recorder at the same moment if it shall be killed whole."""
+    recorder = child(service.process.pid, "recorder")
+    os.kill(service.process.pid, signal.SIGKILL)
+    if is_whole:
+        os.kill(recorder, signal.SIGKILL)
+    service.process.wait()
+    until(lambda: not is_alive(recorder))
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.claim("kill -9", test=2, proof=100)
 def test_every_acknowledged_answer_is_recorded(
-    tmp_path: Path, place: dict[str, str], count: int, record_property: Record
+    tmp_path: Path, place: dict[str, str], is_whole: bool, count: int, record_property: Record
 ) -> None:
-    """Killed under load at random moments: each answer that came is there once, the chain holds."""
+    """Killed under load at random moments: each answer that came is there once, the chain holds.
+
+    Alone, or together with its recorder, whose journal the next service adds to the tables before
+    it serves: the counts are then those of all that is there.
+    """
     moments, answered = np.random.default_rng(7), list[str]()
     for _ in range(count):
         with (
@@ -53,16 +68,24 @@ def test_every_acknowledged_answer_is_recorded(
             Clients(service.port) as clients,
         ):
             time.sleep(moments.uniform(SHORTEST, LONGEST))
-            os.kill(service.process.pid, signal.SIGKILL)
-            service.process.wait()
+            kill(service, is_whole)
         answered += clients.answered
-        found = recorded(tmp_path, place.get("DUBITO_RECORDS_URL"))
-        assert () == found.faults
-        assert not set(answered) - found.predictions.keys()
-        assert {1} == set(found.predictions.values())
-        assert (len(found.predictions),) * 2 == found.counted
+        check_all_recorded(answered, tmp_path, place)
+    with serving("loan-grade/1", changes=place):
+        found = check_all_recorded(answered, tmp_path, place)
+        assert not found.waiting
     record_property("figure", f"{len(answered):,} answers, none missing")
     assert len(answered) > count
+
+
+def check_all_recorded(answered: list[str], state: Path, place: dict[str, str]) -> Recorded:
+    """What was answered is there once, and counted once where it is in the tables."""
+    found = recorded(state, place.get("DUBITO_RECORDS_URL"))
+    assert () == found.faults
+    assert not set(answered) - found.predictions.keys()
+    assert {1} == set(found.predictions.values())
+    assert (len(found.predictions) - found.waiting,) * 2 == found.counted
+    return found
 
 
 class Impatient(Thread):

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import RecordsError
+from app.monitoring.event_builder import EventBuilder
 from app.record_events import Entry, Event, Note, Reply, Tally
 from app.records import checkpoint
+from app.records.address import url_of
 from app.records.chain import ChainHead
 from app.records.database import legible, open_database, reading, snapshot
 from app.records.export import write_export
@@ -41,7 +43,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (referral("prediction-90", 5_000),),
         Note("note", 1, b"{}"),
     )
-    with writing(f"sqlite:///{state}/records.db", state / "records.key", CHAIN) as records:
+    with writing(url_of(None, state), state / "records.key", CHAIN, EventBuilder) as records:
         for first in range(0, 60, 6):
             records.book.write(entries(6, first))
         records.book.write([whole])
@@ -49,7 +51,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def serve(state: Path) -> None:
-    with writing(f"sqlite:///{state}/records.db", state / "records.key", LATER):
+    with writing(url_of(None, state), state / "records.key", LATER, EventBuilder):
         pass
 
 

@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from app.errors import RecordsError
+from app.monitoring.event_builder import EventBuilder
+from app.records.address import url_of
 from app.records.store import writing
 from tests.app.records.clients import Clients, recorded
 from tests.app.records.conftest import CHAIN, entries
@@ -100,7 +102,7 @@ def test_a_start_on_a_full_disk_is_a_sentence(disk: Path, pages: int) -> None:
     """Wherever it comes to; with room there is a start, which is as any other."""
 
     def begin() -> None:
-        with writing(f"sqlite:///{disk}/records.db", disk / "records.key", CHAIN) as records:
+        with writing(url_of(None, disk), disk / "records.key", CHAIN, EventBuilder) as records:
             records.book.write(entries(1))
 
     with full(disk, pages * 4_096), pytest.raises(RecordsError, match=r"full|No space|disk"):

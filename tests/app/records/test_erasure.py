@@ -23,7 +23,6 @@ from app.records.ledger import Ledger
 from app.records.store import Store
 from app.records.tables import claims, events, metadata, referrals, replies, rollups
 from app.records.verification import verify
-from app.records.writer import RecordsWriter
 from tests.app.monitoring.toy import Clock
 from tests.app.records.conftest import CHAIN, KEY, ROWS, referral
 from tests.postgres import MODEL, Server
@@ -66,7 +65,7 @@ def forget(engine: Engine, ledger: Ledger, days: int) -> None:
 
     async def run() -> None:
         with closing(CommitThread(ledger, EventBuilder)) as pages:
-            await Store(engine, RecordsWriter(pages)).forget(days * DAY)
+            await Store(engine, pages).forget(days * DAY)
 
     asyncio.run(run())
 
@@ -146,7 +145,7 @@ def test_a_clock_that_is_set_ahead_makes_nobody_forget_too_early(
 
     async def run() -> None:
         with closing(CommitThread(ledger, EventBuilder)) as pages:
-            store = Store(engine, RecordsWriter(pages))
+            store = Store(engine, pages)
             clock.ahead = 3 * 86_400
             await store.forget(5 * DAY)
 

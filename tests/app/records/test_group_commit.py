@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
 from app.records import group_commit as module
-from app.records.group_commit import CommitThread, NotWritten
+from app.records.cause import NotWritten
+from app.records.group_commit import CommitThread
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED
 from tests.app.records.conftest import draft, entries

@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from app.errors import RecordsError
+from app.monitoring.event_builder import EventBuilder
+from app.records.address import url_of
 from app.records.store import writing
 from tests.app.records.clients import Clients
 from tests.app.records.conftest import CHAIN, entries
@@ -42,7 +44,7 @@ def test_a_state_that_is_deleted_ends_all_answers(tmp_path: Path, records: str) 
 
 
 def begin(state: Path) -> None:
-    with writing(f"sqlite:///{state}/records.db", state / "records.key", CHAIN) as records:
+    with writing(url_of(None, state), state / "records.key", CHAIN, EventBuilder) as records:
         records.book.write(entries(1))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.monitoring.event_builder import EventBuilder
+from app.records.address import url_of
 from app.records.state_files import exposed, make_folder, one_line, open_new, replace
 from app.records.store import writing
 from tests.app.records.conftest import CHAIN, entries
@@ -34,7 +36,7 @@ def test_modes_follow_the_folder(tmp_path: Path, folder: int, file: str) -> None
     state = tmp_path / "state"
     state.mkdir()
     state.chmod(folder)
-    with writing(f"sqlite:///{state}/records.db", state / "records.key", CHAIN) as records:
+    with writing(url_of(None, state), state / "records.key", CHAIN, EventBuilder) as records:
         records.book.write(entries(1))
         names = {"records.db", "records.db-wal", "records.db-shm", "records.lock", "records.key"}
         assert dict.fromkeys(names, file) == modes(state)
@@ -62,10 +64,10 @@ def test_a_folder_that_is_made_is_its_owner_s(tmp_path: Path) -> None:
 def test_others_who_may_read_are_told_of(tmp_path: Path) -> None:
     """Files of an older Dubito go on as they are, and the log says so."""
     url, key = f"sqlite:///{tmp_path}/records.db", tmp_path / "records.key"
-    with writing(url, key, CHAIN):
+    with writing(url, key, CHAIN, EventBuilder):
         pass
     (tmp_path / "records.db").chmod(0o644)
-    with writing(url, key, CHAIN[:-1] + "2") as records:
+    with writing(url, key, CHAIN[:-1] + "2", EventBuilder) as records:
         (note,) = records.notes
         assert f"{tmp_path}/records.db is open to more users" in note
         assert "0644" in note
@@ -112,6 +114,6 @@ def test_the_next_user_of_the_group_goes_on(tmp_path: Path) -> None:
         os.chown(reachable(tmp_path) / "state", 10_001, 0)
     for number, user in enumerate((10_001, 1_000_660_000, 1_000_670_000)):
         url, chain = f"sqlite:///{state}/records.db", CHAIN[:-1] + str(number)
-        with being(user), writing(url, state / "records.key", chain) as records:
+        with being(user), writing(url, state / "records.key", chain, EventBuilder) as records:
             assert [True] == records.book.write(entries(1, number))
     assert {"660"} == set(modes(state).values())

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from app.errors import RecordingFailed, RecordsError
+from app.monitoring.event_builder import EventBuilder
 from app.record_events import Made
 from app.records import key
 from app.records.database import open_database, reading, snapshot
@@ -299,7 +300,7 @@ def test_storage_that_knows_no_locks_is_refused(
 def test_a_database_that_is_missing_though_its_key_is_there_is_told(state: State) -> None:
     """It is made anew, as at a first start with a key that was given; the log says so."""
     for end in (1, 2):
-        with writing(state.url, state.key, CHAIN) as records:
+        with writing(state.url, state.key, CHAIN, EventBuilder) as records:
             assert end - 1 == len(records.notes)
         state.delete("records.db")
 

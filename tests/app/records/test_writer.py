@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from app.errors import RecordingFailed
-from app.record_events import Entry
+from app.record_events import Draft, Entry, Reply
 from app.record_ports import Trouble
 from app.records import writer as module
-from app.records.cause import Cause
-from app.records.group_commit import EntryGroup, NotWritten
+from app.records.cause import Cause, NotWritten
+from app.records.group_commit import EntryGroup
 from app.records.writer import RecordsWriter
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED
@@ -29,6 +29,7 @@ class Book:
 
     def __init__(self) -> None:
         self.groups: list[EntryGroup] = []
+        self.awaited: list[bool] = []
         self.futures: list[asyncio.Future[list[bool]]] = []
         self.watched: WatchedBundle | None = None
         self.trouble: Trouble | None = None
@@ -40,10 +41,14 @@ class Book:
     def look(self) -> Trouble | None:
         return self.trouble
 
-    def submit(self, group: EntryGroup) -> "asyncio.Future[list[bool]]":
+    def submit(self, group: EntryGroup, *, is_awaited: bool = True) -> "asyncio.Future[list[bool]]":
         self.groups.append(group)
+        self.awaited.append(is_awaited)
         self.futures.append(asyncio.get_running_loop().create_future())
         return self.futures[-1]
+
+    async def settle(self) -> None:
+        """Everything is written at once."""
 
     def has(self, groups: int) -> bool:
         return len(self.groups) == groups
@@ -104,8 +109,9 @@ def test_where_it_fails_everybody_of_the_group_is_told(
         await asyncio.sleep(0)
         after = writer.put(entries(1)[0])
         await asyncio.sleep(0)
-        book.futures[0].set_exception(NotWritten(PASSING))
-        book.tell(1)
+        book.tell(0)
+        book.futures[1].set_exception(NotWritten(PASSING))
+        book.tell(2)
         failed = await asyncio.gather(*several, return_exceptions=True)
         assert all(isinstance(one, RecordingFailed) for one in failed)
         assert await after
@@ -130,12 +136,13 @@ def test_too_much_waiting_is_refused(
             with pytest.raises(RecordingFailed):
                 way(entries(1)[0])
         await asyncio.sleep(0)
-        book.futures[0].set_result([True, True])
+        for written in book.futures:
+            written.set_result([True])
         await asyncio.sleep(0)
         assert 0 == writer.behind
 
     run(use())
-    assert [[*entries(1), three]] == book.groups
+    assert [[three], entries(1)] == book.groups
 
 
 def test_what_cannot_be_written_any_more_is_refused(writer: RecordsWriter, book: Book) -> None:
@@ -159,7 +166,7 @@ def test_an_error_of_handing_over_is_told(
     def fail(_: EntryGroup) -> None:
         raise MemoryError("amount")
 
-    monkeypatch.setattr(Book, "submit", lambda _self, group: fail(group))
+    monkeypatch.setattr(Book, "submit", lambda _self, group, **_: fail(group))
 
     async def use() -> None:
         with pytest.raises(RecordingFailed):
@@ -197,9 +204,27 @@ def test_what_nobody_waits_for_gathers(
         assert [] == book.groups
         writer.put(entries(1, 9)[0])
         await asyncio.sleep(0)
-        assert [[*entries(3), *entries(1, 9)]] == book.groups
+        assert [entries(3), entries(1, 9)] == book.groups
 
     run(use())
+
+
+def test_only_what_the_database_may_refuse_waits_for_its_word(
+    writer: RecordsWriter, book: Book
+) -> None:
+    """An answer without a key contradicts nothing: it waits for the disk alone."""
+    free = draft(2)
+    keyed = Draft(free.parts, None, Reply("key", b"", "row-0", 1, b""))
+
+    async def use() -> None:
+        writer.put(keyed)
+        writer.put(free)
+        writer.put(entries(1)[0])
+        await asyncio.sleep(0)
+
+    run(use())
+    assert [[free], [keyed, *entries(1)]] == book.groups
+    assert [False, True] == book.awaited
 
 
 def test_what_nobody_waits_for_goes_soon(writer: RecordsWriter, book: Book) -> None:

@@ -1,0 +1,136 @@
+"""Groups of entries as a channel carries them and a journal keeps them, and what becomes of them.
+
+A message to the recorder is a byte that tells its kind, its number (8 bytes, little-endian), and
+MessagePack. A process can so journal a group without decoding it.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from msgspec import Struct, msgpack
+
+from app.record_events import Draft, Entry
+from app.record_ports import Trouble
+from app.records.cause import Cause
+from app.watched_bundle import WatchedBundle
+
+HEAD = struct.Struct("<BQ")
+LENGTH = struct.Struct("<I")
+"""Length that precedes each message in a frame of a journal."""
+
+
+class Kind(IntEnum):
+    """Kinds of messages to the recorder."""
+
+    INTRODUCTION = 1
+    """The bundle whose drafts follow."""
+    QUIET = 2
+    """A group whose sender waits until it is on the disk."""
+    AWAITED = 3
+    """A group whose sender waits for the database, which may refuse it."""
+    SETTLE = 4
+    """A request to be told when the tables have all that was sent before."""
+
+
+class Group(NamedTuple):
+    """A group of entries and drafts: all of them are written or none."""
+
+    kind: Kind
+    number: int
+    items: list[Entry | Draft]
+
+
+class Kept(Struct, frozen=True, tag="kept"):
+    """All quiet groups up to a number are on the disk, except those that have failed."""
+
+    number: int
+
+
+class Written(Struct, frozen=True, tag="written"):
+    """The database has a group."""
+
+    number: int
+    added: list[bool]
+    """Whether each item was added."""
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """A group was not accepted, or the tables cannot be brought up to date."""
+
+    number: int
+    cause: Cause
+
+
+class Settled(Struct, frozen=True, tag="settled"):
+    """The tables have all that was sent before the request with this number."""
+
+    number: int
+
+
+class Condition(Struct, frozen=True, tag="condition"):
+    """Periodic message: the reason why nothing can be written, or None."""
+
+    trouble: Trouble | None
+
+
+Outcome = Kept | Written | Failed | Settled | Condition
+
+_encoded = msgpack.Encoder().encode
+_items: msgpack.Decoder[list[Entry | Draft]] = msgpack.Decoder(list[Entry | Draft])
+_bundle: msgpack.Decoder[WatchedBundle] = msgpack.Decoder(WatchedBundle)
+
+
+def encode_group(kind: Kind, number: int, items: Sequence[Entry | Draft]) -> bytes:
+    """Return the message of a group."""
+    return HEAD.pack(kind, number) + _encoded(items)
+
+
+def encode_introduction(watched: WatchedBundle) -> bytes:
+    """Return the message that introduces a bundle."""
+    return HEAD.pack(Kind.INTRODUCTION, 0) + _encoded(watched)
+
+
+def encode_settle(number: int) -> bytes:
+    """Return the message that asks for the tables to be brought up to date."""
+    return HEAD.pack(Kind.SETTLE, number)
+
+
+def head_of(message: bytes) -> tuple[Kind, int]:
+    """Return the kind and the number of a message."""
+    kind, number = HEAD.unpack_from(message)
+    return Kind(kind), number
+
+
+def decode_group(message: bytes) -> Group:
+    """Return the group of a message.
+
+    Raises:
+        msgspec.DecodeError: the message was written by another version.
+    """
+    return Group(*head_of(message), _items.decode(memoryview(message)[HEAD.size :]))
+
+
+def decode_introduction(message: bytes) -> WatchedBundle:
+    """Return the bundle that a message introduces.
+
+    Raises:
+        msgspec.DecodeError: the message was written by another version.
+    """
+    return _bundle.decode(memoryview(message)[HEAD.size :])
+
+
+def joined(messages: Sequence[bytes]) -> bytes:
+    """Return the content of a journal's frame."""
+    return b"".join(part for one in messages for part in (LENGTH.pack(len(one)), one))
+
+
+def parted(content: bytes) -> Iterator[bytes]:
+    """Yield the messages of a journal's frame."""
+    at = 0
+    while at < len(content):
+        (length,) = LENGTH.unpack_from(content, at)
+        at += LENGTH.size
+        yield content[at : at + length]
+        at += length

@@ -1,0 +1,109 @@
+"""What waits in a journal, for commands that read the records and write nothing.
+
+A service may go on meanwhile, or have been killed: the next one brings the tables up to date.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+from app.errors import RecordsError
+from app.record_events import Event
+from app.records.address import Address, database_at
+from app.records.applier import Batch, applied_by, unapplied
+from app.records.database import reading
+from app.records.group_commit import Build, entry_of
+from app.records.group_message import decode_introduction
+from app.records.journal import Content, read_journal
+
+Keys = Callable[[], Sequence[bytes]]
+
+ATTEMPTS = 5
+PAUSE = 0.1
+"""Seconds between two attempts to read a journal that is being written."""
+
+OVERLAY = (
+    "CREATE TEMP TABLE waiting AS SELECT * FROM main.events LIMIT 0",
+    "CREATE TEMP VIEW events AS SELECT * FROM main.events UNION ALL SELECT * FROM temp.waiting",
+)
+"""Statements after which queries of a connection see the events that wait as well."""
+ADD = (
+    "INSERT INTO temp.waiting (chain, sequence, kind, prediction, time, body, personal, reference) "
+    "VALUES ('journal', ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def waiting(address: Address, keys: Keys, connection: Connection) -> list[Batch]:
+    """Return what the journal of a database holds and its tables lack.
+
+    Args:
+        address: address of the database.
+        keys: reads the keys of the records; called if there is a journal.
+        connection: connection to the records, not within a transaction.
+
+    Raises:
+        RecordsError: the journal is damaged or cannot be read.
+    """
+    return _read(address, keys, connection)[1]
+
+
+@contextmanager
+def reading_all(address: Address, keys: Keys, build: Build) -> Iterator[Engine]:
+    """Open records for reading within a block, with the events that wait in the journal.
+
+    Raises:
+        RecordsError: the records or their journal cannot be read.
+    """
+    with reading(address) as engine:
+        with engine.connect() as connection:
+            content, batches = _read(address, keys, connection)
+        if batches:
+            engine.dispose()
+            rows = [
+                (at, one.kind, one.prediction, one.time, one.body, one.personal, one.reference)
+                for at, one in enumerate(_events(content, batches, build), 1)
+            ]
+            _overlay(engine, rows)
+        yield engine
+
+
+def _read(address: Address, keys: Keys, connection: Connection) -> tuple[Content, list[Batch]]:
+    file = database_at(address).journal
+    if file is None or not file.exists():
+        return Content(None, ()), []
+    for _ in range(ATTEMPTS - 1):
+        try:
+            # First the journal: what is overwritten meanwhile is in the tables by then.
+            content = read_journal(file, keys())
+            return content, unapplied(content, _applied(connection))
+        except RecordsError:
+            # A frame may have been written behind the place that was read, and the next before it.
+            time.sleep(PAUSE)
+    content = read_journal(file, keys())
+    return content, unapplied(content, _applied(connection))
+
+
+def _applied(connection: Connection) -> int:
+    with connection.begin():
+        return applied_by(connection)
+
+
+def _events(content: Content, batches: Sequence[Batch], build: Build) -> Iterator[Event]:
+    introduction = content.introduction
+    made = None if introduction is None else build(decode_introduction(introduction))
+    for batch in batches:
+        for group in batch.groups:
+            for item in group.items:
+                yield from entry_of(made, item).events
+
+
+def _overlay(engine: Engine, rows: Sequence[tuple[Any, ...]]) -> None:
+    @event.listens_for(engine, "connect")
+    def add(connection: sqlite3.Connection, _: object) -> None:
+        for statement in OVERLAY:
+            connection.execute(statement)
+        connection.executemany(ADD, rows)
