@@ -4,10 +4,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 
 from app.bundle_loader import Opening, open_in_thread
 from app.error_location import log_loop_error
@@ -17,6 +15,7 @@ from app.http.compression import Compression
 from app.http.documentation import SERVERS, document
 from app.http.front import Front
 from app.http.middleware import Conduct
+from app.http.route import LeanRoute
 from app.monitoring.metrics import Metrics
 from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.record_ports import Memory
@@ -69,7 +68,7 @@ def create_app(
     settings: Settings,
     opening: Opening = open_in_thread,
     remembering: Remembering = remembering_here,
-) -> FastAPI:
+) -> Front:
     """Create the application for these settings; its lifespan opens the bundle and the records.
 
     A bundle that must not be served raises a `DubitoError` in the lifespan, before any port opens.
@@ -81,7 +80,7 @@ def create_app(
     """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # The default handler prints objects, which may contain a borrower's values.
         asyncio.get_running_loop().set_exception_handler(log_loop_error)
         # In this order an engine in another process loads while the records are being opened.
@@ -93,15 +92,15 @@ def create_app(
             # in order.
             routes = [route for router in routers for route in router.routes]
             app.router.routes[:0] = routes
-            known = {getattr(one, "path", ""): one for one in routes}
-            grading.update({path: known[path] for path in (PLAIN, MONTE_CARLO)})
+            known = {one.path: one for one in routes if isinstance(one, LeanRoute)}
+            app.short.update({path: known[path] for path in (PLAIN, MONTE_CARLO)})
             app.state.identity, app.state.ready = opened.manifest.identity, True
             async with service.running():
                 yield
 
     metrics = Metrics()
-    grading: dict[str, Any] = {}
-    app = FastAPIOffline(
+    app = Front(
+        metrics.traffic,
         title=TITLE,
         summary=SUMMARY,
         description=DESCRIPTION,
@@ -122,7 +121,6 @@ def create_app(
     app.add_middleware(OriginGuard, access=Access(settings))
     if settings.cors_origins is not None:
         allow(app, origins_of(settings))
-    app.add_middleware(Front, routes=grading)
     app.add_middleware(Conduct, observe=metrics.traffic)
     # This middleware changes the list of headers in place, which is safe because `Conduct` gives
     # each response its own list.

@@ -18,7 +18,7 @@ from dubito.engine.engine import Engine
 from dubito.engine.environment import environment
 from dubito.errors import BackendUnavailable, BundleError, NetworkError, UsageError
 from dubito.inputs.arrays import array_features
-from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
+from dubito.prediction import JudgedRows, MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.system_random import random_bits
 from dubito.types import (
     MAX_SEED,
@@ -145,7 +145,8 @@ class Bundle:
             else self._judge.judge(features, estimate, notices, options)
         )
         reached = tolerance if is_auto else None
-        return MonteCarloPrediction(query, estimate, reached, draws, notices, judgement, most)
+        judged = JudgedRows(estimate, notices, judgement)
+        return MonteCarloPrediction(query, judged, 0, reached, draws, most)
 
     def _estimated(
         self, query: Query, tolerance: float | None, keep_draws: bool

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,22 +55,86 @@ class PlainPrediction:
         return predicted
 
 
-@dataclass(frozen=True, slots=True)
+class RowTable(NamedTuple):
+    """Statistics of rows as Python's own numbers, a list of all rows each."""
+
+    predicted: list[int]
+    """Class indices: the argmax of the mean, a tie to the lower index."""
+    mean: list[list[float]]
+    std: list[list[float]]
+    measures: list[tuple[float, ...]]
+    passes: list[int]
+    half_widths: list[float]
+    sets: list[list[bool]]
+    """Whether each class is in the row's prediction set; empty without a calibration."""
+
+
+@dataclass(frozen=True)
+class JudgedRows:
+    """What was computed of some rows together, which may belong to several requests."""
+
+    estimate: RowStatistics
+    notices: list[list[Notice]]
+    """Lists of notices about missing or unusual values, one list a row."""
+    judgement: Judgement | None
+    """Sets and decisions; None if the bundle has no calibration."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.notices)
+
+    @cached_property
+    def table(self) -> RowTable:
+        """The statistics of all rows: arrays are converted at once, not row by row."""
+        summary, judgement = self.estimate.summary, self.judgement
+        mean = summary.mean.tolist()
+        return RowTable(
+            [row.index(max(row)) for row in mean],
+            mean,
+            summary.std.tolist(),
+            list(zip(*[values.tolist() for values in measures(summary)], strict=True)),
+            self.estimate.passes.tolist(),
+            self.estimate.half_widths.tolist(),
+            [] if judgement is None else judgement.found.sets.tolist(),
+        )
+
+
+@dataclass(frozen=True)
 class MonteCarloPrediction:
     """The Monte-Carlo prediction of `N` rows."""
 
     query: Query
-    estimate: RowStatistics
+    judged: JudgedRows
+    """The rows, with those of other requests that were computed at the same time."""
+    start: int
+    """Place of the prediction's first row among them."""
     tolerance: float | None
     """Half-width at which a row's passes stop; None with a fixed number of passes."""
     draws: Floats | None
     """`(T, N, C)` probabilities of every pass if requested; a row uses its first `passes` ones."""
-    notices: list[list[Notice]]
-    """`N` lists of notices about missing or unusual values, one list a row."""
-    judgement: Judgement | None
-    """Sets and decisions; None if the bundle has no calibration."""
     wanted: int
     """Passes requested; the query has fewer if the deadline left no time for all."""
+
+    @property
+    def own(self) -> slice:
+        """Places of the prediction's rows."""
+        return slice(self.start, self.start + len(self.query.features))
+
+    @cached_property
+    def estimate(self) -> RowStatistics:
+        """Statistics over the passes and their precision."""
+        return self.judged.estimate.where(self.own)
+
+    @property
+    def notices(self) -> list[list[Notice]]:
+        """`N` lists of notices about missing or unusual values, one list a row."""
+        return self.judged.notices[self.own]
+
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """Sets and decisions; None if the bundle has no calibration."""
+        whole = self.judged.judgement
+        return None if whole is None else whole.where(self.own)
 
     @property
     def summary(self) -> Summary:
@@ -141,11 +208,17 @@ class AnswerBuilder:
 
     def monte_carlo(self, prediction: MonteCarloPrediction, rows: range) -> list[MonteCarloAnswer]:
         """Build the answers for some rows of a Monte-Carlo prediction."""
+        table, start, judgement = (
+            prediction.judged.table,
+            prediction.start,
+            prediction.judged.judgement,
+        )
+        notes = () if judgement is None else tuple(_notes(judgement, self._classes))
         answers = [
             Answer(
                 new_id(),
-                self._result(prediction, row),
-                tuple(self._warnings(prediction, row)),
+                self._result(prediction, table, notes, start + row),
+                self._warnings(prediction, table, start + row),
                 self._identity,
             )
             for row in rows
@@ -157,26 +230,26 @@ class AnswerBuilder:
             for answer, draws in zip(answers, self._draws(prediction, rows), strict=True)
         ]
 
-    def _result(self, prediction: MonteCarloPrediction, row: int) -> MonteCarloResult:
-        summary, estimate, judgement = (
-            prediction.summary,
-            prediction.estimate,
-            prediction.judgement,
-        )
-        half_width = float(estimate.half_widths[row])
-        tolerance = prediction.tolerance
+    def _result(
+        self, prediction: MonteCarloPrediction, table: RowTable, notes: tuple[str, ...], at: int
+    ) -> MonteCarloResult:
+        """Build the result of the row at a place of the table."""
+        classes, tolerance = self._classes, prediction.tolerance
+        half_width, judgement = table.half_widths[at], prediction.judged.judgement
         return MonteCarloResult(
-            self._classes[int(summary.mean[row].argmax())],
-            self._named(summary.mean[row]),
-            self._named(summary.std[row]),
-            int(estimate.passes[row]),
+            classes[table.predicted[at]],
+            dict(zip(classes, table.mean[at], strict=True)),
+            dict(zip(classes, table.std[at], strict=True)),
+            table.passes[at],
             prediction.seed,
             Precision(
                 half_width, tolerance, None if tolerance is None else half_width <= tolerance
             ),
-            Uncertainty(*[values.item(row) for values in measures(summary)]),
-            None if judgement is None else set_answer(judgement, row, self._classes),
-            None if judgement is None else decision_answer(judgement, row),
+            Uncertainty(*table.measures[at]),
+            None
+            if judgement is None
+            else set_answer(judgement, table.sets[at], judgement.enough[at], classes, notes),
+            None if judgement is None else decision_answer(judgement, at),
         )
 
     def _named(self, values: Floats) -> dict[str, float]:
@@ -190,13 +263,17 @@ class AnswerBuilder:
             own = prediction.draws[: prediction.passes[row], row]
             yield dict(zip(self._classes, np.swapaxes(own, 0, 1).tolist(), strict=True))
 
-    def _warnings(self, prediction: MonteCarloPrediction, row: int) -> Iterator[AnswerWarning]:
-        passes = int(prediction.passes[row])
-        yield from map(value_warning, prediction.notices[row])
-        if self._calibration is not None and passes < self._calibration.passes:
-            yield FewPasses(passes, self._calibration.passes)
+    def _warnings(
+        self, prediction: MonteCarloPrediction, table: RowTable, at: int
+    ) -> tuple[AnswerWarning, ...]:
+        """Build the warnings of the row at a place of the table."""
+        passes, calibration = table.passes[at], self._calibration
+        warnings: list[AnswerWarning] = list(map(value_warning, prediction.judged.notices[at]))
+        if calibration is not None and passes < calibration.passes:
+            warnings.append(FewPasses(passes, calibration.passes))
         if prediction.query.passes < prediction.wanted:
-            yield Degraded(passes, prediction.wanted)
+            warnings.append(Degraded(passes, prediction.wanted))
+        return tuple(warnings)
 
 
 def value_warning(notice: Notice) -> AnswerWarning:
@@ -210,16 +287,22 @@ def value_warning(notice: Notice) -> AnswerWarning:
     )
 
 
-def set_answer(judgement: Judgement, row: int, classes: Sequence[str]) -> SetAnswer:
-    """Build the prediction set of one row."""
-    options, inside = judgement.options, judgement.found.sets[row].tolist()
+def set_answer(
+    judgement: Judgement,
+    inside: Sequence[bool],
+    enough: bool,
+    classes: Sequence[str],
+    notes: tuple[str, ...],
+) -> SetAnswer:
+    """Build the prediction set of one row, whose classes are `inside`."""
+    options = judgement.options
     return SetAnswer(
         options.coverage,
         options.method,
         options.class_conditional,
-        tuple(label for label, is_in in zip(classes, inside, strict=True) if is_in),
-        judgement.enough[row],
-        tuple(_notes(judgement, classes)),
+        tuple(compress(classes, inside)),
+        enough,
+        notes,
     )
 
 

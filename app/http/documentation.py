@@ -4,16 +4,19 @@ The page needs no internet access, and all addresses in it are relative, so that
 path prefix.
 """
 
+from pathlib import Path
 from typing import Any
 
+import fastapi_offline
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
 
 from app.http.json_schema import gather
 
 ADDRESS = "/docs"
 FILES = "static-offline-docs"
-"""Path under which fastapi-offline serves Swagger UI's own files."""
+"""Path under which Swagger UI's own files are served, which fastapi-offline brings along."""
 SERVERS = [{"url": ".", "description": "the address of this document"}]
 """Server address relative to the document's own, so that a proxy may add any path before it."""
 
@@ -58,7 +61,7 @@ def _name_exchanges(found: dict[str, Any]) -> None:
 
 
 def _add_page(app: FastAPI) -> None:
-    """Add `/docs` with relative addresses; those of fastapi-offline begin with `/`."""
+    """Add `/docs` with relative addresses, and the files that it needs."""
     page = get_swagger_ui_html(
         openapi_url=str(app.openapi_url).lstrip("/"),
         title=app.title,
@@ -70,4 +73,5 @@ def _add_page(app: FastAPI) -> None:
     async def docs(_: Request) -> Response:
         return page
 
+    app.mount(f"/{FILES}", StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"))
     app.router.add_route(ADDRESS, docs, include_in_schema=False)

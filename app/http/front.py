@@ -8,10 +8,11 @@ else takes the long way, on which the same route, handlers of errors and bodies 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from fastapi import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI, Request
+from starlette.types import Receive, Scope, Send
 
 from app.http.access import is_of_page
+from app.http.middleware import IdentifiedSend, ResponseObserver
 
 
 class GradingRoute(Protocol):
@@ -21,34 +22,47 @@ class GradingRoute(Protocol):
         """Serve a request whose path is this route's."""
 
 
-class Front:
-    """ASGI middleware: hands requests to their routes, and translates errors as FastAPI does."""
+class Front(FastAPI):
+    """FastAPI's application, with the short way."""
 
-    def __init__(self, app: ASGIApp, routes: Mapping[str, GradingRoute]) -> None:
-        """Wrap an application; `routes` are those of POST by path, filled when they are built."""
-        self._app = app
-        self._routes = routes
+    def __init__(self, observe: ResponseObserver, **options: Any) -> None:
+        """Create an application; `observe` is called for every response of the short way."""
+        super().__init__(**options)
+        self.short: dict[str, GradingRoute] = {}
+        """Routes of POST that have a short way, by path; filled when they are built."""
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request by the short way or the long one."""
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
+        route = self.short.get(scope["path"]) if scope["type"] == "http" else None
         if (
             route is None
             or scope["method"] != "POST"
             or scope.get("root_path")
+            or b"%" in (scope.get("raw_path") or b"")
             or is_of_page(dict(scope["headers"]))
         ):
-            await self._app(scope, receive, send)
+            await super().__call__(scope, receive, send)
             return
-        scope["route"] = route
+        scope["app"], scope["route"] = self, route
+        sending = IdentifiedSend(scope, send, self._observe)
         try:
-            await route.handle(scope, receive, send)
+            await self._served(route, scope, receive, sending)
+        except Exception as error:  # noqa: BLE001 - the client gets a problem, the log the cause
+            await sending.fail(error, receive)
+
+    async def _served(
+        self, route: GradingRoute, scope: Scope, receive: Receive, sending: IdentifiedSend
+    ) -> None:
+        """Serve a request, and translate errors as FastAPI does."""
+        try:
+            await route.handle(scope, receive, sending)
         except Exception as error:
-            handler = _handler_of(error, scope["app"].exception_handlers)
+            handler = None if sending.has_begun else _handler_of(error, self.exception_handlers)
             if handler is None:
                 raise
-            response = await handler(Request(scope, receive, send), error)
-            await response(scope, receive, send)
+            response = await handler(Request(scope, receive, sending), error)
+            await response(scope, receive, sending)
 
 
 def _handler_of(error: Exception, handlers: Mapping[Any, Any]) -> Any:

@@ -35,6 +35,42 @@ and the seconds until the response began."""
 log = logging.getLogger("dubito.access")
 
 
+class IdentifiedSend:
+    """Sends the response to one request with its identifier, and counts and logs it."""
+
+    __slots__ = ("_observe", "_scope", "_send", "_start", "has_begun", "identifier")
+
+    def __init__(self, scope: Scope, send: Send, observe: ResponseObserver) -> None:
+        """Begin with a request; its response carries the client's identifier or a new one."""
+        self.identifier = _identifier(scope)
+        self.has_begun = False
+        """Whether the head of the response was sent."""
+        self._start = time.perf_counter()
+        self._scope, self._send, self._observe = scope, send, observe
+        scope.setdefault("state", {})["request_id"] = self.identifier.decode("ascii")
+
+    async def __call__(self, message: Message) -> None:
+        """Send a part of the response."""
+        if message["type"] == "http.response.start":
+            scope, status = self._scope, message["status"]
+            self.has_begun, seconds = True, time.perf_counter() - self._start
+            message["headers"] = [*message.get("headers", ()), (HEADER, self.identifier)]
+            self._observe(_route(scope), scope["method"], status, seconds)
+            _log(scope, status, self.identifier, seconds)
+        await self._send(message)
+
+    async def fail(self, error: Exception, receive: Receive) -> None:
+        """Answer an unexpected error: an ASGI server would log its text, which may hold values."""
+        scope = self._scope
+        scope["state"]["cause"] = locate_error(error)
+        if self.has_begun:
+            # The server detects that the response is incomplete, and closes the connection.
+            _log(scope, BROKEN_OFF, self.identifier, time.perf_counter() - self._start)
+            return
+        failed = problem(HTTPStatus.INTERNAL_SERVER_ERROR, ProblemCode.INTERNAL_ERROR, OUR_FAULT)
+        await failed(scope, receive, self)
+
+
 class Conduct:
     """ASGI middleware around the whole application."""
 
@@ -44,38 +80,16 @@ class Conduct:
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward a request; its response carries the client's identifier or a new one.
-
-        An unexpected error ends here: an ASGI server would log its text, which may contain values.
-        """
+        """Forward a request; an unexpected error ends here."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         _keep_slashes(scope)
-        identifier, start, begun = _identifier(scope), time.perf_counter(), False
-        scope.setdefault("state", {})["request_id"] = identifier.decode("ascii")
-
-        async def send_with_identifier(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun, status, seconds = True, message["status"], time.perf_counter() - start
-                message["headers"] = [*message.get("headers", ()), (HEADER, identifier)]
-                self._observe(_route(scope), scope["method"], status, seconds)
-                _log(scope, status, identifier, seconds)
-            await send(message)
-
+        sending = IdentifiedSend(scope, send, self._observe)
         try:
-            await self._app(scope, receive, send_with_identifier)
+            await self._app(scope, receive, sending)
         except Exception as error:  # noqa: BLE001 - the client gets a problem, the log the cause
-            scope["state"]["cause"] = locate_error(error)
-            if begun:
-                # The server detects that the response is incomplete, and closes the connection.
-                _log(scope, BROKEN_OFF, identifier, time.perf_counter() - start)
-            else:
-                failed = problem(
-                    HTTPStatus.INTERNAL_SERVER_ERROR, ProblemCode.INTERNAL_ERROR, OUR_FAULT
-                )
-                await failed(scope, receive, send_with_identifier)
+            await sending.fail(error, receive)
 
 
 def _keep_slashes(scope: Scope) -> None:

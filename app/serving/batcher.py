@@ -36,6 +36,10 @@ MARGIN = 0.7
 a timely one, and under overload every queue is as long as the plan allows."""
 
 
+def _as_computed(_: Sequence[Any], found: Sequence[Any]) -> Sequence[Any]:
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Handling(Generic[Job, Result]):
     """How a batcher measures, splits and joins its jobs."""
@@ -57,6 +61,7 @@ class Batcher(Generic[Job, Result]):
         limits: BatchLimits,
         seen: BatchObserver = lambda *_: None,
         at_once: Callable[[Job], Result | None] = lambda _: None,
+        refined: Callable[[Sequence[Job], Sequence[Result]], Sequence[Result]] = _as_computed,
     ) -> None:
         """Keep the function that starts a batch, and build empty queues.
 
@@ -66,10 +71,12 @@ class Batcher(Generic[Job, Result]):
             handling: measures, splits and joins jobs.
             limits: maximum work and duration.
             seen: called after every batch.
+            refined: turns the results of a batch into those that are delivered, on the event loop.
         """
         self._run = run
         self._at_once = at_once
         self._seen = seen
+        self._refined = refined
         self._handling = handling
         self._limits = limits
         self._small = Lane[Job, Result](handling.work, whole_job)
@@ -109,7 +116,7 @@ class Batcher(Generic[Job, Result]):
             found = self._at_once(job)
             if found is not None:
                 self._saw_one(self._handling.work(job))
-                return found
+                return self._refined([job], [found])[0]
         return await self.put(job, caller)
 
     def put(self, job: Job, caller: Caller = PATIENT) -> "asyncio.Future[Result]":
@@ -237,15 +244,27 @@ class Batcher(Generic[Job, Result]):
         # The next batch starts first, so that the engine is busy while answers are sent.
         self._start()
         self._seen(batch.large + batch.small, seconds)
-        error = _error_of(done, len(batch.pieces))
+        found = self._results(batch, done)
         now = asyncio.get_running_loop().time()
         for at, piece in enumerate(batch.pieces):
-            if error is not None:
-                piece.owner.fail(error)
+            if isinstance(found, BaseException):
+                piece.owner.fail(found)
             elif piece.owner.caller.deadline < now:
                 piece.owner.fail(DeadlinePassed())
             else:
-                self._hand_over(piece, done.result()[at])
+                self._hand_over(piece, found[at])
+
+    def _results(
+        self, batch: "_Batch[Job, Result]", done: "asyncio.Future[Sequence[Result]]"
+    ) -> Sequence[Result] | BaseException:
+        """Return the results of a batch, or why it has none."""
+        error = _error_of(done, len(batch.pieces))
+        if error is not None:
+            return error
+        try:
+            return self._refined([piece.job for piece in batch.pieces], done.result())
+        except Exception as failed:  # noqa: BLE001 - every caller of the batch gets the error
+            return failed
 
     def _hand_over(self, piece: Piece[Job, Result], result: Result) -> None:
         """Store the result of a piece, or complete the job with that of its last piece."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from dubito.engine.blocks import PASSES
 from dubito.types import Floats, Query, Summary
+from dubito.uncertainty.policy import PolicyOptions
 
 DRAWS_OF_A_PASS = 4
 """Number of draws whose reduction takes as long as one pass."""
@@ -41,6 +42,18 @@ class Statistics:
     """Job of statistics over the passes of rows; the result is a `Summary`."""
 
     query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Judging(Statistics):
+    """Job of statistics whose rows are judged together with others of the batch.
+
+    The result is the place of its rows among those that were judged; a `Summary`, not judged, if
+    the job was split or a row has no finite result.
+    """
+
+    options: PolicyOptions | None
+    """Requested set and decision; None for the usual ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,7 @@ def cut(job: Job, most: int) -> tuple[Job, Job | None]:
             if rows < len(job.rows)
             else (job, None)
         )
-    query, kind = job.query, type(job)
+    query, kind = job.query, Draws if isinstance(job, Draws) else Statistics
     if isinstance(job, Draws) and len(query.features) == 1:
         passes = max(1, most // PASSES) * PASSES
         if passes >= query.passes:

@@ -2,9 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from app.serving.batcher import Batcher, BatchObserver, Handling
 from app.serving.caller import PATIENT, Caller
@@ -12,6 +14,7 @@ from app.serving.compute import Compute
 from app.serving.jobs import (
     Draws,
     Job,
+    Judging,
     Plain,
     Reduction,
     Statistics,
@@ -21,7 +24,7 @@ from app.serving.jobs import (
 )
 from app.serving.limits import BatchLimits
 from dubito.engine.blocks import PASSES
-from dubito.prediction import MonteCarloPrediction, PlainPrediction, check_finite
+from dubito.prediction import JudgedRows, MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.types import Floats, Notice, Query, Signature, Summary
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.guard import RangeGuard
@@ -41,6 +44,13 @@ LONG, LONG_NATIVE = 3_200, 25_600
 """Number of passes above which a single row is a large request, split by passes: about 10 ms."""
 ROWS_IN_TURN = 16
 """Rows that are judged before the event loop serves other requests."""
+
+
+class _Place(NamedTuple):
+    """The rows of a request among those that were judged with it."""
+
+    judged: JudgedRows
+    start: int
 
 
 class Predictor:
@@ -78,7 +88,9 @@ class Predictor:
             BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS
         )
         handling: Handling[Job, Any] = Handling(work_of, cut, joined)
-        self._batcher = Batcher[Job, Any](compute.submit, handling, limits, seen, compute.at_once)
+        self._batcher = Batcher[Job, Any](
+            compute.submit, handling, limits, seen, compute.at_once, self._judged_batch
+        )
 
     @property
     def backlog(self) -> int:
@@ -148,10 +160,49 @@ class Predictor:
         wanted = query.passes
         if degrade:
             query = self._affordable(query, caller)
-        estimate, draws = await self._estimated(query, caller, tolerance, keep_draws)
+        if tolerance is None and not keep_draws and self._is_small(query):
+            found = await self._batcher.submit(Judging(query, options), caller)
+            if isinstance(found, _Place):
+                return MonteCarloPrediction(query, found.judged, found.start, None, None, wanted)
+            estimate, draws = RowStatistics.of(found, query.passes), None
+        else:
+            estimate, draws = await self._estimated(query, caller, tolerance, keep_draws)
         check_finite(estimate.summary.mean)
         notices, judgement = await self._judged(query.features, estimate, options)
-        return MonteCarloPrediction(query, estimate, tolerance, draws, notices, judgement, wanted)
+        judged = JudgedRows(estimate, notices, judgement)
+        return MonteCarloPrediction(query, judged, 0, tolerance, draws, wanted)
+
+    def _is_small(self, query: Query) -> bool:
+        """Whether the rows of a query are judged with its batch."""
+        return len(query.features) <= ROWS_IN_TURN and query.passes <= self._most_passes
+
+    def _judged_batch(self, jobs: Sequence[Job], found: Sequence[Any]) -> Sequence[Any]:
+        """Judge the rows of a batch together, those with the same options and passes at a time."""
+        alike: dict[tuple[PolicyOptions | None, int], list[int]] = {}
+        for at, job in enumerate(jobs):
+            if isinstance(job, Judging):
+                alike.setdefault((job.options, job.query.passes), []).append(at)
+        refined = list(found)
+        for (options, passes), places in alike.items():
+            summary = Summary.joined([found[at] for at in places])
+            if not np.isfinite(summary.mean).all():
+                # Each request finds out by itself which of its rows it is about.
+                continue
+            rows = np.concatenate([jobs[at].query.features for at in places])  # type: ignore[union-attr]
+            judged, start = self._judged_rows(rows, summary, passes, options), 0
+            for at in places:
+                refined[at] = _Place(judged, start)
+                start += len(jobs[at].query.features)  # type: ignore[union-attr]
+        return refined
+
+    def _judged_rows(
+        self, rows: Floats, summary: Summary, passes: int, options: PolicyOptions | None
+    ) -> JudgedRows:
+        estimate, notices = RowStatistics.of(summary, passes), self._guard.notices(rows)
+        if self._judge is None:
+            return JudgedRows(estimate, notices, None)
+        judgement = self._judge.judge(rows, estimate, notices, options or self._judge.usual)
+        return JudgedRows(estimate, notices, judgement)
 
     async def _judged(
         self, rows: Floats, estimate: RowStatistics | None, options: PolicyOptions | None

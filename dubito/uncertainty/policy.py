@@ -61,6 +61,12 @@ class Judgement:
             first.case_limit,
         )
 
+    def where(self, rows: slice) -> "Judgement":
+        """Select some rows."""
+        found = replace(self.found, sets=self.found.sets[rows])
+        enough, decisions = self.enough[rows], self.decisions[rows]
+        return Judgement(self.options, found, enough, decisions, self.case_limit)
+
 
 class Judge:
     """Computes sets and decisions by one bundle's calibration and rules."""
@@ -70,6 +76,8 @@ class Judge:
     ) -> None:
         """Take the bundle's calibration, rules and signature."""
         self._calibration = calibration
+        self.usual = usual(calibration)
+        """Default options of a request."""
         self._rules = RuleTable(signature, rules)
         self._tables = SetTables(calibration, len(signature.classes))
 
@@ -82,11 +90,6 @@ class Judge:
     def is_of_cases(self) -> bool:
         """Whether the policy has a band, see `dubito.types.Policy.is_of_cases`."""
         return self._calibration.policy.is_of_cases
-
-    @property
-    def usual(self) -> PolicyOptions:
-        """Default options of a request."""
-        return usual(self._calibration)
 
     def judge(
         self,

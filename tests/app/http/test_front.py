@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from app.http.front import Front
 from app.main import create_app
 from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
@@ -63,16 +62,8 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[TestClient]]
             client = TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 5))
             clients.append(stack.enter_context(client))
             if not is_short:
-                _front(app).__dict__["_routes"] = {}
+                app.short.clear()
         yield clients
-
-
-def _front(app: Any) -> Front:
-    """The middleware, inside of those that are around it."""
-    inner = app.middleware_stack
-    while not isinstance(inner, Front):
-        inner = inner.__dict__.get("app") or inner.__dict__["_app"]
-    return inner
 
 
 def mutated(random: np.random.Generator) -> bytes:
