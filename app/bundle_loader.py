@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 AT_ONCE_SECONDS = 0.0004
 """Seconds that a computation on the event loop may take."""
+LIGHT_SECONDS = 0.00005
+"""Seconds of a row's hundred passes up to which batches are computed on the event loop as well:
+handing one over, and sharing the interpreter with another thread meanwhile, costs more."""
+TOGETHER_SECONDS = 0.0004
+"""Seconds that a batch on the event loop may take, alone."""
 MEASURED = 9
 """Number of computations that are measured, of which the fastest counts."""
 
@@ -69,7 +74,9 @@ def _compute(engine: "Engine", manifest: Manifest) -> Compute:
     if backend_of(engine.path) != "native":
         return thread
     rate = _rate(engine, len(manifest.signature.features))
-    return Nearby(engine, thread, int(rate * AT_ONCE_SECONDS))
+    is_light = rate * LIGHT_SECONDS >= 2 * PASSES
+    several = int(rate * TOGETHER_SECONDS) if is_light else 0
+    return Nearby(engine, thread, int(rate * AT_ONCE_SECONDS), several)
 
 
 def _rate(engine: "Engine", features: int) -> float:

@@ -113,6 +113,9 @@ class Counting:
         await asyncio.to_thread(self.let.wait)
         return await self.compute.submit(jobs)
 
+    def together(self, jobs: Sequence[Job]) -> None:
+        """Compute nothing."""
+
     def at_once(self, job: Job) -> None:
         """Compute nothing: every job is to be held up."""
 

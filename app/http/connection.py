@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from starlette.types import Message, Receive
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 
 def arrived(receive: Receive) -> Message | None:
@@ -27,6 +28,10 @@ def hung_up(receive: Receive) -> Callable[[], bool]:
 
     It must be called in the event loop's thread.
     """
+    cycle = getattr(receive, "__self__", None)
+    if isinstance(cycle, RequestResponseCycle):
+        # The server's own object knows it at once.
+        return lambda: bool(cycle.disconnected)
 
     def gone() -> bool:
         message = arrived(receive)

@@ -1,7 +1,7 @@
 """`POST /predict` and `POST /predict/mc`: the routes that grade rows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,14 +13,14 @@ from app.http.connection import hung_up
 from app.http.json_schema import any_of
 from app.http.openapi import BODY_REFUSALS, CASE, KEY, Responses, answered, refused
 from app.http.request_name import request_name
-from app.http.response import InParts
+from app.http.response import InParts, WholeJson
 from app.http.route import LeanRoute
 from app.serving.caller import Caller
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.usecases.idempotency import Record, Recorder
-from app.usecases.predict import Predict
-from dubito.answer import MonteCarloAnswer, PlainAnswer, to_json
+from app.usecases.predict import Predict, Turns
+from dubito.answer import AnyAnswer, MonteCarloAnswer, PlainAnswer, to_json
 from dubito.bundles.manifest import Manifest
 from dubito.errors import Ungradable
 from dubito.inputs.options import (
@@ -32,6 +32,8 @@ from dubito.inputs.options import (
 from dubito.inputs.rows import INSTANCES, RowReader, example
 from dubito.types import Signature
 
+SHORT_BYTES = 4_096
+"""Size below which a body is read in one turn of the event loop."""
 GRADING_REFUSALS = BODY_REFUSALS | {
     403: "A page of another site sent the request.",
     409: "The Idempotency-Key was used for another request, or its request is still "
@@ -81,7 +83,8 @@ def grading(
         with recorder.of(request_name(request, body), caller.deadline) as record:
             if (earlier := await record.earlier()) is not None:
                 return Response(earlier, media_type=JSON_TYPE)
-            rows, many = await reader.read_in_turns(body)
+            is_short = len(body) < SHORT_BYTES
+            rows, many = reader.read(body) if is_short else await reader.read_in_turns(body)
             return await _response(predict.plain(rows, caller, record), record, many)
 
     @router.post(
@@ -103,7 +106,8 @@ def grading(
             if (earlier := await record.earlier()) is not None:
                 return Response(earlier, media_type=JSON_TYPE)
             predict.admit(_rows_at_least(body), asked, caller)
-            rows, many = await reader.read_in_turns(body)
+            is_short = len(body) < SHORT_BYTES
+            rows, many = reader.read(body) if is_short else await reader.read_in_turns(body)
             return await _response(predict.monte_carlo(rows, asked, caller, record), record, many)
 
     return router
@@ -121,20 +125,24 @@ def _rows_at_least(body: bytes) -> int:
 
 
 async def _response(
-    answering: AsyncIterator[list[PlainAnswer]] | AsyncIterator[list[MonteCarloAnswer]],
+    answering: Awaitable[Turns[PlainAnswer]] | Awaitable[Turns[MonteCarloAnswer]],
     record: Record,
     many: bool,
 ) -> Response:
     """Write the response to all rows; ungradable rows are named by their place in the body."""
     try:
-        written = [b",".join(map(to_json, answers)) async for answers in answering]
+        written = await (await answering).each(_joined)
     except Ungradable as error:
         raise (error.within(INSTANCES) if many else error) from None
     if not many:
         (content,) = await record.keep(written)
-        return Response(content, media_type=JSON_TYPE)
+        return WholeJson(content)
     whole = [b'{"predictions":[', *_separated(written), b"]}"]
     return InParts(await record.keep(whole), JSON_TYPE)
+
+
+def _joined(answers: Sequence[AnyAnswer]) -> bytes:
+    return to_json(answers[0]) if len(answers) == 1 else b",".join(map(to_json, answers))
 
 
 def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:

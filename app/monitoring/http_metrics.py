@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from app.monitoring.instruments import Instruments
+from app.monitoring.metric_buffer import BulkHistogram
 from app.monitoring.request_counts import Exchange, Exchanges, exchange
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -16,7 +17,7 @@ class _Kind:
     """The Prometheus series of one kind of request, and its counts in the records."""
 
     requests: Counter
-    seconds: Histogram
+    seconds: BulkHistogram
     exchange: Exchange
 
 
@@ -25,6 +26,7 @@ class Traffic:
 
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
+        self._buffer = instruments.buffer
         self._kinds: dict[tuple[str, str, int], _Kind] = {}
         self._exchanges: Exchanges | None = None
 
@@ -35,8 +37,8 @@ class Traffic:
     def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request and its duration until the response began, seconds."""
         kind = self._kinds.get((route, method, status)) or self._kind(route, method, status)
-        kind.requests.inc()
-        kind.seconds.observe(seconds)
+        self._buffer.count(kind.requests)
+        self._buffer.observe(kind.seconds, seconds)
         if self._exchanges is not None:
             self._exchanges.count(kind.exchange, seconds)
 

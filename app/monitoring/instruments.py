@@ -1,6 +1,8 @@
 """All Prometheus counters, gauges and histograms of the service."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from app.monitoring.metric_buffer import BulkHistogram, MetricBuffer
 
 REQUEST_SECONDS = (
     *(0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025),
@@ -26,13 +28,15 @@ class Instruments:
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         """Set the registry; None with several workers, whose shared files are collected instead."""
+        self.buffer = MetricBuffer(is_shared=registry is None)
+        """What the instruments below do not have yet of requests and answers."""
         self.requests = Counter(
             "dubito_requests_total",
             "Requests answered, by the route's template.",
             ("route", "method", "status"),
             registry=registry,
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = BulkHistogram(
             "dubito_request_duration_seconds",
             "Time from a request to the beginning of its answer.",
             ("route",),
@@ -45,13 +49,13 @@ class Instruments:
             ("reason",),
             registry=registry,
         )
-        self.batch_seconds = Histogram(
+        self.batch_seconds = BulkHistogram(
             "dubito_batch_duration_seconds",
             "Time a batch computed.",
             buckets=BATCH_SECONDS,
             registry=registry,
         )
-        self.batch_work = Histogram(
+        self.batch_work = BulkHistogram(
             "dubito_batch_work",
             "Work of a batch, in rows times passes.",
             buckets=BATCH_WORK,
@@ -87,21 +91,21 @@ class Instruments:
             ("version", "reason"),
             registry=registry,
         )
-        self.entropy = Histogram(
+        self.entropy = BulkHistogram(
             "dubito_predictive_entropy_nats",
             "Predictive entropy of graded rows: total uncertainty.",
             ("version",),
             buckets=ENTROPY,
             registry=registry,
         )
-        self.information = Histogram(
+        self.information = BulkHistogram(
             "dubito_mutual_information_nats",
             "Mutual information of graded rows: epistemic uncertainty.",
             ("version",),
             buckets=INFORMATION,
             registry=registry,
         )
-        self.set_sizes = Histogram(
+        self.set_sizes = BulkHistogram(
             "dubito_prediction_set_size",
             "Grades in the prediction sets of graded rows.",
             ("version",),

@@ -89,8 +89,9 @@ class Metrics:
 
     def batch(self, work: int, seconds: float) -> None:
         """Count a batch: its work in rows × passes, and its duration in seconds."""
-        self._instruments.batch_work.observe(work)
-        self._instruments.batch_seconds.observe(seconds)
+        buffer = self._instruments.buffer
+        buffer.observe(self._instruments.batch_work, work)
+        buffer.observe(self._instruments.batch_seconds, seconds)
 
     @asynccontextmanager
     async def watching(self, sources: Sources) -> AsyncIterator[None]:
@@ -120,7 +121,8 @@ class Metrics:
             await asyncio.sleep(PAUSE)
 
     def _refresh(self) -> None:
-        """Update the gauges that are read from the sources."""
+        """Update the gauges that are read from the sources, and flush what is buffered."""
+        self._instruments.buffer.flush()
         if self._sources is None:
             return
         self._instruments.queue.set(self._sources.backlog())

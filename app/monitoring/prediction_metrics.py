@@ -42,6 +42,7 @@ class PredictionMetrics:
         """Initialise all series that are known beforehand, so that each starts at 0."""
         version = str(identity.version)
         instruments.model.labels(identity.name, version, identity.digest).set(1)
+        self._buffer = instruments.buffer
         self._plain = LabelledSeries(instruments.rows, PLAIN, version)
         self._monte_carlo = LabelledSeries(instruments.rows, MONTE_CARLO, version)
         self._passes = instruments.passes.labels(version)
@@ -63,28 +64,29 @@ class PredictionMetrics:
     def plain(self, answers: Sequence[PlainAnswer]) -> None:
         """Count deterministic answers."""
         for answer in answers:
-            self._plain[answer.result.predicted].inc()
+            self._buffer.count(self._plain[answer.result.predicted])
             self._warn(answer)
 
     def monte_carlo(self, answers: Sequence[MonteCarloAnswer]) -> None:
         """Count Monte-Carlo answers."""
+        buffer = self._buffer
         for answer in answers:
             result = answer.result
-            self._monte_carlo[result.predicted].inc()
-            self._passes.inc(result.passes)
-            self._entropy.observe(result.uncertainty.predictive_entropy)
-            self._information.observe(result.uncertainty.mutual_information)
+            buffer.count(self._monte_carlo[result.predicted])
+            buffer.count(self._passes, result.passes)
+            buffer.observe(self._entropy, result.uncertainty.predictive_entropy)
+            buffer.observe(self._information, result.uncertainty.mutual_information)
             self._judge(result)
             self._warn(answer)
 
     def _judge(self, result: MonteCarloResult) -> None:
         if result.decision is None or result.prediction_set is None:
             return
-        self._decisions[result.decision.action].inc()
+        self._buffer.count(self._decisions[result.decision.action])
         for reason in result.decision.reasons:
-            self._reasons[reason].inc()
-        self._set_sizes.observe(len(result.prediction_set.classes))
+            self._buffer.count(self._reasons[reason])
+        self._buffer.observe(self._set_sizes, len(result.prediction_set.classes))
 
     def _warn(self, answer: AnyAnswer) -> None:
         for warning in answer.warnings:
-            self._warnings[kind_of(warning)].inc()
+            self._buffer.count(self._warnings[kind_of(warning)])

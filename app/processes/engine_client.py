@@ -112,6 +112,9 @@ class EngineClient:
             self._channel.send(batch)
         return self._expect(jobs, batch)
 
+    def together(self, jobs: Sequence[Job]) -> None:
+        """Compute nothing on the event loop."""
+
     def at_once(self, job: Job) -> None:
         """Compute nothing here."""
 

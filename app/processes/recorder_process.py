@@ -50,7 +50,7 @@ from dubito.errors import DubitoError
 from dubito.identifier import new_id
 
 CODEC = RecorderCodec()
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 """Longest time for which the tables' thread keeps the interpreter from the journal's, seconds."""
 MOST_BYTES = 4 << 20
 """Bytes of messages after which what has arrived is written, unless a single one has more."""

@@ -61,6 +61,7 @@ class Batcher(Generic[Job, Result]):
         limits: BatchLimits,
         seen: BatchObserver = lambda *_: None,
         at_once: Callable[[Job], Result | None] = lambda _: None,
+        together: Callable[[Sequence[Job]], Sequence[Result] | None] = lambda _: None,
         refined: Callable[[Sequence[Job], Sequence[Result]], Sequence[Result]] = _as_computed,
     ) -> None:
         """Keep the function that starts a batch, and build empty queues.
@@ -70,11 +71,13 @@ class Batcher(Generic[Job, Result]):
             at_once: computes a job on the event loop; None if it would take too long for that.
             handling: measures, splits and joins jobs.
             limits: maximum work and duration.
+            together: computes a batch on the event loop; None if it would take too long for that.
             seen: called after every batch.
             refined: turns the results of a batch into those that are delivered, on the event loop.
         """
         self._run = run
         self._at_once = at_once
+        self._together = together
         self._seen = seen
         self._refined = refined
         self._handling = handling
@@ -84,6 +87,8 @@ class Batcher(Generic[Job, Result]):
         self._pace = Pace(limits)
         self._deadlines = Deadlines(self._sweep)
         self._computing = 0
+        self._is_due = False
+        """Whether a batch starts once all that is ready to run has run."""
         self._answering = 0
         """Work of the small jobs in the latest batch, rows × passes."""
         self._small_came = -math.inf
@@ -127,8 +132,7 @@ class Batcher(Generic[Job, Result]):
             self._small_came = time.perf_counter()
         lane.append(Waiting(job, job, work, caller, answer))
         self._deadlines.watch(answer, caller.deadline)
-        if not self._computing:
-            self._start()
+        self._start_soon()
         return answer
 
     def admit(self, work: int, caller: Caller) -> None:
@@ -194,13 +198,42 @@ class Batcher(Generic[Job, Result]):
         """Whether no small jobs arrive that would wait for a slice."""
         return time.perf_counter() - self._small_came > QUIET_AFTER
 
+    def _start_soon(self) -> None:
+        """Start a batch after the jobs that are about to be queued in this turn of the loop."""
+        if not (self._computing or self._is_due):
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._start)
+
     def _start(self) -> None:
+        self._is_due = False
+        if self._computing:
+            return
         batch = self._take()
-        self._computing = batch.large + batch.small
-        if batch.pieces:
-            self._since = time.perf_counter()
-            done = self._run([piece.job for piece in batch.pieces])
-            done.add_done_callback(partial(self._finish, batch))
+        if not batch.pieces:
+            return
+        self._since = time.perf_counter()
+        jobs = [piece.job for piece in batch.pieces]
+        found = self._found_here(jobs)
+        if found is None:
+            self._computing = batch.large + batch.small
+            self._run(jobs).add_done_callback(partial(self._finish, batch))
+            return
+        self._deliver(batch, self._measured(batch), found)
+        if self.backlog:
+            self._start_soon()
+
+    def _found_here(self, jobs: Sequence[Job]) -> Sequence[Result] | BaseException | None:
+        """Compute a batch on the event loop, or return None; an error is that of all its jobs."""
+        try:
+            return self._together(jobs)
+        except Exception as error:  # noqa: BLE001 - every caller of the batch gets the error
+            return error
+
+    def _measured(self, batch: "_Batch[Job, Result]") -> float:
+        """Return the seconds that a batch took, and adapt to them."""
+        seconds = time.perf_counter() - self._since
+        self._pace.saw(batch.large, batch.small, seconds, batch.portion)
+        return seconds
 
     def _is_wanted(self, caller: Caller) -> bool:
         """Whether a caller still waits; the queue has the errors for one that does not."""
@@ -238,13 +271,23 @@ class Batcher(Generic[Job, Result]):
     def _finish(
         self, batch: "_Batch[Job, Result]", done: "asyncio.Future[Sequence[Result]]"
     ) -> None:
-        """Deliver the results of a batch to its jobs."""
-        seconds = time.perf_counter() - self._since
-        self._pace.saw(batch.large, batch.small, seconds, batch.portion)
+        """Go on after a batch that was computed elsewhere."""
+        seconds = self._measured(batch)
+        self._computing = 0
+        found = _error_of(done, len(batch.pieces)) or done.result()
         # The next batch starts first, so that the engine is busy while answers are sent.
         self._start()
+        self._deliver(batch, seconds, found)
+
+    def _deliver(
+        self,
+        batch: "_Batch[Job, Result]",
+        seconds: float,
+        computed: Sequence[Result] | BaseException,
+    ) -> None:
+        """Deliver the results of a batch to its jobs."""
         self._seen(batch.large + batch.small, seconds)
-        found = self._results(batch, done)
+        found = self._results(batch, computed)
         now = asyncio.get_running_loop().time()
         for at, piece in enumerate(batch.pieces):
             if isinstance(found, BaseException):
@@ -255,14 +298,13 @@ class Batcher(Generic[Job, Result]):
                 self._hand_over(piece, found[at])
 
     def _results(
-        self, batch: "_Batch[Job, Result]", done: "asyncio.Future[Sequence[Result]]"
+        self, batch: "_Batch[Job, Result]", computed: Sequence[Result] | BaseException
     ) -> Sequence[Result] | BaseException:
-        """Return the results of a batch, or why it has none."""
-        error = _error_of(done, len(batch.pieces))
-        if error is not None:
-            return error
+        """Return what is delivered of a batch's results, or why it has none."""
+        if isinstance(computed, BaseException):
+            return computed
         try:
-            return self._refined([piece.job for piece in batch.pieces], done.result())
+            return self._refined([piece.job for piece in batch.pieces], computed)
         except Exception as failed:  # noqa: BLE001 - every caller of the batch gets the error
             return failed
 

@@ -22,6 +22,9 @@ class Compute(Protocol):
     def at_once(self, job: Job) -> Any:
         """Compute a small job on the event loop; None for one that takes too long for that."""
 
+    def together(self, jobs: Sequence[Job]) -> list[Any] | None:
+        """Compute a batch on the event loop; None if it would keep others waiting."""
+
     def close(self) -> None:
         """Start no other batch; one that runs may finish."""
 
@@ -42,7 +45,7 @@ class Nearby:
     over, and if others have come until it is done, so are all that follow, until one is alone.
     """
 
-    def __init__(self, engine: JobEngine, beyond: Compute, most: int) -> None:
+    def __init__(self, engine: JobEngine, beyond: Compute, most: int, several: int = 0) -> None:
         """Keep a local engine, and the executor of all batches.
 
         Both must give the same results, to the last bit.
@@ -50,11 +53,14 @@ class Nearby:
         Args:
             engine: engine in this process.
             beyond: executor of all batches.
-            most: maximum work of a small job, rows × passes.
+            most: maximum work of a small job that is alone, rows × passes.
+            several: maximum work of a batch of several jobs, rows × passes: 0 if a job takes
+                longer than its share of handing a batch over.
         """
         self._engine = engine
         self._beyond = beyond
         self._most = most
+        self._several = several
         self._alone = True
         self._lone = 0
 
@@ -76,6 +82,13 @@ class Nearby:
             return None
         self._lone += 1
         return results(self._engine, [job])[0]
+
+    def together(self, jobs: Sequence[Job]) -> list[Any] | None:
+        """Compute a batch of small jobs; None for another one."""
+        if sum(map(work_of, jobs)) > self._several:
+            return None
+        self._alone, self._lone = len(jobs) == 1, 0
+        return results(self._engine, jobs)
 
     @property
     def trouble(self) -> str | None:
@@ -100,6 +113,9 @@ class ComputeThread:
         return loop.run_in_executor(self._thread, results, self._engine, jobs)
 
     def at_once(self, job: Job) -> None:
+        """Compute nothing on the event loop."""
+
+    def together(self, jobs: Sequence[Job]) -> None:
         """Compute nothing on the event loop."""
 
     @property

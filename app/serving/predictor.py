@@ -89,7 +89,13 @@ class Predictor:
         )
         handling: Handling[Job, Any] = Handling(work_of, cut, joined)
         self._batcher = Batcher[Job, Any](
-            compute.submit, handling, limits, seen, compute.at_once, self._judged_batch
+            compute.submit,
+            handling,
+            limits,
+            seen,
+            compute.at_once,
+            compute.together,
+            self._judged_batch,
         )
 
     @property
@@ -105,13 +111,15 @@ class Predictor:
         return self._compute.trouble
 
     def admit(self, rows: int, passes: int, caller: Caller) -> None:
-        """Reject, before parsing, requests that cannot be admitted, if the queue is not empty.
+        """Reject, before parsing, requests that cannot be admitted.
+
+        Without a queue, and with a single row where it is short, parsing costs less than this.
 
         Raises:
             Overloaded: the queue is full.
             DeadlineUnmeetable: the caller's deadline cannot be met.
         """
-        if self._batcher.backlog:
+        if self._batcher.backlog > (BATCH_WORK if rows == 1 else 0):
             self._batcher.admit(rows * max(passes, PASSES), caller)
 
     async def predict(self, rows: Floats, caller: Caller = PATIENT) -> PlainPrediction:

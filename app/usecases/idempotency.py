@@ -1,9 +1,9 @@
 """Records answers before they are sent, and each Idempotency-Key at most once."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from app.errors import Conflict, DeadlinePassed, DeadlinePassedRecording, RecordingFailed
 from app.problem_codes import ProblemCode
@@ -37,9 +37,8 @@ class Recorder:
         self._answering: set[str] = set()
         """Keys of requests that are being answered."""
 
-    @contextmanager
-    def of(self, name: RequestName, deadline: float) -> "Iterator[Record]":
-        """Create the record of a request while it is answered.
+    def of(self, name: RequestName, deadline: float) -> "Record":
+        """Create the record of a request, a context manager: it is answered within the block.
 
         Args:
             name: the client's names of case and request.
@@ -48,19 +47,17 @@ class Recorder:
         Raises:
             Conflict: another request with the same key is being answered.
         """
-        key = name.key
-        if self.memory is None or key is None:
-            yield Record(self, name, deadline)
-            return
-        if key in self._answering:
-            raise Conflict(
-                ProblemCode.KEY_IN_USE, "a request with this Idempotency-Key is being answered"
-            )
-        self._answering.add(key)
-        try:
-            yield Record(self, name, deadline)
-        finally:
-            self._answering.discard(key)
+        if self.memory is not None and name.key is not None:
+            if name.key in self._answering:
+                raise Conflict(
+                    ProblemCode.KEY_IN_USE, "a request with this Idempotency-Key is being answered"
+                )
+            self._answering.add(name.key)
+        return Record(self, name, deadline)
+
+    def release(self, key: str) -> None:
+        """Let other requests have a key."""
+        self._answering.discard(key)
 
 
 class Record:
@@ -72,6 +69,15 @@ class Record:
         self._deadline = deadline
         self._name = name
         self._parts: list[PlainPart | MonteCarloPart] = []
+
+    def __enter__(self) -> Self:
+        """Begin to answer the request."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let other requests have the request's key."""
+        if self._name.key is not None:
+            self._recorder.release(self._name.key)
 
     async def earlier(self) -> bytes | None:
         """Return the first answer to the request's key; None without a key or an earlier answer.

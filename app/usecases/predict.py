@@ -1,8 +1,9 @@
 """Prediction of rows with the served bundle: limited, recorded and counted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from app.monitoring.prediction_metrics import PredictionMetrics
 from app.recorded_prediction import Asked
@@ -17,8 +18,29 @@ from dubito.prediction import AnswerBuilder
 from dubito.system_random import random_bits
 from dubito.types import SEED_BITS, Floats, Query
 
+AnswerT = TypeVar("AnswerT", PlainAnswer, MonteCarloAnswer)
+Used = TypeVar("Used")
+
 MOST_DRAWS = 100_000
 """Maximum numbers of an answer with draws: rows × passes × classes."""
+
+
+class Turns(Generic[AnswerT]):
+    """Answers to rows that are computed, built some rows at a time: other requests go between."""
+
+    def __init__(self, rows: int, answered: Callable[[range], list[AnswerT]]) -> None:
+        """Set the number of rows, and the function that builds, records and counts answers."""
+        self._rows = rows
+        self._answered: Callable[[range], list[AnswerT]] = answered
+
+    async def each(self, use: Callable[[list[AnswerT]], Used]) -> list[Used]:
+        """Return what a function makes of the answers, at most `ROWS_IN_TURN` at a time."""
+        used = []
+        for start in range(0, self._rows, ROWS_IN_TURN):
+            if start:
+                await asyncio.sleep(0)
+            used.append(use(self._answered(range(start, min(self._rows, start + ROWS_IN_TURN)))))
+        return used
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +73,8 @@ class Predict:
             most = max(1, self.max_work // options.least_passes)
             self.predictor.admit(min(rows, most), options.least_passes, caller)
 
-    async def plain(
-        self, rows: Floats, caller: Caller, record: Record
-    ) -> AsyncIterator[list[PlainAnswer]]:
-        """Yield the deterministic answers to rows `(N, F)`, at most `ROWS_IN_TURN` at a time.
+    async def plain(self, rows: Floats, caller: Caller, record: Record) -> Turns[PlainAnswer]:
+        """Compute the deterministic answers to rows `(N, F)`.
 
         Raises:
             Unavailable: the queue is full, or the caller's deadline cannot be met.
@@ -63,16 +83,19 @@ class Predict:
             Ungradable: the network's output overflows on some rows.
         """
         prediction = await self.predictor.predict(rows, caller)
-        async for part in _in_turns(len(rows)):
+
+        def answered(part: range) -> list[PlainAnswer]:
             answers = self.answers.plain(prediction, part)
             record.add_plain(answers, rows[part.start : part.stop])
             self.metrics.plain(answers)
-            yield answers
+            return answers
+
+        return Turns(len(rows), answered)
 
     async def monte_carlo(
         self, rows: Floats, options: MonteCarloOptions, caller: Caller, record: Record
-    ) -> AsyncIterator[list[MonteCarloAnswer]]:
-        """Yield the Monte-Carlo answers to rows `(N, F)`, at most `ROWS_IN_TURN` at a time.
+    ) -> Turns[MonteCarloAnswer]:
+        """Compute the Monte-Carlo answers to rows `(N, F)`.
 
         Raises:
             InvalidInput: more work or draws than a request may have.
@@ -92,12 +115,15 @@ class Predict:
         )
         asked = Asked(options.passes, options.reached, options.degrade, options.policy)
         is_drawn = options.seed is None and options.reached is None
-        async for part in _in_turns(len(rows)):
+
+        def answered(part: range) -> list[MonteCarloAnswer]:
             answers = self.answers.monte_carlo(prediction, part)
             own = rows[part.start : part.stop]
             record.add_monte_carlo(answers, own, asked, is_drawn=is_drawn and part.start == 0)
             self.metrics.monte_carlo(answers)
-            yield answers
+            return answers
+
+        return Turns(len(rows), answered)
 
     def _check_work(self, options: MonteCarloOptions, rows: int) -> None:
         work, most = rows * options.most_passes, self.max_work
@@ -108,14 +134,6 @@ class Predict:
         if options.draws and work * self.classes > MOST_DRAWS:
             message = f"are limited to {MOST_DRAWS} numbers: rows × passes × classes"
             raise _over_limit("draws", FieldCode.TOO_MANY_DRAWS, message, MOST_DRAWS)
-
-
-async def _in_turns(rows: int) -> AsyncIterator[range]:
-    """Yield ranges of row indices, and give control to the event loop between them."""
-    for start in range(0, rows, ROWS_IN_TURN):
-        if start:
-            await asyncio.sleep(0)
-        yield range(start, min(rows, start + ROWS_IN_TURN))
 
 
 def _over_limit(name: str, code: FieldCode, message: str, most: int) -> InvalidInput:

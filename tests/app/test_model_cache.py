@@ -34,6 +34,9 @@ class Compute:
     def submit(self, jobs: Any) -> "asyncio.Future[list[Any]]":
         raise NotImplementedError
 
+    def together(self, jobs: Any) -> None:
+        """Compute nothing."""
+
     def at_once(self, job: Any) -> None:
         """Compute nothing."""
 

@@ -121,6 +121,44 @@ def test_what_waits_is_gathered(worker: Worker, thread: ThreadPoolExecutor) -> N
     assert [[1], list(range(2, 21))] == worker.batches[-2:]
 
 
+def test_what_comes_in_one_turn_is_one_batch(worker: Worker, thread: ThreadPoolExecutor) -> None:
+    """Those who are about to ask anyway need not wait for the batch of the first."""
+
+    async def use() -> list[int]:
+        squares = batcher(worker, thread)
+        return list(await asyncio.gather(*(squares.submit(job) for job in range(20))))
+
+    assert [job * job for job in range(20)] == run(use())
+    assert [list(range(20))] == worker.batches
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_batch_may_be_computed_on_the_loop(fails: bool) -> None:
+    """Without handing it over; an error is that of all its jobs, and the next is computed."""
+    batches = list[Sequence[int]]()
+
+    def together(jobs: Sequence[int]) -> list[int]:
+        batches.append(jobs)
+        if fails and len(jobs) > 1:
+            raise ArithmeticError
+        return [job * job for job in jobs]
+
+    def elsewhere(_: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
+        raise AssertionError
+
+    async def use() -> list[Any]:
+        handling: Handling[int, int] = Handling(lambda _: 1, cut, joined)
+        squares = Squares(elsewhere, handling, BatchLimits(8, 1000), together=together)
+        asked = [asyncio.create_task(squares.submit(job)) for job in range(17)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = run(use())
+    assert [8, 8, 1] == [len(batch) for batch in batches]
+    assert 256 == found[16]
+    wrong = [isinstance(one, ArithmeticError) for one in found[:16]]
+    assert [fails] * 16 == wrong
+
+
 def test_half_is_taken_where_all_takes_long() -> None:
     """Half of what waits and of what is being answered, so that both are always at work."""
     batches = list[tuple[Sequence[int], asyncio.Future[Sequence[int]]]]()
@@ -140,17 +178,19 @@ def test_half_is_taken_where_all_takes_long() -> None:
         handling: Handling[int, int] = Handling(lambda _: 1, cut, joined)
         squares = Squares(elsewhere, handling, BatchLimits(1000, 1000))
         asked = [squares.put(0)]
+        await asyncio.sleep(0)
         asked += [squares.put(job) for job in range(1, 20)]
         for _ in range(3):
             await computed()
         asked += [squares.put(job) for job in range(20, 24)]
+        await asyncio.sleep(0)
         while not all(one.done() for one in asked):
             await computed()
         return list(await asyncio.gather(*asked))
 
     assert [job * job for job in range(24)] == run(use())
-    # (19 + 1) / 2, then (9 + 10) / 2; (0 + 9) / 2 is more than there is, and later (4 + 0) / 2.
-    assert [1, 10, 9, 1, 2, 1] == [len(jobs) for jobs, _ in batches]
+    # (19 + 1) / 2, then (9 + 10) / 2; later half of four, and what is left.
+    assert [1, 10, 9, 2, 2] == [len(jobs) for jobs, _ in batches]
 
 
 def test_a_batch_is_bounded(worker: Worker, thread: ThreadPoolExecutor) -> None:
@@ -208,7 +248,9 @@ def test_a_wrong_number_of_results_fails(thread: ThreadPoolExecutor, more: int) 
 
     async def wrong() -> list[Any]:
         squares = batcher(runner, thread)
-        tasks = [asyncio.create_task(squares.submit(job)) for job in range(4)]
+        tasks = [asyncio.create_task(squares.submit(0))]
+        await asyncio.sleep(0.01)
+        tasks += [asyncio.create_task(squares.submit(job)) for job in range(1, 4)]
         found = list(await asyncio.gather(*tasks, return_exceptions=True))
         return [*found, await squares.submit(9)]
 
@@ -430,8 +472,9 @@ def test_a_deadline_that_passes_is_an_error(worker: Worker, thread: ThreadPoolEx
         squares = batcher(worker, thread)
         soon = Caller(asyncio.get_running_loop().time() + 0.05)
         worker.let.clear()
-        tasks = [asyncio.create_task(squares.submit(job, soon)) for job in (1, 2)]
+        tasks = [asyncio.create_task(squares.submit(1, soon))]
         await asyncio.to_thread(worker.begun.wait, PATIENCE)
+        tasks.append(asyncio.create_task(squares.submit(2, soon)))
         await asyncio.sleep(0.1)
         worker.let.set()
         return list(await asyncio.gather(*tasks, return_exceptions=True))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.serving.compute import PROBE, Nearby
-from app.serving.jobs import Draws, Job, Plain, Statistics, results
+from app.serving.jobs import Draws, Job, Plain, Statistics, results, work_of
 from dubito.types import Query
 from tests.app.processes.test_channel import Noisy
 
@@ -29,6 +29,9 @@ class Beyond:
         """Begin a batch."""
         self.seen.append(jobs)
         return asyncio.ensure_future(asyncio.to_thread(results, Noisy(), jobs))
+
+    def together(self, jobs: Sequence[Job]) -> None:
+        """Compute nothing."""
 
     def at_once(self, job: Job) -> None:
         """Compute nothing."""
@@ -75,6 +78,21 @@ def test_now_and_then_one_is_handed_on() -> None:
             await at_hand.submit([SMALL])
 
     asyncio.run(run())
+
+
+def test_several_small_ones_are_computed_together() -> None:
+    """On the loop, up to so much work; whoever is alone is noticed, as where they are handed on."""
+    beyond = Beyond()
+    at_hand = Nearby(Noisy(), beyond, MOST, 3 * work_of(SMALL))
+    found = at_hand.together([SMALL] * 3)
+    assert found is not None
+    assert 3 == len(found)
+    assert at_hand.at_once(SMALL) is None
+    assert at_hand.together([SMALL] * 4) is None
+    assert at_hand.together([SMALL]) is not None
+    assert at_hand.at_once(SMALL) is not None
+    assert [] == beyond.seen
+    assert nearby()[0].together([SMALL]) is None
 
 
 def test_what_fails_at_hand_is_raised() -> None:

@@ -1,7 +1,7 @@
 """Predictions as values: answered in parts, recorded and counted as they leave, within limits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.serving.caller import PATIENT, Caller
 from app.serving.predictor import ROWS_IN_TURN
 from app.usecases.bundles import Served
 from app.usecases.idempotency import Record, Recorder, RequestName
-from app.usecases.predict import MOST_DRAWS, Predict
+from app.usecases.predict import MOST_DRAWS, Predict, Turns
 from dubito.answer import AnyAnswer, MonteCarloAnswer, PlainAnswer
 from dubito.errors import FieldCode, InvalidInput
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
@@ -52,9 +52,9 @@ def predict_by(served: Served, metrics: Any, most: int = 1_000_000) -> Predict:
 
 
 async def parts(
-    answering: AsyncIterator[list[PlainAnswer]] | AsyncIterator[list[MonteCarloAnswer]],
+    answering: Awaitable[Turns[PlainAnswer]] | Awaitable[Turns[MonteCarloAnswer]],
 ) -> list[list[Any]]:
-    return [list(part) async for part in answering]
+    return await (await answering).each(list)
 
 
 def record_in(ledger: Ledger | None, **name: Any) -> tuple[Recorder, Any]:
