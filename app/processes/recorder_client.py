@@ -143,7 +143,6 @@ class RecorderClient:
 
     def _hear(self, message: FromRecorder) -> None:
         """Process a message: resolve the groups that it is about, or store the condition."""
-        self._silence.end()
         if not self.first.done():
             self.first.set_result(message)
         elif isinstance(message, Kept):
@@ -157,6 +156,8 @@ class RecorderClient:
         elif isinstance(message, Failed):
             self._fail(message.number, NotWritten(message.cause))
         elif isinstance(message, Condition):
+            # Groups may be journaled although the tables' thread is silent.
+            self._silence.end()
             self._trouble = message.trouble
 
     def _keep(self, number: int) -> None:

@@ -124,7 +124,9 @@ def kernel_features(rows: Floats, form: str | None = None) -> Floats:
     return found
 
 
+@cache
 def _form(name: str | None) -> int:
+    # The kernel asks the processor, which a virtual machine answers in ten microseconds or more.
     return int(scoring_library().dubito_forms()) - 1 if name is None else FORMS.index(name)
 
 

@@ -41,7 +41,7 @@ class NativeEngine:
     def predict(self, rows: Floats) -> Floats:
         """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
         found = np.empty((len(rows), self.shape[1]))
-        for part in self._parts(len(rows), 1):
+        for part in self._parts(len(rows), self._count(len(rows), 1)):
             inputs = self._lowered.inputs(self._library, rows[part])
             found[part] = self._library.plain(self._lowered.network, inputs)
         return found
@@ -54,12 +54,13 @@ class NativeEngine:
 
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
         """Compute statistics over the passes for the rows of every query, in order."""
+        if len(queries) == 1:
+            return [Summary.of_columns(_joined(self._computed(queries)))]
         order = sorted(range(len(queries)), key=lambda at: (queries[at].passes, queries[at].first))
         found: dict[int, Summary] = {}
         for _, same in groupby(order, key=lambda at: (queries[at].passes, queries[at].first)):
             alike = list(same)
-            parts = self._computed([queries[at] for at in alike])
-            whole = Summary.of_columns(np.concatenate([statistics for _, statistics in parts]))
+            whole = Summary.of_columns(_joined(self._computed([queries[at] for at in alike])))
             start = 0
             for at in alike:
                 stop = start + len(queries[at].features)
@@ -74,23 +75,39 @@ class NativeEngine:
     def _computed(self, queries: Sequence[Query]) -> list[tuple[Array, Floats]]:
         """Compute draws and statistics of queries of the same passes, in parts of their rows."""
         first, passes = queries[0].first, queries[0].passes
-        rows = np.concatenate([query.features for query in queries])
+        several = [query.features for query in queries]
+        rows = np.concatenate(several) if len(several) > 1 else several[0]
         seeds = [query.seed for query in queries for _ in query.features]
+
+        count = self._count(len(rows), passes)
+        if count == 1:
+            inputs = self._lowered.inputs(self._library, rows)
+            return [self._library.passes(self._lowered.network, inputs, seeds, first, passes)]
 
         def compute(part: slice) -> tuple[Array, Floats]:
             inputs = self._lowered.inputs(self._library, rows[part])
             return self._library.passes(self._lowered.network, inputs, seeds[part], first, passes)
 
-        parts = list(self._parts(len(rows), passes))
-        if self._pool is None or len(parts) == 1:
+        parts = self._parts(len(rows), count)
+        if self._pool is None:
             return [compute(part) for part in parts]
         return list(self._pool.map(compute, parts))
 
-    def _parts(self, rows: int, passes: int) -> Iterator[slice]:
-        """Split rows so that parts have bounded memory, and several threads have equal shares."""
+    def _count(self, rows: int, passes: int) -> int:
+        """Return a number of parts of bounded memory, of which several threads have equal shares."""
         numbers = self.shape[1] * (passes + LANES) + self._lowered.numbers
         most = max(1, MOST_NUMBERS // numbers)
         is_shared = self._threads > 1 and self._work * rows * passes >= SHARED
-        count = max(-(-rows // most), min(self._threads, rows) if is_shared else 1, 1)
+        return max(-(-rows // most), min(self._threads, rows) if is_shared else 1, 1)
+
+    @staticmethod
+    def _parts(rows: int, count: int) -> Iterator[slice]:
+        """Split rows into parts of about the same size."""
         for at in range(count):
             yield slice(at * rows // count, (at + 1) * rows // count)
+
+
+def _joined(parts: Sequence[tuple[Array, Floats]]) -> Floats:
+    """Return the statistics of all parts."""
+    found = [statistics for _, statistics in parts]
+    return np.concatenate(found) if len(found) > 1 else found[0]

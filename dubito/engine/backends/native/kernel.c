@@ -78,19 +78,30 @@ typedef struct {
 
 /* ---- the random stream: Philox4x64-10 (Salmon et al. 2011), as dubito.numerics.rng describes it */
 
-static void philox(uint64_t counter, uint64_t seed, uint64_t call, uint64_t out[4]) {
-    uint64_t a = counter, b = 0, c = 0, d = 0;
+/* Blocks that are computed at a time: a round waits for two multiplications, of which the processor can do
+ * those of several blocks meanwhile. */
+#define BLOCKS 2
+
+/* The blocks of a counter and of those that follow it. */
+static void philox(uint64_t counter, uint64_t seed, uint64_t call, uint64_t out[BLOCKS][4]) {
+    uint64_t a[BLOCKS], b[BLOCKS] = {0}, c[BLOCKS] = {0}, d[BLOCKS] = {0};
+    for (int at = 0; at < BLOCKS; at++) a[at] = counter + (uint64_t)at;
+#pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
-        unsigned __int128 left = (unsigned __int128)0xD2E7470EE14C6C93ULL * a;
-        unsigned __int128 right = (unsigned __int128)0xCA5A826395121157ULL * c;
-        a = (uint64_t)(right >> 64) ^ b ^ seed;
-        b = (uint64_t)right;
-        c = (uint64_t)(left >> 64) ^ d ^ call;
-        d = (uint64_t)left;
+#pragma GCC unroll 4
+        for (int at = 0; at < BLOCKS; at++) {
+            unsigned __int128 left = (unsigned __int128)0xD2E7470EE14C6C93ULL * a[at];
+            unsigned __int128 right = (unsigned __int128)0xCA5A826395121157ULL * c[at];
+            a[at] = (uint64_t)(right >> 64) ^ b[at] ^ seed;
+            b[at] = (uint64_t)right;
+            c[at] = (uint64_t)(left >> 64) ^ d[at] ^ call;
+            d[at] = (uint64_t)left;
+        }
         seed += 0x9E3779B97F4A7C15ULL;
         call += 0xBB67AE8584CAA73BULL;
     }
-    out[0] = a, out[1] = b, out[2] = c, out[3] = d;
+    for (int at = 0; at < BLOCKS; at++)
+        out[at][0] = a[at], out[at][1] = b[at], out[at][2] = c[at], out[at][3] = d[at];
 }
 
 /* Which of the four 16-bit levels of a word are at least `least`, repeated four times: bits 0 to 3. */
@@ -102,28 +113,39 @@ static uint32_t at_least(uint64_t levels, uint64_t least) {
     return (uint32_t)((found >> 15) * (1ULL << 48 | 1ULL << 33 | 1ULL << 18 | 1ULL << 3) >> 48) & 0xf;
 }
 
-/* The mask of one pass: bit u of the words, the lowest first, says whether unit u is kept. */
-static void mask(uint64_t seed, const Operation *one, int64_t pass, uint32_t *words) {
-    int blocks = (one->noises + 15) / 16;
+/* The masks of passes, `stride` words from one to the next: bit u of a pass' words, the lowest first, says
+ * whether unit u is kept. The counters of all blocks follow each other. */
+static void masks(uint64_t seed, const Operation *one, int64_t first, int64_t passes, int64_t stride,
+                  uint32_t *words) {
+    int64_t blocks = (one->noises + 15) / 16, block = 0, left = passes * blocks;
     uint64_t least = (uint64_t)one->dropped * 0x0001000100010001ULL;
-    for (int block = 0; block < blocks; block++) {
-        uint64_t drawn[4];
-        uint32_t kept = 0;
-        philox((uint64_t)(pass * blocks + block + 1), seed, (uint64_t)one->call, drawn);
-        for (int word = 0; word < 4; word++) kept |= at_least(drawn[word], least) << (4 * word);
-        words[block / 2] = block % 2 ? words[block / 2] | kept << 16 : kept;
+    uint64_t counter = (uint64_t)(first * blocks + 1);
+    for (; left > 0; left -= BLOCKS, counter += BLOCKS) {
+        uint64_t drawn[BLOCKS][4];
+        philox(counter, seed, (uint64_t)one->call, drawn);
+        for (int at = 0; at < BLOCKS && at < left; at++) {
+            uint32_t kept = 0;
+            for (int word = 0; word < 4; word++) kept |= at_least(drawn[at][word], least) << (4 * word);
+            words[block / 2] = block % 2 ? words[block / 2] | kept << 16 : kept;
+            if (++block == blocks) block = 0, words += stride;
+        }
     }
 }
 
-/* The normal numbers of one pass, as the bits of floats. */
-static void normals(uint64_t seed, const Operation *one, int64_t pass, uint32_t *words) {
-    int blocks = (one->noises + 3) / 4;
-    for (int block = 0; block < blocks; block++) {
-        uint64_t drawn[4];
-        philox((uint64_t)(pass * blocks + block + 1), seed, (uint64_t)one->call, drawn);
-        for (int u = 0; u < 4 && block * 4 + u < one->noises; u++)
-            words[block * 4 + u] =
-                bits_of((float)normal_quantile(((double)(drawn[u] >> 12) + 0.5) * 0x1p-52));
+/* The normal numbers of passes, as the bits of floats; otherwise as `masks`. */
+static void normals(uint64_t seed, const Operation *one, int64_t first, int64_t passes, int64_t stride,
+                    uint32_t *words) {
+    int64_t blocks = (one->noises + 3) / 4, block = 0, left = passes * blocks;
+    uint64_t counter = (uint64_t)(first * blocks + 1);
+    for (; left > 0; left -= BLOCKS, counter += BLOCKS) {
+        uint64_t drawn[BLOCKS][4];
+        philox(counter, seed, (uint64_t)one->call, drawn);
+        for (int at = 0; at < BLOCKS && at < left; at++) {
+            for (int u = 0; u < 4 && block * 4 + u < one->noises; u++)
+                words[block * 4 + u] =
+                    bits_of((float)normal_quantile(((double)(drawn[at][u] >> 12) + 0.5) * 0x1p-52));
+            if (++block == blocks) block = 0, words += stride;
+        }
     }
 }
 
@@ -248,16 +270,15 @@ static void end(const Network *network, Scratch *scratch) {
     free(scratch->table);
 }
 
-/* The noise of a seed's passes, (passes, words). */
-static void draw_noise(const Network *network, uint64_t seed, int64_t first, int64_t passes,
+/* The noise of a seed's passes, (passes, `count` words). */
+static void draw_noise(const Network *network, uint64_t seed, int64_t first, int64_t passes, int64_t count,
                        uint32_t *table) {
-    for (int64_t pass = first; pass < first + passes; pass++)
-        for (int at = 0; at < network->operations; at++) {
-            const Operation *one = &network->operation[at];
-            if (one->kind == GAUSSIAN_DROPOUT) normals(seed, one, pass, table);
-            else if (is_noise(one)) mask(seed, one, pass, table);
-            table += words_of(one);
-        }
+    for (int at = 0; at < network->operations; at++) {
+        const Operation *one = &network->operation[at];
+        if (one->kind == GAUSSIAN_DROPOUT) normals(seed, one, first, passes, count, table);
+        else if (is_noise(one)) masks(seed, one, first, passes, count, table);
+        table += words_of(one);
+    }
 }
 
 /* Computes what is equal in all passes of values that have `repeat` rows, LANES of them at a time. */
@@ -332,7 +353,7 @@ static void run_each(const Network *network, const Form *form, Scratch *scratch,
     int lane = 0;
     for (int64_t row = 0; row < rows; row++) {
         if (seeds && (!row || seeds[row] != seeds[row - 1]))
-            draw_noise(network, seeds[row], first, passes, scratch->table);
+            draw_noise(network, seeds[row], first, passes, scratch->count, scratch->table);
         for (int64_t pass = 0; pass < passes;) {
             int some = passes - pass < LANES - lane ? (int)(passes - pass) : LANES - lane;
             const uint32_t *noise = seeds ? scratch->table + pass * scratch->count : NULL;

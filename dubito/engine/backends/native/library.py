@@ -83,6 +83,16 @@ class KernelNetwork(ctypes.Structure):
     )
 
 
+RUN_ARGUMENTS = (
+    ctypes.c_void_p,
+    ctypes.c_int32,
+    *(ctypes.c_void_p,) * 2,
+    *(ctypes.c_int64,) * 4,
+    *(ctypes.c_void_p,) * 2,
+)
+"""Types of the arguments of `dubito_run`."""
+
+
 class Library:
     """The kernel's functions, in one form of its arithmetic. Threads may call them at once."""
 
@@ -97,10 +107,12 @@ class Library:
             ValueError: this processor does not have the form.
         """
         self._run, self._round = library.dubito_run, library.dubito_round
+        # Converted by their types, numbers need no objects of ctypes.
+        self._run.argtypes = RUN_ARGUMENTS
         self._statistics = library.dubito_statistics
         self.forms = FORMS[: library.dubito_forms()]
         self.has_fma = bool(library.dubito_has_fma())
-        self._form = ctypes.c_int32(self.forms.index(form or self.forms[-1]))
+        self._form = self.forms.index(form or self.forms[-1])
 
     def rounded(self, rows: Floats) -> Floats:
         """Round numbers to single precision, whatever the caller's rounding mode is."""
@@ -189,10 +201,10 @@ class Library:
             self._form,
             addresses,
             None if seeds is None else pointer(seeds),
-            ctypes.c_int64(len(given[0])),
-            ctypes.c_int64(first),
-            ctypes.c_int64(passes),
-            ctypes.c_int64(padded),
+            len(given[0]),
+            first,
+            passes,
+            padded,
             pointer(draws),
             None if found is None else pointer(found),
         ):
@@ -206,7 +218,12 @@ def doubles(rows: Floats) -> Floats:
 
 def pointer(values: Any) -> Any:
     """Return the address of an array's first number, as an argument of a function in C."""
-    return ctypes.c_void_p(values.ctypes.data)
+    try:
+        # A third of the time of the array's own attribute.
+        return ctypes.byref(ctypes.c_char.from_buffer(values))
+    except (TypeError, ValueError):
+        # It must not be written, or is empty.
+        return ctypes.c_void_p(values.ctypes.data)
 
 
 @cache
