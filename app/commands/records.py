@@ -1,4 +1,4 @@
-"""`dubito records`: verify, erase, export or upgrade records, or start a chain with a new key."""
+"""`dubito records`: verify, erase, export, back up or upgrade records, or renew their key."""
 
 import argparse
 import sys
@@ -19,6 +19,7 @@ OWN = {
     "verify": ("checkpoint", "write_checkpoint"),
     "erase": ("reference", "before"),
     "export": ("out",),
+    "backup": ("out",),
     "upgrade": (),
     "new-key": (),
 }
@@ -50,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="erase: personal data of everything before a date or time, UTC",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="export: file to write, ending in .csv or .parquet"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="export: file to write, ending in .csv or .parquet; backup: the copy, a new file",
     )
     parser.set_defaults(bundle=None)
     add_settings(parser, ["state", "records_url", "records_key_file"])
@@ -60,12 +64,13 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Run the action."""
     if rest:
         raise SettingsError(f"records does not know {rest[0]}")
-    given = [name for names in OWN.values() for name in names if getattr(arguments, name)]
+    known = dict.fromkeys(name for names in OWN.values() for name in names)
+    given = [name for name in known if getattr(arguments, name)]
     for name in given:
         if name not in OWN[arguments.action]:
             flag = name.replace("_", "-")
             raise SettingsError(f"records {arguments.action} does not know --{flag}")
-    if arguments.action in ("erase", "export") and len(given) != 1:
+    if arguments.action in ("erase", "export", "backup") and len(given) != 1:
         flags = " or ".join(f"--{name}" for name in OWN[arguments.action])
         raise SettingsError(f"records {arguments.action} needs {flags}")
     settings = settings_of(arguments)
@@ -146,6 +151,17 @@ def _export(arguments: argparse.Namespace, settings: Settings, url: "URL") -> in
     return 0
 
 
+def _backup(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int:
+    from app.records.backup import back_up
+    from app.records.state_files import one_line
+
+    left = back_up(url, arguments.out, lambda: _keys(settings))
+    print(f"a copy of the records: {one_line(arguments.out)}")
+    if left:
+        print(f"{left:,} events wait in the journal beside it: keep both files together")
+    return 0
+
+
 def _upgrade(_: argparse.Namespace, __: Settings, url: "URL") -> int:
     from app.records.address import database_at
     from app.records.database import legible
@@ -199,6 +215,7 @@ ACTIONS = {
     "verify": _verify,
     "erase": _erase,
     "export": _export,
+    "backup": _backup,
     "upgrade": _upgrade,
     "new-key": _new_key,
 }

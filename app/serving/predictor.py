@@ -196,7 +196,8 @@ class Predictor:
             if not np.isfinite(summary.mean).all():
                 # Each request finds out by itself which of its rows it is about.
                 continue
-            rows = np.concatenate([jobs[at].query.features for at in places])  # type: ignore[union-attr]
+            several = [jobs[at].query.features for at in places]  # type: ignore[union-attr]
+            rows = np.concatenate(several) if len(several) > 1 else several[0]
             judged, start = self._judged_rows(rows, summary, passes, options), 0
             for at in places:
                 refined[at] = _Place(judged, start)

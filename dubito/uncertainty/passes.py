@@ -44,8 +44,8 @@ def half_widths(std: Floats, passes: int) -> Floats:
     """
     if passes == 1:
         return np.ones(len(std))
-    largest = std.max(axis=1)
-    widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - 1) + np.square(UNSEEN / passes))
+    largest, least = std.max(axis=1), UNSEEN / passes
+    widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - 1) + least * least)
     return np.minimum(widths, 1.0)
 
 

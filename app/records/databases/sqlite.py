@@ -154,7 +154,7 @@ class SQLite(Database):
         copy = self.file.with_name(f"{self.file.name}.schema-{schema}.{moment}")
         try:
             write_file(open_new(copy), b"")
-            _copy(self.file, copy)
+            _copy(self.file, copy, "rw")
             sync_folder(copy.parent)
         except BaseException as error:
             copy.unlink(missing_ok=True)
@@ -163,6 +163,17 @@ class SQLite(Database):
                 raise RecordsError(f"{one_line(copy)} cannot be written: {reason}") from error
             raise
         return Backup(f"a copy of the records as they were: {one_line(copy)}", is_made=True)
+
+    def copy_to(self, copy: Path) -> None:
+        """Copy the database to an empty file, complete and synced; a service may write meanwhile.
+
+        Raises:
+            RecordsError: the database is missing or cannot be read.
+            sqlite3.Error: the database cannot be read, or the copy cannot be written.
+        """
+        with unchanged(self.file) as mode:
+            _copy(self.file, copy, mode)
+        sync_folder(copy.parent)
 
     @staticmethod
     def cause(error: BaseException) -> Cause | None:
@@ -182,8 +193,8 @@ class SQLite(Database):
             engine.dispose()
 
 
-def _copy(file: Path, copy: Path) -> None:
-    with closing(connect(file, "rw")) as source, closing(connect(copy, "rw")) as to:
+def _copy(file: Path, copy: Path, mode: Mode) -> None:
+    with closing(connect(file, mode)) as source, closing(connect(copy, "rw")) as to:
         source.backup(to)
         # The copy is a single file, readable without a write-ahead log beside it.
         to.execute("PRAGMA journal_mode=DELETE")

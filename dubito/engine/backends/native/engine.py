@@ -94,7 +94,7 @@ class NativeEngine:
         return list(self._pool.map(compute, parts))
 
     def _count(self, rows: int, passes: int) -> int:
-        """Return a number of parts of bounded memory, of which several threads have equal shares."""
+        """Return a number of parts: their memory is bounded, and threads have equal shares."""
         numbers = self.shape[1] * (passes + LANES) + self._lowered.numbers
         most = max(1, MOST_NUMBERS // numbers)
         is_shared = self._threads > 1 and self._work * rows * passes >= SHARED
