@@ -29,7 +29,7 @@ class Instruments:
     def __init__(self, registry: CollectorRegistry | None) -> None:
         """Set the registry; None with several workers, whose shared files are collected instead."""
         self.buffer = MetricBuffer(is_shared=registry is None)
-        """What the instruments below do not have yet of requests and answers."""
+        """Counts and values of requests and answers that the instruments below do not have yet."""
         self.requests = Counter(
             "dubito_requests_total",
             "Requests answered, by the route's template.",

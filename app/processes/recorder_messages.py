@@ -2,7 +2,7 @@
 
 from msgspec import Struct, msgpack
 
-from app.records.group_message import Outcome
+from app.records.group_message import GroupOutcome
 
 
 class RecordsOpened(Struct, frozen=True, tag="opened"):
@@ -18,7 +18,7 @@ class CannotOpen(Struct, frozen=True, tag="cannot_open"):
     sentence: str
 
 
-FromRecorder = RecordsOpened | CannotOpen | Outcome
+FromRecorder = RecordsOpened | CannotOpen | GroupOutcome
 
 
 class ServiceCodec:

@@ -32,15 +32,15 @@ from app.records.group_message import (
     Condition,
     Failed,
     Group,
+    GroupOutcome,
     Kept,
     Kind,
-    Outcome,
     Settled,
     Written,
     decode_group,
     decode_introduction,
+    frame_content,
     head_of,
-    joined,
 )
 from app.records.journal import Journal
 from app.records.store import writing
@@ -121,7 +121,7 @@ def _keep(groups: Sequence[bytes], journal: Journal, applier: Applier, tell: Tel
         return
     heads = [head_of(message) for message in groups]
     try:
-        frame = journal.append(joined(groups))
+        frame = journal.append(frame_content(groups))
     except Exception as error:  # noqa: BLE001 - the service gets the cause, and the process goes on
         cause = database_cause(error)
         tell([Failed(number, cause) for _, number in heads])
@@ -137,7 +137,7 @@ def _write(line: socket.socket, book: Watched, tell: Teller) -> None:
     build: Made | None = None
     due = time.monotonic()
     for messages in _gathered(line):
-        groups, outcomes = [], list[Outcome]()
+        groups, outcomes = [], list[GroupOutcome]()
         for message in messages:
             kind, number = head_of(message)
             if kind == Kind.INTRODUCTION:
@@ -153,7 +153,7 @@ def _write(line: socket.socket, book: Watched, tell: Teller) -> None:
             due = time.monotonic() + LOOK_SECONDS
 
 
-def _outcome(group: Group, found: list[bool] | NotWritten) -> Outcome:
+def _outcome(group: Group, found: list[bool] | NotWritten) -> GroupOutcome:
     if isinstance(found, NotWritten):
         return Failed(group.number, found.cause)
     return Kept(group.number) if group.kind == Kind.QUIET else Written(group.number, found)

@@ -25,13 +25,13 @@ from app.records.group_message import (
     Condition,
     Failed,
     Group,
+    GroupOutcome,
     Kind,
-    Outcome,
     Settled,
     Written,
     decode_group,
     decode_introduction,
-    parted,
+    messages_in,
 )
 from app.records.journal import Content, Frame, Journal, delete_journal, read_journal
 from app.records.tables import marks
@@ -51,7 +51,7 @@ class Writes(Protocol):
         """Write entries that were journaled at a time, microseconds since 1970."""
 
 
-class Book(Writes, Protocol):
+class WatchedTables(Writes, Protocol):
     """Writes entries, and knows whether it can."""
 
     def look(self) -> Trouble | None:
@@ -59,35 +59,35 @@ class Book(Writes, Protocol):
 
 
 @dataclass(slots=True)
-class Batch:
+class TableBatch:
     """Groups of consecutive frames of one minute, written in one transaction."""
 
     groups: list[Group]
     last: Frame
     events: int
 
-    def fits(self, other: "Batch") -> bool:
-        """Whether the next batch can be joined to this one."""
+    def fits(self, other: "TableBatch") -> bool:
+        """Whether the next batch can be frame_content to this one."""
         return (
             _minute(self.last) == _minute(other.last) and self.events + other.events <= MOST_EVENTS
         )
 
-    def join(self, other: "Batch") -> None:
+    def join(self, other: "TableBatch") -> None:
         """Add the next batch."""
         self.groups += other.groups
         self.last, self.events = other.last, self.events + other.events
 
 
-def batches(frames: Sequence[Frame]) -> Iterator[Batch]:
+def batches(frames: Sequence[Frame]) -> Iterator[TableBatch]:
     """Yield the batches of frames.
 
     Raises:
         msgspec.DecodeError: a frame was written by another version.
     """
-    batch: Batch | None = None
+    batch: TableBatch | None = None
     for frame in frames:
-        groups = [decode_group(message) for message in parted(frame.content)]
-        more = Batch(groups, frame, sum(size(group.items) for group in groups))
+        groups = [decode_group(message) for message in messages_in(frame.content)]
+        more = TableBatch(groups, frame, sum(size(group.items) for group in groups))
         if batch is None:
             batch = more
         elif batch.fits(more):
@@ -108,7 +108,7 @@ class Tables:
         self.made: Made | None = None
         """Builds entries of drafts; set before the first draft."""
 
-    def write(self, batch: Batch) -> list[Outcome]:
+    def write(self, batch: TableBatch) -> list[GroupOutcome]:
         """Write a batch and return what callers wait for.
 
         Raises:
@@ -125,7 +125,7 @@ class Tables:
         return [Written(one.number, found) for one, found in told if one.kind == Kind.AWAITED]
 
 
-def refuse(batch: Batch, cause: Cause) -> list[Outcome]:
+def refuse(batch: TableBatch, cause: Cause) -> list[GroupOutcome]:
     """Take the groups whose callers still wait out of a batch; return what they are told."""
     awaited = [group for group in batch.groups if group.kind == Kind.AWAITED]
     batch.groups = [group for group in batch.groups if group.kind != Kind.AWAITED]
@@ -136,7 +136,11 @@ class Applier:
     """A thread that writes what the journal's thread hands over."""
 
     def __init__(
-        self, book: Book, journal: Journal, build: Build, tell: Callable[[list[Outcome]], None]
+        self,
+        book: WatchedTables,
+        journal: Journal,
+        build: Build,
+        tell: Callable[[list[GroupOutcome]], None],
     ) -> None:
         """Start the thread.
 
@@ -152,7 +156,7 @@ class Applier:
         self._told = tell
         self._tables = Tables(book)
         self._frames = deque[Frame]()
-        self._pending = deque[Batch]()
+        self._pending = deque[TableBatch]()
         """Batches that were taken from the frames, and are not in the tables."""
         self._settling: list[int] = []
         self._is_urgent = self._is_closing = False
@@ -240,11 +244,11 @@ class Applier:
                 self._scrub()
             self._tell(outcomes)
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
+    def _tell(self, outcomes: list[GroupOutcome]) -> None:
         if outcomes:
             self._told(outcomes)
 
-    def _settled(self, number: int) -> Outcome:
+    def _settled(self, number: int) -> GroupOutcome:
         if self._pending and self._cause is not None:
             return Failed(number, self._cause)
         return Settled(number)
@@ -294,7 +298,7 @@ def recover(book: Writes, file: Path, applied: int, keys: Sequence[bytes], build
     return sum(batch.events for batch in found)
 
 
-def unapplied(content: Content, applied: int) -> list[Batch]:
+def unapplied(content: Content, applied: int) -> list[TableBatch]:
     """Return the batches of a journal that the tables lack.
 
     Raises:

@@ -26,7 +26,7 @@ def back_up(address: Address, copy: Path, keys: Keys) -> int:
     Raises:
         RecordsError: the records cannot be read, or the copy cannot be written.
     """
-    database = database_at(address)
+    database, copy = database_at(address), copy.absolute()
     if not isinstance(database, SQLite):
         raise RecordsError(f"{database.title} has its own tools for backups: see docs/how-to")
     with reading(address):
@@ -51,7 +51,7 @@ def _keep_journal(copy: Path, journal: bytes | None, keys: Keys) -> int:
     """Put a journal beside a copy if its tables lack some of it; return how many events."""
     if journal is None:
         return 0
-    file, address = journal_of(copy), f"sqlite:///{copy.resolve()}"
+    file, address = journal_of(copy), f"sqlite:///{copy}"
     with legible(f"{one_line(file)} cannot be written"):
         write_file(open_new(file), journal)
     left = 0

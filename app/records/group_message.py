@@ -75,7 +75,7 @@ class Condition(Struct, frozen=True, tag="condition"):
     trouble: Trouble | None
 
 
-Outcome = Kept | Written | Failed | Settled | Condition
+GroupOutcome = Kept | Written | Failed | Settled | Condition
 
 _encoded = msgpack.Encoder().encode
 _items: msgpack.Decoder[list[Entry | Draft]] = msgpack.Decoder(list[Entry | Draft])
@@ -121,12 +121,12 @@ def decode_introduction(message: bytes) -> WatchedBundle:
     return _bundle.decode(memoryview(message)[HEAD.size :])
 
 
-def joined(messages: Sequence[bytes]) -> bytes:
+def frame_content(messages: Sequence[bytes]) -> bytes:
     """Return the content of a journal's frame."""
     return b"".join(part for one in messages for part in (LENGTH.pack(len(one)), one))
 
 
-def parted(content: bytes) -> Iterator[bytes]:
+def messages_in(content: bytes) -> Iterator[bytes]:
     """Yield the messages of a journal's frame."""
     at = 0
     while at < len(content):

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event
 from app.errors import RecordsError
 from app.record_events import Event
 from app.records.address import Address, database_at
-from app.records.applier import Batch, applied_by, unapplied
+from app.records.applier import TableBatch, applied_by, unapplied
 from app.records.database import reading
 from app.records.group_commit import Build, entry_of
 from app.records.group_message import decode_introduction
@@ -37,7 +37,7 @@ ADD = (
 )
 
 
-def waiting(address: Address, keys: Keys, connection: Connection) -> list[Batch]:
+def waiting(address: Address, keys: Keys, connection: Connection) -> list[TableBatch]:
     """Return what the journal of a database holds and its tables lack.
 
     Args:
@@ -71,7 +71,7 @@ def reading_all(address: Address, keys: Keys, build: Build) -> Iterator[Engine]:
         yield engine
 
 
-def _read(address: Address, keys: Keys, connection: Connection) -> tuple[Content, list[Batch]]:
+def _read(address: Address, keys: Keys, connection: Connection) -> tuple[Content, list[TableBatch]]:
     file = database_at(address).journal
     if file is None or not file.exists():
         return Content(None, ()), []
@@ -92,7 +92,7 @@ def _applied(connection: Connection) -> int:
         return applied_by(connection)
 
 
-def _events(content: Content, batches: Sequence[Batch], build: Build) -> Iterator[Event]:
+def _events(content: Content, batches: Sequence[TableBatch], build: Build) -> Iterator[Event]:
     introduction = content.introduction
     made = None if introduction is None else build(decode_introduction(introduction))
     for batch in batches:

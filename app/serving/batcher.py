@@ -204,7 +204,12 @@ class Batcher(Generic[Job, Result]):
             self._is_due = True
             asyncio.get_running_loop().call_soon(self._start)
 
-    def _start(self) -> None:
+    def _start(self, *, is_after_another: bool = False) -> None:
+        """Start a batch.
+
+        Args:
+            is_after_another: whether another batch is delivered once this has returned.
+        """
         self._is_due = False
         if self._computing:
             return
@@ -218,7 +223,12 @@ class Batcher(Generic[Job, Result]):
             self._computing = batch.large + batch.small
             self._run(jobs).add_done_callback(partial(self._finish, batch))
             return
-        self._deliver(batch, self._measured(batch), found)
+        seconds = self._measured(batch)
+        if is_after_another:
+            # Both may have parts of one job, whose results are joined in the order of delivery.
+            asyncio.get_running_loop().call_soon(self._deliver, batch, seconds, found)
+        else:
+            self._deliver(batch, seconds, found)
         if self.backlog:
             self._start_soon()
 
@@ -276,7 +286,7 @@ class Batcher(Generic[Job, Result]):
         self._computing = 0
         found = _error_of(done, len(batch.pieces)) or done.result()
         # The next batch starts first, so that the engine is busy while answers are sent.
-        self._start()
+        self._start(is_after_another=True)
         self._deliver(batch, seconds, found)
 
     def _deliver(

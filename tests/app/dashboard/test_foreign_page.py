@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -89,7 +90,8 @@ def visited(browser: Browser, url: str) -> Iterator[tuple[Page, list[int]]]:
 
 
 def recorded(service: Service) -> int:
-    """How many rows were graded and recorded."""
+    """How many rows were graded and recorded; a read brings the tables up to date."""
+    httpx.get(f"{service.url}/predictions").raise_for_status()
     path = service.log.parent / "var" / "records.db"
     with closing(sqlite3.connect(path)) as records:
         found = records.execute("select count(*) from events where kind = 'prediction'").fetchone()

@@ -29,9 +29,9 @@ from app.records.group_message import (
     encode_group,
     encode_introduction,
     encode_settle,
+    frame_content,
     head_of,
-    joined,
-    parted,
+    messages_in,
 )
 from app.watched_bundle import WatchedBundle
 from dubito.bundles.repository import find_version
@@ -79,8 +79,8 @@ def test_messages_of_a_frame_come_apart_again() -> None:
     """Each with its kind and number, an empty one and one without items among them."""
     messages = [encode_group(Kind.QUIET, 1, []), encode_settle(2), b""]
     messages.append(encode_group(Kind.AWAITED, 3, [WHOLE]))
-    assert messages == list(parted(joined(messages)))
-    assert [] == list(parted(joined([])))
+    assert messages == list(messages_in(frame_content(messages)))
+    assert [] == list(messages_in(frame_content([])))
     assert (Kind.SETTLE, 2) == head_of(messages[1])
 
 

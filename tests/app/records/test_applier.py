@@ -22,13 +22,13 @@ from app.records.database import open_database
 from app.records.group_message import (
     Condition,
     Failed,
+    GroupOutcome,
     Kind,
-    Outcome,
     Settled,
     Written,
     encode_group,
     encode_introduction,
-    joined,
+    frame_content,
 )
 from app.records.journal import Journal
 from app.records.ledger import Ledger
@@ -73,7 +73,7 @@ class Scene:
         self.stack = ExitStack()
         self.gate = Gate(self.stack.enter_context(closing(Ledger(engine, KEY, CHAIN))))
         self.journal = Journal(file, KEY, 0)
-        self.told: list[Outcome] = []
+        self.told: list[GroupOutcome] = []
         self.applier = Applier(self.gate, self.journal, EventBuilder, self.told.extend)
         self.introduce(WATCHED)
         self.number = 0
@@ -89,18 +89,18 @@ class Scene:
         for group in groups:
             self.number += 1
             messages.append(encode_group(kind, self.number, group))
-        frame = self.journal.append(joined(messages))
+        frame = self.journal.append(frame_content(messages))
         self.applier.take(frame, is_urgent=kind == Kind.AWAITED)
         return self.number
 
-    def settle(self) -> Outcome:
+    def settle(self) -> GroupOutcome:
         self.number += 1
         number = self.number
         self.applier.settle(number)
         until(lambda: any(getattr(one, "number", 0) == number for one in self.told))
         return next(one for one in self.told if getattr(one, "number", 0) == number)
 
-    def said(self) -> list[Outcome]:
+    def said(self) -> list[GroupOutcome]:
         """What callers were told, but for the conditions."""
         return [one for one in self.told if not isinstance(one, Condition)]
 
@@ -181,7 +181,7 @@ def test_what_no_table_takes_harms_nobody_else(scene: Scene) -> None:
 
 
 def test_counts_are_dated_when_they_were_journaled(scene: Scene, monkeypatch: Any) -> None:
-    """However late the tables take them, and minutes are not joined."""
+    """However late the tables take them, and minutes are not frame_content."""
     minutes = [60_000_000 * at for at in (100, 100, 103, 104)]
     for at in minutes:
         monkeypatch.setattr("app.records.journal.now", lambda at=at: at)
@@ -296,7 +296,7 @@ def test_a_journal_of_another_version_is_a_sentence(tmp_path: Path) -> None:
     left = tmp_path / "left"
     journal = Journal(left, KEY, 0)
     journal.introduce(encode_introduction(WATCHED))
-    journal.append(joined([encode_group(Kind.QUIET, 1, ["strange"])]))  # type: ignore[list-item]
+    journal.append(frame_content([encode_group(Kind.QUIET, 1, ["strange"])]))  # type: ignore[list-item]
     journal.close()
     with pytest.raises(RecordsError, match="another version of Dubito"):
         recover(Gate(None), left, 0, [KEY], EventBuilder)  # type: ignore[arg-type]

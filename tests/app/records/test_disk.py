@@ -6,7 +6,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -20,7 +20,7 @@ from tests.app.records.clients import Clients, recorded
 from tests.app.records.conftest import CHAIN, entries
 from tests.service import Service, child, serving, until
 
-SIZE = 24 << 20
+SIZE = 256 << 20
 """Bytes of the disk."""
 ROOM = 1 << 19
 """Bytes that are left of it when it is all but full."""
@@ -46,7 +46,12 @@ def full(state: Path, room: int = ROOM) -> Iterator[None]:
     """Hardly any room on a disk for the length of a block."""
     ballast = state / "ballast"
     with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(state).free - room)
+        while True:
+            # The service takes room meanwhile.
+            with suppress(OSError):
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(state).free - room)
+                break
+            file.truncate(0)
     try:
         yield
     finally:

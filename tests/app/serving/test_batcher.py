@@ -159,6 +159,33 @@ def test_a_batch_may_be_computed_on_the_loop(fails: bool) -> None:
     assert [fails] * 16 == wrong
 
 
+def test_parts_of_a_job_may_be_computed_in_both_places() -> None:
+    """They are joined in their order, although the last is there before the first is delivered."""
+    begun = list[tuple[Sequence[int], asyncio.Future[Sequence[int]]]]()
+
+    def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
+        begun.append((jobs, asyncio.get_running_loop().create_future()))
+        return begun[-1][1]
+
+    def together(jobs: Sequence[int]) -> list[int] | None:
+        return [-job for job in jobs] if begun else None
+
+    async def use() -> int:
+        # A job is a number of parts; its result is that of each part, as digits.
+        handling: Handling[int, int] = Handling(
+            lambda job: job,
+            lambda job, _: (1, job - 1) if job > 1 else (1, None),
+            lambda _, parts: int("".join(str(abs(part)) for part in parts)),
+        )
+        squares = Squares(elsewhere, handling, BatchLimits(1, 1000, slice=1), together=together)
+        answer = squares.put(3)
+        await asyncio.sleep(0)
+        begun[0][1].set_result([7])
+        return await answer
+
+    assert 711 == run(use())
+
+
 def test_half_is_taken_where_all_takes_long() -> None:
     """Half of what waits and of what is being answered, so that both are always at work."""
     batches = list[tuple[Sequence[int], asyncio.Future[Sequence[int]]]]()

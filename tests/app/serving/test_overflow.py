@@ -140,7 +140,8 @@ def test_nothing_is_recorded_and_nothing_is_in_the_log(service: Service) -> None
 
 
 def recorded(service: Service) -> int:
-    """How many predictions are recorded."""
+    """How many predictions are recorded; a read brings the tables up to date."""
+    httpx.get(f"{service.url}/predictions").raise_for_status()
     records = sqlite3.connect(service.log.parent / "var" / "records.db")
     ((count,),) = records.execute("SELECT count(*) FROM events WHERE kind = 'prediction'")
     records.close()
