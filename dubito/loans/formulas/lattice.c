@@ -15,6 +15,7 @@
 #define PAID_SHOWN 8
 #define BEGINNINGS_SHOWN 5
 #define ROUND 5
+#define GROUPS 128 /* most places of a list whose choice is hurried */
 
 /* Constants of every hypothesis, `count` each. */
 typedef struct {
@@ -154,18 +155,34 @@ static void sink(const double *scores, int64_t *heap, int64_t count, int64_t at)
     heap[at] = moved;
 }
 
+/* A score that at least `most` places reach: the least of the greatest of as many groups of places. */
+static double reached(const double *scores, int64_t count, int64_t most) {
+    double greatest[GROUPS], least = INFINITY;
+    if (most > GROUPS) return -INFINITY;
+    for (int64_t at = 0; at < most; at++) greatest[at] = scores[at];
+    int64_t e = most;
+    for (; e + most <= count; e += most)
+        for (int64_t at = 0; at < most; at++) greatest[at] = larger(scores[e + at], greatest[at]);
+    for (int64_t at = 0; e + at < count; at++) greatest[at] = larger(scores[e + at], greatest[at]);
+    for (int64_t at = 0; at < most; at++) least = greatest[at] < least ? greatest[at] : least;
+    return least;
+}
+
 /* Lists the `most` best places in increasing order, of equal ones the first. NaN counts as worst. */
 static void list_best(double *scores, int64_t count, int64_t most, int64_t *places) {
     for (int64_t e = 0; e < count; e++) scores[e] = scores[e] == scores[e] ? scores[e] : -INFINITY;
-    for (int64_t at = 0; at < most; at++) places[at] = at;
+    double bound = reached(scores, count, most);
+    int64_t e = 0;
+    for (int64_t at = 0; at < most; e++)
+        if (scores[e] >= bound) places[at++] = e;
     for (int64_t at = most / 2; at-- > 0;) sink(scores, places, most, at);
-    for (int64_t e = most; e < count; e++)
+    for (; e < count; e++)
         if (scores[e] > scores[places[0]]) {
             places[0] = e;
             sink(scores, places, most, 0);
         }
     int64_t worst = places[0], listed = 0;
-    for (int64_t e = 0; listed < most; e++)
+    for (e = 0; listed < most; e++)
         if (!is_worse(scores, e, worst)) places[listed++] = e;
 }
 
