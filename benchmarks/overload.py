@@ -15,7 +15,7 @@ from benchmarks.load import load
 from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import NETWORKS, OPENER, Running, ours, row
 
-ROWS, PASSES = 20, 1_000
+ROWS, PASSES = 20, 10_000
 DEADLINE = 1.0
 """Deadline of a request in seconds."""
 TIMES = (1, 2, 5, 10)
@@ -23,7 +23,7 @@ ROUNDS = 5
 SECONDS = 8
 SETTLED = 1.0
 """Length in seconds of the beginning of a load, which is not counted."""
-ASKED = 0.85
+ASKED = 0.9
 ROUTE = f"/predict/mc?passes={PASSES}&deadline_ms={int(DEADLINE * 1e3)}"
 
 

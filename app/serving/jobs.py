@@ -133,6 +133,8 @@ def _drawn(query: Query, parts: list[Floats]) -> Floats:
 
 def results(engine: JobEngine, jobs: Sequence[Job]) -> list[Any]:
     """Compute the results of a batch, in order; jobs of the same kind are computed together."""
+    if len(jobs) == 1 and isinstance(jobs[0], Statistics):
+        return engine.summarise([jobs[0].query])
     found: dict[int, Any] = {}
     plain = {at: job.rows for at, job in enumerate(jobs) if isinstance(job, Plain)}
     if plain:

@@ -193,15 +193,16 @@ class Predictor:
         refined = list(found)
         for (options, passes), places in alike.items():
             summary = Summary.joined([found[at] for at in places])
-            if not np.isfinite(summary.mean).all():
+            # A number that is not finite makes the sum not finite, and so do no probabilities.
+            if not math.isfinite(summary.mean.sum()):
                 # Each request finds out by itself which of its rows it is about.
                 continue
             several = [jobs[at].query.features for at in places]  # type: ignore[union-attr]
             rows = np.concatenate(several) if len(several) > 1 else several[0]
             judged, start = self._judged_rows(rows, summary, passes, options), 0
-            for at in places:
+            for at, own in zip(places, several, strict=True):
                 refined[at] = _Place(judged, start)
-                start += len(jobs[at].query.features)  # type: ignore[union-attr]
+                start += len(own)
         return refined
 
     def _judged_rows(
