@@ -55,6 +55,10 @@ class PlainPrediction:
         return predicted
 
 
+MOST_TOGETHER = 512
+"""Most rows whose statistics are converted at once."""
+
+
 class RowTable(NamedTuple):
     """Statistics of rows as Python's own numbers, a list of all rows each."""
 
@@ -83,19 +87,30 @@ class JudgedRows:
         """Return the number of rows."""
         return len(self.notices)
 
+    def table_of(self, rows: range) -> tuple[RowTable, int]:
+        """Return the statistics of some rows, and the place of the first of them in the lists."""
+        if len(self) <= MOST_TOGETHER:
+            return self._table, rows.start
+        # All at once would keep the event loop from others for as long as it takes.
+        return self._converted(slice(rows.start, rows.stop)), 0
+
     @cached_property
-    def table(self) -> RowTable:
-        """The statistics of all rows: arrays are converted at once, not row by row."""
-        summary, judgement = self.estimate.summary, self.judgement
+    def _table(self) -> RowTable:
+        return self._converted(slice(None))
+
+    def _converted(self, rows: slice) -> RowTable:
+        """Convert the arrays of some rows at once, not row by row."""
+        estimate, judgement = self.estimate.where(rows), self.judgement
+        summary = estimate.summary
         mean = summary.mean.tolist()
         return RowTable(
             [row.index(max(row)) for row in mean],
             mean,
             summary.std.tolist(),
             list(zip(*[values.tolist() for values in measures(summary)], strict=True)),
-            self.estimate.passes.tolist(),
-            self.estimate.half_widths.tolist(),
-            [] if judgement is None else judgement.found.sets.tolist(),
+            estimate.passes.tolist(),
+            estimate.half_widths.tolist(),
+            [] if judgement is None else judgement.found.sets[rows].tolist(),
         )
 
 
@@ -208,20 +223,18 @@ class AnswerBuilder:
 
     def monte_carlo(self, prediction: MonteCarloPrediction, rows: range) -> list[MonteCarloAnswer]:
         """Build the answers for some rows of a Monte-Carlo prediction."""
-        table, start, judgement = (
-            prediction.judged.table,
-            prediction.start,
-            prediction.judged.judgement,
-        )
+        start, judgement = prediction.start, prediction.judged.judgement
+        places = range(start + rows.start, start + rows.stop)
+        table, first = prediction.judged.table_of(places)
         notes = () if judgement is None else tuple(_notes(judgement, self._classes))
         answers = [
             Answer(
                 new_id(),
-                self._result(prediction, table, notes, start + row),
-                self._warnings(prediction, table, start + row),
+                self._result(prediction, table, notes, place, at),
+                self._warnings(prediction, place, table.passes[at]),
                 self._identity,
             )
-            for row in rows
+            for at, place in enumerate(places, first)
         ]
         if prediction.draws is None:
             return answers
@@ -231,9 +244,14 @@ class AnswerBuilder:
         ]
 
     def _result(
-        self, prediction: MonteCarloPrediction, table: RowTable, notes: tuple[str, ...], at: int
+        self,
+        prediction: MonteCarloPrediction,
+        table: RowTable,
+        notes: tuple[str, ...],
+        place: int,
+        at: int,
     ) -> MonteCarloResult:
-        """Build the result of the row at a place of the table."""
+        """Build the result of the row at a place among those judged, and at one in the table."""
         classes, tolerance = self._classes, prediction.tolerance
         half_width, judgement = table.half_widths[at], prediction.judged.judgement
         return MonteCarloResult(
@@ -248,8 +266,8 @@ class AnswerBuilder:
             Uncertainty(*table.measures[at]),
             None
             if judgement is None
-            else set_answer(judgement, table.sets[at], judgement.enough[at], classes, notes),
-            None if judgement is None else decision_answer(judgement, at),
+            else set_answer(judgement, table.sets[at], judgement.enough[place], classes, notes),
+            None if judgement is None else decision_answer(judgement, place),
         )
 
     def _named(self, values: Floats) -> dict[str, float]:
@@ -264,11 +282,11 @@ class AnswerBuilder:
             yield dict(zip(self._classes, np.swapaxes(own, 0, 1).tolist(), strict=True))
 
     def _warnings(
-        self, prediction: MonteCarloPrediction, table: RowTable, at: int
+        self, prediction: MonteCarloPrediction, place: int, passes: int
     ) -> tuple[AnswerWarning, ...]:
-        """Build the warnings of the row at a place of the table."""
-        passes, calibration = table.passes[at], self._calibration
-        warnings: list[AnswerWarning] = list(map(value_warning, prediction.judged.notices[at]))
+        """Build the warnings of the row at a place among those judged."""
+        calibration = self._calibration
+        warnings: list[AnswerWarning] = list(map(value_warning, prediction.judged.notices[place]))
         if calibration is not None and passes < calibration.passes:
             warnings.append(FewPasses(passes, calibration.passes))
         if prediction.query.passes < prediction.wanted:
