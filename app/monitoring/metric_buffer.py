@@ -20,8 +20,8 @@ class BulkHistogram(Histogram):
     def observe_all(self, values: Sequence[float]) -> None:
         """Observe values, as if one by one."""
         self._raise_if_not_observable()  # type: ignore[no-untyped-call]
-        # A bucket has the values up to its bound, inclusive. NumPy would let go of the interpreter's
-        # lock, for which the event loop then waits.
+        # A bucket has the values up to its bound, inclusive. NumPy would release the interpreter's
+        # lock, and the event loop would then wait for it.
         bounds = self._upper_bounds
         for at, count in Counts(bisect_left(bounds, value) for value in values).items():
             self._buckets[at].inc(count)
