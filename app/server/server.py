@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -31,6 +32,10 @@ from dubito.types import Identity
 DEAF_SECONDS = 3
 """Seconds, during a shutdown, after which a connection whose client reads nothing is closed."""
 
+SWITCH_SECONDS = 0.0001
+"""Longest wait of the engine's thread for the interpreter's lock while the event loop has work: at
+Python's 5 ms, a small request beside a large answer took 100 ms."""
+
 Started = Callable[[Identity], None]
 
 
@@ -46,6 +51,7 @@ def serve(
         EngineLost: the engine ended unexpectedly, and the service with it.
         RecorderLost: the recorder ended unexpectedly, and the service with it.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
         runner.run(_serve(settings, opened, children, started))
 
