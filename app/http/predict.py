@@ -32,8 +32,6 @@ from dubito.inputs.options import (
 from dubito.inputs.rows import INSTANCES, RowReader, example
 from dubito.types import Signature
 
-SHORT_BYTES = 4_096
-"""Size below which a body is read in one turn of the event loop."""
 GRADING_REFUSALS = BODY_REFUSALS | {
     403: "A page of another site sent the request.",
     409: "The Idempotency-Key was used for another request, or its request is still "
@@ -83,8 +81,7 @@ def grading(
         with recorder.of(request_name(request, body), caller.deadline) as record:
             if (earlier := await record.earlier()) is not None:
                 return Response(earlier, media_type=JSON_TYPE)
-            is_short = len(body) < SHORT_BYTES
-            rows, many = reader.read(body) if is_short else await reader.read_in_turns(body)
+            rows, many = await reader.read_in_turns(body)
             return await _response(predict.plain(rows, caller, record), record, many)
 
     @router.post(
@@ -106,8 +103,7 @@ def grading(
             if (earlier := await record.earlier()) is not None:
                 return Response(earlier, media_type=JSON_TYPE)
             predict.admit(_rows_at_least(body), asked, caller)
-            is_short = len(body) < SHORT_BYTES
-            rows, many = reader.read(body) if is_short else await reader.read_in_turns(body)
+            rows, many = await reader.read_in_turns(body)
             return await _response(predict.monte_carlo(rows, asked, caller, record), record, many)
 
     return router

@@ -99,6 +99,9 @@ def _journal(line: socket.socket, book: Watched, journal: Journal, tell: Teller)
     sys.setswitchinterval(SWITCH_SECONDS)
     with closing(Applier(book, journal, EventBuilder, tell)) as applier:
         for messages in _gathered(line):
+            if applier.is_over:
+                # The service ends with this process; the next start reads the journal.
+                raise EOFError
             groups = list[bytes]()
             for message in messages:
                 kind, number = head_of(message)

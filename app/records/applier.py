@@ -67,7 +67,7 @@ class TableBatch:
     events: int
 
     def fits(self, other: "TableBatch") -> bool:
-        """Whether the next batch can be frame_content to this one."""
+        """Whether the next batch can be added to this one."""
         return (
             _minute(self.last) == _minute(other.last) and self.events + other.events <= MOST_EVENTS
         )
@@ -166,18 +166,17 @@ class Applier:
         self._thread = threading.Thread(target=self._run, name="dubito-tables")
         self._thread.start()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread has ended, by an error: nothing reaches the tables any more."""
+        return not self._thread.is_alive()
+
     def introduce(self, message: bytes) -> None:
         """Build entries for another bundle from now on; the tables have all frames so far."""
         self._tables.made = self._build(decode_introduction(message))
 
     def take(self, frame: Frame, *, is_urgent: bool) -> None:
-        """Take a frame; if it is urgent, callers wait for the database.
-
-        Raises:
-            EOFError: the thread has ended by an error.
-        """
-        if not self._thread.is_alive():
-            raise EOFError
+        """Take a frame; if it is urgent, callers wait for the database."""
         with self._news:
             self._frames.append(frame)
             if is_urgent or len(self._frames) == 1:

@@ -278,8 +278,14 @@ def _delete(file: Path, descriptor: int) -> None:
 
 def _frames(content: mmap.mmap, keys: Sequence[bytes]) -> Iterator[Frame]:
     """Yield the whole frames, in the order in which they stand in the file."""
-    names = {_name(key): key for key in keys}
-    at, is_foreign = 0, False
+    names, at = {_name(key): key for key in keys}, 0
+    # All frames are under one key. What looks like a header elsewhere may be a caller's text.
+    magic, name, *_ = HEAD.unpack_from(content)
+    if magic == MAGIC and name not in names:
+        raise RecordsError(
+            "the journal holds answers under a key that is not in the key file: add that key to "
+            "the file, or move the journal away, which loses them"
+        )
     while at + HEAD.size + MAC_BYTES <= len(content):
         magic, name, sequence, previous, time, length = HEAD.unpack_from(content, at)
         start = at + HEAD.size + MAC_BYTES
@@ -288,17 +294,11 @@ def _frames(content: mmap.mmap, keys: Sequence[bytes]) -> Iterator[Frame]:
             continue
         frame = Frame(sequence, previous, time, content[start : start + length])
         key = names.get(name)
-        is_foreign |= key is None
         if key is not None and _is_whole(key, frame, content[at:start]):
             yield frame
             at += _pages(frame)
         else:
             at += PAGE
-    if is_foreign:
-        raise RecordsError(
-            "the journal holds answers under a key that is not in the key file: add that key to "
-            "the file, or move the journal away, which loses them"
-        )
 
 
 def _is_whole(key: bytes, frame: Frame, header: bytes) -> bool:

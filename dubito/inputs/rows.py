@@ -28,6 +28,8 @@ from dubito.types import Feature, Floats, Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 INSTANCES = "instances"
+SHORT_BYTES = 4_096
+"""Size below which a body is read in one turn of the event loop."""
 LISTED = re.compile(rb'"instances"\s*:')
 LISTED_SURELY = re.compile(rb'"instances"\s*:\s*\[')
 """Pattern of the list of rows if a feature is named `instances` too: its value is never a list."""
@@ -77,6 +79,8 @@ class RowReader:
 
     async def read_in_turns(self, body: bytes) -> tuple[Floats, bool]:
         """Read a body like `read`, and let other tasks run between the parts of a long list."""
+        if len(body) < SHORT_BYTES:
+            return self.read(body)
         # More members than the rows allowed can have: rejected by `_is_list` without validation.
         found = []
         for part in () if self._is_crowded(body) else parts(body):

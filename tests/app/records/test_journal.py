@@ -12,7 +12,7 @@ import pytest
 from app.errors import RecordsError
 from app.records import journal as module
 from app.records.cause import NotWritten
-from app.records.journal import PAGE, Journal, read_journal
+from app.records.journal import HEAD, MAC_BYTES, MAGIC, PAGE, Journal, read_journal
 from tests.app.records.conftest import KEY
 
 OTHER = bytes(range(1, 33))
@@ -149,6 +149,16 @@ def test_a_journal_under_another_key_is_not_read(journal: Journal, file: Path) -
     journal.append(b"one")
     with pytest.raises(RecordsError, match="under a key that is not in the key file"):
         read_journal(file, [OTHER])
+
+
+def test_a_text_that_looks_like_a_frame_is_none(journal: Journal, file: Path) -> None:
+    """A caller's own, at a page of a frame that is overwritten in part."""
+    shift = (HEAD.size + MAC_BYTES) % len(MAGIC)
+    journal.release(journal.append((MAGIC * PAGE)[shift:]).sequence)
+    assert MAGIC == file.read_bytes()[-(-len(INTRODUCTION) // PAGE) * PAGE + PAGE :][: len(MAGIC)]
+    journal.append(b"needed")
+    assert [b"needed"] == contents(file, 8)
+    journal.release(1 << 40)
 
 
 def test_what_is_scrubbed_is_gone(journal: Journal, file: Path) -> None:
