@@ -4,37 +4,22 @@ A frame holds what one sync has to make durable. It begins at a page of the file
 touches a page that holds an acknowledged frame, and carries an HMAC, so that neither a torn write
 nor a changed one passes for a frame. Frames whose content is in the tables are overwritten: the
 file is a ring, and starts over as soon as nothing in it is needed.
-
-Layout of a frame, little-endian: `MAGIC` (its last digit is the format's version), 8 bytes that
-identify the key, sequence, sequence of the frame before, time in microseconds since 1970 (8 bytes
-each), length of the content (4 bytes), HMAC-SHA-256 of all that and the content (32 bytes),
-content, and zeros up to the end of the page. Frame 0 stands at the beginning of the file and is the
-introduction, without which the others cannot be read.
 """
 
-import hashlib
-import hmac
-import mmap
 import os
-import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from app.errors import RecordsError
 from app.record_events import now
 from app.records.cause import Cause, NotWritten
-from app.records.state_files import one_line, open_or_make, sync_folder
+from app.records.journal_frame import Frame, frame_header, pages
+from app.records.state_files import open_or_make, sync_folder
 from app.records.state_lock import LockedFiles
 
-MAGIC = b"dubitoj1"
-HEAD = struct.Struct("<8s8sQQqI")
-"""All of a frame's header but its HMAC."""
-MAC_BYTES = 32
-PAGE = 4_096
 RING_BYTES = 32 << 20
 """Size at which the file starts over at its beginning; a single frame may exceed it."""
 EXTENT_BYTES = 1 << 20
@@ -43,42 +28,6 @@ ROOM_SECONDS = 2.0
 """Longest wait until the tables have enough of a full ring, seconds."""
 
 FULL = Cause("JournalFull", "the tables do not take what the journal holds", is_lasting=True)
-
-
-class Frame(NamedTuple):
-    """A frame's content and its place in the order of frames."""
-
-    sequence: int
-    previous: int
-    """Sequence of the frame that was acknowledged before."""
-    time: int
-    """Time of the write, microseconds since 1970."""
-    content: bytes
-
-
-class Content(NamedTuple):
-    """What a journal holds."""
-
-    introduction: bytes | None
-    frames: Sequence[Frame]
-    """All whole frames except the introduction, in their order."""
-
-    def after(self, applied: int) -> list[Frame]:
-        """Return the acknowledged frames after a sequence, in their order.
-
-        Raises:
-            RecordsError: one is missing or damaged, although a later one is whole.
-        """
-        known = {frame.sequence: frame for frame in self.frames}
-        found, at = list[Frame](), max(known, default=0)
-        while at > applied:
-            if at not in known:
-                raise RecordsError(_damaged(f"frame {at} is missing or was changed"))
-            found.append(known[at])
-            at = known[at].previous
-        if found and self.introduction is None:
-            raise RecordsError(_damaged("its beginning is missing or was changed"))
-        return found[::-1]
 
 
 class _Span(NamedTuple):
@@ -143,7 +92,7 @@ class Journal:
         with self._turn:
             self._last += 1
             frame = Frame(self._last, self._acknowledged, now(), content)
-            start = self._wait_for(lambda: self._room(_pages(frame)))
+            start = self._wait_for(lambda: self._room(pages(frame)))
             end = self._write(frame, start)
             if self.files is not None:
                 self.files.check_folder()
@@ -211,10 +160,10 @@ class Journal:
 
     def _write(self, frame: Frame, start: int) -> int:
         """Write a frame and sync it; return its end."""
-        size = _pages(frame)
+        size = pages(frame)
         if start + size > self._size:
             self._grow(start + size - self._size)
-        head, mac = _sealed(self._key, frame)
+        head, mac = frame_header(self._key, frame)
         padding = bytes(size - len(head) - len(mac) - len(frame.content))
         parts = [head, mac, frame.content, padding]
         self._dirty = max(self._dirty, start + size)
@@ -231,27 +180,6 @@ class Journal:
     def _zero(self, start: int, end: int) -> None:
         if end > start:
             _write_all(self._descriptor, bytes(end - start), start)
-
-
-def read_journal(file: Path, keys: Sequence[bytes]) -> Content:
-    """Read all whole frames of a journal; there are none if the file does not exist.
-
-    Raises:
-        RecordsError: the file cannot be read, or a frame was written with another key.
-    """
-    try:
-        with file.open("rb") as opened:
-            size = os.fstat(opened.fileno()).st_size
-            if size < PAGE:
-                return Content(None, ())
-            with mmap.mmap(opened.fileno(), size, access=mmap.ACCESS_READ) as content:
-                frames = sorted(_frames(content, keys))
-    except FileNotFoundError:
-        return Content(None, ())
-    except OSError as error:
-        raise RecordsError(f"{one_line(file)}: {error.strerror}") from error
-    introduction = next((frame.content for frame in frames if frame.sequence == 0), None)
-    return Content(introduction, [frame for frame in frames if frame.sequence])
 
 
 def delete_journal(file: Path) -> None:
@@ -276,63 +204,9 @@ def _delete(file: Path, descriptor: int) -> None:
     sync_folder(file.parent)
 
 
-def _frames(content: mmap.mmap, keys: Sequence[bytes]) -> Iterator[Frame]:
-    """Yield the whole frames, in the order in which they stand in the file."""
-    names, at = {_name(key): key for key in keys}, 0
-    # All frames are under one key. What looks like a header elsewhere may be a caller's text.
-    magic, name, *_ = HEAD.unpack_from(content)
-    if magic == MAGIC and name not in names:
-        raise RecordsError(
-            "the journal holds answers under a key that is not in the key file: add that key to "
-            "the file, or move the journal away, which loses them"
-        )
-    while at + HEAD.size + MAC_BYTES <= len(content):
-        magic, name, sequence, previous, time, length = HEAD.unpack_from(content, at)
-        start = at + HEAD.size + MAC_BYTES
-        if magic != MAGIC or start + length > len(content):
-            at += PAGE
-            continue
-        frame = Frame(sequence, previous, time, content[start : start + length])
-        key = names.get(name)
-        if key is not None and _is_whole(key, frame, content[at:start]):
-            yield frame
-            at += _pages(frame)
-        else:
-            at += PAGE
-
-
-def _is_whole(key: bytes, frame: Frame, header: bytes) -> bool:
-    return hmac.compare_digest(header, b"".join(_sealed(key, frame)))
-
-
-def _sealed(key: bytes, frame: Frame) -> tuple[bytes, bytes]:
-    """Return the two parts of a frame's header."""
-    sequence, previous, time, content = frame
-    head = HEAD.pack(MAGIC, _name(key), sequence, previous, time, len(content))
-    return head, hmac.digest(key, head + content, "sha256")
-
-
-def _name(key: bytes) -> bytes:
-    """Return 8 bytes that identify a key and do not tell it."""
-    return hmac.digest(key, b"journal", hashlib.sha256)[:8]
-
-
-def _pages(frame: Frame) -> int:
-    """Return the bytes that a frame takes in the file."""
-    whole = HEAD.size + MAC_BYTES + len(frame.content)
-    return -(-whole // PAGE) * PAGE
-
-
 def _write_all(descriptor: int, content: bytes, at: int) -> None:
     """Write a content at an offset; the system may take it in several parts."""
     left = memoryview(content)
     while left:
         count = os.pwrite(descriptor, left, at)
         left, at = left[count:], at + count
-
-
-def _damaged(why: str) -> str:
-    return (
-        f"the journal of the records is damaged: {why}; to go on without what it holds, move it "
-        "away"
-    )

@@ -12,7 +12,6 @@ from app.clock import Clock
 from app.errors import RecordsError
 from app.record_events import MICROSECONDS, Entry, Erasure, now
 from app.records.address import Address, database_at
-from app.records.applier import applied_by, recover
 from app.records.cause import NotWritten
 from app.records.database import legible, open_database
 from app.records.databases.database import Database
@@ -24,6 +23,7 @@ from app.records.key_check import start_chain
 from app.records.ledger import Ledger
 from app.records.reader import RecordsReader
 from app.records.state_files import exposed, one_line
+from app.records.table_batch import applied_by, recover
 from app.records.write_probe import Watched
 from app.records.writer import RecordsWriter
 

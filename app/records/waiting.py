@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Engine, event
 from app.errors import RecordsError
 from app.record_events import Event
 from app.records.address import Address, database_at
-from app.records.applier import TableBatch, applied_by, unapplied
 from app.records.database import reading
 from app.records.group_commit import Build, entry_of
 from app.records.group_message import decode_introduction
-from app.records.journal import Content, read_journal
+from app.records.journal_frame import Content, read_journal
+from app.records.table_batch import TableBatch, applied_by, unapplied
 
 Keys = Callable[[], Sequence[bytes]]
 

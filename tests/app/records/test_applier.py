@@ -16,7 +16,7 @@ from app.monitoring.event_builder import EventBuilder
 from app.record_events import Draft, Entry, Erasure, Tally
 from app.record_ports import Trouble
 from app.records import applier as module
-from app.records.applier import Applier, applied_by, recover
+from app.records.applier import Applier
 from app.records.cause import NotWritten
 from app.records.database import open_database
 from app.records.group_message import (
@@ -33,6 +33,7 @@ from app.records.group_message import (
 from app.records.journal import Journal
 from app.records.ledger import Ledger
 from app.records.rollups import read_rollups
+from app.records.table_batch import applied_by, recover
 from app.records.tables import events
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED

@@ -12,7 +12,8 @@ import pytest
 from app.errors import RecordsError
 from app.records import journal as module
 from app.records.cause import NotWritten
-from app.records.journal import HEAD, MAC_BYTES, MAGIC, PAGE, Journal, read_journal
+from app.records.journal import Journal
+from app.records.journal_frame import HEAD, MAC_BYTES, MAGIC, PAGE, read_journal
 from tests.app.records.conftest import KEY
 
 OTHER = bytes(range(1, 33))
