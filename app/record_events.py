@@ -265,8 +265,8 @@ class Unseen:
     """Rollups in the order of their starts."""
 
 
-Made = Callable[[Draft], Entry]
-"""A function that builds an entry from a draft."""
+Made = Callable[[Sequence[Draft]], Entry]
+"""A function that builds the entry of drafts, of which one at most has a reply."""
 
 
 def alarm_id(alarm: str, digest: str) -> str:

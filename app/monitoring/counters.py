@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from app.count_keys import CountKey, Family, key
-from app.monitoring.log_bins import EDGES, place
+from app.monitoring.log_bins import place, places
 from app.record_events import MonteCarloPart, PlainPart, Tally
 from app.recorded_prediction import Body, MonteCarloBody
 from app.watched_bundle import WatchedBundle
-from dubito.answer import AnyAnswer, MonteCarloResult, kind_of
-from dubito.types import Calibration
+from dubito.answer import MonteCarloResult, kind_of
+from dubito.types import Calibration, Floats
 from dubito.uncertainty.bins import information_stream
 from dubito.uncertainty.conformal import SCORE_TOLERANCE, score_threshold
 from dubito.uncertainty.decision import promise_of
@@ -28,8 +28,6 @@ CONFIDENCE_EDGES = tuple(index / CONFIDENCE_BINS for index in range(1, CONFIDENC
 """Upper ends of the confidence bins but the last; each bin includes its upper end."""
 COVERAGE = 0.99
 """Coverage of the raw prediction sets whose misses are counted."""
-ENTROPY = tuple(key(Family.ENTROPY, index) for index in range(len(EDGES) + 1))
-INFORMATION = tuple(key(Family.INFORMATION, index) for index in range(len(EDGES) + 1))
 ROWS, EXPECTED_ROWS = key(Family.ROWS), key(Family.EXPECTED, "rows")
 EXPECTED_RIGHT = key(Family.EXPECTED, "right")
 EXPECTED_WRONG = key(Family.EXPECTED, "automated_wrong")
@@ -46,58 +44,64 @@ class AnswerCounter:
         """Set the bundle, whose signature and calibration supply reference bins and policy."""
         self.digest = watched.identity.digest
         """Digest of the bundle."""
-        places = {
+        streams = {
             name: (bins, [key(Family.STREAM, stream, index) for index in range(bins.size)])
             for stream, (name, bins) in enumerate(watched.streams.items())
         }
-        self._features = [places[name] for name in watched.signature.names]
-        """Bins of each feature, and the keys of their counts."""
-        self._information = places.get(information_stream(watched.signature))
+        self._features = [
+            (np.array(streams[name][0].edges), streams[name][1]) for name in watched.signature.names
+        ]
+        """Edges of each feature's bins, and the keys of their counts."""
+        self._information = streams.get(information_stream(watched.signature))
         calibration = watched.calibration
         self._passes = 0 if calibration is None else calibration.passes
         self._policy = None if calibration is None else calibration.policy
         self._most_score = None if calibration is None else _raw_threshold(calibration)
 
-    def answered(self, part: PlainPart | MonteCarloPart, rows: Sequence[Sequence[float]]) -> Tally:
-        """Count the answers of a part; `rows` `(N, F)` are the features that were answered.
+    def answered(self, parts: Sequence[PlainPart | MonteCarloPart], rows: Floats) -> Tally:
+        """Count the answers of parts; `rows` `(N, F)` are the features of all their rows.
 
-        The mutual information of the first row is watched for drift if its seed was drawn for it:
-        further rows of the request have the same seed, and seeds chosen by callers may be shared
+        The mutual information of a part's first row is watched for drift if its seed was drawn for
+        it: further rows of a request have the same seed, and seeds chosen by callers may be shared
         with other requests.
         """
-        names = list[CountKey]()
-        answers: Sequence[AnyAnswer] = part.answers
-        for answer, row in zip(answers, rows, strict=True):
-            self._name_row(names, answer, row)
-        counts = Counter(names)
-        if isinstance(part, MonteCarloPart):
-            names = []
-            for one in part.answers:
-                _name_result(names, one.result)
-            first = part.answers[0].result
-            # Mutual information is comparable with the calibration rows' only at their number of
-            # passes.
-            if part.is_drawn and self._information and first.passes == self._passes:
-                bins, keys = self._information
-                names.append(keys[bins.index(first.uncertainty.mutual_information)])
-            counts.update(names)
-            for one in part.answers:
-                for name, more in _sums(one.result):
-                    counts[name] += more
+        answers = [one for part in parts for one in part.answers]
+        counts = Counter[CountKey]({ROWS: len(answers)})
+        grades = Counter(one.result.predicted for one in answers)
+        warnings = Counter(kind_of(one) for answer in answers for one in answer.warnings)
+        _count(counts, Family.GRADE, grades)
+        _count(counts, Family.WARNING, warnings)
+        self._count_features(counts, rows)
+        doubtful = [part for part in parts if isinstance(part, MonteCarloPart)]
+        if doubtful:
+            _count_results(counts, [one.result for part in doubtful for one in part.answers])
+            counts.update(self._information_keys(doubtful))
         return Tally(self.digest, counts)
+
+    def _count_features(self, counts: Counter[CountKey], rows: Floats) -> None:
+        for (edges, keys), column in zip(self._features, rows.T, strict=True):
+            found = np.bincount(edges.searchsorted(column, "right"), minlength=len(keys))
+            # NaN sorts after all edges: it is missing, not above them.
+            missing = np.count_nonzero(column != column)
+            found[-2:] = found[-2] - missing, missing
+            counts.update(Counter({keys[at]: int(found[at]) for at in found.nonzero()[0]}))
+
+    def _information_keys(self, parts: Sequence[MonteCarloPart]) -> Iterator[CountKey]:
+        """Yield the keys of the first rows that drift is looked for in.
+
+        Mutual information is comparable with the calibration rows' only at their number of passes.
+        """
+        if self._information is None:
+            return
+        bins, keys = self._information
+        for part in parts:
+            first = part.answers[0].result
+            if part.is_drawn and first.passes == self._passes:
+                yield keys[bins.index(first.uncertainty.mutual_information)]
 
     def came_out(self, body: Body, true_class: str) -> Tally:
         """Count the true class of a recorded prediction."""
         return Tally(body.model.digest, dict(self._of_outcome(body, true_class)))
-
-    def _name_row(self, names: list[CountKey], answer: AnyAnswer, row: Sequence[float]) -> None:
-        """Append the keys that an answer of either kind increments; this delays every answer."""
-        names += (ROWS, key(Family.GRADE, answer.result.predicted))
-        for warning in answer.warnings:
-            names.append(key(Family.WARNING, kind_of(warning)))
-        names += [
-            keys[bins.index(value)] for (bins, keys), value in zip(self._features, row, strict=True)
-        ]
 
     def _of_outcome(self, body: Body, true_class: str) -> Iterator[Pair]:
         is_right = body.answer.predicted == true_class
@@ -132,17 +136,38 @@ class AnswerCounter:
         return band is not None and sorted(result.mean.values())[-2] >= band.bound
 
 
-def _name_result(names: list[CountKey], result: MonteCarloResult) -> None:
-    """Append the further keys that a Monte-Carlo result increments."""
-    names += (
-        EXPECTED_ROWS,
-        ENTROPY[place(result.uncertainty.predictive_entropy)],
-        INFORMATION[place(result.uncertainty.mutual_information)],
-    )
-    if result.decision is not None and result.prediction_set is not None:
-        names.append(key(Family.ACTION, result.decision.action))
-        names.append(key(Family.SET, len(result.prediction_set.classes)))
-        names += [key(Family.REASON, reason) for reason in result.decision.reasons]
+def _count(counts: Counter[CountKey], family: Family, found: Counter[str] | Counter[int]) -> None:
+    """Add what was found of the members of a family."""
+    counts.update({key(family, name): more for name, more in found.items()})
+
+
+def _count_results(counts: Counter[CountKey], results: Sequence[MonteCarloResult]) -> None:
+    """Add what only Monte-Carlo results are counted by."""
+    entropies = [one.uncertainty.predictive_entropy for one in results]
+    information = [one.uncertainty.mutual_information for one in results]
+    _count(counts, Family.ENTROPY, Counter(places(entropies)))
+    _count(counts, Family.INFORMATION, Counter(places(information)))
+    judged = [
+        (one.prediction_set, one.decision)
+        for one in results
+        if one.prediction_set is not None and one.decision is not None
+    ]
+    _count(counts, Family.SET, Counter(len(found.classes) for found, _ in judged))
+    _count(counts, Family.ACTION, Counter[str](decision.action for _, decision in judged))
+    reasons = Counter(reason for _, decision in judged for reason in decision.reasons)
+    _count(counts, Family.REASON, reasons)
+    counts[key(Family.PASSES)] += sum(one.passes for one in results)
+    counts[EXPECTED_ROWS] += len(results)
+    counts[EXPECTED_RIGHT] += sum(round(MILLION * _top(one)) for one in results)
+    automated = [
+        one for one in results if one.decision is not None and one.decision.action == "automate"
+    ]
+    if automated:
+        counts[EXPECTED_WRONG] += sum(round(MILLION * (1 - _top(one))) for one in automated)
+
+
+def _top(result: MonteCarloResult) -> float:
+    return result.mean[result.predicted]
 
 
 def _of_confidence(result: MonteCarloResult, wrong: int) -> Iterator[Pair]:
@@ -154,15 +179,6 @@ def _of_confidence(result: MonteCarloResult, wrong: int) -> Iterator[Pair]:
     entropy = place(result.uncertainty.predictive_entropy)
     yield key(Family.RISK, entropy, "rows"), 1
     yield key(Family.RISK, entropy, "wrong"), wrong
-
-
-def _sums(result: MonteCarloResult) -> Iterator[Pair]:
-    """Yield what a result adds to counts that grow by more than 1."""
-    yield key(Family.PASSES), result.passes
-    expected = result.mean[result.predicted]
-    yield EXPECTED_RIGHT, round(MILLION * expected)
-    if result.decision is not None and result.decision.action == "automate":
-        yield EXPECTED_WRONG, round(MILLION * (1 - expected))
 
 
 def _raw_threshold(calibration: Calibration) -> float | None:

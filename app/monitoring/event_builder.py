@@ -1,6 +1,6 @@
 """Builds the record of a request (events, counts and referrals) from its typed answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from msgspec import Struct, json
@@ -14,7 +14,6 @@ from app.record_events import (
     MonteCarloPart,
     PlainPart,
     QueueItem,
-    Tally,
 )
 from app.recorded_prediction import Body, MonteCarloBody, Personal, PlainBody
 from app.watched_bundle import WatchedBundle
@@ -27,6 +26,8 @@ from dubito.answer import (
 )
 from dubito.types import Identity
 
+_json = json.Encoder().encode
+
 
 class EventBuilder:
     """Builds the entries of answers of one bundle."""
@@ -37,29 +38,28 @@ class EventBuilder:
         self._environment = watched.environment
         self._counter = AnswerCounter(watched)
 
-    def __call__(self, draft: Draft) -> Entry:
-        """Build the entry of a request."""
-        events, tallies, queue = list[Event](), list[Tally](), list[QueueItem]()
-        for part in draft.parts:
-            rows = np.frombuffer(part.rows).reshape(-1, len(self._names))
-            events += self._events(part, rows.tolist(), draft.reference)
-            tallies.append(self._counter.answered(part, rows.tolist()))
-            queue += _referred(part, draft.reference)
-        return Entry(tuple(events), draft.reply, Tally.joined(tallies), tuple(queue))
+    def __call__(self, drafts: Sequence[Draft]) -> Entry:
+        """Build one entry of several requests, of which one at most has a reply."""
+        parts = [part for draft in drafts for part in draft.parts]
+        rows = np.frombuffer(b"".join([part.rows for part in parts]))
+        rows = rows.reshape(-1, len(self._names))
+        events, queue, each = list[Event](), list[QueueItem](), iter(rows.tolist())
+        for draft in drafts:
+            for part in draft.parts:
+                events += self._events(part, each, draft.reference)
+                queue += _referred(part, draft.reference)
+        reply = next((draft.reply for draft in drafts if draft.reply is not None), None)
+        return Entry(tuple(events), reply, self._counter.answered(parts, rows), tuple(queue))
 
     def _events(
-        self, part: PlainPart | MonteCarloPart, rows: list[list[float]], reference: str | None
+        self, part: PlainPart | MonteCarloPart, rows: Iterator[list[float]], reference: str | None
     ) -> Iterator[Event]:
-        for (prediction, body), row in zip(self._bodies(part), rows, strict=True):
+        """Yield the events of a part, whose rows are the next ones."""
+        for prediction, body in self._bodies(part):
             # NaN stands for a missing value; JSON writes it as null.
-            personal = Personal(dict(zip(self._names, row, strict=True)), reference)
+            personal = Personal(dict(zip(self._names, next(rows), strict=True)), reference)
             yield Event(
-                "prediction",
-                prediction,
-                part.time,
-                json.encode(body),
-                json.encode(personal),
-                reference,
+                "prediction", prediction, part.time, _json(body), _json(personal), reference
             )
 
     def _bodies(self, part: PlainPart | MonteCarloPart) -> Iterator[tuple[str, Body]]:

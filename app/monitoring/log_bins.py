@@ -4,6 +4,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+import numpy as np
+
 LEAST, MOST, BINS = 1e-5, 10.0, 96
 """Smallest and largest edge and number of bins between them: each is 15% wider than the one
 before."""
@@ -15,6 +17,12 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 def place(value: float) -> int:
     """Return the bin of a value: 0 below the lowest edge, `BINS` + 1 above the highest."""
     return bisect_right(EDGES, value)
+
+
+def places(values: Sequence[float]) -> list[int]:
+    """Return the bins of values, as in `place`."""
+    found: list[int] = np.searchsorted(EDGES, values, side="right").tolist()
+    return found
 
 
 def quantiles(

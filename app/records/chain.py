@@ -8,16 +8,15 @@ salt can be erased, and the chain still verifies.
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from app.record_events import Event
 
 SALT_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Seal:
+class Seal(NamedTuple):
     """Position, salt, digest and link of an event in its chain."""
 
     sequence: int
@@ -28,8 +27,7 @@ class Seal:
     link: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ChainHead:
+class ChainHead(NamedTuple):
     """The last position and link of a chain."""
 
     chain: str

@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from itertools import groupby
+from typing import NamedTuple, Protocol
 
 from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
@@ -95,7 +96,8 @@ def write_groups(
 ) -> "list[list[bool] | NotWritten]":
     """Write groups in one transaction; return the outcome of each."""
     try:
-        added = iter(book.write([entry_of(made, one) for group in groups for one in group]))
+        built = entries_of(made, [one for group in groups for one in group])
+        added = iter(built.outcomes(book.write(built.entries)))
     except Exception as error:  # noqa: BLE001 - callers get the cause, and the thread goes on
         return [NotWritten(database_cause(error)) for _ in groups]
     return [[next(added) for _ in group] for group in groups]
@@ -106,12 +108,43 @@ def size(group: EntryGroup) -> int:
     return sum(one.rows if isinstance(one, Draft) else len(one.events) for one in group)
 
 
-def entry_of(made: Made | None, one: Entry | Draft) -> Entry:
-    """Return an entry, or build that of a draft with the function of its bundle."""
-    if isinstance(one, Entry):
-        return one
+class BuiltEntries(NamedTuple):
+    """Entries of a list of entries and drafts."""
+
+    entries: list[Entry]
+    places: list[int]
+    """For each entry or draft the index of its entry."""
+
+    def outcomes(self, added: Sequence[bool]) -> list[bool]:
+        """Return for each entry or draft whether it was added, from the same of `entries`."""
+        return [added[place] for place in self.places]
+
+
+def entries_of(made: Made | None, items: EntryGroup) -> BuiltEntries:
+    """Build the entries of drafts with the function of their bundle; keep the order of all.
+
+    Successive drafts without a reply, which nothing can contradict, become one entry: what is
+    counted is counted once for all of them.
+    """
+    entries, places = list[Entry](), list[int]()
+    for is_free, run in groupby(items, _is_free):
+        several = list(run)
+        for part in (several,) if is_free else ([one] for one in several):
+            places += [len(entries)] * len(part)
+            entries.append(_entry_of(made, part))
+    return BuiltEntries(entries, places)
+
+
+def _is_free(one: Entry | Draft) -> bool:
+    return isinstance(one, Draft) and one.reply is None
+
+
+def _entry_of(made: Made | None, items: EntryGroup) -> Entry:
+    """Return an entry, or build that of drafts."""
+    if isinstance(items[0], Entry):
+        return items[0]
     assert made is not None  # noqa: S101 - a bundle is introduced before its drafts
-    return made(one)
+    return made([one for one in items if isinstance(one, Draft)])
 
 
 class CommitThread:

@@ -16,7 +16,7 @@ from app.errors import RecordsError
 from app.record_events import MICROSECONDS, MINUTE, Entry, Made, Note
 from app.records.cause import Cause, NotWritten
 from app.records.failures import database_cause
-from app.records.group_commit import Build, entry_of, size
+from app.records.group_commit import Build, entries_of, size
 from app.records.group_message import (
     Failed,
     Group,
@@ -100,11 +100,11 @@ class Tables:
         Raises:
             NotWritten: the database did not accept it.
         """
-        entries = [entry_of(self.made, one) for group in batch.groups for one in group.items]
+        built = entries_of(self.made, [one for group in batch.groups for one in group.items])
         # In the transaction of the entries, so that none is ever written twice.
         mark = Entry((), note=Note(MARK, batch.last.sequence, b""))
         try:
-            added = iter(self._book.write([*entries, mark], batch.last.time))
+            added = iter(built.outcomes(self._book.write([*built.entries, mark], batch.last.time)))
         except Exception as error:  # noqa: BLE001 - any error leaves the batch unwritten
             raise NotWritten(database_cause(error)) from None
         told = [(group, [next(added) for _ in group.items]) for group in batch.groups]

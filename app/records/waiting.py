@@ -15,7 +15,7 @@ from app.errors import RecordsError
 from app.record_events import Event
 from app.records.address import Address, database_at
 from app.records.database import reading
-from app.records.group_commit import Build, entry_of
+from app.records.group_commit import Build, entries_of
 from app.records.group_message import decode_introduction
 from app.records.journal_frame import Content, read_journal
 from app.records.table_batch import TableBatch, applied_by, unapplied
@@ -96,9 +96,9 @@ def _events(content: Content, batches: Sequence[TableBatch], build: Build) -> It
     introduction = content.introduction
     made = None if introduction is None else build(decode_introduction(introduction))
     for batch in batches:
-        for group in batch.groups:
-            for item in group.items:
-                yield from entry_of(made, item).events
+        items = [item for group in batch.groups for item in group.items]
+        for entry in entries_of(made, items).entries:
+            yield from entry.events
 
 
 def _overlay(engine: Engine, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -157,12 +157,12 @@ def tally_of(
 ) -> Tally:
     """What some rows of a request for Monte-Carlo answers add."""
     part = MonteCarloPart(NOON, rows.tobytes(), list(answers), ASKED, is_drawn)
-    return counter.answered(part, rows.tolist())
+    return counter.answered([part], rows)
 
 
 def plain_tally_of(counter: AnswerCounter, answers: Sequence[PlainAnswer], rows: Floats) -> Tally:
     """The same of a request for deterministic ones."""
-    return counter.answered(PlainPart(NOON, rows.tobytes(), list(answers)), rows.tolist())
+    return counter.answered([PlainPart(NOON, rows.tobytes(), list(answers))], rows)
 
 
 def by_name(counts: Counts) -> dict[str, int]:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.record_events import Draft, Entry, Made
+from app.count_keys import Family, key
+from app.record_events import Draft, Entry, Made, Reply, Tally
 from app.record_ports import Trouble
 from app.records import group_commit as module
 from app.records.cause import NotWritten
-from app.records.group_commit import CommitThread
+from app.records.group_commit import CommitThread, entries_of
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED
 from tests.app.records.conftest import draft, entries
@@ -124,12 +125,12 @@ def test_entries_of_drafts_are_made_in_the_thread(book: Book) -> None:
     threads, made_of = list[str](), list[Draft]()
     other = replace(WATCHED, environment="sha256:other")
 
-    def made(one: Draft) -> Entry:
+    def made(several: Sequence[Draft]) -> Entry:
         threads.append(threading.current_thread().name)
-        made_of.append(one)
+        made_of.extend(several)
         return entries(1, 5)[0]
 
-    def wrong(_: Draft) -> Entry:
+    def wrong(_: Sequence[Draft]) -> Entry:
         raise ValueError("amount")
 
     def build(watched: WatchedBundle) -> Made:
@@ -191,3 +192,21 @@ def test_a_thread_that_stands_still_is_noticed(book: Book) -> None:
             await seen(thread, None)
 
     run(use)
+
+
+def test_drafts_that_nothing_contradicts_become_one_entry() -> None:
+    """In the order of all; each item has the outcome of its entry."""
+    free = draft(1)
+    keyed = Draft(free.parts, None, Reply("key", b"", "row-0", 1, b""))
+    (own,) = entries(1)
+
+    def made(several: Sequence[Draft]) -> Entry:
+        return Entry((), tally=Tally("made", {key(Family.ROWS): len(several)}))
+
+    built = entries_of(made, [free, free, keyed, keyed, own, free])
+    made_of = [one.tally.counts["rows"] for one in built.entries if one is not own and one.tally]
+    assert [2, 1, 1, 1] == made_of
+    assert own is built.entries[3]
+    assert [True, True, False, True, False, True] == built.outcomes(
+        [True, False, True, False, True]
+    )

@@ -75,7 +75,7 @@ class Ledger:
             return future
         while self.before:
             self._write(self.before.pop())
-        made = EventBuilder(watched(self.version))(entry) if isinstance(entry, Draft) else entry
+        made = EventBuilder(watched(self.version))([entry]) if isinstance(entry, Draft) else entry
         future.set_result(self._write(made))
         return future
 
