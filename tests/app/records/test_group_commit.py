@@ -204,7 +204,9 @@ def test_drafts_that_nothing_contradicts_become_one_entry() -> None:
         return Entry((), tally=Tally("made", {key(Family.ROWS): len(several)}))
 
     built = entries_of(made, [free, free, keyed, keyed, own, free])
-    made_of = [one.tally.counts["rows"] for one in built.entries if one is not own and one.tally]
+    made_of = [
+        one.tally.counts[key(Family.ROWS)] for one in built.entries if one is not own and one.tally
+    ]
     assert [2, 1, 1, 1] == made_of
     assert own is built.entries[3]
     assert [True, True, False, True, False, True] == built.outcomes(
