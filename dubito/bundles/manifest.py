@@ -6,6 +6,7 @@ The text is RFC 8785 canonical JSON, so that equal content has equal bytes and o
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import rfc8785
@@ -72,9 +73,9 @@ class Provenance:
         return self.command.startswith("dubito convert")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
-    """The content of `bundle.json`, format 1."""
+    """The content of `bundle.json`, format 1. It has no slots, because it keeps its digest."""
 
     format: Literal[1]
     name: str
@@ -99,7 +100,7 @@ class Manifest:
         """Ordered features and classes."""
         return Signature(self.features, self.classes)
 
-    @property
+    @cached_property
     def identity(self) -> Identity:
         """Name, version and digest, which every answer carries."""
         digest = hashlib.sha256(self.to_bytes()).hexdigest()
@@ -107,6 +108,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Serialize to canonical JSON (RFC 8785), the bytes that the digest covers."""
+        return self._canonical
+
+    @cached_property
+    def _canonical(self) -> bytes:
         plain = asdict(self)
         if self.calibration is not None:
             _leave_out_unknown(plain["calibration"], self.calibration)
