@@ -13,10 +13,10 @@ from app.quota import memory
 from app.serving.batcher import BatchObserver
 from app.serving.caller import PATIENT, Caller
 from app.serving.deadlines import Deadlines
-from app.serving.predictor import LONG, LONG_NATIVE, Predictor
+from app.serving.predictor import Predictor
 from app.settings import Settings
 from app.usecases.bundles import Served
-from dubito.engine.backends.choice import backend_of, has_backend
+from dubito.engine.backends.choice import has_backend
 from dubito.errors import BundleError
 from dubito.prediction import AnswerBuilder
 from dubito.types import Backend, Identity
@@ -41,7 +41,6 @@ def served(
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration
     judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
-    backend = backend_of(opened.environment.facts.get("engine", ""))
     queue = min(settings.max_queue, memory() // settings.workers // MEMORY_SHARE // WORK_BYTES)
     return Served(
         manifest.identity,
@@ -55,7 +54,6 @@ def served(
             seen=seen,
             # Requests without a deadline of their own wait this long.
             longest=settings.deadline_ms / 1e3,
-            long=LONG_NATIVE if backend == "native" else LONG,
         ),
         AnswerBuilder(manifest.identity, signature.classes, calibration),
     )

@@ -7,6 +7,9 @@ MEMORY = 0.2
 DISTRUST = 1.1
 LEAST_SHARE = 64
 """Divisor of the maximum portion; no portion shrinks below that share, however long it takes."""
+SHARE = 0.25
+"""Least duration of a slice, as a share of a batch of small jobs: a slice costs a batch's overhead,
+and small jobs wait for it."""
 FASTEST_LESS, FASTEST_MORE = 0.5, 1.25
 """Factors by which a portion may shrink or grow after one batch."""
 
@@ -91,7 +94,8 @@ class Pace:
             self.batch.saw(small, seconds)
             self.small_rate.saw(rate)
             self._small_seconds.saw(seconds)
-            self.slice.seconds = max(self._slice_seconds, self._small_seconds.value)
+            usual = self._small_seconds.value * SHARE
+            self.slice.seconds = max(self._slice_seconds, usual)
             return
         self.large_rate.saw(rate)
         portion.saw(large, seconds, self._small_seconds.value if small else 0.0)

@@ -19,5 +19,5 @@ class BatchLimits:
     slice: float = math.inf
     """Maximum work of a slice, rows × passes; a job with more is large."""
     slice_seconds: float = math.inf
-    """Approximate maximum duration of a slice, seconds, if a batch of small jobs takes less; else
-    as long as that batch."""
+    """Approximate maximum duration of a slice, seconds; longer beside batches of small jobs that
+    take much longer, see `app.serving.batch_sizing`."""

@@ -38,10 +38,10 @@ QUIET_SECONDS = 0.016
 """Approximate maximum duration of a part of a large request while no small ones arrive, seconds."""
 SLICE_WORK = 6_400
 """Maximum rows × passes of a slice of a large request."""
-SLICE_SECONDS = 0.002
+SLICE_SECONDS = 0.001
 """Approximate maximum duration of a slice, seconds, which a small request may have to wait."""
-LONG, LONG_NATIVE = 3_200, 25_600
-"""Number of passes above which a single row is a large request, split by passes: about 10 ms."""
+MOST_PASSES = 3_200
+"""Number of passes above which a single row is a large request, split by passes."""
 ROWS_IN_TURN = 16
 """Rows that are judged before the event loop serves other requests."""
 
@@ -65,7 +65,6 @@ class Predictor:
         judge: Judge | None = None,
         seen: BatchObserver = lambda *_: None,
         longest: float = math.inf,
-        long: int = LONG,
     ) -> None:
         """Keep the executor, and set up the batcher.
 
@@ -76,11 +75,9 @@ class Predictor:
             judge: decides from the calibration; None without one.
             seen: called for every batch with its work and its seconds.
             longest: seconds after which a running batch counts as trouble.
-            long: number of passes above which a single row is split by passes.
         """
         self._compute = compute
         self._longest = longest
-        self._most_passes = long
         tells_margin = judge is not None and judge.is_of_cases
         self._guard = RangeGuard(signature, tells_margin=tells_margin)
         self._judge = judge
@@ -182,7 +179,7 @@ class Predictor:
 
     def _is_small(self, query: Query) -> bool:
         """Whether the rows of a query are judged with its batch."""
-        return len(query.features) <= ROWS_IN_TURN and query.passes <= self._most_passes
+        return len(query.features) <= ROWS_IN_TURN and query.passes <= MOST_PASSES
 
     def _judged_batch(self, jobs: Sequence[Job], found: Sequence[Any]) -> Sequence[Any]:
         """Judge the rows of a batch together, those with the same options and passes at a time."""
@@ -272,7 +269,7 @@ class Predictor:
                 return estimate
 
     async def _summary(self, query: Query, caller: Caller, *, accepted: bool) -> Summary:
-        if query.passes > self._most_passes:
+        if query.passes > MOST_PASSES:
             if not accepted:
                 self._batcher.admit(work_of(Statistics(query)), caller)
             rows = (Draws(replace(query, features=row[None])) for row in query.features)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from app.serving.batch_sizing import LEAST_SHARE, Pace, Portion
+from app.serving.batch_sizing import LEAST_SHARE, SHARE, Pace, Portion
 from app.serving.limits import BatchLimits
 
 MOST = 25_600
@@ -53,11 +53,11 @@ def test_without_a_time_a_portion_stays_the_most() -> None:
 
 
 def test_large_and_small_batches_are_measured_apart() -> None:
-    """Rates by what was in a batch; a slice may take as long as the small jobs beside it."""
+    """Rates by what was in a batch; a slice takes longer beside slow small jobs."""
     pace = Pace(BatchLimits(100, 1000, 0.008, 0.016, 50, 0.002))
-    pace.saw(0, 10, 0.005, pace.slice)
+    pace.saw(0, 100, 0.05, pace.slice)
     pace.saw(50, 0, 0.01, pace.part)
     assert (2_000, 5_000) == pytest.approx((pace.small_rate.value, pace.large_rate.value))
-    assert 0.005 == pace.slice.seconds
+    assert SHARE * 0.05 == pytest.approx(pace.slice.seconds)
     pace.saw(50, 10, 0.01, pace.slice)
     assert pytest.approx(50) == pace.slice.work

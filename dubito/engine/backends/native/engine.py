@@ -34,7 +34,7 @@ class NativeEngine:
         self._lowered = network
         self.program = program
         self.shape = program.shape
-        self._work = sum(one.multiplications for one in program.operations)
+        self._once, self._each = _multiplications(program)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "dubito-rows") if threads > 1 else None
 
@@ -97,7 +97,8 @@ class NativeEngine:
         """Return a number of parts: their memory is bounded, and threads have equal shares."""
         numbers = self.shape[1] * (passes + LANES) + self._lowered.numbers
         most = max(1, MOST_NUMBERS // numbers)
-        is_shared = self._threads > 1 and self._work * rows * passes >= SHARED
+        work = rows * (self._once + passes * self._each)
+        is_shared = self._threads > 1 and work >= SHARED
         return max(-(-rows // most), min(self._threads, rows) if is_shared else 1, 1)
 
     @staticmethod
@@ -105,6 +106,13 @@ class NativeEngine:
         """Split rows into parts of about the same size."""
         for at in range(count):
             yield slice(at * rows // count, (at + 1) * rows // count)
+
+
+def _multiplications(program: Program) -> tuple[int, int]:
+    """Return the multiplications of a row that are done once, and those of each pass."""
+    whole = sum(one.multiplications for one in program.operations)
+    each = sum(one.multiplications for one in program.operations if one.random)
+    return whole - each, each
 
 
 def _joined(parts: Sequence[tuple[Array, Floats]]) -> Floats:
