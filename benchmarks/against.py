@@ -6,6 +6,7 @@ Called by `benchmarks.serving` and `benchmarks.records` with `--against COMMIT`.
 import argparse
 import statistics
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from benchmarks.report import Bar, Report, publish, spread
 from benchmarks.services import NETWORKS, load_until_warm, ours, row
 
 ROOT = Path(__file__).parent.parent
+BUILD = "from setuptools import setup; setup()"
 ROUTE = "/predict/mc?passes=100"
 MANY, ONE = 32, 1
 """Numbers of connections at which the rate and the median latency are measured."""
@@ -95,8 +97,9 @@ def compare(commit: str, pairs: int, seconds: int, asked: Comparison) -> tuple[R
     Raises:
         ValueError: the commit does not exist.
     """
-    name = _describe(commit)
+    name = describe(commit)
     with checked_out(commit) as theirs:
+        build_kernels(theirs)
         version = NETWORKS[asked.network]
         found = {mode: _pairs(theirs, version, mode, pairs, seconds) for mode in asked.modes}
     how = f"wrk, {pairs} rounds of {seconds} s, each tree started anew in each"
@@ -115,7 +118,17 @@ def checked_out(commit: str) -> Iterator[Path]:
             _git("worktree", "remove", "--force", str(tree))
 
 
-def _describe(commit: str) -> str:
+def build_kernels(tree: Path) -> None:
+    """Build the kernels of a tree in place, as its installation would; older ones have none."""
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BUILD, "--quiet", "build_ext", "--inplace"],
+        cwd=tree,
+        check=True,
+        capture_output=True,
+    )
+
+
+def describe(commit: str) -> str:
     """Return the short name of a commit.
 
     Raises:
