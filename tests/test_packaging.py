@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -39,6 +39,24 @@ prediction = dubito.load({str(ROOT / "models" / "loan-grade" / "5")!r}).predict_
 )
 service = [name for name in {OF_SERVICE!r} if name in sys.modules]
 print(json.dumps([heavy, service, prediction.mean.tolist(), prediction.std.tolist()]))
+"""
+OTHER_NUMPY = "numpy==2.3.*"
+OF_DRAWS = """
+import hashlib
+import numpy as np
+import dubito
+from dubito.inputs.rows import example
+digest = hashlib.sha256()
+for version in (1, 2, 5):
+    bundle = dubito.load(f"{root}/models/loan-grade/{{version}}", backend="native")
+    usual = list(example(bundle.manifest.signature).values())
+    rows = np.repeat(np.array([usual], dtype=float), {count}, axis=0)
+    money = [0, 1, 5, 6]
+    rows[:, money] *= np.random.RandomState(3).uniform(0.5, 1.5, ({count}, len(money)))
+    found = bundle.predict_mc(rows, passes=40, seed=7, keep_draws=True)
+    for values in (found.mean, found.std, found.draws):
+        digest.update(np.ascontiguousarray(values).tobytes())
+print(np.__version__, digest.hexdigest())
 """
 
 
@@ -108,7 +126,7 @@ def run(library: Path, *words: str, first: Path | None = None) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "-S", *words],
         env={**variables, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"},
-        cwd=library,
+        cwd=first or library,
         capture_output=True,
         text=True,
         check=False,
@@ -187,6 +205,24 @@ def test_serve_works_from_any_folder(tmp_path: Path) -> None:
     )
     assert 0 == done.returncode, done.stderr
     assert "--max-passes" in done.stdout
+
+
+@pytest.mark.claim("native with another NumPy", test=0, proof=2_000)
+def test_another_numpy_gives_the_same_bits(
+    count: int, library: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """NumPy 2.3 in an environment of its own: draws and statistics of the served networks."""
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    subprocess.run([*install, str(tmp_path), OTHER_NUMPY], check=True, capture_output=True)
+    asked = OF_DRAWS.format(root=str(ROOT), count=count)
+    there = run(library, "-c", asked, first=tmp_path)
+    here = run(library, "-c", asked)
+    assert (0, 0) == (there.returncode, here.returncode), there.stderr + here.stderr
+    (other, found), (own, expected) = (one.stdout.split() for one in (there, here))
+    assert "2.3" in other
+    assert other != own
+    assert expected == found
+    record_property("figure", f"NumPy {other} and {own}: no bit differs")
 
 
 @pytest.mark.claim("a wheel for old systems", test=0, proof=1)

@@ -1,6 +1,8 @@
 """The lattice: the true hypothesis is kept, Keras and NumPy agree, neighbours change no bit."""
 
 import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import keras
@@ -21,6 +23,13 @@ CLASSES, KEPT = 4, 32
 SCORE = -1
 """Of the last column: the score less the best."""
 RATE = CLASSES + 8 + 5 + 2
+FIT = 7 + 8 + 5 + 3
+"""First feature of how a hypothesis of seven grades fits."""
+STORIES = list(range(7 + HYPOTHESIS_WIDTH - 7, 7 + HYPOTHESIS_WIDTH))
+"""Weights of the stories, and the scores: sums that have logarithms in them."""
+LOGS = [*(FIT + at for at in (0, 1, 6, 9, 11, 15, 19, 21, 25, 26, 27, 29, 32)), *STORIES]
+PART = 500
+"""Loans computed at a time."""
 
 
 def lattice(classes: int = CLASSES) -> AmortizationLattice:
@@ -110,6 +119,48 @@ def test_scores_are_numpys(form: str, given: Any) -> None:
     money = rows[:, [0, 5, 6]].max(axis=1)
     allowed = 1e-13 + 1e-15 * np.abs(expected).max(axis=1) + 1e-13 * money
     assert (np.abs(scoring.scores(rows) - expected).max(axis=1) <= allowed).all()
+
+
+def jittered(count: int) -> Floats:
+    """Real loans, then, ten times as many, others whose sums are off by cents, or by far."""
+    random, table = np.random.default_rng(6), read_table(None, LAYOUT).features
+    loans = table[random.choice(len(table), max(1, count // 11), replace=False)]
+    moved = np.repeat(loans, 10, axis=0)
+    money = moved[:, [0, 5, 6]]
+    money *= np.exp(
+        random.normal(0, np.resize([1e-6, 1e-4, 1e-2, 0.3], (len(moved), 1)), (len(moved), 3))
+    )
+    money += random.integers(-3, 4, money.shape) / 100
+    moved[:, [0, 5, 6]] = np.maximum(money, 0.0)
+    return np.concatenate([loans, moved])
+
+
+def in_parts(compute: Callable[[Floats], Floats], rows: Floats) -> Iterator[Floats]:
+    for at in range(0, len(rows), PART):
+        yield compute(rows[at : at + PART])
+
+
+@pytest.mark.parametrize("form", FORMS[: scoring_library().dubito_forms()])
+@pytest.mark.claim("native hypotheses", test=550, proof=110_000)
+def test_choices_and_flags_are_numpys_bit_for_bit(
+    form: str, count: int, record_property: Callable[[str, object], None]
+) -> None:
+    """Of real loans and jittered ones: all that has no logarithm, and logarithms within 2 ulp."""
+    formula, rows = lattice(7).formula, jittered(count)
+    scoring, far = formula.scoring_in(form), 0.0
+    pairs = zip(
+        in_parts(partial(scoring.described, classes=7), rows),
+        in_parts(partial(formula, np), rows),
+        strict=True,
+    )
+    for found, expected in pairs:
+        assert np.delete(found, LOGS, axis=-1).tobytes() == np.delete(expected, LOGS, -1).tobytes()
+        logs = [values[..., LOGS[: -len(STORIES)]] for values in (found, expected)]
+        apart = np.abs(logs[0] - logs[1]) / np.spacing(np.abs(logs[1]))
+        far = max(far, float(apart.max()))
+        np.testing.assert_allclose(found[..., STORIES], expected[..., STORIES], rtol=0, atol=1e-12)
+    record_property("figure", f"{len(rows):,} loans; logarithms at most {far:.0f} ulp apart")
+    assert far <= 2
 
 
 @pytest.mark.parametrize("form", FORMS[: scoring_library().dubito_forms()])
