@@ -60,9 +60,10 @@ class Scoring:
         """
         self._library, self._form = scoring_library(), _form(form)
         self._kept = kept
-        self._constants = {name: doubles(constants[name]) for name in CONSTANTS}
+        self.constants = {name: doubles(constants[name]) for name in CONSTANTS}
+        """Constants of every hypothesis, `(E,)` each, by the names in `CONSTANTS`."""
         self._count, self._length = len(constants["prior"]), kept + SPARE
-        addresses = [values.ctypes.data for values in self._constants.values()]
+        addresses = [values.ctypes.data for values in self.constants.values()]
         self._hypotheses = KernelHypotheses(self._count, *addresses)
 
     def scores(self, rows: Floats) -> Floats:

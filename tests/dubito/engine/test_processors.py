@@ -22,22 +22,37 @@ from dubito.engine.backends.native.library import (
 from dubito.engine.backends.native.network import LoweredNetwork, lowered
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
+from dubito.loans.formulas.lattice import Lattice
+from dubito.loans.formulas.scoring import CONSTANTS, kernel_features
 from tests.dubito.engine.conftest import FLAGS, HERE, NATIVE
-from tests.networks import network, rows
+from tests.dubito.loans.lender import NORTH
+from tests.networks import ROOT, network, rows
 
 EMULATOR = "qemu-aarch64"
+FORMULAS = ROOT / "dubito" / "loans" / "formulas"
 PASSES = 33
+KEPT, CLASSES = 32, 7
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kernel with a reader of cases, for ARM."""
-    built = tmp_path_factory.mktemp("arm") / "cases"
+    return built(tmp_path_factory.mktemp("arm"), "cases", NATIVE)
+
+
+@pytest.fixture(scope="module")
+def describer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The loans' kernel with a reader of loans, for ARM."""
+    return built(tmp_path_factory.mktemp("arm"), "hypotheses", FORMULAS)
+
+
+def built(folder: Path, name: str, sources: Path) -> Path:
+    """A program for ARM from a file beside this one, and a folder of what it includes."""
     target = ["-target", "aarch64-linux-musl", "-static", "-O3"]
-    flags = [*(flag for flag in FLAGS if flag not in ("-shared", "-fPIC")), *target, f"-I{NATIVE}"]
-    command = [sys.executable, "-m", "ziglang", "cc", *flags, str(HERE / "cases.c")]
-    subprocess.run([*command, "-o", str(built), "-lm"], check=True)
-    return built
+    flags = [*(flag for flag in FLAGS if flag not in ("-shared", "-fPIC")), *target, f"-I{sources}"]
+    command = [sys.executable, "-m", "ziglang", "cc", *flags, str(HERE / f"{name}.c")]
+    subprocess.run([*command, "-o", str(folder / name), "-lm"], check=True)
+    return folder / name
 
 
 def block(content: bytes) -> bytes:
@@ -100,3 +115,19 @@ def test_arm_gives_the_same_bits(name: str, count: int, program: Path, tmp_path:
     path.write_bytes(block(cases) + Written(one).content + given)
     ran = subprocess.run([EMULATOR, str(program), str(path)], capture_output=True, check=True)
     assert bytes(wanted) == ran.stdout
+
+
+@pytest.mark.claim("native hypotheses on ARM", test=0, proof=10_000)
+def test_arm_describes_the_same_hypotheses(count: int, describer: Path, tmp_path: Path) -> None:
+    """And loan features, of loans with money of all sizes, to the last bit."""
+    scoring = Lattice(CLASSES, KEPT, NORTH.book()).native_in()
+    random, features = np.random.default_rng(9), rows(500)
+    loans = features[random.integers(0, len(features), count)]
+    loans[:, [0, 5, 6]] *= np.exp(random.normal(0, 1, (count, 3)))
+    constants = [scoring.constants[name] for name in CONSTANTS]
+    sizes = np.array([len(constants[0]), count, KEPT, CLASSES], dtype=np.float64)
+    path = tmp_path / "loans"
+    path.write_bytes(b"".join(values.tobytes() for values in (sizes, *constants, loans)))
+    ran = subprocess.run([EMULATOR, str(describer), str(path)], capture_output=True, check=True)
+    wanted = scoring.described(loans, CLASSES).tobytes() + kernel_features(loans).tobytes()
+    assert wanted == ran.stdout
