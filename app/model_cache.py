@@ -228,14 +228,7 @@ class Shelf:
         asked = self._settings.model_copy(update=only)
         stack = AsyncExitStack()
         try:
-            try:
-                opened = await stack.enter_async_context(self._opening(asked))
-            except (BundleError, StartError):
-                if key.backend == "auto":
-                    raise
-                # The backend of the record may not run the bundle here; a replay says what differs.
-                other = asked.model_copy(update={"backend": "auto"})
-                opened = await stack.enter_async_context(self._opening(other))
+            opened = await self._entered(stack, asked)
         except (BundleError, StartError) as error:
             sentence = (
                 f"bundle {name}/{version}, which produced this prediction, is no longer available"
@@ -245,6 +238,19 @@ class Shelf:
         stack.callback(found.predictor.close)
         self._books[key] = _Book(key, found, stack)
         return self._books[key]
+
+    async def _entered(self, stack: AsyncExitStack, asked: Settings) -> LoadedBundle:
+        """Open a bundle with a record's backend, or with the usual one where that cannot run it.
+
+        A replay says what differs then.
+        """
+        try:
+            return await stack.enter_async_context(self._opening(asked))
+        except (BundleError, StartError):
+            if asked.backend == "auto":
+                raise
+        usual = asked.model_copy(update={"backend": "auto"})
+        return await stack.enter_async_context(self._opening(usual))
 
     async def _make_room(self) -> None:
         """Close the least valuable bundles until one more may be open."""

@@ -71,20 +71,22 @@ def reading_all(address: Address, keys: Keys, build: Build) -> Iterator[Engine]:
         yield engine
 
 
-def _read(address: Address, keys: Keys, connection: Connection) -> tuple[Content, list[TableBatch]]:
+def _read(
+    address: Address, keys: Keys, connection: Connection, attempts: int = ATTEMPTS
+) -> tuple[Content, list[TableBatch]]:
     file = database_at(address).journal
     if file is None or not file.exists():
         return Content(None, ()), []
-    for _ in range(ATTEMPTS - 1):
-        try:
-            # First the journal: what is overwritten meanwhile is in the tables by then.
-            content = read_journal(file, keys())
-            return content, unapplied(content, _applied(connection))
-        except RecordsError:
-            # A frame may have been written behind the place that was read, and the next before it.
-            time.sleep(PAUSE)
-    content = read_journal(file, keys())
-    return content, unapplied(content, _applied(connection))
+    try:
+        # First the journal: what is overwritten meanwhile is in the tables by then.
+        content = read_journal(file, keys())
+        return content, unapplied(content, _applied(connection))
+    except RecordsError:
+        if attempts == 1:
+            raise
+    # A frame may have been written behind the place that was read, and the next before it.
+    time.sleep(PAUSE)
+    return _read(address, keys, connection, attempts - 1)
 
 
 def _applied(connection: Connection) -> int:

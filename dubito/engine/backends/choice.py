@@ -6,7 +6,7 @@ import numpy as np
 
 from dubito.engine.backends.native.engine import NativeEngine
 from dubito.engine.backends.native.library import kernel
-from dubito.engine.backends.native.network import lowered
+from dubito.engine.backends.native.lowering import lowered
 from dubito.engine.backends.numpy import Stacked
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.engine.program import Program

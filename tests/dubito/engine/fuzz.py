@@ -16,7 +16,7 @@ import numpy as np
 
 from dubito.engine.backends.native.engine import NativeEngine
 from dubito.engine.backends.native.library import FORMS, Library
-from dubito.engine.backends.native.network import lowered
+from dubito.engine.backends.native.lowering import lowered
 from dubito.engine.program import Program
 from dubito.loans.formulas import scoring
 from dubito.types import Floats, Query

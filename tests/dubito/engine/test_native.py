@@ -24,7 +24,7 @@ import tests.networks
 from dubito.engine.backends.choice import engine_for
 from dubito.engine.backends.native.engine import NativeEngine
 from dubito.engine.backends.native.library import KERNEL, Library, compiled, kernel
-from dubito.engine.backends.native.network import lowered
+from dubito.engine.backends.native.lowering import lowered
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of

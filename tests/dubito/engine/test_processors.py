@@ -19,7 +19,8 @@ from dubito.engine.backends.native.library import (
     Library,
     compiled,
 )
-from dubito.engine.backends.native.network import LoweredNetwork, lowered
+from dubito.engine.backends.native.lowering import lowered
+from dubito.engine.backends.native.network import LoweredNetwork
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
 from dubito.loans.formulas.lattice import Lattice
