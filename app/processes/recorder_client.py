@@ -83,7 +83,7 @@ class RecorderClient:
 
     async def connect(self, recorder: Child) -> None:
         """Open the channel to the recorder's process."""
-        self._channel = await Channel.opened(recorder.line, ServiceCodec(), self._hear, self._end)
+        self._channel = await Channel.opened(recorder.line, ServiceCodec(), self.hear, self._end)
 
     @property
     def is_over(self) -> bool:
@@ -141,12 +141,14 @@ class RecorderClient:
         if self._channel is not None:
             self._channel.send(message)
 
-    def _hear(self, message: FromRecorder) -> None:
+    def hear(self, message: FromRecorder) -> None:
         """Process a message: resolve the groups that it is about, or store the condition."""
         if not self.first.done():
             self.first.set_result(message)
         elif isinstance(message, Kept):
             self._kept = message.number
+            if message.is_written:
+                self._settled = message.number
             self._keep(message.number)
         elif isinstance(message, Written):
             self._awaited.pop(message.number).set_result(message.added)

@@ -159,7 +159,9 @@ def _write(line: socket.socket, book: Watched, tell: Teller) -> None:
 def _outcome(group: Group, found: list[bool] | NotWritten) -> GroupOutcome:
     if isinstance(found, NotWritten):
         return Failed(group.number, found.cause)
-    return Kept(group.number) if group.kind == Kind.QUIET else Written(group.number, found)
+    if group.kind == Kind.QUIET:
+        return Kept(group.number, is_written=True)
+    return Written(group.number, found)
 
 
 def _read(line: socket.socket, flags: int = 0) -> bytes | None:

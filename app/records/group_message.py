@@ -46,6 +46,8 @@ class Kept(Struct, frozen=True, tag="kept"):
     """All quiet groups up to a number are on the disk, except those that have failed."""
 
     number: int
+    is_written: bool = False
+    """Whether the tables have them too: without a journal they do."""
 
 
 class Written(Struct, frozen=True, tag="written"):

@@ -22,7 +22,7 @@ from app.processes.recorder_messages import RecordsOpened, ServiceCodec
 from app.processes.subprocesses import start_children
 from app.record_events import Draft, Entry, PlainPart, now
 from app.records.cause import NotWritten
-from app.records.group_message import Kind, encode_group
+from app.records.group_message import Kept, Kind, encode_group
 from app.records.writer import RecordsWriter
 from app.settings import Settings
 from app.watched_bundle import WatchedBundle
@@ -87,6 +87,25 @@ def test_entries_of_drafts_are_made_there(tmp_path: Path) -> None:
     found = recorded(tmp_path)
     assert {"row-0", "row-1", "row-2", "prediction-0"} == found.predictions.keys()
     assert (3, 3) == found.counted
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_read_waits_for_what_the_tables_lack(*, is_written: bool) -> None:
+    """And for nothing where a database without a journal has all that was kept."""
+
+    async def use() -> bool:
+        client = RecorderClient()
+        client.first.set_result(None)
+        kept = client.submit(entries(1), is_awaited=False)
+        client.hear(Kept(1, is_written))
+        assert [True] == await kept
+        settled = asyncio.create_task(client.settle())
+        await asyncio.sleep(0.01)
+        is_settled = settled.done()
+        settled.cancel()
+        return is_settled
+
+    assert is_written == asyncio.run(use())
 
 
 def test_what_fails_there_is_raised_here_and_the_next_group_is_written(tmp_path: Path) -> None:
