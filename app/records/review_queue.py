@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +21,11 @@ from sqlalchemy import (
 from app.record_events import Entry, ListPosition, Order, QueueItem, Search
 from app.records.tables import events, referrals
 
+_names = [column.name for column in referrals.columns]
+_place = _names.index("waits")
+_before, _behind = attrgetter(*_names[:_place]), attrgetter(*_names[_place + 1 :])
+"""Columns before and behind `waits`, all of which are attributes of a `QueueItem`."""
+
 PERSONAL = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
 """Kind of event to the column that holds personal data of such an event."""
 NAMED_AT_ONCE = 500
@@ -34,8 +40,7 @@ def rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
 
 
 def _row(item: QueueItem, *, waits: bool) -> tuple[Any, ...]:
-    prediction, time, doubt, *others, _ = astuple(item)
-    return (prediction, time, doubt, waits, *others)
+    return (*_before(item), waits, *_behind(item))
 
 
 def move(connection: Connection, entries: Sequence[Entry]) -> None:
