@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from msgspec import structs
 
 from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import NETWORK_FILE, Manifest
@@ -197,7 +198,7 @@ class Bundle:
             if changed:
                 raise UsageError(f"{next(iter(changed))} needs a bundle with a calibration")
             return None
-        options = replace(usual(calibration), **changed)  # type: ignore[arg-type]
+        options = structs.replace(usual(calibration), **changed)
         check_policy(calibration, options)
         return options
 

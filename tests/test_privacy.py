@@ -24,7 +24,7 @@ LOAN = example(inspect(ROOT / "models" / "loan-grade" / "4").manifest.signature)
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyOptions:
+class Planted:
     """A request in which a figure stands somewhere."""
 
     address: str
@@ -37,7 +37,7 @@ class PolicyOptions:
     """What is said at the same address first."""
 
 
-Place = Callable[[str, str], PolicyOptions]
+Place = Callable[[str, str], Planted]
 """A request with a figure in it, and the identifier of a recorded prediction."""
 
 
@@ -46,8 +46,8 @@ def row(name: str, text: str) -> str:
     return json.dumps(LOAN | {name: "?"}).replace('"?"', text)
 
 
-def graded(name: str, text: str, status: int = 200, route: str = "/predict/mc") -> PolicyOptions:
-    return PolicyOptions(route, row(name, text), status)
+def graded(name: str, text: str, status: int = 200, route: str = "/predict/mc") -> Planted:
+    return Planted(route, row(name, text), status)
 
 
 GOOD = json.dumps(LOAN)
@@ -57,10 +57,10 @@ PLACES: list[Place] = [
     lambda figure, _: graded("annual_income", f"{figure[:5]}.{figure[5:]}", route="/predict"),
     lambda figure, _: graded("annual_income", f"{figure[:9]}.{figure[9:]}"),
     lambda figure, _: graded("debt_to_income", f"{figure[:2]}.{figure[2:]}"),
-    lambda figure, _: PolicyOptions(
+    lambda figure, _: Planted(
         "/predict/mc", f'{{"instances":[{GOOD},{row("paid_interest", f"9.{figure}")}]}}', 200
     ),
-    lambda figure, _: PolicyOptions(f"/predict/mc?seed={figure}", GOOD, 200),
+    lambda figure, _: Planted(f"/predict/mc?seed={figure}", GOOD, 200),
     # Rows that are not.
     lambda figure, _: graded("annual_income", f"-{figure}", 422),
     lambda figure, _: graded("delinq_2y", f"{figure[0]}.{figure[1:]}", 422),
@@ -68,49 +68,41 @@ PLACES: list[Place] = [
     lambda figure, _: graded("loan_amount", f"[{figure}]", 422),
     lambda figure, _: graded("loan_amount", f"{figure}e300", 422),
     lambda figure, _: graded("income", figure, 422),
-    lambda figure, _: PolicyOptions("/predict", f'{GOOD[:-1]}, "대출금액": {figure}}}', 422),
-    lambda figure, _: PolicyOptions("/predict", f'{{"instances": [{GOOD}, {figure}]}}', 422),
-    lambda figure, _: PolicyOptions("/predict/mc", f'{{"loan_amount": {figure}', 400),
-    lambda figure, _: PolicyOptions("/predict", figure, 415, headers={"Content-Type": "text/csv"}),
-    lambda figure, _: PolicyOptions(
-        "/predict", row("annual_income", figure) + " " * (1 << 20), 413
-    ),
+    lambda figure, _: Planted("/predict", f'{GOOD[:-1]}, "대출금액": {figure}}}', 422),
+    lambda figure, _: Planted("/predict", f'{{"instances": [{GOOD}, {figure}]}}', 422),
+    lambda figure, _: Planted("/predict/mc", f'{{"loan_amount": {figure}', 400),
+    lambda figure, _: Planted("/predict", figure, 415, headers={"Content-Type": "text/csv"}),
+    lambda figure, _: Planted("/predict", row("annual_income", figure) + " " * (1 << 20), 413),
     # Headers, queries and addresses.
-    lambda figure, _: PolicyOptions("/predict", GOOD, 200, headers={"Dubito-Reference": figure}),
-    lambda figure, _: PolicyOptions("/predict", GOOD, 200, headers={"Idempotency-Key": figure}),
-    lambda figure, _: PolicyOptions(
-        "/predict", GOOD, 422, headers={"Dubito-Reference": figure * 20}
-    ),
-    lambda figure, _: PolicyOptions(f"/predict/mc?passes={figure}", GOOD, 422),
-    lambda figure, _: PolicyOptions(f"/predict/{figure}", GOOD, 404),
-    lambda figure, _: PolicyOptions(f"/predictions/{figure}", None, 404, "GET"),
-    lambda figure, _: PolicyOptions(f"/uncertainty?window={figure}", None, 422, "GET"),
-    lambda figure, _: PolicyOptions(
-        "/uncertainty", None, 200, "GET", {"If-None-Match": f'"{figure}"'}
-    ),
-    lambda figure, _: PolicyOptions(f"/reviews?after={figure}", None, 422, "GET"),
-    lambda figure, _: PolicyOptions(
-        "/reviews", None, 403, "GET", {"Origin": f"http://{figure}.example"}
-    ),
+    lambda figure, _: Planted("/predict", GOOD, 200, headers={"Dubito-Reference": figure}),
+    lambda figure, _: Planted("/predict", GOOD, 200, headers={"Idempotency-Key": figure}),
+    lambda figure, _: Planted("/predict", GOOD, 422, headers={"Dubito-Reference": figure * 20}),
+    lambda figure, _: Planted(f"/predict/mc?passes={figure}", GOOD, 422),
+    lambda figure, _: Planted(f"/predict/{figure}", GOOD, 404),
+    lambda figure, _: Planted(f"/predictions/{figure}", None, 404, "GET"),
+    lambda figure, _: Planted(f"/uncertainty?window={figure}", None, 422, "GET"),
+    lambda figure, _: Planted("/uncertainty", None, 200, "GET", {"If-None-Match": f'"{figure}"'}),
+    lambda figure, _: Planted(f"/reviews?after={figure}", None, 422, "GET"),
+    lambda figure, _: Planted("/reviews", None, 403, "GET", {"Origin": f"http://{figure}.example"}),
     # What is said of a prediction.
-    lambda figure, one: PolicyOptions(
+    lambda figure, one: Planted(
         f"/predictions/{one}/what-if", f'{{"features":{{"paid_interest":9.{figure}}}}}', 200
     ),
-    lambda figure, one: PolicyOptions(
+    lambda figure, one: Planted(
         f"/predictions/{one}/what-if", f'{{"features":{{"delinq_2y":{figure}.5}}}}', 422
     ),
-    lambda figure, one: PolicyOptions(
+    lambda figure, one: Planted(
         f"/predictions/{one}/outcome", f'{{"grade":"{figure}"}}', 422, "PUT"
     ),
-    lambda figure, one: PolicyOptions(f"/reviews/{one}", review("A", note=f"owes {figure}"), 200),
-    lambda figure, one: PolicyOptions(
+    lambda figure, one: Planted(f"/reviews/{one}", review("A", note=f"owes {figure}"), 200),
+    lambda figure, one: Planted(
         f"/reviews/{one}", review("B", reviewer=figure), 409, before=review("A")
     ),
-    lambda figure, one: PolicyOptions(f"/reviews/{one}", review("C", note=figure * 500), 422),
+    lambda figure, one: Planted(f"/reviews/{one}", review("C", note=figure * 500), 422),
     # And of an alarm that is not raised.
-    lambda figure, _: PolicyOptions("/alarms/drift/acknowledgement", said(f"saw {figure}"), 409),
-    lambda figure, _: PolicyOptions("/alarms/validity/beginning", said(figure * 500), 422),
-    lambda figure, _: PolicyOptions(f"/alarms/{figure}/beginning", said(""), 404),
+    lambda figure, _: Planted("/alarms/drift/acknowledgement", said(f"saw {figure}"), 409),
+    lambda figure, _: Planted("/alarms/validity/beginning", said(figure * 500), 422),
+    lambda figure, _: Planted(f"/alarms/{figure}/beginning", said(""), 404),
 ]
 
 
@@ -135,7 +127,7 @@ def found(figures: list[str], text: str) -> list[str]:
     return [figure for figure in figures if figure[:TOLD] in digits]
 
 
-def ask(service: Service, asked: PolicyOptions) -> httpx.Response:
+def ask(service: Service, asked: Planted) -> httpx.Response:
     return httpx.request(
         asked.method,
         service.url + asked.address,

@@ -23,7 +23,7 @@ from app.records.journal import Journal
 from app.records.journal_frame import Frame
 from app.records.table_batch import TableBatch, Tables, Writes, batches, refuse
 
-PAUSE = 0.05
+PAUSE = 0.2
 """Time during which groups that nobody waits for are collected, seconds."""
 
 

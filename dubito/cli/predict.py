@@ -5,10 +5,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from pydantic import ValidationError
 
 from dubito.answer import MonteCarloAnswer, to_builtins
@@ -127,7 +127,7 @@ def _options(
 def _answers(bundle: "Bundle", rows: Floats, options: MonteCarloOptions) -> list[MonteCarloAnswer]:
     """Predict rows `(N, F)`; the answers are those that the service would give."""
     policy = options.policy
-    chosen = {} if policy is None else asdict(policy)
+    chosen = {} if policy is None else structs.asdict(policy)
     prediction = bundle.predict_mc(
         rows,
         options.passes,

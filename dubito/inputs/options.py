@@ -3,6 +3,7 @@
 `dubito.inputs.text_types` parses the values.
 """
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -88,7 +89,7 @@ class JudgedOptions(MonteCarloOptions):
     class_conditional: bool
     target: float
 
-    @property
+    @cached_property
     def policy(self) -> PolicyOptions:
         """Options of sets and decisions."""
         return PolicyOptions(self.coverage, self.method, self.class_conditional, self.target)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
 
 from dubito.types import (
     Calibration,
@@ -23,8 +24,7 @@ METHOD = "lac"
 """Default method of prediction sets, which gives the smallest sets."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyOptions:
+class PolicyOptions(Struct, frozen=True):
     """The sets and the promise that a request selects."""
 
     coverage: float
