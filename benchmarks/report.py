@@ -14,6 +14,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from benchmarks import lead
+
 PAGE = Path("docs/performance.md")
 FOLDER = Path("docs/performance")
 ORDER = (
@@ -73,11 +75,22 @@ def publish(report: Report) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n"
     (FOLDER / f"{report.name}.json").write_text(text, encoding="utf-8")
-    _draw(report)
+    _draw(report.name, report.axis, report.bars)
+    rebuild()
+    print("\n".join(_table(report.head, report.rows)))
+
+
+def rebuild() -> None:
+    """Write the page anew from all reports: what leads it, then a section for each."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")]
     found.sort(key=lambda one: ORDER.index(one["name"]))
-    PAGE.write_text("\n".join([HEAD, *map(_section, found)]), encoding="utf-8")
-    print("\n".join(_table(report.head, report.rows)))
+    reports = {one["name"]: one for one in found}
+    bars = [Bar(name, value) for name, value in lead.picture(reports).items()]
+    _draw("lead", lead.AXIS, bars)
+    top = "\n".join(_table(("", "seen"), list(lead.table(reports))))
+    picture = f"![{lead.AXIS}](performance/lead.png)\n"
+    sections = [HEAD, f"{top}\n", picture, *map(_section, found)]
+    PAGE.write_text("\n".join(sections), encoding="utf-8")
 
 
 def spread(ratios: Sequence[float], digits: int = 2) -> str:
@@ -104,9 +117,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-def _draw(report: Report) -> None:
+def _draw(name: str, axis: str, bars: Sequence[Bar]) -> None:
     mpl.rcParams.update({"font.size": 9, "text.color": INK})
-    bars = report.bars[::-1]
+    bars = bars[::-1]
     figure = Figure(figsize=(8, 0.8 + 0.32 * len(bars)), layout="constrained")
     axes = figure.subplots()
     values = [bar.value for bar in bars]
@@ -118,7 +131,8 @@ def _draw(report: Report) -> None:
     if max(values) > 50 * min(values):
         axes.set_xscale("log")
     axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
-    axes.set_xlabel(f"{report.axis}; red: asked")
+    is_asked = any(bar.asked is not None for bar in bars)
+    axes.set_xlabel(f"{axis}; red: asked" if is_asked else axis)
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(FOLDER / f"{report.name}.png", dpi=120)
+    figure.savefig(FOLDER / f"{name}.png", dpi=120)
