@@ -180,6 +180,11 @@ class Batcher(Generic[Job, Result]):
         """Seconds that the running batch has taken so far; 0 if none runs."""
         return time.perf_counter() - self._since if self._computing else 0.0
 
+    @property
+    def portion(self) -> Portion:
+        """The portion of large jobs in a batch: larger while no small jobs arrive."""
+        return self._pace.part if self._is_quiet else self._pace.slice
+
     def _sweep(self) -> None:
         """Drop the jobs whose callers have disconnected or whose deadlines have passed."""
         self._small.sweep()
@@ -259,7 +264,7 @@ class Batcher(Generic[Job, Result]):
 
     def _take(self) -> "_Batch[Job, Result]":
         """Take the next batch from the queues, without abandoned jobs."""
-        portion = self._pace.part if self._is_quiet else self._pace.slice
+        portion = self.portion
         large = list(self._large.take(int(portion.work))) if self._large.work else []
         # Beside a slice, as many small jobs as possible: those left over wait for another slice.
         most = self._pace.batch.work / 2 if large else self._most_small()

@@ -41,7 +41,7 @@ SLICE_WORK = 6_400
 SLICE_SECONDS = 0.001
 """Approximate maximum duration of a slice, seconds, which a small request may have to wait."""
 MOST_PASSES = 3_200
-"""Number of passes above which a single row is a large request, split by passes."""
+"""Passes of a row up to which it is never split by its passes, but judged with its batch."""
 ROWS_IN_TURN = 16
 """Rows that are judged before the event loop serves other requests."""
 
@@ -269,7 +269,7 @@ class Predictor:
                 return estimate
 
     async def _summary(self, query: Query, caller: Caller, *, accepted: bool) -> Summary:
-        if query.passes > MOST_PASSES:
+        if query.passes > max(MOST_PASSES, self._batcher.portion.work):
             if not accepted:
                 self._batcher.admit(work_of(Statistics(query)), caller)
             rows = (Draws(replace(query, features=row[None])) for row in query.features)

@@ -368,7 +368,7 @@ def test_an_answer_that_is_no_number_ends_it() -> None:
     assert [64] == toy.batches
 
 
-@pytest.mark.parametrize(("count", "passes"), [(1, 7_001), (2, 3_250), (90, 100), (40, 333)])
+@pytest.mark.parametrize(("count", "passes"), [(1, 27_001), (2, 3_250), (90, 100), (40, 333)])
 def test_a_request_in_pieces_answers_what_the_whole_does(
     shipped: Predictor, count: int, passes: int
 ) -> None:
@@ -377,3 +377,21 @@ def test_a_request_in_pieces_answers_what_the_whole_does(
     found = run(shipped.predict_mc(query)).summary
     (wanted,) = engine("2").summarise([query])
     assert bits(found) == bits(wanted)
+
+
+@pytest.mark.parametrize("small", [0, 1])
+def test_a_rows_passes_are_cut_while_others_ask(small: int) -> None:
+    """Who asks for one row would wait for all of them; without anybody that costs more."""
+    toy = Toy()
+    predictor = Predictor(ComputeThread(toy), SIGNATURE, queue=10**9)
+
+    async def ask() -> None:
+        for _ in range(small):
+            await predictor.predict_mc(Query(np.ones((1, 2)), 100, 1))
+        await predictor.predict_mc(Query(np.ones((1, 2)), 10_000, 1))
+
+    run(ask())
+    predictor.close()
+    pieces = toy.batches[small:]
+    assert 10_000 == sum(pieces)
+    assert (1 < len(pieces) and max(pieces) <= 6_400) if small else len(pieces) == 1
