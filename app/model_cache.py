@@ -228,7 +228,7 @@ class Shelf:
         asked = self._settings.model_copy(update=only)
         stack = AsyncExitStack()
         try:
-            opened = await self._entered(stack, asked)
+            opened = await self._open_or_fall_back(stack, asked)
         except (BundleError, StartError) as error:
             sentence = (
                 f"bundle {name}/{version}, which produced this prediction, is no longer available"
@@ -239,7 +239,7 @@ class Shelf:
         self._books[key] = _Book(key, found, stack)
         return self._books[key]
 
-    async def _entered(self, stack: AsyncExitStack, asked: Settings) -> LoadedBundle:
+    async def _open_or_fall_back(self, stack: AsyncExitStack, asked: Settings) -> LoadedBundle:
         """Open a bundle with a record's backend, or with the usual one where that cannot run it.
 
         A replay says what differs then.

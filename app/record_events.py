@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from app.count_keys import Counts, summed
+from app.count_keys import Counts
 from app.recorded_prediction import Asked
 from dubito.answer import MonteCarloAnswer, PlainAnswer
 
@@ -91,13 +91,6 @@ class Tally:
     at: int | None = None
     """Time of the counts that are corrected, seconds since 1970; None to add to the present
     counts."""
-
-    @classmethod
-    def joined(cls, parts: "Sequence[Tally]") -> "Tally":
-        """Add up several tallies of one bundle."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(parts[0].digest, summed(part.counts for part in parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from benchmarks.services import NETWORKS, load_until_warm, ours, row
 
 ROOT = Path(__file__).parent.parent
 BUILD = "from setuptools import setup; setup()"
+"""Program that builds what `pyproject.toml` describes."""
 ROUTE = "/predict/mc?passes=100"
 MANY, ONE = 32, 1
 """Numbers of connections at which the rate and the median latency are measured."""
@@ -70,11 +71,16 @@ Pairs = list[tuple[Round, Round]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that ask for another commit beside this tree."""
     parser.add_argument("--against", metavar="COMMIT", help="measure beside this commit instead")
-    parser.add_argument("--pairs", type=_positive, default=PAIRS, help="rounds of both trees")
-    parser.add_argument("--seconds", type=_positive, default=SECONDS, help="of each load")
+    parser.add_argument("--pairs", type=positive, default=PAIRS, help="rounds of both trees")
+    parser.add_argument("--seconds", type=positive, default=SECONDS, help="of each load")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Parse a positive whole number of the command line.
+
+    Raises:
+        ValueError: it is none.
+    """
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -124,7 +130,7 @@ def build_kernels(tree: Path) -> None:
         [sys.executable, "-W", "ignore", "-c", BUILD, "--quiet", "build_ext", "--inplace"],
         cwd=tree,
         check=True,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
     )
 
 
@@ -163,7 +169,7 @@ def _pairs(theirs: Path, version: int, records: str, pairs: int, seconds: int) -
 def _measure(tree: Path, version: int, records: str, seconds: int) -> Round:
     """Serve a tree with its own state folder, and load it."""
     body = row(version)
-    with TemporaryDirectory() as state:
+    with TemporaryDirectory(dir=Path.cwd()) as state:
         flags = ("--records", records, "--state", state)
         with ours(version, *flags, tree=tree) as service:
             load_until_warm(service.url, body)

@@ -19,14 +19,15 @@ class Line(NamedTuple):
     report: str
     answer: str
     """Answer with a place for the value of each bar."""
-    bars: tuple[str, ...]
+    bars: tuple[str, ...] = ()
+    """Labels of the bars; the least and the greatest of all if there are none."""
 
 
 LINES = (
     Line(
         f"An answer with error bars (100 passes of the study's network), beside {PLAIN}",
         "serving",
-        "{:.2f} of its requests a second recorded durably, {:.2f} unrecorded",
+        "{:.2f} times its requests a second recorded durably, {:.2f} times unrecorded",
         ("study, durable", "study, off"),
     ),
     Line(
@@ -45,10 +46,9 @@ LINES = (
         "Small requests while a large one is computed: their p99, times that alone",
         "beside",
         "{:.1f} to {:.1f}",
-        ("study, 10,000 passes", "shipped, 10,000 rows"),
     ),
     Line(
-        "Ready after the start, and memory, of what importing TensorFlow and FastAPI takes",
+        "Seconds until it is ready, and memory, relative to importing TensorFlow and FastAPI",
         "startup",
         "{:.2f} and {:.2f}",
         ("study: ready after the start", "study: resident memory"),
@@ -60,11 +60,13 @@ def table(reports: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield questions and answers, without those whose report was never measured."""
     for line in LINES:
         values = bars_of(reports, line.report)
-        if all(bar in values for bar in line.bars):
-            yield line.question, line.answer.format(*(values[bar] for bar in line.bars))
-    if peers := beside_plain(reports):
+        if values and all(bar in values for bar in line.bars):
+            every = sorted(values.values())
+            told = [values[bar] for bar in line.bars] or [every[0], every[-1]]
+            yield line.question, line.answer.format(*told)
+    own = bars_of(reports, "serving").get("study, durable")
+    if own is not None and (peers := beside_plain(reports)):
         best = max(peers, key=lambda name: peers[name])
-        own = bars_of(reports, "serving")["study, durable"]
         question = f"The best other serving system with the same network, beside {PLAIN}"
         yield (
             question,

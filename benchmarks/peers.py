@@ -265,8 +265,8 @@ def _report(found: Measured) -> Report:
         "`tf.function` with mean and standard deviation in the graph, batch up to 64 requests "
         "where they can, and are set up as their documentation advises "
         "([configurations](../benchmarks/servers)); everyone has one worker. wrk, "
-        f"{ROUNDS} rounds of {SECONDS} s, ours and theirs in turn, a busy peer paused beside "
-        "ours; after ≥ stands what is asked.",
+        f"{ROUNDS} rounds of {SECONDS} s, ours and theirs in turn, the peer paused while "
+        "ours is measured; after ≥ stands what is asked.",
         head=(
             "peer",
             "our records",

@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.against import ROOT, build_kernels, checked_out, describe
+from benchmarks.against import ROOT, build_kernels, checked_out, describe, positive
 from benchmarks.load import load
 from benchmarks.services import MODELS, NAME, NETWORKS, load_until_warm, ours, row
 
 PAIRS = 7
-"""Rounds of both trees. That all their ratios lie on the same side of 1 by chance has the
+"""Rounds of both trees. That all ratios of one figure lie on the same side of 1 by chance has the
 probability 2 / 2⁷ (sign test), 1.6%."""
 LEAST_MOVE = 0.02
 """Least change of the median ratio that is told."""
@@ -74,7 +74,7 @@ def main(words: Sequence[str]) -> int:
     """Compare, print, and return the exit code."""
     parser = argparse.ArgumentParser(prog="make bench ONLY=quick")
     parser.add_argument("--against", metavar="COMMIT", default="HEAD", help="the other commit")
-    parser.add_argument("--pairs", type=int, default=PAIRS, help="rounds of both trees")
+    parser.add_argument("--pairs", type=positive, default=PAIRS, help="rounds of both trees")
     arguments = parser.parse_args(words)
     try:
         name = describe(arguments.against)
@@ -124,7 +124,7 @@ def _served(tree: Path, network: str, records: str) -> Iterator[Measure]:
     version = NETWORKS[network]
     body = row(version)
     with (
-        TemporaryDirectory() as state,
+        TemporaryDirectory(dir=Path.cwd()) as state,
         ours(version, "--state", state, tree=tree, records=records) as service,
     ):
         load_until_warm(service.url, body)

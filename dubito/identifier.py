@@ -8,7 +8,8 @@ from functools import lru_cache
 
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AT_ONCE = 256
-"""Identifiers whose random part is drawn at a time: a system call costs more than they do."""
+"""Identifiers whose random part is drawn, and made into text, at a time: a system call costs more
+than they do. `dubito.system_random` keeps numbers, of which each would be made into text alone."""
 DRAWN = 10
 """Random bytes of an identifier, of whose 80 bits 74 are used."""
 VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}

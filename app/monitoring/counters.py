@@ -82,12 +82,12 @@ class AnswerCounter:
         for (edges, keys), column in zip(self._features, rows.T, strict=True):
             found = np.bincount(edges.searchsorted(column, "right"), minlength=len(keys))
             # NaN sorts after all edges: it is missing, not above them.
-            missing = np.count_nonzero(column != column)
+            missing = np.count_nonzero(np.isnan(column))
             found[-2:] = found[-2] - missing, missing
             counts.update(Counter({keys[at]: int(found[at]) for at in found.nonzero()[0]}))
 
     def _information_keys(self, parts: Sequence[MonteCarloPart]) -> Iterator[CountKey]:
-        """Yield the keys of the first rows that drift is looked for in.
+        """Yield the bins of mutual information of each part's first row, where it is watched.
 
         Mutual information is comparable with the calibration rows' only at their number of passes.
         """
@@ -137,12 +137,12 @@ class AnswerCounter:
 
 
 def _count(counts: Counter[CountKey], family: Family, found: Counter[str] | Counter[int]) -> None:
-    """Add what was found of the members of a family."""
+    """Add counts by member of a family."""
     counts.update({key(family, name): more for name, more in found.items()})
 
 
 def _count_results(counts: Counter[CountKey], results: Sequence[MonteCarloResult]) -> None:
-    """Add what only Monte-Carlo results are counted by."""
+    """Add the counts that only Monte-Carlo results have."""
     entropies = [one.uncertainty.predictive_entropy for one in results]
     information = [one.uncertainty.mutual_information for one in results]
     _count(counts, Family.ENTROPY, Counter(places(entropies)))

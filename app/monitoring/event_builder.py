@@ -1,4 +1,4 @@
-"""Builds the record of a request (events, counts and referrals) from its typed answers."""
+"""Builds the record of requests (events, counts and referrals) from their typed answers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -43,6 +43,8 @@ class EventBuilder:
         parts = [part for draft in drafts for part in draft.parts]
         rows = np.frombuffer(b"".join([part.rows for part in parts]))
         rows = rows.reshape(-1, len(self._names))
+        if len(rows) != sum(len(part.answers) for part in parts):
+            raise ValueError("a part has another number of rows than of answers")
         events, queue, each = list[Event](), list[QueueItem](), iter(rows.tolist())
         for draft in drafts:
             for part in draft.parts:
@@ -120,7 +122,7 @@ def queue_item(
         prediction=prediction,
         time=time,
         doubt=entropy or 0.0,
-        body=json.encode(Listed(result.predicted, reasons, entropy, information, model)),
+        body=_json(Listed(result.predicted, reasons, entropy, information, model)),
         grade=result.predicted,
         reasons="".join(f"\n{reason}\n" for reason in reasons),
         digest=model.digest,

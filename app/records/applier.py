@@ -25,6 +25,8 @@ from app.records.table_batch import TableBatch, Tables, Writes, batches, refuse
 
 PAUSE = 0.2
 """Time during which groups that nobody waits for are collected, seconds."""
+MOST_BYTES = 8 << 20
+"""Bytes of frames after which they are written at once: the ring is to keep room for others."""
 
 
 class WatchedTables(Writes, Protocol):
@@ -58,6 +60,8 @@ class Applier:
         self._told = tell
         self._tables = Tables(book)
         self._frames = deque[Frame]()
+        self._bytes = 0
+        """Bytes of the content of these frames."""
         self._pending = deque[TableBatch]()
         """Batches that were taken from the frames, and are not in the tables."""
         self._settling: list[int] = []
@@ -81,8 +85,9 @@ class Applier:
         """Take a frame; if it is urgent, callers wait for the database."""
         with self._news:
             self._frames.append(frame)
-            if is_urgent or len(self._frames) == 1:
-                self._is_urgent |= is_urgent
+            self._bytes += len(frame.content)
+            self._is_urgent |= is_urgent or self._bytes > MOST_BYTES
+            if self._is_urgent or len(self._frames) == 1:
                 self._news.notify()
 
     def settle(self, number: int) -> None:
@@ -117,7 +122,7 @@ class Applier:
                 self._news.wait_for(self._is_hasty, PAUSE)
             frames, settling = list(self._frames), self._settling
             self._frames.clear()
-            self._settling, self._is_urgent = [], False
+            self._settling, self._is_urgent, self._bytes = [], False, 0
             return frames, settling, self._is_closing
 
     def _is_hasty(self) -> bool:

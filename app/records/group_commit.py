@@ -116,7 +116,7 @@ class BuiltEntries(NamedTuple):
     """For each entry or draft the index of its entry."""
 
     def outcomes(self, added: Sequence[bool]) -> list[bool]:
-        """Return for each entry or draft whether it was added, from the same of `entries`."""
+        """Return for each entry or draft whether it was added; `added` says so of each entry."""
         return [added[place] for place in self.places]
 
 

@@ -21,16 +21,16 @@ from sqlalchemy import (
 from app.record_events import Entry, ListPosition, Order, QueueItem, Search
 from app.records.tables import events, referrals
 
-_names = [column.name for column in referrals.columns]
-_place = _names.index("waits")
-_before, _behind = attrgetter(*_names[:_place]), attrgetter(*_names[_place + 1 :])
-"""Columns before and behind `waits`, all of which are attributes of a `QueueItem`."""
-
 PERSONAL = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
 """Kind of event to the column that holds personal data of such an event."""
 NAMED_AT_ONCE = 500
 """Most predictions named in one statement."""
 WAITING = Search("waiting")
+
+_columns = [column.name for column in referrals.columns]
+_waits_at = _columns.index("waits")
+_before, _behind = attrgetter(*_columns[:_waits_at]), attrgetter(*_columns[_waits_at + 1 :])
+"""Columns before and behind `waits`, all of which are attributes of a `QueueItem`."""
 
 
 def rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ MEMORY = 0.2
 DISTRUST = 1.1
 LEAST_SHARE = 64
 """Divisor of the maximum portion; no portion shrinks below that share, however long it takes."""
-SHARE = 0.25
+SLICE_SHARE = 0.25
 """Least duration of a slice, as a share of a batch of small jobs: a slice costs a batch's overhead,
 and small jobs wait for it."""
 FASTEST_LESS, FASTEST_MORE = 0.5, 1.25
@@ -94,8 +94,8 @@ class Pace:
             self.batch.saw(small, seconds)
             self.small_rate.saw(rate)
             self._small_seconds.saw(seconds)
-            usual = self._small_seconds.value * SHARE
-            self.slice.seconds = max(self._slice_seconds, usual)
+            least = self._small_seconds.value * SLICE_SHARE
+            self.slice.seconds = max(self._slice_seconds, least)
             return
         self.large_rate.saw(rate)
         portion.saw(large, seconds, self._small_seconds.value if small else 0.0)

@@ -120,15 +120,24 @@ class Batcher(Generic[Job, Result]):
             self._since = time.perf_counter()
             found = self._at_once(job)
             if found is not None:
-                self._saw_one(self._handling.work(job))
+                self._saw_one(self._handling.work(job), is_new=not accepted)
                 return self._refined([job], [found])[0]
-        return await self.put(job, caller)
+        return await self.put(job, caller, is_new=not accepted)
 
-    def put(self, job: Job, caller: Caller = PATIENT) -> "asyncio.Future[Result]":
-        """Queue a job of an admitted request; the future fails as `submit` raises."""
+    def put(
+        self, job: Job, caller: Caller = PATIENT, *, is_new: bool = True
+    ) -> "asyncio.Future[Result]":
+        """Queue a job of an admitted request; the future fails as `submit` raises.
+
+        Args:
+            job: the job.
+            caller: deadline and disconnection of the caller.
+            is_new: whether the job is a whole request's; parts of large ones are no small requests,
+                beside which large ones are cut.
+        """
         work, answer = self._handling.work(job), asyncio.get_running_loop().create_future()
         lane = self._large if self._is_large(work) else self._small
-        if lane is self._small:
+        if lane is self._small and is_new:
             self._small_came = time.perf_counter()
         lane.append(Waiting(job, job, work, caller, answer))
         self._deadlines.watch(answer, caller.deadline)
@@ -254,10 +263,10 @@ class Batcher(Generic[Job, Result]):
         """Whether a caller still waits; the queue has the errors for one that does not."""
         return not caller.gone() and caller.deadline > asyncio.get_running_loop().time()
 
-    def _saw_one(self, work: int) -> None:
+    def _saw_one(self, work: int, *, is_new: bool) -> None:
         """Adapt to a job that was computed at once."""
         now = time.perf_counter()
-        if not self._is_large(work):
+        if is_new and not self._is_large(work):
             self._small_came = now
         self._pace.saw(0, work, now - self._since, self._pace.part)
         self._seen(work, now - self._since)

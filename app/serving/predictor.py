@@ -40,8 +40,8 @@ SLICE_WORK = 6_400
 """Maximum rows × passes of a slice of a large request."""
 SLICE_SECONDS = 0.001
 """Approximate maximum duration of a slice, seconds, which a small request may have to wait."""
-MOST_PASSES = 3_200
-"""Passes of a row up to which it is never split by its passes, but judged with its batch."""
+UNCUT_PASSES = 3_200
+"""Passes up to which a row is never split by its passes."""
 ROWS_IN_TURN = 16
 """Rows that are judged before the event loop serves other requests."""
 
@@ -179,7 +179,7 @@ class Predictor:
 
     def _is_small(self, query: Query) -> bool:
         """Whether the rows of a query are judged with its batch."""
-        return len(query.features) <= ROWS_IN_TURN and query.passes <= MOST_PASSES
+        return len(query.features) <= ROWS_IN_TURN and query.passes <= UNCUT_PASSES
 
     def _judged_batch(self, jobs: Sequence[Job], found: Sequence[Any]) -> Sequence[Any]:
         """Judge the rows of a batch together, those with the same options and passes at a time."""
@@ -269,11 +269,11 @@ class Predictor:
                 return estimate
 
     async def _summary(self, query: Query, caller: Caller, *, accepted: bool) -> Summary:
-        if query.passes > max(MOST_PASSES, self._batcher.portion.work):
+        if query.passes > max(UNCUT_PASSES, self._batcher.portion.work):
             if not accepted:
                 self._batcher.admit(work_of(Statistics(query)), caller)
             rows = (Draws(replace(query, features=row[None])) for row in query.features)
-            queued = [self._batcher.put(row, caller) for row in rows]
+            queued = [self._batcher.put(row, caller, is_new=False) for row in rows]
             return Summary.joined(
                 await asyncio.gather(*(self._long(draws, caller) for draws in queued))
             )

@@ -108,10 +108,6 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Serialize to canonical JSON (RFC 8785), the bytes that the digest covers."""
-        return self._canonical
-
-    @cached_property
-    def _canonical(self) -> bytes:
         plain = asdict(self)
         if self.calibration is not None:
             _leave_out_unknown(plain["calibration"], self.calibration)

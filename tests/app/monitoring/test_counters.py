@@ -11,7 +11,6 @@ from msgspec import structs
 from app.count_keys import summed
 from app.monitoring.counters import CONFIDENCE_BINS, MILLION, AnswerCounter
 from app.monitoring.log_bins import place
-from app.record_events import Tally
 from dubito.answer import Answer, DecisionAnswer, MonteCarloAnswer, PlainResult
 from dubito.types import Floats, Identity
 from dubito.uncertainty.bins import MUTUAL_INFORMATION
@@ -29,6 +28,7 @@ from tests.app.monitoring.toy import (
     by_name,
     changed,
     columns,
+    joined,
     plain_tally_of,
     recorded,
     recorded_plain,
@@ -93,6 +93,21 @@ def test_counts_are_those_of_a_slow_count(
         assert Counter(map(str, of)) == named(counts, f"stream.{at}.")
 
 
+def test_a_value_on_an_edge_is_in_the_bin_that_begins_there(counter: AnswerCounter) -> None:
+    """As the bins say, of every edge of every feature, just below it, and of what is missing."""
+    names = WATCHED.signature.names
+    for at, name in enumerate(names):
+        bins = WATCHED.streams[name]
+        edges = np.array(bins.edges)
+        values = [*edges, *np.nextafter(edges, -np.inf), np.nan, np.inf, -np.inf]
+        given = np.ones((len(values), len(names)))
+        given[:, at] = values
+        plain = Answer("row-0", PlainResult("large", {"large": 1.0}), (), WATCHED.identity)
+        counts = by_name(plain_tally_of(counter, [plain] * len(values), given).counts)
+        expected = Counter(str(bins.index(value)) for value in values)
+        assert expected == named(counts, f"stream.{at}.")
+
+
 def test_what_probabilities_expect(counter: AnswerCounter, rows: Floats, answered: Answers) -> None:
     """The sum of top probabilities, and of what is missing to 1 among the automated."""
     counts = by_name(tally_of(counter, answered, rows, is_drawn=False).counts)
@@ -113,7 +128,7 @@ def test_parts_add_up_to_the_whole(
         tally_of(counter, answered[:cut], rows[:cut], is_drawn=True),
         tally_of(counter, answered[cut:], rows[cut:], is_drawn=False),
     ]
-    assert whole == Tally.joined(parts) == Tally.joined(parts[::-1])
+    assert whole == joined(parts) == joined(parts[::-1])
     assert {int} == set(map(type, whole.counts.values()))
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from app.monitoring.counters import AnswerCounter
 from app.monitoring.event_builder import EventBuilder
-from app.record_events import FORMAT, Draft, MonteCarloPart, PlainPart, Reply, Tally
+from app.record_events import FORMAT, Draft, MonteCarloPart, PlainPart, Reply
 from app.recorded_prediction import Asked, parse_body
 from app.records.group_message import (
     Kind,
@@ -30,7 +30,7 @@ from dubito.answer import (
 )
 from dubito.types import Floats, Identity
 from dubito.uncertainty.policy import PolicyOptions
-from tests.app.monitoring.toy import ENVIRONMENT, WATCHED, answers, columns, tally_of
+from tests.app.monitoring.toy import ENVIRONMENT, WATCHED, answers, columns, joined, tally_of
 
 ASKED = Asked(100, judged=PolicyOptions(0.9, "lac", class_conditional=False, target=0.05))
 TOLD = {
@@ -158,22 +158,23 @@ def test_counts_are_those_of_the_rows(
     counter = AnswerCounter(WATCHED)
     expected = [tally_of(counter, answered[:1], rows[:1], is_drawn=True)]
     expected.append(tally_of(counter, answered[1:], rows[1:], is_drawn=False))
-    assert Tally.joined(expected) == entry.tally
+    assert joined(expected) == entry.tally
 
 
 def test_drafts_built_together_are_those_built_apart(
     answered: list[MonteCarloAnswer], rows: Floats
 ) -> None:
-    """Of both kinds, with a missing feature: the same events and referrals, and the same counts."""
+    """Of both kinds, two cases and missing features: the same events, referrals and counts."""
     rows = np.where(np.arange(rows.size).reshape(rows.shape) % 7 == 3, np.nan, rows)
-    several = [drafted(answered, rows, 16), drafted_plain(plain(answered), rows)]
+    others = Draft(drafted(answered, rows).parts, "case 8", None)
+    several = [drafted(answered, rows, 16), others, drafted_plain(plain(answered), rows)]
     build = EventBuilder(WATCHED)
     whole, apart = build(several), [build([one]) for one in several]
     assert whole.events == tuple(event for one in apart for event in one.events)
     assert whole.queue == tuple(item for one in apart for item in one.queue)
     assert REPLY == whole.reply
     assert whole.tally is not None
-    assert whole.tally == Tally.joined([one.tally for one in apart if one.tally is not None])
+    assert whole.tally == joined([one.tally for one in apart if one.tally is not None])
 
 
 @pytest.mark.parametrize("is_calibrated", [True, False])
@@ -196,3 +197,12 @@ def test_another_process_makes_the_same(
     assert draft.reply == there.reply
     # What was made there would be no other after another journey.
     assert [there] == decode_group(encode_group(Kind.QUIET, 1, [there])).items
+
+
+def test_rows_and_answers_that_do_not_match_are_refused(
+    answered: list[MonteCarloAnswer], rows: Floats
+) -> None:
+    """Nobody's features become another's; the error tells nothing of them."""
+    part = MonteCarloPart(1, rows[:3].tobytes(), answered[:2], ASKED, is_drawn=True)
+    with pytest.raises(ValueError, match="another number of rows"):
+        EventBuilder(WATCHED)([Draft((part,), None, None)])

@@ -305,3 +305,8 @@ class Records:
 
     async def search(self, found: Search, most: int, after: ListPosition | None) -> Listing:
         raise NotImplementedError
+
+
+def joined(parts: Sequence[Tally]) -> Tally:
+    """The sum of tallies of one bundle."""
+    return Tally(parts[0].digest, summed(part.counts for part in parts))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from app.serving.batch_sizing import LEAST_SHARE, SHARE, Pace, Portion
+from app.serving.batch_sizing import LEAST_SHARE, SLICE_SHARE, Pace, Portion
 from app.serving.limits import BatchLimits
 
 MOST = 25_600
@@ -58,6 +58,6 @@ def test_large_and_small_batches_are_measured_apart() -> None:
     pace.saw(0, 100, 0.05, pace.slice)
     pace.saw(50, 0, 0.01, pace.part)
     assert (2_000, 5_000) == pytest.approx((pace.small_rate.value, pace.large_rate.value))
-    assert SHARE * 0.05 == pytest.approx(pace.slice.seconds)
+    assert SLICE_SHARE * 0.05 == pytest.approx(pace.slice.seconds)
     pace.saw(50, 10, 0.01, pace.slice)
     assert pytest.approx(50) == pace.slice.work

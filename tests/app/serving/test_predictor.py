@@ -379,6 +379,24 @@ def test_a_request_in_pieces_answers_what_the_whole_does(
     assert bits(found) == bits(wanted)
 
 
+def test_parts_of_large_requests_are_no_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a quiet time the next large request is computed in one go, though the last was cut."""
+    monkeypatch.setattr("app.serving.batcher.QUIET_AFTER", 0.05)
+    toy = Toy()
+    predictor = Predictor(ComputeThread(toy), SIGNATURE, queue=10**9)
+
+    async def ask() -> list[int]:
+        await predictor.predict_mc(Query(np.ones((1, 2)), 100, 1))
+        cut = predictor.predict_mc(Query(np.ones((1, 2)), 10_000, 1))
+        await asyncio.gather(cut, asyncio.sleep(0.06))
+        toy.batches.clear()
+        await predictor.predict_mc(Query(np.ones((1, 2)), 10_000, 1))
+        return toy.batches
+
+    assert [10_000] == run(ask())
+    predictor.close()
+
+
 @pytest.mark.parametrize("small", [0, 1])
 def test_a_rows_passes_are_cut_while_others_ask(small: int) -> None:
     """Who asks for one row would wait for all of them; without anybody that costs more."""

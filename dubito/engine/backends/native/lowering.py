@@ -246,7 +246,7 @@ class _Lowering:
     def _emit(
         self, step: Operation, kind: str, *, rows: int | None = None, **fields: Any
     ) -> KernelOperation:
-        """Add an operation that reads the step's first input, of as many rows as its output."""
+        """Add an operation that reads the step's first input, of `rows` or of its output's rows."""
         source, found = self._values[step.inputs[0]], self._values[step.output]
         rows = found.repeat if rows is None else rows
         if source.repeat != rows:

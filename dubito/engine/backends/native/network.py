@@ -36,7 +36,7 @@ class Before:
     @classmethod
     def of(cls, step: Operation) -> "Before":
         """Take the formula's own kernel, or NumPy for a fill, which rounds nothing."""
-        assert isinstance(step.run, Formula)  # noqa: S101 - as `_before` requires
+        assert isinstance(step.run, Formula)  # noqa: S101 - what lowers lists formulas alone
         formula: Any = step.run.formula
         is_native = isinstance(formula, NativeFormula)
         compute = formula.native if is_native else partial(formula, np)
