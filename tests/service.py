@@ -67,12 +67,16 @@ def children(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there, and not only waits to be buried."""
+    """Whether a process is there, and not only waits to be buried.
+
+    A killed one of several threads is there until the last has left the kernel: it may write still.
+    """
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        stats = [one.read_text() for one in Path(f"/proc/{pid}/task").glob("*/stat")]
     except OSError:
-        return False
-    return state != "Z"
+        # A thread ended meanwhile.
+        return Path(f"/proc/{pid}").exists() and is_alive(pid)
+    return any(text.rpartition(")")[2].split()[0] != "Z" for text in stats)
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -4,7 +4,7 @@ What a caller was answered is in the journal, and is tried until the tables take
 still waits for may be refused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -70,10 +70,17 @@ def batches(frames: Sequence[Frame]) -> Iterator[TableBatch]:
     Raises:
         msgspec.DecodeError: a frame was written by another version.
     """
+    return _joined(map(_batch_of, frames))
+
+
+def _batch_of(frame: Frame) -> TableBatch:
+    groups = [decode_group(message) for message in messages_in(frame.content)]
+    return TableBatch(groups, frame, sum(size(group.items) for group in groups))
+
+
+def _joined(parts: Iterable[TableBatch]) -> Iterator[TableBatch]:
     batch: TableBatch | None = None
-    for frame in frames:
-        groups = [decode_group(message) for message in messages_in(frame.content)]
-        more = TableBatch(groups, frame, sum(size(group.items) for group in groups))
+    for more in parts:
         if batch is None:
             batch = more
         elif batch.fits(more):
@@ -133,28 +140,29 @@ def recover(book: Writes, file: Path, applied: int, keys: Sequence[bytes], build
         NotWritten: the tables do not take what it holds.
     """
     content = read_journal(file, keys)
-    found, tables = unapplied(content, applied), Tables(book)
+    found, tables, count = unapplied(content, applied), Tables(book), 0
     if content.introduction is not None and found:
         tables.made = build(decode_introduction(content.introduction))
-    for batch in found:
+    for batch in _joined(found):
         try:
             tables.write(batch)
         except NotWritten as failure:
             if not refuse(batch, failure.cause):
                 raise
             tables.write(batch)
+        count += batch.events
     delete_journal(file)
-    return sum(batch.events for batch in found)
+    return count
 
 
 def unapplied(content: Content, applied: int) -> list[TableBatch]:
-    """Return the batches of a journal that the tables lack.
+    """Return what a journal holds and the tables lack, a batch for each frame.
 
     Raises:
         RecordsError: the journal is damaged, or another version of Dubito has written it.
     """
     try:
-        return list(batches(content.after(applied)))
+        return list(map(_batch_of, content.after(applied)))
     except (DecodeError, ValueError) as error:
         raise RecordsError(
             "the journal of the records was written by another version of Dubito: start and end "

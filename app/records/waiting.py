@@ -7,18 +7,20 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
+from sqlalchemy.event import listens_for
 
 from app.errors import RecordsError
-from app.record_events import Event
 from app.records.address import Address, database_at
 from app.records.database import reading
 from app.records.group_commit import Build, entries_of
 from app.records.group_message import decode_introduction
 from app.records.journal_frame import Content, read_journal
-from app.records.table_batch import TableBatch, applied_by, unapplied
+from app.records.table_batch import MARK, TableBatch, applied_by, unapplied
+from app.records.tables import events
 
 Keys = Callable[[], Sequence[bytes]]
 
@@ -26,14 +28,18 @@ ATTEMPTS = 5
 PAUSE = 0.1
 """Seconds between two attempts to read a journal that is being written."""
 
+COLUMNS = ", ".join(column.name for column in events.columns)
 OVERLAY = (
-    "CREATE TEMP TABLE waiting AS SELECT * FROM main.events LIMIT 0",
-    "CREATE TEMP VIEW events AS SELECT * FROM main.events UNION ALL SELECT * FROM temp.waiting",
+    "CREATE TEMP TABLE waiting AS SELECT *, 0 AS frame FROM main.events LIMIT 0",
+    f"""CREATE TEMP VIEW events AS SELECT {COLUMNS} FROM main.events
+        UNION ALL SELECT {COLUMNS} FROM temp.waiting WHERE frame >
+        (SELECT coalesce(max(position), 0) FROM main.marks WHERE name = '{MARK}')""",
 )
-"""Statements after which queries of a connection see the events that wait as well."""
+"""Statements after which queries of a connection see the events that wait as well, each until a
+service that goes on has brought it to the tables."""
 ADD = (
-    "INSERT INTO temp.waiting (chain, sequence, kind, prediction, time, body, personal, reference) "
-    "VALUES ('journal', ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO temp.waiting (chain, sequence, frame, kind, prediction, time, body, personal, "
+    "reference) VALUES ('journal', ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -63,11 +69,7 @@ def reading_all(address: Address, keys: Keys, build: Build) -> Iterator[Engine]:
             content, batches = _read(address, keys, connection)
         if batches:
             engine.dispose()
-            rows = [
-                (at, one.kind, one.prediction, one.time, one.body, one.personal, one.reference)
-                for at, one in enumerate(_events(content, batches, build), 1)
-            ]
-            _overlay(engine, rows)
+            _overlay(engine, list(_rows(content, batches, build)))
         yield engine
 
 
@@ -94,17 +96,22 @@ def _applied(connection: Connection) -> int:
         return applied_by(connection)
 
 
-def _events(content: Content, batches: Sequence[TableBatch], build: Build) -> Iterator[Event]:
+def _rows(
+    content: Content, batches: Sequence[TableBatch], build: Build
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of `ADD` for every event that waits."""
     introduction = content.introduction
     made = None if introduction is None else build(decode_introduction(introduction))
+    number = count(1)
     for batch in batches:
         items = [item for group in batch.groups for item in group.items]
-        for entry in entries_of(made, items).entries:
-            yield from entry.events
+        for one in (event for entry in entries_of(made, items).entries for event in entry.events):
+            about = (one.kind, one.prediction, one.time, one.body, one.personal, one.reference)
+            yield (next(number), batch.last.sequence, *about)
 
 
 def _overlay(engine: Engine, rows: Sequence[tuple[Any, ...]]) -> None:
-    @event.listens_for(engine, "connect")
+    @listens_for(engine, "connect")
     def add(connection: sqlite3.Connection, _: object) -> None:
         for statement in OVERLAY:
             connection.execute(statement)

@@ -64,6 +64,19 @@ def test_it_is_read_where_it_lies(state: Path, answers: Mapping[str, Any]) -> No
         assert expected(answers) == told(engine)
 
 
+def test_what_reaches_the_tables_meanwhile_is_read_once(
+    state: Path, answers: Mapping[str, Any]
+) -> None:
+    """A service may go on beside a command that reads: no event is there twice, and none lacks."""
+    url, key = url_of(None, state), state / "records.key"
+    asked = select(events.c.prediction).where(events.c.kind == "prediction")
+    with reading_all(url, lambda: read_all(key), EventBuilder) as engine, engine.connect() as open_:
+        assert sorted(answers) == sorted(open_.scalars(asked))
+        open_.rollback()
+        with writing(url, key, CHAIN, EventBuilder, is_journaled=True):
+            assert sorted(answers) == sorted(open_.scalars(asked))
+
+
 def test_a_start_adds_it_to_the_tables(state: Path, answers: Mapping[str, Any]) -> None:
     """With the response under its idempotency key; the journal is empty then."""
     url, key = url_of(None, state), state / "records.key"
