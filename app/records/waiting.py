@@ -33,7 +33,7 @@ OVERLAY = (
     "CREATE TEMP TABLE waiting AS SELECT *, 0 AS frame FROM main.events LIMIT 0",
     f"""CREATE TEMP VIEW events AS SELECT {COLUMNS} FROM main.events
         UNION ALL SELECT {COLUMNS} FROM temp.waiting WHERE frame >
-        (SELECT coalesce(max(position), 0) FROM main.marks WHERE name = '{MARK}')""",
+        (SELECT coalesce(max(position), 0) FROM main.marks WHERE name = '{MARK}')""",  # noqa: S608 - names of our own
 )
 """Statements after which queries of a connection see the events that wait as well, each until a
 service that goes on has brought it to the tables."""
