@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from app.count_keys import CountKey, Family, key
-from app.monitoring.log_bins import place, places
+from app.monitoring.log_bins import every_place, place
 from app.record_events import MonteCarloPart, PlainPart, Tally
 from app.recorded_prediction import Body, MonteCarloBody
 from app.watched_bundle import WatchedBundle
@@ -145,8 +145,8 @@ def _count_results(counts: Counter[CountKey], results: Sequence[MonteCarloResult
     """Add the counts that only Monte-Carlo results have."""
     entropies = [one.uncertainty.predictive_entropy for one in results]
     information = [one.uncertainty.mutual_information for one in results]
-    _count(counts, Family.ENTROPY, Counter(places(entropies)))
-    _count(counts, Family.INFORMATION, Counter(places(information)))
+    _count(counts, Family.ENTROPY, Counter(every_place(entropies)))
+    _count(counts, Family.INFORMATION, Counter(every_place(information)))
     judged = [
         (one.prediction_set, one.decision)
         for one in results

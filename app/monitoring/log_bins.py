@@ -19,7 +19,7 @@ def place(value: float) -> int:
     return bisect_right(EDGES, value)
 
 
-def places(values: Sequence[float]) -> list[int]:
+def every_place(values: Sequence[float]) -> list[int]:
     """Return the bins of values, as in `place`."""
     found: list[int] = np.searchsorted(EDGES, values, side="right").tolist()
     return found

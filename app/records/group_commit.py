@@ -113,7 +113,7 @@ class BuiltEntries(NamedTuple):
 
     entries: list[Entry]
     places: list[int]
-    """For each entry or draft the index of its entry."""
+    """Index in `entries` for each entry or draft."""
 
     def outcomes(self, added: Sequence[bool]) -> list[bool]:
         """Return for each entry or draft whether it was added; `added` says so of each entry."""

@@ -141,19 +141,21 @@ def test_a_disk_that_fails(tmp_path: Path) -> None:
 
 
 def test_relaxed_answers_are_refused_as_well(disk: Path) -> None:
-    """As soon as it is known; the log says how many had left by then. The chain is gone on with."""
+    """As soon as it is known; the log says how many had left by then, and are not in the journal.
+
+    There may be none: what the journal has reaches the tables later. The chain is gone on with.
+    """
     changes = {"DUBITO_STATE": str(disk), "DUBITO_RECORDS": "relaxed"}
     with serving("loan-grade/1", changes=changes) as service:
         with Clients(service.port) as clients:
             until(lambda: clients.statuses[200] > ENOUGH)
             with full(disk):
                 check_policy(service, clients)
-                until(lambda: "of answers already sent are not recorded" in service.written())
             check_recovery(service, clients)
         assert 0 == service.stop()
         lost = sum(map(int, LOST.findall(service.written())))
     found = recorded(disk)
     assert () == found.faults
-    assert found.predictions.keys() < set(clients.answered)
+    assert found.predictions.keys() <= set(clients.answered)
     assert len(clients.answered) == len(found.predictions) + lost
     assert (len(found.predictions),) * 2 == found.counted

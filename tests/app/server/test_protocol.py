@@ -13,7 +13,7 @@ from tests.app.server.forms import BODY, ROW
 from tests.service import Service, serving
 
 GONE = 8
-BUSY_ROWS, BUSY_PASSES = 1_000, 5_000
+BUSY_ROWS, BUSY_PASSES = 500, 10_000
 """Of a request that keeps the engine busy for a second or more."""
 
 
