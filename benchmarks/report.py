@@ -5,6 +5,7 @@ rebuilt from all existing reports.
 """
 
 import json
+import platform
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -73,11 +74,22 @@ class Report:
 def publish(report: Report) -> None:
     """Write a report's files, rebuild the page, and print the table."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n"
+    content = asdict(report) | {"machine": machine()}
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (FOLDER / f"{report.name}.json").write_text(text, encoding="utf-8")
     _draw(report.name, report.axis, report.bars)
     rebuild()
     print("\n".join(_table(report.head, report.rows)))
+
+
+def machine() -> str:
+    """Name the processor, and the widest vectors that it has of those the kernel uses."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    told = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
+    flags = next((text.split() for name, text in told.items() if name.strip() == "flags"), [])
+    widest = next((name for name in ("avx512f", "avx2") if name in flags), "no AVX2")
+    model = next((text for name, text in told.items() if name.strip() == "model name"), "")
+    return f"{model or platform.machine()}, {widest.removesuffix('f').upper()}"
 
 
 def rebuild() -> None:
@@ -102,9 +114,10 @@ def spread(ratios: Sequence[float], digits: int = 2) -> str:
 def _section(report: dict[str, Any]) -> str:
     name = report["name"]
     command = report.get("command") or f"make bench ONLY={name}"
+    on = f" On {report['machine']}." if "machine" in report else ""
     table = "\n".join(_table(report["head"], report["rows"]))
     return (
-        f"## {report['title']}\n\n{report['how']} `{command}`, "
+        f"## {report['title']}\n\n{report['how']}{on} `{command}`, "
         f"[all figures](performance/{name}.json).\n\n{table}\n\n"
         f"![{report['axis']}](performance/{name}.png)\n"
     )
