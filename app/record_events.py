@@ -124,6 +124,11 @@ class QueueItem:
     step: QueueStep = field(default="refer", compare=False)
     """Step to store: a referral, an assignment or a review."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the prediction waits for a review after the step."""
+        return self.step != "decide"
+
 
 @dataclass(frozen=True, slots=True)
 class Search:

@@ -38,7 +38,9 @@ HEAD = """# Performance
 
 Ours and theirs in turn, in one run on one machine of two cores, with nothing else running; a ratio
 is the median of the ratios of neighbouring rounds, and in brackets stand the least and the most of
-them. `make bench ONLY=…` repeats a section. *Asked* is what the project asks of itself.
+them. `make bench ONLY=…` repeats a section. *Asked* is what the project asks of itself. A section
+that names no processor was measured before sections did, and may be of another machine or an
+earlier state of the code; `docs/performance/*.json` in the history say when.
 """
 INK, BAR, MARK = "#1f2933", "#9fb8d3", "#c0392b"
 

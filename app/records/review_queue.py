@@ -1,7 +1,7 @@
 """The review queue in the database: predictions referred to a person, and their reviews."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from app.record_events import Entry, ListPosition, Order, QueueItem, Search
-from app.records.tables import events, referrals
+from app.records.tables import events, referrals, row_of
 
 PERSONAL = {"prediction": "reference", "assignment": "assignee", "review": "reviewer"}
 """Kind of event to the column that holds personal data of such an event."""
@@ -27,20 +27,12 @@ NAMED_AT_ONCE = 500
 """Most predictions named in one statement."""
 WAITING = Search("waiting")
 
-_columns = [column.name for column in referrals.columns]
-_waits_at = _columns.index("waits")
-_before, _behind = attrgetter(*_columns[:_waits_at]), attrgetter(*_columns[_waits_at + 1 :])
-"""Columns before and behind `waits`, all of which are attributes of a `QueueItem`."""
+_row: Callable[[QueueItem], tuple[Any, ...]] = attrgetter(*referrals.columns.keys())
 
 
 def rows(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
     """Return the rows of newly referred predictions, in the order of the table's columns."""
-    items = (item for entry in entries for item in entry.queue if item.step == "refer")
-    return [_row(item, waits=True) for item in items]
-
-
-def _row(item: QueueItem, *, waits: bool) -> tuple[Any, ...]:
-    return (*_before(item), waits, *_behind(item))
+    return [_row(item) for entry in entries for item in entry.queue if item.step == "refer"]
 
 
 def move(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -62,8 +54,7 @@ def _decide(connection: Connection, item: QueueItem) -> None:
     if not known.rowcount:
         # The prediction was not referred; its review adds it to the list.
         listed = replace(item, reference=_reference(connection, item))
-        values = dict(zip(referrals.c.keys(), _row(listed, waits=False), strict=True))
-        connection.execute(insert(referrals).values(values))
+        connection.execute(insert(referrals).values(row_of(referrals, listed)))
 
 
 def _reference(connection: Connection, item: QueueItem) -> str | None:

@@ -1,11 +1,10 @@
 """Identifiers: UUIDs of version 7, in the order of their time, never the same twice."""
 
-import multiprocessing
 import time
 from collections import Counter
 from uuid import RFC_4122, UUID
 
-from dubito.identifier import AT_ONCE, is_id, new_id
+from dubito.identifier import is_id, new_id
 
 MANY = 20_000
 
@@ -33,15 +32,3 @@ def test_all_other_bits_are_random() -> None:
     counts = Counter(at for one in made for at in free if one >> at & 1)
     assert 74 == len(free)
     assert all(abs(counts[at] - MANY / 2) < 5 * MANY**0.5 / 2 for at in free)
-
-
-def test_a_forked_process_makes_others() -> None:
-    """It forgets what its parent has drawn ahead."""
-    new_id()
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        theirs = set(pool.map(_tail, range(AT_ONCE)))
-    assert not theirs & {_tail(at) for at in range(AT_ONCE)}
-
-
-def _tail(_: int) -> str:
-    return new_id()[13:]
