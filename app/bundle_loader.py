@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.serving.compute import Compute, ComputeThread, Nearby
+from app.serving.jobs import SHARED
 from app.settings import Settings
 from dubito.bundles.manifest import Manifest
 from dubito.bundles.repository import find_version
 from dubito.engine.backends.choice import backend_of
 from dubito.engine.blocks import PASSES
-from dubito.types import Cards, Environment, Query
+from dubito.types import Cards, Environment, Query, Threads
 
 if TYPE_CHECKING:
     from dubito.engine.engine import Engine
@@ -61,7 +62,7 @@ async def open_in_thread(settings: Settings) -> AsyncIterator[LoadedBundle]:
         load,
         folder,
         pinned=settings.digest,
-        threads=settings.threads,
+        threads=Threads(settings.threads, SHARED),
         backend=settings.backend,
     )
     compute = await asyncio.to_thread(_compute, bundle.engine, bundle.manifest)

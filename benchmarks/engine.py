@@ -28,7 +28,7 @@ from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture, build
 from dubito.training.data import read_table
 from dubito.training.monte_carlo import with_monte_carlo
-from dubito.types import Floats, Query
+from dubito.types import Floats, Query, Threads
 
 ROUNDS = 5
 LEAST_SECONDS = 0.1
@@ -93,7 +93,9 @@ def networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
         "wide": with_monte_carlo(build(wide, rows, imputed, classes)),
     }
     folder = find_version(Path("models"), "loan-grade")
-    engines = {name: (model, engine_of(model, THREADS)) for name, model in networks.items()}
+    engines = {
+        name: (model, engine_of(model, Threads(THREADS))) for name, model in networks.items()
+    }
     shipped = from_bytes(inspect(folder).network)
     return {**engines, "shipped": (shipped, load(folder, threads=THREADS).engine)}
 

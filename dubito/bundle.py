@@ -32,6 +32,7 @@ from dubito.types import (
     Identity,
     Query,
     Signature,
+    Threads,
 )
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
@@ -253,7 +254,7 @@ def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
         raise UsageError(f"target must be one of {', '.join(map(str, targets))}")
 
 
-def _engine(inspected: Inspected, threads: int, backend: Backend) -> Engine:
+def _engine(inspected: Inspected, threads: Threads, backend: Backend) -> Engine:
     program = None if backend == "tensorflow" else read_program(inspected.checked)
     if program is not None:
         return engine_for(program, backend, threads)
@@ -270,7 +271,7 @@ def load(
     folder: str | Path,
     *,
     pinned: str | None = None,
-    threads: int = 1,
+    threads: int | Threads = 1,
     backend: Backend = "auto",
 ) -> Bundle:
     """Check and load a bundle.
@@ -278,7 +279,7 @@ def load(
     Args:
         folder: folder of the bundle.
         pinned: digest that the bundle must have, `sha256:…`; any if None.
-        threads: most threads that one call of the engine uses.
+        threads: most threads that one call of the engine uses, or that and from what size on.
         backend: what computes the network: `native`, a kernel in C with the same bits on every
             processor; `numpy`; `tensorflow`; or `auto`, the first of these that runs all layers.
 
@@ -287,11 +288,12 @@ def load(
             the file and the fault.
     """
     path = Path(folder)
+    sharing = Threads(threads) if isinstance(threads, int) else threads
     inspected = inspect(path, pinned=pinned)
     pin_arithmetic()
     manifest, file = inspected.manifest, path / NETWORK_FILE
     try:
-        engine = _engine(inspected, threads, backend)
+        engine = _engine(inspected, sharing, backend)
         fault = next(golden_faults(engine, manifest.golden), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error

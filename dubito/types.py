@@ -220,6 +220,20 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Threads:
+    """How many threads share a call of an engine, and from what size of it on."""
+
+    most: int = 1
+    shared: int = 1 << 21
+    """Least multiplications of a call that the native backend shares between threads. Less takes
+    about as long alone as handing it out does."""
+
+
+ALONE = Threads()
+"""The calling thread computes everything."""
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Statistics over the passes for `N` rows, in float64; entropies in nats."""
 

@@ -30,8 +30,10 @@ from app.processes.engine_messages import (
     worked_off,
 )
 from app.processes.logs import configure_logs
+from app.serving.jobs import SHARED
 from app.settings import Settings
 from dubito.errors import DubitoError
+from dubito.types import Threads
 
 if TYPE_CHECKING:
     from dubito.engine.engine import Engine
@@ -88,7 +90,10 @@ def main(line: socket.socket) -> None:
         configure_logs(settings)
         folder = find_version(settings.models, settings.model, settings.version)
         bundle = load(
-            folder, pinned=settings.digest, threads=settings.threads, backend=settings.backend
+            folder,
+            pinned=settings.digest,
+            threads=Threads(settings.threads, SHARED),
+            backend=settings.backend,
         )
     except DubitoError as error:
         pulse.send(CannotStart(str(error)))

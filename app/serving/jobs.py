@@ -12,6 +12,9 @@ from dubito.uncertainty.policy import PolicyOptions
 
 DRAWS_OF_A_PASS = 4
 """Number of draws whose reduction takes as long as one pass."""
+SHARED = 1 << 23
+"""Least multiplications of a call that several threads share. Alone a quarter of it is enough, but
+an event loop needs a core as well: sharing less costs a sixth of a service's rate."""
 
 
 class JobEngine(Protocol):

@@ -11,7 +11,7 @@ from dubito.engine.backends.numpy import Stacked
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.engine.program import Program
 from dubito.errors import BackendUnavailable
-from dubito.types import Backend
+from dubito.types import ALONE, Backend, Threads
 
 BACKENDS: dict[str, Backend] = {"native": "native", "stacked": "numpy", "graph": "tensorflow"}
 """Backends, by the first word of the engine's name in a numerical environment."""
@@ -37,26 +37,26 @@ def choose(program: Program | None, backend: Backend = "auto") -> Choice:
     if program is None:
         return Choice("tensorflow", NO_OPERATION.format("native"))
     try:
-        _native(program, 1)
+        _native(program, ALONE)
     except BackendUnavailable as error:
         return Choice("numpy", str(error))
     return Choice("native")
 
 
-def engine_for(program: Program, backend: Backend, threads: int = 1) -> Engine:
+def engine_for(program: Program, backend: Backend, threads: Threads = ALONE) -> Engine:
     """Build the engine of a program.
 
     Args:
         program: the network.
         backend: the backend; `tensorflow` runs no programs.
-        threads: most threads that share the work of one call.
+        threads: how threads share the work of one call.
 
     Raises:
         BackendUnavailable: the native backend was not built, or does not have all operations.
     """
     if choose(program, backend).backend == "native":
         return _native(program, threads)
-    return BlockEngine(Stacked(program, threads))
+    return BlockEngine(Stacked(program, threads.most))
 
 
 def backend_of(engine: str) -> Backend | None:
@@ -74,7 +74,7 @@ def has_backend(backend: Backend) -> bool:
     return True
 
 
-def _native(program: Program, threads: int) -> Engine:
+def _native(program: Program, threads: Threads) -> Engine:
     library, network = kernel(), lowered(program)
     if network is None:
         raise BackendUnavailable(NO_OPERATION.format("native"))

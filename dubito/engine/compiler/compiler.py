@@ -11,15 +11,15 @@ from dubito.engine.compiler.lowering import program_of
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.errors import BackendUnavailable, NetworkError
 from dubito.layers.archive import from_bytes
-from dubito.types import Backend
+from dubito.types import ALONE, Backend, Threads
 
 
-def engine_of(model: keras.Model, threads: int = 1, backend: Backend = "auto") -> Engine:
+def engine_of(model: keras.Model, threads: Threads = ALONE, backend: Backend = "auto") -> Engine:
     """Build the engine of a network; TensorFlow runs layers that no other backend has.
 
     Args:
         model: the network.
-        threads: most threads that share the work of one call.
+        threads: how threads share the work of one call.
         backend: the backend.
 
     Raises:
@@ -38,7 +38,7 @@ def engine_of(model: keras.Model, threads: int = 1, backend: Backend = "auto") -
     return BlockEngine(Graph(plan))
 
 
-def read_engine(network: bytes, threads: int = 1, backend: Backend = "auto") -> Engine:
+def read_engine(network: bytes, threads: Threads = ALONE, backend: Backend = "auto") -> Engine:
     """Build the engine of a network from the bytes of a checked `model.keras`.
 
     Raises:

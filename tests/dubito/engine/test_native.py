@@ -40,7 +40,7 @@ from dubito.numerics.noise import Call, Dropout
 from dubito.numerics.rng import PassRange, keep_masks
 from dubito.training.data import read_table, select_rows
 from dubito.training.split import split_rows
-from dubito.types import MAX_SEED, MEASURES, Floats, Query, Summary
+from dubito.types import ALONE, MAX_SEED, MEASURES, Floats, Query, Summary, Threads
 from tests.networks import GENERAL, ROOT, SCALES, between, bits, family, loop, network, rows
 
 TOLERANCE = 1e-6
@@ -76,7 +76,7 @@ def made(name: str) -> Any:
     return NETWORKS[name]()
 
 
-def native(name: str, form: str | None = None, threads: int = 1) -> NativeEngine:
+def native(name: str, form: str | None = None, threads: Threads = ALONE) -> NativeEngine:
     network = lowered(program(name))
     assert network is not None
     return NativeEngine(Library(compiled(KERNEL), form), network, program(name), threads)
@@ -147,7 +147,7 @@ def test_another_compiler_gives_the_same_bits(
 def test_no_batch_changes_a_row(name: str, count: int) -> None:
     """Whatever rows, seeds, passes and threads are computed beside it: the bits are the same."""
     random, features = np.random.default_rng(5), rows(200)
-    ran, threaded = native(name), native(name, threads=3)
+    ran, threaded = native(name), native(name, threads=Threads(3, shared=0))
     alone: dict[tuple[int, int, int], list[bytes]] = {}
 
     def asked() -> list[tuple[int, int, int]]:

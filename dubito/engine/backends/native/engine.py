@@ -10,13 +10,10 @@ from dubito.engine.backends.native.library import LANES, Library
 from dubito.engine.backends.native.network import LoweredNetwork
 from dubito.engine.program import Program
 from dubito.numerics.kernels import Array
-from dubito.types import Floats, Query, Summary
+from dubito.types import ALONE, Floats, Query, Summary, Threads
 
 MOST_NUMBERS = 1 << 22
 """Most numbers of rows and draws at a time, which bounds the memory of any request."""
-SHARED = 1 << 23
-"""Least multiplications of a call that several threads share. Alone a quarter of it is enough, but
-beside an event loop, which needs a core as well, that costs a sixth of a service's rate."""
 
 
 class NativeEngine:
@@ -28,16 +25,21 @@ class NativeEngine:
     path = "native 1"
 
     def __init__(
-        self, library: Library, network: LoweredNetwork, program: Program, threads: int = 1
+        self,
+        library: Library,
+        network: LoweredNetwork,
+        program: Program,
+        threads: Threads = ALONE,
     ) -> None:
-        """Take the kernel, the lowered network and its program, and the most threads of a call."""
+        """Take the kernel, the lowered network and its program, and how threads share a call."""
         self._library = library
         self._lowered = network
         self.program = program
         self.shape = program.shape
         self._once, self._each = _multiplications(program)
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, "dubito-rows") if threads > 1 else None
+        several = threads.most > 1
+        self._pool = ThreadPoolExecutor(threads.most, "dubito-rows") if several else None
 
     def predict(self, rows: Floats) -> Floats:
         """Compute probabilities `(N, C)` of the deterministic pass over rows `(N, F)`."""
@@ -99,8 +101,8 @@ class NativeEngine:
         numbers = self.shape[1] * (passes + LANES) + self._lowered.numbers
         most = max(1, MOST_NUMBERS // numbers)
         work = rows * (self._once + passes * self._each)
-        is_shared = self._threads > 1 and work >= SHARED
-        return max(-(-rows // most), min(self._threads, rows) if is_shared else 1, 1)
+        threads = self._threads.most if work >= self._threads.shared else 1
+        return max(-(-rows // most), min(threads, rows), 1)
 
     @staticmethod
     def _parts(rows: int, count: int) -> Iterator[slice]:
