@@ -19,6 +19,7 @@ from dubito.engine.blocks import PASSES
 from dubito.types import Cards, Environment, Query, Threads
 
 if TYPE_CHECKING:
+    from dubito.bundles.validation.inspection import Inspected
     from dubito.engine.engine import Engine
 
 
@@ -48,20 +49,29 @@ Opening = Callable[[Settings], AbstractAsyncContextManager[LoadedBundle]]
 
 
 @asynccontextmanager
-async def open_in_thread(settings: Settings) -> AsyncIterator[LoadedBundle]:
+async def open_in_thread(
+    settings: Settings, inspected: "Inspected | None" = None
+) -> AsyncIterator[LoadedBundle]:
     """Open the bundle; its engine runs in this process, large batches in a thread of their own.
+
+    Args:
+        settings: the settings, which name the bundle.
+        inspected: the bundle's contents, if they have been checked already.
 
     Raises:
         BundleError: the bundle fails a check and must not be served.
     """
     # Imported late: a service whose engine runs in another process does not need these modules.
-    from dubito.bundle import load
+    from dubito.bundle import load_inspected
+    from dubito.bundles.validation.inspection import inspect
 
     folder = find_version(settings.models, settings.model, settings.version)
+    if inspected is None:
+        inspected = await asyncio.to_thread(inspect, folder, pinned=settings.digest)
     bundle = await asyncio.to_thread(
-        load,
+        load_inspected,
+        inspected,
         folder,
-        pinned=settings.digest,
         threads=Threads(settings.threads, SHARED),
         backend=settings.backend,
     )

@@ -287,11 +287,26 @@ def load(
         BundleError: the bundle must not be used, or the backend does not run it; the sentence names
             the file and the fault.
     """
-    path = Path(folder)
-    sharing = Threads(threads) if isinstance(threads, int) else threads
-    inspected = inspect(path, pinned=pinned)
+    return load_inspected(
+        inspect(Path(folder), pinned=pinned), Path(folder), threads=threads, backend=backend
+    )
+
+
+def load_inspected(
+    inspected: Inspected,
+    folder: Path,
+    *,
+    threads: int | Threads = 1,
+    backend: Backend = "auto",
+) -> Bundle:
+    """Load a bundle of a folder that has been checked; see `load`.
+
+    Raises:
+        BundleError: the backend does not run the bundle, or does not give its golden rows.
+    """
     pin_arithmetic()
-    manifest, file = inspected.manifest, path / NETWORK_FILE
+    manifest, file = inspected.manifest, folder / NETWORK_FILE
+    sharing = Threads(threads) if isinstance(threads, int) else threads
     try:
         engine = _engine(inspected, sharing, backend)
         fault = next(golden_faults(engine, manifest.golden), None)

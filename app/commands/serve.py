@@ -1,10 +1,10 @@
 """`dubito serve`: serve a bundle over HTTP."""
 
 import argparse
+import gc
 import logging
 import os
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from app.commands.settings_flags import add_settings, settings_of
@@ -16,12 +16,9 @@ from app.server.supervisor import supervise
 from app.settings import Settings, unknown_variables
 from dubito.bundles.program import read_program
 from dubito.bundles.repository import find_version
-from dubito.bundles.validation.inspection import inspect
+from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.cli.reference import add_bundle
 from dubito.engine.backends.choice import choose
-from dubito.types import Identity
-
-Started = Callable[[Identity], None]
 
 log = logging.getLogger("dubito")
 
@@ -36,29 +33,28 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP; accepted requests are answered first."""
     if rest:
         raise SettingsError(f"serve does not know {rest[0]}")
+    # What a start makes stays, so that looking for garbage in it finds none.
+    gc.disable()
     settings = settings_of(arguments)
-    configure_logs(settings)
+    configure_logs(log_requests=settings.log_requests)
     for name in unknown_variables(os.environ):
         log.warning("%s is not a setting and is ignored", name)
-    settings, told = _pinned(settings)
     _share_threads(settings)
-    with bound(settings.host, settings.port) as opened:
-        started = partial(tell_start, settings, opened, told)
-        if settings.workers > 1:
-            supervise(settings, opened, started)
-        else:
-            _serve(settings, opened, started)
+    if settings.workers > 1:
+        _supervise(settings)
+    else:
+        _serve(settings)
     return 0
 
 
-def _pinned(settings: Settings) -> tuple[Settings, str]:
+def _pinned(settings: Settings) -> tuple[Settings, str, Inspected]:
     """Pin the settings to the version and digest of the bundle that exists now, and its backend.
 
     Each process opens the bundle itself, a replaced worker much later, when another bundle may have
     taken its place. Faults that the files alone show are found here, before any process starts.
 
     Returns:
-        The settings, and a clause about the backend for the log.
+        The settings, a clause about the backend for the log, and the bundle's contents.
     """
     folder = find_version(settings.models, settings.model, settings.version)
     inspected = inspect(folder, pinned=settings.digest)
@@ -70,7 +66,8 @@ def _pinned(settings: Settings) -> tuple[Settings, str]:
         "digest": manifest.identity.digest,
         "backend": chosen.backend,
     }
-    return settings.model_copy(update=only), f"computed by {chosen.backend}{because}"
+    told = f"computed by {chosen.backend}{because}"
+    return settings.model_copy(update=only), told, inspected
 
 
 def _share_threads(settings: Settings) -> None:
@@ -79,13 +76,28 @@ def _share_threads(settings: Settings) -> None:
         os.environ.setdefault(name, str(settings.threads))
 
 
-def _serve(settings: Settings, opened: socket.socket, started: Started) -> None:
+def _supervise(settings: Settings) -> None:
+    """Serve with workers in processes of their own."""
+    settings, told, _ = _pinned(settings)
+    # Unlike a worker, this process is ready at once, and has nothing to be quick about.
+    gc.enable()
+    with bound(settings.host, settings.port) as opened:
+        supervise(settings, opened, partial(tell_start, settings, opened, told))
+
+
+def _serve(settings: Settings) -> None:
     """Serve with this process as the only worker."""
     # Imported late: the supervisor of several workers does not need these modules.
-    from app.processes.subprocesses import start_children
+    from app.processes.subprocesses import early_recorder, start_children
 
     keep_none()
-    with start_children(settings) as children:
-        from app.server.server import serve
+    with early_recorder(settings) as recorder:
+        settings, told, inspected = _pinned(settings)
+        with (
+            bound(settings.host, settings.port) as opened,
+            start_children(settings, recorder) as children,
+        ):
+            from app.server.server import serve
 
-        serve(settings, opened, children, started)
+            started = partial(tell_start, settings, opened, told)
+            serve(settings, opened, children, started, inspected)

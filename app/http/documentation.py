@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 
-from app.http.json_schema import gather
+from app.http.json_schema import gather, make_schemas
 
 ADDRESS = "/docs"
 FILES = "static-offline-docs"
@@ -41,6 +41,7 @@ def document(app: FastAPI) -> None:
     written = app.openapi
 
     def openapi() -> dict[str, Any]:
+        make_schemas(app.routes)
         found = written()
         if "headers" not in found.get("components", {}):
             gather(found)

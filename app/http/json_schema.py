@@ -4,15 +4,18 @@ A schema carries its model's name until the document is complete: components are
 routes are, and two services in one process have different row models.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import DataclassSchema
+from starlette.routing import BaseRoute
 from typing_extensions import TypeAliasType
 
-CLOSED = ConfigDict(extra="forbid")
+CLOSED = ConfigDict(extra="forbid", defer_build=True)
 """Configuration of models that have no other members than those they declare."""
 LONGEST_NAME, LONGEST_NOTE = 200, 4_000
 """Maximum characters of a person's name and of a note."""
@@ -44,17 +47,46 @@ class PublishedNames(GenerateJsonSchema):
         return {**own, "title": COMPONENT_NAMES.get(own["title"], own["title"])}
 
 
-def schema(model: type[BaseModel], mode: Mode = "serialization") -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class DeferredSchema:
+    """Schema of a model, made once the document is asked for: a start has no use of it."""
+
+    model: type[BaseModel]
+    mode: Mode
+
+    def made(self) -> dict[str, Any]:
+        """Return the schema, with its component name."""
+        own = self.model.model_json_schema(
+            ref_template=REFERENCE, mode=self.mode, schema_generator=PublishedNames
+        )
+        return {NAME: self.model.__name__, **own}
+
+
+def schema(model: type[BaseModel], mode: Mode = "serialization") -> Any:
     """Return the schema of a model's output or, with mode `validation`, of its input."""
-    own = model.model_json_schema(
-        ref_template=REFERENCE, mode=mode, schema_generator=PublishedNames
-    )
-    return {NAME: model.__name__, **own}
+    return DeferredSchema(model, mode)
 
 
 def any_of(models: Sequence[type[BaseModel]], mode: Mode = "serialization") -> dict[str, Any]:
     """Return the schema of any of several models; a reader may try them in order."""
     return {"anyOf": [schema(model, mode) for model in models]}
+
+
+def make_schemas(routes: Iterable[BaseRoute]) -> None:
+    """Make the deferred schemas of routes, in their place."""
+
+    def made(value: Any) -> Any:
+        if isinstance(value, DeferredSchema):
+            return value.made()
+        if isinstance(value, list):
+            return [made(item) for item in value]
+        if isinstance(value, dict):
+            return {key: made(inner) for key, inner in value.items()}
+        return value
+
+    for route in routes:
+        if isinstance(route, APIRoute):
+            route.responses, route.openapi_extra = made(route.responses), made(route.openapi_extra)
 
 
 def grade_of(classes: tuple[str, ...]) -> Any:

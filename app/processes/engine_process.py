@@ -87,7 +87,7 @@ def main(line: socket.socket) -> None:
 
     try:
         settings: Settings = receive(line)
-        configure_logs(settings)
+        configure_logs()
         folder = find_version(settings.models, settings.model, settings.version)
         bundle = load(
             folder,

@@ -10,11 +10,14 @@ import sys
 import threading
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from app.error_location import locate_error
 from app.processes.port import address
-from app.settings import Settings
-from dubito.types import Identity
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from dubito.types import Identity
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s"
 
@@ -39,8 +42,12 @@ class LineFormatter(logging.Formatter):
         return "an error" if error is None else locate_error(error)
 
 
-def configure_logs(settings: Settings) -> None:
-    """Configure log lines on stderr, for uncaught errors as well."""
+def configure_logs(*, log_requests: bool = False) -> None:
+    """Configure log lines on stderr, for uncaught errors as well.
+
+    Args:
+        log_requests: whether each request is logged.
+    """
     root = logging.getLogger()
     if not root.handlers:
         logging.basicConfig(level=logging.INFO)
@@ -50,12 +57,12 @@ def configure_logs(settings: Settings) -> None:
     threading.excepthook = _told_of_thread
     # Alembic logs every plugin, which would bury important lines.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    if settings.log_requests:
+    if log_requests:
         logging.getLogger("dubito.access").setLevel(logging.DEBUG)
 
 
 def tell_start(
-    settings: Settings, opened: socket.socket, computed: str, identity: Identity
+    settings: "Settings", opened: socket.socket, computed: str, identity: "Identity"
 ) -> None:
     """Log the served bundle, the addresses of page and API, and the location of the records.
 
@@ -71,7 +78,7 @@ def tell_start(
     log.info("%s/ - the page; %s/docs - the API; records: %s", place, place, _records(settings))
 
 
-def _records(settings: Settings) -> str:
+def _records(settings: "Settings") -> str:
     if settings.records == "off":
         return "none are kept"
     # Importing the records takes time that a service without them does not need to spend.

@@ -21,7 +21,13 @@ from contextlib import closing, suppress
 from app.monitoring.event_builder import EventBuilder
 from app.processes.channel import READ_BYTES, Frames, framed, receive, send
 from app.processes.logs import configure_logs
-from app.processes.recorder_messages import CannotOpen, FromRecorder, RecorderCodec, RecordsOpened
+from app.processes.recorder_messages import (
+    CannotOpen,
+    FromRecorder,
+    OpenRecords,
+    RecorderCodec,
+    RecordsOpened,
+)
 from app.record_events import Made
 from app.records import address, key
 from app.records.applier import Applier
@@ -45,7 +51,6 @@ from app.records.group_message import (
 from app.records.journal import Journal
 from app.records.store import writing
 from app.records.write_probe import Watched
-from app.settings import Settings
 from dubito.errors import DubitoError
 from dubito.identifier import new_id
 
@@ -58,11 +63,11 @@ MOST_BYTES = 4 << 20
 
 def main(line: socket.socket) -> None:
     """Serve the process at the other end of a socket."""
-    settings: Settings = receive(line)
-    configure_logs(settings)
+    configure_logs()
+    asked: OpenRecords = receive(line)
     try:
-        url = address.url_of(settings.records_url, settings.state)
-        secret = key.path_of(settings.records_key_file, settings.state)
+        url = address.url_of(asked.url, asked.state)
+        secret = key.path_of(asked.key_file, asked.state)
         with writing(url, secret, new_id(), EventBuilder, is_journaled=True) as records:
             send(line, RecordsOpened(tuple(records.notes)), CODEC)
             gc.collect()

@@ -11,6 +11,7 @@ from typing import Literal
 
 from app.errors import EngineLost, RecorderLost, StartError
 from app.processes.channel import EXIT_SECONDS, send
+from app.processes.recorder_messages import OpenRecords
 from app.settings import Settings
 
 
@@ -33,17 +34,38 @@ class ChildProcesses:
 
 
 @contextmanager
-def start_children(settings: Settings) -> Iterator[ChildProcesses]:
+def early_recorder(settings: Settings) -> Iterator[Child | None]:
+    """Start a recorder within a block, which imports its modules and then waits.
+
+    Nothing of the records is opened or made before `start_children` says what they are.
+
+    Yields:
+        The process; None if recording is off.
+    """
+    if settings.records == "off":
+        yield None
+        return
+    with child("recorder") as recorder:
+        yield recorder
+
+
+@contextmanager
+def start_children(settings: Settings, recorder: Child | None) -> Iterator[ChildProcesses]:
     """Run the processes within a block; they load while the service imports its modules.
+
+    Args:
+        settings: the settings.
+        recorder: what `early_recorder` yielded.
 
     Raises:
         StartError: the block lost a process; the sentence says how the process ended.
     """
     with ExitStack() as stack:
+        if recorder is not None:
+            asked = OpenRecords(settings.records_url, settings.records_key_file, settings.state)
+            send(recorder.line, asked)
         is_near = settings.backend == "native"
-        engine = None if is_near else stack.enter_context(child("engine", settings))
-        is_off = settings.records == "off"
-        recorder = None if is_off else stack.enter_context(child("recorder", settings))
+        engine = None if is_near else stack.enter_context(started_engine(settings))
         try:
             yield ChildProcesses(engine, recorder)
         except EngineLost as error:
@@ -61,8 +83,16 @@ def end_of(child: Child) -> str:
 
 
 @contextmanager
-def child(module: Literal["engine", "recorder"], settings: Settings) -> Iterator[Child]:
-    """Run one child process within a block."""
+def started_engine(settings: Settings) -> Iterator[Child]:
+    """Run an engine within a block, which loads the bundle of the settings."""
+    with child("engine") as engine:
+        send(engine.line, settings)
+        yield engine
+
+
+@contextmanager
+def child(module: Literal["engine", "recorder"]) -> Iterator[Child]:
+    """Run one child process within a block; it waits for its first message."""
     line, other = socket.socketpair()
     with other:
         number = other.fileno()
@@ -72,7 +102,6 @@ def child(module: Literal["engine", "recorder"], settings: Settings) -> Iterator
             words, pass_fds=[number], stdin=subprocess.DEVNULL, start_new_session=True
         )
     try:
-        send(line, settings)
         yield Child(process, line)
     except BaseException:
         # A start that is interrupted does not wait until the bundle is loaded.

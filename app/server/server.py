@@ -19,12 +19,12 @@ from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.processes.engine_client import open_engine as opened_by
 from app.processes.port import ANSWER_SECONDS, BACKLOG, handles, listen
-from app.processes.recorder_client import open_recorder as pages_of
-from app.processes.subprocesses import Child, ChildProcesses, child
+from app.processes.subprocesses import Child, ChildProcesses, started_engine
 from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
 from app.settings import Settings
+from dubito.bundles.validation.inspection import Inspected
 from dubito.cli.signals import ending
 from dubito.errors import DubitoError
 from dubito.types import Identity
@@ -40,9 +40,20 @@ Started = Callable[[Identity], None]
 
 
 def serve(
-    settings: Settings, opened: socket.socket, children: ChildProcesses, started: Started
+    settings: Settings,
+    opened: socket.socket,
+    children: ChildProcesses,
+    started: Started,
+    inspected: Inspected | None = None,
 ) -> None:
     """Serve an engine's bundle on a bound socket; return after a signal to end.
+
+    Args:
+        settings: the settings.
+        opened: the bound socket.
+        children: the engine's process and the recorder's.
+        started: called once the service is ready.
+        inspected: the bundle's contents, if they have been checked already.
 
     Raises:
         StartError: the bundle must not be served (no client could connect yet), or another process
@@ -53,11 +64,15 @@ def serve(
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, opened, children, started))
+        runner.run(_serve(settings, opened, children, started, inspected))
 
 
 async def _serve(
-    settings: Settings, opened: socket.socket, children: ChildProcesses, started: Started
+    settings: Settings,
+    opened: socket.socket,
+    children: ChildProcesses,
+    started: Started,
+    inspected: Inspected | None,
 ) -> None:
     lost: asyncio.Future[DubitoError] = asyncio.get_running_loop().create_future()
 
@@ -68,7 +83,9 @@ async def _serve(
             async with opened_by(children.engine, ended, silence) as bundle:
                 yield bundle
             return
-        async with open_in_thread(asked) if asked.backend == "native" else _beside(asked) as bundle:
+        known = inspected if asked == settings else None
+        is_near = asked.backend == "native"
+        async with open_in_thread(asked, known) if is_near else _beside(asked) as bundle:
             yield bundle
 
     @asynccontextmanager
@@ -87,6 +104,7 @@ async def _serve(
         # them.
         gc.collect()
         gc.freeze()
+        gc.enable()
         listen(opened)
         started(app.state.identity)
         connections = Connections(ConnectionLimits.of(settings), app.state.refused)
@@ -114,11 +132,12 @@ async def _remembered(
 ) -> AsyncIterator[Memory]:
     """Open the record store, which another process writes."""
     # Importing the records takes time that a service without them does not need to spend.
+    from app.processes.recorder_client import open_recorder
     from app.records import address, store
 
     url = address.url_of(settings.records_url, settings.state)
     waits = settings.records == "durable"
-    async with pages_of(recorder, lost) as pages, store.elsewhere(url, pages) as kept:
+    async with open_recorder(recorder, lost) as pages, store.elsewhere(url, pages) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 
@@ -126,7 +145,7 @@ async def _remembered(
 async def _beside(settings: Settings) -> AsyncIterator[LoadedBundle]:
     """Open another bundle, for replays; if its engine ends, the service goes on."""
     with ExitStack() as stack:
-        engine = stack.enter_context(child("engine", settings))
+        engine = stack.enter_context(started_engine(settings))
         async with opened_by(engine, lambda: None, settings.engine_seconds) as bundle:
             yield bundle
         # `close` waits for the engine's process to end, which takes a moment.

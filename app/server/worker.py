@@ -42,15 +42,18 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
     """Serve until told to stop, or until the supervisor ends."""
     # Ctrl-C reaches every process of a terminal's session; only the supervisor passes it on.
     os.setsid()
-    configure_logs(settings)
+    configure_logs(log_requests=settings.log_requests)
     threading.Thread(target=_end_with_supervisor, args=(line,), daemon=True).start()
     # These imports take seconds, and the supervisor never needs them.
-    from app.processes.subprocesses import start_children
+    from app.processes.subprocesses import early_recorder, start_children
 
     try:
         if not (folder() or Path()).is_dir():
             raise StartError("the folder of the workers' counts is missing")
-        with start_children(settings) as children:
+        with (
+            early_recorder(settings) as recorder,
+            start_children(settings, recorder) as children,
+        ):
             from app.server.server import serve
 
             serve(settings, opened, children, line.send)

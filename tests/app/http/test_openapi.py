@@ -216,7 +216,7 @@ def test_refusals_are_problems(document: dict[str, Any]) -> None:
 def test_two_parts_of_one_name_are_a_mistake() -> None:
     """A name never means two things: the document is not given out."""
     one, other = (create_model("Twin", a=(kind, ...)) for kind in (int, str))
-    twins = {"paths": {"/": [schema(one), schema(other)]}}
+    twins = {"paths": {"/": [schema(one).made(), schema(other).made()]}}
     with pytest.raises(ValueError, match="two schemas are called Twin"):
         gather(twins)
 

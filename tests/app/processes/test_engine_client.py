@@ -41,7 +41,7 @@ def using(use: Use, settings: Settings = SETTINGS, lost: Callable[[], None] = la
         async with open_engine(engine, lost) as bundle:
             return await asyncio.wait_for(use(bundle), SECONDS)
 
-    with module.child("engine", settings) as engine:
+    with module.started_engine(settings) as engine:
         return asyncio.run(run())
 
 
@@ -155,7 +155,7 @@ def test_an_engine_may_be_faster_than_its_service(
             return str(error)
 
     settings = Settings(models=ROOT / "models", version=version)
-    with module.child("engine", settings) as engine, asyncio.Runner(loop_factory=loop) as runner:
+    with module.started_engine(settings) as engine, asyncio.Runner(loop_factory=loop) as runner:
         until(lambda: bool(select.select([engine.line], [], [], 0)[0]))
         assert said in runner.run(asyncio.wait_for(hear(), 10))
 

@@ -51,8 +51,7 @@ def test_an_error_is_named_in_the_same_line() -> None:
 PROGRAM = """
 import logging, sys, threading
 from app.processes.logs import configure_logs
-from app.settings import Settings
-configure_logs(Settings())
+configure_logs()
 logging.getLogger("dubito").info("begun")
 thread = threading.Thread(target=int, args=("94827.5163",))
 thread.start()

@@ -5,7 +5,8 @@ import logging
 import os
 import select
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from app.errors import RecordingFailed, RecordsError
 from app.processes.channel import receive, send
 from app.processes.recorder_client import RecorderClient, open_recorder
 from app.processes.recorder_messages import RecordsOpened, ServiceCodec
-from app.processes.subprocesses import start_children
+from app.processes.subprocesses import ChildProcesses, early_recorder, start_children
 from app.record_events import Draft, Entry, PlainPart, now
 from app.records.cause import NotWritten
 from app.records.group_message import Kept, Kind, encode_group
@@ -42,6 +43,14 @@ NO_TIME = 1 << 63
 Use = Callable[[RecorderClient], Coroutine[Any, Any, Any]]
 
 
+@contextmanager
+def started(**changed: Any) -> Iterator[ChildProcesses]:
+    """The processes of a service whose settings have other values."""
+    settings = SETTINGS.model_copy(update=changed)
+    with early_recorder(settings) as recorder, start_children(settings, recorder) as children:
+        yield children
+
+
 def using(use: Use, state: Path, lost: Callable[[], None] = lambda: None) -> Any:
     """What comes of using a recorder's process."""
 
@@ -50,7 +59,7 @@ def using(use: Use, state: Path, lost: Callable[[], None] = lambda: None) -> Any
         async with open_recorder(children.recorder, lost) as client:
             return await asyncio.wait_for(use(client), SECONDS)
 
-    with start_children(SETTINGS.model_copy(update={"state": state})) as children:
+    with started(state=state) as children:
         return asyncio.run(run())
 
 
@@ -193,7 +202,7 @@ def test_a_recorder_may_be_faster_than_its_service(
 ) -> None:
     """What it said before anybody listened is heard, in whatever loop."""
     with (
-        start_children(SETTINGS.model_copy(update={"state": tmp_path})) as children,
+        started(state=tmp_path) as children,
         asyncio.Runner(loop_factory=loop) as runner,
     ):
         recorder = children.recorder
@@ -209,7 +218,7 @@ def test_a_recorder_may_be_faster_than_its_service(
 
 def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
     """Whoever sent it is gone, and has read nothing of what came of it."""
-    with start_children(SETTINGS.model_copy(update={"state": tmp_path})) as children:
+    with started(state=tmp_path) as children:
         recorder = children.recorder
         assert recorder is not None
         codec = ServiceCodec()
@@ -268,7 +277,7 @@ def test_a_recorder_does_not_outlive_its_service(tmp_path: Path) -> None:
 
 def test_without_records_there_is_no_recorder() -> None:
     """The engine is the only process beside the service."""
-    with start_children(SETTINGS.model_copy(update={"records": "off"})) as children:
+    with started(records="off") as children:
         assert children.recorder is None
         assert children.engine is not None
         children.engine.process.kill()

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from app.processes.subprocesses import child as started
+from app.processes.subprocesses import started_engine
 from app.settings import Settings
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
@@ -110,7 +110,7 @@ def test_a_recorder_that_stands_still_keeps_nobody_waiting(service: Service) -> 
 def test_an_engine_that_still_loads_ends_with_its_service() -> None:
     """Who was killed leaves no engine that goes on loading."""
     settings = Settings(models=ROOT / "models", version=3)
-    with started("engine", settings) as engine:
+    with started_engine(settings) as engine:
         time.sleep(0.7)
         assert is_alive(engine.process.pid)
         start = time.monotonic()
@@ -121,9 +121,9 @@ def test_an_engine_that_still_loads_ends_with_its_service() -> None:
 
 COMPUTES = """
 import os, sys
-from app.processes.subprocesses import child
+from app.processes.subprocesses import started_engine
 from app.settings import Settings
-with child("engine", Settings()) as engine:
+with started_engine(Settings()) as engine:
     print(engine.process.pid, flush=True)
     os.read(0, 1)
     os.kill(os.getpid(), 9)

@@ -26,8 +26,10 @@ LIMITS = (
 )
 AT_ONCE = 256
 """Connections that are open at a time, of which most wait for something."""
-DEAF_SECONDS = 6.0
-"""For which a client reads nothing: more than it may."""
+ESTABLISHED = "01"
+"""State of an open connection in /proc/net/tcp."""
+LOOK_SECONDS = 0.25
+"""Between two looks at whether the service has closed a connection."""
 PATIENCE = 60.0
 """Seconds after which a client gives up, and the service has failed."""
 BETWEEN = 5_000
@@ -132,13 +134,23 @@ class Client:
         return []
 
     async def _until_closed(self, sending: "asyncio.Task[None]") -> list[str]:
-        """Take nothing; by then the service has closed the connection, most of it unsent."""
-        await asyncio.sleep(DEAF_SECONDS)
+        """Take nothing until the service has closed the connection, most of it unsent."""
+        while self._is_open_there():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(LOOK_SECONDS)
         while await self._more():
             pass
         await sending
         asked, answered = self._exchange.unread, self._buffer.count(b"HTTP/1.1 200")
         return [] if answered < asked else ["who reads nothing is written all"]
+
+    def _is_open_there(self) -> bool:
+        """Whether the service has not closed its side, as the kernel knows.
+
+        Reading would tell the service that somebody reads.
+        """
+        here = f"0100007F:{self._socket.getsockname()[1]:04X}"
+        sides = (line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines())
+        return [f"0100007F:{self._port:04X}", here, ESTABLISHED] in sides
 
     async def _answer(self) -> tuple[int, dict[bytes, bytes]] | None:
         """The next answer, its body read; None where the connection ends without one."""
