@@ -55,12 +55,13 @@ async def remembering_here(settings: Settings) -> AsyncIterator[Memory | None]:
         return
     # Imported late: a service that records nothing does not need these modules.
     from app.monitoring.event_builder import EventBuilder
-    from app.records import address, key, store
+    from app.records import address, key
+    from app.records.opening import open_store
 
     url = address.url_of(settings.records_url, settings.state)
     secret = key.path_of(settings.records_key_file, settings.state)
     waits = settings.records == "durable"
-    async with store.open_store(url, secret, new_id(), EventBuilder) as kept:
+    async with open_store(url, secret, new_id(), EventBuilder) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 

@@ -1,5 +1,6 @@
 """`dubito serve` as a process: started on a free port, stopped by its process id."""
 
+import io
 import os
 import re
 import signal
@@ -7,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from dubito.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 DUBITO = Path(sys.executable).parent / "dubito"
@@ -98,6 +101,16 @@ def command(
         capture_output=True,
         timeout=START_SECONDS,
         check=False,
+    )
+
+
+def command_here(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run `dubito` in this process: one of its own takes seconds to import Keras."""
+    told, said = io.StringIO(), io.StringIO()
+    with redirect_stdout(told), redirect_stderr(said):
+        code = main(arguments)
+    return subprocess.CompletedProcess(
+        arguments, code, told.getvalue().encode(), said.getvalue().encode()
     )
 
 

@@ -209,7 +209,10 @@ def noise_of(rows: int, most: float) -> float:
 
 
 def out_of_fold(folds: int) -> Held:
-    """Loans outside the held-out part, each predicted by a network that has not seen it."""
+    """Loans outside the held-out part, each predicted by a network that has not seen it.
+
+    The networks of fewer than all folds have learnt from a third of the others.
+    """
     split = split_rows(loans().labels, 0)
     rows = np.concatenate([split.fit, split.validation])
     fold = np.random.default_rng(0).permutation(len(rows)) % FOLDS
@@ -217,7 +220,8 @@ def out_of_fold(folds: int) -> Held:
     for at in range(folds):
         others, mine = rows[fold != at], rows[fold == at]
         watched = others[: len(others) // 10]
-        engine = trained(loans(), others[len(watched) :], watched)
+        learnt = others[len(watched) :: 1 if folds == FOLDS else 3]
+        engine = trained(loans(), learnt, watched)
         parts.append(said_of(engine, mine))
     joined = select_rows(loans(), np.concatenate([rows[fold == at] for at in range(folds)]))
     summary = type(parts[0].summary).joined([part.summary for part in parts])

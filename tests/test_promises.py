@@ -330,13 +330,17 @@ def test_loans_made_to_have_paid_nothing_are_doubted(shipped: Bundle, test_part:
 def test_loans_that_have_paid_nothing_are_doubted(
     count: int, loans: Table, record_property: Callable[[str, object], None]
 ) -> None:
-    """The few real ones, from the held-out folds of a five-fold run."""
+    """The few real ones, from the held-out folds of a five-fold run.
+
+    With one fold alone the network has learnt from a quarter of the others.
+    """
     nothing = (loans.features[:, 5] == 0) & (loans.features[:, 6] == 0)
     doubts, others = [], []
     fold = np.random.default_rng(0).permutation(len(loans.labels)) % 5
+    is_learnt = np.arange(len(fold)) % (4 if count == 1 else 1) == 0
     for held_out in range(count):
         mine = fold == held_out
-        summary = retrained(loans, ~mine, loans.features[mine])
+        summary = retrained(loans, ~mine & is_learnt, loans.features[mine])
         doubts.append(summary.predictive_entropy[nothing[mine]])
         others.append(summary.predictive_entropy[~nothing[mine]])
     doubt, other = np.concatenate(doubts), np.concatenate(others)

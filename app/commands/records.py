@@ -117,7 +117,7 @@ def _erase(arguments: argparse.Namespace, settings: Settings, url: "URL") -> int
     from app.monitoring.event_builder import EventBuilder
     from app.records import key
     from app.records.database import legible
-    from app.records.store import writing
+    from app.records.opening import writing
 
     erasure = Erasure(reference=arguments.reference, before=arguments.before)
     file = key.path_of(settings.records_key_file, settings.state)

@@ -111,6 +111,7 @@ def _reader(engine: "Engine") -> "RecordsReader":
     """Create a reader of records that also works with a schema from before notes existed."""
     from sqlalchemy import inspect
 
+    from app.records.queries import Source
     from app.records.reader import RecordsReader
     from app.records.tables import marks
 
@@ -121,4 +122,4 @@ def _reader(engine: "Engine") -> "RecordsReader":
     with engine.connect() as connection:
         kind = RecordsReader if inspect(connection).has_table(marks.name) else WithoutNotes
     # This process serves nobody else: queries on a large table may take their time.
-    return kind(engine, math.inf)
+    return kind(Source(engine), math.inf)

@@ -13,7 +13,6 @@ from app.processes.subprocesses import Child, end_of
 from app.record_events import Draft, Entry
 from app.record_ports import Trouble
 from app.records.cause import Cause, NotWritten
-from app.records.group_commit import Silence
 from app.records.group_message import (
     Condition,
     Failed,
@@ -25,6 +24,7 @@ from app.records.group_message import (
     encode_introduction,
     encode_settle,
 )
+from app.records.pages import Silence
 from app.watched_bundle import WatchedBundle
 
 LOST = Cause("RecorderLost", None, is_lasting=True)

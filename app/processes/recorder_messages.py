@@ -1,24 +1,8 @@
 """Messages between a service and its recorder process, see `app.records.group_message`."""
 
-from pathlib import Path
-from typing import NamedTuple
-
 from msgspec import Struct, msgpack
 
 from app.records.group_message import GroupOutcome
-
-
-class OpenRecords(NamedTuple):
-    """First message of a service: the records to open.
-
-    It is not the settings, whose library takes a fifth of a recorder's start to import.
-    """
-
-    url: str | None
-    """Database as a SQLAlchemy URL; None for a SQLite file in the state folder."""
-    key_file: Path | None
-    """File of the key; None for one in the state folder."""
-    state: Path
 
 
 class RecordsOpened(Struct, frozen=True, tag="opened"):

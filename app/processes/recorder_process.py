@@ -21,19 +21,13 @@ from contextlib import closing, suppress
 from app.monitoring.event_builder import EventBuilder
 from app.processes.channel import READ_BYTES, Frames, framed, receive, send
 from app.processes.logs import configure_logs
-from app.processes.recorder_messages import (
-    CannotOpen,
-    FromRecorder,
-    OpenRecords,
-    RecorderCodec,
-    RecordsOpened,
-)
+from app.processes.recorder_messages import CannotOpen, FromRecorder, RecorderCodec, RecordsOpened
 from app.record_events import Made
 from app.records import address, key
 from app.records.applier import Applier
 from app.records.cause import NotWritten
 from app.records.failures import database_cause
-from app.records.group_commit import LOOK_SECONDS, write_groups
+from app.records.group_commit import write_groups
 from app.records.group_message import (
     Condition,
     Failed,
@@ -49,7 +43,9 @@ from app.records.group_message import (
     head_of,
 )
 from app.records.journal import Journal
-from app.records.store import writing
+from app.records.location import RecordsLocation
+from app.records.opening import writing
+from app.records.pages import LOOK_SECONDS
 from app.records.write_probe import Watched
 from dubito.errors import DubitoError
 from dubito.identifier import new_id
@@ -64,7 +60,7 @@ MOST_BYTES = 4 << 20
 def main(line: socket.socket) -> None:
     """Serve the process at the other end of a socket."""
     configure_logs()
-    asked: OpenRecords = receive(line)
+    asked: RecordsLocation = receive(line)
     try:
         url = address.url_of(asked.url, asked.state)
         secret = key.path_of(asked.key_file, asked.state)

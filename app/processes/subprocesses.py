@@ -11,7 +11,7 @@ from typing import Literal
 
 from app.errors import EngineLost, RecorderLost, StartError
 from app.processes.channel import EXIT_SECONDS, send
-from app.processes.recorder_messages import OpenRecords
+from app.records.location import RecordsLocation
 from app.settings import Settings
 
 
@@ -62,8 +62,7 @@ def start_children(settings: Settings, recorder: Child | None) -> Iterator[Child
     """
     with ExitStack() as stack:
         if recorder is not None:
-            asked = OpenRecords(settings.records_url, settings.records_key_file, settings.state)
-            send(recorder.line, asked)
+            send(recorder.line, location_of(settings))
         is_near = settings.backend == "native"
         engine = None if is_near else stack.enter_context(started_engine(settings))
         try:
@@ -74,6 +73,11 @@ def start_children(settings: Settings, recorder: Child | None) -> Iterator[Child
         except RecorderLost as error:
             assert recorder is not None  # noqa: S101 - only a recorder that exists can be lost
             raise StartError(f"{error}: its process {end_of(recorder)}") from None
+
+
+def location_of(settings: Settings) -> RecordsLocation:
+    """Return where the records of a service are."""
+    return RecordsLocation(settings.records_url, settings.records_key_file, settings.state)
 
 
 def end_of(child: Child) -> str:

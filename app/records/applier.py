@@ -10,7 +10,7 @@ from app.record_events import Entry
 from app.record_ports import Trouble
 from app.records.cause import Cause, NotWritten
 from app.records.failures import database_cause
-from app.records.group_commit import LOOK_SECONDS, Build
+from app.records.group_commit import Build
 from app.records.group_message import (
     Condition,
     Failed,
@@ -21,6 +21,7 @@ from app.records.group_message import (
 )
 from app.records.journal import Journal
 from app.records.journal_frame import Frame
+from app.records.pages import LOOK_SECONDS
 from app.records.table_batch import TableBatch, Tables, Writes, batches, refuse
 
 PAUSE = 0.2

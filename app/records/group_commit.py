@@ -11,51 +11,14 @@ from app.record_events import Draft, Entry, Made
 from app.record_ports import Trouble
 from app.records.cause import NotWritten
 from app.records.failures import database_cause
+from app.records.pages import EntryGroup, Silence
 from app.watched_bundle import WatchedBundle
 
 MOST_EVENTS = 4_096
 """Most events in a transaction, unless a single group has more."""
-LOOK_SECONDS = 0.5
-"""Seconds between two checks whether entries can be written."""
-SILENT_LOOKS = 10
-"""Consecutive checks without a message from the recorder after which it counts as stuck."""
 
-EntryGroup = Sequence[Entry | Draft]
 Build = Callable[[WatchedBundle], Made]
 """Builds, for a bundle, the function that turns its drafts into entries."""
-
-
-class Pages(Protocol):
-    """Writes groups in their order, asynchronously. Used on the event loop."""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the writer has ended, so that nothing can be written any more."""
-
-    def introduce(self, watched: WatchedBundle) -> None:
-        """Announce the bundle whose drafts follow; must precede the first draft."""
-
-    def look(self) -> Trouble | None:
-        """Return the known reason why nothing can be written; called every `LOOK_SECONDS`."""
-
-    def submit(self, group: EntryGroup, *, is_awaited: bool = True) -> "asyncio.Future[list[bool]]":
-        """Start to write a group; the future holds for each entry whether it was added.
-
-        Args:
-            group: the entries.
-            is_awaited: whether the database's word is needed; if it is not, a group that is on the
-                disk, from where it reaches the database, counts as added.
-
-        Raises:
-            NotWritten: raised by the future if the group was not accepted.
-        """
-
-    async def settle(self) -> None:
-        """Wait until the database has all groups that were written so far.
-
-        Raises:
-            NotWritten: the database does not accept them.
-        """
 
 
 class Book(Protocol):
@@ -63,32 +26,6 @@ class Book(Protocol):
 
     def write(self, entries: Sequence[Entry]) -> list[bool]:
         """Write entries; return for each whether it was added."""
-
-
-class Silence:
-    """Counts checks since the last message from the recorder.
-
-    Checks are counted instead of seconds: time would also pass while the checking process itself is
-    suspended.
-    """
-
-    def __init__(self) -> None:
-        self._looks = 0
-
-    def end(self) -> None:
-        """Restart the count: a message arrived."""
-        self._looks = 0
-
-    def look(self) -> Trouble | None:
-        """Count a check; return a reason once there were more than `SILENT_LOOKS`."""
-        self._looks += 1
-        if self._looks <= SILENT_LOOKS:
-            return None
-        seconds = SILENT_LOOKS * LOOK_SECONDS
-        return Trouble(
-            f"the recorder has not answered for more than {seconds:g} s",
-            "it is stuck, or waits for the database",
-        )
 
 
 def write_groups(

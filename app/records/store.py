@@ -1,43 +1,31 @@
-"""Opens the records for the service: a writer (in a thread or another process) and a reader."""
+"""The records as the service uses them: a writer and a reader."""
 
-import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-
-from sqlalchemy import Engine
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, closing
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 from app.clock import Clock
-from app.errors import RecordsError
 from app.record_events import MICROSECONDS, Entry, Erasure, now
-from app.records.address import Address, database_at
-from app.records.cause import NotWritten
-from app.records.database import legible, open_database
-from app.records.databases.database import Database
-from app.records.erasure import is_due
-from app.records.group_commit import Build, CommitThread, Pages
-from app.records.journal import Journal
-from app.records.key import read_all
-from app.records.key_check import start_chain
-from app.records.ledger import Ledger
-from app.records.reader import RecordsReader
-from app.records.state_files import exposed, one_line
-from app.records.table_batch import applied_by, recover
-from app.records.write_probe import Watched
+from app.records.location import RecordsLocation
+from app.records.pages import Pages
+from app.records.reader import Askable, RecordsReader
 from app.records.writer import RecordsWriter
 
-log = logging.getLogger("dubito.records")
+if TYPE_CHECKING:
+    from app.records.queries import Queries
+
+Found = TypeVar("Found")
 
 
 class Store:
     """An open record store."""
 
-    def __init__(self, engine: Engine, pages: Pages) -> None:
-        """Create the reader and the writer of a database, whose groups are written by `pages`."""
+    def __init__(self, source: Askable, pages: Pages) -> None:
+        """Create the reader of records and their writer, whose groups are written by `pages`."""
         self.writer = RecordsWriter(pages)
         self._clock = Clock()
-        self.reader = RecordsReader(engine, settle=pages.settle)
+        self.reader = RecordsReader(source, settle=pages.settle)
 
     async def forget(self, age: int) -> None:
         """Erase the personal parts of all events older than `age` microseconds.
@@ -48,127 +36,55 @@ class Store:
         """
         # The monotonic clock limits the time: an erasure by a clock set ahead could not be undone.
         before = min(now(), int(self._clock.steady() * MICROSECONDS)) - age
-        if await self.reader.ask(lambda connection: is_due(connection, before)):
+        if await self.reader.ask(lambda queries: queries.is_erasure_due(before)):
             await self.writer.put(Entry((), erasure=Erasure(before=before)))
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRecords:
-    """Records that are open for writing in this process."""
+class LateRecords:
+    """Records that the first read opens.
 
-    engine: Engine
-    ledger: Ledger
-    book: Watched
-    journal: Journal | None
-    """None if it was not asked for, or the database makes groups durable itself."""
-    notes: Sequence[str]
-    """Warnings for an operator, one sentence each."""
-
-
-@contextmanager
-def writing(
-    url: Address,
-    key: Path,
-    chain: str,
-    build: Build,
-    *,
-    is_journaled: bool = False,
-    fresh: bool = True,
-) -> Iterator[OpenRecords]:
-    """Open a database and start a new chain in it, within a block.
-
-    Args:
-        url: URL of the database, as SQLAlchemy spells it.
-        key: path of the key file.
-        chain: identifier of the new chain.
-        build: builds, for a bundle, the function that turns its drafts into entries.
-        is_journaled: whether groups are put into a journal first, if the database has one.
-        fresh: whether a missing database is created.
-
-    Raises:
-        RecordsError: the database, its journal or the key cannot be used.
+    A service can grade before that, and the library that reads them takes a tenth of its start to
+    import.
     """
-    database = database_at(url)
-    missed = _missed(database, key)
-    with ExitStack() as stack:
-        engine = stack.enter_context(open_database(url, fresh=fresh))
-        with legible("the records cannot be opened"):
-            ledger, secret = start_chain(engine, key, chain)
-            stack.enter_context(closing(ledger))
-            recovered = _recovered(database, engine, ledger, key, build)
-            journal = _journal(database, engine, secret) if is_journaled else None
-            if journal is not None:
-                stack.enter_context(closing(journal))
-            book = Watched(ledger, database.opened_files(), secret, key)
-        notes = [*exposed((key, *database.files)), *missed, *recovered]
-        yield OpenRecords(engine, ledger, book, journal, notes)
 
+    def __init__(self, location: RecordsLocation) -> None:
+        """Set where the records are, which another process has opened and writes."""
+        self._location = location
+        self._opening = Lock()
+        self._stack = ExitStack()
+        self._source: Askable | None = None
 
-def _journal(database: Database, engine: Engine, secret: bytes) -> Journal | None:
-    """Create the journal of a database that has one."""
-    if database.journal is None:
-        return None
-    with engine.connect() as connection:
-        journal = Journal(database.journal, secret, applied_by(connection))
-    # Its thread looks at the files as well.
-    journal.files = database.opened_files()
-    return journal
+    def ask(self, read: "Callable[[Queries], Found]") -> Found:
+        """Run a query; see `app.records.queries.Source.ask`."""
+        with self._opening:
+            if self._source is None:
+                self._source = self._opened()
+        return self._source.ask(read)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._stack.close()
 
-def _recovered(
-    database: Database, engine: Engine, ledger: Ledger, key: Path, build: Build
-) -> list[str]:
-    """Bring the tables up to date with the journal of a service that was killed.
+    def _opened(self) -> Askable:
+        from app.records.address import database_at, url_of
+        from app.records.queries import Source
 
-    Returns:
-        A sentence for an operator, if the tables lacked something.
-
-    Raises:
-        RecordsError: the journal is damaged, or the tables do not take what it holds.
-    """
-    if database.journal is None or not database.journal.exists():
-        return []
-    with engine.connect() as connection:
-        applied = applied_by(connection)
-    try:
-        count = recover(ledger, database.journal, applied, read_all(key), build)
-    except NotWritten as failure:
-        raise RecordsError(f"the journal cannot be applied: {failure}") from None
-    return [f"{count:,} events of a service that was ended have been added"] if count else []
-
-
-def _missed(database: Database, key: Path) -> list[str]:
-    """Return a warning if there is a key but the records' file is missing or empty."""
-    if not database.is_missing or not key.is_file():
-        return []
-    names = f"{database.name} was missing or empty, though {one_line(key)} was there"
-    return [f"{names}: unless this is the first start, records are lost"]
+        database = database_at(url_of(self._location.url, self._location.state))
+        return Source(self._stack.enter_context(database.connected()))
 
 
 @asynccontextmanager
-async def open_store(url: Address, key: Path, chain: str, build: Build) -> AsyncIterator[Store]:
-    """Open a store that a thread of this process writes, within a block; raises like `writing`."""
-    with (
-        writing(url, key, chain, build) as records,
-        closing(CommitThread(records.book, build, records.book.look)) as pages,
-    ):
-        for note in records.notes:
-            log.warning("%s", note)
-        async with _stored(records.engine, pages) as store:
-            yield store
-
-
-@asynccontextmanager
-async def elsewhere(url: Address, pages: Pages) -> AsyncIterator[Store]:
+async def elsewhere(location: RecordsLocation, pages: Pages) -> AsyncIterator[Store]:
     """Open a store whose database another process has opened and writes, within a block."""
-    with database_at(url).connected() as engine:
-        async with _stored(engine, pages) as store:
+    with closing(LateRecords(location)) as records:
+        async with stored(records, pages) as store:
             yield store
 
 
 @asynccontextmanager
-async def _stored(engine: Engine, pages: Pages) -> AsyncIterator[Store]:
-    store = Store(engine, pages)
+async def stored(records: Askable, pages: Pages) -> AsyncIterator[Store]:
+    """Open a store within a block, after which everything is written."""
+    store = Store(records, pages)
     store.writer.watch()
     try:
         yield store

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from app.errors import RecordingFailed
 from app.record_events import Draft, Entry
 from app.record_ports import Trouble
-from app.records.cause import NotWritten
-from app.records.failures import database_cause
-from app.records.group_commit import LOOK_SECONDS, EntryGroup, Pages
+from app.records.cause import Cause, NotWritten
+from app.records.pages import LOOK_SECONDS, EntryGroup, Pages
 from app.watched_bundle import WatchedBundle
 
 MOST_WAITING = 65_536
@@ -154,7 +153,7 @@ class RecordsWriter:
             return self._pages.submit(group, is_awaited=is_awaited)
         except Exception as error:  # noqa: BLE001 - the callers get it through their futures
             failed: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
-            failed.set_exception(NotWritten(database_cause(error)))
+            failed.set_exception(NotWritten(_cause(error)))
             return failed
 
     def _finish(self, group: list[_Waiting], done: "asyncio.Future[list[bool]]") -> None:
@@ -175,7 +174,7 @@ class RecordsWriter:
     def _fail(self, group: list[_Waiting], error: BaseException) -> None:
         """Record that a group could not be written."""
         self._failures += 1
-        cause = error.cause if isinstance(error, NotWritten) else database_cause(error)
+        cause = _cause(error)
         self._diary.lose(sum(one.events for one in group if one.written is None))
         if cause.is_lasting:
             self._see(cause.trouble)
@@ -213,3 +212,12 @@ class Diary:
         if self._lost:
             log.error("%d events of answers already sent are not recorded", self._lost)
             self._lost = 0
+
+
+def _cause(error: BaseException) -> Cause:
+    if isinstance(error, NotWritten):
+        return error.cause
+    # Imported late: explaining a database's error takes the library that talks to it.
+    from app.records.failures import database_cause
+
+    return database_cause(error)

@@ -19,7 +19,7 @@ from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.processes.engine_client import open_engine as opened_by
 from app.processes.port import ANSWER_SECONDS, BACKLOG, handles, listen
-from app.processes.subprocesses import Child, ChildProcesses, started_engine
+from app.processes.subprocesses import Child, ChildProcesses, location_of, started_engine
 from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
@@ -133,11 +133,11 @@ async def _remembered(
     """Open the record store, which another process writes."""
     # Importing the records takes time that a service without them does not need to spend.
     from app.processes.recorder_client import open_recorder
-    from app.records import address, store
+    from app.records.store import elsewhere
 
-    url = address.url_of(settings.records_url, settings.state)
     waits = settings.records == "durable"
-    async with open_recorder(recorder, lost) as pages, store.elsewhere(url, pages) as kept:
+    place = location_of(settings)
+    async with open_recorder(recorder, lost) as pages, elsewhere(place, pages) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 

@@ -16,7 +16,7 @@ import pytest
 from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.split import split_rows
-from tests.service import ROOT, Service, address, begin, command, ended, serving
+from tests.service import ROOT, Service, address, begin, command_here, ended, serving
 
 NAMES = [column.name for column in LAYOUT.features]
 KOREAN = [column.alias for column in LAYOUT.features]
@@ -182,7 +182,7 @@ def test_what_was_accepted_is_answered_before_the_end(held_out: Table, tmp_path:
                 assert 200 == (await client.get("/health/ready")).status_code
                 posts = [
                     asyncio.create_task(
-                        client.post("/predict/mc", json=body, params={"passes": 2_000, "seed": at})
+                        client.post("/predict/mc", json=body, params={"passes": 500, "seed": at})
                     )
                     for at in range(6)
                 ]
@@ -240,7 +240,7 @@ def test_the_studys_layout_trains_a_bundle_that_serves(
     """A zip in the study's Korean layout trains, and its bundle answers Korean requests."""
     data = tmp_path / "open.zip"
     data.write_bytes(korean(study, encoding))
-    done = command(
+    done = command_here(
         *("train", "--data", str(data), "--architecture", "study", "--epochs", "2", "--json"),
         *("--out", str(tmp_path / "models"), "--name", "study"),
     )

@@ -12,9 +12,7 @@ from tests.service import Service
 GRAVE = {"serious", "critical"}
 LOOKS: list[dict[str, Any]] = [
     {"color_scheme": "light", "viewport": DESK, "locale": "en-GB"},
-    {"color_scheme": "dark", "viewport": DESK, "locale": "ko-KR"},
-    {"color_scheme": "light", "viewport": PHONE, "locale": "ko-KR"},
-    {"color_scheme": "dark", "viewport": PHONE, "locale": "en-GB"},
+    {"color_scheme": "dark", "viewport": PHONE, "locale": "ko-KR"},
 ]
 
 

@@ -22,6 +22,7 @@ from app.records.database import snapshot
 from app.records.export import write_export
 from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
+from app.records.queries import Source
 from app.records.reader import RecordsReader
 from app.records.store import Store
 from app.records.tables import events
@@ -60,7 +61,7 @@ async def sentries(engine: Engine, pair: list[Ledger]) -> AsyncIterator[list[Sen
         for ledger in pair:
             writer = RecordsWriter(stack.enter_context(closing(CommitThread(ledger, EventBuilder))))
             stack.push_async_callback(writer.close)
-            reader = stack.enter_context(closing(RecordsReader(engine)))
+            reader = stack.enter_context(closing(RecordsReader(Source(engine))))
             found.append(Sentry(reader, writer, WATCHED))
         yield found
 
@@ -175,7 +176,7 @@ def test_retention_takes_names(engine: Engine, pair: list[Ledger]) -> None:
             await one.begin_anew("validity", WORDS)
             before = plain(await one.alarms())
             with closing(CommitThread(pair[1], EventBuilder)) as pages:
-                await Store(engine, pages).forget(0)
+                await Store(Source(engine), pages).forget(0)
             await other.look()
             after = plain(await other.alarms())
             before[0]["acknowledged"] |= {"name": None, "note": None}
@@ -195,7 +196,7 @@ def test_what_is_said_of_alarms_is_no_prediction(
         async with sentries(engine, pair) as (one, _):
             await one.acknowledge("drift", WORDS)
             await one.begin_anew("drift", WORDS)
-            with closing(RecordsReader(engine)) as reader:
+            with closing(RecordsReader(Source(engine))) as reader:
                 history = await reader.history(alarm_id("drift", DIGEST))
                 assert ["acknowledgement", "beginning"] == [event.kind for event in history]
                 assert [] == await reader.history(alarm_id("validity", DIGEST))

@@ -21,6 +21,7 @@ from app.monitoring.time_windows import ANEW_SECONDS, Window
 from app.record_events import MICROSECONDS, Entry
 from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
+from app.records.queries import Source
 from app.records.reader import RecordsReader
 from app.records.writer import RecordsWriter
 from app.service import LOOK_SECONDS
@@ -70,7 +71,7 @@ class House:
 
     def watch(self) -> None:
         """Begin to watch, as a service does that starts."""
-        reader = RecordsReader(self._engine)
+        reader = RecordsReader(Source(self._engine))
         self.sentry = Sentry(reader, self._writer, WATCHED)
         self._monitor = Monitor(reader, self.sentry, WATCHED, CALM)
 

@@ -21,7 +21,7 @@ from app.records.database import legible, open_database, reading, snapshot
 from app.records.export import write_export
 from app.records.key import read_key
 from app.records.key_check import renewed
-from app.records.store import writing
+from app.records.opening import writing
 from app.records.verification import verify
 from tests.app.records.conftest import CHAIN, ROWS, entries, event, referral
 

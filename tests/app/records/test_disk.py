@@ -15,7 +15,7 @@ import pytest
 from app.errors import RecordsError
 from app.monitoring.event_builder import EventBuilder
 from app.records.address import url_of
-from app.records.store import writing
+from app.records.opening import writing
 from tests.app.records.clients import Clients, recorded
 from tests.app.records.conftest import CHAIN, entries
 from tests.service import Service, child, serving, until

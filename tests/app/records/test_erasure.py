@@ -20,6 +20,7 @@ from app.records.database import open_database
 from app.records.erasure import is_due
 from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
+from app.records.queries import Source
 from app.records.store import Store
 from app.records.tables import claims, events, metadata, referrals, replies, rollups
 from app.records.verification import verify
@@ -65,7 +66,7 @@ def forget(engine: Engine, ledger: Ledger, days: int) -> None:
 
     async def run() -> None:
         with closing(CommitThread(ledger, EventBuilder)) as pages:
-            await Store(engine, pages).forget(days * DAY)
+            await Store(Source(engine), pages).forget(days * DAY)
 
     asyncio.run(run())
 
@@ -145,7 +146,7 @@ def test_a_clock_that_is_set_ahead_makes_nobody_forget_too_early(
 
     async def run() -> None:
         with closing(CommitThread(ledger, EventBuilder)) as pages:
-            store = Store(engine, pages)
+            store = Store(Source(engine), pages)
             clock.ahead = 3 * 86_400
             await store.forget(5 * DAY)
 

@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 from app.count_keys import Family, key
 from app.record_events import Draft, Entry, Made, Reply, Tally
 from app.record_ports import Trouble
-from app.records import group_commit as module
 from app.records.cause import NotWritten
 from app.records.group_commit import CommitThread, entries_of
+from app.records.pages import SILENT_LOOKS
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED
 from tests.app.records.conftest import draft, entries
@@ -86,7 +86,7 @@ def test_a_transaction_is_bounded(
     thread: CommitThread, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ends with the group that is more; what is left goes with the next."""
-    monkeypatch.setattr(module, "MOST_EVENTS", 3)
+    monkeypatch.setattr("app.records.group_commit.MOST_EVENTS", 3)
 
     async def use() -> None:
         book.let.clear()
@@ -183,7 +183,7 @@ def test_a_thread_that_stands_still_is_noticed(book: Book) -> None:
             book.let.clear()
             waiting = thread.submit(entries(1))
             await asyncio.to_thread(book.begun.wait, PATIENCE)
-            looks = [thread.look() for _ in range(module.SILENT_LOOKS + 1)]
+            looks = [thread.look() for _ in range(SILENT_LOOKS + 1)]
             await asyncio.sleep(0)
             assert looks[-2] is None
             assert "has not answered for more than 5 s" in (looks[-1] or ("",))[0]

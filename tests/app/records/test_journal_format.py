@@ -13,7 +13,7 @@ from app.monitoring.event_builder import EventBuilder
 from app.records.address import url_of
 from app.records.database import reading
 from app.records.key import read_all
-from app.records.store import writing
+from app.records.opening import writing
 from app.records.table_batch import applied_by
 from app.records.tables import events, replies
 from app.records.waiting import reading_all

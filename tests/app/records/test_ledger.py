@@ -16,6 +16,7 @@ from app.records.bulk_insert import Addition, InsertStatement
 from app.records.conflicts import REPLY_SECONDS
 from app.records.database import open_database
 from app.records.ledger import Ledger
+from app.records.queries import Source
 from app.records.reader import RecordsReader
 from app.records.rollups import SPANS, read_rollups
 from app.records.tables import claims, events, marks, replies
@@ -58,11 +59,11 @@ def test_a_key_is_held_for_a_day_to_the_microsecond(
     engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reply of that age is neither told nor in the way, though nothing was written since."""
-    reader, first = RecordsReader(engine), replying(0, "k")
+    reader, first = RecordsReader(Source(engine)), replying(0, "k")
     ledger.write([first])
     for age, is_held in ((DAY - 1, True), (DAY, False)):
         time = (first.reply.time if first.reply else 0) + age
-        for module in ("ledger", "reader"):
+        for module in ("ledger", "queries"):
             monkeypatch.setattr(f"app.records.{module}.now", lambda time=time: time)
         assert is_held == (asyncio.run(reader.reply_to("k")) is not None)
         assert [not is_held] == ledger.write([replying(1, "k")])

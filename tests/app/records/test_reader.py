@@ -11,6 +11,7 @@ from app.errors import RecordsUnavailable
 from app.record_events import HOUR, Entry, Event, Note, Reply, Search, Tally, Unseen, now
 from app.records.database import open_database
 from app.records.ledger import Ledger
+from app.records.queries import Source
 from app.records.reader import RecordsReader
 from tests.app.records.conftest import CHAIN, KEY, ROWS, entries, event, referral
 from tests.postgres import MODEL, Server
@@ -20,7 +21,7 @@ DIGEST = "sha256:" + "0" * 64
 
 @pytest.fixture
 def reader(engine: Engine) -> RecordsReader:
-    return RecordsReader(engine)
+    return RecordsReader(Source(engine))
 
 
 def test_what_was_written_is_read(reader: RecordsReader, ledger: Ledger) -> None:
@@ -91,7 +92,7 @@ def test_a_server_that_was_away_is_read_again(server: Server) -> None:
     with server.database(MODEL) as url, open_database(url) as engine:
         with closing(Ledger(engine, KEY, CHAIN)) as ledger:
             ledger.write(entries(1))
-        reader = RecordsReader(engine)
+        reader = RecordsReader(Source(engine))
 
         async def read() -> None:
             assert [event(0)] == await reader.history("prediction-0")

@@ -10,8 +10,8 @@ import pytest
 
 from app.monitoring.event_builder import EventBuilder
 from app.records.address import url_of
+from app.records.opening import writing
 from app.records.state_files import exposed, make_folder, one_line, open_new, replace
-from app.records.store import writing
 from tests.app.records.conftest import CHAIN, entries
 from tests.app.records.users import being, reachable
 

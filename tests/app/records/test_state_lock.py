@@ -21,8 +21,9 @@ from app.monitoring.event_builder import EventBuilder
 from app.record_events import Made
 from app.records import key
 from app.records.database import open_database, reading, snapshot
+from app.records.opening import open_store, writing
 from app.records.state_lock import FILE, held
-from app.records.store import Store, open_store, writing
+from app.records.store import Store
 from app.records.verification import verify
 from app.watched_bundle import WatchedBundle
 from tests import service

@@ -12,6 +12,7 @@ from app.monitoring.request_counts import DIGEST, Exchanges
 from app.record_events import HOUR, MINUTE
 from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
+from app.records.queries import Source
 from app.records.reader import RecordsReader
 from app.records.writer import RecordsWriter
 from tests.app.monitoring.plain import service
@@ -44,7 +45,7 @@ def test_processes_and_runs_add_up(engine: Engine) -> None:
         for turn in range(RUNS):
             numbers = range(10 * (turn + 1), 10 * (turn + 1) + PROCESSES)
             await asyncio.gather(*map(count, numbers))
-        reader = RecordsReader(engine)
+        reader = RecordsReader(Source(engine))
         with closing(reader):
             for span in (MINUTE, HOUR):
                 rollups = await reader.rollups(DIGEST, span, 0)

@@ -13,7 +13,7 @@ from app.record_events import Draft, Entry, Reply
 from app.record_ports import Trouble
 from app.records import writer as module
 from app.records.cause import Cause, NotWritten
-from app.records.group_commit import EntryGroup
+from app.records.pages import EntryGroup
 from app.records.writer import RecordsWriter
 from app.watched_bundle import WatchedBundle
 from tests.app.monitoring.toy import WATCHED

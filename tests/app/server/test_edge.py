@@ -6,9 +6,11 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,6 +45,12 @@ def service() -> Iterator[Service]:
     """A service with short limits."""
     with serving("loan-grade/1", *LIMITS) as found:
         yield found
+
+
+@lru_cache(maxsize=1)
+def _connections(_: float) -> str:
+    """All connections of this machine, read once for all who look at about the same time."""
+    return Path("/proc/net/tcp").read_text()
 
 
 class Client:
@@ -135,6 +143,7 @@ class Client:
 
     async def _until_closed(self, sending: "asyncio.Task[None]") -> list[str]:
         """Take nothing until the service has closed the connection, most of it unsent."""
+        await asyncio.sleep(2 * LOOK_SECONDS)
         while self._is_open_there():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(LOOK_SECONDS)
         while await self._more():
@@ -148,9 +157,9 @@ class Client:
 
         Reading would tell the service that somebody reads.
         """
-        here = f"0100007F:{self._socket.getsockname()[1]:04X}"
-        sides = (line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines())
-        return [f"0100007F:{self._port:04X}", here, ESTABLISHED] in sides
+        ports = self._port, self._socket.getsockname()[1]
+        service, client = (f"0100007F:{port:04X}" for port in ports)
+        return f" {service} {client} {ESTABLISHED} " in _connections(time.time() // LOOK_SECONDS)
 
     async def _answer(self) -> tuple[int, dict[bytes, bytes]] | None:
         """The next answer, its body read; None where the connection ends without one."""

@@ -14,7 +14,7 @@ import pytest
 from dubito.cli.main import main
 from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
-from tests.service import DUBITO, ROOT, command, ended, environment
+from tests.service import DUBITO, ROOT, command, command_here, ended, environment
 
 FILES = {"MODEL_CARD.md", "MODEL_CARD.ko.md", "SHA256SUMS", "bundle.json", "model.keras"}
 
@@ -38,7 +38,7 @@ def words(data: Path, out: Path) -> list[str]:
 
 
 def trained(data: Path, out: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return command("train", *words(data, out), *arguments)
+    return command_here("train", *words(data, out), *arguments)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -47,7 +47,9 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_words_give_the_same_files(data: Path, tmp_path: Path) -> None:
     """Trained twice, in two processes and two places: byte for byte the same bundle."""
-    one, two = (trained(data, tmp_path / name, "--json") for name in ("one", "two"))
+    one, two = (
+        command("train", *words(data, tmp_path / name), "--json") for name in ("one", "two")
+    )
     assert (0, 0) == (one.returncode, two.returncode), one.stderr
     folders = [Path(json.loads(done.stdout)["bundle"]) for done in (one, two)]
 
@@ -73,7 +75,7 @@ def test_versions_follow_and_are_never_changed(data: Path, tmp_path: Path) -> No
 
 def test_l2_with_adamw_warns(data: Path, tmp_path: Path) -> None:
     """An L2 penalty under an Adam-family optimiser warns and names weight decay; SGD does not."""
-    adamw = trained(data, tmp_path, "--l2", "0.001")
+    adamw = command("train", *words(data, tmp_path), "--l2", "0.001")
     sgd = trained(data, tmp_path, "--l2", "0.001", "--optimizer", "sgd")
     assert (0, 0) == (adamw.returncode, sgd.returncode), adamw.stderr
     assert b"use weight decay" in adamw.stderr

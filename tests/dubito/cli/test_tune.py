@@ -15,7 +15,7 @@ import pytest
 
 from dubito.loans.columns import LAYOUT
 from dubito.training.data import read_table
-from tests.service import DUBITO, ROOT, command, ended, environment, serving
+from tests.service import DUBITO, ROOT, command, command_here, ended, environment, serving
 
 TRIALS = 3
 SECONDS = 60
@@ -81,7 +81,7 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
     assert "Traceback" not in said
     assert not (tmp_path / "models").exists()
 
-    done = command(*words(data, tmp_path))
+    done = command_here(*words(data, tmp_path))
     assert 0 == done.returncode, done.stderr
     told = json.loads(done.stdout)
     read, *lines = done.stderr.decode().splitlines()
@@ -93,7 +93,7 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
 
     again = shlex.split(told["command"])[1:]
     again[again.index("--data") + 1] = str(data)
-    trained = command(*again, "--out", str(tmp_path / "again"), "--name", "tuned")
+    trained = command_here(*again, "--out", str(tmp_path / "again"), "--name", "tuned")
     assert 0 == trained.returncode, trained.stderr
     for file in folder.iterdir():
         assert file.read_bytes() == (tmp_path / "again" / "tuned" / "1" / file.name).read_bytes()
@@ -124,7 +124,8 @@ def test_wrong_use_is_one_line(arguments: list[str], fragment: str) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence(data: Path, tmp_path: Path) -> None:
     """Before any training."""
     (tmp_path / "file").write_text("")
-    done = command("tune", "--data", str(data), "--directory", str(tmp_path / "file" / "search"))
+    folder = tmp_path / "file" / "search"
+    done = command_here("tune", "--data", str(data), "--directory", str(folder))
     _, line = done.stderr.decode().splitlines()
     assert 2 == done.returncode
     assert "cannot be written" in line

@@ -223,7 +223,6 @@ def test_a_network_built_twice_answers_the_same() -> None:
 
 
 STARTS = {
-    "default": {},
     "one thread": {"OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"},
     "many threads": {"OPENBLAS_NUM_THREADS": "8", "TF_NUM_INTRAOP_THREADS": "8"},
 }

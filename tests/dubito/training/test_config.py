@@ -10,7 +10,7 @@ import pytest
 from dubito.cli.train import add_arguments
 from dubito.cli.training_flags import DEFAULTS, settle
 from dubito.errors import UsageError
-from tests.service import command
+from tests.service import command, command_here
 
 
 def settled(file: Path, *words: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_a_file_trains(file: Path, tmp_path: Path) -> None:
     """`--config` on the command line: two seeds, their curves, a bundle whose command is whole."""
     file.write_text('architecture = "study"\nwidths = [8]\nepochs = 9\nbatch = 512\nseeds = 2\n')
     words = ("--epochs", "1", "--tensorboard", str(tmp_path / "logs"), "--out", str(tmp_path))
-    done = command("train", "--config", str(file), *words, "--json")
+    done = command_here("train", "--config", str(file), *words, "--json")
     assert 0 == done.returncode, done.stderr
     told = json.loads(done.stdout)
     figures = told["seeds"]["mc"]["nll"]
