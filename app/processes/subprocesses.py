@@ -62,7 +62,7 @@ def start_children(settings: Settings, recorder: Child | None) -> Iterator[Child
     """
     with ExitStack() as stack:
         if recorder is not None:
-            send(recorder.line, location_of(settings))
+            send(recorder.line, records_location(settings))
         is_near = settings.backend == "native"
         engine = None if is_near else stack.enter_context(started_engine(settings))
         try:
@@ -75,8 +75,17 @@ def start_children(settings: Settings, recorder: Child | None) -> Iterator[Child
             raise StartError(f"{error}: its process {end_of(recorder)}") from None
 
 
-def location_of(settings: Settings) -> RecordsLocation:
-    """Return where the records of a service are."""
+def records_location(settings: Settings) -> RecordsLocation:
+    """Return where the records of a service are.
+
+    Raises:
+        AddressError: the URL of the settings does not name a database that can store records.
+    """
+    if settings.records_url is not None:
+        # Imported late: the usual database needs no check, and this imports what talks to it.
+        from app.records.address import url_of
+
+        url_of(settings.records_url, settings.state)
     return RecordsLocation(settings.records_url, settings.records_key_file, settings.state)
 
 

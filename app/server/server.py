@@ -19,7 +19,7 @@ from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.processes.engine_client import open_engine as opened_by
 from app.processes.port import ANSWER_SECONDS, BACKLOG, handles, listen
-from app.processes.subprocesses import Child, ChildProcesses, location_of, started_engine
+from app.processes.subprocesses import Child, ChildProcesses, records_location, started_engine
 from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
@@ -136,7 +136,7 @@ async def _remembered(
     from app.records.store import elsewhere
 
     waits = settings.records == "durable"
-    place = location_of(settings)
+    place = records_location(settings)
     async with open_recorder(recorder, lost) as pages, elsewhere(place, pages) as kept:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 

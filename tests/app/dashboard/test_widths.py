@@ -9,8 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.app.dashboard.conftest import ODD, Opened, grade
 from tests.service import Service
 
-WIDTHS = [390, 1280]
-LANGUAGES = ["en-GB", "ko-KR"]
+LOOKS = [(390, "en-GB"), (390, "ko-KR"), (1280, "en-GB")]
 WIDE = """() => {
   const scrolls = (element) => {
     for (let one = element; one !== null; one = one.parentElement) {
@@ -54,8 +53,7 @@ def fits(page: Page) -> None:
     assert [] == page.evaluate(UNREACHED)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "language"), LOOKS)
 def test_nothing_is_wider_than_the_window(
     opened: Opened, figures: Any, width: int, language: str
 ) -> None:

@@ -95,14 +95,14 @@ def check(name: str, count: int, record: Record) -> None:
     assert sum(wrong) == 0
 
 
-@pytest.mark.claim("determinism", test=80, proof=10_000)
+@pytest.mark.claim("determinism", test=40, proof=10_000)
 @pytest.mark.parametrize("name", on_both(["study", "2", "3", "wide", "gaussian"]))
 def test_neighbours_change_no_bit(name: str, count: int, record_property: Record) -> None:
     """Rows in random batches from eight threads equal the row alone, bit for bit."""
     check(name, count, record_property)
 
 
-@pytest.mark.claim("determinism", test=6, proof=500)
+@pytest.mark.claim("determinism", test=3, proof=500)
 @pytest.mark.parametrize("name", ["gelu", "convolution", "spatial"])
 def test_neighbours_change_no_bit_in_the_general_execution(
     name: str, count: int, record_property: Record

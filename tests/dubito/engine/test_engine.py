@@ -115,7 +115,7 @@ def check_against_the_loop(model: Any, ran: Engine, passes: int, *, missing: boo
     return furthest((summary.mean, summary.std), moments(loop(model, features, passes, 42)))
 
 
-@pytest.mark.claim("oracle", test=20, proof=1_000)
+@pytest.mark.claim("oracle", test=10, proof=1_000)
 @pytest.mark.parametrize("name", [*on_both([*NETWORKS, "3"]), *GENERAL])
 def test_agrees_with_the_loop(name: str, count: int, record_property: Record) -> None:
     """Mean and std are those of the plain loop given the same noise, within 1e-6."""

@@ -20,7 +20,7 @@ from dubito.training.trials import SearchTerms, Trial
 from dubito.training.tune import DRAWN_AT_RANDOM, search
 
 TERMS = SearchTerms("sha256:0", seed=0, split_seed=0, epochs=1)
-ALL = DRAWN_AT_RANDOM + 2
+ALL = DRAWN_AT_RANDOM + 1
 """Two suggestions are of the Gaussian process."""
 
 
@@ -74,14 +74,14 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
 ) -> None:
     """Killed in two places, the trials and the best one are those of a search in one go."""
     expected = searched(table, tmp_path / "whole")
-    for left in (3, DRAWN_AT_RANDOM - 2):
+    for left in (3, DRAWN_AT_RANDOM - 3):
         objective.left = left
         with pytest.raises(Killed):
             searched(table, tmp_path / "parts")
     objective.left = -1
     *found, said = searched(table, tmp_path / "parts")
 
-    assert f"{DRAWN_AT_RANDOM + 1} of {ALL} trials are done" == said[0]
+    assert f"{DRAWN_AT_RANDOM} of {ALL} trials are done" == said[0]
     assert [*expected[:2]] == found
     assert choices(tmp_path / "whole") == choices(tmp_path / "parts")
     assert ALL == len({json.dumps(each) for each in choices(tmp_path / "whole")})
