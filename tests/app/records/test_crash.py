@@ -52,7 +52,7 @@ def kill(service: Service, is_whole: bool) -> None:
 
 
 @pytest.mark.parametrize("is_whole", [False, True])
-@pytest.mark.claim("kill -9", test=2, proof=100)
+@pytest.mark.claim("kill -9", test=1, proof=100)
 def test_every_acknowledged_answer_is_recorded(
     tmp_path: Path, place: dict[str, str], is_whole: bool, count: int, record_property: Record
 ) -> None:
