@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.checked_bundle import CheckedBundle
 from app.serving.compute import Compute, ComputeThread, Nearby
 from app.serving.jobs import SHARED
 from app.settings import Settings
@@ -19,7 +20,7 @@ from dubito.engine.blocks import PASSES
 from dubito.types import Cards, Environment, Query, Threads
 
 if TYPE_CHECKING:
-    from dubito.bundles.validation.inspection import Inspected
+    from dubito.bundle import Bundle
     from dubito.engine.engine import Engine
 
 
@@ -50,33 +51,34 @@ Opening = Callable[[Settings], AbstractAsyncContextManager[LoadedBundle]]
 
 @asynccontextmanager
 async def open_in_thread(
-    settings: Settings, inspected: "Inspected | None" = None
+    settings: Settings, checked: CheckedBundle | None = None
 ) -> AsyncIterator[LoadedBundle]:
     """Open the bundle; its engine runs in this process, large batches in a thread of their own.
 
     Args:
         settings: the settings, which name the bundle.
-        inspected: the bundle's contents, if they have been checked already.
+        checked: the same bundle, if it has been checked already.
 
     Raises:
         BundleError: the bundle fails a check and must not be served.
     """
+    bundle = await asyncio.to_thread(_loaded, settings, checked or CheckedBundle())
+    compute = await asyncio.to_thread(_compute, bundle.engine, bundle.manifest)
+    yield LoadedBundle(bundle.manifest, bundle.environment, compute, bundle.cards)
+
+
+def _loaded(settings: Settings, checked: CheckedBundle) -> "Bundle":
     # Imported late: a service whose engine runs in another process does not need these modules.
     from dubito.bundle import load_inspected
     from dubito.bundles.validation.inspection import inspect
 
     folder = find_version(settings.models, settings.model, settings.version)
-    if inspected is None:
-        inspected = await asyncio.to_thread(inspect, folder, pinned=settings.digest)
-    bundle = await asyncio.to_thread(
-        load_inspected,
-        inspected,
+    return load_inspected(
+        checked.take() or inspect(folder, pinned=settings.digest),
         folder,
         threads=Threads(settings.threads, SHARED),
         backend=settings.backend,
     )
-    compute = await asyncio.to_thread(_compute, bundle.engine, bundle.manifest)
-    yield LoadedBundle(bundle.manifest, bundle.environment, compute, bundle.cards)
 
 
 def _compute(engine: "Engine", manifest: Manifest) -> Compute:

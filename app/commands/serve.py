@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
+from app.checked_bundle import CheckedBundle
 from app.commands.settings_flags import add_settings, settings_of
 from app.errors import SettingsError
 from app.monitoring.multiprocess_dir import keep_none
@@ -16,7 +17,7 @@ from app.server.supervisor import supervise
 from app.settings import Settings, unknown_variables
 from dubito.bundles.program import read_program
 from dubito.bundles.repository import find_version
-from dubito.bundles.validation.inspection import Inspected, inspect
+from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_bundle
 from dubito.engine.backends.choice import choose
 
@@ -33,8 +34,6 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     """Serve until SIGINT, SIGTERM or SIGHUP; accepted requests are answered first."""
     if rest:
         raise SettingsError(f"serve does not know {rest[0]}")
-    # What a start makes stays, so that looking for garbage in it finds none.
-    gc.disable()
     settings = settings_of(arguments)
     configure_logs(log_requests=settings.log_requests)
     for name in unknown_variables(os.environ):
@@ -42,19 +41,24 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     _share_threads(settings)
     if settings.workers > 1:
         _supervise(settings)
-    else:
+        return 0
+    # What a start makes stays, so that looking for garbage in it finds none.
+    gc.disable()
+    try:
         _serve(settings)
+    finally:
+        gc.enable()
     return 0
 
 
-def _pinned(settings: Settings) -> tuple[Settings, str, Inspected]:
+def _pinned(settings: Settings) -> tuple[Settings, str, CheckedBundle]:
     """Pin the settings to the version and digest of the bundle that exists now, and its backend.
 
     Each process opens the bundle itself, a replaced worker much later, when another bundle may have
     taken its place. Faults that the files alone show are found here, before any process starts.
 
     Returns:
-        The settings, a clause about the backend for the log, and the bundle's contents.
+        The settings, a clause about the backend for the log, and the bundle.
     """
     folder = find_version(settings.models, settings.model, settings.version)
     inspected = inspect(folder, pinned=settings.digest)
@@ -67,7 +71,7 @@ def _pinned(settings: Settings) -> tuple[Settings, str, Inspected]:
         "backend": chosen.backend,
     }
     told = f"computed by {chosen.backend}{because}"
-    return settings.model_copy(update=only), told, inspected
+    return settings.model_copy(update=only), told, CheckedBundle(inspected)
 
 
 def _share_threads(settings: Settings) -> None:
@@ -79,8 +83,6 @@ def _share_threads(settings: Settings) -> None:
 def _supervise(settings: Settings) -> None:
     """Serve with workers in processes of their own."""
     settings, told, _ = _pinned(settings)
-    # Unlike a worker, this process is ready at once, and has nothing to be quick about.
-    gc.enable()
     with bound(settings.host, settings.port) as opened:
         supervise(settings, opened, partial(tell_start, settings, opened, told))
 
@@ -92,7 +94,7 @@ def _serve(settings: Settings) -> None:
 
     keep_none()
     with early_recorder(settings) as recorder:
-        settings, told, inspected = _pinned(settings)
+        settings, told, checked = _pinned(settings)
         with (
             bound(settings.host, settings.port) as opened,
             start_children(settings, recorder) as children,
@@ -100,4 +102,4 @@ def _serve(settings: Settings) -> None:
             from app.server.server import serve
 
             started = partial(tell_start, settings, opened, told)
-            serve(settings, opened, children, started, inspected)
+            serve(settings, opened, children, started, checked)

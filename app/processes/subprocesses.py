@@ -59,10 +59,11 @@ def start_children(settings: Settings, recorder: Child | None) -> Iterator[Child
 
     Raises:
         StartError: the block lost a process; the sentence says how the process ended.
+        AddressError: the settings name no database that can store records.
     """
     with ExitStack() as stack:
         if recorder is not None:
-            send(recorder.line, records_location(settings))
+            _begin(recorder, records_location(settings))
         is_near = settings.backend == "native"
         engine = None if is_near else stack.enter_context(started_engine(settings))
         try:
@@ -73,6 +74,13 @@ def start_children(settings: Settings, recorder: Child | None) -> Iterator[Child
         except RecorderLost as error:
             assert recorder is not None  # noqa: S101 - only a recorder that exists can be lost
             raise StartError(f"{error}: its process {end_of(recorder)}") from None
+
+
+def _begin(recorder: Child, location: RecordsLocation) -> None:
+    try:
+        send(recorder.line, location)
+    except ConnectionError:
+        raise StartError(f"the recorder's process {end_of(recorder)}") from None
 
 
 def records_location(settings: Settings) -> RecordsLocation:

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.bundle_loader import LoadedBundle, open_in_thread
+from app.checked_bundle import CheckedBundle
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.processes.engine_client import open_engine as opened_by
@@ -24,7 +25,6 @@ from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
 from app.settings import Settings
-from dubito.bundles.validation.inspection import Inspected
 from dubito.cli.signals import ending
 from dubito.errors import DubitoError
 from dubito.types import Identity
@@ -44,7 +44,7 @@ def serve(
     opened: socket.socket,
     children: ChildProcesses,
     started: Started,
-    inspected: Inspected | None = None,
+    checked: CheckedBundle | None = None,
 ) -> None:
     """Serve an engine's bundle on a bound socket; return after a signal to end.
 
@@ -53,7 +53,7 @@ def serve(
         opened: the bound socket.
         children: the engine's process and the recorder's.
         started: called once the service is ready.
-        inspected: the bundle's contents, if they have been checked already.
+        checked: the bundle, if it has been checked already.
 
     Raises:
         StartError: the bundle must not be served (no client could connect yet), or another process
@@ -64,7 +64,7 @@ def serve(
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, opened, children, started, inspected))
+        runner.run(_serve(settings, opened, children, started, checked))
 
 
 async def _serve(
@@ -72,7 +72,7 @@ async def _serve(
     opened: socket.socket,
     children: ChildProcesses,
     started: Started,
-    inspected: Inspected | None,
+    checked: CheckedBundle | None,
 ) -> None:
     lost: asyncio.Future[DubitoError] = asyncio.get_running_loop().create_future()
 
@@ -83,7 +83,7 @@ async def _serve(
             async with opened_by(children.engine, ended, silence) as bundle:
                 yield bundle
             return
-        known = inspected if asked == settings else None
+        known = checked if asked == settings else None
         is_near = asked.backend == "native"
         async with open_in_thread(asked, known) if is_near else _beside(asked) as bundle:
             yield bundle

@@ -284,5 +284,8 @@ def test_a_bundle_without_its_card_is_not_served(tmp_path: Path) -> None:
     folder = tmp_path / "loan-grade" / "1"
     shutil.copytree(ROOT / "models" / "loan-grade" / "1", folder)
     (folder / "MODEL_CARD.md").unlink()
-    done = command("serve", "--port", "0", "--models", str(tmp_path))
+    places = ("--models", str(tmp_path), "--state", str(tmp_path / "var"))
+    done = command("serve", "--port", "0", *places)
     assert (1, b"dubito: MODEL_CARD.md is missing\n") == (done.returncode, done.stderr)
+    # The recorder's process has begun by then, but neither made nor opened anything.
+    assert not (tmp_path / "var").exists()

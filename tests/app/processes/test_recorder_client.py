@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import uvloop
 
-from app.errors import RecordingFailed, RecordsError
+from app.errors import RecordingFailed, RecordsError, StartError
 from app.processes.channel import receive, send
 from app.processes.recorder_client import RecorderClient, open_recorder
 from app.processes.recorder_messages import RecordsOpened, ServiceCodec
@@ -214,6 +214,18 @@ def test_a_recorder_may_be_faster_than_its_service(
                 return await client.submit(entries(1))
 
         assert [True] == runner.run(asyncio.wait_for(use(), SECONDS))
+
+
+def test_a_recorder_that_ends_before_it_is_asked_is_told(tmp_path: Path) -> None:
+    """Whatever killed it while the bundle was being checked."""
+    settings = SETTINGS.model_copy(update={"state": tmp_path})
+    with early_recorder(settings) as recorder:
+        assert recorder is not None
+        recorder.process.kill()
+        recorder.process.wait(SECONDS)
+        said = "the recorder's process was ended by SIGKILL"
+        with pytest.raises(StartError, match=said), start_children(settings, recorder):
+            pass
 
 
 def test_what_was_sent_before_the_end_is_written(tmp_path: Path) -> None:
