@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
 def _pinned(settings: Settings) -> tuple[Settings, str, CheckedBundle]:
     """Pin the settings to the version and digest of the bundle that exists now, and its backend.
 
-    Each process opens the bundle itself, a replaced worker much later, when another bundle may have
-    taken its place. Faults that the files alone show are found here, before any process starts.
+    Several workers open the bundle themselves, a replaced one much later, when another bundle may
+    have taken its place. Faults that the files alone show are found here, before anything is opened.
 
     Returns:
         The settings, a clause about the backend for the log, and the bundle.

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.app.dashboard.conftest import ODD, Opened, grade
 from tests.service import Service
 
-LOOKS = [(390, "en-GB"), (390, "ko-KR"), (1280, "en-GB")]
+LOOKS = [(390, "en-GB"), (390, "ko-KR"), (1280, "en-GB"), (1280, "ko-KR")]
 WIDE = """() => {
   const scrolls = (element) => {
     for (let one = element; one !== null; one = one.parentElement) {
@@ -53,11 +53,14 @@ def fits(page: Page) -> None:
     assert [] == page.evaluate(UNREACHED)
 
 
-@pytest.mark.parametrize(("width", "language"), LOOKS)
-def test_nothing_is_wider_than_the_window(
-    opened: Opened, figures: Any, width: int, language: str
-) -> None:
+@pytest.mark.claim("nothing is wider than the window", test=3, proof=len(LOOKS))
+def test_nothing_is_wider_than_the_window(opened: Opened, figures: Any, count: int) -> None:
     """On every tab: the form with faults, an answer, figures, a raised alarm, a case, the model."""
+    for width, language in LOOKS[:count]:
+        check_width(opened, figures, width, language)
+
+
+def check_width(opened: Opened, figures: Any, width: int, language: str) -> None:
     size = {"width": width, "height": 844}
     with opened(expected=(404,), locale=language, viewport=size) as page:
         page.locator("#panel-try form summary").click()
