@@ -55,7 +55,8 @@ def _pinned(settings: Settings) -> tuple[Settings, str, CheckedBundle]:
     """Pin the settings to the version and digest of the bundle that exists now, and its backend.
 
     Several workers open the bundle themselves, a replaced one much later, when another bundle may
-    have taken its place. Faults that the files alone show are found here, before anything is opened.
+    have taken its place. Faults that the files alone show are found here, before records are
+    opened.
 
     Returns:
         The settings, a clause about the backend for the log, and the bundle.
