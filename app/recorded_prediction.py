@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, json
 
 from dubito.answer import AnswerWarning, MonteCarloResult, PlainResult
+from dubito.features import FeatureValue
 from dubito.types import Identity
 from dubito.uncertainty.policy import PolicyOptions
 
@@ -57,7 +58,7 @@ Body = PlainBody | MonteCarloBody
 class Personal(Struct, frozen=True):
     """Personal part of a prediction, which may be erased."""
 
-    features: dict[str, float | None]
+    features: dict[str, FeatureValue]
     reference: str | None
     """The caller's own name of the case."""
 

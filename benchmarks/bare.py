@@ -23,7 +23,7 @@ def create_app() -> FastAPI:
     manifest = inspect(Path(os.environ["BARE_BUNDLE"])).manifest
     row_model = RowReader(manifest.signature, 1).row
     options_model = monte_carlo_options(manifest.passes, 10_000, manifest.calibration)
-    models = AnswerModels(manifest.classes, manifest.calibration)
+    models = AnswerModels(manifest.signature, manifest.calibration)
     answer = models.monte_carlo.model_validate_json(Path(os.environ["BARE_ANSWER"]).read_bytes())
     app = FastAPI()
 

@@ -22,8 +22,9 @@ class ValueWarning(Struct, frozen=True, kw_only=True, tag_field="kind"):
     feature: str
     value: float | UnsetType | None = UNSET
     """The row's value; None if missing, unset in records, which store values separately."""
-    seen_minimum: float
-    seen_maximum: float
+    seen_minimum: float | UnsetType = UNSET
+    seen_maximum: float | UnsetType = UNSET
+    """Range that training saw; unset for a feature with a list of values."""
 
 
 class OutOfRange(ValueWarning, frozen=True, tag="out_of_range"):
@@ -36,6 +37,15 @@ class InMargin(ValueWarning, frozen=True, tag="in_margin"):
 
 class Missing(ValueWarning, frozen=True, tag="missing"):
     """A missing value; the network imputes the feature's constant."""
+
+
+class UnknownCategory(Struct, frozen=True, tag_field="kind", tag="unknown_category"):
+    """A category that is not in the feature's list, or that training did not see.
+
+    The row is always referred.
+    """
+
+    feature: str
 
 
 class FewPasses(Struct, frozen=True, tag_field="kind", tag="few_passes"):
@@ -52,13 +62,13 @@ class Degraded(Struct, frozen=True, tag_field="kind", tag="degraded"):
     asked_passes: int
 
 
-AnswerWarning = OutOfRange | InMargin | Missing | FewPasses | Degraded
-VALUE_WARNINGS: dict[str, type[OutOfRange | InMargin | Missing]] = {
+AnswerWarning = OutOfRange | InMargin | Missing | UnknownCategory | FewPasses | Degraded
+NUMBER_WARNINGS: dict[str, type[OutOfRange | InMargin | Missing]] = {
     "out_of_range": OutOfRange,
     "in_margin": InMargin,
     "missing": Missing,
 }
-"""Warning classes about values, by kind."""
+"""Warning classes about numbers, by kind."""
 
 
 class Precision(Struct, frozen=True):

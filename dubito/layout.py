@@ -4,24 +4,68 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dubito.feature_kinds import FeatureKind
+from dubito.features import (
+    BooleanFeature,
+    Category,
+    CategoryFeature,
+    Feature,
+    FeatureKind,
+    FeatureStats,
+    NumberFeature,
+    NumberKind,
+    ValueCounts,
+)
 
 Language = Literal["en", "ko"]
 """Languages that model cards are written in."""
 
+MOST = 1e12
+"""Default bound of a number's allowed range, which is from −10¹² to 10¹²."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """Feature column, without the statistics that training adds."""
 
     name: str
-    title: str
-    alias: str
-    """Alternative header of the column in a file; empty for none."""
-    kind: FeatureKind
-    unit: str
-    maximum: float
+    title: str = ""
+    aliases: tuple[str, ...] = ()
+    """Alternative headers of the column in a file, and names of the feature."""
+    kind: FeatureKind = "float"
+    unit: str = ""
+    minimum: float = -MOST
+    maximum: float = MOST
     nullable: bool = False
+    imputed: float | None = None
+    """Number that the network gets for a missing value, see `dubito.features`; None if none can be
+    missing or if training chooses it."""
+    categories: tuple[Category, ...] = ()
+    """Values of a category; empty for other kinds."""
+    takes_unknown: bool = False
+    """Whether a category may be one that is not in the list."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its aliases."""
+        return self.name, *self.aliases
+
+    def feature(self, seen: FeatureStats | ValueCounts, imputed: float | None) -> Feature:
+        """Build the feature of a bundle.
+
+        Args:
+            seen: statistics of the training data.
+            imputed: number that the network imputes for a missing value; None if none is missing.
+        """
+        title = self.title or self.name
+        common = (self.name, title, self.aliases)
+        if isinstance(seen, FeatureStats):
+            kind: NumberKind = "integer" if self.kind == "integer" else "float"
+            limits = (self.minimum, self.maximum)
+            return NumberFeature(*common, kind, self.unit, self.nullable, imputed, *limits, seen)
+        if self.kind == "boolean":
+            return BooleanFeature(*common, "boolean", self.nullable, imputed, seen)
+        listed = (self.categories, self.takes_unknown, self.nullable)
+        return CategoryFeature(*common, "category", *listed, imputed, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +97,7 @@ class Layout:
     """Name of the target column, then its aliases."""
     classes: tuple[str, ...]
     dataset: Dataset | None = None
-    rules: Mapping[str, dict[str, float]] = field(default_factory=dict)
+    rules: Mapping[str, Mapping[str, float | bool | str]] = field(default_factory=dict)
     """Referral rules by reason: values of features with which a row is always referred."""
     words: Mapping[Language, CardWords] = field(default_factory=dict)
     """Text of the model card by language; without it there is only an English card, whose noun is

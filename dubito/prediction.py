@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from dubito.answer import (
-    VALUE_WARNINGS,
+    NUMBER_WARNINGS,
     Answer,
     AnswerWarning,
     DecisionAnswer,
     Degraded,
     FewPasses,
+    Missing,
     MonteCarloAnswer,
     MonteCarloResult,
     PlainAnswer,
@@ -22,6 +23,7 @@ from dubito.answer import (
     Precision,
     SetAnswer,
     Uncertainty,
+    UnknownCategory,
 )
 from dubito.errors import Ungradable
 from dubito.identifier import new_id
@@ -296,13 +298,13 @@ class AnswerBuilder:
 
 def value_warning(notice: Notice) -> AnswerWarning:
     """Convert a notice to the warning of its kind."""
-    kind = VALUE_WARNINGS[notice.kind]
-    return kind(
-        feature=notice.feature,
-        value=notice.value,
-        seen_minimum=notice.seen_minimum,
-        seen_maximum=notice.seen_maximum,
-    )
+    feature, least, most = notice.feature, notice.seen_minimum, notice.seen_maximum
+    if notice.kind == "unknown_category":
+        return UnknownCategory(feature)
+    if least is None or most is None:
+        return Missing(feature=feature, value=None)
+    kind = NUMBER_WARNINGS[notice.kind]
+    return kind(feature=feature, value=notice.value, seen_minimum=least, seen_maximum=most)
 
 
 def set_answer(

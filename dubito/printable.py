@@ -1,6 +1,7 @@
 """Escapes and shortens untrusted text before it reaches a terminal, log or page."""
 
 import unicodedata
+from collections.abc import Sequence
 
 CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories of characters that may control a terminal or end a line."""
@@ -9,6 +10,8 @@ TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 
 LONGEST_NAME = 64
 """Most characters shown of a name."""
+LISTED_NAMES, LISTED_LETTERS = 10, 40
+"""Most names shown of a list, and most characters of each."""
 
 
 def is_printable(text: str) -> bool:
@@ -29,6 +32,12 @@ def shorten(name: str) -> str:
     """Shorten a name that a client may have chosen, and replace unprintable characters by `?`."""
     text = "".join(letter if letter.isprintable() else "?" for letter in name[:LONGEST_NAME])
     return text if len(name) <= LONGEST_NAME else f"{text}…"
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Join the first names of a list for a message, each cut to a few letters."""
+    joined = ", ".join(name[:LISTED_LETTERS] for name in names[:LISTED_NAMES])
+    return f"{joined}, …" if len(names) > LISTED_NAMES else joined
 
 
 def _is_control(letter: str) -> bool:

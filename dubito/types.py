@@ -3,7 +3,7 @@
 Shapes in docstrings read `(T, N, C)` = passes, rows, classes, and `F` = features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Literal
@@ -11,13 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.feature_kinds import FEATURE_KINDS, FeatureKind, KindRules
+from dubito.features import Feature, FeatureValue
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 
-NoticeKind = Literal["out_of_range", "missing", "in_margin"]
+NoticeKind = Literal["out_of_range", "missing", "in_margin", "unknown_category"]
 """Kind of a notice. `in_margin` (slightly outside the training range) does not refer the row."""
 
 SEED_BITS = 53
@@ -32,42 +32,6 @@ and has all operations, otherwise NumPy or, for layers without kernels, TensorFl
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureStats:
-    """Statistics of one feature in the training data, over the rows that have a value."""
-
-    minimum: float
-    maximum: float
-    quantiles: dict[str, float]
-    """Quantiles, from the level as text ("0.05") to the value."""
-    histogram_edges: tuple[float, ...]
-    histogram_counts: tuple[int, ...]
-    missing: int
-    """Number of rows without a value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One input of a bundle: its names, unit, kind and allowed range."""
-
-    name: str
-    title: str
-    aliases: tuple[str, ...]
-    kind: FeatureKind
-    unit: str
-    nullable: bool
-    imputed: float | None
-    """Value that the network imputes for a missing one; None if the feature is not nullable."""
-    minimum: float
-    maximum: float
-    seen: FeatureStats
-
-    @property
-    def rules(self) -> KindRules:
-        """Rules of the feature's kind."""
-        return FEATURE_KINDS[self.kind]
-
-
-@dataclass(frozen=True, slots=True)
 class Signature:
     """The ordered features and classes of a bundle."""
 
@@ -79,13 +43,27 @@ class Signature:
         """Feature names, in order."""
         return tuple(feature.name for feature in self.features)
 
+    def row_of(self, values: Iterable[FeatureValue]) -> Floats:
+        """Convert the values of one row to the numbers `(1, F)` that stand for them.
+
+        Raises:
+            ValueError: a feature does not take its value.
+        """
+        pairs = zip(self.features, values, strict=True)
+        return np.array([[feature.number_of(value) for feature, value in pairs]])
+
+    def values_of(self, row: Iterable[float]) -> dict[str, FeatureValue]:
+        """Return the value that each number of a row stands for, by the feature's name."""
+        pairs = zip(self.features, row, strict=True)
+        return {feature.name: feature.value_of(number) for feature, number in pairs}
+
 
 @dataclass(frozen=True, slots=True)
 class DomainRule:
     """A domain rule as data: a row in which every named feature has its value has the reason."""
 
     reason: str
-    when: dict[str, float]
+    when: Mapping[str, float | bool | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,8 +271,10 @@ class Notice:
     kind: NoticeKind
     feature: str
     value: float | None
-    seen_minimum: float
-    seen_maximum: float
+    """The number; None if it is missing, and for a feature with a list of values."""
+    seen_minimum: float | None
+    seen_maximum: float | None
+    """Range that training saw; None for a feature with a list of values."""
 
 
 @dataclass(frozen=True, slots=True)

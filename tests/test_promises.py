@@ -28,7 +28,6 @@ from dubito.types import (
     Booleans,
     Calibration,
     Decision,
-    Feature,
     Floats,
     Query,
     Signature,
@@ -296,18 +295,7 @@ def test_usual_rows_raise_no_alarm(
 
 def guarded(learnt: Floats) -> Signature:
     features = tuple(
-        Feature(
-            column.name,
-            column.title,
-            (),
-            column.kind,
-            column.unit,
-            column.nullable,
-            0.0 if column.nullable else None,
-            0.0,
-            column.maximum,
-            seen(learnt[:, at], column.kind),
-        )
+        column.feature(seen(learnt[:, at], column), 0.0 if column.nullable else None)
         for at, column in enumerate(LAYOUT.features)
     )
     return Signature(features, LAYOUT.classes)

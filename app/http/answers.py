@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from app.http.json_schema import CLOSED, grade_of
 from dubito import answer
-from dubito.types import Calibration
+from dubito.features import NumberFeature
+from dubito.types import Calibration, Signature
 
 
 class Model(BaseModel):
@@ -97,6 +98,28 @@ class MissingWarning(BaseModel):
     seen_maximum: float
 
 
+class MissingCategoryWarning(BaseModel):
+    """A missing value of a feature with a list of values."""
+
+    model_config = CLOSED
+
+    kind: Literal["missing"]
+    feature: str
+    value: None
+
+
+class UnknownCategoryWarning(BaseModel):
+    """A category that is not in the feature's list, or that training did not see.
+
+    The row is always referred.
+    """
+
+    model_config = CLOSED
+
+    kind: Literal["unknown_category"]
+    feature: str
+
+
 class FewPassesWarning(BaseModel):
     """Fewer passes than the calibration used: prediction set and decision are not guaranteed."""
 
@@ -119,7 +142,8 @@ class DegradedWarning(BaseModel):
     asked_passes: int
 
 
-OddValue = OutOfRangeWarning | MarginWarning | MissingWarning
+OddNumber = OutOfRangeWarning | MarginWarning | MissingWarning
+OddValue = OddNumber | MissingCategoryWarning | UnknownCategoryWarning
 
 
 MEANING = (
@@ -183,8 +207,11 @@ def decision_of(calibration: Calibration) -> type[Decision]:
 class AnswerModels:
     """Models of one bundle's predictions, for OpenAPI."""
 
-    def __init__(self, classes: tuple[str, ...], calibration: Calibration | None) -> None:
+    def __init__(self, signature: Signature, calibration: Calibration | None) -> None:
         """Build the models for one row; `listed` makes those for many rows from them."""
+        classes = signature.classes
+        is_numeric = all(isinstance(one, NumberFeature) for one in signature.features)
+        odd = OddNumber if is_numeric else OddValue
         grade = grade_of(classes)
         by_class = _by_class("Probabilities", grade, classes, float)
         common = {"id": (str, ...), "grade": (grade, ...)}
@@ -193,7 +220,7 @@ class AnswerModels:
             "Prediction",
             **common,
             probabilities=(by_class, ...),
-            warnings=(list[OddValue], ...),
+            warnings=(list[odd], ...),  # type: ignore[valid-type]
             **model,
         )
         spread = {
@@ -205,7 +232,7 @@ class AnswerModels:
             "precision": (Precision, ...),
             "uncertainty": (Uncertainty, ...),
         }
-        closing = {**_judgements(grade, calibration), **model}
+        closing = {**_judgements(grade, calibration, odd), **model}
         draws = _by_class("Draws", grade, classes, list[float])
         self.monte_carlo = _closed("MonteCarloPrediction", **spread, **closing)
         self.with_draws = _closed(
@@ -220,13 +247,13 @@ def listed(model: type[BaseModel]) -> type[BaseModel]:
     return _closed(name, predictions=(list[model], ...))  # type: ignore[valid-type]
 
 
-def _judgements(grade: Any, calibration: Calibration | None) -> dict[str, Any]:
+def _judgements(grade: Any, calibration: Calibration | None, odd: Any) -> dict[str, Any]:
     """Build the members that only a calibrated bundle fills, and their warnings."""
     if calibration is None:
         return {
             "prediction_set": (None, ...),
             "decision": (None, ...),
-            "warnings": (list[OddValue | DegradedWarning], ...),
+            "warnings": (list[odd | DegradedWarning], ...),
         }
     sets = create_model(
         "PredictionSet",
@@ -237,7 +264,7 @@ def _judgements(grade: Any, calibration: Calibration | None) -> dict[str, Any]:
     return {
         "prediction_set": (sets, ...),
         "decision": (decision_of(calibration), ...),
-        "warnings": (list[OddValue | FewPassesWarning | DegradedWarning], ...),
+        "warnings": (list[odd | FewPassesWarning | DegradedWarning], ...),
     }
 
 

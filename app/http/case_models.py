@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from app.http.json_schema import CLOSED
 from app.record_events import FeedbackKind
+from dubito.features import FeatureValue
 
 
 class Outcome(BaseModel):
@@ -57,7 +58,7 @@ class RecordedPrediction(BaseModel):
     model: dict[str, Any]
     environment: str
     asked: dict[str, Any] | None
-    features: dict[str, float | None] | None
+    features: dict[str, FeatureValue] | None
     reference: str | None
     answer: dict[str, Any]
     warnings: list[dict[str, Any]]
@@ -103,7 +104,7 @@ class WhatIf(BaseModel):
     model_config = CLOSED
 
     id: str
-    features: dict[str, float | None]
+    features: dict[str, FeatureValue]
     recorded: dict[str, Any]
     corrected: dict[str, Any]
     difference: dict[str, float]

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Discriminator, Field
 from pydantic_core import to_json
 
 from app.http.body import JSON_TYPE
@@ -18,8 +18,9 @@ from app.problem_codes import ProblemCode
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from dubito.engine.backends.choice import backend_of
+from dubito.features import Feature
 from dubito.inputs.options import AnyOptions, NoOptions
-from dubito.types import Calibration, Cards, Environment, Feature, Identity, Signature
+from dubito.types import Calibration, Cards, Environment, Identity, Signature
 from dubito.types import Promise as Line
 
 CARD = "text/markdown"
@@ -122,7 +123,7 @@ class ModelDescription(BaseModel):
     name: str
     version: int
     digest: str
-    features: list[Feature]
+    features: list[Annotated[Feature, Discriminator("kind")]]
     classes: list[str]
     passes: int
     calibration: CalibrationDescription | None

@@ -1,22 +1,38 @@
 """Reads and validates small JSON bodies, those of feedback and what-if requests."""
 
-from typing import TypeVar
+from math import inf, isfinite
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
+from dubito.features import FeatureValue
 from dubito.inputs.faults import faults_of
 from dubito.inputs.json_members import duplicate
 from dubito.inputs.rows import STRICT, accepted, given_twice, parse_json, unknown_names
+from dubito.inputs.text_types import wrong
 from dubito.types import Signature
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
+def _finite(value: Any) -> Any:
+    """Check that a number is finite; whether a feature takes a value, its signature decides."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    try:
+        number = float(value)
+    except OverflowError:
+        number = inf
+    if not isfinite(number):
+        raise wrong(FieldCode.NOT_FINITE, "must be a finite number")
+    return number
+
+
 class _Changes(BaseModel):
     model_config = STRICT | ConfigDict(title="Changes")
 
-    features: dict[str, float | None]
+    features: dict[str, Annotated[Any, AfterValidator(_finite)]]
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
@@ -38,7 +54,7 @@ def read_json(model: type[Model], body: bytes) -> Model:
     return found
 
 
-def read_changes(signature: Signature, body: bytes) -> dict[str, float | None]:
+def read_changes(signature: Signature, body: bytes) -> dict[str, FeatureValue]:
     """Read the changed features of a what-if request; it can name no more than the signature has.
 
     Raises:
@@ -51,6 +67,9 @@ def read_changes(signature: Signature, body: bytes) -> dict[str, float | None]:
     # A body with too many members is refused before validation, which would cost time for each.
     content = parse_json(body)
     features = content.get("features") if isinstance(content, dict) else None
+    if isinstance(features, dict) and len(content) + len(features) <= len(names) + 1:
+        # The other colons are in texts.
+        return read_json(_Changes, body).features
     faults = unknown_names(features, names, "features") if isinstance(features, dict) else []
     crowd = Fault((), FieldCode.TOO_MANY_MEMBERS, "has more members than there are features")
     raise InvalidInput(faults or [crowd])

@@ -29,7 +29,7 @@ NAME = "x-component"
 DEFINITIONS = "$defs"
 REFERENCE = "#/components/schemas/{model}"
 Mode = Literal["validation", "serialization"]
-COMPONENT_NAMES = {"FeatureStats": "Seen"}
+COMPONENT_NAMES = {"FeatureStats": "Seen", "NumberFeature": "Feature"}
 """Component names that clients were generated from and that are not the names of our types."""
 
 

@@ -54,7 +54,7 @@ def grading(
 ) -> APIRouter:
     """Create the routes that predict with one bundle."""
     router = APIRouter(tags=["grading"], route_class=LeanRoute)
-    models = AnswerModels(manifest.classes, manifest.calibration)
+    models = AnswerModels(manifest.signature, manifest.calibration)
     reader = RowReader(manifest.signature, settings.max_rows)
     options_model = monte_carlo_options(
         manifest.passes, settings.max_passes, manifest.calibration, settings.deadline_ms

@@ -24,6 +24,7 @@ from dubito.answer import (
     PlainResult,
     without_value,
 )
+from dubito.features import FeatureValue, NumberFeature
 from dubito.types import Identity
 
 _json = json.Encoder().encode
@@ -35,6 +36,12 @@ class EventBuilder:
     def __init__(self, watched: WatchedBundle) -> None:
         """Set the bundle."""
         self._names = watched.signature.names
+        self._listed = {
+            feature.name: feature.value_of
+            for feature in watched.signature.features
+            if not isinstance(feature, NumberFeature)
+        }
+        """Function from a number of a row to its value, by feature with a list of values."""
         self._environment = watched.environment
         self._counter = AnswerCounter(watched)
 
@@ -58,11 +65,17 @@ class EventBuilder:
     ) -> Iterator[Event]:
         """Yield the events of a part, whose rows are the next ones."""
         for prediction, body in self._bodies(part):
-            # NaN stands for a missing value; JSON writes it as null.
-            personal = Personal(dict(zip(self._names, next(rows), strict=True)), reference)
+            personal = Personal(self._values(next(rows)), reference)
             yield Event(
                 "prediction", prediction, part.time, _json(body), _json(personal), reference
             )
+
+    def _values(self, row: Sequence[float]) -> dict[str, FeatureValue]:
+        """Return the values of a row; NaN, a missing one, is written as null."""
+        values: dict[str, FeatureValue] = dict(zip(self._names, row, strict=True))
+        for name, value_of in self._listed.items():
+            values[name] = value_of(values[name])  # type: ignore[arg-type]
+        return values
 
     def _bodies(self, part: PlainPart | MonteCarloPart) -> Iterator[tuple[str, Body]]:
         if isinstance(part, MonteCarloPart):

@@ -11,7 +11,7 @@ from dubito.types import Identity
 
 PLAIN, MONTE_CARLO = "/predict", "/predict/mc"
 ACTIONS = ("automate", "refer")
-KINDS = ("out_of_range", "in_margin", "missing", "few_passes", "degraded")
+KINDS = ("out_of_range", "in_margin", "missing", "unknown_category", "few_passes", "degraded")
 
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
 

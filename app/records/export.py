@@ -6,10 +6,12 @@ Every column has one type, whatever the records hold:
   `model.digest`, `asked.passes` (a number or `auto`), `outcome` and `review` (the latest recorded
   grade of each), `warnings` and all other lists (as JSON), and every column not named here;
 - 64-bit integers: `model.version`, `answer.passes`, `answer.seed`;
-- doubles: `feature.…` (one column for each feature), `answer.probabilities.…`, `answer.mean.…`,
-  `answer.std.…` (one column for each grade), `answer.uncertainty.…`, and the requested, promised
-  and reached values of precision, coverage and error rate;
-- booleans: `asked.degrade`, `….class_conditional`, `….guaranteed`, `answer.precision.met`.
+- doubles: `answer.probabilities.…`, `answer.mean.…`, `answer.std.…` (one column for each grade),
+  `answer.uncertainty.…`, and the requested, promised and reached values of precision, coverage and
+  error rate;
+- booleans: `asked.degrade`, `….class_conditional`, `….guaranteed`, `answer.precision.met`;
+- `feature.…`, one column for each feature: doubles, booleans or text, as the feature's values are;
+  text where the records hold several kinds.
 
 A cell is empty where a prediction lacks the member, or where it was erased. Records of several
 bundles have the columns of all of them. CSV is UTF-8 with a byte order mark, by which spreadsheets
@@ -21,7 +23,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -38,6 +40,8 @@ EXPORTED_ROWS = 1_000
 """Most rows in memory at a time, and in a row group of a Parquet file."""
 
 Type = Literal["text", "integer", "real", "boolean"]
+Columns = Mapping[str, Type]
+"""Columns of an export, in order, with their types."""
 Line = Mapping[str, Any]
 Lines = Iterator[Line]
 
@@ -76,22 +80,22 @@ def write_export(connection: Connection, file: Path) -> int:
     Raises:
         RecordsError: the file's suffix is neither .csv nor .parquet, or the file cannot be written.
     """
-    kinds: dict[str, Callable[[Sequence[str], Lines, Path], int]]
+    kinds: dict[str, Callable[[Columns, Lines, Path], int]]
     kinds = {".csv": _write_csv, ".parquet": _write_parquet}
     if file.suffix not in kinds:
         raise RecordsError(f"{file} ends neither in .csv nor in .parquet")
     try:
         with _whole(file) as draft, closing(_lines(connection)) as lines:
-            return kinds[file.suffix](_names(connection), lines, draft)
+            return kinds[file.suffix](_columns(connection), lines, draft)
     except OSError as error:
         raise RecordsError(f"{file}: {error.strerror}") from error
 
 
 def type_of(name: str) -> Type:
-    """Return the type of a column."""
+    """Return the type of a column that is not a feature's."""
     if name in INTEGERS:
         return "integer"
-    if name in REALS or name.startswith((FEATURE, *FAMILIES)):
+    if name in REALS or name.startswith(FAMILIES):
         return "real"
     return "boolean" if name in BOOLEANS else "text"
 
@@ -109,13 +113,39 @@ def _whole(file: Path) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
-def _names(connection: Connection) -> list[str]:
+def _columns(connection: Connection) -> Columns:
     """Return all columns that at least one prediction has."""
-    known = dict[str, None]()
+    features, others = dict[str, set[Type]](), dict[str, None]()
     for row in _rows(connection, events.c.body, events.c.personal):
-        known.update(dict.fromkeys(name for name, _ in _members(row.body, row.personal)))
-    features = [name for name in known if name.startswith(FEATURE)]
-    return [*FIRST, *features, *(name for name in known if name not in features), *LAST]
+        for name, value in _members(row.body, row.personal):
+            if name.startswith(FEATURE):
+                features.setdefault(name, set()).update(_value_types(value))
+            else:
+                others[name] = None
+    typed = {name: _common(types) for name, types in features.items()}
+    own = {name: type_of(name) for name in others}
+    return {
+        **{name: type_of(name) for name in FIRST},
+        **typed,
+        **own,
+        **{name: type_of(name) for name in LAST},
+    }
+
+
+def _value_types(value: Any) -> Iterator[Type]:
+    """Yield the type of a feature's value; nothing for null, which every type has."""
+    if isinstance(value, bool):
+        yield "boolean"
+    elif isinstance(value, str):
+        yield "text"
+    elif value is not None:
+        yield "real"
+
+
+def _common(types: Collection[Type]) -> Type:
+    """Return the type of a column whose values have some types."""
+    only: Type = next(iter(types), "real")
+    return "text" if len(types) > 1 else only
 
 
 def _lines(connection: Connection) -> Generator[Line]:
@@ -172,7 +202,7 @@ def _flat(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", inner
 
 
-def _cell(name: str, value: Any) -> Any:
+def _cell(name: str, kind: Type, value: Any) -> Any:
     """Convert a value to its column's type.
 
     Raises:
@@ -182,18 +212,19 @@ def _cell(name: str, value: Any) -> Any:
         return None
     kinds: dict[Type, Callable[[Any], Any]] = {"text": str, "integer": int, "real": float}
     try:
-        return kinds.get(type_of(name), bool)(value)
+        return kinds.get(kind, bool)(value)
     except ValueError as error:
         raise RecordsError(f"the records hold a value that is no number in {name}") from error
 
 
-def _write_csv(names: Sequence[str], lines: Lines, file: Path) -> int:
+def _write_csv(columns: Columns, lines: Lines, file: Path) -> int:
     count = 0
     with file.open("w", newline="", encoding="utf-8-sig") as opened:
         table = csv.writer(opened)
-        table.writerow(map(_harmless, names))
+        table.writerow(map(_harmless, columns))
         for line in lines:
-            table.writerow([_harmless(_cell(name, line.get(name))) for name in names])
+            cells = (_cell(name, kind, line.get(name)) for name, kind in columns.items())
+            table.writerow(map(_harmless, cells))
             count += 1
     return count
 
@@ -204,7 +235,7 @@ def _harmless(cell: Any) -> Any:
     return f"'{cell}" if is_formula else cell
 
 
-def _write_parquet(names: Sequence[str], lines: Lines, file: Path) -> int:
+def _write_parquet(columns: Columns, lines: Lines, file: Path) -> int:
     try:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
@@ -216,11 +247,14 @@ def _write_parquet(names: Sequence[str], lines: Lines, file: Path) -> int:
         "real": pa.float64(),
         "boolean": pa.bool_(),
     }
-    schema = pa.schema([(name, types[type_of(name)]) for name in names])
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
     count = 0
     with file.open("wb") as opened, ParquetWriter(opened, schema) as table:
         while part := list(islice(lines, EXPORTED_ROWS)):
-            columns = {name: [_cell(name, line.get(name)) for line in part] for name in names}
-            table.write_table(pa.Table.from_pydict(columns, schema=schema))
+            cells = {
+                name: [_cell(name, kind, line.get(name)) for line in part]
+                for name, kind in columns.items()
+            }
+            table.write_table(pa.Table.from_pydict(cells, schema=schema))
             count += len(part)
     return count

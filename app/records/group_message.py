@@ -5,16 +5,18 @@ MessagePack. A process can so journal a group without decoding it.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import Struct, msgpack
+from msgspec import Raw, Struct, msgpack
 
 from app.record_events import Draft, Entry
 from app.record_ports import Trouble
 from app.records.cause import Cause
 from app.watched_bundle import WatchedBundle
+from dubito.features import BooleanFeature, CategoryFeature, FeatureKind, NumberFeature
+from dubito.types import Calibration, Identity, Signature
 
 HEAD = struct.Struct("<BQ")
 LENGTH = struct.Struct("<I")
@@ -79,9 +81,40 @@ class Condition(Struct, frozen=True, tag="condition"):
 
 GroupOutcome = Kept | Written | Failed | Settled | Condition
 
+
+class _Signature(Struct, frozen=True):
+    """A signature whose features are not decoded yet: their kinds decide how."""
+
+    features: tuple[Raw, ...]
+    classes: tuple[str, ...]
+
+
+class _Introduced(Struct, frozen=True):
+    """A bundle, as an introduction has it."""
+
+    identity: Identity
+    signature: _Signature
+    calibration: Calibration | None
+    environment: str
+
+
+class _Kind(Struct, frozen=True):
+    """The kind of a feature."""
+
+    kind: FeatureKind
+
+
 _encoded = msgpack.Encoder().encode
 _items: msgpack.Decoder[list[Entry | Draft]] = msgpack.Decoder(list[Entry | Draft])
-_bundle: msgpack.Decoder[WatchedBundle] = msgpack.Decoder(WatchedBundle)
+_bundle = msgpack.Decoder(_Introduced)
+_kind = msgpack.Decoder(_Kind)
+_number = msgpack.Decoder(NumberFeature)
+_features: Mapping[FeatureKind, msgpack.Decoder[Any]] = {
+    "integer": _number,
+    "float": _number,
+    "boolean": msgpack.Decoder(BooleanFeature),
+    "category": msgpack.Decoder(CategoryFeature),
+}
 
 
 def encode_group(kind: Kind, number: int, items: Sequence[Entry | Draft]) -> bytes:
@@ -120,7 +153,12 @@ def decode_introduction(message: bytes) -> WatchedBundle:
     Raises:
         msgspec.DecodeError: the message was written by another version.
     """
-    return _bundle.decode(memoryview(message)[HEAD.size :])
+    found = _bundle.decode(memoryview(message)[HEAD.size :])
+    features = (
+        _features[_kind.decode(each).kind].decode(each) for each in found.signature.features
+    )
+    signature = Signature(tuple(features), found.signature.classes)
+    return WatchedBundle(found.identity, signature, found.calibration, found.environment)
 
 
 def frame_content(messages: Sequence[bytes]) -> bytes:

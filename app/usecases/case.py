@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-import numpy as np
 from msgspec import UNSET, Struct, UnsetType, json, structs
 
 from app.errors import FeaturesErased, NotFound
@@ -30,8 +29,9 @@ from app.recorded_prediction import (
     read_personal,
 )
 from dubito.answer import AnswerWarning, MonteCarloResult, PlainResult
+from dubito.features import FeatureValue
 from dubito.identifier import is_id
-from dubito.types import Floats, Identity
+from dubito.types import Identity
 from dubito.uncertainty.policy import PolicyOptions
 
 
@@ -101,7 +101,7 @@ class ShownCase(Struct, frozen=True):
     model: Identity
     environment: str
     asked: Asked | None
-    features: dict[str, float | None] | None
+    features: dict[str, FeatureValue] | None
     reference: str | None
     answer: PlainResult | MonteCarloResult
     warnings: tuple[AnswerWarning, ...]
@@ -153,7 +153,7 @@ class Case:
         return next(event for event in self.events if event.kind == "prediction")
 
     @property
-    def features(self) -> dict[str, float | None]:
+    def features(self) -> dict[str, FeatureValue]:
         """The features, in the order they were recorded.
 
         Raises:
@@ -162,16 +162,6 @@ class Case:
         if self.personal is None:
             raise FeaturesErased
         return self.personal.features
-
-    @property
-    def rows(self) -> Floats:
-        """The features `(1, F)`, NaN for a missing value.
-
-        Raises:
-            FeaturesErased: they were erased.
-        """
-        values = self.features.values()
-        return np.array([[np.nan if value is None else value for value in values]])
 
     @property
     def classes(self) -> Iterable[str]:

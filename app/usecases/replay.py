@@ -14,6 +14,7 @@ from app.usecases.case import Case
 from dubito.answer import MonteCarloResult, PlainResult
 from dubito.engine.backends.choice import backend_of
 from dubito.errors import Fault, FieldCode, InvalidInput, Ungradable
+from dubito.features import FeatureValue
 from dubito.inputs.json_members import composed
 from dubito.inputs.rows import RowReader, accepted, unknown_names
 from dubito.types import Backend, Environment, Floats, Query, Signature
@@ -21,7 +22,7 @@ from dubito.types import Backend, Environment, Floats, Query, Signature
 ENVIRONMENT = "environment:"
 """Prefix of the names of notes about numerical environments; the fingerprint follows."""
 Figure = float | int | str | bool | None
-Features = dict[str, float | None]
+Features = dict[str, FeatureValue]
 
 
 class ChangedFact(Struct, frozen=True):
@@ -76,13 +77,14 @@ class Replays:
             FeaturesErased: the features of the case were erased.
             Conflict: the bundle is no longer available.
         """
-        rows, facts = case.rows, await self._facts(case.body.environment)
+        features, facts = case.features, await self._facts(case.body.environment)
         async with self._bundles.of(case.body.model, caller, _backend(facts)) as served:
+            rows = served.signature.row_of(features.values())
             (again,) = await _computed(case, rows, served, caller)
         return compared(case, again, served.environment, facts)
 
     async def what_if(
-        self, case: Case, changes: Mapping[str, float | None], caller: Caller
+        self, case: Case, changes: Mapping[str, FeatureValue], caller: Caller
     ) -> WhatIf:
         """Compute a case again, and the same with changed features.
 
@@ -96,12 +98,13 @@ class Replays:
             FeaturesErased: the features of the case were erased.
             Conflict: the bundle is no longer available.
         """
-        before, features = case.rows, case.features
+        features = case.features
         backend = _backend(await self._facts(case.body.environment))
         async with self._bundles.of(case.body.model, caller, backend) as served:
-            changed = _merged(served.signature, features, changes)
-            after, _ = RowReader(served.signature, 1).read(json.encode(changed))
-            rows = np.concatenate([before, after])
+            merged = json.encode(_merged(served.signature, features, changes))
+            after, _ = RowReader(served.signature, 1).read(merged)
+            changed = served.signature.values_of(after[0].tolist())
+            rows = np.concatenate([served.signature.row_of(features.values()), after])
             recorded, corrected = await _computed(case, rows, served, caller)
         difference = differences(recorded, corrected)
         return WhatIf(case.event.prediction, changed, recorded, corrected, difference)
@@ -141,7 +144,7 @@ async def _computed(
 
 
 def _merged(
-    signature: Signature, features: Features, changes: Mapping[str, float | None]
+    signature: Signature, features: Features, changes: Mapping[str, FeatureValue]
 ) -> Features:
     """Merge changes, by feature names or aliases, into features."""
     names = {name: one.name for one in signature.features for name in accepted(one)}

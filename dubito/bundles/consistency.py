@@ -7,20 +7,29 @@ fault is reliable: later checks assume that the earlier ones passed.
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
 from dubito.bundles.strict_json import named, walk
+from dubito.features import (
+    BooleanFeature,
+    Category,
+    CategoryFeature,
+    Feature,
+    FeatureStats,
+    FeatureValue,
+    NumberFeature,
+)
 from dubito.printable import is_printable
-from dubito.types import MAX_SEED, DomainRule, Feature, FeatureStats, Signature
+from dubito.types import MAX_SEED, DomainRule, Signature
 from dubito.uncertainty.decision import BUILT_IN
 
 LONGEST_NAME = 1_000
 """Most characters of a name, an alias, a title, a unit or a reason."""
 LONGEST_TEXT = 65_536
 """Most characters of any text."""
-MOST_FEATURES = MOST_CLASSES = 10_000
+MOST_FEATURES = MOST_CLASSES = MOST_CATEGORIES = 10_000
 MOST_ALIASES = 100
 MOST_RULES = 1_000
 LARGEST = 1e300
@@ -28,6 +37,11 @@ LARGEST = 1e300
 LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
 """Form of a quantile's level, from 0 to 1 in plain digits."""
 MEDIAN = "0.5"
+RESERVED = {
+    1: frozenset(BUILT_IN) - {"unknown_category"},
+    2: frozenset(BUILT_IN),
+}
+"""Reasons that no rule may use, by format: those of the decision rule, as the format knows them."""
 SHARES = re.compile(
     r"accuracy|macro_f1|ece.*|automated|wrong_automated|wrong_band|least_likelihood|coverage_.*"
     r"|aurc.*|.*auroc"
@@ -59,25 +73,27 @@ def signature_faults(signature: Signature) -> Iterator[str]:
     for at, feature in enumerate(features):
         yield from _feature_faults(f"features.{at}", feature)
     yield from _name_faults(dict(_labels(features)))
-    rows = [sum(feature.seen.histogram_counts) + feature.seen.missing for feature in features]
+    rows = [feature.seen.rows for feature in features]
     for at, count in enumerate(rows):
         if count != rows[0]:
             yield f"features.{at}.seen counts {count} rows, but features.0.seen counts {rows[0]}"
 
 
-def rule_faults(rules: Sequence[DomainRule], features: Sequence[Feature]) -> Iterator[str]:
-    """Yield rules that can never apply, or whose reason is invalid or built in."""
+def rule_faults(
+    rules: Sequence[DomainRule], features: Sequence[Feature], reserved: Container[str]
+) -> Iterator[str]:
+    """Yield rules that can never apply, or whose reason is invalid or reserved."""
     known = {feature.name: feature for feature in features}
     if len(rules) > MOST_RULES:
         yield f"rules has more than {MOST_RULES} rules"
     for at, rule in enumerate(rules):
-        if not _is_name(rule.reason) or rule.reason in BUILT_IN:
+        if not _is_name(rule.reason) or rule.reason in reserved:
             yield f"rules.{at}.reason is not a name of its own"
         for name, value in rule.when.items():
             way = named(("rules", at, "when", name))
             if name not in known:
                 yield f"{way} is not a feature"
-            elif not can_be(known[name], value):
+            elif not _can_be(known[name], value):
                 yield f"{way} is not a value that the feature can have"
 
 
@@ -92,10 +108,19 @@ def metric_faults(metrics: Mapping[str, Mapping[str, float]], classes: int) -> I
                 yield f"{named(('metrics', part, name))} is not from 0 to {most:g}"
 
 
-def can_be(feature: Feature, value: float) -> bool:
-    """Return whether a value has a feature's kind and is in its range."""
-    fits = not feature.rules.is_whole or _are_whole(value)
-    return fits and feature.minimum <= value <= feature.maximum
+def can_stand_for(feature: Feature, number: float) -> bool:
+    """Return whether a number of a row may stand for a value of the feature."""
+    fits = not feature.is_whole or _are_whole(number)
+    return fits and feature.minimum <= number <= feature.maximum
+
+
+def _can_be(feature: Feature, value: FeatureValue) -> bool:
+    """Return whether a feature takes a value, by which a rule may then name it."""
+    try:
+        number = feature.number_of(value)
+    except ValueError:
+        return False
+    return isinstance(feature, NumberFeature) or number < len(feature.seen.counts)
 
 
 def _most(metric: str, classes: int) -> float | None:
@@ -114,6 +139,14 @@ def _labels(features: Sequence[Feature]) -> Iterator[tuple[str, str]]:
         yield from ((f"features.{at}.aliases.{n}", name) for n, name in enumerate(feature.aliases))
 
 
+def _category_labels(way: str, categories: Sequence[Category]) -> Iterator[tuple[str, str]]:
+    """Yield the names and aliases of categories, each after its place in the manifest."""
+    for place, category in enumerate(categories):
+        yield f"{way}.{place}.name", category.name
+        for number, alias in enumerate(category.aliases):
+            yield f"{way}.{place}.aliases.{number}", alias
+
+
 def _name_faults(names: Mapping[str, str]) -> Iterator[str]:
     """Yield names that are invalid or given twice, compared in Unicode's form NFC."""
     seen: dict[str, str] = {}
@@ -130,24 +163,63 @@ def _is_name(text: str) -> bool:
 
 
 def _feature_faults(way: str, feature: Feature) -> Iterator[str]:
-    if max(len(feature.title), len(feature.unit)) > LONGEST_NAME:
+    unit = feature.unit if isinstance(feature, NumberFeature) else ""
+    if max(len(feature.title), len(unit)) > LONGEST_NAME:
         yield f"{way} has a title or unit of more than {LONGEST_NAME} letters"
     if len(feature.aliases) > MOST_ALIASES:
         yield f"{way}.aliases has more than {MOST_ALIASES} names"
-    if not -LARGEST <= feature.minimum < feature.maximum <= LARGEST:
-        yield f"{way}.minimum is not below its maximum, or one is beyond ±{LARGEST:g}"
-    if feature.rules.is_whole and not _are_whole(feature.minimum, feature.maximum):
-        yield f"{way} is an {feature.kind} with a minimum or maximum that is not whole"
+    if isinstance(feature, NumberFeature):
+        yield from _range_faults(way, feature)
+    if isinstance(feature, CategoryFeature):
+        yield from _category_faults(way, feature)
     if feature.nullable != (feature.imputed is not None):
         yield f"{way} needs an imputed value exactly if it is nullable"
-    if feature.imputed is not None and not feature.minimum <= feature.imputed <= feature.maximum:
+    if feature.imputed is not None and not _can_be_imputed(feature, feature.imputed):
         yield f"{way}.imputed is not from its minimum to its maximum"
     if feature.seen.missing and not feature.nullable:
         yield f"{way}.seen.missing counts rows without a value, which may not be null"
-    yield from _seen_faults(f"{way}.seen", feature)
+    if isinstance(feature, NumberFeature):
+        yield from _seen_faults(f"{way}.seen", feature)
+    else:
+        yield from _count_faults(f"{way}.seen", feature)
 
 
-def _seen_faults(way: str, feature: Feature) -> Iterator[str]:
+def _range_faults(way: str, feature: NumberFeature) -> Iterator[str]:
+    if not -LARGEST <= feature.minimum < feature.maximum <= LARGEST:
+        yield f"{way}.minimum is not below its maximum, or one is beyond ±{LARGEST:g}"
+    if feature.is_whole and not _are_whole(feature.minimum, feature.maximum):
+        yield f"{way} is an {feature.kind} with a minimum or maximum that is not whole"
+
+
+def _category_faults(way: str, feature: CategoryFeature) -> Iterator[str]:
+    categories = feature.categories
+    if not 1 <= len(categories) <= MOST_CATEGORIES:
+        yield f"{way}.categories has {len(categories)} names, not 1 to {MOST_CATEGORIES}"
+    for place, category in enumerate(categories):
+        if len(category.aliases) > MOST_ALIASES:
+            yield f"{way}.categories.{place}.aliases has more than {MOST_ALIASES} names"
+    yield from _name_faults(dict(_category_labels(f"{way}.categories", categories)))
+
+
+def _can_be_imputed(feature: Feature, number: float) -> bool:
+    """Return whether the network may get a number for a missing value."""
+    if isinstance(feature, CategoryFeature):
+        # The slot after all others may be one of its own.
+        return _are_whole(number) and 0 <= number <= feature.maximum + 1
+    return feature.minimum <= number <= feature.maximum
+
+
+def _count_faults(way: str, feature: BooleanFeature | CategoryFeature) -> Iterator[str]:
+    seen, size = feature.seen, len(feature.labels)
+    if len(seen.counts) != size:
+        yield f"{way}.counts has {len(seen.counts)} counts, not {size}"
+    if min(*seen.counts, seen.unknown, seen.missing, 0) < 0 or not sum(seen.counts):
+        yield f"{way} has a count below 0, or counts no row"
+    if seen.unknown and not (isinstance(feature, CategoryFeature) and feature.takes_unknown):
+        yield f"{way}.unknown counts rows with a value that the feature does not take"
+
+
+def _seen_faults(way: str, feature: NumberFeature) -> Iterator[str]:
     seen = feature.seen
     if not feature.minimum <= seen.minimum <= seen.maximum <= feature.maximum:
         yield f"{way}.minimum and maximum are not in order within what the feature may be"
@@ -162,7 +234,7 @@ def _seen_faults(way: str, feature: Feature) -> Iterator[str]:
         low, high = _bounds(seen, level)
         if not low <= seen.quantiles[name] <= high:
             yield f"{way}.quantiles.{name} contradicts the histogram"
-    if feature.rules.is_whole and not _are_whole(
+    if feature.is_whole and not _are_whole(
         seen.minimum, seen.maximum, *values, *seen.histogram_edges
     ):
         yield f"{way} has values that are not whole, but the feature is an {feature.kind}"

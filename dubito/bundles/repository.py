@@ -13,8 +13,8 @@ from dubito.bundles.manifest import (
     NETWORK_FILE,
     SUMS_FILE,
     Manifest,
-    parse_manifest,
 )
+from dubito.bundles.manifest_parser import parse_manifest
 from dubito.errors import BundleError
 from dubito.types import Cards
 

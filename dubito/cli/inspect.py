@@ -10,7 +10,8 @@ from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_location, location_of
 from dubito.engine.backends.choice import Choice, choose
 from dubito.errors import UsageError
-from dubito.types import Feature
+from dubito.features import Feature, NumberFeature
+from dubito.printable import shortened
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +56,15 @@ def _lines(manifest: Manifest, choice: Choice) -> Iterator[str]:
 def _feature(feature: Feature, width: int) -> str:
     aliases = f", also {', '.join(feature.aliases)}" if feature.aliases else ""
     null = ", may be null" if feature.nullable else ""
+    return f"{feature.name:<{width}}  {_values(feature)}{null}{aliases}"
+
+
+def _values(feature: Feature) -> str:
+    """Describe the values that training saw."""
+    if not isinstance(feature, NumberFeature):
+        pairs = zip(feature.labels, feature.seen.counts, strict=True)
+        seen = [label for label, count in pairs if count]
+        return f"{feature.kind}, seen {shortened(seen)}"
     least, most = feature.seen.minimum, feature.seen.maximum
-    seen = f"always {least:,.12g}" if least == most else f"{least:,.12g} to {most:,.12g}"
-    return f"{feature.name:<{width}}  {feature.unit}, seen {seen}{null}{aliases}"
+    range_ = f"always {least:,.12g}" if least == most else f"{least:,.12g} to {most:,.12g}"
+    return f"{feature.unit}, seen {range_}"

@@ -25,6 +25,7 @@ from dubito.cli.reference import (
 from dubito.cli.table import lines
 from dubito.cli.terminal import printable_json
 from dubito.errors import DataError, InvalidInput, NotJson, Ungradable, UsageError
+from dubito.features import CategoryFeature, Feature
 from dubito.inputs.faults import message_of
 from dubito.inputs.json_members import composed
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
@@ -48,6 +49,8 @@ OPTIONS = {
     "target": "largest share of wrong grades promised among many automated rows",
 }
 """Help texts of the flags that mirror the query parameters of `POST /predict/mc`."""
+NULL = "null"
+"""Text of a flag for a missing value, if the feature may be missing."""
 LIMITS = {
     "max_passes": (10_000, "most passes of a request"),
     "max_rows": (1_000, "most rows of a request"),
@@ -190,19 +193,19 @@ def _from_json(body: bytes, signature: Signature, most: int) -> tuple[Floats, bo
 
 def _from_flags(rest: Sequence[str], signature: Signature) -> dict[str, Any]:
     """Convert flags such as `--loan-amount 12000` to a row; a flag is a feature's name or alias."""
-    names = {
-        composed(_flag(name)): name
+    features = {
+        composed(_flag(name)): (name, feature)
         for feature in signature.features
         for name in (feature.name, *feature.aliases)
     }
     row: dict[str, Any] = {}
     for flag, text in _pairs(rest):
-        name = names.get(composed(_flag(flag)))
-        if name is None:
+        name, feature = features.get(composed(_flag(flag)), ("", None))
+        if feature is None:
             raise UsageError(f"predict does not know --{flag}")
         if name in row:
             raise UsageError(f"--{flag} is given more than once")
-        row[name] = _value(text)
+        row[name] = _value(feature, text)
     return row
 
 
@@ -220,9 +223,12 @@ def _flag(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _value(text: str) -> Any:
-    """Parse a number or null; other text is returned unchanged, and the row reader rejects it."""
+def _value(feature: Feature, text: str) -> Any:
+    """Parse a category, a number, a truth or null; the row reader rejects what is none of these."""
+    plain = text.encode(errors="replace").decode()
+    if isinstance(feature, CategoryFeature) and (text != NULL or not feature.nullable):
+        return plain
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text.encode(errors="replace").decode()
+        return plain

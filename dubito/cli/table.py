@@ -13,6 +13,7 @@ from dubito.answer import (
     Missing,
     MonteCarloAnswer,
     SetAnswer,
+    UnknownCategory,
 )
 
 BAR = 32
@@ -69,6 +70,8 @@ def _bar(mean: float, std: float) -> str:
 def _warning(warning: AnswerWarning) -> str:
     if isinstance(warning, Missing):
         return f"{warning.feature} is missing"
+    if isinstance(warning, UnknownCategory):
+        return f"{warning.feature} is a category that training did not see"
     if isinstance(warning, FewPasses):
         return f"{warning.calibrated_passes} passes are needed for what sets and decisions promise"
     if isinstance(warning, Degraded):

@@ -8,10 +8,11 @@ import numpy as np
 from msgspec import Raw, json
 
 from dubito.errors import Fault, FieldCode, InvalidInput
+from dubito.features import Feature, FeatureValue
 from dubito.inputs.faults import MOST_FAULTS
-from dubito.types import Booleans, Feature, Floats, Signature
+from dubito.types import Booleans, Floats, Signature
 
-Given = Floats | Sequence[Sequence[float]] | Sequence[Mapping[str, float | None]]
+Given = Floats | Sequence[Sequence[float]] | Sequence[Mapping[str, FeatureValue]]
 
 
 def array_features(signature: Signature, rows: Given) -> Floats:
@@ -19,7 +20,8 @@ def array_features(signature: Signature, rows: Given) -> Floats:
 
     Args:
         signature: the bundle's features.
-        rows: `(N, F)`, or one mapping a row from names or aliases to values.
+        rows: `(N, F)`, in which a number stands for a category (see `dubito.features`), or one
+            mapping a row from names or aliases to values.
 
     Raises:
         InvalidInput: a value is missing or not allowed; the error names each such feature.
@@ -46,7 +48,7 @@ def _is_allowed(signature: Signature, rows: Floats) -> bool:
     allowed = (rows >= minima) & (rows <= maxima)
     if not allowed.all():
         allowed |= np.isnan(rows) & [one.nullable for one in features]
-    whole = [column for column, one in enumerate(features) if one.rules.is_whole]
+    whole = [column for column, one in enumerate(features) if one.is_whole]
     counts = rows[:, whole]
     is_whole = (np.floor(counts) == counts) | np.isnan(counts)
     return bool(allowed.all()) and bool(is_whole.all())
@@ -79,7 +81,7 @@ def _row(row: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Return a value that JSON can express: infinity as a number too large for float64."""
+    """Convert a value to one that JSON has: infinity to a number too large for float64."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and isinf(value):
@@ -114,6 +116,6 @@ def _checks(feature: Feature, values: Floats) -> Iterator[tuple[FieldCode, str, 
     least, most = feature.minimum, feature.maximum
     yield FieldCode.TOO_SMALL, f"must be at least {least:,.12g}", values < least
     yield FieldCode.TOO_LARGE, f"must be at most {most:,.12g}", values > most
-    if feature.rules.is_whole:
+    if feature.is_whole:
         whole = missing | np.isinf(values) | (np.floor(values) == values)
         yield FieldCode.NOT_WHOLE, "must be a whole number", ~whole

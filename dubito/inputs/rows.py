@@ -20,11 +20,13 @@ from pydantic import (
 from pydantic_core import from_json
 
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
+from dubito.features import CategoryFeature, Feature, FeatureValue, NumberFeature
 from dubito.inputs.faults import MOST_FAULTS, faults_of, plural
 from dubito.inputs.json_members import Way, composed, duplicate, with_composed_names
 from dubito.inputs.row_chunks import parts
 from dubito.inputs.text_types import wrong
-from dubito.types import Feature, Floats, Signature
+from dubito.printable import shortened
+from dubito.types import Floats, Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 INSTANCES = "instances"
@@ -53,6 +55,8 @@ class RowReader:
             maximum=most_rows,
         )
         self._known = {name for feature in signature.features for name in accepted(feature)}
+        self._most_members = most_rows * len(signature.features) + 1
+        self._has_texts = any(isinstance(one, CategoryFeature) for one in signature.features)
         self._listed = LISTED_SURELY if INSTANCES in self._known else LISTED
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
         rows = Annotated[list[self.row], Field(min_length=1, max_length=most_rows)]  # type: ignore[name-defined]
@@ -145,21 +149,23 @@ class RowReader:
         return INSTANCES not in self._known or isinstance(content[INSTANCES], list)
 
     def _is_crowded(self, body: bytes) -> bool:
-        """Return whether a body has more members than the rows allowed can have."""
-        return body.count(b":") > self._most_rows * len(self._signature.features) + 1
+        """Return whether a body may have more members than the rows allowed can have."""
+        return body.count(b":") > self._most_members
 
     def _refuse_crowd(self, body: bytes) -> None:
         """Reject a body of too many members, naming some faults without validating all of it.
 
         Raises:
             NotJson: the body is not JSON.
-            InvalidInput: in every other case.
+            InvalidInput: in every other case, unless its texts have colons and members are fewer.
         """
         content = parse_json(body)
         objects = content if isinstance(content, dict) else {}
         rows = objects.get(INSTANCES)
         if isinstance(rows, list) and len(rows) > self._most_rows:
             raise InvalidInput([self._too_many_rows])
+        if self._has_texts and _members(content, self._most_members) <= self._most_members:
+            return
         faults = unknown_names(objects, self._known | {INSTANCES})
         crowd = Fault((), FieldCode.TOO_MANY_MEMBERS, "has more members than rows can have")
         raise InvalidInput(faults or [crowd])
@@ -176,12 +182,24 @@ class RowReader:
     def _refuse_duplicates(self, body: bytes, rows: int, many: bool) -> None:
         """Reject duplicate members, which Pydantic does not detect.
 
-        Every member has one colon, and an accepted body has no texts that could contain another. A
-        body with as many colons as members has no duplicates; only otherwise is it parsed again.
+        Every member has one colon, and texts may contain more. A body with as many colons as
+        members has no duplicates; only otherwise is it parsed again.
         """
         members = rows * len(self._signature.features) + many
         if body.count(b":") != members and (found := duplicate(body)) is not None:
             raise given_twice(found)
+
+
+def _members(content: Any, most: int) -> int:
+    """Count the members of a value at any depth, as far as one more than `most`."""
+    found, waiting = 0, [content]
+    while waiting and found <= most:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            found += len(value)
+        if isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return found
 
 
 def unknown_names(names: Iterable[str], known: Container[str], *way: str) -> list[Fault]:
@@ -212,14 +230,38 @@ def _array(rows: list[BaseModel]) -> Floats:
 
 
 def annotation(feature: Feature) -> Any:
-    """Build the type of a feature's values, with its bounds."""
+    """Build the type of a feature's values, with its bounds or its categories."""
+    value: Any = bool
+    if isinstance(feature, NumberFeature):
+        value = _number(feature)
+    elif isinstance(feature, CategoryFeature):
+        value = _category(feature)
+    return value | None if feature.nullable else value
+
+
+def _number(feature: NumberFeature) -> Any:
     number: Any = Annotated[
         float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)
     ]
-    if feature.rules.is_whole:
+    if feature.is_whole:
         whole = Field(json_schema_extra={"type": feature.rules.json_type})
         number = Annotated[number, AfterValidator(_whole), whole]
-    return number | None if feature.nullable else number
+    return number
+
+
+def _category(feature: CategoryFeature) -> Any:
+    """Build the type of a text, which is read as the number that stands for it."""
+    names: Any = [name for category in feature.categories for name in category.names]
+    known = "examples" if feature.takes_unknown else "enum"
+
+    def number(text: str) -> float:
+        try:
+            return feature.number_of(text)
+        except ValueError:
+            message = f"must be one of the categories ({shortened(feature.labels)})"
+            raise wrong(FieldCode.NOT_ONE_OF, message) from None
+
+    return Annotated[str, AfterValidator(number), Field(json_schema_extra={known: names})]
 
 
 def changes(signature: Signature) -> type[BaseModel]:
@@ -240,8 +282,7 @@ def description(feature: Feature, **more: Any) -> Any:
     """Build the field of a feature: accepted names, title and description."""
     aliases = ", ".join(feature.aliases)
     sentences = [
-        f"{feature.title}. Unit: {feature.unit}.",
-        f"Training saw {feature.seen.minimum:,.12g} to {feature.seen.maximum:,.12g}.",
+        *_meaning(feature),
         f"Also accepted under the name {aliases}." if aliases else "",
         "May be null." if feature.nullable else "",
     ]
@@ -253,15 +294,20 @@ def description(feature: Feature, **more: Any) -> Any:
     )
 
 
-def example(signature: Signature) -> dict[str, float | int | None]:
-    """Build a valid example row, with every feature at its median."""
-    return dict(_medians(signature))
+def _meaning(feature: Feature) -> Iterator[str]:
+    """Yield sentences on what a feature is, and which values training saw."""
+    if isinstance(feature, NumberFeature):
+        yield f"{feature.title}. Unit: {feature.unit}."
+        yield f"Training saw {feature.seen.minimum:,.12g} to {feature.seen.maximum:,.12g}."
+        return
+    yield f"{feature.title}."
+    if isinstance(feature, CategoryFeature) and feature.takes_unknown:
+        yield "Any other text is accepted as unknown, with a warning."
 
 
-def _medians(signature: Signature) -> Iterator[tuple[str, float | int]]:
-    for feature in signature.features:
-        median = feature.seen.quantiles["0.5"]
-        yield feature.name, int(median) if feature.rules.is_whole else median
+def example(signature: Signature) -> dict[str, FeatureValue]:
+    """Build a valid example row: every number at its median, else the most common value."""
+    return {feature.name: feature.typical for feature in signature.features}
 
 
 def _whole(value: float) -> float:

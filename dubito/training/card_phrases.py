@@ -23,6 +23,9 @@ class Phrases:
     always: str
     imputed: str
     not_allowed: str
+    replaced: str
+    unknown: str
+    own_slot: str
     held_out: str
     figure_heads: tuple[str, ...]
     metrics: Mapping[str, str]
@@ -79,6 +82,9 @@ ENGLISH = Phrases(
     always="always {minimum:,.12g}",
     imputed="becomes {value:g}",
     not_allowed="not allowed",
+    replaced="counts as {value}",
+    unknown="unknown",
+    own_slot="a value of its own",
     held_out="## Held-out figures ({rows:,} rows)",
     figure_heads=("metric", "deterministic", "Monte Carlo", "meaning"),
     metrics={
@@ -165,6 +171,9 @@ KOREAN = Phrases(
     always="항상 {minimum:,.12g}",
     imputed="빈 값 대신 {value:g}",
     not_allowed="허용되지 않음",
+    replaced="빈 값은 {value}(으)로 봄",
+    unknown="알 수 없음",
+    own_slot="별도의 값",
     held_out="## 학습에 쓰지 않은 자료에서의 지표 ({rows:,}건)",
     figure_heads=("지표", "결정적 예측", "몬테카를로", "뜻"),
     metrics={

@@ -1,22 +1,20 @@
-"""Validates the columns of labelled rows: feature cells to numbers, target cells to classes."""
+"""Validates the columns of rows: feature cells to numbers, target cells to classes."""
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.feature_kinds import FEATURE_KINDS
+from dubito.features import NUMBER_RULES, FeatureKind
 from dubito.inputs.json_members import composed
 from dubito.layout import Column, Layout
+from dubito.printable import shortened
 from dubito.training.tables.wanted import Wanted
 from dubito.types import Floats, Indices
-
-SHOWN_CLASSES = 10
-SHOWN_LETTERS = 40
 
 NUMERALS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
 """Spellings of a binary class by its number, as programs write them, with the class index."""
@@ -34,32 +32,31 @@ def wanted_columns(layout: Layout) -> tuple[Wanted, ...]:
 
 def wanted_of(column: Column) -> Wanted:
     """Return the names under which a feature's column is searched in a table."""
-    return Wanted((column.name, column.alias) if column.alias else (column.name,), is_numeric=True)
+    return Wanted(column.names, is_numeric=column.kind in NUMBER_RULES)
 
 
-def numbers(
-    cells: Sequence[object], column: Column, minimum: float = 0.0, first: int = 1
-) -> Floats:
-    """Convert cells `(N,)`, text or numbers, to float64 `(N,)`; NaN for a missing nullable value.
+def column_numbers(cells: Sequence[object], column: Column, first: int = 1) -> Floats:
+    """Convert cells `(N,)`, text or values, to float64 `(N,)`, see `dubito.features`.
 
     Args:
         cells: cells of one column.
-        column: the feature, with its kind, its maximum and whether it may be missing.
-        minimum: the least allowed value.
+        column: the feature, with what it may be.
         first: number of the row, from 1, that the first cell is in.
 
     Raises:
         DataError: a value is not allowed; names the column and the first such row.
     """
     rows = enumerate(cells, start=first)
-    values = np.array([_number(cell, row, column) for row, cell in rows], dtype=np.float64)
+    number_of = CELLS[column.kind](column)
+    values = np.array([_cell_number(number_of, *cell, column) for cell in rows], dtype=np.float64)
     missing = np.isnan(values)
-    is_whole = FEATURE_KINDS[column.kind].is_whole
-    outside = (values < minimum) | (values > column.maximum)
+    is_whole = column.kind == "integer"
+    is_listed = column.kind not in NUMBER_RULES
+    outside = ((values < column.minimum) | (values > column.maximum)) & (not is_listed)
     for fault, at in (
         ("has no value", missing & (not column.nullable)),
         ("is infinite", np.isinf(values)),
-        (f"is not between {minimum:g} and {column.maximum:g}", outside),
+        (f"is not between {column.minimum:g} and {column.maximum:g}", outside),
         ("is not a whole number", (np.floor(values) < values) & is_whole),
     ):
         if at.any():
@@ -120,21 +117,30 @@ class ClassReader:
     def _fault(self, text: str) -> str:
         if not text:
             return "has no value"
-        return f"is not one of the classes ({list_classes(self._layout.classes)})"
+        return f"is not one of the classes ({shortened(self._layout.classes)})"
 
 
-def list_classes(classes: Sequence[str]) -> str:
-    """Join the names of at most the first 10 classes for a message, each cut to 40 characters."""
-    named = ", ".join(name[:SHOWN_LETTERS] for name in classes[:SHOWN_CLASSES])
-    return f"{named}, …" if len(classes) > SHOWN_CLASSES else named
-
-
-def _number(cell: object, row: int, column: Column) -> float:
+def _cell_number(
+    number_of: Callable[[object], float], row: int, cell: object, column: Column
+) -> float:
     try:
-        return _from_text(cell) if isinstance(cell, str) else _from_value(cell)
+        return number_of(cell)
     except (TypeError, ValueError, OverflowError):
         # Not chained, because the cause's message would reveal the cell's content.
-        raise DataError(f"{wanted_of(column)} is not a number in row {row}") from None
+        raise DataError(f"{wanted_of(column)} {_fault(column)} in row {row}") from None
+
+
+def _fault(column: Column) -> str:
+    if column.kind == "boolean":
+        return "is neither true nor false"
+    if column.kind == "category":
+        names = [category.name for category in column.categories]
+        return f"is not one of the categories ({shortened(names)})"
+    return "is not a number"
+
+
+def _numeric(_column: Column) -> Callable[[object], float]:
+    return lambda cell: _from_text(cell) if isinstance(cell, str) else _from_value(cell)
 
 
 def _from_text(cell: str) -> float:
@@ -153,3 +159,57 @@ def _from_value(cell: object) -> float:
     if isinstance(cell, bool) or not isinstance(cell, Real | Decimal):
         raise TypeError
     return float(cell) + 0.0
+
+
+def _boolean(_column: Column) -> Callable[[object], float]:
+    """Return the reader of true and false, and of 1 and 0 as programs write them."""
+
+    def number(cell: object) -> float:
+        text = _text(cell).casefold()
+        if text in _MISSING:
+            return math.nan
+        if text not in NUMERALS:
+            raise ValueError
+        return float(NUMERALS[text])
+
+    return number
+
+
+def _categorical(column: Column) -> Callable[[object], float]:
+    """Return the reader of categories; a word for a missing value may be the name of one."""
+    places = {
+        composed(name): float(place)
+        for place, category in enumerate(column.categories)
+        for name in category.names
+    }
+    unknown = float(len(column.categories))
+
+    def number(cell: object) -> float:
+        text = _text(cell)
+        place = places.get(text)
+        if place is not None:
+            return place
+        if text.casefold() in _MISSING:
+            return math.nan
+        if not column.takes_unknown:
+            raise ValueError
+        return unknown
+
+    return number
+
+
+def _text(cell: object) -> str:
+    """Return a cell as text; a whole float, as which a column with gaps is read, as an integer."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    whole = isinstance(cell, float) and cell.is_integer()
+    return composed(str(int(cell) if whole else cell).strip())  # type: ignore[call-overload]
+
+
+CELLS: Mapping[FeatureKind, Callable[[Column], Callable[[object], float]]] = {
+    "integer": _numeric,
+    "float": _numeric,
+    "boolean": _boolean,
+    "category": _categorical,
+}
+"""Function from a column to the reader of its cells, by the kind of feature."""

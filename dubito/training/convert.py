@@ -7,19 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from dubito.bundles.golden import golden_faults
-from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
+from dubito.bundles.manifest import GoldenRow, Manifest, Provenance, format_of
 from dubito.bundles.repository import write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
 from dubito.errors import DataError, NetworkError
+from dubito.features import Feature
 from dubito.layers.archive import to_bytes
+from dubito.layout import Column
 from dubito.printable import printable
 from dubito.training.calibrate import calibrate, temperature_of
 from dubito.training.converted_card import conversion_cards
 from dubito.training.data import Table, select_rows
-from dubito.training.description import Described
 from dubito.training.evaluation.probability_metrics import check_overflow
 from dubito.training.feature_stats import seen
 from dubito.training.import_keras import adopt
@@ -34,7 +35,7 @@ from dubito.training.publication import (
 from dubito.training.rows import read_rows
 from dubito.training.tables.sheet import say
 from dubito.training.temperature import fold
-from dubito.types import Feature, Floats, Query, Signature
+from dubito.types import Floats, Query, Signature
 
 FEWEST_LABELLED = 30
 """Least number of rows to calibrate on; fewer cannot support a promise."""
@@ -50,7 +51,7 @@ class Conversion:
 
     network: Path
     """Path of the `.keras` file."""
-    features: tuple[Described, ...]
+    features: tuple[Column, ...]
     classes: tuple[str, ...]
     data: Path
     """Path of rows like those the network was trained on."""
@@ -94,7 +95,7 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
     _check_answers(engine, table.features, flatten(model).outlet.name)
     signature = Signature(features, job.classes)
     manifest = Manifest(
-        format=1,
+        format=format_of(features),
         name=job.name,
         version=number,
         features=features,
@@ -129,22 +130,11 @@ def _labelled(job: Conversion) -> tuple[Table, Table] | None:
     return select_rows(table, order[:third]), select_rows(table, order[third:])
 
 
-def _features(described: Sequence[Described], rows: Floats) -> tuple[Feature, ...]:
-    """Combine the features' descriptions with the ranges seen in the rows `(N, F)`."""
+def _features(columns: Sequence[Column], rows: Floats) -> tuple[Feature, ...]:
+    """Combine the columns with the statistics of the rows `(N, F)`."""
     return tuple(
-        Feature(
-            name=feature.name,
-            title=feature.title or feature.name,
-            aliases=feature.aliases,
-            kind=feature.kind,
-            unit=feature.unit,
-            nullable=feature.imputed is not None,
-            imputed=feature.imputed,
-            minimum=feature.minimum,
-            maximum=feature.maximum,
-            seen=seen(rows[:, at], feature.kind),
-        )
-        for at, feature in enumerate(described)
+        column.feature(seen(rows[:, at], column), column.imputed)
+        for at, column in enumerate(columns)
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dubito.errors import DataError
 from dubito.layout import Column, Layout
-from dubito.training.columns import ClassReader, numbers, refuse_empty, wanted_columns
+from dubito.training.columns import ClassReader, column_numbers, refuse_empty, wanted_columns
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import Block, Sheet, read_sheet, say
 from dubito.training.tables.wanted import places
@@ -46,14 +46,13 @@ def read_table(path: Path | None, layout: Layout) -> Table:
     return sheet_table(sheet, source, layout)
 
 
-def sheet_table(sheet: Sheet, source: str, layout: Layout, minima: Sequence[float] = ()) -> Table:
+def sheet_table(sheet: Sheet, source: str, layout: Layout) -> Table:
     """Check and convert a sheet of the layout's columns to a table.
 
     Args:
         sheet: the columns, the target's last.
         source: name of the data set or file, for people.
         layout: the features and classes that the columns must match.
-        minima: the least allowed value of each feature `(F,)`; 0 for all if empty.
 
     Raises:
         DataError: a column has an invalid value.
@@ -61,7 +60,7 @@ def sheet_table(sheet: Sheet, source: str, layout: Layout, minima: Sequence[floa
     reader, features, labels = ClassReader(layout), [], []
     for first, (*columns, target) in _numbered(sheet):
         labels.append(reader.read(target))
-        features.append(block_rows(columns, layout.features, first, minima))
+        features.append(block_rows(columns, layout.features, first))
     rows, indices = np.concatenate(features), np.concatenate(labels)
     refuse_empty(rows, layout.features)
     if reader.is_by_number:
@@ -70,24 +69,19 @@ def sheet_table(sheet: Sheet, source: str, layout: Layout, minima: Sequence[floa
     return Table(rows, indices, source, rows_digest(rows, indices, layout))
 
 
-def sheet_features(sheet: Sheet, columns: Sequence[Column], minima: Sequence[float] = ()) -> Floats:
+def sheet_features(sheet: Sheet, columns: Sequence[Column]) -> Floats:
     """Check and convert a sheet of the features' columns alone to rows `(N, F)`.
 
     Raises:
         DataError: a column has an invalid value.
     """
-    return np.concatenate(
-        [block_rows(block, columns, first, minima) for first, block in _numbered(sheet)]
-    )
+    return np.concatenate([block_rows(block, columns, first) for first, block in _numbered(sheet)])
 
 
-def block_rows(
-    block: Block, columns: Sequence[Column], first: int, minima: Sequence[float]
-) -> Floats:
+def block_rows(block: Block, columns: Sequence[Column], first: int) -> Floats:
     """Convert a block's cells to features `(n, F)`; its first row is row `first` of the table."""
-    lowest = minima or [0.0] * len(columns)
-    found = zip(block, columns, lowest, strict=True)
-    return np.column_stack([numbers(cells, of, least, first) for cells, of, least in found])
+    found = zip(block, columns, strict=True)
+    return np.column_stack([column_numbers(cells, column, first) for cells, column in found])
 
 
 def _numbered(sheet: Sheet) -> Iterator[tuple[int, Block]]:
@@ -105,7 +99,9 @@ def select_rows(table: Table, indices: Indices) -> Table:
 
 def rows_digest(features: Floats, labels: Indices, layout: Layout) -> str:
     """Compute the digest of rows `(N, F)` and their labels `(N,)`, see `Table.digest`."""
-    names = [[column.name for column in layout.features], layout.classes]
+    names: list[Sequence[str]] = [[column.name for column in layout.features], layout.classes]
+    listed = [[one.name for one in column.categories] for column in layout.features]
+    names += filter(None, listed)
     digest = hashlib.sha256(json.dumps(names).encode())
     digest.update(np.ascontiguousarray(features, "<f8").data)
     digest.update(np.ascontiguousarray(labels, "<i8").data)

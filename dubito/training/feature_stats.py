@@ -1,38 +1,68 @@
-"""Statistics of a feature in the training rows: range, quantiles and histogram.
+"""Statistics of a feature in the training rows: range, quantiles and histogram, or value counts.
 
-The service warns about values outside the range and measures drift against the histogram.
+The service warns about values that training did not see, and measures drift against the counts.
 """
 
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.feature_kinds import FEATURE_KINDS, FeatureKind
-from dubito.types import FeatureStats, Floats
+from dubito.features import NUMBER_RULES, FeatureStats, NumberKind, ValueCounts
+from dubito.layout import Column
+from dubito.types import Booleans, Floats
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_BINS = 20
 
 
-def seen(column: Floats, kind: FeatureKind) -> FeatureStats:
-    """Compute the statistics of a column `(N,)`, in the column's unit; NaN counts as missing.
+def seen(values: Floats, column: Column) -> FeatureStats | ValueCounts:
+    """Compute the statistics of a column's numbers `(N,)`; NaN counts as missing.
 
     Raises:
         DataError: no row has a value.
     """
-    missing = np.isnan(column)
-    values = column[~missing]
-    if not values.size:
-        raise DataError("a column without a single value cannot be described")
-    quantiles = np.quantile(values, LEVELS, method=FEATURE_KINDS[kind].quantile_method)
-    edges = _edges(values)
+    if column.kind == "category":
+        return value_counts(values, len(column.categories))
+    if column.kind == "boolean":
+        return value_counts(values, 2)
+    return number_stats(values, column.kind)
+
+
+def value_counts(values: Floats, size: int) -> ValueCounts:
+    """Count the numbers `(N,)` of a list of `size` values; those above are unknown.
+
+    Raises:
+        DataError: no row has a value.
+    """
+    missing = np.isnan(values)
+    counts = np.bincount(_present(values, missing).astype(np.intp), minlength=size)
+    unknown = int(counts[size:].sum())
+    return ValueCounts(tuple(counts[:size].tolist()), unknown, int(missing.sum()))
+
+
+def number_stats(values: Floats, kind: NumberKind) -> FeatureStats:
+    """Compute range, quantiles and histogram of numbers `(N,)`, in the column's unit.
+
+    Raises:
+        DataError: no row has a value.
+    """
+    missing = np.isnan(values)
+    present = _present(values, missing)
+    quantiles = np.quantile(present, LEVELS, method=NUMBER_RULES[kind].quantile_method)
+    edges = _edges(present)
     return FeatureStats(
-        minimum=float(values.min()),
-        maximum=float(values.max()),
+        minimum=float(present.min()),
+        maximum=float(present.max()),
         quantiles={f"{level:g}": float(at) for level, at in zip(LEVELS, quantiles, strict=True)},
         histogram_edges=tuple(edges.tolist()),
-        histogram_counts=tuple(np.histogram(values, edges)[0].tolist()),
+        histogram_counts=tuple(np.histogram(present, edges)[0].tolist()),
         missing=int(missing.sum()),
     )
+
+
+def _present(values: Floats, missing: Booleans) -> Floats:
+    if missing.all():
+        raise DataError("a column without a single value cannot be described")
+    return values[~missing]
 
 
 def _edges(values: Floats) -> Floats:

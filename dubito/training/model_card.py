@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dubito.bundles.manifest import Manifest
+from dubito.features import CategoryFeature, Feature, NumberFeature
 from dubito.layout import CardWords, Layout
 from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
 from dubito.training.data import Table
@@ -12,6 +13,7 @@ from dubito.training.recipe import Recipe
 from dubito.training.split import Split
 from dubito.types import Cards, Policy, Promise
 
+SHOWN_CATEGORIES = 50
 AREAS = {"aurc", "aurc_base"}
 
 
@@ -72,16 +74,39 @@ def head(manifest: Manifest, weights: int, say: Phrases) -> tuple[str, str, str]
 def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
     """Yield the rows of the table of features, as cells."""
     for feature in manifest.features:
-        seen = feature.seen
-        imputed = feature.imputed
-        range_ = say.always if seen.minimum == seen.maximum else say.seen
         yield (
             f"`{feature.name}`",
             ", ".join(feature.aliases),
-            feature.unit,
-            range_.format(minimum=seen.minimum, maximum=seen.maximum),
-            say.not_allowed if imputed is None else say.imputed.format(value=imputed),
+            feature.unit if isinstance(feature, NumberFeature) else "",
+            _values(feature, say),
+            _imputed(feature, say),
         )
+
+
+def _values(feature: Feature, say: Phrases) -> str:
+    """Describe the values that training saw."""
+    if not isinstance(feature, NumberFeature):
+        pairs = list(zip(feature.labels, feature.seen.counts, strict=True))
+        rest = ["…"] if len(pairs) > SHOWN_CATEGORIES else []
+        shown = [f"{label} ({count:,})" for label, count in pairs[:SHOWN_CATEGORIES]]
+        return ", ".join(shown + rest)
+    seen = feature.seen
+    range_ = say.always if seen.minimum == seen.maximum else say.seen
+    return range_.format(minimum=seen.minimum, maximum=seen.maximum)
+
+
+def _imputed(feature: Feature, say: Phrases) -> str:
+    """Describe what stands for a missing value."""
+    imputed = feature.imputed
+    if imputed is None:
+        return say.not_allowed
+    if isinstance(feature, NumberFeature):
+        return say.imputed.format(value=imputed)
+    if isinstance(feature, CategoryFeature) and imputed > feature.maximum:
+        return say.own_slot
+    place = int(imputed)
+    known = place < len(feature.labels)
+    return say.replaced.format(value=feature.labels[place] if known else say.unknown)
 
 
 def figure_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:

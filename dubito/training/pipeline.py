@@ -6,11 +6,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dubito.bundles.manifest import Manifest, Provenance
+from dubito.bundles.manifest import Manifest, Provenance, format_of
 from dubito.bundles.repository import check_free, write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
+from dubito.features import Feature
 from dubito.layers.archive import to_bytes
 from dubito.layout import Layout
 from dubito.printable import printable
@@ -31,7 +32,7 @@ from dubito.training.publication import (
 from dubito.training.recipe import Recipe
 from dubito.training.split import Split, split_rows
 from dubito.training.temperature import fold
-from dubito.types import Backend, Calibration, DomainRule, Feature, Signature
+from dubito.types import Backend, Calibration, DomainRule, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def publish(job: TrainingOptions, table: Table) -> tuple[Path, Manifest]:
     watched, held_out = select_rows(table, split.validation), select_rows(table, split.test)
     calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
     manifest = Manifest(
-        format=1,
+        format=format_of(features),
         name=job.name,
         version=number,
         features=features,
@@ -142,18 +143,11 @@ def _write(
 def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]:
     """Combine the layout's columns with the statistics of the fit and validation parts."""
     learnt = table.features[np.sort(np.concatenate([split.fit, split.validation]))]
+    fitted = table.features[split.fit]
     return tuple(
-        Feature(
-            name=column.name,
-            title=column.title,
-            aliases=(column.alias,) if column.alias else (),
-            kind=column.kind,
-            unit=column.unit,
-            nullable=column.nullable,
-            imputed=float(np.nanmedian(table.features[split.fit, at])) if column.nullable else None,
-            minimum=0.0,
-            maximum=column.maximum,
-            seen=seen(learnt[:, at], column.kind),
+        column.feature(
+            seen(learnt[:, at], column),
+            float(np.nanmedian(fitted[:, at])) if column.nullable else None,
         )
         for at, column in enumerate(layout.features)
     )

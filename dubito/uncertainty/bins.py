@@ -1,7 +1,8 @@
 """Histogram bins for monitoring: streams of values are stored as counts, which can be added up.
 
 Every stream has the same kinds of bins, in this order: below the reference's range, that range in
-up to about twenty parts, above it, and missing. The statistics of drift use the same order.
+up to about twenty parts, above it, and missing. The statistics of drift use the same order. Of a
+feature with a list of values, each has a bin, and what is not in the list is above.
 """
 
 from bisect import bisect_right
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dubito.types import Calibration, Feature, Floats, Indices, Signature
+from dubito.features import Feature, NumberFeature
+from dubito.types import Calibration, Floats, Indices, Signature
 
 BinCounts = Mapping[int, int]
 """Number of values by bin; absent bins are empty."""
@@ -35,6 +37,8 @@ class Bins:
     is below the reference's range, bin `len(edges)` above it, and the next holds missing values."""
     reference: tuple[int, ...]
     """`(B,)` counts of the reference by bin."""
+    is_ordered: bool = True
+    """Whether the order of the bins means something; that of a list of values does not."""
 
     @property
     def size(self) -> int:
@@ -91,6 +95,11 @@ def of_feature(feature: Feature) -> Bins:
 
     The bin above begins just after the maximum, even if the histogram's last edge is larger.
     """
+    if not isinstance(feature, NumberFeature):
+        listed = feature.seen
+        every = tuple(map(float, range(len(listed.counts) + 1)))
+        reference = (0, *listed.counts, listed.unknown, listed.missing)
+        return Bins(every, reference, is_ordered=False)
     seen = feature.seen
     edges = (*seen.histogram_edges[:-1], float(np.nextafter(seen.maximum, np.inf)))
     return Bins(edges, (0, *seen.histogram_counts, 0, seen.missing))

@@ -7,7 +7,7 @@ import numpy as np
 
 from dubito.types import Booleans, Decision, Floats, Indices, Notice, Policy, Promise, Summary
 
-FROM_NOTICES = ("out_of_range", "missing")
+FROM_NOTICES = ("out_of_range", "missing", "unknown_category")
 """Kinds of notices that refer a row."""
 BUILT_IN = (*FROM_NOTICES, "epistemic", "ambiguous", "unlikely", "few_passes")
 """Reasons that no bundle's rule may use: a notice's kind, the passes disagree, a second class is

@@ -14,6 +14,8 @@ from dubito.uncertainty.bins import BinCounts, Bins
 
 LEAST_ROWS = 50
 """Least rows for which statistics are computed."""
+LEAST_EXPECTED = 5
+"""Least expected rows of a bin in the chi-squared test."""
 TURN = 1.18
 """Argument λ at which the series are switched; there both need at most four terms for the last
 bit."""
@@ -27,9 +29,11 @@ class DriftStatistics:
     missing: int
     psi: float | None
     statistic: float | None
-    """Two-sample Kolmogorov–Smirnov statistic of the values that are not missing, 0 to 1."""
+    """Of the values that are not missing, 0 to 1: of numbers the two-sample Kolmogorov–Smirnov
+    statistic, of a list of values the total variation distance of the shares."""
     p_value: float | None
-    """Probability of a statistic at least as large without drift; valid for a single check."""
+    """Probability of a difference at least as large without drift: of numbers by the statistic, of
+    a list of values by a chi-squared test; valid for a single check."""
 
 
 def drift(bins: Bins, counts: BinCounts) -> DriftStatistics:
@@ -44,6 +48,8 @@ def drift(bins: Bins, counts: BinCounts) -> DriftStatistics:
     there, known = seen[: bins.missing], reference[: bins.missing]
     if rows - missing < LEAST_ROWS or not known.any():
         return DriftStatistics(rows, missing, psi, None, None)
+    if not bins.is_ordered:
+        return DriftStatistics(rows, missing, psi, variation(known, there), alike(known, there))
     distance = largest_gap(known, there)
     return DriftStatistics(rows, missing, psi, distance, chance(distance, known.sum(), there.sum()))
 
@@ -87,6 +93,51 @@ def largest_gap(reference: Indices, counts: Indices) -> float:
 def chance(distance: float, reference: int, rows: int) -> float:
     """Compute the asymptotic p-value of `largest_gap`: Q(√(N · n / (N + n)) · D) (Smirnov 1939)."""
     return exceeding(math.sqrt(reference * rows / (reference + rows)) * distance)
+
+
+def variation(reference: Indices, counts: Indices) -> float:
+    """Compute the total variation distance ½ Σ |aᵦ − rᵦ| of the shares in the B bins, 0 to 1.
+
+    Args:
+        reference: `(B,)`, not all 0.
+        counts: `(B,)` of the stream, not all 0.
+    """
+    shares, found = reference / reference.sum(), counts / counts.sum()
+    return float(np.abs(shares - found).sum() / 2)
+
+
+def alike(reference: Indices, counts: Indices) -> float:
+    """Compute the p-value of Pearson's chi-squared test that both counts have one law.
+
+    Bins with fewer than `LEAST_EXPECTED` expected rows in the smaller of the two are taken together
+    (Cochran 1954), and join the next smallest bin if they are still too few.
+
+    Args:
+        reference: `(B,)`, not all 0.
+        counts: `(B,)` of the stream, not all 0.
+    """
+    both = np.stack([reference, counts])
+    both = both[:, np.argsort(both.sum(axis=0), kind="stable")]
+    expected = both.sum(axis=0) * (both.sum(axis=1).min() / both.sum())
+    few = int(np.searchsorted(np.cumsum(expected), LEAST_EXPECTED)) + 1
+    few = max(few, int((expected < LEAST_EXPECTED).sum()))
+    table = np.column_stack([both[:, :few].sum(axis=1), both[:, few:]])
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    return chi_squared_tail(float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1)
+
+
+def chi_squared_tail(statistic: float, degrees: int) -> float:
+    """Compute the probability that a chi-squared variable is at least `statistic`; 1 for 0 degrees.
+
+    Closed forms for whole degrees of freedom (Abramowitz and Stegun 1964, 26.4.4 and 26.4.5).
+    """
+    if not degrees or statistic <= 0:
+        return 1.0
+    half, is_odd = statistic / 2, degrees % 2
+    first = math.erfc(math.sqrt(half)) if is_odd else math.exp(-half)
+    powers = (term + 1 - is_odd / 2 for term in range((degrees - 1) // 2))
+    logs = (power * math.log(half) - half - math.lgamma(power + 1) for power in powers)
+    return min(1.0, first + math.fsum(map(math.exp, logs)))
 
 
 def exceeding(limit: float) -> float:

@@ -1,48 +1,63 @@
-"""The input guard: notices about values that are missing or outside the training range."""
+"""The input guard: notices about values that are missing or that training has not seen."""
 
 import numpy as np
 
-from dubito.types import Feature, Floats, Notice, NoticeKind, Signature
+from dubito.features import Feature, NumberFeature
+from dubito.types import Booleans, Floats, Notice, NoticeKind, Signature
 
 FACTOR = 2.0
 """Margin of an amount of money: it may be this many times smaller or larger than those seen."""
 SHARE = 0.5
-"""Margin of any other value on either side, as a share of the range that training saw."""
+"""Margin of any other number on either side, as a share of the range that training saw."""
 
 
 class RangeGuard:
-    """Compares rows with the range of every feature in training."""
+    """Compares rows with the values of every feature in training."""
 
     def __init__(self, signature: Signature, *, tells_margin: bool = False) -> None:
         """Take the features, and whether to report values within the margin as well."""
         self._features = signature.features
         allowed = [_seen(one) if tells_margin else limits(one) for one in signature.features]
         self._minima, self._maxima = np.transpose(allowed)
+        self._unseen = {
+            column: unseen
+            for column, feature in enumerate(signature.features)
+            if len(unseen := _unseen(feature))
+        }
 
     def notices(self, rows: Floats) -> list[list[Notice]]:
         """Return a list of notices for each of the rows `(N, F)`, with the range training saw.
 
-        A value may be missing, out of range (beyond `limits`), or, if those are reported, in the
-        margin: outside the range that training saw, and not beyond `limits`.
+        A value may be missing, a category unknown (not in the list, or in no row of training), a
+        number out of range (beyond `limits`) or, if those are reported, in the margin: outside the
+        range that training saw, and not beyond `limits`.
         """
-        # Negated, because every comparison with NaN (missing) is False.
-        odd = ~((rows >= self._minima) & (rows <= self._maxima))
+        odd = self._odd(rows)
         found: list[list[Notice]] = [[] for _ in rows]
         if odd.any():
             for row, column in np.argwhere(odd):
                 found[row].append(_notice(self._features[column], float(rows[row, column])))
         return found
 
+    def _odd(self, rows: Floats) -> Booleans:
+        # Negated, because every comparison with NaN (missing) is False.
+        odd: Booleans = ~((rows >= self._minima) & (rows <= self._maxima))
+        for column, unseen in self._unseen.items():
+            odd[:, column] |= np.isin(rows[:, column], unseen)
+        return odd
+
 
 def limits(feature: Feature) -> tuple[float, float]:
-    """Return the smallest and largest value that is not out of range: the range seen and a margin.
+    """Return the smallest and largest number of a row that needs no notice.
 
-    If training saw nothing negative, the smallest is at least 0. The margin is needed because new
-    rows from the same source sometimes exceed a sample's extremes: with the range of 68% of 10,000
-    loans, 0.11% of the others exceed it in some feature, with these margins 0.013% (mean of 100
-    splits within a training part); of annual incomes wrong by a factor of 1,000, 99.7% are still
-    detected.
+    For a number, it is the range seen and a margin. If training saw nothing negative, the smallest
+    is at least 0. The margin is needed because new rows from the same source sometimes exceed a
+    sample's extremes: with the range of 68% of 10,000 loans, 0.11% of the others exceed it in some
+    feature, with these margins 0.013% (mean of 100 splits within a training part); of annual
+    incomes wrong by a factor of 1,000, 99.7% are still detected. A list of values has no margin.
     """
+    if not isinstance(feature, NumberFeature):
+        return _seen(feature)
     seen, money = feature.seen, feature.unit == "currency"
     if money and seen.minimum >= 0:
         return seen.minimum / FACTOR, seen.maximum * FACTOR
@@ -52,21 +67,30 @@ def limits(feature: Feature) -> tuple[float, float]:
 
 
 def _seen(feature: Feature) -> tuple[float, float]:
-    return feature.seen.minimum, feature.seen.maximum
+    if isinstance(feature, NumberFeature):
+        return feature.seen.minimum, feature.seen.maximum
+    return 0.0, len(feature.seen.counts) - 1.0
+
+
+def _unseen(feature: Feature) -> Floats:
+    """Return the numbers of the listed values that no row of training has."""
+    if isinstance(feature, NumberFeature):
+        return np.empty(0)
+    return np.flatnonzero(np.array(feature.seen.counts) == 0).astype(np.float64)
 
 
 def _notice(feature: Feature, value: float) -> Notice:
-    return Notice(
-        kind=_kind(feature, value),
-        feature=feature.name,
-        value=None if np.isnan(value) else value,
-        seen_minimum=feature.seen.minimum,
-        seen_maximum=feature.seen.maximum,
-    )
+    kind = _kind(feature, value)
+    if not isinstance(feature, NumberFeature):
+        return Notice(kind, feature.name, None, None, None)
+    seen, missing = feature.seen, np.isnan(value)
+    return Notice(kind, feature.name, None if missing else value, seen.minimum, seen.maximum)
 
 
 def _kind(feature: Feature, value: float) -> NoticeKind:
     if np.isnan(value):
         return "missing"
+    if not isinstance(feature, NumberFeature):
+        return "unknown_category"
     least, most = limits(feature)
     return "in_margin" if least <= value <= most else "out_of_range"

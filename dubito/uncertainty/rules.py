@@ -16,7 +16,7 @@ def rule_reasons(
     equals none. A rule that names no feature applies to every row.
 
     Raises:
-        ValueError: a rule names an unknown feature.
+        ValueError: a rule names an unknown feature, or a value that it does not take.
     """
     return RuleTable(signature, rules).reasons(rows)
 
@@ -28,12 +28,20 @@ class RuleTable:
         """Look the columns up.
 
         Raises:
-            ValueError: a rule names an unknown feature.
+            ValueError: a rule names an unknown feature, or a value that it does not take.
         """
-        names = signature.names
+        names, features = signature.names, signature.features
+        columns = [[names.index(name) for name in rule.when] for rule in rules]
         self._rules = [
-            (rule.reason, [names.index(name) for name in rule.when], [*rule.when.values()])
-            for rule in rules
+            (
+                rule.reason,
+                places,
+                [
+                    features[place].number_of(value)
+                    for place, value in zip(places, rule.when.values(), strict=True)
+                ],
+            )
+            for rule, places in zip(rules, columns, strict=True)
         ]
 
     def reasons(self, rows: Floats) -> list[list[str]]:

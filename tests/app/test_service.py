@@ -19,7 +19,7 @@ from dubito.training.split import split_rows
 from tests.service import ROOT, Service, address, begin, command_here, ended, serving
 
 NAMES = [column.name for column in LAYOUT.features]
-KOREAN = [column.alias for column in LAYOUT.features]
+KOREAN = [column.aliases[0] for column in LAYOUT.features]
 CONCURRENCY = 16
 OPTIONS: dict[str, Any] = {"seed": 0, "passes": 100}
 METRICS = json.loads((ROOT / "models/loan-grade/2/bundle.json").read_bytes())["metrics"]

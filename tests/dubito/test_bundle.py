@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from dubito.bundle import Bundle, load
-from dubito.bundles.manifest import Manifest, parse_manifest
+from dubito.bundles.manifest import Manifest
+from dubito.bundles.manifest_parser import parse_manifest
 from dubito.bundles.repository import check_free, find_version, versions, write_bundle
 from dubito.engine.compiler import compiler
 from dubito.errors import (

@@ -22,7 +22,11 @@ HOUSES = Domain(
     name="houses",
     layer_module="houses.layers",
     layers={},
-    layout=Layout((Column("area", "Area", "", "float", "m²", 1e4),), ("kind",), ("flat", "villa")),
+    layout=Layout(
+        (Column(name="area", title="Area", unit="m²", minimum=0.0, maximum=1e4),),
+        ("kind",),
+        ("flat", "villa"),
+    ),
     bundle_name="house-kind",
 )
 
@@ -104,7 +108,7 @@ def test_the_flags_tell_of_all_domains(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_domain_is_told_by_names_and_classes() -> None:
-    """Aliases, units and what training saw do not matter."""
+    """Aliases, titles and what training saw do not matter."""
     signature = inspect(SHIPPED).manifest.signature
-    renamed = tuple(replace(feature, aliases=(), unit="") for feature in signature.features)
+    renamed = tuple(replace(feature, aliases=(), title="") for feature in signature.features)
     assert LOANS.has(Signature(renamed, signature.classes))

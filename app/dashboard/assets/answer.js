@@ -1,10 +1,11 @@
 /** Shows an answer: grade, decision, probabilities of the classes, sources of the uncertainty. */
 
-/** @import { Action, Answer, Decision, ModelDescription, MonteCarloPrediction, MonteCarloPredictionWithDraws, Uncertainty, Warning } from "../types/wire.js" */
+/** @import { Action, Answer, Decision, ModelDescription, MonteCarloPrediction, MonteCarloPredictionWithDraws, Uncertainty, Value, Warning } from "../types/wire.js" */
 /** @import { Child } from "../types/elements.js" */
 
 import { ink, ordered } from "./colours.js";
 import { el, figures, table } from "./elements.js";
+import { imputedText, said } from "./values.js";
 import { fixed, label, list, number, percent, reason, share, t } from "./words.js";
 
 const MARKS = { automate: "✓", refer: "!", none: "–" };
@@ -218,7 +219,7 @@ export function decomposition(uncertainty, classes) {
  * What the reader should know of the row, a sentence each; records leave values to the row.
  * @param {Warning[]} warnings
  * @param {ModelDescription} model
- * @param {Record<string, number | null>} row
+ * @param {Record<string, Value>} row
  */
 export function cautions(warnings, model, row = {}) {
   return warnings.map((warning) =>
@@ -235,10 +236,10 @@ function caution(warning, model) {
   const isAlways = warning.kind === "out_of_range" && warning.seen_minimum === warning.seen_maximum;
   return t(`warning.${isAlways ? "always" : warning.kind}`, {
     feature: feature ? label(feature) : warning.feature,
-    value: number(warning.value),
+    value: feature ? said(feature, warning.value) : "–",
     minimum: number(warning.seen_minimum),
     maximum: number(warning.seen_maximum),
-    imputed: number(feature?.imputed),
+    imputed: feature ? imputedText(feature) : "–",
     passes: number(warning.passes),
     calibrated: number(warning.calibrated_passes),
     asked: number(warning.asked_passes),

@@ -1,17 +1,18 @@
 /** The detail view of one recorded prediction: input, answer, reasons for referral, review, history. */
 
-/** @import { ModelDescription, RecordedPrediction, Feature } from "../types/wire.js" */
+/** @import { AnyFeature, ModelDescription, RecordedPrediction, Value } from "../types/wire.js" */
 
 import { bars, cautions, decomposition, judged, likelihoods, tile } from "./answer.js";
 import { card, el, table } from "./elements.js";
 import { explained, withheld } from "./faults.js";
-import { histogram, standing } from "./histogram.js";
+import { histogram, isOdd, standing } from "./histogram.js";
 import { asked, unrepeated } from "./http.js";
 import { outcomeForm, reviewForm } from "./judgement.js";
 import { replayCard } from "./replay.js";
 import { settings } from "./settings.js";
+import { said as saidValue } from "./values.js";
 import { whatIfCard } from "./whatif.js";
-import { labelled, moment, number, t } from "./words.js";
+import { labelled, moment, t } from "./words.js";
 
 /** @typedef {() => Promise<HTMLElement>} Reload shows the case anew, as the service has it now */
 
@@ -168,21 +169,23 @@ function features({ features: row, warnings }, model) {
 }
 
 /**
- * @param {Feature} feature
- * @param {number | null} value
+ * @param {AnyFeature} feature
+ * @param {Value} value
  */
 function line(feature, value) {
   const [name, behind] = labelled(feature);
-  const place = standing(feature, value);
-  const isOdd = value === null || value < feature.seen.minimum || value > feature.seen.maximum;
   return [
     el("span", {}, name, el("span.unit", {}, behind)),
-    el("strong", {}, number(value, 12)),
+    el("strong", {}, saidValue(feature, value)),
     el(
       "span.place",
       {},
       histogram(feature, value),
-      el("span", { class: isOdd ? "badge warn" : "note" }, place),
+      el(
+        "span",
+        { class: isOdd(feature, value) ? "badge warn" : "note" },
+        standing(feature, value),
+      ),
     ),
   ];
 }

@@ -1,9 +1,10 @@
 /** Reads and validates what is typed into the prediction form, field by field. */
 
-/** @import { FieldProblem, Feature, ModelDescription } from "../types/wire.js" */
+/** @import { AnyFeature, FieldProblem, ModelDescription } from "../types/wire.js" */
 
 import { wrong } from "./faults.js";
 import { canonical, grouped } from "./numeral.js";
+import { entered, isListed } from "./values.js";
 import { t } from "./words.js";
 
 const MOST_DRAWS = 100000;
@@ -15,8 +16,9 @@ export const WHOLE = new Set(["integer"]);
 /** @typedef {Map<string, string>} Values what stands in the form, by field; numbers without separators */
 /** @typedef {[field: string, sentence: string]} Fault */
 /**
- * What a field takes.
+ * What a field takes: a number, or a value of a feature with a list of them.
  * @typedef {object} Term
+ * @property {AnyFeature} [feature] the feature that the field is of; none for an option
  * @property {boolean} isWhole
  * @property {number} least
  * @property {number} most
@@ -63,11 +65,14 @@ export function terms(model) {
 }
 
 /**
- * @param {Feature} feature
+ * @param {AnyFeature} feature
  * @returns {Term}
  */
-function term({ kind, minimum, maximum, nullable }) {
-  return { isWhole: WHOLE.has(kind), least: minimum, most: maximum, isRequired: !nullable };
+function term(feature) {
+  const isRequired = !feature.nullable;
+  if (isListed(feature)) return { feature, isWhole: false, least: 0, most: 0, isRequired };
+  const { kind, minimum, maximum } = feature;
+  return { feature, isWhole: WHOLE.has(kind), least: minimum, most: maximum, isRequired };
 }
 
 /**
@@ -96,8 +101,10 @@ function pair(field, sentence) {
  * @param {string | undefined} text
  * @param {Term} term
  */
-function entryFault(text, { isWhole, least, most, isRequired }) {
+function entryFault(text, { feature, isWhole, least, most, isRequired }) {
   if (!given(text)) return isRequired ? t("entry.required") : null;
+  if (feature !== undefined && isListed(feature))
+    return entered(feature, text) === undefined ? t("entry.choice") : null;
   const value = Number(canonical(text) ?? NaN);
   if (Number.isNaN(value)) return t("entry.number", { example: grouped("1234.5") });
   if (value < least) return t("entry.least", { limit: grouped(String(least)) });
@@ -122,10 +129,9 @@ export function isOnlyMissing(faults, values) {
 export function question(model, values) {
   // Without a prototype any name is a member, also `__proto__`.
   const row = Object.create(null);
-  model.features.forEach(({ name, nullable }, at) => {
+  model.features.forEach((feature, at) => {
     const text = values.get(place(at));
-    if (given(text)) row[name] = Number(canonical(text));
-    else if (nullable) row[name] = null;
+    if (given(text) || feature.nullable) row[feature.name] = entered(feature, text);
   });
   const query = new URLSearchParams({ draws: "true" });
   for (const name of OPTIONS) {

@@ -1,11 +1,12 @@
 /** Builds the prediction form from the bundle's features. */
 
-/** @import { Feature, ModelDescription } from "../types/wire.js" */
+/** @import { AnyFeature, ListedFeature, ModelDescription } from "../types/wire.js" */
 /** @import { Fault, Term, Values } from "./entries.js" */
 
 import { el } from "./elements.js";
 import { mostPasses, option, terms } from "./entries.js";
 import { canonical, grouped } from "./numeral.js";
+import { choices, isListed } from "./values.js";
 import { labelled, number, t } from "./words.js";
 
 /** Where the form remembers among its values that its details are unfolded. */
@@ -62,7 +63,7 @@ export function form(model, values, submitted, buttons) {
 
 /**
  * @param {string} id
- * @param {Feature | undefined} feature none where the field is an option
+ * @param {AnyFeature | undefined} feature none where the field is an option
  * @param {ModelDescription} model
  * @returns {Texts}
  */
@@ -76,14 +77,99 @@ function texts(id, feature, model) {
   return { text: t("try.passes"), hint: t("try.passes.hint", { most }) };
 }
 
-/** @param {Feature} feature */
-function hint({ seen, nullable }) {
+/** @param {AnyFeature} feature */
+function hint(feature) {
+  const said = taken(feature);
+  return [said, feature.nullable && t("try.nullable")].filter(Boolean).join(" · ");
+}
+
+/**
+ * What training saw, or how many choices there are.
+ * @param {AnyFeature} feature
+ */
+function taken(feature) {
+  if (feature.kind === "boolean") return "";
+  if (feature.kind === "category") {
+    const count = number(feature.categories.length);
+    return t(feature.takes_unknown ? "try.free" : "try.choices", { count });
+  }
+  const { seen } = feature;
   const [minimum, maximum] = [number(seen.minimum), number(seen.maximum)];
-  const said =
-    seen.minimum === seen.maximum
-      ? t("try.always", { value: minimum })
-      : t("try.seen", { minimum, maximum });
-  return nullable ? `${said} · ${t("try.nullable")}` : said;
+  return seen.minimum === seen.maximum
+    ? t("try.always", { value: minimum })
+    : t("try.seen", { minimum, maximum });
+}
+
+/**
+ * @param {Values} values
+ * @param {string} id
+ * @param {Term} term
+ * @param {Texts} texts
+ */
+function field(values, id, term, texts) {
+  const { feature } = term;
+  const isChoice = feature !== undefined && isListed(feature);
+  const attributes = {
+    "data-feature": texts.feature,
+    "aria-required": term.isRequired ? "true" : null,
+    "aria-describedby": `${id}-hint ${id}-fault`,
+  };
+  const input = isChoice
+    ? choice(id, feature, attributes, values.get(id) ?? "", (text) => values.set(id, text))
+    : typed(values, id, term, attributes);
+  const head = el(
+    "label",
+    { for: id },
+    texts.text,
+    texts.behind && el("span.unit", {}, texts.behind),
+  );
+  return el(
+    "div",
+    { class: isChoice ? "field choice" : "field" },
+    el("div.ask", {}, head, el("p.hint", { id: `${id}-hint` }, texts.hint)),
+    input,
+    el("p.fault", { id: `${id}-fault` }),
+  );
+}
+
+/**
+ * A choice of a list: of two values by a menu, of more by a text that is searched for in them.
+ * @param {string} id
+ * @param {ListedFeature} feature
+ * @param {import("../types/elements.js").Attributes} attributes
+ * @param {string} value the entry that is chosen at first
+ * @param {(entry: string) => void} chosen
+ * @returns {Node[]}
+ */
+export function choice(id, feature, attributes, value, chosen) {
+  const listed = choices(feature);
+  /** @param {Event} event */
+  const taken = ({ currentTarget }) => {
+    const input = /** @type {HTMLInputElement | HTMLSelectElement} */ (currentTarget);
+    chosen(input.value);
+    clear(input);
+  };
+  if (feature.kind === "boolean") {
+    const options = [["", "–"], ...listed].map(([entry, text]) =>
+      el("option", { value: entry, selected: entry === value }, text),
+    );
+    return [el("select", { ...attributes, id, oninput: taken }, options)];
+  }
+  return [
+    el("input", {
+      ...attributes,
+      id,
+      type: "text",
+      list: `${id}-choices`,
+      value,
+      oninput: taken,
+    }),
+    el(
+      "datalist",
+      { id: `${id}-choices` },
+      listed.map(([entry]) => el("option", { value: entry })),
+    ),
+  ];
 }
 
 /**
@@ -91,18 +177,16 @@ function hint({ seen, nullable }) {
  * @param {Values} values
  * @param {string} id
  * @param {Term} term
- * @param {Texts} texts
+ * @param {import("../types/elements.js").Attributes} attributes
  */
-function field(values, id, { isWhole, isRequired, isName }, { feature, text, behind, hint: said }) {
+function typed(values, id, { isWhole, isName }, attributes) {
   const shown = () => (isName ? values.get(id) : grouped(values.get(id) ?? "")) ?? "";
   /** @type {HTMLInputElement} */
   const input = el("input", {
+    ...attributes,
     id,
-    "data-feature": feature,
     type: "text",
     inputmode: isWhole ? "numeric" : "decimal",
-    "aria-required": isRequired ? "true" : null,
-    "aria-describedby": `${id}-hint ${id}-fault`,
     value: shown(),
     oninput: () => {
       values.set(id, canonical(input.value) ?? input.value);
@@ -112,14 +196,7 @@ function field(values, id, { isWhole, isRequired, isName }, { feature, text, beh
       input.value = shown();
     },
   });
-  const head = el("label", { for: id }, text, behind && el("span.unit", {}, behind));
-  return el(
-    "div.field",
-    {},
-    el("div.ask", {}, head, el("p.hint", { id: `${id}-hint` }, said)),
-    input,
-    el("p.fault", { id: `${id}-fault` }),
-  );
+  return input;
 }
 
 /**

@@ -1,9 +1,10 @@
 /** Draws the training histogram of a feature, and the position of a value in it. */
 
-/** @import { Feature, Seen } from "../types/wire.js" */
+/** @import { AnyFeature, Feature, ListedFeature, Seen, Value } from "../types/wire.js" */
 
 import { svg } from "./elements.js";
 import { WHOLE } from "./entries.js";
+import { isListed, mostCommon, placeOf, shareOf } from "./values.js";
 import { number, percent, t } from "./words.js";
 
 const [WIDTH, HEIGHT] = [120, 28];
@@ -12,11 +13,44 @@ const EDGE = 3;
 const MANY = 0.15;
 
 /**
+ * What training saw of a feature, and the place of a value in it.
+ * @param {AnyFeature} feature
+ * @param {Value} value to be marked
+ */
+export function histogram(feature, value = null) {
+  if (isListed(feature)) return shares(feature, placeOf(feature, value));
+  return densities(feature, typeof value === "number" ? value : null);
+}
+
+/**
+ * A bar for each value of a list, as high as its share.
+ * @param {ListedFeature} feature
+ * @param {number} here place of the value to be marked; −1 for none
+ */
+function shares(feature, here) {
+  const { counts } = feature.seen;
+  const tallest = Math.max(...counts);
+  const wide = (WIDTH - 2 * EDGE) / counts.length;
+  const rects = counts.map((count, at) => {
+    const tall = Math.max((HEIGHT * count) / tallest, 1);
+    const [x, y] = [EDGE + at * wide, HEIGHT - tall];
+    const look = at === here ? "rect.here" : "rect";
+    return svg(look, { x, y, width: Math.max(wide - 0.6, 0.4), height: tall });
+  });
+  const told = t("model.listed", { count: number(counts.length), common: mostCommon(feature) });
+  return svg(
+    "svg.histogram",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": told },
+    rects,
+  );
+}
+
+/**
  * A histogram by density over the middle 98% of values.
  * @param {Feature} feature
  * @param {number|null} value to be marked; outside values stand at the edge
  */
-export function histogram(feature, value = null) {
+function densities(feature, value) {
   const [low, high] = shown(feature.seen);
   /** @param {number} at */
   const place = (at) =>
@@ -72,13 +106,36 @@ function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
 }
 
 /**
+ * Whether training saw nothing like a value.
+ * @param {AnyFeature} feature
+ * @param {Value} value
+ */
+export function isOdd(feature, value) {
+  if (value === null) return true;
+  if (isListed(feature)) return !feature.seen.counts[placeOf(feature, value)];
+  return Number(value) < feature.seen.minimum || Number(value) > feature.seen.maximum;
+}
+
+/**
  * Where a value stands among those of training, in words.
- * @param {Feature} feature
- * @param {number | null} value
+ * @param {AnyFeature} feature
+ * @param {Value} value
  */
 export function standing(feature, value) {
-  const { seen } = feature;
   if (value === null) return t("review.absent");
+  if (isListed(feature)) {
+    if (isOdd(feature, value)) return t("review.unknown");
+    return t("review.same", { share: percent(shareOf(feature, placeOf(feature, value)), 0) });
+  }
+  return among(feature, Number(value));
+}
+
+/**
+ * @param {Feature} feature
+ * @param {number} value
+ */
+function among(feature, value) {
+  const { seen } = feature;
   if (value < seen.minimum || value > seen.maximum) return t("review.outside");
   const { together, isSame } = company(feature, value);
   if (together >= MANY)

@@ -7,6 +7,7 @@ import { card, el, table } from "./elements.js";
 import { histogram } from "./histogram.js";
 import { LatestRequest, read } from "./http.js";
 import { rendered } from "./markdown.js";
+import { choices, imputedText, isListed, mostCommon } from "./values.js";
 import { fixed, has, label, number, percent, share, spoken, t, unit } from "./words.js";
 
 const COPIED_MS = 2000;
@@ -214,11 +215,13 @@ function signature(model) {
   const rows = model.features.map((feature) => [
     el("span", {}, label(feature), el("code.note", {}, feature.name)),
     histogram(feature),
-    range(feature.seen),
-    number(feature.seen.quantiles["0.5"]),
+    isListed(feature)
+      ? t("try.choices", { count: number(choices(feature).length) })
+      : range(feature.seen),
+    isListed(feature) ? mostCommon(feature) : number(feature.seen.quantiles["0.5"]),
     unit(feature),
     has(`kind.${feature.kind}`) ? t(`kind.${feature.kind}`) : feature.kind,
-    feature.nullable ? t("model.imputed", { value: number(feature.imputed) }) : t("model.notempty"),
+    feature.nullable ? t("model.imputed", { value: imputedText(feature) }) : t("model.notempty"),
   ]);
   return card(
     t("model.signature"),

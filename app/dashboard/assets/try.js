@@ -1,6 +1,6 @@
 /** The Grade tab: the prediction form and its answer. */
 
-/** @import { Documentation, ModelDescription, MonteCarloPredictionWithDraws } from "../types/wire.js" */
+/** @import { Documentation, ModelDescription, MonteCarloPredictionWithDraws, Value } from "../types/wire.js" */
 /** @import { Charts } from "./charts.js" */
 /** @import { Fault, Values } from "./entries.js" */
 
@@ -11,6 +11,7 @@ import { explained } from "./faults.js";
 import { form, showFaults, showValue } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
 import { drawn, passesPicture } from "./passes.js";
+import { typical } from "./values.js";
 import { number, percent, t } from "./words.js";
 
 const UNPROCESSABLE = 422;
@@ -87,8 +88,8 @@ class Try {
     const signal = this.#examples.begin();
     const row = await documented(signal).catch(() => null);
     if (signal.aborted) return;
-    this.model.features.forEach(({ name, seen }, at) => {
-      const value = row === null ? seen.quantiles["0.5"] : row[name];
+    this.model.features.forEach((feature, at) => {
+      const value = row === null ? typical(feature) : row[feature.name];
       this.#values.set(place(at), String(value ?? ""));
     });
     this.redraw();
@@ -123,7 +124,7 @@ class Try {
 
   /**
    * @param {MonteCarloPredictionWithDraws} answer
-   * @param {Record<string, number | null>} row
+   * @param {Record<string, Value>} row
    */
   #take(answer, row) {
     const key = JSON.stringify([row, answer.passes, answer.seed]);
@@ -256,7 +257,7 @@ class Try {
 /**
  * The example of the service's own documentation.
  * @param {AbortSignal} signal
- * @returns {Promise<Record<string, number | null>>}
+ * @returns {Promise<Record<string, Value>>}
  */
 async function documented(signal) {
   /** @type {Documentation} */

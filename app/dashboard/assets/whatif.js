@@ -1,13 +1,17 @@
 /** What-if: a recorded prediction with other values, under the same dropout masks. */
 
-/** @import { Answer, Feature, ModelDescription, RecordedPrediction, WhatIf } from "../types/wire.js" */
+/** @import { AnyFeature, Answer, ModelDescription, RecordedPrediction, Value, WhatIf } from "../types/wire.js" */
 
 import { decided, likelihoods } from "./answer.js";
 import { card, el, table } from "./elements.js";
 import { explained, wrong } from "./faults.js";
+import { choice as choiceOf } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
-import { canonical, grouped } from "./numeral.js";
-import { labelled, number, percent, t } from "./words.js";
+import { grouped } from "./numeral.js";
+import { entered, entry, isListed, said as saidValue } from "./values.js";
+import { labelled, percent, t } from "./words.js";
+
+const VALUE = "whatif-value";
 
 /**
  * @param {RecordedPrediction} found
@@ -23,30 +27,34 @@ export function whatIfCard(found, model, classes) {
     { id: "whatif-feature", onchange: () => fill() },
     known.map((feature, at) => el("option", { value: at }, labelled(feature).join(""))),
   );
-  const value = el("input", {
-    type: "text",
-    id: "whatif-value",
-    inputmode: "decimal",
-    "aria-describedby": "whatif-fault",
-  });
+  const holder = el("span");
   const fault = el("p.fault", { id: "whatif-fault", role: "alert" });
   const result = el("div.stack", { id: "whatif-result", role: "status" });
-  /** @type {Map<string, number | null>} */
+  /** @type {Map<string, Value>} */
   const changes = new Map();
   const requests = new LatestRequest();
+  let text = "";
   const chosen = () => known[Number(choice.value)];
   const fill = () => {
-    const { name } = chosen();
-    const now = changes.has(name) ? changes.get(name) : row[name];
-    value.value = now === null ? "" : grouped(String(now));
+    const feature = chosen();
+    const now = changes.has(feature.name) ? changes.get(feature.name) : row[feature.name];
+    text = entry(feature, now);
+    holder.replaceChildren(
+      ...control(feature, text, (given) => {
+        text = given;
+      }),
+    );
     fault.textContent = "";
   };
   const compare = async () => {
-    const { name } = chosen();
-    const other = entry(value.value, chosen());
-    if (other === undefined) {
-      fault.textContent = t("entry.number", { example: grouped("1234.5") });
-      value.focus();
+    const feature = chosen();
+    const { name } = feature;
+    const other = entered(feature, text);
+    if (other === undefined || (other === null && !feature.nullable)) {
+      fault.textContent = isListed(feature)
+        ? t("entry.choice")
+        : t("entry.number", { example: grouped("1234.5") });
+      document.getElementById(VALUE)?.focus();
       return;
     }
     changes.set(name, other);
@@ -85,7 +93,7 @@ export function whatIfCard(found, model, classes) {
         },
       },
       el("label.stack", {}, el("span", {}, t("feature")), choice),
-      el("label.stack", {}, el("span", {}, t("whatif.value")), value),
+      el("label.stack", {}, el("span", {}, t("whatif.value")), holder),
       fault,
       el(
         "div.buttons",
@@ -105,21 +113,31 @@ function refused(error) {
 }
 
 /**
- * The number of an entry; null where nothing stands and nothing may, undefined where it is none.
- * @param {string} text
- * @param {Feature} feature
+ * What the other value is given in.
+ * @param {AnyFeature} feature
+ * @param {string} text what stands there at first
+ * @param {(text: string) => void} given
  */
-function entry(text, { nullable }) {
-  if (text.trim() === "") return nullable ? null : undefined;
-  const plain = canonical(text);
-  return plain === null ? undefined : Number(plain);
+function control(feature, text, given) {
+  const attributes = { "aria-describedby": "whatif-fault" };
+  if (isListed(feature)) return choiceOf(VALUE, feature, attributes, text, given);
+  /** @type {HTMLInputElement} */
+  const input = el("input", {
+    ...attributes,
+    type: "text",
+    id: VALUE,
+    inputmode: "decimal",
+    value: text,
+    oninput: () => given(input.value),
+  });
+  return [input];
 }
 
 /**
  * Both answers side by side, and how far the likelihood of each grade moves.
  * @param {WhatIf} told
- * @param {Record<string, number | null>} row as it was recorded
- * @param {Feature[]} known
+ * @param {Record<string, Value>} row as it was recorded
+ * @param {AnyFeature[]} known
  * @param {string[]} classes
  */
 function compared({ recorded, corrected, features }, row, known, classes) {
@@ -128,7 +146,7 @@ function compared({ recorded, corrected, features }, row, known, classes) {
     el(
       "li",
       {},
-      `${labelled(feature).join("")}: ${number(row[feature.name], 12)} → ${number(features[feature.name], 12)}`,
+      `${labelled(feature).join("")}: ${saidValue(feature, row[feature.name])} → ${saidValue(feature, features[feature.name])}`,
     ),
   );
   const [before, after] = [likelihoods(recorded), likelihoods(corrected)];

@@ -1,6 +1,6 @@
 /** Translation: the texts of the chosen language, and its formats of numbers and times. */
 
-/** @import { Feature, Model } from "../types/wire.js" */
+/** @import { AnyFeature, Model } from "../types/wire.js" */
 
 import english from "./english.js";
 import korean from "./korean.js";
@@ -10,7 +10,7 @@ import { settings } from "./settings.js";
 const LANGUAGES = { en: english, ko: korean };
 /** Where a value is put: `{name}`, `{name:noun}` or `{name:one|many}`. */
 const PLACE = /\{(\w+)(?::([^|}]+)(?:\|([^}]+))?)?\}/g;
-const HANGUL = /[\u3131-\u318e\uac00-\ud7a3]/;
+export const HANGUL = /[\u3131-\u318e\uac00-\ud7a3]/;
 
 /** The language that was chosen or, before any was, the browser's. */
 export function spoken() {
@@ -68,7 +68,7 @@ export function t(key, values = {}) {
 /**
  * A feature's name as people say it: its title, or in Korean the alias that is Korean. Bundles of
  * loans call some features otherwise than lenders do; the page has its own titles for those.
- * @param {Feature} feature
+ * @param {AnyFeature} feature
  */
 export function label(feature) {
   if (subject() === "loan" && has(`title.${feature.name}`)) return t(`title.${feature.name}`);
@@ -78,9 +78,10 @@ export function label(feature) {
 
 /**
  * A feature's unit; empty where there is nothing to say.
- * @param {Feature} feature
+ * @param {AnyFeature} feature
  */
 export function unit(feature) {
+  if (!("unit" in feature)) return "";
   const [key, own] = [`unit.${feature.unit}`, `unit.${feature.unit}.${feature.name}`];
   if (subject() === "loan" && has(own)) return t(own);
   return has(key) ? t(key) : (feature.unit ?? "");
@@ -88,7 +89,7 @@ export function unit(feature) {
 
 /**
  * A feature's name and unit: [name, what is to stand behind it], as in "Ratio (DTI" and ", %)".
- * @param {Feature} feature
+ * @param {AnyFeature} feature
  */
 export function labelled(feature) {
   const [name, measure] = [label(feature), unit(feature)];
@@ -105,6 +106,7 @@ export const REASONS = [
   "missing",
   "few_passes",
   "unlikely",
+  "unknown_category",
 ];
 
 /**

@@ -19,11 +19,48 @@ export interface Seen {
   histogram_counts: number[];
 }
 
+export interface ValueCounts {
+  counts: number[];
+  unknown: number;
+}
+
+export interface Category {
+  name: string;
+  aliases: string[];
+}
+
+export interface BooleanFeature {
+  name: string;
+  title: string;
+  aliases: string[];
+  kind: "boolean";
+  nullable: boolean;
+  imputed: number | null;
+  seen: ValueCounts;
+}
+
+export interface CategoryFeature {
+  name: string;
+  title: string;
+  aliases: string[];
+  kind: "category";
+  categories: Category[];
+  takes_unknown: boolean;
+  nullable: boolean;
+  imputed: number | null;
+  seen: ValueCounts;
+}
+
+export type ListedFeature = BooleanFeature | CategoryFeature;
+export type AnyFeature = Feature | ListedFeature;
+/** A feature's value; an empty text is one that is not in its list. */
+export type Value = number | boolean | string | null;
+
 export interface Feature {
   name: string;
   title: string;
   aliases: string[];
-  kind: string;
+  kind: "integer" | "float";
   unit: string;
   nullable: boolean;
   imputed: number | null;
@@ -64,7 +101,7 @@ export interface Environment {
 }
 
 export interface ModelDescription extends Model {
-  features: Feature[];
+  features: AnyFeature[];
   classes: string[];
   passes: number;
   calibration: CalibrationDescription | null;
@@ -79,7 +116,7 @@ export interface ModelDescription extends Model {
 export interface Warning {
   kind: string;
   feature?: string;
-  value?: number | null;
+  value?: Value;
   seen_minimum?: number;
   seen_maximum?: number;
   passes?: number;
@@ -166,7 +203,7 @@ export interface RecordedPrediction {
   id: string;
   time: string;
   model: Model;
-  features: Record<string, number | null> | null;
+  features: Record<string, Value> | null;
   reference: string | null;
   answer: Answer;
   warnings: Warning[];
@@ -190,7 +227,7 @@ export interface ChangedFact {
 }
 
 export interface WhatIf {
-  features: Record<string, number | null>;
+  features: Record<string, Value>;
   recorded: Answer;
   corrected: Answer;
 }
@@ -372,5 +409,5 @@ export interface Documentation {
 }
 
 interface Content {
-  examples: { one: { value: Record<string, number | null> } };
+  examples: { one: { value: Record<string, Value> } };
 }

@@ -16,8 +16,8 @@ from dubito.bundles.manifest import (
     NETWORK_FILE,
     SUMS_FILE,
     Manifest,
-    parse_manifest,
 )
+from dubito.bundles.manifest_parser import parse_manifest
 from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.soundness import CheckedNetwork, check_network
 from dubito.errors import BundleError

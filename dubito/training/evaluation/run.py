@@ -16,7 +16,7 @@ from dubito.training.evaluation.predictions import (
     shifted_rows,
 )
 from dubito.training.evaluation.shifts import shifts_of
-from dubito.training.rows import description_of, read_rows
+from dubito.training.rows import column_of, read_rows
 from dubito.training.split import split_rows
 
 UNKNOWN = "some of which it may have been fitted or calibrated on"
@@ -73,8 +73,8 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
             "classes (--target) must be named"
         )
     else:
-        asked = [description_of(feature) for feature in manifest.features]
-        table = read_rows(path, asked, manifest.classes, target)
+        columns = tuple(column_of(feature) for feature in manifest.features)
+        table = read_rows(path, columns, manifest.classes, target)
     trained = manifest.trained
     if trained.is_conversion or table.digest != trained.data_digest:
         return f"all {len(table.labels):,} rows of {table.source}, {UNKNOWN}", table

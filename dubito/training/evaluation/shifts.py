@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from dubito.domains import Domain, domains
-from dubito.types import Booleans, Feature, Floats, Signature
+from dubito.features import Feature, NumberFeature
+from dubito.types import Booleans, Floats, Signature
 
 FACTOR, UNIT_FACTOR = 3.0, 1000.0
 """Factors for bundles without known mistakes: of any feature, and of an amount of money."""
@@ -66,7 +67,10 @@ def _known(domain: Domain) -> Iterator[Shift]:
 
 
 def _plain(signature: Signature) -> Iterator[Shift]:
+    """Yield mistakes in numbers; a wrong category is as good as any other."""
     for feature in signature.features:
+        if not isinstance(feature, NumberFeature):
+            continue
         yield Shift(f"{feature.name} × {FACTOR:g}", {feature.name: FACTOR})
         if feature.unit == "currency":
             yield Shift(f"{feature.name} × {UNIT_FACTOR:g}", {feature.name: UNIT_FACTOR})
@@ -78,5 +82,7 @@ def _plain(signature: Signature) -> Iterator[Shift]:
 
 def _alike(first: Feature, second: Feature) -> bool:
     """Whether two features could be swapped without being rejected."""
+    if not (isinstance(first, NumberFeature) and isinstance(second, NumberFeature)):
+        return False
     same = (first.unit, first.kind) == (second.unit, second.kind)
     return same and not (first.nullable or second.nullable)

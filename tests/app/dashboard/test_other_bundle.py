@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from dubito.bundle import load
 from dubito.bundles.repository import write_bundle
+from dubito.features import NumberFeature
 from dubito.types import Cards
 from tests.app.dashboard.conftest import Opened
 from tests.calibrated import SHIPPED
@@ -23,6 +24,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     features = tuple(
         replace(feature, name=f"side_{at}", title="", aliases=(), unit="mm")
         for at, feature in enumerate(manifest.features)
+        if isinstance(feature, NumberFeature)
     )
     stones = replace(manifest, name="stones", version=1, features=features, classes=SIZES, rules=())
     models = tmp_path_factory.mktemp("models")

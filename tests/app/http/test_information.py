@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dubito.bundle import Bundle
+from dubito.features import NumberFeature
 from tests.app.http.conftest import SETTINGS
 
 ANSWERS = re.compile(r"""(?:src|href|url)\s*[=:]\s*["']?([^"'\s>,)]+)""")
@@ -80,6 +81,7 @@ def test_the_features_are_documented(client: TestClient, bundle: Bundle, route: 
 
     assert list(bundle.manifest.signature.names) == list(row["properties"]) == row["required"]
     for feature in bundle.manifest.features:
+        assert isinstance(feature, NumberFeature)
         shown = row["properties"][feature.name]
         number = shown["anyOf"][0] if feature.nullable else shown
         assert feature.title == shown["title"]

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.settings import Settings
 from dubito.bundle import load
-from dubito.bundles.manifest import parse_manifest
+from dubito.bundles.manifest_parser import parse_manifest
 from dubito.errors import BundleError
 from tests.app.http.test_bad_input import fields, post
 from tests.app.http.test_middleware import problem_of

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dubito.bundle import Bundle
+from dubito.features import NumberFeature
 from dubito.types import MAX_SEED, Query, Summary
 from tests.dubito.inputs.bodies import KOREAN
 
@@ -260,6 +261,7 @@ def test_a_missing_value_is_told(
 ) -> None:
     """A loan without debt_to_income is graded as with the imputed value, and the answer says so."""
     feature = bundle.manifest.features[2]
+    assert isinstance(feature, NumberFeature)
     missing = ask(client, route, loan | {"debt_to_income": None}, **_seeded(route))
     imputed = ask(client, route, loan | {"debt_to_income": feature.imputed}, **_seeded(route))
 

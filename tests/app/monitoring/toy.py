@@ -43,11 +43,11 @@ from dubito.answer import (
     SetAnswer,
     Uncertainty,
 )
-from dubito.training.feature_stats import seen
+from dubito.features import NumberFeature
+from dubito.training.feature_stats import number_stats
 from dubito.types import (
     Band,
     Calibration,
-    Feature,
     Floats,
     Identity,
     Policy,
@@ -72,9 +72,9 @@ def columns(random: np.random.Generator, rows: int, shift: float = 0.0) -> Float
 
 def _signature() -> Signature:
     weight, length = columns(np.random.default_rng(0), 4_000).T
-    saw = {"weight": seen(weight, "float"), "length": seen(length, "float")}
+    saw = {"weight": number_stats(weight, "float"), "length": number_stats(length, "float")}
     features = (
-        Feature(name, name, (), "float", "", True, 0.0, -1e9, 1e9, of)  # noqa: FBT003 - nullable
+        NumberFeature(name, name, (), "float", "", True, 0.0, -1e9, 1e9, of)  # noqa: FBT003 - nullable
         for name, of in saw.items()
     )
     return Signature(tuple(features), CLASSES)

@@ -14,8 +14,9 @@ from app.errors import Overloaded
 from app.serving.compute import ComputeThread
 from app.serving.predictor import BATCH_WORK, Predictor
 from dubito.errors import Ungradable
+from dubito.features import FeatureStats, NumberFeature
 from dubito.prediction import MonteCarloPrediction
-from dubito.types import Feature, FeatureStats, Floats, Query, Signature, Summary
+from dubito.types import Floats, Query, Signature, Summary
 from dubito.uncertainty.decomposition import summarise
 from dubito.uncertainty.passes import checkpoints, half_widths
 from tests.networks import bits, engine
@@ -26,10 +27,10 @@ CLASSES = ("low", "middle", "high")
 PATIENCE = 60
 
 
-def feature(name: str, *, nullable: bool = False) -> Feature:
+def feature(name: str, *, nullable: bool = False) -> NumberFeature:
     seen = FeatureStats(0.0, 10.0, {"0.5": 5.0}, (0.0, 10.0), (1,), 0)
     imputed = 5.0 if nullable else None
-    return Feature(name, name, (), "float", "", nullable, imputed, 0.0, 1e6, seen)
+    return NumberFeature(name, name, (), "float", "", nullable, imputed, 0.0, 1e6, seen)
 
 
 SIGNATURE = Signature((feature("x"), feature("y", nullable=True)), CLASSES)

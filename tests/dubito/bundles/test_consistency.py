@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.bundles.consistency import signature_faults
-from dubito.training.feature_stats import seen
-from dubito.types import Feature, Signature
+from dubito.features import NumberFeature
+from dubito.training.feature_stats import number_stats
+from dubito.types import Signature
 
 MOST = 1e12
 FLOATS = st.floats(-MOST, MOST, allow_subnormal=True)
@@ -18,8 +19,8 @@ COUNTS = st.integers(-50, 50).map(float) | st.sampled_from([MOST, -MOST])
 
 def faults(values: list[float | None], kind: Literal["integer", "float"]) -> list[str]:
     column: Any = np.array([np.nan if value is None else value for value in values])
-    found = seen(column, kind)
-    feature = Feature(
+    found = number_stats(column, kind)
+    feature = NumberFeature(
         "a", "", (), kind, "", nullable=True, imputed=0, minimum=-MOST, maximum=MOST, seen=found
     )
     return list(signature_faults(Signature((feature,), ("Y", "N"))))

@@ -25,6 +25,7 @@ from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.bundles.validation.shapes import rule_of
 from dubito.bundles.validation.soundness import check_network
 from dubito.errors import BundleError
+from dubito.features import FeatureStats, NumberFeature
 from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import (
     MCAlphaDropout,
@@ -34,7 +35,6 @@ from dubito.layers.monte_carlo import (
 )
 from dubito.loans.layers.features import LoanFeatures
 from dubito.loans.shapes import FEATURES_WIDTH
-from dubito.types import Feature, FeatureStats
 from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, parts, seal
 from tests.service import ROOT
 
@@ -161,7 +161,7 @@ def manifest() -> Manifest:
         name="grades",
         version=1,
         features=tuple(
-            Feature(f"feature_{n}", "A feature", (), "float", "", False, None, 0.0, 1e6, seen)  # noqa: FBT003 - not nullable
+            NumberFeature(f"feature_{n}", "A feature", (), "float", "", False, None, 0.0, 1e6, seen)  # noqa: FBT003 - not nullable
             for n in range(FEATURES)
         ),
         classes=tuple("ABCD"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubito.bundles.manifest import parse_manifest
+from dubito.bundles.manifest_parser import parse_manifest
 from dubito.errors import BundleError
 from tests.networks import ROOT
 
@@ -88,7 +88,8 @@ SEEN: tuple[str | int, ...] = (*FEATURE, "seen")
 GOLDEN: tuple[str, int] = ("golden", 0)
 OTHER_FORMAT = "is not of format 1: "
 FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
-    "another format": (change("format", to=2), OTHER_FORMAT + "format must be 1"),
+    "another format": (change("format", to=3), OTHER_FORMAT + "format must be 1"),
+    "a later format": (change("format", to=2), "is not of format 2: "),
     "format as text": (change("format", to="1"), OTHER_FORMAT + "format must be 1"),
     "format as truth": (change("format", to=True), OTHER_FORMAT),
     "name missing": (drop("name"), OTHER_FORMAT + "name is missing"),
@@ -321,3 +322,115 @@ def test_a_changed_byte_is_refused_or_changes_the_digest(at: int, byte: int) -> 
         return
     if json.loads(bytes(data)) != content():
         assert other != parse_manifest(shipped()).identity.digest
+
+
+def second() -> Json:
+    """A manifest of format 2: a truth and a category among the features."""
+    members = content()
+    members |= {"format": 2, "target": {"kind": "classes", "classes": members.pop("classes")}}
+    rows = sum(members["features"][0]["seen"]["histogram_counts"])
+    category = {
+        "name": "home",
+        "title": "Home",
+        "aliases": ["집"],
+        "kind": "category",
+        "categories": [{"name": "own", "aliases": ["자가"]}, {"name": "rent", "aliases": []}],
+        "takes_unknown": True,
+        "nullable": True,
+        "imputed": 3,
+        "seen": {"counts": [rows - 30, 10], "unknown": 10, "missing": 10},
+    }
+    truth = {
+        "name": "joint",
+        "title": "",
+        "aliases": [],
+        "kind": "boolean",
+        "nullable": False,
+        "imputed": None,
+        "seen": {"counts": [rows, 0], "unknown": 0, "missing": 0},
+    }
+    members["features"][3:5] = [category, truth]
+    for row in members["golden"]:
+        row["features"][3:5] = [2, 1]
+    members["rules"] = [{"reason": "renter", "when": {"home": "rent", "joint": True}}]
+    return members
+
+
+HOME: tuple[str, int] = ("features", 3)
+JOINT: tuple[str, int] = ("features", 4)
+COUNTS: tuple[str | int, ...] = (*HOME, "seen", "counts")
+SECOND_FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
+    "classes of format 1": (change("classes", to=["A", "B"]), "2: classes is not known"),
+    "no target": (drop("target"), "2: target is missing"),
+    "another target": (change("target", "kind", to="sum"), "2: target.kind must be 'classes'"),
+    "another kind": (change(*HOME, "kind", to="colour"), "2: features.3"),
+    "a unit": (change(*HOME, "unit", to="m"), "unit is not known"),
+    "no category": (change(*HOME, "categories", to=[]), "3.categories has 0 names"),
+    "empty category": (change(*HOME, "categories", 0, "name", to=""), "0.name is not a name"),
+    "category twice": (
+        change(*HOME, "categories", 1, "aliases", to=["자가"]),
+        "features.3.categories.1.aliases.0 is the same name as features.3.categories.0.aliases.0",
+    ),
+    "escaping category": (
+        change(*HOME, "categories", 0, "name", to="own\x1b[2J"),
+        "features.3.categories.0.name has a control characte",
+    ),
+    "many aliases": (
+        change(*HOME, "categories", 0, "aliases", to=[str(n) for n in range(101)]),
+        "features.3.categories.0.aliases has more than 100",
+    ),
+    "imputed beyond": (change(*HOME, "imputed", to=4), "features.3.imputed is not"),
+    "imputed between": (change(*HOME, "imputed", to=0.5), "features.3.imputed is not"),
+    "imputed truth": (change(*JOINT, "imputed", to=1), "features.4 needs an imputed value"),
+    "few counts": (change(*COUNTS, to=[7980]), "features.3.seen.counts has 1 counts, not 2"),
+    "count below 0": (change(*COUNTS, to=[7981, -1]), "features.3.seen has a count below 0"),
+    "another count": (change(*COUNTS, 1, to=11), "features.3.seen counts 8001 rows"),
+    "unknown without slot": (
+        lambda members: members["features"][3].update(takes_unknown=False, imputed=2),
+        "features.3.seen.unknown counts rows",
+    ),
+    "missing truth": (
+        change(*JOINT, "seen", to={"counts": [7999, 0], "unknown": 0, "missing": 1}),
+        "features.4.seen.missing counts rows without a value",
+    ),
+    "rule of no category": (
+        change("rules", 0, "when", "home", to="tent"),
+        "rules.0.when.home is not a value that the feature can have",
+    ),
+    "rule of a number": (
+        change("rules", 0, "when", "joint", to=1),
+        "rules.0.when.joint is not a value that the feature can have",
+    ),
+    "reason of format 2": (
+        change("rules", 0, "reason", to="unknown_category"),
+        "rules.0.reason is not a name of its own",
+    ),
+    "golden beyond": (change(*GOLDEN, "features", 3, to=3), "golden.0.features.3 is not a value"),
+    "golden between": (change(*GOLDEN, "features", 4, to=0.5), "golden.0.features.4 is not a"),
+}
+
+
+def test_format_2_has_features_of_every_kind() -> None:
+    """Read and written, canonical, with aliases and rules in words."""
+    manifest = parse_manifest(text(second()))
+    assert manifest.to_bytes() == parse_manifest(manifest.to_bytes()).to_bytes()
+    assert manifest.signature.features[3].number_of("자가") == 0
+    assert manifest.rules[0].when == {"home": "rent", "joint": True}
+
+
+@pytest.mark.parametrize("name", list(SECOND_FAULTS))
+def test_a_fault_of_format_2_is_told(name: str) -> None:
+    """Kinds of features, their lists and counts, rules in words."""
+    damage, sentence = SECOND_FAULTS[name]
+    members = second()
+    damage(members)
+    with pytest.raises(BundleError) as caught:
+        parse_manifest(text(members))
+    assert sentence in str(caught.value)
+
+
+def test_format_1_may_use_reasons_that_came_later() -> None:
+    """A bundle that was published before a reason was built in still loads."""
+    members = content()
+    members["rules"][0]["reason"] = "unknown_category"
+    assert parse_manifest(text(members)).rules[0].reason == "unknown_category"

@@ -29,7 +29,7 @@ def file(tmp_path_factory: pytest.TempPathFactory, loans: Table) -> Path:
     path = tmp_path_factory.mktemp("rows") / "mine.csv"
     with path.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
-        writer.writerow([*(column.alias for column in LAYOUT.features), "grade"])
+        writer.writerow([*(column.aliases[0] for column in LAYOUT.features), "grade"])
         for row, label in zip(table.features.tolist(), table.labels, strict=True):
             cells = ["" if np.isnan(value) else repr(value) for value in row]
             writer.writerow([*cells, LAYOUT.classes[label]])

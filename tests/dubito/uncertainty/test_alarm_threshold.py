@@ -9,11 +9,12 @@ import pytest
 
 from dubito.bundle import Bundle, load
 from dubito.bundles.repository import find_version
+from dubito.features import NumberFeature
 from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table, read_table, select_rows
-from dubito.training.feature_stats import seen
+from dubito.training.feature_stats import number_stats
 from dubito.training.split import split_rows
-from dubito.types import Booleans, Feature, Floats, Indices, Query, Summary
+from dubito.types import Booleans, Floats, Indices, Query, Summary
 from dubito.uncertainty.alarm_threshold import ALPHA, MOST, THRESHOLD, finite_evidence, raised
 from dubito.uncertainty.bins import BinCounts, Bins, bins_of, of_feature, of_reference
 from dubito.uncertainty.conformal import raw_sets, score_threshold
@@ -162,9 +163,9 @@ def reference_of(random: np.random.Generator) -> dict[str, Bins]:
     return {**of, "doubt": of_reference(columns["doubt"][:1_067].tolist())}
 
 
-def described(column: Floats) -> Feature:
-    of = seen(column, "float")
-    return Feature(
+def described(column: Floats) -> NumberFeature:
+    of = number_stats(column, "float")
+    return NumberFeature(
         "x", "X", (), "float", "", nullable=True, imputed=0.0, minimum=-1e9, maximum=1e9, seen=of
     )
 

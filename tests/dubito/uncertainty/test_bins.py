@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
-from dubito.training.feature_stats import seen
-from dubito.types import Feature, Floats
+from dubito.features import (
+    BooleanFeature,
+    Category,
+    CategoryFeature,
+    NumberFeature,
+    ValueCounts,
+)
+from dubito.training.feature_stats import number_stats
+from dubito.types import Floats
 from dubito.uncertainty.bins import (
     MUTUAL_INFORMATION,
     PARTS,
@@ -28,11 +35,11 @@ VALUES = st.lists(
 )
 
 
-def feature(column: Floats, *, integer: bool = False) -> Feature:
+def feature(column: Floats, *, integer: bool = False) -> NumberFeature:
     """A feature of which training saw this column."""
     kind: Literal["integer", "float"] = "integer" if integer else "float"
-    of = seen(column, kind)
-    return Feature(
+    of = number_stats(column, kind)
+    return NumberFeature(
         "x", "X", (), kind, "", nullable=True, imputed=0.0, minimum=-1e9, maximum=1e9, seen=of
     )
 
@@ -126,3 +133,16 @@ def test_counts_become_an_array() -> None:
     assert bins.dense({}).tolist() == [0, 0, 0, 0]
     with pytest.raises(IndexError):
         bins.dense({4: 1})
+
+
+def test_a_list_of_values_has_a_bin_each() -> None:
+    """What is in no list is above; a gap is missing, as for numbers."""
+    seen = ValueCounts((5, 0, 7), 2, 3)
+    names = tuple(Category(name, ()) for name in "abc")
+    listed = CategoryFeature("x", "X", (), "category", names, True, True, 4.0, seen)  # noqa: FBT003
+    bins = of_feature(listed)
+    assert not bins.is_ordered
+    assert bins.reference == (0, 5, 0, 7, 2, 3)
+    assert [bins.index(value) for value in (0.0, 1.0, 2.0, 3.0, math.nan)] == [1, 2, 3, 4, 5]
+    truth = BooleanFeature("y", "Y", (), "boolean", False, None, ValueCounts((6, 4), 0, 0))  # noqa: FBT003
+    assert of_feature(truth).reference == (0, 6, 4, 0, 0)

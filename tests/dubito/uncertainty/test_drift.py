@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from dubito.types import Floats
 from dubito.uncertainty.bins import BinCounts, Bins, of_reference
-from dubito.uncertainty.drift import LEAST_ROWS, chance, drift, exceeding, largest_gap, stability
+from dubito.uncertainty.drift import (
+    LEAST_EXPECTED,
+    LEAST_ROWS,
+    alike,
+    chance,
+    chi_squared_tail,
+    drift,
+    exceeding,
+    largest_gap,
+    stability,
+    variation,
+)
 
 REFERENCE = np.random.default_rng(0).normal(size=2_000)
 BINS = of_reference(REFERENCE.tolist())
@@ -126,3 +137,49 @@ def test_without_a_reference_nothing_is_compared() -> None:
 def test_a_bin_that_is_none_is_an_error() -> None:
     with pytest.raises(IndexError):
         drift(BINS, {BINS.size: 1})
+
+
+@given(statistic=st.floats(0, 500), degrees=st.integers(1, 200))
+def test_the_chi_squared_tail_is_scipys(statistic: float, degrees: int) -> None:
+    expected = scipy.stats.chi2.sf(statistic, degrees)
+    assert chi_squared_tail(statistic, degrees) == pytest.approx(expected, rel=1e-9, abs=1e-15)
+
+
+@given(
+    counted=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=2, max_size=9)
+)
+def test_the_test_of_categories_is_scipys(counted: list[tuple[int, int]]) -> None:
+    """Where every category is frequent enough; and the order of categories means nothing."""
+    reference, came = np.transpose(counted)
+    if reference.any() and came.any():
+        expected = scipy.stats.contingency.expected_freq(np.stack([reference, came]))
+        p = alike(reference, came)
+        assert 0 <= p <= 1
+        assert p == pytest.approx(alike(reference[::-1], came[::-1]), rel=1e-9)
+        if expected.min() >= LEAST_EXPECTED:
+            whole = scipy.stats.chi2_contingency(np.stack([reference, came]), correction=False)
+            assert p == pytest.approx(whole.pvalue, rel=1e-9, abs=1e-15)
+
+
+def test_rare_categories_are_taken_together() -> None:
+    """Without drift the p-value is about uniform though most categories hardly occur."""
+    random = np.random.default_rng(3)
+    shares = np.r_[0.6, 0.3, np.full(20, 0.005)]
+    found = [
+        alike(random.multinomial(5_000, shares), random.multinomial(120, shares))
+        for _ in range(2_000)
+    ]
+    assert [0.03, 0.15] <= [np.mean(np.array(found) < 0.05) + 0.01, np.mean(found) - 0.3]
+    assert np.mean(np.array(found) < 0.05) < 0.07
+
+
+def test_categories_have_statistics_of_their_own() -> None:
+    """Half of the shares' differences, and no order: two that swap their shares are a change."""
+    bins = Bins((0.0, 1.0, 2.0, 3.0), (0, 500, 300, 200, 0, 10), is_ordered=False)
+    same = drift(bins, {1: 50, 2: 30, 3: 20, 5: 1})
+    assert (same.statistic, same.missing, same.rows) == (pytest.approx(0.0), 1, 101)
+    assert same.p_value == pytest.approx(1.0)
+    other = drift(bins, {1: 20, 2: 30, 3: 50})
+    assert other.statistic == pytest.approx(variation(np.array([5, 3, 2]), np.array([2, 3, 5])))
+    assert other.p_value is not None
+    assert other.p_value < 1e-4

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
+from dubito.features import FeatureStats, NumberFeature
 from dubito.loans.columns import LAYOUT
-from dubito.types import Feature, FeatureStats, Floats, Notice, Signature
+from dubito.training.feature_stats import seen
+from dubito.types import Floats, Notice, Signature
 from dubito.uncertainty.decision import fixed_reasons
 from dubito.uncertainty.guard import RangeGuard, limits
 
@@ -21,9 +23,9 @@ def feature(
     maximum: float,
     unit: str = "",
     kind: Literal["integer", "float"] = "float",
-) -> Feature:
+) -> NumberFeature:
     seen = FeatureStats(minimum, maximum, {}, (), (), 0)
-    return Feature(
+    return NumberFeature(
         name,
         name,
         (),
@@ -60,7 +62,7 @@ SIGNATURE = Signature(
         (feature("constant", 3, 3), (3, 3)),
     ],
 )
-def test_limits_have_a_margin(of: Feature, expected: tuple[float, float]) -> None:
+def test_limits_have_a_margin(of: NumberFeature, expected: tuple[float, float]) -> None:
     """Money: a factor of 2. Others: half the range, integers 1 at least. Never newly negative."""
     assert limits(of) == expected
 
@@ -140,10 +142,11 @@ def loans() -> tuple[Floats, Any]:
 
 def guarded(rows: Floats) -> Signature:
     """The loans' signature with the range of these rows."""
-    ranges = zip(LAYOUT.features, np.nanmin(rows, axis=0), np.nanmax(rows, axis=0), strict=True)
-    return Signature(
-        tuple(feature(of.name, low, high, of.unit, of.kind) for of, low, high in ranges), ("A", "B")
+    features = (
+        of.feature(seen(column, of), 0.0 if of.nullable else None)
+        for column, of in zip(rows.T, LAYOUT.features, strict=True)
     )
+    return Signature(tuple(features), ("A", "B"))
 
 
 def alarmed(rows: Floats, signature: Signature) -> float:

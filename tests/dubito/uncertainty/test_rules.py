@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubito.types import DomainRule, Feature, FeatureStats, Signature
+from dubito.features import FeatureStats, NumberFeature
+from dubito.types import DomainRule, Signature
 from dubito.uncertainty.rules import rule_reasons
 
 
-def feature(name: str) -> Feature:
+def feature(name: str) -> NumberFeature:
     seen = FeatureStats(0, 1, {}, (), (), 0)
-    return Feature(
-        name, name, (), "float", "", nullable=True, imputed=0.0, minimum=0, maximum=1, seen=seen
+    return NumberFeature(
+        name, name, (), "float", "", nullable=True, imputed=0.0, minimum=0, maximum=9, seen=seen
     )
 
 

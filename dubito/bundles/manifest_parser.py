@@ -1,0 +1,189 @@
+"""Parses `bundle.json` of every format to a manifest, and checks that it is consistent."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import rfc8785
+from pydantic import Discriminator, TypeAdapter, ValidationError
+
+from dubito.bundles.consistency import (
+    RESERVED,
+    can_stand_for,
+    metric_faults,
+    rule_faults,
+    signature_faults,
+    text_faults,
+)
+from dubito.bundles.manifest import MANIFEST_FILE, Format, GoldenRow, Manifest, Provenance
+from dubito.bundles.strict_json import named, strict_json
+from dubito.errors import BundleError
+from dubito.features import Feature, NumberFeature
+from dubito.types import MAX_SEED, Calibration, DomainRule
+from dubito.uncertainty.calibration_check import calibration_faults
+
+MOST_PASSES = 1_000_000
+"""Most passes a row by default, and most passes of all golden rows together."""
+LOOSE = 1e-3
+"""Tolerance of the sum of golden probabilities, which a softmax in float32 does not meet exactly;
+processors differ too."""
+MESSAGES = {
+    "missing": "is missing",
+    "unexpected_keyword_argument": "is not known",
+    "extra_forbidden": "is not known",
+}
+"""Messages that replace Pydantic's, by type of error."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NumberRule:
+    """A rule of format 1."""
+
+    reason: str
+    when: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Members:
+    """Members that every format has."""
+
+    name: str
+    version: int
+    passes: int
+    calibration: Calibration | None
+    golden: tuple[GoldenRow, ...]
+    metrics: dict[str, dict[str, float]]
+    trained: Provenance
+    network_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _First(_Members):
+    """Format 1: numbers to classes."""
+
+    format: Literal[1]
+    features: tuple[NumberFeature, ...]
+    classes: tuple[str, ...]
+    rules: tuple[_NumberRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ClassTarget:
+    """A target that is one of several classes."""
+
+    kind: Literal["classes"]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Second(_Members):
+    """Format 2: features of any kind."""
+
+    format: Literal[2]
+    features: tuple[Annotated[Feature, Discriminator("kind")], ...]
+    target: _ClassTarget
+    rules: tuple[DomainRule, ...]
+
+
+@cache
+def _reader(version: Format) -> TypeAdapter[Any]:
+    """Return the reader of a format; making one takes milliseconds of every start."""
+    return TypeAdapter(_First if version == 1 else _Second)
+
+
+def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
+    """Read a manifest from the bytes of `bundle.json`.
+
+    Raises:
+        BundleError: the text is not JSON, of no known format or not consistent; the message names
+            the member.
+    """
+    content = strict_json(text, file)
+    _refuse(file, text_faults(content))
+    canonical = rfc8785.dumps(content)
+    version: Format = 2 if content.get("format") == 2 else 1
+    try:
+        read = _reader(version).validate_json(canonical, strict=True, extra="forbid")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        message = MESSAGES.get(first["type"]) or first["msg"]
+        fault = f"{named(first['loc'])} {message.replace('Input should be', 'must be')}"
+        raise BundleError(f"{file} is not of format {version}: {fault}") from error
+    manifest = _manifest(read)
+    if manifest.to_bytes() != canonical:
+        told = f"{file} is not of format {version}"
+        raise BundleError(f"{told}: it has fields or values that are unknown")
+    _refuse(file, _faults(manifest))
+    return manifest
+
+
+def _manifest(read: _First | _Second) -> Manifest:
+    common = {field.name: getattr(read, field.name) for field in fields(_Members)}
+    if isinstance(read, _Second):
+        classes, rules = read.target.classes, read.rules
+    else:
+        classes = read.classes
+        rules = tuple(DomainRule(rule.reason, rule.when) for rule in read.rules)
+    return Manifest(
+        format=read.format, features=read.features, classes=classes, rules=rules, **common
+    )
+
+
+def _refuse(file: str, faults: Iterator[str]) -> None:
+    """Raise a BundleError for the first fault, if there is one."""
+    fault = next(faults, None)
+    if fault is not None:
+        raise BundleError(f"{file}: {fault}")
+
+
+def _faults(manifest: Manifest) -> Iterator[str]:
+    """Yield inconsistencies, as parts of a sentence that begin with the member's name."""
+    features, classes = manifest.features, len(manifest.classes)
+    if not 1 <= manifest.version <= MAX_SEED:
+        yield "version is not a positive integer"
+    if not 1 <= manifest.passes <= MOST_PASSES:
+        yield f"passes is not from 1 to {MOST_PASSES}"
+    yield from signature_faults(manifest.signature)
+    yield from rule_faults(manifest.rules, features, RESERVED[manifest.format])
+    yield from metric_faults(manifest.metrics, classes)
+    if manifest.calibration is not None:
+        yield from (
+            f"calibration.{fault}" for fault in calibration_faults(manifest.calibration, classes)
+        )
+    if manifest.trained.rows < features[0].seen.rows:
+        yield "trained.rows is less than the rows that features.0.seen counts"
+    if not manifest.golden:
+        yield "golden has no row"
+    for at, row in enumerate(manifest.golden):
+        yield from _golden_faults(f"golden.{at}", row, features, classes)
+    if (passes := sum(row.passes for row in manifest.golden)) > MOST_PASSES:
+        yield f"golden has {passes} passes, more than the {MOST_PASSES} that a start may take"
+
+
+def _golden_faults(
+    way: str, row: GoldenRow, features: Sequence[Feature], classes: int
+) -> Iterator[str]:
+    if len(row.features) != len(features):
+        yield f"{way}.features has {len(row.features)} values, not {len(features)}"
+    for answer in ("deterministic", "mean", "std"):
+        if len(getattr(row, answer)) != classes:
+            yield f"{way}.{answer} has {len(getattr(row, answer))} classes, not {classes}"
+    if row.passes < 2:
+        yield f"{way}.passes is less than 2, too few for a standard deviation"
+    if not 0 <= row.seed <= MAX_SEED:
+        yield f"{way}.seed is not from 0 to {MAX_SEED}"
+    for at, (value, feature) in enumerate(zip(row.features, features, strict=True)):
+        if not (feature.nullable if value is None else can_stand_for(feature, value)):
+            yield f"{way}.features.{at} is not a value that the feature can have"
+    yield from _answer_faults(way, row)
+
+
+def _answer_faults(way: str, row: GoldenRow) -> Iterator[str]:
+    for answer in ("deterministic", "mean"):
+        if min(getattr(row, answer)) < 0 or abs(sum(getattr(row, answer)) - 1) > LOOSE:
+            yield f"{way}.{answer} is not of probabilities that sum to 1"
+    # Values from 0 to 1 with mean m have a standard deviation of at most √(m(1 − m)).
+    most = [max(0.0, mean * (1 - mean)) ** 0.5 + LOOSE for mean in row.mean]
+    if not all(0 <= std <= limit for std, limit in zip(row.std, most, strict=True)):
+        yield f"{way}.std is not possible for probabilities with its mean"
