@@ -1,4 +1,4 @@
-"""A bundle with features of all kinds, served: requests, records, replay, what-if, exports, drift."""
+"""A bundle with features of all kinds, served: requests, records, replay, exports, drift."""
 
 import csv
 import json
