@@ -18,6 +18,7 @@ from dubito.engine.backends.choice import engine_for
 from dubito.engine.engine import Engine
 from dubito.engine.environment import environment
 from dubito.errors import BackendUnavailable, BundleError, NetworkError, UsageError
+from dubito.features import FeatureValue
 from dubito.inputs.arrays import array_features
 from dubito.prediction import JudgedRows, MonteCarloPrediction, PlainPrediction, check_finite
 from dubito.system_random import random_bits
@@ -44,7 +45,7 @@ AUTO: Literal["auto"] = "auto"
 MOST_AUTO_PASSES = 10_000
 """Most passes a row with `passes="auto"`, unless the call sets `max_passes`."""
 
-Rows = Floats | Sequence[Sequence[float]] | Sequence[Mapping[str, float | None]]
+Rows = Floats | Sequence[Sequence[float]] | Sequence[Mapping[str, FeatureValue]]
 """`(N, F)` features in the bundle's order, NaN where a value is missing; or one mapping a row, from
 a feature's name or alias to its value, None where it is missing."""
 

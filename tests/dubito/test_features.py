@@ -1,6 +1,7 @@
 """Kinds of features: which values they take, and the number that stands for each."""
 
 import math
+from typing import Literal
 from unicodedata import normalize
 
 import pytest
@@ -36,8 +37,9 @@ def category(*names: str, takes_unknown: bool = False, nullable: bool = False) -
     listed = tuple(Category(name, (f"{name}!",)) for name in names)
     imputed = float(len(names) + takes_unknown) if nullable else None
     seen = ValueCounts((1,) * len(names), 0, 0)
-    about = ("x", "X", (), "category")
-    return CategoryFeature(*about, listed, takes_unknown, nullable, imputed, seen)
+    kind: Literal["category"] = "category"
+    about = (listed, takes_unknown, nullable, imputed, seen)
+    return CategoryFeature("x", "X", (), kind, *about)
 
 
 HOME = category("own", "rent", takes_unknown=True)

@@ -169,15 +169,16 @@ def test_rare_categories_are_taken_together() -> None:
         alike(random.multinomial(5_000, shares), random.multinomial(120, shares))
         for _ in range(2_000)
     ]
-    assert [0.03, 0.15] <= [np.mean(np.array(found) < 0.05) + 0.01, np.mean(found) - 0.3]
-    assert np.mean(np.array(found) < 0.05) < 0.07
+    assert 0.02 < np.mean(np.array(found) < 0.05) < 0.07
+    assert 0.45 < np.mean(found) < 0.55
 
 
 def test_categories_have_statistics_of_their_own() -> None:
     """Half of the shares' differences, and no order: two that swap their shares are a change."""
     bins = Bins((0.0, 1.0, 2.0, 3.0), (0, 500, 300, 200, 0, 10), is_ordered=False)
     same = drift(bins, {1: 50, 2: 30, 3: 20, 5: 1})
-    assert (same.statistic, same.missing, same.rows) == (pytest.approx(0.0), 1, 101)
+    assert same.statistic == pytest.approx(0.0)
+    assert (1, 101) == (same.missing, same.rows)
     assert same.p_value == pytest.approx(1.0)
     other = drift(bins, {1: 20, 2: 30, 3: 50})
     assert other.statistic == pytest.approx(variation(np.array([5, 3, 2]), np.array([2, 3, 5])))
