@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.features import Feature, FeatureValue
+from dubito.features import CategoryFeature, Feature, FeatureValue
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -42,6 +42,11 @@ class Signature:
     def names(self) -> tuple[str, ...]:
         """Feature names, in order."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether a feature's values are texts."""
+        return any(isinstance(feature, CategoryFeature) for feature in self.features)
 
     def row_of(self, values: Iterable[FeatureValue]) -> Floats:
         """Convert the values of one row to the numbers `(1, F)` that stand for them.

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
 from dubito.features import FeatureValue
 from dubito.inputs.faults import faults_of
-from dubito.inputs.json_members import duplicate
+from dubito.inputs.json_members import duplicate, has_more_members
 from dubito.inputs.rows import STRICT, accepted, given_twice, parse_json, unknown_names
 from dubito.inputs.text_types import wrong
 from dubito.types import Signature
@@ -62,12 +62,13 @@ def read_changes(signature: Signature, body: bytes) -> dict[str, FeatureValue]:
         InvalidInput: the body is invalid; the faults name the members.
     """
     names = {name for feature in signature.features for name in accepted(feature)}
-    if body.count(b":") <= len(names) + 1:
+    most = len(names) + 1
+    if body.count(b":") <= most:
         return read_json(_Changes, body).features
     # A body with too many members is refused before validation, which would cost time for each.
     content = parse_json(body)
     features = content.get("features") if isinstance(content, dict) else None
-    if isinstance(features, dict) and len(content) + len(features) <= len(names) + 1:
+    if signature.has_texts and not has_more_members(content, most):
         # The other colons are in texts.
         return read_json(_Changes, body).features
     faults = unknown_names(features, names, "features") if isinstance(features, dict) else []

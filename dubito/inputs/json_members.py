@@ -44,6 +44,19 @@ def with_composed_names(body: bytes) -> tuple[Any, Way | None] | None:
     return content, _search(content, ())
 
 
+def has_more_members(content: Any, most: int) -> bool:
+    """Return whether a value has more than `most` members in all objects at any depth."""
+    found, waiting = 0, [content]
+    while waiting and found <= most:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            found += len(value)
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return found > most
+
+
 def _composed_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return _members([(composed(name), value) for name, value in pairs])
 

@@ -22,7 +22,13 @@ from pydantic_core import from_json
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
 from dubito.features import CategoryFeature, Feature, FeatureValue, NumberFeature
 from dubito.inputs.faults import MOST_FAULTS, faults_of, plural
-from dubito.inputs.json_members import Way, composed, duplicate, with_composed_names
+from dubito.inputs.json_members import (
+    Way,
+    composed,
+    duplicate,
+    has_more_members,
+    with_composed_names,
+)
 from dubito.inputs.row_chunks import parts
 from dubito.inputs.text_types import wrong
 from dubito.printable import shortened
@@ -56,7 +62,6 @@ class RowReader:
         )
         self._known = {name for feature in signature.features for name in accepted(feature)}
         self._most_members = most_rows * len(signature.features) + 1
-        self._has_texts = any(isinstance(one, CategoryFeature) for one in signature.features)
         self._listed = LISTED_SURELY if INSTANCES in self._known else LISTED
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
         rows = Annotated[list[self.row], Field(min_length=1, max_length=most_rows)]  # type: ignore[name-defined]
@@ -164,7 +169,7 @@ class RowReader:
         rows = objects.get(INSTANCES)
         if isinstance(rows, list) and len(rows) > self._most_rows:
             raise InvalidInput([self._too_many_rows])
-        if self._has_texts and _members(content, self._most_members) <= self._most_members:
+        if self._signature.has_texts and not has_more_members(content, self._most_members):
             return
         faults = unknown_names(objects, self._known | {INSTANCES})
         crowd = Fault((), FieldCode.TOO_MANY_MEMBERS, "has more members than rows can have")
@@ -188,18 +193,6 @@ class RowReader:
         members = rows * len(self._signature.features) + many
         if body.count(b":") != members and (found := duplicate(body)) is not None:
             raise given_twice(found)
-
-
-def _members(content: Any, most: int) -> int:
-    """Count the members of a value at any depth, as far as one more than `most`."""
-    found, waiting = 0, [content]
-    while waiting and found <= most:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            found += len(value)
-        if isinstance(value, dict | list):
-            waiting.extend(value.values() if isinstance(value, dict) else value)
-    return found
 
 
 def unknown_names(names: Iterable[str], known: Container[str], *way: str) -> list[Fault]:

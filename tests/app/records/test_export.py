@@ -122,9 +122,11 @@ def test_parquet_has_one_type_a_column(mixed: Engine, tmp_path: Path) -> None:
     table = parquet.read_table(exported(mixed, tmp_path / "all.parquet"))
     told = table.to_pydict()
     assert EXPECTED == {name: told[name] for name in EXPECTED}
-    assert {name: DTYPES[type_of(name)] for name in table.column_names} == {
-        field.name: str(field.type) for field in table.schema
+    expected = {
+        name: "double" if name.startswith("feature.") else DTYPES[type_of(name)]
+        for name in table.column_names
     }
+    assert expected == {field.name: str(field.type) for field in table.schema}
     assert not {"asked.judged", "answer.decision"} & set(table.column_names)
 
 
@@ -227,10 +229,34 @@ def test_a_file_appears_whole_or_not_at_all(
 
 def test_a_value_of_another_type_is_told(engine: Engine, ledger: Ledger, tmp_path: Path) -> None:
     """In a sentence that does not say it."""
-    ledger.write([prediction(1, {"a": "secret"})])
-    with pytest.raises(RecordsError, match=r"no number in feature\.a") as told:
+    ledger.write([prediction(1, {"a": 1}, answer={"grade": "A", "mean": {"A": "secret"}})])
+    with pytest.raises(RecordsError, match=r"no number in answer\.mean\.A") as told:
         exported(engine, tmp_path / "all.parquet")
     assert "secret" not in str(told.value)
+
+
+def test_a_feature_has_the_type_of_its_values(
+    engine: Engine, ledger: Ledger, tmp_path: Path
+) -> None:
+    """Numbers, truths or texts; text where bundles differ, and numbers where all are missing."""
+    ledger.write(
+        [
+            prediction(1, {"home": "rent", "joint": True, "term": 36, "age": None}),
+            prediction(2, {"home": None, "joint": None, "term": "long", "age": None}),
+        ]
+    )
+    table = parquet.read_table(exported(engine, tmp_path / "all.parquet"))
+    types = {
+        field.name: str(field.type) for field in table.schema if field.name.startswith("feature.")
+    }
+    assert types == {
+        "feature.home": "string",
+        "feature.joint": "bool",
+        "feature.term": "string",
+        "feature.age": "double",
+    }
+    assert ["36", "long"] == table.column("feature.term").to_pylist()
+    assert ["rent", None] == table.column("feature.home").to_pylist()
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
