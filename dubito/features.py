@@ -235,11 +235,6 @@ class CategoryFeature(ListedFeature):
         return float(len(self.categories) - (not self.takes_unknown))
 
     @property
-    def slots(self) -> int:
-        """How many numbers the network can get: 0 to this minus 1."""
-        return int(max(self.maximum, self.imputed or 0.0)) + 1
-
-    @property
     def typical(self) -> FeatureValue:
         """The most common category of the training data, for examples."""
         return self.labels[self.most_common]

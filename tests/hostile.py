@@ -532,7 +532,9 @@ HOSTILE: dict[str, Hostile] = {
     "no model card": Hostile(without("MODEL_CARD.md"), "MODEL_CARD.md is missing"),
     "another name": Hostile(with_field(name="other"), "bundle.json is for 'other'"),
     "another version": Hostile(with_field(version=77), "version 77"),
-    "an unknown format": Hostile(with_field(format=3), "bundle.json is not of format 1"),
+    "an unknown format": Hostile(
+        with_field(format=3), "bundle.json is of format 3: this version reads 1 and 2"
+    ),
     "an unknown field": Hostile(with_field(extra=1), "bundle.json is not of format 1"),
     "endless golden rows": Hostile(endless_golden, "bundle.json: golden has"),
     "a huge manifest": Hostile(large("bundle.json", 2**40), "bundle.json is larger"),

@@ -77,7 +77,7 @@ def test_decisions_on_held_out_loans(count: int, record_property: Record) -> Non
         validation, calibration, test = parts_of(split_seed)
         line, epistemic = default_of(validation, calibration)
         assert line.band is not None
-        seconds, wrong = test.part.seconds(epistemic), test.part.wrong
+        seconds, wrong = test.part.tested(epistemic).doubts, test.part.wrong
         automated = seconds <= (line.threshold or 0.0)
         band = automated & (seconds >= line.band.bound)
         likely = test.summary.mean.max(axis=1)
@@ -142,7 +142,7 @@ def shares_of(rule: str, validation: Held, calibration: Held, test: Held) -> tup
     most = -1.0 if line.threshold is None else line.threshold
     if rule.startswith("sets"):
         most = min(most, 1 - cut_off(validation))
-    automated = test.part.seconds(epistemic) <= most
+    automated = test.part.tested(epistemic).doubts <= most
     return float(automated.mean()), int((automated & test.part.wrong).sum())
 
 
@@ -171,7 +171,7 @@ def test_promises_are_kept_on_loans_out_of_fold(count: int, record_property: Rec
         )
         epistemic = epistemic_of(validation)
         policy = selection.select_policy(validation, calibration, epistemic)
-        seconds, wrong = test.seconds(epistemic), test.wrong
+        seconds, wrong = test.tested(epistemic).doubts, test.wrong
         for promise in policy.promises:
             if promise.threshold is None or promise.band is None:
                 continue

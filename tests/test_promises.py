@@ -180,7 +180,7 @@ def test_promises_are_kept_on_new_loans(
     for seed in range(count):
         own, rest = halves(held, len(calibration.labels), seed)
         policy = selection.select_policy(watched, own.part, epistemic)
-        seconds, wrong = rest.part.seconds(epistemic), rest.part.wrong
+        seconds, wrong = rest.part.tested(epistemic).doubts, rest.part.wrong
         for promise in policy.promises:
             limit = -1.0 if promise.threshold is None else promise.threshold
             bound = np.inf if promise.band is None else promise.band.bound

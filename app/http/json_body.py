@@ -16,8 +16,10 @@ from dubito.types import Signature
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _finite(value: Any) -> Any:
-    """Check that a number is finite; whether a feature takes a value, its signature decides."""
+def _plain(value: Any) -> Any:
+    """Check for a finite number, a text, a truth or null; the signature decides the rest."""
+    if isinstance(value, list | dict):
+        raise wrong(FieldCode.NOT_VALID, "must be a number, a text, true or false")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     try:
@@ -32,7 +34,7 @@ def _finite(value: Any) -> Any:
 class _Changes(BaseModel):
     model_config = STRICT | ConfigDict(title="Changes")
 
-    features: dict[str, Annotated[Any, AfterValidator(_finite)]]
+    features: dict[str, Annotated[Any, AfterValidator(_plain)]]
 
 
 def read_json(model: type[Model], body: bytes) -> Model:

@@ -13,7 +13,8 @@ Every column has one type, whatever the records hold:
 - `feature.…`, one column for each feature: doubles, booleans or text, as the feature's values are;
   text where the records hold several kinds.
 
-A cell is empty where a prediction lacks the member, or where it was erased. Records of several
+A cell is empty where a prediction lacks the member, or where it was erased. An unknown category is
+an empty text; in CSV, which has none, `warnings` tells it from a missing one. Records of several
 bundles have the columns of all of them. CSV is UTF-8 with a byte order mark, by which spreadsheets
 recognise it; text that a spreadsheet would run as a formula is prefixed with an apostrophe. A file
 appears whole or not at all, and only its owner may read it.
@@ -114,22 +115,17 @@ def _whole(file: Path) -> Iterator[Path]:
 
 
 def _columns(connection: Connection) -> Columns:
-    """Return all columns that at least one prediction has."""
-    features, others = dict[str, set[Type]](), dict[str, None]()
+    """Return all columns that at least one prediction has, with their types."""
+    features, others = dict[str, set[Type]](), dict[str, Type]()
     for row in _rows(connection, events.c.body, events.c.personal):
         for name, value in _members(row.body, row.personal):
             if name.startswith(FEATURE):
                 features.setdefault(name, set()).update(_value_types(value))
             else:
-                others[name] = None
-    typed = {name: _common(types) for name, types in features.items()}
-    own = {name: type_of(name) for name in others}
-    return {
-        **{name: type_of(name) for name in FIRST},
-        **typed,
-        **own,
-        **{name: type_of(name) for name in LAST},
-    }
+                others[name] = type_of(name)
+    typed = {name: _common_type(types) for name, types in features.items()}
+    texts: dict[str, Type] = dict.fromkeys(FIRST, "text")
+    return texts | typed | others | dict.fromkeys(LAST, "text")
 
 
 def _value_types(value: Any) -> Iterator[Type]:
@@ -142,7 +138,7 @@ def _value_types(value: Any) -> Iterator[Type]:
         yield "real"
 
 
-def _common(types: Collection[Type]) -> Type:
+def _common_type(types: Collection[Type]) -> Type:
     """Return the type of a column whose values have some types."""
     only: Type = next(iter(types), "real")
     return "text" if len(types) > 1 else only

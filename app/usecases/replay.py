@@ -101,8 +101,7 @@ class Replays:
         features = case.features
         backend = _backend(await self._facts(case.body.environment))
         async with self._bundles.of(case.body.model, caller, backend) as served:
-            merged = json.encode(_merged(served.signature, features, changes))
-            after, _ = RowReader(served.signature, 1).read(merged)
+            after = _read(served.signature, _merged(served.signature, features, changes))
             changed = served.signature.values_of(after[0].tolist())
             rows = np.concatenate([served.signature.row_of(features.values()), after])
             recorded, corrected = await _computed(case, rows, served, caller)
@@ -155,6 +154,20 @@ def _merged(
         message = "names a feature by two of its names"
         raise InvalidInput([Fault(("features",), FieldCode.GIVEN_TWICE, message)])
     return features | dict(zip(meant, changes.values(), strict=True))
+
+
+def _read(signature: Signature, features: Features) -> Floats:
+    """Convert features to a row `(1, F)`.
+
+    Raises:
+        InvalidInput: a feature does not take its value; the faults name it among the changes.
+    """
+    try:
+        row, _ = RowReader(signature, 1).read(json.encode(features))
+    except InvalidInput as error:
+        faults = [replace(fault, where=("features", *fault.where)) for fault in error.faults]
+        raise InvalidInput(faults) from None
+    return row
 
 
 def compared(

@@ -175,7 +175,7 @@ def _feature_faults(way: str, feature: Feature) -> Iterator[str]:
     if feature.nullable != (feature.imputed is not None):
         yield f"{way} needs an imputed value exactly if it is nullable"
     if feature.imputed is not None and not _can_be_imputed(feature, feature.imputed):
-        yield f"{way}.imputed is not from its minimum to its maximum"
+        yield f"{way}.imputed is not a number that the network can get for it"
     if feature.seen.missing and not feature.nullable:
         yield f"{way}.seen.missing counts rows without a value, which may not be null"
     if isinstance(feature, NumberFeature):
@@ -206,7 +206,8 @@ def _can_be_imputed(feature: Feature, number: float) -> bool:
     if isinstance(feature, CategoryFeature):
         # The slot after all others may be one of its own.
         return _are_whole(number) and 0 <= number <= feature.maximum + 1
-    return feature.minimum <= number <= feature.maximum
+    fits = isinstance(feature, NumberFeature) or _are_whole(number)
+    return fits and feature.minimum <= number <= feature.maximum
 
 
 def _count_faults(way: str, feature: BooleanFeature | CategoryFeature) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Parses `bundle.json` of every format to a manifest, and checks that it is consistent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import rfc8785
 from pydantic import Discriminator, TypeAdapter, ValidationError
@@ -17,9 +17,9 @@ from dubito.bundles.consistency import (
     text_faults,
 )
 from dubito.bundles.manifest import MANIFEST_FILE, Format, GoldenRow, Manifest, Provenance
-from dubito.bundles.strict_json import named, strict_json
+from dubito.bundles.strict_json import Way, named, strict_json
 from dubito.errors import BundleError
-from dubito.features import Feature, NumberFeature
+from dubito.features import Feature, FeatureKind, NumberFeature
 from dubito.types import MAX_SEED, Calibration, DomainRule
 from dubito.uncertainty.calibration_check import calibration_faults
 
@@ -34,6 +34,9 @@ MESSAGES = {
     "extra_forbidden": "is not known",
 }
 """Messages that replace Pydantic's, by type of error."""
+
+
+KINDS = get_args(FeatureKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
     content = strict_json(text, file)
     _refuse(file, text_faults(content))
     canonical = rfc8785.dumps(content)
-    version: Format = 2 if content.get("format") == 2 else 1
+    version = _version(content, file)
     try:
         read = _reader(version).validate_json(canonical, strict=True, extra="forbid")
     except ValidationError as error:
@@ -116,6 +119,32 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
         raise BundleError(f"{told}: it has fields or values that are unknown")
     _refuse(file, _faults(manifest))
     return manifest
+
+
+def _version(content: Mapping[str, Any], file: str) -> Format:
+    """Return the format of a manifest; 1 if it names none, which the reader then tells.
+
+    Raises:
+        BundleError: it is a number that is not known.
+    """
+    version = content.get("format")
+    if (
+        isinstance(version, int)
+        and not isinstance(version, bool)
+        and version not in get_args(Format)
+    ):
+        raise BundleError(f"{file} is of format {version}: this version reads 1 and 2")
+    return 2 if version == 2 else 1
+
+
+def _without_kinds(way: Way) -> Way:
+    """Remove from a path what Pydantic adds: the kind of a feature, the type of a rule's value."""
+    match way:
+        case ("features", int(), str(kind), *_) if kind in KINDS:
+            return (*way[:2], *way[3:])
+        case ("rules", int(), "when", str(), str()):
+            return way[:4]
+    return way
 
 
 def _manifest(read: _First | _Second) -> Manifest:

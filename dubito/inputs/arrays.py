@@ -86,7 +86,10 @@ def _number(value: object) -> object:
         value = value.item()
     if isinstance(value, float) and isinf(value):
         return Raw(b"1e999" if value > 0 else b"-1e999")
-    return value
+    if isinstance(value, str):
+        # A surrogate alone is no text.
+        return value.encode(errors="replace").decode()
+    return value if isinstance(value, int | float | None) else ()
 
 
 def _no_number(value: object) -> object:  # noqa: ARG001 - msgspec gives it

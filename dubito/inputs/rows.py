@@ -108,7 +108,7 @@ class RowReader:
             return None
         # As many colons as members means no duplicates: see `_refuse_duplicates`.
         plain = part.count(b":") == len(rows) * len(self._signature.features)
-        return _array(rows) if plain else None
+        return _array(rows) if plain or duplicate(part) is None else None
 
     def _validated(self, body: bytes, many: bool) -> list[BaseModel]:
         if many:

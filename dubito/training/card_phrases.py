@@ -25,6 +25,7 @@ class Phrases:
     not_allowed: str
     replaced: str
     unknown: str
+    missing: str
     own_slot: str
     held_out: str
     figure_heads: tuple[str, ...]
@@ -84,6 +85,7 @@ ENGLISH = Phrases(
     not_allowed="not allowed",
     replaced="counts as {value}",
     unknown="unknown",
+    missing="missing",
     own_slot="a value of its own",
     held_out="## Held-out figures ({rows:,} rows)",
     figure_heads=("metric", "deterministic", "Monte Carlo", "meaning"),
@@ -173,6 +175,7 @@ KOREAN = Phrases(
     not_allowed="허용되지 않음",
     replaced="빈 값은 {value}(으)로 봄",
     unknown="알 수 없음",
+    missing="빈 값",
     own_slot="별도의 값",
     held_out="## 학습에 쓰지 않은 자료에서의 지표 ({rows:,}건)",
     figure_heads=("지표", "결정적 예측", "몬테카를로", "뜻"),

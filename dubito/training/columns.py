@@ -68,11 +68,13 @@ def refuse_empty(features: Floats, columns: Sequence[Column]) -> None:
     """Check that each column of `features` `(N, F)` has a value in some row.
 
     Raises:
-        DataError: a column has no value; names the first such column.
+        DataError: a column has no value, or none of its categories; names the first such column.
     """
     for at, column in enumerate(columns):
         if np.isnan(features[:, at]).all():
             raise DataError(f"{wanted_of(column)} has no value in any row")
+        if column.kind == "category" and not (features[:, at] < len(column.categories)).any():
+            raise DataError(f"{wanted_of(column)} has none of its categories in any row")
 
 
 class ClassReader:
@@ -187,6 +189,9 @@ def _categorical(column: Column) -> Callable[[object], float]:
     def number(cell: object) -> float:
         text = _text(cell)
         place = places.get(text)
+        if place is None and isinstance(cell, float) and cell.is_integer():
+            # A column of whole numbers with gaps is read as one of floats.
+            place = places.get(str(int(cell)))
         if place is not None:
             return place
         if text.casefold() in _MISSING:
@@ -199,11 +204,18 @@ def _categorical(column: Column) -> Callable[[object], float]:
 
 
 def _text(cell: object) -> str:
-    """Return a cell as text; a whole float, as which a column with gaps is read, as an integer."""
+    """Return a cell as text, a truth as JSON writes it.
+
+    Raises:
+        TypeError: it is neither text, nor a number, a truth or missing.
+    """
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
-    whole = isinstance(cell, float) and cell.is_integer()
-    return composed(str(int(cell) if whole else cell).strip())  # type: ignore[call-overload]
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if not isinstance(cell, str | Real | Decimal):
+        raise TypeError
+    return composed(str(cell).strip())
 
 
 CELLS: Mapping[FeatureKind, Callable[[Column], Callable[[object], float]]] = {

@@ -93,7 +93,8 @@ class _Described:
         """The number that stands for the imputed value; None if there is no such number."""
         names = [category.names for category in self.listed]
         if isinstance(self.imputed, str):
-            places = (place for place, each in enumerate(names) if self.imputed in each)
+            imputed = composed(self.imputed)
+            places = (place for place, each in enumerate(names) if imputed in each)
             return next(map(float, places), None)
         return None if self.imputed is None else float(self.imputed)
 
@@ -167,5 +168,5 @@ def _can_be_imputed(feature: _Described) -> bool:
         slots = len(column.categories) + column.takes_unknown
         return number.is_integer() and 0 <= number <= slots
     if column.kind == "boolean":
-        return 0 <= number <= 1
+        return number in (0, 1)
     return column.minimum <= number <= column.maximum

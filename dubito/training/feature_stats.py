@@ -12,6 +12,7 @@ from dubito.types import Booleans, Floats
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_BINS = 20
+EVEN = 0.5
 
 
 def seen(values: Floats, column: Column) -> FeatureStats | ValueCounts:
@@ -57,6 +58,21 @@ def number_stats(values: Floats, kind: NumberKind) -> FeatureStats:
         histogram_counts=tuple(np.histogram(present, edges)[0].tolist()),
         missing=int(missing.sum()),
     )
+
+
+def imputed_number(column: Column, values: Floats) -> float | None:
+    """Return the number that the network imputes for a missing value; None if none is missing.
+
+    It is the column's own, or else the median of numbers `(N,)`, the more common of two truths, and
+    for a category a slot of its own, the number after all others.
+    """
+    if not column.nullable or column.imputed is not None:
+        return column.imputed
+    if column.kind == "category":
+        return float(len(column.categories) + column.takes_unknown)
+    if column.kind == "boolean":
+        return float(np.nanmean(values) > EVEN)
+    return float(np.nanmedian(values))
 
 
 def _present(values: Floats, missing: Booleans) -> Floats:

@@ -86,13 +86,16 @@ def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
 def _values(feature: Feature, say: Phrases) -> str:
     """Describe the values that training saw."""
     if not isinstance(feature, NumberFeature):
-        pairs = list(zip(feature.labels, feature.seen.counts, strict=True))
-        rest = ["…"] if len(pairs) > SHOWN_CATEGORIES else []
+        seen = feature.seen
+        pairs = list(zip(feature.labels, seen.counts, strict=True))
         shown = [f"{label} ({count:,})" for label, count in pairs[:SHOWN_CATEGORIES]]
-        return ", ".join(shown + rest)
-    seen = feature.seen
-    range_ = say.always if seen.minimum == seen.maximum else say.seen
-    return range_.format(minimum=seen.minimum, maximum=seen.maximum)
+        more = ["…"] if len(pairs) > SHOWN_CATEGORIES else []
+        others = ((say.unknown, seen.unknown), (say.missing, seen.missing))
+        rest = [f"{name} ({count:,})" for name, count in others if count]
+        return "; ".join(shown + more + rest)
+    numbers = feature.seen
+    range_ = say.always if numbers.minimum == numbers.maximum else say.seen
+    return range_.format(minimum=numbers.minimum, maximum=numbers.maximum)
 
 
 def _imputed(feature: Feature, say: Phrases) -> str:
@@ -237,4 +240,5 @@ def _network(recipe: Recipe, say: Phrases) -> str:
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Format a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)

@@ -20,7 +20,7 @@ from dubito.training.curves import curves
 from dubito.training.data import Table, select_rows
 from dubito.training.evaluation.metrics import assess, held_out_figures
 from dubito.training.evaluation.predictions import evidence_of
-from dubito.training.feature_stats import seen
+from dubito.training.feature_stats import imputed_number, seen
 from dubito.training.fit import fit
 from dubito.training.model_card import training_cards
 from dubito.training.publication import (
@@ -147,7 +147,7 @@ def _features(layout: Layout, table: Table, split: Split) -> tuple[Feature, ...]
     return tuple(
         column.feature(
             seen(learnt[:, at], column),
-            float(np.nanmedian(fitted[:, at])) if column.nullable else None,
+            imputed_number(column, fitted[:, at]),
         )
         for at, column in enumerate(layout.features)
     )

@@ -1,13 +1,14 @@
 """Reads rows as a description of features or a bundle's signature defines them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dubito.errors import DataError
-from dubito.features import Category, CategoryFeature, Feature, NumberFeature
-from dubito.layout import MOST, Column, Layout
+from dubito.features import CategoryFeature, Feature, NumberFeature
+from dubito.layout import Column, Layout
 from dubito.training.columns import refuse_empty, wanted_of
 from dubito.training.data import Table, rows_digest, sheet_features, sheet_table
 from dubito.training.tables.content import name_of
@@ -52,22 +53,18 @@ def read_questions(data: bytes, file: str, features: Sequence[Feature], most: in
 
 def column_of(feature: Feature) -> Column:
     """Return the column of a table that has a bundle's feature."""
-    listed: tuple[tuple[Category, ...], bool] = ((), False)
-    limits, unit = (-MOST, MOST), ""
-    if isinstance(feature, NumberFeature):
-        limits, unit = (feature.minimum, feature.maximum), feature.unit
-    elif isinstance(feature, CategoryFeature):
-        listed = feature.categories, feature.takes_unknown
-    return Column(
+    column = Column(
         name=feature.name,
         title=feature.title,
         aliases=feature.aliases,
         kind=feature.kind,
-        unit=unit,
-        minimum=limits[0],
-        maximum=limits[1],
         nullable=feature.nullable,
         imputed=feature.imputed,
-        categories=listed[0],
-        takes_unknown=listed[1],
     )
+    if isinstance(feature, NumberFeature):
+        least, most = feature.minimum, feature.maximum
+        return replace(column, unit=feature.unit, minimum=least, maximum=most)
+    if isinstance(feature, CategoryFeature):
+        listed, takes_unknown = feature.categories, feature.takes_unknown
+        return replace(column, categories=listed, takes_unknown=takes_unknown)
+    return column

@@ -21,6 +21,7 @@ from dubito.engine.compiler.compiler import engine_of
 from dubito.layout import Layout
 from dubito.training.data import Table, select_rows
 from dubito.training.evaluation.probability_metrics import score
+from dubito.training.feature_stats import imputed_number
 from dubito.training.fit import fit
 from dubito.training.recipe import Recipe
 from dubito.training.search_space import recipe_of, rounded, space
@@ -82,7 +83,7 @@ class _Objective:
             select_rows(table, split.validation),
         )
         self.imputed = [
-            float(np.nanmedian(self.fitted.features[:, at])) if column.nullable else None
+            imputed_number(column, self.fitted.features[:, at])
             for at, column in enumerate(layout.features)
         ]
         self.classes, self.terms = layout.classes, terms

@@ -61,15 +61,14 @@ class SetTables:
         self, mean: Floats, method: str, coverage: float, class_conditional: bool
     ) -> PredictionSets:
         """Compute prediction sets for mean probabilities `(N, C)`, see `prediction_sets`."""
-        if not LEAST_COVERAGE <= coverage <= MOST_COVERAGE:
-            raise ValueError(f"coverage is not between {LEAST_COVERAGE} and {MOST_COVERAGE}")
+        check_coverage(coverage)
         calibration = self._calibration
         options = calibration.penalty, calibration.free
         if class_conditional:
-            thresholds = [_ranked(scores, coverage) for scores in self._of_classes[method]]
+            thresholds = [ranked(scores, coverage) for scores in self._of_classes[method]]
             sets = conditional_sets(method, mean, np.array(thresholds), *options)
         else:
-            threshold = _ranked(self._every[method], coverage)
+            threshold = ranked(self._every[method], coverage)
             thresholds = [threshold] * self._classes
             sets = raw_sets(method, mean, threshold, *options)
         return PredictionSets(
@@ -85,10 +84,20 @@ def score_threshold(scores: Floats, coverage: float) -> float:
     The rank is computed from the decimal number that `coverage` prints as: (99 + 1) · 0.55 is 55,
     although it is slightly more in floating point.
     """
-    return _ranked(np.sort(scores), coverage)
+    return ranked(np.sort(scores), coverage)
 
 
-def _ranked(scores: Floats, coverage: float) -> float:
+def check_coverage(coverage: float) -> None:
+    """Check that a coverage may be requested.
+
+    Raises:
+        ValueError: it is out of range.
+    """
+    if not LEAST_COVERAGE <= coverage <= MOST_COVERAGE:
+        raise ValueError(f"coverage is not between {LEAST_COVERAGE} and {MOST_COVERAGE}")
+
+
+def ranked(scores: Floats, coverage: float) -> float:
     """Return the threshold of sorted scores, see `score_threshold`."""
     exact = EXACT.multiply(Decimal(str(float(coverage))), len(scores) + 1)
     rank = int(exact.to_integral_value(ROUND_CEILING))

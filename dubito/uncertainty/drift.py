@@ -16,6 +16,8 @@ LEAST_ROWS = 50
 """Least rows for which statistics are computed."""
 LEAST_EXPECTED = 5
 """Least expected rows of a bin in the chi-squared test."""
+ROUNDING = 1e-7
+"""Difference of two logarithms of probabilities that are equal but for rounding."""
 TURN = 1.18
 """Argument λ at which the series are switched; there both need at most four terms for the last
 bit."""
@@ -107,23 +109,56 @@ def variation(reference: Indices, counts: Indices) -> float:
 
 
 def alike(reference: Indices, counts: Indices) -> float:
-    """Compute the p-value of Pearson's chi-squared test that both counts have one law.
+    """Compute the p-value of the hypothesis that both counts have one law.
 
     Bins with fewer than `LEAST_EXPECTED` expected rows in the smaller of the two are taken together
-    (Cochran 1954), and join the next smallest bin if they are still too few.
+    (Cochran 1954), and join the next smallest bin if they are still too few. Then Pearson's
+    chi-squared test; Fisher's exact test if only two bins are left, one of them with too few.
 
     Args:
         reference: `(B,)`, not all 0.
         counts: `(B,)` of the stream, not all 0.
     """
     both = np.stack([reference, counts])
+    both = both[:, both.any(axis=0)]
+    if both.shape[1] == 1:
+        return 1.0
     both = both[:, np.argsort(both.sum(axis=0), kind="stable")]
     expected = both.sum(axis=0) * (both.sum(axis=1).min() / both.sum())
     few = int(np.searchsorted(np.cumsum(expected), LEAST_EXPECTED)) + 1
     few = max(few, int((expected < LEAST_EXPECTED).sum()))
+    few = min(few, both.shape[1] - 1)
     table = np.column_stack([both[:, :few].sum(axis=1), both[:, few:]])
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    if expected.min() < LEAST_EXPECTED:
+        return exact_tail(table)
     return chi_squared_tail(float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1)
+
+
+def exact_tail(table: Indices) -> float:
+    """Compute the two-sided p-value of Fisher's exact test of a table `(2, 2)` (Fisher 1935).
+
+    It sums the probabilities, given the sums of rows and columns, of all tables that are no more
+    probable than this one.
+    """
+    (first, second), (columns, _) = table.sum(axis=1).tolist(), table.sum(axis=0).tolist()
+    found = int(table[0, 0])
+    least, most = max(0, columns - second), min(columns, first)
+    logs = np.array(
+        [
+            _log_choose(first, count) + _log_choose(second, columns - count)
+            for count in range(least, most + 1)
+        ]
+    )
+    logs -= _log_choose(first + second, columns)
+    alike = logs <= logs[found - least] + ROUNDING
+    return min(1.0, math.fsum(np.exp(logs[alike]).tolist()))
+
+
+def _log_choose(total: int, chosen: int) -> float:
+    """Return the logarithm of a binomial coefficient."""
+    rest = math.lgamma(chosen + 1) + math.lgamma(total - chosen + 1)
+    return math.lgamma(total + 1) - rest
 
 
 def chi_squared_tail(statistic: float, degrees: int) -> float:

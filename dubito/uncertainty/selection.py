@@ -14,6 +14,7 @@ a number of rows, so one level is sufficient for all tests.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,47 @@ RESERVE = 1.1
 
 
 @dataclass(frozen=True, slots=True)
+class _Count:
+    rows: int
+    errors: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        """Share of these rows among all rows."""
+        return self.rows / self.of
+
+    @property
+    def wrong(self) -> float:
+        return self.errors / self.rows if self.rows else 0.0
+
+    def keeps(self, rate: float) -> bool:
+        """Return whether the exact test rejects that the error rate is above `rate`."""
+        return binomial_tail(self.errors, self.rows, rate) <= 1 - CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Rows on which promises are tested."""
+
+    doubts: Floats
+    """`(N,)`, by which rows are automated from the least on: of classes the second-largest
+    probability, of numbers the interval's width. ∞ for a row that is not eligible."""
+    wrong: Booleans
+    """`(N,)`, whether a row was wrong."""
+
+    @property
+    def eligible(self) -> Floats:
+        """Doubts of the eligible rows."""
+        return self.doubts[np.isfinite(self.doubts)]
+
+    def between(self, least: float, most: float) -> _Count:
+        """Count the rows whose doubt is from `least` to `most`."""
+        found = (self.doubts >= least) & (self.doubts <= most)
+        return _Count(int(found.sum()), int((found & self.wrong).sum()), len(found))
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A network's predictions for `N` rows of known class."""
 
@@ -63,11 +105,11 @@ class Part:
         wrong: Booleans = np.argmax(self.mean, axis=1) != self.labels
         return wrong
 
-    def seconds(self, epistemic: float) -> Floats:
-        """Return the second-largest probabilities `(N,)`; ∞ for rows that are not eligible."""
+    def tested(self, epistemic: float) -> Tested:
+        """Return the rows by their second-largest probabilities, see `Tested`."""
         limits = Limits(epistemic, LIKELIHOOD)
         doubtful = self.fixed | limits.exceeded(self.mean, self.mutual_information)
-        return np.where(doubtful, np.inf, runner_up(self.mean))
+        return Tested(np.where(doubtful, np.inf, runner_up(self.mean)), self.wrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +129,7 @@ def path(validation: Floats, eligible: int) -> tuple[PathStep, ...]:
     """Build the steps from the strictest to the loosest that have enough rows for a band.
 
     Args:
-        validation: `(N,)`, the second-largest probabilities of the eligible validation rows.
+        validation: `(N,)`, the doubts of the eligible validation rows, see `Tested`.
         eligible: number of eligible calibration rows. It reveals neither their labels nor which of
             them a threshold automates, so the sequence remains fixed in advance.
     """
@@ -117,15 +159,28 @@ def select_policy(validation: Part, calibration: Part, epistemic: float) -> Poli
         calibration: rows on which the promises are tested.
         epistemic: largest mutual information of an automated row, nats, chosen without these rows.
     """
-    before, now = _Tested.of(validation, epistemic), _Tested.of(calibration, epistemic)
+    before, now = validation.tested(epistemic), calibration.tested(epistemic)
     return Policy(
         confidence=CONFIDENCE,
         target=_default_target(before),
         epistemic=epistemic,
-        promises=tuple(_promise(target, before.eligible, now) for target in TARGETS),
+        promises=select_promises(before.eligible, now, TARGETS),
         case_limit=CASE_LIMIT,
         likelihood=LIKELIHOOD,
     )
+
+
+def select_promises(
+    validation: Floats, tested: Tested, targets: Sequence[float]
+) -> tuple[Promise, ...]:
+    """Select the line of each target: the loosest threshold whose two promises pass their tests.
+
+    Args:
+        validation: `(n,)` doubts of the eligible validation rows, which fix the paths.
+        tested: the calibration rows.
+        targets: error rates to promise.
+    """
+    return tuple(_promise(target, validation, tested) for target in targets)
 
 
 def binomial_tail(errors: int, rows: int, rate: float) -> float:
@@ -151,58 +206,14 @@ def least_rows(target: float) -> float:
     return max(RESERVE * needed, BAND_ROWS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tested:
-    """Rows on which promises are tested."""
-
-    seconds: Floats
-    """`(N,)` second-largest probabilities, see `Part.seconds`."""
-    wrong: Booleans
-    """`(N,)`, whether a row was graded wrongly."""
-
-    @classmethod
-    def of(cls, part: Part, epistemic: float) -> "_Tested":
-        return cls(part.seconds(epistemic), part.wrong)
-
-    @property
-    def eligible(self) -> Floats:
-        """Second-largest probabilities of the eligible rows."""
-        return self.seconds[np.isfinite(self.seconds)]
-
-    def between(self, least: float, most: float) -> "_Count":
-        """Count the rows whose second-largest probability is from `least` to `most`."""
-        found = (self.seconds >= least) & (self.seconds <= most)
-        return _Count(int(found.sum()), int((found & self.wrong).sum()), len(found))
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    rows: int
-    errors: int
-    of: int
-
-    @property
-    def share(self) -> float:
-        """Share of these rows among all rows."""
-        return self.rows / self.of
-
-    @property
-    def wrong(self) -> float:
-        return self.errors / self.rows if self.rows else 0.0
-
-    def keeps(self, rate: float) -> bool:
-        """Return whether the exact test rejects that the error rate is above `rate`."""
-        return binomial_tail(self.errors, self.rows, rate) <= 1 - CONFIDENCE
-
-
-def _promise(target: float, validation: Floats, tested: _Tested) -> Promise:
+def _promise(target: float, validation: Floats, tested: Tested) -> Promise:
     """Build the line of the loosest step that passes both tests, if there is one."""
     eligible = len(tested.eligible)
     steps = [step for step in path(validation, eligible) if step.rows >= least_rows(target)]
     wanting = 0 if steps else max(0, math.ceil(least_rows(target)) - eligible)
     kept = Promise(target, None, 0.0, 0.0, wanting=wanting)
     for step in steps:
-        automated = tested.between(0, step.threshold)
+        automated = tested.between(-np.inf, step.threshold)
         band = tested.between(step.bound, step.threshold)
         if not (automated.keeps(target) and band.keeps(CASE_LIMIT)):
             break
@@ -211,7 +222,7 @@ def _promise(target: float, validation: Floats, tested: _Tested) -> Promise:
     return kept
 
 
-def _default_target(validation: _Tested) -> float:
+def _default_target(validation: Tested) -> float:
     """Return the smallest target that automates at least `MOSTLY` of the validation rows."""
     promises = (_promise(target, validation.eligible, validation) for target in TARGETS)
     return next((one.target for one in promises if one.automated >= MOSTLY), TARGET)

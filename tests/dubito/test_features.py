@@ -121,22 +121,6 @@ def test_a_value_comes_back_from_its_number(names: list[str], text: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("feature", "slots"),
-    [
-        (category("a", "b"), 2),
-        (category("a", "b", takes_unknown=True), 3),
-        (category("a", "b", nullable=True), 3),
-        (category("a", "b", takes_unknown=True, nullable=True), 4),
-    ],
-)
-def test_a_network_gets_as_many_numbers_as_there_are_slots(
-    feature: CategoryFeature, slots: int
-) -> None:
-    """The categories, the unknown, and a gap's own."""
-    assert feature.slots == slots
-
-
-@pytest.mark.parametrize(
     ("feature", "expected"), [(number("integer"), 4), (number("float"), 4.0), (truth(), True)]
 )
 def test_an_example_is_usual(feature: Feature, expected: FeatureValue) -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,23 @@ import pytest
 from dubito import load
 from dubito.bundle import Bundle
 from dubito.bundles.manifest_parser import parse_manifest
-from dubito.errors import InvalidInput
-from dubito.features import FeatureValue
-from dubito.training.rows import read_questions
+from dubito.errors import DataError, InvalidInput
+from dubito.features import Category, FeatureValue
+from dubito.layout import Column
+from dubito.training.columns import column_numbers
+from dubito.training.feature_stats import imputed_number
+from dubito.training.rows import column_of, read_questions, read_rows
 from dubito.types import Notice
-from tests.mixed import AREAS, FLAT, HEATING, MISSING_SLOT, UNKNOWN_SLOT, mixed_bundle, rows
+from tests.mixed import (
+    AREAS,
+    CLASSES,
+    FLAT,
+    HEATING,
+    MISSING_SLOT,
+    UNKNOWN_SLOT,
+    mixed_bundle,
+    rows,
+)
 from tests.mixed import write_table as write
 from tests.service import command_here
 
@@ -218,3 +232,65 @@ def test_it_is_evaluated(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr.decode()
     assert "area ×" not in ended.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    "value", [b"gas", np.datetime64("2026-11-29"), object(), ("gas",), "\ud800gas"]
+)
+def test_what_is_no_text_is_no_unknown_category(bundle: Bundle, value: Any) -> None:
+    """Only texts may be unknown; a surrogate alone is read as a letter that is none."""
+    if isinstance(value, str):
+        found = bundle.predict([FLAT | {"heating": value}]).notices[0]
+        assert ["unknown_category"] == [notice.kind for notice in found]
+        return
+    with pytest.raises(InvalidInput, match="heating must be a text"):
+        bundle.predict([FLAT | {"heating": value}])
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "expected"),
+    [
+        ("category", ["1", 1, 1.0, 2.0], [0, 0, 0, 1]),
+        ("category", [True, "true", False], [2, 2, 3]),
+        ("boolean", [True, "TRUE", 1, "1.0", 0, "false"], [1, 1, 1, 1, 0, 0]),
+    ],
+)
+def test_cells_of_other_types_are_read(kind: Any, cells: list[Any], expected: list[float]) -> None:
+    """Whole numbers of a column with gaps, and truths, as which a category may be written."""
+    names = ("1", "2", "true", "false") if kind == "category" else ()
+    listed = tuple(Category(name, ()) for name in names)
+    column = Column(name="x", kind=kind, categories=listed, takes_unknown=kind == "category")
+    assert expected == column_numbers(cells, column).tolist()
+
+
+@pytest.mark.parametrize("cell", [b"gas", date(2026, 11, 29), Decimal])
+def test_a_cell_that_is_no_text_is_refused(cell: Any) -> None:
+    """It does not become unknown without a word."""
+    column = Column(
+        name="x", kind="category", categories=(Category("gas", ()),), takes_unknown=True
+    )
+    with pytest.raises(DataError, match="in row 2"):
+        column_numbers(["gas", cell], column)
+
+
+def test_a_column_without_its_categories_is_refused(tmp_path: Path) -> None:
+    """By its name, when the rows are read."""
+    features, labels = rows(60, 1)
+    features[:, 3] = UNKNOWN_SLOT
+    columns = tuple(column_of(one) for one in load(mixed_bundle()).signature.features)
+    with pytest.raises(DataError, match=r"heating .* has none of its categories in any row"):
+        read_rows(write(tmp_path / "t.csv", features, labels), columns, CLASSES, "price")
+
+
+def test_what_is_missing_is_imputed_by_kind() -> None:
+    """The median of numbers, the more common truth, a category's own slot, or what is said."""
+    values = np.array([1.0, 0.0, 1.0, np.nan])
+    listed = (Category("a", ()), Category("b", ()))
+    about: dict[str, Any] = {"name": "x", "nullable": True}
+    assert imputed_number(Column(**about, kind="boolean"), values) == 1.0
+    assert imputed_number(Column(**about), np.array([1.0, 2.0, np.nan])) == 1.5
+    assert imputed_number(Column(**about, kind="category", categories=listed), values) == 2.0
+    category = Column(**about, kind="category", categories=listed, takes_unknown=True)
+    assert imputed_number(category, values) == 3.0
+    assert imputed_number(Column(**about, imputed=7.0), values) == 7.0
+    assert imputed_number(Column(name="x"), values) is None

@@ -485,7 +485,7 @@ export default {
   "model.distribution": "Seen in training",
   "model.range": "Range",
   "model.always": "always {value}",
-  "model.median": "Median",
+  "model.median": "Typical",
   "model.unit": "Unit",
   "model.kind": "Kind",
   "model.empty": "Empty",

@@ -485,7 +485,7 @@ export default {
   "model.distribution": "학습 데이터의 분포",
   "model.range": "범위",
   "model.always": "항상 {value}",
-  "model.median": "중앙값",
+  "model.median": "대푯값",
   "model.unit": "단위",
   "model.kind": "종류",
   "model.empty": "빈 값",

@@ -11,7 +11,7 @@ import { explained } from "./faults.js";
 import { form, showFaults, showValue } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
 import { drawn, passesPicture } from "./passes.js";
-import { typical } from "./values.js";
+import { entry, isListed, typical } from "./values.js";
 import { number, percent, t } from "./words.js";
 
 const UNPROCESSABLE = 422;
@@ -90,7 +90,7 @@ class Try {
     if (signal.aborted) return;
     this.model.features.forEach((feature, at) => {
       const value = row === null ? typical(feature) : row[feature.name];
-      this.#values.set(place(at), String(value ?? ""));
+      this.#values.set(place(at), isListed(feature) ? entry(feature, value) : String(value ?? ""));
     });
     this.redraw();
     this.button.focus();

@@ -55,7 +55,8 @@ export function entered(feature, text) {
  * @param {string} text
  */
 function category({ categories, takes_unknown: takesUnknown }, text) {
-  const found = categories.find(({ name, aliases }) => name === text || aliases.includes(text));
+  const same = (/** @type {string} */ other) => other.normalize() === text.normalize();
+  const found = categories.find(({ name, aliases }) => [name, ...aliases].some(same));
   return found?.name ?? (takesUnknown ? text : undefined);
 }
 
@@ -66,7 +67,8 @@ function category({ categories, takes_unknown: takesUnknown }, text) {
  */
 export function entry(feature, value) {
   if (value === null || value === undefined) return "";
-  return isListed(feature) ? String(value) : grouped(String(value));
+  if (!isListed(feature)) return grouped(String(value));
+  return feature.kind === "category" && value !== "" ? said(feature, value) : String(value);
 }
 
 /**

@@ -50,14 +50,17 @@ export function whatIfCard(found, model, classes) {
     const feature = chosen();
     const { name } = feature;
     const other = entered(feature, text);
-    if (other === undefined || (other === null && !feature.nullable)) {
+    const isChanged = text !== entry(feature, row[name]);
+    if (isChanged && (other === undefined || (other === null && !feature.nullable))) {
       fault.textContent = isListed(feature)
         ? t("entry.choice")
         : t("entry.number", { example: grouped("1234.5") });
       document.getElementById(VALUE)?.focus();
       return;
     }
-    changes.set(name, other);
+    // What was recorded as unknown cannot be written: left as it is, it is no change.
+    if (isChanged && other !== undefined) changes.set(name, other);
+    else changes.delete(name);
     const signal = requests.begin();
     try {
       const told = await asked(`predictions/${encodeURIComponent(found.id)}/what-if`, {

@@ -16,6 +16,7 @@ from dubito.uncertainty.drift import (
     chance,
     chi_squared_tail,
     drift,
+    exact_tail,
     exceeding,
     largest_gap,
     stability,
@@ -184,3 +185,28 @@ def test_categories_have_statistics_of_their_own() -> None:
     assert other.statistic == pytest.approx(variation(np.array([5, 3, 2]), np.array([2, 3, 5])))
     assert other.p_value is not None
     assert other.p_value < 1e-4
+
+
+@given(
+    table=st.tuples(*[st.integers(0, 60)] * 4).filter(
+        lambda cells: cells[0] + cells[1] > 0 < cells[2] + cells[3]
+    )
+)
+def test_the_exact_test_is_scipys(table: tuple[int, int, int, int]) -> None:
+    cells = np.array(table).reshape(2, 2)
+    expected = scipy.stats.fisher_exact(cells).pvalue
+    assert exact_tail(cells) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("reference", "came"),
+    [([8_000, 0], [0, 60]), ([7_990, 10], [75, 75]), ([8_000, 0, 0], [0, 60, 0])],
+)
+def test_two_values_are_not_taken_together(reference: list[int], came: list[int]) -> None:
+    """A truth that was always false and is always true is a change, with few rows too."""
+    assert alike(np.array(reference), np.array(came)) < 1e-6
+    assert alike(np.array(reference), np.array(reference) // 100) > 0.5
+
+
+def test_one_value_is_no_change() -> None:
+    assert alike(np.array([900, 0]), np.array([60, 0])) == 1.0

@@ -345,7 +345,7 @@ def test_each_law_reaches_a_limit_within_the_path(law: Law) -> None:
     truth = Truth.of(law, random)
     found = [
         truth.errors(step.threshold, step.bound)
-        for step in path(drawn(law, random, 2_500).seconds(EPISTEMIC), 5_000)
+        for step in path(drawn(law, random, 2_500).tested(EPISTEMIC).doubts, 5_000)
     ]
     assert max(cases for _, cases in found) > CASE_LIMIT
     assert max(errors for errors, _ in found) > 0.01

@@ -1,0 +1,161 @@
+"""Split conformal prediction of numbers: intervals that hold the true value for a share of rows.
+
+The guarantee is marginal, as that of `dubito.uncertainty.conformal`: the requested share is a
+probability over the joint draw of calibration rows and new row (Vovk et al. 2005; Lei et al. 2018).
+It is never the probability that one given row's interval holds its value, and says nothing about
+mean ± 2 std, which has no such guarantee.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dubito.types import Booleans, Floats, Indices
+from dubito.uncertainty.conformal import check_coverage, ranked
+
+ROUNDING = 4
+"""Spacings of floating point by which a bound is moved outwards, so that a value whose score equals
+the threshold is inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberEstimate:
+    """What the passes of a network say of a number, for `N` rows, in the number's unit."""
+
+    mean: Floats
+    """`(N,)` mean over the passes."""
+    std: Floats
+    """`(N,)` population standard deviation over the passes (`ddof=0`): epistemic."""
+    aleatoric_std: Floats | None = None
+    """`(N,)` root of the mean variance of a noise head; None without one."""
+    lower: Floats | None = None
+    upper: Floats | None = None
+    """`(N,)` means of the outer heads of quantiles; None without them."""
+
+    @property
+    def total_std(self) -> Floats:
+        """`(N,)` root of both variances, by the law of total variance (Depeweg et al. 2018)."""
+        if self.aleatoric_std is None:
+            return self.std
+        total: Floats = np.hypot(self.std, self.aleatoric_std)
+        return total
+
+    def where(self, rows: Indices | Booleans | slice) -> "NumberEstimate":
+        """Select some rows, in the order of the selection."""
+        every = (self.mean, self.std, self.aleatoric_std, self.lower, self.upper)
+        return NumberEstimate(*(None if one is None else one[rows] for one in every))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Intervals of `N` rows; a bound is infinite if too few calibration rows allow a finite one."""
+
+    lower: Floats
+    upper: Floats
+
+    @property
+    def width(self) -> Floats:
+        """`(N,)` upper minus lower bound, at least 0."""
+        width: Floats = self.upper - self.lower
+        return width
+
+    def misses(self, values: Floats) -> Booleans:
+        """Return `(N,)`, whether a true value is outside of its interval."""
+        return ~((self.lower <= values) & (values <= self.upper))
+
+
+def residual(estimate: NumberEstimate, values: Floats, _least_std: float) -> Floats:
+    """Compute |y − ŷ| (Lei et al. 2018, section 2)."""
+    scores: Floats = np.abs(values - estimate.mean)
+    return scores
+
+
+def normalized(estimate: NumberEstimate, values: Floats, least_std: float) -> Floats:
+    """Compute |y − ŷ| / max(total std, `least_std`) (Papadopoulos et al. 2008; Lei et al. 2018).
+
+    `least_std` keeps a row whose passes agree by chance from a score without bound; it must not
+    depend on the calibration rows.
+    """
+    scores: Floats = np.abs(values - estimate.mean) / np.maximum(estimate.total_std, least_std)
+    return scores
+
+
+def quantile(estimate: NumberEstimate, values: Floats, _least_std: float) -> Floats:
+    """Compute max(lower − y, y − upper) (Romano et al. 2019, equation 6).
+
+    Raises:
+        ValueError: the estimate has no heads of quantiles.
+    """
+    lower, upper = _heads(estimate)
+    scores: Floats = np.maximum(lower - values, values - upper)
+    return scores
+
+
+SCORES: Mapping[str, Callable[[NumberEstimate, Floats, float], Floats]] = {
+    "residual": residual,
+    "normalized": normalized,
+    "quantile": quantile,
+}
+"""Nonconformity scores `(N,)` of true values `(N,)`, by the method's name."""
+
+
+class IntervalTables:
+    """Scores of calibration rows, sorted once: a coverage is then one look-up."""
+
+    def __init__(self, scores: Mapping[str, Floats], least_std: float) -> None:
+        """Sort the scores of every method, `(n,)` each, see `SCORES`.
+
+        Args:
+            scores: of the calibration rows, by method.
+            least_std: as these scores were computed with.
+        """
+        self._scores = {method: np.sort(values) for method, values in scores.items()}
+        self._least_std = least_std
+
+    def intervals(self, estimate: NumberEstimate, method: str, coverage: float) -> Intervals:
+        """Compute the interval of each of `N` rows.
+
+        Args:
+            estimate: of rows that had as many passes as the calibration rows.
+            method: one that the tables have scores of.
+            coverage: least share of rows whose interval holds the true value, 0.5 to 0.999.
+
+        Raises:
+            KeyError: there are no scores of this method.
+            ValueError: the coverage is out of range.
+        """
+        check_coverage(coverage)
+        threshold = ranked(self._scores[method], coverage)
+        if method == "quantile":
+            lower, upper = _heads(estimate)
+            return _uncrossed(*_widened(lower, upper, threshold))
+        scale = 1.0 if method == "residual" else np.maximum(estimate.total_std, self._least_std)
+        return Intervals(*_widened(estimate.mean, estimate.mean, threshold * scale))
+
+
+def _heads(estimate: NumberEstimate) -> tuple[Floats, Floats]:
+    if estimate.lower is None or estimate.upper is None:
+        raise ValueError("the estimate has no heads of quantiles")
+    return estimate.lower, estimate.upper
+
+
+def _widened(lower: Floats, upper: Floats, by: Floats | float) -> tuple[Floats, Floats]:
+    """Move bounds `(N,)` outwards, and by what the subtraction in a score may have rounded away."""
+    if np.isinf(by).any():
+        return np.full(len(lower), -np.inf), np.full(len(upper), np.inf)
+    largest = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), np.abs(by))
+    rounded = ROUNDING * np.spacing(largest)
+    return lower - by - rounded, upper + by + rounded
+
+
+def _uncrossed(lower: Floats, upper: Floats) -> Intervals:
+    """Return intervals whose bounds are in order: a crossed one is empty, and becomes its middle.
+
+    Nothing is removed, so the coverage does not decrease.
+    """
+    crossed = lower > upper
+    middle = lower[crossed] / 2 + upper[crossed] / 2
+    lower, upper = lower.copy(), upper.copy()
+    lower[crossed] = upper[crossed] = middle
+    return Intervals(lower, upper)
