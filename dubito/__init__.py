@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from dubito.uncertainty.conformal import prediction_sets
     from dubito.uncertainty.decision import decide
     from dubito.uncertainty.decomposition import summarise
+    from dubito.uncertainty.intervals import Intervals, IntervalTables, NumberEstimate
 
 _MODULES = {
     "Bundle": "dubito.bundle",
@@ -58,6 +59,9 @@ _MODULES = {
     "summarise": "dubito.uncertainty.decomposition",
     "prediction_sets": "dubito.uncertainty.conformal",
     "decide": "dubito.uncertainty.decision",
+    "NumberEstimate": "dubito.uncertainty.intervals",
+    "IntervalTables": "dubito.uncertainty.intervals",
+    "Intervals": "dubito.uncertainty.intervals",
     "Conversion": "dubito.training.convert",
     "convert": "dubito.training.convert",
     "Evaluation": "dubito.training.evaluation.run",
@@ -87,6 +91,8 @@ __all__ = [
     "DubitoError",
     "Evaluation",
     "Impute",
+    "IntervalTables",
+    "Intervals",
     "InvalidInput",
     "MCAlphaDropout",
     "MCDropout",
@@ -94,6 +100,7 @@ __all__ = [
     "MCSpatialDropout1D",
     "MonteCarloPrediction",
     "NetworkError",
+    "NumberEstimate",
     "PlainPrediction",
     "PredictionSets",
     "Summary",

@@ -13,6 +13,7 @@ import numpy as np
 
 from dubito.types import Booleans, Floats, Indices
 from dubito.uncertainty.conformal import check_coverage, ranked
+from dubito.uncertainty.selection import Tested
 
 ROUNDING = 4
 """Spacings of floating point by which a bound is moved outwards, so that a value whose score equals
@@ -41,6 +42,11 @@ class NumberEstimate:
         total: Floats = np.hypot(self.std, self.aleatoric_std)
         return total
 
+    @property
+    def has_heads(self) -> bool:
+        """Whether the network has heads of quantiles."""
+        return self.lower is not None and self.upper is not None
+
     def where(self, rows: Indices | Booleans | slice) -> "NumberEstimate":
         """Select some rows, in the order of the selection."""
         every = (self.mean, self.std, self.aleatoric_std, self.lower, self.upper)
@@ -63,6 +69,15 @@ class Intervals:
     def misses(self, values: Floats) -> Booleans:
         """Return `(N,)`, whether a true value is outside of its interval."""
         return ~((self.lower <= values) & (values <= self.upper))
+
+    def tested(self, values: Floats, fixed: Booleans) -> Tested:
+        """Return the rows by the width of their interval, wrong where it misses the value.
+
+        Args:
+            values: `(N,)` true values.
+            fixed: `(N,)`, whether a fixed rule refers the row.
+        """
+        return Tested(np.where(fixed, np.inf, self.width), self.misses(values))
 
 
 def residual(estimate: NumberEstimate, values: Floats, _least_std: float) -> Floats:
@@ -112,6 +127,20 @@ class IntervalTables:
         """
         self._scores = {method: np.sort(values) for method, values in scores.items()}
         self._least_std = least_std
+
+    @classmethod
+    def of(cls, estimate: NumberEstimate, values: Floats, least_std: float) -> "IntervalTables":
+        """Make the tables of calibration rows, with every method that their estimate has.
+
+        Args:
+            estimate: of the calibration rows.
+            values: `(n,)`, their true values.
+            least_std: least standard deviation of `normalized`, above 0 and chosen without these
+                rows.
+        """
+        methods = [name for name in SCORES if name != "quantile" or estimate.has_heads]
+        scores = {name: SCORES[name](estimate, values, least_std) for name in methods}
+        return cls(scores, least_std)
 
     def intervals(self, estimate: NumberEstimate, method: str, coverage: float) -> Intervals:
         """Compute the interval of each of `N` rows.
