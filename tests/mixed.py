@@ -4,7 +4,7 @@ import csv
 import json
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -109,9 +109,17 @@ def network() -> Any:
 
 
 @cache
+def _folder() -> TemporaryDirectory[str]:
+    """A folder that is there as long as this process."""
+    return TemporaryDirectory(prefix="mixed-")
+
+
+@cache
 def mixed_bundle() -> Path:
     """The bundle's folder, below one that has no other."""
-    work, models = Path(mkdtemp(prefix="mixed-")), Path(mkdtemp(prefix="models-"))
+    work = Path(_folder().name)
+    models = work / "models"
+    models.mkdir()
     network().save(work / "flats.keras")
     (work / "features.json").write_text(json.dumps(DESCRIPTION))
     job = Conversion(

@@ -16,16 +16,31 @@ CLOSE = 1e-8
 """What two scores may differ by and count as equal, as in MAPIE."""
 
 
+def classes_of(manifest: Json) -> list[str]:
+    """The classes, wherever the manifest's format has them."""
+    return list(manifest["target"]["classes"] if "target" in manifest else manifest["classes"])
+
+
+def value_of(feature: Json, number: float | None) -> float | bool | str | None:
+    """What a request says for a number of a row; a text that is no category for the unknown."""
+    if number is None or feature["kind"] in ("integer", "float"):
+        return number
+    if feature["kind"] == "boolean":
+        return bool(number)
+    names = [one["name"] for one in feature["categories"]]
+    return names[int(number)] if number < len(names) else "".join(names) + "?"
+
+
 def grade(manifest: Json, mean: list[float]) -> str:
     """The most probable class, a tie going to the lower index."""
-    return str(manifest["classes"][int(np.argmax(mean))])
+    return classes_of(manifest)[int(np.argmax(mean))]
 
 
 def prediction_set(
     manifest: Json, mean: list[float], method: str, coverage: float, class_conditional: bool
 ) -> list[str]:
     """The classes of the set that is answered."""
-    calibration, classes = manifest["calibration"], manifest["classes"]
+    calibration, classes = manifest["calibration"], classes_of(manifest)
     scores, labels = np.array(calibration["scores"][method]), np.array(calibration["labels"])
     own = _scores(calibration, mean, method)
     if class_conditional:
@@ -120,10 +135,12 @@ def _warnings(manifest: Json, row: list[float | None]) -> list[str]:
     """What the guard says of a row: values out of the seen range and its margin, or missing."""
     kinds = set()
     for feature, value in zip(manifest["features"], row, strict=True):
-        low, high = _margin(feature)
         if value is None:
             kinds.add("missing")
-        elif not low <= value <= high:
+        elif "counts" in feature["seen"]:
+            counts = [*feature["seen"]["counts"], 0]
+            kinds |= set() if counts[int(value)] else {"unknown_category"}
+        elif not _margin(feature)[0] <= value <= _margin(feature)[1]:
             kinds.add("out_of_range")
     return sorted(kinds, reverse=True)
 
@@ -137,8 +154,11 @@ def _margin(feature: Json) -> tuple[float, float]:
 
 
 def _rules(manifest: Json, row: list[float | None]) -> list[str]:
-    names = [feature["name"] for feature in manifest["features"]]
-    values = dict(zip(names, row, strict=True))
+    features = manifest["features"]
+    values = {
+        feature["name"]: value_of(feature, number)
+        for feature, number in zip(features, row, strict=True)
+    }
     return [
         rule["reason"]
         for rule in manifest["rules"]

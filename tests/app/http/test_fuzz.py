@@ -15,6 +15,7 @@ import pytest
 
 from tests.app.http.test_predict import numbers
 from tests.dubito.inputs.bodies import KOREAN, by_bytes, by_tokens
+from tests.mixed import FLAT, HEATING, mixed_bundle
 from tests.service import Service, environment, serving
 
 MOST_PROBLEM = 16 * 1024
@@ -23,6 +24,13 @@ MOST_PROBLEM = 16 * 1024
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     with serving() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def words() -> Iterator[Service]:
+    """A service of a bundle with truths and categories."""
+    with serving("flat-price", "--models", str(mixed_bundle().parent.parent)) as service:
         yield service
 
 
@@ -89,6 +97,37 @@ def test_mutated_bodies_are_survived(
     record_property("figure", f"{shown}; no 5xx, no dropped connection; {longest * 1e3:.0f} ms")
 
 
+def without_fields(problem: Any) -> str:
+    """A problem's text but for the names of fields."""
+    named = [error["field"] for error in problem.get("errors", [])]
+    text = json.dumps([problem["detail"], [one["detail"] for one in problem.get("errors", [])]])
+    for name in named:
+        text = text.replace(json.dumps(name)[1:-1], "")
+    return text
+
+
+@pytest.mark.claim("mutations", test=300, proof=10_000)
+def test_mutated_words_are_survived(words: Service, record_property: Any, count: int) -> None:
+    """Rows of words, mutated: 200, 400 or 422, which repeats no text of a feature."""
+    rows = [FLAT | {"heating": heating} for heating in (*HEATING, "전기", "wood: beech", None)]
+    bodies = [json.dumps(row, ensure_ascii=False).encode() for row in rows]
+    bodies.append(json.dumps({"instances": rows}).encode())
+    headers, statuses = {"Content-Type": "application/json"}, {200: 0, 400: 0, 422: 0}
+    with httpx.Client(base_url=words.url, timeout=20) as client:
+        right = client.post("/predict/mc?seed=5", json=FLAT).json()
+        for body in mutated(bodies, count, seed=3):
+            answer = client.post("/predict/mc?seed=5", content=body, headers=headers)
+            statuses[checked(answer, body)] += 1
+            # As a mutated member's name it may be told.
+            assert answer.status_code == 200 or "beech" not in without_fields(answer.json())
+        assert right["mean"] == client.post("/predict/mc?seed=5", json=FLAT).json()["mean"]
+    assert "Traceback" not in words.written()
+    assert "beech" not in words.written()
+    assert min(statuses.values()) > count / 40
+    shown = ", ".join(f"{status}: {number:,}" for status, number in statuses.items())
+    record_property("figure", f"{shown}; no 5xx")
+
+
 def test_mutated_requests_are_survived(service: Service, loan: dict[str, Any]) -> None:
     """Heads mutated by bytes get an answer or a closed connection; the service goes on."""
     chance = random.Random(1)  # noqa: S311 - not for secrets
@@ -132,8 +171,23 @@ LIMITS = {
 @pytest.mark.claim("schemathesis", test=40, proof=2000)
 def test_the_service_is_as_documented(record_property: Any, count: int, tmp_path: Path) -> None:
     """Schemathesis, all its checks: what the OpenAPI page says is what the service does."""
+    record_property("figure", f"{documented(count, tmp_path):,} cases, no failure")
+
+
+@pytest.mark.claim("schemathesis", test=0, proof=2000)
+def test_a_service_of_words_is_as_documented(
+    record_property: Any, count: int, tmp_path: Path
+) -> None:
+    """The same of a bundle with truths and categories among its features."""
+    models = str(mixed_bundle().parent.parent)
+    cases = documented(count, tmp_path, "flat-price", "--models", models)
+    record_property("figure", f"{cases:,} cases, no failure")
+
+
+def documented(count: int, tmp_path: Path, *words: str) -> int:
+    """Run Schemathesis on a service that is started with some words; returns its cases."""
     program = Path(sys.executable).parent / "schemathesis"
-    with serving(changes=LIMITS) as service:
+    with serving(*words, changes=LIMITS) as service:
         (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
         arguments = [
             str(program),
@@ -165,4 +219,4 @@ def test_the_service_is_as_documented(record_property: Any, count: int, tmp_path
     assert generated, done.stdout[-3000:]
     cases = int(generated[1].replace(",", ""))
     assert cases >= count
-    record_property("figure", f"{cases:,} cases, no failure")
+    return cases

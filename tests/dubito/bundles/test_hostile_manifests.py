@@ -30,6 +30,7 @@ from dubito.cli.main import main
 from dubito.errors import BundleError
 from dubito.types import Cards, Query
 from tests import plain_reading
+from tests.mixed import mixed_bundle
 from tests.service import ROOT
 
 Json = dict[str, Any]
@@ -78,14 +79,14 @@ def converted(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Good]:
-    """The shipped bundle of version 4, and a converted one."""
+    """The shipped bundle of version 4, a converted one, and one of format 2."""
     folder = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         made = converted(folder)
     shipped = ROOT / "models" / "loan-grade" / "4"
-    found = {"shipped": _copied(shipped, folder), "converted": _copied(made, folder)}
-    return found.__getitem__
+    folders = {"shipped": shipped, "converted": made, "mixed": mixed_bundle()}
+    return {name: _copied(of, folder) for name, of in folders.items()}.__getitem__
 
 
 def _copied(shipped: Path, folder: Path) -> Good:
@@ -209,10 +210,19 @@ def rows_of(content: Json) -> list[list[float | None]]:
     """Usual rows, and odd ones that are allowed: at both ends, out of what was seen, missing."""
     features = content["features"]
     rows = [one["features"] for one in content["golden"]]
-    rows += [[one["seen"][end] for one in features] for end in ("minimum", "maximum")]
-    rows += [[None if one["nullable"] else one["seen"]["minimum"] for one in features]]
-    rows += [[min(one["maximum"], 3 * one["seen"]["maximum"]) for one in features]]
+    low, high, odd = zip(*map(ends, features), strict=True)
+    missing = [None if one["nullable"] else end for one, end in zip(features, low, strict=True)]
+    rows += [[*low], [*high], missing, [*odd]]
     return [[value if value is None else float(value) for value in row] for row in rows]
+
+
+def ends(feature: Json) -> tuple[float, float, float]:
+    """The least and the largest number that was seen, and an odd one."""
+    seen = feature["seen"]
+    if "counts" in seen:
+        last = len(seen["counts"]) - 1
+        return 0, last, last + feature.get("takes_unknown", False)
+    return seen["minimum"], seen["maximum"], min(feature["maximum"], 3 * seen["maximum"])
 
 
 def asked(content: Json, number: int) -> Iterator[Json]:
@@ -240,8 +250,16 @@ def check(good: Good, content: Json, number: int) -> int:
     """Compare all answers with the plain reading; returns how many rows were compared."""
     manifest = inspect(good.folder).manifest
     rows, compared = rows_of(content), 0
-    names = [feature["name"] for feature in content["features"]]
-    body = {"instances": [dict(zip(names, row, strict=True)) for row in rows]}
+    features = content["features"]
+    body = {
+        "instances": [
+            {
+                feature["name"]: plain_reading.value_of(feature, number)
+                for feature, number in zip(features, row, strict=True)
+            }
+            for row in rows
+        ]
+    }
     with served(good, manifest) as client:
         for page in ("/model", "/model/card", "/openapi.json", "/docs", "/"):
             assert 200 == client.get(page).status_code
@@ -263,7 +281,7 @@ def check(good: Good, content: Json, number: int) -> int:
 def check_one(content: Json, row: list[float | None], found: Json, options: Json) -> None:
     """One answer, read from the manifest and the answer's own statistics."""
     mean = list(found["mean"].values())
-    assert content["classes"] == list(found["mean"])
+    assert plain_reading.classes_of(content) == list(found["mean"])
     assert plain_reading.grade(content, mean) == found["grade"]
     calibration = content["calibration"]
     if calibration is None:
@@ -283,7 +301,7 @@ def member_of(way: Way) -> str:
     return ".".join(map(str, way[: 2 if way[0] == "calibration" else 1]))
 
 
-@pytest.mark.parametrize("name", ["shipped", "converted"])
+@pytest.mark.parametrize("name", ["shipped", "converted", "mixed"])
 def test_a_good_manifest_is_served_as_it_reads(good: Callable[[str], Good], name: str) -> None:
     """The plain reading is right where nothing was changed."""
     one = good(name)
@@ -292,7 +310,7 @@ def test_a_good_manifest_is_served_as_it_reads(good: Callable[[str], Good], name
 
 
 @pytest.mark.claim("hostile manifests", test=15, proof=200)
-@pytest.mark.parametrize("name", ["shipped", "converted"])
+@pytest.mark.parametrize("name", ["shipped", "converted", "mixed"])
 def test_a_changed_manifest_is_refused_or_served_as_it_reads(
     good: Callable[[str], Good], record_property: Any, name: str, count: int
 ) -> None:
