@@ -10,12 +10,12 @@ from pydantic import Discriminator, TypeAdapter, ValidationError
 
 from dubito.bundles.consistency import (
     RESERVED,
-    can_stand_for,
     metric_faults,
     rule_faults,
     signature_faults,
     text_faults,
 )
+from dubito.bundles.feature_consistency import can_stand_for
 from dubito.bundles.manifest import MANIFEST_FILE, Format, GoldenRow, Manifest, Provenance
 from dubito.bundles.strict_json import Way, named, strict_json
 from dubito.errors import BundleError

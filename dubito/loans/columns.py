@@ -7,23 +7,33 @@ MOST_MONEY = 1e12
 MOST_COUNT = 1e6
 MOST_PERCENT = 1e6
 
+
+def _money(name: str, title: str, alias: str) -> Column:
+    return Column(
+        name=name,
+        title=title,
+        aliases=(alias,),
+        unit="currency",
+        minimum=0.0,
+        maximum=MOST_MONEY,
+    )
+
+
+def _count(name: str, title: str, alias: str) -> Column:
+    return Column(
+        name=name,
+        title=title,
+        aliases=(alias,),
+        kind="integer",
+        unit="count",
+        minimum=0.0,
+        maximum=MOST_COUNT,
+    )
+
+
 FEATURES = (
-    Column(
-        name="loan_amount",
-        title="Amount of the loan",
-        aliases=("대출금액",),
-        unit="currency",
-        minimum=0.0,
-        maximum=MOST_MONEY,
-    ),
-    Column(
-        name="annual_income",
-        title="Income of a year",
-        aliases=("연간소득",),
-        unit="currency",
-        minimum=0.0,
-        maximum=MOST_MONEY,
-    ),
+    _money("loan_amount", "Amount of the loan", "대출금액"),
+    _money("annual_income", "Income of a year", "연간소득"),
     Column(
         name="debt_to_income",
         title="Monthly debt payments as a share of monthly income",
@@ -33,57 +43,12 @@ FEATURES = (
         maximum=MOST_PERCENT,
         nullable=True,
     ),
-    Column(
-        name="total_credit_lines",
-        title="Credit lines",
-        aliases=("총계좌수",),
-        kind="integer",
-        unit="count",
-        minimum=0.0,
-        maximum=MOST_COUNT,
-    ),
-    Column(
-        name="delinq_2y",
-        title="Delinquencies in the last two years",
-        aliases=("최근_2년간_연체_횟수",),
-        kind="integer",
-        unit="count",
-        minimum=0.0,
-        maximum=MOST_COUNT,
-    ),
-    Column(
-        name="paid_principal",
-        title="Principal paid so far",
-        aliases=("총상환원금",),
-        unit="currency",
-        minimum=0.0,
-        maximum=MOST_MONEY,
-    ),
-    Column(
-        name="paid_interest",
-        title="Interest paid so far",
-        aliases=("총상환이자",),
-        unit="currency",
-        minimum=0.0,
-        maximum=MOST_MONEY,
-    ),
-    Column(
-        name="paid_late_fees",
-        title="Late fees paid so far",
-        aliases=("총연체금액",),
-        unit="currency",
-        minimum=0.0,
-        maximum=MOST_MONEY,
-    ),
-    Column(
-        name="current_accounts_delinq",
-        title="Accounts delinquent now",
-        aliases=("연체계좌수",),
-        kind="integer",
-        unit="count",
-        minimum=0.0,
-        maximum=MOST_COUNT,
-    ),
+    _count("total_credit_lines", "Credit lines", "총계좌수"),
+    _count("delinq_2y", "Delinquencies in the last two years", "최근_2년간_연체_횟수"),
+    _money("paid_principal", "Principal paid so far", "총상환원금"),
+    _money("paid_interest", "Interest paid so far", "총상환이자"),
+    _money("paid_late_fees", "Late fees paid so far", "총연체금액"),
+    _count("current_accounts_delinq", "Accounts delinquent now", "연체계좌수"),
 )
 
 LAYOUT = Layout(
