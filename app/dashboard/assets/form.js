@@ -79,7 +79,7 @@ function texts(id, feature, model) {
 
 /** @param {AnyFeature} feature */
 function hint(feature) {
-  const said = taken(feature);
+  const said = seenOf(feature);
   return [said, feature.nullable && t("try.nullable")].filter(Boolean).join(" · ");
 }
 
@@ -87,7 +87,7 @@ function hint(feature) {
  * What training saw, or how many choices there are.
  * @param {AnyFeature} feature
  */
-function taken(feature) {
+function seenOf(feature) {
   if (feature.kind === "boolean") return "";
   if (feature.kind === "category") {
     const count = number(feature.categories.length);
@@ -144,7 +144,7 @@ function field(values, id, term, texts) {
 export function choice(id, feature, attributes, value, chosen) {
   const listed = choices(feature);
   /** @param {Event} event */
-  const taken = ({ currentTarget }) => {
+  const take = ({ currentTarget }) => {
     const input = /** @type {HTMLInputElement | HTMLSelectElement} */ (currentTarget);
     chosen(input.value);
     clear(input);
@@ -153,7 +153,7 @@ export function choice(id, feature, attributes, value, chosen) {
     const options = [["", "–"], ...listed].map(([entry, text]) =>
       el("option", { value: entry, selected: entry === value }, text),
     );
-    return [el("select", { ...attributes, id, oninput: taken }, options)];
+    return [el("select", { ...attributes, id, oninput: take }, options)];
   }
   return [
     el("input", {
@@ -162,7 +162,7 @@ export function choice(id, feature, attributes, value, chosen) {
       type: "text",
       list: `${id}-choices`,
       value,
-      oninput: taken,
+      oninput: take,
     }),
     el(
       "datalist",
