@@ -17,7 +17,7 @@ from dubito.bundles.consistency import (
 )
 from dubito.bundles.feature_consistency import can_stand_for
 from dubito.bundles.manifest import MANIFEST_FILE, Format, GoldenRow, Manifest, Provenance
-from dubito.bundles.strict_json import Way, named, strict_json
+from dubito.bundles.strict_json import named, strict_json
 from dubito.errors import BundleError
 from dubito.features import Feature, FeatureKind, NumberFeature
 from dubito.types import MAX_SEED, Calibration, DomainRule
@@ -137,7 +137,7 @@ def _version(content: Mapping[str, Any], file: str) -> Format:
     return 2 if version == 2 else 1
 
 
-def _without_kinds(way: Way) -> Way:
+def _without_kinds(way: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Remove from a path what Pydantic adds: the kind of a feature, the type of a rule's value."""
     match way:
         case ("features", int(), str(kind), *_) if kind in KINDS:

@@ -31,8 +31,8 @@ class DriftStatistics:
     missing: int
     psi: float | None
     statistic: float | None
-    """Of the values that are not missing, 0 to 1: of numbers the two-sample Kolmogorov–Smirnov
-    statistic, of a list of values the total variation distance of the shares."""
+    """Difference of the values that are not missing, 0 to 1: of numbers the two-sample
+    Kolmogorov–Smirnov statistic, of a list of values the total variation distance of shares."""
     p_value: float | None
     """Probability of a difference at least as large without drift: of numbers by the statistic, of
     a list of values by a chi-squared test; valid for a single check."""

@@ -80,13 +80,13 @@ class Intervals:
         return Tested(np.where(fixed, np.inf, self.width), self.misses(values))
 
 
-def residual(estimate: NumberEstimate, values: Floats, _least_std: float) -> Floats:
+def residual_scores(estimate: NumberEstimate, values: Floats, _least_std: float) -> Floats:
     """Compute |y − ŷ| (Lei et al. 2018, section 2)."""
     scores: Floats = np.abs(values - estimate.mean)
     return scores
 
 
-def normalized(estimate: NumberEstimate, values: Floats, least_std: float) -> Floats:
+def normalized_scores(estimate: NumberEstimate, values: Floats, least_std: float) -> Floats:
     """Compute |y − ŷ| / max(total std, `least_std`) (Papadopoulos et al. 2008; Lei et al. 2018).
 
     `least_std` keeps a row whose passes agree by chance from a score without bound; it must not
@@ -96,7 +96,7 @@ def normalized(estimate: NumberEstimate, values: Floats, least_std: float) -> Fl
     return scores
 
 
-def quantile(estimate: NumberEstimate, values: Floats, _least_std: float) -> Floats:
+def quantile_scores(estimate: NumberEstimate, values: Floats, _least_std: float) -> Floats:
     """Compute max(lower − y, y − upper) (Romano et al. 2019, equation 6).
 
     Raises:
@@ -108,9 +108,9 @@ def quantile(estimate: NumberEstimate, values: Floats, _least_std: float) -> Flo
 
 
 SCORES: Mapping[str, Callable[[NumberEstimate, Floats, float], Floats]] = {
-    "residual": residual,
-    "normalized": normalized,
-    "quantile": quantile,
+    "residual": residual_scores,
+    "normalized": normalized_scores,
+    "quantile": quantile_scores,
 }
 """Nonconformity scores `(N,)` of true values `(N,)`, by the method's name."""
 

@@ -240,9 +240,9 @@ def test_what_if_changes_the_features_alone(kind: str, name: str) -> None:
     [
         ({"odd": 1.0}, ("features", "odd"), FieldCode.UNKNOWN),
         ({"annual_income": 1.0, "연간소득": 2.0}, ("features",), FieldCode.GIVEN_TWICE),
-        ({"annual_income": -1.0}, ("annual_income",), FieldCode.TOO_SMALL),
-        ({"annual_income": None}, ("annual_income",), FieldCode.NOT_A_NUMBER),
-        ({"delinq_2y": 0.5}, ("delinq_2y",), FieldCode.NOT_WHOLE),
+        ({"annual_income": -1.0}, ("features", "annual_income"), FieldCode.TOO_SMALL),
+        ({"annual_income": None}, ("features", "annual_income"), FieldCode.NOT_A_NUMBER),
+        ({"delinq_2y": 0.5}, ("features", "delinq_2y"), FieldCode.NOT_WHOLE),
     ],
 )
 def test_changes_that_cannot_be_are_refused(
