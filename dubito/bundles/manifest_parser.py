@@ -111,7 +111,8 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         message = MESSAGES.get(first["type"]) or first["msg"]
-        fault = f"{named(first['loc'])} {message.replace('Input should be', 'must be')}"
+        way = named(_without_kinds(first["loc"]))
+        fault = f"{way} {message.replace('Input should be', 'must be')}"
         raise BundleError(f"{file} is not of format {version}: {fault}") from error
     manifest = _manifest(read)
     if manifest.to_bytes() != canonical:

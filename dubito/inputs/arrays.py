@@ -58,7 +58,7 @@ def _of_mappings(signature: Signature, rows: Sequence[object]) -> Floats:
     # Imported here: arrays do not need the JSON reader, whose import takes noticeable time.
     from dubito.inputs.rows import INSTANCES, RowReader
 
-    body = json.encode({INSTANCES: [_row(row) for row in rows]}, enc_hook=_no_number)
+    body = json.encode({INSTANCES: [_row(row) for row in rows]})
     # A reader of more rows names each of the members that are too many, up to as many again.
     reader = RowReader(signature, 2 * len(rows))
     try:
@@ -81,7 +81,11 @@ def _row(row: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Convert a value to one that JSON has: infinity to a number too large for float64."""
+    """Convert a value to one that JSON has.
+
+    Infinity becomes a number too large for float64, and what is neither a number nor a text a list,
+    which no feature takes.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and isinf(value):
@@ -90,11 +94,6 @@ def _number(value: object) -> object:
         # A surrogate alone is no text.
         return value.encode(errors="replace").decode()
     return value if isinstance(value, int | float | None) else ()
-
-
-def _no_number(value: object) -> object:  # noqa: ARG001 - msgspec gives it
-    """Encode an object that is no JSON value as one that no feature accepts."""
-    return ()
 
 
 def _faults(signature: Signature, rows: Floats) -> Iterator[Fault]:

@@ -244,7 +244,7 @@ def _number(feature: NumberFeature) -> Any:
 
 def _category(feature: CategoryFeature) -> Any:
     """Build the type of a text, which is read as the number that stands for it."""
-    names: Any = [name for category in feature.categories for name in category.names]
+    names: Any = list(feature.numbers)
     known = "examples" if feature.takes_unknown else "enum"
 
     def number(text: str) -> float:

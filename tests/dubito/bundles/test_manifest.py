@@ -365,6 +365,11 @@ SECOND_FAULTS: dict[str, tuple[Callable[[Json], None], str]] = {
     "another target": (change("target", "kind", to="sum"), "2: target.kind must be 'classes'"),
     "another kind": (change(*HOME, "kind", to="colour"), "2: features.3"),
     "a unit": (change(*HOME, "unit", to="m"), "unit is not known"),
+    "a number as category": (
+        change(*HOME, "categories", 0, "name", to=1),
+        "2: features.3.categories.0.name must be a valid string",
+    ),
+    "a rule of nothing": (change("rules", 0, "when", "home", to=None), "2: rules.0.when.home must"),
     "no category": (change(*HOME, "categories", to=[]), "3.categories has 0 names"),
     "empty category": (change(*HOME, "categories", 0, "name", to=""), "0.name is not a name"),
     "category twice": (
