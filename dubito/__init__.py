@@ -39,9 +39,16 @@ if TYPE_CHECKING:
         MCSpatialDropout1D,
     )
     from dubito.prediction import MonteCarloPrediction, PlainPrediction
+    from dubito.targets import ClassTarget, NumberTarget
     from dubito.training.convert import Conversion, convert
     from dubito.training.evaluation.run import Evaluation, evaluate
-    from dubito.types import Calibration, Decision, PredictionSets, Summary
+    from dubito.types import (
+        Calibration,
+        Decision,
+        NumberCalibration,
+        PredictionSets,
+        Summary,
+    )
     from dubito.uncertainty.conformal import prediction_sets
     from dubito.uncertainty.decision import decide
     from dubito.uncertainty.decomposition import summarise
@@ -52,7 +59,10 @@ _MODULES = {
     "load": "dubito.bundle",
     "PlainPrediction": "dubito.prediction",
     "MonteCarloPrediction": "dubito.prediction",
+    "ClassTarget": "dubito.targets",
+    "NumberTarget": "dubito.targets",
     "Calibration": "dubito.types",
+    "NumberCalibration": "dubito.types",
     "Decision": "dubito.types",
     "PredictionSets": "dubito.types",
     "Summary": "dubito.types",
@@ -85,6 +95,7 @@ __all__ = [
     "Bundle",
     "BundleError",
     "Calibration",
+    "ClassTarget",
     "Conversion",
     "DataError",
     "Decision",
@@ -100,7 +111,9 @@ __all__ = [
     "MCSpatialDropout1D",
     "MonteCarloPrediction",
     "NetworkError",
+    "NumberCalibration",
     "NumberEstimate",
+    "NumberTarget",
     "PlainPrediction",
     "PredictionSets",
     "Summary",

@@ -2,7 +2,7 @@
 
 The same types serve responses, records and statistics. Only `to_json` writes the form that clients
 read: class names are keys of maps there, and the predicted class is called `grade`, as the HTTP
-contract says.
+contract says. A number has results of its own, in its unit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class Precision(Struct, frozen=True):
     """Monte-Carlo precision: how far the mean may be from its limit over infinitely many passes."""
 
     half_width: float
-    """Half-width of a 95% interval of the mean, the largest over the classes."""
+    """Half-width of a 95% interval of the mean, the largest over the classes or quantiles."""
     tolerance: float | None
     """Requested half-width; None with a fixed number of passes."""
     met: bool | None
@@ -147,7 +147,50 @@ class MonteCarloResult(Struct, frozen=True, rename={"predicted": "grade"}):
     """The decision; None if the bundle has no calibration."""
 
 
-Result = TypeVar("Result", PlainResult, MonteCarloResult)
+class PlainNumber(Struct, frozen=True):
+    """A number that the deterministic pass predicts for one row."""
+
+    value: float
+
+
+class IntervalAnswer(Struct, frozen=True):
+    """The conformal interval of one row."""
+
+    coverage: float
+    lower: float | None
+    """Lower bound; None if too few calibration rows allow a finite one, as the upper bound."""
+    upper: float | None
+    method: str
+    guaranteed: bool
+    """Whether the row had at least the calibration's passes; otherwise nothing is promised."""
+
+
+class MonteCarloNumber(Struct, frozen=True):
+    """A number that the Monte-Carlo passes predict for one row."""
+
+    mean: float
+    """Mean over the passes."""
+    std: float
+    """Population standard deviation over the passes (`ddof=0`): epistemic."""
+    passes: int
+    seed: int
+    precision: Precision
+    interval: IntervalAnswer | None
+    """The interval; None if the bundle has no calibration."""
+    decision: DecisionAnswer | None
+    """The decision; None if the bundle has no calibration."""
+    aleatoric_std: float | UnsetType = UNSET
+    """Root of the mean variance of the noise head; unset without one."""
+    total_std: float | UnsetType = UNSET
+    """Root of the sum of both variances; unset without a noise head."""
+    quantiles: dict[str, float] | UnsetType = UNSET
+    """Mean over the passes of each quantile, by level; unset without heads of quantiles."""
+
+
+PlainAnyResult = PlainResult | PlainNumber
+MonteCarloAnyResult = MonteCarloResult | MonteCarloNumber
+AnyResult = PlainAnyResult | MonteCarloAnyResult
+Result = TypeVar("Result", PlainResult, MonteCarloResult, PlainNumber, MonteCarloNumber)
 
 
 class Answer(Struct, Generic[Result], frozen=True):
@@ -160,12 +203,17 @@ class Answer(Struct, Generic[Result], frozen=True):
     model: Identity
     """Identity of the bundle that computed the result."""
     draws: dict[str, list[float]] | UnsetType = UNSET
-    """Probability in each pass, `T` values by class name; unset unless requested."""
+    """Output in each pass, `T` values by class name, for a number by the name of the output; unset
+    unless requested."""
 
 
 PlainAnswer = Answer[PlainResult]
 MonteCarloAnswer = Answer[MonteCarloResult]
-AnyAnswer = PlainAnswer | MonteCarloAnswer
+PlainNumberAnswer = Answer[PlainNumber]
+MonteCarloNumberAnswer = Answer[MonteCarloNumber]
+AnyPlainAnswer = PlainAnswer | PlainNumberAnswer
+AnyMonteCarloAnswer = MonteCarloAnswer | MonteCarloNumberAnswer
+AnyAnswer = AnyPlainAnswer | AnyMonteCarloAnswer
 
 
 class _Head(Struct, frozen=True):

@@ -25,12 +25,13 @@ from dubito.system_random import random_bits
 from dubito.types import (
     MAX_SEED,
     SEED_BITS,
+    AnyCalibration,
     Backend,
-    Calibration,
     Cards,
     Environment,
     Floats,
     Identity,
+    NumberCalibration,
     Query,
     Signature,
     Threads,
@@ -38,8 +39,8 @@ from dubito.types import (
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
 from dubito.uncertainty.guard import RangeGuard
-from dubito.uncertainty.passes import HALF_WIDTH
-from dubito.uncertainty.policy import Judge, PolicyOptions, usual
+from dubito.uncertainty.passes import MeanPrecision
+from dubito.uncertainty.policy import Judge, PolicyOptions, judge_of, usual
 
 AUTO: Literal["auto"] = "auto"
 MOST_AUTO_PASSES = 10_000
@@ -67,12 +68,15 @@ class Bundle:
 
     @property
     def signature(self) -> Signature:
-        """Ordered features and classes."""
+        """Ordered features, and the target."""
         return self.manifest.signature
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """`(C,)` ordered class names, the labels of every last axis of length C."""
+        """`(C,)` ordered class names, the labels of every last axis of length C.
+
+        There are none for a number.
+        """
         return self.manifest.classes
 
     def predict(self, rows: Rows) -> PlainPrediction:
@@ -86,9 +90,9 @@ class Bundle:
             Ungradable: the network's arithmetic overflows on a row.
         """
         features = array_features(self.signature, rows)
-        probabilities = self.engine.predict(features)
-        check_finite(probabilities)
-        return PlainPrediction(probabilities, self._guard.notices(features))
+        outputs = self.engine.predict(features)
+        check_finite(outputs)
+        return PlainPrediction(outputs, self._guard.notices(features), self.signature.target)
 
     def predict_mc(
         self,
@@ -96,7 +100,7 @@ class Bundle:
         passes: int | Literal["auto"] | None = None,
         seed: int | None = None,
         *,
-        tolerance: float = HALF_WIDTH,
+        tolerance: float | None = None,
         max_passes: int = MOST_AUTO_PASSES,
         coverage: float | None = None,
         method: str | None = None,
@@ -112,17 +116,21 @@ class Bundle:
         Args:
             rows: `(N, F)`, or one mapping a row.
             passes: stochastic passes a row; the bundle's default if None. With `auto`, each row
-                gets as many as bring the half-width of a 95% interval of every class' mean within
-                `tolerance`.
+                gets as many as bring the half-width of a 95% interval of the mean, of every class'
+                or of the number, within `tolerance`.
             seed: from 0 to 2**53 − 1; drawn by the operating system if None.
-            tolerance: half-width to reach with `auto`.
+            tolerance: half-width to reach with `auto`; if None 0.01, for a number 5% of the
+                standard deviation of its values.
             max_passes: most passes a row with `auto`.
-            coverage: share of rows whose prediction set contains the right class. This and the next
-                three default to the bundle's own value.
-            method: nonconformity score of the sets, see `dubito.uncertainty.scores.class_scores`.
-            class_conditional: whether the coverage holds among the rows of each class separately.
+            coverage: share of rows whose prediction set contains the right class, or whose interval
+                contains the right number. This and the next three default to the bundle's own
+                value.
+            method: nonconformity score, see `dubito.uncertainty.scores.class_scores` and, for
+                intervals, `dubito.uncertainty.intervals.SCORES`.
+            class_conditional: whether the coverage holds among the rows of each class separately;
+                not for a number.
             target: upper bound promised for P(wrong | automated), one from the bundle's policy.
-            keep_draws: whether to return the probabilities of every pass, `(T, N, C)`.
+            keep_draws: whether to return the outputs of every pass, `(T, N, C)`.
 
         Raises:
             InvalidInput: a value is missing or not allowed; the error names each such feature.
@@ -135,11 +143,14 @@ class Bundle:
         check_whole("max_passes" if is_auto else "passes", most, 1)
         if seed is not None:
             check_whole("seed", seed, 0, MAX_SEED)
-        check_tolerance(tolerance)
+        reached = None
+        if is_auto:
+            reached = self._precision.usual if tolerance is None else tolerance
+        check_tolerance(self._precision.usual if tolerance is None else tolerance)
         chosen = random_bits(SEED_BITS) if seed is None else seed
         options = self._options(coverage, method, class_conditional, target)
         query = Query(features, most, chosen)
-        estimate, draws = self._estimated(query, tolerance if is_auto else None, keep_draws)
+        estimate, draws = self._estimated(query, reached, keep_draws)
         check_finite(estimate.summary.mean)
         notices = self._guard.notices(features)
         judgement = (
@@ -147,8 +158,7 @@ class Bundle:
             if self._judge is None or options is None
             else self._judge.judge(features, estimate, notices, options)
         )
-        reached = tolerance if is_auto else None
-        judged = JudgedRows(estimate, notices, judgement)
+        judged = JudgedRows(estimate, notices, judgement, self.signature.target)
         return MonteCarloPrediction(query, judged, 0, reached, draws, most)
 
     def _estimated(
@@ -157,10 +167,12 @@ class Bundle:
         if tolerance is None:
             if not keep_draws:
                 (summary,) = self.engine.summarise([query])
-                return RowStatistics.of(summary, query.passes), None
+                return RowStatistics.of(summary, query.passes, self._precision), None
             draws = self.engine.draws(query)
-            return RowStatistics.of(self.engine.reduced(draws), query.passes), draws
-        steps = adaptive(query, tolerance, 1 if self._judge is None else self._judge.passes)
+            reduced = self.engine.reduced(draws)
+            return RowStatistics.of(reduced, query.passes, self._precision), draws
+        least = 1 if self._judge is None else self._judge.passes
+        steps = adaptive(query, tolerance, self._precision, least)
         part = next(steps)
         while True:
             (summary,) = self.engine.summarise([part])
@@ -180,7 +192,7 @@ class Bundle:
         class_conditional: bool | None,
         target: float | None,
     ) -> PolicyOptions | None:
-        """Complete the options of sets and decisions with the bundle's defaults.
+        """Complete the options of sets or intervals and decisions with the bundle's defaults.
 
         Returns:
             The options, or None if the bundle has no calibration.
@@ -200,6 +212,8 @@ class Bundle:
             if changed:
                 raise UsageError(f"{next(iter(changed))} needs a bundle with a calibration")
             return None
+        if class_conditional is not None and isinstance(calibration, NumberCalibration):
+            raise UsageError("class_conditional needs a bundle of classes")
         options = structs.replace(usual(calibration), **changed)
         check_policy(calibration, options)
         return options
@@ -207,9 +221,11 @@ class Bundle:
     @cached_property
     def _judge(self) -> Judge | None:
         manifest = self.manifest
-        if manifest.calibration is None:
-            return None
-        return Judge(manifest.calibration, manifest.rules, manifest.signature)
+        return judge_of(manifest.calibration, manifest.rules, manifest.signature)
+
+    @cached_property
+    def _precision(self) -> MeanPrecision:
+        return MeanPrecision.of(self.signature.target)
 
     @cached_property
     def _guard(self) -> RangeGuard:
@@ -240,8 +256,8 @@ def check_tolerance(tolerance: float) -> None:
         raise UsageError("tolerance must be above 0")
 
 
-def check_policy(calibration: Calibration, options: PolicyOptions) -> None:
-    """Check the options of sets and decisions against a calibration.
+def check_policy(calibration: AnyCalibration, options: PolicyOptions) -> None:
+    """Check the options of sets or intervals and decisions against a calibration.
 
     Raises:
         UsageError: the calibration does not offer an option; the sentence names it.
@@ -310,7 +326,7 @@ def load_inspected(
     sharing = Threads(threads) if isinstance(threads, int) else threads
     try:
         engine = _engine(inspected, sharing, backend)
-        fault = next(golden_faults(engine, manifest.golden), None)
+        fault = next(golden_faults(engine, manifest.golden, manifest.target), None)
     except NetworkError as error:
         raise BundleError(f"{file}: {error}") from error
     if fault is not None:

@@ -15,6 +15,7 @@ from dubito.features import (
     NumberKind,
     ValueCounts,
 )
+from dubito.targets import NumberHead
 
 Language = Literal["en", "ko"]
 """Languages that model cards are written in."""
@@ -66,6 +67,25 @@ class Column:
             return BooleanFeature(*common, "boolean", self.nullable, imputed, seen)
         listed = (self.categories, self.takes_unknown, self.nullable)
         return CategoryFeature(*common, "category", *listed, imputed, seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberColumn:
+    """Target column of a number, without the statistics that training adds."""
+
+    name: str
+    title: str = ""
+    aliases: tuple[str, ...] = ()
+    """Alternative headers of the column in a file."""
+    unit: str = ""
+    head: NumberHead = "point"
+    levels: tuple[float, ...] = ()
+    """Levels of the three quantiles, ascending; empty for other heads."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its aliases."""
+        return self.name, *self.aliases
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Shapes in docstrings read `(T, N, C)` = passes, rows, classes, and `F` = feature
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubito.features import CategoryFeature, Feature, FeatureValue
+from dubito.targets import ClassTarget, Target
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -33,10 +34,15 @@ and has all operations, otherwise NumPy or, for layers without kernels, TensorFl
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The ordered features and classes of a bundle."""
+    """The ordered features of a bundle, and its target."""
 
     features: tuple[Feature, ...]
-    classes: tuple[str, ...]
+    target: Target
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """`(C,)` ordered class names; none for a number."""
+        return self.target.classes if isinstance(self.target, ClassTarget) else ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +92,8 @@ class Band:
     """The least certain automated rows, whose error rate is bounded separately."""
 
     bound: float
-    """Lower end of the band: the smallest second-largest mean probability in it."""
+    """Lower end of the band: the smallest second-largest mean probability in it, for a number the
+    smallest width of an interval."""
     share: float
     """Share of the automated validation rows that are in the band, up to ties."""
     automated: float
@@ -102,9 +109,10 @@ class Promise:
     target: float
     """Upper bound promised, with the policy's `confidence` over the draw of the calibration rows,
     for P(wrong | automated) of rows exchangeable with them: a rate over many rows, not the
-    probability of one."""
+    probability of one. A number is wrong if its interval misses the true value."""
     threshold: float | None
-    """Limit of an automated row's second-largest mean probability; None if no row qualifies."""
+    """Limit of an automated row's second-largest mean probability, for a number of the width of its
+    interval; None if no row qualifies."""
     automated: float
     """Share of the calibration rows that were automated."""
     wrong: float
@@ -117,7 +125,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Conditions under which a grade may be used without a person; each line holds separately."""
+    """Conditions under which an answer may be used without a person; each line holds separately."""
 
     confidence: float
     """Probability, over the draw of the calibration rows, that both promises of a line hold for
@@ -125,13 +133,14 @@ class Policy:
     target: float
     """Target of the default line."""
     epistemic: float
-    """Largest mutual information of an automated row, nats; fixed before calibration."""
+    """Largest mutual information of an automated row, nats, for a number the largest standard
+    deviation over the passes, in its unit; fixed before calibration."""
     promises: tuple[Promise, ...]
     case_limit: float | None = None
     """Upper bound promised, with `confidence`, for P(wrong | in a line's band) of rows exchangeable
     with the calibration rows; None if the policy has no band."""
     likelihood: float | None = None
-    """Least mean probability of an automated grade; None if the policy has no band."""
+    """Least mean probability of an automated grade; None for a number, or without a band."""
 
     @property
     def is_of_cases(self) -> bool:
@@ -167,6 +176,33 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberCalibration:
+    """Results on held-out rows of a number: nonconformity scores for intervals, and a policy.
+
+    One half of the calibration rows gave the scores, the other tested the policy.
+    """
+
+    passes: int
+    """Passes a row that the scores were computed with; fewer passes carry no guarantee."""
+    coverage: float
+    """Default coverage of intervals, and that of the intervals that decisions are about."""
+    method: str
+    """Default method of intervals, and that of the intervals that decisions are about."""
+    least_std: float
+    """Least standard deviation that `normalized` divides by, in the number's unit; above 0."""
+    scores: dict[str, tuple[float, ...]]
+    """Nonconformity scores `(n,)` by method, see `dubito.uncertainty.intervals`."""
+    tested: int
+    """Number of rows that the policy was tested on."""
+    policy: Policy
+    stds: tuple[float, ...]
+    """Standard deviations over the passes of all calibration rows, the reference of drift."""
+
+
+AnyCalibration = Calibration | NumberCalibration
+
+
+@dataclass(frozen=True, slots=True)
 class PredictionSets:
     """Conformal prediction sets of `N` rows, as they are served."""
 
@@ -177,10 +213,19 @@ class PredictionSets:
     below_accuracy: bool
     """Whether the requested coverage is below the grades' accuracy, so that the sets cover more."""
 
+    def where(self, rows: slice) -> "PredictionSets":
+        """Select some rows."""
+        return replace(self, sets=self.sets[rows])
+
+    @classmethod
+    def joined(cls, parts: "Sequence[PredictionSets]") -> "PredictionSets":
+        """Concatenate the sets of several parts of one request."""
+        return replace(parts[0], sets=np.concatenate([part.sets for part in parts]))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a grade may be used without a person; it says nothing about granting a loan."""
+    """Whether an answer may be used without a person; it says nothing about granting a loan."""
 
     action: Literal["automate", "refer"]
     reasons: tuple[str, ...]
@@ -218,7 +263,10 @@ ALONE = Threads()
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Statistics over the passes for `N` rows, in float64; entropies in nats."""
+    """Statistics over the passes for `N` rows, in float64; entropies in nats.
+
+    Of a number, `C` are the outputs of the network, and what follows `std` has no meaning.
+    """
 
     mean: Floats
     """`(N, C)` mean class probabilities."""

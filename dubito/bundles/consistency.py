@@ -8,8 +8,13 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from dubito.bundles.feature_consistency import LARGEST, feature_faults
-from dubito.bundles.names import is_name, name_faults
+from dubito.bundles.feature_consistency import (
+    LARGEST,
+    MOST_ALIASES,
+    feature_faults,
+    number_seen_faults,
+)
+from dubito.bundles.names import LONGEST_NAME, is_name, name_faults
 from dubito.bundles.strict_json import named, walk
 from dubito.features import (
     Feature,
@@ -17,6 +22,7 @@ from dubito.features import (
     NumberFeature,
 )
 from dubito.printable import is_printable
+from dubito.targets import ClassTarget, NumberTarget, level_fault
 from dubito.types import MAX_SEED, DomainRule, Signature
 from dubito.uncertainty.decision import BUILT_IN
 
@@ -25,7 +31,7 @@ LONGEST_TEXT = 65_536
 MOST_FEATURES = MOST_CLASSES = 10_000
 MOST_RULES = 1_000
 RESERVED = {
-    1: frozenset(BUILT_IN) - {"unknown_category"},
+    1: frozenset(BUILT_IN) - {"unknown_category", "wide"},
     2: frozenset(BUILT_IN),
 }
 """Reasons that no rule may use, by format: those of the decision rule, as the format knows them."""
@@ -49,14 +55,14 @@ def text_faults(content: Any) -> Iterator[str]:
 
 
 def signature_faults(signature: Signature) -> Iterator[str]:
-    """Yield faults of features and classes."""
-    features, classes = signature.features, signature.classes
+    """Yield faults of features and target."""
+    features, target = signature.features, signature.target
     if not 1 <= len(features) <= MOST_FEATURES:
         yield f"features has {len(features)} features, not 1 to {MOST_FEATURES}"
-    if not 2 <= len(classes) <= MOST_CLASSES:
-        yield f"classes has {len(classes)} names, not 2 to {MOST_CLASSES}"
-    labels = {f"classes.{at}": name for at, name in enumerate(classes)}
-    yield from name_faults(labels)
+    if isinstance(target, NumberTarget):
+        yield from _number_faults(target)
+    else:
+        yield from _class_faults(target)
     for at, feature in enumerate(features):
         yield from feature_faults(f"features.{at}", feature)
     yield from name_faults(dict(_labels(features)))
@@ -64,6 +70,30 @@ def signature_faults(signature: Signature) -> Iterator[str]:
     for at, count in enumerate(rows):
         if count != rows[0]:
             yield f"features.{at}.seen counts {count} rows, but features.0.seen counts {rows[0]}"
+
+
+def _class_faults(target: ClassTarget) -> Iterator[str]:
+    classes = target.classes
+    if not 2 <= len(classes) <= MOST_CLASSES:
+        yield f"classes has {len(classes)} names, not 2 to {MOST_CLASSES}"
+    yield from name_faults({f"classes.{at}": name for at, name in enumerate(classes)})
+
+
+def _number_faults(target: NumberTarget) -> Iterator[str]:
+    aliases = {f"target.aliases.{at}": alias for at, alias in enumerate(target.aliases)}
+    yield from name_faults({"target.name": target.name, **aliases})
+    if len(target.aliases) > MOST_ALIASES:
+        yield f"target.aliases has more than {MOST_ALIASES} names"
+    if max(len(target.title), len(target.unit)) > LONGEST_NAME:
+        yield f"target has a title or unit of more than {LONGEST_NAME} letters"
+    if (fault := level_fault(target.head, target.levels)) is not None:
+        yield f"target.levels {fault}"
+    seen = target.seen
+    if not -LARGEST <= seen.minimum <= seen.maximum <= LARGEST or seen.missing:
+        yield "target.seen is not of rows that have a value, in order and within what numbers are"
+    yield from number_seen_faults("target.seen", seen)
+    if not 0 < target.std <= seen.maximum - seen.minimum:
+        yield "target.std is not above 0 and at most the range that was seen"
 
 
 def rule_faults(
@@ -110,7 +140,9 @@ def _most(metric: str, classes: int) -> float | None:
         return 1.0
     if metric.startswith("size_"):
         return float(classes)
-    return {"brier": 2.0, "nll": LARGEST}.get(metric)
+    if metric.startswith("width_"):
+        return LARGEST
+    return {"brier": 2.0, "nll": LARGEST, "rmse": LARGEST, "mae": LARGEST}.get(metric)
 
 
 def _labels(features: Sequence[Feature]) -> Iterator[tuple[str, str]]:

@@ -105,6 +105,16 @@ def _seen_faults(way: str, feature: NumberFeature) -> Iterator[str]:
     seen = feature.seen
     if not feature.minimum <= seen.minimum <= seen.maximum <= feature.maximum:
         yield f"{way}.minimum and maximum are not in order within what the feature may be"
+    yield from number_seen_faults(way, seen)
+    values = seen.quantiles.values()
+    if feature.is_whole and not _are_whole(
+        seen.minimum, seen.maximum, *values, *seen.histogram_edges
+    ):
+        yield f"{way} has values that are not whole, but the feature is an {feature.kind}"
+
+
+def number_seen_faults(way: str, seen: FeatureStats) -> Iterator[str]:
+    """Yield contradictions between the histogram, the quantiles and the range of a number."""
     yield from _histogram_faults(way, seen)
     levels = sorted((float(level), level) for level in seen.quantiles if LEVEL.fullmatch(level))
     if MEDIAN not in seen.quantiles or len(levels) != len(seen.quantiles):
@@ -116,10 +126,6 @@ def _seen_faults(way: str, feature: NumberFeature) -> Iterator[str]:
         low, high = _bounds(seen, level)
         if not low <= seen.quantiles[name] <= high:
             yield f"{way}.quantiles.{name} contradicts the histogram"
-    if feature.is_whole and not _are_whole(
-        seen.minimum, seen.maximum, *values, *seen.histogram_edges
-    ):
-        yield f"{way} has values that are not whole, but the feature is an {feature.kind}"
 
 
 def _histogram_faults(way: str, seen: FeatureStats) -> Iterator[str]:

@@ -10,14 +10,16 @@ import numpy as np
 
 from dubito.bundles.manifest import GoldenRow
 from dubito.engine.engine import Engine
+from dubito.targets import ClassTarget, Target
 from dubito.types import Floats, Query
 from dubito.uncertainty.decomposition import summarise
 
 TOLERANCE = 1e-4
-"""Largest absolute difference from a stored answer; arithmetic differs between processors."""
+"""Largest difference from a stored answer, see `_scales`; arithmetic differs between processors."""
 
 LEAST_STD = 1e-3
-"""Least value of the golden rows' largest Monte-Carlo std; below it, dropout has no effect."""
+"""Least value of the golden rows' largest Monte-Carlo std, see `_scales`; below it, dropout has no
+effect."""
 
 
 def golden_rows(engine: Engine, rows: Floats, passes: int, seed: int = 0) -> tuple[GoldenRow, ...]:
@@ -25,27 +27,46 @@ def golden_rows(engine: Engine, rows: Floats, passes: int, seed: int = 0) -> tup
     return tuple(_answered(engine, row, passes, seed + at) for at, row in enumerate(rows))
 
 
-def golden_faults(engine: Engine, golden: Sequence[GoldenRow]) -> Iterator[str]:
+def golden_faults(engine: Engine, golden: Sequence[GoldenRow], target: Target) -> Iterator[str]:
     """Yield faults of the engine's answers, as parts of a sentence about the network."""
-    wanted = (len(golden[0].features), len(golden[0].mean))
+    wanted = (len(golden[0].features), len(target.outputs))
     if engine.shape != wanted:
-        yield "maps {} features to {} classes where the signature has {} and {}".format(
-            *engine.shape, *wanted
+        noun = "classes" if isinstance(target, ClassTarget) else "outputs"
+        yield "maps {} features to {} {} where the signature has {} and {}".format(
+            *engine.shape, noun, *wanted
         )
         return
-    deviations = []
+    deviations, scales = [], _scales(target)
     for at, stored in enumerate(golden):
         query = Query(_row(stored), stored.passes, stored.seed)
         draws, plain = engine.draws(query), engine.predict(query.features)
         if not (np.isfinite(draws).all() and np.isfinite(plain).all()):
             yield f"answers golden row {at} with numbers that are not finite"
-        elif not (_are_probabilities(draws) and _are_probabilities(plain)):
-            yield f"answers golden row {at} with numbers that are not probabilities"
-        deviations.append(summarise(draws).std.max())
-        if _furthest(_answered(engine, query.features[0], stored.passes, stored.seed), stored):
+        yield from (f"answers golden row {at} with {f}" for f in _odd_outputs(draws, plain, target))
+        deviations.append((summarise(draws).std / scales).max())
+        again = _answered(engine, query.features[0], stored.passes, stored.seed)
+        if _differs(again, stored, scales):
             yield f"does not give the answer stored for golden row {at}"
     if max(deviations) < LEAST_STD:
         yield "has no Monte-Carlo deviation: its dropout is gone and its certainty would be false"
+
+
+def _scales(target: Target) -> Floats:
+    """Return the scale of each output: 1 for probabilities, for a number its values' deviation."""
+    if isinstance(target, ClassTarget):
+        return np.ones(len(target.outputs))
+    scales = {"variance": target.std**2}
+    return np.array([scales.get(name, target.std) for name in target.outputs])
+
+
+def _odd_outputs(draws: Floats, plain: Floats, target: Target) -> Iterator[str]:
+    if isinstance(target, ClassTarget):
+        if not (_are_probabilities(draws) and _are_probabilities(plain)):
+            yield "numbers that are not probabilities"
+    elif "variance" in target.outputs:
+        at = target.outputs.index("variance")
+        if min(draws[..., at].min(), plain[..., at].min()) < 0:
+            yield "a variance below 0"
 
 
 def warm(engine: Engine, golden: Sequence[GoldenRow]) -> None:
@@ -75,11 +96,14 @@ def _are_probabilities(values: Floats) -> bool:
     )
 
 
-def _furthest(answer: GoldenRow, stored: GoldenRow) -> bool:
-    """Return whether an answer differs from the stored one by more than `TOLERANCE`."""
+def _differs(answer: GoldenRow, stored: GoldenRow, scales: Floats) -> bool:
+    """Return whether an answer differs from the stored one by more than `TOLERANCE` of a scale."""
     pairs = (
         (answer.deterministic, stored.deterministic),
         (answer.mean, stored.mean),
         (answer.std, stored.std),
     )
-    return any(not np.allclose(ours, theirs, rtol=0, atol=TOLERANCE) for ours, theirs in pairs)
+    return any(
+        not np.allclose(ours / scales, theirs / scales, rtol=0, atol=TOLERANCE)
+        for ours, theirs in pairs
+    )

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import rfc8785
 
 from dubito.features import Feature, NumberFeature
-from dubito.types import Calibration, DomainRule, Identity, Signature
+from dubito.targets import ClassTarget, NumberTarget, Target
+from dubito.types import AnyCalibration, Calibration, DomainRule, Identity, Signature
 
 MANIFEST_FILE = "bundle.json"
 NETWORK_FILE = "model.keras"
@@ -21,7 +22,7 @@ KOREAN_CARD_FILE = "MODEL_CARD.ko.md"
 SUMS_FILE = "SHA256SUMS"
 
 Format = Literal[1, 2]
-"""1: numbers to classes; 2: features of any kind."""
+"""1: numbers to classes; 2: features and targets of any kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,11 @@ class Manifest:
     name: str
     version: int
     features: tuple[Feature, ...]
-    classes: tuple[str, ...]
+    target: Target
     passes: int
     """Default number of passes a row."""
-    calibration: Calibration | None
-    """Scores and policy for sets and decisions; None if the bundle offers neither."""
+    calibration: AnyCalibration | None
+    """Scores and policy for sets or intervals, and decisions; None if the bundle offers neither."""
     rules: tuple[DomainRule, ...]
     golden: tuple[GoldenRow, ...]
     metrics: dict[str, dict[str, float]]
@@ -79,8 +80,13 @@ class Manifest:
 
     @property
     def signature(self) -> Signature:
-        """Ordered features and classes."""
-        return Signature(self.features, self.classes)
+        """Ordered features, and the target."""
+        return Signature(self.features, self.target)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """`(C,)` ordered class names; none for a number."""
+        return self.signature.classes
 
     @cached_property
     def identity(self) -> Identity:
@@ -91,16 +97,31 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """Serialize to canonical JSON (RFC 8785), the bytes that the digest covers."""
         plain = asdict(self)
-        if self.format > 1:
-            plain["target"] = {"kind": "classes", "classes": plain.pop("classes")}
-        if self.calibration is not None:
+        target = plain.pop("target")
+        if self.format == 1:
+            plain["classes"] = target["classes"]
+        else:
+            plain["target"] = _plain_target(self.target, target)
+        if isinstance(self.calibration, Calibration):
             _leave_out_unknown(plain["calibration"], self.calibration)
+        elif self.calibration is not None:
+            # Of a number, no output is a likelihood.
+            del plain["calibration"]["policy"]["likelihood"]
         return rfc8785.dumps(plain)
 
 
-def format_of(features: Sequence[Feature]) -> Format:
-    """Return the oldest format that can say what the features are."""
-    return 1 if all(isinstance(feature, NumberFeature) for feature in features) else 2
+def format_of(features: Sequence[Feature], target: Target) -> Format:
+    """Return the oldest format that can say what the features and the target are."""
+    is_old = isinstance(target, ClassTarget) and target.is_ordered
+    return 1 if is_old and all(isinstance(one, NumberFeature) for one in features) else 2
+
+
+def _plain_target(target: Target, plain: dict[str, Any]) -> dict[str, Any]:
+    """Return the member of a target, with its kind; that classes are ordered is the default."""
+    if isinstance(target, NumberTarget):
+        return {"kind": "number", **plain}
+    ordered = {} if target.is_ordered else {"ordered": False}
+    return {"kind": "classes", "classes": plain["classes"], **ordered}
 
 
 def _leave_out_unknown(plain: dict[str, Any], calibration: Calibration) -> None:

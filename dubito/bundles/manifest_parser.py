@@ -20,8 +20,10 @@ from dubito.bundles.manifest import MANIFEST_FILE, Format, GoldenRow, Manifest, 
 from dubito.bundles.strict_json import named, strict_json
 from dubito.errors import BundleError
 from dubito.features import Feature, FeatureKind, NumberFeature
-from dubito.types import MAX_SEED, Calibration, DomainRule
+from dubito.targets import ClassTarget, NumberTarget, Target
+from dubito.types import MAX_SEED, Calibration, DomainRule, NumberCalibration
 from dubito.uncertainty.calibration_check import calibration_faults
+from dubito.uncertainty.number_calibration_check import number_calibration_faults
 
 MOST_PASSES = 1_000_000
 """Most passes a row by default, and most passes of all golden rows together."""
@@ -54,7 +56,6 @@ class _Members:
     name: str
     version: int
     passes: int
-    calibration: Calibration | None
     golden: tuple[GoldenRow, ...]
     metrics: dict[str, dict[str, float]]
     trained: Provenance
@@ -68,31 +69,63 @@ class _First(_Members):
     format: Literal[1]
     features: tuple[NumberFeature, ...]
     classes: tuple[str, ...]
+    calibration: Calibration | None
     rules: tuple[_NumberRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _ClassTarget:
-    """A target that is one of several classes."""
+class _Classes:
+    """A target that is one of several classes, as a manifest has it."""
 
     kind: Literal["classes"]
     classes: tuple[str, ...]
+    ordered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Number(NumberTarget):
+    """A target that is a number, as a manifest has it."""
+
+    kind: Literal["number"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Second(_Members):
-    """Format 2: features of any kind."""
+    """Format 2: features and targets of any kind."""
 
     format: Literal[2]
     features: tuple[Annotated[Feature, Discriminator("kind")], ...]
-    target: _ClassTarget
     rules: tuple[DomainRule, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _SecondOfClasses(_Second):
+    """Format 2 with classes."""
+
+    target: _Classes
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SecondOfNumber(_Second):
+    """Format 2 with a number."""
+
+    target: _Number
+    calibration: NumberCalibration | None
+
+
+_Form = Literal["first", "classes", "number"]
+_FORMS: dict[_Form, type[_Members]] = {
+    "first": _First,
+    "classes": _SecondOfClasses,
+    "number": _SecondOfNumber,
+}
+
+
 @cache
-def _reader(version: Format) -> TypeAdapter[Any]:
-    """Return the reader of a format; making one takes milliseconds of every start."""
-    return TypeAdapter(_First if version == 1 else _Second)
+def _reader(form: _Form) -> TypeAdapter[Any]:
+    """Return the reader of a form; making one takes milliseconds of every start."""
+    return TypeAdapter(_FORMS[form])
 
 
 def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
@@ -107,7 +140,8 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
     canonical = rfc8785.dumps(content)
     version = _version(content, file)
     try:
-        read = _reader(version).validate_json(canonical, strict=True, extra="forbid")
+        reader = _reader(_form(version, content))
+        read = reader.validate_json(canonical, strict=True, extra="forbid")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         message = MESSAGES.get(first["type"]) or first["msg"]
@@ -138,6 +172,16 @@ def _version(content: Mapping[str, Any], file: str) -> Format:
     return 2 if version == 2 else 1
 
 
+def _form(version: Format, content: Mapping[str, Any]) -> _Form:
+    """Return the form of a manifest; that of classes if it names no kind of target."""
+    if version == 1:
+        return "first"
+    match content.get("target"):
+        case {"kind": "number"}:
+            return "number"
+    return "classes"
+
+
 def _without_kinds(way: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Remove from a path what Pydantic adds: the kind of a feature, the type of a rule's value."""
     match way:
@@ -148,16 +192,29 @@ def _without_kinds(way: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return way
 
 
-def _manifest(read: _First | _Second) -> Manifest:
+def _manifest(read: _First | _SecondOfClasses | _SecondOfNumber) -> Manifest:
     common = {field.name: getattr(read, field.name) for field in fields(_Members)}
-    if isinstance(read, _Second):
-        classes, rules = read.target.classes, read.rules
-    else:
-        classes = read.classes
+    rules: tuple[DomainRule, ...]
+    target: Target
+    if isinstance(read, _First):
+        target = ClassTarget(read.classes)
         rules = tuple(DomainRule(rule.reason, rule.when) for rule in read.rules)
+    else:
+        target, rules = _target(read.target), read.rules
     return Manifest(
-        format=read.format, features=read.features, classes=classes, rules=rules, **common
+        format=read.format,
+        features=read.features,
+        target=target,
+        calibration=read.calibration,
+        rules=rules,
+        **common,
     )
+
+
+def _target(read: _Classes | _Number) -> Target:
+    if isinstance(read, _Classes):
+        return ClassTarget(read.classes, read.ordered)
+    return NumberTarget(*(getattr(read, field.name) for field in fields(NumberTarget)))
 
 
 def _refuse(file: str, faults: Iterator[str]) -> None:
@@ -169,36 +226,42 @@ def _refuse(file: str, faults: Iterator[str]) -> None:
 
 def _faults(manifest: Manifest) -> Iterator[str]:
     """Yield inconsistencies, as parts of a sentence that begin with the member's name."""
-    features, classes = manifest.features, len(manifest.classes)
+    features, target = manifest.features, manifest.target
     if not 1 <= manifest.version <= MAX_SEED:
         yield "version is not a positive integer"
     if not 1 <= manifest.passes <= MOST_PASSES:
         yield f"passes is not from 1 to {MOST_PASSES}"
     yield from signature_faults(manifest.signature)
     yield from rule_faults(manifest.rules, features, RESERVED[manifest.format])
-    yield from metric_faults(manifest.metrics, classes)
-    if manifest.calibration is not None:
-        yield from (
-            f"calibration.{fault}" for fault in calibration_faults(manifest.calibration, classes)
-        )
+    yield from metric_faults(manifest.metrics, len(manifest.classes))
+    yield from (f"calibration.{fault}" for fault in _calibration_faults(manifest))
     if manifest.trained.rows < features[0].seen.rows:
         yield "trained.rows is less than the rows that features.0.seen counts"
     if not manifest.golden:
         yield "golden has no row"
     for at, row in enumerate(manifest.golden):
-        yield from _golden_faults(f"golden.{at}", row, features, classes)
+        yield from _golden_faults(f"golden.{at}", row, features, target)
     if (passes := sum(row.passes for row in manifest.golden)) > MOST_PASSES:
         yield f"golden has {passes} passes, more than the {MOST_PASSES} that a start may take"
 
 
+def _calibration_faults(manifest: Manifest) -> Iterator[str]:
+    calibration, target = manifest.calibration, manifest.target
+    if isinstance(calibration, Calibration):
+        yield from calibration_faults(calibration, len(manifest.classes))
+    elif calibration is not None and isinstance(target, NumberTarget):
+        yield from number_calibration_faults(calibration, target)
+
+
 def _golden_faults(
-    way: str, row: GoldenRow, features: Sequence[Feature], classes: int
+    way: str, row: GoldenRow, features: Sequence[Feature], target: Target
 ) -> Iterator[str]:
+    outputs = len(target.outputs)
     if len(row.features) != len(features):
         yield f"{way}.features has {len(row.features)} values, not {len(features)}"
     for answer in ("deterministic", "mean", "std"):
-        if len(getattr(row, answer)) != classes:
-            yield f"{way}.{answer} has {len(getattr(row, answer))} classes, not {classes}"
+        if len(getattr(row, answer)) != outputs:
+            yield f"{way}.{answer} has {len(getattr(row, answer))} {_noun(target)}, not {outputs}"
     if row.passes < 2:
         yield f"{way}.passes is less than 2, too few for a standard deviation"
     if not 0 <= row.seed <= MAX_SEED:
@@ -206,7 +269,23 @@ def _golden_faults(
     for at, (value, feature) in enumerate(zip(row.features, features, strict=True)):
         if not (feature.nullable if value is None else can_stand_for(feature, value)):
             yield f"{way}.features.{at} is not a value that the feature can have"
-    yield from _answer_faults(way, row)
+    if isinstance(target, NumberTarget):
+        yield from _number_answer_faults(way, row, target)
+    else:
+        yield from _answer_faults(way, row)
+
+
+def _noun(target: Target) -> str:
+    return "outputs" if isinstance(target, NumberTarget) else "classes"
+
+
+def _number_answer_faults(way: str, row: GoldenRow, target: NumberTarget) -> Iterator[str]:
+    if min(row.std) < 0:
+        yield f"{way}.std is below 0"
+    for answer in ("deterministic", "mean"):
+        values = dict(zip(target.outputs, getattr(row, answer), strict=True))
+        if values.get("variance", 0) < 0:
+            yield f"{way}.{answer} has a variance below 0"
 
 
 def _answer_faults(way: str, row: GoldenRow) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ from dubito.cli.training_flags import positive
 from dubito.errors import UsageError
 from dubito.training.tables.content import name_of
 from dubito.training.tables.kinds import FORMATS
+from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name the network, its features and classes, and the output."""
+    """Add the arguments that name the network, its features and target, and the output."""
     parser.add_argument("network", type=Path, help="a .keras file, as model.save writes it")
     parser.add_argument(
         "--features",
@@ -23,12 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         required=True,
         help='{"features": [{"name": "area", "unit": "m²", "imputed": 70}, …]} in the network\'s '
-        "order; also title, aliases, kind (integer, float), minimum, maximum",
+        "order; also title, aliases, kind (integer, float, boolean, category), minimum, maximum. "
+        'For a number beside it: "target": {"name": "rent", "unit": "€", "head": "point"} (or '
+        "normal, quantiles)",
     )
     parser.add_argument(
         "--classes",
         type=_classes,
-        required=True,
         metavar="A,B,…",
         help="classes in the network's order; one sigmoid unit gives the probability of the second "
         "of two",
@@ -61,6 +64,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="divide the last layer's logits by what suits a third of --calibrate",
     )
+    parser.add_argument(
+        "--coverage",
+        type=_coverage,
+        metavar="SHARE",
+        help="of a number: coverage of its intervals, also of those that decisions are about "
+        "(0.99)",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -73,21 +83,19 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             "convert needs --data: rows like those it was trained on show the features' ranges, "
             "and their answers are stored with the bundle"
         )
-    if arguments.calibrate is not None and arguments.target is None:
-        raise UsageError("--calibrate needs --target, the column that has the classes")
-    if arguments.temperature and arguments.calibrate is None:
-        raise UsageError("--temperature needs --calibrate, the rows it is chosen on")
     name = arguments.name or arguments.network.stem
     if NAME.fullmatch(name) is None:
         raise UsageError("--name must be letters, digits, dots, dashes and underscores")
     from dubito.training.convert import Conversion, convert
     from dubito.training.description import read_description
 
+    described = read_description(arguments.features)
+    _check_target(arguments, is_number=described.number is not None)
     folder, manifest = convert(
         Conversion(
             network=arguments.network,
-            features=read_description(arguments.features),
-            classes=arguments.classes,
+            features=described.features,
+            classes=arguments.classes or (),
             data=arguments.data,
             target=arguments.target,
             out=arguments.out,
@@ -97,6 +105,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             calibrate=arguments.calibrate,
             temperature=arguments.temperature,
             command=_command(arguments),
+            number=described.number,
+            coverage=arguments.coverage,
         )
     )
     if arguments.json:
@@ -110,12 +120,32 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return 0
 
 
+def _check_target(arguments: argparse.Namespace, *, is_number: bool) -> None:
+    """Check that the flags are those of a network of classes, or of a number.
+
+    Raises:
+        UsageError: a flag is missing, or belongs to the other kind.
+    """
+    if is_number:
+        for flag in ("classes", "target", "temperature"):
+            if getattr(arguments, flag):
+                raise UsageError(f"--{flag} is for classes, but {arguments.features} has a target")
+    elif arguments.classes is None:
+        raise UsageError("convert needs --classes, or a target in the JSON of --features")
+    elif arguments.coverage is not None:
+        raise UsageError("--coverage is for a number; sets of classes take it by request")
+    if arguments.calibrate is not None and arguments.target is None and not is_number:
+        raise UsageError("--calibrate needs --target, the column that has the classes")
+    if arguments.temperature and arguments.calibrate is None:
+        raise UsageError("--temperature needs --calibrate, the rows it is chosen on")
+
+
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that repeats the conversion, without the options of its output."""
     words = [
         f"dubito convert {name_of(arguments.network)}",
         f"--features {name_of(arguments.features)}",
-        f"--classes {','.join(arguments.classes)}",
+        *([f"--classes {','.join(arguments.classes)}"] if arguments.classes else []),
         f"--data {name_of(arguments.data)}",
         f"--passes {arguments.passes}",
     ]
@@ -123,7 +153,20 @@ def _command(arguments: argparse.Namespace) -> str:
         words.append(f"--target {arguments.target}")
     if arguments.calibrate:
         words.append(f"--calibrate {name_of(arguments.calibrate)}")
+    if arguments.coverage is not None:
+        words.append(f"--coverage {arguments.coverage:g}")
     return " ".join([*words, *(["--temperature"] if arguments.temperature else [])])
+
+
+def _coverage(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not LEAST_COVERAGE <= value <= MOST_COVERAGE:
+        told = f"must be a share from {LEAST_COVERAGE} to {MOST_COVERAGE}"
+        raise argparse.ArgumentTypeError(told)
+    return value
 
 
 def _classes(text: str) -> tuple[str, ...]:

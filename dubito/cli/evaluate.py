@@ -24,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the data set of the bundle's domain)",
     )
     parser.add_argument(
-        "--target", metavar="COLUMN", help="column of the classes, for bundles of no domain"
+        "--target",
+        metavar="COLUMN",
+        help="column of the classes, for bundles of no domain; of the number, if it has another "
+        "name than the bundle's",
     )
     parser.add_argument("--passes", type=positive, help="passes a row (default: the bundle's)")
     parser.add_argument(
@@ -83,18 +86,47 @@ def _lines(figures: Any) -> Iterator[str]:
         ("deterministic pass", figures.deterministic),
     ):
         yield f"{told}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    # Imported late, as all of the evaluation is.
+    from dubito.training.evaluation.number_evaluation import NumberEvaluationMetrics
+
+    is_number = isinstance(figures, NumberEvaluationMetrics)
+    yield from _intervals(figures) if is_number else _classes(figures)
+    for shift in figures.shifts:
+        if shift.auroc is not None:
+            referred = "" if shift.referred is None else f", {shift.referred:.1%} referred"
+            yield f"{shift.name}: AUROC {shift.auroc:.3f}{referred}"
+
+
+def _classes(figures: Any) -> Iterator[str]:
+    """Yield the metrics of classes: confidence, risk, sets and decisions."""
     for bins in figures.reliability:
         kind = bins.kind.replace("_", " ")
         yield f"calibration error, {kind}: {bins.ece:.4f} (by chance up to {bins.expected:.4f})"
     for risk in figures.risks:
         yield f"risk by {risk.score}: AURC {risk.aurc:.5f}"
     yield from _decisions(figures)
-    for shift in figures.shifts:
-        if shift.auroc is not None:
-            referred = "" if shift.referred is None else f", {shift.referred:.1%} referred"
-            yield f"{shift.name}: AUROC {shift.auroc:.3f}{referred}"
     for name, (right, count) in figures.rare.items():
         yield f"{name}: {right} of {count} rows right"
+
+
+def _intervals(figures: Any) -> Iterator[str]:
+    """Yield the metrics of a number's intervals and decisions; none for an uncalibrated bundle."""
+    yield f"predicted deviation: {figures.std:,.6g}"
+    for found in figures.intervals:
+        width = "unbounded" if found.width is None else f"{found.width:,.6g}"
+        yield (
+            f"intervals asked for {found.asked:g}, {found.method}: coverage {found.coverage:.4f}, "
+            f"mean width {width}"
+        )
+    for kept in figures.promises:
+        yield (
+            f"promised misses {kept.target:.1%}: {kept.automated:.1%} automated, "
+            f"{kept.wrong:.2%} of them miss{_wide(kept.band)}"
+        )
+
+
+def _wide(band: tuple[int, int] | None) -> str:
+    return "" if band is None else f"; of the {band[0]:,} widest {band[1]:,} miss"
 
 
 def _decisions(figures: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dubito.engine.backends.choice import Choice, choose
 from dubito.errors import UsageError
 from dubito.features import Feature, NumberFeature
 from dubito.printable import shortened
+from dubito.targets import ClassTarget, Target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +34,19 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return 0
 
 
+def _target(target: Target) -> str:
+    if isinstance(target, ClassTarget):
+        return f"classes  {' '.join(target.classes)}"
+    unit = f" {target.unit}" if target.unit else ""
+    seen = f"{target.seen.minimum:,.12g} to {target.seen.maximum:,.12g}{unit}"
+    return f"number   {target.name}, {seen}, head {target.head}"
+
+
 def _lines(manifest: Manifest, choice: Choice) -> Iterator[str]:
     identity, trained = manifest.identity, manifest.trained
     yield f"{identity.name}, version {identity.version}"
     yield f"digest   {identity.digest}"
-    yield f"classes  {' '.join(manifest.classes)}"
+    yield _target(manifest.target)
     yield f"passes   {manifest.passes} by default"
     yield f"backend  {choice.backend}" + ("" if choice.why is None else f": {choice.why}")
     yield f"trained  on {trained.data}, {trained.rows:,} rows: {trained.command}"

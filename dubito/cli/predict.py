@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+from msgspec import UNSET, structs
 from pydantic import ValidationError
 
-from dubito.answer import MonteCarloAnswer, to_builtins
+from dubito.answer import AnyMonteCarloAnswer, to_builtins
 from dubito.bundles.manifest import Manifest
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import (
@@ -30,10 +30,12 @@ from dubito.inputs.faults import message_of
 from dubito.inputs.json_members import composed
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 from dubito.inputs.rows import RowReader
-from dubito.prediction import AnswerBuilder
+from dubito.prediction import answer_builder
+from dubito.targets import NumberTarget
 from dubito.text import utf8
 from dubito.training.tables.kinds import FORMATS
 from dubito.types import Floats, Signature
+from dubito.uncertainty.intervals import SCORES
 from dubito.uncertainty.scores import METHODS
 
 if TYPE_CHECKING:
@@ -41,12 +43,15 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "passes": "stochastic passes, or auto: as many as the tolerance needs (default: the bundle's)",
-    "tolerance": "with --passes auto: the half-width to reach (default 0.01)",
+    "tolerance": "with --passes auto: the half-width to reach (default 0.01; of a number 5% of the "
+    "deviation of its values)",
     "seed": "reproduces a prediction (default: drawn at random)",
-    "coverage": "share of many rows whose prediction sets contain the right grade",
-    "method": f"how prediction sets are scored: {', '.join(METHODS)}",
+    "coverage": "share of many rows whose prediction sets contain the right grade, or whose "
+    "intervals contain the right number",
+    "method": f"how prediction sets are scored: {', '.join(METHODS)}; intervals: "
+    f"{', '.join(SCORES)}",
     "class-conditional": "true: the coverage holds among the many rows of each grade",
-    "target": "largest share of wrong grades promised among many automated rows",
+    "target": "largest share of wrong answers promised among many automated rows",
 }
 """Help texts of the flags that mirror the query parameters of `POST /predict/mc`."""
 NULL = "null"
@@ -98,7 +103,9 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         told = [to_builtins(answer) for answer in answers]
         print(printable_json({"predictions": told} if many else told[0]))
     else:
-        print("\n\n".join("\n".join(lines(answer)) for answer in answers))
+        target = manifest.target
+        of = (target.title, target.unit) if isinstance(target, NumberTarget) else ("", "")
+        print("\n\n".join("\n".join(lines(answer, *of)) for answer in answers))
     return 0
 
 
@@ -119,7 +126,7 @@ def _options(
     """
     names = (name.replace("-", "_") for name in OPTIONS)
     given = {name: text for name in names if (text := getattr(arguments, name)) is not None}
-    model = monte_carlo_options(manifest.passes, most_passes, manifest.calibration)
+    model = monte_carlo_options(manifest.target, manifest.passes, most_passes, manifest.calibration)
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -127,10 +134,13 @@ def _options(
         raise UsageError(f"--{_flag(str(first['loc'][0]))} {message_of(first)}") from None
 
 
-def _answers(bundle: "Bundle", rows: Floats, options: MonteCarloOptions) -> list[MonteCarloAnswer]:
+def _answers(
+    bundle: "Bundle", rows: Floats, options: MonteCarloOptions
+) -> Sequence[AnyMonteCarloAnswer]:
     """Predict rows `(N, F)`; the answers are those that the service would give."""
     policy = options.policy
-    chosen = {} if policy is None else structs.asdict(policy)
+    given = {} if policy is None else structs.asdict(policy)
+    chosen = {name: value for name, value in given.items() if value is not UNSET}
     prediction = bundle.predict_mc(
         rows,
         options.passes,
@@ -139,7 +149,8 @@ def _answers(bundle: "Bundle", rows: Floats, options: MonteCarloOptions) -> list
         max_passes=options.max_passes,
         **chosen,
     )
-    builder = AnswerBuilder(bundle.identity, bundle.classes, bundle.manifest.calibration)
+    target, calibration = bundle.signature.target, bundle.manifest.calibration
+    builder = answer_builder(bundle.identity, target, calibration)
     return builder.monte_carlo(prediction, range(len(rows)))
 
 

@@ -6,27 +6,44 @@ from msgspec import UNSET
 
 from dubito.answer import (
     AnswerWarning,
+    AnyMonteCarloAnswer,
     DecisionAnswer,
     Degraded,
     FewPasses,
     InMargin,
     Missing,
-    MonteCarloAnswer,
+    MonteCarloNumber,
+    MonteCarloResult,
     SetAnswer,
     UnknownCategory,
 )
+from dubito.types import Identity
 
 BAR = 32
 """Number of characters of a bar for a probability of 1."""
+UNSURE = " (no promise: too few passes)"
 
 
-def lines(answer: MonteCarloAnswer) -> Iterator[str]:
-    """Yield the table's lines: a bar and ± for each class, uncertainty, set, decision, warnings."""
-    model, result = answer.model, answer.result
-    yield (
-        f"grade {result.predicted}   {model.name}/{model.version}, {result.passes} "
-        f"passes, seed {result.seed}"
-    )
+def lines(answer: AnyMonteCarloAnswer, title: str, unit: str) -> Iterator[str]:
+    """Yield the table's lines: what is predicted, its uncertainty, the decision, and warnings.
+
+    Args:
+        answer: the answer about one row.
+        title: title of the number that is predicted; empty for classes.
+        unit: unit of that number.
+    """
+    result = answer.result
+    if isinstance(result, MonteCarloNumber):
+        yield from _number_lines(result, answer.model, title, unit)
+    else:
+        yield from _class_lines(result, answer.model)
+    for warning in answer.warnings:
+        yield f"warning: {_warning(warning)}"
+
+
+def _class_lines(result: MonteCarloResult, model: Identity) -> Iterator[str]:
+    """Yield a bar and ± for each class, uncertainty, set and decision."""
+    yield f"grade {result.predicted}   {_source(result, model)}"
     width = max(map(len, result.mean))
     for label, mean in result.mean.items():
         std = result.std[label]
@@ -37,27 +54,58 @@ def lines(answer: MonteCarloAnswer) -> Iterator[str]:
         f"{doubt.mutual_information:.3f}; variation ratio {doubt.variation_ratio:.2f}"
     )
     yield from _judgement(result.prediction_set, result.decision)
-    for warning in answer.warnings:
-        yield f"warning: {_warning(warning)}"
+
+
+def _number_lines(
+    result: MonteCarloNumber, model: Identity, title: str, unit: str
+) -> Iterator[str]:
+    """Yield the mean and its deviations, the interval and the decision."""
+    of = f" {unit}" if unit else ""
+    yield f"{title} {result.mean:,.6g}{of}   {_source(result, model)}"
+    noise = (
+        ""
+        if result.aleatoric_std is UNSET
+        else f", of the noise {result.aleatoric_std:,.4g}, of both {result.total_std:,.4g}"
+    )
+    yield f"std of the passes {result.std:,.4g}{noise}"
+    interval, decision = result.interval, result.decision
+    if interval is None or decision is None:
+        return
+    lower, upper = (
+        "no bound" if bound is None else f"{bound:,.6g}"
+        for bound in (interval.lower, interval.upper)
+    )
+    yield (
+        f"interval (coverage {interval.coverage:.12g} over many rows): {lower} to {upper}"
+        f"{'' if interval.guaranteed else UNSURE}"
+    )
+    yield from _decision(decision, "automated intervals", "miss", "widest")
+
+
+def _source(result: MonteCarloResult | MonteCarloNumber, model: Identity) -> str:
+    return f"{model.name}/{model.version}, {result.passes} passes, seed {result.seed}"
 
 
 def _judgement(found: SetAnswer | None, decision: DecisionAnswer | None) -> Iterator[str]:
     """Yield the lines of the set and the decision; none for an uncalibrated bundle."""
     if found is None or decision is None:
         return
-    unsure = "" if found.guaranteed else " (no promise: too few passes)"
     yield (
         f"prediction set (coverage {found.coverage:.12g} over many rows): "
-        f"{', '.join(found.classes)}{unsure}"
+        f"{', '.join(found.classes)}{'' if found.guaranteed else UNSURE}"
     )
     for note in found.notes:
         yield f"note: {note}"
+    yield from _decision(decision, "automated grades", "are wrong", "least sure")
+
+
+def _decision(decision: DecisionAnswer, things: str, wrong: str, doubtful: str) -> Iterator[str]:
     reasons = ", ".join(decision.reasons)
     yield f"decision: {decision.action}{': ' if reasons else ''}{reasons}"
     if decision.action == "automate" and decision.case_limit is not UNSET:
         yield (
-            f"promise over many rows: of automated grades at most {decision.target:.12g} are "
-            f"wrong, of the least sure of them at most {decision.case_limit:.12g}"
+            f"promise over many rows: of {things} at most {decision.target:.12g} {wrong}, "
+            f"of the {doubtful} of them at most {decision.case_limit:.12g}"
         )
 
 

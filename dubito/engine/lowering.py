@@ -102,11 +102,14 @@ def batch_normalization(layer: LayerRecord) -> Kernel | None:
 
 
 def normalization(layer: LayerRecord) -> Kernel | None:
-    """Translate Normalization, (inputs − mean) / deviation; None if the axis is not the last."""
+    """Translate Normalization, (inputs − mean) / deviation, or its inverse.
+
+    None if the axis is not the last.
+    """
     settings = layer.settings
     axes = settings["axis"]
     (axis,) = axes if isinstance(axes, list | tuple) and len(axes) == 1 else (axes,)
-    if settings["invert"] or not _is_last(axis, layer):
+    if not _is_last(axis, layer):
         return None
     if layer.weights:
         mean, variance = layer.weights[:2]
@@ -117,7 +120,15 @@ def normalization(layer: LayerRecord) -> Kernel | None:
             for name in ("mean", "variance")
         )
     deviation = np.maximum(np.sqrt(variance), variance.dtype.type(EPSILON))
+    if settings["invert"]:
+        return Affine(deviation.ravel(), mean.ravel())
     return Standardize(mean.ravel(), deviation.ravel())
+
+
+def rescaling(layer: LayerRecord) -> Kernel:
+    """Translate Rescaling, inputs · scale + offset."""
+    scale, offset = (np.asarray(layer.settings[name], layer.dtype) for name in ("scale", "offset"))
+    return Affine(scale, offset)
 
 
 def concatenation(layer: LayerRecord) -> Kernel | None:
@@ -142,6 +153,7 @@ KERNELS: dict[str, Callable[[LayerRecord], Kernel | None]] = {
     "Softmax": softmax_layer,
     "BatchNormalization": batch_normalization,
     "Normalization": normalization,
+    "Rescaling": rescaling,
     "Concatenate": concatenation,
     "Add": merge(np.add),
     "Subtract": merge(np.subtract),

@@ -17,15 +17,14 @@ from pydantic import (
 )
 
 from dubito.inputs.text_types import AUTO, decimal, digits, digits_or_auto, one_of, word
-from dubito.types import MAX_SEED, Calibration
+from dubito.targets import NumberTarget, Target
+from dubito.types import MAX_SEED, AnyCalibration
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
-from dubito.uncertainty.passes import HALF_WIDTH, checkpoints
+from dubito.uncertainty.passes import MeanPrecision, checkpoints
 from dubito.uncertainty.policy import PolicyOptions, usual
 
 MOST_AUTO_PASSES = 10_000
 """Most passes a row with `passes=auto`, unless a request sets `max_passes`."""
-LEAST_TOLERANCE, MOST_TOLERANCE = 0.0001, 0.5
-
 
 MOST_DEADLINE = 600_000
 
@@ -77,22 +76,37 @@ class MonteCarloOptions(PlainOptions):
 
     @property
     def policy(self) -> PolicyOptions | None:
-        """Options of sets and decisions; None for a bundle that has neither."""
+        """Options of sets or intervals, and decisions; None for a bundle that has neither."""
         return None
 
 
-class JudgedOptions(MonteCarloOptions):
-    """Options of a Monte-Carlo prediction with sets and decisions, by a calibrated bundle."""
+class IntervalOptions(MonteCarloOptions):
+    """Options of a Monte-Carlo prediction of a number, by a calibrated bundle."""
 
     coverage: float
     method: str
-    class_conditional: bool
     target: float
 
     @cached_property
     def policy(self) -> PolicyOptions:
+        """Options of intervals and decisions."""
+        return PolicyOptions(coverage=self.coverage, method=self.method, target=self.target)
+
+
+class SetOptions(IntervalOptions):
+    """Options of a Monte-Carlo prediction of classes, by a calibrated bundle."""
+
+    class_conditional: bool
+
+    @cached_property
+    def policy(self) -> PolicyOptions:
         """Options of sets and decisions."""
-        return PolicyOptions(self.coverage, self.method, self.class_conditional, self.target)
+        return PolicyOptions(
+            coverage=self.coverage,
+            method=self.method,
+            class_conditional=self.class_conditional,
+            target=self.target,
+        )
 
 
 def plain_options(default_deadline: int) -> type[PlainOptions]:
@@ -111,17 +125,19 @@ def plain_options(default_deadline: int) -> type[PlainOptions]:
 
 
 def monte_carlo_options(
+    target: Target,
     default_passes: int,
     most_passes: int,
-    calibration: Calibration | None,
+    calibration: AnyCalibration | None,
     default_deadline: int = MOST_DEADLINE,
 ) -> type[MonteCarloOptions]:
     """Build the options of Monte-Carlo predictions.
 
     Args:
+        target: what the bundle predicts.
         default_passes: the bundle's passes a row.
         most_passes: the service's limit.
-        calibration: the bundle's; None leaves out the options of sets and decisions.
+        calibration: the bundle's; None leaves out the options of sets, intervals and decisions.
         default_deadline: milliseconds.
     """
     seed = Field(
@@ -136,12 +152,13 @@ def monte_carlo_options(
         description="Compute fewer passes instead of none if the deadline cannot be met; the "
         "answer states how many, with a warning."
     )
-    judged = {} if calibration is None else _judged(calibration)
+    judged = {} if calibration is None else _judged(calibration, target)
+    base = MonteCarloOptions if calibration is None else _base(target)
     deadline = plain_options(default_deadline).model_fields["deadline_ms"]
     return create_model(
         "MonteCarloOptionsOfBundle",
-        __base__=MonteCarloOptions if calibration is None else JudgedOptions,
-        **_enough(default_passes, most_passes),
+        __base__=base,
+        **_enough(target, default_passes, most_passes),
         seed=(Annotated[int | None, seed, BeforeValidator(digits), shown], None),
         draws=(Annotated[bool, draws, BeforeValidator(word)], False),
         deadline_ms=(int, deadline),
@@ -150,27 +167,33 @@ def monte_carlo_options(
     )
 
 
-def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
+def _base(target: Target) -> type[IntervalOptions]:
+    return IntervalOptions if isinstance(target, NumberTarget) else SetOptions
+
+
+def _enough(target: Target, default_passes: int, most_passes: int) -> dict[str, Any]:
     """Build the options that determine the number of passes."""
-    most = min(MOST_AUTO_PASSES, most_passes)
+    most, precision = min(MOST_AUTO_PASSES, most_passes), MeanPrecision.of(target)
+    least_tolerance, most_tolerance = precision.limits
+    is_number = isinstance(target, NumberTarget)
+    means = "the mean" if is_number else "every class' mean"
     looks = ", ".join(map(str, checkpoints(most)))
     passes = Field(
         ge=1,
         le=most_passes,
         description="Stochastic passes a row (at most DUBITO_MAX_PASSES), or `auto`: each row is "
         "checked separately after 64, 128, 256, … passes, last after `max_passes` (by default "
-        f"after {looks}), and answered at the first check at which a 95% interval of every class' "
-        "mean is at most ± `tolerance`. The answer is the one for that number of passes, and "
+        f"after {looks}), and answered at the first check at which a 95% interval of "
+        f"{means} is at most ± `tolerance`. The answer is the one for that number of passes, and "
         "states it.",
     )
     shown = {"type": "integer", "minimum": 1, "maximum": most_passes}
     either = WithJsonSchema({"anyOf": [shown, {"type": "string", "const": AUTO}]})
     tolerance = Field(
-        ge=LEAST_TOLERANCE,
-        le=MOST_TOLERANCE,
+        ge=least_tolerance,
+        le=most_tolerance,
         description="Half-width to reach with `passes=auto`, ignored otherwise: "
-        "2·√(s²/T + 1/(4T)²) for the largest deviation s of a class. T equal passes give "
-        "1/(2T).",
+        + (_NUMBER_TOLERANCE if is_number else _TOLERANCE),
     )
     limit = Field(
         ge=1,
@@ -181,41 +204,55 @@ def _enough(default_passes: int, most_passes: int) -> dict[str, Any]:
     number, whole = BeforeValidator(decimal), BeforeValidator(digits)
     return {
         "passes": (Annotated[int, passes, WrapValidator(digits_or_auto), either], default_passes),
-        "tolerance": (Annotated[float, tolerance, number], HALF_WIDTH),
+        "tolerance": (Annotated[float, tolerance, number], precision.usual),
         "max_passes": (Annotated[int, limit, whole], most),
     }
 
 
-def _judged(calibration: Calibration) -> dict[str, Any]:
-    """Build the options of sets and decisions."""
+_TOLERANCE = (
+    "2·√(s²/T + 1/(4T)²) for the largest deviation s of a class. T equal passes give 1/(2T)."
+)
+_NUMBER_TOLERANCE = (
+    "2·√(s²/T + (a/4T)²), in the number's unit, for the deviation s over the passes and the "
+    "deviation a of the values in training. T equal passes give a/(2T)."
+)
+
+
+def _judged(calibration: AnyCalibration, target: Target) -> dict[str, Any]:
+    """Build the options of sets or intervals, and of decisions."""
     default = usual(calibration)
     targets = [promise.target for promise in calibration.policy.promises]
+    is_number = isinstance(target, NumberTarget)
+    thing, truth = ("interval", "value") if is_number else ("prediction set", "grade")
     coverage = Field(
         ge=LEAST_COVERAGE,
         le=MOST_COVERAGE,
-        description="Share of many rows whose prediction set shall contain the right grade, on "
+        description=f"Share of many rows whose {thing} shall contain the right {truth}, on "
         "average over the draw of the calibration rows.",
     )
-    method = Field(description="Nonconformity score of the prediction sets.")
-    class_conditional = Field(
-        description="Whether the coverage shall hold among the many rows of each grade separately."
-    )
-    target = Field(
-        description="Maximum share of wrong grades promised among many automated rows: one from "
+    method = Field(description=f"Nonconformity score of the {thing}s.")
+    wrong = "intervals that miss" if is_number else "wrong grades"
+    promised = Field(
+        description=f"Maximum share of {wrong} promised among many automated rows: one from "
         "the bundle's table."
     )
     # `const` instead of `enum`: some client generators support enums of texts and integers only.
     known = WithJsonSchema({"anyOf": [{"type": "number", "const": one} for one in targets]})
     methods = Literal[tuple(calibration.scores)]  # type: ignore[valid-type]
+    conditional = {} if is_number else {"class_conditional": _class_conditional()}
     return {
         "coverage": (Annotated[float, coverage, BeforeValidator(decimal)], default.coverage),
         "method": (Annotated[methods, method], default.method),
-        "class_conditional": (
-            Annotated[bool, class_conditional, BeforeValidator(word)],
-            default.class_conditional,
-        ),
+        **conditional,
         "target": (
-            Annotated[float, target, BeforeValidator(one_of(targets)), known],
+            Annotated[float, promised, BeforeValidator(one_of(targets)), known],
             default.target,
         ),
     }
+
+
+def _class_conditional() -> Any:
+    field = Field(
+        description="Whether the coverage shall hold among the many rows of each grade separately."
+    )
+    return Annotated[bool, field, BeforeValidator(word)], False

@@ -65,12 +65,7 @@ def calibrate(
         DataError: the guard or the rules refer every row of the validation part.
     """
     before = _part(engine, watched, signature, rules, passes, VALIDATION_SEED)
-    passed = ~before.fixed
-    if not passed.any():
-        raise DataError("every row to choose thresholds on is out of range or refused by a rule")
-    epistemic = float(
-        np.quantile(before.mutual_information[passed], EPISTEMIC_SHARE, method="higher")
-    )
+    epistemic = epistemic_limit(before.mutual_information, before.fixed)
     found = _part(engine, held, signature, rules, passes, CALIBRATION_SEED)
     return Calibration(
         passes=passes,
@@ -88,6 +83,40 @@ def calibrate(
     )
 
 
+def epistemic_limit(doubts: Floats, fixed: Booleans) -> float:
+    """Return the largest epistemic uncertainty of an automated row, from the validation part.
+
+    Args:
+        doubts: `(N,)` epistemic uncertainty of each row.
+        fixed: `(N,)`, whether the guard or a rule refers the row.
+
+    Raises:
+        DataError: they refer every row.
+    """
+    if fixed.all():
+        raise DataError("every row to choose thresholds on is out of range or refused by a rule")
+    return float(np.quantile(doubts[~fixed], EPISTEMIC_SHARE, method="higher"))
+
+
+def statistics_of(engine: Engine, rows: Floats, passes: int, first: int) -> Summary:
+    """Run the network on rows `(N, F)`, row i with seed `first` + i.
+
+    Raises:
+        DataError: the network's numbers overflow on a row.
+    """
+    summary = Summary.joined(engine.summarise(_queries(rows, passes, first)))
+    check_overflow(summary.mean, CALIBRATING)
+    return summary
+
+
+def fixed_rows(rows: Floats, signature: Signature, rules: Sequence[DomainRule]) -> Booleans:
+    """Return a mask `(N,)` of the rows that are referred whatever the network's output is."""
+    reasons = fixed_reasons(
+        RangeGuard(signature).notices(rows), rule_reasons(rows, signature, rules)
+    )
+    return np.array([bool(found) for found in reasons])
+
+
 def _queries(rows: Floats, passes: int, first: int) -> list[Query]:
     return [Query(rows[at : at + 1], passes, first + at) for at in range(len(rows))]
 
@@ -101,15 +130,6 @@ def _part(
     first: int,
 ) -> selection.Part:
     """Run the network on one part of the rows, row i with seed `first` + i."""
-    summary = Summary.joined(engine.summarise(_queries(table.features, passes, first)))
-    check_overflow(summary.mean, CALIBRATING)
-    fixed = _fixed(table.features, signature, rules)
+    summary = statistics_of(engine, table.features, passes, first)
+    fixed = fixed_rows(table.features, signature, rules)
     return selection.Part(summary.mean, table.labels, summary.mutual_information, fixed)
-
-
-def _fixed(rows: Floats, signature: Signature, rules: Sequence[DomainRule]) -> Booleans:
-    """Return a mask `(N,)` of the rows that are referred whatever the network's output is."""
-    reasons = fixed_reasons(
-        RangeGuard(signature).notices(rows), rule_reasons(rows, signature, rules)
-    )
-    return np.array([bool(found) for found in reasons])

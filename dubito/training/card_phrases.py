@@ -4,6 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dubito.layout import Language
+from dubito.targets import NumberHead
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPhrases:
+    """Templates of one language for bundles that predict a number."""
+
+    summary: str
+    heads: Mapping[NumberHead, str]
+    """Meaning of each head."""
+    target_heads: tuple[str, ...]
+    metrics: Mapping[str, str]
+    """Meaning of each metric, by its name."""
+    intervals: str
+    calibrated: str
+    promises: str
+    band: str
+    caution: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,7 @@ class Phrases:
     their_word: str
     rows: str
     """Noun for rows where no domain supplies its own."""
+    number: NumberPhrases
 
 
 ENGLISH = Phrases(
@@ -156,6 +175,33 @@ ENGLISH = Phrases(
     their_word="That the network was not fitted on these rows is the word of whoever converted "
     "it; no promise holds where it was.",
     rows="rows",
+    number=NumberPhrases(
+        summary="Predicts {title}{unit} from {features} features with Monte-Carlo dropout: "
+        "{weights:,} weights, {passes} passes by default.",
+        heads={
+            "point": "The network answers the number itself. The std over the passes is what they "
+            "disagree about; noise in the data is in the intervals alone.",
+            "normal": "The network answers the mean and the variance of a normal distribution.",
+            "quantiles": "The network answers the quantiles {levels}; the middle one is the value.",
+        },
+        target_heads=("number", "unit", "training saw", "median", "standard deviation"),
+        metrics={
+            "rmse": "root of the mean squared error",
+            "mae": "mean absolute error",
+            "log_density": "mean predictive log density, nats; it depends on the unit",
+        },
+        intervals="## Intervals and decisions",
+        calibrated="Calibrated on {rows:,} rows with {passes} passes; fewer passes promise "
+        "nothing. Intervals: {methods}; by {method} with a coverage of {coverage:g} unless asked "
+        "otherwise, on average over {called} exchangeable with these rows and over their draw.",
+        promises="Tested on {rows:,} other rows. Each line by itself: with {confidence:.0%} "
+        "confidence over the draw of these rows, at most the target of the automated intervals "
+        "misses the true number, for {called} exchangeable with them; and of the widest of them, "
+        "the band, at most {limit:.0%}, both at once. The default target is {target:.1%}.",
+        band="{share:.0%} of them: an interval of a width of {bound:.6g} or more",
+        caution="An interval is a promise over many rows, not the chance of one; mean ± 2 std is "
+        "none.",
+    ),
 )
 
 KOREAN = Phrases(
@@ -244,4 +290,32 @@ KOREAN = Phrases(
     their_word="이 자료가 학습에 쓰이지 않았다는 것은 변환한 사람의 말입니다. 쓰였다면 어떤 보장도 "
     "성립하지 않습니다.",
     rows="행",
+    number=NumberPhrases(
+        summary="항목 {features}개로 이루어진 행에서 {title}{unit} 값을 몬테카를로 드롭아웃으로 "
+        "예측합니다. 가중치 {weights:,}개, 기본 반복 {passes}회.",
+        heads={
+            "point": "모델은 값 자체를 답합니다. 반복 사이의 표준편차는 모델의 불확실성이며, "
+            "자료의 잡음은 구간에만 들어 있습니다.",
+            "normal": "모델은 정규분포의 평균과 분산을 답합니다.",
+            "quantiles": "모델은 분위수 {levels}을(를) 답하며, 가운데가 예측값입니다.",
+        },
+        target_heads=("예측값", "단위", "학습 데이터의 범위", "중앙값", "표준편차"),
+        metrics={
+            "rmse": "평균 제곱 오차의 제곱근",
+            "mae": "평균 절대 오차",
+            "log_density": "예측 로그 밀도의 평균, nat; 단위에 따라 달라짐",
+        },
+        intervals="## 구간과 판단",
+        calibrated="{rows:,}건의 보정 자료와 {passes}회 반복으로 보정했습니다. 반복이 그보다 "
+        "적으면 아무것도 보장하지 않습니다. 구간: {methods}. 따로 요청하지 않으면 {method} 방법과 "
+        "포함률 {coverage:g}을(를) 쓰며, 보정 자료와 교환 가능한 {called} 전체와 보정 자료의 "
+        "추출에 대한 평균입니다.",
+        promises="다른 {rows:,}건으로 검정했습니다. 각 줄은 따로따로 성립합니다. 이 자료의 추출에 "
+        "대해 {confidence:.0%} 신뢰수준으로, 그 자료와 교환 가능한 {called}에서 자동 처리한 구간 "
+        "중 목표 비율까지만 실제 값을 벗어납니다. 그중 가장 넓은 구간들에서는 최대 {limit:.0%}까지만 "
+        "벗어나며, 두 보장은 함께 성립합니다. 기본 목표는 {target:.1%}입니다.",
+        band="그중 {share:.0%}: 구간의 너비가 {bound:.6g} 이상",
+        caution="구간은 많은 행에 대한 보장이며 한 건의 확률이 아닙니다. 평균 ± 2 표준편차는 "
+        "아무것도 보장하지 않습니다.",
+    ),
 )

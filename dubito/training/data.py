@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dubito.errors import DataError
-from dubito.layout import Column, Layout
+from dubito.layout import Column, Layout, NumberColumn
 from dubito.training.columns import ClassReader, column_numbers, refuse_empty, wanted_columns
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import Block, Sheet, read_sheet, say
@@ -31,6 +33,24 @@ class Table:
     digest: str
     """SHA-256 of all rows read, as `sha256:` and hexadecimal digits; equal rows have equal digests,
     whatever the file's format."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRows:
+    """`N` rows of `F` features with the number to predict."""
+
+    features: Floats
+    """Feature values `(N, F)`; NaN only where a nullable feature is missing."""
+    values: Floats
+    """True values `(N,)`, in the number's unit."""
+    source: str
+    """Name of the file that the rows were read from, for people."""
+    digest: str
+    """SHA-256 of all rows read, see `Table.digest`."""
+
+    def where(self, indices: Indices) -> "NumberRows":
+        """Select the rows at `indices` `(M,)`, in that order."""
+        return replace(self, features=self.features[indices], values=self.values[indices])
 
 
 def read_table(path: Path | None, layout: Layout) -> Table:
@@ -99,12 +119,31 @@ def select_rows(table: Table, indices: Indices) -> Table:
 
 def rows_digest(features: Floats, labels: Indices, layout: Layout) -> str:
     """Compute the digest of rows `(N, F)` and their labels `(N,)`, see `Table.digest`."""
-    names: list[Sequence[str]] = [[column.name for column in layout.features], layout.classes]
-    listed = [[one.name for one in column.categories] for column in layout.features]
-    names += filter(None, listed)
+    names = _names_of(layout.features, layout.classes)
+    return _digest(
+        names, np.ascontiguousarray(features, "<f8"), np.ascontiguousarray(labels, "<i8")
+    )
+
+
+def values_digest(
+    features: Floats, values: Floats, columns: Sequence[Column], number: NumberColumn
+) -> str:
+    """Compute the digest of rows `(N, F)` and their true values `(N,)`, see `Table.digest`."""
+    names = _names_of(columns, [number.name])
+    return _digest(
+        names, np.ascontiguousarray(features, "<f8"), np.ascontiguousarray(values, "<f8")
+    )
+
+
+def _names_of(columns: Sequence[Column], answers: Sequence[str]) -> list[Sequence[str]]:
+    listed = [[one.name for one in column.categories] for column in columns]
+    return [[column.name for column in columns], answers, *filter(None, listed)]
+
+
+def _digest(names: list[Sequence[str]], *arrays: NDArray[Any]) -> str:
     digest = hashlib.sha256(json.dumps(names).encode())
-    digest.update(np.ascontiguousarray(features, "<f8").data)
-    digest.update(np.ascontiguousarray(labels, "<i8").data)
+    for array in arrays:
+        digest.update(array.data)
     return f"sha256:{digest.hexdigest()}"
 
 

@@ -12,14 +12,22 @@ Features stand in the order of the network's input; only the name is required:
 A feature with an `imputed` value may be missing; that value then replaces it. The network gets 0
 and 1 for false and true, for a category its place in the list, from 0, and for a text that is not
 in the list, if `takes_unknown`, the place after the last. `imputed` is such a number or a category.
+
+A network that predicts a number describes that too, by a member beside the features:
+
+    "target": {"name": "rent", "title": "Monthly rent", "aliases": ["월세"], "unit": "€",
+               "head": "normal"}
+
+`head` tells what the network answers, in the number's unit: `point`, the value; `normal`, mean and
+variance; or `quantiles`, three of them, whose `levels` are given too, as `[0.05, 0.5, 0.95]`.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
@@ -27,7 +35,8 @@ from dubito.bundles.strict_json import strict_json
 from dubito.errors import DataError, DubitoError
 from dubito.features import NUMBER_RULES, Category, FeatureKind
 from dubito.inputs.json_members import composed
-from dubito.layout import MOST, Column
+from dubito.layout import MOST, Column, NumberColumn
+from dubito.targets import NumberHead, level_fault
 from dubito.text import utf8
 
 Name = Annotated[
@@ -99,20 +108,50 @@ class _Described:
         return None if self.imputed is None else float(self.imputed)
 
 
-_descriptions: TypeAdapter[dict[Literal["features"], tuple[_Described, ...]]] = TypeAdapter(
-    dict[Literal["features"], tuple[_Described, ...]]
-)
+@dataclass(frozen=True, slots=True)
+class _DescribedNumber:
+    """The number that a network predicts, as a person describes it."""
+
+    __pydantic_config__ = STRICT
+
+    name: Name
+    title: str = ""
+    aliases: tuple[Name, ...] = ()
+    unit: str = ""
+    head: NumberHead = "point"
+    levels: tuple[float, ...] = ()
 
 
-def read_description(path: Path) -> tuple[Column, ...]:
-    """Read the features that a JSON file describes.
+@dataclass(frozen=True, slots=True)
+class _DescribedNetwork:
+    """All that a file describes."""
+
+    __pydantic_config__ = STRICT
+
+    features: tuple[_Described, ...] = ()
+    target: _DescribedNumber | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """The features of a network, and the number that it predicts if it is not of classes."""
+
+    features: tuple[Column, ...]
+    number: NumberColumn | None = None
+
+
+_descriptions = TypeAdapter(_DescribedNetwork)
+
+
+def read_description(path: Path) -> Description:
+    """Read the features, and the number to predict, that a JSON file describes.
 
     Raises:
         DataError: the file cannot be read or is invalid; names the file and the place in it.
     """
     try:
         members = strict_json(utf8(path.read_bytes()), path.name)
-        features = _descriptions.validate_json(json.dumps(members)).get("features", ())
+        found = _descriptions.validate_json(json.dumps(members))
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -123,10 +162,18 @@ def read_description(path: Path) -> tuple[Column, ...]:
         raise DataError(f"{path.name} is not valid JSON") from error
     except DubitoError as error:
         raise DataError(str(error)) from error
-    fault = next(_faults(features), None)
+    fault = next(_faults(found.features), None) or next(_number_faults(found.target), None)
     if fault is not None:
         raise DataError(f"{path.name}: {fault}")
-    return tuple(feature.column for feature in features)
+    told = found.target
+    number = None if told is None else NumberColumn(**asdict(told))
+    return Description(tuple(feature.column for feature in found.features), number)
+
+
+def _number_faults(number: _DescribedNumber | None) -> Iterator[str]:
+    fault = None if number is None else level_fault(number.head, number.levels)
+    if fault is not None:
+        yield f"levels of the target {fault}"
 
 
 def _faults(features: Sequence[_Described]) -> Iterator[str]:

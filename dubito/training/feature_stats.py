@@ -7,7 +7,8 @@ import numpy as np
 
 from dubito.errors import DataError
 from dubito.features import NUMBER_RULES, FeatureStats, NumberKind, ValueCounts
-from dubito.layout import Column
+from dubito.layout import Column, NumberColumn
+from dubito.targets import NumberTarget
 from dubito.types import Booleans, Floats
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -57,6 +58,28 @@ def number_stats(values: Floats, kind: NumberKind) -> FeatureStats:
         histogram_edges=tuple(edges.tolist()),
         histogram_counts=tuple(np.histogram(present, edges)[0].tolist()),
         missing=int(missing.sum()),
+    )
+
+
+def target_of(column: NumberColumn, values: Floats) -> NumberTarget:
+    """Describe a number to predict by its column and its true values `(N,)`.
+
+    Raises:
+        DataError: all values are the same.
+    """
+    std = float(values.std())
+    # The deviation of equal values can differ from 0 by rounding.
+    if values.min() == values.max():
+        raise DataError(f"{column.name} has the same value in every row")
+    return NumberTarget(
+        name=column.name,
+        title=column.title or column.name,
+        aliases=column.aliases,
+        unit=column.unit,
+        head=column.head,
+        levels=column.levels,
+        std=std,
+        seen=number_stats(values, "float"),
     )
 
 

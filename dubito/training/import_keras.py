@@ -18,6 +18,7 @@ from dubito.engine.compiler.flattening import flatten
 from dubito.errors import BundleError, NetworkError
 from dubito.layers.archive import to_bytes
 from dubito.layers.impute import Impute
+from dubito.targets import NumberTarget, Target
 from dubito.training.binary import with_both_classes
 from dubito.training.keras_file import read_saved
 from dubito.training.monte_carlo import with_monte_carlo
@@ -31,15 +32,15 @@ class Adopted(NamedTuple):
     """Sentences on the changes made to the network besides replacing its dropout, for people."""
 
 
-def adopt(path: Path, imputed: Sequence[float | None], classes: Sequence[str]) -> Adopted:
+def adopt(path: Path, imputed: Sequence[float | None], target: Target) -> Adopted:
     """Read the network of a `.keras` file and replace its dropout; all weights stay as they are.
 
     Args:
         path: the file, as `model.save` wrote it; a compiled model's optimiser is dropped.
         imputed: for each of the `F` features, the value that replaces a missing one, or None. A
             layer that imputes is put before the network, unless all are None.
-        classes: the classes, in the order of the network's output. A network with one sigmoid unit
-            gives the probability of the second of two classes.
+        target: what the network predicts. One with one sigmoid unit gives the probability of the
+            second of two classes.
 
     Raises:
         NetworkError: the network cannot be served; names the file and, if possible, the layer.
@@ -47,9 +48,9 @@ def adopt(path: Path, imputed: Sequence[float | None], classes: Sequence[str]) -
     try:
         network, notes = read_saved(path)
         model = with_monte_carlo(_loaded(network))
-        model, told = _answering(model, len(imputed), classes)
+        model, told = _answering(model, len(imputed), target)
         model = _imputing(model, imputed)
-        check_network(to_bytes(model), len(imputed), len(classes))
+        check_network(to_bytes(model), len(imputed), target)
     except OSError as error:
         raise NetworkError(f"{path.name} cannot be read: {error.strerror}") from error
     except (NetworkError, BundleError) as error:
@@ -82,9 +83,9 @@ def _imputing(model: keras.Model, imputed: Sequence[float | None]) -> keras.Mode
 
 
 def _answering(
-    model: keras.Model, features: int, classes: Sequence[str]
+    model: keras.Model, features: int, target: Target
 ) -> tuple[keras.Model, tuple[str, ...]]:
-    """Return the network with one output per class, and notes on the changes made for that.
+    """Return the network with the outputs of its target, and notes on the changes made for that.
 
     Raises:
         NetworkError: the widths of input or output do not fit, or the engine cannot run the
@@ -97,13 +98,19 @@ def _answering(
     laid = flatten(model)
     if laid.features != features:
         raise NetworkError(f"it takes {laid.features} features, but {features} are described")
-    if (laid.classes, len(classes)) == (1, 2):
-        first, second = classes
+    values = "1 value" if laid.classes == 1 else f"{laid.classes} values"
+    outputs = target.outputs
+    if isinstance(target, NumberTarget):
+        if laid.classes != len(outputs):
+            wanted = f"a head of kind {target.head} has {len(outputs)}: {', '.join(outputs)}"
+            raise NetworkError(f"it answers {values} a row, but {wanted}")
+        return model, ()
+    if (laid.classes, len(outputs)) == (1, 2):
+        first, second = outputs
         told = f"one sigmoid unit gives the probability of {second}, and 1 minus it that of {first}"
         return with_both_classes(model), (told,)
-    if laid.classes != len(classes):
-        values = "1 value" if laid.classes == 1 else f"{laid.classes} values"
-        raise NetworkError(f"it answers {values} a row, but {len(classes)} classes are named")
+    if laid.classes != len(outputs):
+        raise NetworkError(f"it answers {values} a row, but {len(outputs)} classes are named")
     return model, ()
 
 

@@ -7,11 +7,12 @@ import numpy as np
 from dubito.bundles.manifest import Manifest
 from dubito.features import CategoryFeature, Feature, NumberFeature
 from dubito.layout import CardWords, Layout
+from dubito.targets import NumberTarget
 from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
 from dubito.training.data import Table
 from dubito.training.recipe import Recipe
 from dubito.training.split import Split
-from dubito.types import Cards, Policy, Promise
+from dubito.types import Calibration, Cards, NumberCalibration, Policy, Promise
 
 SHOWN_CATEGORIES = 50
 AREAS = {"aurc", "aurc_base"}
@@ -62,13 +63,32 @@ def head(manifest: Manifest, weights: int, say: Phrases) -> tuple[str, str, str]
     return (
         say.title.format(name=manifest.name, version=manifest.version),
         say.digest,
-        say.summary.format(
-            features=len(manifest.features),
-            classes=", ".join(manifest.classes),
-            weights=weights,
-            passes=manifest.passes,
-        ),
+        _summary(manifest, weights, say),
     )
+
+
+def _summary(manifest: Manifest, weights: int, say: Phrases) -> str:
+    target, features, passes = manifest.target, len(manifest.features), manifest.passes
+    if isinstance(target, NumberTarget):
+        unit = f" ({target.unit})" if target.unit else ""
+        of = {"title": target.title, "unit": unit}
+        return say.number.summary.format(features=features, weights=weights, passes=passes, **of)
+    classes = ", ".join(target.classes)
+    return say.summary.format(features=features, classes=classes, weights=weights, passes=passes)
+
+
+def number_sections(target: NumberTarget, say: Phrases) -> Iterable[str]:
+    """Yield what the card says of a number: its statistics, and what the network answers."""
+    seen, levels = target.seen, ", ".join(f"{level:g}" for level in target.levels)
+    cells = (
+        f"`{target.name}`",
+        target.unit,
+        say.seen.format(minimum=seen.minimum, maximum=seen.maximum),
+        f"{seen.quantiles['0.5']:,.6g}",
+        f"{target.std:,.6g}",
+    )
+    yield markdown_table(say.number.target_heads, [cells])
+    yield say.number.heads[target.head].format(levels=levels)
 
 
 def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
@@ -115,6 +135,11 @@ def _imputed(feature: Feature, say: Phrases) -> str:
 def figure_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
     """Yield the rows of the table of held-out metrics, as cells."""
     plain, monte_carlo = manifest.metrics["deterministic"], manifest.metrics["mc"]
+    if isinstance(manifest.target, NumberTarget):
+        for name, value in monte_carlo.items():
+            before = f"{plain[name]:,.6g}" if name in plain else ""
+            yield name, before, f"{value:,.6g}", say.number.metrics[name]
+        return
     for name, meaning in say.metrics.items():
         yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
 
@@ -144,10 +169,33 @@ def _evaluation(manifest: Manifest, table: Table, split: Split, say: Phrases) ->
 
 
 def decisions(manifest: Manifest, called: str, say: Phrases) -> Iterable[str]:
-    """Yield the section on calibrated sets and decisions, if any; `called` is a noun for rows."""
+    """Yield the section on sets or intervals and decisions, if any; `called` is a noun for rows."""
     calibration = manifest.calibration
     if calibration is None:
         return
+    if isinstance(calibration, NumberCalibration):
+        yield from _interval_sentences(calibration, called, say)
+        band = say.number.band
+    else:
+        yield from _set_sentences(calibration, called, say)
+        band = say.band
+    policy = calibration.policy
+    heads = say.promise_heads + (say.band_heads if policy.is_of_cases else ())
+    yield markdown_table(
+        heads,
+        [
+            (
+                f"{promise.target:.1%}",
+                f"{promise.automated:.1%}",
+                f"{promise.wrong:.2%}",
+                *_band_cells(promise, policy, band),
+            )
+            for promise in policy.promises
+        ],
+    )
+
+
+def _set_sentences(calibration: Calibration, called: str, say: Phrases) -> Iterable[str]:
     policy = calibration.policy
     yield say.sets
     yield say.calibrated.format(
@@ -165,28 +213,36 @@ def decisions(manifest: Manifest, called: str, say: Phrases) -> Iterable[str]:
         )
     )
     yield say.promises.format(confidence=policy.confidence, called=called, cases=cases)
-    heads = say.promise_heads + (say.band_heads if policy.is_of_cases else ())
-    yield markdown_table(
-        heads,
-        [
-            (
-                f"{promise.target:.1%}",
-                f"{promise.automated:.1%}",
-                f"{promise.wrong:.2%}",
-                *_band_cells(promise, policy, say),
-            )
-            for promise in policy.promises
-        ],
+
+
+def _interval_sentences(calibration: NumberCalibration, called: str, say: Phrases) -> Iterable[str]:
+    policy, words = calibration.policy, say.number
+    yield words.intervals
+    yield words.calibrated.format(
+        rows=len(calibration.scores[calibration.method]),
+        passes=calibration.passes,
+        methods=", ".join(calibration.scores),
+        method=calibration.method,
+        coverage=calibration.coverage,
+        called=called,
+    )
+    yield words.caution
+    yield words.promises.format(
+        rows=calibration.tested,
+        confidence=policy.confidence,
+        called=called,
+        limit=policy.case_limit,
+        target=policy.target,
     )
 
 
-def _band_cells(promise: Promise, policy: Policy, say: Phrases) -> tuple[str, ...]:
+def _band_cells(promise: Promise, policy: Policy, told: str) -> tuple[str, ...]:
     if not policy.is_of_cases:
         return ()
     if promise.band is None:
         return ("–", "–", f"{promise.wanting:,}")
     band = promise.band
-    held = say.band.format(share=band.share, bound=band.bound)
+    held = told.format(share=band.share, bound=band.bound)
     return (held, f"{band.wrong:.2%}", f"{promise.wanting:,}")
 
 

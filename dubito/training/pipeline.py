@@ -15,6 +15,7 @@ from dubito.features import Feature
 from dubito.layers.archive import to_bytes
 from dubito.layout import Layout
 from dubito.printable import printable
+from dubito.targets import ClassTarget
 from dubito.training.calibrate import calibrate, temperature_of
 from dubito.training.curves import curves
 from dubito.training.data import Table, select_rows
@@ -72,13 +73,14 @@ def publish(job: TrainingOptions, table: Table) -> tuple[Path, Manifest]:
     job, model = _fitted(job, table, split, features)
     engine = engine_of(model, backend=job.backend)
     watched, held_out = select_rows(table, split.validation), select_rows(table, split.test)
-    calibration = _calibration(job, table, split, engine, Signature(features, job.layout.classes))
+    target = ClassTarget(job.layout.classes)
+    calibration = _calibration(job, table, split, engine, Signature(features, target))
     manifest = Manifest(
-        format=format_of(features),
+        format=format_of(features, target),
         name=job.name,
         version=number,
         features=features,
-        classes=job.layout.classes,
+        target=target,
         passes=job.recipe.passes,
         calibration=calibration,
         rules=_rules(job.layout),
@@ -163,7 +165,7 @@ def _judged(
     """Compute held-out metrics of sets, decisions and uncertainty; empty without a calibration."""
     if calibration is None:
         return {}
-    signature = Signature(features, job.layout.classes)
+    signature = Signature(features, ClassTarget(job.layout.classes))
     passes = job.recipe.passes
     evidence = evidence_of(engine, held_out, signature, _rules(job.layout), passes)
     return {"held_out": held_out_figures(assess(evidence, calibration, signature.classes))}

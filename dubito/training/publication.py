@@ -11,9 +11,12 @@ from dubito.bundles.golden import golden_rows
 from dubito.bundles.manifest import GoldenRow
 from dubito.bundles.repository import versions
 from dubito.engine.engine import Engine
-from dubito.training.data import Table
+from dubito.targets import NumberTarget
+from dubito.training.data import NumberRows, Table
+from dubito.training.evaluation.number_metrics import score_estimate, score_values
 from dubito.training.evaluation.probability_metrics import check_overflow, score
 from dubito.types import Floats, Query
+from dubito.uncertainty.intervals import NumberEstimate
 
 PUBLICATION_SEED = 0
 """Seed of the passes over rows; fixed, so that requests over HTTP reproduce the card's numbers."""
@@ -56,6 +59,23 @@ def card_metrics(
     return {
         "deterministic": score(engine.predict(table.features), table.labels, classes),
         "mc": score(summary.mean, table.labels, classes),
+    }
+
+
+def number_card_metrics(
+    engine: Engine, rows: NumberRows, target: NumberTarget, passes: int
+) -> dict[str, dict[str, float]]:
+    """Compute the metrics of rows of known value, as `card_metrics` does.
+
+    Raises:
+        DataError: the network's numbers overflow on a row.
+    """
+    (summary,) = engine.summarise([Query(rows.features, passes, PUBLICATION_SEED)])
+    check_overflow(summary.mean, f"the rows of {rows.source}")
+    plain = engine.predict(rows.features)[:, target.value_column]
+    return {
+        "deterministic": score_values(plain, rows.values),
+        "mc": score_estimate(NumberEstimate.of(target, summary), rows.values),
     }
 
 

@@ -6,11 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from dubito.bundles.feature_consistency import LARGEST
 from dubito.errors import DataError
 from dubito.features import CategoryFeature, Feature, NumberFeature
-from dubito.layout import Column, Layout
+from dubito.layout import Column, Layout, NumberColumn
 from dubito.training.columns import refuse_empty, wanted_of
-from dubito.training.data import Table, rows_digest, sheet_features, sheet_table
+from dubito.training.data import (
+    NumberRows,
+    Table,
+    rows_digest,
+    sheet_features,
+    sheet_table,
+    values_digest,
+)
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import read_sheet, sheet_of
 from dubito.training.tables.wanted import Wanted
@@ -36,6 +44,21 @@ def read_rows(
     refuse_empty(rows, columns)
     labels = np.array([], np.intp)
     return Table(rows, labels, source, rows_digest(rows, labels, layout))
+
+
+def read_number_rows(path: Path, columns: Sequence[Column], number: NumberColumn) -> NumberRows:
+    """Read the columns of a file, and the number to predict, which no row may lack.
+
+    Raises:
+        DataError: the file cannot be read, or a column is missing or has an invalid value.
+    """
+    truth = Column(name=number.name, aliases=number.aliases, minimum=-LARGEST, maximum=LARGEST)
+    every = [*columns, truth]
+    found = sheet_features(read_sheet(path, [wanted_of(column) for column in every]), every)
+    rows, values = np.ascontiguousarray(found[:, :-1]), np.ascontiguousarray(found[:, -1])
+    refuse_empty(rows, columns)
+    digest = values_digest(rows, values, columns, number)
+    return NumberRows(rows, values, name_of(path), digest)
 
 
 def read_questions(data: bytes, file: str, features: Sequence[Feature], most: int) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dubito.types import Booleans, Floats, Indices, Query, Summary
-from dubito.uncertainty.passes import checkpoints, floor, half_widths
+from dubito.uncertainty.passes import MeanPrecision, checkpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class RowStatistics:
     """`(N,)` half-width of a 95% interval of the mean, see `dubito.uncertainty.passes`."""
 
     @classmethod
-    def of(cls, summary: Summary, passes: int) -> "RowStatistics":
+    def of(cls, summary: Summary, passes: int, precision: MeanPrecision) -> "RowStatistics":
         """Make the estimate of rows that all have the same number of passes."""
         counts = np.full(len(summary.mean), passes, dtype=np.intp)
-        return cls(summary, counts, half_widths(summary.std, passes))
+        return cls(summary, counts, precision.half_widths(summary.std, passes))
 
     @classmethod
     def joined(cls, parts: Sequence["RowStatistics"]) -> "RowStatistics":
@@ -40,7 +40,7 @@ class RowStatistics:
 
 
 def adaptive(
-    query: Query, tolerance: float, least: int = 1
+    query: Query, tolerance: float, precision: MeanPrecision, least: int = 1
 ) -> Generator[Query, Summary, RowStatistics]:
     """Give every row the passes after which its half-width is within the tolerance.
 
@@ -53,6 +53,7 @@ def adaptive(
         query: rows and seed; its passes are the most a row may take. A row that does not reach the
             tolerance by then keeps the result it has.
         tolerance: half-width to reach.
+        precision: of the target's means.
         least: passes below which nothing is promised; no row stops earlier, if `query` allows so
             many. Rows that stopped earlier would be the certain ones, so that a promise about all
             rows would have to hold among the uncertain ones alone.
@@ -60,9 +61,9 @@ def adaptive(
     open_rows = np.arange(len(query.features))
     rows: list[Indices] = []
     estimates: list[RowStatistics] = []
-    for passes in _stops(query.passes, tolerance, least):
+    for passes in _stops(query.passes, tolerance, precision, least):
         part = replace(query, features=query.features[open_rows], passes=passes)
-        estimate = RowStatistics.of((yield part), passes)
+        estimate = RowStatistics.of((yield part), passes, precision)
         # `not >` instead of `<=`: NaN, from passes that overflow, stays NaN with more passes.
         enough = ~(estimate.half_widths > tolerance) | (passes == query.passes)
         rows.append(open_rows[enough])
@@ -73,11 +74,11 @@ def adaptive(
     return RowStatistics.joined(estimates).where(np.argsort(np.concatenate(rows)))
 
 
-def _stops(most: int, tolerance: float, least: int) -> Iterator[int]:
+def _stops(most: int, tolerance: float, precision: MeanPrecision, least: int) -> Iterator[int]:
     """Return the last checkpoint, and those with `least` passes that can reach the tolerance."""
     first = least if least <= most else 1
     return (
         passes
         for passes in checkpoints(most)
-        if passes == most or (passes >= first and floor(passes) <= tolerance)
+        if passes == most or (passes >= first and precision.floor(passes) <= tolerance)
     )

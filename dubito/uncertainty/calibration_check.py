@@ -48,15 +48,20 @@ def calibration_faults(calibration: Calibration, classes: int) -> Iterator[str]:
         place = f"policy.promises.{number}"
         yield from _promise_faults(place, promise, calibration.policy, rows)
         if calibration.policy.case_limit is not None:
-            yield from _band_faults(place, promise, calibration.policy, rows.count)
-    yield from _order_faults(calibration.policy, len(calibration.labels))
+            yield from band_faults(place, promise, calibration.policy, rows.count)
+    yield from order_faults(calibration.policy, len(calibration.labels))
+
+
+def use_faults(passes: int, coverage: float) -> Iterator[str]:
+    """Yield faults of the calibration's number of passes and default coverage."""
+    if not 1 <= passes <= MOST_PASSES:
+        yield f"passes is not from 1 to {MOST_PASSES}"
+    if not LEAST_COVERAGE <= coverage <= MOST_COVERAGE:
+        yield f"coverage is not from {LEAST_COVERAGE} to {MOST_COVERAGE}"
 
 
 def _number_faults(calibration: Calibration, classes: int) -> Iterator[str]:
-    if not 1 <= calibration.passes <= MOST_PASSES:
-        yield f"passes is not from 1 to {MOST_PASSES}"
-    if not LEAST_COVERAGE <= calibration.coverage <= MOST_COVERAGE:
-        yield f"coverage is not from {LEAST_COVERAGE} to {MOST_COVERAGE}"
+    yield from use_faults(calibration.passes, calibration.coverage)
     if not 0 <= calibration.penalty <= MOST_PENALTY:
         yield f"penalty is not from 0 to {MOST_PENALTY:g}"
     if not 0 <= calibration.free <= classes:
@@ -182,12 +187,21 @@ class _Rows:
 
 
 def _policy_faults(policy: Policy, classes: int) -> Iterator[str]:
-    targets = [promise.target for promise in policy.promises]
-    if not LEAST_CONFIDENCE <= policy.confidence < 1:
-        yield f"policy.confidence is not from {LEAST_CONFIDENCE} to below 1"
     if not 0 <= policy.epistemic <= math.log(classes) + EXACT:
         yield f"policy.epistemic is not from 0 to the logarithm of the {classes} classes"
     yield from _case_faults(policy)
+    yield from shared_policy_faults(policy)
+    for number, promise in enumerate(policy.promises):
+        threshold = promise.threshold
+        if threshold is not None and not 0 <= threshold <= (1 + LOOSE) / 2:
+            yield f"policy.promises.{number}.threshold is not from 0 to 0.5"
+
+
+def shared_policy_faults(policy: Policy) -> Iterator[str]:
+    """Yield faults of a policy's confidence and targets."""
+    targets = [promise.target for promise in policy.promises]
+    if not LEAST_CONFIDENCE <= policy.confidence < 1:
+        yield f"policy.confidence is not from {LEAST_CONFIDENCE} to below 1"
     if not 1 <= len(targets) <= MOST_PROMISES:
         yield f"policy.promises does not have 1 to {MOST_PROMISES} promises"
     if (at := _first([not 0 < target < 1 for target in targets])) is not None:
@@ -196,10 +210,6 @@ def _policy_faults(policy: Policy, classes: int) -> Iterator[str]:
         yield "policy.promises is not in the order of its targets, each once"
     if policy.target not in targets:
         yield "policy.target is not one of the promised targets"
-    for number, promise in enumerate(policy.promises):
-        threshold = promise.threshold
-        if threshold is not None and not 0 <= threshold <= (1 + LOOSE) / 2:
-            yield f"policy.promises.{number}.threshold is not from 0 to 0.5"
 
 
 def _case_faults(policy: Policy) -> Iterator[str]:
@@ -213,25 +223,31 @@ def _case_faults(policy: Policy) -> Iterator[str]:
 
 def _promise_faults(place: str, promise: Promise, policy: Policy, rows: _Rows) -> Iterator[str]:
     """Yield shares that the calibration rows cannot have at a promise's threshold."""
+    counts = _counts(promise, rows.count)
+    if promise.threshold is not None and counts is not None:
+        possible = rows.automatable(promise.threshold)
+        if (
+            counts.right > (possible & rows.right).sum()
+            or counts.wrong > (possible & ~rows.right).sum()
+        ):
+            yield f"{place} automates more rows than the scores allow at its threshold"
+    yield from promise_count_faults(place, promise, policy, rows.count)
+
+
+def promise_count_faults(place: str, promise: Promise, policy: Policy, count: int) -> Iterator[str]:
+    """Yield shares of `count` rows that are not of whole rows, or that fail the promise's test."""
     if promise.threshold is None:
         if promise.automated or promise.wrong:
             yield f"{place} automates rows without a threshold"
         return
-    counts = _counts(promise, rows.count)
+    counts = _counts(promise, count)
     if counts is None:
-        yield f"{place} has shares that are not of whole rows, of {rows.count}"
-        return
-    possible = rows.automatable(promise.threshold)
-    if (
-        counts.right > (possible & rows.right).sum()
-        or counts.wrong > (possible & ~rows.right).sum()
-    ):
-        yield f"{place} automates more rows than the scores allow at its threshold"
-    if not _is_kept(counts, promise.target, policy):
+        yield f"{place} has shares that are not of whole rows, of {count}"
+    elif not _is_kept(counts, promise.target, policy):
         yield f"{place} is not kept by its rows at the confidence of the policy"
 
 
-def _band_faults(place: str, promise: Promise, policy: Policy, count: int) -> Iterator[str]:
+def band_faults(place: str, promise: Promise, policy: Policy, count: int) -> Iterator[str]:
     """Yield faults of a band, relative to the rows that its promise automates."""
     band = promise.band
     if promise.wanting is None or promise.wanting < 0:
@@ -262,7 +278,7 @@ def _band_count_faults(
         yield f"{place} is not kept by its rows at the confidence of the policy"
 
 
-def _order_faults(policy: Policy, count: int) -> Iterator[str]:
+def order_faults(policy: Policy, count: int) -> Iterator[str]:
     """Yield pairs of thresholds of which the larger automates fewer rows, right or wrong."""
     found = [
         (promise.threshold, counts)

@@ -1,6 +1,6 @@
-"""The decision rule: whether a grade may be used without a person, and the reasons if not."""
+"""The decision rule: whether an answer may be used without a person, and the reasons if not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +9,12 @@ from dubito.types import Booleans, Decision, Floats, Indices, Notice, Policy, Pr
 
 FROM_NOTICES = ("out_of_range", "missing", "unknown_category")
 """Kinds of notices that refer a row."""
-BUILT_IN = (*FROM_NOTICES, "epistemic", "ambiguous", "unlikely", "few_passes")
+BUILT_IN = (*FROM_NOTICES, "epistemic", "ambiguous", "unlikely", "wide", "few_passes")
 """Reasons that no bundle's rule may use: a notice's kind, the passes disagree, a second class is
-too probable for the promise, the predicted one is less probable than the policy allows, and there
-were fewer passes than the promise was calibrated with. A decision lists a notice's kinds first,
-then the rules' reasons, then the others in this order."""
+too probable for the promise, the predicted one is less probable than the policy allows, the
+interval of a number is too wide for the promise, and there were fewer passes than the promise was
+calibrated with. A decision lists a notice's kinds first, then the rules' reasons, then the others
+in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,54 @@ def decide(
     """
     promise = promise_of(policy, target)
     enough = np.full(len(summary.mean), passes) >= calibration_passes
-    doubts = Limits.of(policy).doubts(summary.mean, summary.mutual_information) | {
-        "ambiguous": ambiguous(promise, summary.mean),
-        "few_passes": ~enough,
+    doubts = Limits.of(policy).doubts(summary.mean, summary.mutual_information)
+    doubts["ambiguous"] = ambiguous(promise, summary.mean)
+    return _decisions(doubts, enough, notices, rule_reasons)
+
+
+def decide_number(
+    policy: Policy,
+    calibration_passes: int,
+    target: float,
+    std: Floats,
+    width: Floats,
+    passes: int | Indices,
+    notices: Sequence[Sequence[Notice]],
+    rule_reasons: Sequence[Sequence[str]],
+) -> list[Decision]:
+    """Decide about `N` rows of a number, in the order of reasons that `decide` has.
+
+    Args:
+        policy: thresholds of widths, and promises.
+        calibration_passes: passes a row with which the policy was calibrated.
+        target: error rate to promise, one of the policy's.
+        std: `(N,)` standard deviations over the passes, in the number's unit.
+        width: `(N,)` widths of the intervals at the calibration's own coverage and method.
+        passes: number of these passes.
+        notices: `N` lists from the guard, one a row.
+        rule_reasons: `N` lists from the bundle's rules, one a row.
+
+    Raises:
+        KeyError: the policy has no promise for this target.
+    """
+    threshold = promise_of(policy, target).threshold
+    doubts = {
+        "epistemic": ~(std <= policy.epistemic),
+        "wide": ~(width <= (-np.inf if threshold is None else threshold)),
     }
-    ordered = [(reason, doubts[reason].tolist()) for reason in BUILT_IN if reason in doubts]
+    enough = np.full(len(std), passes) >= calibration_passes
+    return _decisions(doubts, enough, notices, rule_reasons)
+
+
+def _decisions(
+    doubts: Mapping[str, Booleans],
+    enough: Booleans,
+    notices: Sequence[Sequence[Notice]],
+    rule_reasons: Sequence[Sequence[str]],
+) -> list[Decision]:
+    """Refer the rows `(N,)` that a fixed reason or a doubt refers, or that had too few passes."""
+    every = {**doubts, "few_passes": ~enough}
+    ordered = [(reason, every[reason].tolist()) for reason in BUILT_IN if reason in every]
     decisions = []
     fixed = fixed_reasons(notices, rule_reasons)
     for row, (before, is_enough) in enumerate(zip(fixed, enough.tolist(), strict=True)):

@@ -6,12 +6,13 @@ It is never the probability that one given row's interval holds its value, and s
 mean ± 2 std, which has no such guarantee.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dubito.types import Booleans, Floats, Indices
+from dubito.targets import VALUE, NumberTarget
+from dubito.types import Booleans, Floats, Indices, Summary
 from dubito.uncertainty.conformal import check_coverage, ranked
 from dubito.uncertainty.selection import Tested
 
@@ -33,6 +34,19 @@ class NumberEstimate:
     lower: Floats | None = None
     upper: Floats | None = None
     """`(N,)` means of the outer heads of quantiles; None without them."""
+
+    @classmethod
+    def of(cls, target: NumberTarget, summary: Summary) -> "NumberEstimate":
+        """Read the outputs of a number's network as its head means them."""
+        mean = dict(zip(target.outputs, summary.mean.T, strict=True))
+        variance = mean.get("variance")
+        return cls(
+            mean[VALUE],
+            summary.std[:, target.value_column],
+            None if variance is None else np.sqrt(variance),
+            mean.get("lower"),
+            mean.get("upper"),
+        )
 
     @property
     def total_std(self) -> Floats:
@@ -59,12 +73,19 @@ class Intervals:
 
     lower: Floats
     upper: Floats
+    width: Floats
+    """`(N,)` widths, at least 0, before the bounds were moved outwards by their rounding: intervals
+    of the same width are equal in it."""
 
-    @property
-    def width(self) -> Floats:
-        """`(N,)` upper minus lower bound, at least 0."""
-        width: Floats = self.upper - self.lower
-        return width
+    def where(self, rows: slice) -> "Intervals":
+        """Select some rows."""
+        return Intervals(self.lower[rows], self.upper[rows], self.width[rows])
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Intervals]") -> "Intervals":
+        """Concatenate the intervals of several parts of one request."""
+        every = ("lower", "upper", "width")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in every))
 
     def misses(self, values: Floats) -> Booleans:
         """Return `(N,)`, whether a true value is outside of its interval."""
@@ -115,6 +136,11 @@ SCORES: Mapping[str, Callable[[NumberEstimate, Floats, float], Floats]] = {
 """Nonconformity scores `(N,)` of true values `(N,)`, by the method's name."""
 
 
+def methods_of(target: NumberTarget) -> tuple[str, ...]:
+    """Return the methods that a network's head allows."""
+    return tuple(name for name in SCORES if name != "quantile" or target.head == "quantiles")
+
+
 class IntervalTables:
     """Scores of calibration rows, sorted once: a coverage is then one look-up."""
 
@@ -157,10 +183,12 @@ class IntervalTables:
         check_coverage(coverage)
         threshold = ranked(self._scores[method], coverage)
         if method == "quantile":
-            lower, upper = _heads(estimate)
-            return _uncrossed(*_widened(lower, upper, threshold))
-        scale = 1.0 if method == "residual" else np.maximum(estimate.total_std, self._least_std)
-        return Intervals(*_widened(estimate.mean, estimate.mean, threshold * scale))
+            return _widened(*_heads(estimate), np.full(len(estimate.mean), threshold))
+        scale = np.ones(len(estimate.mean))
+        if method == "normalized":
+            scale = np.maximum(estimate.total_std, self._least_std)
+        by = threshold * scale
+        return _widened(estimate.mean, estimate.mean, by)
 
 
 def _heads(estimate: NumberEstimate) -> tuple[Floats, Floats]:
@@ -169,22 +197,18 @@ def _heads(estimate: NumberEstimate) -> tuple[Floats, Floats]:
     return estimate.lower, estimate.upper
 
 
-def _widened(lower: Floats, upper: Floats, by: Floats | float) -> tuple[Floats, Floats]:
-    """Move bounds `(N,)` outwards, and by what the subtraction in a score may have rounded away."""
+def _widened(lower: Floats, upper: Floats, by: Floats) -> Intervals:
+    """Move bounds `(N,)` outwards, and by what the subtraction in a score may have rounded away.
+
+    An interval whose bounds cross is empty, and becomes its middle: nothing is removed, so the
+    coverage does not decrease.
+    """
+    width = np.maximum(upper - lower + 2 * by, 0.0)
     if np.isinf(by).any():
-        return np.full(len(lower), -np.inf), np.full(len(upper), np.inf)
+        return Intervals(np.full(len(lower), -np.inf), np.full(len(upper), np.inf), width)
     largest = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), np.abs(by))
     rounded = ROUNDING * np.spacing(largest)
-    return lower - by - rounded, upper + by + rounded
-
-
-def _uncrossed(lower: Floats, upper: Floats) -> Intervals:
-    """Return intervals whose bounds are in order: a crossed one is empty, and becomes its middle.
-
-    Nothing is removed, so the coverage does not decrease.
-    """
-    crossed = lower > upper
-    middle = lower[crossed] / 2 + upper[crossed] / 2
-    lower, upper = lower.copy(), upper.copy()
-    lower[crossed] = upper[crossed] = middle
-    return Intervals(lower, upper)
+    below, above = lower - by - rounded, upper + by + rounded
+    middle = below / 2 + above / 2
+    crossed = below > above
+    return Intervals(np.where(crossed, middle, below), np.where(crossed, middle, above), width)

@@ -1,16 +1,22 @@
 """Monte-Carlo precision: the 95% interval of a mean over passes, and when to check it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from dubito.targets import ClassTarget, Target
 from dubito.types import Floats
 
 FIRST = 64
 """Passes before the first checkpoint; each further checkpoint has twice as many."""
 
 HALF_WIDTH = 0.01
-"""Default half-width to reach."""
+"""Default half-width to reach, of probabilities."""
+NUMBER_HALF_WIDTH = 0.05
+"""Default half-width to reach of a number, as a share of the standard deviation of its values."""
+LEAST_TOLERANCE, MOST_TOLERANCE = 0.0001, 0.5
+"""Least and largest half-width that may be asked for, as a share of the scale."""
 
 UNSEEN = 1 / 4
 """Assumed deviation of one more pass, from which the floor of a half-width follows."""
@@ -28,27 +34,70 @@ def checkpoints(most: int) -> Iterator[int]:
     yield most
 
 
-def half_widths(std: Floats, passes: int) -> Floats:
-    """Compute the half-width `(N,)` of a 95% interval of the mean, the largest over the classes.
+@dataclass(frozen=True, slots=True)
+class MeanPrecision:
+    """How precise the mean over the passes is, for one kind of target."""
 
-    It is `2 · √(s²/T + 1/(4T)²)`, at most 1, where `s` is the deviation with `ddof=1`: two standard
-    errors, and a floor as if one more pass had deviated by a quarter. So `T` equal passes give
-    `1/(2T)`, not certainty. In that case a shift of the mean beyond `1/(2T)`, from an outcome not
-    yet observed that is at most 1/6 away, needs a probability above `3/T` a pass, and such an
-    outcome stays unobserved in `T` passes with a probability below `e⁻³`, 5%: the rule of three
-    (Hanley and Lippman-Hand 1983).
+    scale: float = 1.0
+    """Size of what is large: 1 for probabilities, for a number the standard deviation of its
+    values."""
+    single: float = 1.0
+    """Half-width after one pass, of whose deviation nothing is known."""
+    most: float = 1.0
+    """Largest half-width that there is."""
+    columns: tuple[int, ...] | None = None
+    """Indices of the outputs whose means count; None for all."""
 
-    Args:
-        std: `(N, C)`, population standard deviations (`ddof=0`) over the passes.
-        passes: number of these passes, `T`; with one pass the half-width is 1.
-    """
-    if passes == 1:
-        return np.ones(len(std))
-    largest, least = std.max(axis=1), UNSEEN / passes
-    widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - 1) + least * least)
-    return np.minimum(widths, 1.0)
+    @classmethod
+    def of(cls, target: Target) -> "MeanPrecision":
+        """Return the precision of a target's means."""
+        if isinstance(target, ClassTarget):
+            return PROBABILITIES
+        return cls(target.std, 2 * target.std, np.inf, target.unit_columns)
+
+    @property
+    def usual(self) -> float:
+        """Default half-width to reach; of a number in its unit, to two digits."""
+        if self == PROBABILITIES:
+            return HALF_WIDTH
+        return _rounded(NUMBER_HALF_WIDTH * self.scale)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and largest half-width that may be asked for; of a number to two digits."""
+        return _rounded(LEAST_TOLERANCE * self.scale), _rounded(MOST_TOLERANCE * self.scale)
+
+    def half_widths(self, std: Floats, passes: int) -> Floats:
+        """Compute the half-width `(N,)` of a 95% interval of the mean, the largest over outputs.
+
+        It is `2 · √(s²/T + (a/4T)²)`, where `s` is the deviation with `ddof=1` and `a` the scale:
+        two standard errors, and a floor as if one more pass had deviated by a quarter of the scale.
+        So `T` equal passes give `a/(2T)`, not certainty. In that case a shift of the mean beyond
+        `a/(2T)`, from an outcome not yet observed that is at most `a/6` away, needs a probability
+        above `3/T` a pass, and such an outcome stays unobserved in `T` passes with a probability
+        below `e⁻³`, 5%: the rule of three (Hanley and Lippman-Hand 1983). Probabilities have a
+        scale of 1, and no half-width above it.
+
+        Args:
+            std: `(N, C)`, population standard deviations (`ddof=0`) over the passes.
+            passes: number of these passes, `T`.
+        """
+        if passes == 1:
+            return np.full(len(std), self.single)
+        counted = std if self.columns is None else std[:, self.columns]
+        largest, least = counted.max(axis=1), UNSEEN * self.scale / passes
+        widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - 1) + least * least)
+        return np.minimum(widths, self.most)
+
+    def floor(self, passes: int) -> float:
+        """Compute the least half-width that a number of passes can reach."""
+        columns = 1 if self.columns is None else 1 + max(self.columns)
+        return float(self.half_widths(np.zeros((1, columns)), passes)[0])
 
 
-def floor(passes: int) -> float:
-    """Compute the least half-width that a number of passes can reach."""
-    return float(half_widths(np.zeros((1, 1)), passes)[0])
+def _rounded(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+PROBABILITIES = MeanPrecision()
+"""MeanPrecision of the means of probabilities."""

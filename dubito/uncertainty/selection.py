@@ -38,6 +38,9 @@ BAND = 0.1
 """Share of the automated rows in a band, larger if it would have too few calibration rows."""
 BAND_ROWS = 46
 """Least expected calibration rows in a band: 29 pass its test without an error, 46 with one."""
+NUMBER_BAND_ROWS = 103
+"""The same for a number, whose intervals miss as often as their coverage lets them: 103 rows pass
+the test with five misses. With 46 rows and a coverage of 0.99, one step in thirteen would fail."""
 LIKELIHOOD = 0.5
 """Least mean probability of an automated grade; a grade that is more likely wrong needs no test."""
 CONFIDENCE = 0.95
@@ -125,23 +128,26 @@ class PathStep:
     """Share of the automated rows in the band, see `dubito.types.Band`."""
 
 
-def path(validation: Floats, eligible: int) -> tuple[PathStep, ...]:
+def path(validation: Floats, eligible: int, band_rows: int = BAND_ROWS) -> tuple[PathStep, ...]:
     """Build the steps from the strictest to the loosest that have enough rows for a band.
 
     Args:
         validation: `(N,)`, the doubts of the eligible validation rows, see `Tested`.
         eligible: number of eligible calibration rows. It reveals neither their labels nor which of
             them a threshold automates, so the sequence remains fixed in advance.
+        band_rows: least expected calibration rows in a band.
     """
     if not len(validation):
         return ()
     expected = ((share, share * eligible) for share in SHARES)
-    return tuple(_step(validation, share, rows) for share, rows in expected if rows >= BAND_ROWS)
+    return tuple(
+        _step(validation, share, rows, band_rows) for share, rows in expected if rows >= band_rows
+    )
 
 
-def _step(validation: Floats, share: float, rows: float) -> PathStep:
+def _step(validation: Floats, share: float, rows: float, band_rows: int) -> PathStep:
     threshold = float(np.quantile(validation, share, method="inverted_cdf"))
-    band = max(BAND, BAND_ROWS / rows)
+    band = max(BAND, band_rows / rows)
     automated = validation[validation <= threshold]
     # `higher`: the bound is a row's own value, and rows equal to it are all in the band.
     bound = float(np.quantile(automated, 1 - band, method="higher"))
@@ -162,7 +168,7 @@ def select_policy(validation: Part, calibration: Part, epistemic: float) -> Poli
     before, now = validation.tested(epistemic), calibration.tested(epistemic)
     return Policy(
         confidence=CONFIDENCE,
-        target=_default_target(before),
+        target=default_target(before),
         epistemic=epistemic,
         promises=select_promises(before.eligible, now, TARGETS),
         case_limit=CASE_LIMIT,
@@ -171,7 +177,7 @@ def select_policy(validation: Part, calibration: Part, epistemic: float) -> Poli
 
 
 def select_promises(
-    validation: Floats, tested: Tested, targets: Sequence[float]
+    validation: Floats, tested: Tested, targets: Sequence[float], band_rows: int = BAND_ROWS
 ) -> tuple[Promise, ...]:
     """Select the line of each target: the loosest threshold whose two promises pass their tests.
 
@@ -179,8 +185,9 @@ def select_promises(
         validation: `(n,)` doubts of the eligible validation rows, which fix the paths.
         tested: the calibration rows.
         targets: error rates to promise.
+        band_rows: least expected calibration rows in a band.
     """
-    return tuple(_promise(target, validation, tested) for target in targets)
+    return tuple(_promise(target, validation, tested, band_rows) for target in targets)
 
 
 def binomial_tail(errors: int, rows: int, rate: float) -> float:
@@ -196,21 +203,22 @@ def binomial_tail(errors: int, rows: int, rate: float) -> float:
     return min(1.0, math.fsum(map(math.exp, logs)))
 
 
-def least_rows(target: float) -> float:
+def least_rows(target: float, band_rows: int = BAND_ROWS) -> float:
     """Compute the least expected number of automated rows in the first step for a target.
 
     Fewer than log(1 − confidence) / log(1 − target) rows fail the test even without an error, which
     would end the sequence at once.
     """
     needed = math.log(1 - CONFIDENCE) / math.log1p(-target)
-    return max(RESERVE * needed, BAND_ROWS)
+    return max(RESERVE * needed, band_rows)
 
 
-def _promise(target: float, validation: Floats, tested: Tested) -> Promise:
+def _promise(target: float, validation: Floats, tested: Tested, band_rows: int) -> Promise:
     """Build the line of the loosest step that passes both tests, if there is one."""
     eligible = len(tested.eligible)
-    steps = [step for step in path(validation, eligible) if step.rows >= least_rows(target)]
-    wanting = 0 if steps else max(0, math.ceil(least_rows(target)) - eligible)
+    least = least_rows(target, band_rows)
+    steps = [step for step in path(validation, eligible, band_rows) if step.rows >= least]
+    wanting = 0 if steps else max(0, math.ceil(least) - eligible)
     kept = Promise(target, None, 0.0, 0.0, wanting=wanting)
     for step in steps:
         automated = tested.between(-np.inf, step.threshold)
@@ -222,7 +230,10 @@ def _promise(target: float, validation: Floats, tested: Tested) -> Promise:
     return kept
 
 
-def _default_target(validation: Tested) -> float:
-    """Return the smallest target that automates at least `MOSTLY` of the validation rows."""
-    promises = (_promise(target, validation.eligible, validation) for target in TARGETS)
+def default_target(validation: Tested, band_rows: int = BAND_ROWS) -> float:
+    """Return the smallest target that automates at least `MOSTLY` of the validation rows.
+
+    If there is none, it is `TARGET`.
+    """
+    promises = (_promise(target, validation.eligible, validation, band_rows) for target in TARGETS)
     return next((one.target for one in promises if one.automated >= MOSTLY), TARGET)

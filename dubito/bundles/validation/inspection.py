@@ -59,7 +59,7 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
     _check_sums(files)
     if _sha256(files.network) != manifest.network_sha256:
         raise BundleError(f"{NETWORK_FILE} is not the network {MANIFEST_FILE} was written for")
-    checked = check_network(files.network, len(manifest.features), len(manifest.classes))
+    checked = check_network(files.network, len(manifest.features), manifest.target)
     _check_golden(manifest, checked.weight_count)
     return Inspected(manifest, files.network, checked, _cards(files))
 

@@ -12,6 +12,7 @@ from dubito.bundles.validation.shape_inference import trace
 from dubito.bundles.validation.weights import check_weights
 from dubito.errors import BundleError, NetworkError
 from dubito.numerics.rng import drop_levels
+from dubito.targets import ClassTarget, Target
 
 MOST_WEIGHTS = 64 * 2**20
 
@@ -26,8 +27,8 @@ class CheckedNetwork:
     weight_count: int
 
 
-def check_network(network: bytes, features: int, classes: int) -> CheckedNetwork:
-    """Check the bytes of `model.keras` against the number of features and of classes.
+def check_network(network: bytes, features: int, target: Target) -> CheckedNetwork:
+    """Check the bytes of `model.keras` against the number of features and the target.
 
     Raises:
         BundleError: a check fails; the message names the first fault.
@@ -38,11 +39,17 @@ def check_network(network: bytes, features: int, classes: int) -> CheckedNetwork
     _check_doubt(blueprint)
     _check_input(blueprint, features)
     wiring = trace(blueprint, (features,))
-    if wiring.output != (classes,):
+    outputs = len(target.outputs)
+    if wiring.output != (outputs,):
         shape = ", ".join(str(length) for length in wiring.output)
+        wanted = (
+            f"has {outputs} classes"
+            if isinstance(target, ClassTarget)
+            else f"describes a number with {outputs}, a head of kind {target.head}"
+        )
         raise BundleError(
             f"{NETWORK_FILE}: the network outputs ({shape}) values a row, "
-            f"but {MANIFEST_FILE} has {classes} classes"
+            f"but {MANIFEST_FILE} {wanted}"
         )
     if wiring.weights > MOST_WEIGHTS:
         raise BundleError(

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dubito.engine.engine import Engine
-from dubito.training.data import Table
+from dubito.targets import NumberTarget, Target
+from dubito.training.data import NumberRows, Table
 from dubito.training.evaluation.probability_metrics import check_overflow
 from dubito.training.evaluation.shifts import Shift, acceptable_rows, changed
 from dubito.types import Booleans, DomainRule, Floats, Indices, Query, Signature, Summary
@@ -59,13 +60,13 @@ class MeanError:
 
     passes: Indices
     median: Floats
-    """Standard error estimated from `T` passes, for the class where it is largest; median over
+    """Standard error estimated from `T` passes, for the output where it is largest; median over
     rows."""
     upper: Floats
     """Standard error, as in `median`; 95% quantile over rows."""
     observed: Floats
-    """Standard deviation between the means of separate batches of `T` passes, for the class where
-    it is largest; median over rows, NaN if there are too few batches."""
+    """Standard deviation between the means of separate batches of `T` passes, for the output
+    where it is largest; median over rows, NaN if there are too few batches."""
     rows: int
 
 
@@ -91,11 +92,26 @@ def evidence_of(
     Raises:
         DataError: the network's numbers overflow on a row.
     """
-    summary, plain = _summary(engine, table.features, passes), engine.predict(table.features)
-    for answers in (summary.mean, plain):
-        check_overflow(answers, f"the rows of {table.source}")
-    answered = _answered(summary, table.features, signature, rules)
+    plain, answered = answers_of(engine, table, signature, rules, passes)
     return Evidence(table.labels, plain, answered, passes)
+
+
+def answers_of(
+    engine: Engine,
+    table: Table | NumberRows,
+    signature: Signature,
+    rules: Sequence[DomainRule],
+    passes: int,
+) -> tuple[Floats, Answered]:
+    """Predict rows without dropout, `(N, C)`, and with it.
+
+    Raises:
+        DataError: the network's numbers overflow on a row.
+    """
+    summary, plain = _summary(engine, table.features, passes), engine.predict(table.features)
+    for outputs in (summary.mean, plain):
+        check_overflow(outputs, f"the rows of {table.source}")
+    return plain, _answered(summary, table.features, signature, rules)
 
 
 def shifted_rows(
@@ -122,13 +138,17 @@ def shifted_rows(
     )
 
 
-def precision_of(engine: Engine, rows: Floats, looks: Sequence[int] = LOOKS) -> MeanError:
+def precision_of(
+    engine: Engine, rows: Floats, target: Target, looks: Sequence[int] = LOOKS
+) -> MeanError:
     """Measure how the error of the mean falls with the number of passes, on rows `(N, F)`."""
+    outputs = tuple(range(len(target.outputs)))
+    columns = target.unit_columns if isinstance(target, NumberTarget) else outputs
     queries = [
         Query(rows[at : at + 1], max(looks), EVALUATION_SEED + at) for at in range(len(rows))
     ]
     stated, seen = zip(
-        *(_errors(engine.draws(query)[:, 0], looks) for query in queries), strict=True
+        *(_errors(engine.draws(query)[:, 0, columns], looks) for query in queries), strict=True
     )
     return MeanError(
         passes=np.array(looks),

@@ -7,17 +7,27 @@ from dubito.bundle import Bundle
 from dubito.bundles.manifest import Manifest
 from dubito.domains import domain_of, domains
 from dubito.errors import DataError
+from dubito.layout import NumberColumn
+from dubito.targets import NumberTarget
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.evaluation.metrics import EvaluationMetrics, assess
+from dubito.training.evaluation.number_evaluation import (
+    NumberEvaluationMetrics,
+    NumberEvidence,
+    assess_number,
+)
 from dubito.training.evaluation.predictions import (
     SAMPLED_ROWS,
+    Shifted,
+    answers_of,
     evidence_of,
     precision_of,
     shifted_rows,
 )
 from dubito.training.evaluation.shifts import shifts_of
-from dubito.training.rows import column_of, read_rows
+from dubito.training.rows import column_of, read_number_rows, read_rows
 from dubito.training.split import split_rows
+from dubito.types import Calibration, Floats, NumberCalibration
 
 UNKNOWN = "some of which it may have been fitted or calibrated on"
 
@@ -28,7 +38,7 @@ class Evaluation:
 
     rows: str
     """Description of the rows, as a part of a sentence."""
-    figures: EvaluationMetrics
+    figures: EvaluationMetrics | NumberEvaluationMetrics
 
 
 def evaluate(
@@ -41,24 +51,59 @@ def evaluate(
     Args:
         bundle: the bundle.
         path: file of labelled rows; None for the data set of the bundle's domain.
-        target: name of the column of classes, for rows that no domain's layout describes.
+        target: name of the column of classes or of the number, for rows that no domain's layout
+            describes; a number's own name if None.
         passes: stochastic passes per row; the bundle's default if None.
 
     Raises:
         DataError: the rows cannot be read or do not fit the bundle.
     """
-    manifest, engine = bundle.manifest, bundle.engine
-    told, table = _labelled(manifest, path, target)
-    signature, rules = manifest.signature, manifest.rules
+    manifest = bundle.manifest
     number = manifest.passes if passes is None else passes
-    evidence = evidence_of(engine, table, signature, rules, number)
-    shifted = tuple(
-        shifted_rows(engine, table.features, signature, rules, number, shift)
-        for shift in shifts_of(signature)
+    if isinstance(manifest.target, NumberTarget):
+        return _evaluate_number(bundle, manifest.target, path, target, number)
+    told, table = _labelled(manifest, path, target)
+    evidence = evidence_of(bundle.engine, table, manifest.signature, manifest.rules, number)
+    evidence = replace(
+        evidence,
+        shifts=_shifts(bundle, table.features, number),
+        precision=precision_of(bundle.engine, table.features[:SAMPLED_ROWS], manifest.target),
     )
-    precision = precision_of(engine, table.features[:SAMPLED_ROWS])
-    evidence = replace(evidence, shifts=shifted, precision=precision)
-    return Evaluation(told, assess(evidence, manifest.calibration, manifest.classes))
+    calibration = manifest.calibration
+    assert not isinstance(calibration, NumberCalibration)  # noqa: S101 - as the manifest's parser has it
+    return Evaluation(told, assess(evidence, calibration, manifest.classes))
+
+
+def _evaluate_number(
+    bundle: Bundle, number: NumberTarget, path: Path | None, target: str | None, passes: int
+) -> Evaluation:
+    manifest, engine = bundle.manifest, bundle.engine
+    if path is None:
+        raise DataError(f"rows with the true {number.name} (--data) must be named")
+    columns = tuple(column_of(feature) for feature in manifest.features)
+    names = (number.name, *number.aliases) if target is None else (target,)
+    rows = read_number_rows(path, columns, NumberColumn(name=names[0], aliases=names[1:]))
+    plain, answered = answers_of(engine, rows, manifest.signature, manifest.rules, passes)
+    evidence = NumberEvidence(
+        values=rows.values,
+        plain=plain[:, number.value_column],
+        answered=answered,
+        passes=passes,
+        shifts=_shifts(bundle, rows.features, passes),
+        precision=precision_of(engine, rows.features[:SAMPLED_ROWS], number),
+    )
+    calibration = manifest.calibration
+    assert not isinstance(calibration, Calibration)  # noqa: S101 - as the manifest's parser has it
+    told = f"all {len(rows.values):,} rows of {rows.source}, {UNKNOWN}"
+    return Evaluation(told, assess_number(evidence, number, calibration))
+
+
+def _shifts(bundle: Bundle, rows: Floats, passes: int) -> tuple[Shifted, ...]:
+    manifest, engine = bundle.manifest, bundle.engine
+    about = manifest.signature, manifest.rules, passes
+    return tuple(
+        shifted_rows(engine, rows, *about, shift) for shift in shifts_of(manifest.signature)
+    )
 
 
 def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tuple[str, Table]:

@@ -40,9 +40,10 @@ class ShiftFigures:
     """Number of changed rows that the service would reject or could not predict."""
     auroc: float | None
     """Probability that a random changed row ranks above a random original, ties counted half; the
-    rank is mutual information, with rows out of the guard's range above all others."""
+    rank is mutual information, of a number the std over the passes, with rows out of the guard's
+    range above all others."""
     auroc_passes: float | None
-    """Probability, as in `auroc`, ranked by mutual information alone."""
+    """Probability, as in `auroc`, ranked without the guard."""
     alarmed: float | None
     """Share of the changed rows in which the guard found a value out of range."""
     referred: float | None
@@ -81,16 +82,31 @@ def shift_figures(
     shifted: Shifted, original: Answered, calibration: Calibration | None
 ) -> ShiftFigures:
     """Compare the changed rows with the same rows before the change."""
-    after, some = shifted.answered, len(shifted.rows) > 0
     referred = None
-    if calibration is not None and some:
-        kept = automated(after, calibration, calibration.policy.target)
+    if calibration is not None and len(shifted.rows):
+        kept = automated(shifted.answered, calibration, calibration.policy.target)
         referred = float(1 - kept.mean())
-    before = original.summary.mutual_information[shifted.rows]
-    passes = np.concatenate([before, after.summary.mutual_information])
-    alarmed = np.concatenate([original.alarmed[shifted.rows], after.alarmed])
+    doubts = original.summary.mutual_information, shifted.answered.summary.mutual_information
+    return detection(shifted, original, *doubts, referred)
+
+
+def detection(
+    shifted: Shifted, original: Answered, before: Floats, after: Floats, referred: float | None
+) -> ShiftFigures:
+    """Measure how well doubt tells changed rows from the same rows before the change.
+
+    Args:
+        shifted: the `M` changed rows.
+        original: all rows before the change.
+        before: `(N,)` epistemic uncertainty of all rows before the change.
+        after: `(M,)` that of the changed rows.
+        referred: share of the changed rows that are referred; None without a calibration.
+    """
+    answered = shifted.answered
+    passes = np.concatenate([before[shifted.rows], after])
+    alarmed = np.concatenate([original.alarmed[shifted.rows], answered.alarmed])
     guarded: Floats = np.where(alarmed, np.inf, passes)
-    positive = np.arange(len(passes)) >= len(before)
+    positive = np.arange(len(passes)) >= len(shifted.rows)
     return ShiftFigures(
         name=shifted.name,
         rows=len(shifted.rows),
@@ -98,6 +114,6 @@ def shift_figures(
         refused=shifted.refused,
         auroc=separation(guarded, positive),
         auroc_passes=separation(passes, positive),
-        alarmed=float(after.alarmed.mean()) if some else None,
+        alarmed=float(answered.alarmed.mean()) if len(shifted.rows) else None,
         referred=referred,
     )

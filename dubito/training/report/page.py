@@ -1,21 +1,18 @@
 """Renders the report's HTML page; the same metrics give the same bytes."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dubito.training.evaluation.metrics import EvaluationMetrics
+from dubito.training.evaluation.number_evaluation import NumberEvaluationMetrics
 from dubito.training.evaluation.run import Evaluation
 from dubito.training.report.calibration_plots import KINDS, reliability_picture, sets_picture
 from dubito.training.report.error_plots import confusion_picture, risk_picture
-from dubito.training.report.plot import Picture
-from dubito.training.report.uncertainty_plots import (
-    entropy_picture,
-    precision_picture,
-    shift_picture,
-)
+from dubito.training.report.number_sections import number_sections_of
+from dubito.training.report.section import Section, precision_section, shifts_section, shown
+from dubito.training.report.uncertainty_plots import entropy_picture
 from dubito.types import Identity
 
 METRICS = {
@@ -30,6 +27,7 @@ MEANING = (
     "A grade says nothing about granting a loan, or whatever else is graded. None of these figures "
     "says how the network does on rows unlike these."
 )
+NUMBER_MEANING = "None of these figures says how the network does on rows unlike these."
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
@@ -41,21 +39,10 @@ TEMPLATES = Environment(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Content under one heading of the page."""
-
-    title: str
-    text: str
-    picture: Picture | None = None
-    head: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    """Rows of the table, as cells; the first cell names the row."""
-
-
 def render_page(identity: Identity, evaluation: Evaluation) -> str:
     """Render the report on a bundle as HTML."""
     figures = evaluation.figures
+    is_number = isinstance(figures, NumberEvaluationMetrics)
     head = (
         f"Asked about {evaluation.rows}, {figures.passes:,} passes each, every row with a seed of "
         "its own."
@@ -63,21 +50,26 @@ def render_page(identity: Identity, evaluation: Evaluation) -> str:
     return TEMPLATES.get_template("page.html").render(
         title=f"{identity.name}, version {identity.version}",
         digest=identity.digest,
-        text=f"{head} {MEANING}",
+        text=f"{head} {NUMBER_MEANING if is_number else MEANING}",
         sections=list(sections_of(figures)),
     )
 
 
-def sections_of(figures: EvaluationMetrics) -> Iterator[Section]:
+def sections_of(figures: EvaluationMetrics | NumberEvaluationMetrics) -> Iterator[Section]:
     """Yield the sections of the page; those without metrics are left out."""
+    if isinstance(figures, NumberEvaluationMetrics):
+        yield from number_sections_of(figures)
+        return
     yield _quality(figures)
     yield _reliability(figures)
     yield _risk(figures)
     yield from _guarantees(figures)
     yield _confusion(figures)
     yield _entropies(figures)
-    yield from _shifts(figures)
-    yield from _precision(figures)
+    if figures.shifts:
+        yield shifts_section(figures.shifts, "more mutual information")
+    if figures.precision is not None:
+        yield precision_section(figures.precision, "a class' mean, the largest of a row,")
 
 
 def _quality(figures: EvaluationMetrics) -> Section:
@@ -120,7 +112,7 @@ def _risk(figures: EvaluationMetrics) -> Section:
         "is what one pass without dropout knows; lower is better.",
         picture=risk_picture(figures.risks),
         head=("measure of doubt", "area under the curve", "AUROC of finding errors"),
-        rows=[(risk.score, f"{risk.aurc:.5f}", _number(risk.auroc)) for risk in figures.risks],
+        rows=[(risk.score, f"{risk.aurc:.5f}", shown(risk.auroc)) for risk in figures.risks],
     )
 
 
@@ -202,52 +194,3 @@ def _entropies(figures: EvaluationMetrics) -> Section:
             if doubt is not None
         ],
     )
-
-
-def _shifts(figures: EvaluationMetrics) -> Iterator[Section]:
-    if not figures.shifts:
-        return
-    yield Section(
-        title="Is strange input noticed?",
-        text="The rows again, each made wrong in one way. AUROC is the chance that a row made "
-        "wrong has more mutual information than one of the rows before, where values outside what "
-        "training saw rank above all; 0.5 is blind. Rows that a shift leaves as they were, and "
-        "those the service would refuse, are left out and counted.",
-        picture=shift_picture(figures.shifts),
-        head=("shift", "rows", "unchanged", "refused", "AUROC", "passes alone", "referred"),
-        rows=[
-            (
-                shift.name,
-                f"{shift.rows:,}",
-                f"{shift.unchanged:,}",
-                f"{shift.refused:,}",
-                _number(shift.auroc),
-                _number(shift.auroc_passes),
-                "–" if shift.referred is None else f"{shift.referred:.1%}",
-            )
-            for shift in figures.shifts
-        ],
-    )
-
-
-def _precision(figures: EvaluationMetrics) -> Iterator[Section]:
-    found = figures.precision
-    if found is None:
-        return
-    table = zip(found.passes, found.median, found.upper, found.observed, strict=True)
-    yield Section(
-        title="What are more passes worth?",
-        text=f"The standard error of a class' mean, the largest of a row, over {found.rows:,} "
-        "rows: it falls with the root of the number of passes.",
-        picture=precision_picture(found),
-        head=("passes", "median row", "95% of rows below", "observed, median row"),
-        rows=[(f"{passes:,}", *(_error(value) for value in values)) for passes, *values in table],
-    )
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def _error(value: float) -> str:
-    return f"{value:.2g}" if value == value else "–"

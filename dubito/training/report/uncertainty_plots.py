@@ -59,7 +59,7 @@ def shift_picture(shifts: Sequence[ShiftFigures]) -> Picture:
         alone = [shift.auroc_passes or 0.0 for shift in shown]
         both = [shift.auroc or 0.0 for shift in shown]
         axes.barh(places + 0.2, both, 0.38, color=ACCENT, label="with the guard")
-        axes.barh(places - 0.2, alone, 0.38, color=QUIET, label="mutual information alone")
+        axes.barh(places - 0.2, alone, 0.38, color=QUIET, label="the passes alone")
         axes.set_yticks(places, [shift.name for shift in shown])
         axes.set(xlabel="AUROC", xlim=(0, 1))
         axes.axvline(0.5, color=QUIET, linestyle="--", linewidth=1)
