@@ -23,7 +23,15 @@ class Family(StrEnum):
     """Rows by stream watched for drift and bin."""
     EXPECTED = "expected"
     """Rows, and the expected numbers of right and of wrong automated rows by their own
-    probabilities, in millionths."""
+    probabilities, in millionths; of a number the sum of its total variances, relative to that of
+    its values in training, in millionths."""
+    VALUE = "value"
+    """Rows by bin of the predicted number, those of the training values' histogram."""
+    SPREAD = "spread"
+    """Rows by bin of a number's standard deviation over the passes, relative to that of its values
+    in training."""
+    WIDTH = "width"
+    """Rows by bin of the width of a number's interval, relative as the deviation."""
     ENTROPY = "entropy"
     """Rows by bin of predictive entropy."""
     INFORMATION = "information"
@@ -35,7 +43,9 @@ class Family(StrEnum):
     REASON = "reason"
     """Reasons of referrals."""
     KNOWN = "known"
-    """Rows whose true class became known, and how many of them were right."""
+    """Rows whose true class became known, and how many of them were right; of a number the sums of
+    squared and absolute errors, relative to the deviation of its values in training, and of log
+    densities, in millionths, and the number of rows with such a density."""
     CONFIDENCE = "confidence"
     """Rows whose true class became known, by bin of confidence; how many were right, and the sum of
     their confidences in millionths."""

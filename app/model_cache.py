@@ -18,9 +18,9 @@ from app.settings import Settings
 from app.usecases.bundles import Served
 from dubito.engine.backends.choice import has_backend
 from dubito.errors import BundleError
-from dubito.prediction import AnswerBuilder
+from dubito.prediction import answer_builder
 from dubito.types import Backend, Identity
-from dubito.uncertainty.policy import Judge
+from dubito.uncertainty.policy import judge_of
 
 MOST_OPEN = 2
 """Number of older bundles open at a time, each with an engine process of its own."""
@@ -40,7 +40,7 @@ def served(
     """Build the predictor of an open bundle and its answer builder; `seen` is called per batch."""
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration
-    judge = None if calibration is None else Judge(calibration, manifest.rules, signature)
+    judge = judge_of(calibration, manifest.rules, signature)
     queue = min(settings.max_queue, memory() // settings.workers // MEMORY_SHARE // WORK_BYTES)
     return Served(
         manifest.identity,
@@ -55,7 +55,7 @@ def served(
             # Requests without a deadline of their own wait this long.
             longest=settings.deadline_ms / 1e3,
         ),
-        AnswerBuilder(manifest.identity, signature.classes, calibration),
+        answer_builder(manifest.identity, signature.target, calibration),
     )
 
 

@@ -14,7 +14,12 @@ from msgspec import Struct
 
 from app.count_keys import Counts
 from app.recorded_prediction import Asked
-from dubito.answer import MonteCarloAnswer, PlainAnswer
+from dubito.answer import (
+    MonteCarloAnswer,
+    MonteCarloNumberAnswer,
+    PlainAnswer,
+    PlainNumberAnswer,
+)
 
 FORMAT = 1
 """Version of the events' format; events older than this number carry none."""
@@ -101,11 +106,11 @@ class QueueItem:
     time: int
     """Time of the answer, microseconds since 1970."""
     doubt: float
-    """Predictive entropy, nats."""
+    """Predictive entropy, nats; of a number its total standard deviation."""
     body: bytes
     """JSON with further data that lists show."""
     grade: str
-    """Predicted class."""
+    """Predicted class, or number as text."""
     reasons: str
     """Reasons of the referral, each between two line breaks."""
     digest: str
@@ -118,7 +123,7 @@ class QueueItem:
     decided: int | None = None
     """Time of the first review, microseconds since 1970; None while the prediction waits."""
     verdict: str | None = None
-    """Class given by the latest review."""
+    """Class, or number as text, given by the latest review."""
     reviewer: str | None = None
     """Person who gave the latest review; erased together with it."""
     step: QueueStep = field(default="refer", compare=False)
@@ -228,6 +233,14 @@ class PlainPart(Struct, frozen=True, tag="plain"):
     answers: list[PlainAnswer]
 
 
+class PlainNumberPart(Struct, frozen=True, tag="plain_number"):
+    """The same with answers of a number."""
+
+    time: int
+    rows: bytes
+    answers: list[PlainNumberAnswer]
+
+
 class MonteCarloPart(Struct, frozen=True, tag="monte_carlo"):
     """Some rows of a request for Monte-Carlo answers, with their answers."""
 
@@ -240,10 +253,25 @@ class MonteCarloPart(Struct, frozen=True, tag="monte_carlo"):
     """Whether the first row's seed was drawn for this row alone."""
 
 
+class MonteCarloNumberPart(Struct, frozen=True, tag="monte_carlo_number"):
+    """The same with answers of a number."""
+
+    time: int
+    rows: bytes
+    answers: list[MonteCarloNumberAnswer]
+    asked: Asked
+    is_drawn: bool
+
+
+AnyPlainPart = PlainPart | PlainNumberPart
+AnyMonteCarloPart = MonteCarloPart | MonteCarloNumberPart
+AnyPart = AnyPlainPart | AnyMonteCarloPart
+
+
 class Draft(Struct, frozen=True, tag="draft"):
     """An answered request, from which an entry is built outside the request's critical path."""
 
-    parts: tuple[PlainPart | MonteCarloPart, ...]
+    parts: tuple[AnyPart, ...]
     reference: str | None
     reply: Reply | None
 

@@ -1,16 +1,29 @@
 """Format 1 of a recorded prediction's event; events without a format number have the same layout.
 
-Bodies are JSON objects whose `endpoint` tells the two kinds apart.
+Bodies are JSON objects whose `endpoint` tells deterministic and Monte-Carlo predictions apart, and
+whose `target` those of a number.
 """
 
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType, json
 
-from dubito.answer import AnswerWarning, MonteCarloResult, PlainResult
+from dubito.answer import (
+    AnswerWarning,
+    MonteCarloAnyResult,
+    MonteCarloNumber,
+    MonteCarloResult,
+    PlainAnyResult,
+    PlainNumber,
+    PlainResult,
+)
 from dubito.features import FeatureValue
 from dubito.types import Identity
 from dubito.uncertainty.policy import PolicyOptions
+
+NUMBER: Literal["number"] = "number"
+PlainT = TypeVar("PlainT", PlainResult, PlainNumber)
+MonteCarloT = TypeVar("MonteCarloT", MonteCarloResult, MonteCarloNumber)
 
 
 class Asked(Struct, frozen=True):
@@ -22,23 +35,32 @@ class Asked(Struct, frozen=True):
     degrade: bool = False
     """Whether fewer passes were allowed when time is short."""
     judged: PolicyOptions | None = None
-    """Options of prediction sets and decisions; None if the bundle supports neither."""
+    """Options of sets or intervals and decisions; None if the bundle supports neither."""
 
 
-class PlainBody(Struct, frozen=True, tag_field="endpoint", tag="/predict", omit_defaults=True):
+class PlainBody(
+    Struct, Generic[PlainT], frozen=True, tag_field="endpoint", tag="/predict", omit_defaults=True
+):
     """A deterministic prediction without personal data."""
 
     environment: str
     """Fingerprint of the numerical environment."""
     model: Identity
-    answer: PlainResult
+    answer: PlainT
     warnings: tuple[AnswerWarning, ...]
     format: int | UnsetType = UNSET
     """Format number; unset in events older than the number."""
+    target: Literal["number"] | UnsetType = UNSET
+    """Kind of the bundle's target; unset for classes, as in older events."""
 
 
 class MonteCarloBody(
-    Struct, frozen=True, tag_field="endpoint", tag="/predict/mc", omit_defaults=True
+    Struct,
+    Generic[MonteCarloT],
+    frozen=True,
+    tag_field="endpoint",
+    tag="/predict/mc",
+    omit_defaults=True,
 ):
     """A Monte-Carlo prediction without personal data."""
 
@@ -46,13 +68,17 @@ class MonteCarloBody(
     """Fingerprint of the numerical environment."""
     model: Identity
     asked: Asked
-    answer: MonteCarloResult
+    answer: MonteCarloT
     warnings: tuple[AnswerWarning, ...]
     format: int | UnsetType = UNSET
     """Format number; unset in events older than the number."""
+    target: Literal["number"] | UnsetType = UNSET
+    """Kind of the bundle's target; unset for classes, as in older events."""
 
 
-Body = PlainBody | MonteCarloBody
+ClassBody = PlainBody[PlainResult] | MonteCarloBody[MonteCarloResult]
+NumberBody = PlainBody[PlainNumber] | MonteCarloBody[MonteCarloNumber]
+Body = ClassBody | NumberBody
 
 
 class Personal(Struct, frozen=True):
@@ -63,14 +89,50 @@ class Personal(Struct, frozen=True):
     """The caller's own name of the case."""
 
 
-_bodies: json.Decoder[Body] = json.Decoder(Body)
+class _Target(Struct, frozen=True):
+    """The member of a body that decides how the rest is parsed."""
+
+    target: Literal["number"] | UnsetType = UNSET
+
+
+_targets = json.Decoder(_Target)
+_class_bodies: json.Decoder[ClassBody] = json.Decoder(ClassBody)
+_number_bodies: json.Decoder[NumberBody] = json.Decoder(NumberBody)
 _personal = json.Decoder(Personal)
 
 
 def parse_body(content: bytes) -> Body:
     """Parse the body of a prediction's event."""
-    body: Body = _bodies.decode(content)
-    return body
+    if _targets.decode(content).target == NUMBER:
+        return _number_bodies.decode(content)
+    return _class_bodies.decode(content)
+
+
+def plain_body(
+    environment: str,
+    model: Identity,
+    answer: PlainAnyResult,
+    warnings: tuple[AnswerWarning, ...],
+    version: int,
+) -> Body:
+    """Build the body of a deterministic prediction, in the present format `version`."""
+    if isinstance(answer, PlainNumber):
+        return PlainBody(environment, model, answer, warnings, version, NUMBER)
+    return PlainBody(environment, model, answer, warnings, version)
+
+
+def monte_carlo_body(
+    environment: str,
+    model: Identity,
+    asked: Asked,
+    answer: MonteCarloAnyResult,
+    warnings: tuple[AnswerWarning, ...],
+    version: int,
+) -> Body:
+    """Build the body of a Monte-Carlo prediction, in the present format `version`."""
+    if isinstance(answer, MonteCarloNumber):
+        return MonteCarloBody(environment, model, asked, answer, warnings, version, NUMBER)
+    return MonteCarloBody(environment, model, asked, answer, warnings, version)
 
 
 def read_personal(content: bytes | None) -> Personal | None:

@@ -24,7 +24,8 @@ from app.http.reviews import reviews
 from app.http.statistics import uncertainty
 from app.model_cache import Shelf, served
 from app.monitoring.alarms import Sentry
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.answer_counter import AnswerCounter
+from app.monitoring.counters import answer_counter
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.monitor import USUAL, Monitor, Present
 from app.monitoring.request_counts import WRITE_SECONDS, Exchanges
@@ -66,7 +67,7 @@ class Service:
         self._metrics = metrics
         self._served = served(opened, settings, metrics.batch)
         self._shelf = Shelf(self._served, opening, settings)
-        self._counter = AnswerCounter(_watched(opened))
+        self._counter = answer_counter(_watched(opened))
         present = Present(lambda: self._served.predictor.backlog, lambda: self._readiness.trouble)
         self._kept = (
             None
@@ -115,8 +116,8 @@ class Service:
         predict = Predict(
             self._served.predictor,
             self._served.answers,
-            self._metrics.predictions(manifest.identity, manifest.classes),
-            len(manifest.classes),
+            self._metrics.predictions(manifest.identity, manifest.target),
+            len(manifest.target.outputs),
             settings.max_work,
         )
         return grading(predict, Recorder(memory), self._readiness, manifest, settings)
@@ -137,7 +138,7 @@ class Service:
             self._environment,
             self._settings,
         )
-        return information(about, self._cards, self._readiness)
+        return information(about, manifest.target, self._cards, self._readiness)
 
 
 class RecordedParts:
@@ -170,9 +171,9 @@ class RecordedParts:
         feedback = Feedback(self.memory.writer, self._cases, counter)
         return [
             predictions(self._cases, self._replays, signature, settings),
-            feedback_routes(feedback, signature.classes, settings),
-            reviews(self.memory.reader, settings),
-            uncertainty(self.monitor, Access(self._settings), is_ready),
+            feedback_routes(feedback, signature.target, settings),
+            reviews(self.memory.reader, signature.target, settings),
+            uncertainty(self.monitor, signature.target, Access(self._settings), is_ready),
             alarms(self._sentry, self._settings),
         ]
 

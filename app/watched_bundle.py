@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from dubito.types import Calibration, Identity, Signature
+from dubito.types import AnyCalibration, Identity, Signature
 from dubito.uncertainty.bins import Bins, bins_of
 
 
@@ -13,7 +13,7 @@ class WatchedBundle:
 
     identity: Identity
     signature: Signature
-    calibration: Calibration | None
+    calibration: AnyCalibration | None
     environment: str
     """Fingerprint of the numerical environment in which the bundle answers."""
 

@@ -4,6 +4,7 @@ No member has a default, so each is required in the schema.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from app.http.json_schema import CLOSED, grade_of
 from dubito import answer
 from dubito.features import NumberFeature
-from dubito.types import Calibration, Signature
+from dubito.targets import ClassTarget, NumberTarget
+from dubito.types import AnyCalibration, Calibration, NumberCalibration, Signature
 
 
 class Model(BaseModel):
@@ -204,40 +206,161 @@ def decision_of(calibration: Calibration) -> type[Decision]:
     )
 
 
-class AnswerModels:
-    """Models of one bundle's predictions, for OpenAPI."""
+class NumberPrecision(BaseModel):
+    """Precision of the mean over the passes, compared with the mean of infinitely many passes."""
 
-    def __init__(self, signature: Signature, calibration: Calibration | None) -> None:
-        """Build the models for one row; `listed` makes those for many rows from them."""
-        classes = signature.classes
-        is_numeric = all(isinstance(one, NumberFeature) for one in signature.features)
-        odd = OddNumber if is_numeric else OddValue
-        grade = grade_of(classes)
-        by_class = _by_class("Probabilities", grade, classes, float)
-        common = {"id": (str, ...), "grade": (grade, ...)}
-        model = {"model": (Model, ...)}
-        self.plain = _closed(
-            "Prediction",
-            **common,
-            probabilities=(by_class, ...),
-            warnings=(list[odd], ...),  # type: ignore[valid-type]
-            **model,
-        )
-        spread = {
-            **common,
-            "mean": (by_class, ...),
-            "std": (by_class, ...),
-            "passes": (int, ...),
-            "seed": (int, ...),
-            "precision": (Precision, ...),
-            "uncertainty": (Uncertainty, ...),
+    model_config = CLOSED
+
+    half_width: float = Field(
+        description="half-width of a 95% interval of the mean, in the number's unit"
+    )
+    tolerance: float | None = Field(
+        description="the requested half-width; null: fixed number of passes"
+    )
+    met: bool | None = Field(
+        description="whether the tolerance was reached; null: fixed number of passes"
+    )
+
+
+class Interval(BaseModel):
+    """Conformal interval of a number.
+
+    On average over many rows exchangeable with the calibration rows, and over the draw of those, a
+    share `coverage` of intervals contains the true number; it is not the probability for this row.
+    """
+
+    model_config = CLOSED
+
+    coverage: float
+    lower: float | None = Field(
+        description="lower bound; null if too few calibration rows allow a finite one"
+    )
+    upper: float | None = Field(description="upper bound; null as the lower one")
+    method: str
+    guaranteed: bool = Field(description=PROMISE)
+
+
+NUMBER_MEANING = (
+    "`automate`: the number may be used without a person. `refer`: a person should review it, for "
+    "the reasons given. It is about the interval at the bundle's own coverage, whatever coverage "
+    "is requested."
+)
+
+
+class NumberDecision(BaseModel):
+    """Whether the number may be used without a person."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"description": NUMBER_MEANING})
+
+    action: Literal["automate", "refer"]
+    reasons: list[str] = Field(description="why a person should review the row; empty if automated")
+    target: float = Field(
+        description="maximum share of intervals that miss the true number promised among many "
+        "automated rows"
+    )
+    guaranteed: bool = Field(description=PROMISE)
+    case_limit: float = Field(
+        description="maximum share of misses promised among many automated rows in the band of "
+        "the widest intervals; see `GET /model`"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerModels:
+    """Models of one bundle's predictions, for OpenAPI; `listed` makes those for many rows."""
+
+    plain: type[BaseModel]
+    monte_carlo: type[BaseModel]
+    with_draws: type[BaseModel]
+
+
+def answer_models(signature: Signature, calibration: AnyCalibration | None) -> AnswerModels:
+    """Build the models of one bundle's predictions for one row."""
+    is_numeric = all(isinstance(one, NumberFeature) for one in signature.features)
+    odd = OddNumber if is_numeric else OddValue
+    target = signature.target
+    if isinstance(target, NumberTarget):
+        return _number_models(target, calibration, odd)
+    assert not isinstance(calibration, NumberCalibration)  # noqa: S101 - as the manifest's parser has it
+    return _class_models(target, calibration, odd)
+
+
+def _number_models(
+    target: NumberTarget, calibration: AnyCalibration | None, odd: Any
+) -> AnswerModels:
+    unit = f", {target.unit}" if target.unit else ""
+    told = f"{target.title}{unit}"
+    model = {"model": (Model, ...)}
+    plain = _closed(
+        "Prediction",
+        id=(str, ...),
+        value=(float, Field(description=told)),
+        warnings=(list[odd], ...),
+        **model,
+    )
+    shortened: Any = DegradedWarning if calibration is None else FewPassesWarning | DegradedWarning
+    spread = {
+        "id": (str, ...),
+        "mean": (float, Field(description=f"mean over the passes; {told}")),
+        "std": (float, Field(description="standard deviation over the passes: epistemic")),
+        "passes": (int, ...),
+        "seed": (int, ...),
+        "precision": (NumberPrecision, ...),
+        "interval": (None if calibration is None else Interval, ...),
+        "decision": (None if calibration is None else NumberDecision, ...),
+        **_head_members(target),
+    }
+    closing = {"warnings": (list[odd | shortened], ...), **model}
+    draws = _by_name("Draws", target.outputs, list[float])
+    return AnswerModels(
+        plain,
+        _closed("MonteCarloPrediction", **spread, **closing),
+        _closed("MonteCarloPredictionWithDraws", **spread, draws=(draws, ...), **closing),
+    )
+
+
+def _head_members(target: NumberTarget) -> dict[str, Any]:
+    """Build the members that only some heads have."""
+    if target.head == "normal":
+        return {
+            "aleatoric_std": (float, Field(description="root of the mean variance of the noise")),
+            "total_std": (float, Field(description="root of the sum of both variances")),
         }
-        closing = {**_judgements(grade, calibration, odd), **model}
-        draws = _by_class("Draws", grade, classes, list[float])
-        self.monte_carlo = _closed("MonteCarloPrediction", **spread, **closing)
-        self.with_draws = _closed(
-            "MonteCarloPredictionWithDraws", **spread, draws=(draws, ...), **closing
-        )
+    if target.head == "quantiles":
+        names = tuple(f"{level:g}" for level in target.levels)
+        return {"quantiles": (_by_name("Quantiles", names, float), ...)}
+    return {}
+
+
+def _class_models(target: ClassTarget, calibration: Calibration | None, odd: Any) -> AnswerModels:
+    classes = target.classes
+    grade = grade_of(classes)
+    by_class = _by_class("Probabilities", grade, classes, float)
+    common = {"id": (str, ...), "grade": (grade, ...)}
+    model = {"model": (Model, ...)}
+    plain = _closed(
+        "Prediction",
+        **common,
+        probabilities=(by_class, ...),
+        warnings=(list[odd], ...),
+        **model,
+    )
+    spread = {
+        **common,
+        "mean": (by_class, ...),
+        "std": (by_class, ...),
+        "passes": (int, ...),
+        "seed": (int, ...),
+        "precision": (Precision, ...),
+        "uncertainty": (Uncertainty, ...),
+    }
+    closing = {**_judgements(grade, calibration, odd), **model}
+    draws = _by_class("Draws", grade, classes, list[float])
+    return AnswerModels(
+        plain,
+        _closed("MonteCarloPrediction", **spread, **closing),
+        _closed("MonteCarloPredictionWithDraws", **spread, draws=(draws, ...), **closing),
+    )
 
 
 def listed(model: type[BaseModel]) -> type[BaseModel]:
@@ -278,3 +401,8 @@ def _by_class(name: str, grade: Any, classes: Sequence[str], kind: Any) -> type[
     whole = ConfigDict(json_schema_extra={"required": list(classes)})
     base = RootModel[dict[grade, kind]]
     return type(name, (base,), {"model_config": whole, "__module__": __name__})
+
+
+def _by_name(name: str, outputs: Sequence[str], kind: Any) -> type[BaseModel]:
+    """Create a model with a value for each output of a number's head."""
+    return _by_class(name, Literal[tuple(outputs)], outputs, kind)

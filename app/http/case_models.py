@@ -32,6 +32,29 @@ class Review(Outcome):
     reviewer: str | None
 
 
+class NumberOutcome(BaseModel):
+    """The true number of a prediction, recorded when it became known."""
+
+    model_config = CLOSED
+
+    id: str = Field(description="identifier of the event, which a correction names")
+    value: float
+    time: str
+    corrects: str | None = Field(
+        description="identifier of the event that this one corrects; null for the first"
+    )
+    why: str | None = Field(
+        description="reason for the correction; null for the first and after erasure"
+    )
+
+
+class NumberReview(NumberOutcome):
+    """A person's review of a prediction; `note` and `reviewer` are null after erasure."""
+
+    note: str | None
+    reviewer: str | None
+
+
 class Said(BaseModel):
     """Feedback on a prediction; null where not applicable or erased."""
 
@@ -41,6 +64,21 @@ class Said(BaseModel):
     kind: FeedbackKind
     time: str
     grade: str | None
+    corrects: str | None
+    why: str | None
+    note: str | None
+    reviewer: str | None
+
+
+class NumberSaid(BaseModel):
+    """Feedback on a prediction of a number; null where not applicable or erased."""
+
+    model_config = CLOSED
+
+    id: str
+    kind: FeedbackKind
+    time: str
+    value: float | None
     corrects: str | None
     why: str | None
     note: str | None
@@ -66,6 +104,16 @@ class RecordedPrediction(BaseModel):
     review: Review | None
     assignee: str | None
     history: list[Said] = Field(description="all feedback on the prediction, oldest first")
+
+
+class RecordedNumber(RecordedPrediction):
+    """A recorded prediction, by a bundle of a number or by an older one of classes."""
+
+    outcome: NumberOutcome | Outcome | None  # type: ignore[assignment]
+    review: NumberReview | Review | None  # type: ignore[assignment]
+    history: list[NumberSaid | Said] = Field(  # type: ignore[assignment]
+        description="all feedback on the prediction, oldest first"
+    )
 
 
 class ChangedFact(BaseModel):

@@ -8,17 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_mod
 
 from app.http.access import Access
 from app.http.body import read_body
-from app.http.case_models import Outcome, Review
+from app.http.case_models import NumberOutcome, NumberReview, Outcome, Review
 from app.http.json_body import read_json
 from app.http.json_schema import CLOSED, LONGEST_NAME, LONGEST_NOTE, NoteText, PersonName, grade_of
 from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
 from app.settings import Settings
+from app.usecases.case import Truth
 from app.usecases.feedback import Correction, Feedback
+from dubito.bundles.feature_consistency import LARGEST
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.inputs.options import NoOptions
 from dubito.inputs.rows import STRICT
+from dubito.targets import NumberTarget, Target
 
 LONGEST_EVENT = 64
 """Maximum characters of an event's identifier."""
@@ -65,6 +68,11 @@ class OutcomeBody(_Correctable):
 
     grade: str
 
+    @property
+    def truth(self) -> Truth:
+        """The true grade."""
+        return self.grade
+
 
 class ReviewBody(_Correctable):
     """A person's review of a prediction: a grade, a note and a name."""
@@ -72,6 +80,38 @@ class ReviewBody(_Correctable):
     grade: str
     note: NoteText
     reviewer: PersonName
+
+    @property
+    def truth(self) -> Truth:
+        """The reviewer's grade."""
+        return self.grade
+
+
+Finite = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+
+
+class NumberOutcomeRequest(_Correctable):
+    """The true number of a prediction, in the unit of what the bundle predicts."""
+
+    value: Finite
+
+    @property
+    def truth(self) -> Truth:
+        """The true number."""
+        return self.value
+
+
+class NumberReviewRequest(_Correctable):
+    """A person's review of a prediction: a number, a note and a name."""
+
+    value: Finite
+    note: NoteText
+    reviewer: PersonName
+
+    @property
+    def truth(self) -> Truth:
+        """The reviewer's number."""
+        return self.value
 
 
 class AssignmentRequest(BaseModel):
@@ -98,37 +138,39 @@ class Assigned(Struct, frozen=True):
     assignee: str | None
 
 
-def feedback_routes(feedback: Feedback, classes: tuple[str, ...], settings: Settings) -> APIRouter:
-    """Create the routes, documented for a bundle's classes."""
+def feedback_routes(feedback: Feedback, target: Target, settings: Settings) -> APIRouter:
+    """Create the routes, documented for a bundle's target."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
     most, seconds = settings.max_body_bytes, settings.body_seconds
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
-    CameOut = outcome_request(classes)  # noqa: N806 - a type
-    Reviewed = review_request(classes)  # noqa: N806 - a type
+    CameOut = outcome_request(target)  # noqa: N806 - a type
+    Reviewed = review_request(target)  # noqa: N806 - a type
+    is_number = isinstance(target, NumberTarget)
+    outcome_model, review_model = (NumberOutcome, NumberReview) if is_number else (Outcome, Review)
 
     @router.put(
         "/predictions/{id}/outcome",
-        summary="Record the true grade",
-        **documented("recordOutcome", Outcome, CameOut),
+        summary="Record the true number" if is_number else "Record the true grade",
+        **documented("recordOutcome", outcome_model, CameOut),
     )
     async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         said = read_json(CameOut, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
-        return json_response(await feedback.come_out(prediction, said.grade, said.correction))
+        return json_response(await feedback.come_out(prediction, said.truth, said.correction))
 
     @router.post(
         "/reviews/{id}",
         summary="Record a review",
-        **documented("reviewPrediction", Review, Reviewed),
+        **documented("reviewPrediction", review_model, Reviewed),
     )
     async def review(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         said = read_json(Reviewed, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
         return json_response(
-            await feedback.review(prediction, said.grade, said.note, said.reviewer, said.correction)
+            await feedback.review(prediction, said.truth, said.note, said.reviewer, said.correction)
         )
 
     @router.put(
@@ -146,11 +188,17 @@ def feedback_routes(feedback: Feedback, classes: tuple[str, ...], settings: Sett
     return router
 
 
-def outcome_request(classes: tuple[str, ...]) -> type[OutcomeBody]:
-    """Create the request body for a true grade of these classes."""
-    return create_model("OutcomeRequest", __base__=OutcomeBody, grade=(grade_of(classes), ...))
+def outcome_request(target: Target) -> type[OutcomeBody] | type[NumberOutcomeRequest]:
+    """Create the request body for what is true of a prediction."""
+    if isinstance(target, NumberTarget):
+        return NumberOutcomeRequest
+    grade = (grade_of(target.classes), ...)
+    return create_model("OutcomeRequest", __base__=OutcomeBody, grade=grade)
 
 
-def review_request(classes: tuple[str, ...]) -> type[ReviewBody]:
-    """Create the request body for a review with a grade of these classes."""
-    return create_model("ReviewRequest", __base__=ReviewBody, grade=(grade_of(classes), ...))
+def review_request(target: Target) -> type[ReviewBody] | type[NumberReviewRequest]:
+    """Create the request body for a review of a prediction."""
+    if isinstance(target, NumberTarget):
+        return NumberReviewRequest
+    grade = (grade_of(target.classes), ...)
+    return create_model("ReviewRequest", __base__=ReviewBody, grade=grade)

@@ -18,9 +18,17 @@ from app.problem_codes import ProblemCode
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from dubito.engine.backends.choice import backend_of
-from dubito.features import Feature
+from dubito.features import Feature, FeatureStats
 from dubito.inputs.options import AnyOptions, NoOptions
-from dubito.types import Calibration, Cards, Environment, Identity, Signature
+from dubito.targets import NumberHead, NumberTarget, Target
+from dubito.types import (
+    AnyCalibration,
+    Cards,
+    Environment,
+    Identity,
+    NumberCalibration,
+    Signature,
+)
 from dubito.types import Promise as Line
 
 CARD = "text/markdown"
@@ -115,8 +123,72 @@ class CalibrationDescription(BaseModel):
     promises: list[Promise]
 
 
-class ModelDescription(BaseModel):
-    """The served bundle: signature, held-out metrics, digest and numerical environment."""
+class NumberDescription(BaseModel):
+    """The number that the bundle predicts."""
+
+    model_config = CLOSED
+
+    kind: Literal["number"]
+    name: str
+    title: str
+    aliases: list[str]
+    unit: str
+    head: NumberHead = Field(
+        description="what the network answers: the value, mean and variance, or three quantiles"
+    )
+    levels: list[float] = Field(description="levels of the quantiles; empty for other heads")
+    std: float = Field(description="standard deviation of the values in training")
+    seen: FeatureStats
+
+
+class MissPromise(BaseModel):
+    """One promised rate of misses, with statistics on the rows that tested it."""
+
+    model_config = CLOSED
+
+    target: float = Field(
+        description="maximum share of intervals that miss the true number promised among many "
+        "automated rows"
+    )
+    automated: float = Field(description="share of rows that were automated")
+    wrong: float = Field(description="share of the automated intervals that missed")
+    band: Band | None = Field(
+        description="the widest automated intervals, whose `bound` is a width; null: none"
+    )
+    wanting: int | None = Field(description="number of calibration rows missing for this promise")
+
+
+class NumberCalibrationDescription(BaseModel):
+    """Calibration of the intervals and decisions."""
+
+    model_config = CLOSED
+
+    passes: int = Field(description="passes of the calibration; with fewer, nothing is promised")
+    rows: int = Field(description="rows that the intervals were calibrated on")
+    tested: int = Field(description="other rows that the promises were tested on")
+    coverage: float = Field(
+        description="share of many rows whose interval contains the true number, unless the "
+        "request names another; decisions are about the interval of this coverage"
+    )
+    method: str = Field(description="method of the intervals, unless the request names another")
+    methods: list[str]
+    target: float = Field(description="target of a decision, unless the request names another")
+    confidence: float = Field(
+        description="probability, over the draw of the calibration rows, that a promise holds for "
+        "rows exchangeable with them"
+    )
+    epistemic: float = Field(
+        description="maximum standard deviation over the passes of an automated row"
+    )
+    case_limit: float = Field(
+        description="maximum share of misses promised among many automated rows in the band of a "
+        "promise"
+    )
+    promises: list[MissPromise]
+
+
+class _Description(BaseModel):
+    """Members that the description of every bundle has."""
 
     model_config = CLOSED
 
@@ -124,9 +196,7 @@ class ModelDescription(BaseModel):
     version: int
     digest: str
     features: list[Annotated[Feature, Discriminator("kind")]]
-    classes: list[str]
     passes: int
-    calibration: CalibrationDescription | None
     metrics: dict[str, dict[str, float]]
     metrics_on: Literal["held_out", "unknown"] = Field(
         description="`unknown`: the network may have been fitted or calibrated on these rows"
@@ -139,7 +209,23 @@ class ModelDescription(BaseModel):
     limits: Limits
 
 
-def information(description: dict[str, Any], cards: Cards, readiness: Readiness) -> APIRouter:
+class ModelDescription(_Description):
+    """The served bundle: signature, held-out metrics, digest and numerical environment."""
+
+    classes: list[str]
+    calibration: CalibrationDescription | None
+
+
+class NumberModelDescription(_Description):
+    """The served bundle, which predicts a number, as for classes."""
+
+    target: NumberDescription
+    calibration: NumberCalibrationDescription | None
+
+
+def information(
+    description: dict[str, Any], target: Target, cards: Cards, readiness: Readiness
+) -> APIRouter:
     """Create the routes that describe the bundle and the state of the service."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
     _add(
@@ -147,7 +233,7 @@ def information(description: dict[str, Any], cards: Cards, readiness: Readiness)
         "/model",
         "Description of the served bundle",
         "getModel",
-        ModelDescription,
+        NumberModelDescription if isinstance(target, NumberTarget) else ModelDescription,
         to_json(description),
     )
     _add_cards(router, cards)
@@ -223,7 +309,7 @@ def describe(
     identity: Identity,
     signature: Signature,
     passes: int,
-    calibration: Calibration | None,
+    calibration: AnyCalibration | None,
     card: dict[str, Any],
     environment: Environment,
     settings: Settings,
@@ -231,9 +317,10 @@ def describe(
     """Build the content of `GET /model`."""
     return {
         **asdict(identity),
-        **asdict(signature),
+        "features": [asdict(feature) for feature in signature.features],
+        **_predicted(signature.target),
         "passes": passes,
-        "calibration": None if calibration is None else _calibrated(calibration),
+        "calibration": _calibrated(calibration),
         **card,
         "backend": backend_of(environment.facts["engine"]),
         "environment": asdict(environment),
@@ -246,20 +333,38 @@ def describe(
     }
 
 
-def _calibrated(calibration: Calibration) -> dict[str, Any]:
+def _predicted(target: Target) -> dict[str, Any]:
+    if isinstance(target, NumberTarget):
+        return {"target": {"kind": "number", **asdict(target)}}
+    return {"classes": target.classes}
+
+
+def _calibrated(calibration: AnyCalibration | None) -> dict[str, Any] | None:
+    if calibration is None:
+        return None
     policy = calibration.policy
-    return {
+    common = {
         "passes": calibration.passes,
-        "rows": len(calibration.labels),
-        "accuracy": calibration.accuracy,
         "coverage": calibration.coverage,
         "methods": list(calibration.scores),
         "target": policy.target,
         "confidence": policy.confidence,
         "epistemic": policy.epistemic,
         "case_limit": policy.case_limit,
-        "likelihood": policy.likelihood,
         "promises": [_promised(promise) for promise in policy.promises],
+    }
+    if isinstance(calibration, NumberCalibration):
+        return {
+            **common,
+            "rows": len(calibration.scores[calibration.method]),
+            "tested": calibration.tested,
+            "method": calibration.method,
+        }
+    return {
+        **common,
+        "rows": len(calibration.labels),
+        "accuracy": calibration.accuracy,
+        "likelihood": policy.likelihood,
     }
 
 

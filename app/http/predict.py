@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from app.http.answers import AnswerModels, listed
+from app.http.answers import answer_models, listed
 from app.http.body import JSON_TYPE, read_body
 from app.http.connection import hung_up
 from app.http.json_schema import any_of
@@ -20,7 +20,7 @@ from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.usecases.idempotency import Record, Recorder
 from app.usecases.predict import Predict, Turns
-from dubito.answer import AnyAnswer, MonteCarloAnswer, PlainAnswer, to_json
+from dubito.answer import AnyAnswer, AnyMonteCarloAnswer, AnyPlainAnswer, to_json
 from dubito.bundles.manifest import Manifest
 from dubito.errors import Ungradable
 from dubito.inputs.options import (
@@ -30,6 +30,7 @@ from dubito.inputs.options import (
     plain_options,
 )
 from dubito.inputs.rows import INSTANCES, RowReader, example
+from dubito.targets import ClassTarget
 from dubito.types import Signature
 
 GRADING_REFUSALS = BODY_REFUSALS | {
@@ -54,10 +55,15 @@ def grading(
 ) -> APIRouter:
     """Create the routes that predict with one bundle."""
     router = APIRouter(tags=["grading"], route_class=LeanRoute)
-    models = AnswerModels(manifest.signature, manifest.calibration)
+    is_of_classes = isinstance(manifest.target, ClassTarget)
+    models = answer_models(manifest.signature, manifest.calibration)
     reader = RowReader(manifest.signature, settings.max_rows)
     options_model = monte_carlo_options(
-        manifest.passes, settings.max_passes, manifest.calibration, settings.deadline_ms
+        manifest.target,
+        manifest.passes,
+        settings.max_passes,
+        manifest.calibration,
+        settings.deadline_ms,
     )
     plain_model = plain_options(settings.deadline_ms)
 
@@ -66,7 +72,9 @@ def grading(
 
     @router.post(
         "/predict",
-        summary="Grade by the deterministic pass",
+        summary="Grade by the deterministic pass"
+        if is_of_classes
+        else "Predict a number by the deterministic pass",
         operation_id="predict",
         responses=_responses(models.plain),
         openapi_extra=_request(reader, manifest.signature),
@@ -86,7 +94,9 @@ def grading(
 
     @router.post(
         "/predict/mc",
-        summary="Grade with uncertainty, by Monte-Carlo dropout",
+        summary="Grade with uncertainty, by Monte-Carlo dropout"
+        if is_of_classes
+        else "Predict a number with uncertainty, by Monte-Carlo dropout",
         operation_id="predictMonteCarlo",
         responses=_responses(models.with_draws, models.monte_carlo),
         openapi_extra=_request(reader, manifest.signature),
@@ -121,7 +131,7 @@ def _rows_at_least(body: bytes) -> int:
 
 
 async def _response(
-    answering: Awaitable[Turns[PlainAnswer]] | Awaitable[Turns[MonteCarloAnswer]],
+    answering: Awaitable[Turns[AnyPlainAnswer]] | Awaitable[Turns[AnyMonteCarloAnswer]],
     record: Record,
     many: bool,
 ) -> Response:

@@ -7,19 +7,25 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.http.access import Access
 from app.http.body import read_body
-from app.http.case_models import RecordedPrediction, Replay, WhatIf
+from app.http.case_models import RecordedNumber, RecordedPrediction, Replay, WhatIf
 from app.http.connection import hung_up
 from app.http.json_body import read_changes
 from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
-from app.http.search_options import PredictionList, SearchOptions, page_of
+from app.http.search_options import (
+    NumberPredictionList,
+    PredictionList,
+    SearchOptions,
+    page_of,
+)
 from app.serving.caller import Caller
 from app.settings import Settings
 from app.usecases.case import Cases
 from app.usecases.replay import Replays
 from dubito.inputs.options import NoOptions
 from dubito.inputs.rows import changes
+from dubito.targets import NumberTarget
 from dubito.types import Signature
 
 
@@ -32,6 +38,9 @@ def predictions(
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
     most, seconds = settings.max_body_bytes, settings.body_seconds
 
+    is_number = isinstance(signature.target, NumberTarget)
+    lists = NumberPredictionList if is_number else PredictionList
+
     def caller(request: Request) -> Caller:
         """Create the caller of a request whose body was read; it has the default deadline."""
         deadline = asyncio.get_running_loop().time() + settings.deadline_ms / 1e3
@@ -40,7 +49,7 @@ def predictions(
     @router.get(
         "/predictions",
         summary="Recorded predictions, newest first",
-        **documented("listPredictions", PredictionList, names=None),
+        **documented("listPredictions", lists, names=None),
     )
     async def listed(request: Request, options: Annotated[SearchOptions, Query()]) -> Response:
         access.check_records(request)
@@ -51,7 +60,7 @@ def predictions(
     @router.get(
         "/predictions/{id}",
         summary="One recorded prediction",
-        **documented("getPrediction", RecordedPrediction),
+        **documented("getPrediction", RecordedNumber if is_number else RecordedPrediction),
     )
     async def prediction(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)

@@ -14,10 +14,11 @@ from app.http.listing import ListOptions, words
 from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
-from app.monitoring.event_builder import Listed
+from app.monitoring.event_builder import Listed, ListedNumber
 from app.record_events import ListPosition, Order, QueueItem, ReviewState, Search, moment
 from app.record_ports import Reader
 from app.settings import Settings
+from dubito.targets import NumberTarget, Target
 from dubito.types import Identity
 
 
@@ -33,7 +34,7 @@ class ReviewOptions(ListOptions):
         Field(
             description="Order of the list: `oldest` or `newest` first (by the time of the "
             "prediction or, if decided, of the review), most `doubtful` first "
-            "(largest predictive entropy), or by `reference`."
+            "(largest predictive entropy, or deviation of a number), or by `reference`."
         ),
     ] = "oldest"
     reference: words("Only predictions whose reference contains this text.") = None  # type: ignore[valid-type]
@@ -83,6 +84,28 @@ class ReferredPrediction(BaseModel):
     reviewer: str | None
 
 
+class ReferredNumber(BaseModel):
+    """A referred prediction of a number that waits for a review or has one."""
+
+    model_config = CLOSED
+
+    id: str
+    time: str
+    reference: str | None = Field(
+        description="client's name of the case; null if none was given or it was erased"
+    )
+    value: float = Field(description="mean over the passes")
+    reasons: list[str]
+    std: float | None
+    lower: float | None = Field(description="lower bound of the interval; null without one")
+    upper: float | None = Field(description="upper bound of the interval; null without one")
+    model: Model
+    assignee: str | None
+    decided: str | None = Field(description="time of the first review; null while it waits")
+    verdict: float | None = Field(description="number of the latest review; null while it waits")
+    reviewer: str | None
+
+
 class ReviewQueue(BaseModel):
     """A page of referred predictions that wait for a review or have one."""
 
@@ -96,15 +119,23 @@ class ReviewQueue(BaseModel):
     next: str | None = Field(description="cursor of the next page, for `after`; null at the end")
 
 
-def reviews(reader: Reader, settings: Settings) -> APIRouter:
-    """Create the route of the review queue."""
+class NumberReviewQueue(ReviewQueue):
+    """A page of referred predictions, by bundles of a number or by older ones of classes."""
+
+    reviews: list[ReferredNumber | ReferredPrediction]  # type: ignore[assignment]
+
+
+def reviews(reader: Reader, target: Target, settings: Settings) -> APIRouter:
+    """Create the route of the review queue, documented for a bundle's target."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
+
+    model = NumberReviewQueue if isinstance(target, NumberTarget) else ReviewQueue
 
     @router.get(
         "/reviews",
         summary="Review queue: predictions that wait for a review, or were decided",
-        **documented("listReviews", ReviewQueue, names=None),
+        **documented("listReviews", model, names=None),
     )
     async def queue(request: Request, options: Annotated[ReviewOptions, Query()]) -> Response:
         access.check_records(request)
@@ -130,16 +161,42 @@ class QueueLine(Struct, frozen=True, rename={"label": "grade"}):
     reviewer: str | None
 
 
+class NumberQueueLine(Struct, frozen=True):
+    """The same about a prediction of a number."""
+
+    id: str
+    time: str
+    reference: str | None
+    value: float
+    reasons: tuple[str, ...]
+    std: float | None
+    lower: float | None
+    upper: float | None
+    model: Identity
+    assignee: str | None
+    decided: str | None
+    verdict: float | None
+    reviewer: str | None
+
+
 class QueuePage(Struct, frozen=True):
     """A page of referred predictions that wait for a review or have one."""
 
     waiting: int
     found: int | None
-    reviews: tuple[QueueLine, ...]
+    reviews: tuple[QueueLine | NumberQueueLine, ...]
     next: str | None
 
 
+class _Value(Struct, frozen=True):
+    """The member of a listed prediction that tells a number from classes."""
+
+    value: float | None = None
+
+
+_values = json.Decoder(_Value)
 _listed_bodies = json.Decoder(Listed)
+_listed_numbers = json.Decoder(ListedNumber)
 
 
 async def _listed(reader: Reader, options: ReviewOptions) -> QueuePage:
@@ -153,7 +210,9 @@ async def _listed(reader: Reader, options: ReviewOptions) -> QueuePage:
     )
 
 
-def _line(referral: QueueItem) -> QueueLine:
+def _line(referral: QueueItem) -> QueueLine | NumberQueueLine:
+    if _values.decode(referral.body).value is not None:
+        return _number_line(referral)
     body = _listed_bodies.decode(referral.body)
     return QueueLine(
         id=referral.prediction,
@@ -167,5 +226,24 @@ def _line(referral: QueueItem) -> QueueLine:
         assignee=referral.assignee,
         decided=None if referral.decided is None else moment(referral.decided),
         verdict=referral.verdict,
+        reviewer=referral.reviewer,
+    )
+
+
+def _number_line(referral: QueueItem) -> NumberQueueLine:
+    body = _listed_numbers.decode(referral.body)
+    return NumberQueueLine(
+        id=referral.prediction,
+        time=moment(referral.time),
+        reference=referral.reference,
+        value=body.value,
+        reasons=body.reasons,
+        std=body.std,
+        lower=body.lower,
+        upper=body.upper,
+        model=body.model,
+        assignee=referral.assignee,
+        decided=None if referral.decided is None else moment(referral.decided),
+        verdict=None if referral.verdict is None else float(referral.verdict),
         reviewer=referral.reviewer,
     )

@@ -11,7 +11,7 @@ from app.http.json_schema import CLOSED
 from app.http.listing import ListOptions, words
 from app.record_events import Event, Listing, ListPosition, Search, moment
 from app.recorded_prediction import parse_body
-from dubito.answer import PlainResult
+from dubito.answer import MonteCarloNumber, PlainNumber, PlainResult
 from dubito.types import Identity
 
 
@@ -76,6 +76,42 @@ class PredictionList(BaseModel):
     )
 
 
+class ListedNumber(BaseModel):
+    """A line of a list of recorded predictions of a number."""
+
+    model_config = CLOSED
+
+    id: str
+    time: str
+    endpoint: str
+    reference: str | None
+    value: float = Field(description="the number or, for `/predict/mc`, its mean over the passes")
+    std: float | None = Field(description="standard deviation over the passes; null without passes")
+    action: Literal["automate", "refer"] | None
+    reasons: list[str]
+    model: Model
+
+
+class NumberPredictionList(PredictionList):
+    """A page of recorded predictions, by bundles of a number or by older ones of classes."""
+
+    predictions: list[ListedNumber | ListedPrediction]  # type: ignore[assignment]
+
+
+class NumberLine(Struct, frozen=True):
+    """A line of a list of recorded predictions, about a number."""
+
+    id: str
+    time: str
+    endpoint: str
+    reference: str | None
+    value: float
+    std: float | None
+    action: Literal["automate", "refer"] | None
+    reasons: tuple[str, ...]
+    model: Identity
+
+
 class Line(Struct, frozen=True, rename={"predicted": "grade"}):
     """A line of a list of recorded predictions."""
 
@@ -93,7 +129,7 @@ class Line(Struct, frozen=True, rename={"predicted": "grade"}):
 class Page(Struct, frozen=True):
     """A page of recorded predictions and the cursor of the next page."""
 
-    predictions: tuple[Line, ...]
+    predictions: tuple[Line | NumberLine, ...]
     next: str | None
 
 
@@ -103,21 +139,22 @@ def page_of(found: Listing) -> Page:
     return Page(lines, None if found.after is None else encode_cursor(found.after))
 
 
-def _line(event: Event) -> Line:
+def _line(event: Event) -> Line | NumberLine:
     body = parse_body(event.body)
     result = body.answer
+    decision = None if isinstance(result, PlainResult | PlainNumber) else result.decision
+    time, action = moment(event.time), None if decision is None else decision.action
+    reasons = () if decision is None else decision.reasons
+    if isinstance(result, PlainNumber | MonteCarloNumber):
+        if isinstance(result, PlainNumber):
+            endpoint, value, std = "/predict", result.value, None
+        else:
+            endpoint, value, std = "/predict/mc", result.mean, result.std
+        about = (event.prediction, time, endpoint, event.reference)
+        return NumberLine(*about, value, std, action, reasons, body.model)
     if isinstance(result, PlainResult):
-        endpoint, probabilities, decision = "/predict", result.probabilities, None
+        endpoint, probabilities = "/predict", result.probabilities
     else:
-        endpoint, probabilities, decision = "/predict/mc", result.mean, result.decision
-    return Line(
-        id=event.prediction,
-        time=moment(event.time),
-        endpoint=endpoint,
-        reference=event.reference,
-        predicted=result.predicted,
-        likelihood=probabilities[result.predicted],
-        action=None if decision is None else decision.action,
-        reasons=() if decision is None else decision.reasons,
-        model=body.model,
-    )
+        endpoint, probabilities = "/predict/mc", result.mean
+    predicted, about = result.predicted, (event.prediction, time, endpoint, event.reference)
+    return Line(*about, predicted, probabilities[predicted], action, reasons, body.model)

@@ -20,12 +20,13 @@ from app.http.openapi import KEPT_TAG, TAG, Responses, answered, refused
 from app.http.problems import Refusal
 from app.http.response import names
 from app.http.route import LeanRoute
-from app.http.statistics_models import UncertaintyFigures
+from app.http.statistics_models import NumberUncertaintyFigures, UncertaintyFigures
 from app.monitoring.monitor import KEPT_SECONDS, Monitor, ReportJson
 from app.monitoring.time_windows import STEPS, WINDOWS, Range, Window, fitting, spanning
 from app.problem_codes import ProblemCode
 from dubito.errors import DubitoError, Fault, FieldCode, InvalidInput
 from dubito.inputs.text_types import instant
+from dubito.targets import NumberTarget, Target
 
 EVENTS = "text/event-stream"
 MOST_LISTENERS = 100
@@ -118,22 +119,27 @@ def _wrong(name: str, message: str, code: FieldCode = FieldCode.NOT_A_RANGE) -> 
     return InvalidInput([Fault((name,), code, message, in_query=True)])
 
 
-def uncertainty(monitor: Monitor, access: Access, is_ready: Callable[[], bool]) -> APIRouter:
+def uncertainty(
+    monitor: Monitor, target: Target, access: Access, is_ready: Callable[[], bool]
+) -> APIRouter:
     """Create the routes of the statistics.
 
     Args:
         monitor: computes the statistics.
+        target: what the bundle predicts, for the documentation.
         access: decides who may see names and notes.
         is_ready: whether the service keeps running; streams end as soon as it does not.
     """
     router = APIRouter(tags=["figures"], route_class=LeanRoute)
     listeners = 0
+    is_number = isinstance(target, NumberTarget)
+    model = NumberUncertaintyFigures if is_number else UncertaintyFigures
 
     @router.get(
         "/uncertainty",
         summary="Statistics over time",
         operation_id="getUncertainty",
-        responses=_tagged(answered(schema(UncertaintyFigures), "The statistics.")) | REFUSED,
+        responses=_tagged(answered(schema(model), "The statistics.")) | REFUSED,
         openapi_extra={"parameters": [KEPT_TAG]},
     )
     async def figures(request: Request, options: Annotated[RangeOptions, Query()]) -> Response:

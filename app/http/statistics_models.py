@@ -29,6 +29,34 @@ class Figures(_Closed):
     warnings: dict[str, int]
 
 
+class ValueHistogram(_Closed):
+    """Predicted numbers in the bins of the training values' histogram."""
+
+    edges: list[float] = Field(description="increasing edges, in the number's unit")
+    rows: list[int] = Field(
+        description="rows below the first edge, in each bin, and from the last edge on"
+    )
+
+
+class NumberFigures(_Closed):
+    """Statistics of the predictions of a period, in the number's unit; null where none."""
+
+    rows: int
+    passes: int
+    automated: int
+    referred: int
+    referral_rate: float | None
+    reasons: dict[str, int]
+    values: ValueHistogram
+    std: dict[str, float | None] = Field(
+        description="quantiles of the standard deviation over the passes"
+    )
+    width: dict[str, float | None] = Field(
+        description="quantiles of the width of the intervals at the bundle's own coverage"
+    )
+    warnings: dict[str, int]
+
+
 class ExchangeFigures(_Closed):
     """Counts of requests by how they were answered."""
 
@@ -64,6 +92,13 @@ class ServiceFigures(StepServiceFigures):
 
 
 class StepFigures(Figures):
+    """Statistics of one step."""
+
+    start: str
+    service: StepServiceFigures
+
+
+class NumberStepFigures(NumberFigures):
     """Statistics of one step."""
 
     start: str
@@ -139,6 +174,45 @@ class Outcomes(_Closed):
     risk_coverage: list[RiskPoint]
 
 
+class IntervalCoverage(_Closed):
+    """Share of intervals at the bundle's own coverage that hold the true number."""
+
+    promised: float
+    seen: float | None
+    rows: int
+
+
+class MissedIntervals(_Closed):
+    """Share of automated intervals that miss the true number."""
+
+    promised: float | None
+    wrong: float | None
+    rows: int
+
+
+class NumberOutcomes(_Closed):
+    """Statistics of predictions whose true number became known in this period, in its unit."""
+
+    known: int
+    rmse: float | None = Field(description="root of the mean squared error")
+    mae: float | None = Field(description="mean absolute error")
+    log_density: float | None = Field(
+        description="mean predictive log density, nats; null without a noise head"
+    )
+    coverage: IntervalCoverage
+    automated: MissedIntervals
+    band: MissedIntervals = Field(description="the same for the widest of the automated intervals")
+
+
+class NumberEstimateFigures(_Closed):
+    """Error expected from the predicted deviations alone, without any outcome."""
+
+    rmse: float | None = Field(
+        description="root of the mean total variance; without a noise head, what the passes "
+        "disagree about alone"
+    )
+
+
 class Estimate(_Closed):
     """Accuracy expected from the calibrated probabilities alone, without any outcome."""
 
@@ -146,6 +220,11 @@ class Estimate(_Closed):
     automated_wrong: float | None
 
 
+WINDOW = "requested window; null for a range"
+STEPS = (
+    "steps in order; the last contains the present, and predictions dated later because the clock "
+    "was ahead"
+)
 NAME = "name of the person; null after erasure, and for clients that may not see records"
 
 
@@ -192,18 +271,32 @@ class Alarm(_Closed):
 class UncertaintyFigures(_Closed):
     """Statistics of the served bundle, over a window or a range."""
 
-    window: str | None = Field(description="requested window; null for a range")
+    window: str | None = Field(description=WINDOW)
     step: str
     start: str
     end: str
     model: Model
     total: Figures
-    steps: list[StepFigures] = Field(
-        description="steps in order; the last contains the present, and predictions dated "
-        "later because the clock was ahead"
-    )
+    steps: list[StepFigures] = Field(description=STEPS)
     drift: Drift
     outcomes: Outcomes
     estimate: Estimate
+    alarms: list[Alarm]
+    service: ServiceFigures
+
+
+class NumberUncertaintyFigures(_Closed):
+    """Statistics of the served bundle, which predicts a number, over a window or a range."""
+
+    window: str | None = Field(description=WINDOW)
+    step: str
+    start: str
+    end: str
+    model: Model
+    total: NumberFigures
+    steps: list[NumberStepFigures] = Field(description=STEPS)
+    drift: Drift
+    outcomes: NumberOutcomes
+    estimate: NumberEstimateFigures
     alarms: list[Alarm]
     service: ServiceFigures

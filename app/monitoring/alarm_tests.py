@@ -8,7 +8,12 @@ import numpy as np
 
 from app.count_keys import Counts
 from app.monitoring.drift_report import stream_counts
-from app.monitoring.statistics import kept_in_bands, missed, wrong_automated
+from app.monitoring.statistics import (
+    kept_in_bands,
+    missed,
+    watched_coverage,
+    wrong_automated,
+)
 from app.watched_bundle import WatchedBundle
 from dubito.uncertainty.drift_alarm import Watch
 from dubito.uncertainty.validity_alarm import BettingState
@@ -70,9 +75,10 @@ def _advance_drift(
 
 
 def _advance_validity(
-    state: BettingState, _: WatchedBundle, counts: Counts, __: np.random.Generator
+    state: BettingState, watched: WatchedBundle, counts: Counts, _: np.random.Generator
 ) -> BettingState:
-    return state.advance(missed(counts), wrong_automated(counts), kept_in_bands(counts))
+    misses = missed(counts, watched_coverage(watched.calibration))
+    return state.advance(misses, wrong_automated(counts), kept_in_bands(counts))
 
 
 TESTS: Mapping[AlarmName, AlarmTest[Any]] = {

@@ -3,24 +3,26 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from msgspec import Struct, json
+from msgspec import UNSET, Struct, json
 
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.counters import answer_counter
 from app.record_events import (
     FORMAT,
+    AnyPart,
     Draft,
     Entry,
     Event,
+    MonteCarloNumberPart,
     MonteCarloPart,
-    PlainPart,
     QueueItem,
 )
-from app.recorded_prediction import Body, MonteCarloBody, Personal, PlainBody
+from app.recorded_prediction import Body, Personal, monte_carlo_body, plain_body
 from app.watched_bundle import WatchedBundle
 from dubito.answer import (
-    MonteCarloAnswer,
+    AnyResult,
+    MonteCarloNumber,
     MonteCarloResult,
-    PlainAnswer,
+    PlainNumber,
     PlainResult,
     without_value,
 )
@@ -43,7 +45,7 @@ class EventBuilder:
         }
         """Function from a number of a row to its value, by feature with a list of values."""
         self._environment = watched.environment
-        self._counter = AnswerCounter(watched)
+        self._counter = answer_counter(watched)
 
     def __call__(self, drafts: Sequence[Draft]) -> Entry:
         """Build one entry of several requests, of which one at most has a reply."""
@@ -61,7 +63,7 @@ class EventBuilder:
         return Entry(tuple(events), reply, self._counter.answered(parts, rows), tuple(queue))
 
     def _events(
-        self, part: PlainPart | MonteCarloPart, rows: Iterator[list[float]], reference: str | None
+        self, part: AnyPart, rows: Iterator[list[float]], reference: str | None
     ) -> Iterator[Event]:
         """Yield the events of a part, whose rows are the next ones."""
         for prediction, body in self._bodies(part):
@@ -77,26 +79,23 @@ class EventBuilder:
             values[name] = value_of(values[name])  # type: ignore[arg-type]
         return values
 
-    def _bodies(self, part: PlainPart | MonteCarloPart) -> Iterator[tuple[str, Body]]:
-        if isinstance(part, MonteCarloPart):
-            yield from ((one.id, self._monte_carlo(one, part)) for one in part.answers)
-        else:
-            yield from ((one.id, self._plain(one)) for one in part.answers)
-
-    def _plain(self, answer: PlainAnswer) -> PlainBody:
-        warnings = tuple(map(without_value, answer.warnings))
-        return PlainBody(self._environment, answer.model, answer.result, warnings, FORMAT)
-
-    def _monte_carlo(self, answer: MonteCarloAnswer, part: MonteCarloPart) -> MonteCarloBody:
-        warnings = tuple(map(without_value, answer.warnings))
-        return MonteCarloBody(
-            self._environment, answer.model, part.asked, answer.result, warnings, FORMAT
-        )
+    def _bodies(self, part: AnyPart) -> Iterator[tuple[str, Body]]:
+        about, asked = self._environment, None
+        if isinstance(part, MonteCarloPart | MonteCarloNumberPart):
+            asked = part.asked
+        for answer in part.answers:
+            warnings, result = tuple(map(without_value, answer.warnings)), answer.result
+            if isinstance(result, PlainResult | PlainNumber):
+                body = plain_body(about, answer.model, result, warnings, FORMAT)
+            else:
+                assert asked is not None  # noqa: S101 - such a result is in such a part
+                body = monte_carlo_body(about, answer.model, asked, result, warnings, FORMAT)
+            yield answer.id, body
 
 
-def _referred(part: PlainPart | MonteCarloPart, reference: str | None) -> Iterator[QueueItem]:
+def _referred(part: AnyPart, reference: str | None) -> Iterator[QueueItem]:
     """Yield the referrals of a part; a deterministic answer has no decision."""
-    if not isinstance(part, MonteCarloPart):
+    if not isinstance(part, MonteCarloPart | MonteCarloNumberPart):
         return
     for answer in part.answers:
         decision = answer.result.decision
@@ -114,8 +113,21 @@ class Listed(Struct, frozen=True, rename={"predicted": "grade"}):
     model: Identity
 
 
+class ListedNumber(Struct, frozen=True):
+    """The same of a prediction of a number, in its unit."""
+
+    value: float
+    reasons: tuple[str, ...]
+    std: float | None
+    """Standard deviation over the passes; None for a deterministic prediction."""
+    lower: float | None
+    """Bounds of the interval that was asked for; None without one, or if it has none."""
+    upper: float | None
+    model: Identity
+
+
 def queue_item(
-    result: PlainResult | MonteCarloResult,
+    result: AnyResult,
     prediction: str,
     time: int,
     model: Identity,
@@ -126,19 +138,39 @@ def queue_item(
     A deterministic prediction has no uncertainty, and one of a bundle without calibration has no
     decision.
     """
-    uncertainty = None if isinstance(result, PlainResult) else result.uncertainty
-    decision = None if isinstance(result, PlainResult) else result.decision
+    decision = None if isinstance(result, PlainResult | PlainNumber) else result.decision
     reasons = () if decision is None else decision.reasons
-    entropy = None if uncertainty is None else uncertainty.predictive_entropy
-    information = None if uncertainty is None else uncertainty.mutual_information
+    listed = _listed(result, reasons, model)
     return QueueItem(
         prediction=prediction,
         time=time,
-        doubt=entropy or 0.0,
-        body=_json(Listed(result.predicted, reasons, entropy, information, model)),
-        grade=result.predicted,
+        doubt=_doubt(result),
+        body=_json(listed),
+        grade=repr(listed.value) if isinstance(listed, ListedNumber) else listed.predicted,
         reasons="".join(f"\n{reason}\n" for reason in reasons),
         digest=model.digest,
         version=model.version,
         reference=reference,
     )
+
+
+def _listed(result: AnyResult, reasons: tuple[str, ...], model: Identity) -> Listed | ListedNumber:
+    if isinstance(result, PlainNumber):
+        return ListedNumber(result.value, reasons, None, None, None, model)
+    if isinstance(result, MonteCarloNumber):
+        interval = result.interval
+        bounds = (None, None) if interval is None else (interval.lower, interval.upper)
+        return ListedNumber(result.mean, reasons, result.std, *bounds, model)
+    if isinstance(result, PlainResult):
+        return Listed(result.predicted, reasons, None, None, model)
+    doubt = result.uncertainty
+    return Listed(
+        result.predicted, reasons, doubt.predictive_entropy, doubt.mutual_information, model
+    )
+
+
+def _doubt(result: AnyResult) -> float:
+    """Return the doubt by which the queue is ordered, see `QueueItem`."""
+    if isinstance(result, MonteCarloNumber):
+        return result.std if result.total_std is UNSET else result.total_std
+    return result.uncertainty.predictive_entropy if isinstance(result, MonteCarloResult) else 0.0

@@ -21,6 +21,10 @@ INFORMATION = (
 )
 """Bucket bounds of mutual information, nats."""
 SET_SIZES = (0, 1, 2, 3, 4, 5, 6, 7, 10, 20, 50)
+SPREADS = (0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 3)
+"""Bucket bounds of a number's deviation, relative to that of its values in training."""
+WIDTHS = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 10, 30)
+"""Bucket bounds of the width of a number's interval, relative as the deviation."""
 
 
 class Instruments:
@@ -110,6 +114,20 @@ class Instruments:
             "Grades in the prediction sets of graded rows.",
             ("version",),
             buckets=SET_SIZES,
+            registry=registry,
+        )
+        self.spread = BulkHistogram(
+            "dubito_number_std_ratio",
+            "Deviation of predicted numbers over the passes, relative to that in training.",
+            ("version",),
+            buckets=SPREADS,
+            registry=registry,
+        )
+        self.widths = BulkHistogram(
+            "dubito_interval_width_ratio",
+            "Width of the intervals of numbers, relative to their deviation in training.",
+            ("version",),
+            buckets=WIDTHS,
             registry=registry,
         )
         self.warnings = Counter(

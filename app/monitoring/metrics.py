@@ -23,6 +23,7 @@ from app.monitoring.multiprocess_dir import folder
 from app.monitoring.prediction_metrics import PredictionMetrics
 from app.monitoring.report import Report
 from app.monitoring.statistics_gauges import Latest
+from dubito.targets import Target
 from dubito.types import Identity
 
 OPENMETRICS = "application/openmetrics-text"
@@ -79,9 +80,9 @@ class Metrics:
         for reason in REFUSALS:
             self._instruments.refusals.labels(reason).inc(0)
 
-    def predictions(self, identity: Identity, classes: tuple[str, ...]) -> PredictionMetrics:
+    def predictions(self, identity: Identity, target: Target) -> PredictionMetrics:
         """Create the metrics of a bundle's answers."""
-        return PredictionMetrics(self._instruments, identity, classes)
+        return PredictionMetrics(self._instruments, identity, target)
 
     def refused(self, reason: str) -> None:
         """Count a request that was refused."""

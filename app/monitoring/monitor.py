@@ -15,13 +15,9 @@ from app.monitoring import request_counts
 from app.monitoring.alarm_events import nameless
 from app.monitoring.alarms import Sentry
 from app.monitoring.drift_report import drift_report
-from app.monitoring.report import AlarmReport, Report, ServiceStatistics, StepStatistics
-from app.monitoring.statistics import (
-    answer_statistics,
-    expected_statistics,
-    outcome_statistics,
-    traffic_statistics,
-)
+from app.monitoring.report import AlarmReport, AnyStepStatistics, Report, ServiceStatistics
+from app.monitoring.statistics import traffic_statistics
+from app.monitoring.target_statistics import statistics_of
 from app.monitoring.time_windows import (
     MOST_STRETCHES,
     STEPS,
@@ -90,7 +86,7 @@ class _View:
 
     steps: Steps
     traffic: Steps
-    shown: dict[int, StepStatistics] = field(default_factory=dict)
+    shown: dict[int, AnyStepStatistics] = field(default_factory=dict)
     content: ReportJson | None = None
     at: float = 0.0
     reading: "asyncio.Task[ReportJson] | None" = None
@@ -107,9 +103,7 @@ class Monitor:
         self._present = present
         self._sentry = sentry
         self._identity = watched.identity
-        self._classes = watched.signature.classes
-        calibration = watched.calibration
-        self._policy = None if calibration is None else calibration.policy
+        self._statistics = statistics_of(watched)
         self._streams = watched.streams
         self._views: dict[Stretch, _View] = {}
 
@@ -208,11 +202,11 @@ class Monitor:
             start=_moment(bounds[0]),
             end=_moment(bounds[1]),
             model=self._identity,
-            total=answer_statistics(whole, self._classes),
+            total=self._statistics.answers(whole),
             steps=tuple(view.shown.values()),
             drift=drift_report(whole, self._streams),
-            outcomes=outcome_statistics(whole, self._policy),
-            estimate=expected_statistics(whole),
+            outcomes=self._statistics.outcomes(whole),
+            estimate=self._statistics.expected(whole),
             alarms=reading.alarms,
             service=ServiceStatistics(
                 **structs.asdict(traffic_statistics(summed(traffic.values()))),
@@ -226,13 +220,9 @@ class Monitor:
             return ReportJson.of(report)
         return ReportJson.of(report, ReportJson.of(structs.replace(report, alarms=hidden)))
 
-    def _step(self, at: int, counts: Counts, traffic: Counts) -> StepStatistics:
+    def _step(self, at: int, counts: Counts, traffic: Counts) -> AnyStepStatistics:
         """Compute the statistics of one step."""
-        return StepStatistics(
-            **structs.asdict(answer_statistics(counts, self._classes)),
-            start=_moment(at),
-            service=traffic_statistics(traffic),
-        )
+        return self._statistics.step(counts, _moment(at), traffic_statistics(traffic))
 
 
 def _looked_at(reading: "asyncio.Task[ReportJson]") -> None:

@@ -6,11 +6,23 @@ from typing import Generic, TypeVar
 from prometheus_client.metrics import MetricWrapperBase
 
 from app.monitoring.instruments import Instruments
-from dubito.answer import AnyAnswer, MonteCarloAnswer, MonteCarloResult, PlainAnswer, kind_of
+from dubito.answer import (
+    AnyAnswer,
+    AnyMonteCarloAnswer,
+    AnyPlainAnswer,
+    DecisionAnswer,
+    MonteCarloNumber,
+    MonteCarloResult,
+    PlainResult,
+    kind_of,
+)
+from dubito.targets import ClassTarget, NumberTarget, Target
 from dubito.types import Identity
 
 PLAIN, MONTE_CARLO = "/predict", "/predict/mc"
 ACTIONS = ("automate", "refer")
+NO_GRADE = ""
+"""Label of rows of a number: an empty label is none to Prometheus."""
 KINDS = ("out_of_range", "in_margin", "missing", "unknown_category", "few_passes", "degraded")
 
 Metric = TypeVar("Metric", bound=MetricWrapperBase)
@@ -36,9 +48,7 @@ class LabelledSeries(dict[str, Metric], Generic[Metric]):
 class PredictionMetrics:
     """Counts answered rows."""
 
-    def __init__(
-        self, instruments: Instruments, identity: Identity, classes: tuple[str, ...]
-    ) -> None:
+    def __init__(self, instruments: Instruments, identity: Identity, target: Target) -> None:
         """Initialise all series that are known beforehand, so that each starts at 0."""
         version = str(identity.version)
         instruments.model.labels(identity.name, version, identity.digest).set(1)
@@ -52,6 +62,10 @@ class PredictionMetrics:
         self._entropy = instruments.entropy.labels(version)
         self._information = instruments.information.labels(version)
         self._set_sizes = instruments.set_sizes.labels(version)
+        self._spread = instruments.spread.labels(version)
+        self._widths = instruments.widths.labels(version)
+        self._scale = target.std if isinstance(target, NumberTarget) else 1.0
+        classes = target.classes if isinstance(target, ClassTarget) else (NO_GRADE,)
         for children, values in (
             (self._plain, classes),
             (self._monte_carlo, classes),
@@ -61,31 +75,47 @@ class PredictionMetrics:
             for value in values:
                 children[value].inc(0)
 
-    def plain(self, answers: Sequence[PlainAnswer]) -> None:
+    def plain(self, answers: Sequence[AnyPlainAnswer]) -> None:
         """Count deterministic answers."""
         for answer in answers:
-            self._buffer.count(self._plain[answer.result.predicted])
+            result = answer.result
+            grade = result.predicted if isinstance(result, PlainResult) else NO_GRADE
+            self._buffer.count(self._plain[grade])
             self._warn(answer)
 
-    def monte_carlo(self, answers: Sequence[MonteCarloAnswer]) -> None:
+    def monte_carlo(self, answers: Sequence[AnyMonteCarloAnswer]) -> None:
         """Count Monte-Carlo answers."""
         buffer = self._buffer
         for answer in answers:
             result = answer.result
-            buffer.count(self._monte_carlo[result.predicted])
             buffer.count(self._passes, result.passes)
-            buffer.observe(self._entropy, result.uncertainty.predictive_entropy)
-            buffer.observe(self._information, result.uncertainty.mutual_information)
-            self._judge(result)
+            if isinstance(result, MonteCarloResult):
+                self._observe_classes(result)
+            else:
+                self._observe_number(result)
+            if result.decision is not None:
+                self._judge(result.decision)
             self._warn(answer)
 
-    def _judge(self, result: MonteCarloResult) -> None:
-        if result.decision is None or result.prediction_set is None:
-            return
-        self._buffer.count(self._decisions[result.decision.action])
-        for reason in result.decision.reasons:
+    def _observe_classes(self, result: MonteCarloResult) -> None:
+        buffer = self._buffer
+        buffer.count(self._monte_carlo[result.predicted])
+        buffer.observe(self._entropy, result.uncertainty.predictive_entropy)
+        buffer.observe(self._information, result.uncertainty.mutual_information)
+        if result.prediction_set is not None:
+            buffer.observe(self._set_sizes, len(result.prediction_set.classes))
+
+    def _observe_number(self, result: MonteCarloNumber) -> None:
+        self._buffer.count(self._monte_carlo[NO_GRADE])
+        self._buffer.observe(self._spread, result.std / self._scale)
+        interval = result.interval
+        if interval is not None and interval.lower is not None and interval.upper is not None:
+            self._buffer.observe(self._widths, (interval.upper - interval.lower) / self._scale)
+
+    def _judge(self, decision: DecisionAnswer) -> None:
+        self._buffer.count(self._decisions[decision.action])
+        for reason in decision.reasons:
             self._buffer.count(self._reasons[reason])
-        self._buffer.observe(self._set_sizes, len(result.prediction_set.classes))
 
     def _warn(self, answer: AnyAnswer) -> None:
         for warning in answer.warnings:

@@ -28,6 +28,32 @@ class AnswerStatistics(Struct, frozen=True, rename={"classes": "grades"}):
     warnings: dict[str, int]
 
 
+class ValueHistogram(Struct, frozen=True):
+    """Predicted numbers in the bins of the training values' histogram."""
+
+    edges: tuple[float, ...]
+    """`(B + 1,)` increasing edges, in the number's unit."""
+    rows: tuple[int, ...]
+    """`(B + 2,)` rows below the first edge, in each bin, and from the last edge on."""
+
+
+class NumberStatistics(Struct, frozen=True):
+    """Statistics of answers of a number, in its unit; rates are None if there were no answers."""
+
+    rows: int
+    passes: int
+    automated: int
+    referred: int
+    referral_rate: float | None
+    reasons: dict[str, int]
+    values: ValueHistogram
+    std: Quantiles
+    """Level to quantile of the standard deviation over the passes."""
+    width: Quantiles
+    """Level to quantile of the width of the intervals at the bundle's own coverage and method."""
+    warnings: dict[str, int]
+
+
 class RequestStatistics(Struct, frozen=True):
     """Numbers of requests by status."""
 
@@ -67,8 +93,19 @@ class StepStatistics(AnswerStatistics, frozen=True, rename={"classes": "grades"}
     service: TrafficStatistics
 
 
+class NumberStepStatistics(NumberStatistics, frozen=True):
+    """Statistics of one step of answers of a number, which begins at `start`, ISO 8601."""
+
+    start: str
+    service: TrafficStatistics
+
+
+AnyAnswerStatistics = AnswerStatistics | NumberStatistics
+AnyStepStatistics = StepStatistics | NumberStepStatistics
+
+
 class StreamDrift(Struct, frozen=True):
-    """Drift of a feature against training, or of the mutual information against calibration."""
+    """Drift of a feature against training, or of epistemic uncertainty against calibration."""
 
     feature: str
     rows: int
@@ -133,11 +170,41 @@ class OutcomeStatistics(Struct, frozen=True):
     risk_coverage: tuple[RiskPoint, ...]
 
 
+class NumberOutcomeStatistics(Struct, frozen=True):
+    """Statistics of predictions whose true number became known, in its unit."""
+
+    known: int
+    rmse: float | None
+    """Root of the mean squared error."""
+    mae: float | None
+    """Mean absolute error."""
+    log_density: float | None
+    """Mean predictive log density, nats; None without a noise head."""
+    coverage: CoverageSeen
+    """Coverage of the intervals that decisions were about."""
+    automated: ErrorsSeen
+    """Share of automated intervals that missed the true number."""
+    band: ErrorsSeen
+    """The same for the widest of them."""
+
+
 class ExpectedStatistics(Struct, frozen=True):
     """Rates that the calibrated probabilities themselves predict, without any outcome."""
 
     accuracy: float | None
     automated_wrong: float | None
+
+
+class ExpectedNumberStatistics(Struct, frozen=True):
+    """Errors that the predicted deviations themselves predict, without any outcome."""
+
+    rmse: float | None
+    """Root of the mean total variance, in the number's unit; without a noise head what the passes
+    disagree about alone."""
+
+
+AnyOutcomeStatistics = OutcomeStatistics | NumberOutcomeStatistics
+AnyExpectedStatistics = ExpectedStatistics | ExpectedNumberStatistics
 
 
 class Acknowledgement(Struct, frozen=True):
@@ -192,10 +259,10 @@ class Report(Struct, frozen=True):
     start: str
     end: str
     model: Identity
-    total: AnswerStatistics
-    steps: tuple[StepStatistics, ...]
+    total: AnyAnswerStatistics
+    steps: tuple[AnyStepStatistics, ...]
     drift: DriftReport
-    outcomes: OutcomeStatistics
-    estimate: ExpectedStatistics
+    outcomes: AnyOutcomeStatistics
+    estimate: AnyExpectedStatistics
     alarms: tuple[AlarmReport, ...]
     service: ServiceStatistics

@@ -6,7 +6,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from msgspec import structs
 
 from app.count_keys import Counts, Family, key, members, numbered
-from app.monitoring.counters import CONFIDENCE_BINS, COVERAGE, MILLION
+from app.monitoring.answer_counter import MILLION
+from app.monitoring.class_counter import CONFIDENCE_BINS, COVERAGE
 from app.monitoring.log_bins import MOST, quantiles
 from app.monitoring.report import (
     AnswerStatistics,
@@ -20,11 +21,9 @@ from app.monitoring.report import (
     TrafficStatistics,
 )
 from app.record_events import MINUTE
-from dubito.types import Policy
+from dubito.types import AnyCalibration, NumberCalibration, Policy
 from dubito.uncertainty.validity_alarm import PromiseTrials
 
-MISSES = round(1 - COVERAGE, 9)
-"""Largest promised share of rows whose raw prediction set misses the true class."""
 LATENCY_LEVELS = (0.5, 0.95, 0.99)
 REFUSED = frozenset({429, 503, 504})
 """Statuses of requests that were refused for lack of time, room or records."""
@@ -92,15 +91,14 @@ def outcome_statistics(counts: Counts, policy: Policy | None) -> OutcomeStatisti
         counts: counts of the period in which the true classes became known.
         policy: policy of the bundle, whose default promises are reported; None if it has none.
     """
-    known, raw = counts.get(key(Family.KNOWN, "rows"), 0), counts.get(key(Family.RAW, "rows"), 0)
-    missed_rows = counts.get(key(Family.RAW, "missed"), 0)
+    known = counts.get(key(Family.KNOWN, "rows"), 0)
     return OutcomeStatistics(
         known=known,
         accuracy=ratio(counts.get(key(Family.KNOWN, "right"), 0), known),
         ece=_calibration_error(counts),
-        coverage=CoverageSeen(COVERAGE, ratio(raw - missed_rows, raw), raw),
-        automated=_beside(wrong_automated(counts), None if policy is None else policy.target),
-        band=_beside(kept_in_bands(counts), None if policy is None else policy.case_limit),
+        coverage=coverage_seen(counts, COVERAGE),
+        automated=automated_errors(counts, policy),
+        band=band_errors(counts, policy),
         reliability=tuple(_reliability(counts)),
         risk_coverage=tuple(_risk_coverage(counts)),
     )
@@ -113,10 +111,21 @@ def _calibration_error(counts: Counts) -> float | None:
     return ratio(sum(gaps), sum(part.rows for part in bins))
 
 
-def missed(counts: Counts) -> dict[float, PromiseTrials]:
-    """Return the misses of the raw prediction sets, by the largest share promised."""
-    rows = counts.get(key(Family.RAW, "rows"), 0)
-    return {MISSES: PromiseTrials(rows, counts.get(key(Family.RAW, "missed"), 0))} if rows else {}
+def missed(counts: Counts, coverage: float) -> dict[float, PromiseTrials]:
+    """Return the misses of the watched sets or intervals, by the largest share promised."""
+    rows, most = counts.get(key(Family.RAW, "rows"), 0), round(1 - coverage, 9)
+    return {most: PromiseTrials(rows, counts.get(key(Family.RAW, "missed"), 0))} if rows else {}
+
+
+def watched_coverage(calibration: AnyCalibration | None) -> float:
+    """Return the coverage of the sets or intervals whose misses are counted."""
+    return calibration.coverage if isinstance(calibration, NumberCalibration) else COVERAGE
+
+
+def coverage_seen(counts: Counts, coverage: float) -> CoverageSeen:
+    """Return the observed coverage of those sets or intervals."""
+    rows, missed_rows = (counts.get(key(Family.RAW, name), 0) for name in ("rows", "missed"))
+    return CoverageSeen(coverage, ratio(rows - missed_rows, rows), rows)
 
 
 def wrong_automated(counts: Counts) -> dict[float, PromiseTrials]:
@@ -142,6 +151,16 @@ def _wrong(counts: Counts, family: Family) -> dict[float, PromiseTrials]:
 def ratio(part: float, whole: float) -> float | None:
     """Return a share; None if the whole is 0."""
     return part / whole if whole else None
+
+
+def automated_errors(counts: Counts, policy: Policy | None) -> ErrorsSeen:
+    """Return the observed error rate of automated rows, beside that of the default promise."""
+    return _beside(wrong_automated(counts), None if policy is None else policy.target)
+
+
+def band_errors(counts: Counts, policy: Policy | None) -> ErrorsSeen:
+    """Return the observed error rate in the band, beside the promised one."""
+    return _beside(kept_in_bands(counts), None if policy is None else policy.case_limit)
 
 
 def _beside(seen: Mapping[float, PromiseTrials], promised: float | None) -> ErrorsSeen:

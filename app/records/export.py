@@ -4,11 +4,13 @@ Every column has one type, whatever the records hold:
 
 - text: `id`, `time` (ISO 8601, UTC), `reference`, `endpoint`, `environment`, `model.name`,
   `model.digest`, `asked.passes` (a number or `auto`), `outcome` and `review` (the latest recorded
-  grade of each), `warnings` and all other lists (as JSON), and every column not named here;
+  grade or number of each), `warnings` and all other lists (as JSON), and every column not named
+  here;
 - 64-bit integers: `model.version`, `answer.passes`, `answer.seed`;
 - doubles: `answer.probabilities.…`, `answer.mean.…`, `answer.std.…` (one column for each grade),
   `answer.uncertainty.…`, and the requested, promised and reached values of precision, coverage and
-  error rate;
+  error rate; of a number `answer.value`, `answer.mean`, `answer.std`, `answer.aleatoric_std`,
+  `answer.total_std`, `answer.quantiles.…`, `answer.interval.lower` and `answer.interval.upper`;
 - booleans: `asked.degrade`, `….class_conditional`, `….guaranteed`, `answer.precision.met`;
 - `feature.…`, one column for each feature: doubles, booleans or text, as the feature's values are;
   text where the records hold several kinds.
@@ -59,8 +61,18 @@ REALS = {
     "answer.precision.tolerance",
     "answer.prediction_set.coverage",
     "answer.decision.target",
+    "answer.value",
+    "answer.mean",
+    "answer.std",
+    "answer.aleatoric_std",
+    "answer.total_std",
+    "answer.interval.coverage",
+    "answer.interval.lower",
+    "answer.interval.upper",
 }
-FAMILIES = tuple(f"answer.{kind}." for kind in ("probabilities", "mean", "std", "uncertainty"))
+FAMILIES = tuple(
+    f"answer.{kind}." for kind in ("probabilities", "mean", "std", "uncertainty", "quantiles")
+)
 BOOLEANS = {
     "asked.degrade",
     "asked.judged.class_conditional",
@@ -68,6 +80,7 @@ BOOLEANS = {
     "answer.prediction_set.class_conditional",
     "answer.prediction_set.guaranteed",
     "answer.decision.guaranteed",
+    "answer.interval.guaranteed",
 }
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 """Beginning of text that a spreadsheet may run as a formula; the last four are full-width forms."""
@@ -175,7 +188,10 @@ def _last(kind: EventKind) -> ScalarSelect[bytes]:
 
 
 def _grade(body: bytes | None) -> str | None:
-    return None if body is None else json.loads(body)["grade"]
+    if body is None:
+        return None
+    said = json.loads(body)
+    return said["grade"] if "grade" in said else repr(said["value"])
 
 
 def _members(body: bytes, personal: bytes | None) -> Iterator[tuple[str, Any]]:

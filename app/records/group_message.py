@@ -16,7 +16,8 @@ from app.record_ports import Trouble
 from app.records.cause import Cause
 from app.watched_bundle import WatchedBundle
 from dubito.features import BooleanFeature, CategoryFeature, FeatureKind, NumberFeature
-from dubito.types import Calibration, Identity, Signature
+from dubito.targets import ClassTarget, NumberTarget, Target
+from dubito.types import Calibration, Identity, NumberCalibration, Signature
 
 HEAD = struct.Struct("<BQ")
 LENGTH = struct.Struct("<I")
@@ -83,19 +84,29 @@ GroupOutcome = Kept | Written | Failed | Settled | Condition
 
 
 class _Signature(Struct, frozen=True):
-    """A signature whose features are not decoded yet: their kinds decide how."""
+    """A signature whose features are not decoded yet: their kinds decide how.
+
+    Journals of version 0.4 have `classes` where later ones have `target`.
+    """
 
     features: tuple[Raw, ...]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    target: Raw = Raw()
 
 
 class _Introduced(Struct, frozen=True):
-    """A bundle, as an introduction has it."""
+    """A bundle, as an introduction has it; its target decides how the calibration is decoded."""
 
     identity: Identity
     signature: _Signature
-    calibration: Calibration | None
+    calibration: Raw
     environment: str
+
+
+class _Outline(Struct, frozen=True):
+    """The member of a target that tells a number from classes."""
+
+    head: str | None = None
 
 
 class _Kind(Struct, frozen=True):
@@ -109,6 +120,13 @@ _items: msgpack.Decoder[list[Entry | Draft]] = msgpack.Decoder(list[Entry | Draf
 _bundle = msgpack.Decoder(_Introduced)
 _kind = msgpack.Decoder(_Kind)
 _number = msgpack.Decoder(NumberFeature)
+_outline = msgpack.Decoder(_Outline)
+_class_target = msgpack.Decoder(ClassTarget)
+_number_target = msgpack.Decoder(NumberTarget)
+_class_calibration: msgpack.Decoder[Calibration | None] = msgpack.Decoder(Calibration | None)
+_number_calibration: msgpack.Decoder[NumberCalibration | None] = msgpack.Decoder(
+    NumberCalibration | None
+)
 _features: Mapping[FeatureKind, msgpack.Decoder[Any]] = {
     "integer": _number,
     "float": _number,
@@ -157,8 +175,22 @@ def decode_introduction(message: bytes) -> WatchedBundle:
     features = (
         _features[_kind.decode(each).kind].decode(each) for each in found.signature.features
     )
-    signature = Signature(tuple(features), found.signature.classes)
-    return WatchedBundle(found.identity, signature, found.calibration, found.environment)
+    target = _target(found.signature)
+    calibration = (
+        _number_calibration.decode(found.calibration)
+        if isinstance(target, NumberTarget)
+        else _class_calibration.decode(found.calibration)
+    )
+    signature = Signature(tuple(features), target)
+    return WatchedBundle(found.identity, signature, calibration, found.environment)
+
+
+def _target(signature: _Signature) -> Target:
+    content = bytes(signature.target)
+    if not content:
+        return ClassTarget(signature.classes)
+    is_number = _outline.decode(content).head is not None
+    return _number_target.decode(content) if is_number else _class_target.decode(content)
 
 
 def frame_content(messages: Sequence[bytes]) -> bytes:

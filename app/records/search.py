@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, tuple_
 from app.record_events import Event, Listing, ListPosition, Search
 from app.recorded_prediction import Body, parse_body
 from app.records.tables import events
-from dubito.answer import PlainResult
+from dubito.answer import MonteCarloResult, PlainNumber, PlainResult
 
 SCANNED_ROWS = 500
 """Rows examined by one statement."""
@@ -56,10 +56,13 @@ def _rows(connection: Connection, search: Search, after: ListPosition | None) ->
 
 def _fits(body: Body, search: Search) -> bool:
     result = body.answer
-    decision = None if isinstance(result, PlainResult) else result.decision
+    decision = None if isinstance(result, PlainResult | PlainNumber) else result.decision
+    predicted = None
+    if isinstance(result, PlainResult | MonteCarloResult):
+        predicted = result.predicted
     reasons = () if decision is None else decision.reasons
     return (
-        search.grade in (None, result.predicted)
+        search.grade in (None, predicted)
         and search.version in (None, body.model.version)
         and search.action in (None, None if decision is None else decision.action)
         and (search.reason is None or search.reason in reasons)

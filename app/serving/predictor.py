@@ -28,6 +28,7 @@ from dubito.prediction import JudgedRows, MonteCarloPrediction, PlainPrediction,
 from dubito.types import Floats, Notice, Query, Signature, Summary
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.guard import RangeGuard
+from dubito.uncertainty.passes import MeanPrecision
 from dubito.uncertainty.policy import Judge, Judgement, PolicyOptions
 
 BATCH_WORK = 25_600
@@ -70,7 +71,7 @@ class Predictor:
 
         Args:
             compute: executor of the batches.
-            signature: features and classes of the bundle.
+            signature: features and target of the bundle.
             queue: maximum queued work, rows × passes.
             judge: decides from the calibration; None without one.
             seen: called for every batch with its work and its seconds.
@@ -81,6 +82,8 @@ class Predictor:
         tells_margin = judge is not None and judge.is_of_cases
         self._guard = RangeGuard(signature, tells_margin=tells_margin)
         self._judge = judge
+        self._target = signature.target
+        self._precision = MeanPrecision.of(signature.target)
         limits = BatchLimits(
             BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS
         )
@@ -129,10 +132,10 @@ class Predictor:
             Abandoned: the caller has disconnected.
             Ungradable: the network's output overflows on some rows.
         """
-        probabilities = await self._batcher.submit(Plain(rows), caller)
-        check_finite(probabilities)
+        outputs = await self._batcher.submit(Plain(rows), caller)
+        check_finite(outputs)
         notices, _ = await self._judged(rows, None, None)
-        return PlainPrediction(probabilities, notices)
+        return PlainPrediction(outputs, notices, self._target)
 
     async def predict_mc(
         self,
@@ -152,7 +155,7 @@ class Predictor:
             tolerance: half-width of the mean at which a row stops, at the first checkpoint that has
                 it.
             keep_draws: whether the draws are returned as well.
-            options: requested set and decision, used if there is a judge.
+            options: requested set or interval and decision, used if there is a judge.
             degrade: whether to compute fewer passes instead of refusing when time is short.
 
         Raises:
@@ -169,12 +172,12 @@ class Predictor:
             found = await self._batcher.submit(Judging(query, options), caller)
             if isinstance(found, _Place):
                 return MonteCarloPrediction(query, found.judged, found.start, None, None, wanted)
-            estimate, draws = RowStatistics.of(found, query.passes), None
+            estimate, draws = self._estimate(found, query.passes), None
         else:
             estimate, draws = await self._estimated(query, caller, tolerance, keep_draws)
         check_finite(estimate.summary.mean)
         notices, judgement = await self._judged(query.features, estimate, options)
-        judged = JudgedRows(estimate, notices, judgement)
+        judged = JudgedRows(estimate, notices, judgement, self._target)
         return MonteCarloPrediction(query, judged, 0, tolerance, draws, wanted)
 
     def _is_small(self, query: Query) -> bool:
@@ -205,11 +208,14 @@ class Predictor:
     def _judged_rows(
         self, rows: Floats, summary: Summary, passes: int, options: PolicyOptions | None
     ) -> JudgedRows:
-        estimate, notices = RowStatistics.of(summary, passes), self._guard.notices(rows)
-        if self._judge is None:
-            return JudgedRows(estimate, notices, None)
-        judgement = self._judge.judge(rows, estimate, notices, options or self._judge.usual)
-        return JudgedRows(estimate, notices, judgement)
+        estimate, notices = self._estimate(summary, passes), self._guard.notices(rows)
+        judgement = None
+        if self._judge is not None:
+            judgement = self._judge.judge(rows, estimate, notices, options or self._judge.usual)
+        return JudgedRows(estimate, notices, judgement, self._target)
+
+    def _estimate(self, summary: Summary, passes: int) -> RowStatistics:
+        return RowStatistics.of(summary, passes, self._precision)
 
     async def _judged(
         self, rows: Floats, estimate: RowStatistics | None, options: PolicyOptions | None
@@ -243,17 +249,18 @@ class Predictor:
     ) -> tuple[RowStatistics, Floats | None]:
         if tolerance is not None:
             least = 1 if self._judge is None else self._judge.passes
-            estimate = await self._driven(adaptive(query, tolerance, least), caller)
+            steps = adaptive(query, tolerance, self._precision, least)
+            estimate = await self._driven(steps, caller)
             if not keep_draws:
                 return estimate, None
             most = replace(query, passes=int(estimate.passes.max()))
             return estimate, await self._batcher.submit(Draws(most), caller, accepted=True)
         if not keep_draws:
             summary = await self._summary(query, caller, accepted=False)
-            return RowStatistics.of(summary, query.passes), None
+            return self._estimate(summary, query.passes), None
         draws = await self._batcher.submit(Draws(query), caller)
         summary = await self._batcher.submit(Reduction(draws), caller, accepted=True)
-        return RowStatistics.of(summary, query.passes), draws
+        return self._estimate(summary, query.passes), draws
 
     async def _driven(
         self, steps: Generator[Query, Summary, RowStatistics], caller: Caller

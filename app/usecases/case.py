@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from msgspec import UNSET, Struct, UnsetType, json, structs
+from msgspec import UNSET, Struct, UnsetType, json
 
 from app.errors import FeaturesErased, NotFound
 from app.problem_codes import ProblemCode
@@ -28,23 +28,39 @@ from app.recorded_prediction import (
     parse_body,
     read_personal,
 )
-from dubito.answer import AnswerWarning, MonteCarloResult, PlainResult
+from dubito.answer import (
+    AnswerWarning,
+    AnyResult,
+    MonteCarloNumber,
+    PlainNumber,
+    PlainResult,
+)
 from dubito.features import FeatureValue
 from dubito.identifier import is_id
 from dubito.types import Identity
 from dubito.uncertainty.policy import PolicyOptions
 
+Truth = str | float
+"""What an outcome or a review says: a class, or a number."""
+
 
 class FeedbackBody(Struct, frozen=True, rename={"label": "grade"}, omit_defaults=True):
     """Permanent part of the event of an outcome or a review."""
 
-    label: str
-    """Class of the outcome (the true one) or of the review (the reviewer's)."""
+    label: str | UnsetType = UNSET
+    """Class of the outcome (the true one) or of the review (the reviewer's); unset for a number."""
+    value: float | UnsetType = UNSET
+    """The same of a number; unset for classes."""
     corrects: str | None = None
     """Identifier of the earlier event that this one corrects; None for the first."""
     counted_by: str | UnsetType = UNSET
     """Digest of the bundle that was served when an outcome was counted; unset in older events."""
     format: int | UnsetType = UNSET
+
+    @property
+    def truth(self) -> Truth:
+        """The class or the number."""
+        return truth_of(self.label, self.value)
 
 
 class FeedbackWords(Struct, frozen=True, omit_defaults=True):
@@ -56,14 +72,22 @@ class FeedbackWords(Struct, frozen=True, omit_defaults=True):
 
 
 class Outcome(Struct, frozen=True, rename={"label": "grade"}):
-    """The true class of a prediction, recorded when it became known."""
+    """The true class or number of a prediction, recorded when it became known."""
 
     id: str
     """Identifier of the event, which a correction names."""
-    label: str
+    label: str | UnsetType
+    """The class; unset for a number."""
     time: str
     corrects: str | None
     why: str | None
+    value: float | UnsetType = UNSET
+    """The number; unset for classes."""
+
+    @property
+    def truth(self) -> Truth:
+        """The class or the number."""
+        return truth_of(self.label, self.value)
 
 
 class Review(Struct, frozen=True, rename={"label": "grade"}):
@@ -71,12 +95,20 @@ class Review(Struct, frozen=True, rename={"label": "grade"}):
 
     id: str
     """Identifier of the event, which a correction names."""
-    label: str
+    label: str | UnsetType
+    """The class; unset for a number."""
     time: str
     corrects: str | None
     why: str | None
     note: str | None
     reviewer: str | None
+    value: float | UnsetType = UNSET
+    """The number; unset for classes."""
+
+    @property
+    def truth(self) -> Truth:
+        """The class or the number."""
+        return truth_of(self.label, self.value)
 
 
 class HistoryEntry(Struct, frozen=True, rename={"label": "grade"}):
@@ -85,11 +117,14 @@ class HistoryEntry(Struct, frozen=True, rename={"label": "grade"}):
     id: str
     kind: FeedbackKind
     time: str
-    label: str | None
+    label: str | UnsetType | None
+    """The class; unset for a number."""
     corrects: str | None
     why: str | None
     note: str | None
     reviewer: str | None
+    value: float | UnsetType | None = UNSET
+    """The number; unset for classes."""
 
 
 class ShownCase(Struct, frozen=True):
@@ -103,7 +138,7 @@ class ShownCase(Struct, frozen=True):
     asked: Asked | None
     features: dict[str, FeatureValue] | None
     reference: str | None
-    answer: PlainResult | MonteCarloResult
+    answer: AnyResult
     warnings: tuple[AnswerWarning, ...]
     outcome: Outcome | None
     review: Review | None
@@ -164,9 +199,11 @@ class Case:
         return self.personal.features
 
     @property
-    def classes(self) -> Iterable[str]:
-        """The classes of the bundle that produced the prediction."""
+    def classes(self) -> Iterable[str] | None:
+        """The classes of the bundle that produced the prediction; None for a number."""
         result = self.body.answer
+        if isinstance(result, PlainNumber | MonteCarloNumber):
+            return None
         return (result.probabilities if isinstance(result, PlainResult) else result.mean).keys()
 
     @property
@@ -178,7 +215,7 @@ class Case:
     def is_referred(self) -> bool:
         """Whether the decision refers the row to a person."""
         result = self.body.answer
-        decision = None if isinstance(result, PlainResult) else result.decision
+        decision = None if isinstance(result, PlainResult | PlainNumber) else result.decision
         return decision is not None and decision.action == "refer"
 
     def shown(self) -> ShownCase:
@@ -198,7 +235,11 @@ class Case:
             outcome=self.outcome,
             review=self.review,
             assignee=self.assignee,
-            history=tuple(_said(event) for event in self.events if event.kind != "prediction"),
+            history=tuple(
+                _said(event, is_number=self.classes is None)
+                for event in self.events
+                if event.kind != "prediction"
+            ),
         )
 
 
@@ -245,31 +286,54 @@ def last_of(events: Sequence[Event], kind: EventKind) -> Event | None:
     return next((event for event in reversed(events) if event.kind == kind), None)
 
 
+def truth_of(label: str | UnsetType, value: float | UnsetType) -> Truth:
+    """Return the one of both that is set.
+
+    Raises:
+        ValueError: neither is.
+    """
+    if label is not UNSET:
+        return label
+    if value is UNSET:
+        raise ValueError("an outcome or a review says neither a class nor a number")
+    return value
+
+
 def _outcome(event: Event) -> Outcome:
-    statement = statement_of(event)
-    why = words_of(event).why
-    return Outcome(event.id, statement.label, moment(event.time), statement.corrects, why)
+    said, why = statement_of(event), words_of(event).why
+    return Outcome(event.id, said.label, moment(event.time), said.corrects, why, said.value)
 
 
 def _review(event: Event) -> Review:
-    words = words_of(event)
+    outcome, words = _outcome(event), words_of(event)
     return Review(
-        **structs.asdict(_outcome(event)),
+        id=outcome.id,
+        label=outcome.label,
+        time=outcome.time,
+        corrects=outcome.corrects,
+        why=outcome.why,
         note=words.note,
         reviewer=words.reviewer,
+        value=outcome.value,
     )
 
 
-def _said(event: Event) -> HistoryEntry:
-    statement = statement_of(event) if event.kind in get_args(ClassFeedback) else None
+def _said(event: Event, *, is_number: bool) -> HistoryEntry:
     words = words_of(event)
+    label: str | UnsetType | None = UNSET if is_number else None
+    value: float | UnsetType | None = None if is_number else UNSET
+    corrects = None
+    if event.kind in get_args(ClassFeedback):
+        statement = statement_of(event)
+        label, value, corrects = statement.label, statement.value, statement.corrects
     return HistoryEntry(
         id=event.id,
         kind=event.kind,  # type: ignore[arg-type]
         time=moment(event.time),
-        label=None if statement is None else statement.label,
-        corrects=None if statement is None else statement.corrects,
+        label=label,
+        corrects=corrects,
         why=words.why,
         note=words.note,
         reviewer=words.reviewer,
+        value=value,
     )

@@ -10,7 +10,7 @@ from msgspec import UNSET, json
 
 from app.count_keys import summed
 from app.errors import Conflict
-from app.monitoring.counters import OF_BUNDLE, AnswerCounter
+from app.monitoring.answer_counter import AnswerCounter
 from app.monitoring.event_builder import queue_item
 from app.problem_codes import ProblemCode
 from app.record_events import (
@@ -31,6 +31,7 @@ from app.usecases.case import (
     FeedbackWords,
     Outcome,
     Review,
+    Truth,
     statement_of,
 )
 from dubito.errors import Fault, FieldCode, InvalidInput
@@ -59,19 +60,20 @@ class Feedback:
         self._counter = counter
 
     async def come_out(
-        self, prediction: str, label: str, correction: Correction | None = None
+        self, prediction: str, truth: Truth, correction: Correction | None = None
     ) -> Outcome:
-        """Record the true class of a prediction.
+        """Record the true class or number of a prediction.
 
         Raises:
             NotFound: no such prediction.
-            InvalidInput: the label is not one of the bundle's classes.
+            InvalidInput: it is not one of the bundle's classes, or the bundle predicts a number and
+                it is none.
             Conflict: another outcome is recorded, or the correction does not name the latest one.
         """
-        case = _answering(await self._cases.named(prediction), label)
-        said = _Said("outcome", label, FeedbackWords(), correction, self._counter.digest)
+        case = _answering(await self._cases.named(prediction), truth)
+        said = _Said("outcome", truth, FeedbackWords(), correction, self._counter.digest)
         if (number := said.number(case)) is not None:
-            case = await self._say(said, case, number, tally=self._tally(case, label))
+            case = await self._say(said, case, number, tally=self._tally(case, truth))
         if case.outcome is None or not said.agrees(case.outcome):
             raise _differs("outcome")
         return case.outcome
@@ -79,7 +81,7 @@ class Feedback:
     async def review(
         self,
         prediction: str,
-        label: str,
+        truth: Truth,
         note: str,
         reviewer: str,
         correction: Correction | None = None,
@@ -88,15 +90,16 @@ class Feedback:
 
         Raises:
             NotFound: no such prediction.
-            InvalidInput: the label is not one of the bundle's classes.
+            InvalidInput: the truth is not one of the bundle's classes, or the bundle predicts a
+                number and it is none.
             Conflict: another review is recorded, or the correction does not name the latest one.
         """
-        case = _answering(await self._cases.named(prediction), label)
-        said = _Said("review", label, FeedbackWords(note=note, reviewer=reviewer), correction)
+        case = _answering(await self._cases.named(prediction), truth)
+        said = _Said("review", truth, FeedbackWords(note=note, reviewer=reviewer), correction)
         if (number := said.number(case)) is not None:
             listed = _listed(case)
             decided = replace(
-                listed, decided=_after(case), verdict=label, reviewer=reviewer, step="decide"
+                listed, decided=_after(case), verdict=str(truth), reviewer=reviewer, step="decide"
             )
             case = await self._say(said, case, number, queue=(decided,))
         if case.review is None or not said.agrees(case.review):
@@ -126,12 +129,12 @@ class Feedback:
                 ProblemCode.NOT_LAST, "another request has changed the assignee meanwhile"
             )
 
-    def _tally(self, case: Case, label: str) -> Tally:
+    def _tally(self, case: Case, truth: Truth) -> Tally:
         """Count an outcome; for a correction, minus the counts of the corrected outcome."""
-        tally = self._counter.came_out(case.body, label)
+        tally = self._counter.came_out(case.body, truth)
         if case.outcome is None:
             return tally
-        before = self._counter.came_out(case.body, case.outcome.label).counts
+        before = self._counter.came_out(case.body, case.outcome.truth).counts
         less = {name: -count for name, count in before.items()}
         first = case.said("outcome")[0]
         # Only the bundle that produced the prediction counts sets and bands, if it was served both
@@ -141,7 +144,7 @@ class Feedback:
         counts = {
             name: count
             for name, count in summed((tally.counts, less)).items()
-            if count and (of_bundle or not name.startswith(OF_BUNDLE))
+            if count and (of_bundle or not name.startswith(self._counter.of_bundle))
         }
         return Tally(tally.digest, counts, first.time // MICROSECONDS)
 
@@ -172,7 +175,7 @@ class _Said:
     """An outcome or a review that a request wants to record."""
 
     kind: ClassFeedback
-    label: str
+    truth: Truth
     words: FeedbackWords
     correction: Correction | None
     counted_by: str | None = None
@@ -203,7 +206,7 @@ class _Said:
 
     def agrees(self, known: Outcome | Review) -> bool:
         """Whether this equals the recorded one; the correction is compared only if there is one."""
-        if known.label != self.label:
+        if known.truth != self.truth:
             return False
         if isinstance(known, Review):
             own = (self.words.note, self.words.reviewer)
@@ -217,7 +220,13 @@ class _Said:
         """Permanent part of the event."""
         counted_by = UNSET if self.counted_by is None else self.counted_by
         corrects = None if self.correction is None else self.correction.corrects
-        return FeedbackBody(self.label, corrects, counted_by, FORMAT)
+        return FeedbackBody(
+            label=self.truth if isinstance(self.truth, str) else UNSET,
+            value=self.truth if isinstance(self.truth, float) else UNSET,
+            corrects=corrects,
+            counted_by=counted_by,
+            format=FORMAT,
+        )
 
     @property
     def personal(self) -> bytes | None:
@@ -242,13 +251,19 @@ def _after(case: Case) -> int:
     return max(now(), *(event.time + 1 for event in case.events))
 
 
-def _answering(case: Case, label: str) -> Case:
-    """Check that a class is one of the bundle that produced the prediction; returns the case.
+def _answering(case: Case, truth: Truth) -> Case:
+    """Check that a bundle could have predicted what is said; returns the case.
 
     Raises:
-        InvalidInput: it is none of them.
+        InvalidInput: it is none of the classes of the bundle that produced the prediction, or it is
+            a class where that bundle predicts a number.
     """
-    if label not in case.classes:
-        message = "must be one of the grades of the bundle that produced the prediction"
+    classes = case.classes
+    if classes is None and isinstance(truth, str):
+        message = "must be left out: the bundle that produced the prediction predicts a number"
         raise InvalidInput([Fault(("grade",), FieldCode.NOT_ONE_OF, message)])
+    if classes is not None and truth not in set(classes):
+        message = "must be one of the grades of the bundle that produced the prediction"
+        name = "grade" if isinstance(truth, str) else "value"
+        raise InvalidInput([Fault((name,), FieldCode.NOT_ONE_OF, message)])
     return case

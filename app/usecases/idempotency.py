@@ -7,11 +7,22 @@ from typing import Self
 
 from app.errors import Conflict, DeadlinePassed, DeadlinePassedRecording, RecordingFailed
 from app.problem_codes import ProblemCode
-from app.record_events import Draft, MonteCarloPart, PlainPart, Reply, now
+from app.record_events import (
+    AnyMonteCarloPart,
+    AnyPart,
+    AnyPlainPart,
+    Draft,
+    MonteCarloNumberPart,
+    MonteCarloPart,
+    PlainNumberPart,
+    PlainPart,
+    Reply,
+    now,
+)
 from app.record_ports import Memory
 from app.recorded_prediction import Asked
 from app.serving.deadlines import Deadlines
-from dubito.answer import MonteCarloAnswer, PlainAnswer
+from dubito.answer import AnyMonteCarloAnswer, AnyPlainAnswer, MonteCarloNumber, PlainNumber
 from dubito.types import Floats
 
 
@@ -68,7 +79,7 @@ class Record:
         self._recorder = recorder
         self._deadline = deadline
         self._name = name
-        self._parts: list[PlainPart | MonteCarloPart] = []
+        self._parts: list[AnyPart] = []
 
     def __enter__(self) -> Self:
         """Begin to answer the request."""
@@ -91,13 +102,18 @@ class Record:
             return None
         return await self._reply(memory, self._name.key)
 
-    def add_plain(self, answers: list[PlainAnswer], rows: Floats) -> None:
+    def add_plain(self, answers: Sequence[AnyPlainAnswer], rows: Floats) -> None:
         """Add deterministic answers to rows `(N, F)`."""
         if self._recorder.memory is not None:
-            self._parts.append(PlainPart(now(), rows.tobytes(), answers))
+            self._parts.append(_plain_part(answers, rows))
 
     def add_monte_carlo(
-        self, answers: list[MonteCarloAnswer], rows: Floats, asked: Asked, *, is_drawn: bool
+        self,
+        answers: Sequence[AnyMonteCarloAnswer],
+        rows: Floats,
+        asked: Asked,
+        *,
+        is_drawn: bool,
     ) -> None:
         """Add Monte-Carlo answers to rows `(N, F)`.
 
@@ -108,8 +124,7 @@ class Record:
             is_drawn: whether the first row's seed was drawn for it alone.
         """
         if self._recorder.memory is not None:
-            part = MonteCarloPart(now(), rows.tobytes(), answers, asked, is_drawn)
-            self._parts.append(part)
+            self._parts.append(_monte_carlo_part(answers, rows, asked, is_drawn=is_drawn))
 
     async def keep(self, body: Sequence[bytes]) -> Sequence[bytes]:
         """Record what was added; returns the parts of the body that may now be sent.
@@ -157,3 +172,23 @@ class Record:
                 ProblemCode.KEY_REUSED, "this Idempotency-Key was used for another request"
             )
         return None if reply is None else reply.content
+
+
+def _plain_part(answers: Sequence[AnyPlainAnswer], rows: Floats) -> AnyPlainPart:
+    """Build a part of the kind of its answers, of which there is at least one."""
+    if isinstance(answers[0].result, PlainNumber):
+        return PlainNumberPart(now(), rows.tobytes(), answers)  # type: ignore[arg-type]
+    return PlainPart(now(), rows.tobytes(), answers)  # type: ignore[arg-type]
+
+
+def _monte_carlo_part(
+    answers: Sequence[AnyMonteCarloAnswer],
+    rows: Floats,
+    asked: Asked,
+    *,
+    is_drawn: bool,
+) -> AnyMonteCarloPart:
+    """Build a part of the kind of its answers, of which there is at least one."""
+    if isinstance(answers[0].result, MonteCarloNumber):
+        return MonteCarloNumberPart(now(), rows.tobytes(), answers, asked, is_drawn)  # type: ignore[arg-type]
+    return MonteCarloPart(now(), rows.tobytes(), answers, asked, is_drawn)  # type: ignore[arg-type]

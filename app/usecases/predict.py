@@ -1,7 +1,7 @@
 """Prediction of rows with the served bundle: limited, recorded and counted."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,7 +10,7 @@ from app.recorded_prediction import Asked
 from app.serving.caller import Caller
 from app.serving.predictor import ROWS_IN_TURN, Predictor
 from app.usecases.idempotency import Record
-from dubito.answer import MonteCarloAnswer, PlainAnswer
+from dubito.answer import AnyMonteCarloAnswer, AnyPlainAnswer
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.inputs.options import MonteCarloOptions
 from dubito.inputs.text_types import AUTO
@@ -18,22 +18,22 @@ from dubito.prediction import AnswerBuilder
 from dubito.system_random import random_bits
 from dubito.types import SEED_BITS, Floats, Query
 
-AnswerT = TypeVar("AnswerT", PlainAnswer, MonteCarloAnswer)
+AnswerT = TypeVar("AnswerT", AnyPlainAnswer, AnyMonteCarloAnswer)
 Used = TypeVar("Used")
 
 MOST_DRAWS = 100_000
-"""Maximum numbers of an answer with draws: rows × passes × classes."""
+"""Maximum numbers of an answer with draws: rows × passes × classes, or outputs of a head."""
 
 
 class Turns(Generic[AnswerT]):
     """Answers to rows that are computed, built some rows at a time: other requests go between."""
 
-    def __init__(self, rows: int, answered: Callable[[range], list[AnswerT]]) -> None:
+    def __init__(self, rows: int, answered: Callable[[range], Sequence[AnswerT]]) -> None:
         """Set the number of rows, and the function that builds, records and counts answers."""
         self._rows = rows
-        self._answered: Callable[[range], list[AnswerT]] = answered
+        self._answered: Callable[[range], Sequence[AnswerT]] = answered
 
-    async def each(self, use: Callable[[list[AnswerT]], Used]) -> list[Used]:
+    async def each(self, use: Callable[[Sequence[AnswerT]], Used]) -> list[Used]:
         """Return what a function makes of the answers, at most `ROWS_IN_TURN` at a time."""
         used = []
         for start in range(0, self._rows, ROWS_IN_TURN):
@@ -50,8 +50,8 @@ class Predict:
     predictor: Predictor
     answers: AnswerBuilder
     metrics: PredictionMetrics
-    classes: int
-    """Number of classes of the bundle."""
+    outputs: int
+    """Number of outputs of the bundle's network a pass."""
     max_work: int
     """Maximum rows × passes of a request."""
 
@@ -73,7 +73,7 @@ class Predict:
             most = max(1, self.max_work // options.least_passes)
             self.predictor.admit(min(rows, most), options.least_passes, caller)
 
-    async def plain(self, rows: Floats, caller: Caller, record: Record) -> Turns[PlainAnswer]:
+    async def plain(self, rows: Floats, caller: Caller, record: Record) -> Turns[AnyPlainAnswer]:
         """Compute the deterministic answers to rows `(N, F)`.
 
         Raises:
@@ -84,7 +84,7 @@ class Predict:
         """
         prediction = await self.predictor.predict(rows, caller)
 
-        def answered(part: range) -> list[PlainAnswer]:
+        def answered(part: range) -> Sequence[AnyPlainAnswer]:
             answers = self.answers.plain(prediction, part)
             record.add_plain(answers, rows[part.start : part.stop])
             self.metrics.plain(answers)
@@ -94,7 +94,7 @@ class Predict:
 
     async def monte_carlo(
         self, rows: Floats, options: MonteCarloOptions, caller: Caller, record: Record
-    ) -> Turns[MonteCarloAnswer]:
+    ) -> Turns[AnyMonteCarloAnswer]:
         """Compute the Monte-Carlo answers to rows `(N, F)`.
 
         Raises:
@@ -116,7 +116,7 @@ class Predict:
         asked = Asked(options.passes, options.reached, options.degrade, options.policy)
         is_drawn = options.seed is None and options.reached is None
 
-        def answered(part: range) -> list[MonteCarloAnswer]:
+        def answered(part: range) -> Sequence[AnyMonteCarloAnswer]:
             answers = self.answers.monte_carlo(prediction, part)
             own = rows[part.start : part.stop]
             record.add_monte_carlo(answers, own, asked, is_drawn=is_drawn and part.start == 0)
@@ -131,7 +131,7 @@ class Predict:
             name = "max_passes" if options.passes == AUTO else "passes"
             message = f"times the number of rows must be at most {most} (DUBITO_MAX_WORK)"
             raise _over_limit(name, FieldCode.TOO_MUCH_WORK, message, most)
-        if options.draws and work * self.classes > MOST_DRAWS:
+        if options.draws and work * self.outputs > MOST_DRAWS:
             message = f"are limited to {MOST_DRAWS} numbers: rows × passes × classes"
             raise _over_limit("draws", FieldCode.TOO_MANY_DRAWS, message, MOST_DRAWS)
 

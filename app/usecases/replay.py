@@ -11,7 +11,7 @@ from app.recorded_prediction import MonteCarloBody
 from app.serving.caller import PATIENT, Caller
 from app.usecases.bundles import Bundles, Served
 from app.usecases.case import Case
-from dubito.answer import MonteCarloResult, PlainResult
+from dubito.answer import AnyResult
 from dubito.engine.backends.choice import backend_of
 from dubito.errors import Fault, FieldCode, InvalidInput, Ungradable
 from dubito.features import FeatureValue
@@ -48,7 +48,7 @@ class Replay(Struct, frozen=True):
     environment_changed: bool
     """Whether the numerical environment has changed."""
     facts: tuple[ChangedFact, ...]
-    answer: PlainResult | MonteCarloResult
+    answer: AnyResult
 
 
 class WhatIf(Struct, frozen=True):
@@ -56,8 +56,8 @@ class WhatIf(Struct, frozen=True):
 
     id: str
     features: Features
-    recorded: PlainResult | MonteCarloResult
-    corrected: PlainResult | MonteCarloResult
+    recorded: AnyResult
+    corrected: AnyResult
     difference: dict[str, float]
     """Name of each number to its value with the changed features, minus the recorded one."""
 
@@ -121,7 +121,7 @@ def _backend(facts: Mapping[str, str]) -> Backend | None:
 
 async def _computed(
     case: Case, rows: Floats, served: Served, caller: Caller
-) -> Sequence[PlainResult | MonteCarloResult]:
+) -> Sequence[AnyResult]:
     """Compute results for rows `(N, F)` with the passes, seed and policy of the case.
 
     Raises:
@@ -172,7 +172,7 @@ def _read(signature: Signature, features: Features) -> Floats:
 
 def compared(
     case: Case,
-    again: PlainResult | MonteCarloResult,
+    again: AnyResult,
     environment: Environment,
     facts: Mapping[str, str],
 ) -> Replay:
@@ -199,9 +199,7 @@ def compared(
     )
 
 
-def differences(
-    first: PlainResult | MonteCarloResult, second: PlainResult | MonteCarloResult
-) -> dict[str, float]:
+def differences(first: AnyResult, second: AnyResult) -> dict[str, float]:
     """Subtract the first result from the second, number by number."""
     return _distances(figures(first), figures(second))
 
@@ -215,7 +213,7 @@ def _distances(before: Mapping[str, Figure], now: Mapping[str, Figure]) -> dict[
     return found
 
 
-def figures(result: PlainResult | MonteCarloResult) -> dict[str, Figure]:
+def figures(result: AnyResult) -> dict[str, Figure]:
     """Flatten a result: path in its JSON to each value."""
     return dict(_figures("", to_builtins(result)))
 

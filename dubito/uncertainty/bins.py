@@ -12,13 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from dubito.features import Feature, NumberFeature
-from dubito.types import Calibration, Floats, Indices, Signature
+from dubito.targets import NumberTarget
+from dubito.types import AnyCalibration, Floats, Indices, NumberCalibration, Signature
 
 BinCounts = Mapping[int, int]
 """Number of values by bin; absent bins are empty."""
 
-MUTUAL_INFORMATION = "mutual_information"
-"""Name of the stream of epistemic uncertainty, beside those of the features.
+MUTUAL_INFORMATION, STD = "mutual_information", "std"
+"""Names of the stream of epistemic uncertainty, of classes and of a number, beside those of the
+features.
 
 It is comparable with its reference only if every row in it had as many passes as the calibration's
 and a seed drawn for it alone: mutual information grows with the passes, and rows of one seed share
@@ -71,20 +73,23 @@ class Bins:
         return dense
 
 
-def bins_of(signature: Signature, calibration: Calibration | None) -> dict[str, Bins]:
-    """Build the bins of the streams monitored for drift: every feature, then mutual information.
+def bins_of(signature: Signature, calibration: AnyCalibration | None) -> dict[str, Bins]:
+    """Build the bins of the streams monitored for drift: every feature, then epistemic uncertainty.
 
-    The latter is absent if the calibration has none, as in bundles of older versions.
+    The latter is mutual information, of a number the standard deviation over the passes. It is
+    absent if the calibration has none, as in bundles of older versions.
     """
     streams = {feature.name: of_feature(feature) for feature in signature.features}
-    if calibration is not None and calibration.mutual_information:
-        streams[information_stream(signature)] = of_reference(calibration.mutual_information)
+    if isinstance(calibration, NumberCalibration):
+        streams[epistemic_stream(signature)] = of_reference(calibration.stds)
+    elif calibration is not None and calibration.mutual_information:
+        streams[epistemic_stream(signature)] = of_reference(calibration.mutual_information)
     return streams
 
 
-def information_stream(signature: Signature) -> str:
-    """Return the name of the stream of mutual information, which is never a feature's name."""
-    name = MUTUAL_INFORMATION
+def epistemic_stream(signature: Signature) -> str:
+    """Return the name of the stream of epistemic uncertainty, which is never a feature's name."""
+    name = STD if isinstance(signature.target, NumberTarget) else MUTUAL_INFORMATION
     while name in signature.names:
         name += "_"
     return name

@@ -67,6 +67,19 @@ class NumberEstimate:
         return NumberEstimate(*(None if one is None else one[rows] for one in every))  # type: ignore[arg-type]
 
 
+def log_densities(estimate: NumberEstimate, values: Floats) -> Floats:
+    """Compute the predictive log densities `(N,)` of the true values `(N,)`, nats.
+
+    The density is the normal one with the mean over the passes and the total variance, as of an
+    ensemble's mixture in Lakshminarayanan et al. 2017, section 2.4. It depends on the number's
+    unit.
+    """
+    std = estimate.total_std
+    scaled = (values - estimate.mean) / std
+    densities: Floats = -0.5 * np.square(scaled) - np.log(std) - 0.5 * np.log(2 * np.pi)
+    return densities
+
+
 @dataclass(frozen=True, slots=True)
 class Intervals:
     """Intervals of `N` rows; a bound is infinite if too few calibration rows allow a finite one."""

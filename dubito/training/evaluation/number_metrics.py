@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dubito.types import Floats, NumberCalibration
-from dubito.uncertainty.intervals import NumberEstimate
+from dubito.uncertainty.intervals import NumberEstimate, log_densities
 from dubito.uncertainty.policy import tables_of
 
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
@@ -48,19 +48,6 @@ def score_estimate(estimate: NumberEstimate, values: Floats) -> dict[str, float]
     if estimate.aleatoric_std is not None:
         found["log_density"] = float(log_densities(estimate, values).mean())
     return found
-
-
-def log_densities(estimate: NumberEstimate, values: Floats) -> Floats:
-    """Compute the predictive log densities `(N,)` of the true values `(N,)`, nats.
-
-    The density is the normal one with the mean over the passes and the total variance, as of an
-    ensemble's mixture in Lakshminarayanan et al. 2017, section 2.4. It depends on the number's
-    unit.
-    """
-    std = estimate.total_std
-    scaled = (values - estimate.mean) / std
-    densities: Floats = -0.5 * np.square(scaled) - np.log(std) - 0.5 * np.log(2 * np.pi)
-    return densities
 
 
 def all_intervals(
