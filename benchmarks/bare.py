@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 
-from app.http.answers import AnswerModels
+from app.http.answers import answer_models
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.options import monte_carlo_options
 from dubito.inputs.rows import RowReader
@@ -22,8 +22,10 @@ def create_app() -> FastAPI:
     """Create an app with one route, which returns the same response to every valid request."""
     manifest = inspect(Path(os.environ["BARE_BUNDLE"])).manifest
     row_model = RowReader(manifest.signature, 1).row
-    options_model = monte_carlo_options(manifest.passes, 10_000, manifest.calibration)
-    models = AnswerModels(manifest.signature, manifest.calibration)
+    options_model = monte_carlo_options(
+        manifest.target, manifest.passes, 10_000, manifest.calibration
+    )
+    models = answer_models(manifest.signature, manifest.calibration)
     answer = models.monte_carlo.model_validate_json(Path(os.environ["BARE_ANSWER"]).read_bytes())
     app = FastAPI()
 

@@ -124,7 +124,7 @@ def mixed_bundle() -> Path:
     (work / "features.json").write_text(json.dumps(DESCRIPTION))
     job = Conversion(
         network=work / "flats.keras",
-        features=read_description(work / "features.json"),
+        features=read_description(work / "features.json").features,
         classes=CLASSES,
         data=write_table(work / "flats.csv", *rows(500, 1)),
         target="price",

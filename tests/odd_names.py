@@ -6,6 +6,7 @@ from typing import Any
 
 from dubito.bundle import load
 from dubito.bundles.repository import write_bundle
+from dubito.targets import ClassTarget
 from dubito.types import Cards
 from tests.service import ROOT
 
@@ -36,7 +37,9 @@ def publish(models: Path) -> None:
         replace(feature, name=name, title="", aliases=also)
         for feature, name, also in zip(manifest.features, NAMES, aliases, strict=True)
     )
-    odd = replace(manifest, name="odd", version=1, features=features, classes=CLASSES, rules=())
+    odd = replace(
+        manifest, name="odd", version=1, features=features, target=ClassTarget(CLASSES), rules=()
+    )
     write_bundle(models, odd, (SHIPPED / "model.keras").read_bytes(), Cards("# Odd\n"))
 
 

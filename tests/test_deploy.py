@@ -14,6 +14,7 @@ import pytest
 from app.monitoring.metrics import Metrics, Sources
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
+from dubito.targets import ClassTarget
 from dubito.types import Identity
 from tests.prometheus import REPORT, asked, prometheus, promtool
 from tests.service import ROOT, Service, serving, until
@@ -37,7 +38,7 @@ def exposed() -> set[str]:
 
     async def read() -> bytes:
         metrics = Metrics()
-        metrics.predictions(Identity("shells", 1, "sha256:5e11"), ("small", "large"))
+        metrics.predictions(Identity("shells", 1, "sha256:5e11"), ClassTarget(("small", "large")))
         async with metrics.watching(Sources(lambda: 0, figures=lambda: REPORT)):
             content, _ = await metrics.page("")
         return content

@@ -19,6 +19,7 @@ from dubito.loans.columns import LAYOUT
 from dubito.loans.domain import SWAPPED, TIMES
 from dubito.loans.recipes import LATTICE
 from dubito.prediction import MonteCarloPrediction
+from dubito.targets import ClassTarget
 from dubito.training.calibrate import calibrate
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.feature_stats import seen
@@ -37,7 +38,7 @@ from dubito.uncertainty import selection
 from dubito.uncertainty.conformal import prediction_sets, raw_sets, score_threshold
 from dubito.uncertainty.decision import decide
 from dubito.uncertainty.guard import RangeGuard
-from dubito.uncertainty.policy import Judge
+from dubito.uncertainty.policy import ClassJudge
 from dubito.uncertainty.rules import rule_reasons
 from dubito.uncertainty.scores import METHODS, label_scores
 from dubito.uncertainty.selective import area_under_roc
@@ -55,7 +56,7 @@ def shipped() -> Bundle:
 
 @pytest.fixture(scope="module")
 def calibration(shipped: Bundle) -> Calibration:
-    assert shipped.manifest.calibration is not None
+    assert isinstance(shipped.manifest.calibration, Calibration)
     return shipped.manifest.calibration
 
 
@@ -298,7 +299,7 @@ def guarded(learnt: Floats) -> Signature:
         column.feature(seen(learnt[:, at], column), 0.0 if column.nullable else None)
         for at, column in enumerate(LAYOUT.features)
     )
-    return Signature(features, LAYOUT.classes)
+    return Signature(features, ClassTarget(LAYOUT.classes))
 
 
 def test_loans_made_to_have_paid_nothing_are_doubted(shipped: Bundle, test_part: Held) -> None:
@@ -368,7 +369,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     """`passes=auto` refers no row for its passes, and keeps the promised error and coverage."""
     table = select_rows(loans, split_rows(loans.labels, 0).test[:count])
     manifest = shipped.manifest
-    judge = Judge(calibration, manifest.rules, manifest.signature)
+    judge = ClassJudge(calibration, manifest.rules, manifest.signature)
     predictor = Predictor(
         ComputeThread(shipped.engine), manifest.signature, queue=10**9, judge=judge
     )
@@ -386,7 +387,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     assert all(one.decisions[0].guaranteed for one in judged)
     automated = np.array([one.decisions[0].action == "automate" for one in judged])
     wrong = np.array([one.summary.predicted[0] for one in found]) != table.labels
-    held = [one.found.sets[0, label] for one, label in zip(judged, table.labels, strict=True)]
+    held = [one.sets.sets[0, label] for one, label in zip(judged, table.labels, strict=True)]
     record_property(
         "figure",
         f"{automated.mean():.1%} automated, {wrong[automated].mean():.2%} of them wrong; sets hold "

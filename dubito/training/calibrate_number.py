@@ -34,7 +34,7 @@ from dubito.uncertainty.selection import (
     NUMBER_BAND_ROWS,
     TARGETS,
     Tested,
-    default_target,
+    best_target,
     select_promises,
 )
 
@@ -109,7 +109,7 @@ def calibrate_number(
         tested=len(second.values),
         policy=Policy(
             confidence=CONFIDENCE,
-            target=default_target(watching, NUMBER_BAND_ROWS),
+            target=best_target(watching),
             epistemic=epistemic,
             promises=select_promises(watching.eligible, testing, TARGETS, NUMBER_BAND_ROWS),
             case_limit=CASE_LIMIT,

@@ -14,7 +14,7 @@ a number of rows, so one level is sufficient for all tests.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,7 +168,7 @@ def select_policy(validation: Part, calibration: Part, epistemic: float) -> Poli
     before, now = validation.tested(epistemic), calibration.tested(epistemic)
     return Policy(
         confidence=CONFIDENCE,
-        target=default_target(before),
+        target=_default_target(before),
         epistemic=epistemic,
         promises=select_promises(before.eligible, now, TARGETS),
         case_limit=CASE_LIMIT,
@@ -230,10 +230,22 @@ def _promise(target: float, validation: Floats, tested: Tested, band_rows: int) 
     return kept
 
 
-def default_target(validation: Tested, band_rows: int = BAND_ROWS) -> float:
-    """Return the smallest target that automates at least `MOSTLY` of the validation rows.
-
-    If there is none, it is `TARGET`.
-    """
-    promises = (_promise(target, validation.eligible, validation, band_rows) for target in TARGETS)
+def _default_target(validation: Tested) -> float:
+    """Return the smallest target that automates at least `MOSTLY` of the validation rows."""
+    promises = _promises(validation, BAND_ROWS)
     return next((one.target for one in promises if one.automated >= MOSTLY), TARGET)
+
+
+def best_target(validation: Tested, band_rows: int = NUMBER_BAND_ROWS) -> float:
+    """Return the target that automates most of the validation rows, the smallest of those.
+
+    A number's intervals miss as often as their coverage lets them, so that the smallest targets
+    automate no row, whatever the network.
+    """
+    promises = list(_promises(validation, band_rows))
+    return max(promises, key=lambda one: (one.automated, -one.target)).target
+
+
+def _promises(validation: Tested, band_rows: int) -> Iterator[Promise]:
+    """Yield the line that each target would have if the validation rows were the tested ones."""
+    return (_promise(target, validation.eligible, validation, band_rows) for target in TARGETS)

@@ -15,7 +15,7 @@ from app.settings import Settings
 from dubito.answer import to_json
 from dubito.bundle import Bundle, load
 from dubito.errors import FieldCode, InvalidInput
-from dubito.prediction import AnswerBuilder, MonteCarloPrediction
+from dubito.prediction import MonteCarloPrediction, answer_builder
 from dubito.types import Floats
 from tests.dubito.inputs.bodies import KOREAN, LOAN
 from tests.networks import rows
@@ -89,10 +89,10 @@ def check(found: MonteCarloPrediction, answers: list[dict[str, Any]], of: Bundle
             decision = found.judgement.decisions[at]
             assert decision.action == answer["decision"]["action"]
             assert list(decision.reasons) == answer["decision"]["reasons"]
-            inside = found.judgement.found.sets[at]
+            inside = found.judgement.sets.sets[at]
             grades = [label for label, is_in in zip(of.classes, inside, strict=True) if is_in]
             assert grades == answer["prediction_set"]["grades"]
-    builder = AnswerBuilder(of.identity, of.classes, of.manifest.calibration)
+    builder = answer_builder(of.identity, of.signature.target, of.manifest.calibration)
     whole = [json.loads(to_json(one)) for one in builder.monte_carlo(found, range(len(answers)))]
     assert [one | {"id": 0} for one in answers] == [one | {"id": 0} for one in whole]
     assert [list(one) for one in answers] == [list(one) for one in whole]

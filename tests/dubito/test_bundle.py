@@ -265,7 +265,7 @@ def same(one: MonteCarloPrediction, other: MonteCarloPrediction) -> bool:
     assert (one.judgement is None) == (other.judgement is None)
     if one.judgement is not None and other.judgement is not None:
         assert one.judgement.decisions == other.judgement.decisions
-        assert one.judgement.found.sets.tobytes() == other.judgement.found.sets.tobytes()
+        assert one.judgement.sets.sets.tobytes() == other.judgement.sets.sets.tobytes()
         assert one.judgement.options == other.judgement.options
     return True
 
@@ -384,7 +384,7 @@ def test_sets_and_decisions_are_those_asked_for(method: str, *, class_conditiona
     assert bits(narrow.summary) == bits(wide.summary)
     assert narrow.judgement is not None
     assert wide.judgement is not None
-    small, large = narrow.judgement.found.sets, wide.judgement.found.sets
+    small, large = narrow.judgement.sets.sets, wide.judgement.sets.sets
     assert (small <= large).all()
     assert large.sum() > small.sum() or small.all()
     assert (0.7, 0.999) == (narrow.judgement.options.coverage, wide.judgement.options.coverage)

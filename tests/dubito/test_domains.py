@@ -14,6 +14,7 @@ from dubito.domains import Domain, Mistakes, chosen_domain, domain_of, domains
 from dubito.errors import UsageError
 from dubito.layout import Column, Layout
 from dubito.loans.domain import LOANS
+from dubito.targets import ClassTarget
 from dubito.training.recipe import Recipe, find_recipe
 from dubito.types import Signature
 from tests.calibrated import SHIPPED
@@ -56,8 +57,8 @@ def test_a_signature_shows_its_domain() -> None:
     """The shipped bundles are of loans; other names or other classes are not."""
     signature = inspect(SHIPPED).manifest.signature
     assert LOANS is domain_of(signature)
-    assert domain_of(Signature(signature.features, ("A", "B"))) is None
-    assert domain_of(Signature(signature.features[1:], signature.classes)) is None
+    assert domain_of(Signature(signature.features, ClassTarget(("A", "B")))) is None
+    assert domain_of(Signature(signature.features[1:], signature.target)) is None
 
 
 def test_every_recipe_is_where_the_domain_says() -> None:
@@ -111,4 +112,4 @@ def test_a_domain_is_told_by_names_and_classes() -> None:
     """Aliases, titles and what training saw do not matter."""
     signature = inspect(SHIPPED).manifest.signature
     renamed = tuple(replace(feature, aliases=(), title="") for feature in signature.features)
-    assert LOANS.has(Signature(renamed, signature.classes))
+    assert LOANS.has(Signature(renamed, signature.target))

@@ -35,10 +35,28 @@ export function tile(grade, classes, size = "") {
  * @param {Answer} answer
  */
 export function decided(answer) {
-  if (!answer.decision) return t("decision.none");
-  const { action, reasons } = answer.decision;
-  if (action === "automate") return t("decision.automate", { grade: answer.grade });
-  return t("decision.refer", { reasons: list(reasons.map((name) => reason(name, "long"))) });
+  return decisionText(answer.decision);
+}
+
+/**
+ * A decision as one sentence.
+ * @param {Pick<Decision, "action" | "reasons"> | null | undefined} decision
+ */
+export function decisionText(decision) {
+  if (!decision) return t("decision.none");
+  if (decision.action === "automate") return t("decision.automate");
+  const reasons = decision.reasons.map((name) => reason(name, "long"));
+  return t("decision.refer", { reasons: list(reasons) });
+}
+
+/**
+ * A decision as a line that is seen at once.
+ * @param {Action | undefined} action
+ * @param {string} text
+ */
+export function decisionLine(action, text) {
+  const known = action ?? "none";
+  return el("p.decision", { "data-action": known }, mark(known), el("span", {}, text));
 }
 
 /**
@@ -78,9 +96,7 @@ export function judged(answer, ...behind) {
     el("strong", {}, t("answer.share", { share: percent(likelihoods(answer)[answer.grade]) })),
     behind,
   );
-  const decision =
-    isAsked &&
-    el("p.decision", { "data-action": action }, mark(action), el("span", {}, decided(answer)));
+  const decision = isAsked && decisionLine(answer.decision?.action, decided(answer));
   return action === "automate" ? el("div.beside", {}, decision, likely) : [likely, decision];
 }
 

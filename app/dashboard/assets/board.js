@@ -2,30 +2,32 @@
 
 /** @import { Chart } from "../types/plotly.js" */
 /** @import { ModelDescription, UncertaintyFigures } from "../types/wire.js" */
+/** @import { PageModel } from "./answerview.js" */
 /** @import { Charts } from "./charts.js" */
 /** @import { Series, Table } from "./overtime.js" */
 
 import { showAlarms } from "./alarms.js";
 import { driftTable, showDrift } from "./drift.js";
 import { card, el, table } from "./elements.js";
+import { NumberOutcomes } from "./numberoutcomes.js";
 import { Outcomes } from "./outcomes.js";
 import { casesOf } from "./overtime.js";
-import { SERIES } from "./series.js";
+import { seriesOf } from "./series.js";
 import { showTiles } from "./tiles.js";
 import { t } from "./words.js";
 
 export class Board {
   /**
    * @param {Charts} charts
-   * @param {ModelDescription} model
+   * @param {PageModel} model
    */
   constructor(charts, model) {
     this.model = model;
     this.alarms = el("div.alarms", { "aria-live": "polite" });
     this.tiles = el("div.tiles");
     this.drift = driftTable();
-    this.outcomes = new Outcomes(charts);
-    this.cards = SERIES.map((series) => new ChartCard(series, charts));
+    this.outcomes = model.target === undefined ? new Outcomes(charts) : new NumberOutcomes(model);
+    this.cards = seriesOf(model).map((series) => new ChartCard(series, charts));
     const mosaic = this.cards.map(({ whole }) => whole);
     const drift = card(t("drift.title"), el("p.small", {}, t("drift.intro")), this.drift);
     this.whole = el(
@@ -46,7 +48,7 @@ export class Board {
     showAlarms(this.alarms, data.alarms, this.model);
     showTiles(this.tiles, data, this.model);
     showDrift(this.drift, data.drift, this.model);
-    this.outcomes.show(data);
+    this.outcomes.show(/** @type {any} */ (data));
     for (const one of this.cards) one.show(data, this.model);
   }
 }
@@ -57,7 +59,7 @@ class ChartCard {
   #table = null;
 
   /**
-   * @param {typeof SERIES[number]} series
+   * @param {ReturnType<typeof seriesOf>[number]} series
    * @param {Charts} charts
    */
   constructor({ name, note, picture }, charts) {

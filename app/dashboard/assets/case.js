@@ -2,7 +2,8 @@
 
 /** @import { AnyFeature, ModelDescription, RecordedPrediction, Value } from "../types/wire.js" */
 
-import { bars, cautions, decomposition, judged, likelihoods, tile } from "./answer.js";
+import { cautions } from "./answer.js";
+import { viewOf } from "./answerview.js";
 import { card, el, table } from "./elements.js";
 import { explained, withheld } from "./faults.js";
 import { histogram, isOdd, standing } from "./histogram.js";
@@ -45,7 +46,7 @@ export async function openCase(id, model, on, signal) {
  */
 function shown(found, model, on) {
   const { answer, id } = found;
-  const classes = Object.keys(likelihoods(answer));
+  const view = viewOf(answer);
   const whole = el("div.result", { "data-case": id });
   const reload = async () => {
     const fresh = await openCase(id, model, on);
@@ -54,41 +55,36 @@ function shown(found, model, on) {
     return fresh;
   };
   whole.append(
-    head(found, classes, on, reload),
-    reviewForm(found, classes, on.reviewed, reload),
+    head(found, model, on, reload),
+    reviewForm(found, model, on.reviewed, reload),
     features(found, model),
-    el(
-      "div.twin",
-      {},
-      card(t("bars.title"), bars(answer, classes)),
-      answer.uncertainty &&
-        card(t("uncertainty.title"), decomposition(answer.uncertainty, classes)),
-    ),
-    el("div.twin", {}, whatIfCard(found, model, classes), replayCard(found)),
-    outcomeForm(found, classes, reload),
-    history(found),
+    el("div.twin", {}, view.parts(answer, model)),
+    el("div.twin", {}, whatIfCard(found, model), replayCard(found)),
+    outcomeForm(found, model, reload),
+    history(found, model),
   );
   return whole;
 }
 
 /**
  * @param {RecordedPrediction} found
- * @param {string[]} classes
+ * @param {ModelDescription} model
  * @param {Followers} on
  * @param {Reload} reload
  */
-function head(found, classes, on, reload) {
+function head(found, model, on, reload) {
   const { id, time, answer, reference, model: by } = found;
+  const view = viewOf(answer);
   return el(
     "section.card.verdict",
     {},
-    tile(answer.grade, classes, "hero middle"),
+    view.mark(answer, model),
     el(
       "div.says",
       {},
       reference !== null && el("p.over", { id: "reference" }, t("case.reference", { reference })),
-      el("h3", { tabindex: "-1" }, t("answer.grade", { grade: answer.grade })),
-      judged(answer),
+      el("h3", { tabindex: "-1" }, view.heading(answer, model)),
+      view.judged(answer, model),
       el(
         "p.small",
         {},
@@ -193,16 +189,18 @@ function line(feature, value) {
 /**
  * All that was said of it: who, when, what, and why it was corrected.
  * @param {RecordedPrediction} found
+ * @param {ModelDescription} model
  */
-function history({ history: said }) {
+function history({ history: said, answer }, model) {
   if (!said.length) return "";
   const heads = [t("time"), t("case.what"), t("grade"), t("case.who"), t("case.why")];
+  const view = viewOf(answer);
   const rows = [...said]
     .reverse()
     .map((one) => [
       moment(one.time),
       t(one.corrects === null ? `case.${one.kind}` : `case.${one.kind}.corrected`),
-      one.grade ?? "–",
+      one.kind === "assignment" ? "–" : view.truth(one, model),
       one.reviewer ?? "–",
       one.why ?? one.note ?? "–",
     ]);

@@ -3,7 +3,7 @@
 /** @import { ModelDescription } from "../types/wire.js" */
 /** @import { Case, Order, Query } from "./listing.js" */
 
-import { COLUMNS, SHOWN, sorted } from "./columns.js";
+import { COLUMNS, shownColumns, sorted } from "./columns.js";
 import { el } from "./elements.js";
 import { t } from "./words.js";
 
@@ -18,7 +18,7 @@ const SIGNS = { ascending: " ↑", descending: " ↓" };
  * @param {Sort} sort
  */
 export function caseTable(query, cases, model, sort) {
-  const names = SHOWN[query.state];
+  const names = shownColumns(query.state, model);
   const heads = names.map((name) => heading(name, query, sort));
   const rows = cases.map((one) => row(one, names, model));
   const title = t("review.title");

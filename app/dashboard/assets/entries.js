@@ -1,6 +1,7 @@
 /** Reads and validates what is typed into the prediction form, field by field. */
 
 /** @import { AnyFeature, FieldProblem, ModelDescription } from "../types/wire.js" */
+/** @import { PageModel } from "./answerview.js" */
 
 import { wrong } from "./faults.js";
 import { canonical, grouped } from "./numeral.js";
@@ -10,6 +11,8 @@ import { t } from "./words.js";
 const MOST_DRAWS = 100000;
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 const OPTIONS = ["passes", "seed"];
+/** How many numbers each head of a network gives a pass. */
+const OUTPUTS = { point: 1, normal: 2, quantiles: 3 };
 /** Kinds of features whose values are whole numbers. */
 export const WHOLE = new Set(["integer"]);
 
@@ -28,10 +31,11 @@ export const WHOLE = new Set(["integer"]);
 
 /**
  * How many passes may be asked for together with all their draws.
- * @param {ModelDescription} model
+ * @param {PageModel} model
  */
 export function mostPasses(model) {
-  return Math.min(model.limits.passes, Math.floor(MOST_DRAWS / model.classes.length));
+  const outputs = model.target === undefined ? model.classes.length : OUTPUTS[model.target.head];
+  return Math.min(model.limits.passes, Math.floor(MOST_DRAWS / outputs));
 }
 
 /**

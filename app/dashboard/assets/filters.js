@@ -37,7 +37,7 @@ export function filterFields({ state, filters }, model, filter) {
     "div.filters",
     {},
     choice("reason", [...REASONS, "no_evidence"], (name) => reason(name, "short")),
-    choice("grade", model.classes),
+    model.classes.length > 0 && choice("grade", model.classes),
     choice("version", versions),
     labelled("since", time("since", filters, filter)),
     labelled("until", time("until", filters, filter)),

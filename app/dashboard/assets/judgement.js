@@ -1,15 +1,20 @@
 /** The review form of a case: decision with a note, later the true outcome, corrections of both. */
 
-/** @import { RecordedPrediction } from "../types/wire.js" */
+/** @import { ModelDescription, RecordedPrediction } from "../types/wire.js" */
+/** @import { PageModel } from "./answerview.js" */
 /** @import { Reload } from "./case.js" */
 /** @import { TextField } from "./textfield.js" */
 
+import { likelihoods } from "./answer.js";
+import { isNumber, viewOf } from "./answerview.js";
 import { el } from "./elements.js";
 import { explained } from "./faults.js";
 import { asked, problemOf, unrepeated } from "./http.js";
+import { feature } from "./numberanswer.js";
+import { canonical, grouped } from "./numeral.js";
 import { settings } from "./settings.js";
 import { nameField, textField } from "./textfield.js";
-import { moment, t } from "./words.js";
+import { moment, t, unit } from "./words.js";
 
 const CONFLICT = 409;
 
@@ -26,11 +31,12 @@ const CONFLICT = 409;
 /**
  * The review: the form that gives it or, once it was given, what was said and the form that corrects it.
  * @param {RecordedPrediction} found
- * @param {string[]} classes
+ * @param {ModelDescription} model
  * @param {(said: string) => void} reviewed
  * @param {Reload} reload
  */
-export function reviewForm({ id, review }, classes, reviewed, reload) {
+export function reviewForm(found, model, reviewed, reload) {
+  const { id, review, answer } = found;
   /** @param {object} body */
   const send = (body) => asked(`reviews/${encodeURIComponent(id)}`, { method: "POST", body });
   const title = el("h3", {}, t("review.form"));
@@ -40,10 +46,12 @@ export function reviewForm({ id, review }, classes, reviewed, reload) {
       "section.card.decides",
       {},
       title,
-      judgement("review", classes, { send, reload, done }),
+      judgement("review", answer, model, { send, reload, done }),
     );
   }
   const how = { send, reload, done: reload, corrects: review.id };
+  const grade = viewOf(answer).truth(review, model);
+  const reviewer = review.reviewer ?? t("case.erased");
   return el(
     "section.card.decides",
     {},
@@ -51,33 +59,29 @@ export function reviewForm({ id, review }, classes, reviewed, reload) {
     el(
       "p",
       { id: "review-done" },
-      t("review.done", { ...names(review), time: moment(review.time) }),
+      t("review.done", { grade, reviewer, time: moment(review.time) }),
     ),
     review.note && el("blockquote", {}, review.note),
-    correcting("review", judgement("review", classes, how)),
+    correcting("review", judgement("review", answer, model, how)),
   );
-}
-
-/** @param {{grade: string, reviewer: string | null}} review */
-function names({ grade, reviewer }) {
-  return { grade, reviewer: reviewer ?? t("case.erased") };
 }
 
 /**
  * The actual grade, apart from the review: folded until it is known.
  * @param {RecordedPrediction} found
- * @param {string[]} classes
+ * @param {ModelDescription} model
  * @param {Reload} reload
  */
-export function outcomeForm({ id, outcome }, classes, reload) {
+export function outcomeForm({ id, outcome, answer }, model, reload) {
   /** @param {object} body */
   const send = (body) =>
     asked(`predictions/${encodeURIComponent(id)}/outcome`, { method: "PUT", body });
   const how = { send, reload, done: reload, corrects: outcome?.id };
-  const form = judgement("outcome", classes, how);
+  const form = judgement("outcome", answer, model, how);
   const title = el("h3", {}, t("review.outcome"));
   if (outcome === null) return el("section.card.outcome-card", {}, unfolding(title, form));
-  const known = t("review.outcome.known", { grade: outcome.grade, time: moment(outcome.time) });
+  const grade = viewOf(answer).truth(outcome, model);
+  const known = t("review.outcome.known", { grade, time: moment(outcome.time) });
   return el(
     "section.card.outcome-card",
     {},
@@ -105,21 +109,24 @@ function correcting(kind, form) {
 }
 
 /**
- * A form that says a grade; a review has a note and a name too, a correction says why.
+ * A form that says a grade or a number; a review has a note and a name too, a correction says why.
  * @param {Kind} kind
- * @param {string[]} classes
+ * @param {RecordedPrediction["answer"]} answer
+ * @param {ModelDescription} model
  * @param {How} how
  */
-function judgement(kind, classes, { send, reload, done, corrects }) {
+function judgement(kind, answer, model, { send, reload, done, corrects }) {
   const isReview = kind === "review";
-  const grades = gradeChoice(kind, classes);
+  const truth = isNumber(answer)
+    ? numberField(kind, model)
+    : gradeChoice(kind, Object.keys(likelihoods(answer)));
   const hint = t("review.note.hint");
   const note = isReview ? textField("review-note", t("review.note"), { hint }) : null;
   const why = corrects ? textField(`${kind}-why`, t("case.why"), { isRequired: true }) : null;
   const reviewer = isReview ? nameField("reviewer") : null;
   const fault = el("p.fault", { id: `${kind}-fault`, role: "alert" });
   const save = unrepeated(async () => {
-    const lacking = missing(grades, why, reviewer);
+    const lacking = missing(truth, why, reviewer);
     if (lacking !== null) {
       fault.textContent = lacking.said;
       lacking.input.focus();
@@ -127,7 +134,7 @@ function judgement(kind, classes, { send, reload, done, corrects }) {
     }
     if (reviewer) settings.set("reviewer", reviewer.value());
     const body = {
-      grade: grades.chosen(),
+      ...truth.said(),
       ...(note && { note: note.input.value }),
       ...(reviewer && { reviewer: reviewer.value() }),
       ...(why && { corrects, why: why.value() }),
@@ -148,7 +155,7 @@ function judgement(kind, classes, { send, reload, done, corrects }) {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
       },
     },
-    grades.whole,
+    truth.whole,
     note?.whole,
     why?.whole,
     reviewer?.whole,
@@ -163,12 +170,12 @@ function judgement(kind, classes, { send, reload, done, corrects }) {
 
 /**
  * What is still to be said, and where.
- * @param {GradeChoice} grades
+ * @param {Truth} truth
  * @param {TextField | null} why
  * @param {TextField | null} reviewer
  */
-function missing(grades, why, reviewer) {
-  if (grades.chosen() === null) return { said: t("review.choose"), input: grades.first };
+function missing(truth, why, reviewer) {
+  if (truth.said() === null) return { said: truth.lacking, input: truth.first };
   if (why?.value() === "") return { said: t("case.why.needed"), input: why.input };
   return reviewer?.value() === "" ? { said: t("review.name"), input: reviewer.input } : null;
 }
@@ -205,11 +212,40 @@ async function told(tell, fault, reload, done) {
   await done();
 }
 
-/** @typedef {ReturnType<typeof gradeChoice>} GradeChoice */
+/**
+ * @typedef {object} Truth what a judgement says
+ * @property {HTMLElement} whole
+ * @property {HTMLElement} first where it is entered
+ * @property {string} lacking said where it is missing
+ * @property {() => ({grade: string} | {value: number} | null)} said null where it is missing
+ */
+
+/**
+ * @param {Kind} kind
+ * @param {PageModel} model
+ * @returns {Truth}
+ */
+function numberField(kind, { target }) {
+  const title = t(kind === "review" ? "review.grade" : "review.outcome.grade");
+  const measure = target === undefined ? "" : unit(feature(target));
+  const id = `${kind}-value`;
+  const input = el("input", { id, type: "text", inputmode: "decimal", "aria-required": "true" });
+  const named = measure === "" ? title : t("unit", { label: title, unit: measure });
+  return {
+    whole: el("div.stack", {}, el("label", { for: id }, named), input),
+    first: input,
+    lacking: t("entry.number", { example: grouped("1234.5") }),
+    said: () => {
+      const plain = canonical(input.value);
+      return plain === null ? null : { value: Number(plain) };
+    },
+  };
+}
 
 /**
  * @param {Kind} kind
  * @param {string[]} classes
+ * @returns {Truth}
  */
 function gradeChoice(kind, classes) {
   const title = t(kind === "review" ? "review.grade" : "review.outcome.grade");
@@ -220,6 +256,10 @@ function gradeChoice(kind, classes) {
   return {
     whole: el("fieldset.grades", {}, el("legend", {}, title), el("div", {}, labels)),
     first: inputs[0],
-    chosen: () => inputs.find((input) => input.checked)?.value ?? null,
+    lacking: t("review.choose"),
+    said: () => {
+      const grade = inputs.find((input) => input.checked)?.value;
+      return grade === undefined ? null : { grade };
+    },
   };
 }

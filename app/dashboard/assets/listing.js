@@ -1,5 +1,6 @@
 /** Loads pages of recorded predictions; a newer query overtakes an older one. */
 
+/** @import { ListedNumber, ReferredNumber } from "../types/number.js" */
 /** @import { ListedPrediction, PredictionList, ReferredPrediction, ReviewQueue } from "../types/wire.js" */
 
 import { asked, LatestRequest } from "./http.js";
@@ -17,7 +18,9 @@ const [MOST_ROWS, MANY] = [5000, 500];
 /** @typedef {"oldest" | "newest" | "doubtful" | "reference"} Order */
 /** @typedef {{state: State, order: Order, filters: Readonly<Record<string, string>>}} Query */
 /** @typedef {ListedPrediction | ReferredPrediction} Predicted */
-/** @typedef {Pick<Predicted, "id" | "time" | "reference" | "grade" | "reasons"> & Partial<ListedPrediction & ReferredPrediction>} Case */
+/** @typedef {Pick<Predicted, "id" | "time" | "reference" | "reasons">} Common */
+/** @typedef {Omit<ReferredPrediction, "verdict"> & {verdict: string | number | null}} Referred */
+/** @typedef {Common & Partial<ListedPrediction & Referred & ListedNumber & Omit<ReferredNumber, "verdict">>} Case */
 
 /**
  * A part of a list; `found` and `waiting` are counts, where they are known.

@@ -1,20 +1,37 @@
 /** The Model tab: what the served bundle is, promises and expects. */
 
-/** @import { ModelDescription, Promise as Line, Seen } from "../types/wire.js" */
+/** @import { NumberDescription } from "../types/number.js" */
+/** @import { Promise as Line, Seen } from "../types/wire.js" */
+/** @import { PageModel } from "./answerview.js" */
 
 import { tile } from "./answer.js";
 import { card, el, table } from "./elements.js";
 import { histogram } from "./histogram.js";
 import { LatestRequest, read } from "./http.js";
 import { rendered } from "./markdown.js";
+import { feature, inUnit } from "./numberanswer.js";
 import { choices, imputedText, isListed, mostCommon } from "./values.js";
-import { fixed, has, label, number, percent, share, spoken, t, unit } from "./words.js";
+import {
+  fixed,
+  has,
+  label,
+  labelled,
+  list,
+  number,
+  percent,
+  share,
+  spoken,
+  t,
+  unit,
+} from "./words.js";
 
 const COPIED_MS = 2000;
+const CLASS_METRICS = ["accuracy", "macro_f1", "nll", "brier", "ece"];
+const NUMBER_METRICS = ["rmse", "mae", "log_density"];
 
 /**
  * @param {HTMLElement} panel
- * @param {ModelDescription} model
+ * @param {PageModel} model
  */
 export function modelView(panel, model) {
   return new Description(panel, model);
@@ -29,7 +46,7 @@ class Description {
 
   /**
    * @param {HTMLElement} panel
-   * @param {ModelDescription} model
+   * @param {PageModel} model
    */
   constructor(panel, model) {
     this.panel = panel;
@@ -66,6 +83,7 @@ class Description {
       el("h2.hidden", {}, t("model.title")),
       identity(model),
       el("div.twin", {}, metrics(model), promises(model)),
+      model.target === undefined ? "" : predicted(model.target),
       signature(model),
       el("div.twin", {}, environment(model), trained(model)),
       this.card,
@@ -80,7 +98,7 @@ class Description {
   }
 }
 
-/** @param {ModelDescription} model */
+/** @param {PageModel} model */
 function identity(model) {
   /** @type {HTMLElement} */
   const copy = el(
@@ -98,11 +116,13 @@ function identity(model) {
       "div",
       {},
       el("p.over", {}, t("model.classes")),
-      el(
-        "p.chips",
-        {},
-        model.classes.map((name) => tile(name, model.classes, "chip")),
-      ),
+      model.target === undefined
+        ? el(
+            "p.chips",
+            {},
+            model.classes.map((name) => tile(name, model.classes, "chip")),
+          )
+        : el("p.large", {}, labelled(feature(model.target))),
     ),
     el(
       "div.wide",
@@ -125,19 +145,16 @@ async function copied(button, text) {
   }, COPIED_MS);
 }
 
-/** @param {ModelDescription} model */
-function metrics({ metrics: { mc, deterministic }, metrics_on: on }) {
-  const shown = ["accuracy", "macro_f1", "nll", "brier", "ece"].filter(
-    (name) => mc?.[name] !== undefined,
-  );
+/** @param {PageModel} model */
+function metrics({ metrics: { mc, deterministic }, metrics_on: on, target }) {
+  const known = target === undefined ? CLASS_METRICS : NUMBER_METRICS;
+  const shown = known.filter((name) => mc?.[name] !== undefined);
+  /** @type {(value: number | undefined) => string} */
+  const said = (value) => (target === undefined ? fixed(value, 4) : number(value, 5));
   /** @param {string} name */
   const named = (name) =>
     el("span", {}, t(`metric.${name}`), el("span.note", {}, t(`metric.${name}.note`)));
-  const rows = shown.map((name) => [
-    named(name),
-    fixed(mc[name], 4),
-    fixed(deterministic?.[name], 4),
-  ]);
+  const rows = shown.map((name) => [named(name), said(mc[name]), said(deterministic?.[name])]);
   const title = t(on === "held_out" ? "model.metrics" : "model.metrics.unknown");
   const unsure = on !== "held_out" && el("p.small", {}, t("model.metrics.unsure"));
   return card(
@@ -147,7 +164,7 @@ function metrics({ metrics: { mc, deterministic }, metrics_on: on }) {
   );
 }
 
-/** @param {ModelDescription} model */
+/** @param {PageModel} model */
 function promises({ calibration }) {
   if (calibration === null)
     return card(t("model.promises"), el("p.small", {}, t("model.uncalibrated")));
@@ -201,7 +218,28 @@ function banded({ band, wanting }) {
   return wanting ? t("model.wanting", { rows: number(wanting) }) : "–";
 }
 
-/** @param {ModelDescription} model */
+/**
+ * What training saw of the number, and what the network answers.
+ * @param {NumberDescription} target
+ */
+function predicted(target) {
+  const of = feature(target);
+  const heads = [t("model.classes"), t("model.distribution"), t("model.range"), t("model.median")];
+  const levels = list(target.levels.map((level) => percent(level, 0)));
+  const row = [
+    el("span", {}, label(of), el("code.note", {}, target.name)),
+    histogram(of),
+    `${range(target.seen)} ${unit(of)}`,
+    inUnit(target.seen.quantiles["0.5"], target),
+  ];
+  return card(
+    t("model.predicted"),
+    table(t("model.predicted"), heads, [row], { words: [1] }),
+    el("p.small", {}, t(`head.${target.head}`, { levels })),
+  );
+}
+
+/** @param {PageModel} model */
 function signature(model) {
   const heads = [
     t("feature"),
@@ -236,7 +274,7 @@ function range({ minimum, maximum }) {
     : `${number(minimum)} – ${number(maximum)}`;
 }
 
-/** @param {ModelDescription} model */
+/** @param {PageModel} model */
 function environment({ environment: { fingerprint, facts } }) {
   return card(
     t("model.environment"),
@@ -245,7 +283,7 @@ function environment({ environment: { fingerprint, facts } }) {
   );
 }
 
-/** @param {ModelDescription} model */
+/** @param {PageModel} model */
 function trained({ trained: { versions, ...facts } }) {
   return card(t("model.trained"), pairs({ ...facts, ...versions }));
 }

@@ -164,6 +164,7 @@ function switches(name, chosen) {
 
 const page = new Page();
 asked("model").then(
-  (model) => page.begin(/** @type {ModelDescription} */ (model)),
+  // Without classes, a number is predicted.
+  (model) => page.begin(/** @type {ModelDescription} */ ({ classes: [], ...model })),
   (error) => part("failure").replaceChildren(el("p.notice", {}, explained(error))),
 );

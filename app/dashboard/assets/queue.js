@@ -198,7 +198,7 @@ export class Queue {
   #export = unrepeated(async () => {
     try {
       const { state, cases } = await this.listing.everything();
-      const { heads, rows } = exported(state, cases);
+      const { heads, rows } = exported(state, cases, this.model);
       download(`dubito-${state}.csv`, heads, rows);
     } catch (error) {
       this.on.refused(error);

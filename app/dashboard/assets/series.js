@@ -1,7 +1,9 @@
 /** Charts of answers over time: decisions, grades, uncertainty, reasons for referral. */
 
 /** @import { Series } from "./overtime.js" */
+/** @import { NumberUncertaintyFigures } from "../types/number.js" */
 /** @import { Figures, ModelDescription, UncertaintyFigures } from "../types/wire.js" */
+/** @import { PageModel } from "./answerview.js" */
 
 import { colour, ordered } from "./colours.js";
 import { listed, local, look, overTime, stack, stacked, whole, wide } from "./overtime.js";
@@ -38,9 +40,9 @@ const PARTS = {
 /**
  * Every chart: its name, a note, and what `picture(data, model)` makes of the figures: how it is drawn,
  * its table, and what a bar of each trace leads to.
- * @type {{name: string, note?: string, picture: (data: UncertaintyFigures, model: ModelDescription) => Series}[]}
+ * @type {{name: string, note?: string, picture: (data: any, model: PageModel) => Series}[]}
  */
-export const SERIES = [
+const CLASSES = [
   { name: "decisions", picture: decisions },
   { name: "grades", picture: grades },
   {
@@ -57,6 +59,38 @@ export const SERIES = [
   { name: "latency", note: "series.latency.note", picture: latencies },
   { name: "statuses", note: "series.statuses.note", picture: statuses },
 ];
+
+/** @type {typeof CLASSES} the same of a number */
+const NUMBER = [
+  { name: "decisions", picture: decisions },
+  { name: "values", note: "series.values.note", picture: values },
+  {
+    name: "std",
+    note: "series.std.note",
+    picture: (data) => band(data, "std", "epistemic-colour", brief),
+  },
+  {
+    name: "width",
+    note: "series.width.note",
+    picture: (data) => band(data, "width", "aleatoric-colour", brief),
+  },
+  { name: "reasons", picture: reasons },
+  { name: "latency", note: "series.latency.note", picture: latencies },
+  { name: "statuses", note: "series.statuses.note", picture: statuses },
+];
+
+/**
+ * The charts of what a model predicts.
+ * @param {PageModel} model
+ */
+export function seriesOf({ target }) {
+  return target === undefined ? CLASSES : NUMBER;
+}
+
+/** @param {number | null} value */
+function brief(value) {
+  return number(value, 4);
+}
 
 /**
  * @param {UncertaintyFigures} data
@@ -175,20 +209,21 @@ function tint(name) {
 /**
  * Quantiles as standing bars: nothing is drawn between two steps where nothing was answered.
  * @param {UncertaintyFigures} data
- * @param {"predictive_entropy" | "mutual_information"} name
+ * @param {"predictive_entropy" | "mutual_information" | "std" | "width"} name
  * @param {string} tint
+ * @param {(value: number | null) => string} said
  * @returns {Series}
  */
-function band(data, name, tint) {
+function band(data, name, tint, said = fixed) {
   const { steps, total, step } = data;
   const x = steps.map(({ start }) => local(start));
-  /** @type {(one: Figures, level: string) => number | null} */
+  /** @type {(one: any, level: string) => number | null} */
   const at = (one, level) => one[name]?.[level] ?? null;
   /** @type {(levels: [string, string], opacity: number, title: string) => object} */
   const bar = ([low, high], opacity, title) => ({
     type: "bar",
     x,
-    base: steps.map((one) => at(one, low)),
+    base: steps.map((/** @type {any} */ one) => at(one, low)),
     width: wide(step),
     y: steps.map((one) => (one.rows ? Number(at(one, high)) - Number(at(one, low)) : null)),
     name: title,
@@ -202,14 +237,16 @@ function band(data, name, tint) {
     y: steps.map((one) => at(one, "0.5")),
     name: t("median"),
     marker: { symbol: "line-ew", size: 8, line: { color: colour("text"), width: 2 } },
-    customdata: steps.map((one) => [...OUTER, ...INNER].map((level) => fixed(at(one, level)))),
-    hovertemplate: `%{x|%H:%M}<br>${t("median")} %{y:.3f}<br>${t("band50")} %{customdata[2]}–%{customdata[3]}<br>${t("band90")} %{customdata[0]}–%{customdata[1]}<extra></extra>`,
+    customdata: steps.map((one) =>
+      [...OUTER, ...INNER, "0.5"].map((level) => said(at(one, level))),
+    ),
+    hovertemplate: `%{x|%H:%M}<br>${t("median")} %{customdata[4]}<br>${t("band50")} %{customdata[2]}–%{customdata[3]}<br>${t("band90")} %{customdata[0]}–%{customdata[1]}<extra></extra>`,
   };
   const levels = [...OUTER, ...INNER, "0.5"].sort();
   const texts = {
-    median: fixed(at(total, "0.5")),
-    low: fixed(at(total, "0.05")),
-    high: fixed(at(total, "0.95")),
+    median: said(at(total, "0.5")),
+    low: said(at(total, "0.05")),
+    high: said(at(total, "0.95")),
   };
   const layout = {
     barmode: "overlay",
@@ -223,7 +260,10 @@ function band(data, name, tint) {
     lead: () => ({}),
     ...listed(
       data,
-      levels.map((level) => [percent(Number(level), 0), (one) => fixed(at(one, level), 4)]),
+      levels.map((level) => [
+        percent(Number(level), 0),
+        (one) => (said === fixed ? fixed(at(one, level), 4) : said(at(one, level))),
+      ]),
     ),
   };
 }
@@ -234,4 +274,63 @@ function band(data, name, tint) {
  */
 function ratio({ rows }, count) {
   return rows ? count / rows : null;
+}
+
+/**
+ * The predicted numbers of the whole time, beside those of training: shares by bin of training.
+ * @param {NumberUncertaintyFigures} data
+ * @param {PageModel} model
+ * @returns {Series}
+ */
+function values(data, { target }) {
+  const { edges, rows } = data.total.values;
+  const count = data.total.rows;
+  const bins = rows.slice(1, -1);
+  const training = target?.seen.histogram_counts ?? [];
+  const known = training.reduce((sum, one) => sum + one, 0) || 1;
+  const names = bins.map((_, at) => `${number(edges[at], 5)} – ${number(edges[at + 1], 5)}`);
+  const shares = bins.map((one) => (count ? one / count : null));
+  const before = training.map((one) => one / known);
+  const seen = {
+    type: "scatter",
+    mode: "lines",
+    line: { shape: "hvh", color: colour("edge"), width: 2 },
+    x: names.map((_, at) => at),
+    y: before,
+    name: t("values.training"),
+    hovertemplate: "%{y:.1%}<extra></extra>",
+  };
+  const answered = {
+    type: "bar",
+    x: names.map((_, at) => at),
+    y: shares,
+    name: t("values.predicted"),
+    marker: { color: colour("accent"), opacity: 0.8, line: { width: 0 } },
+    customdata: names,
+    hovertemplate: "%{customdata}<br>%{y:.1%}<extra></extra>",
+  };
+  const marks = [0, Math.floor(bins.length / 2), bins.length];
+  const layout = {
+    margin: { l: 40, r: 8, t: 30, b: 28 },
+    showlegend: true,
+    xaxis: {
+      range: [-0.6, bins.length - 0.4],
+      tickvals: marks.map((at) => at - 0.5),
+      ticktext: marks.map((at) => number(edges[at], 4)),
+      ticklabeloverflow: "allow",
+    },
+    yaxis: { rangemode: "tozero", tickformat: ".0%", nticks: 5 },
+  };
+  const texts = {
+    below: number(rows[0]),
+    above: number(rows[rows.length - 1]),
+    rows: number(count),
+  };
+  return {
+    traces: [answered, seen],
+    layout,
+    summary: t("series.values.summary", texts),
+    heads: [t("value"), t("values.predicted"), t("values.training")],
+    rows: names.map((name, at) => [name, percent(shares[at]), percent(before[at])]),
+  };
 }

@@ -1,8 +1,8 @@
 /** Stores the user's choices (language, theme, reviewer), and tells all views of changes. */
 
-/** @typedef {"language" | "theme" | "reviewer" | "subject"} Name */
+/** @typedef {"language" | "theme" | "reviewer" | "subject" | "target"} Name */
 
-/** What the browser keeps of it. The subject, what is graded, is the served bundle's. */
+/** What the browser keeps of it. What is graded, and as what, is the served bundle's. */
 const KEPT = /** @type {const} */ (["language", "theme", "reviewer"]);
 
 export class Settings {
@@ -58,7 +58,7 @@ export class Settings {
    * @param {string} value
    */
   #keep(name, value) {
-    if (name === "subject") return;
+    if (name === "subject" || name === "target") return;
     try {
       this.#storage().setItem(`dubito.${name}`, value);
     } catch {

@@ -1,15 +1,18 @@
 /** The four tiles at the top of Monitoring: the most important statistics. */
 
-/** @import { AutomatedErrors, Estimate, Figures, ModelDescription, UncertaintyFigures } from "../types/wire.js" */
+/** @import { NumberDescription } from "../types/number.js" */
+/** @import { AutomatedErrors, Estimate, Figures, UncertaintyFigures } from "../types/wire.js" */
+/** @import { PageModel } from "./answerview.js" */
 
 import { el } from "./elements.js";
+import { inUnit } from "./numberanswer.js";
 import { number, percent, share, t } from "./words.js";
 
 /**
  * Bring the tiles up to date; what is unfolded stays so.
  * @param {HTMLElement} root
  * @param {UncertaintyFigures} data
- * @param {ModelDescription} model
+ * @param {PageModel} model
  */
 export function showTiles(root, data, model) {
   tiles(data, model).forEach((fresh, at) => {
@@ -31,7 +34,7 @@ function renew(old, fresh) {
 
 /**
  * @param {UncertaintyFigures} data
- * @param {ModelDescription} model
+ * @param {PageModel} model
  */
 function tiles({ total, outcomes, estimate }, model) {
   return [
@@ -41,7 +44,7 @@ function tiles({ total, outcomes, estimate }, model) {
       percent(total.referral_rate),
       t("tile.referral.note", { referred: number(total.referred), rows: number(total.rows) }),
     ),
-    clear(total),
+    model.target === undefined ? clear(total) : deviation(total, model.target),
     wrong(outcomes.automated, estimate, model),
   ];
 }
@@ -70,9 +73,19 @@ function clear({ set_sizes: sizes, predictive_entropy: entropy }) {
 }
 
 /**
+ * How far the passes disagree about a number, usually.
+ * @param {any} total
+ * @param {NumberDescription} target
+ */
+function deviation({ std, width }, target) {
+  const texts = { high: inUnit(std["0.95"], target, 1), width: inUnit(width["0.5"], target) };
+  return figure("deviation", inUnit(std["0.5"], target, 1), t("tile.deviation.note", texts));
+}
+
+/**
  * @param {AutomatedErrors | null} automated
  * @param {Estimate | null} estimate
- * @param {ModelDescription} model
+ * @param {PageModel} model
  */
 function wrong(automated, estimate, model) {
   const promised = share(automated?.promised ?? model.calibration?.target);

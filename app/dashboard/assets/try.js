@@ -4,15 +4,15 @@
 /** @import { Charts } from "./charts.js" */
 /** @import { Fault, Values } from "./entries.js" */
 
-import { answerFigures, cautions, decided, decomposition, possible, verdict } from "./answer.js";
+import { cautions } from "./answer.js";
+import { viewOf } from "./answerview.js";
 import { card, el } from "./elements.js";
 import { entryFaults, isOnlyMissing, option, place, question, toldFaults } from "./entries.js";
 import { explained } from "./faults.js";
 import { form, showFaults, showValue } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
-import { drawn, passesPicture } from "./passes.js";
 import { entry, isListed, typical } from "./values.js";
-import { number, percent, t } from "./words.js";
+import { number, t } from "./words.js";
 
 const UNPROCESSABLE = 422;
 
@@ -136,10 +136,8 @@ class Try {
     this.alert.replaceChildren();
     this.#showAnswer();
     const same = this.#isSame ? ` ${t("try.same")}.` : "";
-    const likely = percent(answer.mean[answer.grade]);
     this.#bringIntoView();
-    this.said.textContent =
-      t("try.said", { grade: answer.grade, share: likely, decision: decided(answer) }) + same;
+    this.said.textContent = viewOf(answer).said(answer, this.model) + same;
   }
 
   /** Where the answer stands below the form, as on a phone. */
@@ -176,33 +174,22 @@ class Try {
     }
     const answer = this.#answer;
     const warned = cautions(answer.warnings, this.model);
+    const { model } = this;
+    const view = viewOf(answer);
+    this.chart = el("div.chart.tall", { role: "img" });
     this.result.replaceChildren(
-      verdict(answer, this.model),
+      view.verdict(answer, model),
       warned.length ? card(t("warnings.title"), el("ul.cautions", {}, warned)) : "",
-      this.#picture(answer),
-      card(t("uncertainty.title"), decomposition(answer.uncertainty, this.model.classes)),
+      card(t(view.title), this.chart, view.below(answer, model)),
+      card(t("uncertainty.title"), view.sources(answer, model)),
       this.#provenance(answer),
     );
     this.#drawChart();
   }
 
-  /** @param {MonteCarloPredictionWithDraws} answer */
-  #picture(answer) {
-    this.chart = el("div.chart.tall", { role: "img" });
-    const count = drawn(answer);
-    const some = count < answer.passes ? ` ${t("bars.some", { count: number(count) })}` : "";
-    return card(
-      t("bars.title"),
-      this.chart,
-      el("p.small", {}, t("bars.note") + some),
-      possible(answer, this.model),
-      answerFigures(answer, this.model.classes),
-    );
-  }
-
   #drawChart() {
     if (this.#answer === null) return;
-    this.charts.draw(this.chart, passesPicture(this.#answer, this.model.classes));
+    this.charts.draw(this.chart, viewOf(this.#answer).picture(this.#answer, this.model));
   }
 
   /** @param {number} seed */

@@ -2,23 +2,22 @@
 
 /** @import { AnyFeature, Answer, ModelDescription, RecordedPrediction, Value, WhatIf } from "../types/wire.js" */
 
-import { decided, likelihoods } from "./answer.js";
+import { viewOf } from "./answerview.js";
 import { card, el, table } from "./elements.js";
 import { explained, wrong } from "./faults.js";
 import { choice as choiceOf } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
 import { grouped } from "./numeral.js";
 import { entered, entry, isListed, said as saidValue } from "./values.js";
-import { labelled, percent, t } from "./words.js";
+import { labelled, t } from "./words.js";
 
 const VALUE = "whatif-value";
 
 /**
  * @param {RecordedPrediction} found
  * @param {ModelDescription} model
- * @param {string[]} classes
  */
-export function whatIfCard(found, model, classes) {
+export function whatIfCard(found, model) {
   const row = found.features;
   if (row === null) return card(t("whatif.title"), el("p.small", {}, t("review.erased")));
   const known = model.features.filter(({ name }) => name in row);
@@ -69,7 +68,7 @@ export function whatIfCard(found, model, classes) {
         signal,
       });
       fault.textContent = "";
-      result.replaceChildren(...compared(told, row, known, classes));
+      result.replaceChildren(...compared(told, row, known, model));
     } catch (error) {
       if (signal.aborted) return;
       changes.delete(name);
@@ -137,13 +136,13 @@ function control(feature, text, given) {
 }
 
 /**
- * Both answers side by side, and how far the likelihood of each grade moves.
+ * Both answers side by side, and how far each figure moves.
  * @param {WhatIf} told
  * @param {Record<string, Value>} row as it was recorded
  * @param {AnyFeature[]} known
- * @param {string[]} classes
+ * @param {ModelDescription} model
  */
-function compared({ recorded, corrected, features }, row, known, classes) {
+function compared({ recorded, corrected, features }, row, known, model) {
   const moved = known.filter(({ name }) => features[name] !== row[name]);
   const said = moved.map((feature) =>
     el(
@@ -152,33 +151,17 @@ function compared({ recorded, corrected, features }, row, known, classes) {
       `${labelled(feature).join("")}: ${saidValue(feature, row[feature.name])} → ${saidValue(feature, features[feature.name])}`,
     ),
   );
-  const [before, after] = [likelihoods(recorded), likelihoods(corrected)];
-  const rows = classes.map((name) => [
-    name,
-    percent(before[name]),
-    percent(after[name]),
-    signed(after[name] - before[name]),
-  ]);
+  const view = viewOf(recorded);
   /** @param {Answer} answer */
-  const sentence = (answer) => `${t("answer.grade", { grade: answer.grade })}. ${decided(answer)}`;
+  const sentence = (answer) => view.sentence(answer, model);
   return [
     el("ul.cautions", {}, said),
     el("p", {}, el("strong", {}, `${t("whatif.before")} `), sentence(recorded)),
     el("p", { id: "whatif-after" }, el("strong", {}, `${t("whatif.after")} `), sentence(corrected)),
     table(
       t("whatif.title"),
-      [t("grade"), t("whatif.before"), t("whatif.after"), t("whatif.difference")],
-      rows,
+      [t(view.compares), t("whatif.before"), t("whatif.after"), t("whatif.difference")],
+      view.compared(recorded, corrected, model),
     ),
   ];
-}
-
-/**
- * A difference in points of a percent.
- * @param {number} value
- */
-function signed(value) {
-  const text = percent(Math.abs(value));
-  if (text === percent(0)) return text;
-  return `${value > 0 ? "+" : "−"}${text}`;
 }

@@ -29,11 +29,22 @@ function words() {
 }
 
 /**
- * Speak of loans where the bundle's name says "loan", and of cases everywhere else.
- * @param {Model} model
+ * Speak of loans where the bundle's name says "loan", and of cases everywhere else; of numbers where
+ * the bundle predicts one, and of grades everywhere else.
+ * @param {Model & {target?: object}} model
  */
 export function speakOf(model) {
   settings.set("subject", model.name.toLowerCase().includes("loan") ? "loan" : "case");
+  settings.set("target", model.target === undefined ? "classes" : "number");
+}
+
+/**
+ * The key of what is said of a number, where that is another text than of grades.
+ * @param {string} key
+ */
+function ofTarget(key) {
+  const own = `${key}.number`;
+  return settings.get("target") === "number" && Object.hasOwn(LANGUAGES.en, own) ? own : key;
 }
 
 /**
@@ -45,14 +56,15 @@ export function has(key) {
 }
 
 /**
- * The words for a key, with values put where they are named in braces. `{noun}` and `{nouns}` are
+ * The words for a key, or for the same key with `.number` where a number is predicted, with values put where they are named in braces. `{noun}` and `{nouns}` are
  * what is graded, `{Nouns}` begins a sentence; `{rows:noun}` and `{rows:pass|passes}` add the noun
  * that agrees with the number.
  * @param {string} key
  * @param {Record<string, string | number | null | undefined>} values
  */
 export function t(key, values = {}) {
-  const text = words()[key] ?? LANGUAGES.en[key] ?? key;
+  const meant = ofTarget(key);
+  const text = words()[meant] ?? LANGUAGES.en[meant] ?? key;
   const [noun, nouns] = words()[`noun.${subject()}`].split("|");
   /** @type {Record<string, string | number | null | undefined>} */
   const known = { noun, nouns, Nouns: nouns.charAt(0).toUpperCase() + nouns.slice(1), ...values };
@@ -107,6 +119,7 @@ export const REASONS = [
   "few_passes",
   "unlikely",
   "unknown_category",
+  "wide",
 ];
 
 /**

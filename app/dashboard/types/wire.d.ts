@@ -102,6 +102,7 @@ export interface Environment {
 
 export interface ModelDescription extends Model {
   features: AnyFeature[];
+  /** None where the bundle predicts a number: the page fills them in as an empty list. */
   classes: string[];
   passes: number;
   calibration: CalibrationDescription | null;

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from dubito.bundle import load
 from dubito.bundles.repository import write_bundle
 from dubito.features import NumberFeature
+from dubito.targets import ClassTarget
 from dubito.types import Cards
 from tests.app.dashboard.conftest import Opened
 from tests.calibrated import SHIPPED
@@ -26,7 +27,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         for at, feature in enumerate(manifest.features)
         if isinstance(feature, NumberFeature)
     )
-    stones = replace(manifest, name="stones", version=1, features=features, classes=SIZES, rules=())
+    stones = replace(
+        manifest, name="stones", version=1, features=features, target=ClassTarget(SIZES), rules=()
+    )
     models = tmp_path_factory.mktemp("models")
     write_bundle(
         models,

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from dubito.bundle import Bundle
 from dubito.types import Query
-from dubito.uncertainty.passes import checkpoints, half_widths
+from dubito.uncertainty.passes import PROBABILITIES, checkpoints
 from tests.app.http.test_predict import CLASSES, Loan, array, ask, loans, numbers
 
 
@@ -53,7 +53,7 @@ def test_fixed_passes_tell_their_half_width(client: TestClient, bundle: Bundle) 
     answers = ask(client, "/predict/mc", {"instances": rows}, passes=70, seed=4)["predictions"]
     assert [
         {"half_width": width, "tolerance": None, "met": None}
-        for width in half_widths(summary.std, 70).tolist()
+        for width in PROBABILITIES.half_widths(summary.std, 70).tolist()
     ] == [answer["precision"] for answer in answers]
 
 

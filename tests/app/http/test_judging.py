@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dubito.bundle import Bundle
-from dubito.types import Query
+from dubito.types import Calibration, Query
 from dubito.uncertainty.conformal import prediction_sets
 from dubito.uncertainty.decision import decide
 from dubito.uncertainty.guard import RangeGuard
@@ -42,7 +42,7 @@ def test_sets_are_the_conformal_ones(
     """Grades, coverage, method and notes are those of `dubito.uncertainty.conformal`."""
     rows = asked_rows()
     calibration = calibrated_bundle.manifest.calibration
-    assert calibration is not None
+    assert isinstance(calibration, Calibration)
     (summary,) = calibrated_bundle.engine.summarise([Query(array(rows), PASSES, 5)])
     wanted = prediction_sets(calibration, summary.mean, method, coverage, class_conditional)
     answers = ask(
@@ -213,7 +213,7 @@ def test_without_calibration_there_is_neither(uncalibrated: TestClient, loan: Lo
 def test_the_calibration_is_described(calibrated: TestClient, calibrated_bundle: Bundle) -> None:
     """`GET /model` tells passes, rows, coverage, methods, and what each promise costs."""
     calibration = calibrated_bundle.manifest.calibration
-    assert calibration is not None
+    assert isinstance(calibration, Calibration)
     assert {
         "passes": PASSES,
         "rows": ROWS,

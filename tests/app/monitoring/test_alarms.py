@@ -15,7 +15,7 @@ from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import alarms as module
 from app.monitoring.alarm_events import AlarmWords
 from app.monitoring.alarms import UNSETTLED_SECONDS, Sentry
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.class_counter import ClassCounter
 from app.monitoring.time_windows import LATE_SECONDS
 from app.record_events import Note, Tally
 from app.record_events import moment as moment_of
@@ -34,7 +34,7 @@ from tests.app.monitoring.toy import (
     tally_of,
 )
 
-COUNTER = AnswerCounter(WATCHED)
+COUNTER = ClassCounter(WATCHED)
 ROWS = 40
 """Of a minute."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.class_counter import ClassCounter
 from app.monitoring.event_builder import EventBuilder
 from app.record_events import FORMAT, Draft, MonteCarloPart, PlainPart, Reply
 from app.recorded_prediction import Asked, parse_body
@@ -32,7 +32,9 @@ from dubito.types import Floats, Identity
 from dubito.uncertainty.policy import PolicyOptions
 from tests.app.monitoring.toy import ENVIRONMENT, WATCHED, answers, columns, joined, tally_of
 
-ASKED = Asked(100, judged=PolicyOptions(0.9, "lac", class_conditional=False, target=0.05))
+ASKED = Asked(
+    100, judged=PolicyOptions(coverage=0.9, method="lac", class_conditional=False, target=0.05)
+)
 TOLD = {
     "passes": 100,
     "tolerance": None,
@@ -155,7 +157,7 @@ def test_counts_are_those_of_the_rows(
 ) -> None:
     """However they were cut: only the first row of a request has a seed of its own."""
     entry = EventBuilder(WATCHED)([drafted(answered, rows, *cuts)])
-    counter = AnswerCounter(WATCHED)
+    counter = ClassCounter(WATCHED)
     expected = [tally_of(counter, answered[:1], rows[:1], is_drawn=True)]
     expected.append(tally_of(counter, answered[1:], rows[1:], is_drawn=False))
     assert joined(expected) == entry.tally

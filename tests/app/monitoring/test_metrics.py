@@ -22,6 +22,7 @@ from dubito.answer import (
     SetAnswer,
     Uncertainty,
 )
+from dubito.targets import ClassTarget
 from dubito.types import Identity
 from tests.prometheus import REPORT, promtool, samples, total
 
@@ -44,7 +45,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def predictions(metrics: Metrics) -> PredictionMetrics:
-    return metrics.predictions(IDENTITY, CLASSES)
+    return metrics.predictions(IDENTITY, ClassTarget(CLASSES))
 
 
 def page(metrics: Metrics, sources: Sources | None = None, accept: str = "") -> str:

@@ -16,7 +16,7 @@ from app.http.statistics_models import UncertaintyFigures
 from app.monitoring import monitor as module
 from app.monitoring import request_counts
 from app.monitoring.alarms import Sentry
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.class_counter import ClassCounter
 from app.monitoring.monitor import MOST_RANGES, USUAL, Monitor, ReportJson
 from app.monitoring.time_windows import Stretch, Window, fitting, spanning
 from app.record_events import Tally
@@ -35,7 +35,7 @@ from tests.app.monitoring.toy import (
     tally_of,
 )
 
-COUNTER = AnswerCounter(WATCHED)
+COUNTER = ClassCounter(WATCHED)
 ROWS = key(Family.ROWS)
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 
 from app.count_keys import CountKey, Counts, summed
 from app.http.statistics_models import Drift, Estimate, Figures, Outcomes
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.class_counter import COVERAGE, ClassCounter
 from app.monitoring.log_bins import place
 from app.monitoring.statistics import missed, wrong_automated
 from dubito.answer import DecisionAnswer, MonteCarloAnswer
@@ -74,11 +74,11 @@ def decisions_of(answered: Answers) -> list[DecisionAnswer]:
 
 def came(answered: Answers, rows: Floats) -> Counts:
     """The counts of the answers."""
-    return tally_of(AnswerCounter(WATCHED), answered, rows, is_drawn=False).counts
+    return tally_of(ClassCounter(WATCHED), answered, rows, is_drawn=False).counts
 
 
 def counted(answered: Answers, labels: Indices) -> dict[CountKey, int]:
-    counter = AnswerCounter(WATCHED)
+    counter = ClassCounter(WATCHED)
     return summed(
         counter.came_out(recorded(one), CLASSES[label]).counts
         for one, label in zip(answered, labels.tolist(), strict=True)
@@ -135,8 +135,8 @@ def test_evidence_is_read_from_the_same_counts(answered: Answers, labels: Indice
     for target, tally in wrong_automated(counts).items():
         rows, wrong = (names[f"automated.{target}.{name}"] for name in ("rows", "wrong"))
         assert PromiseTrials(rows, wrong) == tally
-    assert {0.01: PromiseTrials(names["raw.rows"], names["raw.missed"])} == missed(counts)
-    assert {} == wrong_automated({}) == missed({})
+    assert {0.01: PromiseTrials(names["raw.rows"], names["raw.missed"])} == missed(counts, COVERAGE)
+    assert {} == wrong_automated({}) == missed({}, COVERAGE)
 
 
 def test_an_estimate_needs_no_outcome(rows: Floats, answered: Answers, mean: Floats) -> None:

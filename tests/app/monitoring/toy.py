@@ -12,7 +12,7 @@ from msgspec import structs
 from app.count_keys import CountKey, Counts, summed
 from app.errors import RecordingFailed, RecordsUnavailable
 from app.monitoring import request_counts
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.answer_counter import AnswerCounter
 from app.monitoring.monitor import Present
 from app.record_events import (
     Draft,
@@ -39,11 +39,13 @@ from dubito.answer import (
     MonteCarloAnswer,
     MonteCarloResult,
     PlainAnswer,
+    PlainResult,
     Precision,
     SetAnswer,
     Uncertainty,
 )
 from dubito.features import NumberFeature
+from dubito.targets import ClassTarget
 from dubito.training.feature_stats import number_stats
 from dubito.types import (
     Band,
@@ -77,7 +79,7 @@ def _signature() -> Signature:
         NumberFeature(name, name, (), "float", "", True, 0.0, -1e9, 1e9, of)  # noqa: FBT003 - nullable
         for name, of in saw.items()
     )
-    return Signature(tuple(features), CLASSES)
+    return Signature(tuple(features), ClassTarget(CLASSES))
 
 
 BOUND = 0.12
@@ -170,12 +172,12 @@ def by_name(counts: Counts) -> dict[str, int]:
     return {str(name): count for name, count in counts.items()}
 
 
-def recorded(answer: MonteCarloAnswer) -> MonteCarloBody:
+def recorded(answer: MonteCarloAnswer) -> MonteCarloBody[MonteCarloResult]:
     """The body of its record."""
     return MonteCarloBody(ENVIRONMENT, answer.model, ASKED, answer.result, answer.warnings)
 
 
-def recorded_plain(answer: PlainAnswer) -> PlainBody:
+def recorded_plain(answer: PlainAnswer) -> PlainBody[PlainResult]:
     """The same of a deterministic one."""
     return PlainBody(ENVIRONMENT, answer.model, answer.result, answer.warnings)
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from app.monitoring.alarms import UNSETTLED_SECONDS, Sentry
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.class_counter import ClassCounter
 from app.monitoring.event_builder import EventBuilder
 from app.monitoring.monitor import USUAL, Monitor
 from app.monitoring.time_windows import ANEW_SECONDS, Window
@@ -35,7 +35,7 @@ HOUR, DAY = 3_600, 86_400
 STEPS = (9 * HOUR, -9 * HOUR, DAY, -DAY)
 MONTH = Window("30d", "1d")
 RARELY, OFTEN = 0.2, 0.5
-COUNTER = AnswerCounter(WATCHED)
+COUNTER = ClassCounter(WATCHED)
 Record = Callable[[str, object], None]
 Faked = tuple[dict[str, str], Callable[[int], None]]
 

@@ -16,9 +16,10 @@ from app.serving.predictor import BATCH_WORK, Predictor
 from dubito.errors import Ungradable
 from dubito.features import FeatureStats, NumberFeature
 from dubito.prediction import MonteCarloPrediction
+from dubito.targets import ClassTarget
 from dubito.types import Floats, Query, Signature, Summary
 from dubito.uncertainty.decomposition import summarise
-from dubito.uncertainty.passes import checkpoints, half_widths
+from dubito.uncertainty.passes import PROBABILITIES, checkpoints
 from tests.networks import bits, engine
 from tests.networks import rows as loans
 from tests.service import ROOT
@@ -33,7 +34,7 @@ def feature(name: str, *, nullable: bool = False) -> NumberFeature:
     return NumberFeature(name, name, (), "float", "", nullable, imputed, 0.0, 1e6, seen)
 
 
-SIGNATURE = Signature((feature("x"), feature("y", nullable=True)), CLASSES)
+SIGNATURE = Signature((feature("x"), feature("y", nullable=True)), ClassTarget(CLASSES))
 
 
 class Toy:
@@ -87,7 +88,7 @@ def toy() -> Toy:
     return Toy()
 
 
-SIGNATURE_OF_NINE = Signature(SIGNATURE.features[:1] * 9, tuple("ABCDEFG"))
+SIGNATURE_OF_NINE = Signature(SIGNATURE.features[:1] * 9, ClassTarget(tuple("ABCDEFG")))
 
 
 @pytest.fixture
@@ -267,7 +268,7 @@ def check(found: MonteCarloPrediction, tolerance: float) -> None:
         passes = int(estimate.passes[at])
         for looked in checkpoints(query.passes):
             (summary,) = engine("2").summarise([Query(row[None], looked, query.seed)])
-            (width,) = half_widths(summary.std, looked)
+            (width,) = PROBABILITIES.half_widths(summary.std, looked)
             if looked == passes:
                 assert bits(summary)[0] == bits(found.summary)[at]
                 assert width == estimate.half_widths[at]

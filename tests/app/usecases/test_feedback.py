@@ -9,14 +9,16 @@ from msgspec import json
 
 from app.count_keys import CountKey, summed
 from app.errors import Conflict, NotFound
-from app.monitoring.counters import AnswerCounter
+from app.monitoring.class_counter import ClassCounter
 from app.problem_codes import ProblemCode
 from app.record_events import Draft, MonteCarloPart, QueueItem, now
 from app.recorded_prediction import Asked
 from app.usecases.bundles import Served
 from app.usecases.case import Case, Cases
 from app.usecases.feedback import Correction, Feedback
+from dubito.answer import MonteCarloResult
 from dubito.errors import FieldCode, InvalidInput
+from dubito.prediction import ClassAnswers
 from dubito.types import Floats, Query
 from tests.app.usecases.kept import Ledger, run, watched
 from tests.networks import rows as loans
@@ -31,13 +33,19 @@ class Desk:
     def __init__(self, ledger: Ledger, identifiers: list[str]) -> None:
         self.ledger = ledger
         self.cases = Cases(ledger)
-        self.feedback = Feedback(ledger, self.cases, AnswerCounter(watched()))
+        self.feedback = Feedback(ledger, self.cases, ClassCounter(watched()))
         self.identifiers = identifiers
 
     async def case(self, *, referred: bool) -> Case:
         """One that waits for a person, or one that does not."""
         found = [await self.cases.named(one) for one in self.identifiers]
         return next(case for case in found if case.is_referred == referred)
+
+
+def predicted(case: Case) -> str:
+    """The class that was predicted."""
+    assert isinstance(case.body.answer, MonteCarloResult)
+    return case.body.answer.predicted
 
 
 def at_a_desk(use: Callable[[Desk], Awaitable[None]]) -> Ledger:
@@ -47,6 +55,7 @@ def at_a_desk(use: Callable[[Desk], Awaitable[None]]) -> Ledger:
     async def whole(served: Served) -> None:
         predictor, every = served.predictor, range(len(ROWS))
         found = await predictor.predict_mc(Query(ROWS, 100, 42))
+        assert isinstance(served.answers, ClassAnswers)
         given = served.answers.monte_carlo(found, every)
         part = MonteCarloPart(now(), ROWS.tobytes(), given, Asked(100), is_drawn=False)
         await ledger.put(Draft((part,), "case", None))
@@ -81,7 +90,7 @@ def test_an_outcome_is_said_once() -> None:
 
     async def use(desk: Desk) -> None:
         case = await desk.case(referred=False)
-        name, label = case.event.prediction, case.body.answer.predicted
+        name, label = case.event.prediction, predicted(case)
         assert case.outcome is None
         first = await desk.feedback.come_out(name, label)
         assert (label, None, None) == (first.label, first.corrects, first.why)
@@ -104,7 +113,7 @@ def test_a_correction_replaces_what_was_counted() -> None:
 
     async def use(desk: Desk) -> None:
         case = await desk.case(referred=False)
-        name, label = case.event.prediction, case.body.answer.predicted
+        name, label = case.event.prediction, predicted(case)
         other = "G" if label != "G" else "A"
         first = await desk.feedback.come_out(name, other)
         correction = Correction(first.id, "mistyped")
@@ -190,7 +199,7 @@ def test_somebody_else_may_be_first() -> None:
         agreeing, contrary, assigned = [
             name for name in desk.identifiers if (await desk.cases.named(name)).is_referred
         ][:3]
-        other = Feedback(theirs := Ledger(), Cases(theirs), AnswerCounter(watched()))
+        other = Feedback(theirs := Ledger(), Cases(theirs), ClassCounter(watched()))
         theirs.events += desk.ledger.events
         await other.come_out(agreeing, "A")
         await other.come_out(contrary, "A")
@@ -263,7 +272,7 @@ def test_an_older_outcome_may_not_say_who_counted_it() -> None:
 
     async def use(desk: Desk) -> None:
         case = await desk.case(referred=False)
-        name, label = case.event.prediction, case.body.answer.predicted
+        name, label = case.event.prediction, predicted(case)
         await desk.feedback.come_out(name, label)
         (at,) = (at for at, one in enumerate(desk.ledger.events) if one.kind == "outcome")
         old = json.encode({"grade": label})

@@ -18,7 +18,13 @@ from app.serving.predictor import ROWS_IN_TURN
 from app.usecases.bundles import Served
 from app.usecases.idempotency import Record, Recorder, RequestName
 from app.usecases.predict import MOST_DRAWS, Predict, Turns
-from dubito.answer import AnyAnswer, MonteCarloAnswer, PlainAnswer
+from dubito.answer import (
+    AnyAnswer,
+    AnyMonteCarloAnswer,
+    AnyPlainAnswer,
+    MonteCarloAnswer,
+    PlainAnswer,
+)
 from dubito.errors import FieldCode, InvalidInput
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 from dubito.types import MAX_SEED, Floats, Query
@@ -44,7 +50,9 @@ class Counted:
 def options(**given: str) -> MonteCarloOptions:
     """As they were asked for."""
     manifest = bundle().manifest
-    return monte_carlo_options(manifest.passes, 10_000, manifest.calibration).model_validate(given)
+    return monte_carlo_options(
+        manifest.target, manifest.passes, 10_000, manifest.calibration
+    ).model_validate(given)
 
 
 def predict_by(served: Served, metrics: Any, most: int = 1_000_000) -> Predict:
@@ -52,7 +60,7 @@ def predict_by(served: Served, metrics: Any, most: int = 1_000_000) -> Predict:
 
 
 async def parts(
-    answering: Awaitable[Turns[PlainAnswer]] | Awaitable[Turns[MonteCarloAnswer]],
+    answering: Awaitable[Turns[AnyPlainAnswer]] | Awaitable[Turns[AnyMonteCarloAnswer]],
 ) -> list[list[Any]]:
     return await (await answering).each(list)
 

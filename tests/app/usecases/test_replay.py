@@ -18,13 +18,14 @@ from app.usecases.case import Case, Cases
 from app.usecases.replay import ENVIRONMENT, ChangedFact, Replay, Replays, WhatIf, compared
 from dubito.answer import MonteCarloResult, PlainResult
 from dubito.errors import FieldCode, InvalidInput
+from dubito.prediction import ClassAnswers
 from dubito.types import Environment, Floats, Query
 from dubito.uncertainty.policy import PolicyOptions
 from tests.app.usecases.kept import Ledger, Shelf, bundle, run
 from tests.networks import rows as loans
 
 ROWS: Floats = np.floor(loans(3, 4))
-POLICY = PolicyOptions(0.8, "aps", class_conditional=True, target=0.02)
+POLICY = PolicyOptions(coverage=0.8, method="aps", class_conditional=True, target=0.02)
 VERSIONS = (2, 5)
 Value = TypeVar("Value")
 
@@ -34,6 +35,7 @@ async def recorded(
 ) -> list[str]:
     """Identifiers of recorded answers to the rows."""
     every = range(len(ROWS))
+    assert isinstance(served.answers, ClassAnswers)
     if kind == "plain":
         plain = served.answers.plain(await served.predictor.predict(ROWS), every)
         part: Any = PlainPart(now(), ROWS.tobytes(), plain)
@@ -97,6 +99,7 @@ def test_what_is_computed_again_is_identical(kind: str, version: int) -> None:
             (probabilities,) = bundle(version).engine.predict(row[None]).tolist()
             assert probabilities == list(result.probabilities.values())
         else:
+            assert isinstance(result, MonteCarloResult)
             query = Query(row[None], result.passes, 42)
             (summary,) = bundle(version).engine.summarise([query])
             assert summary.mean[0].tolist() == list(result.mean.values())
@@ -227,6 +230,7 @@ def test_what_if_changes_the_features_alone(kind: str, name: str) -> None:
         return
     assert isinstance(found.recorded, MonteCarloResult)
     result = found.corrected
+    assert isinstance(result, MonteCarloResult)
     assert (found.recorded.passes, 42) == (result.passes, result.seed)
     (summary,) = bundle().engine.summarise([Query(row[None], result.passes, 42)])
     assert summary.mean[0].tolist() == list(result.mean.values())

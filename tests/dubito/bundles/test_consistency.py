@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dubito.bundles.consistency import signature_faults
 from dubito.features import NumberFeature
+from dubito.targets import ClassTarget
 from dubito.training.feature_stats import number_stats
 from dubito.types import Signature
 
@@ -23,7 +24,7 @@ def faults(values: list[float | None], kind: Literal["integer", "float"]) -> lis
     feature = NumberFeature(
         "a", "", (), kind, "", nullable=True, imputed=0, minimum=-MOST, maximum=MOST, seen=found
     )
-    return list(signature_faults(Signature((feature,), ("Y", "N"))))
+    return list(signature_faults(Signature((feature,), ClassTarget(("Y", "N")))))
 
 
 @given(st.lists(FLOATS | FEW | st.none(), min_size=1, max_size=300))

@@ -10,15 +10,17 @@ import pytest
 from dubito.bundles.golden import golden_faults, golden_rows
 from dubito.bundles.manifest import GoldenRow
 from dubito.engine.compiler.compiler import engine_of
+from dubito.targets import ClassTarget
 from dubito.types import Floats, Query, Summary
 from dubito.uncertainty.decomposition import summarise
 from tests.networks import engine, family, filled, rows
 
 GOLDEN = golden_rows(engine("study"), rows(3, 5, missing=True), 50, seed=9)
+TARGET = ClassTarget(tuple("ABCDEFG"))
 
 
 def found(ran: Any, golden: tuple[GoldenRow, ...] = GOLDEN) -> list[str]:
-    return list(golden_faults(ran, golden))
+    return list(golden_faults(ran, golden, TARGET))
 
 
 class Changed:

@@ -181,7 +181,7 @@ def refused(good: Good, content: Json) -> str | None:
         manifest = inspect(good.folder).manifest
     except BundleError as error:
         return str(error)
-    fault = next(golden_faults(good.bundle.engine, manifest.golden), None)
+    fault = next(golden_faults(good.bundle.engine, manifest.golden, manifest.target), None)
     return None if fault is None else f"model.keras: the network {fault}"
 
 

@@ -35,6 +35,7 @@ from dubito.layers.monte_carlo import (
 )
 from dubito.loans.layers.features import LoanFeatures
 from dubito.loans.shapes import FEATURES_WIDTH
+from dubito.targets import ClassTarget
 from tests.hostile import HOSTILE, flipped, list_sums, members_of, packed, parts, seal
 from tests.service import ROOT
 
@@ -164,7 +165,7 @@ def manifest() -> Manifest:
             NumberFeature(f"feature_{n}", "A feature", (), "float", "", False, None, 0.0, 1e6, seen)  # noqa: FBT003 - not nullable
             for n in range(FEATURES)
         ),
-        classes=tuple("ABCD"),
+        target=ClassTarget(tuple("ABCD")),
         passes=10,
         calibration=None,
         rules=(),
@@ -393,7 +394,7 @@ def test_what_keras_saves_but_is_not_served(
     """Networks Keras wrote itself, with layers or sizes that are refused by name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BundleError, match=re.escape(sentence)):
-        check_network(twisted(make), FEATURES, CLASSES)
+        check_network(twisted(make), FEATURES, manifest().target)
 
 
 def test_every_allowed_layer_is_keras_own_or_ours() -> None:

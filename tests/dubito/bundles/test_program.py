@@ -16,9 +16,11 @@ from dubito.engine.compiler.flattening import flatten
 from dubito.engine.program import Program
 from dubito.layers.archive import from_bytes, to_bytes
 from dubito.layers.monte_carlo import MCDropout
+from dubito.targets import ClassTarget
 from tests.networks import CLASSES, FEATURES, GENERAL, NETWORKS, finished, network, normalized
 
 layers = keras.layers
+TARGET = ClassTarget(tuple(map(str, range(CLASSES))))
 SHIPPED = ("1", "2", "3", "4", "5")
 
 
@@ -39,7 +41,7 @@ def same(one: Any, other: Any) -> bool:
 
 def both(written: bytes) -> tuple[Program | None, Program | None]:
     """The program that is read from a file, and the one that Keras' objects give."""
-    read = read_program(check_network(written, FEATURES, CLASSES))
+    read = read_program(check_network(written, FEATURES, TARGET))
     return read, lowering.program_of(flatten(from_bytes(written)))
 
 

@@ -51,7 +51,7 @@ def written(encoding: str, make: Callable[[], str]) -> str:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_table_is_written_in_every_encoding(encoding: str) -> None:
     """Signs become ASCII ones, letters escapes, and the rest stays."""
-    text = written(encoding, lambda: "\n".join(lines(ANSWER)))
+    text = written(encoding, lambda: "\n".join(lines(ANSWER, "", "")))
     assert "25.0% +- 10.0%" in text or "25.0% ± 10.0%" in text
     assert "########..." in text or "████████░░░" in text
     assert "\\udcff" in text

@@ -387,7 +387,7 @@ def test_no_grade_set_or_decision_differs_on_held_out_loans(count: int) -> None:
         assert one.judgement is not None
         assert other.judgement is not None
         np.testing.assert_array_equal(one.predicted, other.predicted)
-        np.testing.assert_array_equal(one.judgement.found.sets, other.judgement.found.sets)
+        np.testing.assert_array_equal(one.judgement.sets.sets, other.judgement.sets.sets)
         assert one.judgement.decisions == other.judgement.decisions
         assert np.abs(one.mean - other.mean).max() < TOLERANCE
 

@@ -16,6 +16,7 @@ import pytest
 from dubito.engine.compiler.compiler import engine_of
 from dubito.errors import NetworkError
 from dubito.numerics.rng import PassRange, keep_masks
+from dubito.targets import ClassTarget
 from dubito.training.import_keras import Adopted, adopt
 from dubito.training.temperature import fold
 from dubito.types import Floats, Query
@@ -113,7 +114,7 @@ def saved(model: Any, folder: Path) -> Path:
 
 
 def taken(model: Any, folder: Path, classes: tuple[str, ...] = TWO) -> Adopted:
-    return adopt(saved(model, folder), [None] * FEATURES, classes)
+    return adopt(saved(model, folder), [None] * FEATURES, ClassTarget(classes))
 
 
 def refusal(model: Any, folder: Path, classes: tuple[str, ...] = TWO) -> str:
@@ -311,7 +312,7 @@ def test_a_file_of_keras_2_says_so(tmp_path: Path) -> None:
     path = saved(filled(TAKEN["sigmoid"]()), tmp_path)
     versioned(path, "2.15.0")
     with pytest.raises(NetworkError) as caught:
-        adopt(path, [None] * FEATURES, TWO)
+        adopt(path, [None] * FEATURES, ClassTarget(TWO))
     assert str(caught.value) == (
         "own.keras: it was written by Keras 2.15.0, and Keras 3 is needed: save it there with "
         "model.save('model.h5'), then with Keras 3 "
@@ -320,7 +321,7 @@ def test_a_file_of_keras_2_says_so(tmp_path: Path) -> None:
     for version in ("3.0.0", "20.1", None, 2):
         versioned(path, version)
         if version != 2:
-            assert adopt(path, [None] * FEATURES, TWO).model
+            assert adopt(path, [None] * FEATURES, ClassTarget(TWO)).model
 
 
 @pytest.mark.parametrize(
@@ -337,7 +338,7 @@ def test_other_files_are_named(content: bytes, sentence: str, tmp_path: Path) ->
     path = tmp_path / "own.keras"
     path.write_bytes(content)
     with pytest.raises(NetworkError, match=rf"^own\.keras: {sentence}"):
-        adopt(path, [None], TWO)
+        adopt(path, [None], ClassTarget(TWO))
 
 
 @pytest.mark.parametrize(
@@ -353,4 +354,4 @@ def test_folders_are_named(file: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / file).write_text("")
     with pytest.raises(NetworkError, match=f"^own: {sentence}"):
-        adopt(tmp_path / "own", [None], TWO)
+        adopt(tmp_path / "own", [None], ClassTarget(TWO))

@@ -8,7 +8,7 @@ import pytest
 from dubito.types import Query, Summary
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.decomposition import summarise
-from dubito.uncertainty.passes import checkpoints, half_widths
+from dubito.uncertainty.passes import PROBABILITIES, checkpoints
 from tests.dubito.uncertainty.driven import driven
 from tests.networks import bits, engine, rows
 
@@ -39,7 +39,7 @@ def check(query: Query, found: RowStatistics, tolerance: float) -> None:
         assert bits(alone)[0] == bits(found.summary)[at]
         for looked in checkpoints(query.passes):
             summary = computed(Query(row[None], looked, query.seed))
-            (width,) = half_widths(summary.std, looked)
+            (width,) = PROBABILITIES.half_widths(summary.std, looked)
             if looked == passes:
                 assert width == found.half_widths[at]
                 assert width <= tolerance or looked == query.passes
@@ -123,7 +123,7 @@ def test_what_is_asked_is_the_query_with_fewer_passes_or_rows() -> None:
 def test_nothing_is_computed_before_it_is_asked_for() -> None:
     """The first query is there at once, and the next only once that is answered."""
     query = Query(np.ones((2, 2)), 300, 1)
-    steps = adaptive(query, 1e-9)
+    steps = adaptive(query, 1e-9, PROBABILITIES)
     # No look but the last can be enough.
     assert query.passes == next(steps).passes
     with pytest.raises(StopIteration) as end:

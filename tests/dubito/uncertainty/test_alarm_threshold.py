@@ -14,7 +14,7 @@ from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table, read_table, select_rows
 from dubito.training.feature_stats import number_stats
 from dubito.training.split import split_rows
-from dubito.types import Booleans, Floats, Indices, Query, Summary
+from dubito.types import Booleans, Calibration, Floats, Indices, Query, Summary
 from dubito.uncertainty.alarm_threshold import ALPHA, MOST, THRESHOLD, finite_evidence, raised
 from dubito.uncertainty.bins import BinCounts, Bins, bins_of, of_feature, of_reference
 from dubito.uncertainty.conformal import raw_sets, score_threshold
@@ -86,7 +86,7 @@ def shares(rows: int, size: int) -> list[Indices]:
 def market() -> Market:
     bundle = load(find_version(ROOT / "models", "loan-grade"))
     calibration = bundle.manifest.calibration
-    assert calibration is not None
+    assert isinstance(calibration, Calibration)
     table = read_table(None, LAYOUT)
     table = select_rows(table, split_rows(table.labels, 0).test)
     dearer = table.features.copy()
@@ -104,7 +104,7 @@ def market() -> Market:
 def answered(bundle: Bundle, rows: Floats, table: Table, seed: int) -> Answered:
     """What the served network says of each row, with a seed of its own, as requests have."""
     manifest, calibration = bundle.manifest, bundle.manifest.calibration
-    assert calibration is not None
+    assert isinstance(calibration, Calibration)
     passes = calibration.passes
     queries = [Query(rows[at : at + 1], passes, seed + at) for at in range(len(rows))]
     summary = Summary.joined(bundle.engine.summarise(queries))

@@ -19,7 +19,7 @@ from dubito.features import (
     ValueCounts,
 )
 from dubito.training.feature_stats import number_stats
-from dubito.types import Floats
+from dubito.types import Calibration, Floats
 from dubito.uncertainty.bins import (
     MUTUAL_INFORMATION,
     PARTS,
@@ -118,7 +118,7 @@ def test_the_streams_of_a_bundle() -> None:
     """Every feature and mutual information, which an older bundle lacks."""
     manifest = inspect(find_version(ROOT / "models", "loan-grade")).manifest
     calibration = manifest.calibration
-    assert calibration is not None
+    assert isinstance(calibration, Calibration)
     streams = bins_of(manifest.signature, calibration)
     assert list(streams) == [*manifest.signature.names, MUTUAL_INFORMATION]
     assert sum(streams[MUTUAL_INFORMATION].reference) == len(calibration.labels)

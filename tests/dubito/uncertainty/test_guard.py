@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from dubito.features import FeatureStats, NumberFeature
 from dubito.loans.columns import LAYOUT
+from dubito.targets import ClassTarget
 from dubito.training.feature_stats import seen
 from dubito.types import Floats, Notice, Signature
 from dubito.uncertainty.decision import fixed_reasons
@@ -41,7 +42,7 @@ def feature(
 
 SIGNATURE = Signature(
     (feature("age", 20, 90), feature("debt", -5, 5), feature("pay", 100, 900, "currency")),
-    ("A", "B"),
+    ClassTarget(("A", "B")),
 )
 
 
@@ -146,7 +147,7 @@ def guarded(rows: Floats) -> Signature:
         of.feature(seen(column, of), 0.0 if of.nullable else None)
         for column, of in zip(rows.T, LAYOUT.features, strict=True)
     )
-    return Signature(tuple(features), ("A", "B"))
+    return Signature(tuple(features), ClassTarget(("A", "B")))
 
 
 def alarmed(rows: Floats, signature: Signature) -> float:

@@ -15,7 +15,7 @@ from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from dubito.types import Query, Summary
 from dubito.uncertainty.adaptive_passes import RowStatistics
-from dubito.uncertainty.passes import HALF_WIDTH, checkpoints, floor, half_widths
+from dubito.uncertainty.passes import HALF_WIDTH, PROBABILITIES, checkpoints
 from tests.dubito.uncertainty.driven import driven
 from tests.service import ROOT
 
@@ -53,22 +53,22 @@ def test_the_half_width_is_the_formula_written_out(draws: list[tuple[float, ...]
         mean = math.fsum(values) / count
         square = math.fsum((value - mean) ** 2 for value in values) / (count - 1)
         widths.append(2 * math.sqrt(square / count + 1 / (4 * count) ** 2))
-    (found,) = half_widths(np.array(draws).std(axis=0)[None], count)
+    (found,) = PROBABILITIES.half_widths(np.array(draws).std(axis=0)[None], count)
     assert found == pytest.approx(min(1, max(widths)), rel=1e-9)
 
 
 @pytest.mark.parametrize("passes", [1, 2, 3, 64, 199, 200, 10_000])
 def test_equal_passes_are_not_certain(passes: int) -> None:
     """T equal passes read as 1/(2T), the floor; one pass as 1."""
-    widths = half_widths(np.zeros((3, 7)), passes)
+    widths = PROBABILITIES.half_widths(np.zeros((3, 7)), passes)
     assert [pytest.approx(1 / (2 * passes) if passes > 1 else 1)] * 3 == widths.tolist()
-    assert widths[0] == floor(passes)
+    assert widths[0] == PROBABILITIES.floor(passes)
 
 
 @pytest.mark.parametrize("passes", [10, 64, 100, 1000])
 def test_the_floor_bounds_what_was_not_seen(passes: int) -> None:
     """What moves the mean by more than 1/(2T) from 1/6 away is unseen with less than 5%."""
-    probability = floor(passes) / (1 / 6)
+    probability = PROBABILITIES.floor(passes) / (1 / 6)
     assert probability == pytest.approx(3 / passes)
     assert (1 - probability) ** passes < 0.05
 
@@ -103,7 +103,7 @@ def test_the_mean_is_as_near_as_was_asked(
     fixed = next(
         at
         for at in checkpoints(MOST)
-        if np.mean(half_widths(reference.std, at) <= tolerance) >= 0.95
+        if np.mean(PROBABILITIES.half_widths(reference.std, at) <= tolerance) >= 0.95
     )
     record_property(
         "figure",

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubito.features import FeatureStats, NumberFeature
+from dubito.targets import ClassTarget
 from dubito.types import DomainRule, Signature
 from dubito.uncertainty.rules import rule_reasons
 
@@ -19,7 +20,7 @@ def feature(name: str) -> NumberFeature:
     )
 
 
-SIGNATURE = Signature((feature("paid"), feature("owed"), feature("late")), ("A", "B"))
+SIGNATURE = Signature((feature("paid"), feature("owed"), feature("late")), ClassTarget(("A", "B")))
 NOTHING = DomainRule("nothing", {"paid": 0.0, "owed": 0.0})
 LATE = DomainRule("late", {"late": 3.0})
 

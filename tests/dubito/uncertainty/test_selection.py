@@ -365,12 +365,12 @@ def test_without_the_stop_at_the_first_failure_promises_are_broken(
     """The check of both promises sees it where each step is tested as though it were alone."""
     whole = selection._promise  # noqa: SLF001 - what is taken away from it
 
-    def each_alone(target: float, validation: Floats, tested: Any) -> Promise:
+    def each_alone(target: float, validation: Floats, tested: Any, band_rows: int) -> Promise:
         found = Promise(target, None, 0.0, 0.0)
-        steps = path(validation, len(tested.eligible))
+        steps = path(validation, len(tested.eligible), band_rows)
         for step in steps:
             monkeypatch.setattr(selection, "path", lambda *_, step=step: (step,))
-            one = whole(target, validation, tested)
+            one = whole(target, validation, tested, band_rows)
             found = one if one.threshold is not None else found
         monkeypatch.setattr(selection, "path", path)
         return found

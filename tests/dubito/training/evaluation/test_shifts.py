@@ -18,7 +18,7 @@ def test_loans_have_the_mistakes_that_are_known_of_them() -> None:
     assert {"money × 1000", "interest × 5", "amount and income swapped"} <= known
 
     renamed = [replace(feature, name=f"x_{feature.name}") for feature in SIGNATURE.features]
-    plain = {shift.name for shift in shifts_of(Signature(tuple(renamed), SIGNATURE.classes))}
+    plain = {shift.name for shift in shifts_of(Signature(tuple(renamed), SIGNATURE.target))}
     assert {f"{feature.name} × 3" for feature in renamed} <= plain
     assert "x_loan_amount and x_annual_income swapped" in plain
     assert "x_annual_income and x_debt_to_income swapped" not in plain

@@ -9,10 +9,11 @@ import pytest
 from msgspec import structs
 
 from app.count_keys import summed
-from app.monitoring.counters import CONFIDENCE_BINS, MILLION, AnswerCounter
+from app.monitoring.answer_counter import MILLION
+from app.monitoring.class_counter import CONFIDENCE_BINS, ClassCounter
 from app.monitoring.log_bins import place
 from dubito.answer import Answer, DecisionAnswer, MonteCarloAnswer, PlainResult
-from dubito.types import Floats, Identity
+from dubito.types import Calibration, Floats, Identity
 from dubito.uncertainty.bins import MUTUAL_INFORMATION
 from dubito.uncertainty.calibration import expected_calibration_error
 from dubito.uncertainty.conformal import raw_sets, score_threshold
@@ -40,8 +41,8 @@ STREAMS = list(WATCHED.streams)
 
 
 @pytest.fixture(scope="module")
-def counter() -> AnswerCounter:
-    return AnswerCounter(WATCHED)
+def counter() -> ClassCounter:
+    return ClassCounter(WATCHED)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def decisions_of(answered: Answers) -> list[DecisionAnswer]:
 
 
 def test_counts_are_those_of_a_slow_count(
-    counter: AnswerCounter, rows: Floats, answered: Answers
+    counter: ClassCounter, rows: Floats, answered: Answers
 ) -> None:
     """Grades, decisions, reasons, sets, warnings, passes, entropies and every feature's bin."""
     tally = tally_of(counter, answered, rows, is_drawn=False)
@@ -93,7 +94,7 @@ def test_counts_are_those_of_a_slow_count(
         assert Counter(map(str, of)) == named(counts, f"stream.{at}.")
 
 
-def test_a_value_on_an_edge_is_in_the_bin_that_begins_there(counter: AnswerCounter) -> None:
+def test_a_value_on_an_edge_is_in_the_bin_that_begins_there(counter: ClassCounter) -> None:
     """As the bins say, of every edge of every feature, just below it, and of what is missing."""
     names = WATCHED.signature.names
     for at, name in enumerate(names):
@@ -108,7 +109,7 @@ def test_a_value_on_an_edge_is_in_the_bin_that_begins_there(counter: AnswerCount
         assert expected == named(counts, f"stream.{at}.")
 
 
-def test_what_probabilities_expect(counter: AnswerCounter, rows: Floats, answered: Answers) -> None:
+def test_what_probabilities_expect(counter: ClassCounter, rows: Floats, answered: Answers) -> None:
     """The sum of top probabilities, and of what is missing to 1 among the automated."""
     counts = by_name(tally_of(counter, answered, rows, is_drawn=False).counts)
     top = np.array([one.result.mean[one.result.predicted] for one in answered])
@@ -120,7 +121,7 @@ def test_what_probabilities_expect(counter: AnswerCounter, rows: Floats, answere
 
 @pytest.mark.parametrize("cut", [1, 16, 399])
 def test_parts_add_up_to_the_whole(
-    counter: AnswerCounter, rows: Floats, answered: Answers, cut: int
+    counter: ClassCounter, rows: Floats, answered: Answers, cut: int
 ) -> None:
     """Whoever answers which rows: the counts are whole numbers, and their sum is the same."""
     whole = tally_of(counter, answered, rows, is_drawn=True)
@@ -137,7 +138,7 @@ def information(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def test_mutual_information_is_watched_only_as_it_was_calibrated(
-    counter: AnswerCounter, rows: Floats, answered: Answers
+    counter: ClassCounter, rows: Floats, answered: Answers
 ) -> None:
     """Of the first row of a request, of a drawn seed, with as many passes as calibrated."""
     for first in answered[:60]:
@@ -151,7 +152,7 @@ def test_mutual_information_is_watched_only_as_it_was_calibrated(
         assert {} == information(chosen)
 
 
-def test_a_deterministic_answer_has_no_doubt(counter: AnswerCounter) -> None:
+def test_a_deterministic_answer_has_no_doubt(counter: ClassCounter) -> None:
     """It counts as a row of its grade, and its features are looked at for drift."""
     plain = Answer("row-0", PlainResult("large", {"large": 1.0}), (), WATCHED.identity)
     counts = plain_tally_of(counter, [plain], np.array([[10.0, np.nan]])).counts
@@ -165,7 +166,7 @@ def test_a_deterministic_answer_has_no_doubt(counter: AnswerCounter) -> None:
 
 def test_an_uncalibrated_bundle_has_no_decisions(rows: Floats, answered: Answers) -> None:
     """Its entropies are counted, its outcomes too; nothing was promised."""
-    counter = AnswerCounter(replace(WATCHED, calibration=None))
+    counter = ClassCounter(replace(WATCHED, calibration=None))
     several = [changed(one, decision=None, prediction_set=None) for one in answered]
     counts = by_name(tally_of(counter, several, rows, is_drawn=True).counts)
     assert 400 == sum(named(counts, "entropy.").values()) == counts["expected.rows"]
@@ -184,7 +185,7 @@ def truths(answered: Answers) -> list[str]:
     return [str(random.choice(CLASSES, p=list(one.result.mean.values()))) for one in answered]
 
 
-def test_outcomes_are_those_of_a_slow_count(counter: AnswerCounter, answered: Answers) -> None:
+def test_outcomes_are_those_of_a_slow_count(counter: ClassCounter, answered: Answers) -> None:
     """Right grades, missed raw sets, wrong automated grades by target; only where promised."""
     grades = truths(answered)
     counts = by_name(
@@ -213,7 +214,7 @@ def test_outcomes_are_those_of_a_slow_count(counter: AnswerCounter, answered: An
     assert 0 < (band & ~right).sum() == counts[f"band.{CASE_LIMIT}.wrong"]
 
     calibration = WATCHED.calibration
-    assert calibration is not None
+    assert isinstance(calibration, Calibration)
     mean = np.array([list(one.result.mean.values()) for one in answered])
     most = score_threshold(np.array(calibration.scores["lac"]), 0.99)
     inside = raw_sets("lac", mean, most, calibration.penalty, calibration.free)
@@ -224,7 +225,7 @@ def test_outcomes_are_those_of_a_slow_count(counter: AnswerCounter, answered: An
 
 
 def test_an_outcome_of_another_bundle_is_counted_as_its_own(
-    counter: AnswerCounter, answered: Answers
+    counter: ClassCounter, answered: Answers
 ) -> None:
     """What its sets left out nobody here knows."""
     chosen = zip(answered, decisions_of(answered), strict=True)
@@ -240,7 +241,7 @@ def test_an_outcome_of_another_bundle_is_counted_as_its_own(
 @pytest.mark.parametrize("at", range(CONFIDENCE_BINS + 1))
 @pytest.mark.parametrize("nudge", [-1, 0, 1])
 def test_confidence_is_binned_as_the_calibration_error_is(
-    counter: AnswerCounter, answered: Answers, at: int, nudge: int
+    counter: ClassCounter, answered: Answers, at: int, nudge: int
 ) -> None:
     """At the end of each of the 15 bins, and one double beside it."""
     edge = at / CONFIDENCE_BINS
