@@ -1,6 +1,7 @@
 """Small networks, rows and a plain loop, for tests of the engine and of what stands on it.
 
-Every network takes nine features to seven classes, has Monte-Carlo layers and fixed weights.
+Every network takes nine features to seven classes, or to two or a number as its name says, has
+Monte-Carlo layers and fixed weights.
 """
 
 import sys
@@ -30,7 +31,9 @@ from dubito.layers.monte_carlo import (
 )
 from dubito.loans.layers.features import LoanFeatures
 from dubito.numerics.rng import PassRange, keep_masks, normals
+from dubito.targets import HEAD_OUTPUTS, NumberHead
 from dubito.training.architecture import Architecture, build
+from dubito.training.binary import with_both_classes
 from dubito.training.monte_carlo import with_monte_carlo
 from dubito.types import Backend, Floats, Query, Summary
 
@@ -171,6 +174,28 @@ def spatial() -> Any:
     return finished(inputs, layers.GlobalAveragePooling1D()(outputs))
 
 
+def sigmoid() -> Any:
+    """One sigmoid unit, as `convert` serves it: the probabilities of both classes."""
+    inputs = keras.Input((FEATURES,))
+    outputs = MCDropout(0.3)(layers.Dense(12, activation="relu")(normalized(inputs)))
+    single = keras.Model(inputs, layers.Dense(1, activation="sigmoid")(outputs))
+    return with_both_classes(filled(single))
+
+
+def number(head: NumberHead) -> Any:
+    """A number of about 1 with a head of a kind, whose last layers scale it."""
+    inputs = keras.Input((FEATURES,))
+    outputs = MCDropout(0.3)(layers.Dense(12, activation="silu")(normalized(inputs)))
+    if head == "normal":
+        variance = layers.Rescaling(0.2, 0.01)(layers.Dense(1, activation="softplus")(outputs))
+        found = layers.Concatenate()(
+            [layers.Rescaling(0.2, 0.5)(layers.Dense(1)(outputs)), variance]
+        )
+    else:
+        found = layers.Rescaling(0.2, 0.5)(layers.Dense(len(HEAD_OUTPUTS[head]))(outputs))
+    return filled(keras.Model(inputs, found))
+
+
 NETWORKS: dict[str, Callable[[], Any]] = {
     "study": family,
     "batch-norm": lambda: family(batch_norm=True),
@@ -186,8 +211,14 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "branches": branches,
     "operators": operators,
     "gaussian": gaussian,
+    "sigmoid": sigmoid,
+    "point": lambda: number("point"),
+    "normal": lambda: number("normal"),
+    "quantiles": lambda: number("quantiles"),
 }
 """Networks that both executions can run."""
+SINGLE = tuple(name for name in NETWORKS if name != "sigmoid")
+"""Those that are of single precision alone, which the native backend runs too."""
 
 GENERAL: dict[str, Callable[[], Any]] = {
     "gelu": lambda: between(layers.Dense(10, activation="gelu"), layers.LayerNormalization()),

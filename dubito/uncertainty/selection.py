@@ -14,7 +14,7 @@ a number of rows, so one level is sufficient for all tests.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -232,20 +232,20 @@ def _promise(target: float, validation: Floats, tested: Tested, band_rows: int) 
 
 def _default_target(validation: Tested) -> float:
     """Return the smallest target that automates at least `MOSTLY` of the validation rows."""
-    promises = _promises(validation, BAND_ROWS)
+    promises = (_promise(target, validation.eligible, validation, BAND_ROWS) for target in TARGETS)
     return next((one.target for one in promises if one.automated >= MOSTLY), TARGET)
 
 
 def best_target(validation: Tested, band_rows: int = NUMBER_BAND_ROWS) -> float:
-    """Return the target that automates most of the validation rows, the smallest of those.
+    """Return the smallest target that keeps what the largest automates of the validation rows.
 
     A number's intervals miss as often as their coverage lets them, so that the smallest targets
-    automate no row, whatever the network.
+    automate no row, whatever the network. Half of a target must be kept by the validation rows:
+    else every other one that they just keep would fail its test on the calibration rows.
     """
-    promises = list(_promises(validation, band_rows))
-    return max(promises, key=lambda one: (one.automated, -one.target)).target
-
-
-def _promises(validation: Tested, band_rows: int) -> Iterator[Promise]:
-    """Yield the line that each target would have if the validation rows were the tested ones."""
-    return (_promise(target, validation.eligible, validation, band_rows) for target in TARGETS)
+    automated = {
+        target: _promise(target / 2, validation.eligible, validation, band_rows).automated
+        for target in TARGETS
+    }
+    most = automated[TARGETS[-1]]
+    return next((one for one in TARGETS if most and automated[one] >= most), TARGETS[-1])

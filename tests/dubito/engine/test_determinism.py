@@ -19,6 +19,7 @@ from dubito.types import Floats, Query, Summary
 from tests.networks import FEATURES, GENERAL, ROOT, SCALES, bits, engine, on_both, rows
 
 Record = Callable[[str, object], None]
+KINDS = ("study", "wide", "gaussian", "sigmoid", "normal", "quantiles")
 
 PASSES = (1, 2, 7, 31, 49, 50, 51, 64, 99, 100, 101, 128, 150, 151, 200, 299, 300)
 THREADS = 8
@@ -96,7 +97,7 @@ def check(name: str, count: int, record: Record) -> None:
 
 
 @pytest.mark.claim("determinism", test=40, proof=10_000)
-@pytest.mark.parametrize("name", on_both(["study", "2", "3", "wide", "gaussian"]))
+@pytest.mark.parametrize("name", on_both([*KINDS, "2", "3"]))
 def test_neighbours_change_no_bit(name: str, count: int, record_property: Record) -> None:
     """Rows in random batches from eight threads equal the row alone, bit for bit."""
     check(name, count, record_property)

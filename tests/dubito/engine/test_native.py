@@ -45,7 +45,7 @@ from tests.networks import GENERAL, ROOT, SCALES, between, bits, family, loop, n
 
 TOLERANCE = 1e-6
 NETWORKS: dict[str, Any] = {
-    **{name: partial(network, name) for name in (*tests.networks.NETWORKS, "5")},
+    **{name: partial(network, name) for name in (*tests.networks.SINGLE, "5")},
     **{
         name: partial(between, keras.layers.Dense(10, activation=name))
         for name in ("tanh", "softplus", "exponential", "linear")

@@ -12,7 +12,7 @@ import pytest
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.compiler.lowering import program_of
 from tests.dubito.engine.conftest import FLAGS, HERE, NATIVE
-from tests.networks import NETWORKS, ROOT, network
+from tests.networks import ROOT, SINGLE, network
 
 SANITIZERS = "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g"
 LIBRARIES = ("libasan.so", "libubsan.so")
@@ -27,7 +27,7 @@ def test_sanitizers_find_nothing(count: int, tmp_path: Path) -> None:
         built = tmp_path / f"{source.stem}.so"
         command = [*compiler, *FLAGS, *SANITIZERS, str(source), "-o", str(built), "-lm"]
         subprocess.run(command, check=True)
-    programs = [program_of(flatten(network(name))) for name in (*NETWORKS, "5")]
+    programs = [program_of(flatten(network(name))) for name in (*SINGLE, "5")]
     (tmp_path / "programs").write_bytes(pickle.dumps(programs))
     found = [
         subprocess.run(

@@ -38,6 +38,14 @@ CASES: dict[str, list[Callable[[], Any]]] = {
     "Normalization": [
         lambda: layers.Normalization(mean=np.arange(UNITS), variance=np.arange(1, UNITS + 1)),
         lambda: layers.Normalization(axis=1, mean=2.0, variance=3.0),
+        lambda: layers.Normalization(mean=0.5, variance=3.0, invert=True),
+        lambda: layers.Normalization(
+            mean=np.arange(UNITS), variance=np.arange(1, UNITS + 1), invert=True
+        ),
+    ],
+    "Rescaling": [
+        lambda: layers.Rescaling(0.5, 0.1),
+        lambda: layers.Rescaling([0.1 * at for at in range(UNITS)], list(range(UNITS))),
     ],
     "Concatenate": [layers.Concatenate],
     "Add": [layers.Add],
@@ -138,7 +146,7 @@ def test_an_activation_has_no_overflow(name: str) -> None:
         lambda: layers.ReLU(max_value=6),
         lambda: layers.ReLU(negative_slope=0.1),
         lambda: layers.ReLU(threshold=0.5),
-        lambda: layers.Normalization(mean=0.0, variance=1.0, invert=True),
+        lambda: layers.Normalization(axis=None, mean=0.0, variance=1.0),
         lambda: layers.Activation("hard_sigmoid"),
         lambda: layers.LayerNormalization(),
     ],
