@@ -14,7 +14,7 @@ from app.http.listing import ListOptions, words
 from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
-from app.monitoring.event_builder import Listed, ListedNumber
+from app.monitoring.event_builder import Listed, QueuedNumber
 from app.record_events import ListPosition, Order, QueueItem, ReviewState, Search, moment
 from app.record_ports import Reader
 from app.settings import Settings
@@ -196,7 +196,7 @@ class _Value(Struct, frozen=True):
 
 _values = json.Decoder(_Value)
 _listed_bodies = json.Decoder(Listed)
-_listed_numbers = json.Decoder(ListedNumber)
+_listed_numbers = json.Decoder(QueuedNumber)
 
 
 async def _listed(reader: Reader, options: ReviewOptions) -> QueuePage:

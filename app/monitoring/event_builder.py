@@ -113,7 +113,7 @@ class Listed(Struct, frozen=True, rename={"predicted": "grade"}):
     model: Identity
 
 
-class ListedNumber(Struct, frozen=True):
+class QueuedNumber(Struct, frozen=True):
     """The same of a prediction of a number, in its unit."""
 
     value: float
@@ -146,7 +146,7 @@ def queue_item(
         time=time,
         doubt=_doubt(result),
         body=_json(listed),
-        grade=repr(listed.value) if isinstance(listed, ListedNumber) else listed.predicted,
+        grade=repr(listed.value) if isinstance(listed, QueuedNumber) else listed.predicted,
         reasons="".join(f"\n{reason}\n" for reason in reasons),
         digest=model.digest,
         version=model.version,
@@ -154,13 +154,13 @@ def queue_item(
     )
 
 
-def _listed(result: AnyResult, reasons: tuple[str, ...], model: Identity) -> Listed | ListedNumber:
+def _listed(result: AnyResult, reasons: tuple[str, ...], model: Identity) -> Listed | QueuedNumber:
     if isinstance(result, PlainNumber):
-        return ListedNumber(result.value, reasons, None, None, None, model)
+        return QueuedNumber(result.value, reasons, None, None, None, model)
     if isinstance(result, MonteCarloNumber):
         interval = result.interval
         bounds = (None, None) if interval is None else (interval.lower, interval.upper)
-        return ListedNumber(result.mean, reasons, result.std, *bounds, model)
+        return QueuedNumber(result.mean, reasons, result.std, *bounds, model)
     if isinstance(result, PlainResult):
         return Listed(result.predicted, reasons, None, None, model)
     doubt = result.uncertainty

@@ -41,7 +41,7 @@ from dubito.types import Identity
 from dubito.uncertainty.policy import PolicyOptions
 
 Truth = str | float
-"""What an outcome or a review says: a class, or a number."""
+"""Class or number that an outcome or a review says."""
 
 
 class FeedbackBody(Struct, frozen=True, rename={"label": "grade"}, omit_defaults=True):

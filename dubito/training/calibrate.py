@@ -98,7 +98,7 @@ def epistemic_limit(doubts: Floats, fixed: Booleans) -> float:
     return float(np.quantile(doubts[~fixed], EPISTEMIC_SHARE, method="higher"))
 
 
-def statistics_of(engine: Engine, rows: Floats, passes: int, first: int) -> Summary:
+def pass_statistics(engine: Engine, rows: Floats, passes: int, first: int) -> Summary:
     """Run the network on rows `(N, F)`, row i with seed `first` + i.
 
     Raises:
@@ -130,6 +130,6 @@ def _part(
     first: int,
 ) -> selection.Part:
     """Run the network on one part of the rows, row i with seed `first` + i."""
-    summary = statistics_of(engine, table.features, passes, first)
+    summary = pass_statistics(engine, table.features, passes, first)
     fixed = fixed_rows(table.features, signature, rules)
     return selection.Part(summary.mean, table.labels, summary.mutual_information, fixed)

@@ -18,7 +18,7 @@ from dubito.training.calibrate import (
     VALIDATION_SEED,
     epistemic_limit,
     fixed_rows,
-    statistics_of,
+    pass_statistics,
 )
 from dubito.training.data import NumberRows
 from dubito.types import Booleans, DomainRule, Floats, NumberCalibration, Policy, Signature
@@ -38,7 +38,7 @@ from dubito.uncertainty.selection import (
     select_promises,
 )
 
-COVERAGE = 0.99
+OWN_COVERAGE = 0.99
 """Default coverage of intervals, and that of the intervals that decisions are about. With less, the
 interval of one automated row in twenty or ten would miss by design, and few rows could show that
 the widest of them keep `CASE_LIMIT`."""
@@ -68,7 +68,7 @@ def calibrate_number(
     signature: Signature,
     rules: Sequence[DomainRule],
     passes: int,
-    coverage: float = COVERAGE,
+    coverage: float = OWN_COVERAGE,
 ) -> NumberCalibration:
     """Compute scores of intervals and a decision policy for the mean of `passes` passes.
 
@@ -127,7 +127,7 @@ def _part(
     first: int,
 ) -> _Part:
     """Run the network on one part of the rows, row i with seed `first` + i."""
-    summary = statistics_of(engine, rows.features, passes, first)
+    summary = pass_statistics(engine, rows.features, passes, first)
     estimate = NumberEstimate.of(number_target(signature.target), summary)
     return _Part(estimate, rows.values, fixed_rows(rows.features, signature, rules))
 

@@ -21,7 +21,7 @@ from dubito.layout import Column, NumberColumn
 from dubito.printable import printable
 from dubito.targets import ClassTarget, NumberTarget, Target
 from dubito.training.calibrate import calibrate, temperature_of
-from dubito.training.calibrate_number import COVERAGE, calibrate_number
+from dubito.training.calibrate_number import OWN_COVERAGE, calibrate_number
 from dubito.training.converted_card import conversion_cards
 from dubito.training.data import NumberRows, Table, select_rows
 from dubito.training.evaluation.probability_metrics import check_overflow
@@ -128,7 +128,7 @@ def _convert_number(job: Conversion, number: NumberColumn, version: int) -> tupl
     engine = engine_of(model)
     _check_numbers(engine, table.features, target, flatten(model).outlet.name)
     known = _valued(job, number)
-    coverage = COVERAGE if job.coverage is None else job.coverage
+    coverage = OWN_COVERAGE if job.coverage is None else job.coverage
     made = _Made(
         job=job,
         version=version,
