@@ -1,4 +1,4 @@
-"""A plain reading of a `bundle.json`: sets and decisions from its own numbers, in loops.
+"""A plain reading of a `bundle.json`: sets, intervals and decisions from its own numbers.
 
 Written from the papers and the documentation, without a line of `app`: Sadinle et al. 2019 (`lac`),
 Romano et al. 2020 (`aps`), Angelopoulos et al. 2021 (`raps`), Vovk 2012 (class-conditional), and
@@ -85,6 +85,60 @@ def decision(
         "target": target,
         "guaranteed": passes >= calibration["passes"],
         **{name: policy[name] for name in ("case_limit",) if name in policy},
+    }
+
+
+def interval(
+    manifest: Json, mean: list[float], std: list[float], method: str, coverage: float
+) -> tuple[float, float]:
+    """The bounds for the means and deviations of a number's outputs, before they are rounded.
+
+    Lei et al. 2018 (`residual`, `normalized`), Romano et al. 2019 (`quantile`).
+    """
+    calibration, head = manifest["calibration"], manifest["target"]["head"]
+    limit = _quantile(calibration["scores"][method], coverage)
+    value, deviation = value_and_std(manifest, mean, std)
+    if method == "quantile":
+        low, high = mean[0] - limit, mean[2] + limit
+        return (low, high) if low <= high else ((low + high) / 2, (low + high) / 2)
+    if method == "normalized":
+        total = (deviation**2 + (mean[1] if head == "normal" else 0.0)) ** 0.5
+        limit *= max(total, calibration["least_std"])
+    return value - limit, value + limit
+
+
+def value_and_std(manifest: Json, mean: list[float], std: list[float]) -> tuple[float, float]:
+    """The number, and its deviation over the passes."""
+    at = 1 if manifest["target"]["head"] == "quantiles" else 0
+    return mean[at], std[at]
+
+
+def number_decision(
+    manifest: Json,
+    row: list[float | None],
+    mean: list[float],
+    std: list[float],
+    passes: int,
+    target: float,
+) -> Json:
+    """Whether the number is automated, and why not."""
+    calibration = manifest["calibration"]
+    policy = calibration["policy"]
+    reasons = [*_warnings(manifest, row), *_rules(manifest, row)]
+    (threshold,) = (one["threshold"] for one in policy["promises"] if one["target"] == target)
+    low, high = interval(manifest, mean, std, calibration["method"], calibration["coverage"])
+    if value_and_std(manifest, mean, std)[1] > policy["epistemic"]:
+        reasons.append("epistemic")
+    if threshold is None or high - low > threshold * (1 + CLOSE):
+        reasons.append("wide")
+    if passes < calibration["passes"]:
+        reasons.append("few_passes")
+    return {
+        "action": "refer" if reasons else "automate",
+        "reasons": list(dict.fromkeys(reasons)),
+        "target": target,
+        "guaranteed": passes >= calibration["passes"],
+        "case_limit": policy["case_limit"],
     }
 
 

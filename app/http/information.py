@@ -213,6 +213,7 @@ class ModelDescription(_Description):
     """The served bundle: signature, held-out metrics, digest and numerical environment."""
 
     classes: list[str]
+    ordered: bool = Field(description="whether the order of the classes means something")
     calibration: CalibrationDescription | None
 
 
@@ -336,7 +337,7 @@ def describe(
 def _predicted(target: Target) -> dict[str, Any]:
     if isinstance(target, NumberTarget):
         return {"target": {"kind": "number", **asdict(target)}}
-    return {"classes": target.classes}
+    return {"classes": target.classes, "ordered": target.is_ordered}
 
 
 def _calibrated(calibration: AnyCalibration | None) -> dict[str, Any] | None:

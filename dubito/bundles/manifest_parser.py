@@ -247,9 +247,10 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 
 def _calibration_faults(manifest: Manifest) -> Iterator[str]:
     calibration, target = manifest.calibration, manifest.target
-    if isinstance(calibration, Calibration):
-        yield from calibration_faults(calibration, len(manifest.classes))
-    elif calibration is not None and isinstance(target, NumberTarget):
+    if isinstance(calibration, Calibration) and isinstance(target, ClassTarget):
+        ordered = target.is_ordered
+        yield from calibration_faults(calibration, len(target.classes), ordered=ordered)
+    elif isinstance(calibration, NumberCalibration) and isinstance(target, NumberTarget):
         yield from number_calibration_faults(calibration, target)
 
 

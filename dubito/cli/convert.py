@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of two",
     )
     parser.add_argument(
+        "--unordered",
+        action="store_true",
+        help="the order of the classes means nothing: no sets of neighbouring classes",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         help=f"{FORMATS}, also in a zip or gzip: rows like those it was trained on, a column "
@@ -107,6 +112,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             command=_command(arguments),
             number=described.number,
             coverage=arguments.coverage,
+            is_ordered=not arguments.unordered,
         )
     )
     if arguments.json:
@@ -127,7 +133,7 @@ def _check_target(arguments: argparse.Namespace, *, is_number: bool) -> None:
         UsageError: a flag is missing, or belongs to the other kind.
     """
     if is_number:
-        for flag in ("classes", "target", "temperature"):
+        for flag in ("classes", "unordered", "target", "temperature"):
             if getattr(arguments, flag):
                 raise UsageError(f"--{flag} is for classes, but {arguments.features} has a target")
     elif arguments.classes is None:
@@ -153,6 +159,8 @@ def _command(arguments: argparse.Namespace) -> str:
         words.append(f"--target {arguments.target}")
     if arguments.calibrate:
         words.append(f"--calibrate {name_of(arguments.calibrate)}")
+    if arguments.unordered:
+        words.append("--unordered")
     if arguments.coverage is not None:
         words.append(f"--coverage {arguments.coverage:g}")
     return " ".join([*words, *(["--temperature"] if arguments.temperature else [])])

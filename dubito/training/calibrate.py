@@ -11,6 +11,7 @@ import numpy as np
 
 from dubito.engine.engine import Engine
 from dubito.errors import DataError
+from dubito.prediction import class_target
 from dubito.training.data import Table
 from dubito.training.evaluation.probability_metrics import check_overflow
 from dubito.types import Booleans, Calibration, DomainRule, Floats, Query, Signature, Summary
@@ -19,7 +20,7 @@ from dubito.uncertainty.calibration import cautious_temperature
 from dubito.uncertainty.decision import fixed_reasons
 from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
-from dubito.uncertainty.scores import METHODS, label_scores
+from dubito.uncertainty.scores import label_scores, offered
 
 COVERAGE = 0.99
 """Default coverage of prediction sets: a marginal rate over many rows and over the draw of the
@@ -74,7 +75,7 @@ def calibrate(
         accuracy=float(np.mean(~found.wrong)),
         scores={
             method: tuple(label_scores(method, found.mean, held.labels, PENALTY, FREE).tolist())
-            for method in METHODS
+            for method in offered(ordered=class_target(signature.target).is_ordered)
         },
         penalty=PENALTY,
         free=FREE,

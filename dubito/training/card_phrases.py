@@ -114,6 +114,7 @@ ENGLISH = Phrases(
         "nll": "negative log likelihood, nats",
         "brier": "Brier score, 0 to 2",
         "ece": "expected calibration error, 15 bins",
+        "auroc": "chance that a row of the second class ranks above one of the first",
     },
     evaluation="Monte Carlo: mean of {passes} passes, seed 0. The rows were neither fitted nor "
     "chosen on. Rows by class: {listed}.",
@@ -231,6 +232,7 @@ KOREAN = Phrases(
         "nll": "음의 로그 가능도, nat",
         "brier": "브라이어 점수, 0에서 2까지",
         "ece": "기대 보정 오차, 구간 15개",
+        "auroc": "두 번째 등급의 행이 첫 번째 등급의 행보다 위에 올 확률",
     },
     evaluation="몬테카를로: {passes}회 반복의 평균, 시드 0. 이 행들은 학습에도 선택에도 쓰이지 "
     "않았습니다. 등급별 행 수: {listed}.",

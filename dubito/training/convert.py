@@ -81,6 +81,8 @@ class Conversion:
     coverage: float | None = None
     """Coverage of a number's intervals, and of those that decisions are about; the default of
     `dubito.training.calibrate_number` if None."""
+    is_ordered: bool = True
+    """Whether the order of the classes means something, as that of grades does."""
 
 
 def convert(job: Conversion) -> tuple[Path, Manifest]:
@@ -100,7 +102,7 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
 
 def _convert_classes(job: Conversion, version: int) -> tuple[Path, Manifest]:
     table = read_rows(job.data, job.features, job.classes, job.target)
-    target = ClassTarget(job.classes)
+    target = ClassTarget(job.classes, is_ordered=job.is_ordered)
     model = _adopted(job, target)
     features = _features(job.features, table.features)
     labelled = _labelled(job)

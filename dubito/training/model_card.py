@@ -141,6 +141,8 @@ def figure_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
             yield name, before, f"{value:,.6g}", say.number.metrics[name]
         return
     for name, meaning in say.metrics.items():
+        if name not in plain:
+            continue
         yield name, f"{plain[name]:.4f}", f"{monte_carlo[name]:.4f}", meaning
 
 

@@ -8,7 +8,7 @@ can automate. The rows of a promise must pass the test that would have selected 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from dubito.types import Band, Booleans, Calibration, Floats, Policy, Promise
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
-from dubito.uncertainty.scores import METHODS
+from dubito.uncertainty.scores import offered
 from dubito.uncertainty.selection import binomial_tail
 
 EXACT = 1e-9
@@ -25,7 +25,7 @@ LOOSE = 1e-4
 """Tolerance of the sum of a row's probabilities, which a softmax in float32 does not meet
 exactly."""
 CHECKED = ("lac", "aps", "raps", "adjacent")
-"""Methods whose scores bound one another; every calibration has them, and may have others."""
+"""Methods whose scores bound one another; every calibration of ordered classes has them."""
 MOST_PASSES = 1_000_000
 MOST_PENALTY = 1.0
 """Largest λ of RAPS, at which one more class counts as much as all probability."""
@@ -34,13 +34,15 @@ LEAST_CONFIDENCE = 0.5
 """Least confidence of a promise, below which it would be meaningless."""
 
 
-def calibration_faults(calibration: Calibration, classes: int) -> Iterator[str]:
+def calibration_faults(
+    calibration: Calibration, classes: int, *, ordered: bool = True
+) -> Iterator[str]:
     """Yield contradictions, as parts of a sentence that begin with the member's name.
 
     Only the first is reliable: later checks assume that the earlier ones passed.
     """
     yield from _number_faults(calibration, classes)
-    yield from _row_faults(calibration, classes)
+    yield from _row_faults(calibration, classes, offered(ordered=ordered))
     rows = _Rows(calibration, classes)
     yield from rows.faults()
     yield from _policy_faults(calibration.policy, classes)
@@ -68,17 +70,17 @@ def _number_faults(calibration: Calibration, classes: int) -> Iterator[str]:
         yield f"free is not from 0 to the {classes} classes"
 
 
-def _row_faults(calibration: Calibration, classes: int) -> Iterator[str]:
+def _row_faults(calibration: Calibration, classes: int, methods: Sequence[str]) -> Iterator[str]:
     """Yield missing, surplus or invalid rows and scores."""
     count, scores = len(calibration.labels), calibration.scores
     if not count:
         yield "labels has no row"
     if (label := _first([not 0 <= label < classes for label in calibration.labels])) is not None:
         yield f"labels.{label} is not one of the {classes} classes, which count from 0"
-    if missing := [method for method in CHECKED if method not in scores]:
+    if missing := [method for method in CHECKED if method in methods and method not in scores]:
         yield f"scores has no {missing[0]}"
-    if any(method not in METHODS for method in scores):
-        yield f"scores has more than {', '.join(METHODS)}"
+    if any(method not in methods for method in scores):
+        yield f"scores has more than {', '.join(methods)}"
     for method in scores:
         if len(scores[method]) != count:
             yield f"scores.{method} has {len(scores[method])} rows, but labels has {count}"
@@ -93,9 +95,13 @@ class _Rows:
     def __init__(self, calibration: Calibration, classes: int) -> None:
         self._calibration = calibration
         self._classes = classes
-        found = {method: np.array(calibration.scores[method]) for method in CHECKED}
+        found = {
+            method: np.array(calibration.scores[method])
+            for method in CHECKED
+            if method in calibration.scores
+        }
         self._lac, self._aps, self._raps = found["lac"], found["aps"], found["raps"]
-        self._adjacent = found["adjacent"]
+        self._masses = {method: found[method] for method in ("aps", "adjacent") if method in found}
         self._right_class: Floats = 1 - self._lac
         """`(N,)` probability of the right class."""
         self._least_grade = np.maximum(self._right_class, (1 - LOOSE) / classes)
@@ -107,7 +113,7 @@ class _Rows:
     def faults(self) -> Iterator[str]:
         """Yield scores that are impossible together with the row's other scores."""
         yield from self._range_faults()
-        for method, scores in (("aps", self._aps), ("adjacent", self._adjacent)):
+        for method, scores in self._masses.items():
             yield from self._mass_faults(method, scores)
         yield from self._rank_faults()
         accuracy, counted = self._calibration.accuracy, float(self.right.mean())
@@ -135,7 +141,7 @@ class _Rows:
         added = self._calibration.penalty * self._classes
         limits = {"lac": 1.0, "aps": 1 + LOOSE, "adjacent": 1 + LOOSE, "raps": 1 + LOOSE + added}
         for method, most in limits.items():
-            scores = np.array(self._calibration.scores[method])
+            scores = np.array(self._calibration.scores.get(method, ()))
             yield from self._named(
                 method, f"is not from 0 to {most:.6g}", (scores < 0) | (scores > most)
             )

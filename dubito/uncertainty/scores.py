@@ -82,3 +82,8 @@ _METHODS: dict[str, Callable[[Floats, float, int], Floats]] = {
 
 METHODS = tuple(_METHODS)
 """Names of the scores, as `method` takes them."""
+
+
+def offered(*, ordered: bool) -> tuple[str, ...]:
+    """Return the scores that suit classes: those without an order have no neighbours."""
+    return METHODS if ordered else tuple(name for name in METHODS if name != "adjacent")

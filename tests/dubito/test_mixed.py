@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -13,14 +14,16 @@ import pytest
 
 from dubito import load
 from dubito.bundle import Bundle
+from dubito.bundles.manifest import format_of
 from dubito.bundles.manifest_parser import parse_manifest
-from dubito.errors import DataError, InvalidInput
+from dubito.errors import BundleError, DataError, InvalidInput
 from dubito.features import Category, FeatureValue
 from dubito.layout import Column
+from dubito.targets import ClassTarget
 from dubito.training.columns import column_numbers
 from dubito.training.feature_stats import imputed_number
 from dubito.training.rows import column_of, read_questions, read_rows
-from dubito.types import Notice
+from dubito.types import Calibration, Notice
 from tests.mixed import (
     AREAS,
     CLASSES,
@@ -50,6 +53,24 @@ def test_it_is_of_format_2_and_canonical() -> None:
     assert {"kind": "classes", "classes": ["cheap", "fair", "dear"]} == content["target"]
     kinds = ["float", "integer", "boolean", "category", "category"]
     assert kinds == [feature["kind"] for feature in content["features"]]
+
+
+def test_classes_may_have_no_order() -> None:
+    """The manifest says so, and has no scores of neighbours; in order, they may not be absent."""
+    manifest = load(mixed_bundle()).manifest
+    calibration = manifest.calibration
+    assert isinstance(calibration, Calibration)
+    scores = {name: one for name, one in calibration.scores.items() if name != "adjacent"}
+    without = replace(calibration, scores=scores)
+    unordered = ClassTarget(CLASSES, is_ordered=False)
+    made = replace(manifest, target=unordered, calibration=without)
+    assert False is json.loads(made.to_bytes())["target"]["ordered"]
+    assert made == parse_manifest(made.to_bytes())
+    with pytest.raises(BundleError, match="scores has more than lac, aps, raps"):
+        parse_manifest(replace(made, calibration=calibration).to_bytes())
+    with pytest.raises(BundleError, match="scores has no adjacent"):
+        parse_manifest(replace(manifest, calibration=without).to_bytes())
+    assert 2 == format_of((), unordered)
 
 
 def test_what_training_saw_is_counted() -> None:

@@ -545,6 +545,8 @@ export default {
   "metric.brier.note": "0 to 2; less is better",
   "metric.ece": "Calibration error",
   "metric.ece.note": "how far likelihoods and the share of right grades are apart",
+  "metric.auroc": "AUROC",
+  "metric.auroc.note": "chance that a {noun} of the second class ranks above one of the first",
   "metric.rmse": "Root mean squared error",
   "metric.rmse.note": "in the unit of the number",
   "metric.mae": "Mean absolute error",

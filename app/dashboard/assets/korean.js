@@ -545,6 +545,8 @@ export default {
   "metric.brier.note": "0–2, 작을수록 좋음",
   "metric.ece": "보정 오차",
   "metric.ece.note": "가능성과 맞은 비율의 차이",
+  "metric.auroc": "순위 구분력",
+  "metric.auroc.note": "두 번째 등급이 첫 번째 등급보다 위에 올 확률",
   "metric.rmse": "평균 제곱 오차의 제곱근",
   "metric.rmse.note": "값의 단위",
   "metric.mae": "평균 절대 오차",

@@ -26,7 +26,7 @@ import {
 } from "./words.js";
 
 const COPIED_MS = 2000;
-const CLASS_METRICS = ["accuracy", "macro_f1", "nll", "brier", "ece"];
+const CLASS_METRICS = ["accuracy", "macro_f1", "nll", "brier", "ece", "auroc"];
 const NUMBER_METRICS = ["rmse", "mae", "log_density"];
 
 /**

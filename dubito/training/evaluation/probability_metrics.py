@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss
 from dubito.errors import DataError
 from dubito.types import Floats, Indices
 from dubito.uncertainty.calibration import expected_calibration_error
+from dubito.uncertainty.selective import area_under_roc
 
 TOLERANCE = 1e-5
 
@@ -19,7 +20,9 @@ def score(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dic
         `accuracy` of the top class (a tie goes to the lower index); `macro_f1`, the mean F1 over
         the classes that occur among the labels or the top classes, 0 for a class never predicted
         right; `nll`, the mean negative log-likelihood in nats; `brier`, summed over classes and
-        averaged over rows, 0 to 2; `ece`, the expected calibration error in 15 bins, 0 to 1.
+        averaged over rows, 0 to 2; `ece`, the expected calibration error in 15 bins, 0 to 1; and
+        of two classes `auroc`, the chance that a row of the second has more of its probability than
+        one of the first.
 
     Raises:
         ValueError: there are no rows, shapes disagree, or a row does not sum to 1.
@@ -33,7 +36,15 @@ def score(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dic
         "nll": float(log_loss(labels, rows, labels=known)),
         "brier": float(brier_score_loss(labels, rows, labels=known, scale_by_half=False)),
         "ece": expected_calibration_error(probabilities, labels),
+        **_separation(probabilities, labels, classes),
     }
+
+
+def _separation(probabilities: Floats, labels: Indices, classes: Sequence[str]) -> dict[str, float]:
+    """Return the AUROC of two classes that both occur."""
+    if len(classes) != 2 or len(np.unique(labels)) != 2:
+        return {}
+    return {"auroc": area_under_roc(probabilities[:, 1], labels == 1)}
 
 
 def check_overflow(probabilities: Floats, rows: str) -> None:

@@ -22,6 +22,7 @@ METRICS = {
     "nll": "negative log likelihood, nats",
     "brier": "Brier score, 0 to 2",
     "ece": "calibration error, 15 bins of equal width",
+    "auroc": "chance that a row of the second class ranks above one of the first",
 }
 MEANING = (
     "A grade says nothing about granting a loan, or whatever else is graded. None of these figures "

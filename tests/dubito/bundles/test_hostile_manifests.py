@@ -31,6 +31,7 @@ from dubito.errors import BundleError
 from dubito.types import Cards, Query
 from tests import plain_reading
 from tests.mixed import mixed_bundle
+from tests.numbers import HEADS, number_bundle
 from tests.service import ROOT
 
 Json = dict[str, Any]
@@ -79,18 +80,19 @@ def converted(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Good]:
-    """The shipped bundle of version 4, a converted one, and one of format 2."""
+    """The shipped bundle of version 4, a converted one, and those of format 2."""
     folder = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         made = converted(folder)
     shipped = ROOT / "models" / "loan-grade" / "4"
-    folders = {"shipped": shipped, "converted": made, "mixed": mixed_bundle()}
+    numbers = {head: number_bundle(head) for head in HEADS}
+    folders = {"shipped": shipped, "converted": made, "mixed": mixed_bundle(), **numbers}
     return {name: _copied(of, folder) for name, of in folders.items()}.__getitem__
 
 
 def _copied(shipped: Path, folder: Path) -> Good:
-    copy = folder / "copies" / shipped.parent.name / shipped.name
+    copy = folder / "copies" / shipped.parents[2].name / shipped.parent.name / shipped.name
     shutil.copytree(shipped, copy)
     (copy / "SHA256SUMS").unlink()
     return Good(load(copy), copy, json.loads((copy / "bundle.json").read_bytes()))
@@ -234,16 +236,22 @@ def asked(content: Json, number: int) -> Iterator[Json]:
         yield {"passes": 30}
         return
     coverages = [0.5, 0.9, 0.999, calibration["coverage"]]
-    sets = list(product(calibration["scores"], (False, True)))
-    for at, (method, conditional) in enumerate(sets):
+    conditional = [{}] if is_number(content) else CONDITIONAL
+    for at, (method, options) in enumerate(product(calibration["scores"], conditional)):
         coverage = coverages[(at + number) % len(coverages)]
         passes = min(calibration["passes"], MOST_PASSES) if at % 3 else 30
-        one = {"passes": passes, "method": method, "coverage": coverage}
-        yield one | {"class_conditional": conditional}
+        yield {"passes": passes, "method": method, "coverage": coverage, **options}
     yield from (
         {"passes": min(calibration["passes"], MOST_PASSES), "target": promise["target"]}
         for promise in calibration["policy"]["promises"]
     )
+
+
+CONDITIONAL: list[Json] = [{"class_conditional": False}, {"class_conditional": True}]
+
+
+def is_number(content: Json) -> bool:
+    return "target" in content and content["target"]["kind"] == "number"
 
 
 def check(good: Good, content: Json, number: int) -> int:
@@ -272,8 +280,12 @@ def check(good: Good, content: Json, number: int) -> int:
             array = np.array(rows, dtype=np.float64)
             (summary,) = good.bundle.engine.summarise([Query(array, passes, SEED)])
             for at, found in enumerate(answer.json()["predictions"]):
-                assert summary.mean[at].tolist() == list(found["mean"].values())
-                check_one(content, rows[at], found, options)
+                mean, std = summary.mean[at].tolist(), summary.std[at].tolist()
+                if is_number(content):
+                    check_number(content, rows[at], (mean, std), found, options)
+                else:
+                    assert mean == list(found["mean"].values())
+                    check_one(content, rows[at], found, options)
                 compared += 1
     return compared
 
@@ -296,12 +308,38 @@ def check_one(content: Json, row: list[float | None], found: Json, options: Json
     assert wanted == found["decision"]
 
 
+def check_number(
+    content: Json,
+    row: list[float | None],
+    moments: tuple[list[float], list[float]],
+    found: Json,
+    options: Json,
+) -> None:
+    """One answer of a number, read from the manifest and the engine's means and deviations."""
+    assert plain_reading.value_and_std(content, *moments) == (found["mean"], found["std"])
+    calibration = content["calibration"]
+    if calibration is None:
+        assert (None, None) == (found["interval"], found["decision"])
+        return
+    method = options.get("method", calibration["method"])
+    coverage = options.get("coverage", calibration["coverage"])
+    expected = plain_reading.interval(content, *moments, method, coverage)
+    told = found["interval"]["lower"], found["interval"]["upper"]
+    if np.isinf(expected).any():
+        assert (None, None) == told
+    else:
+        np.testing.assert_allclose(told, expected, rtol=1e-9)
+    target = options.get("target", calibration["policy"]["target"])
+    wanted = plain_reading.number_decision(content, row, *moments, found["passes"], target)
+    assert wanted == found["decision"]
+
+
 def member_of(way: Way) -> str:
     """The name under which a change is counted."""
     return ".".join(map(str, way[: 2 if way[0] == "calibration" else 1]))
 
 
-@pytest.mark.parametrize("name", ["shipped", "converted", "mixed"])
+@pytest.mark.parametrize("name", ["shipped", "converted", "mixed", *HEADS])
 def test_a_good_manifest_is_served_as_it_reads(good: Callable[[str], Good], name: str) -> None:
     """The plain reading is right where nothing was changed."""
     one = good(name)
@@ -310,7 +348,7 @@ def test_a_good_manifest_is_served_as_it_reads(good: Callable[[str], Good], name
 
 
 @pytest.mark.claim("hostile manifests", test=15, proof=200)
-@pytest.mark.parametrize("name", ["shipped", "converted", "mixed"])
+@pytest.mark.parametrize("name", ["shipped", "converted", "mixed", *HEADS])
 def test_a_changed_manifest_is_refused_or_served_as_it_reads(
     good: Callable[[str], Good], record_property: Any, name: str, count: int
 ) -> None:

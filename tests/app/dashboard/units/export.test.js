@@ -28,9 +28,19 @@ test("quotes, commas and ends of lines stay in their cell; null is empty", () =>
 
 test("a list is exported by its columns, with the identifier first", () => {
   const one = { id: "x1", time: "2026-11-28T09:00:00Z", reference: null, grade: "B", reasons: [] };
-  const { heads, rows } = exported("all", [{ ...one, likelihood: 0.5, action: "refer" }]);
+  const model = /** @type {any} */ ({ classes: ["A", "B"] });
+  const { heads, rows } = exported("all", [{ ...one, likelihood: 0.5, action: "refer" }], model);
   assert.deepEqual(heads, ["id", "reference", "grade", "likelihood", "action", "time"]);
   assert.deepEqual(rows, [["x1", null, "B", 0.5, "refer", "2026-11-28T09:00:00Z"]]);
+});
+
+test("a list of numbers has their columns", () => {
+  const one = { id: "x1", time: "2026-11-28T09:00:00Z", reference: "r", reasons: ["wide"] };
+  const model = /** @type {any} */ ({ classes: [], target: { std: 2 } });
+  const asked = { ...one, value: 1.25, std: 0.5, assignee: null };
+  const { heads, rows } = exported("waiting", [asked], model);
+  assert.deepEqual(heads, ["id", "reference", "value", "deviation", "reasons", "time", "assignee"]);
+  assert.deepEqual(rows, [["x1", "r", 1.25, 0.5, "wide", one.time, null]]);
 });
 
 test("the column that an order sorts by says which way", () => {
