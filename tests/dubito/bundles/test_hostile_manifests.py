@@ -86,8 +86,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Good]:
         patch.chdir(folder)
         made = converted(folder)
     shipped = ROOT / "models" / "loan-grade" / "4"
-    numbers = {head: number_bundle(head) for head in HEADS}
-    folders = {"shipped": shipped, "converted": made, "mixed": mixed_bundle(), **numbers}
+    numbers = {str(head): number_bundle(head) for head in HEADS}
+    folders: dict[str, Path] = {
+        "shipped": shipped,
+        "converted": made,
+        "mixed": mixed_bundle(),
+        **numbers,
+    }
     return {name: _copied(of, folder) for name, of in folders.items()}.__getitem__
 
 
