@@ -59,12 +59,17 @@ class PredictionMetrics:
         self._decisions = LabelledSeries(instruments.decisions, version)
         self._reasons = LabelledSeries(instruments.reasons, version)
         self._warnings = LabelledSeries(instruments.warnings, version)
-        self._entropy = instruments.entropy.labels(version)
-        self._information = instruments.information.labels(version)
-        self._set_sizes = instruments.set_sizes.labels(version)
-        self._spread = instruments.spread.labels(version)
-        self._widths = instruments.widths.labels(version)
+        self._version = version
+        self._entropy = LabelledSeries(instruments.entropy)
+        self._information = LabelledSeries(instruments.information)
+        self._set_sizes = LabelledSeries(instruments.set_sizes)
+        self._spread = LabelledSeries(instruments.spread)
+        self._widths = LabelledSeries(instruments.widths)
         self._scale = target.std if isinstance(target, NumberTarget) else 1.0
+        is_number = isinstance(target, NumberTarget)
+        of_classes = (self._entropy, self._information, self._set_sizes)
+        for histograms in (self._spread, self._widths) if is_number else of_classes:
+            histograms[version]
         classes = target.classes if isinstance(target, ClassTarget) else (NO_GRADE,)
         for children, values in (
             (self._plain, classes),
@@ -100,17 +105,17 @@ class PredictionMetrics:
     def _observe_classes(self, result: MonteCarloResult) -> None:
         buffer = self._buffer
         buffer.count(self._monte_carlo[result.predicted])
-        buffer.observe(self._entropy, result.uncertainty.predictive_entropy)
-        buffer.observe(self._information, result.uncertainty.mutual_information)
+        buffer.observe(self._entropy[self._version], result.uncertainty.predictive_entropy)
+        buffer.observe(self._information[self._version], result.uncertainty.mutual_information)
         if result.prediction_set is not None:
-            buffer.observe(self._set_sizes, len(result.prediction_set.classes))
+            buffer.observe(self._set_sizes[self._version], len(result.prediction_set.classes))
 
     def _observe_number(self, result: MonteCarloNumber) -> None:
         self._buffer.count(self._monte_carlo[NO_GRADE])
-        self._buffer.observe(self._spread, result.std / self._scale)
+        self._buffer.observe(self._spread[self._version], result.std / self._scale)
         interval = result.interval
         if interval is not None and interval.lower is not None and interval.upper is not None:
-            self._buffer.observe(self._widths, (interval.upper - interval.lower) / self._scale)
+            self._buffer.observe(self._widths[self._version], (interval.upper - interval.lower) / self._scale)
 
     def _judge(self, decision: DecisionAnswer) -> None:
         self._buffer.count(self._decisions[decision.action])

@@ -125,9 +125,15 @@ def normalization(layer: LayerRecord) -> Kernel | None:
     return Standardize(mean.ravel(), deviation.ravel())
 
 
-def rescaling(layer: LayerRecord) -> Kernel:
-    """Translate Rescaling, inputs · scale + offset."""
-    scale, offset = (np.asarray(layer.settings[name], layer.dtype) for name in ("scale", "offset"))
+def rescaling(layer: LayerRecord) -> Kernel | None:
+    """Translate Rescaling, inputs · scale + offset; None unless both are numbers or lists of them.
+
+    Keras writes arrays as descriptions, which may have other axes than the last.
+    """
+    given = [np.asarray(layer.settings[name]) for name in ("scale", "offset")]
+    if any(one.ndim > 1 or one.dtype.kind not in "fi" for one in given):
+        return None
+    scale, offset = (one.astype(layer.dtype) for one in given)
     return Affine(scale, offset)
 
 

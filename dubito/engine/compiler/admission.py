@@ -24,7 +24,6 @@ FIXED_SHAPE = frozenset(
         "PReLU",
         "Permute",
         "RepeatVector",
-        "Rescaling",
         "Reshape",
         "UnitNormalization",
     }

@@ -142,8 +142,9 @@ def precision_of(
     engine: Engine, rows: Floats, target: Target, looks: Sequence[int] = LOOKS
 ) -> MeanError:
     """Measure how the error of the mean falls with the number of passes, on rows `(N, F)`."""
-    outputs = tuple(range(len(target.outputs)))
-    columns = target.unit_columns if isinstance(target, NumberTarget) else outputs
+    # A slice for classes, because a list of all columns would copy them in another order, and sums
+    # would round differently.
+    columns = list(target.unit_columns) if isinstance(target, NumberTarget) else slice(None)
     queries = [
         Query(rows[at : at + 1], max(looks), EVALUATION_SEED + at) for at in range(len(rows))
     ]

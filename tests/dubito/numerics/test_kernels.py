@@ -147,6 +147,7 @@ def test_an_activation_has_no_overflow(name: str) -> None:
         lambda: layers.ReLU(negative_slope=0.1),
         lambda: layers.ReLU(threshold=0.5),
         lambda: layers.Normalization(axis=None, mean=0.0, variance=1.0),
+        lambda: layers.Rescaling(np.arange(UNITS) / 10, 0.1),
         lambda: layers.Activation("hard_sigmoid"),
         lambda: layers.LayerNormalization(),
     ],
