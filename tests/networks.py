@@ -22,6 +22,7 @@ from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
 from dubito.layers.archive import from_bytes
+from dubito.layers.encode import Encode
 from dubito.layers.monte_carlo import (
     MONTE_CARLO_LAYERS,
     MCAlphaDropout,
@@ -196,6 +197,17 @@ def number(head: NumberHead) -> Any:
     return filled(keras.Model(inputs, found))
 
 
+def encoded() -> Any:
+    """Rows encoded as a table's: logs of money, a gap, and two small counts as categories."""
+    inputs = keras.Input((FEATURES,))
+    kinds = ["log", "log", "number", "number", "category", "log", "number", "number", "category"]
+    slots = [0, 0, 0, 0, 3, 0, 0, 0, 2]
+    encode, normalization = Encode(kinds, slots, IMPUTED), layers.Normalization()
+    normalization.adapt(np.asarray(encode(rows(200, 9, missing=True).astype(np.float32))))
+    hidden = layers.Dense(16, activation="silu")(normalization(encode(inputs)))
+    return finished(inputs, MCDropout(0.3)(hidden))
+
+
 NETWORKS: dict[str, Callable[[], Any]] = {
     "study": family,
     "batch-norm": lambda: family(batch_norm=True),
@@ -211,6 +223,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "branches": branches,
     "operators": operators,
     "gaussian": gaussian,
+    "encoded": encoded,
     "sigmoid": sigmoid,
     "point": lambda: number("point"),
     "normal": lambda: number("normal"),

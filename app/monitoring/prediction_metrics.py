@@ -115,7 +115,9 @@ class PredictionMetrics:
         self._buffer.observe(self._spread[self._version], result.std / self._scale)
         interval = result.interval
         if interval is not None and interval.lower is not None and interval.upper is not None:
-            self._buffer.observe(self._widths[self._version], (interval.upper - interval.lower) / self._scale)
+            self._buffer.observe(
+                self._widths[self._version], (interval.upper - interval.lower) / self._scale
+            )
 
     def _judge(self, decision: DecisionAnswer) -> None:
         self._buffer.count(self._decisions[decision.action])

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "passes": "stochastic passes, or auto: as many as the tolerance needs (default: the bundle's)",
-    "tolerance": "with --passes auto: the half-width to reach (default 0.01; of a number 5%% of the "
-    "deviation of its values)",
+    "tolerance": "with --passes auto: the half-width to reach (default 0.01; of a number 5%% of "
+    "the deviation of its values)",
     "seed": "reproduces a prediction (default: drawn at random)",
     "coverage": "share of many rows whose prediction sets contain the right grade, or whose "
     "intervals contain the right number",

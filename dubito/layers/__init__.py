@@ -1,8 +1,9 @@
-"""Keras layers of Dubito: Monte-Carlo dropout and imputation.
+"""Keras layers of Dubito: Monte-Carlo dropout, imputation and encoding.
 
 Files of networks name this module only, so classes can move between the modules inside it.
 """
 
+from dubito.layers.encode import Encode
 from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import (
     MCAlphaDropout,
@@ -11,4 +12,11 @@ from dubito.layers.monte_carlo import (
     MCSpatialDropout1D,
 )
 
-__all__ = ["Impute", "MCAlphaDropout", "MCDropout", "MCGaussianDropout", "MCSpatialDropout1D"]
+__all__ = [
+    "Encode",
+    "Impute",
+    "MCAlphaDropout",
+    "MCDropout",
+    "MCGaussianDropout",
+    "MCSpatialDropout1D",
+]

@@ -18,7 +18,7 @@ from app.records.group_message import decode_introduction, encode_introduction
 from app.watched_bundle import WatchedBundle
 from dubito import load
 from dubito.types import NumberCalibration
-from tests.numbers import FLAT, HEADS, PASSES, number_bundle, rows
+from tests.rents import FLAT, HEADS, PASSES, number_bundle, rows
 from tests.service import Service, command, serving
 
 Json = dict[str, Any]

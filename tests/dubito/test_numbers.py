@@ -21,9 +21,9 @@ from dubito.training.evaluation.number_evaluation import NumberEvaluationMetrics
 from dubito.training.evaluation.run import evaluate
 from dubito.training.rows import read_number_rows
 from dubito.types import Floats, NumberCalibration
-from tests import mixed, numbers
+from tests import mixed, rents
 from tests.networks import loop
-from tests.numbers import FLAT, HEADS, LEVELS, PASSES, number_bundle, rows, write_table
+from tests.rents import FLAT, HEADS, LEVELS, PASSES, number_bundle, rows, write_table
 
 HELD = 2_000
 
@@ -196,8 +196,8 @@ def test_neighbours_change_no_bit(bundle: Bundle) -> None:
 
 def test_golden_rows_are_relative_to_the_targets_deviation(tmp_path: Path) -> None:
     """A network whose passes hardly differ, for numbers of this size, is refused."""
-    job = numbers.conversion(tmp_path, "point")
-    network = numbers.network("point", epochs=1)
+    job = rents.conversion(tmp_path, "point")
+    network = rents.network("point", epochs=1)
     for layer in network.layers:
         if layer.name.startswith("dropout"):
             layer.rate = 1e-4
@@ -210,8 +210,8 @@ def test_golden_rows_are_relative_to_the_targets_deviation(tmp_path: Path) -> No
 
 def test_a_network_of_another_head_is_refused(tmp_path: Path) -> None:
     """Before anything is run, naming what the head answers."""
-    job = numbers.conversion(tmp_path, "normal")
-    numbers.network("point", epochs=1).save(job.network)
+    job = rents.conversion(tmp_path, "normal")
+    rents.network("point", epochs=1).save(job.network)
     sentence = "it answers 1 value a row, but a head of kind normal has 2: value, variance"
     with pytest.raises(NetworkError, match=sentence):
         convert(job)
@@ -221,7 +221,7 @@ def test_a_variance_below_0_is_refused(tmp_path: Path) -> None:
     """And it is said what such a network may mean."""
     import keras
 
-    job = numbers.conversion(tmp_path, "normal")
+    job = rents.conversion(tmp_path, "normal")
     inputs = keras.Input((5,))
     hidden = keras.layers.Dropout(0.2)(keras.layers.Dense(4, name="hidden")(inputs))
     keras.Model(inputs, keras.layers.Dense(2, name="ends")(hidden)).save(job.network)
@@ -237,7 +237,7 @@ def test_rows_without_the_number_are_refused(tmp_path: Path) -> None:
     text[4] = text[4].rpartition(",")[0] + ","
     file.write_text("\n".join(text), encoding="utf-8")
     described = tmp_path / "d.json"
-    described.write_text(json.dumps(numbers.description("point")), encoding="utf-8")
+    described.write_text(json.dumps(rents.description("point")), encoding="utf-8")
     found = read_description(described)
     assert found.number is not None
     with pytest.raises(DataError, match=r"rent \(월세\) has no value in row 4"):

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.app.dashboard.conftest import PHONE, Opened
 from tests.app.dashboard.test_access import faults
 from tests.app.dashboard.test_widths import fits
-from tests.numbers import FLAT, number_bundle
+from tests.rents import FLAT, number_bundle
 from tests.service import Service, serving
 
 KNOWN = 20

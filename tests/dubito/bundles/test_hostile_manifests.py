@@ -31,7 +31,7 @@ from dubito.errors import BundleError
 from dubito.types import Cards, Query
 from tests import plain_reading
 from tests.mixed import mixed_bundle
-from tests.numbers import HEADS, number_bundle
+from tests.rents import HEADS, number_bundle
 from tests.service import ROOT
 
 Json = dict[str, Any]

@@ -49,6 +49,7 @@ NEW = {
     "MCSpatialDropout1D": "dubito.layers",
     "MCGaussianDropout": "dubito.layers",
     "Impute": "dubito.layers",
+    "Encode": "dubito.layers",
     "LoanFeatures": "dubito.loans.layers",
     "AmortizationLattice": "dubito.loans.layers",
     "GradeEvidence": "dubito.loans.layers",

@@ -19,7 +19,7 @@ from dubito.types import Floats, Query, Summary
 from tests.networks import FEATURES, GENERAL, ROOT, SCALES, bits, engine, on_both, rows
 
 Record = Callable[[str, object], None]
-KINDS = ("study", "wide", "gaussian", "sigmoid", "normal", "quantiles")
+KINDS = ("study", "wide", "gaussian", "encoded", "sigmoid", "normal", "quantiles")
 
 PASSES = (1, 2, 7, 31, 49, 50, 51, 64, 99, 100, 101, 128, 150, 151, 200, 299, 300)
 THREADS = 8

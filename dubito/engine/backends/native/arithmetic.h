@@ -102,6 +102,26 @@ static void FORM(merge)(const Operation *one, const float *a, const float *b, fl
     }
 }
 
+/* Numbers, their signed logarithms, whether they are missing, or whether they are one slot. */
+static void FORM(encode)(const Operation *one, const float *x, float *y) {
+    for (int u = 0; u < one->units; u++, y += LANES) {
+        const float *given = x + one->index[2 * u] * LANES;
+        float fill = one->first[u], slot = one->second[u];
+        EACH_LANE y[p] = given[p] != given[p] ? fill : given[p];
+        switch (one->index[2 * u + 1]) {
+        case MODE_LOG:
+            EACH_LANE y[p] = (float)copysign(logarithm_of_1_plus(fabs((double)y[p])), (double)y[p]);
+            break;
+        case MODE_MISSING:
+            EACH_LANE y[p] = given[p] != given[p] ? 1.0f : 0.0f;
+            break;
+        case MODE_SLOT:
+            EACH_LANE y[p] = y[p] == slot ? 1.0f : 0.0f;
+            break;
+        }
+    }
+}
+
 /* The first `units` of each row of `inputs` numbers, to a row of `stride`. */
 static void FORM(copy)(const Operation *one, const float *x, float *y) {
     for (int row = 0; row < one->repeat; row++, x += one->inputs * LANES, y += one->stride * LANES)
@@ -343,6 +363,9 @@ static void FORM(operate)(const Operation *one, float *tile, const uint32_t *con
             float value = x[u * LANES + p];
             y[u * LANES + p] = value != value ? one->first[u] : value;
         }
+        break;
+    case ENCODE:
+        FORM(encode)(one, x, y);
         break;
     case DENSE:
         FORM(dense)(one, x, y);

@@ -32,8 +32,11 @@ enum Kind {
     MULTIPLY,
     MAXIMUM,
     MINIMUM,
-    MIXTURE
+    MIXTURE,
+    ENCODE
 };
+/* What an output of an encoding is, see dubito.numerics.encoding. */
+enum Mode { MODE_VALUE, MODE_LOG, MODE_MISSING, MODE_SLOT };
 enum Activation { LINEAR, RELU, SOFTMAX, ELU, SELU, TANH, SIGMOID, SILU, SOFTPLUS, EXPONENTIAL };
 
 /* One operation. Slots are offsets into a tile, in floats. Values of two axes are `repeat` rows. */
@@ -44,8 +47,10 @@ typedef struct {
     int32_t group;           /* rows of its values, where all passes are equal */
     int32_t stride;          /* numbers from one written row to the next */
     int64_t input, other, third, output; /* slots */
-    const float *first, *second; /* constants: mean and deviation, factor and offset, weights and bias */
-    const int32_t *index;    /* of noise: the unit of each value; NULL if each value has its own */
+    const float *first, *second; /* constants: mean and deviation, factor and offset, weights and bias,
+                                    fills and slots */
+    const int32_t *index;    /* of noise: the unit of each value; NULL if each value has its own;
+                                of an encoding: column and mode of each output */
     float scale, offset, saturated; /* of noise: factor and offset of what is kept, what is dropped */
     int32_t call;            /* of noise: its ordinal, the second key of the random stream */
     int32_t noises;          /* of noise: its units */

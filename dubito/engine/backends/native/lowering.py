@@ -18,6 +18,7 @@ from dubito.engine.backends.native.library import (
 )
 from dubito.engine.backends.native.network import Before, LoweredNetwork, NativeFormula
 from dubito.engine.program import SOURCE, Operation, Program
+from dubito.numerics.encoding import Encoding
 from dubito.numerics.kernels import (
     ACTIVATION_KERNELS,
     Affine,
@@ -54,6 +55,7 @@ KINDS = (
     "maximum",
     "minimum",
     "mixture",
+    "encode",
 )
 """`enum Kind` of kernel.c."""
 NOISES = {
@@ -232,16 +234,25 @@ class _Lowering:
                 self._add_elementwise(step, "standardize", mean, deviation)
             case Affine(factor, offset):
                 self._add_elementwise(step, "affine", factor, offset)
-            case Formula(Fill(constants)):
-                self._add_elementwise(step, "fill", constants)
-            case Formula(Mixture(temperature)):
-                self._add_mixture(step, temperature)
+            case Formula(formula):
+                self._add_formula(step, formula)
             case Merge(function):
                 self._add_merge(step, function.__name__)
             case _ if step.run is concatenate:
                 self._add_parts(step)
             case _:
                 self._emit(step, "copy", activation=_activation(step.run))
+
+    def _add_formula(self, step: Operation, formula: Any) -> None:
+        match formula:
+            case Fill(constants):
+                self._add_elementwise(step, "fill", constants)
+            case Encoding():
+                self._add_encoding(step, formula)
+            case Mixture(temperature):
+                self._add_mixture(step, temperature)
+            case _:
+                raise _NoKernelError
 
     def _emit(
         self, step: Operation, kind: str, *, rows: int | None = None, **fields: Any
@@ -303,6 +314,18 @@ class _Lowering:
         named = zip(("first", "second"), constants, strict=False)
         units = step.shape[-1]
         self._emit(step, kind, **{name: self._constants(values, units) for name, values in named})
+
+    def _add_encoding(self, step: Operation, encoding: Encoding) -> None:
+        if self._values[step.output].repeat > 1:
+            raise _NoKernelError
+        chosen = np.stack([encoding.columns, encoding.modes], axis=-1)
+        made = self._emit(
+            step,
+            "encode",
+            first=self._constants(encoding.fills, step.shape[-1]),
+            second=self._constants(encoding.slots, step.shape[-1]),
+        )
+        made.index = self._kept(np.ascontiguousarray(chosen, np.int32))
 
     def _add_merge(self, step: Operation, kind: str) -> None:
         """Merge inputs from left to right; the output holds what is merged so far."""
