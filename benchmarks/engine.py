@@ -24,9 +24,11 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
 from dubito.layers.archive import from_bytes
+from dubito.layers.impute import Impute
 from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture, build
 from dubito.training.data import read_table
+from dubito.training.heads import ClassHead
 from dubito.training.monte_carlo import with_monte_carlo
 from dubito.types import Floats, Query, Threads
 
@@ -86,11 +88,11 @@ def main() -> None:
 def networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
     """Return the networks by name, normalised on rows `(N, F)`, each with its engine."""
     imputed = [17.6 if column.nullable else None for column in LAYOUT.features]
-    classes = len(LAYOUT.classes)
+    head = ClassHead(len(LAYOUT.classes))
     wide = Architecture(widths=(256, 256, 256), rate=0.2)
     networks = {
-        "study": with_monte_carlo(build(Architecture(), rows, imputed, classes)),
-        "wide": with_monte_carlo(build(wide, rows, imputed, classes)),
+        "study": with_monte_carlo(build(Architecture(), rows, [Impute(imputed)], head)),
+        "wide": with_monte_carlo(build(wide, rows, [Impute(imputed)], head)),
     }
     folder = find_version(Path("models"), "loan-grade")
     engines = {

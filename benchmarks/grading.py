@@ -15,8 +15,9 @@ from dubito.loans.grader import Grader, Sizes
 from dubito.loans.ratebook import RateBook
 from dubito.loans.recipes import LATTICE
 from dubito.training.calibrate import temperature_of
-from dubito.training.data import Table, select_rows
+from dubito.training.data import Table
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.publication import PUBLICATION_SEED
 from dubito.training.split import split_rows
 from dubito.training.temperature import fold
@@ -31,10 +32,10 @@ class Grading:
     def __init__(self, table: Table, split_seed: int) -> None:
         split = split_rows(table.labels, split_seed, calibrated=LATTICE.calibrated)
         self._fitted, self._watched = (
-            select_rows(table, split.fit),
-            select_rows(table, split.validation),
+            table.where(split.fit),
+            table.where(split.validation),
         )
-        self._held_out = select_rows(table, split.test)
+        self._held_out = table.where(split.test)
         self._imputed = [
             float(np.nanmedian(self._fitted.features[:, at])) if column.nullable else None
             for at, column in enumerate(LAYOUT.features)
@@ -48,7 +49,8 @@ class Grading:
     def network(self, seed: int) -> Floats:
         """Train the shipped recipe as for a published bundle."""
         recipe = replace(LATTICE, network=Grader(Sizes(), self._book))
-        model = fit(recipe, self._fitted, self._watched, self._imputed, CLASSES, seed, verbose=0)
+        head = ClassHead(CLASSES)
+        model = fit(recipe, self._fitted, self._watched, self._imputed, head, seed, verbose=0)
         fold(model, temperature_of(engine_of(model), self._watched, LATTICE.passes))
         query = Query(self._held_out.features, LATTICE.passes, PUBLICATION_SEED)
         (summary,) = engine_of(model).summarise([query])

@@ -21,6 +21,9 @@ GROUP = "dubito.domains"
 STUDY = "study"
 """Name of the recipe that every domain has: a small plain network of the unchanged columns."""
 
+TABLE = "table"
+"""Name of the default recipe for a table whose columns a file describes."""
+TABLE_MEANING = "a residual one of encoded columns"
 
 FormulaRule = Callable[[LayerSettings, str], FormulaFunction]
 

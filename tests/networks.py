@@ -23,6 +23,7 @@ from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
 from dubito.layers.archive import from_bytes
 from dubito.layers.encode import Encode
+from dubito.layers.impute import Impute
 from dubito.layers.monte_carlo import (
     MONTE_CARLO_LAYERS,
     MCAlphaDropout,
@@ -31,10 +32,12 @@ from dubito.layers.monte_carlo import (
     MCSpatialDropout1D,
 )
 from dubito.loans.layers.features import LoanFeatures
+from dubito.numerics.encoding import InputKind
 from dubito.numerics.rng import PassRange, keep_masks, normals
 from dubito.targets import HEAD_OUTPUTS, NumberHead
 from dubito.training.architecture import Architecture, build
 from dubito.training.binary import with_both_classes
+from dubito.training.heads import ClassHead
 from dubito.training.monte_carlo import with_monte_carlo
 from dubito.types import Backend, Floats, Query, Summary
 
@@ -77,9 +80,10 @@ def family(seed: int = 0, **choices: Any) -> Any:
 
 def plain(seed: int = 0, *, loan: bool = False, **choices: Any) -> Any:
     """A network of the study's family as Keras trains it."""
-    features = LoanFeatures(name="loan_features") if loan else None
+    derived = [LoanFeatures(name="loan_features")] if loan else []
+    prepared = [Impute(IMPUTED, name="impute"), *derived]
     seen = rows(200, 99, missing=True)
-    return filled(build(Architecture(**choices), seen, IMPUTED, CLASSES, features, seed))
+    return filled(build(Architecture(**choices), seen, prepared, ClassHead(CLASSES), seed))
 
 
 def normalized(inputs: Any) -> Any:
@@ -200,7 +204,17 @@ def number(head: NumberHead) -> Any:
 def encoded() -> Any:
     """Rows encoded as a table's: logs of money, a gap, and two small counts as categories."""
     inputs = keras.Input((FEATURES,))
-    kinds = ["log", "log", "number", "number", "category", "log", "number", "number", "category"]
+    kinds: list[InputKind] = [
+        "log",
+        "log",
+        "number",
+        "number",
+        "category",
+        "log",
+        "number",
+        "number",
+        "category",
+    ]
     slots = [0, 0, 0, 0, 3, 0, 0, 0, 2]
     encode, normalization = Encode(kinds, slots, IMPUTED), layers.Normalization()
     normalization.adapt(np.asarray(encode(rows(200, 9, missing=True).astype(np.float32))))

@@ -14,7 +14,7 @@ from dubito.bundles.repository import find_version
 from dubito.engine.engine import Engine
 from dubito.loans.columns import LAYOUT
 from dubito.training.calibrate import EPISTEMIC_SHARE
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import Table, read_table
 from dubito.training.split import split_rows
 from dubito.types import Booleans, Indices, Promise
 from dubito.uncertainty import selection
@@ -40,7 +40,7 @@ def shipped() -> bundle.Bundle:
 
 def said_of(engine: Engine, rows: Indices) -> Held:
     """What a network says of some of the loans; the ranges are the shipped bundle's."""
-    return described(engine, shipped().manifest.signature, select_rows(loans(), rows))
+    return described(engine, shipped().manifest.signature, loans().where(rows))
 
 
 @cache
@@ -223,6 +223,6 @@ def out_of_fold(folds: int) -> Held:
         learnt = others[len(watched) :: 1 if folds == FOLDS else 3]
         engine = trained(loans(), learnt, watched)
         parts.append(said_of(engine, mine))
-    joined = select_rows(loans(), np.concatenate([rows[fold == at] for at in range(folds)]))
+    joined = loans().where(np.concatenate([rows[fold == at] for at in range(folds)]))
     summary = type(parts[0].summary).joined([part.summary for part in parts])
     return Held(joined, summary, np.concatenate([part.fixed for part in parts]))

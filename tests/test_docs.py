@@ -20,7 +20,7 @@ from urllib.request import urlopen
 import pytest
 
 from dubito.loans.columns import LAYOUT as LOANS
-from dubito.training.data import read_table, select_rows
+from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from tests import test_operations
 from tests.pages import DOCS, LANGUAGES, ROOT, Block, blocks, pages
@@ -264,7 +264,7 @@ def _wait(url: str) -> None:
 
 def _write_loans(path: Path) -> None:
     table = read_table(None, LOANS)
-    few = select_rows(table, split_rows(table.labels, 0).test[:600])
+    few = table.where(split_rows(table.labels, 0).test[:600])
     names = [column.name for column in LOANS.features]
     lines = [",".join([*names, LOANS.target[0]])]
     for row, label in zip(few.features, few.labels, strict=True):

@@ -21,9 +21,10 @@ from dubito.loans.recipes import LATTICE
 from dubito.prediction import MonteCarloPrediction
 from dubito.targets import ClassTarget
 from dubito.training.calibrate import calibrate
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import Table, read_table
 from dubito.training.feature_stats import seen
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.split import split_rows
 from dubito.types import (
     Booleans,
@@ -72,7 +73,7 @@ def held(shipped: Bundle, loans: Table) -> Held:
     return described(
         shipped.engine,
         shipped.manifest.signature,
-        select_rows(loans, np.concatenate([split.calibration, split.test])),
+        loans.where(np.concatenate([split.calibration, split.test])),
     )
 
 
@@ -81,7 +82,7 @@ def test_part(shipped: Bundle, loans: Table) -> Held:
     return described(
         shipped.engine,
         shipped.manifest.signature,
-        select_rows(loans, split_rows(loans.labels, 0).test),
+        loans.where(split_rows(loans.labels, 0).test),
     )
 
 
@@ -174,7 +175,7 @@ def test_promises_are_kept_on_new_loans(
     """
     split = split_rows(loans.labels, 0, calibrated=True)
     watched = described(
-        shipped.engine, shipped.manifest.signature, select_rows(loans, split.validation)
+        shipped.engine, shipped.manifest.signature, loans.where(split.validation)
     ).part
     epistemic = calibration.policy.epistemic
     broken, shares = Counter[tuple[float, str]](), []
@@ -207,8 +208,8 @@ def test_the_bundle_holds_what_its_calibration_part_gives(
     manifest = shipped.manifest
     again = calibrate(
         shipped.engine,
-        select_rows(loans, split.validation),
-        select_rows(loans, split.calibration),
+        loans.where(split.validation),
+        loans.where(split.calibration),
         manifest.signature,
         manifest.rules,
         manifest.passes,
@@ -338,10 +339,10 @@ def test_loans_that_have_paid_nothing_are_doubted(
 
 
 def retrained(loans: Table, fitted: Booleans, rows: Floats) -> Summary:
-    part, classes = select_rows(loans, np.flatnonzero(fitted)), len(LAYOUT.classes)
+    part, classes = loans.where(np.flatnonzero(fitted)), len(LAYOUT.classes)
     filled = [18.0 if column.nullable else None for column in LAYOUT.features]
     recipe = LATTICE.learn(part.features, part.labels, classes)
-    model = fit(recipe, part, part, filled, classes, 0, verbose=0)
+    model = fit(recipe, part, part, filled, ClassHead(classes), 0, verbose=0)
     (summary,) = engine_of(model).summarise([Query(rows, PASSES, 0)])
     return summary
 
@@ -367,7 +368,7 @@ def test_promises_are_kept_with_as_many_passes_as_it_takes(
     record_property: Callable[[str, object], None],
 ) -> None:
     """`passes=auto` refers no row for its passes, and keeps the promised error and coverage."""
-    table = select_rows(loans, split_rows(loans.labels, 0).test[:count])
+    table = loans.where(split_rows(loans.labels, 0).test[:count])
     manifest = shipped.manifest
     judge = ClassJudge(calibration, manifest.rules, manifest.signature)
     predictor = Predictor(

@@ -18,6 +18,7 @@ from dubito.training.architecture import Architecture
 from dubito.training.columns import ClassReader
 from dubito.training.data import Table
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.monte_carlo import with_monte_carlo
 from dubito.training.recipe import PenaltyWarning, Recipe
 from dubito.types import Query
@@ -156,8 +157,8 @@ def trained(recipe: Recipe, noise: int = 0) -> tuple[Any, dict[str, list[float]]
     """A network and its curves; the first so many labels are wrong."""
     table, history = learnable(300, 0), keras.callbacks.History()
     table.labels[:noise] = 1 - table.labels[:noise]
-    nothing = [None] * 9
-    model = fit(recipe, table, learnable(100, 1), nothing, 2, 0, verbose=0, callbacks=[history])
+    nothing, head = [None] * 9, ClassHead(2)
+    model = fit(recipe, table, learnable(100, 1), nothing, head, 0, verbose=0, callbacks=[history])
     return model, history.history
 
 
@@ -195,7 +196,7 @@ def test_dropout_before_the_output_alone_is_weaker() -> None:
         table = learnable(300, 0)
         table.labels[:90] = 1 - table.labels[:90]
         # Watched on its own rows, so that the weights kept are those that know them best.
-        model = fit(recipe, table, table, [None] * 9, 2, 0, verbose=0)
+        model = fit(recipe, table, table, [None] * 9, ClassHead(2), 0, verbose=0)
         wrong = engine_of(model).predict(table.features)[range(90), table.labels[:90]]
         losses[placement] = -np.log(wrong).mean()
     assert losses["every"] > losses["output"] + 0.3

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from dubito.loans.columns import LAYOUT
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import Table, read_table
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.recipe import Recipe
 from dubito.training.split import split_rows
 
@@ -42,9 +43,9 @@ def parts() -> tuple[Table, Table, Table]:
     table = read_table(None, LAYOUT)
     split = split_rows(table.labels, SEED)
     return (
-        select_rows(table, split.fit),
-        select_rows(table, split.validation),
-        select_rows(table, split.test),
+        table.where(split.fit),
+        table.where(split.validation),
+        table.where(split.test),
     )
 
 
@@ -60,15 +61,15 @@ def imputed() -> list[float | None]:
 def trained(recipe: Recipe, callbacks: Sequence[Any] = (), most: int | None = None) -> Training:
     """Train on the fitted rows, or the first `most`, and evaluate on the validation rows."""
     fitted, watched, _ = parts()
-    fitted = select_rows(fitted, np.arange(len(fitted.labels))[:most])
+    fitted = fitted.where(np.arange(len(fitted.labels))[:most])
     history = keras.callbacks.History()
-    classes = len(LAYOUT.classes)
+    head = ClassHead(len(LAYOUT.classes))
     model = fit(
         recipe,
         fitted,
         watched,
         imputed(),
-        classes,
+        head,
         SEED,
         verbose=0,
         callbacks=[history, *callbacks],

@@ -12,10 +12,12 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from benchmarks.lessons.line import SEED, Line, imputed, listed, parts, trained
 from dubito.engine.compiler.compiler import engine_of
+from dubito.layers.impute import Impute
 from dubito.loans.columns import LAYOUT
 from dubito.training.architecture import Architecture, build
 from dubito.training.curves import curves
 from dubito.training.evaluation.probability_metrics import score
+from dubito.training.heads import ClassHead
 from dubito.training.monte_carlo import with_monte_carlo
 from dubito.training.recipe import Recipe
 from dubito.types import Query
@@ -94,7 +96,8 @@ def _predictions(model: Any) -> Iterator[Line]:
 
 def _statistics() -> Line:
     rows = parts()[0].features[:64]
-    plain = build(Architecture(batch_norm=True), rows, imputed(), len(LAYOUT.classes))
+    head = ClassHead(len(LAYOUT.classes))
+    plain = build(Architecture(batch_norm=True), rows, [Impute(imputed())], head)
     ours = with_monte_carlo(plain)
     before = _moving(plain)
     engine_of(ours).summarise([Query(rows, PASSES, SEED)])

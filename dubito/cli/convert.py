@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dubito.cli.training_flags import positive
 from dubito.errors import UsageError
+from dubito.layout import ClassColumn
 from dubito.training.tables.content import name_of
 from dubito.training.tables.kinds import FORMATS
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
@@ -95,6 +96,8 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     from dubito.training.description import read_description
 
     described = read_description(arguments.features)
+    if described.classes is not None:
+        _take_classes(arguments, described.classes)
     _check_target(arguments, is_number=described.number is not None)
     folder, manifest = convert(
         Conversion(
@@ -124,6 +127,17 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     if manifest.metrics:
         print("the network may have been fitted or calibrated on some of these rows")
     return 0
+
+
+def _take_classes(arguments: argparse.Namespace, described: ClassColumn) -> None:
+    """Take the classes that the file of the features describes.
+
+    Raises:
+        UsageError: flags name classes too.
+    """
+    if arguments.classes is not None or arguments.unordered:
+        raise UsageError(f"{arguments.features.name} describes the classes: leave out --classes")
+    arguments.classes, arguments.unordered = described.classes, not described.is_ordered
 
 
 def _check_target(arguments: argparse.Namespace, *, is_number: bool) -> None:

@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     if rest:
         raise UsageError(f"train does not know {rest[0]}")
     domain = settle(arguments)
-    from dubito.training.data import read_table
     from dubito.training.pipeline import TrainingOptions, publish
     from dubito.training.recipe import find_recipe
+    from dubito.training.rows import read_layout
     from dubito.training.seeds import publish_seeds
 
     job = TrainingOptions(
@@ -53,11 +53,11 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     )
     seeds: Any = None
     with stdout_for_result(arguments.json):
-        table = read_table(arguments.data, domain.layout)
+        rows = read_layout(arguments.data, domain.layout)
         if arguments.seeds:
-            folder, manifest, seeds = publish_seeds(job, table, arguments.seeds)
+            folder, manifest, seeds = publish_seeds(job, rows, arguments.seeds)
         else:
-            folder, manifest = publish(job, table)
+            folder, manifest = publish(job, rows)
     if arguments.json:
         told = {"bundle": str(folder), "metrics": manifest.metrics["mc"]}
         print(json.dumps(told | ({} if seeds is None else {"seeds": _spreads(seeds)})))

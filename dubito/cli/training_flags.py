@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubito.domains import STUDY, Domain, chosen_domain, domains
+from dubito.domains import STUDY, TABLE, TABLE_MEANING, Domain, chosen_domain, domains
 from dubito.errors import UsageError
 from dubito.training.tables.kinds import FORMATS
 
@@ -24,6 +24,12 @@ domain's or the recipe's values."""
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that a file may set too; a flag that is not set is None."""
     add_data(parser)
+    parser.add_argument(
+        "--columns",
+        type=Path,
+        metavar="FILE",
+        help="TOML or JSON that describes the columns of --data and the target, for any table",
+    )
     parser.add_argument("--out", type=Path, help="folder of the bundles (default: models)")
     names = _either([domain.bundle_name for domain in domains()])
     parser.add_argument("--name", help=f"name of the bundle (default: {names})")
@@ -64,6 +70,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--batch-norm", action=argparse.BooleanOptionalAction)
     recipe.add_argument("--l1", type=float, help="penalty on the hidden kernels")
     recipe.add_argument("--l2", type=float, help="penalty on the hidden kernels")
+    recipe.add_argument(
+        "--beta",
+        type=_share,
+        help="of a number with a normal head: 0 for the likelihood, up to 1 for the squared error",
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -98,17 +109,36 @@ def settle(arguments: argparse.Namespace) -> Domain:
         config = Config(arguments.config)
         add_flags(config)
         written = config.read()
-    domain = chosen_domain(arguments.domain or written.get("domain"))
+    domain = _domain(*(_set(name, arguments, written) for name in ("domain", "columns")))
     own = {"name": domain.bundle_name, "architecture": domain.default_recipe}
     for name, value in (DEFAULTS | own | written).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     if arguments.seed + (arguments.seeds or 1) - 1 > MOST_SEED:
         raise UsageError(f"the last of the seeds must be at most {MOST_SEED}")
+    if arguments.columns is not None and arguments.data is None:
+        raise UsageError(f"{arguments.columns.name} describes columns of a file: name it by --data")
     names = (STUDY, *domain.recipes)
     if arguments.architecture not in names:
         raise UsageError(f"--architecture of {domain.name} must be {_either(names)}")
     return domain
+
+
+def _set(name: str, arguments: argparse.Namespace, written: dict[str, Any]) -> Any:
+    """Return a flag's value on the command line, or else in the file."""
+    given = getattr(arguments, name)
+    return written.get(name) if given is None else given
+
+
+def _domain(name: str | None, columns: Path | None) -> Domain:
+    """Return the domain to train for; that of a table if a file describes its columns."""
+    if columns is None:
+        return chosen_domain(name)
+    if name is not None:
+        raise UsageError("--columns describes a table: leave out --domain")
+    from dubito.training.described import described_domain
+
+    return described_domain(columns)
 
 
 def _architectures() -> dict[str, str]:
@@ -117,7 +147,7 @@ def _architectures() -> dict[str, str]:
     for domain in domains():
         meanings |= {name: recipe.meaning for name, recipe in domain.recipes.items()}
         meanings[domain.default_recipe] += " (default)"
-    return meanings
+    return meanings | {TABLE: f"{TABLE_MEANING} (default with --columns)"}
 
 
 def _either(words: Sequence[str]) -> str:
@@ -153,6 +183,17 @@ def seed(text: str) -> int:
     value = _whole(text)
     if not 0 <= value <= MOST_SEED:
         raise argparse.ArgumentTypeError(f"must be from 0 to {MOST_SEED}")
+    return value
+
+
+def _share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("must be a number") from error
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must be from 0 to 1")
     return value
 
 

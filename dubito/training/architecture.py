@@ -1,15 +1,18 @@
-"""Multilayer perceptrons of the study: hyperparameters to an untrained Keras model."""
+"""Multilayer perceptrons: hyperparameters to an untrained Keras model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.layers.impute import Impute
-from dubito.types import Floats
+from dubito.layers.encode import Encode
+from dubito.numerics.encoding import MISSING, SLOT
+from dubito.training.heads import Head
+from dubito.types import Booleans, Floats
 
 Placement = Literal["every", "hidden", "output"]
 
@@ -52,49 +55,67 @@ class Architecture:
 def build(
     architecture: Architecture,
     rows: Floats,
-    imputed: Sequence[float | None],
-    classes: int,
-    features: keras.layers.Layer | None = None,
+    prepared: Sequence[keras.layers.Layer],
+    head: Head,
     seed: int = 0,
 ) -> keras.Model:
-    """Build an untrained classifier of raw rows, normalised on `rows`, with Keras' plain dropout.
+    """Build an untrained network of raw rows, normalised on `rows`, with Keras' plain dropout.
 
     Plain dropout is active in training steps and inactive in validation;
     `dubito.training.monte_carlo` replaces it by Monte-Carlo layers after training.
 
     Args:
         architecture: hyperparameters of the hidden part.
-        rows: `(N, F)` training rows; NaN only where `imputed` has a value.
-        imputed: for each of the `F` columns, the value that replaces a missing one, or None.
-        classes: number of classes.
-        features: a layer of domain features between the imputed rows and the normalisation.
+        rows: `(N, F)` training rows; NaN only where `prepared` replaces it.
+        prepared: layers between the rows and the normalisation.
+        head: the output layers.
         seed: seed of the initial weights and of dropout; the global Keras seed is not touched.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(4 * len(architecture.widths) + 8))
     builder = _Builder(architecture, (int(value) for value in seeds))
     inputs = keras.Input((rows.shape[1],), name="features")
-    prepared = [Impute(imputed, name="impute"), *([] if features is None else [features])]
     outputs, values = inputs, rows.astype(np.float32)
     for layer in prepared:
         outputs, values = layer(outputs), layer(values)
-    normalization = adapted(np.asarray(values))
-    outputs = builder.hidden(normalization(outputs))
-    return keras.Model(inputs, builder.output(outputs, classes), name="classifier")
+    values, flags = np.asarray(values), _flags(prepared)
+    outputs = builder.hidden(adapted(values, flags)(outputs))
+    model = keras.Model(inputs, builder.output(outputs, head), name="classifier")
+    if flags:
+        _silence(model, np.ptp(values, axis=0) == 0)
+    return model
 
 
-def adapted(values: NDArray[np.float32]) -> keras.layers.Normalization:
+def _silence(model: keras.Model, unseen: Booleans) -> None:
+    """Start without weights for inputs that no row has, which training would leave at random."""
+    kernel = model.get_layer("hidden_0").kernel
+    kernel.assign(np.where(unseen[:, None], 0, np.asarray(kernel)))
+
+
+def adapted(values: NDArray[np.float32], flags: Sequence[int] = ()) -> keras.layers.Normalization:
     """Return a normalisation fitted to `values` `(N, F)` that does not scale constant columns.
 
     Keras divides a column without variance by its epsilon, 1e-7, so the first row with a different
-    value in it would swamp all other features.
+    value in it would swamp all other features. For the same reason the columns `flags`, which are 0
+    or 1 and may hardly ever be 1, are left as they are.
     """
     layer = keras.layers.Normalization(name="normalization")
     layer.adapt(values)
-    variance = np.asarray(layer.adapt_variance)
-    varies = np.ptp(values, axis=0) > 0
-    layer.adapt_variance.assign(np.where(varies.reshape(variance.shape), variance, 1))
+    mean, variance = np.asarray(layer.adapt_mean).copy(), np.asarray(layer.adapt_variance)
+    is_scaled = np.ptp(values, axis=0) > 0
+    is_scaled[list(flags)] = False
+    mean[..., list(flags)] = 0
+    layer.adapt_mean.assign(mean)
+    layer.adapt_variance.assign(np.where(is_scaled.reshape(variance.shape), variance, 1))
     layer.finalize_state()
     return layer
+
+
+def _flags(prepared: Sequence[keras.layers.Layer]) -> list[int]:
+    """Return the columns that are 0 or 1 because a layer has encoded them so."""
+    encode = prepared[-1] if prepared else None
+    if not isinstance(encode, Encode):
+        return []
+    return np.flatnonzero(np.isin(encode.formula.modes, (MISSING, SLOT))).tolist()
 
 
 class _Builder:
@@ -113,12 +134,11 @@ class _Builder:
                 outputs = added
         return outputs
 
-    def output(self, outputs: Any, classes: int) -> Any:
-        initializer = keras.initializers.GlorotNormal(seed=next(self.seeds))
-        last = keras.layers.Dense(
-            classes, activation="softmax", kernel_initializer=initializer, name="grades"
-        )
-        return last(self.dropout("dropout_grades")(outputs))
+    def output(self, outputs: Any, head: Head) -> Any:
+        first = keras.initializers.GlorotNormal(seed=next(self.seeds))
+        dropped = self.dropout("dropout_grades")(outputs)
+        others = (keras.initializers.GlorotNormal(seed=seed) for seed in self.seeds)
+        return head.connect(dropped, chain([first], others))
 
     def dense(self, outputs: Any, width: int, at: int) -> Any:
         chosen = self.architecture

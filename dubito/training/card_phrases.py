@@ -17,6 +17,7 @@ class NumberPhrases:
     target_heads: tuple[str, ...]
     metrics: Mapping[str, str]
     """Meaning of each metric, by its name."""
+    evaluation: str
     intervals: str
     calibrated: str
     promises: str
@@ -191,6 +192,8 @@ ENGLISH = Phrases(
             "mae": "mean absolute error",
             "log_density": "mean predictive log density, nats; it depends on the unit",
         },
+        evaluation="Monte Carlo: mean of {passes} passes, seed 0. The rows were neither fitted nor "
+        "chosen on.",
         intervals="## Intervals and decisions",
         calibrated="Calibrated on {rows:,} rows with {passes} passes; fewer passes promise "
         "nothing. Intervals: {methods}; by {method} with a coverage of {coverage:g} unless asked "
@@ -307,6 +310,8 @@ KOREAN = Phrases(
             "mae": "평균 절대 오차",
             "log_density": "예측 로그 밀도의 평균, nat; 단위에 따라 달라짐",
         },
+        evaluation="몬테카를로: {passes}회 반복의 평균, 시드 0. 이 행들은 학습에도 선택에도 쓰이지 "
+        "않았습니다.",
         intervals="## 구간과 판단",
         calibrated="{rows:,}건의 보정 자료와 {passes}회 반복으로 보정했습니다. 반복이 그보다 "
         "적으면 아무것도 보장하지 않습니다. 구간: {methods}. 따로 요청하지 않으면 {method} 방법과 "

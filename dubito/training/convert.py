@@ -23,7 +23,7 @@ from dubito.targets import ClassTarget, NumberTarget, Target
 from dubito.training.calibrate import calibrate, temperature_of
 from dubito.training.calibrate_number import OWN_COVERAGE, calibrate_number
 from dubito.training.converted_card import conversion_cards
-from dubito.training.data import NumberRows, Table, select_rows
+from dubito.training.data import NumberRows, Table
 from dubito.training.evaluation.probability_metrics import check_overflow
 from dubito.training.feature_stats import seen, target_of
 from dubito.training.import_keras import adopt
@@ -197,7 +197,7 @@ def _labelled(job: Conversion) -> tuple[Table, Table] | None:
         return None
     table = read_rows(job.calibrate, job.features, job.classes, job.target)
     watched, held = _thirds(len(table.labels))
-    return select_rows(table, watched), select_rows(table, held)
+    return table.where(watched), table.where(held)
 
 
 def _valued(job: Conversion, number: NumberColumn) -> tuple[NumberRows, NumberRows] | None:

@@ -1,9 +1,6 @@
 """Writes the model card of a converted network, whose training is unknown."""
 
-from collections.abc import Iterable
-
 from dubito.bundles.manifest import Manifest
-from dubito.targets import NumberTarget
 from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
 from dubito.training.model_card import (
     decisions,
@@ -12,7 +9,7 @@ from dubito.training.model_card import (
     head,
     library_versions,
     markdown_table,
-    number_sections,
+    target_sections,
 )
 from dubito.types import Cards
 
@@ -42,7 +39,7 @@ def _card(manifest: Manifest, network: str, weights: int, say: Phrases, *, tempe
         say.converted.format(network=network, changed=changed),
         f"```\n{manifest.trained.command}\n```",
         library_versions(manifest, say),
-        *_target(manifest, say),
+        *target_sections(manifest, say),
         say.features,
         markdown_table(say.feature_heads_converted, feature_cells(manifest, say)),
         say.figures,
@@ -51,11 +48,6 @@ def _card(manifest: Manifest, network: str, weights: int, say: Phrases, *, tempe
         *([] if manifest.calibration is None else [say.their_word]),
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def _target(manifest: Manifest, say: Phrases) -> Iterable[str]:
-    target = manifest.target
-    return number_sections(target, say) if isinstance(target, NumberTarget) else ()
 
 
 def _figures(manifest: Manifest, say: Phrases) -> list[str]:

@@ -34,6 +34,13 @@ class Table:
     """SHA-256 of all rows read, as `sha256:` and hexadecimal digits; equal rows have equal digests,
     whatever the file's format."""
 
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def where(self, indices: Indices) -> "Table":
+        """Select the rows at `indices` `(M,)`, in that order; source and digest stay."""
+        return replace(self, features=self.features[indices], labels=self.labels[indices])
+
 
 @dataclass(frozen=True, slots=True)
 class NumberRows:
@@ -48,9 +55,16 @@ class NumberRows:
     digest: str
     """SHA-256 of all rows read, see `Table.digest`."""
 
+    def __len__(self) -> int:
+        return len(self.values)
+
     def where(self, indices: Indices) -> "NumberRows":
         """Select the rows at `indices` `(M,)`, in that order."""
         return replace(self, features=self.features[indices], values=self.values[indices])
+
+
+Rows = Table | NumberRows
+"""Rows with the truth to learn: classes, or a number."""
 
 
 def read_table(path: Path | None, layout: Layout) -> Table:
@@ -110,11 +124,6 @@ def _numbered(sheet: Sheet) -> Iterator[tuple[int, Block]]:
     for block in sheet.blocks():
         yield first, block
         first += len(block[0])
-
-
-def select_rows(table: Table, indices: Indices) -> Table:
-    """Select the rows at `indices` `(M,)`, in that order; source and digest stay the table's."""
-    return replace(table, features=table.features[indices], labels=table.labels[indices])
 
 
 def rows_digest(features: Floats, labels: Indices, layout: Layout) -> str:

@@ -1,4 +1,4 @@
-"""Reads the JSON file that describes the features of a network trained elsewhere.
+"""Reads the JSON or TOML file that describes the features and the target of a network or a table.
 
 Features stand in the order of the network's input; only the name is required:
 
@@ -20,28 +20,43 @@ A network that predicts a number describes that too, by a member beside the feat
 
 `head` tells what the network answers, in the number's unit: `point`, the value; `normal`, mean and
 variance; or `quantiles`, three of them, whose `levels` are given too, as `[0.05, 0.5, 0.95]`.
+Classes to train on are described likewise, in order unless `ordered` is false:
+
+    "target": {"kind": "classes", "name": "grade", "classes": ["A", "B", "C"]}
+
+In TOML, which is easier to write by hand, features are `[[features]]` and the target `[target]`.
 """
 
 import json
+import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    StringConstraints,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 
 from dubito.bundles.strict_json import strict_json
 from dubito.errors import DataError, DubitoError
 from dubito.features import NUMBER_RULES, Category, FeatureKind
 from dubito.inputs.json_members import composed
-from dubito.layout import MOST, Column, NumberColumn
+from dubito.layout import MOST, ClassColumn, Column, NumberColumn
 from dubito.targets import NumberHead, level_fault
 from dubito.text import utf8
 
 Name = Annotated[
     str, StringConstraints(min_length=1, pattern=r"^\S(.*\S)?$"), AfterValidator(composed)
 ]
+FEWEST_CLASSES = 2
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -115,11 +130,49 @@ class _DescribedNumber:
     __pydantic_config__ = STRICT
 
     name: Name
+    kind: Literal["number"] = "number"
     title: str = ""
     aliases: tuple[Name, ...] = ()
     unit: str = ""
     head: NumberHead = "point"
     levels: tuple[float, ...] = ()
+
+    @property
+    def column(self) -> NumberColumn:
+        """The number as a column of a file."""
+        about = {"name": self.name, "title": self.title, "unit": self.unit}
+        return NumberColumn(**about, aliases=self.aliases, head=self.head, levels=self.levels)
+
+
+@dataclass(frozen=True, slots=True)
+class _DescribedClasses:
+    """The classes that a network predicts, as a person describes them."""
+
+    __pydantic_config__ = STRICT
+
+    name: Name
+    kind: Literal["classes"]
+    classes: tuple[Name, ...]
+    aliases: tuple[Name, ...] = ()
+    ordered: bool = True
+
+    @property
+    def column(self) -> ClassColumn:
+        """The classes as a column of a file."""
+        return ClassColumn(
+            name=self.name, aliases=self.aliases, classes=self.classes, is_ordered=self.ordered
+        )
+
+
+def _kind_of(target: Any) -> str:
+    """Return the kind of a described target; a number where none is given."""
+    return str(target.get("kind", "number")) if isinstance(target, dict) else "number"
+
+
+_DescribedTarget = Annotated[
+    Annotated[_DescribedNumber, Tag("number")] | Annotated[_DescribedClasses, Tag("classes")],
+    Discriminator(_kind_of),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,29 +182,31 @@ class _DescribedNetwork:
     __pydantic_config__ = STRICT
 
     features: tuple[_Described, ...] = ()
-    target: _DescribedNumber | None = None
+    target: _DescribedTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The features of a network, and the number that it predicts if it is not of classes."""
+    """The features of a network or a table, and what is predicted, as far as it is described."""
 
     features: tuple[Column, ...]
     number: NumberColumn | None = None
+    """The number to predict; None for classes."""
+    classes: ClassColumn | None = None
+    """The classes to predict; None for a number, or where they are named elsewhere."""
 
 
 _descriptions = TypeAdapter(_DescribedNetwork)
 
 
 def read_description(path: Path) -> Description:
-    """Read the features, and the number to predict, that a JSON file describes.
+    """Read the features, and what is to be predicted, that a JSON or TOML file describes.
 
     Raises:
         DataError: the file cannot be read or is invalid; names the file and the place in it.
     """
     try:
-        members = strict_json(utf8(path.read_bytes()), path.name)
-        found = _descriptions.validate_json(json.dumps(members))
+        found = _descriptions.validate_json(json.dumps(_members(path)))
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -162,18 +217,47 @@ def read_description(path: Path) -> Description:
         raise DataError(f"{path.name} is not valid JSON") from error
     except DubitoError as error:
         raise DataError(str(error)) from error
-    fault = next(_faults(found.features), None) or next(_number_faults(found.target), None)
+    fault = next(_faults(found.features), None) or next(_target_faults(found), None)
     if fault is not None:
         raise DataError(f"{path.name}: {fault}")
-    told = found.target
-    number = None if told is None else NumberColumn(**asdict(told))
-    return Description(tuple(feature.column for feature in found.features), number)
+    target = None if found.target is None else found.target.column
+    return Description(
+        features=tuple(feature.column for feature in found.features),
+        number=target if isinstance(target, NumberColumn) else None,
+        classes=target if isinstance(target, ClassColumn) else None,
+    )
 
 
-def _number_faults(number: _DescribedNumber | None) -> Iterator[str]:
-    fault = None if number is None else level_fault(number.head, number.levels)
-    if fault is not None:
-        yield f"levels of the target {fault}"
+def _members(path: Path) -> Any:
+    """Read the members of a file in JSON, or in TOML if its name ends so.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read, or is not text.
+        DubitoError: it is not JSON, or not TOML.
+    """
+    data = utf8(path.read_bytes())
+    if path.suffix != ".toml":
+        return strict_json(data, path.name)
+    try:
+        return tomllib.loads(data.decode())
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{path.name} is not TOML: {error}") from error
+
+
+def _target_faults(found: _DescribedNetwork) -> Iterator[str]:
+    """Yield the faults of the target, as parts of a sentence."""
+    match found.target:
+        case _DescribedNumber(head=head, levels=levels):
+            fault = level_fault(head, levels)
+            if fault is not None:
+                yield f"levels of the target {fault}"
+        case _DescribedClasses(classes=classes):
+            if len(classes) < FEWEST_CLASSES or len(set(classes)) < len(classes):
+                yield "the target needs two or more different classes"
+    if found.target is not None:
+        names = {name for feature in found.features for name in feature.column.names}
+        own = (found.target.name, *found.target.aliases)
+        yield from (f"{name} is both a feature and the target" for name in own if name in names)
 
 
 def _faults(features: Sequence[_Described]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dubito.features import CategoryFeature, Feature, NumberFeature
 from dubito.layout import CardWords, Layout
 from dubito.targets import NumberTarget
 from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
-from dubito.training.data import Table
+from dubito.training.data import Rows, Table
 from dubito.training.recipe import Recipe
 from dubito.training.split import Split
 from dubito.types import Calibration, Cards, NumberCalibration, Policy, Promise
@@ -19,10 +19,10 @@ AREAS = {"aurc", "aurc_base"}
 
 
 def training_cards(
-    manifest: Manifest, layout: Layout, recipe: Recipe, table: Table, split: Split, weights: int
+    manifest: Manifest, layout: Layout, recipe: Recipe, rows: Rows, split: Split, weights: int
 ) -> Cards:
     """Write the cards of the layout's languages; the text contains `{digest}` as a placeholder."""
-    about, words = (manifest, recipe, table, split, weights), layout.words
+    about, words = (manifest, recipe, rows, split, weights), layout.words
     return Cards(
         _card(*about, words.get("en", CardWords(ENGLISH.rows)), ENGLISH),
         _card(*about, words["ko"], KOREAN) if "ko" in words else None,
@@ -32,7 +32,7 @@ def training_cards(
 def _card(
     manifest: Manifest,
     recipe: Recipe,
-    table: Table,
+    rows: Rows,
     split: Split,
     weights: int,
     words: CardWords,
@@ -42,11 +42,12 @@ def _card(
         *head(manifest, weights, say),
         say.purpose,
         " ".join((*words.notes, say.unlike)),
+        *target_sections(manifest, say),
         say.features,
         markdown_table(say.feature_heads, feature_cells(manifest, say)),
         say.held_out.format(rows=len(split.test)),
         markdown_table(say.figure_heads, figure_cells(manifest, say)),
-        _evaluation(manifest, table, split, say),
+        _evaluation(manifest, rows, split, say),
         *decisions(manifest, words.rows, say),
         *_held_out(manifest, say),
         say.training,
@@ -77,8 +78,11 @@ def _summary(manifest: Manifest, weights: int, say: Phrases) -> str:
     return say.summary.format(features=features, classes=classes, weights=weights, passes=passes)
 
 
-def number_sections(target: NumberTarget, say: Phrases) -> Iterable[str]:
+def target_sections(manifest: Manifest, say: Phrases) -> Iterable[str]:
     """Yield what the card says of a number: its statistics, and what the network answers."""
+    target = manifest.target
+    if not isinstance(target, NumberTarget):
+        return
     seen, levels = target.seen, ", ".join(f"{level:g}" for level in target.levels)
     cells = (
         f"`{target.name}`",
@@ -162,8 +166,10 @@ def _data(manifest: Manifest, split: Split, say: Phrases) -> str:
     )
 
 
-def _evaluation(manifest: Manifest, table: Table, split: Split, say: Phrases) -> str:
-    counts = np.bincount(table.labels[split.test], minlength=len(manifest.classes))
+def _evaluation(manifest: Manifest, rows: Rows, split: Split, say: Phrases) -> str:
+    if not isinstance(rows, Table):
+        return say.number.evaluation.format(passes=manifest.passes)
+    counts = np.bincount(rows.labels[split.test], minlength=len(manifest.classes))
     listed = ", ".join(
         f"{name} {count}" for name, count in zip(manifest.classes, counts, strict=True)
     )

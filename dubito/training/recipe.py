@@ -100,6 +100,11 @@ class Recipe:
     """Epochs without a better validation loss after which training stops."""
     passes: int = 100
     """Default number of passes of the bundle."""
+    encoded: bool = False
+    """Whether categories, gaps and skewed numbers are encoded, see `dubito.training.encoding`;
+    otherwise the network gets a category's place in the list, and numbers as they are."""
+    beta: float = 0.5
+    """Exponent β of the loss of a normal head; the value that Seitzer et al. (2022) recommend."""
     calibrated: bool = False
     """Whether rows are held out to calibrate probabilities, sets and decisions."""
 

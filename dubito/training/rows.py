@@ -13,7 +13,9 @@ from dubito.layout import Column, Layout, NumberColumn
 from dubito.training.columns import refuse_empty, wanted_of
 from dubito.training.data import (
     NumberRows,
+    Rows,
     Table,
+    read_table,
     rows_digest,
     sheet_features,
     sheet_table,
@@ -44,6 +46,17 @@ def read_rows(
     refuse_empty(rows, columns)
     labels = np.array([], np.intp)
     return Table(rows, labels, source, rows_digest(rows, labels, layout))
+
+
+def read_layout(path: Path | None, layout: Layout) -> Rows:
+    """Read the columns of a layout from a file, or from its own data set if it is None.
+
+    Raises:
+        DataError: the file cannot be read, or a column is missing or has an invalid value.
+    """
+    if layout.number is None or path is None:
+        return read_table(path, layout)
+    return read_number_rows(path, layout.features, layout.number)
 
 
 def read_number_rows(path: Path, columns: Sequence[Column], number: NumberColumn) -> NumberRows:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dubito.bundles.manifest import Manifest
-from dubito.training.data import Table
+from dubito.training.data import Rows
 from dubito.training.pipeline import TrainingOptions, publish
 
 Metrics = Mapping[str, Mapping[str, float]]
@@ -40,7 +40,7 @@ class Seeds:
         return list(self.metrics[0]["mc"])
 
 
-def publish_seeds(job: TrainingOptions, table: Table, count: int) -> tuple[Path, Manifest, Seeds]:
+def publish_seeds(job: TrainingOptions, rows: Rows, count: int) -> tuple[Path, Manifest, Seeds]:
     """Publish the bundle of `job.seed`, and train `count` - 1 more seeds for their metrics.
 
     The other seeds are published too, but to a temporary folder.
@@ -49,15 +49,15 @@ def publish_seeds(job: TrainingOptions, table: Table, count: int) -> tuple[Path,
         BundleError: this version exists already.
         DataError: there are too few rows to split.
     """
-    folder, manifest = publish(job, table)
+    folder, manifest = publish(job, rows)
     seeds = tuple(range(job.seed, job.seed + count))
-    others = [_figures(replace(job, seed=seed), table) for seed in seeds[1:]]
+    others = [_figures(replace(job, seed=seed), rows) for seed in seeds[1:]]
     return folder, manifest, Seeds(seeds, (manifest.metrics, *others))
 
 
-def _figures(job: TrainingOptions, table: Table) -> Metrics:
+def _figures(job: TrainingOptions, rows: Rows) -> Metrics:
     with TemporaryDirectory() as folder:
-        _, manifest = publish(replace(job, out=Path(folder)), table)
+        _, manifest = publish(replace(job, out=Path(folder)), rows)
     return manifest.metrics
 
 

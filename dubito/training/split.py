@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from dubito.errors import DataError, UsageError
+from dubito.training.data import Rows, Table
 from dubito.types import Indices
 
 SHARE = 0.2
@@ -54,6 +55,16 @@ def split_rows(labels: Indices, split_seed: int, *, calibrated: bool = False) ->
         return Split(fit, watched, np.arange(0), test)
     validation, calibration = _cut(watched, labels[watched], split_seed, CALIBRATION_SHARE)
     return Split(fit, validation, calibration, test)
+
+
+def split_of(rows: Rows, split_seed: int, *, calibrated: bool = False) -> Split:
+    """Draw the parts of rows, stratified by class; of a number's rows, which have none, at random.
+
+    Raises:
+        DataError, UsageError: as for `split_rows`.
+    """
+    labels = rows.labels if isinstance(rows, Table) else np.zeros(len(rows), np.intp)
+    return split_rows(labels, split_seed, calibrated=calibrated)
 
 
 def _cut(

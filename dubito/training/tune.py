@@ -19,10 +19,11 @@ from sklearn.exceptions import ConvergenceWarning
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.layout import Layout
-from dubito.training.data import Table, select_rows
+from dubito.training.data import Table
 from dubito.training.evaluation.probability_metrics import score
 from dubito.training.feature_stats import imputed_number
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.recipe import Recipe
 from dubito.training.search_space import recipe_of, rounded, space
 from dubito.training.split import split_rows
@@ -79,8 +80,8 @@ class _Objective:
         pin_arithmetic()
         split = split_rows(table.labels, terms.split_seed)
         self.fitted, self.watched = (
-            select_rows(table, split.fit),
-            select_rows(table, split.validation),
+            table.where(split.fit),
+            table.where(split.validation),
         )
         self.imputed = [
             imputed_number(column, self.fitted.features[:, at])
@@ -95,7 +96,7 @@ class _Objective:
             self.fitted,
             self.watched,
             self.imputed,
-            len(self.classes),
+            ClassHead(len(self.classes)),
             self.terms.seed,
             verbose=0,
         )

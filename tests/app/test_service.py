@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dubito.loans.columns import LAYOUT
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import Table, read_table
 from dubito.training.split import split_rows
 from tests.service import ROOT, Service, address, begin, command_here, ended, serving
 
@@ -34,7 +34,7 @@ def table() -> Table:
 @pytest.fixture(scope="module")
 def held_out(table: Table) -> Table:
     """The 2,000 rows that nothing was fitted or chosen on."""
-    return select_rows(table, split_rows(table.labels, 0).test)
+    return table.where(split_rows(table.labels, 0).test)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ def study(table: Table) -> Table:
     """800 whole rows of every grade."""
     whole = np.flatnonzero(~np.isnan(table.features).any(axis=1))
     rare = whole[table.labels[whole] == 6]
-    return select_rows(table, np.concatenate([rare, np.setdiff1d(whole, rare)[: 800 - len(rare)]]))
+    return table.where(np.concatenate([rare, np.setdiff1d(whole, rare)[: 800 - len(rare)]]))
 
 
 @pytest.mark.parametrize("encoding", ["cp949", "utf-8-sig"])
@@ -249,7 +249,7 @@ def test_the_studys_layout_trains_a_bundle_that_serves(
     assert {"bundle", "metrics"} == set(told)
     assert {"accuracy", "macro_f1", "nll", "brier", "ece"} == set(told["metrics"])
 
-    test = select_rows(study, split_rows(study.labels, 0).test)
+    test = study.where(split_rows(study.labels, 0).test)
     loans = [dict(zip(KOREAN, row.tolist(), strict=True)) for row in test.features]
     with serving(told["bundle"]) as service:
         answers = asked(service.url, [{"instances": loans}], **OPTIONS)[0]["predictions"]

@@ -23,7 +23,7 @@ from dubito.training.rows import read_number_rows
 from dubito.types import Floats, NumberCalibration
 from tests import mixed, rents
 from tests.networks import loop
-from tests.rents import FLAT, HEADS, LEVELS, PASSES, number_bundle, rows, write_table
+from tests.rents import FLAT, HEADS, LEVELS, PASSES, description, number_bundle, rows, write_table
 
 HELD = 2_000
 
@@ -237,7 +237,7 @@ def test_rows_without_the_number_are_refused(tmp_path: Path) -> None:
     text[4] = text[4].rpartition(",")[0] + ","
     file.write_text("\n".join(text), encoding="utf-8")
     described = tmp_path / "d.json"
-    described.write_text(json.dumps(rents.description("point")), encoding="utf-8")
+    described.write_text(json.dumps(description("point")), encoding="utf-8")
     found = read_description(described)
     assert found.number is not None
     with pytest.raises(DataError, match=r"rent \(월세\) has no value in row 4"):

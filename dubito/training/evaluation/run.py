@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from dubito.bundle import Bundle
 from dubito.bundles.manifest import Manifest
@@ -9,7 +10,7 @@ from dubito.domains import domain_of, domains
 from dubito.errors import DataError
 from dubito.layout import NumberColumn
 from dubito.targets import NumberTarget
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import NumberRows, Table, read_table
 from dubito.training.evaluation.metrics import EvaluationMetrics, assess
 from dubito.training.evaluation.number_evaluation import (
     NumberEvaluationMetrics,
@@ -26,9 +27,10 @@ from dubito.training.evaluation.predictions import (
 )
 from dubito.training.evaluation.shifts import shifts_of
 from dubito.training.rows import column_of, read_number_rows, read_rows
-from dubito.training.split import split_rows
+from dubito.training.split import split_of
 from dubito.types import Calibration, Floats, NumberCalibration
 
+AnyRows = TypeVar("AnyRows", Table, NumberRows)
 UNKNOWN = "some of which it may have been fitted or calibrated on"
 
 
@@ -83,6 +85,7 @@ def _evaluate_number(
     columns = tuple(column_of(feature) for feature in manifest.features)
     names = (number.name, *number.aliases) if target is None else (target,)
     rows = read_number_rows(path, columns, NumberColumn(name=names[0], aliases=names[1:]))
+    told, rows = _unseen(manifest, rows)
     plain, answered = answers_of(engine, rows, manifest.signature, manifest.rules, passes)
     evidence = NumberEvidence(
         values=rows.values,
@@ -94,7 +97,6 @@ def _evaluate_number(
     )
     calibration = manifest.calibration
     assert not isinstance(calibration, Calibration)  # noqa: S101 - as the manifest's parser has it
-    told = f"all {len(rows.values):,} rows of {rows.source}, {UNKNOWN}"
     return Evaluation(told, assess_number(evidence, number, calibration))
 
 
@@ -120,8 +122,13 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
     else:
         columns = tuple(column_of(feature) for feature in manifest.features)
         table = read_rows(path, columns, manifest.classes, target)
+    return _unseen(manifest, table)
+
+
+def _unseen(manifest: Manifest, rows: AnyRows) -> tuple[str, AnyRows]:
+    """Leave out the rows that a training of these rows saw; returns a description of the rest."""
     trained = manifest.trained
-    if trained.is_conversion or table.digest != trained.data_digest:
-        return f"all {len(table.labels):,} rows of {table.source}, {UNKNOWN}", table
-    held_out = select_rows(table, split_rows(table.labels, manifest.trained.split_seed).test)
-    return f"the {len(held_out.labels):,} rows of {table.source} that were held out", held_out
+    if trained.is_conversion or rows.digest != trained.data_digest:
+        return f"all {len(rows):,} rows of {rows.source}, {UNKNOWN}", rows
+    held_out = rows.where(split_of(rows, trained.split_seed).test)
+    return f"the {len(held_out):,} rows of {rows.source} that were held out", held_out

@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from dubito.loans.columns import LAYOUT
-from dubito.training.data import read_table, select_rows
+from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from tests.app.dashboard.conftest import DESK, PHONE, SURE
 from tests.app.dashboard.conftest import fill as fill_in
@@ -71,7 +71,7 @@ def served(program: str, state: Path) -> Iterator[str]:
 def graded(url: str) -> None:
     """Grade held-out loans for a while, and tell how most of them came out."""
     table = read_table(None, LAYOUT)
-    held_out = select_rows(table, split_rows(table.labels, 0).test)
+    held_out = table.where(split_rows(table.labels, 0).test)
     names = [column.name for column in LAYOUT.features]
     chance, end, at = random.Random(7), time.monotonic() + SECONDS, 0  # noqa: S311 - no secret
     with httpx.Client(base_url=url, trust_env=False) as client:

@@ -34,7 +34,7 @@ from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
 from dubito.inputs.rows import example
 from dubito.loans.columns import LAYOUT
-from dubito.training.data import read_table, select_rows
+from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from dubito.types import Floats
 from dubito.uncertainty.bins import bins_of
@@ -86,7 +86,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def loans() -> list[Loan]:
     """Real ones that nothing was fitted on; some with an income that nobody has."""
     table = read_table(None, LAYOUT)
-    held_out = select_rows(table, split_rows(table.labels, 0).test).features[:240].tolist()
+    held_out = table.where(split_rows(table.labels, 0).test).features[:240].tolist()
     found = [dict(zip(NAMES, map(number, row), strict=True)) for row in held_out]
     return [loan | ({} if at % 11 else {"annual_income": 9e8}) for at, loan in enumerate(found)]
 

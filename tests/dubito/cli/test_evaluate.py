@@ -10,7 +10,7 @@ import pytest
 
 from dubito.cli.main import main
 from dubito.loans.columns import LAYOUT
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import Table, read_table
 from dubito.training.split import split_rows
 from tests.service import ROOT
 
@@ -25,7 +25,7 @@ def loans() -> Table:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory, loans: Table) -> Path:
     """A few labelled loans that nothing was fitted to."""
-    table = select_rows(loans, split_rows(loans.labels, 0).test[:ROWS])
+    table = loans.where(split_rows(loans.labels, 0).test[:ROWS])
     path = tmp_path_factory.mktemp("rows") / "mine.csv"
     with path.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)

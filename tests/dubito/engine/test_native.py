@@ -38,7 +38,7 @@ from dubito.loans.formulas import scoring
 from dubito.numerics.kernels import Dense, Formula, Mixture, linear, softmax
 from dubito.numerics.noise import Call, Dropout
 from dubito.numerics.rng import PassRange, keep_masks
-from dubito.training.data import read_table, select_rows
+from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from dubito.types import ALONE, MAX_SEED, MEASURES, Floats, Query, Summary, Threads
 from tests.networks import GENERAL, ROOT, SCALES, between, bits, family, loop, network, rows
@@ -373,7 +373,7 @@ def test_numpys_instructions_change_nothing() -> None:
 def test_no_grade_set_or_decision_differs_on_held_out_loans(count: int) -> None:
     """Between the native backend and NumPy's, which calibrated the served version."""
     table = read_table(None, LAYOUT)
-    held_out = select_rows(table, split_rows(table.labels, 0, calibrated=True).test).features
+    held_out = table.where(split_rows(table.labels, 0, calibrated=True).test).features
     folder = ROOT / "models" / "loan-grade" / "5"
     ours, numpys = (dubito.load(folder, backend=backend) for backend in ("native", "numpy"))
     asked = list(product((0.01, 0.02, 0.05), ("lac", "aps", "raps", "adjacent")))

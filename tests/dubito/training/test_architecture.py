@@ -6,11 +6,14 @@ import keras
 import numpy as np
 import pytest
 
+from dubito.layers.impute import Impute
 from dubito.loans.layers.features import LoanFeatures
 from dubito.training.architecture import Architecture, build
+from dubito.training.heads import ClassHead
 from tests.networks import CLASSES, FEATURES, IMPUTED, rows
 
 SEEN = rows(300, 3, missing=True)
+FILLED = [Impute(IMPUTED, name="impute")]
 
 
 def kinds(model: Any) -> list[str]:
@@ -18,7 +21,7 @@ def kinds(model: Any) -> list[str]:
 
 
 def made(seed: int = 0, **choices: Any) -> Any:
-    return build(Architecture(**choices), SEEN, IMPUTED, CLASSES, seed=seed)
+    return build(Architecture(**choices), SEEN, FILLED, ClassHead(CLASSES), seed)
 
 
 def test_the_default_is_the_studys_network() -> None:
@@ -109,7 +112,7 @@ def test_a_constant_column_is_not_divided_by_nothing(constant: float) -> None:
     """A column without variance is shifted alone: another value there does not drown the rest."""
     seen = rows(1_000, 1)
     seen[:, 4] = constant
-    layer = build(Architecture(), seen, IMPUTED, CLASSES).get_layer("normalization")
+    layer = build(Architecture(), seen, FILLED, ClassHead(CLASSES)).get_layer("normalization")
     other = seen[:1].copy()
     other[0, 4] = constant + 2
     scaled = np.asarray(layer(other.astype(np.float32)))[0, 4]
@@ -118,7 +121,7 @@ def test_a_constant_column_is_not_divided_by_nothing(constant: float) -> None:
 
 def test_the_feature_layer_stands_between_imputing_and_normalising() -> None:
     """Domain features are computed of imputed rows, and normalised."""
-    model = build(Architecture(), SEEN, IMPUTED, CLASSES, LoanFeatures(name="loan"))
+    model = build(Architecture(), SEEN, [*FILLED, LoanFeatures(name="loan")], ClassHead(CLASSES))
     assert kinds(model)[:4] == ["InputLayer", "Impute", "LoanFeatures", "Normalization"]
     assert model.get_layer("normalization").mean.shape[-1] == 23
     assert model.input_shape == (None, FEATURES)

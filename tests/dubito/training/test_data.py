@@ -23,7 +23,7 @@ from dubito.errors import DataError
 from dubito.layout import Column, Layout
 from dubito.loans.columns import LAYOUT
 from dubito.training.columns import column_numbers
-from dubito.training.data import read_table, select_rows
+from dubito.training.data import read_table
 
 HOUSES = Layout(
     features=(
@@ -215,7 +215,7 @@ def test_digest_knows_the_classes_by_name(file: Path) -> None:
 def test_selected_rows_keep_their_order_and_their_origin() -> None:
     """A part has the rows asked for, as asked for, and says where the whole came from."""
     table = read_table(None, LAYOUT)
-    part = select_rows(table, np.array([7, 3, 7]))
+    part = table.where(np.array([7, 3, 7]))
     np.testing.assert_array_equal(part.features, table.features[[7, 3, 7]])
     assert part.labels.tolist() == [table.labels[row] for row in (7, 3, 7)]
     assert (part.source, part.digest) == (table.source, table.digest)

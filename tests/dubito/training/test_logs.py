@@ -13,8 +13,9 @@ from tensorboard.util.tensor_util import make_ndarray
 from dubito.errors import UsageError
 from dubito.loans.columns import LAYOUT
 from dubito.training.curves import curves
-from dubito.training.data import read_table, select_rows
+from dubito.training.data import read_table
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.recipe import Recipe
 
 EPOCHS = 2
@@ -23,10 +24,12 @@ EPOCHS = 2
 def weights(logs: Path | None) -> list[bytes]:
     """Of the study's network, trained on 400 loans."""
     table = read_table(None, LAYOUT)
-    fitted, watched = select_rows(table, np.arange(400)), select_rows(table, np.arange(400, 500))
+    fitted, watched = table.where(np.arange(400)), table.where(np.arange(400, 500))
     imputed = [17.6 if column.nullable else None for column in LAYOUT.features]
     recipe = Recipe(epochs=EPOCHS)
-    model = fit(recipe, fitted, watched, imputed, 7, 5, verbose=0, callbacks=curves(logs, 5))
+    model = fit(
+        recipe, fitted, watched, imputed, ClassHead(7), 5, verbose=0, callbacks=curves(logs, 5)
+    )
     return [weight.tobytes() for weight in model.get_weights()]
 
 

@@ -11,6 +11,7 @@ from dubito.layout import CardWords, Language, Layout
 from dubito.loans.columns import LAYOUT
 from dubito.training.data import Table
 from dubito.training.fit import fit
+from dubito.training.heads import ClassHead
 from dubito.training.model_card import training_cards
 from dubito.training.recipe import Parts, Recipe
 from dubito.training.split import Split
@@ -46,7 +47,7 @@ class Toy:
 def test_a_network_is_built_of_what_it_learnt() -> None:
     """`fit` trains what the domain's network builds, with its dropout on for good."""
     recipe = Recipe(network=Toy(), epochs=1).learn(ROWS, TABLE.labels, 2)
-    model = fit(recipe, TABLE, TABLE, [None, None], 2, 0, verbose=0)
+    model = fit(recipe, TABLE, TABLE, [None, None], ClassHead(2), 0, verbose=0)
     kinds = [type(layer).__name__ for layer in model.layers]
     assert ["InputLayer", "Dense", "MCDropout", "Dense"] == kinds
     assert 4 == model.layers[1].units

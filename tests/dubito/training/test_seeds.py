@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dubito.loans.columns import LAYOUT
-from dubito.training.data import read_table, select_rows
+from dubito.training.data import read_table
 from dubito.training.pipeline import TrainingOptions, publish
 from dubito.training.recipe import Recipe
 from dubito.training.seeds import Seeds, Spread, publish_seeds
@@ -20,7 +20,7 @@ def job(out: Path, seed: int) -> TrainingOptions:
 
 def test_only_the_first_seeds_bundle_is_kept(tmp_path: Path) -> None:
     """It is the bundle of that seed alone; every seed's figures are those it publishes with."""
-    table = select_rows(read_table(None, LAYOUT), np.arange(400))
+    table = read_table(None, LAYOUT).where(np.arange(400))
     folder, manifest, seeds = publish_seeds(job(tmp_path / "some", 3), table, 2)
     alone, first = publish(job(tmp_path / "one", 3), table)
     _, second = publish(job(tmp_path / "two", 4), table)

@@ -13,7 +13,7 @@ import pytest
 from dubito.errors import DataError, UsageError
 from dubito.loans.columns import LAYOUT
 from dubito.training import tune as searching
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import Table, read_table
 from dubito.training.recipe import Recipe
 from dubito.training.search_space import flags_of, recipe_of, rounded, space
 from dubito.training.trials import SearchTerms, Trial
@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    return select_rows(read_table(None, LAYOUT), np.arange(400))
+    return read_table(None, LAYOUT).where(np.arange(400))
 
 
 class Objective:

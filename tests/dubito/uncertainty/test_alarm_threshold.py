@@ -11,7 +11,7 @@ from dubito.bundle import Bundle, load
 from dubito.bundles.repository import find_version
 from dubito.features import NumberFeature
 from dubito.loans.columns import LAYOUT
-from dubito.training.data import Table, read_table, select_rows
+from dubito.training.data import Table, read_table
 from dubito.training.feature_stats import number_stats
 from dubito.training.split import split_rows
 from dubito.types import Booleans, Calibration, Floats, Indices, Query, Summary
@@ -88,7 +88,7 @@ def market() -> Market:
     calibration = bundle.manifest.calibration
     assert isinstance(calibration, Calibration)
     table = read_table(None, LAYOUT)
-    table = select_rows(table, split_rows(table.labels, 0).test)
+    table = table.where(split_rows(table.labels, 0).test)
     dearer = table.features.copy()
     dearer[:, bundle.manifest.signature.names.index("paid_interest")] *= DEARER
     return Market(

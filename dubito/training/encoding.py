@@ -1,0 +1,47 @@
+"""Chooses how a network's inputs are encoded, from the features and the fit rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dubito.features import CategoryFeature, Feature, NumberFeature
+from dubito.layers.encode import Encode
+from dubito.numerics.encoding import InputEncoding, InputKind
+from dubito.types import Floats
+
+
+def encoding_of(features: Sequence[Feature], rows: Floats) -> Encode:
+    """Return the layer that encodes rows of the features; `rows` `(N, F)` are the fit rows.
+
+    A category has an output for each slot, the one for missing values included; a number that is
+    nowhere below 0 enters as a logarithm if that makes it less skewed.
+    """
+    inputs = [_encoding(feature, rows[:, at]) for at, feature in enumerate(features)]
+    return Encode(
+        [one.kind for one in inputs],
+        [one.slots for one in inputs],
+        [one.imputed for one in inputs],
+        name="encode",
+    )
+
+
+def _encoding(feature: Feature, values: Floats) -> InputEncoding:
+    if isinstance(feature, CategoryFeature):
+        slots = int(max(feature.maximum, feature.imputed or 0)) + 1
+        return InputEncoding("category", slots, feature.imputed)
+    kind: InputKind = "number"
+    if isinstance(feature, NumberFeature) and _is_skewed(values[~np.isnan(values)]):
+        kind = "log"
+    return InputEncoding(kind, 0, feature.imputed)
+
+
+def _is_skewed(values: Floats) -> bool:
+    if not len(values) or values.min() < 0:
+        return False
+    return abs(_skewness(np.log1p(values))) < abs(_skewness(values))
+
+
+def _skewness(values: Floats) -> float:
+    """Return the third standardised moment of values `(N,)`; 0 if all are equal."""
+    spread = values.std()
+    return float(np.mean(((values - values.mean()) / spread) ** 3)) if spread > 0 else 0.0
