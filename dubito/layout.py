@@ -15,6 +15,7 @@ from dubito.features import (
     NumberKind,
     ValueCounts,
 )
+from dubito.notation import DETECTED, PLAIN, FileNotation, Notation
 from dubito.targets import NumberHead
 
 Language = Literal["en", "ko"]
@@ -44,6 +45,8 @@ class Column:
     """Values of a category; empty for other kinds."""
     takes_unknown: bool = False
     """Whether a category may be one that is not in the list."""
+    notation: Notation = PLAIN
+    """How a table writes the column's cells."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,6 +84,8 @@ class NumberColumn:
     head: NumberHead = "point"
     levels: tuple[float, ...] = ()
     """Levels of the three quantiles, ascending; empty for other heads."""
+    notation: Notation = PLAIN
+    """How a table writes the column's cells."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -140,6 +145,8 @@ class Layout:
     is_ordered: bool = True
     """Whether the order of the classes means something, as that of grades does."""
     dataset: Dataset | None = None
+    file: FileNotation = DETECTED
+    """Encoding and separator of the tables, as far as they are declared."""
     rules: Mapping[str, Mapping[str, float | bool | str]] = field(default_factory=dict)
     """Referral rules by reason: values of features with which a row is always referred."""
     words: Mapping[Language, CardWords] = field(default_factory=dict)

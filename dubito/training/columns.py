@@ -19,7 +19,8 @@ from dubito.types import Floats, Indices
 NUMERALS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
 """Spellings of a binary class by its number, as programs write them, with the class index."""
 
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none"})
+"""Texts, in lower case, that stand for a missing value in every table."""
 _NUMBER = re.compile(
     r"[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE
 )
@@ -32,7 +33,8 @@ def wanted_columns(layout: Layout) -> tuple[Wanted, ...]:
 
 def wanted_of(column: Column) -> Wanted:
     """Return the names under which a feature's column is searched in a table."""
-    return Wanted(column.names, is_numeric=column.kind in NUMBER_RULES)
+    is_numeric = column.kind in NUMBER_RULES and column.notation.is_plain
+    return Wanted(column.names, is_numeric=is_numeric)
 
 
 def column_numbers(cells: Sequence[object], column: Column, first: int = 1) -> Floats:
@@ -141,14 +143,23 @@ def _fault(column: Column) -> str:
     return "is not a number"
 
 
-def _numeric(_column: Column) -> Callable[[object], float]:
-    return lambda cell: _from_text(cell) if isinstance(cell, str) else _from_value(cell)
+def _numeric(column: Column) -> Callable[[object], float]:
+    notation = column.notation
+
+    def number(cell: object) -> float:
+        if not isinstance(cell, str):
+            found = _from_value(cell)
+        elif notation.is_missing(cell.strip()) or cell.strip().casefold() in MISSING_WORDS:
+            return math.nan
+        else:
+            found = _from_text(cell) if notation.is_plain else notation.number(cell)
+        return math.nan if notation.is_sentinel(found) else found
+
+    return number
 
 
 def _from_text(cell: str) -> float:
     text = cell.strip()
-    if text.casefold() in _MISSING:
-        return math.nan
     if _NUMBER.fullmatch(text) is None:
         raise ValueError
     # -0.0 + 0.0 is 0.0: equal rows must have equal bytes for the digest.
@@ -163,12 +174,12 @@ def _from_value(cell: object) -> float:
     return float(cell) + 0.0
 
 
-def _boolean(_column: Column) -> Callable[[object], float]:
+def _boolean(column: Column) -> Callable[[object], float]:
     """Return the reader of true and false, and of 1 and 0 as programs write them."""
 
     def number(cell: object) -> float:
         text = _text(cell).casefold()
-        if text in _MISSING:
+        if text in MISSING_WORDS or column.notation.is_missing(_text(cell)):
             return math.nan
         if text not in NUMERALS:
             raise ValueError
@@ -188,13 +199,15 @@ def _categorical(column: Column) -> Callable[[object], float]:
 
     def number(cell: object) -> float:
         text = _text(cell)
+        if column.notation.is_missing(text):
+            return math.nan
         place = places.get(text)
         if place is None and isinstance(cell, float) and cell.is_integer():
             # A column of whole numbers with gaps is read as one of floats.
             place = places.get(str(int(cell)))
         if place is not None:
             return place
-        if text.casefold() in _MISSING:
+        if text.casefold() in MISSING_WORDS:
             return math.nan
         if not column.takes_unknown:
             raise ValueError

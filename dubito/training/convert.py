@@ -222,7 +222,14 @@ def _thirds(rows: int) -> tuple[Indices, Indices]:
 
 
 def _features(columns: Sequence[Column], rows: Floats) -> tuple[Feature, ...]:
-    """Combine the columns with the statistics of the rows `(N, F)`."""
+    """Combine the columns with the statistics of the rows `(N, F)`.
+
+    Raises:
+        DataError: it is not said what the network gets for a missing value.
+    """
+    for column in columns:
+        if column.nullable and column.imputed is None:
+            raise DataError(f"{column.name} is nullable: describe its imputed value too")
     return tuple(
         column.feature(seen(rows[:, at], column), column.imputed)
         for at, column in enumerate(columns)

@@ -76,7 +76,7 @@ def read_table(path: Path | None, layout: Layout) -> Table:
     if path is None:
         source, sheet = _dataset(layout)
     else:
-        source, sheet = name_of(path), read_sheet(path, wanted_columns(layout))
+        source, sheet = name_of(path), read_sheet(path, wanted_columns(layout), layout.file)
     return sheet_table(sheet, source, layout)
 
 

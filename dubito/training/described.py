@@ -31,6 +31,7 @@ def described_domain(path: Path) -> Domain:
             classes=() if classes is None else classes.classes,
             number=described.number,
             is_ordered=classes is None or classes.is_ordered,
+            file=described.file,
         ),
         bundle_name=_bundle_name(target.name),
         recipes={TABLE: DomainRecipe("dubito.training.recipes:TABLE_RECIPE", TABLE_MEANING)},

@@ -31,7 +31,7 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,6 +50,15 @@ from dubito.errors import DataError, DubitoError
 from dubito.features import NUMBER_RULES, Category, FeatureKind
 from dubito.inputs.json_members import composed
 from dubito.layout import MOST, ClassColumn, Column, NumberColumn
+from dubito.notation import (
+    DETECTED,
+    Decimal,
+    Encoding,
+    FileNotation,
+    Notation,
+    Separator,
+    Thousands,
+)
 from dubito.targets import NumberHead, level_fault
 from dubito.text import utf8
 
@@ -86,6 +95,17 @@ class _Described:
     imputed: float | bool | str | None = None
     categories: tuple[Name | _DescribedCategory, ...] = ()
     takes_unknown: bool = False
+    nullable: bool = False
+    decimal: Decimal = "."
+    thousands: Thousands = ""
+    prefix: str = ""
+    suffix: str = ""
+    missing: tuple[str, ...] = ()
+
+    @property
+    def notation(self) -> Notation:
+        """How a table writes the cells."""
+        return Notation(self.decimal, self.thousands, self.prefix, self.suffix, self.missing)
 
     @property
     def listed(self) -> tuple[Category, ...]:
@@ -106,10 +126,11 @@ class _Described:
             unit=self.unit,
             minimum=-MOST if self.minimum is None else self.minimum,
             maximum=MOST if self.maximum is None else self.maximum,
-            nullable=self.imputed is not None,
+            nullable=self.nullable or self.imputed is not None,
             imputed=self.imputed_number,
             categories=self.listed,
             takes_unknown=self.takes_unknown,
+            notation=self.notation,
         )
 
     @property
@@ -136,12 +157,23 @@ class _DescribedNumber:
     unit: str = ""
     head: NumberHead = "point"
     levels: tuple[float, ...] = ()
+    decimal: Decimal = "."
+    thousands: Thousands = ""
+    prefix: str = ""
+    suffix: str = ""
 
     @property
     def column(self) -> NumberColumn:
         """The number as a column of a file."""
-        about = {"name": self.name, "title": self.title, "unit": self.unit}
-        return NumberColumn(**about, aliases=self.aliases, head=self.head, levels=self.levels)
+        return NumberColumn(
+            name=self.name,
+            title=self.title,
+            aliases=self.aliases,
+            unit=self.unit,
+            head=self.head,
+            levels=self.levels,
+            notation=Notation(self.decimal, self.thousands, self.prefix, self.suffix),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +208,16 @@ _DescribedTarget = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
+class _DescribedFile:
+    """How tables are written, as far as it is declared."""
+
+    __pydantic_config__ = STRICT
+
+    encoding: Encoding | None = None
+    separator: Separator | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _DescribedNetwork:
     """All that a file describes."""
 
@@ -183,6 +225,7 @@ class _DescribedNetwork:
 
     features: tuple[_Described, ...] = ()
     target: _DescribedTarget | None = None
+    file: _DescribedFile = field(default_factory=_DescribedFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +237,7 @@ class Description:
     """The number to predict; None for classes."""
     classes: ClassColumn | None = None
     """The classes to predict; None for a number, or where they are named elsewhere."""
+    file: FileNotation = DETECTED
 
 
 _descriptions = TypeAdapter(_DescribedNetwork)
@@ -225,6 +269,7 @@ def read_description(path: Path) -> Description:
         features=tuple(feature.column for feature in found.features),
         number=target if isinstance(target, NumberColumn) else None,
         classes=target if isinstance(target, ClassColumn) else None,
+        file=FileNotation(found.file.encoding, found.file.separator),
     )
 
 

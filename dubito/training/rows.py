@@ -10,6 +10,7 @@ from dubito.bundles.feature_consistency import LARGEST
 from dubito.errors import DataError
 from dubito.features import CategoryFeature, Feature, NumberFeature
 from dubito.layout import Column, Layout, NumberColumn
+from dubito.notation import DETECTED, FileNotation
 from dubito.training.columns import refuse_empty, wanted_of
 from dubito.training.data import (
     NumberRows,
@@ -28,7 +29,11 @@ from dubito.types import Floats
 
 
 def read_rows(
-    path: Path, columns: tuple[Column, ...], classes: tuple[str, ...], target: str | None
+    path: Path,
+    columns: tuple[Column, ...],
+    classes: tuple[str, ...],
+    target: str | None,
+    declared: FileNotation = DETECTED,
 ) -> Table:
     """Read the columns of a file, and the classes if a target column is named.
 
@@ -40,9 +45,9 @@ def read_rows(
     layout, source = Layout(columns, (target or "",), classes), name_of(path)
     wanted = [wanted_of(column) for column in columns]
     if target is not None:
-        sheet = read_sheet(path, [*wanted, Wanted((target,), is_numeric=False)])
+        sheet = read_sheet(path, [*wanted, Wanted((target,), is_numeric=False)], declared)
         return sheet_table(sheet, source, layout)
-    rows = sheet_features(read_sheet(path, wanted), columns)
+    rows = sheet_features(read_sheet(path, wanted, declared), columns)
     refuse_empty(rows, columns)
     labels = np.array([], np.intp)
     return Table(rows, labels, source, rows_digest(rows, labels, layout))
@@ -56,18 +61,30 @@ def read_layout(path: Path | None, layout: Layout) -> Rows:
     """
     if layout.number is None or path is None:
         return read_table(path, layout)
-    return read_number_rows(path, layout.features, layout.number)
+    return read_number_rows(path, layout.features, layout.number, layout.file)
 
 
-def read_number_rows(path: Path, columns: Sequence[Column], number: NumberColumn) -> NumberRows:
+def read_number_rows(
+    path: Path,
+    columns: Sequence[Column],
+    number: NumberColumn,
+    declared: FileNotation = DETECTED,
+) -> NumberRows:
     """Read the columns of a file, and the number to predict, which no row may lack.
 
     Raises:
         DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
-    truth = Column(name=number.name, aliases=number.aliases, minimum=-LARGEST, maximum=LARGEST)
+    truth = Column(
+        name=number.name,
+        aliases=number.aliases,
+        minimum=-LARGEST,
+        maximum=LARGEST,
+        notation=number.notation,
+    )
     every = [*columns, truth]
-    found = sheet_features(read_sheet(path, [wanted_of(column) for column in every]), every)
+    wanted = [wanted_of(column) for column in every]
+    found = sheet_features(read_sheet(path, wanted, declared), every)
     rows, values = np.ascontiguousarray(found[:, :-1]), np.ascontiguousarray(found[:, -1])
     refuse_empty(rows, columns)
     digest = values_digest(rows, values, columns, number)

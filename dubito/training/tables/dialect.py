@@ -47,6 +47,8 @@ def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
     Raises:
         DataError: there is no such separator, or more than one.
     """
+    if text.declared is not None:
+        return _sound(_read(text, text.declared))
     if text.stated is not None:
         if text.stated not in SEPARATORS:
             raise DataError(f"{text.content.file} states a separator that is not supported")

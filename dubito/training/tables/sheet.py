@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from dubito.errors import DataError
+from dubito.notation import DETECTED, FileNotation
 from dubito.training.tables.content import TableBytes, name_of, read_content, unfold
 from dubito.training.tables.decimals import NAMES, Marks, with_point
 from dubito.training.tables.dialect import SEPARATORS, Reading, data_records, read_dialect
@@ -31,18 +32,22 @@ class Sheet:
     blocks: Callable[[], Iterator[Block]]
     told: str = ""
     """Description of the file's format and size, for people; empty if there is no file."""
+    header: tuple[str, ...] = ()
+    """Names of all columns of the file, wanted or not."""
 
 
-def read_sheet(path: Path, wanted: Sequence[Wanted]) -> Sheet:
+def read_sheet(path: Path, wanted: Sequence[Wanted], declared: FileNotation = DETECTED) -> Sheet:
     """Find the columns of a file by its content, not its name, and report its format on stderr.
 
     Raises:
         DataError: the file cannot be read, is not a table, or lacks a column.
     """
-    return sheet_of(read_content(path), name_of(path), wanted)
+    return sheet_of(read_content(path), name_of(path), wanted, declared)
 
 
-def sheet_of(data: bytes, file: str, wanted: Sequence[Wanted]) -> Sheet:
+def sheet_of(
+    data: bytes, file: str, wanted: Sequence[Wanted], declared: FileNotation = DETECTED
+) -> Sheet:
     """Find the columns in the bytes of a file, as `read_sheet` does.
 
     Raises:
@@ -52,7 +57,7 @@ def sheet_of(data: bytes, file: str, wanted: Sequence[Wanted]) -> Sheet:
     content = unfold(data, file)
     refuse_foreign_bytes(content.data, file)
     is_parquet = content.data.startswith(PARQUET)
-    sheet = _parquet(content, wanted) if is_parquet else _csv(content, wanted)
+    sheet = _parquet(content, wanted) if is_parquet else _csv(content, wanted, declared)
     say(f"{file}: {sheet.told}")
     return sheet
 
@@ -85,11 +90,11 @@ def _parquet(content: TableBytes, wanted: Sequence[Wanted]) -> Sheet:
     parquet.check()
     packed = f", {content.packing}" if content.packing else ""
     told = f"Parquet{packed}, {_size(parquet.rows, len(parquet.header))}"
-    return Sheet(parquet.rows, lambda: parquet.blocks(BLOCK), told)
+    return Sheet(parquet.rows, lambda: parquet.blocks(BLOCK), told, tuple(parquet.header))
 
 
-def _csv(content: TableBytes, wanted: Sequence[Wanted]) -> Sheet:
-    text = read_text(content)
+def _csv(content: TableBytes, wanted: Sequence[Wanted], declared: FileNotation) -> Sheet:
+    text = read_text(content, declared)
     reading = read_dialect(text, wanted)
     at = _places(text, reading, wanted)
     check_cells(reading.rows, wanted, content.file)
@@ -102,7 +107,7 @@ def _csv(content: TableBytes, wanted: Sequence[Wanted]) -> Sheet:
                 for cells, column in zip(block, wanted, strict=True)
             ]
 
-    return Sheet(reading.rows, blocks, _told(text, reading, mark))
+    return Sheet(reading.rows, blocks, _told(text, reading, mark), tuple(reading.header))
 
 
 def _places(text: Text, reading: Reading, wanted: Sequence[Wanted]) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dubito.bundles.files import MIB
 from dubito.errors import DataError
+from dubito.notation import FileNotation
 from dubito.training.tables.content import TableBytes
 from dubito.training.tables.kinds import SAMPLED_CELLS, SAVE, refuse_foreign_text
 
@@ -38,6 +39,8 @@ class Text:
     """Name of the encoding in messages."""
     stated: str | None
     """Separator that the first line states, which then is not a record; None if it states none."""
+    declared: str | None = None
+    """Separator that a description declares; None if it declares none."""
 
     def records(self, separator: str) -> Iterator[list[str]]:
         """Yield the records, split at `separator`, without reading ahead.
@@ -84,23 +87,32 @@ class _Lines:
         return line
 
 
-def read_text(content: TableBytes) -> Text:
-    """Detect the encoding and a stated separator.
+def read_text(content: TableBytes, declared: FileNotation) -> Text:
+    """Detect the encoding and a stated separator, unless they are declared.
 
     Raises:
         DataError: the bytes are not text, or the text is not a table.
     """
-    encoding, told = _encoding(content)
-    text = Text(content, encoding, told, None)
+    encoding, told = _declared(content, declared.encoding) or _encoding(content)
+    text = Text(content, encoding, told, None, declared.separator)
     start = text.open().read(SAMPLED_CELLS)
     refuse_foreign_text(start, content.file)
     first = start.splitlines()[0].strip().strip('"') if start.strip() else ""
     if first.lower().startswith(STATED) and len(first) == len(STATED) + 1:
-        return Text(content, encoding, told, first[-1])
+        return Text(content, encoding, told, first[-1], declared.separator)
     # A separate case, because `strip` removed the tab of `sep=\t`.
     if first.lower() == STATED and start[: len(STATED) + 1].endswith("\t"):
-        return Text(content, encoding, told, "\t")
+        return Text(content, encoding, told, "\t", declared.separator)
     return text
+
+
+def _declared(content: TableBytes, encoding: str | None) -> tuple[str, str] | None:
+    """Return the declared encoding; that of a byte order mark, if it agrees with that."""
+    if encoding is None or any(content.data.startswith(mark) for mark, _, _ in MARKED):
+        return None
+    if not _decodes(content.data, encoding):
+        raise DataError(f"{content.file} is not {encoding} text, as its description declares")
+    return encoding, encoding.upper()
 
 
 def _encoding(content: TableBytes) -> tuple[str, str]:
