@@ -2,7 +2,8 @@
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -91,6 +92,22 @@ PLAIN = Notation()
 """Notation of numbers as programs write them."""
 DETECTED = FileNotation()
 """Encoding and separator are detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableNotation:
+    """Notation of a table: of the file and, by name, of columns."""
+
+    file: FileNotation = DETECTED
+    columns: Mapping[str, Notation] = field(default_factory=dict)
+
+    def of(self, column: str) -> Notation:
+        """Return a column's notation; plain where none is declared."""
+        return self.columns.get(column, PLAIN)
+
+
+UNDECLARED = TableNotation()
+"""Notation of a table of which nothing is declared."""
 
 
 def _without(text: str, prefix: str, suffix: str) -> str:

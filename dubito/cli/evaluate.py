@@ -10,6 +10,7 @@ from typing import Any
 from dubito.cli.reference import add_backend, add_location, backend_given, location_of
 from dubito.cli.train import stdout_for_result
 from dubito.cli.training_flags import positive
+from dubito.cli.written import add_columns, written_of
 from dubito.errors import UsageError
 from dubito.training.tables.kinds import FORMATS
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="column of the classes, for bundles of no domain; of the number, if it has another "
         "name than the bundle's",
     )
+    add_columns(parser, "--data")
     parser.add_argument("--passes", type=positive, help="passes a row (default: the bundle's)")
     parser.add_argument(
         "--out", type=Path, metavar="HTML", help="the page (default: build/NAME-VERSION.html)"
@@ -49,7 +51,9 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     with stdout_for_result(arguments.json):
         backend = backend_given(arguments)
         bundle = load(location.folder, pinned=location.digest, backend=backend)
-        evaluation = evaluate(bundle, arguments.data, arguments.target, arguments.passes)
+        evaluation = evaluate(
+            bundle, arguments.data, arguments.target, arguments.passes, written_of(arguments)
+        )
     identity = bundle.manifest.identity
     file = arguments.out or Path("build") / f"{identity.name}-{identity.version}.html"
     _write(file, render_page(identity, evaluation))

@@ -24,12 +24,14 @@ from dubito.cli.reference import (
 )
 from dubito.cli.table import lines
 from dubito.cli.terminal import printable_json
+from dubito.cli.written import add_columns, written_of
 from dubito.errors import DataError, InvalidInput, NotJson, Ungradable, UsageError
 from dubito.features import CategoryFeature, Feature
 from dubito.inputs.faults import message_of
 from dubito.inputs.json_members import composed
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 from dubito.inputs.rows import RowReader
+from dubito.notation import TableNotation
 from dubito.prediction import answer_builder
 from dubito.targets import NumberTarget
 from dubito.text import utf8
@@ -71,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--file",
         help=f'JSON, a row or {{"instances": [row, …]}}, or a table as {FORMATS}; - for stdin',
     )
+    add_columns(parser, "--file")
     for name, text in OPTIONS.items():
         parser.add_argument(f"--{name}", metavar="VALUE", help=text)
     parser.add_argument("--json", action="store_true", help="answer as the service does")
@@ -89,7 +92,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     folder = location.folder
     manifest = inspect(folder, pinned=location.digest).manifest
     options = _options(arguments, manifest, most["max_passes"])
-    rows, many = _rows(arguments.file, rest, manifest.signature, most["max_rows"])
+    rows, many = _rows(arguments, rest, manifest.signature, most["max_rows"])
 
     from dubito.bundle import load
 
@@ -155,7 +158,7 @@ def _answers(
 
 
 def _rows(
-    file: str | None, rest: Sequence[str], signature: Signature, most: int
+    arguments: argparse.Namespace, rest: Sequence[str], signature: Signature, most: int
 ) -> tuple[Floats, bool]:
     """Read rows `(N, F)` from flags or a file; also returns whether the answer is a list.
 
@@ -163,16 +166,19 @@ def _rows(
         UsageError: there are no rows, or rows are given by flags and by a file.
         DataError: a row has an invalid value; names the feature.
     """
+    file = arguments.file
     if rest:
         if file is not None:
             raise UsageError("give a row by flags or by --file, not both")
         return _from_json(json.dumps(_from_flags(rest, signature)).encode(), signature, most)
     if file is None:
         raise UsageError(f"give a row: by flags such as --{_flag(signature.names[0])} or by --file")
-    return _from_file(file, signature, most)
+    return _from_file(file, signature, most, written_of(arguments))
 
 
-def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool]:
+def _from_file(
+    file: str, signature: Signature, most: int, written: TableNotation
+) -> tuple[Floats, bool]:
     """Read the rows of a file or of stdin: JSON, or a table with a column for each feature."""
     from dubito.training.rows import read_questions
     from dubito.training.tables.content import bounded, name_of, read_content
@@ -188,7 +194,7 @@ def _from_file(file: str, signature: Signature, most: int) -> tuple[Floats, bool
         return _from_json(text, signature, most)
     if not text.strip():
         raise DataError(f"{name} is empty: give JSON, or a table as {FORMATS}")
-    return read_questions(data, name, signature.features, most), True
+    return read_questions(data, name, signature.features, most, written), True
 
 
 def _from_json(body: bytes, signature: Signature, most: int) -> tuple[Floats, bool]:

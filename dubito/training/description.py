@@ -57,6 +57,7 @@ from dubito.notation import (
     FileNotation,
     Notation,
     Separator,
+    TableNotation,
     Thousands,
 )
 from dubito.targets import NumberHead, level_fault
@@ -238,6 +239,14 @@ class Description:
     classes: ClassColumn | None = None
     """The classes to predict; None for a number, or where they are named elsewhere."""
     file: FileNotation = DETECTED
+
+    @property
+    def notation(self) -> TableNotation:
+        """Return how the table that is described is written."""
+        columns = {column.name: column.notation for column in self.features}
+        if self.number is not None:
+            columns[self.number.name] = self.number.notation
+        return TableNotation(self.file, columns)
 
 
 _descriptions = TypeAdapter(_DescribedNetwork)

@@ -10,7 +10,7 @@ from dubito.bundles.feature_consistency import LARGEST
 from dubito.errors import DataError
 from dubito.features import CategoryFeature, Feature, NumberFeature
 from dubito.layout import Column, Layout, NumberColumn
-from dubito.notation import DETECTED, FileNotation
+from dubito.notation import DETECTED, UNDECLARED, FileNotation, TableNotation
 from dubito.training.columns import refuse_empty, wanted_of
 from dubito.training.data import (
     NumberRows,
@@ -91,17 +91,32 @@ def read_number_rows(
     return NumberRows(rows, values, name_of(path), digest)
 
 
-def read_questions(data: bytes, file: str, features: Sequence[Feature], most: int) -> Floats:
+def read_questions(
+    data: bytes,
+    file: str,
+    features: Sequence[Feature],
+    most: int,
+    written: TableNotation = UNDECLARED,
+) -> Floats:
     """Read rows `(N, F)` to predict from the bytes of a table.
 
     Raises:
         DataError: as for `read_rows`, or there are more rows than `most`.
     """
-    columns = [column_of(feature) for feature in features]
-    sheet = sheet_of(data, file, [wanted_of(column) for column in columns])
+    columns = columns_of(features, written)
+    sheet = sheet_of(data, file, [wanted_of(column) for column in columns], written.file)
     if sheet.rows > most:
         raise DataError(f"{file} has more than {most:,} rows (DUBITO_MAX_ROWS)")
     return sheet_features(sheet, columns)
+
+
+def columns_of(
+    features: Sequence[Feature], written: TableNotation = UNDECLARED
+) -> tuple[Column, ...]:
+    """Return the columns of a table that have a bundle's features, as the table writes them."""
+    return tuple(
+        replace(column_of(feature), notation=written.of(feature.name)) for feature in features
+    )
 
 
 def column_of(feature: Feature) -> Column:

@@ -9,6 +9,7 @@ from dubito.bundles.manifest import Manifest
 from dubito.domains import domain_of, domains
 from dubito.errors import DataError
 from dubito.layout import NumberColumn
+from dubito.notation import UNDECLARED, TableNotation
 from dubito.targets import NumberTarget
 from dubito.training.data import NumberRows, Table, read_table
 from dubito.training.evaluation.metrics import EvaluationMetrics, assess
@@ -26,7 +27,7 @@ from dubito.training.evaluation.predictions import (
     shifted_rows,
 )
 from dubito.training.evaluation.shifts import shifts_of
-from dubito.training.rows import column_of, read_number_rows, read_rows
+from dubito.training.rows import columns_of, read_number_rows, read_rows
 from dubito.training.split import split_of
 from dubito.types import Calibration, Floats, NumberCalibration
 
@@ -44,7 +45,11 @@ class Evaluation:
 
 
 def evaluate(
-    bundle: Bundle, path: Path | None, target: str | None, passes: int | None
+    bundle: Bundle,
+    path: Path | None,
+    target: str | None,
+    passes: int | None,
+    written: TableNotation = UNDECLARED,
 ) -> Evaluation:
     """Evaluate a bundle on the rows of a file, or of the data set of its domain.
 
@@ -56,6 +61,7 @@ def evaluate(
         target: name of the column of classes or of the number, for rows that no domain's layout
             describes; a number's own name if None.
         passes: stochastic passes per row; the bundle's default if None.
+        written: how the file writes its cells.
 
     Raises:
         DataError: the rows cannot be read or do not fit the bundle.
@@ -63,8 +69,8 @@ def evaluate(
     manifest = bundle.manifest
     number = manifest.passes if passes is None else passes
     if isinstance(manifest.target, NumberTarget):
-        return _evaluate_number(bundle, manifest.target, path, target, number)
-    told, table = _labelled(manifest, path, target)
+        return _evaluate_number(bundle, manifest.target, path, target, number, written)
+    told, table = _labelled(manifest, path, target, written)
     evidence = evidence_of(bundle.engine, table, manifest.signature, manifest.rules, number)
     evidence = replace(
         evidence,
@@ -77,14 +83,20 @@ def evaluate(
 
 
 def _evaluate_number(
-    bundle: Bundle, number: NumberTarget, path: Path | None, target: str | None, passes: int
+    bundle: Bundle,
+    number: NumberTarget,
+    path: Path | None,
+    target: str | None,
+    passes: int,
+    written: TableNotation,
 ) -> Evaluation:
     manifest, engine = bundle.manifest, bundle.engine
     if path is None:
         raise DataError(f"rows with the true {number.name} (--data) must be named")
-    columns = tuple(column_of(feature) for feature in manifest.features)
-    names = (number.name, *number.aliases) if target is None else (target,)
-    rows = read_number_rows(path, columns, NumberColumn(name=names[0], aliases=names[1:]))
+    name, *aliases = (number.name, *number.aliases) if target is None else (target,)
+    truth = NumberColumn(name=name, aliases=tuple(aliases), notation=written.of(name))
+    columns = columns_of(manifest.features, written)
+    rows = read_number_rows(path, columns, truth, written.file)
     told, rows = _unseen(manifest, rows)
     plain, answered = answers_of(engine, rows, manifest.signature, manifest.rules, passes)
     evidence = NumberEvidence(
@@ -108,7 +120,9 @@ def _shifts(bundle: Bundle, rows: Floats, passes: int) -> tuple[Shifted, ...]:
     )
 
 
-def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tuple[str, Table]:
+def _labelled(
+    manifest: Manifest, path: Path | None, target: str | None, written: TableNotation
+) -> tuple[str, Table]:
     """Read the rows to evaluate on; returns a description of them, and the rows."""
     domain = domain_of(manifest.signature)
     if domain is not None and target is None:
@@ -120,8 +134,8 @@ def _labelled(manifest: Manifest, path: Path | None, target: str | None) -> tupl
             "classes (--target) must be named"
         )
     else:
-        columns = tuple(column_of(feature) for feature in manifest.features)
-        table = read_rows(path, columns, manifest.classes, target)
+        columns = columns_of(manifest.features, written)
+        table = read_rows(path, columns, manifest.classes, target, written.file)
     return _unseen(manifest, table)
 
 

@@ -22,6 +22,7 @@ import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
 from dubito.bundles.validation.allow_list import ACTIVATIONS, build_allow_list
 from dubito.bundles.validation.inspection import Inspected, inspect
+from dubito.bundles.validation.own_layers import MOST_SLOTS
 from dubito.bundles.validation.shapes import rule_of
 from dubito.bundles.validation.soundness import check_network
 from dubito.errors import BundleError
@@ -466,6 +467,43 @@ def test_spatial_dropout_is_of_steps_of_channels(shape: tuple[int, ...]) -> None
     """On anything else it would drop what the engine does not, and is refused."""
     with pytest.raises(ValueError, match="its input is not steps of channels"):
         rule_of("MCSpatialDropout1D")({}, [shape])
+
+
+ENCODING: dict[str, list[Any]] = {
+    "kinds": ["number", "log", "category"],
+    "slots": [0, 0, 4],
+    "values": [None, 1.5, 3],
+}
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ({"kinds": ["number", "log", "text"]}, "its kinds are not one of number, log, category"),
+        ({"kinds": ["number", "log"]}, "its kinds are not one of number, log, category"),
+        ({"slots": [0, 2, 4]}, "its slots are those of a number, or too many"),
+        ({"slots": [0, 0, 0]}, "its slots is not a whole number from 1"),
+        ({"slots": [0, 0, 4.0]}, "its slots is not a whole number from 1"),
+        ({"slots": [0, None, 4]}, "its slots is not a whole number from 0"),
+        ({"slots": [0, 0, MOST_SLOTS + 1]}, "its slots are those of a number, or too many"),
+        ({"slots": [0, 0]}, "it has slots for 2 of 3 columns"),
+        ({"values": [None, 1.5]}, "it has 2 values for 3 columns"),
+        ({"values": [None, "1.5", 3]}, "its values are not numbers"),
+        ({"values": [None, True, 3]}, "its values are not numbers"),
+    ],
+)
+def test_an_encoding_that_cannot_be_is_refused(bad: dict[str, list[Any]], sentence: str) -> None:
+    """Kinds, slots and values must be those that the layer computes with, one for each column."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        rule_of("Encode")(ENCODING | bad, [(3,)])
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3)])
+@pytest.mark.parametrize("slots", [1, 4, MOST_SLOTS])
+def test_an_encoding_is_as_wide_as_its_outputs(shape: tuple[int, ...], slots: int) -> None:
+    """A number is one output, another if it can be missing, and a category one for each slot."""
+    found = rule_of("Encode")(ENCODING | {"slots": [0, 0, slots]}, [shape])
+    assert ((*shape[:-1], 1 + 2 + slots), ()) == found
 
 
 def test_declared_weights_are_counted_before_any_is_read(folder: Path) -> None:

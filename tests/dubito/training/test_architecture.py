@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from dubito.layers.encode import Encode
 from dubito.layers.impute import Impute
 from dubito.loans.layers.features import LoanFeatures
 from dubito.training.architecture import Architecture, build
@@ -125,6 +126,28 @@ def test_the_feature_layer_stands_between_imputing_and_normalising() -> None:
     assert kinds(model)[:4] == ["InputLayer", "Impute", "LoanFeatures", "Normalization"]
     assert model.get_layer("normalization").mean.shape[-1] == 23
     assert model.input_shape == (None, FEATURES)
+
+
+def test_encoded_truths_are_left_as_they_are() -> None:
+    """One-hot and gap columns are not normalised; inputs that no row has start without weights."""
+    random = np.random.default_rng(6)
+    amounts = np.where(random.random(200) < 0.05, np.nan, random.normal(50, 9, 200))
+    # Of three slots the last is in no row, and the second number is never missing.
+    seen = np.column_stack([amounts, random.normal(5, 3, 200), random.integers(0, 2, 200)])
+    encode = Encode(["number", "number", "category"], [0, 0, 3], [48.0, 5.0, None])
+    model = build(Architecture(), seen, [encode], ClassHead(CLASSES))
+    encoded = np.asarray(encode(seen.astype(np.float32)))
+    numbers, truths = [0, 2], [1, 3, 4, 5, 6]
+
+    found = np.asarray(model.get_layer("normalization")(encoded))
+    np.testing.assert_array_equal(found[:, truths], encoded[:, truths])
+    np.testing.assert_allclose(found[:, numbers].mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(found[:, numbers].std(0), 1, rtol=1e-3)
+
+    kernel = np.asarray(model.get_layer("hidden_0").kernel)
+    assert kernel.shape == (7, 16)
+    assert np.flatnonzero((kernel == 0).all(axis=1)).tolist() == [3, 6]
+    assert np.flatnonzero((kernel == 0).any(axis=1)).tolist() == [3, 6]
 
 
 @pytest.mark.parametrize(
