@@ -40,7 +40,7 @@ class Notation:
 
     def is_missing(self, text: str) -> bool:
         """Return whether a text without blanks around it stands for a missing value."""
-        return text in self.missing
+        return text in self.missing or _number_or_nan(text) in self._sentinels
 
     def is_sentinel(self, number: float) -> bool:
         """Return whether a number stands for a missing value."""
@@ -59,8 +59,9 @@ class Notation:
             if "." in bare:
                 raise ValueError
             bare = bare.replace(",", ".")
-        if _PLAIN.fullmatch(bare) is None:
+        if _PLAIN.fullmatch(bare) is None or not math.isfinite(float(bare)):
             raise ValueError
+        # -0.0 + 0.0 is 0.0: equal rows must have equal bytes for the digest.
         return float(bare) + 0.0
 
     @cached_property

@@ -7,8 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from numbers import Real
 
 import numpy as np
 
@@ -24,6 +22,7 @@ LEAST_REPEATS = 2
 """Least mean number of rows of a category."""
 SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0)
 """Numbers that often stand for a missing value."""
+SAME = "every row has the same value"
 FEWEST_NUMBERS = 20
 """Least number of different values of a target that is taken for a number."""
 SUFFIXES = ("%", " months", " month", " years", " year", "개월", "년", "세", "원", "만원", "€", "$")
@@ -63,6 +62,8 @@ def guess(name: str, cells: Sequence[object]) -> Guess:
 
 def _words(name: str, counts: Counter[str], *, has_gaps: bool) -> Guess:
     texts = tuple(sorted(counts))
+    if len(texts) == 1:
+        return Guess(name, None, SAME)
     if {text.casefold() for text in texts} <= {"true", "false"}:
         return Guess(name, "boolean", "true and false", PLAIN, has_gaps, texts=texts)
     if len(texts) > MOST_CATEGORIES or len(texts) * LEAST_REPEATS > counts.total():
@@ -86,7 +87,7 @@ def _number(
         values, has_gaps = values[~np.isin(values, sentinels)], True
     distinct = np.unique(values)
     if len(distinct) == 1:
-        return Guess(name, None, "every row has the same value")
+        return Guess(name, None, SAME)
     is_whole = bool((values == np.floor(values)).all())
     if is_whole and len(distinct) == len(values) and np.ptp(values) == len(values) - 1:
         return Guess(name, None, "it numbers the rows")
@@ -111,7 +112,8 @@ def _notations(texts: Sequence[str]) -> Iterator[Notation]:
 
 def _candidates(texts: Sequence[str]) -> Iterator[Notation]:
     prefix = next((one for one in PREFIXES if texts[0].startswith(one)), "")
-    suffix = next((one.strip() for one in SUFFIXES if texts[0].endswith(one)), "")
+    longest = sorted(SUFFIXES, key=len, reverse=True)
+    suffix = next((one.strip() for one in longest if texts[0].endswith(one)), "")
     for affixes in dict.fromkeys([("", ""), (prefix, suffix)]):
         yield Notation(".", "", *affixes)
         # Before a decimal comma: 1,234 in every row is a thousand more often than a fraction.
@@ -132,7 +134,7 @@ def _sentinels(values: Floats) -> list[float]:
             continue
         below = sentinel < 0 <= others.min()
         above = sentinel > others.max() + 2 * np.ptp(others)
-        if below or above:
+        if np.ptp(others) > 0 and (below or above):
             found.append(sentinel)
     return found
 
@@ -145,4 +147,4 @@ def _text(cell: object) -> str:
         return str(cell).lower()
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return composed(str(cell).strip()) if isinstance(cell, str | Real | Decimal) else ""
+    return composed(str(cell).strip())

@@ -98,7 +98,8 @@ class NumberHead:
     @classmethod
     def of(cls, target: NumberTarget, values: Floats, beta: float) -> "NumberHead":
         """Make the head of a target, in units of the values `(N,)` of the fit rows."""
-        std = float(values.std()) or target.std
+        # The deviation of equal values can differ from 0 by rounding.
+        std = target.std if values.min() == values.max() else float(values.std())
         return cls(target.head, target.levels, float(values.mean()), std, beta)
 
     @property
@@ -146,7 +147,7 @@ class NumberHead:
         if self.kind == "normal":
             scale, offset = [self.std, self.std**2], [self.mean, 0.0]
         unit = keras.layers.Rescaling(scale, offset, name="unit")
-        return keras.Model(model.inputs, unit(model.output), name=model.name)
+        return keras.Model(model.input, unit(model.output), name=model.name)
 
 
 def normal_loss(beta: float) -> Callable[[Any, Any], Any]:

@@ -7,11 +7,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import Manifest, Provenance, format_of
 from dubito.bundles.repository import check_free, write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
+from dubito.errors import NetworkError
 from dubito.features import Feature
 from dubito.layers.archive import to_bytes
 from dubito.layout import Column, Layout
@@ -29,6 +31,7 @@ from dubito.training.fit import fit
 from dubito.training.heads import ClassHead, Head, NumberHead
 from dubito.training.model_card import training_cards
 from dubito.training.publication import (
+    SEARCHED_ROWS,
     card_metrics,
     choose_golden_rows,
     next_version,
@@ -82,6 +85,7 @@ def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
     Raises:
         BundleError: this version exists already.
         DataError: there are too few rows to split.
+        NetworkError: the service would reject the trained network.
     """
     version = next_version(job.out, job.name, job.version)
     check_free(job.out, job.name, version)
@@ -92,7 +96,10 @@ def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
         made = _of_number(job, rows, split, features)
     else:
         made = _of_classes(job, rows, split, features)
-    watched = rows.where(split.validation)
+    golden = choose_golden_rows(made.engine, _searched(rows.features, split), made.recipe.passes)
+    fault = next(golden_faults(made.engine, golden, made.signature.target), None)
+    if fault is not None:
+        raise NetworkError(f"the trained network {fault}; train it with more dropout (--rate)")
     manifest = Manifest(
         format=format_of(features, made.signature.target),
         name=job.name,
@@ -102,7 +109,7 @@ def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
         passes=made.recipe.passes,
         calibration=made.calibration,
         rules=_rules(job.layout),
-        golden=choose_golden_rows(made.engine, watched.features, made.recipe.passes),
+        golden=golden,
         metrics=made.metrics,
         trained=_provenance(job, rows),
         network_sha256="",
@@ -110,6 +117,15 @@ def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
     weights = made.model.count_params()
     told = training_cards(manifest, job.layout, made.recipe, rows, split, weights)
     return write_bundle(job.out, manifest, to_bytes(made.model), told)
+
+
+def _searched(rows: Floats, split: Split) -> Floats:
+    """Return rows to choose golden ones from: the validation part, and the fit part if it is small.
+
+    All of a few validation rows may be so certain that dropout changes nothing that can be seen.
+    """
+    watched = rows[split.validation]
+    return watched if len(watched) >= SEARCHED_ROWS else np.concatenate([watched, rows[split.fit]])
 
 
 def features_of(columns: Sequence[Column], rows: Floats, split: Split) -> tuple[Feature, ...]:

@@ -5,7 +5,7 @@ from dubito.training.recipe import Recipe
 
 TABLE_RECIPE = Recipe(
     architecture=Architecture(
-        widths=(128,) * 3, activation="silu", rate=0.1, placement="hidden", residual=True
+        widths=(64,) * 3, activation="silu", rate=0.2, placement="hidden", residual=True
     ),
     encoded=True,
     learning_rate=2e-3,

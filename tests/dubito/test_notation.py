@@ -92,7 +92,7 @@ def test_zero_has_one_sign() -> None:
         (Notation(suffix="%"), False),
     ],
 )
-def test_a_plain_notation_is_that_of_programs(notation: Notation, expected: bool) -> None:  # noqa: FBT001 - the case
+def test_a_plain_notation_is_that_of_programs(notation: Notation, expected: bool) -> None:
     """Texts for gaps leave a notation plain; any mark does not."""
     assert notation.is_plain is expected
 
@@ -101,7 +101,7 @@ def test_a_gap_is_a_text_or_an_equal_number() -> None:
     """The text -999 stands for missing, and so does the number; texts that are none match alone."""
     notation = Notation(missing=("-999", "unknown", "nan", "1e3"))
     texts = ("-999", "unknown", "-999.0", "-99", "")
-    assert [text for text in texts if notation.is_missing(text)] == ["-999", "unknown"]
+    assert [text for text in texts if notation.is_missing(text)] == ["-999", "unknown", "-999.0"]
     numbers = (-999.0, 1_000.0, 999.0, 0.0, math.nan)
     assert [number for number in numbers if notation.is_sentinel(number)] == [-999.0, 1_000.0]
     assert not Notation().is_sentinel(0.0)

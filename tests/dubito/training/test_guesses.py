@@ -79,7 +79,7 @@ def test_values_are_those_of_the_rows_that_have_one(cells: list[str]) -> None:
         assert found.values.tolist() == numbers
         assert found.is_nullable == (len(numbers) < len(cells))
     else:
-        assert len(set(numbers)) < 2 or sorted(numbers) == [2.0, 3.0]
+        assert len(set(numbers)) < 2
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_a_doubtful_notation_is_told(cells: list[str], values: list[float]) -> N
         ([np.int64(1), np.float32(2.5), np.float32("nan")], ["1", "2.5", "nan"]),
         (["x", "x", 1.0, 1, None], ["x", "x", "1", "1", ""]),
         ([-999, 1, -999, 4, 4], ["-999", "1", "-999", "4", "4"]),
-        ([" cafe\u0301", "cafe\u0301"], ["caf\u00e9", "caf\u00e9"]),
+        ([" cafe\u0301", "cafe\u0301", "tee", "tee"], ["caf\u00e9", "caf\u00e9", "tee", "tee"]),
     ],
 )
 def test_typed_cells_are_guessed_like_their_texts(
