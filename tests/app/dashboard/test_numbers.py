@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.app.dashboard.conftest import PHONE, Opened
 from tests.app.dashboard.test_access import faults
 from tests.app.dashboard.test_widths import fits
+from tests.app.dashboard.test_wire import check_types
 from tests.rents import FLAT, number_bundle
 from tests.service import Service, serving
 
@@ -172,3 +173,10 @@ def test_nobody_is_kept_out_and_nothing_is_too_wide(
             page.wait_for_timeout(700)
             assert [] == faults(page)
             fits(page)
+
+
+def test_the_types_of_the_page_are_documented(client: httpx.Client, head: Any) -> None:
+    """What the page reads of a number's service is in its document; noise with a noise head."""
+    absent = ("aleatoric_std", "total_std") if head == "point" else ()
+    document = client.get("/openapi.json").raise_for_status().json()
+    check_types("number.d.ts", document["components"]["schemas"], 15, absent)
