@@ -46,7 +46,7 @@ class Column:
     takes_unknown: bool = False
     """Whether a category may be one that is not in the list."""
     notation: Notation = PLAIN
-    """How a table writes the column's cells."""
+    """Notation of the column's cells in a table."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ class NumberColumn:
     levels: tuple[float, ...] = ()
     """Levels of the three quantiles, ascending; empty for other heads."""
     notation: Notation = PLAIN
-    """How a table writes the column's cells."""
+    """Notation of the column's cells in a table."""
 
     @property
     def names(self) -> tuple[str, ...]:

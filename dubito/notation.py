@@ -9,7 +9,7 @@ from typing import Literal
 
 Decimal = Literal[".", ","]
 Thousands = Literal["", ",", ".", " ", "'"]
-Encoding = Literal[
+TextEncoding = Literal[
     "utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp949", "cp1252", "latin-1", "shift_jis"
 ]
 """Encodings that a description may declare, by Python's names."""
@@ -81,7 +81,7 @@ class Notation:
 
 @dataclass(frozen=True, slots=True)
 class FileNotation:
-    """Encoding and separator of a CSV, where they are declared."""
+    """TextEncoding and separator of a CSV, where they are declared."""
 
     encoding: str | None = None
     """Python's name of the encoding; detected if None."""
@@ -92,7 +92,7 @@ class FileNotation:
 PLAIN = Notation()
 """Notation of numbers as programs write them."""
 DETECTED = FileNotation()
-"""Encoding and separator are detected."""
+"""TextEncoding and separator are detected."""
 
 
 @dataclass(frozen=True, slots=True)

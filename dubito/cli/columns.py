@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from dubito.errors import UsageError
-from dubito.notation import Encoding, FileNotation, Separator
+from dubito.notation import FileNotation, Separator, TextEncoding
 from dubito.training.tables.kinds import FORMATS
 
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE", help="TOML file to write (default: to stdout)"
     )
     parser.add_argument(
-        "--encoding", choices=get_args(Encoding), help="of a CSV (default: detected)"
+        "--encoding", choices=get_args(TextEncoding), help="of a CSV (default: detected)"
     )
     parser.add_argument(
         "--separator", choices=get_args(Separator), help="of a CSV (default: detected)"

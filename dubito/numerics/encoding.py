@@ -16,7 +16,7 @@ from dubito.numerics.kernels import Array
 InputKind = Literal["number", "log", "category"]
 INPUT_KINDS: tuple[InputKind, ...] = get_args(InputKind)
 VALUE, LOG, MISSING, SLOT = range(4)
-"""What an output is: the value, its signed log, whether it is missing, or whether it is a slot."""
+"""Modes of an output: the value, its signed log, whether it is missing, or whether it is a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Encoding:
     columns: Array
     """Index of the column that the output is about."""
     modes: Array
-    """What the output is: `VALUE`, `LOG`, `MISSING` or `SLOT`."""
+    """Mode of the output: `VALUE`, `LOG`, `MISSING` or `SLOT`."""
     fills: Array
     """Number that replaces a missing value; NaN where none is missing."""
     slots: Array

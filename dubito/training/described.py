@@ -34,7 +34,7 @@ def described_domain(path: Path) -> Domain:
             file=described.file,
         ),
         bundle_name=_bundle_name(target.name),
-        recipes={TABLE: DomainRecipe("dubito.training.recipes:TABLE_RECIPE", TABLE_MEANING)},
+        recipes={TABLE: DomainRecipe("dubito.training.recipe:TABLE_RECIPE", TABLE_MEANING)},
         default_recipe=TABLE,
     )
 

@@ -53,11 +53,11 @@ from dubito.layout import MOST, ClassColumn, Column, NumberColumn
 from dubito.notation import (
     DETECTED,
     Decimal,
-    Encoding,
     FileNotation,
     Notation,
     Separator,
     TableNotation,
+    TextEncoding,
     Thousands,
 )
 from dubito.targets import NumberHead, level_fault
@@ -214,7 +214,7 @@ class _DescribedFile:
 
     __pydantic_config__ = STRICT
 
-    encoding: Encoding | None = None
+    encoding: TextEncoding | None = None
     separator: Separator | None = None
 
 

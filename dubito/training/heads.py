@@ -83,7 +83,7 @@ class ClassHead:
 
 
 @dataclass(frozen=True, slots=True)
-class NumberHead:
+class RegressionHead:
     """A value, mean and variance, or three quantiles."""
 
     kind: str
@@ -96,7 +96,7 @@ class NumberHead:
     """Exponent β of the loss of a normal head, see `normal_loss`."""
 
     @classmethod
-    def of(cls, target: NumberTarget, values: Floats, beta: float) -> "NumberHead":
+    def of(cls, target: NumberTarget, values: Floats, beta: float) -> "RegressionHead":
         """Make the head of a target, in units of the values `(N,)` of the fit rows."""
         # The deviation of equal values can differ from 0 by rounding.
         std = target.std if values.min() == values.max() else float(values.std())

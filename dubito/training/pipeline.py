@@ -28,7 +28,7 @@ from dubito.training.evaluation.metrics import assess, held_out_figures
 from dubito.training.evaluation.predictions import evidence_of
 from dubito.training.feature_stats import imputed_number, seen, target_of
 from dubito.training.fit import fit
-from dubito.training.heads import ClassHead, Head, NumberHead
+from dubito.training.heads import ClassHead, Head, RegressionHead
 from dubito.training.model_card import training_cards
 from dubito.training.publication import (
     SEARCHED_ROWS,
@@ -172,7 +172,7 @@ def _of_number(
     fitted, watched = rows.where(split.fit), rows.where(split.validation)
     learnt = rows.values[np.sort(np.concatenate([split.fit, split.validation]))]
     target, recipe = target_of(job.layout.number, learnt), job.recipe
-    head = NumberHead.of(target, fitted.values, recipe.beta)
+    head = RegressionHead.of(target, fitted.values, recipe.beta)
     model = _fitted(job, fitted, watched, features, head)
     engine, signature = engine_of(model, backend=job.backend), Signature(features, target)
     held, rules = rows.where(split.calibration), _rules(job.layout)

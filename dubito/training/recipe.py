@@ -163,6 +163,21 @@ class Recipe:
                 )
 
 
+TABLE_RECIPE = Recipe(
+    architecture=Architecture(
+        widths=(64,) * 3, activation="silu", rate=0.2, placement="hidden", residual=True
+    ),
+    encoded=True,
+    learning_rate=2e-3,
+    weight_decay=0.01,
+    batch=64,
+    epochs=200,
+    patience=16,
+    calibrated=True,
+)
+"""Recipe for any table: a residual network (Gorishniy et al. 2021) of encoded columns."""
+
+
 def find_recipe(domain: Domain, name: str) -> Recipe:
     """Return the study's recipe or one of the domain's, by name."""
     if name == STUDY:

@@ -17,7 +17,7 @@ from dubito.features import FeatureStats
 from dubito.targets import HEAD_OUTPUTS, NumberTarget
 from dubito.targets import NumberHead as HeadKind
 from dubito.training.data import NumberRows
-from dubito.training.heads import LEAST_VARIANCE, NumberHead, nll, normal_loss, pinball_loss
+from dubito.training.heads import LEAST_VARIANCE, RegressionHead, nll, normal_loss, pinball_loss
 
 LEVELS = (0.05, 0.5, 0.9)
 MEAN, STD = 740.0, 120.0
@@ -32,8 +32,8 @@ def normal_batch(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.floa
     return random.normal(0, 2, (count, 1)), outputs
 
 
-def head_of(kind: HeadKind) -> NumberHead:
-    return NumberHead(kind, LEVELS if kind == "quantiles" else (), MEAN, STD, 0.5)
+def head_of(kind: HeadKind) -> RegressionHead:
+    return RegressionHead(kind, LEVELS if kind == "quantiles" else (), MEAN, STD, 0.5)
 
 
 def initializers() -> Iterator[Any]:
@@ -150,11 +150,11 @@ def test_the_truth_is_in_standard_units(kind: HeadKind) -> None:
     seen = FeatureStats(0.0, 1.0, {"0.5": 0.5}, (0.0, 1.0), (1,), 0)
     levels = LEVELS if kind == "quantiles" else ()
     target = NumberTarget("rent", "", (), "€", kind, levels, 7.0, seen)
-    head = NumberHead.of(target, values, 0.5)
+    head = RegressionHead.of(target, values, 0.5)
     found = head.truth(NumberRows(np.zeros((400, 1)), values, "", ""))
     assert found.shape == (400, 1)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[:, 0], stats.zscore(values), rtol=1e-5, atol=1e-6)
     assert (head.kind, head.levels) == (kind, levels)
     # Without any spread in the fit rows the unit is that of all rows.
-    assert NumberHead.of(target, np.zeros(9), 0.5).std == 7.0
+    assert RegressionHead.of(target, np.zeros(9), 0.5).std == 7.0
