@@ -40,6 +40,8 @@ class Notation:
 
     def is_missing(self, text: str) -> bool:
         """Return whether a text without blanks around it stands for a missing value."""
+        if not self.missing:
+            return False
         return text in self.missing or _number_or_nan(text) in self._sentinels
 
     def is_sentinel(self, number: float) -> bool:
@@ -81,7 +83,7 @@ class Notation:
 
 @dataclass(frozen=True, slots=True)
 class FileNotation:
-    """TextEncoding and separator of a CSV, where they are declared."""
+    """Encoding and separator of a CSV, where they are declared."""
 
     encoding: str | None = None
     """Python's name of the encoding; detected if None."""
@@ -92,7 +94,7 @@ class FileNotation:
 PLAIN = Notation()
 """Notation of numbers as programs write them."""
 DETECTED = FileNotation()
-"""TextEncoding and separator are detected."""
+"""Encoding and separator are detected."""
 
 
 @dataclass(frozen=True, slots=True)

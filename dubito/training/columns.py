@@ -178,8 +178,8 @@ def _boolean(column: Column) -> Callable[[object], float]:
     """Return the reader of true and false, and of 1 and 0 as programs write them."""
 
     def number(cell: object) -> float:
-        text = _text(cell).casefold()
-        if text in MISSING_WORDS or column.notation.is_missing(_text(cell)):
+        text = cell_text(cell).casefold()
+        if text in MISSING_WORDS or column.notation.is_missing(cell_text(cell)):
             return math.nan
         if text not in NUMERALS:
             raise ValueError
@@ -198,7 +198,7 @@ def _categorical(column: Column) -> Callable[[object], float]:
     unknown = float(len(column.categories))
 
     def number(cell: object) -> float:
-        text = _text(cell)
+        text = cell_text(cell)
         if column.notation.is_missing(text):
             return math.nan
         place = places.get(text)
@@ -216,7 +216,7 @@ def _categorical(column: Column) -> Callable[[object], float]:
     return number
 
 
-def _text(cell: object) -> str:
+def cell_text(cell: object) -> str:
     """Return a cell as text, a truth as JSON writes it.
 
     Raises:

@@ -36,7 +36,7 @@ def first_description(path: Path, target: str, declared: FileNotation) -> str:
     sheet = read_sheet(path, [Wanted((name,), is_numeric=False) for name in names], declared)
     guesses = {name: guess(name, cells) for name, cells in zip(names, _cells(sheet), strict=True)}
     predicted = guesses.pop(composed(target.strip()))
-    if predicted.is_nullable or predicted.reason == "it has no value":
+    if predicted.is_nullable:
         raise DataError(f"{target} lacks values in some rows: leave those rows out")
     parts = [
         HEAD.format(file=name_of(path), rows=sheet.rows),

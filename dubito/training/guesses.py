@@ -3,7 +3,6 @@
 A guess is only written down, with its reason; training reads what the description declares.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dubito.features import FeatureKind
-from dubito.inputs.json_members import composed
 from dubito.notation import PLAIN, Notation
-from dubito.training.columns import MISSING_WORDS
+from dubito.training.columns import MISSING_WORDS, cell_text
 from dubito.types import Floats
 
 MOST_CATEGORIES = 100
@@ -48,11 +46,14 @@ class Guess:
 
 def guess(name: str, cells: Sequence[object]) -> Guess:
     """Guess what a column of cells `(N,)`, text or values, is."""
-    texts = [_text(cell) for cell in cells]
+    try:
+        texts = [_text(cell) for cell in cells]
+    except TypeError:
+        return Guess(name, None, "its cells are neither texts nor numbers")
     known = [text for text in texts if text.casefold() not in MISSING_WORDS]
     has_gaps = len(known) < len(texts)
     if not known:
-        return Guess(name, None, "it has no value")
+        return Guess(name, None, "it has no value", is_nullable=True)
     counts = Counter(known)
     fitting = list(_notations(list(counts)))
     if fitting:
@@ -141,10 +142,5 @@ def _sentinels(values: Floats) -> list[float]:
 
 def _text(cell: object) -> str:
     """Return a cell as the text that a CSV would have."""
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return ""
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return composed(str(cell).strip())
+    is_whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell)) if is_whole else cell_text(cell)  # type: ignore[call-overload]
