@@ -35,9 +35,9 @@ from dubito.answer import (
     Uncertainty,
     UnknownCategory,
 )
-from dubito.errors import Ungradable, UsageError
+from dubito.errors import Ungradable
 from dubito.identifier import new_id
-from dubito.targets import ClassTarget, NumberTarget, Target
+from dubito.targets import NumberTarget, Target, class_target, number_target
 from dubito.types import (
     AnyCalibration,
     Floats,
@@ -91,28 +91,6 @@ class PlainPrediction:
             UsageError: the bundle predicts classes.
         """
         return self.outputs[:, number_target(self.target).value_column]
-
-
-def class_target(target: Target) -> ClassTarget:
-    """Return a target of classes.
-
-    Raises:
-        UsageError: it is a number.
-    """
-    if not isinstance(target, ClassTarget):
-        raise UsageError("the bundle predicts a number, not classes")
-    return target
-
-
-def number_target(target: Target) -> NumberTarget:
-    """Return a target that is a number.
-
-    Raises:
-        UsageError: it is classes.
-    """
-    if not isinstance(target, NumberTarget):
-        raise UsageError("the bundle predicts classes, not a number")
-    return target
 
 
 MOST_TOGETHER = 512

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dubito.errors import UsageError
 from dubito.features import FeatureStats
 
 NumberHead = Literal["point", "normal", "quantiles"]
@@ -73,6 +74,28 @@ class NumberTarget:
 
 
 Target = ClassTarget | NumberTarget
+
+
+def class_target(target: Target) -> ClassTarget:
+    """Return a target of classes.
+
+    Raises:
+        UsageError: it is a number.
+    """
+    if not isinstance(target, ClassTarget):
+        raise UsageError("the bundle predicts a number, not classes")
+    return target
+
+
+def number_target(target: Target) -> NumberTarget:
+    """Return a target that is a number.
+
+    Raises:
+        UsageError: it is classes.
+    """
+    if not isinstance(target, NumberTarget):
+        raise UsageError("the bundle predicts classes, not a number")
+    return target
 
 
 def level_fault(head: NumberHead, levels: Sequence[float]) -> str | None:

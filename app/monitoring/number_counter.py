@@ -24,7 +24,7 @@ from app.record_events import Tally
 from app.recorded_prediction import Body
 from app.watched_bundle import WatchedBundle
 from dubito.answer import AnyResult, MonteCarloAnyResult, MonteCarloNumber, PlainNumber
-from dubito.prediction import number_target
+from dubito.targets import number_target
 from dubito.types import Floats, NumberCalibration
 from dubito.uncertainty.decision import promise_of
 from dubito.uncertainty.intervals import (

@@ -11,7 +11,7 @@ import numpy as np
 
 from dubito.engine.engine import Engine
 from dubito.errors import DataError
-from dubito.prediction import class_target
+from dubito.targets import class_target
 from dubito.training.data import Table
 from dubito.training.evaluation.probability_metrics import check_overflow
 from dubito.types import Booleans, Calibration, DomainRule, Floats, Query, Signature, Summary

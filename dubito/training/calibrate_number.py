@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dubito.engine.engine import Engine
-from dubito.prediction import number_target
+from dubito.targets import number_target
 from dubito.training.calibrate import (
     CALIBRATION_SEED,
     VALIDATION_SEED,

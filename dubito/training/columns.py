@@ -110,6 +110,9 @@ class ClassReader:
         self._row += 1
         text = "" if cell is None else composed(str(cell).strip())
         index, is_by_number = self._names.get(text), False
+        if index is None and isinstance(cell, float) and cell.is_integer():
+            # A column of whole numbers may be stored as one of floats.
+            index = self._names.get(str(int(cell)))
         if index is None:
             index, is_by_number = self._numerals.get(text.casefold()), True
         if index is None or self._is_by_number not in (None, is_by_number):

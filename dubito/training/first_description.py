@@ -4,12 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from dubito.errors import DataError
 from dubito.inputs.json_members import composed
 from dubito.notation import PLAIN, FileNotation, Notation
-from dubito.training.guesses import FEWEST_NUMBERS, Guess, guess
+from dubito.training.guesses import Guess, guess
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import Sheet, read_sheet
 from dubito.training.tables.wanted import Wanted
@@ -65,8 +63,7 @@ def _file(declared: FileNotation) -> Iterator[str]:
 
 def _target(found: Guess) -> str:
     name = f"name = {_quoted(found.name)}"
-    is_number = len(found.values) > 0 and len(np.unique(found.values)) >= FEWEST_NUMBERS
-    if is_number:
+    if len(found.values) and not found.texts:
         lines = [
             f"# A number: {found.reason}. Heads: point, normal, quantiles (with levels).",
             "[target]",
@@ -76,22 +73,17 @@ def _target(found: Guess) -> str:
             *_notation(found.notation),
         ]
         return "\n".join([*lines, ""])
-    classes = found.texts or _numerals(found)
-    if len(classes) < 2:
+    if found.kind is None:
         raise DataError(f"{found.name} cannot be predicted: {found.reason}")
     lines = [
-        f"# Classes: {len(classes)} different values. If they have an order, give it, and say so.",
+        f"# Classes: {len(found.texts)} values. If they have an order, give it, and say so.",
         "[target]",
         'kind = "classes"',
         name,
-        f"classes = {_list(classes)}",
+        f"classes = {_list(found.texts)}",
         "ordered = false",
     ]
     return "\n".join([*lines, ""])
-
-
-def _numerals(found: Guess) -> tuple[str, ...]:
-    return tuple(f"{value:g}" for value in np.unique(found.values))
 
 
 def _feature(found: Guess) -> str:

@@ -41,7 +41,7 @@ class Guess:
     values: Floats = field(default_factory=lambda: np.array([]))
     """The numbers `(n,)` of the rows that have one; empty for texts."""
     texts: tuple[str, ...] = ()
-    """The different texts, sorted; empty for numbers."""
+    """The different texts in order; of numbers only if they could be classes."""
 
 
 def guess(name: str, cells: Sequence[object]) -> Guess:
@@ -76,6 +76,7 @@ def _number(
     name: str, known: Sequence[str], fitting: Sequence[Notation], *, has_gaps: bool
 ) -> Guess:
     notation, doubt = fitting[0], ""
+    texts = tuple(sorted(set(known), key=notation.number))
     values = np.array([notation.number(text) for text in known])
     if any(other.number(text) != notation.number(text) for other in fitting for text in known):
         doubt = "; it can be read in another way: check decimal and thousands"
@@ -92,7 +93,7 @@ def _number(
     is_whole = bool((values == np.floor(values)).all())
     if is_whole and len(distinct) == len(values) and np.ptp(values) == len(values) - 1:
         return Guess(name, None, "it numbers the rows")
-    about = (notation, has_gaps, values)
+    about = (notation, has_gaps, values, texts if len(texts) < FEWEST_NUMBERS else ())
     if notation.is_plain and set(distinct) == {0, 1}:
         return Guess(name, "boolean", "0 and 1", *about)
     kind: FeatureKind = "integer" if is_whole else "float"

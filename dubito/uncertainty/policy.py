@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import UNSET, Struct, UnsetType
 
 from dubito.errors import UsageError
-from dubito.targets import NumberTarget
+from dubito.targets import number_target
 from dubito.types import (
     AnyCalibration,
     Calibration,
@@ -182,8 +182,7 @@ class NumberJudge(Judge):
     ) -> None:
         """Take the bundle's calibration, rules and signature, whose target is a number."""
         super().__init__(calibration, rules, signature)
-        assert isinstance(signature.target, NumberTarget)  # noqa: S101 - a manifest's parser checks it
-        self._target = signature.target
+        self._target = number_target(signature.target)
         self._tables = tables_of(calibration)
 
     def _found(self, estimate: RowStatistics, options: PolicyOptions) -> Intervals:

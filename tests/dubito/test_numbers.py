@@ -13,8 +13,7 @@ from dubito.bundle import Bundle
 from dubito.bundles.manifest_parser import parse_manifest
 from dubito.errors import BundleError, DataError, NetworkError, UsageError
 from dubito.layers.archive import from_bytes
-from dubito.prediction import number_target
-from dubito.targets import NumberHead
+from dubito.targets import NumberHead, number_target
 from dubito.training.convert import convert
 from dubito.training.description import read_description
 from dubito.training.evaluation.number_evaluation import NumberEvaluationMetrics

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dubito.training.evaluation.number_evaluation import NumberEvaluationMetrics
 from dubito.training.report.number_plots import intervals_picture, spread_picture, values_picture
-from dubito.training.report.section import Section, precision_section, shifts_section
+from dubito.training.report.section import Section, precision_section, promise_rows, shifts_section
 
 METRICS = {
     "rmse": "root of the mean squared error",
@@ -80,14 +80,5 @@ def _guarantees(figures: NumberEvaluationMetrics) -> Iterator[Section]:
         "at most the target of the automated intervals misses the true number, for rows "
         "exchangeable with those; and of the band of the widest no more than the bundle's limit.",
         head=("target", "automated", "misses among them", "misses", "misses in the band"),
-        rows=[
-            (
-                f"{kept.target:.1%}",
-                f"{kept.automated:.1%}",
-                f"{kept.wrong:.2%}",
-                f"{kept.errors:,}",
-                "–" if kept.band is None else f"{kept.band[1]:,} of {kept.band[0]:,}",
-            )
-            for kept in figures.promises
-        ],
+        rows=promise_rows(figures.promises),
     )

@@ -11,7 +11,13 @@ from dubito.training.evaluation.run import Evaluation
 from dubito.training.report.calibration_plots import KINDS, reliability_picture, sets_picture
 from dubito.training.report.error_plots import confusion_picture, risk_picture
 from dubito.training.report.number_sections import number_sections_of
-from dubito.training.report.section import Section, precision_section, shifts_section, shown
+from dubito.training.report.section import (
+    Section,
+    precision_section,
+    promise_rows,
+    shifts_section,
+    shown,
+)
 from dubito.training.report.uncertainty_plots import entropy_picture
 from dubito.types import Identity
 
@@ -141,16 +147,7 @@ def _guarantees(figures: EvaluationMetrics) -> Iterator[Section]:
         "most the target of the automated grades is wrong, for rows exchangeable with those; and "
         "where a band is promised, no more of its rows than the bundle's limit of single cases.",
         head=("target", "automated", "wrong among them", "errors", "wrong in the band"),
-        rows=[
-            (
-                f"{kept.target:.1%}",
-                f"{kept.automated:.1%}",
-                f"{kept.wrong:.2%}",
-                f"{kept.errors:,}",
-                "–" if kept.band is None else f"{kept.band[1]:,} of {kept.band[0]:,}",
-            )
-            for kept in figures.promises
-        ],
+        rows=promise_rows(figures.promises),
     )
     yield Section(
         title="How likely are automated grades?",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dubito.training.evaluation.metrics import PolicyMetrics
 from dubito.training.evaluation.predictions import MeanError
 from dubito.training.evaluation.uncertainty_metrics import ShiftFigures
 from dubito.training.report.plot import Picture
@@ -57,6 +58,20 @@ def precision_section(found: MeanError, mean: str) -> Section:
         head=("passes", "median row", "95% of rows below", "observed, median row"),
         rows=[(f"{passes:,}", *(_error(value) for value in values)) for passes, *values in table],
     )
+
+
+def promise_rows(promises: Sequence[PolicyMetrics]) -> list[tuple[str, ...]]:
+    """Format the measured promises of a policy, a row each."""
+    return [
+        (
+            f"{kept.target:.1%}",
+            f"{kept.automated:.1%}",
+            f"{kept.wrong:.2%}",
+            f"{kept.errors:,}",
+            "–" if kept.band is None else f"{kept.band[1]:,} of {kept.band[0]:,}",
+        )
+        for kept in promises
+    ]
 
 
 def shown(value: float | None) -> str:

@@ -14,6 +14,7 @@ from dubito.bundle import load
 from dubito.cli.main import main
 from dubito.errors import DataError
 from dubito.targets import ClassTarget, NumberTarget
+from dubito.training.data import Table
 from dubito.training.described import described_domain
 from dubito.training.description import read_description
 from dubito.training.rows import read_layout
@@ -189,3 +190,23 @@ def test_what_is_declared_is_what_is_read(
     layout = described_domain(described).layout
     with pytest.raises(DataError, match=message):
         read_layout(tables["csv"], layout)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(("low", "high"), [("0", "1"), ("1.0", "2.0"), ("3", "7")])
+def test_numbers_may_be_classes(tmp_path: Path, kind: str, low: str, high: str) -> None:
+    """A target of a few numbers is described by texts that training finds in the table again."""
+    cells = [(low, high)[at % 3 % 2] for at in range(ROWS)]
+    table: dict[str, list[Any]] = {"x": [at * 0.37 for at in range(ROWS)], "y": cells}
+    path = tmp_path / f"table.{kind}"
+    if kind == "csv":
+        path.write_text(
+            "\n".join(["x,y", *(f"{x},{y}" for x, y in zip(*table.values(), strict=True))])
+        )
+    else:
+        pa.parquet.write_table(pa.table(table | {"y": list(map(float, cells))}), path)
+    out = tmp_path / "table.toml"
+    assert 0 == main(["columns", str(path), "--target", "y", "--out", str(out)])
+    rows = read_layout(path, described_domain(out).layout)
+    assert isinstance(rows, Table)
+    assert [int(cell == high) for cell in cells] == rows.labels.tolist()
