@@ -62,7 +62,7 @@ def _searched() -> Line:
     return Line(
         "Hyper-parameters are tuned with Keras Tuner (`dubito tune`).",
         f"of {TRIALS} trials of {TRIAL_EPOCHS} epochs the best is trial {at + 1}, validation NLL "
-        f"{best.val_nll:.3f} (the study's own recipe: {first.val_nll:.3f}): {chosen}",
+        f"{best.val_loss:.3f} (the study's own recipe: {first.val_loss:.3f}): {chosen}",
         ("training/test_search.py", "commands/test_tune.py"),
     )
 

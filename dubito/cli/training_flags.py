@@ -24,12 +24,6 @@ domain's or the recipe's values."""
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that a file may set too; a flag that is not set is None."""
     add_data(parser)
-    parser.add_argument(
-        "--columns",
-        type=Path,
-        metavar="FILE",
-        help="TOML or JSON that describes the columns of --data and the target, for any table",
-    )
     parser.add_argument("--out", type=Path, help="folder of the bundles (default: models)")
     names = _either([domain.bundle_name for domain in domains()])
     parser.add_argument("--name", help=f"name of the bundle (default: {names})")
@@ -90,6 +84,12 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help=f"{FORMATS}, also in a zip or gzip (default: {titles})",
     )
+    parser.add_argument(
+        "--columns",
+        type=Path,
+        metavar="FILE",
+        help="TOML or JSON that describes the columns of --data and the target, for any table",
+    )
 
 
 def settle(arguments: argparse.Namespace) -> Domain:
@@ -109,15 +109,14 @@ def settle(arguments: argparse.Namespace) -> Domain:
         config = Config(arguments.config)
         add_flags(config)
         written = config.read()
-    domain = _domain(*(_set(name, arguments, written) for name in ("domain", "columns")))
+    found = {name: _set(name, arguments, written) for name in ("domain", "columns", "data")}
+    domain = domain_for(**found)
     own = {"name": domain.bundle_name, "architecture": domain.default_recipe}
     for name, value in (DEFAULTS | own | written).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     if arguments.seed + (arguments.seeds or 1) - 1 > MOST_SEED:
         raise UsageError(f"the last of the seeds must be at most {MOST_SEED}")
-    if arguments.columns is not None and arguments.data is None:
-        raise UsageError(f"{arguments.columns.name} describes columns of a file: name it by --data")
     names = (STUDY, *domain.recipes)
     if arguments.architecture not in names:
         raise UsageError(f"--architecture of {domain.name} must be {_either(names)}")
@@ -130,12 +129,19 @@ def _set(name: str, arguments: argparse.Namespace, written: dict[str, Any]) -> A
     return written.get(name) if given is None else given
 
 
-def _domain(name: str | None, columns: Path | None) -> Domain:
-    """Return the domain to train for; that of a table if a file describes its columns."""
+def domain_for(domain: str | None, columns: Path | None, data: Path | None) -> Domain:
+    """Return the domain to train for; that of a table if a file describes its columns.
+
+    Raises:
+        DataError: the description cannot be read or is invalid.
+        UsageError: the flags do not go together, or there is no such domain.
+    """
     if columns is None:
-        return chosen_domain(name)
-    if name is not None:
+        return chosen_domain(domain)
+    if domain is not None:
         raise UsageError("--columns describes a table: leave out --domain")
+    if data is None:
+        raise UsageError(f"{columns.name} describes columns of a file: name it by --data")
     from dubito.training.described import described_domain
 
     return described_domain(columns)

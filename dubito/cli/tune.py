@@ -4,12 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dubito.cli.train import command_of, print_bundle, stdout_for_result
-from dubito.cli.training_flags import add_data, positive, seed
-from dubito.domains import STUDY, chosen_domain
+from dubito.cli.training_flags import add_data, domain_for, positive, seed
+from dubito.domains import STUDY, TABLE
 from dubito.errors import UsageError
 
 
@@ -31,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=positive,
-        default=10,
-        help="largest number of epochs of a trial (default: 10)",
+        help="largest number of epochs of a trial (default: 10; 60 with --columns)",
     )
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder of the bundles")
     parser.add_argument("--name", help="name of the bundle")
@@ -42,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-seed", type=seed, default=0, help="seed of the 80/20 split")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.epilog = (
-        "Searched: layers, width, activation, dropout rate and placement, batch normalisation, L1, "
-        "learning rate, weight decay and batch, for the least validation NLL of the mean of passes."
+        "Searched: layers, width, activation, dropout rate and placement, learning rate, weight "
+        "decay and batch, of the study's recipe also batch normalisation and L1, for the least "
+        "validation loss of the mean of passes: NLL, RMSE of a number alone, or pinball loss."
     )
 
 
@@ -52,48 +53,61 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     if rest:
         raise UsageError(f"tune does not know {rest[0]}")
     with stdout_for_result(arguments.json):
-        number, best, folder, manifest = _tuned(arguments)
+        terms, number, best, folder, manifest = _tuned(arguments)
     command = manifest.trained.command
     if arguments.json:
-        trial = {"number": number, "val_nll": best.val_nll, "choices": dict(best.choices)}
+        trial = {"number": number, "loss": terms.loss, **asdict(best)}
         metrics = manifest.metrics["mc"]
         told = {"bundle": str(folder), "metrics": metrics, "trial": trial, "command": command}
         print(json.dumps(told))
     else:
-        print(f"best: trial {number} of {arguments.trials}, validation NLL {best.val_nll:.4f}")
+        reached = f"validation {terms.loss} {best.val_loss:.4f}"
+        print(f"best: trial {number} of {arguments.trials}, {reached}")
         print(command)
         print_bundle(folder, manifest)
     return 0
 
 
-def _tuned(arguments: argparse.Namespace) -> tuple[int, Any, Path, Any]:
-    """Return the best trial's number, from 1, the trial, and its bundle's folder and manifest."""
-    domain = chosen_domain(arguments.domain)
-    from dubito.training.data import read_table
+def _tuned(arguments: argparse.Namespace) -> tuple[Any, int, Any, Path, Any]:
+    """Search, and publish the best trial's recipe.
+
+    Returns:
+        The terms, the best trial's number, from 1, the trial, and its bundle's folder and manifest.
+    """
+    given = {name: getattr(arguments, name) for name in ("domain", "columns", "data")}
+    domain = domain_for(**given)
     from dubito.training.pipeline import TrainingOptions, publish
-    from dubito.training.search_space import flags_of, recipe_of
+    from dubito.training.rows import read_layout
+    from dubito.training.search_space import SPACES, flags_of, recipe_of
     from dubito.training.trials import SearchTerms
     from dubito.training.tune import search
+    from dubito.training.validation_loss import loss_name
 
-    table = read_table(arguments.data, domain.layout)
-    terms = SearchTerms(table.digest, arguments.seed, arguments.split_seed, arguments.epochs)
-    at, best = search(table, domain.layout, terms, arguments.trials, arguments.directory, _say)
-    given = {name: getattr(arguments, name) for name in ("domain", "data", "seed", "split_seed")}
+    architecture = STUDY if arguments.columns is None else TABLE
+    space = SPACES[architecture]
+    rows, epochs = read_layout(arguments.data, domain.layout), arguments.epochs or space.epochs
+    seeds = {"seed": arguments.seed, "split_seed": arguments.split_seed}
+    terms = SearchTerms(
+        rows.digest,
+        **seeds,
+        epochs=epochs,
+        architecture=architecture,
+        loss=loss_name(domain.layout),
+    )
+    at, best = search(rows, domain.layout, terms, arguments.trials, arguments.directory, _say)
+    flags = {**given, **seeds, "architecture": architecture, **flags_of(best.choices, epochs)}
     job = TrainingOptions(
-        recipe=recipe_of(best.choices, arguments.epochs),
+        recipe=recipe_of(best.choices, epochs, space.base),
         layout=domain.layout,
         out=arguments.out,
         name=arguments.name or domain.bundle_name,
         version=None,
-        seed=arguments.seed,
-        split_seed=arguments.split_seed,
-        command=command_of(
-            {**given, "architecture": STUDY, **flags_of(best.choices, arguments.epochs)}
-        ),
+        **seeds,
+        command=command_of(flags),
         verbose=0,
     )
-    folder, manifest = publish(job, table)
-    return at + 1, best, folder, manifest
+    folder, manifest = publish(job, rows)
+    return terms, at + 1, best, folder, manifest
 
 
 def _say(sentence: str) -> None:

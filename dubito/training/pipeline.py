@@ -1,7 +1,6 @@
 """Trains and publishes a bundle: split, fit, calibrate, evaluate, write."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -14,22 +13,18 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
 from dubito.errors import NetworkError
-from dubito.features import Feature
 from dubito.layers.archive import to_bytes
-from dubito.layout import Column, Layout
+from dubito.layout import Layout
 from dubito.printable import printable
-from dubito.targets import ClassTarget
+from dubito.targets import number_target
 from dubito.training.calibrate import calibrate, temperature_of
 from dubito.training.calibrate_number import calibrate_number
 from dubito.training.curves import curves
 from dubito.training.data import NumberRows, Rows, Table
-from dubito.training.encoding import encoding_of
 from dubito.training.evaluation.metrics import assess, held_out_figures
 from dubito.training.evaluation.predictions import evidence_of
-from dubito.training.feature_stats import imputed_number, seen, target_of
-from dubito.training.fit import fit
-from dubito.training.heads import ClassHead, Head, RegressionHead
 from dubito.training.model_card import training_cards
+from dubito.training.preparation import Prepared, prepare
 from dubito.training.publication import (
     SEARCHED_ROWS,
     card_metrics,
@@ -39,7 +34,7 @@ from dubito.training.publication import (
     versions_used,
 )
 from dubito.training.recipe import Recipe
-from dubito.training.split import Split, split_of
+from dubito.training.split import Split
 from dubito.training.temperature import fold
 from dubito.types import AnyCalibration, Backend, Calibration, DomainRule, Floats, Signature
 
@@ -74,7 +69,6 @@ class _Trained:
     """The recipe that was used: the job's own, fitted to the fit part, or its fallback."""
     model: keras.Model
     engine: Engine
-    signature: Signature
     calibration: AnyCalibration | None
     metrics: dict[str, dict[str, float]]
 
@@ -90,22 +84,22 @@ def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
     version = next_version(job.out, job.name, job.version)
     check_free(job.out, job.name, version)
     pin_arithmetic()
-    split = split_of(rows, job.split_seed, calibrated=job.recipe.calibrated)
-    features = features_of(job.layout.features, rows.features, split)
+    prepared = prepare(rows, job.layout, job.split_seed, calibrated=job.recipe.calibrated)
+    split, features = prepared.split, prepared.signature.features
     if isinstance(rows, NumberRows):
-        made = _of_number(job, rows, split, features)
+        made = _of_number(job, rows, prepared)
     else:
-        made = _of_classes(job, rows, split, features)
+        made = _of_classes(job, rows, prepared)
     golden = choose_golden_rows(made.engine, _searched(rows.features, split), made.recipe.passes)
-    fault = next(golden_faults(made.engine, golden, made.signature.target), None)
+    fault = next(golden_faults(made.engine, golden, prepared.signature.target), None)
     if fault is not None:
         raise NetworkError(f"the trained network {fault}; train it with more dropout (--rate)")
     manifest = Manifest(
-        format=format_of(features, made.signature.target),
+        format=format_of(features, prepared.signature.target),
         name=job.name,
         version=version,
         features=features,
-        target=made.signature.target,
+        target=prepared.signature.target,
         passes=made.recipe.passes,
         calibration=made.calibration,
         rules=_rules(job.layout),
@@ -128,76 +122,40 @@ def _searched(rows: Floats, split: Split) -> Floats:
     return watched if len(watched) >= SEARCHED_ROWS else np.concatenate([watched, rows[split.fit]])
 
 
-def features_of(columns: Sequence[Column], rows: Floats, split: Split) -> tuple[Feature, ...]:
-    """Combine columns with the statistics of the fit and validation parts of rows `(N, F)`."""
-    learnt = rows[np.sort(np.concatenate([split.fit, split.validation]))]
-    fitted = rows[split.fit]
-    return tuple(
-        column.feature(
-            seen(learnt[:, at], column),
-            imputed_number(column, fitted[:, at]),
-        )
-        for at, column in enumerate(columns)
-    )
-
-
-def _of_classes(
-    job: TrainingOptions, table: Table, split: Split, features: tuple[Feature, ...]
-) -> _Trained:
+def _of_classes(job: TrainingOptions, table: Table, prepared: Prepared) -> _Trained:
     """Fit a classifier, fold in its temperature, calibrate and measure it."""
-    fitted, watched = table.where(split.fit), table.where(split.validation)
-    target = ClassTarget(job.layout.classes, is_ordered=job.layout.is_ordered)
-    classes = len(target.classes)
-    recipe = job.recipe.learn(fitted.features, fitted.labels, classes)
-    model = _fitted(replace(job, recipe=recipe), fitted, watched, features, ClassHead(classes))
+    split, signature = prepared.split, prepared.signature
+    watched, held = table.where(split.validation), table.where(split.calibration)
+    recipe = prepared.learnt(job.recipe)
+    model, passes = _fitted(job, recipe, prepared), recipe.passes
     if recipe.calibrated:
-        fold(model, temperature_of(engine_of(model, backend=job.backend), watched, recipe.passes))
-    engine, signature = engine_of(model, backend=job.backend), Signature(features, target)
-    held, held_out = table.where(split.calibration), table.where(split.test)
-    rules, passes = _rules(job.layout), recipe.passes
-    calibration = None
+        fold(model, temperature_of(engine_of(model, backend=job.backend), watched, passes))
+    engine, rules = engine_of(model, backend=job.backend), _rules(job.layout)
+    calibration, held_out = None, table.where(split.test)
     if recipe.calibrated:
         calibration = calibrate(engine, watched, held, signature, rules, passes)
-    metrics = card_metrics(engine, held_out, passes, target.classes)
+    metrics = card_metrics(engine, held_out, passes, signature.classes)
     if calibration is not None:
         metrics |= _judged(engine, held_out, calibration, signature, job.layout, passes)
-    return _Trained(recipe, model, engine, signature, calibration, metrics)
+    return _Trained(recipe, model, engine, calibration, metrics)
 
 
-def _of_number(
-    job: TrainingOptions, rows: NumberRows, split: Split, features: tuple[Feature, ...]
-) -> _Trained:
+def _of_number(job: TrainingOptions, rows: NumberRows, prepared: Prepared) -> _Trained:
     """Fit a network that predicts a number, calibrate and measure it."""
-    assert job.layout.number is not None  # noqa: S101 - such a layout has read the rows
-    fitted, watched = rows.where(split.fit), rows.where(split.validation)
-    learnt = rows.values[np.sort(np.concatenate([split.fit, split.validation]))]
-    target, recipe = target_of(job.layout.number, learnt), job.recipe
-    head = RegressionHead.of(target, fitted.values, recipe.beta)
-    model = _fitted(job, fitted, watched, features, head)
-    engine, signature = engine_of(model, backend=job.backend), Signature(features, target)
-    held, rules = rows.where(split.calibration), _rules(job.layout)
-    calibration = None
+    split, signature, recipe = prepared.split, prepared.signature, job.recipe
+    watched, held = rows.where(split.validation), rows.where(split.calibration)
+    model, passes = _fitted(job, recipe, prepared), recipe.passes
+    engine, rules = engine_of(model, backend=job.backend), _rules(job.layout)
+    calibration, held_out = None, rows.where(split.test)
     if recipe.calibrated:
-        calibration = calibrate_number(engine, watched, held, signature, rules, recipe.passes)
-    metrics = number_card_metrics(engine, rows.where(split.test), target, recipe.passes)
-    return _Trained(recipe, model, engine, signature, calibration, metrics)
+        calibration = calibrate_number(engine, watched, held, signature, rules, passes)
+    target = number_target(signature.target)
+    metrics = number_card_metrics(engine, held_out, target, passes)
+    return _Trained(recipe, model, engine, calibration, metrics)
 
 
-def _fitted(
-    job: TrainingOptions, fitted: Rows, watched: Rows, features: tuple[Feature, ...], head: Head
-) -> keras.Model:
-    recipe = job.recipe
-    return fit(
-        recipe,
-        fitted,
-        watched,
-        [feature.imputed for feature in features],
-        head,
-        job.seed,
-        encode=encoding_of(features, fitted.features) if recipe.encoded else None,
-        verbose=job.verbose,
-        callbacks=curves(job.logs, job.seed),
-    )
+def _fitted(job: TrainingOptions, recipe: Recipe, prepared: Prepared) -> keras.Model:
+    return prepared.fit(recipe, job.seed, job.verbose, curves(job.logs, job.seed))
 
 
 def _rules(layout: Layout) -> tuple[DomainRule, ...]:

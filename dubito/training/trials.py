@@ -12,8 +12,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from dubito.domains import STUDY
 from dubito.errors import DataError, UsageError
 from dubito.training.search_space import Choices
+from dubito.training.validation_loss import NLL
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,10 @@ class SearchTerms:
     seed: int
     split_seed: int
     epochs: int
+    architecture: str = STUDY
+    """Name of the recipe whose hyperparameters are searched."""
+    loss: str = NLL
+    """Name of the loss, see `dubito.training.validation_loss`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,8 @@ class Trial:
     """Result of a finished trial."""
 
     choices: Choices
-    val_nll: float
-    """Negative log-likelihood of the mean over passes on the validation rows, nats."""
+    val_loss: float
+    """Loss of the mean over passes on the validation rows."""
 
 
 class TrialStore:
@@ -72,7 +78,7 @@ class TrialStore:
         while (path := self._path(len(found))).exists():
             content = _read(path)
             try:
-                found.append(Trial(dict(content["choices"]), float(content["val_nll"])))
+                found.append(Trial(dict(content["choices"]), float(content["val_loss"])))
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(f"{path.name} of {self.folder} is not a trial") from error
         return found

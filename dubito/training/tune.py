@@ -5,7 +5,6 @@ not been interrupted (Keras Tuner's own reload would restart its random numbers)
 trials are replayed to the tuner from their files.
 """
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,18 +18,15 @@ from sklearn.exceptions import ConvergenceWarning
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.layout import Layout
-from dubito.training.data import Table
-from dubito.training.evaluation.probability_metrics import score
-from dubito.training.feature_stats import imputed_number
-from dubito.training.fit import fit
-from dubito.training.heads import ClassHead
+from dubito.training.data import Rows
+from dubito.training.preparation import prepare
 from dubito.training.recipe import Recipe
-from dubito.training.search_space import recipe_of, rounded, space
-from dubito.training.split import split_rows
+from dubito.training.search_space import SPACES, Choices, recipe_of, rounded
 from dubito.training.trials import SearchTerms, Trial, TrialStore
+from dubito.training.validation_loss import guess_loss, validation_loss
 from dubito.types import Query
 
-OBJECTIVE = "val_nll"
+OBJECTIVE = "val_loss"
 DRAWN_AT_RANDOM = 10
 """Number of trials before the first suggestion of the Gaussian process."""
 PASSES_SEED = 0
@@ -39,7 +35,7 @@ PROJECT = "keras-tuner"
 
 
 def search(
-    table: Table,
+    rows: Rows,
     layout: Layout,
     terms: SearchTerms,
     trials: int,
@@ -48,13 +44,13 @@ def search(
 ) -> tuple[int, Trial]:
     """Try recipes until there are `trials`; returns the best trial's number, from 0, and the trial.
 
-    The first trial is the study's own recipe. All are trained with one seed, and publishing the
+    The first trial is the recipe itself. All are trained with one seed, and publishing the
     recipe of a trial with the same seed and split gives the network of that trial.
 
     Args:
-        table: all rows; only the fit and the validation part are used.
-        layout: features and classes of the rows.
-        terms: the seeds, the epochs and the table's digest.
+        rows: all rows; only the fit and the validation part are used.
+        layout: features and target of the rows.
+        terms: the seeds, the epochs, the recipe and the digest of the rows.
         trials: total number of trials, including those finished earlier.
         folder: folder of the search, the only place written to.
         say: function that shows a sentence of progress, called for every trial.
@@ -68,7 +64,7 @@ def search(
         finished = kept.finished()[:trials]
         if finished:
             say(f"{len(finished)} of {trials} trials are done")
-        tuner = _Tuner(_Objective(table, layout, terms), kept, finished, terms.seed, trials, say)
+        tuner = _Tuner(_Objective(rows, layout, terms), kept, finished, trials, say)
         tuner.search(verbose=0)
     return tuner.best()
 
@@ -76,48 +72,38 @@ def search(
 class _Objective:
     """Trains a recipe and computes its validation loss."""
 
-    def __init__(self, table: Table, layout: Layout, terms: SearchTerms) -> None:
+    def __init__(self, rows: Rows, layout: Layout, terms: SearchTerms) -> None:
         pin_arithmetic()
-        split = split_rows(table.labels, terms.split_seed)
-        self.fitted, self.watched = (
-            table.where(split.fit),
-            table.where(split.validation),
-        )
-        self.imputed = [
-            imputed_number(column, self.fitted.features[:, at])
-            for at, column in enumerate(layout.features)
-        ]
-        self.classes, self.terms = layout.classes, terms
+        self.terms, self.space = terms, SPACES[terms.architecture]
+        calibrated = self.space.base.calibrated
+        self.prepared = prepare(rows, layout, terms.split_seed, calibrated=calibrated)
+        self.target, self.watched = self.prepared.signature.target, self.prepared.watched
+
+    def recipe(self, choices: Choices) -> Recipe:
+        """Return the recipe of a trial."""
+        return recipe_of(choices, self.terms.epochs, self.space.base)
 
     def __call__(self, recipe: Recipe) -> float:
-        """Return the validation NLL in nats; that of a uniform guess if training diverged."""
-        model = fit(
-            recipe,
-            self.fitted,
-            self.watched,
-            self.imputed,
-            ClassHead(len(self.classes)),
-            self.terms.seed,
-            verbose=0,
-        )
+        """Return the validation loss; that of a guess if training diverged."""
+        model = self.prepared.fit(recipe, self.terms.seed, verbose=0)
         if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-            return math.log(len(self.classes))
+            return guess_loss(self.target, self.prepared.fitted, self.watched)
         query = Query(self.watched.features, recipe.passes, PASSES_SEED)
         (summary,) = engine_of(model).summarise([query])
-        return score(summary.mean, self.watched.labels, self.classes)["nll"]
+        return validation_loss(self.target, summary, self.watched)
 
 
 class _Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
     """Keras Tuner's Bayesian oracle, with a random state that depends on seed and trial alone."""
 
-    def __init__(self, finished: Sequence[Trial], seed: int, trials: int) -> None:
+    def __init__(self, finished: Sequence[Trial], terms: SearchTerms, trials: int) -> None:
         # Plus 1, because Keras Tuner treats a seed of 0 as no seed.
         super().__init__(
             objective=keras_tuner.Objective(OBJECTIVE, "min"),
             max_trials=trials,
             num_initial_points=DRAWN_AT_RANDOM,
-            seed=seed + 1,
-            hyperparameters=space(),
+            seed=terms.seed + 1,
+            hyperparameters=SPACES[terms.architecture].hyperparameters(),
             allow_new_entries=False,
         )
         self.finished = finished
@@ -143,13 +129,12 @@ class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         objective: _Objective,
         kept: TrialStore,
         finished: Sequence[Trial],
-        seed: int,
         trials: int,
         say: Callable[[str], None],
     ) -> None:
         self.objective, self.kept, self.say, self.trials = objective, kept, say, trials
         self.done = list(finished)
-        oracle = _Oracle(finished, seed, trials)
+        oracle = _Oracle(finished, objective.terms, trials)
         super().__init__(oracle, directory=str(kept.folder), project_name=PROJECT, overwrite=True)
 
     def run_trial(self, trial: Any, *_: Any, **__: Any) -> dict[str, float]:
@@ -161,20 +146,21 @@ class _Tuner(keras_tuner.engine.base_tuner.BaseTuner):
                 self._run(at, choices)
             except Exception as error:
                 raise keras_tuner.errors.FatalError(f"trial {at + 1} failed") from error
-        return {OBJECTIVE: self.done[at].val_nll}
+        return {OBJECTIVE: self.done[at].val_loss}
 
     def best(self) -> tuple[int, Trial]:
         """Return the trial with the least loss, the first of equals, after its number from 0."""
-        return min(enumerate(self.done), key=lambda each: each[1].val_nll)
+        return min(enumerate(self.done), key=lambda each: each[1].val_loss)
 
     def _run(self, at: int, choices: dict[str, Any]) -> None:
         told = ", ".join(f"{name} {value}" for name, value in choices.items())
         self.say(f"trial {at + 1} of {self.trials}: {told}")
-        value = self.objective(recipe_of(choices, self.objective.terms.epochs))
+        value = self.objective(self.objective.recipe(choices))
         self.done.append(Trial(choices, value))
         self.kept.add(at, self.done[at])
         best, least = self.best()
-        self.say(f"  validation NLL {value:.4f}; best {least.val_nll:.4f}, trial {best + 1}")
+        loss = self.objective.terms.loss
+        self.say(f"  validation {loss} {value:.4f}; best {least.val_loss:.4f}, trial {best + 1}")
 
 
 def _running(choices: Any) -> dict[str, Any]:

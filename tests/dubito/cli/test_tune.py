@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dubito.cli.main import main
 from dubito.loans.columns import LAYOUT
+from dubito.targets import NumberHead
 from dubito.training.data import read_table
+from tests import rents
 from tests.service import DUBITO, ROOT, command, command_here, ended, environment, serving
 
 TRIALS = 3
@@ -105,12 +108,39 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
     assert "tuned" == found["model"]["name"]
 
 
+@pytest.mark.parametrize("head", rents.HEADS)
+def test_a_described_number_is_searched(
+    head: NumberHead, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table's recipe, by the head's own loss; `dubito train` repeats the best, bit for bit."""
+    data = rents.write_table(tmp_path / "rents.csv", *rents.rows(400))
+    columns = tmp_path / "columns.json"
+    columns.write_text(json.dumps(rents.description(head)))
+    paths = ["--columns", str(columns), "--data", str(data)]
+    search = ["--directory", str(tmp_path / "search"), "--trials", "2", "--epochs", "1", "--json"]
+    assert 0 == main(["tune", *paths, *search, "--out", str(tmp_path / "models")])
+    told = json.loads(capsys.readouterr().out)
+    trial = told["trial"]
+    assert {"point": "RMSE", "normal": "NLL", "quantiles": "pinball loss"}[head] == trial["loss"]
+    kept = [json.loads((tmp_path / f"search/trials/{at}.json").read_text()) for at in range(2)]
+    assert min(each["val_loss"] for each in kept) == trial["val_loss"]
+
+    again = shlex.split(told["command"])[1:]
+    for flag, path in (("--columns", columns), ("--data", data)):
+        again[again.index(flag) + 1] = str(path)
+    assert 0 == main([*again, "--out", str(tmp_path / "again")])
+    folder = Path(told["bundle"])
+    for file in folder.iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / "rent" / "1" / file.name).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
         ([], "--directory"),
         (["--directory", "x", "--trials", "0"], "--trials: must be at least 1"),
         (["--directory", "x", "--fly", "1"], "tune does not know --fly"),
+        (["--directory", "x", "--columns", "c.toml"], "c.toml describes columns of a file"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], fragment: str) -> None:

@@ -15,7 +15,7 @@ from dubito.loans.columns import LAYOUT
 from dubito.training import tune as searching
 from dubito.training.data import Table, read_table
 from dubito.training.recipe import Recipe
-from dubito.training.search_space import flags_of, recipe_of, rounded, space
+from dubito.training.search_space import SPACES, SearchSpace, flags_of, recipe_of, rounded
 from dubito.training.trials import SearchTerms, Trial
 from dubito.training.tune import DRAWN_AT_RANDOM, search
 
@@ -93,7 +93,7 @@ def test_the_first_trial_is_the_studys_recipe(
     """So that what a search finds is no worse, where it was judged."""
     at, best, _ = searched(table, tmp_path, 1)
     assert 0 == at
-    assert Recipe(epochs=1) == recipe_of(best.choices, 1)
+    assert Recipe(epochs=1) == recipe_of(best.choices, 1, Recipe())
 
 
 def test_more_trials_go_on_and_finished_ones_do_not_train(
@@ -125,6 +125,8 @@ def test_another_seed_searches_elsewhere(
         ({"data_digest": "sha256:1"}, "data digest"),
         ({"seed": 1}, "seed"),
         ({"epochs": 2}, "epochs"),
+        ({"architecture": "table"}, "architecture"),
+        ({"loss": "RMSE"}, "loss"),
     ],
 )
 def test_a_folder_with_another_search_is_refused(
@@ -148,7 +150,7 @@ def test_a_folder_in_use_is_refused(table: Table, tmp_path: Path, objective: Obj
         os.close(lock)
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"choices": 1, "val_nll": 1}', "[]"])
+@pytest.mark.parametrize("content", ["", "{}", '{"choices": 1, "val_loss": 1}', "[]"])
 def test_a_damaged_trial_is_named(
     table: Table, tmp_path: Path, objective: Objective, content: str
 ) -> None:
@@ -159,15 +161,24 @@ def test_a_damaged_trial_is_named(
         searched(table, tmp_path, 1)
 
 
-def test_choices_are_flags_and_a_recipe() -> None:
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_the_defaults_of_a_space_are_its_recipe(space: SearchSpace) -> None:
+    """So the first trial is what `dubito train` does by itself."""
+    defaults = {each.name: each.default for each in space.hyperparameters().space}
+    assert space.base == recipe_of(defaults, space.base.epochs, space.base)
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_choices_are_flags_and_a_recipe(space: SearchSpace) -> None:
     """Each name is a flag of `dubito train`, with numbers that can be typed."""
-    drawn = {each.name: each.default for each in space().space} | {"rate": 0.123456, "layers": 3}
-    found = rounded(drawn)
-    flags = flags_of(found, 4)
-    recipe = recipe_of(found, 4)
-    assert (0.123, (16, 16, 16), 4) == (flags["rate"], flags["widths"], flags["epochs"])
-    assert (0.123, (16, 16, 16)) == (recipe.architecture.rate, recipe.architecture.widths)
-    assert (4, 16) == (recipe.epochs, recipe.batch)
+    drawn = {each.name: each.default for each in space.hyperparameters().space}
+    found = rounded(drawn | {"rate": 0.123456, "layers": 4})
+    flags, width = flags_of(found, 4), found["width"]
+    recipe = recipe_of(found, 4, space.base)
+    assert (0.123, (width,) * 4, 4) == (flags["rate"], flags["widths"], flags["epochs"])
+    assert (0.123, (width,) * 4) == (recipe.architecture.rate, recipe.architecture.widths)
+    assert (4, found["batch"]) == (recipe.epochs, recipe.batch)
+    assert space.base.encoded == recipe.encoded
 
 
 def test_a_training_that_diverged_is_as_good_as_a_guess(table: Table) -> None:
