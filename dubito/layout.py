@@ -53,6 +53,15 @@ class Column:
         """The name and its aliases."""
         return self.name, *self.aliases
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest number that stands for a value, see `dubito.features`."""
+        if self.kind == "boolean":
+            return 0.0, 1.0
+        if self.kind == "category":
+            return 0.0, float(len(self.categories) - (not self.takes_unknown))
+        return self.minimum, self.maximum
+
     def feature(self, seen: FeatureStats | ValueCounts, imputed: float | None) -> Feature:
         """Build the feature of a bundle.
 

@@ -577,6 +577,18 @@ HOSTILE: dict[str, Hostile] = {
         monte_carlo_becomes("keras.layers", "TFSMLayer", None, filepath="/tmp/x"),  # noqa: S108
         "'TFSMLayer'",
     ),
+    "a vocabulary that is a path": Hostile(
+        monte_carlo_becomes("keras.layers", "StringLookup", None, vocabulary="/etc/passwd"),
+        "'StringLookup'",
+    ),
+    "an integer vocabulary that is a path": Hostile(
+        monte_carlo_becomes("keras.layers", "IntegerLookup", None, vocabulary="/etc/passwd"),
+        "'IntegerLookup'",
+    ),
+    "a vocabulary beside the network": Hostile(
+        with_added("assets/layers/string_lookup/vocabulary.txt"),
+        "'assets/layers/string_lookup/vocabulary.txt'",
+    ),
     "a foreign class": Hostile(monte_carlo_becomes("os", "system", None), "'system'"),
     "a foreign package": Hostile(
         monte_carlo_becomes("evil.layers", "MCDropout", "evil>MCDropout"), "'evil>MCDropout'"

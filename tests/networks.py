@@ -24,6 +24,7 @@ from dubito.engine.engine import Engine
 from dubito.layers.archive import from_bytes
 from dubito.layers.encode import Encode
 from dubito.layers.impute import Impute
+from dubito.layers.lookup import Discretize, Lookup, SelectColumns
 from dubito.layers.monte_carlo import (
     MONTE_CARLO_LAYERS,
     MCAlphaDropout,
@@ -222,6 +223,23 @@ def encoded() -> Any:
     return finished(inputs, MCDropout(0.3)(hidden))
 
 
+def embedded() -> Any:
+    """Indices of bins and of known numbers as embeddings, one and two at a time, and as slots."""
+    inputs = keras.Input((FEATURES,))
+    known = Impute(IMPUTED)(inputs)
+    amount = Discretize([1e3, 5e3, 2e4])(SelectColumns([0])(known))
+    count = Lookup([0, 1, 2], [2, 1, 3], 0)(Discretize([0.3, 0.9])(SelectColumns([7])(known)))
+    money = Discretize([1e3, 4e3])(SelectColumns([1, 0])(known))
+    tables = [(4, 3, amount), (4, 2, count), (3, 2, money)]
+    found = [layers.Flatten()(layers.Embedding(*size)(indices)) for *size, indices in tables]
+    slots = Encode(["category"], [3], [None])(Discretize([0.1, 0.5])(SelectColumns([8])(known)))
+    columns = [2, 3, 5, 6]
+    scaling = layers.Normalization(mean=SCALES[columns], variance=SCALES[columns] ** 2)
+    numbers = scaling(SelectColumns(columns)(known))
+    joined = layers.Concatenate()([*found, slots, numbers])
+    return finished(inputs, MCDropout(0.3)(layers.Dense(16, activation="relu")(joined)))
+
+
 NETWORKS: dict[str, Callable[[], Any]] = {
     "study": family,
     "batch-norm": lambda: family(batch_norm=True),
@@ -238,6 +256,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "operators": operators,
     "gaussian": gaussian,
     "encoded": encoded,
+    "embedded": embedded,
     "sigmoid": sigmoid,
     "point": lambda: number("point"),
     "normal": lambda: number("normal"),

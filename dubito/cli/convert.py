@@ -116,6 +116,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             number=described.number,
             coverage=arguments.coverage,
             is_ordered=not arguments.unordered,
+            inputs=described.inputs,
         )
     )
     if arguments.json:

@@ -4,6 +4,7 @@ Keras' own objects and a bundle's `config.json` both give these records, so that
 the same whether Keras has read it or not. This module does not import Keras.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,10 @@ from dubito.numerics.kernels import (
     Dense,
     Formula,
     FormulaFunction,
+    Gather,
     Kernel,
     Merge,
+    Reshape,
     Standardize,
     concatenate,
     linear,
@@ -142,6 +145,30 @@ def concatenation(layer: LayerRecord) -> Kernel | None:
     return concatenate if layer.settings["axis"] == -1 else None
 
 
+def embedding(layer: LayerRecord) -> Kernel:
+    """Translate Embedding: the row of the table at each index."""
+    (table,) = layer.weights
+    return Gather(np.ascontiguousarray(table))
+
+
+def flattened(layer: LayerRecord) -> Kernel | None:
+    """Translate Flatten; None if it changes the order of the numbers first."""
+    (shape,) = layer.shapes
+    if layer.settings["data_format"] == "channels_first" and len(shape) > 1:
+        return None
+    return Reshape(len(shape), (math.prod(shape),))
+
+
+def reshaped(layer: LayerRecord) -> Kernel:
+    """Translate Reshape, in which one length may be −1 for what is left."""
+    (shape,) = layer.shapes
+    target = list(layer.settings["target_shape"])
+    if -1 in target:
+        at = target.index(-1)
+        target[at] = math.prod(shape) // (-1 * math.prod(target))
+    return Reshape(len(shape), tuple(target))
+
+
 def merge(function: np.ufunc) -> Callable[[LayerRecord], Kernel]:
     """Make the translation of a layer that merges two or more inputs elementwise."""
     return lambda _: Merge(function)
@@ -161,6 +188,9 @@ KERNELS: dict[str, Callable[[LayerRecord], Kernel | None]] = {
     "Normalization": normalization,
     "Rescaling": rescaling,
     "Concatenate": concatenation,
+    "Embedding": embedding,
+    "Flatten": flattened,
+    "Reshape": reshaped,
     "Add": merge(np.add),
     "Subtract": merge(np.subtract),
     "Multiply": merge(np.multiply),

@@ -3,8 +3,13 @@
 import math
 from dataclasses import dataclass
 
+from dubito.numerics.encoding import Encoding
 from dubito.numerics.kernels import Dense, Fill, Formula, Kernel
+from dubito.numerics.lookup import Binning, Selection, TokenLookup
 from dubito.numerics.noise import Call
+
+CHEAP = (Fill, Encoding, Selection, TokenLookup, Binning)
+"""Formulas that take about as long as their output is wide; a domain's may take any time."""
 
 SOURCE = 0
 """Slot that holds the rows."""
@@ -55,7 +60,7 @@ class Program:
     def is_simple(self) -> bool:
         """Whether no operation is a domain's formula, which may take any time."""
         formulas = [one.run.formula for one in self.operations if isinstance(one.run, Formula)]
-        return all(isinstance(formula, Fill) for formula in formulas)
+        return all(isinstance(formula, CHEAP) for formula in formulas)
 
     def light(self, numbers: int, multiplications: int) -> int:
         """Compute how many passes of a row stay within given outputs and multiplications.

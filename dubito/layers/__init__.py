@@ -1,10 +1,11 @@
-"""Keras layers of Dubito: Monte-Carlo dropout, imputation and encoding.
+"""Keras layers of Dubito: Monte-Carlo dropout, imputation, encoding and lookup.
 
 Files of networks name this module only, so classes can move between the modules inside it.
 """
 
 from dubito.layers.encode import Encode
 from dubito.layers.impute import Impute
+from dubito.layers.lookup import Discretize, Lookup, SelectColumns
 from dubito.layers.monte_carlo import (
     MCAlphaDropout,
     MCDropout,
@@ -13,10 +14,13 @@ from dubito.layers.monte_carlo import (
 )
 
 __all__ = [
+    "Discretize",
     "Encode",
     "Impute",
+    "Lookup",
     "MCAlphaDropout",
     "MCDropout",
     "MCGaussianDropout",
     "MCSpatialDropout1D",
+    "SelectColumns",
 ]

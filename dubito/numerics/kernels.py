@@ -141,6 +141,33 @@ class Standardize:
         return (x - self.mean) / self.deviation
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Gather:
+    """The rows of a table at given indices, as an embedding has them."""
+
+    table: Array
+    """`(K, D)` weights."""
+
+    def __call__(self, x: Array) -> Array:
+        """Map indices `(…, M)`, each from 0 to K − 1, to `(…, M, D)`."""
+        found: Array = self.table[x.astype(np.int32)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape:
+    """The same numbers in another shape."""
+
+    axes: int
+    """Number of the input's axes without the leading three."""
+    shape: tuple[int, ...]
+    """The output's axes without those."""
+
+    def __call__(self, x: Array) -> Array:
+        """Map inputs `(…, *axes)` to `(…, *shape)`."""
+        return x.reshape(*x.shape[: x.ndim - self.axes], *self.shape)
+
+
 @dataclass(frozen=True, slots=True)
 class Merge:
     """An elementwise function of two or more inputs, applied from left to right."""

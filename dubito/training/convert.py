@@ -1,7 +1,7 @@
 """Converts a trained Keras file to a published bundle: import, calibrate, evaluate, write."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -27,6 +27,7 @@ from dubito.training.data import NumberRows, Table
 from dubito.training.evaluation.probability_metrics import check_overflow
 from dubito.training.feature_stats import seen, target_of
 from dubito.training.import_keras import adopt
+from dubito.training.joined_inputs import Inputs
 from dubito.training.publication import (
     PUBLICATION_SEED,
     SEARCHED_ROWS,
@@ -83,6 +84,9 @@ class Conversion:
     `dubito.training.calibrate_number` if None."""
     is_ordered: bool = True
     """Whether the order of the classes means something, as that of grades does."""
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the features that an input of the network takes, by the input's name; other inputs
+    take the feature of their name."""
 
 
 def convert(job: Conversion) -> tuple[Path, Manifest]:
@@ -180,8 +184,7 @@ class _Made:
 
 def _adopted(job: Conversion, target: Target) -> keras.Model:
     """Read the network and replace its dropout, and say what else was changed."""
-    imputed = [feature.imputed for feature in job.features]
-    model, notes = adopt(job.network, imputed, target)
+    model, notes = adopt(job.network, Inputs(job.features, job.inputs), target)
     for note in notes:
         say(f"{job.network.name}: {note}")
     return model

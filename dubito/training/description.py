@@ -24,13 +24,18 @@ Classes to train on are described likewise, in order unless `ordered` is false:
 
     "target": {"kind": "classes", "name": "grade", "classes": ["A", "B", "C"]}
 
+A network with several inputs gives each the feature of its name; one that takes several features
+has them listed, by a member beside the features:
+
+    "inputs": {"numbers": ["area", "rooms"]}
+
 In TOML, which is easier to write by hand, features are `[[features]]` and the target `[target]`.
 """
 
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -226,6 +231,7 @@ class _DescribedNetwork:
 
     features: tuple[_Described, ...] = ()
     target: _DescribedTarget | None = None
+    inputs: dict[Name, tuple[Name, ...]] = field(default_factory=dict)
     file: _DescribedFile = field(default_factory=_DescribedFile)
 
 
@@ -238,6 +244,8 @@ class Description:
     """The number to predict; None for classes."""
     classes: ClassColumn | None = None
     """The classes to predict; None for a number, or where they are named elsewhere."""
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the features of a network's inputs that take several, by the input's name."""
     file: FileNotation = DETECTED
 
     @property
@@ -278,6 +286,7 @@ def read_description(path: Path) -> Description:
         features=tuple(feature.column for feature in found.features),
         number=target if isinstance(target, NumberColumn) else None,
         classes=target if isinstance(target, ClassColumn) else None,
+        inputs=found.inputs,
         file=FileNotation(found.file.encoding, found.file.separator),
     )
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras.src.saving import saving_lib
 
 from dubito.bundles.manifest import NETWORK_FILE
+from dubito.bundles.validation.index_bounds import Bounds
 from dubito.bundles.validation.soundness import check_network
 from dubito.engine.compiler.flattening import flatten
 from dubito.errors import BundleError, NetworkError
@@ -20,6 +21,7 @@ from dubito.layers.archive import to_bytes
 from dubito.layers.impute import Impute
 from dubito.targets import NumberTarget, Target
 from dubito.training.binary import with_both_classes
+from dubito.training.joined_inputs import Inputs
 from dubito.training.keras_file import read_saved
 from dubito.training.monte_carlo import with_monte_carlo
 
@@ -32,13 +34,13 @@ class Adopted(NamedTuple):
     """Sentences on the changes made to the network besides replacing its dropout, for people."""
 
 
-def adopt(path: Path, imputed: Sequence[float | None], target: Target) -> Adopted:
+def adopt(path: Path, inputs: Inputs, target: Target) -> Adopted:
     """Read the network of a `.keras` file and replace its dropout; all weights stay as they are.
 
     Args:
         path: the file, as `model.save` wrote it; a compiled model's optimiser is dropped.
-        imputed: for each of the `F` features, the value that replaces a missing one, or None. A
-            layer that imputes is put before the network, unless all are None.
+        inputs: the `F` features, and which of them its inputs take. A layer that imputes is put
+            before the network, unless none is missing.
         target: what the network predicts. One with one sigmoid unit gives the probability of the
             second of two classes.
 
@@ -46,11 +48,12 @@ def adopt(path: Path, imputed: Sequence[float | None], target: Target) -> Adopte
         NetworkError: the network cannot be served; names the file and, if possible, the layer.
     """
     try:
-        network, notes = read_saved(path)
+        network, notes = read_saved(path, inputs)
         model = with_monte_carlo(_loaded(network))
-        model, told = _answering(model, len(imputed), target)
-        model = _imputing(model, imputed)
-        check_network(to_bytes(model), len(imputed), target)
+        model, told = _answering(model, len(inputs.columns), target)
+        model = _imputing(model, [column.imputed for column in inputs.columns])
+        bounds = [Bounds(*column.limits, column.nullable) for column in inputs.columns]
+        check_network(to_bytes(model), bounds, target)
     except OSError as error:
         raise NetworkError(f"{path.name} cannot be read: {error.strerror}") from error
     except (NetworkError, BundleError) as error:
@@ -88,10 +91,11 @@ def _answering(
     """Return the network with the outputs of its target, and notes on the changes made for that.
 
     Raises:
-        NetworkError: the widths of input or output do not fit, or the engine cannot run the
-            network as a sequence of steps.
+        NetworkError: it has several outputs, the widths of input or output do not fit, or the
+            engine cannot run the network as a sequence of steps.
     """
-    _check_single(model)
+    if (count := len(model.outputs)) != 1:
+        raise NetworkError(f"it has {count} outputs, not one: save a keras.Model of one of them")
     if _is_named(model):
         # A bundle's network takes and returns arrays; its names are those of the signature.
         model = keras.Model(model.inputs[0], model.outputs[0])
@@ -112,19 +116,6 @@ def _answering(
     if laid.classes != len(outputs):
         raise NetworkError(f"it answers {values} a row, but {len(outputs)} classes are named")
     return model, ()
-
-
-def _check_single(model: keras.Model) -> None:
-    """Check that a model has one input and one output.
-
-    Raises:
-        NetworkError: it has several inputs or outputs; the message says what to do.
-    """
-    if (count := len(model.inputs)) != 1:
-        way = "join them by a Concatenate layer behind one Input"
-        raise NetworkError(f"it has {count} inputs, not one row of features: {way}")
-    if (count := len(model.outputs)) != 1:
-        raise NetworkError(f"it has {count} outputs, not one: save a keras.Model of one of them")
 
 
 def _is_named(model: keras.Model) -> bool:

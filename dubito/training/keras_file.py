@@ -13,9 +13,15 @@ from typing import Any, NamedTuple
 
 from dubito.bundles.strict_json import strict_json
 from dubito.bundles.validation.allow_list import INERT, build_allow_list
-from dubito.bundles.validation.archive_members import HDF5_MAGIC, LIMITS, Members, read_members
+from dubito.bundles.validation.archive_members import (
+    HDF5_MAGIC,
+    LIMITS,
+    Members,
+    read_with_vocabularies,
+)
 from dubito.errors import NetworkError
 from dubito.layers.archive import archived
+from dubito.training.joined_inputs import Inputs, join_inputs
 from dubito.training.monte_carlo import MONTE_CARLO_OF
 
 CONVERTED = frozenset(kind.__name__ for kind in MONTE_CARLO_OF)
@@ -52,8 +58,12 @@ class Saved(NamedTuple):
     """Sentences on the simplifications made, for people."""
 
 
-def read_saved(path: Path) -> Saved:
+def read_saved(path: Path, inputs: Inputs) -> Saved:
     """Read a file, check every layer, and simplify it.
+
+    Args:
+        path: the file.
+        inputs: the features behind the network's inputs.
 
     Raises:
         NetworkError: the file is of another kind, has a layer that is not supported, or has no
@@ -63,9 +73,15 @@ def read_saved(path: Path) -> Saved:
     """
     if path.is_dir():
         raise NetworkError(_folder(path))
-    members = _members(path.read_bytes())
+    members, vocabularies = _members(path.read_bytes())
     config = strict_json(members.config, "config.json")
-    notes = _simplify(config)
+    if config.get("class_name") not in MODELS:
+        raise NetworkError("it is not a Functional or Sequential model")
+    try:
+        joined = join_inputs(config, inputs, vocabularies)
+        notes = [*joined, *_simplify(config)]
+    except (AttributeError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise NetworkError("its config.json is not a network as Keras writes it") from error
     packed = {
         "config.json": json.dumps(config).encode(),
         "metadata.json": members.metadata,
@@ -85,18 +101,18 @@ def _folder(path: Path) -> str:
     return "it is a folder: name a .keras file"
 
 
-def _members(network: bytes) -> Members:
+def _members(network: bytes) -> tuple[Members, dict[str, bytes]]:
     for magic, sentence in OTHERS:
         if network.startswith(magic):
             raise NetworkError(sentence)
     if network[TFLITE_AT : TFLITE_AT + len(TFLITE)] == TFLITE:
         raise NetworkError("it is a TensorFlow Lite file: save the model as .keras")
     _check_version(network)
-    return read_members(network)
+    return read_with_vocabularies(network)
 
 
 def _check_version(network: bytes) -> None:
-    """Check that Keras 3 wrote the file; damaged files pass, since `read_members` rejects them."""
+    """Check that Keras 3 wrote the file; damaged files pass: their members are read next."""
     try:
         with zipfile.ZipFile(io.BytesIO(network)) as archive, archive.open("metadata.json") as file:
             told = json.loads(file.read(LIMITS["metadata.json"]))
@@ -117,14 +133,9 @@ def _simplify(config: dict[str, Any]) -> list[str]:
     Raises:
         NetworkError: a layer is not supported, or no layer is random.
     """
-    if config.get("class_name") not in MODELS:
-        raise NetworkError("it is not a Functional or Sequential model")
-    try:
-        layers = list(_layers(config))
-        notes = [note for layer in layers for note in _simplify_layer(layer)]
-        _in_single_precision(config)
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise NetworkError("its config.json is not a network as Keras writes it") from error
+    layers = list(_layers(config))
+    notes = [note for layer in layers for note in _simplify_layer(layer)]
+    _in_single_precision(config)
     if not any(layer["class_name"] in CONVERTED or _is_ours(layer) for layer in layers):
         raise NetworkError(
             "no dropout layer of it has a rate above 0, so nothing in it would be random"

@@ -79,6 +79,8 @@ _LAYERS = {
     "Rescaling": "scale offset",
     "ActivityRegularization": "l1 l2",
     "Concatenate": "axis",
+    "Embedding": "input_dim output_dim embeddings_initializer embeddings_regularizer"
+    " embeddings_constraint mask_zero quantization_config",
     "Flatten": "data_format",
     "Reshape": "target_shape",
     "Permute": "dims",

@@ -5,9 +5,11 @@ with a bound, and the result must have exactly the declared size.
 """
 
 import io
+import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 from dubito.bundles.files import MIB
@@ -21,6 +23,12 @@ LIMITS = {
     "model.weights.h5": 256 * MIB,
 }
 """Largest size of each member, in bytes."""
+
+VOCABULARY = re.compile(r"assets/(?:[A-Za-z0-9_.-]+/)*vocabulary\.txt")
+"""Path of the vocabulary of an adapted lookup layer, which only files of other origin have."""
+MOST_VOCABULARY = 4 * MIB
+"""Largest size of a vocabulary, in bytes."""
+MOST_VOCABULARIES = 256
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -42,18 +50,37 @@ def read_members(network: bytes) -> Members:
         BundleError: the bytes are not an archive of exactly these members, or a member does not
             match its declared size or checksum.
     """
+    members, _ = _members(network, lambda _: False)
+    return members
+
+
+def read_with_vocabularies(network: bytes) -> tuple[Members, dict[str, bytes]]:
+    """Read the members of a foreign file, and the vocabularies of its lookup layers by their paths.
+
+    Raises:
+        BundleError: as for `read_members`, or there are too many vocabularies.
+    """
+    members, vocabularies = _members(network, lambda name: VOCABULARY.fullmatch(name) is not None)
+    return members, vocabularies
+
+
+def _members(network: bytes, is_asset: Callable[[str], bool]) -> tuple[Members, dict[str, bytes]]:
     if network.startswith(HDF5_MAGIC):
         raise BundleError(f"{NETWORK_FILE} is an HDF5 file, not a .keras archive")
     try:
         with zipfile.ZipFile(io.BytesIO(network)) as archive:
-            _check_names([info.filename for info in archive.infolist()])
+            names = [info.filename for info in archive.infolist()]
+            assets = [name for name in names if is_asset(name)]
+            _check_names([name for name in names if name not in assets])
+            _check_assets(assets)
             infos = {info.filename: info for info in archive.infolist()}
             for info in infos.values():
                 _check_declared(info)
                 archive.open(info).close()
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError) as error:
         raise BundleError(f"{NETWORK_FILE} is damaged or not a .keras archive") from error
-    return Members(*(_content(network, infos[name]) for name in LIMITS))
+    members = Members(*(_content(network, infos[name]) for name in LIMITS))
+    return members, {name: _content(network, infos[name]) for name in assets}
 
 
 def _check_names(names: list[str]) -> None:
@@ -65,12 +92,19 @@ def _check_names(names: list[str]) -> None:
             raise BundleError(f"{NETWORK_FILE} has {names.count(name)} members {name}, not one")
 
 
+def _check_assets(names: list[str]) -> None:
+    if len(set(names)) < len(names) or len(names) > MOST_VOCABULARIES:
+        raise BundleError(
+            f"{NETWORK_FILE} has more than {MOST_VOCABULARIES} vocabularies, or one twice"
+        )
+
+
 def _check_declared(info: zipfile.ZipInfo) -> None:
     if info.flag_bits & ENCRYPTED:
         raise BundleError(f"{NETWORK_FILE}: {info.filename} is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleError(f"{NETWORK_FILE}: {info.filename} is neither stored nor deflated")
-    limit = LIMITS[info.filename]
+    limit = LIMITS.get(info.filename, MOST_VOCABULARY)
     if info.file_size > limit:
         raise BundleError(
             f"{NETWORK_FILE}: {info.filename} declares {info.file_size} bytes, "

@@ -18,6 +18,7 @@ from dubito.bundles.manifest import (
     Manifest,
 )
 from dubito.bundles.manifest_parser import parse_manifest
+from dubito.bundles.validation.index_bounds import Bounds
 from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.soundness import CheckedNetwork, check_network
 from dubito.errors import BundleError
@@ -59,7 +60,8 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
     _check_sums(files)
     if _sha256(files.network) != manifest.network_sha256:
         raise BundleError(f"{NETWORK_FILE} is not the network {MANIFEST_FILE} was written for")
-    checked = check_network(files.network, len(manifest.features), manifest.target)
+    bounds = [Bounds(one.minimum, one.maximum, one.nullable) for one in manifest.features]
+    checked = check_network(files.network, bounds, manifest.target)
     _check_golden(manifest, checked.weight_count)
     return Inspected(manifest, files.network, checked, _cards(files))
 

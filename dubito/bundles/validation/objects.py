@@ -47,6 +47,7 @@ FIXED: dict[str, Any] = {
     "sparse": False,
     "ragged": False,
     "optional": False,
+    "mask_zero": False,
 }
 """Settings with one allowed value: others change how weights are stored or rows are read."""
 

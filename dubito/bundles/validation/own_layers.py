@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from dubito.bundles.validation import spatial
 from dubito.domains import DomainLayer
 from dubito.layer_shapes import (
@@ -15,11 +17,14 @@ from dubito.layer_shapes import (
 )
 from dubito.numerics.encoding import INPUT_KINDS, Encoding, InputEncoding
 from dubito.numerics.kernels import Fill
+from dubito.numerics.lookup import Binning, Selection, TokenLookup
 
 MODULE = "dubito.layers"
 """Module that files name for Dubito's own layers."""
 MOST_SLOTS = 100_000
-"""Largest number of slots of one category."""
+"""Largest number of slots of one category, and of known numbers of one lookup."""
+NO_INDEX = -1
+"""Index that encodes as no slot at all."""
 
 
 def _dropout(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
@@ -70,12 +75,56 @@ def _inputs(settings: LayerSettings) -> list[InputEncoding]:
     return [InputEncoding(*one) for one in named]
 
 
+def _select(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    shape, indices = one(shapes), setting(settings, "indices")
+    if not indices or max(whole_setting(at, "indices", 0) for at in indices) >= shape[-1]:
+        raise ValueError(f"its indices are not those of {shape[-1]} columns")
+    return LayerShape((*shape[:-1], len(indices)))
+
+
+def _lookup(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    keys, indices = setting(settings, "keys"), setting(settings, "indices")
+    _check_ascending(keys, "keys")
+    if len(indices) != len(keys):
+        raise ValueError(f"it has {len(indices)} indices for {len(keys)} keys")
+    for index in (*indices, setting(settings, "unknown")):
+        whole_setting(index, "indices", NO_INDEX)
+    return LayerShape(one(shapes))
+
+
+def _discretize(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    _check_ascending(setting(settings, "boundaries"), "boundaries")
+    return LayerShape(one(shapes))
+
+
+def _check_ascending(values: Sequence[float], name: str) -> None:
+    """Check a list of numbers, which float32 must tell apart, as it is searched by halves."""
+    if not values or any(type(value) not in (int, float) for value in values):
+        raise ValueError(f"its {name} are not numbers")
+    with np.errstate(over="ignore"):
+        single = np.asarray(values, np.float64).astype(np.float32)
+    if len(values) > MOST_SLOTS or not (np.diff(single) > 0).all() or not np.isfinite(single).all():
+        raise ValueError(f"its {name} are not in ascending order, or too many")
+
+
 def _encoded(settings: LayerSettings, dtype: str) -> Encoding:
     return Encoding.of(_inputs(settings), dtype)
 
 
 def _filled(settings: LayerSettings, dtype: str) -> Fill:
     return Fill.of(settings["values"], dtype)
+
+
+def _selection(settings: LayerSettings, _: str) -> Selection:
+    return Selection.of(settings["indices"])
+
+
+def _looked_up(settings: LayerSettings, dtype: str) -> TokenLookup:
+    return TokenLookup.of(settings["keys"], settings["indices"], settings["unknown"], dtype)
+
+
+def _binned(settings: LayerSettings, dtype: str) -> Binning:
+    return Binning.of(settings["boundaries"], dtype)
 
 
 _OLD = ("app.network.mc",)
@@ -89,5 +138,8 @@ MONTE_CARLO = {
 OWN_LAYERS = MONTE_CARLO | {
     "Impute": DomainLayer("values", _impute, ("app.network.impute",), _filled),
     "Encode": DomainLayer("kinds slots values", _encode, (), _encoded),
+    "SelectColumns": DomainLayer("indices", _select, (), _selection),
+    "Lookup": DomainLayer("keys indices unknown", _lookup, (), _looked_up),
+    "Discretize": DomainLayer("boundaries", _discretize, (), _binned),
 }
 """All layers of `dubito.layers`, by class name; bundles of before version 0.4 name old modules."""

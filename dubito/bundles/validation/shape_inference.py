@@ -50,7 +50,7 @@ def trace(blueprint: Blueprint, given: Shape, path: str = "") -> Wiring:
     paths = weight_paths(blueprint, path)
     shapes = {blueprint.entry: given}
     held: dict[str, tuple[Held, ...]] = {}
-    for reference, operands in _in_order(blueprint):
+    for reference, operands in in_order(blueprint):
         layer = layers[reference.layer]
         inputs = _given(layer, operands, shapes)
         met = _wired(layer, inputs, paths[layer.name], first=reference.call == 0)
@@ -123,7 +123,7 @@ def snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _in_order(blueprint: Blueprint) -> Iterator[tuple[Reference, tuple[Reference | Shape, ...]]]:
+def in_order(blueprint: Blueprint) -> Iterator[tuple[Reference, tuple[Reference | Shape, ...]]]:
     """Yield every call and its operands in topological order.
 
     Raises:

@@ -149,7 +149,15 @@ def _repeat(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     return LayerShape((whole_setting(setting(settings, "n"), "n"), width))
 
 
+def _embedding(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    table = tuple(
+        whole_setting(setting(settings, name), name) for name in ("input_dim", "output_dim")
+    )
+    return LayerShape((*one(shapes), table[1]), (table,))
+
+
 RULES: dict[str, ShapeRule] = {
+    "Embedding": _embedding,
     "Dense": _dense,
     "Conv1D": spatial.conv,
     "PReLU": _prelu,

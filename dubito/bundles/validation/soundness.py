@@ -1,11 +1,13 @@
 """Checks from the bytes of `model.keras` that it fits the signature and has active dropout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dubito.bundles.manifest import MANIFEST_FILE, NETWORK_FILE
 from dubito.bundles.strict_json import strict_json
 from dubito.bundles.validation.archive_members import read_members
 from dubito.bundles.validation.config_graph import Blueprint, Layer, parse_blueprint
+from dubito.bundles.validation.index_bounds import Bounds, check_indices
 from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.own_layers import MONTE_CARLO
 from dubito.bundles.validation.shape_inference import trace
@@ -27,8 +29,8 @@ class CheckedNetwork:
     weight_count: int
 
 
-def check_network(network: bytes, features: int, target: Target) -> CheckedNetwork:
-    """Check the bytes of `model.keras` against the number of features and the target.
+def check_network(network: bytes, features: Sequence[Bounds], target: Target) -> CheckedNetwork:
+    """Check the bytes of `model.keras` against the bounds of the features and the target.
 
     Raises:
         BundleError: a check fails; the message names the first fault.
@@ -37,8 +39,8 @@ def check_network(network: bytes, features: int, target: Target) -> CheckedNetwo
     strict_json(members.metadata, f"{NETWORK_FILE}: metadata.json")
     blueprint = parse_blueprint(members.config)
     _check_doubt(blueprint)
-    _check_input(blueprint, features)
-    wiring = trace(blueprint, (features,))
+    _check_input(blueprint, len(features))
+    wiring = trace(blueprint, (len(features),))
     outputs = len(target.outputs)
     if wiring.output != (outputs,):
         shape = ", ".join(str(length) for length in wiring.output)
@@ -56,6 +58,7 @@ def check_network(network: bytes, features: int, target: Target) -> CheckedNetwo
             f"{NETWORK_FILE}: the network has {wiring.weights} weights, "
             f"more than the {MOST_WEIGHTS} allowed"
         )
+    check_indices(blueprint, features)
     check_weights(members.weights, wiring.held)
     return CheckedNetwork(blueprint, members.weights, wiring.weights)
 

@@ -14,7 +14,6 @@ FIXED_SHAPE = frozenset(
         "AveragePooling1D",
         "Conv1D",
         "ELU",
-        "Flatten",
         "GlobalAveragePooling1D",
         "GlobalMaxPooling1D",
         "GroupNormalization",
@@ -24,7 +23,6 @@ FIXED_SHAPE = frozenset(
         "PReLU",
         "Permute",
         "RepeatVector",
-        "Reshape",
         "UnitNormalization",
     }
 )

@@ -21,13 +21,16 @@ from keras import layers
 import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
 from dubito.bundles.validation.allow_list import ACTIVATIONS, build_allow_list
+from dubito.bundles.validation.index_bounds import Bounds
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.bundles.validation.own_layers import MOST_SLOTS
 from dubito.bundles.validation.shapes import rule_of
 from dubito.bundles.validation.soundness import check_network
 from dubito.errors import BundleError
 from dubito.features import FeatureStats, NumberFeature
+from dubito.layers.archive import to_bytes
 from dubito.layers.impute import Impute
+from dubito.layers.lookup import Discretize, Lookup, SelectColumns
 from dubito.layers.monte_carlo import (
     MCAlphaDropout,
     MCDropout,
@@ -50,7 +53,10 @@ NEW = {
     "MCSpatialDropout1D": "dubito.layers",
     "MCGaussianDropout": "dubito.layers",
     "Impute": "dubito.layers",
+    "Discretize": "dubito.layers",
     "Encode": "dubito.layers",
+    "Lookup": "dubito.layers",
+    "SelectColumns": "dubito.layers",
     "LoanFeatures": "dubito.loans.layers",
     "AmortizationLattice": "dubito.loans.layers",
     "GradeEvidence": "dubito.loans.layers",
@@ -396,7 +402,7 @@ def test_what_keras_saves_but_is_not_served(
     """Networks Keras wrote itself, with layers or sizes that are refused by name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BundleError, match=re.escape(sentence)):
-        check_network(twisted(make), FEATURES, manifest().target)
+        check_network(twisted(make), [Bounds(0, 1e9)] * FEATURES, manifest().target)
 
 
 def test_every_allowed_layer_is_keras_own_or_ours() -> None:
@@ -530,3 +536,98 @@ def test_golden_rows_of_a_large_network_are_bounded(folder: Path) -> None:
     seal(folder, golden=[{**row, "passes": 900_000} for row in golden])
 
     assert "bundle.json has golden rows of 900000 passes of a network of 1116" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "sentence"),
+    [
+        ("SelectColumns", {"indices": []}, "its indices are not those of 3 columns"),
+        ("SelectColumns", {"indices": [3]}, "its indices are not those of 3 columns"),
+        ("SelectColumns", {"indices": [-1]}, "its indices is not a whole number from 0"),
+        ("SelectColumns", {"indices": [True]}, "its indices is not a whole number from 0"),
+        ("SelectColumns", {}, "it has no indices"),
+        ("Lookup", {"keys": [1, 0], "indices": [0, 1]}, "its keys are not in ascending order"),
+        ("Lookup", {"keys": [1, 1], "indices": [0, 1]}, "its keys are not in ascending order"),
+        (
+            "Lookup",
+            {"keys": [2**24, 2**24 + 1], "indices": [0, 1]},
+            "its keys are not in ascending",
+        ),
+        ("Lookup", {"keys": [1e39], "indices": [0]}, "its keys are not in ascending order"),
+        ("Lookup", {"keys": list(range(MOST_SLOTS + 1)), "indices": []}, "its keys are not in asc"),
+        ("Lookup", {"keys": [], "indices": []}, "its keys are not numbers"),
+        ("Lookup", {"keys": ["a"], "indices": [0]}, "its keys are not numbers"),
+        ("Lookup", {"keys": "/etc/passwd", "indices": [0]}, "its keys are not numbers"),
+        ("Lookup", {"keys": [0], "indices": [0, 1]}, "it has 2 indices for 1 keys"),
+        ("Lookup", {"keys": [0], "indices": [0.5]}, "its indices is not a whole number from -1"),
+        ("Lookup", {"keys": [0], "indices": [-2]}, "its indices is not a whole number from -1"),
+        ("Discretize", {"boundaries": [2.0, 1.0]}, "its boundaries are not in ascending order"),
+        ("Discretize", {"boundaries": [None]}, "its boundaries are not numbers"),
+    ],
+)
+def test_a_lookup_that_cannot_be_is_refused(
+    kind: str, settings: dict[str, Any], sentence: str
+) -> None:
+    """Columns are there, and lists are ascending where they are searched by halves."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        rule_of(kind)({"unknown": 0} | settings, [(3,)])
+
+
+def indexed(given: Callable[[Any], Any], rows: int = 4) -> bytes:
+    """A network whose embedding of so many rows takes what is made of three features."""
+    inputs = keras.Input((3,))
+    found = layers.Flatten()(layers.Embedding(rows, 2)(given(inputs)))
+    outputs = layers.Dense(CLASSES, activation="softmax")(MCDropout(0.3)(found))
+    return to_bytes(keras.Model(inputs, outputs))
+
+
+INDICES: dict[str, Callable[[Any], Any]] = {
+    "columns": lambda x: SelectColumns([1])(x),
+    "all columns": lambda x: SelectColumns([1, 0])(Impute([None, None, 1])(x)),
+    "imputed": lambda x: SelectColumns([2])(Impute([None, None, 3])(x)),
+    "lookup": lambda x: Lookup([0, 5], [3, 1], 0)(SelectColumns([2])(x)),
+    "bins": lambda x: Discretize([0.0, 1.0, 2.0])(layers.Dense(2)(x)),
+    "joined": lambda x: layers.Concatenate()([SelectColumns([0])(x), SelectColumns([1])(x)]),
+    "reshaped": lambda x: layers.Reshape((2, 1))(SelectColumns([0, 1])(layers.Identity()(x))),
+}
+"""Indices from 0 to 3, of features from 0 to 2, from 0 to 3, and from 0 to 2 with gaps."""
+BOUNDS = (Bounds(0, 2), Bounds(0, 3), Bounds(0, 2, may_miss=True))
+
+
+@pytest.mark.parametrize("name", INDICES)
+def test_an_embedding_has_a_row_for_each_index(name: str) -> None:
+    """With one row less than what may come, the bundle is refused, before Keras is imported."""
+    target = ClassTarget(tuple("abcd"))
+    assert check_network(indexed(INDICES[name]), BOUNDS, target).weight_count
+    with pytest.raises(BundleError, match="has rows for 0 to 2, but may get 0 to 3"):
+        check_network(indexed(INDICES[name], rows=3), BOUNDS, target)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            lambda x: SelectColumns([2])(x),
+            "has rows for 0 to 3, but may get 0 to 2 or a missing one",
+        ),
+        (lambda x: layers.Dense(1)(x), "has rows for 0 to 3, but may get any number"),
+        (lambda x: Lookup([0], [-1], 0)(SelectColumns([0])(x)), "may get -1 to 0"),
+        (lambda x: layers.Rescaling(-1)(SelectColumns([0])(x)), "may get any number"),
+    ],
+)
+def test_an_embedding_gets_no_index_that_it_does_not_have(
+    given: Callable[[Any], Any], sentence: str
+) -> None:
+    """A missing value, a number below 0 or one that nothing bounds is refused."""
+    with pytest.raises(BundleError, match=re.escape(sentence)):
+        check_network(indexed(given), BOUNDS, ClassTarget(tuple("abcd")))
+
+
+def test_an_inner_model_is_followed() -> None:
+    """Bounds go in and out of a model that is called as a layer."""
+    inner_input = keras.Input((3,))
+    inner = keras.Model(inner_input, SelectColumns([0, 1])(inner_input))
+    target = ClassTarget(tuple("abcd"))
+    assert check_network(indexed(inner), BOUNDS, target).weight_count
+    with pytest.raises(BundleError, match="may get 0 to 3"):
+        check_network(indexed(inner, rows=3), BOUNDS, target)

@@ -1,5 +1,6 @@
 """Reading a network without Keras: the program that Keras' own objects give, to the last bit."""
 
+import math
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dubito.bundles.program import read_program
+from dubito.bundles.validation.index_bounds import Bounds
 from dubito.bundles.validation.soundness import check_network
 from dubito.engine.compiler import lowering
 from dubito.engine.compiler.flattening import flatten
@@ -38,10 +40,13 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+ANY = Bounds(-math.inf, math.inf, may_miss=True)
+
+
 def both(written: bytes, outputs: int = CLASSES) -> tuple[Program | None, Program | None]:
     """The program that is read from a file, and the one that Keras' objects give."""
     target = ClassTarget(tuple(map(str, range(outputs))))
-    read = read_program(check_network(written, FEATURES, target))
+    read = read_program(check_network(written, [ANY] * FEATURES, target))
     return read, lowering.program_of(flatten(from_bytes(written)))
 
 

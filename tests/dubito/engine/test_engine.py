@@ -62,7 +62,6 @@ GENERAL_LAYERS: dict[str, Callable[[], list[Any]]] = {
     "AveragePooling1D": lambda: [sequence(), layers.AveragePooling1D(2), layers.Flatten()],
     "Conv1D": lambda: [sequence(), layers.Conv1D(4, 2, activation="relu"), layers.Flatten()],
     "ELU": lambda: [layers.ELU(0.7)],
-    "Flatten": lambda: [sequence(), layers.Flatten()],
     "GlobalAveragePooling1D": lambda: [sequence(), layers.GlobalAveragePooling1D()],
     "GlobalMaxPooling1D": lambda: [sequence(), layers.GlobalMaxPooling1D()],
     "GroupNormalization": lambda: [layers.GroupNormalization(3)],
@@ -72,7 +71,6 @@ GENERAL_LAYERS: dict[str, Callable[[], list[Any]]] = {
     "PReLU": lambda: [layers.PReLU()],
     "Permute": lambda: [sequence(), layers.Permute((2, 1)), layers.Flatten()],
     "RepeatVector": lambda: [layers.RepeatVector(3), layers.Flatten()],
-    "Reshape": lambda: [sequence(), layers.Reshape((-1,))],
     "UnitNormalization": lambda: [layers.UnitNormalization()],
 }
 """Layers that only the general execution runs, each in a chain; `Average` merges, see below."""

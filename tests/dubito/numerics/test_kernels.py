@@ -20,6 +20,8 @@ layers = keras.layers
 Array = NDArray[Any]
 UNITS = 12
 BLOCKS = 24
+ROWS = 5
+"""Rows of the embedding."""
 
 CASES: dict[str, list[Callable[[], Any]]] = {
     "Dense": [
@@ -48,6 +50,13 @@ CASES: dict[str, list[Callable[[], Any]]] = {
         lambda: layers.Rescaling([0.1 * at for at in range(UNITS)], list(range(UNITS))),
     ],
     "Concatenate": [layers.Concatenate],
+    "Embedding": [lambda: layers.Embedding(ROWS, 3)],
+    "Flatten": [layers.Flatten],
+    "Reshape": [
+        partial(layers.Reshape, (2, UNITS // 2)),
+        partial(layers.Reshape, (UNITS // 3, -1)),
+        partial(layers.Reshape, (-1,)),
+    ],
     "Add": [layers.Add],
     "Subtract": [layers.Subtract],
     "Multiply": [layers.Multiply],
@@ -115,7 +124,10 @@ def made(name: str, at: int, passes: int) -> tuple[Any, list[Array]]:
     shapes = [(None, UNITS)] * number
     inputs = [keras.Input(shape[1:]) for shape in shapes]
     layer(inputs if name in MERGES else inputs[0])
-    return filled(layer, at), [values(passes, seed) for seed in range(number)]
+    drawn = [values(passes, seed) for seed in range(number)]
+    if name == "Embedding":
+        drawn = [np.floor(np.abs(one)) % ROWS for one in drawn]
+    return filled(layer, at), drawn
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -15,9 +15,11 @@ import pytest
 
 from dubito.engine.compiler.compiler import engine_of
 from dubito.errors import NetworkError
+from dubito.layout import Column
 from dubito.numerics.rng import PassRange, keep_masks
 from dubito.targets import ClassTarget
 from dubito.training.import_keras import Adopted, adopt
+from dubito.training.joined_inputs import Inputs
 from dubito.training.temperature import fold
 from dubito.types import Floats, Query
 from tests.networks import FEATURES, filled, rows
@@ -25,6 +27,8 @@ from tests.networks import FEATURES, filled, rows
 layers = keras.layers
 PASSES, SEED = 16, 5
 TWO, THREE = ("small", "large"), ("a", "b", "c")
+ROW = Inputs(tuple(Column(name=f"column_{at}") for at in range(FEATURES)))
+ONE = Inputs((Column(name="column"),))
 DROPOUTS = (layers.Dropout, layers.SpatialDropout1D, layers.GaussianDropout, layers.AlphaDropout)
 
 
@@ -114,7 +118,7 @@ def saved(model: Any, folder: Path) -> Path:
 
 
 def taken(model: Any, folder: Path, classes: tuple[str, ...] = TWO) -> Adopted:
-    return adopt(saved(model, folder), [None] * FEATURES, ClassTarget(classes))
+    return adopt(saved(model, folder), ROW, ClassTarget(classes))
 
 
 def refusal(model: Any, folder: Path, classes: tuple[str, ...] = TWO) -> str:
@@ -241,7 +245,7 @@ def test_a_temperature_divides_the_logits(name: str, tmp_path: Path) -> None:
 
 def two(outputs: bool) -> Any:
     """A network of two inputs or of two outputs."""
-    inputs = [keras.Input((FEATURES,)) for _ in range(1 if outputs else 2)]
+    inputs = [keras.Input((FEATURES,), name=f"part_{at}") for at in range(1 if outputs else 2)]
     joined = layers.Dropout(0.3)(layers.Concatenate()(inputs) if not outputs else inputs[0])
     return keras.Model(inputs, [softmax()(joined) for _ in range(2 if outputs else 1)])
 
@@ -273,7 +277,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "two inputs": (
         lambda: two(outputs=False),
-        "it has 2 inputs, not one row of features: join them by a Concatenate layer",
+        "input part_0 takes features that are not described: describe a feature part_0",
     ),
     "float16": (
         lambda: stack(layers.Dropout(0.3, name="half", dtype="float16"), softmax()),
@@ -312,7 +316,7 @@ def test_a_file_of_keras_2_says_so(tmp_path: Path) -> None:
     path = saved(filled(TAKEN["sigmoid"]()), tmp_path)
     versioned(path, "2.15.0")
     with pytest.raises(NetworkError) as caught:
-        adopt(path, [None] * FEATURES, ClassTarget(TWO))
+        adopt(path, ROW, ClassTarget(TWO))
     assert str(caught.value) == (
         "own.keras: it was written by Keras 2.15.0, and Keras 3 is needed: save it there with "
         "model.save('model.h5'), then with Keras 3 "
@@ -321,7 +325,7 @@ def test_a_file_of_keras_2_says_so(tmp_path: Path) -> None:
     for version in ("3.0.0", "20.1", None, 2):
         versioned(path, version)
         if version != 2:
-            assert adopt(path, [None] * FEATURES, ClassTarget(TWO)).model
+            assert adopt(path, ROW, ClassTarget(TWO)).model
 
 
 @pytest.mark.parametrize(
@@ -338,7 +342,7 @@ def test_other_files_are_named(content: bytes, sentence: str, tmp_path: Path) ->
     path = tmp_path / "own.keras"
     path.write_bytes(content)
     with pytest.raises(NetworkError, match=rf"^own\.keras: {sentence}"):
-        adopt(path, [None], ClassTarget(TWO))
+        adopt(path, ONE, ClassTarget(TWO))
 
 
 @pytest.mark.parametrize(
@@ -354,4 +358,4 @@ def test_folders_are_named(file: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / file).write_text("")
     with pytest.raises(NetworkError, match=f"^own: {sentence}"):
-        adopt(tmp_path / "own", [None], ClassTarget(TWO))
+        adopt(tmp_path / "own", ONE, ClassTarget(TWO))

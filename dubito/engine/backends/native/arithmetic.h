@@ -122,6 +122,40 @@ static void FORM(encode)(const Operation *one, const float *x, float *y) {
     }
 }
 
+/* How many of `count` ascending numbers are below a value, or at most it if `is_upper`; all are, for NaN. */
+static int FORM(bound)(const float *numbers, int count, float value, int is_upper) {
+    int low = 0, high = count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        float number = numbers[middle];
+        int is_above = is_upper ? value < number : value <= number;
+        if (is_above) high = middle;
+        else low = middle + 1;
+    }
+    return low;
+}
+
+/* The index of each known number, and the bin of each number. */
+static void FORM(lookup)(const Operation *one, const float *x, float *y) {
+    int keys = one->noises;
+    for (int i = 0; i < one->units * LANES; i++) {
+        int at = FORM(bound)(one->first, keys, x[i], one->kind == DISCRETIZE);
+        if (one->kind == DISCRETIZE) y[i] = (float)at;
+        else y[i] = at < keys && one->first[at] == x[i] ? one->second[at] : one->offset;
+    }
+}
+
+/* The row of a table at each index, one after the other. */
+static void FORM(gather)(const Operation *one, const float *x, float *y) {
+    int width = one->units / one->inputs;
+    for (int at = 0; at < one->inputs; at++, x += LANES, y += width * LANES)
+        for (int p = 0; p < LANES; p++) {
+            /* Lanes without a row hold anything. */
+            int row = x[p] >= 0.0f && x[p] < (float)one->noises ? (int)x[p] : 0;
+            for (int u = 0; u < width; u++) y[u * LANES + p] = one->first[row * width + u];
+        }
+}
+
 /* The first `units` of each row of `inputs` numbers, to a row of `stride`. */
 static void FORM(copy)(const Operation *one, const float *x, float *y) {
     for (int row = 0; row < one->repeat; row++, x += one->inputs * LANES, y += one->stride * LANES)
@@ -366,6 +400,17 @@ static void FORM(operate)(const Operation *one, float *tile, const uint32_t *con
         break;
     case ENCODE:
         FORM(encode)(one, x, y);
+        break;
+    case SELECT:
+        for (int u = 0; u < one->units; u++)
+            memcpy(y + u * LANES, x + one->index[u] * LANES, sizeof(float) * LANES);
+        break;
+    case LOOKUP:
+    case DISCRETIZE:
+        FORM(lookup)(one, x, y);
+        break;
+    case GATHER:
+        FORM(gather)(one, x, y);
         break;
     case DENSE:
         FORM(dense)(one, x, y);

@@ -33,7 +33,11 @@ enum Kind {
     MAXIMUM,
     MINIMUM,
     MIXTURE,
-    ENCODE
+    ENCODE,
+    SELECT,
+    LOOKUP,
+    DISCRETIZE,
+    GATHER
 };
 /* What an output of an encoding is, see dubito.numerics.encoding. */
 enum Mode { MODE_VALUE, MODE_LOG, MODE_MISSING, MODE_SLOT };
@@ -48,12 +52,13 @@ typedef struct {
     int32_t stride;          /* numbers from one written row to the next */
     int64_t input, other, third, output; /* slots */
     const float *first, *second; /* constants: mean and deviation, factor and offset, weights and bias,
-                                    fills and slots */
+                                    fills and slots, keys and their indices, a table */
     const int32_t *index;    /* of noise: the unit of each value; NULL if each value has its own;
-                                of an encoding: column and mode of each output */
-    float scale, offset, saturated; /* of noise: factor and offset of what is kept, what is dropped */
+                                of an encoding: column and mode of each output; of a selection: the column */
+    float scale, offset, saturated; /* of noise: factor and offset of what is kept, what is dropped;
+                                       of a lookup: offset is the index of what is unknown */
     int32_t call;            /* of noise: its ordinal, the second key of the random stream */
-    int32_t noises;          /* of noise: its units */
+    int32_t noises;          /* of noise: its units; of a lookup or of bins: keys; of a table: rows */
     int32_t dropped;         /* of noise: levels of 65,536 that drop a unit */
     int32_t is_random;       /* whether passes differ in it */
     int32_t is_fused;        /* of a dropout: whether the operation behind it, which alone reads it, applies

@@ -26,11 +26,14 @@ from dubito.numerics.kernels import (
     Dense,
     Fill,
     Formula,
+    Gather,
     Merge,
     Mixture,
+    Reshape,
     Standardize,
     concatenate,
 )
+from dubito.numerics.lookup import Binning, Selection, TokenLookup
 from dubito.numerics.noise import (
     NEGATIVE_SATURATION,
     AlphaDropout,
@@ -56,6 +59,10 @@ KINDS = (
     "minimum",
     "mixture",
     "encode",
+    "select",
+    "lookup",
+    "discretize",
+    "gather",
 )
 """`enum Kind` of kernel.c."""
 NOISES = {
@@ -117,6 +124,7 @@ class _Lowering:
         self._before = _before(program)
         shapes = {SOURCE: (program.shape[0],)} | {one.output: one.shape for one in self._before}
         self._steps = [one for one in program.operations if one.output not in shapes]
+        self._flat = _flat_tables(self._steps)
         read = {slot for one in self._steps for slot in one.inputs}
         self._given = sorted(shapes.keys() & read)
         self._tops = {False: 0, True: 0}
@@ -218,7 +226,8 @@ class _Lowering:
         """Add the operations of a step."""
         if step.dtype != "float32":
             raise _NoKernelError
-        self._values[step.output] = self._new(step.shape, random=step.random)
+        shape = (step.units,) if step.output in self._flat else step.shape
+        self._values[step.output] = self._new(shape, random=step.random)
         match step.run:
             case Call():
                 self._add_noise(step, step.run)
@@ -227,13 +236,15 @@ class _Lowering:
                     step,
                     "dense",
                     activation=_activation(activate),
-                    first=self._kept(np.ascontiguousarray(kernel, np.float32)),
+                    first=self._numbers(kernel),
                     second=self._constants(bias, step.shape[-1]),
                 )
             case Standardize(mean, deviation):
                 self._add_elementwise(step, "standardize", mean, deviation)
             case Affine(factor, offset):
                 self._add_elementwise(step, "affine", factor, offset)
+            case Gather() | Reshape():
+                self._add_one_row(step, step.run)
             case Formula(formula):
                 self._add_formula(step, formula)
             case Merge(function):
@@ -249,6 +260,14 @@ class _Lowering:
                 self._add_elementwise(step, "fill", constants)
             case Encoding():
                 self._add_encoding(step, formula)
+            case Selection(indices):
+                self._emit_one_row(step, "select").index = self._kept(np.ascontiguousarray(indices))
+            case TokenLookup(keys, indices, unknown):
+                made = self._emit_one_row(step, "lookup", noises=len(keys), offset=float(unknown))
+                made.first, made.second = self._numbers(keys), self._numbers(indices)
+            case Binning(boundaries):
+                made = self._emit_one_row(step, "discretize", noises=len(boundaries))
+                made.first = self._numbers(boundaries)
             case Mixture(temperature):
                 self._add_mixture(step, temperature)
             case _:
@@ -315,11 +334,23 @@ class _Lowering:
         units = step.shape[-1]
         self._emit(step, kind, **{name: self._constants(values, units) for name, values in named})
 
-    def _add_encoding(self, step: Operation, encoding: Encoding) -> None:
+    def _emit_one_row(self, step: Operation, kind: str, **fields: Any) -> KernelOperation:
+        """Add an operation that exists for values of one axis only."""
         if self._values[step.output].repeat > 1:
             raise _NoKernelError
+        return self._emit(step, kind, **fields)
+
+    def _add_one_row(self, step: Operation, run: Gather | Reshape) -> None:
+        """Gather rows of a table, or copy numbers, of values of one axis."""
+        if isinstance(run, Reshape):
+            self._emit_one_row(step, "copy")
+            return
+        made = self._emit_one_row(step, "gather", noises=len(run.table))
+        made.first = self._numbers(run.table)
+
+    def _add_encoding(self, step: Operation, encoding: Encoding) -> None:
         chosen = np.stack([encoding.columns, encoding.modes], axis=-1)
-        made = self._emit(
+        made = self._emit_one_row(
             step,
             "encode",
             first=self._constants(encoding.fills, step.shape[-1]),
@@ -364,8 +395,10 @@ class _Lowering:
         made.third = self._offset(logits, random=True)
 
     def _constants(self, values: Array, units: int) -> int:
-        whole = np.broadcast_to(np.asarray(values, np.float32), (units,))
-        return self._kept(np.ascontiguousarray(whole))
+        return self._numbers(np.broadcast_to(values, (units,)))
+
+    def _numbers(self, values: Array) -> int:
+        return self._kept(np.ascontiguousarray(values, np.float32))
 
     def _kept(self, values: Any) -> int:
         """Keep an array alive as long as the network, and return its address."""
@@ -390,6 +423,25 @@ def _before(program: Program) -> list[Operation]:
             found.append(one)
             known.add(one.output)
     return list(dict.fromkeys(found))
+
+
+def _flat_tables(steps: Sequence[Operation]) -> frozenset[int]:
+    """Return the outputs of tables that are only read to be flattened, as one axis of numbers."""
+    flattening = {
+        slot: all(isinstance(one.run, Reshape) and len(one.shape) == 1 for one in readers)
+        for slot, readers in _readers(steps).items()
+    }
+    tables = (one.output for one in steps if isinstance(one.run, Gather))
+    return frozenset(slot for slot in tables if flattening.get(slot))
+
+
+def _readers(steps: Sequence[Operation]) -> dict[int, list[Operation]]:
+    """Return the steps that read each slot."""
+    readers: dict[int, list[Operation]] = {}
+    for step in steps:
+        for slot in step.inputs:
+            readers.setdefault(slot, []).append(step)
+    return readers
 
 
 def _is(one: Operation, kind: type[Any]) -> bool:
