@@ -1,0 +1,79 @@
+"""Foreign networks from the file to an answer: what is served is Keras' own dropout, switched on.
+
+The oracle is the plain model called with `training=True`, a mask for each row of a batch.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+
+from dubito.types import Floats
+from tests.converted import NETWORKS, Foreign
+from tests.service import command_here, serving
+
+PASSES = 1000
+ASKED = 5
+"""Rows that are asked about."""
+FARTHEST = 4.5
+"""Standard errors that two means may differ by."""
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def foreign(request: pytest.FixtureRequest) -> Foreign:
+    return NETWORKS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def bundle(foreign: Foreign, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the bundle that the command makes of the saved network."""
+    folder = tmp_path_factory.mktemp("converted")
+    foreign.model.save(folder / "own.keras")
+    (folder / "own.json").write_text(json.dumps(foreign.description))
+    with (folder / "own.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(foreign.rows[0]))
+        writer.writeheader()
+        writer.writerows(foreign.rows)
+    done = command_here(
+        *("convert", str(folder / "own.keras"), "--features", str(folder / "own.json")),
+        *("--classes", ",".join(foreign.classes), "--data", str(folder / "own.csv")),
+        *("--out", str(folder / "models"), "--json"),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return Path(json.loads(done.stdout)["bundle"])
+
+
+def asked(url: str, rows: list[dict[str, Any]], classes: tuple[str, ...]) -> Iterator[Floats]:
+    """The means and the deviations `(N, C)` of an answer."""
+    body = json.dumps({"instances": rows}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = Request(f"{url}/predict/mc?passes={PASSES}&seed=9", data=body, headers=headers)
+    with urlopen(request, timeout=60) as reply:
+        found = json.loads(reply.read())["predictions"]
+    for name in ("mean", "std"):
+        yield np.array([[each[name][one] for one in classes] for each in found])
+
+
+def drawn(foreign: Foreign, rows: list[dict[str, Any]]) -> Floats:
+    """Keras' own passes `(T, N, C)` with its dropout on."""
+    given = foreign.given([row for row in rows for _ in range(PASSES)])
+    found = np.asarray(foreign.model(given, training=True), np.float64)
+    return np.swapaxes(found.reshape(len(rows), PASSES, -1), 0, 1)
+
+
+def test_what_is_served_is_keras_dropout_switched_on(foreign: Foreign, bundle: Path) -> None:
+    """Means over the passes differ by chance alone, and so do the deviations."""
+    rows = foreign.rows[:ASKED]
+    with serving(str(bundle)) as service:
+        mean, std = asked(service.url, rows, foreign.classes)
+    theirs = drawn(foreign, rows)
+    error = np.sqrt((theirs.var(axis=0) + std**2) / PASSES)
+    assert std.max() > 0.01
+    assert (np.abs(theirs.mean(axis=0) - mean) <= FARTHEST * error + 1e-6).all()
+    # The variance of a deviation is about (kurtosis − 1) / 4T of its square, of at most 9 here.
+    assert np.abs(theirs.std(axis=0) / std - 1).max() <= FARTHEST * np.sqrt(9 / (4 * PASSES))

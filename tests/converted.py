@@ -1,0 +1,118 @@
+"""Networks that plain Keras builds and trains, for tests of what `dubito convert` makes of them.
+
+Each is a function of nothing that returns a `Foreign`: nothing of it knows Dubito.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+layers = keras.layers
+Rows = list[dict[str, Any]]
+
+HOMES = ("own", "rent", "mortgage")
+TERMS = (36, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A trained network with plain dropout, and what a person says of it."""
+
+    model: Any
+    description: dict[str, Any]
+    rows: Rows
+    """Rows like those that it was trained on, by the names of the features."""
+    given: Callable[[Rows], Any]
+    """What Keras' model takes for rows."""
+    classes: tuple[str, ...]
+
+
+def trained(model: Any, given: Any, truth: Any, epochs: int = 3) -> Any:
+    """The model after a few epochs."""
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+    model.fit(given, truth, epochs=epochs, batch_size=32, verbose=0)
+    return model
+
+
+def applications(count: int = 400) -> tuple[Rows, np.ndarray]:
+    """Applications with words and whole numbers in them, and which of them were paid back."""
+    random = np.random.default_rng(1)
+    rows: Rows = [
+        {
+            "amount": round(float(random.lognormal(9, 0.6)), 2),
+            "home": str(random.choice([*HOMES, "boat"], p=(0.4, 0.35, 0.2, 0.05))),
+            "term": int(random.choice(TERMS)),
+            "age": int(random.integers(18, 75)),
+            "income": round(float(random.lognormal(10.5, 0.4)), 2),
+        }
+        for _ in range(count)
+    ]
+    risk = [
+        row["amount"] / row["income"] + (row["home"] == "rent") / 3 + (row["term"] == 60) / 4
+        for row in rows
+    ]
+    return rows, (np.array(risk) + random.normal(0, 0.2, count) > 0.55).astype(np.int64)
+
+
+def structured() -> Foreign:
+    """An input for each column and one for two of them, as Keras' guides build it."""
+    keras.utils.set_random_seed(3)
+    rows, truth = applications()
+    amount, term = keras.Input((1,), name="amount"), keras.Input((1,), dtype="int64", name="term")
+    home, others = keras.Input((1,), dtype="string", name="home"), keras.Input((2,), name="others")
+    columns = _structured(rows)
+    words = layers.StringLookup(mask_token="")
+    words.adapt(tf.constant([[name] for name in HOMES]))
+    scaling, spread = layers.Normalization(), layers.Normalization()
+    scaling.adapt(columns["amount"])
+    spread.adapt(columns["others"])
+    bins = layers.Discretization(num_bins=5)
+    bins.adapt(np.asarray(columns["amount"]))
+    parts = [
+        layers.Flatten()(layers.Embedding(words.vocabulary_size(), 3)(words(home))),
+        layers.IntegerLookup(vocabulary=list(TERMS), output_mode="one_hot")(term),
+        layers.CategoryEncoding(num_tokens=5, output_mode="one_hot")(bins(amount)),
+        scaling(amount),
+        spread(others),
+    ]
+    hidden = layers.Dense(24, activation="relu")(layers.Concatenate()(parts))
+    hidden = layers.Dense(12, activation="relu")(layers.Dropout(0.3)(hidden))
+    outputs = layers.Dense(2, activation="softmax")(layers.Dropout(0.2)(hidden))
+    inputs = {"amount": amount, "home": home, "term": term, "others": others}
+    model = trained(keras.Model(inputs, outputs), columns, truth)
+    description = {
+        "features": [
+            {"name": "amount", "minimum": 0},
+            {
+                "name": "home",
+                "kind": "category",
+                "categories": list(HOMES),
+                "takes_unknown": True,
+                "imputed": 4,
+            },
+            {"name": "term", "kind": "integer", "minimum": 1, "maximum": 120},
+            {"name": "age", "kind": "integer", "minimum": 18, "maximum": 120},
+            {"name": "income", "minimum": 0},
+        ],
+        "inputs": {"others": ["age", "income"]},
+    }
+    return Foreign(model, description, rows, _structured, ("paid", "late"))
+
+
+def _structured(rows: Rows) -> dict[str, Any]:
+    def column(*names: str, dtype: str = "float32") -> Any:
+        return tf.constant([[row[name] for name in names] for row in rows], dtype)
+
+    return {
+        "amount": column("amount"),
+        "home": tf.constant([["" if row["home"] is None else row["home"]] for row in rows]),
+        "term": column("term", dtype="int64"),
+        "others": column("age", "income"),
+    }
+
+
+NETWORKS: dict[str, Callable[[], Foreign]] = {"structured": structured}
