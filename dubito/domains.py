@@ -24,6 +24,9 @@ STUDY = "study"
 TABLE = "table"
 """Name of the default recipe for a table whose columns a file describes."""
 TABLE_MEANING = "a residual one of encoded columns"
+REGRESSOR = "regressor"
+"""Name of the recipe of the study's regressor, for a described table with a number to predict."""
+REGRESSOR_MEANING = "the study's regressor"
 
 FormulaRule = Callable[[LayerSettings, str], FormulaFunction]
 

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubito.domains import STUDY, TABLE, TABLE_MEANING, Domain, chosen_domain, domains
+from dubito.domains import (
+    REGRESSOR,
+    REGRESSOR_MEANING,
+    STUDY,
+    TABLE,
+    TABLE_MEANING,
+    Domain,
+    chosen_domain,
+    domains,
+)
 from dubito.errors import UsageError
 from dubito.training.tables.kinds import FORMATS
 
@@ -140,11 +149,12 @@ def domain_for(domain: str | None, columns: Path | None, data: Path | None) -> D
         return chosen_domain(domain)
     if domain is not None:
         raise UsageError("--columns describes a table: leave out --domain")
-    if data is None:
-        raise UsageError(f"{columns.name} describes columns of a file: name it by --data")
     from dubito.training.described import described_domain
 
-    return described_domain(columns)
+    found = described_domain(columns)
+    if data is None and found.layout.dataset is None:
+        raise UsageError(f"{columns.name} describes columns of a file: name it by --data")
+    return found
 
 
 def _architectures() -> dict[str, str]:
@@ -153,7 +163,8 @@ def _architectures() -> dict[str, str]:
     for domain in domains():
         meanings |= {name: recipe.meaning for name, recipe in domain.recipes.items()}
         meanings[domain.default_recipe] += " (default)"
-    return meanings | {TABLE: f"{TABLE_MEANING} (default with --columns)"}
+    described = {TABLE: f"{TABLE_MEANING} (default with --columns)", REGRESSOR: REGRESSOR_MEANING}
+    return meanings | described
 
 
 def _either(words: Sequence[str]) -> str:

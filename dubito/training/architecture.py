@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubito.layers.encode import Encode
-from dubito.numerics.encoding import MISSING, SLOT
+from dubito.layout import Scaling
+from dubito.numerics.encoding import MISSING, PIECE, SLOT
 from dubito.training.heads import Head
 from dubito.types import Booleans, Floats
 
@@ -39,6 +40,9 @@ class Architecture:
     """Factor of the L1 penalty on the hidden kernels."""
     l2: float = 0.0
     """Factor of the L2 penalty on the hidden kernels."""
+    alike: bool = False
+    """Whether the output layer has the activation, the initial weights and the penalty of the
+    hidden layers."""
 
     def __post_init__(self) -> None:
         """Check that a network with these hyperparameters can be built.
@@ -58,8 +62,9 @@ def build(
     prepared: Sequence[keras.layers.Layer],
     head: Head,
     seed: int = 0,
+    scaling: Scaling = "standard",
 ) -> keras.Model:
-    """Build an untrained network of raw rows, normalised on `rows`, with Keras' plain dropout.
+    """Build an untrained network of raw rows, scaled as `rows` are, with Keras' plain dropout.
 
     Plain dropout is active in training steps and inactive in validation;
     `dubito.training.monte_carlo` replaces it by Monte-Carlo layers after training.
@@ -70,6 +75,7 @@ def build(
         prepared: layers between the rows and the normalisation.
         head: the output layers.
         seed: seed of the initial weights and of dropout; the global Keras seed is not touched.
+        scaling: whether columns are standardised, or divided by their mean.
     """
     seeds = iter(np.random.SeedSequence(seed).generate_state(4 * len(architecture.widths) + 8))
     builder = _Builder(architecture, (int(value) for value in seeds))
@@ -78,7 +84,8 @@ def build(
     for layer in prepared:
         outputs, values = layer(outputs), layer(values)
     values, flags = np.asarray(values), _flags(prepared)
-    outputs = builder.hidden(adapted(values, flags)(outputs))
+    scale = adapted(values, flags) if scaling == "standard" else divided(values)
+    outputs = builder.hidden(scale(outputs))
     model = keras.Model(inputs, builder.output(outputs, head), name="classifier")
     if flags:
         _silence(model, np.ptp(values, axis=0) == 0)
@@ -89,6 +96,13 @@ def _silence(model: keras.Model, unseen: Booleans) -> None:
     """Start without weights for inputs that no row has, which training would leave at random."""
     kernel = model.get_layer("hidden_0").kernel
     kernel.assign(np.where(unseen[:, None], 0, np.asarray(kernel)))
+
+
+def divided(values: NDArray[np.float32]) -> keras.layers.Rescaling:
+    """Return a layer that divides columns of `values` `(N, F)` by their mean, if it is not 0."""
+    means = values.mean(axis=0, dtype=np.float64)
+    factors = np.where(means == 0, 1, 1 / np.where(means == 0, 1, means))
+    return keras.layers.Rescaling(factors.tolist(), [0.0] * len(factors), name="scaling")
 
 
 def adapted(values: NDArray[np.float32], flags: Sequence[int] = ()) -> keras.layers.Normalization:
@@ -115,7 +129,7 @@ def _flags(prepared: Sequence[keras.layers.Layer]) -> list[int]:
     encode = prepared[-1] if prepared else None
     if not isinstance(encode, Encode):
         return []
-    return np.flatnonzero(np.isin(encode.formula.modes, (MISSING, SLOT))).tolist()
+    return np.flatnonzero(np.isin(encode.formula.modes, (MISSING, SLOT, PIECE))).tolist()
 
 
 class _Builder:
@@ -137,23 +151,33 @@ class _Builder:
     def output(self, outputs: Any, head: Head) -> Any:
         first = keras.initializers.GlorotNormal(seed=next(self.seeds))
         dropped = self.dropout("dropout_grades")(outputs)
+        if self.architecture.alike:
+            return head.connect(dropped, self.seeded(), self.options())
         others = (keras.initializers.GlorotNormal(seed=seed) for seed in self.seeds)
         return head.connect(dropped, chain([first], others))
 
     def dense(self, outputs: Any, width: int, at: int) -> Any:
         chosen = self.architecture
-        initializer = INITIALIZERS.get(chosen.activation, keras.initializers.GlorotUniform)
         layer = keras.layers.Dense(
             width,
-            activation=None if chosen.batch_norm else chosen.activation,
-            kernel_initializer=initializer(seed=next(self.seeds)),
-            kernel_regularizer=self.penalty(),
+            kernel_initializer=next(self.seeded()),
             name=f"hidden_{at}",
+            **self.options(),
         )
         if not chosen.batch_norm:
             return layer(outputs)
         normalized = keras.layers.BatchNormalization(name=f"batch_norm_{at}")(layer(outputs))
         return keras.layers.Activation(chosen.activation, name=f"activation_{at}")(normalized)
+
+    def seeded(self) -> Iterator[keras.initializers.Initializer]:
+        """Yield the initializers of hidden layers."""
+        kind = INITIALIZERS.get(self.architecture.activation, keras.initializers.GlorotUniform)
+        return (kind(seed=seed) for seed in self.seeds)
+
+    def options(self) -> dict[str, Any]:
+        """Return what else hidden layers are made with."""
+        activation = None if self.architecture.batch_norm else self.architecture.activation
+        return {"activation": activation, "kernel_regularizer": self.penalty()}
 
     def penalty(self) -> keras.regularizers.Regularizer | None:
         chosen = self.architecture

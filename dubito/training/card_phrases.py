@@ -71,7 +71,11 @@ class Phrases:
     parts_calibrated: str
     recipe: str
     layers: str
+    encoded: str
+    penalty: str
     fitting: str
+    decay: str
+    momentum: str
     averaged: str
     stopping: str
     versions: str
@@ -157,8 +161,12 @@ ENGLISH = Phrases(
     parts_calibrated="{fitted:,} fitted, {watched:,} for validation, {held:,} for calibration",
     recipe="{network}; {fitting}, {ending}.",
     layers="Hidden layers of {widths} units ({activation}), dropout {rate:g}",
-    fitting="{optimizer}, learning rate {learning_rate:g}, weight decay {weight_decay:g}, batches "
-    "of {batch}, at most {epochs} epochs",
+    encoded=" of columns encoded in slots and pieces",
+    penalty=", L1 penalty {l1:g}",
+    fitting="{optimizer}, learning rate {learning_rate:g}, {others}batches of {batch}, at most "
+    "{epochs} epochs",
+    decay="weight decay {weight_decay:g}, ",
+    momentum="Nesterov momentum {momentum:g}, ",
     averaged="weights averaged with momentum {momentum}",
     stopping="early stopping after {patience} without improvement, best weights kept",
     versions="Versions: {listed}.",
@@ -276,8 +284,11 @@ KOREAN = Phrases(
     parts_calibrated="학습 {fitted:,}, 검증 {watched:,}, 보정 {held:,}",
     recipe="{network}. {fitting}, {ending}.",
     layers="은닉층 유닛 {widths}개({activation}), 드롭아웃 {rate:g}",
-    fitting="{optimizer}, 학습률 {learning_rate:g}, 가중치 감쇠 {weight_decay:g}, 배치 {batch}, "
-    "최대 {epochs} 에포크",
+    encoded=", 열은 자리와 구간으로 부호화",
+    penalty=", L1 벌점 {l1:g}",
+    fitting="{optimizer}, 학습률 {learning_rate:g}, {others}배치 {batch}, 최대 {epochs} 에포크",
+    decay="가중치 감쇠 {weight_decay:g}, ",
+    momentum="네스테로프 모멘텀 {momentum:g}, ",
     averaged="가중치의 이동 평균(모멘텀 {momentum})",
     stopping="{patience} 에포크 동안 나아지지 않으면 조기 종료, 가장 좋은 가중치 유지",
     versions="소프트웨어 버전: {listed}.",

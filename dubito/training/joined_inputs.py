@@ -364,7 +364,8 @@ def _encoded(
 def _one_hot(name: str, nodes: Sequence[Members], slots: int) -> Members:
     if type(slots) is not int:
         raise TypeError("a number of tokens is no whole number")
-    return _layer("Encode", name, nodes, kinds=["category"], slots=[slots], values=[None])
+    own = {"kinds": ["category"], "slots": [slots], "values": [None], "edges": [[]]}
+    return _layer("Encode", name, nodes, **own)
 
 
 def _layer(kind: str, name: str, nodes: Sequence[Members], **own: Any) -> Members:

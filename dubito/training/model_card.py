@@ -280,7 +280,7 @@ def _recipe(recipe: Recipe, say: Phrases) -> str:
     fitting = say.fitting.format(
         optimizer=recipe.optimizer,
         learning_rate=recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
+        others=_steps(recipe, say),
         batch=recipe.batch,
         epochs=recipe.epochs,
     )
@@ -296,9 +296,20 @@ def _network(recipe: Recipe, say: Phrases) -> str:
     if recipe.network is not None:
         return recipe.network.describe(say.language)
     shape = recipe.architecture
-    return say.layers.format(
+    layers = say.layers.format(
         widths=", ".join(map(str, shape.widths)), activation=shape.activation, rate=shape.rate
     )
+    penalty = say.penalty.format(l1=shape.l1) if shape.l1 else ""
+    return layers + penalty + (say.encoded if recipe.encoded else "")
+
+
+def _steps(recipe: Recipe, say: Phrases) -> str:
+    """Return what an optimiser's steps depend on besides the learning rate."""
+    if recipe.optimizer == "sgd":
+        return say.momentum.format(momentum=recipe.momentum)
+    if recipe.optimizer == "adamw":
+        return say.decay.format(weight_decay=recipe.weight_decay)
+    return ""
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -90,7 +90,10 @@ def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
         made = _of_number(job, rows, prepared)
     else:
         made = _of_classes(job, rows, prepared)
-    golden = choose_golden_rows(made.engine, _searched(rows.features, split), made.recipe.passes)
+    searched = _searched(rows.features, split)
+    if not np.ptp(made.engine.predict(searched), axis=0).any():
+        raise NetworkError("the trained network answers all rows alike; try another seed (--seed)")
+    golden = choose_golden_rows(made.engine, searched, made.recipe.passes)
     fault = next(golden_faults(made.engine, golden, prepared.signature.target), None)
     if fault is not None:
         raise NetworkError(f"the trained network {fault}; train it with more dropout (--rate)")

@@ -52,7 +52,7 @@ class Prepared:
             return ClassHead(len(target.classes))
         fitted = self.fitted
         assert isinstance(fitted, NumberRows)  # noqa: S101 - as the target is a number
-        return RegressionHead.of(target, fitted.values, recipe.beta)
+        return RegressionHead.of(target, fitted.values, recipe.beta, recipe.scaling)
 
     def fit(
         self,

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import keras
 
 from dubito.domains import STUDY, Domain
-from dubito.layout import Language
+from dubito.layout import Language, Scaling
 from dubito.training.architecture import Architecture
 from dubito.types import Floats, Indices
 
@@ -103,6 +103,8 @@ class Recipe:
     encoded: bool = False
     """Whether categories, gaps and skewed numbers are encoded, see `dubito.training.encoding`;
     otherwise the network gets a category's place in the list, and numbers as they are."""
+    scaling: Scaling = "standard"
+    """How columns and a number to predict are scaled for training."""
     beta: float = 0.5
     """Exponent β of the loss of a normal head; the value that Seitzer et al. (2022) recommend."""
     calibrated: bool = False
@@ -165,17 +167,29 @@ class Recipe:
 
 TABLE_RECIPE = Recipe(
     architecture=Architecture(
-        widths=(64,) * 3, activation="silu", rate=0.2, placement="hidden", residual=True
+        widths=(64,) * 3, activation="silu", rate=0.4, placement="hidden", residual=True
     ),
     encoded=True,
-    learning_rate=2e-3,
-    weight_decay=0.01,
-    batch=64,
+    learning_rate=1e-3,
+    weight_decay=0.03,
+    batch=128,
     epochs=200,
     patience=16,
     calibrated=True,
 )
 """Recipe for any table: a residual network (Gorishniy et al. 2021) of encoded columns."""
+
+REGRESSOR_RECIPE = Recipe(
+    architecture=Architecture(
+        widths=(2, 2), activation="relu", rate=0.2, placement="output", l1=0.01, alike=True
+    ),
+    optimizer="sgd",
+    learning_rate=0.01,
+    scaling="mean",
+    epochs=40,
+    calibrated=True,
+)
+"""The study's regressor, with columns scaled to a mean of 1 and dropout before its output."""
 
 
 def find_recipe(domain: Domain, name: str) -> Recipe:

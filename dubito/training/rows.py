@@ -9,13 +9,14 @@ import numpy as np
 from dubito.bundles.feature_consistency import LARGEST
 from dubito.errors import DataError
 from dubito.features import CategoryFeature, Feature, NumberFeature
-from dubito.layout import Column, Layout, NumberColumn
+from dubito.layout import Column, Dataset, Layout, NumberColumn
 from dubito.notation import DETECTED, UNDECLARED, FileNotation, TableNotation
 from dubito.training.columns import refuse_empty, wanted_of
 from dubito.training.data import (
     NumberRows,
     Rows,
     Table,
+    dataset_sheet,
     read_table,
     rows_digest,
     sheet_features,
@@ -59,18 +60,21 @@ def read_layout(path: Path | None, layout: Layout) -> Rows:
     Raises:
         DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
-    if layout.number is None or path is None:
+    if layout.number is None:
         return read_table(path, layout)
-    return read_number_rows(path, layout.features, layout.number, layout.file)
+    return read_number_rows(path, layout.features, layout.number, layout.file, layout.dataset)
 
 
 def read_number_rows(
-    path: Path,
+    path: Path | None,
     columns: Sequence[Column],
     number: NumberColumn,
     declared: FileNotation = DETECTED,
+    dataset: Dataset | None = None,
 ) -> NumberRows:
     """Read the columns of a file, and the number to predict, which no row may lack.
+
+    Without a file, those of a data set are read.
 
     Raises:
         DataError: the file cannot be read, or a column is missing or has an invalid value.
@@ -84,11 +88,15 @@ def read_number_rows(
     )
     every = [*columns, truth]
     wanted = [wanted_of(column) for column in every]
-    found = sheet_features(read_sheet(path, wanted, declared), every)
+    if path is None:
+        source, sheet = dataset_sheet(dataset, wanted)
+    else:
+        source, sheet = name_of(path), read_sheet(path, wanted, declared)
+    found = sheet_features(sheet, every)
     rows, values = np.ascontiguousarray(found[:, :-1]), np.ascontiguousarray(found[:, -1])
     refuse_empty(rows, columns)
     digest = values_digest(rows, values, columns, number)
-    return NumberRows(rows, values, name_of(path), digest)
+    return NumberRows(rows, values, source, digest)
 
 
 def read_questions(

@@ -67,12 +67,26 @@ def _encode(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
         least = int(kind == "category")
         if whole_setting(count, "slots", least) > least * MOST_SLOTS:
             raise ValueError("its slots are those of a number, or too many")
+    _check_edges(setting(settings, "edges"), kinds)
     return LayerShape((*shape[:-1], sum(len(one.outputs) for one in _inputs(settings))))
 
 
+def _check_edges(edges: Sequence[Sequence[float]], kinds: Sequence[str]) -> None:
+    if len(edges) != len(kinds):
+        raise ValueError(f"it has edges for {len(edges)} of {len(kinds)} columns")
+    for kind, own in zip(kinds, edges, strict=True):
+        if own and (kind == "category" or len(own) < 2):
+            raise ValueError("its edges are those of a category, or enclose nothing")
+        if own:
+            _check_ascending(own, "edges")
+
+
 def _inputs(settings: LayerSettings) -> list[InputEncoding]:
-    named = zip(settings["kinds"], settings["slots"], settings["values"], strict=True)
-    return [InputEncoding(*one) for one in named]
+    names = ("kinds", "slots", "values", "edges")
+    return [
+        InputEncoding(kind, slots, imputed, tuple(edges))
+        for kind, slots, imputed, edges in zip(*(settings[name] for name in names), strict=True)
+    ]
 
 
 def _select(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
@@ -137,7 +151,7 @@ MONTE_CARLO = {
 """Layers that are random in a prediction, by class name."""
 OWN_LAYERS = MONTE_CARLO | {
     "Impute": DomainLayer("values", _impute, ("app.network.impute",), _filled),
-    "Encode": DomainLayer("kinds slots values", _encode, (), _encoded),
+    "Encode": DomainLayer("kinds slots values edges", _encode, (), _encoded),
     "SelectColumns": DomainLayer("indices", _select, (), _selection),
     "Lookup": DomainLayer("keys indices unknown", _lookup, (), _looked_up),
     "Discretize": DomainLayer("boundaries", _discretize, (), _binned),

@@ -102,11 +102,11 @@ static void FORM(merge)(const Operation *one, const float *a, const float *b, fl
     }
 }
 
-/* Numbers, their signed logarithms, whether they are missing, or whether they are one slot. */
+/* Numbers, their signed logarithms, whether they are missing or one slot, or shares of a piece. */
 static void FORM(encode)(const Operation *one, const float *x, float *y) {
     for (int u = 0; u < one->units; u++, y += LANES) {
         const float *given = x + one->index[2 * u] * LANES;
-        float fill = one->first[u], slot = one->second[u];
+        float fill = one->first[u], slot = one->second[2 * u], width = one->second[2 * u + 1];
         EACH_LANE y[p] = given[p] != given[p] ? fill : given[p];
         switch (one->index[2 * u + 1]) {
         case MODE_LOG:
@@ -117,6 +117,13 @@ static void FORM(encode)(const Operation *one, const float *x, float *y) {
             break;
         case MODE_SLOT:
             EACH_LANE y[p] = y[p] == slot ? 1.0f : 0.0f;
+            break;
+        case MODE_PIECE: /* NaN if the number is */
+            EACH_LANE {
+                float share = (y[p] - slot) / width;
+                share = share < 0.0f ? 0.0f : share;
+                y[p] = share > 1.0f ? 1.0f : share;
+            }
             break;
         }
     }

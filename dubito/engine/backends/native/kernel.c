@@ -40,7 +40,7 @@ enum Kind {
     GATHER
 };
 /* What an output of an encoding is, see dubito.numerics.encoding. */
-enum Mode { MODE_VALUE, MODE_LOG, MODE_MISSING, MODE_SLOT };
+enum Mode { MODE_VALUE, MODE_LOG, MODE_MISSING, MODE_SLOT, MODE_PIECE };
 enum Activation { LINEAR, RELU, SOFTMAX, ELU, SELU, TANH, SIGMOID, SILU, SOFTPLUS, EXPONENTIAL };
 
 /* One operation. Slots are offsets into a tile, in floats. Values of two axes are `repeat` rows. */
@@ -52,7 +52,7 @@ typedef struct {
     int32_t stride;          /* numbers from one written row to the next */
     int64_t input, other, third, output; /* slots */
     const float *first, *second; /* constants: mean and deviation, factor and offset, weights and bias,
-                                    fills and slots, keys and their indices, a table */
+                                    fills and slots with widths, keys and their indices, a table */
     const int32_t *index;    /* of noise: the unit of each value; NULL if each value has its own;
                                 of an encoding: column and mode of each output; of a selection: the column */
     float scale, offset, saturated; /* of noise: factor and offset of what is kept, what is dropped;

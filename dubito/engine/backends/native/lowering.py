@@ -353,8 +353,8 @@ class _Lowering:
         made = self._emit_one_row(
             step,
             "encode",
-            first=self._constants(encoding.fills, step.shape[-1]),
-            second=self._constants(encoding.slots, step.shape[-1]),
+            first=self._numbers(encoding.fills),
+            second=self._numbers(np.stack([encoding.slots, encoding.widths], axis=-1)),
         )
         made.index = self._kept(np.ascontiguousarray(chosen, np.int32))
 
