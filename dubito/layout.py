@@ -22,7 +22,7 @@ Language = Literal["en", "ko"]
 """Languages that model cards are written in."""
 
 Scaling = Literal["standard", "mean"]
-"""How numbers are scaled for training: standardised, or divided by their mean."""
+"""Scaling of numbers for training: to standard units, or by their mean."""
 
 MOST = 1e12
 """Default bound of a number's allowed range, which is from −10¹² to 10¹²."""

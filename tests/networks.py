@@ -217,7 +217,9 @@ def encoded() -> Any:
         "category",
     ]
     slots = [0, 0, 0, 0, 3, 0, 0, 0, 2]
-    encode, normalization = Encode(kinds, slots, IMPUTED), layers.Normalization()
+    edges: list[list[float]] = [[] for _ in kinds]
+    edges[1], edges[2] = [0, 2e4, 5e4, 1e5], [5, 17.5, 40]
+    encode, normalization = Encode(kinds, slots, IMPUTED, edges), layers.Normalization()
     normalization.adapt(np.asarray(encode(rows(200, 9, missing=True).astype(np.float32))))
     hidden = layers.Dense(16, activation="silu")(normalization(encode(inputs)))
     return finished(inputs, MCDropout(0.3)(hidden))

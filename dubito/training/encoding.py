@@ -34,10 +34,10 @@ def _encoding(feature: Feature, values: Floats) -> InputEncoding:
     if isinstance(feature, CategoryFeature):
         slots = int(max(feature.maximum, feature.imputed or 0)) + 1
         return InputEncoding("category", slots, feature.imputed)
-    kind: InputKind = "number"
+    if not isinstance(feature, NumberFeature):
+        return InputEncoding("number", 0, feature.imputed)
     present = values[~np.isnan(values)]
-    if isinstance(feature, NumberFeature) and _is_skewed(present):
-        kind = "log"
+    kind: InputKind = "log" if _is_skewed(present) else "number"
     return InputEncoding(kind, 0, feature.imputed, _edges(present))
 
 

@@ -104,7 +104,7 @@ class Recipe:
     """Whether categories, gaps and skewed numbers are encoded, see `dubito.training.encoding`;
     otherwise the network gets a category's place in the list, and numbers as they are."""
     scaling: Scaling = "standard"
-    """How columns and a number to predict are scaled for training."""
+    """Scaling of the columns, and of a number to predict, for training."""
     beta: float = 0.5
     """Exponent β of the loss of a normal head; the value that Seitzer et al. (2022) recommend."""
     calibrated: bool = False

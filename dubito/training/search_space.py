@@ -46,11 +46,11 @@ def _table() -> keras_tuner.HyperParameters:
     choices.Choice("layers", [2, 3, 4], default=3)
     choices.Choice("width", [32, 64, 128, 192], default=64)
     choices.Choice("activation", ["relu", "silu"], ordered=False, default="silu")
-    choices.Float("rate", 0.02, 0.5, default=0.2)
+    choices.Float("rate", 0.02, 0.6, default=0.4)
     choices.Choice("placement", ["every", "hidden", "output"], ordered=False, default="hidden")
-    choices.Float("learning_rate", 3e-4, 1e-2, sampling="log", default=2e-3)
-    choices.Float("weight_decay", 1e-4, 1e-1, sampling="log", default=1e-2)
-    choices.Choice("batch", [16, 32, 64, 128], default=64)
+    choices.Float("learning_rate", 3e-4, 1e-2, sampling="log", default=1e-3)
+    choices.Float("weight_decay", 1e-4, 1e-1, sampling="log", default=0.03)
+    choices.Choice("batch", [32, 64, 128, 256], default=128)
     return choices
 
 

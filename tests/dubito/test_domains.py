@@ -104,7 +104,7 @@ def test_the_flags_tell_of_all_domains(capsys: pytest.CaptureFixture[str]) -> No
     # Lines break at hyphens too.
     text = "".join(capsys.readouterr().out.split())
     assert "nameofthebundle(default:house-kind,orloan-grade)" in text
-    assert "--architecture{study,residual,lattice,table}" in text
+    assert "--architecture{study,residual,lattice,table,regressor}" in text
     assert "(default:10,000LendingClubloans)" in text
 
 

@@ -479,6 +479,7 @@ ENCODING: dict[str, list[Any]] = {
     "kinds": ["number", "log", "category"],
     "slots": [0, 0, 4],
     "values": [None, 1.5, 3],
+    "edges": [[0, 1.5, 2], [], []],
 }
 
 
@@ -496,6 +497,11 @@ ENCODING: dict[str, list[Any]] = {
         ({"values": [None, 1.5]}, "it has 2 values for 3 columns"),
         ({"values": [None, "1.5", 3]}, "its values are not numbers"),
         ({"values": [None, True, 3]}, "its values are not numbers"),
+        ({"edges": [[], []]}, "it has edges for 2 of 3 columns"),
+        ({"edges": [[1.0], [], []]}, "its edges are those of a category, or enclose nothing"),
+        ({"edges": [[], [], [0, 1]]}, "its edges are those of a category, or enclose nothing"),
+        ({"edges": [[1, 0], [], []]}, "its edges are not in ascending order"),
+        ({"edges": [[0, "1"], [], []]}, "its edges are not numbers"),
     ],
 )
 def test_an_encoding_that_cannot_be_is_refused(bad: dict[str, list[Any]], sentence: str) -> None:
@@ -507,9 +513,9 @@ def test_an_encoding_that_cannot_be_is_refused(bad: dict[str, list[Any]], senten
 @pytest.mark.parametrize("shape", [(3,), (5, 3)])
 @pytest.mark.parametrize("slots", [1, 4, MOST_SLOTS])
 def test_an_encoding_is_as_wide_as_its_outputs(shape: tuple[int, ...], slots: int) -> None:
-    """A number is one output, another if it can be missing, and a category one for each slot."""
+    """A number is one output, more for gaps and pieces, and a category one for each slot."""
     found = rule_of("Encode")(ENCODING | {"slots": [0, 0, slots]}, [shape])
-    assert ((*shape[:-1], 1 + 2 + slots), ()) == found
+    assert ((*shape[:-1], 1 + 2 + 2 + slots), ()) == found
 
 
 def test_declared_weights_are_counted_before_any_is_read(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The encoding layer: a loop over rows gives the same, in Keras and in NumPy."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ from dubito.numerics.encoding import InputEncoding
 INPUTS = (
     InputEncoding("number"),
     InputEncoding("log"),
-    InputEncoding("number", 0, 2.5),
-    InputEncoding("log", 0, -3.0),
+    InputEncoding("number", 0, 2.5, (-10.0, 0.5, 2.5, 1e3)),
+    InputEncoding("log", 0, -3.0, (-1e5, 1e5)),
     InputEncoding("category", 3),
     InputEncoding("category", 4, 3.0),
     InputEncoding("category", 2, 0.0),
 )
 """The last two categories have a slot of its own for missing, and that of a listed one."""
-WIDTH = 1 + 1 + 2 + 2 + 3 + 4 + 2
+WIDTH = 1 + 1 + 2 + 3 + 2 + 1 + 3 + 4 + 2
 NUMBERS = st.floats(-1e6, 1e6, width=32)
 MISSING = st.just(math.nan)
 
@@ -53,6 +54,7 @@ def layer(**settings: Any) -> Any:
         [one.kind for one in INPUTS],
         [one.slots for one in INPUTS],
         [one.imputed for one in INPUTS],
+        [one.edges for one in INPUTS],
         **settings,
     )
 
@@ -68,6 +70,8 @@ def encoded(row: tuple[float, ...]) -> list[float]:
         found.append(math.copysign(math.log1p(abs(known)), known) if one.kind == "log" else known)
         if one.imputed is not None:
             found.append(float(math.isnan(value)))
+        for low, high in pairwise(one.edges):
+            found.append(min(max((known - low) / (high - low), 0.0), 1.0))
     return found
 
 

@@ -11,7 +11,8 @@ from scipy import stats
 
 from dubito.features import Category
 from dubito.layout import Column
-from dubito.training.encoding import encoding_of
+from dubito.numerics.encoding import PIECE
+from dubito.training.encoding import PIECES, encoding_of
 from dubito.training.feature_stats import imputed_number, seen
 from dubito.types import Floats
 
@@ -105,6 +106,16 @@ def test_a_gap_is_replaced_and_told() -> None:
     layer = layer_of(columns, rows)
     assert layer.kinds == ["number"] * 3
     assert layer.values == [25.0, 1.0, None]
-    found = np.asarray(layer(rows.astype(np.float32)))
+    found = np.delete(np.asarray(layer(rows.astype(np.float32))), layer.formula.modes == PIECE, 1)
     assert found[0].tolist() == [10, 0, 1, 0, 0]
     assert found[-1].tolist() == [25, 1, 1, 1, 0]
+
+
+@given(values=st.lists(st.integers(-50, 50) | st.floats(-1e6, 1e6, width=32), min_size=3))
+def test_numbers_enter_in_pieces_of_their_quantiles(values: list[float]) -> None:
+    """At most sixteen, with no edge twice; none for a column of one or two values."""
+    rows = np.array(values, np.float64)[:, None]
+    (edges,) = layer_of([Column(name="amount")], rows).edges
+    expected = np.unique(np.quantile(rows, np.linspace(0, 1, PIECES + 1)).astype(np.float32))
+    assert edges == (expected.tolist() if len(expected) > 2 else [])
+    assert not edges or (edges[0], edges[-1]) == (rows.min(), rows.max())
