@@ -123,7 +123,9 @@ class NumberFeature:
 
     @property
     def typical(self) -> FeatureValue:
-        """The median of the training data, for examples."""
+        """The median of the training data, for examples; None if most rows lack a value."""
+        if _is_mostly_missing(self):
+            return None
         median = self.seen.quantiles["0.5"]
         return int(median) if self.is_whole else median
 
@@ -186,8 +188,8 @@ class BooleanFeature(ListedFeature):
 
     @property
     def typical(self) -> FeatureValue:
-        """The more common value of the training data, for examples."""
-        return bool(self.most_common)
+        """The most common value of the training data, for examples, also if that is None."""
+        return None if _is_mostly_missing(self) else bool(self.most_common)
 
     def number_of(self, value: FeatureValue) -> float:
         """Return the number that stands for a value.
@@ -236,8 +238,8 @@ class CategoryFeature(ListedFeature):
 
     @property
     def typical(self) -> FeatureValue:
-        """The most common category of the training data, for examples."""
-        return self.labels[self.most_common]
+        """The most common category of the training data, for examples; None as for numbers."""
+        return None if _is_mostly_missing(self) else self.labels[self.most_common]
 
     @cached_property
     def numbers(self) -> dict[str, float]:
@@ -272,6 +274,11 @@ class CategoryFeature(ListedFeature):
 
 
 Feature = NumberFeature | BooleanFeature | CategoryFeature
+
+
+def _is_mostly_missing(feature: Feature) -> bool:
+    """Whether a feature may be missing, and is so in most rows of the training data."""
+    return feature.nullable and 2 * feature.seen.missing > feature.seen.rows
 
 
 def _missing(*, nullable: bool) -> float:

@@ -299,7 +299,7 @@ def _meaning(feature: Feature) -> Iterator[str]:
 
 
 def example(signature: Signature) -> dict[str, FeatureValue]:
-    """Build a valid example row: every number at its median, else the most common value."""
+    """Build a valid example row: medians and most common values, or gaps where most rows have one."""
     return {feature.name: feature.typical for feature in signature.features}
 
 

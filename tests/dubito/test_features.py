@@ -1,6 +1,7 @@
 """Kinds of features: which values they take, and the number that stands for each."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 from unicodedata import normalize
 
@@ -126,3 +127,13 @@ def test_a_value_comes_back_from_its_number(names: list[str], text: str) -> None
 def test_an_example_is_usual(feature: Feature, expected: FeatureValue) -> None:
     assert (feature.typical, type(feature.typical)) == (expected, type(expected))
     assert not math.isnan(feature.number_of(feature.typical))
+
+
+@pytest.mark.parametrize("feature", NULLABLE, ids=lambda feature: feature.kind)
+def test_an_example_lacks_what_most_rows_lack(feature: Feature) -> None:
+    """As an applicant alone has no income of both; half of the rows are not most."""
+    rows = feature.seen.rows - feature.seen.missing
+    for missing, expected in ((rows, False), (rows + 1, True)):
+        found = replace(feature, seen=replace(feature.seen, missing=missing))  # type: ignore[type-var, arg-type]
+        assert (found.typical is None) == expected
+    assert replace(found, nullable=False).typical is not None
