@@ -299,7 +299,7 @@ def _meaning(feature: Feature) -> Iterator[str]:
 
 
 def example(signature: Signature) -> dict[str, FeatureValue]:
-    """Build a valid example row: medians and most common values, or gaps where most rows have one."""
+    """Build a valid example row: medians, most common values, and gaps where those are common."""
     return {feature.name: feature.typical for feature in signature.features}
 
 

@@ -134,6 +134,6 @@ def test_an_example_lacks_what_most_rows_lack(feature: Feature) -> None:
     """As an applicant alone has no income of both; half of the rows are not most."""
     rows = feature.seen.rows - feature.seen.missing
     for missing, expected in ((rows, False), (rows + 1, True)):
-        found = replace(feature, seen=replace(feature.seen, missing=missing))  # type: ignore[type-var, arg-type]
+        found = replace(feature, seen=replace(feature.seen, missing=missing))  # type: ignore[arg-type]
         assert (found.typical is None) == expected
     assert replace(found, nullable=False).typical is not None

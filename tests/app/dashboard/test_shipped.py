@@ -87,6 +87,7 @@ def test_the_example_is_filled_in(opened: Opened, row: dict[str, Any]) -> None:
     """With its gaps: an applicant alone has no joint income."""
     with opened() as page:
         page.get_by_role("button", name="Fill in the example").click()
+        expect(page.locator('[data-feature="loan_amount"]')).not_to_have_value("")
         for feature, value in row.items():
             entry = page.locator(f'[data-feature="{feature}"]').input_value()
             assert (entry == "") == (value is None)
