@@ -4,11 +4,14 @@ Settings are those their own documentation recommends for accuracy: a small lear
 trees, early stopping on rows that are not fitted, rows and columns drawn at random.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import catboost
 import lightgbm
 import numpy as np
+import pandas as pd
 
 from dubito.loans.formulas.features import LoanFeaturesFormula
 from dubito.loans.formulas.lattice import Lattice
@@ -39,6 +42,8 @@ class Parts:
     validation: Floats
     validation_labels: Indices
     test: Floats
+    categories: tuple[int, ...] = ()
+    """Places of the features whose numbers are those of categories."""
 
 
 def plain_columns(rows: Floats) -> Floats:
@@ -97,9 +102,10 @@ def boosted(parts: Parts, seed: int, classes: int) -> Floats:
         parts.fit,
         parts.fit_labels,
         eval_set=[(parts.validation, parts.validation_labels)],
+        categorical_feature=list(parts.categories) or "auto",
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
     )
-    return _tempered(model, parts, classes)
+    return _tempered(model, parts, classes, lambda rows: rows)
 
 
 def ordered(parts: Parts, seed: int, classes: int) -> Floats:
@@ -114,27 +120,43 @@ def ordered(parts: Parts, seed: int, classes: int) -> Floats:
         allow_writing_files=False,
         verbose=False,
     )
+
+    def framed(rows: Floats) -> Any:
+        return _framed(rows, parts.categories)
+
     model.fit(
-        parts.fit,
+        framed(parts.fit),
         parts.fit_labels,
-        eval_set=(parts.validation, parts.validation_labels),
+        eval_set=(framed(parts.validation), parts.validation_labels),
+        cat_features=list(parts.categories),
     )
-    return _tempered(model, parts, classes)
+    return _tempered(model, parts, classes, framed)
+
+
+def _framed(rows: Floats, categories: Sequence[int]) -> Any:
+    """Return rows as CatBoost takes them: with whole numbers for categories."""
+    if not categories:
+        return rows
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(categories, "int64"))
 
 
 def _tempered(
-    model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier, parts: Parts, classes: int
+    model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier,
+    parts: Parts,
+    classes: int,
+    framed: Callable[[Floats], Any],
 ) -> Floats:
     """Return test probabilities at the temperature fitted to the validation part, as for ours."""
-    watched = _probabilities(model, parts.validation, classes)
-    held_out = _probabilities(model, parts.test, classes)
+    watched = _probabilities(model, framed(parts.validation), classes)
+    held_out = _probabilities(model, framed(parts.test), classes)
     temperature = cautious_temperature(watched[None], parts.validation_labels)
     tempered: Floats = temper(held_out[None], temperature)[0]
     return tempered
 
 
 def _probabilities(
-    model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier, rows: Floats, classes: int
+    model: lightgbm.LGBMClassifier | catboost.CatBoostClassifier, rows: Any, classes: int
 ) -> Floats:
     """Return probabilities `(N, C)`, 0 for a class that the fitted rows lack."""
     found = np.zeros((len(rows), classes))
