@@ -36,6 +36,8 @@ OFF = ("invert", "sparse")
 """Settings that change what such a layer gives, and are not served."""
 MOST_EXACT = 2**24
 """Greatest whole number up to which all are float32."""
+CHUNK = 256
+"""Tokens that are looked up at a time: each may be encoded in as many numbers as slots."""
 NO_WORD = "\0"
 """Text that no vocabulary has, as files of them end no line with it."""
 
@@ -98,6 +100,9 @@ class TokenLayer:
                 raise self._fault(f"has {name}=True, which is not served")
         if self.settings.get("output_mode") in ("tf_idf", "tf-idf"):
             raise self._fault("weighs words by their frequency, which is not served")
+        slots = (self.settings.get("num_bins"), self.settings.get("max_tokens"))
+        if any(count is not None and not count <= MOST_SLOTS for count in slots):
+            raise self._fault(f"has more than {MOST_SLOTS} slots")
 
     def _of_categories(self, column: Column, *, is_text: bool) -> TokenTable:
         names = [category.name for category in column.categories]
@@ -142,8 +147,8 @@ class TokenLayer:
     def _missing(self, *, is_text: bool) -> Token:
         """Return the token of a missing value: the layer's mask, or else none that it knows."""
         mask = next((self.settings[name] for name in MASKS if name in self.settings), None)
-        if mask is not None:
-            return str(mask) if is_text else int(mask)
+        if type(mask) is (str if is_text else int):
+            return mask
         return "" if is_text else self._unknown(is_text=False)
 
     def _indices(
@@ -154,17 +159,20 @@ class TokenLayer:
         given = {name: value for name, value in self.settings.items() if name in named}
         if self.vocabulary is not None:
             given["vocabulary"] = self.vocabulary
-        is_text = isinstance(tokens[0], str)
-        values = tf.constant([[token] for token in tokens], "string" if is_text else "int64")
+        dtype = "string" if isinstance(tokens[0], str) else "int64"
+        parts = [tokens[at : at + CHUNK] for at in range(0, len(tokens), CHUNK)]
+        is_encoded = self.settings.get("output_mode", "int") != "int"
+        indices: list[int] = []
         try:
-            found = np.asarray(getattr(keras.layers, self.kind)(**given)(values))
+            layer = getattr(keras.layers, self.kind)(**given)
+            for part in parts:
+                found = np.asarray(layer(tf.constant([[token] for token in part], dtype)))
+                indices += _slots(found) if is_encoded else found.ravel().astype(int).tolist()
         except (ValueError, TypeError, OverflowError) as error:
             raise self._fault("has a vocabulary or settings that Keras does not take") from error
         except tf.errors.OpError as error:
             raise self._fault(f"does not know all values of {column.name}") from error
-        if self.settings.get("output_mode", "int") == "int":
-            return tuple(found.ravel().astype(int).tolist()), None
-        return tuple(_slots(found)), found.shape[-1]
+        return tuple(indices), found.shape[-1] if is_encoded else None
 
     def _fault(self, told: str) -> NetworkError:
         return NetworkError(f"layer {self.name} {told}")
@@ -201,7 +209,11 @@ def token_layer(layer: dict[str, Any], asset: bytes | None) -> TokenLayer:
         if kind == "IntegerLookup":
             listed = [_whole(word, settings["name"]) for word in listed]
     expected = str if kind == "StringLookup" else int
-    if not isinstance(listed, list) or not all(type(token) is expected for token in listed):
+    if (
+        not listed
+        or not isinstance(listed, list)
+        or not all(type(token) is expected for token in listed)
+    ):
         raise TypeError("a vocabulary is no list of tokens")
     if len(listed) > MOST_SLOTS:
         raise NetworkError(f"layer {settings['name']} knows more than {MOST_SLOTS} tokens")

@@ -118,6 +118,8 @@ def test_a_described_number_is_searched(
     columns.write_text(json.dumps(rents.description(head)))
     paths = ["--columns", str(columns), "--data", str(data)]
     search = ["--directory", str(tmp_path / "search"), "--trials", "2", "--epochs", "1", "--json"]
+    assert 2 == main(["tune", *paths[:2], *search])
+    assert "columns.json describes columns of a file: name it by --data" in capsys.readouterr().err
     assert 0 == main(["tune", *paths, *search, "--out", str(tmp_path / "models")])
     told = json.loads(capsys.readouterr().out)
     trial = told["trial"]
@@ -140,7 +142,6 @@ def test_a_described_number_is_searched(
         ([], "--directory"),
         (["--directory", "x", "--trials", "0"], "--trials: must be at least 1"),
         (["--directory", "x", "--fly", "1"], "tune does not know --fly"),
-        (["--directory", "x", "--columns", "c.toml"], "c.toml describes columns of a file"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], fragment: str) -> None:

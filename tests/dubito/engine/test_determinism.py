@@ -19,7 +19,7 @@ from dubito.types import Floats, Query, Summary
 from tests.networks import FEATURES, GENERAL, ROOT, SCALES, bits, engine, on_both, rows
 
 Record = Callable[[str, object], None]
-KINDS = ("study", "wide", "gaussian", "encoded", "sigmoid", "normal", "quantiles")
+KINDS = ("study", "wide", "gaussian", "encoded", "embedded", "sigmoid", "normal", "quantiles")
 
 PASSES = (1, 2, 7, 31, 49, 50, 51, 64, 99, 100, 101, 128, 150, 151, 200, 299, 300)
 THREADS = 8
@@ -234,7 +234,8 @@ def test_another_process_gives_the_same_bits(start: str) -> None:
     """A restart answers the same to the last bit, whatever number of threads is asked for."""
     from tests.networks import answers
 
-    names = on_both(["study", "2", "3", "wide", "selu", "gaussian"]) + list(GENERAL)
+    known = ["study", "2", "3", "wide", "selu", "gaussian", "embedded", "quantiles"]
+    names = on_both(known) + list(GENERAL)
     command = [sys.executable, str(ROOT / "tests" / "networks.py"), *names]
     variables = {**os.environ, **STARTS[start], "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "77"}
     done = subprocess.run(command, env=variables, capture_output=True, check=True, text=True)

@@ -424,6 +424,9 @@ def configured(**settings: Any) -> Callable[[dict[str, bytes]], None]:
         (configured(vocabulary="/etc/passwd"), "reads its vocabulary from a path, which is not"),
         (configured(vocabulary=["a", 1]), "is not a network as Keras writes it"),
         (configured(vocabulary={"a": 1}), "is not a network as Keras writes it"),
+        (configured(vocabulary=[]), "is not a network as Keras writes it"),
+        (configured(max_tokens=10**9, pad_to_max_tokens=True), "has more than 100000 slots"),
+        (configured(max_tokens="9"), "is not a network as Keras writes it"),
         (
             configured(vocabulary=["a", "a"]),
             "has a vocabulary or settings that Keras does not take",
