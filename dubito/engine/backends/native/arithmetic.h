@@ -103,7 +103,7 @@ static void FORM(merge)(const Operation *one, const float *a, const float *b, fl
 }
 
 /* Numbers, their signed logarithms, whether they are missing or one slot, or shares of a piece. */
-static void FORM(encode)(const Operation *one, const float *x, float *y) {
+static APART void FORM(encode)(const Operation *one, const float *x, float *y) {
     for (int u = 0; u < one->units; u++, y += LANES) {
         const float *given = x + one->index[2 * u] * LANES;
         float fill = one->first[u], slot = one->second[2 * u], width = one->second[2 * u + 1];
@@ -130,7 +130,7 @@ static void FORM(encode)(const Operation *one, const float *x, float *y) {
 }
 
 /* How many of `count` ascending numbers are below a value, or at most it if `is_upper`; all are, for NaN. */
-static int FORM(bound)(const float *numbers, int count, float value, int is_upper) {
+static APART int FORM(bound)(const float *numbers, int count, float value, int is_upper) {
     int low = 0, high = count;
     while (low < high) {
         int middle = low + (high - low) / 2;
@@ -143,7 +143,7 @@ static int FORM(bound)(const float *numbers, int count, float value, int is_uppe
 }
 
 /* The index of each known number, and the bin of each number. */
-static void FORM(lookup)(const Operation *one, const float *x, float *y) {
+static APART void FORM(lookup)(const Operation *one, const float *x, float *y) {
     int keys = one->noises;
     for (int i = 0; i < one->units * LANES; i++) {
         int at = FORM(bound)(one->first, keys, x[i], one->kind == DISCRETIZE);
@@ -153,7 +153,7 @@ static void FORM(lookup)(const Operation *one, const float *x, float *y) {
 }
 
 /* The row of a table at each index, one after the other. */
-static void FORM(gather)(const Operation *one, const float *x, float *y) {
+static APART void FORM(gather)(const Operation *one, const float *x, float *y) {
     int width = one->units / one->inputs;
     for (int at = 0; at < one->inputs; at++, x += LANES, y += width * LANES)
         for (int p = 0; p < LANES; p++) {

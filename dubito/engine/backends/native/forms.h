@@ -6,6 +6,9 @@
 #include <cpuid.h>
 #endif
 
+/* Of functions that run once a row: inlined, they would take registers from what runs in every pass. */
+#define APART __attribute__((noinline))
+
 /* Functions between BEGIN and END are compiled for a processor that has more than the oldest x86-64. */
 #if defined(__clang__)
 #define BEGIN_AVX2 \
