@@ -108,11 +108,12 @@ class RegressionHead:
     ) -> "RegressionHead":
         """Make the head of a target, in units of the values `(N,)` of the fit rows.
 
-        Those are standard units, or else shares of the mean, if that is not 0.
+        Those are standard units, or else shares of the mean's size, if that is not 0.
         """
         mean = float(values.mean())
         if scaling == "mean" and mean != 0:
-            return cls(target.head, target.levels, 0.0, mean, beta)
+            # A negative unit would turn the order of quantiles around.
+            return cls(target.head, target.levels, 0.0, abs(mean), beta)
         # The deviation of equal values can differ from 0 by rounding.
         std = target.std if values.min() == values.max() else float(values.std())
         return cls(target.head, target.levels, mean, std, beta)

@@ -90,11 +90,11 @@ def prepare(rows: Rows, layout: Layout, split_seed: int, *, calibrated: bool) ->
         UsageError: the seed of the split is out of range.
     """
     split = split_of(rows, split_seed, calibrated=calibrated)
-    features = features_of(layout.features, rows.features, split)
+    features = _features_of(layout.features, rows.features, split)
     return Prepared(rows, split, Signature(features, _target_of(rows, layout, split)))
 
 
-def features_of(columns: Sequence[Column], rows: Floats, split: Split) -> tuple[Feature, ...]:
+def _features_of(columns: Sequence[Column], rows: Floats, split: Split) -> tuple[Feature, ...]:
     """Combine columns with the statistics of the fit and validation parts of rows `(N, F)`."""
     learnt, fitted = rows[_learnt(split)], rows[split.fit]
     return tuple(

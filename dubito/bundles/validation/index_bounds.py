@@ -13,6 +13,9 @@ from dubito.bundles.validation.objects import quoted
 from dubito.bundles.validation.shape_inference import in_order
 from dubito.errors import BundleError
 
+MOST_EXACT = 2**24
+"""Number of indices that float32 tells apart; a greater one may be rounded to another row."""
+
 
 class Bounds(NamedTuple):
     """The least and the largest number of a unit."""
@@ -101,7 +104,7 @@ def _imputed(units: Sequence[Bounds], values: Sequence[float | None]) -> Iterato
 
 
 def _check_rows(layer: Layer, units: Units) -> None:
-    rows = layer.settings["input_dim"]
+    rows = min(layer.settings["input_dim"], MOST_EXACT)
     for bounds in units or (None,):
         if bounds is None or bounds.may_miss or bounds.least < 0 or bounds.most >= rows:
             asked = "any number" if bounds is None else f"{bounds.least:g} to {bounds.most:g}"

@@ -21,7 +21,8 @@ from keras import layers
 import dubito.loans.layers  # noqa: F401 - registers the layers
 from dubito.bundles.manifest import GoldenRow, Manifest, Provenance
 from dubito.bundles.validation.allow_list import ACTIVATIONS, build_allow_list
-from dubito.bundles.validation.index_bounds import Bounds
+from dubito.bundles.validation.config_graph import Blueprint, Layer, Reference
+from dubito.bundles.validation.index_bounds import Bounds, check_indices
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.bundles.validation.own_layers import MOST_SLOTS
 from dubito.bundles.validation.shapes import rule_of
@@ -637,3 +638,16 @@ def test_an_inner_model_is_followed() -> None:
     assert check_network(indexed(inner), BOUNDS, target).weight_count
     with pytest.raises(BundleError, match="may get 0 to 3"):
         check_network(indexed(inner, rows=3), BOUNDS, target)
+
+
+def test_an_embedding_has_no_more_rows_than_indices_can_be_told_apart() -> None:
+    """Above 2**24 a float32 is rounded to its neighbour."""
+    most = 2**24
+    layer = Layer("table", "Embedding", {"input_dim": most + 9}, None, ((Reference("x", 0),),))
+    inputs = Layer("x", "InputLayer", {}, None, ())
+    network = Blueprint(
+        "n", "Functional", (inputs, layer), Reference("x", 0), Reference("table", 0)
+    )
+    check_indices(network, [Bounds(0, most - 1)])
+    with pytest.raises(BundleError, match="may get 0 to"):
+        check_indices(network, [Bounds(0, most + 8)])

@@ -18,6 +18,7 @@ from dubito.training.data import Table
 from dubito.training.described import described_domain
 from dubito.training.description import read_description
 from dubito.training.rows import read_layout
+from tests import rents
 
 ROWS = 240
 PURPOSES = ("자동차", "주택", "사업")
@@ -210,3 +211,18 @@ def test_numbers_may_be_classes(tmp_path: Path, kind: str, low: str, high: str) 
     rows = read_layout(path, described_domain(out).layout)
     assert isinstance(rows, Table)
     assert [int(cell == high) for cell in cells] == rows.labels.tolist()
+
+
+def test_a_network_that_answers_all_rows_alike_is_not_published(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Units that cannot be negative die of a number that is: nothing is written."""
+    features, values = rents.rows(300)
+    data = rents.write_table(tmp_path / "rents.csv", features, -values)
+    columns = tmp_path / "columns.json"
+    columns.write_text(json.dumps(rents.description("point")))
+    command = ["train", "--columns", str(columns), "--data", str(data), "--epochs", "20"]
+    out = tmp_path / "models"
+    assert 1 == main([*command, "--architecture", "regressor", "--out", str(out)])
+    assert "answers all rows alike; try another seed (--seed)" in capsys.readouterr().err
+    assert not list(out.glob("*/*/model.keras"))

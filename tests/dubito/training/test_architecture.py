@@ -8,9 +8,12 @@ import pytest
 
 from dubito.layers.encode import Encode
 from dubito.layers.impute import Impute
+from dubito.layout import NumberColumn
 from dubito.loans.layers.features import LoanFeatures
 from dubito.training.architecture import Architecture, build
-from dubito.training.heads import ClassHead
+from dubito.training.feature_stats import target_of
+from dubito.training.heads import ClassHead, RegressionHead
+from dubito.training.recipe import REGRESSOR_RECIPE
 from tests.networks import CLASSES, FEATURES, IMPUTED, rows
 
 SEEN = rows(300, 3, missing=True)
@@ -165,3 +168,25 @@ def test_what_cannot_be_built_is_refused(choices: dict[str, Any]) -> None:
     """No hidden layer, a rate that is none, or unequal residual widths are refused."""
     with pytest.raises(ValueError, match=r"^(a network needs|residual layers)"):
         Architecture(**choices)
+
+
+def test_the_regressor_is_the_studys() -> None:
+    """Layers of 2, 2 and 1 units, each relu, He's and penalised; one dropout, before the last."""
+    random = np.random.default_rng(0)
+    features, values = random.uniform(10, 90, (200, 2)), random.uniform(100, 900, 200)
+    target = target_of(NumberColumn(name="income"), values)
+    head = RegressionHead.of(target, values, 0.5, REGRESSOR_RECIPE.scaling)
+    model = build(REGRESSOR_RECIPE.architecture, features, [], head, 1, REGRESSOR_RECIPE.scaling)
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    assert [layer.units for layer in dense] == [2, 2, 1]
+    assert {layer.activation for layer in dense} == {keras.activations.relu}
+    assert {type(layer.kernel_initializer) for layer in dense} == {keras.initializers.HeNormal}
+    assert len(model.losses) == 3
+    expected = [0.01 * np.abs(np.asarray(layer.kernel)).sum() for layer in dense]
+    np.testing.assert_allclose([float(loss) for loss in model.losses], expected, rtol=1e-6)
+    found = kinds(model)
+    assert found.count("Dropout") == 1
+    assert found[-2:] == ["Dropout", "Dense"]
+    scaled = model.get_layer("scaling")(features.astype(np.float32))
+    np.testing.assert_allclose(np.asarray(scaled).mean(axis=0), 1, rtol=1e-5)
+    assert (head.mean, head.std) == (0.0, values.mean())

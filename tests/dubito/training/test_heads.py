@@ -17,6 +17,7 @@ from dubito.features import FeatureStats
 from dubito.targets import HEAD_OUTPUTS, NumberTarget
 from dubito.targets import NumberHead as HeadKind
 from dubito.training.data import NumberRows
+from dubito.training.feature_stats import number_stats
 from dubito.training.heads import LEAST_VARIANCE, RegressionHead, nll, normal_loss, pinball_loss
 
 LEVELS = (0.05, 0.5, 0.9)
@@ -158,3 +159,13 @@ def test_the_truth_is_in_standard_units(kind: HeadKind) -> None:
     assert (head.kind, head.levels) == (kind, levels)
     # Without any spread in the fit rows the unit is that of all rows.
     assert RegressionHead.of(target, np.zeros(9), 0.5).std == 7.0
+
+
+def test_a_number_below_zero_is_scaled_by_the_size_of_its_mean() -> None:
+    """A negative unit would turn quantiles around."""
+    values = np.array([-30.0, -20.0, -10.0])
+    seen = number_stats(values, "float")
+    levels = (0.05, 0.5, 0.95)
+    target = NumberTarget("loss", "loss", (), "", "quantiles", levels, 8.0, seen)
+    head = RegressionHead.of(target, values, 0.5, "mean")
+    assert (head.mean, head.std) == (0.0, 20.0)
