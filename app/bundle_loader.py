@@ -18,6 +18,7 @@ from dubito.bundles.repository import find_version
 from dubito.engine.backends.choice import backend_of
 from dubito.engine.blocks import PASSES
 from dubito.types import Cards, Environment, Query, Threads
+from dubito.uncertainty.passes import balanced
 
 if TYPE_CHECKING:
     from dubito.bundle import Bundle
@@ -94,7 +95,7 @@ def _compute(engine: "Engine", manifest: Manifest) -> Compute:
 
 def _rate(engine: "Engine", features: int) -> float:
     """Measure how fast one row is computed, passes a second."""
-    query = Query(np.ones((1, features)), 2 * PASSES, 0)
+    query = Query(np.ones((1, features)), balanced(2 * PASSES, engine.members), 0)
     seconds = []
     for _ in range(MEASURED):
         start = time.perf_counter()

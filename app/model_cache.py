@@ -50,6 +50,7 @@ def served(
             opened.compute,
             signature,
             queue=queue,
+            members=manifest.members,
             judge=judge,
             seen=seen,
             # Requests without a deadline of their own wait this long.

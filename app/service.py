@@ -132,6 +132,7 @@ class Service:
         about = describe(
             manifest.identity,
             manifest.signature,
+            manifest.members,
             manifest.passes,
             manifest.calibration,
             card,

@@ -98,7 +98,7 @@ def networks(rows: Floats) -> dict[str, tuple[keras.Model, Engine]]:
     engines = {
         name: (model, engine_of(model, Threads(THREADS))) for name, model in networks.items()
     }
-    shipped = from_bytes(inspect(folder).network)
+    shipped = from_bytes(inspect(folder).networks[0])
     return {**engines, "shipped": (shipped, load(folder, threads=THREADS).engine)}
 
 

@@ -58,7 +58,7 @@ Pairs = list[tuple[float, float]]
 def main() -> None:
     """Measure every library."""
     folder = find_version(MODELS, NAME, NETWORKS["study"])
-    model, engine = from_bytes(inspect(folder).network), load(folder, threads=THREADS).engine
+    model, engine = from_bytes(inspect(folder).networks[0]), load(folder, threads=THREADS).engine
     rows = np.nan_to_num(read_table(None, LAYOUT).features[: max(ROWS)], nan=17.6)
     given = BUILT / "weights.npz"
     install_into(ENVIRONMENT, HERE / "requirements.txt")

@@ -161,7 +161,10 @@ def _published() -> Measured:
 
 def export(version: int, folder: Path) -> None:
     """Write a bundle's network with its passes, mean and standard deviation as one function."""
-    module, model = tf.Module(), from_bytes(inspect(find_version(MODELS, NAME, version)).network)
+    module, model = (
+        tf.Module(),
+        from_bytes(inspect(find_version(MODELS, NAME, version)).networks[0]),
+    )
     module.variables_of_network = [variable.value for variable in model.variables]
     # The module must track the seed generators' states, which are not among a model's variables.
     generators = (getattr(layer, "seed_generator", None) for layer in model.layers)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dubito.bundles.files import read_files
-from dubito.bundles.manifest import CARD_FILE, KOREAN_CARD_FILE, MANIFEST_FILE
+from dubito.bundles.manifest import CARD_FILE, KOREAN_CARD_FILE, MANIFEST_FILE, NETWORK_FILE
 from dubito.bundles.validation.archive_members import read_members
 from dubito.bundles.validation.own_layers import MODULE, OWN_LAYERS
 from dubito.domains import domains
@@ -38,8 +38,9 @@ def differences(shipped: Path, trained: Path) -> list[str]:
 def parts(folder: Path) -> dict[str, bytes | None]:
     """Return the parts of a bundle by name, without digests and with today's module names."""
     files = read_files(folder)
-    members = read_members(files.network)
-    network, bundle = _digest(files.network), _digest(files.manifest)
+    file = files.networks[NETWORK_FILE]
+    members = read_members(file)
+    network, bundle = _digest(file), _digest(files.manifest)
     korean = files.korean_card
     return {
         "config.json": json.dumps(json.loads(members.config, object_hook=_of_today)).encode(),

@@ -82,8 +82,8 @@ class Precision(Struct, frozen=True):
     """Whether the tolerance was reached; None with a fixed number of passes."""
 
 
-class Uncertainty(Struct, frozen=True):
-    """The uncertainty measures of one row, see `dubito.types.MEASURES`; entropies in nats."""
+class Uncertainty(Struct, frozen=True, omit_defaults=True):
+    """The uncertainty measures of one row, see `dubito.types.Summary`; entropies in nats."""
 
     predictive_entropy: Annotated[float, Meta(description="H[mean]: total uncertainty")]
     expected_entropy: Annotated[float, Meta(description="mean over passes of H[pass]: aleatoric")]
@@ -93,6 +93,13 @@ class Uncertainty(Struct, frozen=True):
     variation_ratio: Annotated[
         float, Meta(description="1 − share of passes for the most-voted grade")
     ]
+    between_members: Annotated[
+        float | UnsetType,
+        Meta(
+            description="part of the mutual information that is between the members of an ensemble"
+        ),
+    ] = UNSET
+    """Unset for a bundle of one network."""
 
 
 class SetAnswer(Struct, frozen=True, rename={"classes": "grades"}):
@@ -185,6 +192,9 @@ class MonteCarloNumber(Struct, frozen=True):
     """Root of the sum of both variances; unset without a noise head."""
     quantiles: dict[str, float] | UnsetType = UNSET
     """Mean over the passes of each quantile, by level; unset without heads of quantiles."""
+    between_members_std: float | UnsetType = UNSET
+    """Standard deviation between the means of an ensemble's members, a part of `std`; unset for a
+    bundle of one network."""
 
 
 PlainAnyResult = PlainResult | PlainNumber

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from dubito.bundles.golden import golden_faults
 from dubito.bundles.manifest import NETWORK_FILE, Manifest
-from dubito.bundles.program import read_program
+from dubito.bundles.program import read_programs
 from dubito.bundles.validation.inspection import Inspected, inspect
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.backends.choice import engine_for
@@ -80,7 +80,7 @@ class Bundle:
         return self.manifest.classes
 
     def predict(self, rows: Rows) -> PlainPrediction:
-        """Predict by one deterministic pass, without dropout.
+        """Predict by one deterministic pass, without dropout; an ensemble by its members' mean.
 
         Args:
             rows: `(N, F)`, or one mapping a row.
@@ -115,9 +115,9 @@ class Bundle:
 
         Args:
             rows: `(N, F)`, or one mapping a row.
-            passes: stochastic passes a row; the bundle's default if None. With `auto`, each row
-                gets as many as bring the half-width of a 95% interval of the mean, of every class'
-                or of the number, within `tolerance`.
+            passes: stochastic passes a row, of an ensemble a multiple of its members; the bundle's
+                default if None. With `auto`, each row gets as many as bring the half-width of a 95%
+                interval of the mean, of every class' or of the number, within `tolerance`.
             seed: from 0 to 2**53 − 1; drawn by the operating system if None.
             tolerance: half-width to reach with `auto`; if None 0.01, for a number 5% of the
                 standard deviation of its values.
@@ -140,7 +140,12 @@ class Bundle:
         features = array_features(self.signature, rows)
         is_auto = passes == AUTO
         most = max_passes if passes == AUTO else self.manifest.passes if passes is None else passes
-        check_whole("max_passes" if is_auto else "passes", most, 1)
+        members = self.manifest.members
+        check_whole("max_passes" if is_auto else "passes", most, members)
+        if is_auto:
+            most = most // members * members
+        elif most % members:
+            raise UsageError(f"passes must be a multiple of the ensemble's {members} members")
         if seed is not None:
             check_whole("seed", seed, 0, MAX_SEED)
         reached = None
@@ -225,7 +230,7 @@ class Bundle:
 
     @cached_property
     def _precision(self) -> MeanPrecision:
-        return MeanPrecision.of(self.signature.target)
+        return MeanPrecision.of(self.signature.target, self.manifest.members)
 
     @cached_property
     def _guard(self) -> RangeGuard:
@@ -272,16 +277,16 @@ def check_policy(calibration: AnyCalibration, options: PolicyOptions) -> None:
 
 
 def _engine(inspected: Inspected, threads: Threads, backend: Backend) -> Engine:
-    program = None if backend == "tensorflow" else read_program(inspected.checked)
-    if program is not None:
-        return engine_for(program, backend, threads)
+    programs = () if backend == "tensorflow" else read_programs(inspected.checked)
+    if programs:
+        return engine_for(programs, backend, threads)
     try:
         # Imported here: Keras takes seconds, and few networks need it.
         from dubito.engine.compiler.compiler import read_engine
     except ImportError as error:
         reason = f"the network needs Keras and TensorFlow, which cannot be imported: {error}"
         raise BackendUnavailable(reason) from error
-    return read_engine(inspected.network, threads, backend)
+    return read_engine(inspected.networks, threads, backend)
 
 
 def load(

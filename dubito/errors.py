@@ -66,6 +66,8 @@ class FieldCode(StrEnum):
     """The number is below `minimum`."""
     TOO_LARGE = "too_large"
     """The number is above `maximum`."""
+    NOT_A_MULTIPLE = "not_a_multiple"
+    """The number is not a multiple of the one that `detail` names."""
     NOT_ONE_OF = "not_one_of"
     """The value is not one of those allowed; where a table limits them, `detail` lists it."""
     WRONG_FORM = "wrong_form"

@@ -121,9 +121,16 @@ class ClassTable(NamedTuple):
             [row.index(max(row)) for row in mean],
             mean,
             summary.std.tolist(),
-            list(zip(*[values.tolist() for values in measures(summary)], strict=True)),
+            list(zip(*[values.tolist() for values in _measured(summary)], strict=True)),
             [] if judgement is None else judgement.sets.sets.tolist(),
         )
+
+
+def _measured(summary: Summary) -> Iterator[Floats]:
+    """Yield the measures of an answer's uncertainty, `(N,)` each, in their order there."""
+    yield from measures(summary)
+    if summary.between_members is not None:
+        yield summary.between_members
 
 
 class NumberTable(NamedTuple):
@@ -136,6 +143,8 @@ class NumberTable(NamedTuple):
     aleatoric: list[float] | None
     """Standard deviations of a noise head; None without one."""
     total: list[float]
+    between: list[float] | None
+    """Standard deviations between the members of an ensemble; None for one network."""
     outputs: list[list[float]]
     """Means over the passes of all outputs of the head."""
     lower: list[float]
@@ -148,7 +157,7 @@ class NumberTable(NamedTuple):
     ) -> "NumberTable":
         """Convert the arrays of all rows at once, not row by row."""
         number = NumberEstimate.of(target, estimate.summary)
-        aleatoric = number.aleatoric_std
+        aleatoric, between = number.aleatoric_std, estimate.summary.between_std
         return cls(
             estimate.passes.tolist(),
             estimate.half_widths.tolist(),
@@ -156,6 +165,7 @@ class NumberTable(NamedTuple):
             number.std.tolist(),
             None if aleatoric is None else aleatoric.tolist(),
             number.total_std.tolist(),
+            None if between is None else between[:, target.value_column].tolist(),
             estimate.summary.mean.tolist(),
             [] if judgement is None else judgement.intervals.lower.tolist(),
             [] if judgement is None else judgement.intervals.upper.tolist(),
@@ -469,6 +479,7 @@ class NumberAnswers(AnswerBuilder):
             UNSET if noise is None else noise[at],
             UNSET if noise is None else table.total[at],
             dict(zip(levels, table.outputs[at], strict=True)) if levels else UNSET,
+            UNSET if table.between is None else table.between[at],
         )
 
 

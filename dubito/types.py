@@ -6,7 +6,7 @@ Shapes in docstrings read `(T, N, C)` = passes, rows, classes, and `F` = feature
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -280,6 +280,29 @@ class Summary:
     """`(N,)` predictive minus expected entropy, at least 0: epistemic uncertainty (BALD)."""
     variation_ratio: Floats
     """`(N,)` 1 − share of passes that vote for the most-voted class (Freeman 1965)."""
+    within_std: Floats | None = None
+    """`(N, C)` root of the mean variance within the members of an ensemble; None for one
+    network."""
+    between_members: Floats | None = None
+    """`(N,)` H[mean] minus the members' mean H[mean of the member]: the part of the mutual
+    information that is between the members of an ensemble; None for one network."""
+
+    @property
+    def sampling_std(self) -> Floats:
+        """`(N, C)` standard deviation of a pass whose member is given, on which precision rests."""
+        return self.std if self.within_std is None else self.within_std
+
+    @property
+    def between_std(self) -> Floats | None:
+        """`(N, C)` standard deviation of the members' means; None for one network.
+
+        By the law of total variance, the variance over all passes is its square plus that within
+        the members.
+        """
+        if self.within_std is None:
+            return None
+        between: Floats = np.sqrt(np.maximum(np.square(self.std) - np.square(self.within_std), 0.0))
+        return between
 
     @property
     def predicted(self) -> Indices:
@@ -289,30 +312,46 @@ class Summary:
 
     def where(self, rows: Indices | Booleans | slice) -> "Summary":
         """Select the statistics of some rows, in the order of the selection."""
-        return Summary(*[values[rows] for values in _statistics(self)])
+        parts: list[Any] = [
+            None if values is None else values[rows] for values in _statistics(self)
+        ]
+        return Summary(*parts)
 
     @classmethod
     def of_columns(cls, columns: Floats) -> "Summary":
-        """View `(N, 2 C + M)` columns, in the order of the fields, as statistics."""
+        """View `(N, 2 C + M)` columns, in the order of the fields, as statistics of one network."""
         classes = (columns.shape[1] - len(MEASURES)) // 2
         mean, std = columns[:, :classes], columns[:, classes : 2 * classes]
         return cls(mean, std, *columns[:, 2 * classes :].T)
+
+    @classmethod
+    def of_ensemble(cls, columns: Floats) -> "Summary":
+        """View `(N, 3 C + M + 1)` columns, in the order of the fields, as those of an ensemble."""
+        classes = (columns.shape[1] - len(MEASURES) - 1) // 3
+        width = 2 * classes + len(MEASURES)
+        own = cls.of_columns(columns[:, :width])
+        return replace(own, within_std=columns[:, width:-1], between_members=columns[:, -1])
 
     @classmethod
     def joined(cls, parts: "Sequence[Summary]") -> "Summary":
         """Concatenate the statistics of several sets of rows."""
         if len(parts) == 1:
             return parts[0]
-        return cls(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in STATISTICS)
-        )
+        every = zip(*map(_statistics, parts), strict=True)
+        whole: list[Any] = [
+            None if several[0] is None else np.concatenate(several) for several in every
+        ]
+        return cls(*whole)
 
 
-STATISTICS = tuple(field.name for field in fields(Summary))
-"""Names of all statistics."""
-_statistics = attrgetter(*STATISTICS)
-MEASURES = tuple(name for name in STATISTICS if name not in ("mean", "std"))
-"""Names of those that are one number a row: the measures of uncertainty."""
+_statistics = attrgetter(*(field.name for field in fields(Summary)))
+MEASURES = (
+    "predictive_entropy",
+    "expected_entropy",
+    "mutual_information",
+    "variation_ratio",
+)
+"""Names of the measures of uncertainty that every network has, one number a row each."""
 measures = attrgetter(*MEASURES)
 """Function from a `Summary` to its measures, `(N,)` each."""
 

@@ -87,7 +87,7 @@ def publish(models: Path, *, of_cases: bool = False) -> Path:
     found = calibration(shipped, of_cases=of_cases)
     manifest = replace(shipped.manifest, version=3, calibration=found, rules=(RULE,))
     model = from_bytes((SHIPPED / "model.keras").read_bytes())
-    return write_bundle(models, manifest, to_bytes(model), Cards("# Card of {digest}\n"))[0]
+    return write_bundle(models, manifest, [to_bytes(model)], Cards("# Card of {digest}\n"))[0]
 
 
 def _labels(summary: Summary) -> Indices:

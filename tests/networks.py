@@ -21,6 +21,7 @@ from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
+from dubito.engine.ensemble import combined
 from dubito.layers.archive import from_bytes
 from dubito.layers.encode import Encode
 from dubito.layers.impute import Impute
@@ -268,6 +269,9 @@ NETWORKS: dict[str, Callable[[], Any]] = {
 SINGLE = tuple(name for name in NETWORKS if name != "sigmoid")
 """Those that are of single precision alone, which the native backend runs too."""
 
+ENSEMBLE = (("study", 31), ("batch-norm", 32), ("wide", 33))
+"""Networks of the engine called `ensemble`, each with the seed of its weights."""
+
 GENERAL: dict[str, Callable[[], Any]] = {
     "gelu": lambda: between(layers.Dense(10, activation="gelu"), layers.LayerNormalization()),
     "convolution": convolution,
@@ -296,9 +300,17 @@ def engine(name: str) -> Engine:
     pin_arithmetic()
     bare, _, given = name.partition(", ")
     backend: Backend = "numpy" if given else "auto"
+    if bare == "ensemble":
+        return combined([engine_of(member, backend=backend) for member in members()])
     if bare.isdigit():
         return bundle.load(ROOT / "models" / "loan-grade" / bare, backend=backend).engine
     return engine_of(network(bare), backend=backend)
+
+
+@cache
+def members() -> tuple[Any, ...]:
+    """The networks of the ensemble."""
+    return tuple(filled(NETWORKS[name](), seed) for name, seed in ENSEMBLE)
 
 
 def dropped(layer: Any, inputs: Any, noise: Any) -> Any:
@@ -369,9 +381,11 @@ def loop(model: Any, features: Floats, passes: int, seed: int) -> Floats:
 
 
 def bits(summary: Summary) -> list[bytes]:
-    """The bytes of every statistic, row by row."""
+    """The bytes of every statistic that there is, row by row."""
+    every = (getattr(summary, name) for name in SUMMARIES)
+    known = [values for values in every if values is not None]
     return [
-        b"".join(np.ascontiguousarray(getattr(summary, name)[at]).tobytes() for name in SUMMARIES)
+        b"".join(np.ascontiguousarray(values[at]).tobytes() for values in known)
         for at in range(len(summary.mean))
     ]
 

@@ -40,7 +40,7 @@ def publish(models: Path) -> None:
     odd = replace(
         manifest, name="odd", version=1, features=features, target=ClassTarget(CLASSES), rules=()
     )
-    write_bundle(models, odd, (SHIPPED / "model.keras").read_bytes(), Cards("# Odd\n"))
+    write_bundle(models, odd, [(SHIPPED / "model.keras").read_bytes()], Cards("# Odd\n"))
 
 
 def row() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from app.processes.logs import configure_logs, tell_start
 from app.processes.port import bound
 from app.server.supervisor import supervise
 from app.settings import Settings, unknown_variables
-from dubito.bundles.program import read_program
+from dubito.bundles.program import read_programs
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_bundle
@@ -64,7 +64,7 @@ def _pinned(settings: Settings) -> tuple[Settings, str, CheckedBundle]:
     folder = find_version(settings.models, settings.model, settings.version)
     inspected = inspect(folder, pinned=settings.digest)
     manifest = inspected.manifest
-    chosen = choose(read_program(inspected.checked), settings.backend)
+    chosen = choose(read_programs(inspected.checked), settings.backend)
     because = "" if chosen.why is None else f" ({chosen.why})"
     only = {
         "version": manifest.version,

@@ -26,21 +26,17 @@ class Model(BaseModel):
     digest: str
 
 
-def _measures() -> dict[str, Any]:
-    """Return the fields of the measures, described as their own type describes them."""
+def uncertainty_model(members: int = 1) -> type[BaseModel]:
+    """Build the model of the measures, described as their own type describes them."""
     hints = get_type_hints(answer.Uncertainty, include_extras=True)
-    return {
+    if members == 1:
+        del hints["between_members"]
+    fields: dict[str, Any] = {
         name: (float, Field(description=hint.__metadata__[0].description))
         for name, hint in hints.items()
     }
-
-
-Uncertainty = create_model(
-    "Uncertainty",
-    __doc__="Uncertainty of one row; entropies in nats.",
-    __config__=CLOSED,
-    **_measures(),
-)
+    about = "Uncertainty of one row; entropies in nats."
+    return create_model("Uncertainty", __doc__=about, __config__=CLOSED, **fields)
 
 
 class Precision(BaseModel):
@@ -274,19 +270,21 @@ class AnswerModels:
     with_draws: type[BaseModel]
 
 
-def answer_models(signature: Signature, calibration: AnyCalibration | None) -> AnswerModels:
-    """Build the models of one bundle's predictions for one row."""
+def answer_models(
+    signature: Signature, calibration: AnyCalibration | None, members: int = 1
+) -> AnswerModels:
+    """Build the models of one bundle's predictions for one row; `members` are its networks."""
     is_numeric = all(isinstance(one, NumberFeature) for one in signature.features)
     odd = OddNumber if is_numeric else OddValue
     target = signature.target
     if isinstance(target, NumberTarget):
-        return _number_models(target, calibration, odd)
+        return _number_models(target, calibration, odd, members)
     assert not isinstance(calibration, NumberCalibration)  # noqa: S101 - as the manifest's parser has it
-    return _class_models(target, calibration, odd)
+    return _class_models(target, calibration, odd, members)
 
 
 def _number_models(
-    target: NumberTarget, calibration: AnyCalibration | None, odd: Any
+    target: NumberTarget, calibration: AnyCalibration | None, odd: Any, members: int
 ) -> AnswerModels:
     unit = f", {target.unit}" if target.unit else ""
     told = f"{target.title}{unit}"
@@ -309,6 +307,7 @@ def _number_models(
         "interval": (None if calibration is None else Interval, ...),
         "decision": (None if calibration is None else NumberDecision, ...),
         **_head_members(target),
+        **({} if members == 1 else {"between_members_std": (float, BETWEEN)}),
     }
     closing = {"warnings": (list[odd | shortened], ...), **model}
     draws = _by_name("Draws", target.outputs, list[float])
@@ -317,6 +316,9 @@ def _number_models(
         _closed("MonteCarloPrediction", **spread, **closing),
         _closed("MonteCarloPredictionWithDraws", **spread, draws=(draws, ...), **closing),
     )
+
+
+BETWEEN = Field(description="standard deviation between the networks' means, a part of `std`")
 
 
 def _head_members(target: NumberTarget) -> dict[str, Any]:
@@ -332,7 +334,9 @@ def _head_members(target: NumberTarget) -> dict[str, Any]:
     return {}
 
 
-def _class_models(target: ClassTarget, calibration: Calibration | None, odd: Any) -> AnswerModels:
+def _class_models(
+    target: ClassTarget, calibration: Calibration | None, odd: Any, members: int
+) -> AnswerModels:
     classes = target.classes
     grade = grade_of(classes)
     by_class = _by_class("Probabilities", grade, classes, float)
@@ -352,7 +356,7 @@ def _class_models(target: ClassTarget, calibration: Calibration | None, odd: Any
         "passes": (int, ...),
         "seed": (int, ...),
         "precision": (Precision, ...),
-        "uncertainty": (Uncertainty, ...),
+        "uncertainty": (uncertainty_model(members), ...),
     }
     closing = {**_judgements(grade, calibration, odd), **model}
     draws = _by_class("Draws", grade, classes, list[float])

@@ -196,7 +196,8 @@ class _Description(BaseModel):
     version: int
     digest: str
     features: list[Annotated[Feature, Discriminator("kind")]]
-    passes: int
+    members: int = Field(description="networks whose passes alternate; 1: not an ensemble")
+    passes: int = Field(description="passes a row by default")
     metrics: dict[str, dict[str, float]]
     metrics_on: Literal["held_out", "unknown"] = Field(
         description="`unknown`: the network may have been fitted or calibrated on these rows"
@@ -309,6 +310,7 @@ def _add(
 def describe(
     identity: Identity,
     signature: Signature,
+    members: int,
     passes: int,
     calibration: AnyCalibration | None,
     card: dict[str, Any],
@@ -320,6 +322,7 @@ def describe(
         **asdict(identity),
         "features": [asdict(feature) for feature in signature.features],
         **_predicted(signature.target),
+        "members": members,
         "passes": passes,
         "calibration": _calibrated(calibration),
         **card,

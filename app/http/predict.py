@@ -56,7 +56,7 @@ def grading(
     """Create the routes that predict with one bundle."""
     router = APIRouter(tags=["grading"], route_class=LeanRoute)
     is_of_classes = isinstance(manifest.target, ClassTarget)
-    models = answer_models(manifest.signature, manifest.calibration)
+    models = answer_models(manifest.signature, manifest.calibration, manifest.members)
     reader = RowReader(manifest.signature, settings.max_rows)
     options_model = monte_carlo_options(
         manifest.target,
@@ -64,6 +64,7 @@ def grading(
         settings.max_passes,
         manifest.calibration,
         settings.deadline_ms,
+        manifest.members,
     )
     plain_model = plain_options(settings.deadline_ms)
 

@@ -52,11 +52,11 @@ async def open_engine(
 
 def _compute(ready: Ready, client: "EngineClient") -> Compute:
     """Return the client, with a copy of the network in this process if that can run here."""
-    if ready.program is None:
+    if not ready.programs:
         return client
     pin_arithmetic()
     backend = backend_of(ready.environment.facts["engine"]) or "auto"
-    return Nearby.of(engine_for(ready.program, backend), ready.program, client)
+    return Nearby.of(engine_for(ready.programs, backend), ready.programs, client)
 
 
 async def _first(client: "EngineClient", engine: Child) -> Ready:

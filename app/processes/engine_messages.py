@@ -26,8 +26,8 @@ class Ready:
 
     manifest: Manifest
     environment: Environment
-    program: Program | None
-    """The bundle's network, if the service may compute small batches itself; otherwise None."""
+    programs: tuple[Program, ...]
+    """The bundle's networks, if the service may compute small batches itself; otherwise none."""
     cards: Cards
 
 
@@ -63,7 +63,8 @@ class Results:
 
     statistics: Floats
     """Statistics of all queries' rows, `(N, 2 C + M)` with M measures, columns in the order of
-    `Summary`'s fields."""
+    `Summary`'s fields; of an ensemble `C + 1` more."""
+    is_ensemble: bool
     others: tuple[Any, ...]
     """Results of all other jobs, in order."""
 
@@ -90,28 +91,35 @@ def worked_off(engine: JobEngine, batch: Batch) -> Results:
         )
     ]
     found = results(engine, [*queries, *batch.others])
-    return Results(_columns(found[: len(queries)]), tuple(found[len(queries) :]))
+    summaries = found[: len(queries)]
+    is_ensemble = bool(summaries) and summaries[0].within_std is not None
+    return Results(_columns(summaries), is_ensemble, tuple(found[len(queries) :]))
 
 
 def unpacked(jobs: Sequence[Job], batch: Batch, results: Results) -> list[Any]:
     """Return the results of jobs, in the jobs' order."""
     whole, others = results.statistics, iter(results.others)
-    parts = (Summary.of_columns(whole[start:stop]) for start, stop in _bounds(batch.rows))
+    read = Summary.of_ensemble if results.is_ensemble else Summary.of_columns
+    parts = (read(whole[start:stop]) for start, stop in _bounds(batch.rows))
     return [next(parts) if isinstance(job, Statistics) else next(others) for job in jobs]
 
 
 def _columns(summaries: Sequence[Summary]) -> Floats:
-    """Join summaries into one array `(N, 2 C + M)`."""
+    """Join summaries into one array `(N, 2 C + M)`, of an ensemble `(N, 3 C + M + 1)`."""
     if not summaries:
         return np.empty((0, 0))
     classes = summaries[0].mean.shape[1]
-    found = np.empty((sum(len(summary.mean) for summary in summaries), 2 * classes + len(MEASURES)))
+    width = 2 * classes + len(MEASURES)
+    more = 0 if summaries[0].within_std is None else classes + 1
+    found = np.empty((sum(len(summary.mean) for summary in summaries), width + more))
     start = 0
     for summary in summaries:
         part = found[start : start + len(summary.mean)]
         part[:, :classes], part[:, classes : 2 * classes] = summary.mean, summary.std
         for column, values in enumerate(measures(summary), 2 * classes):
             part[:, column] = values
+        if summary.within_std is not None:
+            part[:, width:-1], part[:, -1] = summary.within_std, summary.between_members
         start += len(part)
     return found
 

@@ -100,8 +100,8 @@ def main(line: socket.socket) -> None:
         return
     gc.freeze()
     gc.enable()
-    program = bundle.engine.program
-    simple = program if program is not None and program.is_simple else None
+    programs = bundle.engine.programs
+    simple = programs if all(program.is_simple for program in programs) else ()
     # The warm-up may need more memory than available; it precedes `Ready`, before any promise.
     warm(bundle.engine, bundle.manifest.golden)
     pulse.send(Ready(bundle.manifest, bundle.environment, simple, bundle.cards))

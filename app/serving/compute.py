@@ -65,9 +65,10 @@ class Nearby:
         self._lone = 0
 
     @classmethod
-    def of(cls, engine: JobEngine, program: Program, beyond: Compute) -> "Nearby":
-        """Choose the maximum work by the program that the engine runs."""
-        return cls(engine, beyond, program.light(NUMBERS, MULTIPLICATIONS))
+    def of(cls, engine: JobEngine, programs: Sequence[Program], beyond: Compute) -> "Nearby":
+        """Choose the maximum work by the programs whose passes the engine runs in turn."""
+        light = min(program.light(NUMBERS, MULTIPLICATIONS) for program in programs)
+        return cls(engine, beyond, light)
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
         """Start a batch."""

@@ -28,7 +28,7 @@ from dubito.prediction import JudgedRows, MonteCarloPrediction, PlainPrediction,
 from dubito.types import Floats, Notice, Query, Signature, Summary
 from dubito.uncertainty.adaptive_passes import RowStatistics, adaptive
 from dubito.uncertainty.guard import RangeGuard
-from dubito.uncertainty.passes import MeanPrecision
+from dubito.uncertainty.passes import MeanPrecision, balanced
 from dubito.uncertainty.policy import Judge, Judgement, PolicyOptions
 
 BATCH_WORK = 25_600
@@ -63,6 +63,7 @@ class Predictor:
         signature: Signature,
         *,
         queue: int,
+        members: int = 1,
         judge: Judge | None = None,
         seen: BatchObserver = lambda *_: None,
         longest: float = math.inf,
@@ -73,6 +74,7 @@ class Predictor:
             compute: executor of the batches.
             signature: features and target of the bundle.
             queue: maximum queued work, rows × passes.
+            members: networks of the bundle, of whose number passes are a multiple.
             judge: decides from the calibration; None without one.
             seen: called for every batch with its work and its seconds.
             longest: seconds after which a running batch counts as trouble.
@@ -83,7 +85,7 @@ class Predictor:
         self._guard = RangeGuard(signature, tells_margin=tells_margin)
         self._judge = judge
         self._target = signature.target
-        self._precision = MeanPrecision.of(signature.target)
+        self._precision = MeanPrecision.of(signature.target, members)
         limits = BatchLimits(
             BATCH_WORK, queue, BATCH_SECONDS, QUIET_SECONDS, SLICE_WORK, SLICE_SECONDS
         )
@@ -236,12 +238,16 @@ class Predictor:
         return notices, Judgement.joined(judged) if judged else None
 
     def _affordable(self, query: Query, caller: Caller) -> Query:
-        """Reduce the passes of a query to those computable in time, if at least a block is."""
+        """Reduce the passes of a query to those computable in time, if at least a block is.
+
+        A block gives all members of an ensemble as many passes.
+        """
         work = work_of(Statistics(query))
         affordable = self._batcher.affordable(work, caller)
         if work <= affordable:
             return query
-        passes = int(affordable / len(query.features)) // PASSES * PASSES
+        block = balanced(PASSES, self._precision.members)
+        passes = int(affordable / len(query.features)) // block * block
         return replace(query, passes=min(query.passes, passes)) if passes > 0 else query
 
     async def _estimated(

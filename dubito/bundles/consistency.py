@@ -33,6 +33,7 @@ MOST_RULES = 1_000
 RESERVED = {
     1: frozenset(BUILT_IN) - {"unknown_category", "wide"},
     2: frozenset(BUILT_IN),
+    3: frozenset(BUILT_IN),
 }
 """Reasons that no rule may use, by format: those of the decision rule, as the format knows them."""
 SHARES = re.compile(

@@ -17,8 +17,10 @@ from dubito.bundles.manifest import (
     CARD_FILE,
     KOREAN_CARD_FILE,
     MANIFEST_FILE,
+    MOST_MEMBERS,
     NETWORK_FILE,
     SUMS_FILE,
+    network_files,
 )
 from dubito.errors import BundleError
 
@@ -30,7 +32,7 @@ MOST_BYTES = {
     KOREAN_CARD_FILE: MIB,
     SUMS_FILE: MIB // 16,
 }
-"""Largest size of each file, in bytes."""
+"""Largest size of each file, in bytes; of all networks of an ensemble together."""
 
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """Flags for opening a file that follow no link and do not block on a named pipe."""
@@ -41,7 +43,8 @@ class Files:
     """The contents of a bundle's files, as bytes."""
 
     manifest: bytes
-    network: bytes
+    networks: dict[str, bytes]
+    """Contents of the networks' files, by name, in their order."""
     card: bytes
     korean_card: bytes | None
     """Content of `MODEL_CARD.ko.md`; None if absent, as in older bundles."""
@@ -61,9 +64,11 @@ def read_files(folder: Path) -> Files:
         # link to the folder is switched in between.
         with _opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as place:
             manifest = _needed(place, MANIFEST_FILE)
-            network, card = _needed(place, NETWORK_FILE), _needed(place, CARD_FILE)
-            korean, sums = _content(place, KOREAN_CARD_FILE), _content(place, SUMS_FILE)
-            return Files(manifest, network, card, korean, sums)
+            networks, card = _networks(place), _needed(place, CARD_FILE)
+            korean, sums = (
+                _content(place, name, MOST_BYTES[name]) for name in (KOREAN_CARD_FILE, SUMS_FILE)
+            )
+            return Files(manifest, networks, card, korean, sums)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(f"there is no bundle folder {folder}") from error
     except OSError as error:
@@ -79,18 +84,36 @@ def _opened(path: str | Path, flags: int, place: int | None = None) -> Iterator[
         os.close(descriptor)
 
 
+def _networks(place: int) -> dict[str, bytes]:
+    """Read the network's file and those of an ensemble's other members, up to the first gap.
+
+    Raises:
+        BundleError: the first is missing, or all are too large together.
+    """
+    left, found = MOST_BYTES[NETWORK_FILE], dict[str, bytes]()
+    for name in network_files(MOST_MEMBERS):
+        content = _content(place, name, left)
+        if content is None:
+            break
+        found[name] = content
+        left -= len(content)
+    if not found:
+        raise BundleError(f"{NETWORK_FILE} is missing")
+    return found
+
+
 def _needed(place: int, name: str) -> bytes:
-    content = _content(place, name)
+    content = _content(place, name, MOST_BYTES[name])
     if content is None:
         raise BundleError(f"{name} is missing")
     return content
 
 
-def _content(place: int, name: str) -> bytes | None:
-    """Return the bytes of a file, or None if it does not exist."""
+def _content(place: int, name: str, most: int) -> bytes | None:
+    """Return the bytes of a file, at most `most`, or None if it does not exist."""
     try:
         with _opened(name, PLAIN, place) as descriptor:
-            return _bounded(descriptor, name)
+            return _bounded(descriptor, name, most)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -99,9 +122,9 @@ def _content(place: int, name: str) -> bytes | None:
         raise BundleError(f"{name} cannot be read: {error.strerror}") from error
 
 
-def _bounded(descriptor: int, name: str) -> bytes:
+def _bounded(descriptor: int, name: str, most: int) -> bytes:
     """Read an open file within its size limit, even if the file grows meanwhile."""
-    found, most = os.fstat(descriptor), MOST_BYTES[name]
+    found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise BundleError(f"{name} is not a regular file")
     parts: list[bytes] = []

@@ -17,12 +17,16 @@ from dubito.types import AnyCalibration, Calibration, DomainRule, Identity, Sign
 
 MANIFEST_FILE = "bundle.json"
 NETWORK_FILE = "model.keras"
+"""Name of the network's file, of an ensemble that of the first member."""
 CARD_FILE = "MODEL_CARD.md"
 KOREAN_CARD_FILE = "MODEL_CARD.ko.md"
 SUMS_FILE = "SHA256SUMS"
 
-Format = Literal[1, 2]
-"""1: numbers to classes; 2: features and targets of any kind."""
+MOST_MEMBERS = 32
+"""Most networks of an ensemble; the random stream has room for 2,048."""
+
+Format = Literal[1, 2, 3]
+"""1: numbers to classes; 2: features and targets of any kind; 3: ensembles of networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ class Manifest:
     """Metrics by name, of the `deterministic` pass and of `mc`, on the held-out split; in a
     conversion, on rows that the network may have been fitted or calibrated on."""
     trained: Provenance
-    network_sha256: str
-    """Hexadecimal SHA-256 of `model.keras`."""
+    network_digests: tuple[str, ...]
+    """Hexadecimal SHA-256 of the file of each network: of `model.keras` and, in an ensemble, of the
+    other members' files, see `network_files`."""
 
     @property
     def signature(self) -> Signature:
@@ -88,6 +93,11 @@ class Manifest:
         """`(C,)` ordered class names; none for a number."""
         return self.signature.classes
 
+    @property
+    def members(self) -> int:
+        """Number of networks whose passes alternate; 1 if the bundle is not an ensemble."""
+        return len(self.network_digests)
+
     @cached_property
     def identity(self) -> Identity:
         """Name, version and digest, which every answer carries."""
@@ -97,7 +107,8 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """Serialize to canonical JSON (RFC 8785), the bytes that the digest covers."""
         plain = asdict(self)
-        target = plain.pop("target")
+        target, digests = plain.pop("target"), plain.pop("network_digests")
+        plain |= {"networks": digests} if self.format == 3 else {"network_sha256": digests[0]}
         if self.format == 1:
             plain["classes"] = target["classes"]
         else:
@@ -110,8 +121,16 @@ class Manifest:
         return rfc8785.dumps(plain)
 
 
-def format_of(features: Sequence[Feature], target: Target) -> Format:
-    """Return the oldest format that can say what the features and the target are."""
+def network_files(members: int) -> tuple[str, ...]:
+    """Return the names of the networks' files: `model.keras`, `model.2.keras`, and so on."""
+    stem, suffix = NETWORK_FILE.split(".")
+    return NETWORK_FILE, *(f"{stem}.{at}.{suffix}" for at in range(2, members + 1))
+
+
+def format_of(features: Sequence[Feature], target: Target, members: int = 1) -> Format:
+    """Return the oldest format that can say what the features, the target and the networks are."""
+    if members > 1:
+        return 3
     is_old = isinstance(target, ClassTarget) and target.is_ordered
     return 1 if is_old and all(isinstance(one, NumberFeature) for one in features) else 2
 

@@ -16,7 +16,14 @@ from dubito.bundles.consistency import (
     text_faults,
 )
 from dubito.bundles.feature_consistency import can_stand_for
-from dubito.bundles.manifest import MANIFEST_FILE, Format, GoldenRow, Manifest, Provenance
+from dubito.bundles.manifest import (
+    MANIFEST_FILE,
+    MOST_MEMBERS,
+    Format,
+    GoldenRow,
+    Manifest,
+    Provenance,
+)
 from dubito.bundles.strict_json import named, strict_json
 from dubito.errors import BundleError
 from dubito.features import Feature, FeatureKind, NumberFeature
@@ -59,11 +66,34 @@ class _Members:
     golden: tuple[GoldenRow, ...]
     metrics: dict[str, dict[str, float]]
     trained: Provenance
-    network_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class _First(_Members):
+class _OfNetwork(_Members):
+    """Members of a bundle of one network."""
+
+    network_sha256: str
+
+    @property
+    def network_digests(self) -> tuple[str, ...]:
+        """The digest of the network."""
+        return (self.network_sha256,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfEnsemble(_Members):
+    """Members of a bundle of several networks."""
+
+    networks: tuple[str, ...]
+
+    @property
+    def network_digests(self) -> tuple[str, ...]:
+        """The digests of the networks."""
+        return self.networks
+
+
+@dataclass(frozen=True, kw_only=True)
+class _First(_OfNetwork):
     """Format 1: numbers to classes."""
 
     format: Literal[1]
@@ -90,35 +120,64 @@ class _Number(NumberTarget):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Second(_Members):
-    """Format 2: features and targets of any kind."""
+class _OfAnyKind:
+    """Members of a bundle whose features are of any kind."""
 
-    format: Literal[2]
     features: tuple[Annotated[Feature, Discriminator("kind")], ...]
     rules: tuple[DomainRule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SecondOfClasses(_Second):
-    """Format 2 with classes."""
+class _OfClasses(_OfAnyKind):
+    """Members of a bundle of classes."""
 
     target: _Classes
     calibration: Calibration | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SecondOfNumber(_Second):
-    """Format 2 with a number."""
+class _OfNumber(_OfAnyKind):
+    """Members of a bundle of a number."""
 
     target: _Number
     calibration: NumberCalibration | None
 
 
-_Form = Literal["first", "classes", "number"]
+@dataclass(frozen=True, kw_only=True)
+class _SecondOfClasses(_OfClasses, _OfNetwork):
+    """Format 2 with classes."""
+
+    format: Literal[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SecondOfNumber(_OfNumber, _OfNetwork):
+    """Format 2 with a number."""
+
+    format: Literal[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ThirdOfClasses(_OfClasses, _OfEnsemble):
+    """Format 3 with classes."""
+
+    format: Literal[3]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ThirdOfNumber(_OfNumber, _OfEnsemble):
+    """Format 3 with a number."""
+
+    format: Literal[3]
+
+
+_Form = tuple[Format, Literal["classes", "number"]]
 _FORMS: dict[_Form, type[_Members]] = {
-    "first": _First,
-    "classes": _SecondOfClasses,
-    "number": _SecondOfNumber,
+    (1, "classes"): _First,
+    (2, "classes"): _SecondOfClasses,
+    (2, "number"): _SecondOfNumber,
+    (3, "classes"): _ThirdOfClasses,
+    (3, "number"): _ThirdOfNumber,
 }
 
 
@@ -140,7 +199,7 @@ def parse_manifest(text: bytes, file: str = MANIFEST_FILE) -> Manifest:
     canonical = rfc8785.dumps(content)
     version = _version(content, file)
     try:
-        reader = _reader(_form(version, content))
+        reader = _reader((version, _kind(version, content)))
         read = reader.validate_json(canonical, strict=True, extra="forbid")
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -168,15 +227,14 @@ def _version(content: Mapping[str, Any], file: str) -> Format:
         and not isinstance(version, bool)
         and version not in get_args(Format)
     ):
-        raise BundleError(f"{file} is of format {version}: this version reads 1 and 2")
-    return 2 if version == 2 else 1
+        raise BundleError(f"{file} is of format {version}: this version reads 1, 2 and 3")
+    known: dict[Any, Format] = {2: 2, 3: 3}
+    return known.get(version, 1) if isinstance(version, int) else 1
 
 
-def _form(version: Format, content: Mapping[str, Any]) -> _Form:
-    """Return the form of a manifest; that of classes if it names no kind of target."""
-    if version == 1:
-        return "first"
-    match content.get("target"):
+def _kind(version: Format, content: Mapping[str, Any]) -> Literal["classes", "number"]:
+    """Return the kind of a manifest's target; classes if it names none."""
+    match version != 1 and content.get("target"):
         case {"kind": "number"}:
             return "number"
     return "classes"
@@ -192,7 +250,9 @@ def _without_kinds(way: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return way
 
 
-def _manifest(read: _First | _SecondOfClasses | _SecondOfNumber) -> Manifest:
+def _manifest(
+    read: _First | _SecondOfClasses | _SecondOfNumber | _ThirdOfClasses | _ThirdOfNumber,
+) -> Manifest:
     common = {field.name: getattr(read, field.name) for field in fields(_Members)}
     rules: tuple[DomainRule, ...]
     target: Target
@@ -207,6 +267,7 @@ def _manifest(read: _First | _SecondOfClasses | _SecondOfNumber) -> Manifest:
         target=target,
         calibration=read.calibration,
         rules=rules,
+        network_digests=read.network_digests,
         **common,
     )
 
@@ -231,6 +292,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield "version is not a positive integer"
     if not 1 <= manifest.passes <= MOST_PASSES:
         yield f"passes is not from 1 to {MOST_PASSES}"
+    yield from _member_faults(manifest)
     yield from signature_faults(manifest.signature)
     yield from rule_faults(manifest.rules, features, RESERVED[manifest.format])
     yield from metric_faults(manifest.metrics, len(manifest.classes))
@@ -241,8 +303,23 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield "golden has no row"
     for at, row in enumerate(manifest.golden):
         yield from _golden_faults(f"golden.{at}", row, features, target)
+        if row.passes < 2 * manifest.members:
+            yield f"golden.{at}.passes is less than 2 a network, too few for a standard deviation"
     if (passes := sum(row.passes for row in manifest.golden)) > MOST_PASSES:
         yield f"golden has {passes} passes, more than the {MOST_PASSES} that a start may take"
+
+
+def _member_faults(manifest: Manifest) -> Iterator[str]:
+    """Yield faults of an ensemble, all of whose members have equally many passes."""
+    members, calibration = manifest.members, manifest.calibration
+    if manifest.format == 3 and not 2 <= members <= MOST_MEMBERS:
+        yield f"networks has {members} digests, not 2 to {MOST_MEMBERS}"
+    given = {"passes": manifest.passes}
+    given |= {} if calibration is None else {"calibration.passes": calibration.passes}
+    given |= {f"golden.{at}.passes": row.passes for at, row in enumerate(manifest.golden)}
+    for way, passes in given.items():
+        if passes % members:
+            yield f"{way} is not a multiple of the {members} networks"
 
 
 def _calibration_faults(manifest: Manifest) -> Iterator[str]:
@@ -263,8 +340,6 @@ def _golden_faults(
     for answer in ("deterministic", "mean", "std"):
         if len(getattr(row, answer)) != outputs:
             yield f"{way}.{answer} has {len(getattr(row, answer))} {_noun(target)}, not {outputs}"
-    if row.passes < 2:
-        yield f"{way}.passes is less than 2, too few for a standard deviation"
     if not 0 <= row.seed <= MAX_SEED:
         yield f"{way}.seed is not from 0 to {MAX_SEED}"
     for at, (value, feature) in enumerate(zip(row.features, features, strict=True)):

@@ -6,7 +6,7 @@ Keras' order, which gives the Monte-Carlo calls their ordinals in the random str
 
 import io
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -30,6 +30,12 @@ NOISES: dict[str, type[Noise]] = {
     "MCGaussianDropout": GaussianDropout,
 }
 """Noise of each Monte-Carlo layer, by class name."""
+
+
+def read_programs(networks: Sequence[CheckedNetwork]) -> tuple[Program, ...]:
+    """Translate checked networks to kernels; none if a layer of one has none."""
+    programs = tuple(read_program(network) for network in networks)
+    return tuple(one for one in programs if one is not None) if all(programs) else ()
 
 
 def read_program(checked: CheckedNetwork) -> Program | None:

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from dubito.bundles.manifest import (
     CARD_FILE,
     KOREAN_CARD_FILE,
     MANIFEST_FILE,
-    NETWORK_FILE,
     SUMS_FILE,
     Manifest,
+    network_files,
 )
 from dubito.bundles.manifest_parser import parse_manifest
 from dubito.errors import BundleError
@@ -74,14 +75,15 @@ def check_free(models: Path, name: str, version: int) -> Path:
 
 
 def write_bundle(
-    models: Path, manifest: Manifest, network: bytes, cards: Cards
+    models: Path, manifest: Manifest, networks: Sequence[bytes], cards: Cards
 ) -> tuple[Path, Manifest]:
     """Write `models/<name>/<version>/` atomically.
 
     Args:
         models: folder of all bundles.
-        manifest: complete except for `network_sha256`, which is computed here.
-        network: bytes of `model.keras`, the network with its Monte-Carlo layers.
+        manifest: complete except for `network_digests`, which are computed here.
+        networks: bytes of `model.keras`, the network with its Monte-Carlo layers, and of the other
+            members of an ensemble.
         cards: texts of the model card; `{digest}` in them is replaced by the digest.
 
     Returns:
@@ -91,10 +93,11 @@ def write_bundle(
         BundleError: this version exists, and a published version never changes; or the manifest
             is invalid, so that the bundle could not be loaded.
     """
-    manifest = replace(manifest, network_sha256=hashlib.sha256(network).hexdigest())
+    digests = (hashlib.sha256(network).hexdigest() for network in networks)
+    manifest = replace(manifest, network_digests=tuple(digests))
     parse_manifest(manifest.to_bytes())
     files = {
-        NETWORK_FILE: network,
+        **dict(zip(network_files(len(networks)), networks, strict=True)),
         MANIFEST_FILE: manifest.to_bytes(),
         CARD_FILE: _signed(cards.english, manifest),
     }

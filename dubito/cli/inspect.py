@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from dubito.bundles.manifest import Manifest
-from dubito.bundles.program import read_program
+from dubito.bundles.program import read_programs
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_location, location_of
 from dubito.engine.backends.choice import Choice, choose
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     if arguments.json:
         sys.stdout.write(inspected.manifest.to_bytes().decode() + "\n")
     else:
-        print("\n".join(_lines(inspected.manifest, choose(read_program(inspected.checked)))))
+        print("\n".join(_lines(inspected.manifest, choose(read_programs(inspected.checked)))))
     return 0
 
 
@@ -47,6 +47,8 @@ def _lines(manifest: Manifest, choice: Choice) -> Iterator[str]:
     yield f"{identity.name}, version {identity.version}"
     yield f"digest   {identity.digest}"
     yield _target(manifest.target)
+    if manifest.members > 1:
+        yield f"networks {manifest.members}, whose passes alternate"
     yield f"passes   {manifest.passes} by default"
     yield f"backend  {choice.backend}" + ("" if choice.why is None else f": {choice.why}")
     yield f"trained  on {trained.data}, {trained.rows:,} rows: {trained.command}"

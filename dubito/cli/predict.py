@@ -129,7 +129,13 @@ def _options(
     """
     names = (name.replace("-", "_") for name in OPTIONS)
     given = {name: text for name in names if (text := getattr(arguments, name)) is not None}
-    model = monte_carlo_options(manifest.target, manifest.passes, most_passes, manifest.calibration)
+    model = monte_carlo_options(
+        manifest.target,
+        manifest.passes,
+        most_passes,
+        manifest.calibration,
+        members=manifest.members,
+    )
     try:
         return model.model_validate(given)
     except ValidationError as error:

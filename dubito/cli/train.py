@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         command=command_of(vars(arguments)),
         logs=arguments.tensorboard,
         backend=backend_given(arguments),
+        members=arguments.members or 1,
     )
     seeds: Any = None
     with stdout_for_result(arguments.json):

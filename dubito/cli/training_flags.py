@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dubito.bundles.manifest import MOST_MEMBERS
 from dubito.domains import (
     REGRESSOR,
     REGRESSOR_MEANING,
@@ -46,6 +47,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=_several,
         metavar="K",
         help="train K seeds from --seed on and print the spread; only the first is published",
+    )
+    parser.add_argument(
+        "--members",
+        type=_members,
+        metavar="K",
+        help="train K networks, with seeds from --seed on, into one bundle: their passes alternate",
     )
     parser.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="write curves for TensorBoard there"
@@ -124,7 +131,7 @@ def settle(arguments: argparse.Namespace) -> Domain:
     for name, value in (DEFAULTS | own | written).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
-    if arguments.seed + (arguments.seeds or 1) - 1 > MOST_SEED:
+    if arguments.seed + (arguments.seeds or 1) * (arguments.members or 1) - 1 > MOST_SEED:
         raise UsageError(f"the last of the seeds must be at most {MOST_SEED}")
     names = (STUDY, *domain.recipes)
     if arguments.architecture not in names:
@@ -192,6 +199,13 @@ def _several(text: str) -> int:
     value = _whole(text)
     if value < 2:
         raise argparse.ArgumentTypeError("must be at least 2: one seed has no spread")
+    return value
+
+
+def _members(text: str) -> int:
+    value = _whole(text)
+    if not 2 <= value <= MOST_MEMBERS:
+        raise argparse.ArgumentTypeError(f"must be from 2 to {MOST_MEMBERS}")
     return value
 
 

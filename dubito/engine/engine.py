@@ -1,6 +1,7 @@
 """The engine: computes probabilities of rows, in evaluation, calibration and serving alike.
 
-`Engine` is what others use; `BlockEngine` is the one of backends that compute blocks.
+`Engine` is what others use; `BlockEngine` is the one of backends that compute blocks, and
+`dubito.engine.ensemble` joins those of several networks.
 
 For one bundle and one numerical environment a result is a pure function of features, passes and
 seed, to the last bit: see `dubito.numerics.rng` for the noise, and `dubito.engine.blocks` for why
@@ -62,8 +63,12 @@ class Engine(Protocol):
         """Name and version of the backend, a part of the numerical environment."""
 
     @property
-    def program(self) -> Program | None:
-        """The network as NumPy functions; None if the backend needs Keras."""
+    def members(self) -> int:
+        """Number of networks whose passes alternate; 1 if it is not an ensemble."""
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The networks as NumPy functions; none if the backend of one needs Keras."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,11 +90,14 @@ class Engine(Protocol):
 class BlockEngine:
     """Predicts with a backend that computes blocks of fixed shape."""
 
+    members = 1
+
     def __init__(self, execution: Execution) -> None:
         """Take the backend that runs the network, see `dubito.engine.compiler.compiler`."""
         self._execution = execution
         self._masks = sum(math.prod(call.shape) for call in execution.calls)
-        self.path, self.program = execution.name, execution.program
+        self.path = execution.name
+        self.programs = () if execution.program is None else (execution.program,)
 
     @property
     def shape(self) -> tuple[int, int]:

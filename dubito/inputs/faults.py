@@ -67,6 +67,7 @@ SAID = {
     "greater_than_equal": FieldCode.TOO_SMALL,
     "less_than": FieldCode.TOO_LARGE,
     "less_than_equal": FieldCode.TOO_LARGE,
+    "multiple_of": FieldCode.NOT_A_MULTIPLE,
     "literal_error": FieldCode.NOT_ONE_OF,
 }
 """Codes of types whose own message, `Input should be …` with the bound, is reused."""

@@ -20,7 +20,7 @@ from dubito.inputs.text_types import AUTO, decimal, digits, digits_or_auto, one_
 from dubito.targets import NumberTarget, Target
 from dubito.types import MAX_SEED, AnyCalibration
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
-from dubito.uncertainty.passes import MeanPrecision, checkpoints
+from dubito.uncertainty.passes import FIRST, MeanPrecision, balanced, checkpoints
 from dubito.uncertainty.policy import PolicyOptions, usual
 
 MOST_AUTO_PASSES = 10_000
@@ -130,6 +130,7 @@ def monte_carlo_options(
     most_passes: int,
     calibration: AnyCalibration | None,
     default_deadline: int = MOST_DEADLINE,
+    members: int = 1,
 ) -> type[MonteCarloOptions]:
     """Build the options of Monte-Carlo predictions.
 
@@ -139,6 +140,7 @@ def monte_carlo_options(
         most_passes: the service's limit.
         calibration: the bundle's; None leaves out the options of sets, intervals and decisions.
         default_deadline: milliseconds.
+        members: networks of the bundle, of whose number passes are a multiple.
     """
     seed = Field(
         ge=0,
@@ -158,7 +160,7 @@ def monte_carlo_options(
     return create_model(
         "MonteCarloOptionsOfBundle",
         __base__=base,
-        **_enough(target, default_passes, most_passes),
+        **_enough(target, default_passes, most_passes, members),
         seed=(Annotated[int | None, seed, BeforeValidator(digits), shown], None),
         draws=(Annotated[bool, draws, BeforeValidator(word)], False),
         deadline_ms=(int, deadline),
@@ -171,23 +173,30 @@ def _base(target: Target) -> type[IntervalOptions]:
     return IntervalOptions if isinstance(target, NumberTarget) else SetOptions
 
 
-def _enough(target: Target, default_passes: int, most_passes: int) -> dict[str, Any]:
+def _enough(target: Target, default_passes: int, most_passes: int, members: int) -> dict[str, Any]:
     """Build the options that determine the number of passes."""
-    most, precision = min(MOST_AUTO_PASSES, most_passes), MeanPrecision.of(target)
+    precision = MeanPrecision.of(target, members)
+    most = max(1, min(MOST_AUTO_PASSES, most_passes) // members) * members
     least_tolerance, most_tolerance = precision.limits
     is_number = isinstance(target, NumberTarget)
     means = "the mean" if is_number else "every class' mean"
-    looks = ", ".join(map(str, checkpoints(most)))
+    looks = ", ".join(map(str, checkpoints(most, members)))
+    first = balanced(FIRST, members)
+    of_members = "" if members == 1 else f"a multiple of the {members} networks, "
+    shared: dict[str, Any] = {} if members == 1 else {"multiple_of": members}
     passes = Field(
         ge=1,
         le=most_passes,
-        description="Stochastic passes a row (at most DUBITO_MAX_PASSES), or `auto`: each row is "
-        "checked separately after 64, 128, 256, … passes, last after `max_passes` (by default "
-        f"after {looks}), and answered at the first check at which a 95% interval of "
+        **shared,
+        description=f"Stochastic passes a row ({of_members}at most DUBITO_MAX_PASSES), or `auto`: "
+        f"each row is checked separately after {first}, {2 * first}, {4 * first}, … passes, last "
+        f"after `max_passes` (by default after {looks}), and answered at the first check at which "
+        "a 95% interval of "
         f"{means} is at most ± `tolerance`. The answer is the one for that number of passes, and "
         "states it.",
     )
     shown = {"type": "integer", "minimum": 1, "maximum": most_passes}
+    shown |= {} if members == 1 else {"multipleOf": members}
     either = WithJsonSchema({"anyOf": [shown, {"type": "string", "const": AUTO}]})
     tolerance = Field(
         ge=least_tolerance,
@@ -198,6 +207,7 @@ def _enough(target: Target, default_passes: int, most_passes: int) -> dict[str, 
     limit = Field(
         ge=1,
         le=most_passes,
+        **shared,
         description="Most passes a row with `passes=auto`, ignored otherwise; a row that is "
         "still too uncertain then is answered as it is. Rows × this number count as work.",
     )

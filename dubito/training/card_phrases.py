@@ -77,6 +77,7 @@ class Phrases:
     decay: str
     momentum: str
     averaged: str
+    ensemble: str
     stopping: str
     versions: str
     origin: str
@@ -168,6 +169,9 @@ ENGLISH = Phrases(
     decay="weight decay {weight_decay:g}, ",
     momentum="Nesterov momentum {momentum:g}, ",
     averaged="weights averaged with momentum {momentum}",
+    ensemble="It is an ensemble of {members} such networks, trained on the same rows with the "
+    "seeds {first} to {last} (Lakshminarayanan et al. 2017): passes alternate between them, and "
+    "the deterministic figures are of the mean of their deterministic passes.",
     stopping="early stopping after {patience} without improvement, best weights kept",
     versions="Versions: {listed}.",
     origin="## Where it comes from",
@@ -290,6 +294,9 @@ KOREAN = Phrases(
     decay="가중치 감쇠 {weight_decay:g}, ",
     momentum="네스테로프 모멘텀 {momentum:g}, ",
     averaged="가중치의 이동 평균(모멘텀 {momentum})",
+    ensemble="이런 신경망 {members}개를 같은 자료로, 시드 {first}부터 {last}까지 따로 학습해 묶은 "
+    "앙상블입니다(Lakshminarayanan et al. 2017). 패스는 신경망을 번갈아 쓰고, 결정적 수치는 각 "
+    "신경망의 결정적 출력을 평균한 것입니다.",
     stopping="{patience} 에포크 동안 나아지지 않으면 조기 종료, 가장 좋은 가중치 유지",
     versions="소프트웨어 버전: {listed}.",
     origin="## 출처",

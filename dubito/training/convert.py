@@ -174,12 +174,13 @@ class _Made:
             golden=self.golden,
             metrics=self.metrics,
             trained=_provenance(job, self.rows),
-            network_sha256="",
+            # Written with the network.
+            network_digests=("",),
         )
         told = conversion_cards(
             manifest, job.network.name, model.count_params(), tempered=job.temperature
         )
-        return write_bundle(job.out, manifest, to_bytes(model), told)
+        return write_bundle(job.out, manifest, [to_bytes(model)], told)
 
 
 def _adopted(job: Conversion, target: Target) -> keras.Model:

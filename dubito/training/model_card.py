@@ -53,7 +53,7 @@ def _card(
         say.training,
         _data(manifest, split, say),
         f"```\n{manifest.trained.command}\n```",
-        _recipe(recipe, say),
+        " ".join([_recipe(recipe, say), *_members(manifest, say)]),
         library_versions(manifest, say),
     ]
     return "\n\n".join(sections) + "\n"
@@ -290,6 +290,14 @@ def _recipe(recipe: Recipe, say: Phrases) -> str:
         else say.averaged.format(momentum=recipe.average)
     )
     return say.recipe.format(network=_network(recipe, say), fitting=fitting, ending=ending)
+
+
+def _members(manifest: Manifest, say: Phrases) -> Iterable[str]:
+    """Yield what is said of an ensemble."""
+    if manifest.members > 1:
+        last = manifest.trained.seed + manifest.members - 1
+        seeds = {"first": manifest.trained.seed, "last": last}
+        yield say.ensemble.format(members=manifest.members, **seeds)
 
 
 def _network(recipe: Recipe, say: Phrases) -> str:

@@ -1,5 +1,6 @@
 """Trains and publishes a bundle: split, fit, calibrate, evaluate, write."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dubito.bundles.repository import check_free, write_bundle
 from dubito.engine.arithmetic import pin_arithmetic
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import Engine
+from dubito.engine.ensemble import combined
 from dubito.errors import NetworkError
 from dubito.layers.archive import to_bytes
 from dubito.layout import Layout
@@ -37,6 +39,7 @@ from dubito.training.recipe import Recipe
 from dubito.training.split import Split
 from dubito.training.temperature import fold
 from dubito.types import AnyCalibration, Backend, Calibration, DomainRule, Floats, Signature
+from dubito.uncertainty.passes import balanced
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class TrainingOptions:
     version: int | None
     """Version of the bundle; the next free version if None."""
     seed: int
+    """Seed of the first member; each further one has the next."""
     split_seed: int
     command: str
     """Command line that repeats this training."""
@@ -59,6 +63,13 @@ class TrainingOptions:
     """Folder of the logs for TensorBoard; None for no logs."""
     backend: Backend = "auto"
     """Backend of the calibration; the shipped versions have NumPy's."""
+    members: int = 1
+    """Networks of the bundle, whose passes alternate."""
+
+    @property
+    def passes(self) -> int:
+        """Default passes of the bundle, equally many of each member."""
+        return balanced(self.recipe.passes, self.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +78,17 @@ class _Trained:
 
     recipe: Recipe
     """The recipe that was used: the job's own, fitted to the fit part, or its fallback."""
-    model: keras.Model
+    models: tuple[keras.Model, ...]
     engine: Engine
     calibration: AnyCalibration | None
     metrics: dict[str, dict[str, float]]
 
 
 def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
-    """Train a network and write its bundle; returns the bundle's folder and its manifest.
+    """Train a network, or the members of an ensemble, and write the bundle.
+
+    Returns:
+        The bundle's folder and its manifest.
 
     Raises:
         BundleError: this version exists already.
@@ -93,27 +107,28 @@ def publish(job: TrainingOptions, rows: Rows) -> tuple[Path, Manifest]:
     searched = _searched(rows.features, split)
     if not np.ptp(made.engine.predict(searched), axis=0).any():
         raise NetworkError("the trained network answers all rows alike; try another seed (--seed)")
-    golden = choose_golden_rows(made.engine, searched, made.recipe.passes)
+    golden = choose_golden_rows(made.engine, searched, job.passes)
     fault = next(golden_faults(made.engine, golden, prepared.signature.target), None)
     if fault is not None:
         raise NetworkError(f"the trained network {fault}; train it with more dropout (--rate)")
     manifest = Manifest(
-        format=format_of(features, prepared.signature.target),
+        format=format_of(features, prepared.signature.target, job.members),
         name=job.name,
         version=version,
         features=features,
         target=prepared.signature.target,
-        passes=made.recipe.passes,
+        passes=job.passes,
         calibration=made.calibration,
         rules=_rules(job.layout),
         golden=golden,
         metrics=made.metrics,
         trained=_provenance(job, rows),
-        network_sha256="",
+        # Written with the networks.
+        network_digests=("",) * job.members,
     )
-    weights = made.model.count_params()
+    weights = sum(model.count_params() for model in made.models)
     told = training_cards(manifest, job.layout, made.recipe, rows, split, weights)
-    return write_bundle(job.out, manifest, to_bytes(made.model), told)
+    return write_bundle(job.out, manifest, [to_bytes(model) for model in made.models], told)
 
 
 def _searched(rows: Floats, split: Split) -> Floats:
@@ -130,35 +145,41 @@ def _of_classes(job: TrainingOptions, table: Table, prepared: Prepared) -> _Trai
     split, signature = prepared.split, prepared.signature
     watched, held = table.where(split.validation), table.where(split.calibration)
     recipe = prepared.learnt(job.recipe)
-    model, passes = _fitted(job, recipe, prepared), recipe.passes
-    if recipe.calibrated:
-        fold(model, temperature_of(engine_of(model, backend=job.backend), watched, passes))
-    engine, rules = engine_of(model, backend=job.backend), _rules(job.layout)
+    models, passes = _fitted(job, recipe, prepared), job.passes
+    for model in models if recipe.calibrated else ():
+        fold(model, temperature_of(engine_of(model, backend=job.backend), watched, recipe.passes))
+    engine, rules = _engine(job, models), _rules(job.layout)
     calibration, held_out = None, table.where(split.test)
     if recipe.calibrated:
         calibration = calibrate(engine, watched, held, signature, rules, passes)
     metrics = card_metrics(engine, held_out, passes, signature.classes)
     if calibration is not None:
         metrics |= _judged(engine, held_out, calibration, signature, job.layout, passes)
-    return _Trained(recipe, model, engine, calibration, metrics)
+    return _Trained(recipe, models, engine, calibration, metrics)
 
 
 def _of_number(job: TrainingOptions, rows: NumberRows, prepared: Prepared) -> _Trained:
     """Fit a network that predicts a number, calibrate and measure it."""
     split, signature, recipe = prepared.split, prepared.signature, job.recipe
     watched, held = rows.where(split.validation), rows.where(split.calibration)
-    model, passes = _fitted(job, recipe, prepared), recipe.passes
-    engine, rules = engine_of(model, backend=job.backend), _rules(job.layout)
+    models, passes = _fitted(job, recipe, prepared), job.passes
+    engine, rules = _engine(job, models), _rules(job.layout)
     calibration, held_out = None, rows.where(split.test)
     if recipe.calibrated:
         calibration = calibrate_number(engine, watched, held, signature, rules, passes)
     target = number_target(signature.target)
     metrics = number_card_metrics(engine, held_out, target, passes)
-    return _Trained(recipe, model, engine, calibration, metrics)
+    return _Trained(recipe, models, engine, calibration, metrics)
 
 
-def _fitted(job: TrainingOptions, recipe: Recipe, prepared: Prepared) -> keras.Model:
-    return prepared.fit(recipe, job.seed, job.verbose, curves(job.logs, job.seed))
+def _fitted(job: TrainingOptions, recipe: Recipe, prepared: Prepared) -> tuple[keras.Model, ...]:
+    """Train the members, each as a bundle of its own would be with its seed."""
+    seeds = range(job.seed, job.seed + job.members)
+    return tuple(prepared.fit(recipe, seed, job.verbose, curves(job.logs, seed)) for seed in seeds)
+
+
+def _engine(job: TrainingOptions, models: Sequence[keras.Model]) -> Engine:
+    return combined([engine_of(model, backend=job.backend) for model in models])
 
 
 def _rules(layout: Layout) -> tuple[DomainRule, ...]:

@@ -50,7 +50,8 @@ def publish_seeds(job: TrainingOptions, rows: Rows, count: int) -> tuple[Path, M
         DataError: there are too few rows to split.
     """
     folder, manifest = publish(job, rows)
-    seeds = tuple(range(job.seed, job.seed + count))
+    # An ensemble takes as many seeds as it has members.
+    seeds = tuple(range(job.seed, job.seed + count * job.members, job.members))
     others = [_figures(replace(job, seed=seed), rows) for seed in seeds[1:]]
     return folder, manifest, Seeds(seeds, (manifest.metrics, *others))
 

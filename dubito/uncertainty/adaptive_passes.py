@@ -23,7 +23,7 @@ class RowStatistics:
     def of(cls, summary: Summary, passes: int, precision: MeanPrecision) -> "RowStatistics":
         """Make the estimate of rows that all have the same number of passes."""
         counts = np.full(len(summary.mean), passes, dtype=np.intp)
-        return cls(summary, counts, precision.half_widths(summary.std, passes))
+        return cls(summary, counts, precision.half_widths(summary.sampling_std, passes))
 
     @classmethod
     def joined(cls, parts: Sequence["RowStatistics"]) -> "RowStatistics":
@@ -79,6 +79,6 @@ def _stops(most: int, tolerance: float, precision: MeanPrecision, least: int) ->
     first = least if least <= most else 1
     return (
         passes
-        for passes in checkpoints(most)
+        for passes in checkpoints(most, precision.members)
         if passes == most or (passes >= first and precision.floor(passes) <= tolerance)
     )

@@ -22,12 +22,18 @@ UNSEEN = 1 / 4
 """Assumed deviation of one more pass, from which the floor of a half-width follows."""
 
 
-def checkpoints(most: int) -> Iterator[int]:
+def balanced(passes: int, members: int) -> int:
+    """Return the least number from `passes` on that gives all members of an ensemble as many."""
+    return -(-passes // members) * members
+
+
+def checkpoints(most: int, members: int = 1) -> Iterator[int]:
     """Yield the numbers of passes at which precision is checked: 64, 128, 256, …, last `most`.
 
-    They are few and fixed in advance, because checking after every pass would stop by chance.
+    They are few and fixed in advance, because checking after every pass would stop by chance. Those
+    of an ensemble are multiples of its members; `most` is one.
     """
-    passes = FIRST
+    passes = balanced(FIRST, members)
     while passes < most:
         yield passes
         passes *= 2
@@ -47,18 +53,20 @@ class MeanPrecision:
     """Largest half-width that there is."""
     columns: tuple[int, ...] | None = None
     """Indices of the outputs whose means count; None for all."""
+    members: int = 1
+    """Networks whose passes alternate."""
 
     @classmethod
-    def of(cls, target: Target) -> "MeanPrecision":
-        """Return the precision of a target's means."""
+    def of(cls, target: Target, members: int = 1) -> "MeanPrecision":
+        """Return the precision of a target's means, of one network or an ensemble."""
         if isinstance(target, ClassTarget):
-            return PROBABILITIES
-        return cls(target.std, 2 * target.std, np.inf, target.unit_columns)
+            return cls(members=members)
+        return cls(target.std, 2 * target.std, np.inf, target.unit_columns, members)
 
     @property
     def usual(self) -> float:
         """Default half-width to reach; of a number in its unit, to two digits."""
-        if self == PROBABILITIES:
+        if self.most == PROBABILITIES.most:
             return HALF_WIDTH
         return _rounded(NUMBER_HALF_WIDTH * self.scale)
 
@@ -78,15 +86,19 @@ class MeanPrecision:
         below `e⁻³`, 5%: the rule of three (Hanley and Lippman-Hand 1983). Probabilities have a
         scale of 1, and no half-width above it.
 
+        The members of an ensemble are given, so that `s²` is the mean variance within its `K`
+        members, and `T` less `K` are the degrees of freedom.
+
         Args:
-            std: `(N, C)`, population standard deviations (`ddof=0`) over the passes.
+            std: `(N, C)`, population standard deviations (`ddof=0`) over the passes, of an ensemble
+                within its members, see `Summary.sampling_std`.
             passes: number of these passes, `T`.
         """
-        if passes == 1:
+        if passes <= self.members:
             return np.full(len(std), self.single)
         counted = std if self.columns is None else std[:, self.columns]
         largest, least = counted.max(axis=1), UNSEEN * self.scale / passes
-        widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - 1) + least * least)
+        widths: Floats = 2 * np.sqrt(np.square(largest) / (passes - self.members) + least * least)
         return np.minimum(widths, self.most)
 
     def floor(self, passes: int) -> float:
@@ -100,4 +112,4 @@ def _rounded(value: float) -> float:
 
 
 PROBABILITIES = MeanPrecision()
-"""MeanPrecision of the means of probabilities."""
+"""Precision of the means of one network's probabilities."""

@@ -4,18 +4,20 @@ import dataclasses
 
 from msgspec import inspect, structs
 
-from app.http.answers import Uncertainty as Documented
+from app.http.answers import uncertainty_model
 from dubito.answer import Uncertainty
-from dubito.types import MEASURES, STATISTICS, Summary
+from dubito.types import MEASURES, Summary
 
 
 def test_every_measure_is_answered_and_described() -> None:
-    """In the order in which it is computed, and under one name."""
-    assert tuple(field.name for field in dataclasses.fields(Summary)) == STATISTICS
-    assert (*STATISTICS[:2], *MEASURES) == STATISTICS
-    assert tuple(field.name for field in structs.fields(Uncertainty)) == MEASURES
-    shown = Documented.model_json_schema()["properties"]
-    assert tuple(shown) == MEASURES
+    """In the order in which it is computed, and under one name; that of ensembles for them."""
+    statistics = tuple(field.name for field in dataclasses.fields(Summary))
+    every = (*MEASURES, "between_members")
+    assert ("mean", "std", *MEASURES, "within_std", "between_members") == statistics
+    assert tuple(field.name for field in structs.fields(Uncertainty)) == every
+    assert tuple(uncertainty_model().model_json_schema()["properties"]) == MEASURES
+    shown = uncertainty_model(5).model_json_schema()["properties"]
+    assert tuple(shown) == every
     own = inspect.type_info(Uncertainty)
     assert isinstance(own, inspect.StructType)
     for field in own.fields:

@@ -60,15 +60,15 @@ def manifest(version: int = 1) -> Manifest:
 def written(models: Path, version: int = 1, name: str = "loan-grade", of: int = 1) -> Path:
     """A shipped version written anew, under another number or name."""
     model = from_bytes((SHIPPED.with_name(str(of)) / "model.keras").read_bytes())
-    given = replace(manifest(of), version=version, name=name, network_sha256="")
-    return write_bundle(models, given, to_bytes(model), Cards("# Card of {digest}\n"))[0]
+    given = replace(manifest(of), version=version, name=name, network_digests=("",))
+    return write_bundle(models, given, [to_bytes(model)], Cards("# Card of {digest}\n"))[0]
 
 
 def rewritten(models: Path, folder: Path) -> Path:
     """A bundle written once more, from its own files."""
     model = from_bytes((folder / "model.keras").read_bytes())
-    given = replace(parse_manifest((folder / "bundle.json").read_bytes()), network_sha256="")
-    return write_bundle(models, given, to_bytes(model), Cards("# Card of {digest}\n"))[0]
+    given = replace(parse_manifest((folder / "bundle.json").read_bytes()), network_digests=("",))
+    return write_bundle(models, given, [to_bytes(model)], Cards("# Card of {digest}\n"))[0]
 
 
 def members_of(folder: Path) -> dict[str, bytes]:

@@ -195,6 +195,7 @@ export function decomposition(uncertainty, classes) {
     predictive_entropy: total,
     expected_entropy: aleatoric,
     mutual_information: epistemic,
+    between_members: between,
   } = uncertainty;
   const most = Math.log(classes.length);
   const texts = {
@@ -226,6 +227,7 @@ export function decomposition(uncertainty, classes) {
       line("total", texts.total),
       line("aleatoric", texts.aleatoric),
       line("epistemic", texts.epistemic),
+      between !== undefined && line("between", fixed(between)),
     ),
     el("p.small", {}, t("uncertainty.votes", { share: percent(uncertainty.variation_ratio) })),
   ];

@@ -26,6 +26,7 @@ export const WHOLE = new Set(["integer"]);
  * @property {number} least
  * @property {number} most
  * @property {boolean} isRequired
+ * @property {number} [step] of which a whole number is a multiple; 1 unless given
  * @property {boolean} [isName] a name that is written in digits, such as a seed: without separators
  */
 
@@ -35,7 +36,8 @@ export const WHOLE = new Set(["integer"]);
  */
 export function mostPasses(model) {
   const outputs = model.target === undefined ? model.classes.length : OUTPUTS[model.target.head];
-  return Math.min(model.limits.passes, Math.floor(MOST_DRAWS / outputs));
+  const most = Math.min(model.limits.passes, Math.floor(MOST_DRAWS / outputs));
+  return most - (most % model.members);
 }
 
 /**
@@ -61,7 +63,8 @@ export function option(name) {
  * @returns {Map<string, Term>}
  */
 export function terms(model) {
-  const passes = { isWhole: true, least: 1, most: mostPasses(model), isRequired: true };
+  const step = model.members;
+  const passes = { isWhole: true, least: step, most: mostPasses(model), step, isRequired: true };
   const seed = { isWhole: true, least: 0, most: MAX_SEED, isRequired: false, isName: true };
   /** @type {Map<string, Term>} */
   const known = new Map(model.features.map((feature, at) => [place(at), term(feature)]));
@@ -105,7 +108,7 @@ function pair(field, sentence) {
  * @param {string | undefined} text
  * @param {Term} term
  */
-function entryFault(text, { feature, isWhole, least, most, isRequired }) {
+function entryFault(text, { feature, isWhole, least, most, isRequired, step = 1 }) {
   if (!given(text)) return isRequired ? t("entry.required") : null;
   if (feature !== undefined && isListed(feature))
     return entered(feature, text) === undefined ? t("entry.choice") : null;
@@ -113,7 +116,8 @@ function entryFault(text, { feature, isWhole, least, most, isRequired }) {
   if (Number.isNaN(value)) return t("entry.number", { example: grouped("1234.5") });
   if (value < least) return t("entry.least", { limit: grouped(String(least)) });
   if (value > most) return t("entry.most", { limit: grouped(String(most)) });
-  return isWhole && !Number.isInteger(value) ? t("entry.whole") : null;
+  if (isWhole && !Number.isInteger(value)) return t("entry.whole");
+  return isWhole && value % step ? t("entry.step", { step: grouped(String(step)) }) : null;
 }
 
 /**

@@ -74,7 +74,9 @@ function texts(id, feature, model) {
   }
   if (id === option("seed")) return { text: t("try.seed"), hint: t("try.seed.hint") };
   const most = number(mostPasses(model));
-  return { text: t("try.passes"), hint: t("try.passes.hint", { most }) };
+  const step = number(model.members);
+  const said = model.members === 1 ? "try.passes.hint" : "try.passes.hint.members";
+  return { text: t("try.passes"), hint: t(said, { most, step }) };
 }
 
 /** @param {AnyFeature} feature */

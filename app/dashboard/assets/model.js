@@ -112,6 +112,8 @@ function identity(model) {
     el("div", {}, el("p.over", {}, t("model.name")), el("h3", {}, model.name)),
     el("div", {}, el("p.over", {}, t("model.version")), el("p.large", {}, model.version)),
     el("div", {}, el("p.over", {}, t("model.passes")), el("p.large", {}, number(model.passes))),
+    model.members > 1 &&
+      el("div", {}, el("p.over", {}, t("model.members")), el("p.large", {}, number(model.members))),
     el(
       "div",
       {},

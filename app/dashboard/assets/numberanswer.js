@@ -172,7 +172,8 @@ export function intervalNote({ interval }) {
  * @param {Answer} answer
  * @param {NumberDescription | undefined} target
  */
-export function deviations({ std, aleatoric_std: noise, total_std: total }, target) {
+export function deviations(answer, target) {
+  const { std, aleatoric_std: noise, total_std: total, between_members_std: between } = answer;
   /** @type {(kind: string, value: number | undefined) => HTMLElement} */
   const line = (kind, value) =>
     el(
@@ -190,6 +191,7 @@ export function deviations({ std, aleatoric_std: noise, total_std: total }, targ
       {},
       noise !== undefined && [line("total", total), line("aleatoric", noise)],
       line("epistemic", std),
+      between !== undefined && line("between", between),
     ),
     noise === undefined && el("p.small", {}, t("deviation.without")),
   ];

@@ -62,6 +62,8 @@ export interface MonteCarloPrediction {
   /** Only with a noise head. */
   aleatoric_std?: number;
   total_std?: number;
+  /** Only of an ensemble. */
+  between_members_std?: number;
   interval?: Interval;
   decision?: NumberDecision;
   warnings: Warning[];
@@ -78,6 +80,7 @@ export interface Answer {
   std?: number;
   aleatoric_std?: number;
   total_std?: number;
+  between_members_std?: number;
   interval?: Interval | null;
   decision?: NumberDecision | null;
 }

@@ -104,6 +104,8 @@ export interface ModelDescription extends Model {
   features: AnyFeature[];
   /** None where the bundle predicts a number: the page fills them in as an empty list. */
   classes: string[];
+  /** Networks whose passes alternate; 1 unless it is an ensemble. */
+  members: number;
   passes: number;
   calibration: CalibrationDescription | null;
   metrics: Record<string, Record<string, number>>;
@@ -145,6 +147,8 @@ export interface Uncertainty {
   expected_entropy: number;
   mutual_information: number;
   variation_ratio: number;
+  /** Only of an ensemble. */
+  between_members?: number;
 }
 
 export interface MonteCarloPrediction {

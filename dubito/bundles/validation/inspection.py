@@ -5,6 +5,7 @@ of every check.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dubito.bundles.manifest import (
     NETWORK_FILE,
     SUMS_FILE,
     Manifest,
+    network_files,
 )
 from dubito.bundles.manifest_parser import parse_manifest
 from dubito.bundles.validation.index_bounds import Bounds
@@ -36,10 +38,10 @@ class Inspected:
     """The checked contents of a bundle; exactly these bytes are loaded and shown."""
 
     manifest: Manifest
-    network: bytes
-    """Content of `model.keras`, as bytes."""
-    checked: CheckedNetwork
-    """The same network, as the checks parsed it."""
+    networks: tuple[bytes, ...]
+    """Contents of the networks' files, as bytes."""
+    checked: tuple[CheckedNetwork, ...]
+    """The same networks, as the checks parsed them."""
     cards: Cards
     """Model cards, with control characters escaped."""
 
@@ -58,12 +60,29 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
     manifest = parse_manifest(files.manifest)
     _check_identity(manifest, folder, pinned)
     _check_sums(files)
-    if _sha256(files.network) != manifest.network_sha256:
-        raise BundleError(f"{NETWORK_FILE} is not the network {MANIFEST_FILE} was written for")
+    checked = tuple(_checked(files, manifest))
+    _check_golden(manifest, max(one.weight_count for one in checked))
+    return Inspected(manifest, tuple(files.networks.values()), checked, _cards(files))
+
+
+def _checked(files: Files, manifest: Manifest) -> Iterator[CheckedNetwork]:
+    """Check every network's file.
+
+    Raises:
+        BundleError: a network is not the manifest's, or must not be used.
+    """
+    expected = dict(zip(network_files(manifest.members), manifest.network_digests, strict=True))
+    if missing := [name for name in expected if name not in files.networks]:
+        raise BundleError(f"{missing[0]} is missing")
     bounds = [Bounds(one.minimum, one.maximum, one.nullable) for one in manifest.features]
-    checked = check_network(files.network, bounds, manifest.target)
-    _check_golden(manifest, checked.weight_count)
-    return Inspected(manifest, files.network, checked, _cards(files))
+    for name, network in files.networks.items():
+        if _sha256(network) != expected.get(name):
+            raise BundleError(f"{name} is not the network {MANIFEST_FILE} was written for")
+        try:
+            yield check_network(network, bounds, manifest.target)
+        except BundleError as error:
+            # The checks know one network, whose file is the first.
+            raise BundleError(str(error).replace(NETWORK_FILE, name)) from error
 
 
 def _sha256(content: bytes) -> str:
@@ -97,7 +116,7 @@ def _check_sums(files: Files) -> None:
     """Check the digests in `SHA256SUMS`, which is optional."""
     contents = {
         MANIFEST_FILE: files.manifest,
-        NETWORK_FILE: files.network,
+        **files.networks,
         CARD_FILE: files.card,
         KOREAN_CARD_FILE: files.korean_card,
     }

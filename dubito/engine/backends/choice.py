@@ -1,5 +1,6 @@
 """Chooses the backend of a network, and builds the engine of a program on it; without Keras."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from dubito.engine.backends.native.library import kernel
 from dubito.engine.backends.native.lowering import lowered
 from dubito.engine.backends.numpy import Stacked
 from dubito.engine.engine import BlockEngine, Engine
+from dubito.engine.ensemble import combined
 from dubito.engine.program import Program
 from dubito.errors import BackendUnavailable
 from dubito.types import ALONE, Backend, Threads
@@ -27,36 +29,37 @@ class Choice:
     """Clause; None with the native backend, and with one that was asked for."""
 
 
-def choose(program: Program | None, backend: Backend = "auto") -> Choice:
-    """Choose the backend of a network, given as its program, or None if it has layers without one.
+def choose(programs: Sequence[Program], backend: Backend = "auto") -> Choice:
+    """Choose the backend of networks, given as programs, or none if a layer has no kernel.
 
     A backend other than `auto` is returned as it is, whether it runs the network or not.
     """
     if backend != "auto":
         return Choice(backend)
-    if program is None:
+    if not programs:
         return Choice("tensorflow", NO_OPERATION.format("native"))
     try:
-        _native(program, ALONE)
+        for program in programs:
+            _native(program, ALONE)
     except BackendUnavailable as error:
         return Choice("numpy", str(error))
     return Choice("native")
 
 
-def engine_for(program: Program, backend: Backend, threads: Threads = ALONE) -> Engine:
-    """Build the engine of a program.
+def engine_for(programs: Sequence[Program], backend: Backend, threads: Threads = ALONE) -> Engine:
+    """Build the engine of programs.
 
     Args:
-        program: the network.
+        programs: the network, or the members of an ensemble.
         backend: the backend; `tensorflow` runs no programs.
         threads: how threads share the work of one call.
 
     Raises:
         BackendUnavailable: the native backend was not built, or does not have all operations.
     """
-    if choose(program, backend).backend == "native":
-        return _native(program, threads)
-    return BlockEngine(Stacked(program, threads.most))
+    if choose(programs, backend).backend == "native":
+        return combined([_native(program, threads) for program in programs])
+    return combined([BlockEngine(Stacked(program, threads.most)) for program in programs])
 
 
 def backend_of(engine: str) -> Backend | None:

@@ -17,6 +17,7 @@ from dubito.training.evaluation.shifts import Shift, acceptable_rows, changed
 from dubito.types import Booleans, DomainRule, Floats, Indices, Query, Signature, Summary
 from dubito.uncertainty.decision import fixed_reasons
 from dubito.uncertainty.guard import RangeGuard
+from dubito.uncertainty.passes import balanced
 from dubito.uncertainty.rules import rule_reasons
 
 EVALUATION_SEED = 1 << 42
@@ -59,6 +60,7 @@ class MeanError:
     """Error of the mean over `T` passes, for each of `L` values of `T`; all `(L,)`."""
 
     passes: Indices
+    """Those of an ensemble are multiples of its members."""
     median: Floats
     """Standard error estimated from `T` passes, for the output where it is largest; median over
     rows."""
@@ -145,14 +147,17 @@ def precision_of(
     # A slice for classes, because a list of all columns would copy them in another order, and sums
     # would round differently.
     columns = list(target.unit_columns) if isinstance(target, NumberTarget) else slice(None)
+    members = engine.members
+    looked = [balanced(passes, members) for passes in looks]
     queries = [
-        Query(rows[at : at + 1], max(looks), EVALUATION_SEED + at) for at in range(len(rows))
+        Query(rows[at : at + 1], max(looked), EVALUATION_SEED + at) for at in range(len(rows))
     ]
     stated, seen = zip(
-        *(_errors(engine.draws(query)[:, 0, columns], looks) for query in queries), strict=True
+        *(_errors(engine.draws(query)[:, 0, columns], looked, members) for query in queries),
+        strict=True,
     )
     return MeanError(
-        passes=np.array(looks),
+        passes=np.array(looked),
         median=np.median(stated, axis=0),
         upper=np.quantile(stated, 0.95, axis=0),
         observed=np.median(seen, axis=0),
@@ -160,10 +165,19 @@ def precision_of(
     )
 
 
-def _errors(draws: Floats, looks: Sequence[int]) -> tuple[list[float], list[float]]:
+def _errors(draws: Floats, looks: Sequence[int], members: int) -> tuple[list[float], list[float]]:
     """Compute stated and observed errors `(L,)` of a row's draws `(T, C)`, maximal over classes."""
-    stated = [float(draws[:passes].std(axis=0, ddof=1).max()) / passes**0.5 for passes in looks]
+    stated = [float(_std(draws[:passes], members).max()) / passes**0.5 for passes in looks]
     return stated, [_spread(draws, passes) for passes in looks]
+
+
+def _std(draws: Floats, members: int) -> Floats:
+    """Compute the standard deviation `(C,)` of a pass, within the members of an ensemble."""
+    if members == 1:
+        return draws.std(axis=0, ddof=1)
+    apart = draws.reshape(-1, members, draws.shape[1])
+    within: Floats = np.sqrt(apart.var(axis=0, ddof=1).mean(axis=0))
+    return within
 
 
 def _spread(draws: Floats, passes: int) -> float:

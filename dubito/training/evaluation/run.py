@@ -7,7 +7,7 @@ from typing import TypeVar
 from dubito.bundle import Bundle
 from dubito.bundles.manifest import Manifest
 from dubito.domains import domain_of, domains
-from dubito.errors import DataError
+from dubito.errors import DataError, UsageError
 from dubito.layout import NumberColumn
 from dubito.notation import UNDECLARED, TableNotation
 from dubito.targets import NumberTarget
@@ -65,9 +65,12 @@ def evaluate(
 
     Raises:
         DataError: the rows cannot be read or do not fit the bundle.
+        UsageError: the networks of an ensemble would not have equally many passes.
     """
     manifest = bundle.manifest
     number = manifest.passes if passes is None else passes
+    if number % manifest.members:
+        raise UsageError(f"--passes must be a multiple of the {manifest.members} networks")
     if isinstance(manifest.target, NumberTarget):
         return _evaluate_number(bundle, manifest.target, path, target, number, written)
     told, table = _labelled(manifest, path, target, written)

@@ -34,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     write_bundle(
         models,
         stones,
-        (SHIPPED / "model.keras").read_bytes(),
+        [(SHIPPED / "model.keras").read_bytes()],
         Cards("# <i>Stones</i>\n"),
     )
     with serving("stones", "--models", str(models)) as service:

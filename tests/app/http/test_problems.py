@@ -41,6 +41,7 @@ from app.settings import Settings
 from dubito.errors import FieldCode
 from tests.app.http.test_middleware import problem_of
 from tests.app.http.test_reviews import erase
+from tests.ensembles import ensemble_bundle
 from tests.overflowing import HUGE
 from tests.overflowing import publish as publish_overflowing
 from tests.service import ROOT, Service, serving
@@ -440,6 +441,15 @@ def overflowing(stage: Stage) -> Answer:
         return client.post("/predict", json=HUGE)
 
 
+def uneven(_: Stage) -> Answer:
+    folder = ensemble_bundle("classes")
+    settings = Settings(models=folder.parent.parent, model="loan-grade", records="off")
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
+    ) as client:
+        return client.post("/predict/mc?passes=100", json={})
+
+
 FIELDS: dict[FieldCode, Wrong] = {
     FieldCode.MISSING: Wrong(lambda stage: stage.predict({})),
     FieldCode.UNKNOWN: Wrong(changed("other", 1)),
@@ -479,6 +489,7 @@ FIELDS: dict[FieldCode, Wrong] = {
     FieldCode.TOO_MUCH_WORK: Wrong(rows(11, "/mc?passes=10000"), maximum=MOST_WORK),
     FieldCode.TOO_MANY_DRAWS: Wrong(rows(2, "/mc?passes=10000&draws=true"), maximum=100_000),
     FieldCode.OVERFLOWS: Wrong(overflowing),
+    FieldCode.NOT_A_MULTIPLE: Wrong(uneven),
 }
 
 

@@ -146,7 +146,7 @@ def test_all_files_are_of_one_folder(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "read", switching)
     found = read_files(current)
     assert found.card == (SHIPPED / "MODEL_CARD.md").read_bytes()
-    assert found.network == (SHIPPED / "model.keras").read_bytes()
+    assert found.networks == {"model.keras": (SHIPPED / "model.keras").read_bytes()}
 
 
 def test_a_card_that_is_not_utf_8(folder: Path) -> None:

@@ -16,10 +16,21 @@ from dubito.bundles.manifest_parser import parse_manifest
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.engine import BlockEngine, Engine
 from dubito.types import Floats, Query, Summary
+from dubito.uncertainty.passes import balanced
 from tests.networks import FEATURES, GENERAL, ROOT, SCALES, bits, engine, on_both, rows
 
 Record = Callable[[str, object], None]
-KINDS = ("study", "wide", "gaussian", "encoded", "embedded", "sigmoid", "normal", "quantiles")
+KINDS = (
+    "study",
+    "wide",
+    "gaussian",
+    "encoded",
+    "embedded",
+    "sigmoid",
+    "normal",
+    "quantiles",
+    "ensemble",
+)
 
 PASSES = (1, 2, 7, 31, 49, 50, 51, 64, 99, 100, 101, 128, 150, 151, 200, 299, 300)
 THREADS = 8
@@ -45,7 +56,7 @@ class Alone:
     def __init__(self, ran: Engine) -> None:
         random = np.random.default_rng(5)
         self.pairs = [
-            (int(passes), int(seed))
+            (balanced(int(passes), ran.members), int(seed))
             for passes, seed in zip(
                 [*PASSES, *random.choice(PASSES, PAIRS - len(PASSES))],
                 random.integers(0, 2**53, PAIRS),

@@ -96,14 +96,16 @@ def test_it_agrees_with_the_plain_loop(name: str) -> None:
     ran = native(name)
     np.testing.assert_allclose(ran.draws(query), wanted, rtol=0, atol=TOLERANCE)
     (found,), (expected,) = (
-        one.summarise([query]) for one in (ran, engine_for(program(name), "numpy"))
+        one.summarise([query]) for one in (ran, engine_for([program(name)], "numpy"))
     )
     for field in ("mean", "std", *MEASURES):
         np.testing.assert_allclose(
             getattr(found, field), getattr(expected, field), rtol=0, atol=TOLERANCE
         )
     np.testing.assert_allclose(
-        ran.predict(features), engine_for(program(name), "numpy").predict(features), atol=TOLERANCE
+        ran.predict(features),
+        engine_for([program(name)], "numpy").predict(features),
+        atol=TOLERANCE,
     )
 
 
@@ -197,7 +199,9 @@ def _masks(units: int, rate: float, seed: int, first: int, passes: int) -> Any:
     model.layers[-1].set_weights([weights, np.zeros(units + 1)])
     found = program_of(flatten(model))
     assert found is not None
-    drawn = engine_for(found, "native").draws(Query(np.ones((1, units)), passes, seed, first))[:, 0]
+    drawn = engine_for([found], "native").draws(Query(np.ones((1, units)), passes, seed, first))[
+        :, 0
+    ]
     return drawn[:, :units] > drawn[:, units:]
 
 
@@ -264,7 +268,7 @@ def test_what_it_does_not_run_is_a_sentence() -> None:
             engine_of(network(name), backend="native")
     double = replace(program("study"), result_dtype="float64")
     assert lowered(double) is None
-    assert isinstance(engine_for(double, "auto"), BlockEngine)
+    assert isinstance(engine_for([double], "auto"), BlockEngine)
 
 
 def test_a_bundle_loads_on_it() -> None:
@@ -328,7 +332,7 @@ def test_noise_of_any_shape_is_numpys(shape: tuple[int, ...]) -> None:
     assert network is not None
     ran = NativeEngine(kernel(), network, made)
     query = Query(features, 50, 3)
-    wanted = engine_for(made, "numpy").draws(query)
+    wanted = engine_for([made], "numpy").draws(query)
     drawn = ran.draws(query)
     np.testing.assert_allclose(drawn, wanted, rtol=0, atol=1e-5)
     for passes in (3, 50):

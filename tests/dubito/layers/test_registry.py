@@ -38,7 +38,8 @@ folder, models = map(Path, sys.argv[1:])
 values = np.array(json.loads(sys.stdin.read()))
 bundle = load(folder)
 network = to_bytes(from_bytes((folder / "model.keras").read_bytes()))
-again = write_bundle(models, replace(bundle.manifest, network_sha256=""), network, Cards("card"))[0]
+given = replace(bundle.manifest, network_digests=("",))
+again = write_bundle(models, given, [network], Cards("card"))[0]
 found = [one.predict_mc(values, 100, 42) for one in (bundle, load(again))]
 layers = from_bytes((again / "model.keras").read_bytes()).layers
 print(json.dumps({

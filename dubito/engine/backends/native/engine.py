@@ -23,6 +23,7 @@ class NativeEngine:
     """
 
     path = "native 1"
+    members = 1
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class NativeEngine:
         """Take the kernel, the lowered network and its program, and how threads share a call."""
         self._library = library
         self._lowered = network
-        self.program = program
+        self.programs = (program,)
         self.shape = program.shape
         self._once, self._each = _multiplications(program)
         self._threads = threads
