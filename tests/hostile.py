@@ -533,7 +533,7 @@ HOSTILE: dict[str, Hostile] = {
     "another name": Hostile(with_field(name="other"), "bundle.json is for 'other'"),
     "another version": Hostile(with_field(version=77), "version 77"),
     "an unknown format": Hostile(
-        with_field(format=3), "bundle.json is of format 4: this version reads 1, 2 and 3"
+        with_field(format=4), "bundle.json is of format 4: this version reads 1, 2 and 3"
     ),
     "an unknown field": Hostile(with_field(extra=1), "bundle.json is not of format 1"),
     "endless golden rows": Hostile(endless_golden, "bundle.json: golden has"),

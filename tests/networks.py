@@ -32,6 +32,7 @@ from dubito.layers.monte_carlo import (
     MCDropout,
     MCGaussianDropout,
     MCSpatialDropout1D,
+    MCSpatialDropout2D,
 )
 from dubito.loans.layers.features import LoanFeatures
 from dubito.numerics.encoding import InputKind
@@ -181,6 +182,23 @@ def spatial() -> Any:
     return finished(inputs, layers.GlobalAveragePooling1D()(outputs))
 
 
+def image() -> Any:
+    """Rows read as small images, with channels dropped by the layer made for it."""
+    inputs = keras.Input((FEATURES,))
+    outputs = layers.Reshape((3, 3, 1))(normalized(inputs))
+    outputs = layers.Conv2D(6, 2, activation="relu", padding="same")(outputs)
+    outputs = layers.MaxPooling2D(2)(MCSpatialDropout2D(0.4)(outputs))
+    return finished(inputs, MCDropout(0.2)(layers.Flatten()(outputs)))
+
+
+def recurrent(kind: Any, **choices: Any) -> Any:
+    """Rows read as three steps, by Keras' own recurrent layer with dropout inside, converted."""
+    inputs = keras.Input((FEATURES,))
+    outputs = layers.Reshape((3, 3))(normalized(inputs))
+    outputs = kind(6, dropout=0.2, recurrent_dropout=0.3, **choices)(outputs)
+    return with_monte_carlo(finished(inputs, outputs))
+
+
 def sigmoid() -> Any:
     """One sigmoid unit, as `convert` serves it: the probabilities of both classes."""
     inputs = keras.Input((FEATURES,))
@@ -276,6 +294,9 @@ GENERAL: dict[str, Callable[[], Any]] = {
     "gelu": lambda: between(layers.Dense(10, activation="gelu"), layers.LayerNormalization()),
     "convolution": convolution,
     "spatial": spatial,
+    "image": image,
+    "lstm": lambda: recurrent(layers.LSTM),
+    "gru": lambda: recurrent(layers.GRU, go_backwards=True),
 }
 """Networks that only the general execution can run."""
 

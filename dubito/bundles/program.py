@@ -27,6 +27,7 @@ NOISES: dict[str, type[Noise]] = {
     "MCDropout": Dropout,
     "MCAlphaDropout": AlphaDropout,
     "MCSpatialDropout1D": Dropout,
+    "MCSpatialDropout2D": Dropout,
     "MCGaussianDropout": GaussianDropout,
 }
 """Noise of each Monte-Carlo layer, by class name."""
@@ -122,8 +123,8 @@ class _Reader:
 
     def _call(self, layer: Layer, shape: Shape) -> Call:
         units = shape
-        if layer.kind == "MCSpatialDropout1D":
-            units = (1, shape[-1])
+        if layer.kind.startswith("MCSpatialDropout"):
+            units = (*(1,) * (len(shape) - 1), shape[-1])
         elif (noise := layer.settings.get("noise_shape")) is not None:
             units = tuple(own or size for own, size in zip(noise[1:], shape, strict=True))
         noise_of = NOISES[layer.kind](float(layer.settings["rate"]))

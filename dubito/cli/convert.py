@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the order of the classes means nothing: no sets of neighbouring classes",
     )
     parser.add_argument(
+        "--logits",
+        action="store_true",
+        help="the network answers logits: put a softmax, or the sigmoid of one unit, behind it",
+    )
+    parser.add_argument(
         "--data",
         type=Path,
         help=f"{FORMATS}, also in a zip or gzip: rows like those it was trained on, a column "
@@ -117,6 +122,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             coverage=arguments.coverage,
             is_ordered=not arguments.unordered,
             inputs=described.inputs,
+            logits=arguments.logits,
         )
     )
     if arguments.json:
@@ -148,7 +154,7 @@ def _check_target(arguments: argparse.Namespace, *, is_number: bool) -> None:
         UsageError: a flag is missing, or belongs to the other kind.
     """
     if is_number:
-        for flag in ("classes", "unordered", "target", "temperature"):
+        for flag in ("classes", "unordered", "target", "temperature", "logits"):
             if getattr(arguments, flag):
                 raise UsageError(f"--{flag} is for classes, but {arguments.features} has a target")
     elif arguments.classes is None:
@@ -174,6 +180,8 @@ def _command(arguments: argparse.Namespace) -> str:
         words.append(f"--target {arguments.target}")
     if arguments.calibrate:
         words.append(f"--calibrate {name_of(arguments.calibrate)}")
+    if arguments.logits:
+        words.append("--logits")
     if arguments.unordered:
         words.append("--unordered")
     if arguments.coverage is not None:

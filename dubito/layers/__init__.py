@@ -1,4 +1,4 @@
-"""Keras layers of Dubito: Monte-Carlo dropout, imputation, encoding and lookup.
+"""Keras layers of Dubito: Monte-Carlo dropout, recurrence, imputation, encoding and lookup.
 
 Files of networks name this module only, so classes can move between the modules inside it.
 """
@@ -11,7 +11,9 @@ from dubito.layers.monte_carlo import (
     MCDropout,
     MCGaussianDropout,
     MCSpatialDropout1D,
+    MCSpatialDropout2D,
 )
+from dubito.layers.recurrent import MaskedGRU, MaskedLSTM, Ones
 
 __all__ = [
     "Discretize",
@@ -22,5 +24,9 @@ __all__ = [
     "MCDropout",
     "MCGaussianDropout",
     "MCSpatialDropout1D",
+    "MCSpatialDropout2D",
+    "MaskedGRU",
+    "MaskedLSTM",
+    "Ones",
     "SelectColumns",
 ]

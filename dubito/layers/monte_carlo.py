@@ -82,6 +82,23 @@ class MCSpatialDropout1D(MonteCarlo, keras.layers.SpatialDropout1D):
 
 
 @registered()
+class MCSpatialDropout2D(MonteCarlo, keras.layers.SpatialDropout2D):
+    """Dropout of whole channels of `(height, width, channels)` that is always on."""
+
+    kind = Dropout
+
+    def unit_shape(self, shape: Lengths) -> tuple[int, ...]:
+        """Return `(1, 1, channels)`: all places of a channel are kept or dropped together.
+
+        Raises:
+            NetworkError: the channels are not the last axis; see also `MonteCarlo.unit_shape`.
+        """
+        if self.data_format != "channels_last":
+            raise NetworkError(f"the channels of layer {self.name} are not its last axis")
+        return 1, 1, super().unit_shape(shape)[-1]
+
+
+@registered()
 class MCAlphaDropout(MonteCarlo, keras.layers.AlphaDropout):
     """Alpha dropout that is always on, for SELU: keeps self-normalising mean and variance."""
 
@@ -95,5 +112,11 @@ class MCGaussianDropout(MonteCarlo, keras.layers.GaussianDropout):
     kind = GaussianDropout
 
 
-MONTE_CARLO_LAYERS = (MCDropout, MCAlphaDropout, MCSpatialDropout1D, MCGaussianDropout)
+MONTE_CARLO_LAYERS = (
+    MCDropout,
+    MCAlphaDropout,
+    MCSpatialDropout1D,
+    MCSpatialDropout2D,
+    MCGaussianDropout,
+)
 """Layer classes that are random in a prediction."""

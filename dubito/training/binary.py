@@ -36,5 +36,5 @@ def _fault(last: Any) -> str:
         return f"layer {last.name} is a softmax over one unit, which is always 1: train a sigmoid"
     return (
         f"layer {last.name} gives one number a row that is no sigmoid's: add "
-        "keras.layers.Activation('sigmoid') if it is a logit, and save it again"
+        "--logits if it is a logit"
     )

@@ -84,6 +84,8 @@ class Conversion:
     `dubito.training.calibrate_number` if None."""
     is_ordered: bool = True
     """Whether the order of the classes means something, as that of grades does."""
+    logits: bool = False
+    """Whether the network answers logits of the classes."""
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the features that an input of the network takes, by the input's name; other inputs
     take the feature of their name."""
@@ -185,7 +187,8 @@ class _Made:
 
 def _adopted(job: Conversion, target: Target) -> keras.Model:
     """Read the network and replace its dropout, and say what else was changed."""
-    model, notes = adopt(job.network, Inputs(job.features, job.inputs), target)
+    inputs = Inputs(job.features, job.inputs)
+    model, notes = adopt(job.network, inputs, target, logits=job.logits)
     for note in notes:
         say(f"{job.network.name}: {note}")
     return model
@@ -257,7 +260,7 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
     if answers.min() < 0 or sums.min() < LEAST_SUM or sums.max() > 2 - LEAST_SUM:
         raise NetworkError(
             f"layer {outlet} does not give probabilities: a row's classes must sum to 1, "
-            "as those of a softmax do; if these are logits, add keras.layers.Softmax() to it"
+            "as those of a softmax do; if these are logits, say so by --logits"
         )
 
 

@@ -4,6 +4,7 @@ A file with a layer that a bundle cannot contain is rejected before Keras reads 
 """
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from dubito.training.binary import with_both_classes
 from dubito.training.joined_inputs import Inputs
 from dubito.training.keras_file import read_saved
 from dubito.training.monte_carlo import with_monte_carlo
+from dubito.training.temperature import SQUASHING
 
 
 class Adopted(NamedTuple):
@@ -34,7 +36,7 @@ class Adopted(NamedTuple):
     """Sentences on the changes made to the network besides replacing its dropout, for people."""
 
 
-def adopt(path: Path, inputs: Inputs, target: Target) -> Adopted:
+def adopt(path: Path, inputs: Inputs, target: Target, *, logits: bool = False) -> Adopted:
     """Read the network of a `.keras` file and replace its dropout; all weights stay as they are.
 
     Args:
@@ -43,13 +45,15 @@ def adopt(path: Path, inputs: Inputs, target: Target) -> Adopted:
             before the network, unless none is missing.
         target: what the network predicts. One with one sigmoid unit gives the probability of the
             second of two classes.
+        logits: whether the network of classes answers logits; a softmax, or the sigmoid of one
+            unit, is put behind it.
 
     Raises:
         NetworkError: the network cannot be served; names the file and, if possible, the layer.
     """
     try:
         network, notes = read_saved(path, inputs)
-        model = with_monte_carlo(_loaded(network))
+        model, squashed = _squashed(with_monte_carlo(_loaded(network)), logits=logits)
         model, told = _answering(model, len(inputs.columns), target)
         model = _imputing(model, [column.imputed for column in inputs.columns])
         bounds = [Bounds(*column.limits, column.nullable) for column in inputs.columns]
@@ -60,7 +64,7 @@ def adopt(path: Path, inputs: Inputs, target: Target) -> Adopted:
         fault = str(error)
         rest = fault.removeprefix(NETWORK_FILE) if fault.startswith(NETWORK_FILE) else f": {fault}"
         raise NetworkError(f"{path.name}{rest}") from error
-    return Adopted(model, (*notes, *told))
+    return Adopted(model, (*notes, *squashed, *told))
 
 
 def _loaded(network: bytes) -> keras.Model:
@@ -68,6 +72,27 @@ def _loaded(network: bytes) -> keras.Model:
         return saving_lib.load_model(io.BytesIO(network), compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, AttributeError, OSError, tf.errors.OpError) as error:
         raise NetworkError("it cannot be read by Keras") from error
+
+
+def _squashed(model: keras.Model, *, logits: bool) -> tuple[keras.Model, tuple[str, ...]]:
+    """Put a softmax or a sigmoid behind logits, if the network answers them, and say so.
+
+    Raises:
+        NetworkError: the last layer has such an activation already.
+    """
+    if not logits or len(model.outputs) != 1:
+        return model, ()
+    output = model.outputs[0]
+    last = output._keras_history.operation  # noqa: SLF001 - Keras has no public way to a tensor's layer
+    activation = getattr(last, "activation", None)
+    if isinstance(last, keras.layers.Softmax) or activation in SQUASHING:
+        raise NetworkError(
+            f"layer {last.name} gives no logits but probabilities: leave out --logits"
+        )
+    name = "sigmoid" if output.shape[-1] == 1 else "softmax"
+    squashed = keras.layers.Activation(name, name=f"{name}_of_logits")(output)
+    told = f"layer {last.name} gives logits, of which a {name} makes probabilities"
+    return keras.Model(model.inputs, squashed, name=model.name), (told,)
 
 
 def _imputing(model: keras.Model, imputed: Sequence[float | None]) -> keras.Model:
@@ -99,6 +124,7 @@ def _answering(
     if _is_named(model):
         # A bundle's network takes and returns arrays; its names are those of the signature.
         model = keras.Model(model.inputs[0], model.outputs[0])
+    model = _of_rows(model, features)
     laid = flatten(model)
     if laid.features != features:
         raise NetworkError(f"it takes {laid.features} features, but {features} are described")
@@ -116,6 +142,24 @@ def _answering(
     if laid.classes != len(outputs):
         raise NetworkError(f"it answers {values} a row, but {len(outputs)} classes are named")
     return model, ()
+
+
+def _of_rows(model: keras.Model, numbers: int) -> keras.Model:
+    """Let a network of a series or an image take it as one row of numbers.
+
+    Raises:
+        NetworkError: the shape of its input is not fixed, or is not of as many numbers.
+    """
+    shape = model.inputs[0].shape[1:]
+    if len(model.inputs) != 1 or len(shape) < 2:
+        return model
+    if None in shape:
+        raise NetworkError(f"its input is of the shape {shape}: save it with fixed lengths")
+    if math.prod(shape) != numbers:
+        told = " × ".join(map(str, shape))
+        raise NetworkError(f"it takes {told} numbers a row, but {numbers} are described")
+    inputs = keras.Input((numbers,), dtype=model.inputs[0].dtype)
+    return keras.Model(inputs, model(keras.layers.Reshape(shape)(inputs)))
 
 
 def _is_named(model: keras.Model) -> bool:

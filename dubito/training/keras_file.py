@@ -23,7 +23,9 @@ from dubito.errors import NetworkError
 from dubito.layers.archive import archived
 from dubito.training.joined_inputs import Inputs, join_inputs
 from dubito.training.monte_carlo import MONTE_CARLO_OF
+from dubito.training.recurrent import MASKED
 
+RECURRENT = frozenset(kind.__name__ for kind in MASKED)
 CONVERTED = frozenset(kind.__name__ for kind in MONTE_CARLO_OF)
 SERVED = frozenset(
     name
@@ -33,6 +35,10 @@ SERVED = frozenset(
 MODELS = ("Functional", "Sequential")
 STRENGTHS = ("rate", "stddev")
 """Settings that give the strength of a layer that is active in training only; 0 is inactive."""
+INSIDE = ("dropout", "recurrent_dropout")
+"""Settings of a recurrent layer that are rates of dropout."""
+UNSERVED = ("stateful", "return_state", "zero_output_for_mask")
+"""Settings of a recurrent layer with which it is more than a function of its sequence."""
 IDENTITY = ("name", "trainable", "dtype")
 """Settings that every layer has, which an Identity layer takes over."""
 MIXED = ("mixed_float16", "mixed_bfloat16")
@@ -136,13 +142,21 @@ def _simplify(config: dict[str, Any]) -> list[str]:
     layers = list(_layers(config))
     notes = [note for layer in layers for note in _simplify_layer(layer)]
     _in_single_precision(config)
-    if not any(layer["class_name"] in CONVERTED or _is_ours(layer) for layer in layers):
+    if not any(map(_is_random, layers)):
         raise NetworkError(
             "no dropout layer of it has a rate above 0, so nothing in it would be random"
             if notes
             else "it has no dropout layer, so nothing in it would be random"
         )
     return list(dict.fromkeys(notes))
+
+
+def _is_random(layer: dict[str, Any]) -> bool:
+    """Whether a layer is dropout, or a recurrent layer with dropout inside."""
+    kind, settings = layer["class_name"], layer["config"]
+    if kind in RECURRENT:
+        return any(settings.get(name) for name in INSIDE)
+    return kind in CONVERTED or _is_ours(layer)
 
 
 def _layers(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -208,7 +222,14 @@ def _check_layer(layer: dict[str, Any]) -> None:
     named = f"layer {settings['name']}"
     if kind in INERT and kind not in CONVERTED:
         raise NetworkError(f"{named} is a {kind}, which has no Monte-Carlo counterpart")
-    if not _is_ours(layer) and (kind not in SERVED | CONVERTED or not _is_keras(layer)):
+    if kind in RECURRENT:
+        for name in UNSERVED:
+            if settings.get(name):
+                raise NetworkError(
+                    f"{named} is a {kind} with {name}, which the engine does not run"
+                )
+    known = SERVED | CONVERTED | RECURRENT
+    if not _is_ours(layer) and (kind not in known or not _is_keras(layer)):
         raise NetworkError(f"{named} is of class {kind}, which the engine does not run")
     for name, value in settings.items():
         if isinstance(value, dict) and "module" in value and not _is_keras(value):

@@ -62,7 +62,6 @@ _WINDOW = "pool_size padding strides data_format"
 _LAYERS = {
     "InputLayer": "batch_shape sparse ragged optional",
     "Dense": _KERNEL + "units quantization_config",
-    "Conv1D": _KERNEL + "filters kernel_size strides padding data_format dilation_rate groups",
     "Activation": "activation",
     "ReLU": "max_value negative_slope threshold",
     "LeakyReLU": "negative_slope",
@@ -85,11 +84,14 @@ _LAYERS = {
     "Reshape": "target_shape",
     "Permute": "dims",
     "RepeatVector": "n",
-    "AveragePooling1D": _WINDOW,
-    "MaxPooling1D": _WINDOW,
-    "GlobalAveragePooling1D": "data_format keepdims",
-    "GlobalMaxPooling1D": "data_format keepdims",
 } | dict.fromkeys(("Identity", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), "")
+for _axes in ("1D", "2D"):
+    _LAYERS[f"Conv{_axes}"] = (
+        _KERNEL + "filters kernel_size strides padding data_format dilation_rate groups"
+    )
+    for _kind in ("Average", "Max"):
+        _LAYERS[f"{_kind}Pooling{_axes}"] = _WINDOW
+        _LAYERS[f"Global{_kind}Pooling{_axes}"] = "data_format keepdims"
 _PARTS: dict[Role, str] = {
     "initializer": "Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal"
     " LecunUniform Ones Orthogonal RandomNormal RandomUniform TruncatedNormal VarianceScaling"

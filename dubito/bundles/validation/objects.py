@@ -148,7 +148,7 @@ def _fits(setting: str, value: Any, kind: AllowedObject) -> bool:
         return value is FIXED[setting]
     if setting == "trainable":
         return isinstance(value, bool)
-    if setting == "activation":
+    if setting in ("activation", "recurrent_activation"):
         return isinstance(value, str) and value in ACTIVATIONS
     if kind.role in PARTS:
         return value is None or isinstance(value, str | int | float)

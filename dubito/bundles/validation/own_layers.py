@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dubito.bundles.validation import spatial
+from dubito.bundles.validation import recurrent, spatial
 from dubito.domains import DomainLayer
 from dubito.layer_shapes import (
     LayerSettings,
@@ -145,7 +145,10 @@ _OLD = ("app.network.mc",)
 MONTE_CARLO = {
     "MCDropout": DomainLayer("rate seed noise_shape", _dropout, _OLD),
     "MCAlphaDropout": DomainLayer("rate seed noise_shape", _dropout, _OLD),
-    "MCSpatialDropout1D": DomainLayer("rate seed", spatial.dropout, _OLD),
+    "MCSpatialDropout1D": DomainLayer("rate seed", spatial.DROPOUTS["MCSpatialDropout1D"], _OLD),
+    "MCSpatialDropout2D": DomainLayer(
+        "rate seed data_format", spatial.DROPOUTS["MCSpatialDropout2D"]
+    ),
     "MCGaussianDropout": DomainLayer("rate seed", _same, _OLD),
 }
 """Layers that are random in a prediction, by class name."""
@@ -155,5 +158,8 @@ OWN_LAYERS = MONTE_CARLO | {
     "SelectColumns": DomainLayer("indices", _select, (), _selection),
     "Lookup": DomainLayer("keys indices unknown", _lookup, (), _looked_up),
     "Discretize": DomainLayer("boundaries", _discretize, (), _binned),
+    "Ones": DomainLayer("units", recurrent.ones),
+    "MaskedLSTM": DomainLayer(recurrent.SETTINGS, recurrent.lstm),
+    "MaskedGRU": DomainLayer(f"{recurrent.SETTINGS} reset_after", recurrent.gru),
 }
 """All layers of `dubito.layers`, by class name; bundles of before version 0.4 name old modules."""

@@ -159,7 +159,6 @@ def _embedding(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
 RULES: dict[str, ShapeRule] = {
     "Embedding": _embedding,
     "Dense": _dense,
-    "Conv1D": spatial.conv,
     "PReLU": _prelu,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _affine,
@@ -173,11 +172,8 @@ RULES: dict[str, ShapeRule] = {
     "Reshape": _reshape,
     "Permute": _permute,
     "RepeatVector": _repeat,
-    "AveragePooling1D": spatial.pool,
-    "MaxPooling1D": spatial.pool,
-    "GlobalAveragePooling1D": spatial.global_pool,
-    "GlobalMaxPooling1D": spatial.global_pool,
 }
+RULES |= spatial.RULES
 RULES |= dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _merge)
 RULES |= dict.fromkeys(("add", "subtract", "multiply"), _operator)
 RULES |= dict.fromkeys(

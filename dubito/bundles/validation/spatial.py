@@ -1,71 +1,102 @@
-"""Shape rules of layers over sequences `(steps, channels)`: convolution, pooling, dropout."""
+"""Shape rules of layers over one or two axes in space or time, channels last.
+
+They are convolution, pooling and dropout of `(steps, channels)` and `(height, width, channels)`.
+"""
 
 from collections.abc import Sequence
+from functools import partial
 
 from dubito.layer_shapes import (
     LayerSettings,
     LayerShape,
     Shape,
+    ShapeRule,
     bool_setting,
     one,
     setting,
     whole_setting,
 )
 
+NOUNS = {1: "steps of channels", 2: "height and width of channels"}
+"""What an input is, by its number of axes besides the channels."""
 
-def _pair(settings: LayerSettings, name: str) -> int:
-    """Return a setting of one spatial axis, written as `[k]` or `k`."""
+
+def _lengths(settings: LayerSettings, name: str, axes: int) -> Shape:
+    """Return a setting of each axis, written as `[k, …]` or one `k` for all."""
     value = setting(settings, name)
-    return whole_setting(value[0] if isinstance(value, list) and len(value) == 1 else value, name)
+    listed = value if isinstance(value, list) else [value] * axes
+    if len(listed) != axes:
+        raise ValueError(f"its {name} is not of {axes} axes")
+    return tuple(whole_setting(length, name) for length in listed)
 
 
-def _length(settings: LayerSettings, length: int, window: int) -> int:
-    stride, padding = _pair(settings, "strides"), setting(settings, "padding")
+def _shrunk(settings: LayerSettings, lengths: Shape, windows: Shape) -> Shape:
+    """Return the lengths of the output for windows that move along the axes."""
+    strides, padding = _lengths(settings, "strides", len(lengths)), setting(settings, "padding")
     if padding in ("same", "causal"):
-        return -(-length // stride)
-    if padding != "valid" or window > length:
+        return tuple(-(-length // stride) for length, stride in zip(lengths, strides, strict=True))
+    if padding != "valid" or any(w > length for w, length in zip(windows, lengths, strict=True)):
         raise ValueError("its window does not fit its input")
-    return (length - window) // stride + 1
+    moved = zip(lengths, windows, strides, strict=True)
+    return tuple((length - window) // stride + 1 for length, window, stride in moved)
 
 
-def _series(settings: LayerSettings, shapes: Sequence[Shape]) -> tuple[int, int]:
+def _axes(settings: LayerSettings, shapes: Sequence[Shape], axes: int) -> tuple[Shape, int]:
+    """Return the lengths of an input's axes, and its channels."""
     shape = one(shapes)
-    if len(shape) != 2 or setting(settings, "data_format") != "channels_last":
-        raise ValueError("its input is not steps of channels, channels last")
-    return shape[0], shape[1]
+    if len(shape) != axes + 1 or setting(settings, "data_format") != "channels_last":
+        raise ValueError(f"its input is not {NOUNS[axes]}, channels last")
+    return shape[:-1], shape[-1]
 
 
-def conv(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
-    """Infer Conv1D."""
-    length, channels = _series(settings, shapes)
-    kernel, filters = (
-        _pair(settings, "kernel_size"),
-        whole_setting(setting(settings, "filters"), "filters"),
-    )
+def _conv(axes: int, settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    lengths, channels = _axes(settings, shapes, axes)
+    kernel = _lengths(settings, "kernel_size", axes)
+    filters = whole_setting(setting(settings, "filters"), "filters")
     groups = whole_setting(setting(settings, "groups"), "groups")
     if channels % groups or filters % groups:
         raise ValueError("its groups do not divide its channels")
-    window = (kernel - 1) * _pair(settings, "dilation_rate") + 1
+    dilations = _lengths(settings, "dilation_rate", axes)
+    windows = tuple((own - 1) * apart + 1 for own, apart in zip(kernel, dilations, strict=True))
     bias = ((filters,),) if bool_setting(settings, "use_bias") else ()
-    weights = ((kernel, channels // groups, filters), *bias)
-    return LayerShape((_length(settings, length, window), filters), weights)
+    weights = ((*kernel, channels // groups, filters), *bias)
+    return LayerShape((*_shrunk(settings, lengths, windows), filters), weights)
 
 
-def pool(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
-    """Infer average and maximum pooling over a window."""
-    length, channels = _series(settings, shapes)
-    return LayerShape((_length(settings, length, _pair(settings, "pool_size")), channels))
+def _pool(axes: int, settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    lengths, channels = _axes(settings, shapes, axes)
+    windows = _lengths(settings, "pool_size", axes)
+    return LayerShape((*_shrunk(settings, lengths, windows), channels))
 
 
-def dropout(_settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+def _global_pool(axes: int, settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
+    _, channels = _axes(settings, shapes, axes)
+    kept = (1,) * axes if bool_setting(settings, "keepdims") else ()
+    return LayerShape((*kept, channels))
+
+
+def _dropout(axes: int, _settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     """Infer dropout of whole channels."""
     shape = one(shapes)
-    if len(shape) != 2:
-        raise ValueError("its input is not steps of channels")
+    if len(shape) != axes + 1:
+        raise ValueError(f"its input is not {NOUNS[axes]}")
     return LayerShape(shape)
 
 
-def global_pool(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
-    """Infer average and maximum pooling over all steps."""
-    _, channels = _series(settings, shapes)
-    return LayerShape((1, channels) if bool_setting(settings, "keepdims") else (channels,))
+def _rules(axes: int) -> dict[str, ShapeRule]:
+    pool, over = partial(_pool, axes), partial(_global_pool, axes)
+    return {
+        f"Conv{axes}D": partial(_conv, axes),
+        f"AveragePooling{axes}D": pool,
+        f"MaxPooling{axes}D": pool,
+        f"GlobalAveragePooling{axes}D": over,
+        f"GlobalMaxPooling{axes}D": over,
+    }
+
+
+RULES: dict[str, ShapeRule] = _rules(1) | _rules(2)
+"""Rules of Keras' own layers, by class name."""
+DROPOUTS: dict[str, ShapeRule] = {
+    f"MCSpatialDropout{axes}D": partial(_dropout, axes) for axes in NOUNS
+}
+"""Rules of Monte-Carlo dropout of whole channels, by class name."""

@@ -7,19 +7,25 @@ from dubito.engine.lowering import KERNELS
 from dubito.engine.plan import PlanStep
 from dubito.errors import NetworkError
 from dubito.layers.formula import FormulaLayer
+from dubito.layers.recurrent import RECURRENT_LAYERS, Ones
 
 FIXED_SHAPE = frozenset(
     {
         "Average",
         "AveragePooling1D",
+        "AveragePooling2D",
         "Conv1D",
+        "Conv2D",
         "ELU",
         "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
         "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
         "GroupNormalization",
         "LayerNormalization",
         "LeakyReLU",
         "MaxPooling1D",
+        "MaxPooling2D",
         "PReLU",
         "Permute",
         "RepeatVector",
@@ -27,6 +33,8 @@ FIXED_SHAPE = frozenset(
     }
 )
 """Class names of Keras layers that only the TensorFlow backend runs."""
+OWN = (FormulaLayer, Ones, *RECURRENT_LAYERS)
+"""Layers of Dubito that are not random."""
 
 
 def check_layer(step: PlanStep) -> None:
@@ -36,7 +44,7 @@ def check_layer(step: PlanStep) -> None:
         NetworkError: the layer is not known to be free of randomness and side effects.
     """
     layer = step.layer
-    if step.call is not None or isinstance(layer, FormulaLayer):
+    if step.call is not None or isinstance(layer, OWN):
         return
     if not is_keras(layer, KERNELS.keys() | FIXED_SHAPE):
         raise NetworkError(

@@ -26,6 +26,8 @@ def found(ran: Any, golden: tuple[GoldenRow, ...] = GOLDEN) -> list[str]:
 class Changed:
     """An engine whose answers are changed on the way out."""
 
+    members = 1
+
     def __init__(self, change: Callable[[Floats], Floats]) -> None:
         self.inner, self.change, self.shape = engine("study"), change, (9, 7)
 

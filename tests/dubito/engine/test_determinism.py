@@ -115,7 +115,7 @@ def test_neighbours_change_no_bit(name: str, count: int, record_property: Record
 
 
 @pytest.mark.claim("determinism", test=3, proof=500)
-@pytest.mark.parametrize("name", ["gelu", "convolution", "spatial"])
+@pytest.mark.parametrize("name", list(GENERAL))
 def test_neighbours_change_no_bit_in_the_general_execution(
     name: str, count: int, record_property: Record
 ) -> None:

@@ -19,6 +19,7 @@ from dubito.errors import NetworkError
 from dubito.layers.monte_carlo import MCDropout
 from dubito.targets import HEAD_OUTPUTS
 from dubito.training.monte_carlo import MONTE_CARLO_OF, with_monte_carlo
+from dubito.training.recurrent import MASKED
 from dubito.types import Floats, Query
 from tests.networks import (
     FEATURES,
@@ -55,14 +56,34 @@ TRAINED: dict[str, Callable[[], Any]] = {
         layers.SpatialDropout1D(0.3),
         layers.Flatten(),
     ),
+    "image": lambda: chain(
+        layers.Reshape((3, 3, 1)),
+        layers.Conv2D(8, 2, activation="relu"),
+        layers.SpatialDropout2D(0.3),
+        layers.Flatten(),
+    ),
+    "lstm": lambda: chain(
+        layers.Reshape((3, 3)),
+        layers.LSTM(6, dropout=0.2, recurrent_dropout=0.3, return_sequences=True),
+        layers.LSTM(5, dropout=0.2),
+    ),
+    "gru": lambda: chain(
+        layers.Reshape((3, 3)),
+        layers.GRU(6, dropout=0.2, recurrent_dropout=0.3, reset_after=False),
+    ),
 }
 """Networks with Keras' own dropout, one layer after the other."""
 
 GENERAL_LAYERS: dict[str, Callable[[], list[Any]]] = {
     "AveragePooling1D": lambda: [sequence(), layers.AveragePooling1D(2), layers.Flatten()],
+    "AveragePooling2D": lambda: [picture(), layers.AveragePooling2D(2), layers.Flatten()],
     "Conv1D": lambda: [sequence(), layers.Conv1D(4, 2, activation="relu"), layers.Flatten()],
+    "Conv2D": lambda: [picture(), layers.Conv2D(4, 2, activation="relu"), layers.Flatten()],
     "ELU": lambda: [layers.ELU(0.7)],
     "GlobalAveragePooling1D": lambda: [sequence(), layers.GlobalAveragePooling1D()],
+    "GlobalAveragePooling2D": lambda: [picture(), layers.GlobalAveragePooling2D()],
+    "GlobalMaxPooling2D": lambda: [picture(), layers.GlobalMaxPooling2D()],
+    "MaxPooling2D": lambda: [picture(), layers.MaxPooling2D(2), layers.Flatten()],
     "GlobalMaxPooling1D": lambda: [sequence(), layers.GlobalMaxPooling1D()],
     "GroupNormalization": lambda: [layers.GroupNormalization(3)],
     "LayerNormalization": lambda: [layers.LayerNormalization()],
@@ -95,6 +116,11 @@ WITHOUT_IMPUTING = {
 def sequence() -> Any:
     """Twelve units as six steps of two."""
     return layers.Reshape((6, 2))
+
+
+def picture() -> Any:
+    """Twelve units as two by three places of two channels."""
+    return layers.Reshape((2, 3, 2))
 
 
 def average() -> Any:
@@ -190,7 +216,7 @@ def training_dropout(model: Any, row: Floats, passes: int) -> Floats:
     """Draws `(T, C)`: each layer in turn, `training=True` for Keras' dropout alone."""
     values: Any = np.repeat(row[None].astype(np.float32), passes, axis=0)
     for layer in model.layers[1:]:
-        random = type(layer) in MONTE_CARLO_OF
+        random = type(layer) in {*MONTE_CARLO_OF, *MASKED}
         values = layer(values, training=True) if random else layer(values)
     return np.asarray(values, np.float64)
 

@@ -257,7 +257,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "one logit": (
         lambda: stack(layers.Dropout(0.3), layers.Dense(1, name="logit")),
-        "layer logit gives one number a row that is no sigmoid's: add keras.layers.Activation('sig",
+        "layer logit gives one number a row that is no sigmoid's: add --logits if it is",
     ),
     "tanh": (
         lambda: stack(layers.Dropout(0.3), layers.Dense(1, activation="tanh", name="end")),

@@ -1,0 +1,99 @@
+"""Replaces Keras' recurrent layers by Dubito's, and makes their masks by Monte-Carlo dropout."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from dubito.errors import NetworkError
+from dubito.layers.monte_carlo import MCDropout
+from dubito.layers.recurrent import MaskedGRU, MaskedLSTM, Ones
+
+MASKED: dict[Any, Any] = {keras.layers.LSTM: MaskedLSTM, keras.layers.GRU: MaskedGRU}
+"""Dubito's class for each class of Keras."""
+KEPT = ("units", "activation", "recurrent_activation", "use_bias", "return_sequences")
+"""Settings that both have under one name."""
+
+
+def is_recurrent(model: keras.Model) -> bool:
+    """Whether a network has a recurrent layer of Keras, at any depth."""
+    layers = model._flatten_layers()  # noqa: SLF001 - Keras has no public way into nested models
+    return any(type(layer) in MASKED for layer in layers)
+
+
+class RecurrentTwins:
+    """Copies layers, recurrent ones as masked ones, and makes the masks where they are called."""
+
+    def __init__(self, twin: Callable[[Any], Any]) -> None:
+        """Take the function that copies any other layer."""
+        self._twin = twin
+        self._pairs: list[tuple[Any, Any]] = []
+        self._rates: dict[int, tuple[float, float]] = {}
+        """Rates of the inputs' and the states' dropout, by the identity of the copy."""
+
+    def copied(self, model: keras.Model) -> keras.Model:
+        """Copy a network with its weights.
+
+        Raises:
+            NetworkError: a recurrent layer is inside an inner Sequential model.
+        """
+        whole = keras.Model(model.inputs, model.outputs, name=model.name)
+        copy = keras.models.clone_model(
+            whole, clone_function=self._copy, call_function=self._called, recursive=True
+        )
+        for layer, twin in self._pairs:
+            if layer.weights:
+                twin.set_weights(layer.get_weights())
+        return copy
+
+    def _copy(self, layer: Any) -> Any:
+        kind = MASKED.get(type(layer))
+        twin = self._twin(layer) if kind is None else self._masked(layer, kind)
+        self._pairs.append((layer, twin))
+        return twin
+
+    def _masked(self, layer: Any, kind: Any) -> Any:
+        """Make the masked layer of a recurrent one, with the masks that Keras draws for it."""
+        settings, cell = layer.get_config(), layer.cell
+        # Keras draws a mask for each gate in its first implementation, and one in its second.
+        of_inputs = kind.gates if cell.implementation == 1 else 1
+        more = {"reset_after": cell.reset_after} if kind is MaskedGRU else {}
+        twin = kind(
+            **{name: settings[name] for name in KEPT},
+            **more,
+            go_backwards=layer.go_backwards,
+            input_masks=of_inputs if cell.dropout else 0,
+            state_masks=bool(cell.recurrent_dropout),
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+        self._rates[id(twin)] = cell.dropout, cell.recurrent_dropout
+        return twin
+
+    def _called(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        rates = self._rates.get(id(layer))
+        if rates is None:
+            if type(layer) is keras.Sequential and is_recurrent(layer):
+                raise NetworkError(
+                    f"the inner model {layer.name} is Sequential and has a recurrent layer: put "
+                    "its layers into the outer model"
+                )
+            return layer(*args, **kwargs)
+        (sequence,) = args
+        of_inputs, of_states = rates
+        given = [sequence]
+        if of_inputs:
+            units = layer.input_masks * sequence.shape[-1]
+            given.append(_masks(layer, sequence, units, of_inputs, "inputs"))
+        if of_states:
+            units = layer.gates * layer.units
+            given.append(_masks(layer, sequence, units, of_states, "states"))
+        return layer(given if len(given) > 1 else sequence)
+
+
+def _masks(layer: Any, sequence: Any, units: int, rate: float, name: str) -> Any:
+    """Make masks, one for a whole sequence; a layer's second call has masks of its own."""
+    calls = len(layer._inbound_nodes)  # noqa: SLF001 - Keras has no public way to a layer's calls
+    called = f"{layer.name}_{name}" + (f"_{calls}" if calls else "")
+    ones = Ones(units, name=f"{called}_ones", dtype=layer.dtype_policy)(sequence)
+    return MCDropout(rate, name=f"{called}_dropout", dtype=layer.dtype_policy)(ones)
