@@ -64,7 +64,7 @@ async def open_in_thread(
         BundleError: the bundle fails a check and must not be served.
     """
     bundle = await asyncio.to_thread(_loaded, settings, checked or CheckedBundle())
-    compute = await asyncio.to_thread(_compute, bundle.engine, bundle.manifest)
+    compute = await asyncio.to_thread(_compute, bundle.engine)
     yield LoadedBundle(bundle.manifest, bundle.environment, compute, bundle.cards)
 
 
@@ -82,12 +82,12 @@ def _loaded(settings: Settings, checked: CheckedBundle) -> "Bundle":
     )
 
 
-def _compute(engine: "Engine", manifest: Manifest) -> Compute:
+def _compute(engine: "Engine") -> Compute:
     """Compute in a thread; a few rows that are alone on the event loop with the native backend."""
     thread = ComputeThread(engine)
     if backend_of(engine.path) != "native":
         return thread
-    rate = _rate(engine, len(manifest.signature.features))
+    rate = _rate(engine, engine.shape[0])
     is_light = rate * LIGHT_SECONDS >= 2 * PASSES
     several = int(rate * TOGETHER_SECONDS) if is_light else 0
     return Nearby(engine, thread, int(rate * AT_ONCE_SECONDS), several)

@@ -2,21 +2,26 @@
 
 A row is `F` numbers. A number stands for itself, 0 and 1 for false and true. A category is its
 place in the feature's list, from 0, and the place after the last is the slot of a text that is not
-in the list, where the feature has one. NaN is a missing value.
+in the list, where the feature has one. NaN is a missing value. A tensor, such as a series or an
+image, is the only feature of a bundle, and a row is its numbers in the order of C.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 from unicodedata import normalize
 
-NumberKind = Literal["integer", "float"]
-FeatureKind = Literal["integer", "float", "boolean", "category"]
+import numpy as np
+from numpy.typing import NDArray
 
-FeatureValue = float | bool | str | None
-"""A value as JSON has it; None is missing, and an empty text one that is not in the list."""
+NumberKind = Literal["integer", "float"]
+FeatureKind = Literal["integer", "float", "boolean", "category", "tensor"]
+
+FeatureValue = float | bool | str | list[Any] | None
+"""A value as JSON has it: a tensor is nested lists, None is missing, and an empty text one that is
+not in the list."""
 
 UNKNOWN = ""
 """Text that stands for any that a feature's list does not have; no category is empty."""
@@ -137,7 +142,7 @@ class NumberFeature:
         """
         if value is None:
             return _missing(nullable=self.nullable)
-        if isinstance(value, bool | str) or not self.minimum <= value <= self.maximum:
+        if isinstance(value, bool | str | list) or not self.minimum <= value <= self.maximum:
             raise ValueError
         if self.is_whole and not float(value).is_integer():
             raise ValueError
@@ -273,10 +278,60 @@ class CategoryFeature(ListedFeature):
             yield from ((normalize("NFC", name), float(place)) for name in category.names)
 
 
-Feature = NumberFeature | BooleanFeature | CategoryFeature
+@dataclass(frozen=True)
+class TensorFeature:
+    """A series, an image or another array of fixed shape, the only input of a bundle."""
+
+    name: str
+    title: str
+    aliases: tuple[str, ...]
+    kind: Literal["tensor"]
+    unit: str
+    shape: tuple[int, ...]
+    """Lengths of the axes, from the outermost list to the innermost."""
+    minimum: float
+    maximum: float
+    """Bounds of each number."""
+    seen: FeatureStats
+    """Statistics of the tensors' norms, by which they are watched, see `norms`."""
+    nullable = False
+    imputed = None
+    is_whole = False
+
+    @property
+    def width(self) -> int:
+        """Count of numbers."""
+        return math.prod(self.shape)
+
+    @property
+    def typical(self) -> FeatureValue:
+        """A tensor of equal numbers with the median norm of the training data, for examples."""
+        even = self.seen.quantiles["0.5"] / math.sqrt(self.width)
+        even = min(max(even, self.minimum), self.maximum)
+        found: list[Any] = np.full(self.shape, round(even, 6)).tolist()
+        return found
+
+    def number_of(self, value: FeatureValue) -> float:  # noqa: ARG002 - as of other features
+        """Raise ValueError: no single number stands for a tensor."""
+        raise ValueError
+
+    def value_of(self, numbers: NDArray[np.float64]) -> list[Any]:
+        """Return the nested lists that the numbers of a row stand for."""
+        found: list[Any] = numbers.reshape(self.shape).tolist()
+        return found
 
 
-def _is_mostly_missing(feature: Feature) -> bool:
+def norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the norm `(N,)` of tensors `(N, W)`: the root of the sum of squares."""
+    found: NDArray[np.float64] = np.sqrt(np.square(rows).sum(axis=1))
+    return found
+
+
+ScalarFeature = NumberFeature | BooleanFeature | CategoryFeature
+Feature = ScalarFeature | TensorFeature
+
+
+def _is_mostly_missing(feature: ScalarFeature) -> bool:
     """Whether a feature may be missing, and is so in most rows of the training data."""
     return feature.nullable and 2 * feature.seen.missing > feature.seen.rows
 

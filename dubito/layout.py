@@ -1,5 +1,6 @@
 """Layouts: feature columns, target and classes of a domain's tables, independent of any data."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,6 +14,7 @@ from dubito.features import (
     FeatureStats,
     NumberFeature,
     NumberKind,
+    TensorFeature,
     ValueCounts,
 )
 from dubito.notation import DETECTED, PLAIN, FileNotation, Notation
@@ -50,11 +52,18 @@ class Column:
     """Whether a category may be one that is not in the list."""
     notation: Notation = PLAIN
     """Notation of the column's cells in a table."""
+    shape: tuple[int, ...] = ()
+    """Lengths of a tensor's axes; empty for other kinds."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The name and its aliases."""
         return self.name, *self.aliases
+
+    @property
+    def width(self) -> int:
+        """Count of the numbers that stand for a value, see `dubito.features`."""
+        return math.prod(self.shape)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -74,6 +83,9 @@ class Column:
         """
         title = self.title or self.name
         common = (self.name, title, self.aliases)
+        if isinstance(seen, FeatureStats) and self.kind == "tensor":
+            limits = (self.minimum, self.maximum)
+            return TensorFeature(*common, "tensor", self.unit, self.shape, *limits, seen)
         if isinstance(seen, FeatureStats):
             kind: NumberKind = "integer" if self.kind == "integer" else "float"
             limits = (self.minimum, self.maximum)

@@ -11,7 +11,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dubito.features import CategoryFeature, Feature, FeatureValue
+from dubito.features import (
+    CategoryFeature,
+    Feature,
+    FeatureValue,
+    ScalarFeature,
+    TensorFeature,
+    norms,
+)
 from dubito.targets import ClassTarget, Target
 
 Floats = NDArray[np.float64]
@@ -54,18 +61,43 @@ class Signature:
         """Whether a feature's values are texts."""
         return any(isinstance(feature, CategoryFeature) for feature in self.features)
 
+    @property
+    def tensor(self) -> TensorFeature | None:
+        """The only feature, if that is a tensor."""
+        first = self.features[0] if self.features else None
+        return first if isinstance(first, TensorFeature) else None
+
+    @property
+    def scalars(self) -> tuple[ScalarFeature, ...]:
+        """The features, unless the only one is a tensor."""
+        return tuple(one for one in self.features if not isinstance(one, TensorFeature))
+
+    @property
+    def width(self) -> int:
+        """Count of the numbers of a row, `F` unless the only feature is a tensor."""
+        return len(self.features) if self.tensor is None else self.tensor.width
+
+    def watched(self, rows: Floats) -> Floats:
+        """Return the number of each feature `(N, F)` by which it is watched: a tensor's norm."""
+        return rows if self.tensor is None else norms(rows)[:, None]
+
     def row_of(self, values: Iterable[FeatureValue]) -> Floats:
         """Convert the values of one row to the numbers `(1, F)` that stand for them.
 
         Raises:
             ValueError: a feature does not take its value.
         """
-        pairs = zip(self.features, values, strict=True)
+        if self.tensor is not None:
+            (value,) = values
+            return np.array(value, np.float64).reshape(1, self.tensor.width)
+        pairs = zip(self.scalars, values, strict=True)
         return np.array([[feature.number_of(value) for feature, value in pairs]])
 
     def values_of(self, row: Iterable[float]) -> dict[str, FeatureValue]:
         """Return the value that each number of a row stands for, by the feature's name."""
-        pairs = zip(self.features, row, strict=True)
+        if self.tensor is not None:
+            return {self.tensor.name: self.tensor.value_of(np.array(list(row)))}
+        pairs = zip(self.scalars, row, strict=True)
         return {feature.name: feature.value_of(number) for feature, number in pairs}
 
 

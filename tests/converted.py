@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from sklearn.datasets import load_digits
 
 layers = keras.layers
 Rows = list[dict[str, Any]]
@@ -29,6 +30,19 @@ class Foreign:
     given: Callable[[Rows], Any]
     """What Keras' model takes for rows."""
     classes: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    """Further flags of the command that converts it."""
+
+    @property
+    def is_of_tensors(self) -> bool:
+        return self.description["features"][0].get("kind") == "tensor"
+
+    def probabilities(self, outputs: Any) -> np.ndarray:
+        """What Dubito answers `(N, C)` where Keras answers `outputs`."""
+        if "--logits" in self.flags:
+            outputs = keras.activations.softmax(outputs)
+        found = np.asarray(outputs, np.float64)
+        return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
 
 
 def trained(model: Any, given: Any, truth: Any, epochs: int = 3) -> Any:
@@ -115,4 +129,74 @@ def _structured(rows: Rows) -> dict[str, Any]:
     }
 
 
-NETWORKS: dict[str, Callable[[], Foreign]] = {"structured": structured}
+def _tensors(name: str) -> Callable[[Rows], Any]:
+    """What Keras' model takes for rows that are tensors of this name."""
+    return lambda rows: np.array([row[name] for row in rows], np.float32)
+
+
+def _described(name: str, shape: tuple[int, ...], **bounds: float) -> dict[str, Any]:
+    return {"features": [{"name": name, "kind": "tensor", "shape": shape, **bounds}]}
+
+
+def digits() -> Foreign:
+    """scikit-learn's handwritten digits as images, and whether each is an even one, by logits."""
+    keras.utils.set_random_seed(4)
+    images, truth = load_digits(return_X_y=True)
+    images = images[:600].reshape(-1, 8, 8, 1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 16),
+            layers.Conv2D(12, 3, activation="relu", padding="same"),
+            layers.MaxPooling2D(),
+            layers.SpatialDropout2D(0.2),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.3),
+            layers.Dense(10),
+        ]
+    )
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, truth[:600], epochs=12, batch_size=32, verbose=0)
+    rows: Rows = [{"image": image.tolist()} for image in images]
+    described = _described("image", (8, 8, 1), minimum=0, maximum=16)
+    names = tuple("0123456789")
+    return Foreign(model, described, rows, _tensors("image"), names, ("--logits",))
+
+
+def waves(count: int = 400) -> tuple[Rows, np.ndarray]:
+    """Series of two channels, and whether their wave is the faster one."""
+    random = np.random.default_rng(6)
+    truth = random.integers(0, 2, count)
+    steps = np.arange(12) * (0.5 + 0.35 * truth[:, None]) + random.uniform(0, 6, (count, 1))
+    series = np.stack([np.sin(steps), np.cos(steps)], axis=2)
+    series += random.normal(0, 0.6, series.shape)
+    return [{"wave": one.round(4).tolist()} for one in series], truth
+
+
+def recurrent(kind: Any, units: int, activation: str) -> Foreign:
+    """A recurrent network of waves, with dropout of the inputs and of the states."""
+    keras.utils.set_random_seed(5)
+    rows, truth = waves()
+    model = keras.Sequential(
+        [
+            keras.Input((12, 2)),
+            kind(10, dropout=0.15, recurrent_dropout=0.25, return_sequences=True),
+            kind(6, dropout=0.2),
+            layers.Dense(units, activation=activation),
+        ]
+    )
+    given = _tensors("wave")
+    loss = "binary_crossentropy" if units == 1 else "sparse_categorical_crossentropy"
+    model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss)
+    model.fit(given(rows), truth, epochs=6, batch_size=32, verbose=0)
+    return Foreign(model, _described("wave", (12, 2)), rows, given, ("slow", "fast"))
+
+
+NETWORKS: dict[str, Callable[[], Foreign]] = {
+    "structured": structured,
+    "digits": digits,
+    "lstm": lambda: recurrent(layers.LSTM, 2, "softmax"),
+    "gru": lambda: recurrent(layers.GRU, 1, "sigmoid"),
+}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 
 from app.http.json_schema import CLOSED, grade_of
 from dubito import answer
-from dubito.features import NumberFeature
+from dubito.features import NumberFeature, TensorFeature
 from dubito.targets import ClassTarget, NumberTarget
 from dubito.types import AnyCalibration, Calibration, NumberCalibration, Signature
 
@@ -274,7 +274,8 @@ def answer_models(
     signature: Signature, calibration: AnyCalibration | None, members: int = 1
 ) -> AnswerModels:
     """Build the models of one bundle's predictions for one row; `members` are its networks."""
-    is_numeric = all(isinstance(one, NumberFeature) for one in signature.features)
+    numeric = NumberFeature | TensorFeature
+    is_numeric = all(isinstance(one, numeric) for one in signature.features)
     odd = OddNumber if is_numeric else OddValue
     target = signature.target
     if isinstance(target, NumberTarget):

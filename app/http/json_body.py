@@ -37,6 +37,14 @@ class _Changes(BaseModel):
     features: dict[str, Annotated[Any, AfterValidator(_plain)]]
 
 
+class _TensorChanges(BaseModel):
+    """Changes of a bundle whose input is a tensor, which is given as a whole."""
+
+    model_config = STRICT | ConfigDict(title="Changes")
+
+    features: dict[str, Any]
+
+
 def read_json(model: type[Model], body: bytes) -> Model:
     """Validate a small JSON body against a model.
 
@@ -66,7 +74,9 @@ def read_changes(signature: Signature, body: bytes) -> dict[str, FeatureValue]:
     names = {name for feature in signature.features for name in accepted(feature)}
     most = len(names) + 1
     if body.count(b":") <= most:
-        return read_json(_Changes, body).features
+        if signature.tensor is None:
+            return read_json(_Changes, body).features
+        return read_json(_TensorChanges, body).features
     # A body with too many members is refused before validation, which would cost time for each.
     content = parse_json(body)
     features = content.get("features") if isinstance(content, dict) else None

@@ -73,7 +73,7 @@ class AnswerCounter(ABC):
         """Return the epistemic uncertainty of a result, which is watched for drift."""
 
     def answered(self, parts: Sequence[AnyPart], rows: Floats) -> Tally:
-        """Count the answers of parts; `rows` `(N, F)` are the features of all their rows.
+        """Count the answers of parts; `rows` `(N, F)` are what all their rows are watched by.
 
         The epistemic uncertainty of a part's first row is watched for drift if its seed was drawn
         for it: further rows of a request have the same seed, and seeds chosen by callers may be

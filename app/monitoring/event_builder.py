@@ -37,10 +37,11 @@ class EventBuilder:
 
     def __init__(self, watched: WatchedBundle) -> None:
         """Set the bundle."""
+        self._signature = watched.signature
         self._names = watched.signature.names
         self._listed = {
             feature.name: feature.value_of
-            for feature in watched.signature.features
+            for feature in watched.signature.scalars
             if not isinstance(feature, NumberFeature)
         }
         """Function from a number of a row to its value, by feature with a list of values."""
@@ -51,7 +52,7 @@ class EventBuilder:
         """Build one entry of several requests, of which one at most has a reply."""
         parts = [part for draft in drafts for part in draft.parts]
         rows = np.frombuffer(b"".join([part.rows for part in parts]))
-        rows = rows.reshape(-1, len(self._names))
+        rows = rows.reshape(-1, self._signature.width)
         if len(rows) != sum(len(part.answers) for part in parts):
             raise ValueError("a part has another number of rows than of answers")
         events, queue, each = list[Event](), list[QueueItem](), iter(rows.tolist())
@@ -60,7 +61,12 @@ class EventBuilder:
                 events += self._events(part, each, draft.reference)
                 queue += _referred(part, draft.reference)
         reply = next((draft.reply for draft in drafts if draft.reply is not None), None)
-        return Entry(tuple(events), reply, self._counter.answered(parts, rows), tuple(queue))
+        return Entry(
+            tuple(events),
+            reply,
+            self._counter.answered(parts, self._signature.watched(rows)),
+            tuple(queue),
+        )
 
     def _events(
         self, part: AnyPart, rows: Iterator[list[float]], reference: str | None
@@ -74,6 +80,8 @@ class EventBuilder:
 
     def _values(self, row: Sequence[float]) -> dict[str, FeatureValue]:
         """Return the values of a row; NaN, a missing one, is written as null."""
+        if self._signature.tensor is not None:
+            return self._signature.values_of(row)
         values: dict[str, FeatureValue] = dict(zip(self._names, row, strict=True))
         for name, value_of in self._listed.items():
             values[name] = value_of(values[name])  # type: ignore[arg-type]

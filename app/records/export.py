@@ -197,7 +197,8 @@ def _grade(body: bytes | None) -> str | None:
 def _members(body: bytes, personal: bytes | None) -> Iterator[tuple[str, Any]]:
     """Yield column and value of each cell; null is dropped for columns whose type is unknown."""
     for name, value in json.loads(personal or b"{}").get("features", {}).items():
-        yield FEATURE + name, value
+        # A tensor is a list, written as JSON like lists of answers.
+        yield FEATURE + name, json.dumps(value) if isinstance(value, list) else value
     for name, value in _flat("", json.loads(body)):
         if value is not None or type_of(name) != "text":
             yield name, value

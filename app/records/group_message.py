@@ -15,7 +15,13 @@ from app.record_events import Draft, Entry
 from app.record_ports import Trouble
 from app.records.cause import Cause
 from app.watched_bundle import WatchedBundle
-from dubito.features import BooleanFeature, CategoryFeature, FeatureKind, NumberFeature
+from dubito.features import (
+    BooleanFeature,
+    CategoryFeature,
+    FeatureKind,
+    NumberFeature,
+    TensorFeature,
+)
 from dubito.targets import ClassTarget, NumberTarget, Target
 from dubito.types import Calibration, Identity, NumberCalibration, Signature
 
@@ -132,6 +138,7 @@ _features: Mapping[FeatureKind, msgpack.Decoder[Any]] = {
     "float": _number,
     "boolean": msgpack.Decoder(BooleanFeature),
     "category": msgpack.Decoder(CategoryFeature),
+    "tensor": msgpack.Decoder(TensorFeature),
 }
 
 

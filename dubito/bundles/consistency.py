@@ -20,6 +20,7 @@ from dubito.features import (
     Feature,
     FeatureValue,
     NumberFeature,
+    TensorFeature,
 )
 from dubito.printable import is_printable
 from dubito.targets import ClassTarget, NumberTarget, level_fault
@@ -60,6 +61,8 @@ def signature_faults(signature: Signature) -> Iterator[str]:
     features, target = signature.features, signature.target
     if not 1 <= len(features) <= MOST_FEATURES:
         yield f"features has {len(features)} features, not 1 to {MOST_FEATURES}"
+    if len(features) > 1 and any(isinstance(one, TensorFeature) for one in features):
+        yield "features has a tensor beside others, and it must be the only one"
     if isinstance(target, NumberTarget):
         yield from _number_faults(target)
     else:
@@ -132,7 +135,7 @@ def _can_be(feature: Feature, value: FeatureValue) -> bool:
         number = feature.number_of(value)
     except ValueError:
         return False
-    return isinstance(feature, NumberFeature) or number < len(feature.seen.counts)
+    return isinstance(feature, NumberFeature | TensorFeature) or number < len(feature.seen.counts)
 
 
 def _most(metric: str, classes: int) -> float | None:

@@ -17,6 +17,8 @@ from dubito.features import (
     Feature,
     FeatureStats,
     NumberFeature,
+    ScalarFeature,
+    TensorFeature,
 )
 
 MOST_CATEGORIES = 10_000
@@ -26,6 +28,10 @@ LARGEST = 1e300
 LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
 """Form of a quantile's level, from 0 to 1 in plain digits."""
 MEDIAN = "0.5"
+MOST_AXES, MOST_NUMBERS = 4, 65_536
+"""Most axes and numbers of a tensor."""
+LARGEST_OF_TENSOR = 1e100
+"""Largest absolute value of a tensor's numbers, so that their squares can be added up."""
 
 
 def can_stand_for(feature: Feature, number: float) -> bool:
@@ -36,11 +42,14 @@ def can_stand_for(feature: Feature, number: float) -> bool:
 
 def feature_faults(way: str, feature: Feature) -> Iterator[str]:
     """Yield faults of one feature, at a place in the manifest."""
-    unit = feature.unit if isinstance(feature, NumberFeature) else ""
+    unit = feature.unit if isinstance(feature, NumberFeature | TensorFeature) else ""
     if max(len(feature.title), len(unit)) > LONGEST_NAME:
         yield f"{way} has a title or unit of more than {LONGEST_NAME} letters"
     if len(feature.aliases) > MOST_ALIASES:
         yield f"{way}.aliases has more than {MOST_ALIASES} names"
+    if isinstance(feature, TensorFeature):
+        yield from _tensor_faults(way, feature)
+        return
     if isinstance(feature, NumberFeature):
         yield from _range_faults(way, feature)
     if isinstance(feature, CategoryFeature):
@@ -55,6 +64,17 @@ def feature_faults(way: str, feature: Feature) -> Iterator[str]:
         yield from _seen_faults(f"{way}.seen", feature)
     else:
         yield from _count_faults(f"{way}.seen", feature)
+
+
+def _tensor_faults(way: str, feature: TensorFeature) -> Iterator[str]:
+    shape = feature.shape
+    if not 1 <= len(shape) <= MOST_AXES or min(shape) < 1 or math.prod(shape) > MOST_NUMBERS:
+        yield f"{way}.shape is not of 1 to {MOST_AXES} lengths, or of more than {MOST_NUMBERS:,}"
+    if not -LARGEST_OF_TENSOR <= feature.minimum < feature.maximum <= LARGEST_OF_TENSOR:
+        yield f"{way}.minimum is not below its maximum, or one is beyond ±{LARGEST_OF_TENSOR:g}"
+    if feature.seen.missing or feature.seen.minimum < 0:
+        yield f"{way}.seen is not of norms"
+    yield from number_seen_faults(f"{way}.seen", feature.seen)
 
 
 def _range_faults(way: str, feature: NumberFeature) -> Iterator[str]:
@@ -74,7 +94,7 @@ def _category_faults(way: str, feature: CategoryFeature) -> Iterator[str]:
     yield from name_faults(dict(_category_labels(f"{way}.categories", categories)))
 
 
-def _can_be_imputed(feature: Feature, number: float) -> bool:
+def _can_be_imputed(feature: ScalarFeature, number: float) -> bool:
     """Return whether the network may get a number for a missing value."""
     if isinstance(feature, CategoryFeature):
         # The slot after all others may be one of its own.

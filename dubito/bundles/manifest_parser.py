@@ -1,6 +1,6 @@
 """Parses `bundle.json` of every format to a manifest, and checks that it is consistent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
@@ -28,7 +28,7 @@ from dubito.bundles.strict_json import named, strict_json
 from dubito.errors import BundleError
 from dubito.features import Feature, FeatureKind, NumberFeature
 from dubito.targets import ClassTarget, NumberTarget, Target
-from dubito.types import MAX_SEED, Calibration, DomainRule, NumberCalibration
+from dubito.types import MAX_SEED, Calibration, DomainRule, NumberCalibration, Signature
 from dubito.uncertainty.calibration_check import calibration_faults
 from dubito.uncertainty.number_calibration_check import number_calibration_faults
 
@@ -287,7 +287,7 @@ def _refuse(file: str, faults: Iterator[str]) -> None:
 
 def _faults(manifest: Manifest) -> Iterator[str]:
     """Yield inconsistencies, as parts of a sentence that begin with the member's name."""
-    features, target = manifest.features, manifest.target
+    features = manifest.features
     if not 1 <= manifest.version <= MAX_SEED:
         yield "version is not a positive integer"
     if not 1 <= manifest.passes <= MOST_PASSES:
@@ -302,7 +302,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     if not manifest.golden:
         yield "golden has no row"
     for at, row in enumerate(manifest.golden):
-        yield from _golden_faults(f"golden.{at}", row, features, target)
+        yield from _golden_faults(f"golden.{at}", row, manifest.signature)
         if row.passes < 2 * manifest.members:
             yield f"golden.{at}.passes is less than 2 a network, too few for a standard deviation"
     if (passes := sum(row.passes for row in manifest.golden)) > MOST_PASSES:
@@ -331,18 +331,19 @@ def _calibration_faults(manifest: Manifest) -> Iterator[str]:
         yield from number_calibration_faults(calibration, target)
 
 
-def _golden_faults(
-    way: str, row: GoldenRow, features: Sequence[Feature], target: Target
-) -> Iterator[str]:
+def _golden_faults(way: str, row: GoldenRow, signature: Signature) -> Iterator[str]:
+    target = signature.target
     outputs = len(target.outputs)
-    if len(row.features) != len(features):
-        yield f"{way}.features has {len(row.features)} values, not {len(features)}"
+    if len(row.features) != signature.width:
+        yield f"{way}.features has {len(row.features)} values, not {signature.width}"
     for answer in ("deterministic", "mean", "std"):
         if len(getattr(row, answer)) != outputs:
             yield f"{way}.{answer} has {len(getattr(row, answer))} {_noun(target)}, not {outputs}"
     if not 0 <= row.seed <= MAX_SEED:
         yield f"{way}.seed is not from 0 to {MAX_SEED}"
-    for at, (value, feature) in enumerate(zip(row.features, features, strict=True)):
+    # A tensor has all the numbers of a row.
+    own = signature.features * (signature.width // len(signature.features))
+    for at, (value, feature) in enumerate(zip(row.features, own, strict=True)):
         if not (feature.nullable if value is None else can_stand_for(feature, value)):
             yield f"{way}.features.{at} is not a value that the feature can have"
     if isinstance(target, NumberTarget):

@@ -10,7 +10,7 @@ from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_location, location_of
 from dubito.engine.backends.choice import Choice, choose
 from dubito.errors import UsageError
-from dubito.features import Feature, NumberFeature
+from dubito.features import Feature, NumberFeature, TensorFeature
 from dubito.printable import shortened
 from dubito.targets import ClassTarget, Target
 
@@ -72,6 +72,9 @@ def _feature(feature: Feature, width: int) -> str:
 
 def _values(feature: Feature) -> str:
     """Describe the values that training saw."""
+    if isinstance(feature, TensorFeature):
+        shape, norms = " × ".join(map(str, feature.shape)), feature.seen
+        return f"{shape} numbers, norms seen {norms.minimum:,.6g} to {norms.maximum:,.6g}"
     if not isinstance(feature, NumberFeature):
         pairs = zip(feature.labels, feature.seen.counts, strict=True)
         seen = [label for label, count in pairs if count]

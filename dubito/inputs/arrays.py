@@ -21,7 +21,7 @@ def array_features(signature: Signature, rows: Given) -> Floats:
     Args:
         signature: the bundle's features.
         rows: `(N, F)`, in which a number stands for a category (see `dubito.features`), or one
-            mapping a row from names or aliases to values.
+            mapping a row from names or aliases to values; of tensors `(N, …)`, in their shape.
 
     Raises:
         InvalidInput: a value is missing or not allowed; the error names each such feature.
@@ -33,8 +33,11 @@ def array_features(signature: Signature, rows: Given) -> Floats:
         array = np.asarray(rows, dtype=np.float64) + 0.0
     except (TypeError, ValueError):
         array = np.empty(0)
-    if array.ndim != 2 or array.shape[1] != len(signature.features) or not len(array):
-        message = f"must be (N, {len(signature.features)}) with at least one row"
+    if signature.tensor is not None and array.shape[1:] == signature.tensor.shape:
+        array = array.reshape(len(array), -1)
+    if array.ndim != 2 or array.shape[1] != signature.width or not len(array):
+        shape = (signature.width,) if signature.tensor is None else signature.tensor.shape
+        message = f"must be (N, {', '.join(map(str, shape))}) with at least one row"
         raise InvalidInput([Fault(("rows",), FieldCode.NOT_A_LIST, message)])
     if not _is_allowed(signature, array):
         raise InvalidInput(list(_faults(signature, array))[:MOST_FAULTS])
@@ -43,7 +46,9 @@ def array_features(signature: Signature, rows: Given) -> Floats:
 
 def _is_allowed(signature: Signature, rows: Floats) -> bool:
     """Check all values at once; only rows with a fault are worth a check of every feature."""
-    features = signature.features
+    features = signature.scalars
+    if signature.tensor is not None:
+        return bool(((rows >= signature.tensor.minimum) & (rows <= signature.tensor.maximum)).all())
     minima, maxima = ([getattr(one, name) for one in features] for name in ("minimum", "maximum"))
     allowed = (rows >= minima) & (rows <= maxima)
     if not allowed.all():
@@ -93,12 +98,16 @@ def _number(value: object) -> object:
     if isinstance(value, str):
         # A surrogate alone is no text.
         return value.encode(errors="replace").decode()
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_number(one) for one in value]
     return value if isinstance(value, int | float | None) else ()
 
 
 def _faults(signature: Signature, rows: Floats) -> Iterator[Fault]:
     for column, feature in enumerate(signature.features):
-        for code, message, wrong in _checks(feature, rows[:, column]):
+        several = slice(None) if signature.tensor is not None else slice(column, column + 1)
+        for code, message, each in _checks(feature, rows[:, several]):
+            wrong = each.any(axis=1)
             if wrong.any():
                 row = int(np.argmax(wrong))
                 yield Fault(

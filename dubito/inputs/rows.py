@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import from_json
 
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
-from dubito.features import CategoryFeature, Feature, FeatureValue, NumberFeature
+from dubito.features import CategoryFeature, Feature, FeatureValue, NumberFeature, TensorFeature
 from dubito.inputs.faults import MOST_FAULTS, faults_of, plural
 from dubito.inputs.json_members import (
     Way,
@@ -180,7 +180,7 @@ class RowReader:
         if details[0]["type"] == "json_invalid":
             raise NotJson from None
         return [
-            self._too_many_rows if detail["type"] == "too_long" else fault
+            self._too_many_rows if _is_of_rows(detail) else fault
             for fault, detail in zip(faults_of(details), details, strict=True)
         ]
 
@@ -193,6 +193,11 @@ class RowReader:
         members = rows * len(self._signature.features) + many
         if body.count(b":") != members and (found := duplicate(body)) is not None:
             raise given_twice(found)
+
+
+def _is_of_rows(detail: Any) -> bool:
+    """Whether an error is that of a list of too many rows, not of a tensor's list."""
+    return detail["type"] == "too_long" and tuple(detail["loc"]) == (INSTANCES,)
 
 
 def unknown_names(names: Iterable[str], known: Container[str], *way: str) -> list[Fault]:
@@ -219,23 +224,36 @@ def _array(rows: list[BaseModel]) -> Floats:
     """Convert validated rows to an array `(N, F)`."""
     values = [list(row.__dict__.values()) for row in rows]
     # Adding 0 turns -0.0 into 0.0.
-    return np.array(values, dtype=np.float64) + 0.0
+    return np.array(values, dtype=np.float64).reshape(len(rows), -1) + 0.0
 
 
 def annotation(feature: Feature) -> Any:
     """Build the type of a feature's values, with its bounds or its categories."""
     value: Any = bool
-    if isinstance(feature, NumberFeature):
+    if isinstance(feature, TensorFeature):
+        value = _tensor(feature)
+    elif isinstance(feature, NumberFeature):
         value = _number(feature)
     elif isinstance(feature, CategoryFeature):
         value = _category(feature)
     return value | None if feature.nullable else value
 
 
+def _tensor(feature: TensorFeature) -> Any:
+    """Build the type of nested lists of numbers, each as long as its axis."""
+    value: Any = _bounded(feature)
+    for length in reversed(feature.shape):
+        value = Annotated[list[value], Field(min_length=length, max_length=length)]
+    return value
+
+
+def _bounded(feature: NumberFeature | TensorFeature) -> Any:
+    bounds = Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)
+    return Annotated[float, bounds]
+
+
 def _number(feature: NumberFeature) -> Any:
-    number: Any = Annotated[
-        float, Field(ge=feature.minimum, le=feature.maximum, allow_inf_nan=False)
-    ]
+    number = _bounded(feature)
     if feature.is_whole:
         whole = Field(json_schema_extra={"type": feature.rules.json_type})
         number = Annotated[number, AfterValidator(_whole), whole]
@@ -292,6 +310,12 @@ def _meaning(feature: Feature) -> Iterator[str]:
     if isinstance(feature, NumberFeature):
         yield f"{feature.title}. Unit: {feature.unit}."
         yield f"Training saw {feature.seen.minimum:,.12g} to {feature.seen.maximum:,.12g}."
+        return
+    if isinstance(feature, TensorFeature):
+        shape = " × ".join(map(str, feature.shape))
+        yield f"{feature.title}: {shape} numbers, as nested lists."
+        seen = feature.seen
+        yield f"Training saw norms from {seen.minimum:,.12g} to {seen.maximum:,.12g}."
         return
     yield f"{feature.title}."
     if isinstance(feature, CategoryFeature) and feature.takes_unknown:

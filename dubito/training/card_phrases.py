@@ -40,6 +40,7 @@ class Phrases:
     feature_heads_converted: tuple[str, ...]
     seen: str
     always: str
+    norms: str
     imputed: str
     not_allowed: str
     replaced: str
@@ -106,6 +107,7 @@ ENGLISH = Phrases(
     feature_heads_converted=("feature", "also", "unit", "the rows have", "missing"),
     seen="{minimum:,.12g} to {maximum:,.12g}",
     always="always {minimum:,.12g}",
+    norms="{shape} numbers, norms {minimum:,.6g} to {maximum:,.6g}",
     imputed="becomes {value:g}",
     not_allowed="not allowed",
     replaced="counts as {value}",
@@ -233,6 +235,7 @@ KOREAN = Phrases(
     feature_heads_converted=("항목", "다른 이름", "단위", "자료의 범위", "빈 값"),
     seen="{minimum:,.12g} – {maximum:,.12g}",
     always="항상 {minimum:,.12g}",
+    norms="숫자 {shape}개, 노름 {minimum:,.6g}–{maximum:,.6g}",
     imputed="빈 값 대신 {value:g}",
     not_allowed="허용되지 않음",
     replaced="빈 값은 {value}(으)로 봄",

@@ -15,7 +15,7 @@ from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.compiler.flattening import flatten
 from dubito.engine.engine import Engine
 from dubito.errors import DataError, NetworkError
-from dubito.features import Feature
+from dubito.features import Feature, norms
 from dubito.layers.archive import to_bytes
 from dubito.layout import Column, NumberColumn
 from dubito.printable import printable
@@ -40,6 +40,7 @@ from dubito.training.publication import (
 from dubito.training.rows import read_number_rows, read_rows
 from dubito.training.tables.sheet import say
 from dubito.training.temperature import fold
+from dubito.training.tensors import tensor_column
 from dubito.types import AnyCalibration, Floats, Indices, Query, Signature
 
 FEWEST_LABELLED = 30
@@ -237,8 +238,9 @@ def _features(columns: Sequence[Column], rows: Floats) -> tuple[Feature, ...]:
     for column in columns:
         if column.nullable and column.imputed is None:
             raise DataError(f"{column.name} is nullable: describe its imputed value too")
+    watched = rows if tensor_column(columns) is None else norms(rows)[:, None]
     return tuple(
-        column.feature(seen(rows[:, at], column), column.imputed)
+        column.feature(seen(watched[:, at], column), column.imputed)
         for at, column in enumerate(columns)
     )
 

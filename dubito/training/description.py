@@ -55,6 +55,7 @@ from pydantic import (
     ValidationError,
 )
 
+from dubito.bundles.feature_consistency import MOST_AXES, MOST_NUMBERS
 from dubito.bundles.strict_json import strict_json
 from dubito.errors import DataError, DubitoError
 from dubito.features import NUMBER_RULES, Category, FeatureKind
@@ -120,6 +121,7 @@ class _Described:
     prefix: str = ""
     suffix: str = ""
     missing: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
 
     @property
     def notation(self) -> Notation:
@@ -150,6 +152,7 @@ class _Described:
             categories=self.listed,
             takes_unknown=self.takes_unknown,
             notation=self.notation,
+            shape=self.shape,
         )
 
     @property
@@ -396,7 +399,8 @@ def _faults(features: Sequence[_Described]) -> Iterator[str]:
     counts = Counter(name for column in columns for name in column.names)
     yield from (f"{name} names two features" for name, count in counts.items() if count > 1)
     for feature, column in zip(features, columns, strict=True):
-        is_number = column.kind in NUMBER_RULES
+        is_number = column.kind in (*NUMBER_RULES, "tensor")
+        yield from _tensor_faults(column, len(features))
         if is_number and not column.minimum < column.maximum:
             yield f"the minimum of {column.name} is not below its maximum"
         if not is_number and (feature.unit, feature.minimum, feature.maximum) != ("", None, None):
@@ -404,6 +408,21 @@ def _faults(features: Sequence[_Described]) -> Iterator[str]:
         yield from _category_faults(column)
         if feature.imputed is not None and not _can_be_imputed(feature):
             yield f"the imputed value of {column.name} is not one that it may have"
+
+
+def _tensor_faults(column: Column, features: int) -> Iterator[str]:
+    name, lengths = column.name, column.shape
+    if column.kind != "tensor":
+        if lengths:
+            yield f"{name} has a shape, but is not a tensor"
+        return
+    if not 1 <= len(lengths) <= MOST_AXES or min(lengths) < 1 or column.width > MOST_NUMBERS:
+        most = f"{MOST_NUMBERS:,} numbers at most"
+        yield f"{name} needs a shape of 1 to {MOST_AXES} lengths, of {most}"
+    if features > 1:
+        yield f"{name} is a tensor, beside which there can be no other feature"
+    if column.nullable:
+        yield f"{name} is a tensor, which cannot be missing"
 
 
 def _category_faults(column: Column) -> Iterator[str]:

@@ -17,7 +17,7 @@ EVEN = 0.5
 
 
 def seen(values: Floats, column: Column) -> FeatureStats | ValueCounts:
-    """Compute the statistics of a column's numbers `(N,)`; NaN counts as missing.
+    """Compute the statistics of a column's numbers `(N,)`, of a tensor's norms; NaN is missing.
 
     Raises:
         DataError: no row has a value.
@@ -26,7 +26,7 @@ def seen(values: Floats, column: Column) -> FeatureStats | ValueCounts:
         return value_counts(values, len(column.categories))
     if column.kind == "boolean":
         return value_counts(values, 2)
-    return number_stats(values, column.kind)
+    return number_stats(values, "integer" if column.kind == "integer" else "float")
 
 
 def value_counts(values: Floats, size: int) -> ValueCounts:

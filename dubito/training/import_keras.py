@@ -54,9 +54,13 @@ def adopt(path: Path, inputs: Inputs, target: Target, *, logits: bool = False) -
     try:
         network, notes = read_saved(path, inputs)
         model, squashed = _squashed(with_monte_carlo(_loaded(network)), logits=logits)
-        model, told = _answering(model, len(inputs.columns), target)
+        model, told = _answering(model, sum(column.width for column in inputs.columns), target)
         model = _imputing(model, [column.imputed for column in inputs.columns])
-        bounds = [Bounds(*column.limits, column.nullable) for column in inputs.columns]
+        bounds = [
+            Bounds(*column.limits, column.nullable)
+            for column in inputs.columns
+            for _ in range(column.width)
+        ]
         check_network(to_bytes(model), bounds, target)
     except OSError as error:
         raise NetworkError(f"{path.name} cannot be read: {error.strerror}") from error

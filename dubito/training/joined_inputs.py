@@ -109,6 +109,9 @@ class _Joining:
 
     def _places(self, layers: Sequence[Members]) -> dict[str, list[int]]:
         entries = [layer["config"] for layer in layers if layer["class_name"] == "InputLayer"]
+        if any(column.kind == "tensor" for column in self._inputs.columns):
+            # Whether the shape is the right one is found where the network is checked.
+            return {}
         takes_tokens = not self._kinds.isdisjoint(SETTINGS)
         if len(entries) == 1 and not takes_tokens and entries[0]["dtype"] != "string":
             is_row = entries[0]["batch_shape"] == [None, len(self._inputs.columns)]

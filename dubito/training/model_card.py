@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dubito.bundles.manifest import Manifest
-from dubito.features import CategoryFeature, Feature, NumberFeature
+from dubito.features import CategoryFeature, Feature, NumberFeature, TensorFeature
 from dubito.layout import CardWords, Layout
 from dubito.targets import NumberTarget
 from dubito.training.card_phrases import ENGLISH, KOREAN, Phrases
@@ -101,7 +101,7 @@ def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
         yield (
             f"`{feature.name}`",
             ", ".join(feature.aliases),
-            feature.unit if isinstance(feature, NumberFeature) else "",
+            feature.unit if isinstance(feature, NumberFeature | TensorFeature) else "",
             _values(feature, say),
             _imputed(feature, say),
         )
@@ -109,6 +109,9 @@ def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
 
 def _values(feature: Feature, say: Phrases) -> str:
     """Describe the values that training saw."""
+    if isinstance(feature, TensorFeature):
+        norms, shape = feature.seen, " × ".join(map(str, feature.shape))
+        return say.norms.format(shape=shape, minimum=norms.minimum, maximum=norms.maximum)
     if not isinstance(feature, NumberFeature):
         seen = feature.seen
         pairs = list(zip(feature.labels, seen.counts, strict=True))
@@ -127,7 +130,7 @@ def _imputed(feature: Feature, say: Phrases) -> str:
     imputed = feature.imputed
     if imputed is None:
         return say.not_allowed
-    if isinstance(feature, NumberFeature):
+    if isinstance(feature, NumberFeature | TensorFeature):
         return say.imputed.format(value=imputed)
     if isinstance(feature, CategoryFeature) and imputed > feature.maximum:
         return say.own_slot

@@ -8,7 +8,7 @@ import numpy as np
 
 from dubito.bundles.feature_consistency import LARGEST
 from dubito.errors import DataError
-from dubito.features import CategoryFeature, Feature, NumberFeature
+from dubito.features import CategoryFeature, Feature, NumberFeature, TensorFeature
 from dubito.layout import Column, Dataset, Layout, NumberColumn
 from dubito.notation import DETECTED, UNDECLARED, FileNotation, TableNotation
 from dubito.training.columns import refuse_empty, wanted_of
@@ -26,6 +26,7 @@ from dubito.training.data import (
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import read_sheet, sheet_of
 from dubito.training.tables.wanted import Wanted
+from dubito.training.tensors import read_number_tensors, read_tensors, tensor_column
 from dubito.types import Floats
 
 
@@ -43,6 +44,9 @@ def read_rows(
     Raises:
         DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
+    tensor = tensor_column(columns)
+    if tensor is not None:
+        return read_tensors(path, tensor, classes, target)
     layout, source = Layout(columns, (target or "",), classes), name_of(path)
     wanted = [wanted_of(column) for column in columns]
     if target is not None:
@@ -79,6 +83,9 @@ def read_number_rows(
     Raises:
         DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
+    tensor = tensor_column(columns)
+    if tensor is not None and path is not None:
+        return read_number_tensors(path, tensor, number)
     truth = Column(
         name=number.name,
         aliases=number.aliases,
@@ -137,6 +144,10 @@ def column_of(feature: Feature) -> Column:
         nullable=feature.nullable,
         imputed=feature.imputed,
     )
+    if isinstance(feature, TensorFeature):
+        least, most = feature.minimum, feature.maximum
+        found = replace(column, unit=feature.unit, minimum=least, maximum=most)
+        return replace(found, shape=feature.shape)
     if isinstance(feature, NumberFeature):
         least, most = feature.minimum, feature.maximum
         return replace(column, unit=feature.unit, minimum=least, maximum=most)

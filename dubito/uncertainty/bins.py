@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dubito.features import Feature, NumberFeature
+from dubito.features import Feature, NumberFeature, TensorFeature
 from dubito.targets import NumberTarget
 from dubito.types import AnyCalibration, Floats, Indices, NumberCalibration, Signature
 
@@ -96,11 +96,11 @@ def epistemic_stream(signature: Signature) -> str:
 
 
 def of_feature(feature: Feature) -> Bins:
-    """Build the bins of a feature from the histogram of its training data.
+    """Build the bins of a feature from the histogram of its training data, a tensor's of norms.
 
     The bin above begins just after the maximum, even if the histogram's last edge is larger.
     """
-    if not isinstance(feature, NumberFeature):
+    if not isinstance(feature, NumberFeature | TensorFeature):
         listed = feature.seen
         every = tuple(map(float, range(len(listed.counts) + 1)))
         reference = (0, *listed.counts, listed.unknown, listed.missing)

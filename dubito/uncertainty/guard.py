@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from dubito.features import Feature, NumberFeature
+from dubito.features import Feature, NumberFeature, TensorFeature
 from dubito.types import Booleans, Floats, Notice, NoticeKind, Signature
 
+Numeric = NumberFeature | TensorFeature
+"""Features that are watched as numbers."""
 FACTOR = 2.0
 """Margin of an amount of money: it may be this many times smaller or larger than those seen."""
 SHARE = 0.5
@@ -16,7 +18,7 @@ class RangeGuard:
 
     def __init__(self, signature: Signature, *, tells_margin: bool = False) -> None:
         """Take the features, and whether to report values within the margin as well."""
-        self._features = signature.features
+        self._signature, self._features = signature, signature.features
         allowed = [_seen(one) if tells_margin else limits(one) for one in signature.features]
         self._minima, self._maxima = np.transpose(allowed)
         self._unseen = {
@@ -28,15 +30,18 @@ class RangeGuard:
     def notices(self, rows: Floats) -> list[list[Notice]]:
         """Return a list of notices for each of the rows `(N, F)`, with the range training saw.
 
+        Of a tensor the norm is a number like others.
+
         A value may be missing, a category unknown (not in the list, or in no row of training), a
         number out of range (beyond `limits`) or, if those are reported, in the margin: outside the
         range that training saw, and not beyond `limits`.
         """
-        odd = self._odd(rows)
+        watched = self._signature.watched(rows)
+        odd = self._odd(watched)
         found: list[list[Notice]] = [[] for _ in rows]
         if odd.any():
             for row, column in np.argwhere(odd):
-                found[row].append(_notice(self._features[column], float(rows[row, column])))
+                found[row].append(_notice(self._features[column], float(watched[row, column])))
         return found
 
     def _odd(self, rows: Floats) -> Booleans:
@@ -56,32 +61,33 @@ def limits(feature: Feature) -> tuple[float, float]:
     feature, with these margins 0.013% (mean of 100 splits within a training part); of annual
     incomes wrong by a factor of 1,000, 99.7% are still detected. A list of values has no margin.
     """
-    if not isinstance(feature, NumberFeature):
+    if not isinstance(feature, Numeric):
         return _seen(feature)
     seen, money = feature.seen, feature.unit == "currency"
     if money and seen.minimum >= 0:
         return seen.minimum / FACTOR, seen.maximum * FACTOR
-    margin = max(SHARE * (seen.maximum - seen.minimum), feature.rules.least_margin)
+    least = feature.rules.least_margin if isinstance(feature, NumberFeature) else 0.0
+    margin = max(SHARE * (seen.maximum - seen.minimum), least)
     lowest = seen.minimum - margin
     return max(lowest, 0.0) if seen.minimum >= 0 else lowest, seen.maximum + margin
 
 
 def _seen(feature: Feature) -> tuple[float, float]:
-    if isinstance(feature, NumberFeature):
+    if isinstance(feature, Numeric):
         return feature.seen.minimum, feature.seen.maximum
     return 0.0, len(feature.seen.counts) - 1.0
 
 
 def _unseen(feature: Feature) -> Floats:
     """Return the numbers of the listed values that no row of training has."""
-    if isinstance(feature, NumberFeature):
+    if isinstance(feature, Numeric):
         return np.empty(0)
     return np.flatnonzero(np.array(feature.seen.counts) == 0).astype(np.float64)
 
 
 def _notice(feature: Feature, value: float) -> Notice:
     kind = _kind(feature, value)
-    if not isinstance(feature, NumberFeature):
+    if not isinstance(feature, Numeric):
         return Notice(kind, feature.name, None, None, None)
     seen, missing = feature.seen, np.isnan(value)
     return Notice(kind, feature.name, None if missing else value, seen.minimum, seen.maximum)
@@ -90,7 +96,7 @@ def _notice(feature: Feature, value: float) -> Notice:
 def _kind(feature: Feature, value: float) -> NoticeKind:
     if np.isnan(value):
         return "missing"
-    if not isinstance(feature, NumberFeature):
+    if not isinstance(feature, Numeric):
         return "unknown_category"
     least, most = limits(feature)
     return "in_margin" if least <= value <= most else "out_of_range"

@@ -35,17 +35,26 @@ def bundle(foreign: Foreign, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("converted")
     foreign.model.save(folder / "own.keras")
     (folder / "own.json").write_text(json.dumps(foreign.description))
+    done = command_here(
+        *("convert", str(folder / "own.keras"), "--features", str(folder / "own.json")),
+        *("--classes", ",".join(foreign.classes), "--data", str(written(foreign, folder))),
+        *("--out", str(folder / "models"), "--json", *foreign.flags),
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return Path(json.loads(done.stdout)["bundle"])
+
+
+def written(foreign: Foreign, folder: Path) -> Path:
+    """The rows in a file, as the command takes them."""
+    if foreign.is_of_tensors:
+        (name,) = foreign.rows[0]
+        np.savez(folder / "own.npz", **{name: foreign.given(foreign.rows)})
+        return folder / "own.npz"
     with (folder / "own.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(foreign.rows[0]))
         writer.writeheader()
         writer.writerows(foreign.rows)
-    done = command_here(
-        *("convert", str(folder / "own.keras"), "--features", str(folder / "own.json")),
-        *("--classes", ",".join(foreign.classes), "--data", str(folder / "own.csv")),
-        *("--out", str(folder / "models"), "--json"),
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return Path(json.loads(done.stdout)["bundle"])
+    return folder / "own.csv"
 
 
 def asked(url: str, rows: list[dict[str, Any]], classes: tuple[str, ...]) -> Iterator[Floats]:
@@ -62,7 +71,7 @@ def asked(url: str, rows: list[dict[str, Any]], classes: tuple[str, ...]) -> Ite
 def drawn(foreign: Foreign, rows: list[dict[str, Any]]) -> Floats:
     """Keras' own passes `(T, N, C)` with its dropout on."""
     given = foreign.given([row for row in rows for _ in range(PASSES)])
-    found = np.asarray(foreign.model(given, training=True), np.float64)
+    found = foreign.probabilities(foreign.model(given, training=True))
     return np.swapaxes(found.reshape(len(rows), PASSES, -1), 0, 1)
 
 

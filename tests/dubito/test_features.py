@@ -19,6 +19,7 @@ from dubito.features import (
     FeatureValue,
     NumberFeature,
     NumberKind,
+    ScalarFeature,
     ValueCounts,
 )
 
@@ -100,7 +101,7 @@ def test_other_values_are_not_taken(feature: Feature, value: FeatureValue) -> No
 
 
 @pytest.mark.parametrize("feature", NULLABLE, ids=lambda feature: feature.kind)
-def test_a_gap_is_nan(feature: Feature) -> None:
+def test_a_gap_is_nan(feature: ScalarFeature) -> None:
     assert math.isnan(feature.number_of(None))
     assert feature.value_of(math.nan) is None
 
@@ -130,7 +131,7 @@ def test_an_example_is_usual(feature: Feature, expected: FeatureValue) -> None:
 
 
 @pytest.mark.parametrize("feature", NULLABLE, ids=lambda feature: feature.kind)
-def test_an_example_lacks_what_most_rows_lack(feature: Feature) -> None:
+def test_an_example_lacks_what_most_rows_lack(feature: ScalarFeature) -> None:
     """As an applicant alone has no income of both; half of the rows are not most."""
     rows = feature.seen.rows - feature.seen.missing
     for missing, expected in ((rows, False), (rows + 1, True)):

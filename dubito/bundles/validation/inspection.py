@@ -75,6 +75,7 @@ def _checked(files: Files, manifest: Manifest) -> Iterator[CheckedNetwork]:
     if missing := [name for name in expected if name not in files.networks]:
         raise BundleError(f"{missing[0]} is missing")
     bounds = [Bounds(one.minimum, one.maximum, one.nullable) for one in manifest.features]
+    bounds *= manifest.signature.width // len(bounds)
     for name, network in files.networks.items():
         if _sha256(network) != expected.get(name):
             raise BundleError(f"{name} is not the network {MANIFEST_FILE} was written for")
