@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.losses import SparseCategoricalCrossentropy
 from sklearn.datasets import load_digits
 
 layers = keras.layers
@@ -157,7 +158,7 @@ def digits() -> Foreign:
             layers.Dense(10),
         ]
     )
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(keras.optimizers.Adam(0.01), SparseCategoricalCrossentropy(from_logits=True))
     model.fit(images, truth[:600], epochs=12, batch_size=32, verbose=0)
     rows: Rows = [{"image": image.tolist()} for image in images]
     described = _described("image", (8, 8, 1), minimum=0, maximum=16)

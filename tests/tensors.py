@@ -68,14 +68,15 @@ def _inky() -> Any:
     model = keras.Sequential(
         [
             keras.Input(SHAPE),
+            layers.Rescaling(1 / 16),
             layers.Conv2D(6, 3, activation="relu"),
-            layers.SpatialDropout2D(0.2),
+            layers.SpatialDropout2D(0.05),
             layers.Flatten(),
             layers.Dense(1),
         ]
     )
-    model.compile("adam", "mse")
-    model.fit(found, found.mean(axis=(1, 2, 3)), epochs=8, verbose=0)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.fit(found, found.mean(axis=(1, 2, 3)), epochs=60, verbose=0)
     return model
 
 

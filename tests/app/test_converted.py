@@ -20,6 +20,7 @@ from tests.service import command_here, serving
 PASSES = 1000
 ASKED = 5
 """Rows that are asked about."""
+LEAST_STD = 0.03
 FARTHEST = 4.5
 """Standard errors that two means may differ by."""
 
@@ -84,5 +85,15 @@ def test_what_is_served_is_keras_dropout_switched_on(foreign: Foreign, bundle: P
     error = np.sqrt((theirs.var(axis=0) + std**2) / PASSES)
     assert std.max() > 0.01
     assert (np.abs(theirs.mean(axis=0) - mean) <= FARTHEST * error + 1e-6).all()
-    # The variance of a deviation is about (kurtosis − 1) / 4T of its square, of at most 9 here.
-    assert np.abs(theirs.std(axis=0) / std - 1).max() <= FARTHEST * np.sqrt(9 / (4 * PASSES))
+    # Of outputs that hardly vary, a few passes make the deviation.
+    varied = std > LEAST_STD
+    apart = np.abs(theirs.std(axis=0) - std) / error_of_std(theirs)
+    assert varied.any()
+    assert apart[varied].max() <= FARTHEST
+
+
+def error_of_std(draws: Floats) -> Floats:
+    """The standard error `(N, C)` of the difference of two deviations over as many passes."""
+    squares = np.square(draws - draws.mean(axis=0))
+    error: Floats = squares.std(axis=0) / np.sqrt(len(draws)) / (2 * draws.std(axis=0))
+    return error * np.sqrt(2)

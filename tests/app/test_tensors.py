@@ -231,3 +231,13 @@ def test_commands_take_it(kind: Kind, bundle: Bundle, tmp_path: Path) -> None:
     done = command_here("evaluate", folder, "--data", str(held), *target, *page)
     assert done.returncode == 0, done.stderr.decode()
     assert "997 rows" in json.loads(done.stdout)["rows"]
+
+
+def test_most_digits_are_read(kind: Kind, bundle: Bundle) -> None:
+    """Of images that nothing was fitted to, by the network as it is served."""
+    given, truth = images(800, 1_200)
+    if kind == "classes":
+        assert (bundle.predict_mc(given, seed=1).predicted == truth).mean() > 0.8
+    else:
+        ink = given.mean(axis=(1, 2, 3))
+        assert np.corrcoef(bundle.predict_mc(given, seed=1).mean, ink)[0, 1] > 0.9

@@ -11,7 +11,8 @@ import { asked, unrepeated } from "./http.js";
 import { outcomeForm, reviewForm } from "./judgement.js";
 import { replayCard } from "./replay.js";
 import { settings } from "./settings.js";
-import { said as saidValue } from "./values.js";
+import { tensorPicture } from "./tensor.js";
+import { isTensor, said as saidValue } from "./values.js";
 import { whatIfCard } from "./whatif.js";
 import { labelled, moment, t } from "./words.js";
 
@@ -172,7 +173,12 @@ function line(feature, value) {
   const [name, behind] = labelled(feature);
   return [
     el("span", {}, name, el("span.unit", {}, behind)),
-    el("strong", {}, saidValue(feature, value)),
+    el(
+      "strong",
+      {},
+      isTensor(feature) && value !== null && tensorPicture(feature, value),
+      saidValue(feature, value),
+    ),
     el(
       "span.place",
       {},

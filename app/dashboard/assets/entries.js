@@ -5,7 +5,8 @@
 
 import { wrong } from "./faults.js";
 import { canonical, grouped } from "./numeral.js";
-import { entered, isListed } from "./values.js";
+import { tensorFault } from "./tensor.js";
+import { entered, isListed, isTensor, mayLack } from "./values.js";
 import { t } from "./words.js";
 
 const MOST_DRAWS = 100000;
@@ -76,9 +77,11 @@ export function terms(model) {
  * @returns {Term}
  */
 function term(feature) {
-  const isRequired = !feature.nullable;
+  const isRequired = !mayLack(feature);
   if (isListed(feature)) return { feature, isWhole: false, least: 0, most: 0, isRequired };
   const { kind, minimum, maximum } = feature;
+  if (isTensor(feature))
+    return { feature, isWhole: false, least: minimum, most: maximum, isRequired };
   return { feature, isWhole: WHOLE.has(kind), least: minimum, most: maximum, isRequired };
 }
 
@@ -112,6 +115,7 @@ function entryFault(text, { feature, isWhole, least, most, isRequired, step = 1 
   if (!given(text)) return isRequired ? t("entry.required") : null;
   if (feature !== undefined && isListed(feature))
     return entered(feature, text) === undefined ? t("entry.choice") : null;
+  if (feature !== undefined && isTensor(feature)) return tensorFault(feature, text);
   const value = Number(canonical(text) ?? NaN);
   if (Number.isNaN(value)) return t("entry.number", { example: grouped("1234.5") });
   if (value < least) return t("entry.least", { limit: grouped(String(least)) });
@@ -139,7 +143,7 @@ export function question(model, values) {
   const row = Object.create(null);
   model.features.forEach((feature, at) => {
     const text = values.get(place(at));
-    if (given(text) || feature.nullable) row[feature.name] = entered(feature, text);
+    if (given(text) || mayLack(feature)) row[feature.name] = entered(feature, text);
   });
   const query = new URLSearchParams({ draws: "true" });
   for (const name of OPTIONS) {
@@ -183,10 +187,11 @@ function fieldOf(pointer, model) {
 }
 
 /**
- * Whether a fault names a feature; long names are cut short in it.
+ * Whether a fault names a feature, or a place in a tensor; long names are cut short in it.
  * @param {string} name
  * @param {string} said
  */
 function isCalled(name, said) {
-  return name === said || (said.endsWith("…") && name.startsWith(said.slice(0, -1)));
+  const isInside = said.startsWith(`${name}/`);
+  return name === said || isInside || (said.endsWith("…") && name.startsWith(said.slice(0, -1)));
 }

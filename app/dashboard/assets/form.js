@@ -6,7 +6,8 @@
 import { el } from "./elements.js";
 import { mostPasses, option, terms } from "./entries.js";
 import { canonical, grouped } from "./numeral.js";
-import { choices, isListed } from "./values.js";
+import { lengths, tensorField } from "./tensor.js";
+import { choices, isListed, isTensor, mayLack } from "./values.js";
 import { labelled, number, t } from "./words.js";
 
 /** Where the form remembers among its values that its details are unfolded. */
@@ -82,7 +83,7 @@ function texts(id, feature, model) {
 /** @param {AnyFeature} feature */
 function hint(feature) {
   const said = seenOf(feature);
-  return [said, feature.nullable && t("try.nullable")].filter(Boolean).join(" · ");
+  return [said, mayLack(feature) && t("try.nullable")].filter(Boolean).join(" · ");
 }
 
 /**
@@ -95,6 +96,7 @@ function seenOf(feature) {
     const count = number(feature.categories.length);
     return t(feature.takes_unknown ? "try.free" : "try.choices", { count });
   }
+  if (isTensor(feature)) return t("try.tensor", { shape: lengths(feature.shape) });
   const { seen } = feature;
   const [minimum, maximum] = [number(seen.minimum), number(seen.maximum)];
   return seen.minimum === seen.maximum
@@ -111,14 +113,20 @@ function seenOf(feature) {
 function field(values, id, term, texts) {
   const { feature } = term;
   const isChoice = feature !== undefined && isListed(feature);
+  const isFile = feature !== undefined && isTensor(feature);
   const attributes = {
     "data-feature": texts.feature,
     "aria-required": term.isRequired ? "true" : null,
     "aria-describedby": `${id}-hint ${id}-fault`,
   };
-  const input = isChoice
-    ? choice(id, feature, attributes, values.get(id) ?? "", (text) => values.set(id, text))
-    : typed(values, id, term, attributes);
+  const input = isFile
+    ? tensorField(id, feature, attributes, values.get(id) ?? "", (text, made) => {
+        values.set(id, text);
+        clear(made);
+      })
+    : isChoice
+      ? choice(id, feature, attributes, values.get(id) ?? "", (text) => values.set(id, text))
+      : typed(values, id, term, attributes);
   const head = el(
     "label",
     { for: id },

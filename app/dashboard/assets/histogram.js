@@ -1,9 +1,10 @@
 /** Draws the training histogram of a feature, and the position of a value in it. */
 
-/** @import { AnyFeature, Feature, ListedFeature, Seen, Value } from "../types/wire.js" */
+/** @import { AnyFeature, Feature, ListedFeature, Seen, TensorFeature, Value } from "../types/wire.js" */
 
 import { svg } from "./elements.js";
 import { WHOLE } from "./entries.js";
+import { norm } from "./tensor.js";
 import { isListed, mostCommon, placeOf, shareOf } from "./values.js";
 import { number, percent, t } from "./words.js";
 
@@ -19,7 +20,8 @@ const MANY = 0.15;
  */
 export function histogram(feature, value = null) {
   if (isListed(feature)) return shares(feature, placeOf(feature, value));
-  return densities(feature, typeof value === "number" ? value : null);
+  const watched = Array.isArray(value) ? norm(value) : value;
+  return densities(feature, typeof watched === "number" ? watched : null);
 }
 
 /**
@@ -47,7 +49,7 @@ function shares(feature, here) {
 
 /**
  * A histogram by density over the middle 98% of values.
- * @param {Feature} feature
+ * @param {Feature | TensorFeature} feature
  * @param {number|null} value to be marked; outside values stand at the edge
  */
 function densities(feature, value) {
@@ -113,7 +115,8 @@ function bins({ histogram_edges: edges, histogram_counts: counts }, place) {
 export function isOdd(feature, value) {
   if (value === null) return true;
   if (isListed(feature)) return !feature.seen.counts[placeOf(feature, value)];
-  return Number(value) < feature.seen.minimum || Number(value) > feature.seen.maximum;
+  const watched = Array.isArray(value) ? norm(value) : Number(value);
+  return watched < feature.seen.minimum || watched > feature.seen.maximum;
 }
 
 /**
@@ -127,11 +130,11 @@ export function standing(feature, value) {
     if (isOdd(feature, value)) return t("review.unknown");
     return t("review.same", { share: percent(shareOf(feature, placeOf(feature, value)), 0) });
   }
-  return among(feature, Number(value));
+  return among(feature, Array.isArray(value) ? norm(value) : Number(value));
 }
 
 /**
- * @param {Feature} feature
+ * @param {Feature | TensorFeature} feature
  * @param {number} value
  */
 function among(feature, value) {
@@ -145,7 +148,7 @@ function among(feature, value) {
 
 /**
  * The share of training's values that stand in the same bin, and whether they are all the same.
- * @param {Feature} feature
+ * @param {Feature | TensorFeature} feature
  * @param {number} value
  */
 function company(

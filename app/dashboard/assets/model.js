@@ -10,7 +10,7 @@ import { histogram } from "./histogram.js";
 import { LatestRequest, read } from "./http.js";
 import { rendered } from "./markdown.js";
 import { feature, inUnit } from "./numberanswer.js";
-import { choices, imputedText, isListed, mostCommon } from "./values.js";
+import { choices, imputedText, isListed, mayLack, mostCommon } from "./values.js";
 import {
   fixed,
   has,
@@ -261,7 +261,7 @@ function signature(model) {
     isListed(feature) ? mostCommon(feature) : number(feature.seen.quantiles["0.5"]),
     unit(feature),
     has(`kind.${feature.kind}`) ? t(`kind.${feature.kind}`) : feature.kind,
-    feature.nullable ? t("model.imputed", { value: imputedText(feature) }) : t("model.notempty"),
+    mayLack(feature) ? t("model.imputed", { value: imputedText(feature) }) : t("model.notempty"),
   ]);
   return card(
     t("model.signature"),

@@ -11,7 +11,7 @@ import { entryFaults, isOnlyMissing, option, place, question, toldFaults } from 
 import { explained } from "./faults.js";
 import { form, showFaults, showValue } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
-import { entry, isListed, typical } from "./values.js";
+import { entry, typical } from "./values.js";
 import { number, t } from "./words.js";
 
 const UNPROCESSABLE = 422;
@@ -90,7 +90,8 @@ class Try {
     if (signal.aborted) return;
     this.model.features.forEach((feature, at) => {
       const value = row === null ? typical(feature) : row[feature.name];
-      this.#values.set(place(at), isListed(feature) ? entry(feature, value) : String(value ?? ""));
+      const plain = feature.kind === "float" || feature.kind === "integer";
+      this.#values.set(place(at), plain ? String(value ?? "") : entry(feature, value));
     });
     this.redraw();
     this.button.focus();

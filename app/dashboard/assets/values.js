@@ -1,8 +1,9 @@
 /** Values of features: what an entry stands for, and how a value is said. */
 
-/** @import { AnyFeature, Category, ListedFeature, Value } from "../types/wire.js" */
+/** @import { AnyFeature, Category, ListedFeature, TensorFeature, Value } from "../types/wire.js" */
 
 import { canonical, grouped } from "./numeral.js";
+import { tensor, tensorText } from "./tensor.js";
 import { HANGUL, number, percent, spoken, t } from "./words.js";
 
 /**
@@ -12,6 +13,23 @@ import { HANGUL, number, percent, spoken, t } from "./words.js";
  */
 export function isListed(feature) {
   return feature.kind === "boolean" || feature.kind === "category";
+}
+
+/**
+ * Whether a feature is a tensor.
+ * @param {AnyFeature} feature
+ * @returns {feature is TensorFeature}
+ */
+export function isTensor(feature) {
+  return feature.kind === "tensor";
+}
+
+/**
+ * Whether a feature may be missing; a tensor may not.
+ * @param {AnyFeature} feature
+ */
+export function mayLack(feature) {
+  return !isTensor(feature) && feature.nullable;
 }
 
 /**
@@ -46,6 +64,7 @@ export function entered(feature, text) {
   if (text === undefined || text.trim() === "") return null;
   if (feature.kind === "boolean") return text === "true";
   if (feature.kind === "category") return category(feature, text.trim());
+  if (isTensor(feature)) return tensor(feature, text);
   const plain = canonical(text);
   return plain === null ? undefined : Number(plain);
 }
@@ -67,6 +86,7 @@ function category({ categories, takes_unknown: takesUnknown }, text) {
  */
 export function entry(feature, value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return JSON.stringify(value);
   if (!isListed(feature)) return grouped(String(value));
   return feature.kind === "category" && value !== "" ? said(feature, value) : String(value);
 }
@@ -78,6 +98,7 @@ export function entry(feature, value) {
  */
 export function said(feature, value) {
   if (value === null || value === undefined) return "–";
+  if (Array.isArray(value)) return isTensor(feature) ? tensorText(feature, value) : "–";
   if (typeof value === "number") return number(value, 12);
   if (typeof value === "boolean") return t(value ? "yes" : "no");
   if (value === "") return t("value.unknown");
@@ -121,6 +142,7 @@ export function shareOf({ seen: { counts, unknown } }, at) {
  * @param {AnyFeature} feature
  */
 export function imputedText(feature) {
+  if (isTensor(feature)) return "–";
   const { imputed } = feature;
   if (imputed === null || !isListed(feature)) return number(imputed);
   if (feature.kind === "boolean") return t(imputed === 1 ? "yes" : "no");

@@ -8,7 +8,7 @@ import { explained, wrong } from "./faults.js";
 import { choice as choiceOf } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
 import { grouped } from "./numeral.js";
-import { entered, entry, isListed, said as saidValue } from "./values.js";
+import { entered, entry, isListed, isTensor, mayLack, said as saidValue } from "./values.js";
 import { labelled, t } from "./words.js";
 
 const VALUE = "whatif-value";
@@ -20,7 +20,8 @@ const VALUE = "whatif-value";
 export function whatIfCard(found, model) {
   const row = found.features;
   if (row === null) return card(t("whatif.title"), el("p.small", {}, t("review.erased")));
-  const known = model.features.filter(({ name }) => name in row);
+  const known = model.features.filter((one) => one.name in row && !isTensor(one));
+  if (!known.length) return card(t("whatif.title"), el("p.small", {}, t("whatif.tensor")));
   const choice = el(
     "select",
     { id: "whatif-feature", onchange: () => fill() },
@@ -50,7 +51,7 @@ export function whatIfCard(found, model) {
     const { name } = feature;
     const other = entered(feature, text);
     const isChanged = text !== entry(feature, row[name]);
-    if (isChanged && (other === undefined || (other === null && !feature.nullable))) {
+    if (isChanged && (other === undefined || (other === null && !mayLack(feature)))) {
       fault.textContent = isListed(feature)
         ? t("entry.choice")
         : t("entry.number", { example: grouped("1234.5") });

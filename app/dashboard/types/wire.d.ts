@@ -52,9 +52,22 @@ export interface CategoryFeature {
 }
 
 export type ListedFeature = BooleanFeature | CategoryFeature;
-export type AnyFeature = Feature | ListedFeature;
-/** A feature's value; an empty text is one that is not in its list. */
-export type Value = number | boolean | string | null;
+/** An array of fixed shape, the only input of a bundle; its statistics are those of norms. */
+export interface TensorFeature {
+  name: string;
+  title: string;
+  aliases: string[];
+  kind: "tensor";
+  unit: string;
+  shape: number[];
+  minimum: number;
+  maximum: number;
+  seen: Seen;
+}
+
+export type AnyFeature = Feature | ListedFeature | TensorFeature;
+/** A feature's value; an empty text is one that is not in its list, a list is a tensor. */
+export type Value = number | boolean | string | unknown[] | null;
 
 export interface Feature {
   name: string;
