@@ -183,6 +183,8 @@ def _doubts(engine: Engine, rows: Floats, prepared: Prepared) -> list[tuple[Floa
     for shift in shifts_of(signature):
         wrong = shift.apply(rows, signature)
         counted = changed(rows, wrong) & acceptable_rows(wrong, signature)
+        if not counted.any():
+            continue
         after = np.full(len(rows), np.nan)
         after[counted] = _predicted(engine, wrong[counted], PASSES).mutual_information
         found.append((before, after))

@@ -98,7 +98,7 @@ class Ensemble:
     def _parts(self, query: Query) -> Iterator[Query]:
         """Split a query by rows into parts of bounded size."""
         step = max(1, PART_NUMBERS // (query.passes * self.shape[1]))
-        for start in range(0, len(query.features), step):
+        for start in range(0, max(1, len(query.features)), step):
             yield replace(query, features=query.features[start : start + step])
 
 
