@@ -3,7 +3,7 @@
 Keras' LSTM and GRU have dropout inside, which is idle in inference. `MaskedLSTM` and `MaskedGRU`
 have the same weights and compute the same, but multiply the inputs and the states by masks that
 they are given: one for a whole sequence, as in Gal & Ghahramani 2016 ("A theoretically grounded
-application of dropout in recurrent neural networks", eq. 7). A mask is `Ones` after `MCDropout`.
+application of dropout in recurrent neural networks"). A mask is `Ones` after `MCDropout`.
 """
 
 from collections.abc import Sequence
