@@ -195,9 +195,37 @@ def recurrent(kind: Any, units: int, activation: str) -> Foreign:
     return Foreign(model, _described("wave", (12, 2)), rows, given, ("slow", "fast"))
 
 
+@keras.saving.register_keras_serializable("mine")
+class Always(layers.Dropout):
+    """Dropout that somebody has put on for good, as the study has."""
+
+    def call(self, inputs: Any, training: Any = None) -> Any:
+        return super().call(inputs, training=True)
+
+
+def always() -> Foreign:
+    """A network whose dropout is a subclass of Keras' own."""
+    keras.utils.set_random_seed(7)
+    rows, truth = waves()
+    model = keras.Sequential(
+        [
+            keras.Input((12, 2)),
+            layers.Flatten(),
+            layers.Dense(16, activation="relu"),
+            Always(0.3),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    given = _tensors("wave")
+    described, flags = _described("wave", (12, 2)), ("--as", "Always=Dropout")
+    model = trained(model, given(rows), truth)
+    return Foreign(model, described, rows, given, ("slow", "fast"), flags)
+
+
 NETWORKS: dict[str, Callable[[], Foreign]] = {
     "structured": structured,
     "digits": digits,
     "lstm": lambda: recurrent(layers.LSTM, 2, "softmax"),
     "gru": lambda: recurrent(layers.GRU, 1, "sigmoid"),
+    "own dropout": always,
 }

@@ -31,6 +31,15 @@ def value_of(feature: Json, number: float | None) -> float | bool | str | None:
     return names[int(number)] if number < len(names) else "".join(names) + "?"
 
 
+def values_of(manifest: Json, row: list[float | None]) -> Json:
+    """What a request says for a row, by the names of the features."""
+    features = manifest["features"]
+    if features[0]["kind"] == "tensor":
+        return {features[0]["name"]: np.array(row).reshape(features[0]["shape"]).tolist()}
+    pairs = zip(features, row, strict=True)
+    return {feature["name"]: value_of(feature, number) for feature, number in pairs}
+
+
 def grade(manifest: Json, mean: list[float]) -> str:
     """The most probable class, a tie going to the lower index."""
     return classes_of(manifest)[int(np.argmax(mean))]
@@ -188,6 +197,8 @@ def _cumulative(mean: list[float], own: list[float], limit: float) -> set[int]:
 def _warnings(manifest: Json, row: list[float | None]) -> list[str]:
     """What the guard says of a row: values out of the seen range and its margin, or missing."""
     kinds = set()
+    if manifest["features"][0]["kind"] == "tensor":
+        row = [float(np.linalg.norm(np.array(row, np.float64)))]
     for feature, value in zip(manifest["features"], row, strict=True):
         if value is None:
             kinds.add("missing")
@@ -208,11 +219,7 @@ def _margin(feature: Json) -> tuple[float, float]:
 
 
 def _rules(manifest: Json, row: list[float | None]) -> list[str]:
-    features = manifest["features"]
-    values = {
-        feature["name"]: value_of(feature, number)
-        for feature, number in zip(features, row, strict=True)
-    }
+    values = values_of(manifest, row)
     return [
         rule["reason"]
         for rule in manifest["rules"]

@@ -14,6 +14,11 @@ from dubito.training.tables.content import name_of
 from dubito.training.tables.kinds import FORMATS
 from dubito.uncertainty.conformal import LEAST_COVERAGE, MOST_COVERAGE
 
+DROPOUTS = (
+    *("Dropout", "AlphaDropout", "GaussianDropout"),
+    *("SpatialDropout1D", "SpatialDropout2D"),
+)
+"""Keras' classes of dropout that have a Monte-Carlo counterpart."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -46,6 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--logits",
         action="store_true",
         help="the network answers logits: put a softmax, or the sigmoid of one unit, behind it",
+    )
+    parser.add_argument(
+        "--as",
+        dest="dropouts",
+        type=_dropout,
+        action="append",
+        default=[],
+        metavar="NAME=Dropout",
+        help="take layers of your own class NAME as Keras' Dropout, or another dropout of it: for "
+        "a subclass that only forces training=True; its code is not run",
     )
     parser.add_argument(
         "--data",
@@ -123,6 +138,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             is_ordered=not arguments.unordered,
             inputs=described.inputs,
             logits=arguments.logits,
+            dropouts=dict(arguments.dropouts),
         )
     )
     if arguments.json:
@@ -180,6 +196,7 @@ def _command(arguments: argparse.Namespace) -> str:
         words.append(f"--target {arguments.target}")
     if arguments.calibrate:
         words.append(f"--calibrate {name_of(arguments.calibrate)}")
+    words += [f"--as {name}={kind}" for name, kind in arguments.dropouts]
     if arguments.logits:
         words.append("--logits")
     if arguments.unordered:
@@ -187,6 +204,13 @@ def _command(arguments: argparse.Namespace) -> str:
     if arguments.coverage is not None:
         words.append(f"--coverage {arguments.coverage:g}")
     return " ".join([*words, *(["--temperature"] if arguments.temperature else [])])
+
+
+def _dropout(text: str) -> tuple[str, str]:
+    name, _, kind = text.partition("=")
+    if not name.isidentifier() or kind not in DROPOUTS:
+        raise argparse.ArgumentTypeError(f"must be NAME=KIND with {', '.join(DROPOUTS)}")
+    return name, kind
 
 
 def _coverage(text: str) -> float:

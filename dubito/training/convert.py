@@ -87,6 +87,8 @@ class Conversion:
     """Whether the order of the classes means something, as that of grades does."""
     logits: bool = False
     """Whether the network answers logits of the classes."""
+    dropouts: Mapping[str, str] = field(default_factory=dict)
+    """Keras' class of dropout that stands for a class of the user's own, by its name."""
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the features that an input of the network takes, by the input's name; other inputs
     take the feature of their name."""
@@ -189,7 +191,7 @@ class _Made:
 def _adopted(job: Conversion, target: Target) -> keras.Model:
     """Read the network and replace its dropout, and say what else was changed."""
     inputs = Inputs(job.features, job.inputs)
-    model, notes = adopt(job.network, inputs, target, logits=job.logits)
+    model, notes = adopt(job.network, inputs, target, logits=job.logits, dropouts=job.dropouts)
     for note in notes:
         say(f"{job.network.name}: {note}")
     return model

@@ -5,8 +5,9 @@ A file with a layer that a bundle cannot contain is rejected before Keras reads 
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import keras
@@ -36,7 +37,14 @@ class Adopted(NamedTuple):
     """Sentences on the changes made to the network besides replacing its dropout, for people."""
 
 
-def adopt(path: Path, inputs: Inputs, target: Target, *, logits: bool = False) -> Adopted:
+def adopt(
+    path: Path,
+    inputs: Inputs,
+    target: Target,
+    *,
+    logits: bool = False,
+    dropouts: Mapping[str, str] = MappingProxyType({}),
+) -> Adopted:
     """Read the network of a `.keras` file and replace its dropout; all weights stay as they are.
 
     Args:
@@ -47,12 +55,13 @@ def adopt(path: Path, inputs: Inputs, target: Target, *, logits: bool = False) -
             second of two classes.
         logits: whether the network of classes answers logits; a softmax, or the sigmoid of one
             unit, is put behind it.
+        dropouts: Keras' class of dropout that stands for a class of the user's own, by its name.
 
     Raises:
         NetworkError: the network cannot be served; names the file and, if possible, the layer.
     """
     try:
-        network, notes = read_saved(path, inputs)
+        network, notes = read_saved(path, inputs, dropouts)
         model, squashed = _squashed(with_monte_carlo(_loaded(network)), logits=logits)
         model, told = _answering(model, sum(column.width for column in inputs.columns), target)
         model = _imputing(model, [column.imputed for column in inputs.columns])

@@ -7,8 +7,9 @@ rate of 0 becomes an Identity layer, and half precision becomes single precision
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dubito.bundles.strict_json import strict_json
@@ -46,6 +47,19 @@ MIXED = ("mixed_float16", "mixed_bfloat16")
 HALF = ("float16", "bfloat16")
 SINGLE = "float32"
 
+REMEDIES = {
+    "Bidirectional": ": build both directions as layers, one with go_backwards, and join them",
+    "TimeDistributed": ": call the layer inside it, as Dense takes any number of steps",
+    "SimpleRNN": ": train a GRU or an LSTM",
+    "RNN": ": train a GRU or an LSTM",
+    "GaussianNoise": ": train with GaussianDropout",
+    "DepthwiseConv2D": ": train a Conv2D, whose groups may be as many as its channels",
+    "Lambda": ": what it computes must be layers of Keras",
+}
+"""What to do instead of some layers of Keras, as the end of a sentence."""
+OWN_REMEDY = ": if it is dropout that is always on, say so by --as {kind}=Dropout"
+"""The same of a class that is not Keras'."""
+
 AGAIN = "keras.models.load_model('model.h5', compile=False).save('model.keras')"
 OTHERS = (
     (HDF5_MAGIC, f"it is an HDF5 file: save it as .keras, with {AGAIN}"),
@@ -64,12 +78,16 @@ class Saved(NamedTuple):
     """Sentences on the simplifications made, for people."""
 
 
-def read_saved(path: Path, inputs: Inputs) -> Saved:
+def read_saved(
+    path: Path, inputs: Inputs, dropouts: Mapping[str, str] = MappingProxyType({})
+) -> Saved:
     """Read a file, check every layer, and simplify it.
 
     Args:
         path: the file.
         inputs: the features behind the network's inputs.
+        dropouts: Keras' class of dropout that stands for a class of the user's own, by its name;
+            the user's code is never run.
 
     Raises:
         NetworkError: the file is of another kind, has a layer that is not supported, or has no
@@ -84,7 +102,8 @@ def read_saved(path: Path, inputs: Inputs) -> Saved:
     if config.get("class_name") not in MODELS:
         raise NetworkError("it is not a Functional or Sequential model")
     try:
-        joined = join_inputs(config, inputs, vocabularies)
+        renamed = _renamed(config, dropouts)
+        joined = [*renamed, *join_inputs(config, inputs, vocabularies)]
         notes = [*joined, *_simplify(config)]
     except (AttributeError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise NetworkError("its config.json is not a network as Keras writes it") from error
@@ -149,6 +168,30 @@ def _simplify(config: dict[str, Any]) -> list[str]:
             else "it has no dropout layer, so nothing in it would be random"
         )
     return list(dict.fromkeys(notes))
+
+
+def _renamed(config: dict[str, Any], dropouts: Mapping[str, str]) -> Iterator[str]:
+    """Let layers of the user's own dropout be Keras' own; yield a sentence for each class.
+
+    Raises:
+        NetworkError: no layer is of a class, or one lacks the rate.
+    """
+    for name, kind in dropouts.items():
+        own = [
+            layer
+            for layer in _layers(config)
+            if layer["class_name"] == name and not _is_keras(layer)
+        ]
+        if not own:
+            raise NetworkError(f"no layer of it is of a class {name} of your own, as --as says")
+        for layer in own:
+            settings = {key: layer["config"].get(key) for key in (*IDENTITY, "rate", "noise_shape")}
+            if settings["rate"] is None:
+                told = f"layer {layer['config']['name']} of class {name} has no rate"
+                raise NetworkError(f"{told}, as {kind} has: write it in its get_config")
+            kept = {key: value for key, value in settings.items() if value is not None}
+            layer.update(module="keras.layers", class_name=kind, registered_name=None, config=kept)
+        yield f"layers of the class {name} are taken as {kind}"
 
 
 def _is_random(layer: dict[str, Any]) -> bool:
@@ -230,7 +273,8 @@ def _check_layer(layer: dict[str, Any]) -> None:
                 )
     known = SERVED | CONVERTED | RECURRENT
     if not _is_ours(layer) and (kind not in known or not _is_keras(layer)):
-        raise NetworkError(f"{named} is of class {kind}, which the engine does not run")
+        remedy = REMEDIES.get(kind, "") if _is_keras(layer) else OWN_REMEDY.format(kind=kind)
+        raise NetworkError(f"{named} is of class {kind}, which the engine does not run{remedy}")
     for name, value in settings.items():
         if isinstance(value, dict) and "module" in value and not _is_keras(value):
             raise NetworkError(f"{named} has a setting, {name}, that is not Keras' own")

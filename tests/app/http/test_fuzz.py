@@ -17,6 +17,7 @@ from tests.app.http.test_predict import numbers
 from tests.dubito.inputs.bodies import KOREAN, by_bytes, by_tokens
 from tests.mixed import FLAT, HEATING, mixed_bundle
 from tests.service import Service, environment, serving
+from tests.tensors import images, tensor_bundle
 
 MOST_PROBLEM = 16 * 1024
 
@@ -31,6 +32,13 @@ def service() -> Iterator[Service]:
 def words() -> Iterator[Service]:
     """A service of a bundle with truths and categories."""
     with serving("flat-price", "--models", str(mixed_bundle().parent.parent)) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def tensors() -> Iterator[Service]:
+    """A service of a bundle of images."""
+    with serving(str(tensor_bundle())) as service:
         yield service
 
 
@@ -104,6 +112,26 @@ def without_fields(problem: Any) -> str:
     for name in named:
         text = text.replace(json.dumps(name)[1:-1], "")
     return text
+
+
+@pytest.mark.claim("mutations", test=150, proof=10_000)
+def test_mutated_tensors_are_survived(tensors: Service, record_property: Any, count: int) -> None:
+    """Images, mutated: 200, 400 or 422."""
+    rows = [{"image": image.tolist()} for image in images(0, 3)[0]]
+    bodies = [json.dumps(row).encode() for row in rows]
+    bodies.append(json.dumps({"instances": rows}).encode())
+    headers, statuses = {"Content-Type": "application/json"}, {200: 0, 400: 0, 422: 0}
+    with httpx.Client(base_url=tensors.url, timeout=20) as client:
+        address = "/predict/mc?seed=5&passes=10"
+        right = client.post(address, json=rows[0]).json()
+        for body in mutated(bodies, count, seed=4):
+            answer = client.post(address, content=body, headers=headers)
+            statuses[checked(answer, body)] += 1
+        assert right["mean"] == client.post(address, json=rows[0]).json()["mean"]
+    assert "Traceback" not in tensors.written()
+    assert min(statuses.values()) > count / 40
+    shown = ", ".join(f"{status}: {number:,}" for status, number in statuses.items())
+    record_property("figure", f"{shown}; no 5xx")
 
 
 @pytest.mark.claim("mutations", test=300, proof=10_000)

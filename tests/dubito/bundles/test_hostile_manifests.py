@@ -30,16 +30,22 @@ from dubito.cli.main import main
 from dubito.errors import BundleError
 from dubito.types import Cards, Query
 from tests import plain_reading
+from tests.ensembles import ensemble_bundle
 from tests.mixed import mixed_bundle
 from tests.rents import HEADS, number_bundle
 from tests.service import ROOT
+from tests.tensors import tensor_bundle
 
 Json = dict[str, Any]
 Way = tuple[str | int, ...]
-SENTENCE = re.compile(r"(bundle\.json|model\.keras)[:, ][^\n\x00-\x1f\x7f-\x9f\u202e]{5,400}")
-MOST_PASSES = 2_000
-"""Of a default that is asked for here."""
+PRINTABLE = r"[^\n\x00-\x1f\x7f-\x9f\u202e]"
+SENTENCE = re.compile(r"(bundle\.json|model(\.\d)?\.keras)[:, ]" + PRINTABLE + "{5,400}")
+    r"(bundle\.json|model(\.\d)?\.keras)[:, ][^\n\x00-\x1f\x7f-\x9f\u202e]{5,400}"
+)
+MOST_PASSES = 1_980
+"""Of a default that is asked for here; a multiple of an ensemble's members."""
 SEED = 5
+NAMES = ("shipped", "converted", "mixed", *HEADS, "ensemble", "tensor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Good]:
         "converted": made,
         "mixed": mixed_bundle(),
         **numbers,
+        "ensemble": ensemble_bundle("number"),
+        "tensor": tensor_bundle(),
     }
     return {name: _copied(of, folder) for name, of in folders.items()}.__getitem__
 
@@ -217,6 +225,9 @@ def rows_of(content: Json) -> list[list[float | None]]:
     """Usual rows, and odd ones that are allowed: at both ends, out of what was seen, missing."""
     features = content["features"]
     rows = [one["features"] for one in content["golden"]]
+    if features[0]["kind"] == "tensor":
+        bounds = (features[0]["minimum"], features[0]["maximum"])
+        return [*rows, *([bound] * len(rows[0]) for bound in bounds)]
     low, high, odd = zip(*map(ends, features), strict=True)
     missing = [None if one["nullable"] else end for one, end in zip(features, low, strict=True)]
     rows += [[*low], [*high], missing, [*odd]]
@@ -263,16 +274,7 @@ def check(good: Good, content: Json, number: int) -> int:
     """Compare all answers with the plain reading; returns how many rows were compared."""
     manifest = inspect(good.folder).manifest
     rows, compared = rows_of(content), 0
-    features = content["features"]
-    body = {
-        "instances": [
-            {
-                feature["name"]: plain_reading.value_of(feature, number)
-                for feature, number in zip(features, row, strict=True)
-            }
-            for row in rows
-        ]
-    }
+    body = {"instances": [plain_reading.values_of(content, row) for row in rows]}
     with served(good, manifest) as client:
         for page in ("/model", "/model/card", "/openapi.json", "/docs", "/"):
             assert 200 == client.get(page).status_code
@@ -344,16 +346,16 @@ def member_of(way: Way) -> str:
     return ".".join(map(str, way[: 2 if way[0] == "calibration" else 1]))
 
 
-@pytest.mark.parametrize("name", ["shipped", "converted", "mixed", *HEADS])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_good_manifest_is_served_as_it_reads(good: Callable[[str], Good], name: str) -> None:
     """The plain reading is right where nothing was changed."""
     one = good(name)
     assert refused(one, one.content) is None
-    assert check(one, one.content, 0) > 50
+    assert check(one, one.content, 0) > 25
 
 
 @pytest.mark.claim("hostile manifests", test=15, proof=200)
-@pytest.mark.parametrize("name", ["shipped", "converted", "mixed", *HEADS])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_changed_manifest_is_refused_or_served_as_it_reads(
     good: Callable[[str], Good], record_property: Any, name: str, count: int
 ) -> None:
