@@ -196,7 +196,7 @@ def recurrent(kind: Any, units: int, activation: str) -> Foreign:
 
 
 @keras.saving.register_keras_serializable("mine")
-class Always(layers.Dropout):
+class Always(keras.layers.Dropout):
     """Dropout that somebody has put on for good, as the study has."""
 
     def call(self, inputs: Any, training: Any = None) -> Any:

@@ -264,7 +264,8 @@ def _check_layer(layer: dict[str, Any]) -> None:
     kind, settings = layer["class_name"], layer["config"]
     named = f"layer {settings['name']}"
     if kind in INERT and kind not in CONVERTED:
-        raise NetworkError(f"{named} is a {kind}, which has no Monte-Carlo counterpart")
+        remedy = REMEDIES.get(kind, "")
+        raise NetworkError(f"{named} is a {kind}, which has no Monte-Carlo counterpart{remedy}")
     if kind in RECURRENT:
         for name in UNSERVED:
             if settings.get(name):

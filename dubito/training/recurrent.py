@@ -37,6 +37,12 @@ class RecurrentTwins:
         Raises:
             NetworkError: a recurrent layer is inside an inner Sequential model.
         """
+        for inner in model._flatten_layers(include_self=False):  # noqa: SLF001 - see `is_recurrent`
+            if isinstance(inner, keras.Sequential) and is_recurrent(inner):
+                raise NetworkError(
+                    f"the inner model {inner.name} is Sequential and has a recurrent layer: put "
+                    "its layers into the outer model"
+                )
         whole = keras.Model(model.inputs, model.outputs, name=model.name)
         copy = keras.models.clone_model(
             whole, clone_function=self._copy, call_function=self._called, recursive=True
@@ -73,11 +79,6 @@ class RecurrentTwins:
     def _called(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
         rates = self._rates.get(id(layer))
         if rates is None:
-            if type(layer) is keras.Sequential and is_recurrent(layer):
-                raise NetworkError(
-                    f"the inner model {layer.name} is Sequential and has a recurrent layer: put "
-                    "its layers into the outer model"
-                )
             return layer(*args, **kwargs)
         (sequence,) = args
         of_inputs, of_states = rates

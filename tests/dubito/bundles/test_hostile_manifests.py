@@ -40,8 +40,6 @@ Json = dict[str, Any]
 Way = tuple[str | int, ...]
 PRINTABLE = r"[^\n\x00-\x1f\x7f-\x9f\u202e]"
 SENTENCE = re.compile(r"(bundle\.json|model(\.\d)?\.keras)[:, ]" + PRINTABLE + "{5,400}")
-    r"(bundle\.json|model(\.\d)?\.keras)[:, ][^\n\x00-\x1f\x7f-\x9f\u202e]{5,400}"
-)
 MOST_PASSES = 1_980
 """Of a default that is asked for here; a multiple of an ensemble's members."""
 SEED = 5

@@ -284,31 +284,69 @@ def always_on(trained: bool) -> Any:
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
 
 
+def returning(layer: Any) -> Any:
+    inputs = keras.Input((6,))
+    outputs = layer(steps()(inputs))[0]
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
+
+
+def attending(layer: Any) -> Any:
+    inputs = keras.Input((6,))
+    sequence = steps()(inputs)
+    outputs = layers.Flatten()(layer(sequence, sequence))
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
+
+
 COUNTERPART = "which has no Monte-Carlo counterpart"
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Lambda": (
         lambda: chain(layers.Lambda(lambda x: x, name="lambs")),
         "layer lambs is of class Lambda, which the engine does not run",
     ),
-    "LSTM": (
-        lambda: chain(steps(), layers.LSTM(4, dropout=0.2, name="memory")),
-        "layer memory is of class LSTM",
+    "LSTM that returns its state": (
+        lambda: returning(layers.LSTM(4, dropout=0.2, return_state=True, name="memory")),
+        "layer memory is a LSTM with return_state, which the engine does not run",
     ),
-    "custom layer": (lambda: chain(Odd(name="strange")), "layer strange is of class Odd"),
+    "GRU inside": (
+        lambda: chain(
+            keras.Sequential(
+                [keras.Input((6,)), steps(), layers.GRU(4, dropout=0.2)], name="within"
+            )
+        ),
+        "the inner model within is Sequential and has a recurrent layer: put its layers into",
+    ),
+    "SimpleRNN": (
+        lambda: chain(steps(), layers.SimpleRNN(4, dropout=0.2, name="old")),
+        "layer old is of class SimpleRNN, which the engine does not run: train a GRU or an LSTM",
+    ),
+    "Bidirectional": (
+        lambda: chain(steps(), layers.Bidirectional(layers.GRU(4, dropout=0.2), name="both")),
+        "layer both is of class Bidirectional, which the engine does not run: build both",
+    ),
+    "attention": (
+        lambda: attending(layers.MultiHeadAttention(1, 2, dropout=0.2, name="heads")),
+        "layer heads is of class MultiHeadAttention, which the engine does not run",
+    ),
+    "custom layer": (
+        lambda: chain(Odd(name="strange")),
+        "is of class Odd, which the engine does not run: if it is dropout that is always on, say",
+    ),
     "custom activation": (
         lambda: chain(layers.Dense(4, activation=odd, name="curved")),
         "layer curved has a setting, activation, that is not Keras' own",
     ),
     "GaussianNoise": (
         lambda: chain(layers.GaussianNoise(0.1, name="hiss")),
-        f"layer hiss is a GaussianNoise, {COUNTERPART}",
+        f"layer hiss is a GaussianNoise, {COUNTERPART}: train with GaussianDropout",
     ),
     "GaussianNoise inside": (deep, f"layer hiss is a GaussianNoise, {COUNTERPART}"),
-    "SpatialDropout2D": (
+    "SpatialDropout3D": (
         lambda: chain(
-            layers.Reshape((3, 2, 1)), layers.SpatialDropout2D(0.1, name="flat"), layers.Flatten()
+            layers.Reshape((3, 2, 1, 1)),
+            layers.SpatialDropout3D(0.1, name="deep"),
+            layers.Flatten(),
         ),
-        f"layer flat is a SpatialDropout2D, {COUNTERPART}",
+        f"layer deep is a SpatialDropout3D, {COUNTERPART}",
     ),
     "wrapper": (
         lambda: chain(layers.SpectralNormalization(layers.Dense(3), name="wrapped")),
