@@ -48,6 +48,8 @@ class MaskedRecurrence(keras.layers.Layer):
         use_bias: whether there is a bias.
         return_sequences: whether the output is the state after each step, `(N, T, U)`, or the last.
         go_backwards: whether the sequence is read from its end.
+        restores_order: whether states of a sequence that is read from its end are in the order of
+            the sequence, not in that of reading, as both directions need them.
         input_masks: masks of the inputs: none (0), one for all gates, or one for each.
         state_masks: whether there is a mask of the state for each gate.
     """
@@ -62,6 +64,7 @@ class MaskedRecurrence(keras.layers.Layer):
         use_bias: bool = True,
         return_sequences: bool = False,
         go_backwards: bool = False,
+        restores_order: bool = False,
         input_masks: int = 0,
         state_masks: bool = False,
         **kwargs: Any,
@@ -71,6 +74,7 @@ class MaskedRecurrence(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.recurrent_activation = keras.activations.get(recurrent_activation)
         self.return_sequences, self.go_backwards = return_sequences, go_backwards
+        self.restores_order = restores_order
         self.input_masks, self.state_masks = input_masks, state_masks
 
     @property
@@ -104,7 +108,10 @@ class MaskedRecurrence(keras.layers.Layer):
             return after, after
 
         last, states = ops.scan(step, start, steps)
-        return ops.swapaxes(states[0], 0, 1) if self.return_sequences else last[0]
+        if not self.return_sequences:
+            return last[0]
+        in_order = ops.flip(states[0], 0) if self.restores_order else states[0]
+        return ops.swapaxes(in_order, 0, 1)
 
     def _projected(self, sequence: Any, masks: Any) -> Any:
         """Multiply the steps, masked, by the kernel, and add the bias: `(N, T, gates · U)`."""
@@ -155,7 +162,7 @@ class MaskedRecurrence(keras.layers.Layer):
             name: keras.activations.serialize(getattr(self, name))
             for name in ("activation", "recurrent_activation")
         }
-        others = ("units", "use_bias", "return_sequences", "go_backwards")
+        others = ("units", "use_bias", "return_sequences", "go_backwards", "restores_order")
         own = {name: getattr(self, name) for name in (*others, "input_masks", "state_masks")}
         return {**super().get_config(), **named, **own}
 

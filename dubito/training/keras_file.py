@@ -26,6 +26,7 @@ from dubito.training.joined_inputs import Inputs, join_inputs
 from dubito.training.monte_carlo import MONTE_CARLO_OF
 from dubito.training.recurrent import MASKED
 
+BIDIRECTIONAL = "Bidirectional"
 RECURRENT = frozenset(kind.__name__ for kind in MASKED)
 CONVERTED = frozenset(kind.__name__ for kind in MONTE_CARLO_OF)
 SERVED = frozenset(
@@ -48,7 +49,6 @@ HALF = ("float16", "bfloat16")
 SINGLE = "float32"
 
 REMEDIES = {
-    "Bidirectional": ": build both directions as layers, one with go_backwards, and join them",
     "TimeDistributed": ": call the layer inside it, as Dense takes any number of steps",
     "SimpleRNN": ": train a GRU or an LSTM",
     "RNN": ": train a GRU or an LSTM",
@@ -207,6 +207,25 @@ def _layers(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield layer
         if "layers" in layer["config"]:
             yield from _layers(layer)
+        if layer["class_name"] == BIDIRECTIONAL:
+            yield from _directions(layer)
+
+
+def _directions(layer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the layers of both directions.
+
+    Raises:
+        NetworkError: they are not recurrent layers that are served, or are not joined.
+    """
+    settings, named = layer["config"], f"layer {layer['config']['name']}"
+    if settings["merge_mode"] is None:
+        raise NetworkError(f"{named} does not join its directions: give it a merge_mode")
+    for part in (settings["layer"], settings["backward_layer"]):
+        if part["class_name"] not in RECURRENT:
+            raise NetworkError(f"{named} is of a {part['class_name']}: train a GRU or an LSTM")
+        # It matters where steps are masked, which is refused where they would be.
+        part["config"]["zero_output_for_mask"] = False
+        yield part
 
 
 def _simplify_layer(layer: dict[str, Any]) -> Iterator[str]:
@@ -272,7 +291,7 @@ def _check_layer(layer: dict[str, Any]) -> None:
                 raise NetworkError(
                     f"{named} is a {kind} with {name}, which the engine does not run"
                 )
-    known = SERVED | CONVERTED | RECURRENT
+    known = SERVED | CONVERTED | RECURRENT | {BIDIRECTIONAL}
     if not _is_ours(layer) and (kind not in known or not _is_keras(layer)):
         remedy = REMEDIES.get(kind, "") if _is_keras(layer) else OWN_REMEDY.format(kind=kind)
         raise NetworkError(f"{named} is of class {kind}, which the engine does not run{remedy}")

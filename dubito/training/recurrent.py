@@ -11,6 +11,13 @@ from dubito.layers.recurrent import MaskedGRU, MaskedLSTM, Ones
 
 MASKED: dict[Any, Any] = {keras.layers.LSTM: MaskedLSTM, keras.layers.GRU: MaskedGRU}
 """Dubito's class for each class of Keras."""
+MERGES: dict[str, Any] = {
+    "concat": keras.layers.Concatenate,
+    "sum": keras.layers.Add,
+    "mul": keras.layers.Multiply,
+    "ave": keras.layers.Average,
+}
+"""Keras' layer that joins both directions, by the name of the way."""
 KEPT = ("units", "activation", "recurrent_activation", "use_bias", "return_sequences")
 """Settings that both have under one name."""
 
@@ -18,7 +25,16 @@ KEPT = ("units", "activation", "recurrent_activation", "use_bias", "return_seque
 def is_recurrent(model: keras.Model) -> bool:
     """Whether a network has a recurrent layer of Keras, at any depth."""
     layers = model._flatten_layers()  # noqa: SLF001 - Keras has no public way into nested models
-    return any(type(layer) in MASKED for layer in layers)
+    return any(type(layer) in {*MASKED, keras.layers.Bidirectional} for layer in layers)
+
+
+class _Directions(keras.layers.Layer):
+    """Both directions of a recurrence, called one beside the other; it is in no network itself."""
+
+    def __init__(self, forward: Any, backward: Any, merge: str, name: str) -> None:
+        super().__init__(name=name)
+        self.parts = [forward, backward]
+        self.merge = merge
 
 
 class RecurrentTwins:
@@ -53,6 +69,11 @@ class RecurrentTwins:
         return copy
 
     def _copy(self, layer: Any) -> Any:
+        if isinstance(layer, keras.layers.Bidirectional):
+            forward = self._copy(layer.forward_layer)
+            backward = self._copy(layer.backward_layer)
+            backward.restores_order = backward.return_sequences
+            return _Directions(forward, backward, layer.merge_mode, layer.name)
         kind = MASKED.get(type(layer))
         twin = self._twin(layer) if kind is None else self._masked(layer, kind)
         self._pairs.append((layer, twin))
@@ -77,6 +98,9 @@ class RecurrentTwins:
         return twin
 
     def _called(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(layer, _Directions):
+            both = [self._called(part, *args, **kwargs) for part in layer.parts]
+            return MERGES[layer.merge](name=layer.name)(both)
         rates = self._rates.get(id(layer))
         if rates is None:
             return layer(*args, **kwargs)

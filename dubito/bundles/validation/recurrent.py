@@ -13,8 +13,8 @@ from dubito.layer_shapes import (
 )
 
 SETTINGS = (
-    "units activation recurrent_activation use_bias return_sequences go_backwards input_masks"
-    " state_masks"
+    "units activation recurrent_activation use_bias return_sequences go_backwards restores_order"
+    " input_masks state_masks"
 )
 """Names of the settings of every recurrent layer, separated by spaces."""
 LSTM_GATES, GRU_GATES = 4, 3
@@ -44,7 +44,8 @@ def _recurrence(gates: int, settings: LayerSettings, shapes: Sequence[Shape]) ->
         raise ValueError("its masks do not fit its inputs and its state")
     for name in ("activation", "recurrent_activation"):
         setting(settings, name)
-    bool_setting(settings, "go_backwards")
+    for name in ("go_backwards", "restores_order"):
+        bool_setting(settings, name)
     width = gates * units
     both = gates == GRU_GATES and bool_setting(settings, "reset_after")
     bias: Shape = (2, width) if both else (width,)

@@ -320,8 +320,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "layer old is of class SimpleRNN, which the engine does not run: train a GRU or an LSTM",
     ),
     "Bidirectional": (
-        lambda: chain(steps(), layers.Bidirectional(layers.GRU(4, dropout=0.2), name="both")),
-        "layer both is of class Bidirectional, which the engine does not run: build both",
+        lambda: chain(steps(), layers.Bidirectional(layers.SimpleRNN(4, dropout=0.2), name="both")),
+        "layer both is of a SimpleRNN: train a GRU or an LSTM",
+    ),
+    "directions apart": (
+        lambda: returning(
+            layers.Bidirectional(layers.GRU(4, dropout=0.2), merge_mode=None, name="both")
+        ),
+        "layer both does not join its directions: give it a merge_mode",
     ),
     "attention": (
         lambda: attending(layers.MultiHeadAttention(1, 2, dropout=0.2, name="heads")),

@@ -67,6 +67,11 @@ TRAINED: dict[str, Callable[[], Any]] = {
         layers.LSTM(6, dropout=0.2, recurrent_dropout=0.3, return_sequences=True),
         layers.LSTM(5, dropout=0.2),
     ),
+    "both directions": lambda: chain(
+        layers.Reshape((3, 3)),
+        layers.Bidirectional(layers.LSTM(5, dropout=0.2, return_sequences=True)),
+        layers.Bidirectional(layers.GRU(4, dropout=0.1, recurrent_dropout=0.2), merge_mode="sum"),
+    ),
     "gru": lambda: chain(
         layers.Reshape((3, 3)),
         layers.GRU(6, dropout=0.2, recurrent_dropout=0.3, reset_after=False),
@@ -216,7 +221,7 @@ def training_dropout(model: Any, row: Floats, passes: int) -> Floats:
     """Draws `(T, C)`: each layer in turn, `training=True` for Keras' dropout alone."""
     values: Any = np.repeat(row[None].astype(np.float32), passes, axis=0)
     for layer in model.layers[1:]:
-        random = type(layer) in {*MONTE_CARLO_OF, *MASKED}
+        random = type(layer) in {*MONTE_CARLO_OF, *MASKED, layers.Bidirectional}
         values = layer(values, training=True) if random else layer(values)
     return np.asarray(values, np.float64)
 
