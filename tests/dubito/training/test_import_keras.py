@@ -22,7 +22,7 @@ from dubito.training.import_keras import Adopted, adopt
 from dubito.training.joined_inputs import Inputs
 from dubito.training.temperature import fold
 from dubito.types import Floats, Query
-from tests.networks import FEATURES, filled, rows
+from tests.networks import FEATURES, ROOT, filled, rows
 
 layers = keras.layers
 PASSES, SEED = 16, 5
@@ -359,3 +359,16 @@ def test_folders_are_named(file: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "own" / file).write_text("")
     with pytest.raises(NetworkError, match=f"^own: {sentence}"):
         adopt(tmp_path / "own", ONE, ClassTarget(TWO))
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_networks_of_other_backends_are_taken(backend: str) -> None:
+    """A file that Keras saved on another backend: its own answers, and dropout that is on."""
+    saved = ROOT / "tests" / "saved"
+    columns = (Column(name="wave", kind="tensor", shape=(4, 2)),)
+    model, _ = adopt(saved / f"{backend}.keras", Inputs(columns), ClassTarget(("a", "b", "c")))
+    engine = engine_of(model)
+    with np.load(saved / f"{backend}.npz") as found:
+        features, answers = found["wave"].reshape(8, -1).astype(np.float64), found["answers"]
+    np.testing.assert_allclose(engine.predict(features), answers, atol=1e-6)
+    assert engine.summarise([Query(features, 50, 1)])[0].std.max() > 0.02
