@@ -306,9 +306,8 @@ class TensorFeature:
     @property
     def typical(self) -> FeatureValue:
         """A tensor of equal numbers with the median norm of the training data, for examples."""
-        even = self.seen.quantiles["0.5"] / math.sqrt(self.width)
-        even = min(max(even, self.minimum), self.maximum)
-        found: list[Any] = np.full(self.shape, round(even, 6)).tolist()
+        even = float(f"{self.seen.quantiles['0.5'] / math.sqrt(self.width):.6g}")
+        found: list[Any] = np.full(self.shape, min(max(even, self.minimum), self.maximum)).tolist()
         return found
 
     def number_of(self, value: FeatureValue) -> float:  # noqa: ARG002 - as of other features

@@ -14,10 +14,12 @@ MOST = 2**31 - 1
 
 
 class LayerShape(NamedTuple):
-    """Output shape of a layer, and its weights' shapes in the order in which Keras saves them."""
+    """Output shape of a layer, its weights' shapes in the order of Keras, and their uses."""
 
     output: Shape
     weights: tuple[Shape, ...] = ()
+    uses: int = 1
+    """How often a pass uses each weight: once for each step or place."""
 
 
 LayerSettings = dict[str, Any]

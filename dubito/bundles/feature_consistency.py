@@ -28,6 +28,9 @@ LARGEST = 1e300
 LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
 """Form of a quantile's level, from 0 to 1 in plain digits."""
 MEDIAN = "0.5"
+INSTANCES = "instances"
+"""Name of a request's list of rows."""
+ROUNDING = 1e-9
 MOST_AXES, MOST_NUMBERS = 4, 65_536
 """Most axes and numbers of a tensor."""
 LARGEST_OF_TENSOR = 1e100
@@ -72,8 +75,12 @@ def _tensor_faults(way: str, feature: TensorFeature) -> Iterator[str]:
         yield f"{way}.shape is not of 1 to {MOST_AXES} lengths, or of more than {MOST_NUMBERS:,}"
     if not -LARGEST_OF_TENSOR <= feature.minimum < feature.maximum <= LARGEST_OF_TENSOR:
         yield f"{way}.minimum is not below its maximum, or one is beyond ±{LARGEST_OF_TENSOR:g}"
-    if feature.seen.missing or feature.seen.minimum < 0:
-        yield f"{way}.seen is not of norms"
+    largest = max(abs(feature.minimum), abs(feature.maximum)) * math.sqrt(math.prod(shape))
+    seen = feature.seen
+    if seen.missing or not 0 <= seen.minimum <= seen.maximum <= largest * (1 + ROUNDING):
+        yield f"{way}.seen is not of norms that the tensors can have"
+    if INSTANCES in (feature.name, *feature.aliases):
+        yield f"{way} is called {INSTANCES}, which is the list of several rows"
     yield from number_seen_faults(f"{way}.seen", feature.seen)
 
 

@@ -314,6 +314,8 @@ def _member_faults(manifest: Manifest) -> Iterator[str]:
     members, calibration = manifest.members, manifest.calibration
     if manifest.format == 3 and not 2 <= members <= MOST_MEMBERS:
         yield f"networks has {members} digests, not 2 to {MOST_MEMBERS}"
+    if len(set(manifest.network_digests)) < members:
+        yield "networks has a digest twice, so that a member would be another's copy"
     given = {"passes": manifest.passes}
     given |= {} if calibration is None else {"calibration.passes": calibration.passes}
     given |= {f"golden.{at}.passes": row.passes for at, row in enumerate(manifest.golden)}

@@ -63,6 +63,10 @@ class Engine(Protocol):
         """Name and version of the backend, a part of the numerical environment."""
 
     @property
+    def alignment(self) -> int:
+        """Number of which the first pass of a query must be a multiple."""
+
+    @property
     def members(self) -> int:
         """Number of networks whose passes alternate; 1 if it is not an ensemble."""
 
@@ -90,7 +94,7 @@ class Engine(Protocol):
 class BlockEngine:
     """Predicts with a backend that computes blocks of fixed shape."""
 
-    members = 1
+    members, alignment = 1, PASSES
 
     def __init__(self, execution: Execution) -> None:
         """Take the backend that runs the network, see `dubito.engine.compiler.compiler`."""

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from dubito.engine.blocks import PASSES
 from dubito.engine.engine import Engine
 from dubito.types import SEED_BITS, Floats, Query, Summary
 from dubito.uncertainty.decomposition import OVERFLOWING, over_passes
@@ -27,7 +26,7 @@ class Ensemble:
         self._networks = tuple(networks)
         self.members = len(self._networks)
         self.path = ", ".join(dict.fromkeys(one.path for one in self._networks))
-        self.shape = self._networks[0].shape
+        self.shape, self.alignment = self._networks[0].shape, 1
         every = all(one.programs for one in self._networks)
         self.programs = tuple(each for one in self._networks for each in one.programs if every)
 
@@ -54,9 +53,10 @@ class Ensemble:
         The seed has `SEED_BITS` of the 64 bits of its place in the random stream's key, and the
         member the others: see `dubito.numerics.rng`.
         """
-        seed, first = query.seed + (member << SEED_BITS), start // PASSES * PASSES
+        network, seed = self._networks[member], query.seed + (member << SEED_BITS)
+        first = start // network.alignment * network.alignment
         own = replace(query, seed=seed, first=first, passes=stop - first)
-        return self._networks[member].draws(own)[start - first :]
+        return network.draws(own)[start - first :]
 
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
         """Compute statistics over the passes for the rows of every query, in order.

@@ -64,7 +64,8 @@ class RowReader:
         self._most_members = most_rows * len(signature.features) + 1
         self._listed = LISTED_SURELY if INSTANCES in self._known else LISTED
         self.row: type[BaseModel] = create_model("Row", __config__=STRICT, **fields)
-        rows = Annotated[list[self.row], Field(min_length=1, max_length=most_rows)]  # type: ignore[name-defined]
+        several = Field(min_length=1, max_length=most_rows, fail_fast=signature.tensor is not None)
+        rows = Annotated[list[self.row], several]  # type: ignore[name-defined]
         self.rows: type[BaseModel] = create_model("Rows", __config__=STRICT, instances=(rows, ...))
         self._part = TypeAdapter(list[self.row])  # type: ignore[name-defined]
 
@@ -240,10 +241,14 @@ def annotation(feature: Feature) -> Any:
 
 
 def _tensor(feature: TensorFeature) -> Any:
-    """Build the type of nested lists of numbers, each as long as its axis."""
+    """Build the type of nested lists of numbers, each as long as its axis.
+
+    The first fault is enough: all of a large tensor's would take seconds to be listed.
+    """
     value: Any = _bounded(feature)
     for length in reversed(feature.shape):
-        value = Annotated[list[value], Field(min_length=length, max_length=length)]
+        bounds = Field(min_length=length, max_length=length, fail_fast=True)
+        value = Annotated[list[value], bounds]
     return value
 
 

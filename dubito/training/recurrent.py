@@ -34,7 +34,7 @@ class _Directions(keras.layers.Layer):
     def __init__(self, forward: Any, backward: Any, merge: str, name: str) -> None:
         super().__init__(name=name)
         self.parts = [forward, backward]
-        self.merge = merge
+        self.merge, self.calls = merge, 0
 
 
 class RecurrentTwins:
@@ -100,10 +100,14 @@ class RecurrentTwins:
     def _called(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(layer, _Directions):
             both = [self._called(part, *args, **kwargs) for part in layer.parts]
-            return MERGES[layer.merge](name=layer.name)(both)
+            layer.calls += 1
+            name = layer.name if layer.calls == 1 else f"{layer.name}_{layer.calls}"
+            return MERGES[layer.merge](name=name)(both)
         rates = self._rates.get(id(layer))
         if rates is None:
             return layer(*args, **kwargs)
+        if len(args) != 1:
+            raise NetworkError(f"layer {layer.name} is called with a state, which is not served")
         (sequence,) = args
         of_inputs, of_states = rates
         given = [sequence]

@@ -79,6 +79,16 @@ function nested(flat, [length, ...rest]) {
 }
 
 /**
+ * A tensor of equal numbers with the median norm of training.
+ * @param {TensorFeature} feature
+ */
+export function evenTensor({ shape, minimum, maximum, seen }) {
+  const even = seen.quantiles["0.5"] / Math.sqrt(width(shape));
+  const flat = Array(width(shape)).fill(Math.min(Math.max(even, minimum), maximum));
+  return nested(flat, shape);
+}
+
+/**
  * What is wrong with an entry; null where nothing is.
  * @param {TensorFeature} feature
  * @param {string} text
@@ -111,6 +121,8 @@ export function tensorPicture({ shape }, value) {
   const [height, across, channels = 1] = shape;
   if (across === undefined || shape.length > 3 || channels !== 1) return null;
   const flat = numbers(value);
+  // A case may be of another version, whose tensors have another shape.
+  if (flat.length !== width(shape)) return null;
   const [least, most] = [Math.min(...flat), Math.max(...flat)];
   const scale = Math.max(1, Math.floor(LARGEST / Math.max(height, across)));
   const canvas = /** @type {HTMLCanvasElement} */ (

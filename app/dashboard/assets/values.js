@@ -3,7 +3,7 @@
 /** @import { AnyFeature, Category, ListedFeature, TensorFeature, Value } from "../types/wire.js" */
 
 import { canonical, grouped } from "./numeral.js";
-import { tensor, tensorText } from "./tensor.js";
+import { evenTensor, tensor, tensorText } from "./tensor.js";
 import { HANGUL, number, percent, spoken, t } from "./words.js";
 
 /**
@@ -123,6 +123,7 @@ export function placeOf(feature, value) {
  * @returns {Value}
  */
 export function typical(feature) {
+  if (isTensor(feature)) return evenTensor(feature);
   if (!isListed(feature)) return feature.seen.quantiles["0.5"];
   const at = feature.seen.counts.indexOf(Math.max(...feature.seen.counts));
   return feature.kind === "boolean" ? at === 1 : feature.categories[at].name;

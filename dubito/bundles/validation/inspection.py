@@ -22,13 +22,13 @@ from dubito.bundles.manifest import (
 from dubito.bundles.manifest_parser import parse_manifest
 from dubito.bundles.validation.index_bounds import Bounds
 from dubito.bundles.validation.objects import quoted
-from dubito.bundles.validation.soundness import CheckedNetwork, check_network
+from dubito.bundles.validation.soundness import MOST_WEIGHTS, CheckedNetwork, check_network
 from dubito.errors import BundleError
 from dubito.printable import printable
 from dubito.types import Cards
 
 MOST_GOLDEN_WORK = 10**12
-"""Most work of the golden rows, passes × weights of the network: about half a minute."""
+"""Most work of the golden rows, passes × uses of a weight in a pass: about half a minute."""
 LINES = "\n\r\t"
 """Control characters that a model card may contain."""
 
@@ -61,7 +61,7 @@ def inspect(folder: Path, *, pinned: str | None = None) -> Inspected:
     _check_identity(manifest, folder, pinned)
     _check_sums(files)
     checked = tuple(_checked(files, manifest))
-    _check_golden(manifest, max(one.weight_count for one in checked))
+    _check_golden(manifest, max(one.work for one in checked))
     return Inspected(manifest, tuple(files.networks.values()), checked, _cards(files))
 
 
@@ -76,14 +76,21 @@ def _checked(files: Files, manifest: Manifest) -> Iterator[CheckedNetwork]:
         raise BundleError(f"{missing[0]} is missing")
     bounds = [Bounds(one.minimum, one.maximum, one.nullable) for one in manifest.features]
     bounds *= manifest.signature.width // len(bounds)
+    held = 0
     for name, network in files.networks.items():
         if _sha256(network) != expected.get(name):
             raise BundleError(f"{name} is not the network {MANIFEST_FILE} was written for")
         try:
-            yield check_network(network, bounds, manifest.target)
+            checked = check_network(network, bounds, manifest.target)
         except BundleError as error:
             # The checks know one network, whose file is the first.
             raise BundleError(str(error).replace(NETWORK_FILE, name)) from error
+        held += checked.weight_count
+        if held > MOST_WEIGHTS:
+            raise BundleError(
+                f"{name}: the networks have more than the {MOST_WEIGHTS} weights allowed together"
+            )
+        yield checked
 
 
 def _sha256(content: bytes) -> str:
@@ -103,13 +110,14 @@ def _check_identity(manifest: Manifest, folder: Path, pinned: str | None) -> Non
         )
 
 
-def _check_golden(manifest: Manifest, weights: int) -> None:
+def _check_golden(manifest: Manifest, work: int) -> None:
     """Check the work of the golden rows, which are predicted at every start."""
     passes = sum(row.passes for row in manifest.golden)
-    if passes * weights > MOST_GOLDEN_WORK:
+    if passes * work > MOST_GOLDEN_WORK:
         raise BundleError(
-            f"{MANIFEST_FILE} has golden rows of {passes} passes of a network of {weights} "
-            f"weights, a product of more than the {MOST_GOLDEN_WORK} that a start may take"
+            f"{MANIFEST_FILE} has golden rows of {passes} passes of a network that uses weights "
+            f"{work} times a pass, a product of more than the {MOST_GOLDEN_WORK} that a start may "
+            "take"
         )
 
 

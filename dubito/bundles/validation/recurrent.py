@@ -42,8 +42,8 @@ def _recurrence(gates: int, settings: LayerSettings, shapes: Sequence[Shape]) ->
     wanted = [(of_inputs * features,)] * bool(of_inputs) + [(gates * units,)] * of_states
     if masks != wanted:
         raise ValueError("its masks do not fit its inputs and its state")
-    for name in ("activation", "recurrent_activation"):
-        setting(settings, name)
+    if "glu" in (setting(settings, "activation"), setting(settings, "recurrent_activation")):
+        raise ValueError("its activation gives half as many values as it gets")
     for name in ("go_backwards", "restores_order"):
         bool_setting(settings, name)
     width = gates * units
@@ -51,7 +51,8 @@ def _recurrence(gates: int, settings: LayerSettings, shapes: Sequence[Shape]) ->
     bias: Shape = (2, width) if both else (width,)
     weights = ((features, width), (units, width))
     output = (steps, units) if bool_setting(settings, "return_sequences") else (units,)
-    return LayerShape(output, (*weights, bias) if bool_setting(settings, "use_bias") else weights)
+    every = (*weights, bias) if bool_setting(settings, "use_bias") else weights
+    return LayerShape(output, every, steps)
 
 
 lstm = partial(_recurrence, LSTM_GATES)

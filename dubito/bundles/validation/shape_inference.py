@@ -24,6 +24,13 @@ class Held:
     layer: str
     path: str
     shapes: tuple[Shape, ...]
+    uses: int = 1
+    """How often a pass uses each of them."""
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return sum(map(math.prod, self.shapes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,12 @@ class Wiring:
     @property
     def weights(self) -> int:
         """Number of weights."""
-        return sum(math.prod(shape) for held in self.held for shape in held.shapes)
+        return sum(held.weights for held in self.held)
+
+    @property
+    def work(self) -> int:
+        """How often a pass uses a weight, all weights together; each layer's at its first call."""
+        return sum(held.weights * held.uses for held in self.held)
 
 
 def trace(blueprint: Blueprint, given: Shape, path: str = "") -> Wiring:
@@ -164,7 +176,7 @@ def _wired(layer: Layer, operands: list[Shape], path: str, *, first: bool) -> Wi
         raise _misfit(layer, "a setting is not of the kind that Keras writes") from error
     if math.prod(step.output) > MOST_VALUES or len(step.output) > MOST_AXES:
         raise _misfit(layer, f"it gives a row more than {MOST_VALUES} values or {MOST_AXES} axes")
-    return Wiring(step.output, (Held(layer.name, f"{path}vars", step.weights),))
+    return Wiring(step.output, (Held(layer.name, f"{path}vars", step.weights, step.uses),))
 
 
 def _check_build(layer: Layer, operands: list[Shape]) -> None:

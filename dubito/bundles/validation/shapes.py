@@ -42,7 +42,8 @@ def _along(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
 def _dense(settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:
     shape, units = one(shapes), whole_setting(setting(settings, "units"), "units")
     bias = ((units,),) if bool_setting(settings, "use_bias") else ()
-    return LayerShape((*shape[:-1], units), ((shape[-1], units), *bias))
+    weights = ((shape[-1], units), *bias)
+    return LayerShape((*shape[:-1], units), weights, math.prod(shape[:-1]))
 
 
 def _axes(settings: LayerSettings, shape: Shape) -> Shape:

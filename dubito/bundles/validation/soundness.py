@@ -27,6 +27,8 @@ class CheckedNetwork:
     weights: bytes
     """Content of `model.weights.h5`, as bytes."""
     weight_count: int
+    work: int
+    """How often a pass uses a weight, all weights together."""
 
 
 def check_network(network: bytes, features: Sequence[Bounds], target: Target) -> CheckedNetwork:
@@ -60,7 +62,7 @@ def check_network(network: bytes, features: Sequence[Bounds], target: Target) ->
         )
     check_indices(blueprint, features)
     check_weights(members.weights, wiring.held)
-    return CheckedNetwork(blueprint, members.weights, wiring.weights)
+    return CheckedNetwork(blueprint, members.weights, wiring.weights, wiring.work)
 
 
 def _check_doubt(blueprint: Blueprint) -> None:

@@ -3,6 +3,7 @@
 They are convolution, pooling and dropout of `(steps, channels)` and `(height, width, channels)`.
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -60,7 +61,8 @@ def _conv(axes: int, settings: LayerSettings, shapes: Sequence[Shape]) -> LayerS
     windows = tuple((own - 1) * apart + 1 for own, apart in zip(kernel, dilations, strict=True))
     bias = ((filters,),) if bool_setting(settings, "use_bias") else ()
     weights = ((*kernel, channels // groups, filters), *bias)
-    return LayerShape((*_shrunk(settings, lengths, windows), filters), weights)
+    places = _shrunk(settings, lengths, windows)
+    return LayerShape((*places, filters), weights, math.prod(places))
 
 
 def _pool(axes: int, settings: LayerSettings, shapes: Sequence[Shape]) -> LayerShape:

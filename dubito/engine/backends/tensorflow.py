@@ -34,6 +34,9 @@ class Graph:
         ]
         self._deterministic = tf.function(self._map_rows, input_signature=(rows,))
         self._draws = tf.function(self._map_blocks, input_signature=(rows, index, index, *noises))
+        # What Keras cannot trace must be found where the network is read.
+        for compiled in (self._deterministic, self._draws):
+            compiled.get_concrete_function()
 
     @OVERFLOWING
     def deterministic(self, rows: Floats) -> Array:

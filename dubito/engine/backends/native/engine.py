@@ -23,7 +23,7 @@ class NativeEngine:
     """
 
     path = "native 1"
-    members = 1
+    members = alignment = 1
 
     def __init__(
         self,
