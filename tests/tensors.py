@@ -80,9 +80,13 @@ def _inky() -> Any:
     return model
 
 
-@cache
 def tensor_bundle(kind: Kind = "classes") -> Path:
     """The bundle's folder, below one that has no other."""
+    return _made(kind)
+
+
+@cache
+def _made(kind: Kind) -> Path:
     work = Path(_folder().name) / kind
     (work / "models").mkdir(parents=True)
     model = digits().model if kind == "classes" else _inky()

@@ -13,7 +13,7 @@ import pytest
 
 from dubito.bundle import Bundle, load
 from dubito.bundles.manifest_parser import parse_manifest
-from dubito.errors import InvalidInput
+from dubito.errors import BundleError, InvalidInput
 from tests.service import Service, command_here, serving
 from tests.tensors import KINDS, SHAPE, Kind, images, tensor_bundle
 
@@ -122,6 +122,12 @@ def test_wrong_tensors_are_refused_by_their_place(client: httpx.Client, name: st
     assert "16.5" not in json.dumps(found)
 
 
+def test_a_wrong_tensor_is_refused_at_its_first_fault(client: httpx.Client) -> None:
+    """Listing all that is wrong with large ones would take the service's time."""
+    found = faults(client, {"instances": [{"image": np.full(SHAPE, 99).tolist()}] * 100})
+    assert [one["pointer"] for one in found] == ["#/instances/0/image/0/0/0"]
+
+
 def test_the_library_refuses_the_same(bundle: Bundle) -> None:
     """Arrays of another shape, numbers out of bounds, and gaps."""
     given = images(300, 303)[0]
@@ -204,6 +210,28 @@ def test_exports_have_it_as_json(kind: Kind, bundle: Bundle, tmp_path: Path) -> 
     assert json.loads(found["feature.image"]) == row["image"]
     column = pq.read_table(tmp_path / "out.parquet")["feature.image"].to_pylist()
     assert json.loads(column[0]) == row["image"]
+
+
+HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
+    "no axes": ({"shape": []}, "shape is not of 1 to 4 lengths"),
+    "an empty axis": ({"shape": [8, 8, 0]}, "shape is not of 1 to 4 lengths"),
+    "too large": ({"shape": [65_537]}, "shape is not of 1 to 4 lengths"),
+    "another count": ({"shape": [8, 8, 2]}, "features has 64 values, not 128"),
+    "no room": ({"minimum": 16}, "minimum is not below its maximum"),
+    "endless": ({"maximum": 1e200}, "beyond"),
+    "a norm that cannot be": ({"maximum": 1}, "seen is not of norms that the tensors can have"),
+    "the list of rows": ({"aliases": ["instances"]}, "is called instances"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_tensors_that_cannot_be_are_refused(name: str) -> None:
+    """By the member and the fault, before any network is read."""
+    changes, sentence = HOSTILE[name]
+    content = json.loads((tensor_bundle() / "bundle.json").read_bytes())
+    content["features"][0] |= changes
+    with pytest.raises(BundleError, match=sentence):
+        parse_manifest(json.dumps(content).encode())
 
 
 def test_the_manifest_is_of_format_2(kind: Kind) -> None:

@@ -15,6 +15,8 @@ import pytest
 from dubito.bundle import Bundle, load
 from dubito.bundles.golden import golden_faults, golden_rows
 from dubito.bundles.manifest_parser import parse_manifest
+from dubito.bundles.validation.index_bounds import Bounds
+from dubito.bundles.validation.soundness import check_network
 from dubito.engine.compiler.compiler import engine_of
 from dubito.engine.ensemble import Ensemble
 from dubito.errors import BundleError, UsageError
@@ -150,6 +152,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     "a member too many": (one_more, "model.4.keras is not the network bundle.json was written"),
     "no network": (changed(networks=[]), "networks has 0 digests, not 2 to 32"),
     "one network": (changed(networks=["0" * 64]), "networks has 1 digests, not 2 to 32"),
+    "a member twice": (changed(networks=["0" * 64] * 3), "networks has a digest twice"),
     "uneven passes": (changed(passes=100), "passes is not a multiple of the 3 networks"),
     "a digest besides": (changed(network_sha256="0" * 64), "network_sha256 is not known"),
     "a number for networks": (changed(networks=3), "is not of format 3: networks"),
@@ -164,6 +167,22 @@ def test_damaged_ensembles_are_refused(folder: Path, name: str) -> None:
     (folder / "SHA256SUMS").unlink()
     damage(folder)
     with pytest.raises(BundleError, match=sentence.replace(".", r"\.")):
+        load(folder)
+
+
+def test_members_are_bounded_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that one network may have, three may not have each."""
+    one = load(folder).manifest
+    weights = "dubito.bundles.validation.inspection.MOST_WEIGHTS"
+    count = check_network(
+        (folder / FILES[0]).read_bytes(),
+        [Bounds(each.minimum, each.maximum, each.nullable) for each in one.features],
+        one.target,
+    ).weight_count
+    monkeypatch.setattr(weights, 3 * count)
+    assert load(folder).manifest == one
+    monkeypatch.setattr(weights, 3 * count - 1)
+    with pytest.raises(BundleError, match=r"^model\.3\.keras: the networks have more than"):
         load(folder)
 
 

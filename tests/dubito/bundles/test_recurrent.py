@@ -45,6 +45,13 @@ def test_shapes_are_keras_own(
     assert list(found.weights) == [tuple(weight.shape) for weight in made.weights]
 
 
+def test_work_counts_every_step() -> None:
+    """A sequence of twice the steps is twice the work, with the same weights."""
+    settings = layer("MaskedGRU").get_config()
+    first, second = (rule_of("MaskedGRU")(settings, [(n, FEATURES)]) for n in (STEPS, 2 * STEPS))
+    assert (first.weights, 2 * first.uses) == (second.weights, second.uses)
+
+
 def test_ones_are_as_many_as_asked() -> None:
     """Whatever the input is."""
     made = Ones(7)
@@ -61,6 +68,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[tuple[int, ...]], str]] = {
     "masks of two gates": ({"input_masks": 2}, [(STEPS, FEATURES)], "2 masks of its inputs"),
     "no units": ({"units": 0}, [(STEPS, FEATURES)], "units"),
     "units of text": ({"units": "4"}, [(STEPS, FEATURES)], "units"),
+    "half of a gate": ({"recurrent_activation": "glu"}, [(STEPS, FEATURES)], "half as many"),
+    "half of a state": ({"activation": "glu"}, [(STEPS, FEATURES)], "half as many"),
     "a bias of text": ({"use_bias": "no"}, [(STEPS, FEATURES)], "use_bias"),
 }
 

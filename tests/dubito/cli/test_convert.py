@@ -290,6 +290,13 @@ def returning(layer: Any) -> Any:
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
 
 
+def starting(layer: Any) -> Any:
+    inputs = keras.Input((6,))
+    state = layers.Dense(3)(inputs)
+    outputs = layer(layers.Reshape((2, 3))(inputs), [state])
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
+
+
 def attending(layer: Any) -> Any:
     inputs = keras.Input((6,))
     sequence = steps()(inputs)
@@ -314,6 +321,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
             )
         ),
         "the inner model within is Sequential and has a recurrent layer: put its layers into",
+    ),
+    "GRU with a state": (
+        lambda: starting(layers.GRU(3, dropout=0.2, name="memory")),
+        "layer memory is called with a state, which is not served",
     ),
     "SimpleRNN": (
         lambda: chain(steps(), layers.SimpleRNN(4, dropout=0.2, name="old")),

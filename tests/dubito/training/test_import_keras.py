@@ -18,8 +18,10 @@ from dubito.errors import NetworkError
 from dubito.layout import Column
 from dubito.numerics.rng import PassRange, keep_masks
 from dubito.targets import ClassTarget
+from dubito.training.convert import Conversion, convert
 from dubito.training.import_keras import Adopted, adopt
 from dubito.training.joined_inputs import Inputs
+from dubito.training.monte_carlo import with_monte_carlo
 from dubito.training.temperature import fold
 from dubito.types import Floats, Query
 from tests.networks import FEATURES, ROOT, filled, rows
@@ -372,3 +374,54 @@ def test_networks_of_other_backends_are_taken(backend: str) -> None:
         features, answers = found["wave"].reshape(8, -1).astype(np.float64), found["answers"]
     np.testing.assert_allclose(engine.predict(features), answers, atol=1e-6)
     assert engine.summarise([Query(features, 50, 1)])[0].std.max() > 0.02
+
+
+def test_both_directions_may_be_called_twice() -> None:
+    """Each call has masks of its own, and a layer of its own that joins them."""
+    layers = keras.layers
+    inputs = keras.Input((12,))
+    both = layers.Bidirectional(layers.GRU(3, dropout=0.3), name="both")
+    first, second = (layers.Reshape((3, 4))(layers.Dense(12)(inputs)) for _ in range(2))
+    joined = layers.Concatenate()([both(first), both(second)])
+    model = filled(keras.Model(inputs, layers.Dense(2, activation="softmax")(joined)))
+    found = with_monte_carlo(model)
+    features = rows(5, 3)[:, :1].repeat(12, axis=1) / 1e4
+    np.testing.assert_allclose(
+        engine_of(found).predict(features), model(features.astype(np.float32)), atol=1e-6
+    )
+    assert len([one for one in found.layers if type(one).__name__ == "MCDropout"]) == 4
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_probabilities_are_no_logits(units: int, tmp_path: Path) -> None:
+    """A softmax of a softmax would be served with a false doubt: refused, wherever it is."""
+    layers = keras.layers
+    end = "sigmoid" if units == 1 else "softmax"
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            layers.Dense(8, activation="relu"),
+            layers.Dropout(0.3),
+            keras.Sequential([keras.Input((8,)), layers.Dense(units, activation=end)]),
+        ]
+    )
+    filled(model).save(tmp_path / "own.keras")
+    lines = [f"{a},{b}" for a, b in np.random.default_rng(0).random((40, 2)).round(3)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b", *lines]))
+    job = Conversion(
+        network=tmp_path / "own.keras",
+        features=(Column(name="a"), Column(name="b")),
+        classes=TWO,
+        data=tmp_path / "rows.csv",
+        target=None,
+        out=tmp_path / "models",
+        name="own",
+        version=None,
+        passes=20,
+        calibrate=None,
+        temperature=False,
+        command="test",
+        logits=True,
+    )
+    with pytest.raises(NetworkError, match="probabilities, not logits: leave out --logits"):
+        convert(job)
