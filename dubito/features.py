@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 NumberKind = Literal["integer", "float"]
 FeatureKind = Literal["integer", "float", "boolean", "category", "tensor"]
 
-FeatureValue = float | bool | str | list[Any] | None
+FeatureValue = float | bool | str | list[object] | None
 """A value as JSON has it: a tensor is nested lists, None is missing, and an empty text one that is
 not in the list."""
 

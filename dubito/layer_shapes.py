@@ -19,7 +19,7 @@ class LayerShape(NamedTuple):
     output: Shape
     weights: tuple[Shape, ...] = ()
     uses: int = 1
-    """How often a pass uses each weight: once for each step or place."""
+    """Count of a pass' uses of each weight: one for each step or place."""
 
 
 LayerSettings = dict[str, Any]

@@ -20,7 +20,6 @@ from dubito.uncertainty.guard import RangeGuard
 from dubito.uncertainty.rules import rule_reasons
 
 PASSES = 100
-FIELDS = tuple(Summary.__dataclass_fields__)
 RULES = tuple(DomainRule(reason, when) for reason, when in LAYOUT.rules.items())
 
 
@@ -41,7 +40,7 @@ class Held:
 
     def taken(self, rows: np.ndarray) -> "Held":
         """Some of the rows, in this order."""
-        summary = Summary(*(getattr(self.summary, name)[rows] for name in FIELDS))
+        summary = self.summary.where(rows)
         return Held(self.table.where(rows), summary, self.fixed[rows])
 
 

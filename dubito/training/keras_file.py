@@ -56,9 +56,9 @@ REMEDIES = {
     "DepthwiseConv2D": ": train a Conv2D, whose groups may be as many as its channels",
     "Lambda": ": what it computes must be layers of Keras",
 }
-"""What to do instead of some layers of Keras, as the end of a sentence."""
+"""Remedies for some layers of Keras, as the end of a sentence."""
 OWN_REMEDY = ": if it is dropout that is always on, say so by --as {kind}=Dropout"
-"""The same of a class that is not Keras'."""
+"""Remedy for a class that is not Keras'."""
 
 AGAIN = "keras.models.load_model('model.h5', compile=False).save('model.keras')"
 OTHERS = (

@@ -25,7 +25,7 @@ class Held:
     path: str
     shapes: tuple[Shape, ...]
     uses: int = 1
-    """How often a pass uses each of them."""
+    """Count of a pass' uses of each of them."""
 
     @property
     def weights(self) -> int:

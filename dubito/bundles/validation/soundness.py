@@ -28,7 +28,7 @@ class CheckedNetwork:
     """Content of `model.weights.h5`, as bytes."""
     weight_count: int
     work: int
-    """How often a pass uses a weight, all weights together."""
+    """Count of a pass' uses of all weights together."""
 
 
 def check_network(network: bytes, features: Sequence[Bounds], target: Target) -> CheckedNetwork:

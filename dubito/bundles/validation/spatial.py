@@ -19,7 +19,7 @@ from dubito.layer_shapes import (
 )
 
 NOUNS = {1: "steps of channels", 2: "height and width of channels"}
-"""What an input is, by its number of axes besides the channels."""
+"""Noun for an input, by its number of axes besides the channels."""
 
 
 def _lengths(settings: LayerSettings, name: str, axes: int) -> Shape:

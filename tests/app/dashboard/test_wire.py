@@ -31,7 +31,7 @@ def nullable(schema: dict[str, Any]) -> bool:
 
 def test_every_member_is_documented(documented: Any) -> None:
     """A name that the service does not send, or null where the page expects none, is found."""
-    check_types("wire.d.ts", documented, 31)
+    check_types("wire.d.ts", documented, 31, ("between_members",))
 
 
 def check_types(file: str, documented: Any, least: int, absent: Sequence[str] = ()) -> None:

@@ -63,7 +63,7 @@ ANSWERED = [
     *("AssignmentRequest", "AssignedPrediction", "PredictionList", "ListedPrediction", "Said"),
     *("ReviewQueue", "ReferredPrediction", "Health", "Limits", "ModelDescription"),
     *("CalibrationDescription", "Promise", "Band", "Environment", "Feature", "Seen"),
-    *("BooleanFeature", "CategoryFeature", "Category", "ValueCounts"),
+    *("BooleanFeature", "CategoryFeature", "TensorFeature", "Category", "ValueCounts"),
     *("UncertaintyFigures", "Figures", "StepFigures", "Drift", "FeatureDrift", "Outcomes"),
     *("ExchangeFigures", "StepServiceFigures", "ServiceFigures"),
     *("Coverage", "AutomatedErrors", "ReliabilityBin", "RiskPoint", "Estimate", "Alarm"),

@@ -23,6 +23,7 @@ function feature(name, own = {}) {
 const MODEL = /** @type {ModelDescription} */ (
   /** @type {unknown} */ ({
     classes: ["A", "B", "C", "D"],
+    members: 1,
     limits: { passes: 10000 },
     features: [
       feature("amount"),
