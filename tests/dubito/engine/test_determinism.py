@@ -54,6 +54,8 @@ class Alone:
     """What each row of the pool answers by itself, for some seeds and passes."""
 
     def __init__(self, ran: Engine) -> None:
+        self._ran = ran
+        self._summaries: dict[tuple[int, tuple[int, int]], bytes] = {}
         random = np.random.default_rng(5)
         self.pairs = [
             (balanced(int(passes), ran.members), int(seed))
@@ -63,12 +65,14 @@ class Alone:
                 strict=True,
             )
         ]
-        self.summaries = {
-            (at, pair): bits(ran.summarise([Query(pool()[at : at + 1], *pair)])[0])[0]
-            for at in range(POOL)
-            for pair in self.pairs
-        }
         self.plain = [ran.predict(pool()[at : at + 1]).tobytes() for at in range(POOL)]
+
+    def summary(self, at: int, pair: tuple[int, int]) -> bytes:
+        """The bits of a row's statistics for passes and a seed, computed when first asked for."""
+        if (at, pair) not in self._summaries:
+            query = Query(pool()[at : at + 1], *pair)
+            self._summaries[at, pair] = bits(self._ran.summarise([query])[0])[0]
+        return self._summaries[at, pair]
 
 
 @cache
@@ -88,7 +92,7 @@ def mismatches(name: str, seed: int) -> int:
     queries = [Query(pool()[chosen], *pair) for chosen, pair in groups]
     found = engine(name).summarise(queries)
     wrong = sum(
-        got != known.summaries[int(at), pair]
+        got != known.summary(int(at), pair)
         for (chosen, pair), summary in zip(groups, found, strict=True)
         for at, got in zip(chosen, bits(summary), strict=True)
     )
