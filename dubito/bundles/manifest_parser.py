@@ -228,13 +228,14 @@ def _version(content: Mapping[str, Any], file: str) -> Format:
         and version not in get_args(Format)
     ):
         raise BundleError(f"{file} is of format {version}: this version reads 1, 2 and 3")
-    known: dict[Any, Format] = {2: 2, 3: 3}
-    return known.get(version, 1) if isinstance(version, int) else 1
+    return 2 if version == 2 else 3 if version == 3 else 1
 
 
 def _kind(version: Format, content: Mapping[str, Any]) -> Literal["classes", "number"]:
     """Return the kind of a manifest's target; classes if it names none."""
-    match version != 1 and content.get("target"):
+    if version == 1:
+        return "classes"
+    match content.get("target"):
         case {"kind": "number"}:
             return "number"
     return "classes"

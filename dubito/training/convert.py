@@ -51,11 +51,6 @@ LEAST_SUM = 1 - 1e-4
 of a float32 softmax."""
 
 
-PAIR = 2
-"""Number of classes of one sigmoid unit."""
-ROUNDING = 1e-4
-
-
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """Options of one conversion."""
@@ -123,7 +118,7 @@ def _convert_classes(job: Conversion, version: int) -> tuple[Path, Manifest]:
     if labelled is not None and job.temperature:
         fold(model, temperature_of(engine_of(model), labelled[0], job.passes))
     engine, signature = engine_of(model), Signature(features, target)
-    _check_answers(engine, table.features, flatten(model).outlet.name, logits=job.logits)
+    _check_answers(engine, table.features, flatten(model).outlet.name)
     made = _Made(
         job=job,
         version=version,
@@ -252,17 +247,16 @@ def _features(columns: Sequence[Column], rows: Floats) -> tuple[Feature, ...]:
     )
 
 
-def _check_answers(engine: Engine, rows: Floats, outlet: str, *, logits: bool) -> None:
+def _check_answers(engine: Engine, rows: Floats, outlet: str) -> None:
     """Check that the outputs for rows `(N, F)` are probabilities, without dropout and with it.
 
     Args:
         engine: engine of the network.
         rows: rows to run the network on.
         outlet: name of the output layer.
-        logits: whether the network is said to answer logits, of which probabilities were made.
 
     Raises:
-        NetworkError: the outputs are not probabilities, or were so before they were made so.
+        NetworkError: the outputs are not probabilities.
         DataError: the network's numbers overflow on a row.
     """
     answers = _outputs(engine, rows)
@@ -272,21 +266,6 @@ def _check_answers(engine: Engine, rows: Floats, outlet: str, *, logits: bool) -
             f"layer {outlet} does not give probabilities: a row's classes must sum to 1, "
             "as those of a softmax do; if these are logits, say so by --logits"
         )
-    if logits and _were_probabilities(answers):
-        raise NetworkError("it answers probabilities, not logits: leave out --logits")
-
-
-def _were_probabilities(answers: Floats) -> bool:
-    """Whether what a softmax, or one unit's sigmoid, was made of were probabilities themselves.
-
-    Logits are known up to a constant of each row; probabilities sum to 1.
-    """
-    logs = np.log(np.maximum(answers, np.finfo(np.float64).tiny))
-    if answers.shape[1] == PAIR:
-        logs = logs[:, 1:] - logs[:, :1]
-    else:
-        logs += (1 - logs.sum(axis=1, keepdims=True)) / answers.shape[1]
-    return bool((logs >= -ROUNDING).all() and (logs <= 1 + ROUNDING).all())
 
 
 def _check_numbers(engine: Engine, rows: Floats, target: NumberTarget, outlet: str) -> None:

@@ -26,7 +26,7 @@ from dubito.training.binary import with_both_classes
 from dubito.training.joined_inputs import Inputs
 from dubito.training.keras_file import read_saved
 from dubito.training.monte_carlo import with_monte_carlo
-from dubito.training.temperature import SQUASHING
+from dubito.training.temperature import answers_probabilities
 
 
 class Adopted(NamedTuple):
@@ -62,8 +62,9 @@ def adopt(
     """
     try:
         network, notes = read_saved(path, inputs, dropouts)
-        model, squashed = _squashed(with_monte_carlo(_loaded(network)), logits=logits)
-        model, told = _answering(model, sum(column.width for column in inputs.columns), target)
+        model = with_monte_carlo(_loaded(network))
+        width = sum(column.width for column in inputs.columns)
+        model, told = _answering(model, width, target, logits=logits)
         model = _imputing(model, [column.imputed for column in inputs.columns])
         bounds = [
             Bounds(*column.limits, column.nullable)
@@ -77,7 +78,7 @@ def adopt(
         fault = str(error)
         rest = fault.removeprefix(NETWORK_FILE) if fault.startswith(NETWORK_FILE) else f": {fault}"
         raise NetworkError(f"{path.name}{rest}") from error
-    return Adopted(model, (*notes, *squashed, *told))
+    return Adopted(model, (*notes, *told))
 
 
 def _loaded(network: bytes) -> keras.Model:
@@ -87,25 +88,19 @@ def _loaded(network: bytes) -> keras.Model:
         raise NetworkError("it cannot be read by Keras") from error
 
 
-def _squashed(model: keras.Model, *, logits: bool) -> tuple[keras.Model, tuple[str, ...]]:
-    """Put a softmax or a sigmoid behind logits, if the network answers them, and say so.
+def _squashed(model: keras.Model) -> tuple[keras.Model, str]:
+    """Put a softmax or a sigmoid behind logits, and return a sentence on it.
 
     Raises:
-        NetworkError: the last layer has such an activation already.
+        NetworkError: the network ends with such an activation already.
     """
-    if not logits or len(model.outputs) != 1:
-        return model, ()
-    output = model.outputs[0]
-    last = output._keras_history.operation  # noqa: SLF001 - Keras has no public way to a tensor's layer
-    activation = getattr(last, "activation", None)
-    if isinstance(last, keras.layers.Softmax) or activation in SQUASHING:
-        raise NetworkError(
-            f"layer {last.name} gives no logits but probabilities: leave out --logits"
-        )
-    name = "sigmoid" if output.shape[-1] == 1 else "softmax"
-    squashed = keras.layers.Activation(name, name=f"{name}_of_logits")(output)
-    told = f"layer {last.name} gives logits, of which a {name} makes probabilities"
-    return keras.Model(model.inputs, squashed, name=model.name), (told,)
+    laid = flatten(model)
+    if answers_probabilities(laid):
+        raise NetworkError("it answers probabilities, not logits: leave out --logits")
+    name = "sigmoid" if laid.classes == 1 else "softmax"
+    squashed = keras.layers.Activation(name, name=f"{name}_of_logits")(model.outputs[0])
+    told = f"layer {laid.outlet.name} gives logits, of which a {name} makes probabilities"
+    return keras.Model(model.inputs, squashed, name=model.name), told
 
 
 def _imputing(model: keras.Model, imputed: Sequence[float | None]) -> keras.Model:
@@ -124,7 +119,7 @@ def _imputing(model: keras.Model, imputed: Sequence[float | None]) -> keras.Mode
 
 
 def _answering(
-    model: keras.Model, features: int, target: Target
+    model: keras.Model, features: int, target: Target, *, logits: bool
 ) -> tuple[keras.Model, tuple[str, ...]]:
     """Return the network with the outputs of its target, and notes on the changes made for that.
 
@@ -137,7 +132,10 @@ def _answering(
     if _is_named(model):
         # A bundle's network takes and returns arrays; its names are those of the signature.
         model = keras.Model(model.inputs[0], model.outputs[0])
-    model = _of_rows(model, features)
+    model, notes = _of_rows(model, features), list[str]()
+    if logits:
+        model, note = _squashed(model)
+        notes.append(note)
     laid = flatten(model)
     if laid.features != features:
         raise NetworkError(f"it takes {laid.features} features, but {features} are described")
@@ -151,10 +149,10 @@ def _answering(
     if (laid.classes, len(outputs)) == (1, 2):
         first, second = outputs
         told = f"one sigmoid unit gives the probability of {second}, and 1 minus it that of {first}"
-        return with_both_classes(model), (told,)
+        return with_both_classes(model), (*notes, told)
     if laid.classes != len(outputs):
         raise NetworkError(f"it answers {values} a row, but {len(outputs)} classes are named")
-    return model, ()
+    return model, tuple(notes)
 
 
 def _of_rows(model: keras.Model, numbers: int) -> keras.Model:

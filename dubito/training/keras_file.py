@@ -303,7 +303,7 @@ def _check_layer(layer: dict[str, Any]) -> None:
 def _check_calls(layer: dict[str, Any]) -> None:
     """Check that calls have no options; removes `training` from calls of dropout, now always on."""
     for node in layer.get("inbound_nodes", ()):
-        if layer["class_name"] in INERT:
+        if layer["class_name"] in (*INERT, *RECURRENT, BIDIRECTIONAL):
             node["kwargs"].pop("training", None)
         for option, value in node["kwargs"].items():
             if value:

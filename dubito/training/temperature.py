@@ -14,6 +14,10 @@ SQUASHING = (keras.activations.softmax, keras.activations.sigmoid)
 """Activations that turn logits into probabilities."""
 
 
+PASSING = (keras.layers.Identity, keras.layers.Flatten, keras.layers.Reshape)
+"""Layers that change no number."""
+
+
 def fold(model: keras.Model, temperature: float) -> None:
     """Divide the last layer's logits by `temperature`, in place (Guo et al. 2017, equation 9).
 
@@ -45,6 +49,22 @@ def _logits(laid: Plan) -> Any:
         return None
     calls = sum(other.layer is step.layer for other in laid.steps)
     return step.layer if calls == 1 else None
+
+
+def answers_probabilities(laid: Plan) -> bool:
+    """Whether a network ends with a softmax or a sigmoid, behind which nothing else computes."""
+    step = _before(laid, laid.result)
+    while step is not None and _passes_on(step):
+        step = _before(laid, *step.inputs)
+    return step is not None and _squashes(step)
+
+
+def _passes_on(step: PlanStep) -> bool:
+    """Whether a step gives the numbers that it gets, in a shape of its own perhaps."""
+    is_linear = isinstance(step.layer, keras.layers.Activation) and (
+        _activation(step) is keras.activations.linear
+    )
+    return is_linear or isinstance(step.layer, PASSING)
 
 
 def _before(laid: Plan, slot: int) -> PlanStep | None:

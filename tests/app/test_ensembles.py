@@ -170,24 +170,6 @@ def test_records_of_an_ensemble_replay_to_the_bit(
     assert differing == 0
 
 
-def test_a_deadline_leaves_a_multiple_of_the_members(
-    kind: Kind, bundle: Bundle, client: httpx.Client
-) -> None:
-    """Fewer passes in time are as many of each member."""
-    rows = rows_of(kind, bundle, 20)
-    for _ in range(3):
-        asked(client, rows, passes=600)
-    body, found = {"instances": [bare(row) for row in rows * 5]}, []
-    # Of an unknown machine no deadline is known that leaves time for some passes alone.
-    for deadline in ("50", "100", "200", "400", "800", "1600"):
-        query = {"passes": "9999", "degrade": "true", "deadline_ms": deadline}
-        reply = client.post("/predict/mc", json=body, params=query)
-        if reply.status_code == 200:
-            found.append(reply.json()["predictions"][0]["passes"])
-    assert found
-    assert all(passes % MEMBERS == 0 for passes in found)
-
-
 def test_the_command_answers_as_the_service(
     kind: Kind, backend: Backend, bundle: Bundle, tmp_path: Path
 ) -> None:

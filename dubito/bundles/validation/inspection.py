@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubito.bundles.files import Files, read_files
+from dubito.bundles.files import MOST_BYTES, Files, read_files
 from dubito.bundles.manifest import (
     CARD_FILE,
     KOREAN_CARD_FILE,
@@ -22,7 +22,7 @@ from dubito.bundles.manifest import (
 from dubito.bundles.manifest_parser import parse_manifest
 from dubito.bundles.validation.index_bounds import Bounds
 from dubito.bundles.validation.objects import quoted
-from dubito.bundles.validation.soundness import MOST_WEIGHTS, CheckedNetwork, check_network
+from dubito.bundles.validation.soundness import CheckedNetwork, check_network
 from dubito.errors import BundleError
 from dubito.printable import printable
 from dubito.types import Cards
@@ -85,10 +85,12 @@ def _checked(files: Files, manifest: Manifest) -> Iterator[CheckedNetwork]:
         except BundleError as error:
             # The checks know one network, whose file is the first.
             raise BundleError(str(error).replace(NETWORK_FILE, name)) from error
-        held += checked.weight_count
-        if held > MOST_WEIGHTS:
+        # Packed, many large ones fit into small files.
+        held += len(checked.weights)
+        if held > MOST_BYTES[NETWORK_FILE]:
             raise BundleError(
-                f"{name}: the networks have more than the {MOST_WEIGHTS} weights allowed together"
+                f"{name}: the weights of all networks are larger than the "
+                f"{MOST_BYTES[NETWORK_FILE]} bytes allowed together"
             )
         yield checked
 

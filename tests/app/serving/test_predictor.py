@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from app.errors import Overloaded
+from app.serving.batcher import Batcher
 from app.serving.compute import ComputeThread
 from app.serving.predictor import BATCH_WORK, Predictor
 from dubito.errors import Ungradable
@@ -415,3 +416,20 @@ def test_a_rows_passes_are_cut_while_others_ask(small: int) -> None:
     pieces = toy.batches[small:]
     assert 10_000 == sum(pieces)
     assert (1 < len(pieces) and max(pieces) <= 6_400) if small else len(pieces) == 1
+
+
+@pytest.mark.parametrize(("affordable", "passes"), [(130.0, 102), (51.0, 51), (1e9, 9_999)])
+def test_an_ensemble_degrades_to_a_multiple_of_its_members(
+    monkeypatch: pytest.MonkeyPatch, affordable: float, passes: int
+) -> None:
+    """What time is left for is cut to blocks that give every network as many passes."""
+    ran = engine("ensemble")
+    monkeypatch.setattr(Batcher, "affordable", lambda *_: affordable)
+
+    async def ask() -> int:
+        predictor = Predictor(ComputeThread(ran), SIGNATURE_OF_NINE, queue=10**9, members=3)
+        found = await predictor.predict_mc(Query(loans(1), 9_999, 1), degrade=True)
+        predictor.close()
+        return int(found.passes[0])
+
+    assert asyncio.run(ask()) == passes

@@ -349,7 +349,7 @@ def test_a_good_manifest_is_served_as_it_reads(good: Callable[[str], Good], name
     """The plain reading is right where nothing was changed."""
     one = good(name)
     assert refused(one, one.content) is None
-    assert check(one, one.content, 0) > 25
+    assert check(one, one.content, 0) > 50
 
 
 @pytest.mark.claim("hostile manifests", test=15, proof=200)

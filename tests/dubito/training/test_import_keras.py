@@ -425,3 +425,29 @@ def test_probabilities_are_no_logits(units: int, tmp_path: Path) -> None:
     )
     with pytest.raises(NetworkError, match="probabilities, not logits: leave out --logits"):
         convert(job)
+
+
+def test_recurrences_that_were_called_in_training_are_taken(tmp_path: Path) -> None:
+    """As guides switch dropout on: the call's option is left out, and the masks stay on."""
+    layers = keras.layers
+    inputs = keras.Input((4, 2))
+    outputs = layers.LSTM(5, dropout=0.3, name="memory")(inputs, training=True)
+    model = filled(keras.Model(inputs, layers.Dense(2, activation="softmax")(outputs)))
+    model.save(tmp_path / "own.keras")
+    columns = (Column(name="wave", kind="tensor", shape=(4, 2)),)
+    found, _ = adopt(tmp_path / "own.keras", Inputs(columns), ClassTarget(TWO))
+    draws = engine_of(found).draws(Query(np.ones((1, 8)), 50, 1))
+    assert draws.std(axis=0).max() > 0.01
+
+
+def test_a_weak_network_of_logits_is_taken(tmp_path: Path) -> None:
+    """Logits that are near each other are no probabilities, whatever rows show."""
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((2,)), layers.Dropout(0.3), layers.Dense(1)])
+    model.set_weights([np.full((2, 1), 0.2), np.full(1, 0.3)])
+    model.save(tmp_path / "own.keras")
+    columns = (Column(name="a", maximum=1), Column(name="b", maximum=1))
+    found, notes = adopt(tmp_path / "own.keras", Inputs(columns), ClassTarget(TWO), logits=True)
+    expected = 1 / (1 + np.exp(-0.7))
+    np.testing.assert_allclose(engine_of(found).predict(np.ones((1, 2)))[0, 1], expected, 1e-6)
+    assert notes[0].endswith("gives logits, of which a sigmoid makes probabilities")
