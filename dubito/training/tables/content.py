@@ -12,7 +12,7 @@ from dubito.bundles.files import MIB
 from dubito.errors import DataError
 from dubito.training.tables.kinds import ENDINGS, GZIP, UNPACK, ZIP, refuse_document
 
-MOST_BYTES = 256 * MIB
+MOST_TABLE_BYTES = 256 * MIB
 """Largest size of a table in bytes, of the file and decompressed."""
 MOST_MEMBERS = 10_000
 """Largest number of files in a zip."""
@@ -76,19 +76,19 @@ def bounded(stream: Stream, file: str) -> bytes:
     """Read a stream to its end.
 
     Raises:
-        DataError: there are more than `MOST_BYTES`; reading stops within one `PIECE` of that.
+        DataError: there are more than `MOST_TABLE_BYTES`; reading stops within one `PIECE` of that.
     """
     whole = io.BytesIO()
     while piece := stream.read(PIECE):
         whole.write(piece)
-        if whole.tell() > MOST_BYTES:
+        if whole.tell() > MOST_TABLE_BYTES:
             raise too_large(file)
     return whole.getvalue()
 
 
 def too_large(file: str) -> DataError:
-    """Build the error for a table above `MOST_BYTES`."""
-    limit = MOST_BYTES // MIB
+    """Build the error for a table above `MOST_TABLE_BYTES`."""
+    limit = MOST_TABLE_BYTES // MIB
     return DataError(f"{file} has more than {limit} MiB unfolded: leave out columns or rows")
 
 
@@ -146,7 +146,7 @@ def _member(archive: ZipFile, file: str) -> ZipInfo:
     # Of other methods, zipfile does not bound the bytes decompressed per read.
     if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise DataError(f"{file} is a zip that is neither stored nor deflated: {UNPACK}")
-    if member.file_size > MOST_BYTES:
+    if member.file_size > MOST_TABLE_BYTES:
         raise too_large(file)
     return member
 

@@ -10,7 +10,7 @@ from pyarrow.parquet import ParquetFile
 
 from dubito.bundles.files import MIB
 from dubito.errors import DataError
-from dubito.training.tables.content import MOST_BYTES, TableBytes, too_large
+from dubito.training.tables.content import MOST_TABLE_BYTES, TableBytes, too_large
 from dubito.training.tables.parquet_pages import GROWING, pages_of
 from dubito.training.tables.wanted import Wanted, places
 
@@ -87,7 +87,7 @@ class Parquet:
                 if page.encoding == GROWING or page.values > MOST_DISTINCT:
                     raise DataError(f"{column} is stored in an encoding that is not read")
                 unfolded += page.unfolded
-                if unfolded > MOST_BYTES:
+                if unfolded > MOST_TABLE_BYTES:
                     raise too_large(self._content.file)
 
 
