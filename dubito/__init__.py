@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         MCAlphaDropout,
         MCDropout,
         MCGaussianDropout,
+        MCGaussianNoise,
         MCSpatialDropout1D,
     )
     from dubito.prediction import MonteCarloPrediction, PlainPrediction
@@ -80,6 +81,7 @@ _MODULES = {
     "MCAlphaDropout": "dubito.layers",
     "MCDropout": "dubito.layers",
     "MCGaussianDropout": "dubito.layers",
+    "MCGaussianNoise": "dubito.layers",
     "MCSpatialDropout1D": "dubito.layers",
     "BundleError": "dubito.errors",
     "DataError": "dubito.errors",
@@ -108,6 +110,7 @@ __all__ = [
     "MCAlphaDropout",
     "MCDropout",
     "MCGaussianDropout",
+    "MCGaussianNoise",
     "MCSpatialDropout1D",
     "MonteCarloPrediction",
     "NetworkError",

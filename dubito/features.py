@@ -115,6 +115,8 @@ class NumberFeature:
     minimum: float
     maximum: float
     seen: FeatureStats
+    missing_refers: bool = True
+    """Whether a missing value refers the row; no, where training saw plenty of rows without one."""
 
     @property
     def rules(self) -> NumberRules:
@@ -185,6 +187,8 @@ class BooleanFeature(ListedFeature):
     imputed: float | None
     """Number that the network imputes for a missing value; None if the feature is not nullable."""
     seen: ValueCounts
+    missing_refers: bool = True
+    """Whether a missing value refers the row; no, where training saw plenty of rows without one."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -230,6 +234,8 @@ class CategoryFeature(ListedFeature):
     """Number that the network gets for a missing value: that of a category, of the slot of unknown
     ones, or the next one, a slot of its own; None if the feature is not nullable."""
     seen: ValueCounts
+    missing_refers: bool = True
+    """Whether a missing value refers the row; no, where training saw plenty of rows without one."""
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -296,6 +302,7 @@ class TensorFeature:
     """Statistics of the tensors' norms, by which they are watched, see `norms`."""
     nullable = False
     imputed = None
+    missing_refers = True
     is_whole = False
 
     @property

@@ -46,6 +46,8 @@ class Column:
     imputed: float | None = None
     """Number that the network gets for a missing value, see `dubito.features`; None if none can be
     missing or if training chooses it."""
+    missing_refers: bool = True
+    """Whether a missing value refers the row to a person."""
     categories: tuple[Category, ...] = ()
     """Values of a category; empty for other kinds."""
     takes_unknown: bool = False
@@ -83,17 +85,18 @@ class Column:
         """
         title = self.title or self.name
         common = (self.name, title, self.aliases)
+        nullable, refers = self.nullable, self.missing_refers
         if isinstance(seen, FeatureStats) and self.kind == "tensor":
             limits = (self.minimum, self.maximum)
             return TensorFeature(*common, "tensor", self.unit, self.shape, *limits, seen)
         if isinstance(seen, FeatureStats):
             kind: NumberKind = "integer" if self.kind == "integer" else "float"
-            limits = (self.minimum, self.maximum)
-            return NumberFeature(*common, kind, self.unit, self.nullable, imputed, *limits, seen)
+            limits, lacking = (self.minimum, self.maximum), (nullable, imputed)
+            return NumberFeature(*common, kind, self.unit, *lacking, *limits, seen, refers)
         if self.kind == "boolean":
-            return BooleanFeature(*common, "boolean", self.nullable, imputed, seen)
-        listed = (self.categories, self.takes_unknown, self.nullable)
-        return CategoryFeature(*common, "category", *listed, imputed, seen)
+            return BooleanFeature(*common, "boolean", nullable, imputed, seen, refers)
+        listed = (self.categories, self.takes_unknown)
+        return CategoryFeature(*common, "category", *listed, nullable, imputed, seen, refers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

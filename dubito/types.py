@@ -26,7 +26,8 @@ Indices = NDArray[np.intp]
 Booleans = NDArray[np.bool_]
 
 NoticeKind = Literal["out_of_range", "missing", "in_margin", "unknown_category"]
-"""Kind of a notice. `in_margin` (slightly outside the training range) does not refer the row."""
+"""Kind of a notice. `in_margin` (slightly outside the training range) never refers the row, and
+`missing` does unless the feature says otherwise."""
 
 SEED_BITS = 53
 """Size of a seed, bits."""
@@ -399,6 +400,8 @@ class Notice:
     seen_minimum: float | None
     seen_maximum: float | None
     """Range that training saw; None for a feature with a list of values."""
+    refers: bool
+    """Whether this alone refers the row to a person."""
 
 
 @dataclass(frozen=True, slots=True)

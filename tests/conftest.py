@@ -1,8 +1,9 @@
 """Claims: checks with a count, small in `make test` and whole in `make proof`.
 
-A test marked `@pytest.mark.claim("name", test=200, proof=10_000)` takes the argument `count`. With
-`--proof` only such tests run, with the second number, and `docs/proof.md` tells what they showed;
-`--only` picks one by name. What has `test=0` is for the proof alone.
+A test marked `@pytest.mark.claim("name", test=200, proof=10_000)` may take the argument `count`.
+With `--proof` only such tests run, with the second number, and `docs/proof.md` tells what they
+showed; `--only` picks one by name. What has `test=0` is for the proof alone, and so are cases that
+are marked `left_to_proof`.
 """
 
 import os
@@ -17,6 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from tests.made import begin
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -65,16 +68,22 @@ def pytest_configure(config: pytest.Config) -> None:
             # these signals too. A handler is not inherited, and this one lets the tests go on.
             signal.signal(number, lambda *_: None)
     config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
+    config.addinivalue_line("markers", "left_to_proof: a case that `make test` does not take")
+    if not hasattr(config, "workerinput"):
+        begin()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("claim")
-    if marker is not None:
+    if marker is not None and "count" in metafunc.fixturenames:
         whole = metafunc.config.getoption("--proof")
         metafunc.parametrize("count", [marker.kwargs["proof" if whole else "test"]])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("left_to_proof") and not _claim(item):
+            raise pytest.UsageError(f"{item.nodeid} is left to the proof, but is no claim")
     if config.getoption("--proof"):
         only = config.getoption("--only")
         items[:] = [item for item in items if _claim(item) and only in ("", _claim(item))]
@@ -102,7 +111,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             for key, value in params.items()
             if key != "count"
         )
-        report.claim = (name, " ".join(doc.split()), case, params["count"])
+        report.claim = (name, " ".join(doc.split()), case, params.get("count", 1))
     return report
 
 
@@ -142,9 +151,13 @@ def _environment() -> str:
 
 
 def _is_proof_alone(item: pytest.Item) -> bool:
-    """Whether a test makes environments of its own, which no run of all tests has the time for."""
+    """Whether a run of all tests has no time for a test, as with an environment of its own.
+
+    Of some claims it takes a few cases alone, see `tests.claims`.
+    """
     marker = item.get_closest_marker("claim")
-    return marker is not None and not marker.kwargs["test"]
+    is_left = item.get_closest_marker("left_to_proof") is not None
+    return is_left or (marker is not None and not marker.kwargs["test"])
 
 
 def _claim(item: pytest.Item) -> str | None:

@@ -222,10 +222,28 @@ def always() -> Foreign:
     return Foreign(model, described, rows, given, ("slow", "fast"), flags)
 
 
+def attention() -> Foreign:
+    """A small encoder of waves: steps alike, attention with dropout, noise in training."""
+    keras.utils.set_random_seed(9)
+    rows, truth = waves()
+    inputs = keras.Input((12, 2))
+    steps = layers.TimeDistributed(layers.Dense(8, activation="relu"))(inputs)
+    steps = layers.TimeDistributed(layers.Dropout(0.1))(layers.GaussianNoise(0.1)(steps))
+    heads = layers.MultiHeadAttention(2, 4, dropout=0.3)
+    steps = layers.LayerNormalization()(layers.Add()([steps, heads(steps, steps, key=steps)]))
+    late = layers.MultiHeadAttention(1, 4, dropout=0.2, use_bias=False)
+    steps = late(query=steps, value=inputs, use_causal_mask=True)
+    outputs = layers.Dense(2, activation="softmax")(layers.Flatten()(steps))
+    given = _tensors("wave")
+    model = trained(keras.Model(inputs, outputs), given(rows), truth, epochs=8)
+    return Foreign(model, _described("wave", (12, 2)), rows, given, ("slow", "fast"))
+
+
 NETWORKS: dict[str, Callable[[], Foreign]] = {
     "structured": structured,
     "digits": digits,
     "lstm": lambda: recurrent(layers.LSTM, 2, "softmax"),
     "gru": lambda: recurrent(layers.GRU, 1, "sigmoid"),
     "own dropout": always,
+    "attention": attention,
 }

@@ -15,6 +15,7 @@ from dubito.training.described import described_domain
 from dubito.training.pipeline import TrainingOptions, publish
 from dubito.training.recipe import TABLE_RECIPE, Recipe
 from dubito.training.rows import read_layout
+from tests.made import made
 from tests.rents import rows, write_table
 
 MEMBERS, SEED, PASSES = 3, 4, 60
@@ -34,28 +35,22 @@ target = {name = "rent", aliases = ["월세"], unit = "€", head = "normal"}
 
 
 @cache
-def _folder() -> TemporaryDirectory[str]:
-    """A folder that is there as long as this process."""
-    return TemporaryDirectory(prefix="ensembles-")
-
-
-@cache
 def table(kind: Kind) -> tuple[Rows, Layout, Recipe]:
     """The rows to train on, what their columns are, and the recipe."""
     if kind == "classes":
         layout = chosen_domain(None).layout
         return read_table(None, layout).where(np.arange(600)), layout, Recipe(epochs=1)
-    work = Path(_folder().name)
-    (work / "columns.toml").write_text(RENTS, encoding="utf-8")
-    layout = described_domain(work / "columns.toml").layout
-    found = read_layout(write_table(work / "flats.csv", *rows(1_500)), layout)
+    with TemporaryDirectory() as work:
+        described, flats = Path(work) / "columns.toml", Path(work) / "flats.csv"
+        described.write_text(RENTS, encoding="utf-8")
+        layout = described_domain(described).layout
+        found = read_layout(write_table(flats, *rows(1_500)), layout)
     return found, layout, replace(TABLE_RECIPE, epochs=2)
 
 
-def options(kind: Kind, members: int = MEMBERS, seed: int = SEED) -> TrainingOptions:
+def options(out: Path, kind: Kind, members: int = MEMBERS, seed: int = SEED) -> TrainingOptions:
     """The job that trains the bundle; one of a single member's seed trains that alone."""
     _, layout, recipe = table(kind)
-    out = Path(_folder().name) / f"{kind}-{members}-{seed}"
     return TrainingOptions(
         recipe=replace(recipe, passes=PASSES, calibrated=True),
         layout=layout,
@@ -73,4 +68,8 @@ def options(kind: Kind, members: int = MEMBERS, seed: int = SEED) -> TrainingOpt
 @cache
 def ensemble_bundle(kind: Kind, members: int = MEMBERS, seed: int = SEED) -> Path:
     """The bundle's folder, below one that has no other."""
-    return publish(options(kind, members, seed), table(kind)[0])[0]
+
+    def make(work: Path) -> Path:
+        return publish(options(work, kind, members, seed), table(kind)[0])[0]
+
+    return made(f"ensemble-{kind}-{members}-{seed}", make)

@@ -200,6 +200,12 @@ def monte_carlo_becomes(
     return with_config(change)
 
 
+def noise(deviation: Any) -> Damage:
+    """Every Monte-Carlo layer becomes Gaussian noise."""
+    kind = "MCGaussianNoise"
+    return monte_carlo_becomes("dubito.layers", kind, f"dubito>{kind}", stddev=deviation)
+
+
 def datasets(file: h5py.File) -> list[str]:
     """Paths of the datasets of at least one axis."""
     paths: list[str] = []
@@ -644,6 +650,9 @@ HOSTILE: dict[str, Hostile] = {
     "a rate of nearly 0": Hostile(settings(*MC, rate=1e-9), "would report no uncertainty at all"),
     "rate 1": Hostile(settings(*MC, rate=1), "would drop everything"),
     "a negative rate": Hostile(settings(*MC, rate=-0.5), "is not from 0 to 1"),
+    "noise of nothing": Hostile(noise(0), "a standard deviation of 0 is not above 0"),
+    "noise of infinity": Hostile(noise(1e300), "a standard deviation of 1e+300 is not above 0"),
+    "noise of text": Hostile(noise("0.1"), "has no standard deviation"),
     "a rate that is true": Hostile(settings(*MC, rate=True), "is not from 0 to 1"),
     "a mask over the batch": Hostile(settings(*MC, noise_shape=[64, 1]), "does not fit"),
     # Shapes.

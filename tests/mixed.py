@@ -4,7 +4,6 @@ import csv
 import json
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ from dubito.features import FeatureValue
 from dubito.training.convert import Conversion, convert
 from dubito.training.description import read_description
 from dubito.types import Floats, Indices
+from tests.made import made
 
 HEATING = ("gas", "oil, old", "district:heat", "electric")
 AREAS = ("north", "south", "west")
@@ -109,15 +109,12 @@ def network() -> Any:
 
 
 @cache
-def _folder() -> TemporaryDirectory[str]:
-    """A folder that is there as long as this process."""
-    return TemporaryDirectory(prefix="mixed-")
-
-
-@cache
 def mixed_bundle() -> Path:
     """The bundle's folder, below one that has no other."""
-    work = Path(_folder().name)
+    return made("mixed", _made)
+
+
+def _made(work: Path) -> Path:
     models = work / "models"
     models.mkdir()
     network().save(work / "flats.keras")

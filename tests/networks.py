@@ -31,6 +31,7 @@ from dubito.layers.monte_carlo import (
     MCAlphaDropout,
     MCDropout,
     MCGaussianDropout,
+    MCGaussianNoise,
     MCSpatialDropout1D,
     MCSpatialDropout2D,
 )
@@ -173,6 +174,13 @@ def gaussian() -> Any:
     return finished(inputs, MCDropout(0.3)(merged))
 
 
+def noisy() -> Any:
+    """Noise added to the inputs and within."""
+    inputs = keras.Input((FEATURES,))
+    hidden = layers.Dense(12, activation="silu")(MCGaussianNoise(0.3)(normalized(inputs)))
+    return finished(inputs, MCDropout(0.2)(MCGaussianNoise(0.1)(hidden)))
+
+
 def spatial() -> Any:
     """Rows read as sequences, with channels dropped by the layer made for it, and normal noise."""
     inputs = keras.Input((FEATURES,))
@@ -197,6 +205,15 @@ def recurrent(kind: Any, **choices: Any) -> Any:
     outputs = layers.Reshape((3, 3))(normalized(inputs))
     outputs = kind(6, dropout=0.2, recurrent_dropout=0.3, **choices)(outputs)
     return with_monte_carlo(finished(inputs, outputs))
+
+
+def attention() -> Any:
+    """Rows read as three steps that attend to each other, by Keras' own layer, converted."""
+    inputs = keras.Input((FEATURES,))
+    steps = layers.Reshape((3, 3))(normalized(inputs))
+    heads = layers.MultiHeadAttention(2, 3, value_dim=4, dropout=0.3)
+    outputs = layers.LayerNormalization()(layers.Add()([steps, heads(steps, steps)]))
+    return with_monte_carlo(finished(inputs, layers.Dropout(0.2)(layers.Flatten()(outputs))))
 
 
 def sigmoid() -> Any:
@@ -276,6 +293,7 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "branches": branches,
     "operators": operators,
     "gaussian": gaussian,
+    "noisy": noisy,
     "encoded": encoded,
     "embedded": embedded,
     "sigmoid": sigmoid,
@@ -284,8 +302,8 @@ NETWORKS: dict[str, Callable[[], Any]] = {
     "quantiles": lambda: number("quantiles"),
 }
 """Networks that both executions can run."""
-SINGLE = tuple(name for name in NETWORKS if name != "sigmoid")
-"""Those that are of single precision alone, which the native backend runs too."""
+SINGLE = tuple(name for name in NETWORKS if name not in ("sigmoid", "noisy"))
+"""Those that the native backend runs too: of single precision alone, without added noise."""
 
 ENSEMBLE = (("study", 31), ("batch-norm", 32), ("wide", 33))
 """Networks of the engine called `ensemble`, each with the seed of its weights."""
@@ -297,6 +315,7 @@ GENERAL: dict[str, Callable[[], Any]] = {
     "image": image,
     "lstm": lambda: recurrent(layers.LSTM),
     "gru": lambda: recurrent(layers.GRU, go_backwards=True),
+    "attention": attention,
 }
 """Networks that only the general execution can run."""
 
@@ -337,6 +356,8 @@ def members() -> tuple[Any, ...]:
 def dropped(layer: Any, inputs: Any, noise: Any) -> Any:
     """What a dropout layer makes of its inputs and its noise, written from the papers."""
     keep = np.asarray(noise, np.float32)
+    if isinstance(layer, MCGaussianNoise):
+        return inputs + keep * np.float32(layer.stddev)
     if isinstance(layer, MCGaussianDropout):
         return inputs * (1 + keep * np.sqrt(layer.rate / (1 - layer.rate)))
     if not isinstance(layer, MCAlphaDropout):
@@ -373,7 +394,7 @@ def given_noise(model: Any, seed: int, passes: int, at: int) -> Iterator[None]:
         if step.call is None:
             continue
         key = [PassRange(seed, 0, passes)], step.call.ordinal, step.call.shape
-        normal = isinstance(step.layer, MCGaussianDropout)
+        normal = isinstance(step.layer, MCGaussianDropout | MCGaussianNoise)
         drawn = normals(*key) if normal else keep_masks(*key, step.layer.rate)
         waiting[id(step.layer)].append(drawn[at])
 

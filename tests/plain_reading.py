@@ -195,13 +195,13 @@ def _cumulative(mean: list[float], own: list[float], limit: float) -> set[int]:
 
 
 def _warnings(manifest: Json, row: list[float | None]) -> list[str]:
-    """What the guard says of a row: values out of the seen range and its margin, or missing."""
+    """Why the guard refers a row: values out of the seen range and its margin, or missing."""
     kinds = set()
     if manifest["features"][0]["kind"] == "tensor":
         row = [float(np.linalg.norm(np.array(row, np.float64)))]
     for feature, value in zip(manifest["features"], row, strict=True):
         if value is None:
-            kinds.add("missing")
+            kinds |= {"missing"} if feature.get("missing_refers", True) else set()
         elif "counts" in feature["seen"]:
             counts = [*feature["seen"]["counts"], 0]
             kinds |= set() if counts[int(value)] else {"unknown_category"}

@@ -4,7 +4,6 @@ import csv
 import json
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -16,6 +15,7 @@ from dubito.training.convert import Conversion, convert
 from dubito.training.description import read_description
 from dubito.types import Floats
 from tests import mixed
+from tests.made import made
 
 HEADS: tuple[NumberHead, ...] = ("point", "normal", "quantiles")
 LEVELS = (0.05, 0.5, 0.95)
@@ -91,12 +91,6 @@ def network(head: NumberHead, epochs: int = 10) -> Any:
     return model
 
 
-@cache
-def _folder() -> TemporaryDirectory[str]:
-    """A folder that is there as long as this process."""
-    return TemporaryDirectory(prefix="numbers-")
-
-
 def conversion(work: Path, head: NumberHead) -> Conversion:
     """The job that makes the bundle, with its files in a folder."""
     (work / "features.json").write_text(json.dumps(description(head)), encoding="utf-8")
@@ -121,7 +115,10 @@ def conversion(work: Path, head: NumberHead) -> Conversion:
 @cache
 def number_bundle(head: NumberHead = "normal") -> Path:
     """The bundle's folder, below one that has no other."""
-    work = Path(_folder().name) / head
-    (work / "models").mkdir(parents=True)
-    network(head).save(work / "rents.keras")
-    return convert(conversion(work, head))[0]
+
+    def make(work: Path) -> Path:
+        (work / "models").mkdir()
+        network(head).save(work / "rents.keras")
+        return convert(conversion(work, head))[0]
+
+    return made(f"number-{head}", make)

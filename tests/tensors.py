@@ -2,7 +2,6 @@
 
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import keras
@@ -12,6 +11,7 @@ from sklearn.datasets import load_digits
 from dubito.layout import Column, NumberColumn
 from dubito.training.convert import Conversion, convert
 from tests.converted import digits
+from tests.made import made
 
 Kind = Literal["classes", "number"]
 KINDS: tuple[Kind, ...] = ("classes", "number")
@@ -19,12 +19,6 @@ SHAPE, PASSES = (8, 8, 1), 60
 COLUMN = Column(name="image", aliases=("그림",), kind="tensor", shape=SHAPE, minimum=0, maximum=16)
 CLASSES = tuple("0123456789")
 NUMBER = NumberColumn(name="ink", unit="levels")
-
-
-@cache
-def _folder() -> TemporaryDirectory[str]:
-    """A folder that is there as long as this process."""
-    return TemporaryDirectory(prefix="tensors-")
 
 
 def images(first: int, last: int) -> tuple[Any, Any]:
@@ -80,15 +74,14 @@ def _inky() -> Any:
     return model
 
 
+@cache
 def tensor_bundle(kind: Kind = "classes") -> Path:
     """The bundle's folder, below one that has no other."""
-    return _made(kind)
 
+    def make(work: Path) -> Path:
+        (work / "models").mkdir()
+        model = digits().model if kind == "classes" else _inky()
+        model.save(work / "digits.keras")
+        return convert(conversion(work, kind))[0]
 
-@cache
-def _made(kind: Kind) -> Path:
-    work = Path(_folder().name) / kind
-    (work / "models").mkdir(parents=True)
-    model = digits().model if kind == "classes" else _inky()
-    model.save(work / "digits.keras")
-    return convert(conversion(work, kind))[0]
+    return made(f"tensor-{kind}", make)

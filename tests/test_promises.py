@@ -316,7 +316,7 @@ def test_loans_made_to_have_paid_nothing_are_doubted(shipped: Bundle, test_part:
     assert all("no_evidence" in decision.reasons for decision in decided)
 
 
-@pytest.mark.claim("loans without evidence", test=1, proof=5)
+@pytest.mark.claim("loans without evidence", test=0, proof=5)
 def test_loans_that_have_paid_nothing_are_doubted(
     count: int, loans: Table, record_property: Callable[[str, object], None]
 ) -> None:

@@ -169,6 +169,7 @@ def kernels(**choice: Any) -> Any:
     return np.asarray(trained(recipe)[0].get_layer("hidden_0").kernel).ravel()
 
 
+@pytest.mark.claim("the study", test=0, proof=1)
 def test_l1_is_sparse_and_l2_shrinks() -> None:
     """L1 takes most weights near zero; L2 makes them smaller, and few of them near zero."""
     plain_ones, sparse, small = kernels(), kernels(l1=0.01), kernels(l2=0.01)
@@ -187,6 +188,7 @@ def test_l2_under_adam_is_no_decay() -> None:
     assert large > small + 0.2
 
 
+@pytest.mark.claim("the study", test=0, proof=1)
 def test_dropout_before_the_output_alone_is_weaker() -> None:
     """With dropout on every layer a network learns wrong labels by heart less."""
     losses = {}

@@ -57,12 +57,7 @@ def feature_faults(way: str, feature: Feature) -> Iterator[str]:
         yield from _range_faults(way, feature)
     if isinstance(feature, CategoryFeature):
         yield from _category_faults(way, feature)
-    if feature.nullable != (feature.imputed is not None):
-        yield f"{way} needs an imputed value exactly if it is nullable"
-    if feature.imputed is not None and not _can_be_imputed(feature, feature.imputed):
-        yield f"{way}.imputed is not a number that the network can get for it"
-    if feature.seen.missing and not feature.nullable:
-        yield f"{way}.seen.missing counts rows without a value, which may not be null"
+    yield from _missing_faults(way, feature)
     if isinstance(feature, NumberFeature):
         yield from _seen_faults(f"{way}.seen", feature)
     else:
@@ -82,6 +77,17 @@ def _tensor_faults(way: str, feature: TensorFeature) -> Iterator[str]:
     if INSTANCES in (feature.name, *feature.aliases):
         yield f"{way} is called {INSTANCES}, which is the list of several rows"
     yield from number_seen_faults(f"{way}.seen", feature.seen)
+
+
+def _missing_faults(way: str, feature: ScalarFeature) -> Iterator[str]:
+    if feature.nullable != (feature.imputed is not None):
+        yield f"{way} needs an imputed value exactly if it is nullable"
+    if not (feature.nullable or feature.missing_refers):
+        yield f"{way}.missing_refers is false, but the value may not be missing"
+    if feature.imputed is not None and not _can_be_imputed(feature, feature.imputed):
+        yield f"{way}.imputed is not a number that the network can get for it"
+    if feature.seen.missing and not feature.nullable:
+        yield f"{way}.seen.missing counts rows without a value, which may not be null"
 
 
 def _range_faults(way: str, feature: NumberFeature) -> Iterator[str]:

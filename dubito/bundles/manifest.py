@@ -26,7 +26,8 @@ MOST_MEMBERS = 32
 """Most networks of an ensemble; the random stream has room for 2,048."""
 
 Format = Literal[1, 2, 3]
-"""1: numbers to classes; 2: features and targets of any kind; 3: ensembles of networks."""
+"""1: numbers to classes; 2: features and targets of any kind; 3: ensembles of networks, and missing
+values that do not refer a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,9 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """Serialize to canonical JSON (RFC 8785), the bytes that the digest covers."""
         plain = asdict(self)
+        for feature in plain["features"]:
+            if feature.get("missing_refers"):
+                del feature["missing_refers"]
         target, digests = plain.pop("target"), plain.pop("network_digests")
         plain |= {"networks": digests} if self.format == 3 else {"network_sha256": digests[0]}
         if self.format == 1:
@@ -129,7 +133,7 @@ def network_files(members: int) -> tuple[str, ...]:
 
 def format_of(features: Sequence[Feature], target: Target, members: int = 1) -> Format:
     """Return the oldest format that can say what the features, the target and the networks are."""
-    if members > 1:
+    if members > 1 or not all(one.missing_refers for one in features):
         return 3
     is_old = isinstance(target, ClassTarget) and target.is_ordered
     return 1 if is_old and all(isinstance(one, NumberFeature) for one in features) else 2

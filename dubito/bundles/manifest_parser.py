@@ -293,6 +293,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
         yield "version is not a positive integer"
     if not 1 <= manifest.passes <= MOST_PASSES:
         yield f"passes is not from 1 to {MOST_PASSES}"
+    if manifest.format < 3 and not all(feature.missing_refers for feature in features):
+        yield f"format is {manifest.format}, in which every missing value refers"
     yield from _member_faults(manifest)
     yield from signature_faults(manifest.signature)
     yield from rule_faults(manifest.rules, features, RESERVED[manifest.format])
@@ -313,8 +315,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 def _member_faults(manifest: Manifest) -> Iterator[str]:
     """Yield faults of an ensemble, all of whose members have equally many passes."""
     members, calibration = manifest.members, manifest.calibration
-    if manifest.format == 3 and not 2 <= members <= MOST_MEMBERS:
-        yield f"networks has {members} digests, not 2 to {MOST_MEMBERS}"
+    if not 1 <= members <= MOST_MEMBERS:
+        yield f"networks has {members} digests, not 1 to {MOST_MEMBERS}"
     if len(set(manifest.network_digests)) < members:
         yield "networks has a digest twice, so that a member would be another's copy"
     given = {"passes": manifest.passes}

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from dubito.bundles.validation.config_graph import Blueprint, Layer, Reference
-from dubito.bundles.validation.own_layers import MONTE_CARLO, OWN_LAYERS
+from dubito.bundles.validation.own_layers import MONTE_CARLO, OWN_LAYERS, STRENGTHS
 from dubito.bundles.validation.shape_inference import weight_paths
 from dubito.bundles.validation.shapes import rule_of
 from dubito.bundles.validation.soundness import CheckedNetwork
@@ -21,7 +21,14 @@ from dubito.engine.lowering import LayerRecord, kernel_of
 from dubito.engine.program import SOURCE, Operation, Program
 from dubito.layer_shapes import Shape
 from dubito.numerics.kernels import Array, FormulaFunction, Kernel
-from dubito.numerics.noise import AlphaDropout, Call, Dropout, GaussianDropout, Noise
+from dubito.numerics.noise import (
+    AlphaDropout,
+    Call,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    Noise,
+)
 
 NOISES: dict[str, type[Noise]] = {
     "MCDropout": Dropout,
@@ -29,6 +36,7 @@ NOISES: dict[str, type[Noise]] = {
     "MCSpatialDropout1D": Dropout,
     "MCSpatialDropout2D": Dropout,
     "MCGaussianDropout": GaussianDropout,
+    "MCGaussianNoise": GaussianNoise,
 }
 """Noise of each Monte-Carlo layer, by class name."""
 
@@ -127,7 +135,7 @@ class _Reader:
             units = (*(1,) * (len(shape) - 1), shape[-1])
         elif (noise := layer.settings.get("noise_shape")) is not None:
             units = tuple(own or size for own, size in zip(noise[1:], shape, strict=True))
-        noise_of = NOISES[layer.kind](float(layer.settings["rate"]))
+        noise_of = NOISES[layer.kind](float(layer.settings[STRENGTHS[layer.kind]]))
         self.calls.append(Call(len(self.calls), noise_of, units))
         return self.calls[-1]
 

@@ -3,6 +3,7 @@
 Files of networks name this module only, so classes can move between the modules inside it.
 """
 
+from dubito.layers.attention import MaskedAttention
 from dubito.layers.encode import Encode
 from dubito.layers.impute import Impute
 from dubito.layers.lookup import Discretize, Lookup, SelectColumns
@@ -10,6 +11,7 @@ from dubito.layers.monte_carlo import (
     MCAlphaDropout,
     MCDropout,
     MCGaussianDropout,
+    MCGaussianNoise,
     MCSpatialDropout1D,
     MCSpatialDropout2D,
 )
@@ -23,8 +25,10 @@ __all__ = [
     "MCAlphaDropout",
     "MCDropout",
     "MCGaussianDropout",
+    "MCGaussianNoise",
     "MCSpatialDropout1D",
     "MCSpatialDropout2D",
+    "MaskedAttention",
     "MaskedGRU",
     "MaskedLSTM",
     "Ones",

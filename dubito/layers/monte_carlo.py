@@ -10,7 +10,14 @@ import keras
 
 from dubito.errors import NetworkError
 from dubito.layers.registry import registered
-from dubito.numerics.noise import AlphaDropout, Dropout, GaussianDropout, Noise
+from dubito.numerics.noise import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    Noise,
+    check_deviation,
+)
 from dubito.numerics.rng import drop_levels
 
 Lengths = tuple[int | None, ...]
@@ -27,8 +34,16 @@ class MonteCarlo:
 
     @property
     def noise(self) -> Noise:
-        """Noise of the layer, of its kind and rate."""
+        """Noise of the layer, of its kind and strength."""
         return self.kind(self.rate)
+
+    def check_strength(self) -> None:
+        """Check that the noise does something.
+
+        Raises:
+            NetworkError: the rate drops nothing or everything.
+        """
+        drop_levels(self.rate)
 
     def call(self, inputs: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:  # noqa: ARG002
         """Apply fresh noise, whatever `training` is."""
@@ -42,7 +57,7 @@ class MonteCarlo:
                 rate drops nothing or everything.
         """
         try:
-            drop_levels(self.rate)
+            self.check_strength()
         except NetworkError as error:
             raise NetworkError(f"layer {self.name}: {error}") from error
         return fixed_shape(self.name, self.noise_shape, shape)
@@ -112,11 +127,33 @@ class MCGaussianDropout(MonteCarlo, keras.layers.GaussianDropout):
     kind = GaussianDropout
 
 
+@registered()
+class MCGaussianNoise(MonteCarlo, keras.layers.GaussianNoise):
+    """Added Gaussian noise that is always on."""
+
+    stddev: float
+    kind = GaussianNoise
+
+    @property
+    def noise(self) -> Noise:
+        """Noise of the layer's standard deviation."""
+        return self.kind(self.stddev)
+
+    def check_strength(self) -> None:
+        """Check that the noise does something.
+
+        Raises:
+            NetworkError: the standard deviation is not above 0 and at most 1.
+        """
+        check_deviation(self.stddev)
+
+
 MONTE_CARLO_LAYERS = (
     MCDropout,
     MCAlphaDropout,
     MCSpatialDropout1D,
     MCSpatialDropout2D,
     MCGaussianDropout,
+    MCGaussianNoise,
 )
 """Layer classes that are random in a prediction."""

@@ -12,12 +12,23 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dubito.errors import NetworkError
 from dubito.numerics.rng import PassRange, keep_masks, normals
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 NEGATIVE_SATURATION = -SELU_ALPHA * SELU_SCALE
 """Limit of SELU at minus infinity, the value of a dropped unit (Klambauer et al. 2017, §3)."""
+
+
+def check_deviation(deviation: float) -> None:
+    """Check that Gaussian noise of a standard deviation does something.
+
+    Raises:
+        NetworkError: it is not above 0 and at most 1, the largest that Keras takes.
+    """
+    if not 0 < deviation <= 1:
+        raise NetworkError(f"a standard deviation of {deviation} is not above 0 and at most 1")
 
 
 def applied(values: Any, terms: tuple[Any, ...], out: Any = None) -> Any:
@@ -28,15 +39,16 @@ def applied(values: Any, terms: tuple[Any, ...], out: Any = None) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """A kind of noise with a rate. Noise is a mask unless a subclass draws something else."""
+    """A kind of noise. Noise is a mask unless a subclass draws something else."""
 
-    rate: float
+    strength: float
+    """Rate of a dropout, or standard deviation of Gaussian noise."""
     dtype: ClassVar[str] = "bool"
     """Dtype of the drawn noise."""
 
     def drawn(self, runs: Sequence[PassRange], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
         """Draw the noise of the passes of all runs, `(passes, *shape)`."""
-        return keep_masks(runs, call, shape, self.rate)
+        return keep_masks(runs, call, shape, self.strength)
 
     def terms(self, noise: Any) -> tuple[Any, ...]:
         """Return the factor of the values and, for some kinds, a second term to add."""
@@ -53,7 +65,7 @@ class Dropout(Noise):
 
     def terms(self, noise: Any) -> tuple[Any, ...]:
         """Return the factor (Srivastava et al. 2014), scaled to preserve the expectation."""
-        return (noise * (1.0 / (1.0 - self.rate)),)
+        return (noise * (1.0 / (1.0 - self.strength)),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +77,8 @@ class AlphaDropout(Noise):
 
         Klambauer et al. 2017, "Self-normalizing neural networks", §3.
         """
-        scale = ((1 - self.rate) * (1 + self.rate * NEGATIVE_SATURATION**2)) ** -0.5
-        shift = -scale * NEGATIVE_SATURATION * self.rate
+        scale = ((1 - self.strength) * (1 + self.strength * NEGATIVE_SATURATION**2)) ** -0.5
+        shift = -scale * NEGATIVE_SATURATION * self.strength
         return noise * scale, (1 - noise) * (scale * NEGATIVE_SATURATION) + shift
 
 
@@ -91,7 +103,25 @@ class GaussianDropout(Noise):
     @property
     def deviation(self) -> float:
         """Standard deviation of the factor."""
-        return math.sqrt(self.rate / (1.0 - self.rate))
+        return math.sqrt(self.strength / (1.0 - self.strength))
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianNoise(Noise):
+    """Gaussian noise: a normal of mean 0 is added to each unit (Bishop 1995).
+
+    The drawn noise is standard normal.
+    """
+
+    dtype: ClassVar[str] = "float64"
+
+    def drawn(self, runs: Sequence[PassRange], call: int, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Draw standard normals, `(passes, *shape)`."""
+        return normals(runs, call, shape)
+
+    def terms(self, noise: Any) -> tuple[Any, ...]:
+        """Return a factor of ones, and the scaled noise to add."""
+        return noise * 0.0 + 1.0, noise * self.strength
 
 
 @dataclass(frozen=True, slots=True)

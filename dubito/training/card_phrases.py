@@ -46,6 +46,7 @@ class Phrases:
     replaced: str
     unknown: str
     missing: str
+    usual: str
     own_slot: str
     held_out: str
     figure_heads: tuple[str, ...]
@@ -113,6 +114,7 @@ ENGLISH = Phrases(
     replaced="counts as {value}",
     unknown="unknown",
     missing="missing",
+    usual="{imputed}; usual, does not refer the row",
     own_slot="a value of its own",
     held_out="## Held-out figures ({rows:,} rows)",
     figure_heads=("metric", "deterministic", "Monte Carlo", "meaning"),
@@ -241,6 +243,7 @@ KOREAN = Phrases(
     replaced="빈 값은 {value}(으)로 봄",
     unknown="알 수 없음",
     missing="빈 값",
+    usual="{imputed} (흔하므로 사람에게 넘기지 않음)",
     own_slot="별도의 값",
     held_out="## 학습에 쓰지 않은 자료에서의 지표 ({rows:,}건)",
     figure_heads=("지표", "결정적 예측", "몬테카를로", "뜻"),

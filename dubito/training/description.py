@@ -9,9 +9,11 @@ Features stand in the order of the network's input; only the name is required:
         {"name": "heating", "kind": "category",
          "categories": ["gas", {"name": "electric", "aliases": ["전기"]}], "takes_unknown": true}]}
 
-A feature with an `imputed` value may be missing; that value then replaces it. The network gets 0
-and 1 for false and true, for a category its place in the list, from 0, and for a text that is not
-in the list, if `takes_unknown`, the place after the last. `imputed` is such a number or a category.
+A feature with an `imputed` value may be missing; that value then replaces it. A missing value
+refers the row to a person unless `"missing_refers": false` says that missing is usual. The network
+gets 0 and 1 for false and true, for a category its place in the list, from 0, and for a text that
+is not in the list, if `takes_unknown`, the place after the last. `imputed` is such a number or a
+category.
 
 A network that predicts a number describes that too, by a member beside the features:
 
@@ -116,6 +118,7 @@ class _Described:
     categories: tuple[Name | _DescribedCategory, ...] = ()
     takes_unknown: bool = False
     nullable: bool = False
+    missing_refers: bool = True
     decimal: Decimal = "."
     thousands: Thousands = ""
     prefix: str = ""
@@ -149,6 +152,7 @@ class _Described:
             maximum=MOST if self.maximum is None else self.maximum,
             nullable=self.nullable or self.imputed is not None,
             imputed=self.imputed_number,
+            missing_refers=self.missing_refers,
             categories=self.listed,
             takes_unknown=self.takes_unknown,
             notation=self.notation,
@@ -406,6 +410,8 @@ def _faults(features: Sequence[_Described]) -> Iterator[str]:
         if not is_number and (feature.unit, feature.minimum, feature.maximum) != ("", None, None):
             yield f"{column.name} is a {column.kind}, which has neither a unit nor a range"
         yield from _category_faults(column)
+        if not (column.nullable or column.missing_refers):
+            yield f"{column.name} has missing_refers, but it cannot be missing"
         if feature.imputed is not None and not _can_be_imputed(feature):
             yield f"the imputed value of {column.name} is not one that it may have"
 

@@ -12,6 +12,9 @@ from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import Sheet, read_sheet
 from dubito.training.tables.wanted import Wanted
 
+FEWEST_MISSING, LEAST_MISSING = 20, 0.01
+"""Least number and share of the rows without a value with which missing is usual."""
+
 HEAD = """\
 # Columns of {file}, {rows:,} rows, as they seem to be. Check each before you train:
 # what is written here is what training does, and nothing is guessed again.
@@ -40,7 +43,7 @@ def first_description(path: Path, target: str, declared: FileNotation) -> str:
         HEAD.format(file=name_of(path), rows=sheet.rows),
         *_file(declared),
         _target(predicted),
-        *map(_feature, guesses.values()),
+        *(_feature(found, sheet.rows) for found in guesses.values()),
     ]
     return "\n".join(parts)
 
@@ -86,11 +89,11 @@ def _target(found: Guess) -> str:
     return "\n".join([*lines, ""])
 
 
-def _feature(found: Guess) -> str:
+def _feature(found: Guess, rows: int) -> str:
     if found.kind is None:
         return f"# {_quoted(found.name)} is left out: {found.reason}.\n"
     lines = [
-        f"# {found.reason}{'; some rows lack it' if found.is_nullable else ''}",
+        f"# {found.reason}{_gaps(found, rows)}",
         "[[features]]",
         f"name = {_quoted(found.name)}",
         f'kind = "{found.kind}"',
@@ -101,7 +104,22 @@ def _feature(found: Guess) -> str:
         lines.append("minimum = 0")
     if found.is_nullable:
         lines.append("nullable = true")
+        if _is_usual(found, rows):
+            lines.append("missing_refers = false")
     return "\n".join([*lines, *_notation(found.notation), ""])
+
+
+def _gaps(found: Guess, rows: int) -> str:
+    if not found.is_nullable:
+        return ""
+    share = f"; {found.missing:,} rows lack it ({found.missing / rows:.2%})"
+    asked = "no person is asked for that" if _is_usual(found, rows) else "a person is asked"
+    return f"{share}: {asked}"
+
+
+def _is_usual(found: Guess, rows: int) -> bool:
+    """Whether so many rows lack a value that training and calibration know such rows."""
+    return found.missing >= max(FEWEST_MISSING, LEAST_MISSING * rows)
 
 
 def _notation(notation: Notation) -> Iterator[str]:

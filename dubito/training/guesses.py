@@ -37,11 +37,17 @@ class Guess:
     reason: str
     """Why, for people; part of a sentence."""
     notation: Notation = PLAIN
-    is_nullable: bool = False
+    missing: int = 0
+    """Number of rows without a value."""
     values: Floats = field(default_factory=lambda: np.array([]))
     """The numbers `(n,)` of the rows that have one; empty for texts."""
     texts: tuple[str, ...] = ()
     """The different texts in order; of numbers only if they could be classes."""
+
+    @property
+    def is_nullable(self) -> bool:
+        """Whether some rows have no value."""
+        return self.missing > 0
 
 
 def guess(name: str, cells: Sequence[object]) -> Guess:
@@ -51,30 +57,28 @@ def guess(name: str, cells: Sequence[object]) -> Guess:
     except TypeError:
         return Guess(name, None, "its cells are neither texts nor numbers")
     known = [text for text in texts if text.casefold() not in MISSING_WORDS]
-    has_gaps = len(known) < len(texts)
+    missing = len(texts) - len(known)
     if not known:
-        return Guess(name, None, "it has no value", is_nullable=True)
+        return Guess(name, None, "it has no value", missing=missing)
     counts = Counter(known)
     fitting = list(_notations(list(counts)))
     if fitting:
-        return _number(name, known, fitting, has_gaps=has_gaps)
-    return _words(name, counts, has_gaps=has_gaps)
+        return _number(name, known, fitting, missing)
+    return _words(name, counts, missing)
 
 
-def _words(name: str, counts: Counter[str], *, has_gaps: bool) -> Guess:
+def _words(name: str, counts: Counter[str], missing: int) -> Guess:
     texts = tuple(sorted(counts))
     if len(texts) == 1:
         return Guess(name, None, SAME)
     if {text.casefold() for text in texts} <= {"true", "false"}:
-        return Guess(name, "boolean", "true and false", PLAIN, has_gaps, texts=texts)
+        return Guess(name, "boolean", "true and false", PLAIN, missing, texts=texts)
     if len(texts) > MOST_CATEGORIES or len(texts) * LEAST_REPEATS > counts.total():
         return Guess(name, None, f"{len(texts):,} different texts in {counts.total():,} rows")
-    return Guess(name, "category", f"{len(texts)} different texts", PLAIN, has_gaps, texts=texts)
+    return Guess(name, "category", f"{len(texts)} different texts", PLAIN, missing, texts=texts)
 
 
-def _number(
-    name: str, known: Sequence[str], fitting: Sequence[Notation], *, has_gaps: bool
-) -> Guess:
+def _number(name: str, known: Sequence[str], fitting: Sequence[Notation], missing: int) -> Guess:
     notation, doubt = fitting[0], ""
     texts = tuple(sorted(set(known), key=notation.number))
     values = np.array([notation.number(text) for text in known])
@@ -82,18 +86,19 @@ def _number(
         doubt = "; it can be read in another way: check decimal and thousands"
     sentinels = _sentinels(values)
     if sentinels:
-        missing = tuple(f"{value:g}" for value in sentinels)
+        stand = tuple(f"{value:g}" for value in sentinels)
         notation = Notation(
-            notation.decimal, notation.thousands, notation.prefix, notation.suffix, missing
+            notation.decimal, notation.thousands, notation.prefix, notation.suffix, stand
         )
-        values, has_gaps = values[~np.isin(values, sentinels)], True
+        values = values[~np.isin(values, sentinels)]
+        missing += len(known) - len(values)
     distinct = np.unique(values)
     if len(distinct) == 1:
         return Guess(name, None, SAME)
     is_whole = bool((values == np.floor(values)).all())
     if is_whole and len(distinct) == len(values) and np.ptp(values) == len(values) - 1:
         return Guess(name, None, "it numbers the rows")
-    about = (notation, has_gaps, values, texts if len(texts) < FEWEST_NUMBERS else ())
+    about = (notation, missing, values, texts if len(texts) < FEWEST_NUMBERS else ())
     if notation.is_plain and set(distinct) == {0, 1}:
         return Guess(name, "boolean", "0 and 1", *about)
     kind: FeatureKind = "integer" if is_whole else "float"

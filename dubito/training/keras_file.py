@@ -24,7 +24,7 @@ from dubito.errors import NetworkError
 from dubito.layers.archive import archived
 from dubito.training.joined_inputs import Inputs, join_inputs
 from dubito.training.monte_carlo import MONTE_CARLO_OF
-from dubito.training.recurrent import MASKED
+from dubito.training.twins import ATTENDED, MASKED
 
 BIDIRECTIONAL = "Bidirectional"
 RECURRENT = frozenset(kind.__name__ for kind in MASKED)
@@ -38,9 +38,14 @@ MODELS = ("Functional", "Sequential")
 STRENGTHS = ("rate", "stddev")
 """Settings that give the strength of a layer that is active in training only; 0 is inactive."""
 INSIDE = ("dropout", "recurrent_dropout")
-"""Settings of a recurrent layer that are rates of dropout."""
-UNSERVED = ("stateful", "return_state", "zero_output_for_mask")
-"""Settings of a recurrent layer with which it is more than a function of its sequence."""
+"""Settings of recurrent layers and of attention that are rates of dropout."""
+UNSERVED = ("stateful", "return_state", "zero_output_for_mask", "use_gate", "sliding_window")
+"""Settings of recurrent layers and of attention with which they compute what is not served."""
+ATTENTION, STEPWISE = "MultiHeadAttention", "TimeDistributed"
+OF_STEPS = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Identity", *INERT)
+"""Layers that work on every step alike, whether `TimeDistributed` calls them or not."""
+OF_LAST_AXIS = ("LayerNormalization", "BatchNormalization", "Softmax")
+"""Layers that do so where their axis is the last."""
 IDENTITY = ("name", "trainable", "dtype")
 """Settings that every layer has, which an Identity layer takes over."""
 MIXED = ("mixed_float16", "mixed_bfloat16")
@@ -49,10 +54,8 @@ HALF = ("float16", "bfloat16")
 SINGLE = "float32"
 
 REMEDIES = {
-    "TimeDistributed": ": call the layer inside it, as Dense takes any number of steps",
     "SimpleRNN": ": train a GRU or an LSTM",
     "RNN": ": train a GRU or an LSTM",
-    "GaussianNoise": ": train with GaussianDropout",
     "DepthwiseConv2D": ": train a Conv2D, whose groups may be as many as its channels",
     "Lambda": ": what it computes must be layers of Keras",
 }
@@ -195,9 +198,9 @@ def _renamed(config: dict[str, Any], dropouts: Mapping[str, str]) -> Iterator[st
 
 
 def _is_random(layer: dict[str, Any]) -> bool:
-    """Whether a layer is dropout, or a recurrent layer with dropout inside."""
+    """Whether a layer is dropout, or a recurrent layer or attention with dropout inside."""
     kind, settings = layer["class_name"], layer["config"]
-    if kind in RECURRENT:
+    if kind in RECURRENT or kind == ATTENTION:
         return any(settings.get(name) for name in INSIDE)
     return kind in CONVERTED or _is_ours(layer)
 
@@ -209,6 +212,8 @@ def _layers(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _layers(layer)
         if layer["class_name"] == BIDIRECTIONAL:
             yield from _directions(layer)
+        if layer["class_name"] == STEPWISE:
+            yield _inside(layer)
 
 
 def _directions(layer: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -226,6 +231,21 @@ def _directions(layer: dict[str, Any]) -> Iterator[dict[str, Any]]:
         # It matters where steps are masked, which is refused where they would be.
         part["config"]["zero_output_for_mask"] = False
         yield part
+
+
+def _inside(layer: dict[str, Any]) -> dict[str, Any]:
+    """Return the layer that is called on each step.
+
+    Raises:
+        NetworkError: called on the whole sequence it would compute something else.
+    """
+    inner: dict[str, Any] = layer["config"]["layer"]
+    kind, settings = inner["class_name"], inner["config"]
+    is_alike = kind in OF_STEPS and settings.get("noise_shape") is None
+    if not is_alike and not (kind in OF_LAST_AXIS and settings["axis"] in (-1, [-1])):
+        named = f"layer {layer['config']['name']} is a {STEPWISE} of a {kind}"
+        raise NetworkError(f"{named}: train it with layers that take the whole sequence")
+    return inner
 
 
 def _simplify_layer(layer: dict[str, Any]) -> Iterator[str]:
@@ -285,13 +305,16 @@ def _check_layer(layer: dict[str, Any]) -> None:
     if kind in INERT and kind not in CONVERTED:
         remedy = REMEDIES.get(kind, "")
         raise NetworkError(f"{named} is a {kind}, which has no Monte-Carlo counterpart{remedy}")
-    if kind in RECURRENT:
+    if kind in RECURRENT or kind == ATTENTION:
         for name in UNSERVED:
             if settings.get(name):
                 raise NetworkError(
                     f"{named} is a {kind} with {name}, which the engine does not run"
                 )
-    known = SERVED | CONVERTED | RECURRENT | {BIDIRECTIONAL}
+    if kind == ATTENTION and not _is_of_steps(settings):
+        told = "whose attention_axes or output_shape are not those of steps"
+        raise NetworkError(f"{named} is a {kind} {told}, which the engine does not run")
+    known = SERVED | CONVERTED | RECURRENT | {BIDIRECTIONAL, ATTENTION, STEPWISE}
     if not _is_ours(layer) and (kind not in known or not _is_keras(layer)):
         remedy = REMEDIES.get(kind, "") if _is_keras(layer) else OWN_REMEDY.format(kind=kind)
         raise NetworkError(f"{named} is of class {kind}, which the engine does not run{remedy}")
@@ -300,13 +323,21 @@ def _check_layer(layer: dict[str, Any]) -> None:
             raise NetworkError(f"{named} has a setting, {name}, that is not Keras' own")
 
 
+def _is_of_steps(settings: dict[str, Any]) -> bool:
+    """Whether attention is along the steps of sequences, and answers one vector for each."""
+    axes, shape = settings.get("attention_axes"), settings.get("output_shape")
+    return axes in (None, [1]) and (shape is None or isinstance(shape, int) or len(shape) == 1)
+
+
 def _check_calls(layer: dict[str, Any]) -> None:
     """Check that calls have no options; removes `training` from calls of dropout, now always on."""
     for node in layer.get("inbound_nodes", ()):
-        if layer["class_name"] in (*INERT, *RECURRENT, BIDIRECTIONAL):
+        kind = layer["class_name"]
+        if kind in (*INERT, *RECURRENT, BIDIRECTIONAL, ATTENTION, STEPWISE):
             node["kwargs"].pop("training", None)
+        known = (*ATTENDED, "use_causal_mask") if kind == ATTENTION else ()
         for option, value in node["kwargs"].items():
-            if value:
+            if value and option not in known:
                 raise NetworkError(f"layer {layer['config']['name']} is called with {option}")
 
 

@@ -103,7 +103,7 @@ def feature_cells(manifest: Manifest, say: Phrases) -> Iterable[Sequence[str]]:
             ", ".join(feature.aliases),
             feature.unit if isinstance(feature, NumberFeature | TensorFeature) else "",
             _values(feature, say),
-            _imputed(feature, say),
+            _missing(feature, say),
         )
 
 
@@ -123,6 +123,12 @@ def _values(feature: Feature, say: Phrases) -> str:
     numbers = feature.seen
     range_ = say.always if numbers.minimum == numbers.maximum else say.seen
     return range_.format(minimum=numbers.minimum, maximum=numbers.maximum)
+
+
+def _missing(feature: Feature, say: Phrases) -> str:
+    """Describe what a missing value does."""
+    imputed = _imputed(feature, say)
+    return imputed if feature.missing_refers else say.usual.format(imputed=imputed)
 
 
 def _imputed(feature: Feature, say: Phrases) -> str:

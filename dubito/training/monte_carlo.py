@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from dubito.layers.monte_carlo import MONTE_CARLO_LAYERS
-from dubito.training.recurrent import RecurrentTwins, is_recurrent
+from dubito.training.twins import Twins, has_twins
 
 MONTE_CARLO_OF: dict[Any, Any] = {kind.__bases__[-1]: kind for kind in MONTE_CARLO_LAYERS}
 """Monte-Carlo layer classes by the plain Keras class that each replaces."""
@@ -18,8 +18,8 @@ def with_monte_carlo(model: keras.Model) -> keras.Model:
     statistics of the batch. So layers that are always on replace the dropout layers, as in the
     study.
     """
-    if is_recurrent(model):
-        copy = RecurrentTwins(_twin).copied(model)
+    if has_twins(model):
+        copy = Twins(_twin).copied(model)
     else:
         copy = keras.models.clone_model(model, clone_function=_twin, recursive=True)
         copy.set_weights(model.get_weights())

@@ -143,6 +143,7 @@ def column_of(feature: Feature) -> Column:
         kind=feature.kind,
         nullable=feature.nullable,
         imputed=feature.imputed,
+        missing_refers=feature.missing_refers,
     )
     if isinstance(feature, TensorFeature):
         least, most = feature.minimum, feature.maximum

@@ -8,7 +8,7 @@ import numpy as np
 from dubito.types import Booleans, Decision, Floats, Indices, Notice, Policy, Promise, Summary
 
 FROM_NOTICES = ("out_of_range", "missing", "unknown_category")
-"""Kinds of notices that refer a row."""
+"""Kinds of notices that can refer a row."""
 BUILT_IN = (*FROM_NOTICES, "epistemic", "ambiguous", "unlikely", "wide", "few_passes")
 """Reasons that no bundle's rule may use: a notice's kind, the passes disagree, a second class is
 too probable for the promise, the predicted one is less probable than the policy allows, the
@@ -147,7 +147,7 @@ def fixed_reasons(
 
 
 def _kinds(noticed: Sequence[Notice]) -> list[str]:
-    return [notice.kind for notice in noticed if notice.kind in FROM_NOTICES]
+    return [notice.kind for notice in noticed if notice.refers]
 
 
 def promise_of(policy: Policy, target: float) -> Promise:

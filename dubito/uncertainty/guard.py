@@ -87,10 +87,12 @@ def _unseen(feature: Feature) -> Floats:
 
 def _notice(feature: Feature, value: float) -> Notice:
     kind = _kind(feature, value)
+    refers = feature.missing_refers if kind == "missing" else kind != "in_margin"
     if not isinstance(feature, Numeric):
-        return Notice(kind, feature.name, None, None, None)
+        return Notice(kind, feature.name, None, None, None, refers)
     seen, missing = feature.seen, np.isnan(value)
-    return Notice(kind, feature.name, None if missing else value, seen.minimum, seen.maximum)
+    shown = None if missing else value
+    return Notice(kind, feature.name, shown, seen.minimum, seen.maximum, refers)
 
 
 def _kind(feature: Feature, value: float) -> NoticeKind:

@@ -29,6 +29,7 @@ from dubito.errors import (
     Ungradable,
     UsageError,
 )
+from dubito.inputs.rows import example
 from dubito.layers.archive import from_bytes, to_bytes
 from dubito.prediction import MonteCarloPrediction
 from dubito.types import MAX_SEED, Cards, Floats, Query
@@ -556,3 +557,22 @@ def test_a_program_computes_as_the_commands_do() -> None:
     here = load(SHIPPED, backend="numpy").environment
     assert "TF_ENABLE_ONEDNN_OPTS=0" in here.facts["flags"].split()
     assert here.fingerprint == done.stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["loan-application", "loan-rate"])
+def test_a_usual_gap_refers_nothing_where_the_bundle_says_so(name: str) -> None:
+    """Of one network, version 1 refers a row for each gap, version 2 for an unusual one alone."""
+    before, after = (load(ROOT / "models" / name / version) for version in ("1", "2"))
+    assert before.manifest.network_digests == after.manifest.network_digests
+    row = dict(example(after.signature))
+    unusual = row | {"debt_to_income": None}
+    for bundle, asked, refers in (
+        (before, row, True),
+        (after, row, False),
+        (after, unusual, True),
+    ):
+        found = bundle.predict_mc([asked], seed=3)
+        assert found.judgement is not None
+        (decision,) = found.judgement.decisions
+        assert {"annual_income_joint"} < {one.feature for one in found.notices[0]}
+        assert ("missing" in decision.reasons) is refers

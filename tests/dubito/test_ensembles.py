@@ -45,26 +45,28 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ensemble_bundle("number"), tmp_path / "models" / "flat-rent" / "1"))
 
 
-def test_members_are_the_networks_of_their_seeds(kind: Kind) -> None:
-    """Each file is, byte for byte, that of a training of one network with the next seed."""
+@pytest.mark.claim("members are the networks of their seeds", test=1, proof=MEMBERS - 1)
+def test_members_are_the_networks_of_their_seeds(kind: Kind, count: int) -> None:
+    """Each further file is, byte for byte, that of a training of one network with the next seed."""
     written = ensemble_bundle(kind)
-    for at, name in enumerate(FILES):
+    for at in range(1, 1 + count):
         alone = ensemble_bundle(kind, 1, SEED + at) / "model.keras"
-        assert (written / name).read_bytes() == alone.read_bytes()
+        assert (written / FILES[at]).read_bytes() == alone.read_bytes()
     assert len((written / "SHA256SUMS").read_text().splitlines()) == len(FILES) + 2 + (
         kind == "classes"
     )
 
 
-def test_the_manifest_is_of_format_3(kind: Kind, bundle: Bundle) -> None:
+def test_the_manifest_is_of_format_3(kind: Kind, bundle: Bundle, tmp_path: Path) -> None:
     """It has the digest of every network, and passes that are a multiple of their number."""
     content = json.loads((ensemble_bundle(kind) / "bundle.json").read_bytes())
     assert content["format"] == 3
     assert "network_sha256" not in content
     assert len(content["networks"]) == MEMBERS == bundle.manifest.members
     assert parse_manifest(bundle.manifest.to_bytes()) == bundle.manifest
-    assert replace(options(kind), recipe=options(kind).recipe).passes == PASSES
-    uneven = replace(options(kind), members=7)
+    job = options(tmp_path, kind)
+    assert job.passes == PASSES
+    uneven = replace(job, members=7)
     assert uneven.passes == 63
 
 
@@ -113,7 +115,7 @@ def test_passes_are_a_multiple_of_the_members(kind: Kind, bundle: Bundle) -> Non
 
 def test_seeds_of_ensembles_do_not_overlap(tmp_path: Path) -> None:
     """`--seeds` of ensembles takes as many seeds for each as it has members."""
-    job = replace(options("number", 2), out=tmp_path)
+    job = options(tmp_path, "number", 2)
     _, _, seeds = publish_seeds(job, table("number")[0], 2)
     assert seeds.seeds == (SEED, SEED + 2)
 

@@ -118,7 +118,7 @@ def test_a_value_stands_as_a_number(
 def test_a_notice_of_a_list_has_no_range(bundle: Bundle) -> None:
     """Neither the number of a category nor the range of such numbers means anything."""
     found = bundle.predict([FLAT | {"area": "east"}]).notices
-    assert [[Notice("unknown_category", "area", None, None, None)]] == found
+    assert [[Notice("unknown_category", "area", None, None, None, refers=True)]] == found
 
 
 def test_each_slot_is_another_input(bundle: Bundle) -> None:

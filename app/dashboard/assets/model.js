@@ -261,12 +261,22 @@ function signature(model) {
     isListed(feature) ? mostCommon(feature) : number(feature.seen.quantiles["0.5"]),
     unit(feature),
     has(`kind.${feature.kind}`) ? t(`kind.${feature.kind}`) : feature.kind,
-    mayLack(feature) ? t("model.imputed", { value: imputedText(feature) }) : t("model.notempty"),
+    lack(feature),
   ]);
   return card(
     t("model.signature"),
     table(t("model.signature"), heads, rows, { classes: "signature", words: [1, 4, 5, 6] }),
   );
+}
+
+/**
+ * What happens where a feature is missing.
+ * @param {AnyFeature} feature
+ */
+function lack(feature) {
+  if (isTensor(feature) || !feature.nullable) return t("model.notempty");
+  const key = feature.missing_refers ? "model.imputed" : "model.usual";
+  return t(key, { value: imputedText(feature) });
 }
 
 /** @param {Seen} seen */

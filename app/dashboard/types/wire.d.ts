@@ -36,6 +36,7 @@ export interface BooleanFeature {
   kind: "boolean";
   nullable: boolean;
   imputed: number | null;
+  missing_refers: boolean;
   seen: ValueCounts;
 }
 
@@ -48,6 +49,7 @@ export interface CategoryFeature {
   takes_unknown: boolean;
   nullable: boolean;
   imputed: number | null;
+  missing_refers: boolean;
   seen: ValueCounts;
 }
 
@@ -77,6 +79,7 @@ export interface Feature {
   unit: string;
   nullable: boolean;
   imputed: number | null;
+  missing_refers: boolean;
   minimum: number;
   maximum: number;
   seen: Seen;

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dubito.bundles.validation import recurrent, spatial
+from dubito.bundles.validation import attention, recurrent, spatial
 from dubito.domains import DomainLayer
 from dubito.layer_shapes import (
     LayerSettings,
@@ -150,8 +150,11 @@ MONTE_CARLO = {
         "rate seed data_format", spatial.DROPOUTS["MCSpatialDropout2D"]
     ),
     "MCGaussianDropout": DomainLayer("rate seed", _same, _OLD),
+    "MCGaussianNoise": DomainLayer("stddev seed", _same),
 }
 """Layers that are random in a prediction, by class name."""
+STRENGTHS = {name: layer.settings.split()[0] for name, layer in MONTE_CARLO.items()}
+"""Setting of each that says how strong its noise is."""
 OWN_LAYERS = MONTE_CARLO | {
     "Impute": DomainLayer("values", _impute, ("app.network.impute",), _filled),
     "Encode": DomainLayer("kinds slots values edges", _encode, (), _encoded),
@@ -159,6 +162,7 @@ OWN_LAYERS = MONTE_CARLO | {
     "Lookup": DomainLayer("keys indices unknown", _lookup, (), _looked_up),
     "Discretize": DomainLayer("boundaries", _discretize, (), _binned),
     "Ones": DomainLayer("units", recurrent.ones),
+    "MaskedAttention": DomainLayer(attention.SETTINGS, attention.attention),
     "MaskedLSTM": DomainLayer(recurrent.SETTINGS, recurrent.lstm),
     "MaskedGRU": DomainLayer(f"{recurrent.SETTINGS} reset_after", recurrent.gru),
 }

@@ -9,10 +9,11 @@ from dubito.bundles.validation.archive_members import read_members
 from dubito.bundles.validation.config_graph import Blueprint, Layer, parse_blueprint
 from dubito.bundles.validation.index_bounds import Bounds, check_indices
 from dubito.bundles.validation.objects import quoted
-from dubito.bundles.validation.own_layers import MONTE_CARLO
+from dubito.bundles.validation.own_layers import MONTE_CARLO, STRENGTHS
 from dubito.bundles.validation.shape_inference import trace
 from dubito.bundles.validation.weights import check_weights
 from dubito.errors import BundleError, NetworkError
+from dubito.numerics.noise import check_deviation
 from dubito.numerics.rng import drop_levels
 from dubito.targets import ClassTarget, Target
 
@@ -73,7 +74,21 @@ def _check_doubt(blueprint: Blueprint) -> None:
             f"{NETWORK_FILE}: the network has no Monte-Carlo layer, so no uncertainty"
         )
     for layer in layers:
+        _check_strength(layer)
+
+
+def _check_strength(layer: Layer) -> None:
+    if STRENGTHS[layer.kind] == "rate":
         _check_rate(layer)
+        return
+    deviation = layer.settings.get(STRENGTHS[layer.kind])
+    named = f"{NETWORK_FILE}: the layer {quoted(layer.name)}"
+    if isinstance(deviation, bool) or not isinstance(deviation, int | float):
+        raise BundleError(f"{named} has no standard deviation")
+    try:
+        check_deviation(deviation)
+    except NetworkError as error:
+        raise BundleError(f"{named} is not served: {error}") from error
 
 
 def _check_rate(layer: Layer) -> None:

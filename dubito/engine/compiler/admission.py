@@ -6,6 +6,7 @@ from dubito.engine.compiler.lowering import is_keras
 from dubito.engine.lowering import KERNELS
 from dubito.engine.plan import PlanStep
 from dubito.errors import NetworkError
+from dubito.layers.attention import MaskedAttention
 from dubito.layers.formula import FormulaLayer
 from dubito.layers.recurrent import RECURRENT_LAYERS, Ones
 
@@ -33,7 +34,7 @@ FIXED_SHAPE = frozenset(
     }
 )
 """Class names of Keras layers that only the TensorFlow backend runs."""
-OWN = (FormulaLayer, Ones, *RECURRENT_LAYERS)
+OWN = (FormulaLayer, Ones, MaskedAttention, *RECURRENT_LAYERS)
 """Layers of Dubito that are not random."""
 
 

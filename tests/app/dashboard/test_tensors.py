@@ -12,9 +12,11 @@ from playwright.sync_api import Page, expect
 from tests.app.dashboard.conftest import PHONE, Opened
 from tests.app.dashboard.test_access import faults
 from tests.app.dashboard.test_widths import fits
+from tests.claims import sample
 from tests.service import Service, serving
 from tests.tensors import KINDS, SHAPE, Kind, images, tensor_bundle
 
+pytestmark = pytest.mark.claim("the page with tensors", test=1, proof=1)
 LOOKS: dict[str, dict[str, Any]] = {
     "desk": {},
     "phone": {"viewport": PHONE},
@@ -22,7 +24,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=sample(KINDS, ("classes",)))
 def kind(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
     return found

@@ -36,6 +36,7 @@ from dubito.layers.monte_carlo import (
     MCAlphaDropout,
     MCDropout,
     MCGaussianDropout,
+    MCGaussianNoise,
     MCSpatialDropout1D,
 )
 from dubito.loans.layers.features import LoanFeatures
@@ -53,10 +54,12 @@ NEW = {
     "MCAlphaDropout": "dubito.layers",
     "MCSpatialDropout1D": "dubito.layers",
     "MCSpatialDropout2D": "dubito.layers",
+    "MaskedAttention": "dubito.layers",
     "MaskedGRU": "dubito.layers",
     "MaskedLSTM": "dubito.layers",
     "Ones": "dubito.layers",
     "MCGaussianDropout": "dubito.layers",
+    "MCGaussianNoise": "dubito.layers",
     "Impute": "dubito.layers",
     "Discretize": "dubito.layers",
     "Encode": "dubito.layers",
@@ -133,6 +136,7 @@ def convolution() -> Any:
             layers.MaxPooling1D(2),
             MCDropout(0.3, noise_shape=(None, 1, 4)),
             MCGaussianDropout(0.2),
+            MCGaussianNoise(0.2),
             layers.Conv1D(4, 2, strides=2, groups=2),
             MCSpatialDropout1D(0.1),
             layers.Permute((2, 1)),

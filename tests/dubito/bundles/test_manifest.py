@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dubito.bundles.manifest import format_of
 from dubito.bundles.manifest_parser import parse_manifest
 from dubito.errors import BundleError
 from tests.networks import ROOT
@@ -432,6 +433,53 @@ def test_a_fault_of_format_2_is_told(name: str) -> None:
     with pytest.raises(BundleError) as caught:
         parse_manifest(text(members))
     assert sentence in str(caught.value)
+
+
+def third() -> Json:
+    """A manifest of format 3: one network, and a feature that many rows lack."""
+    members = second()
+    members |= {"format": 3, "networks": [members.pop("network_sha256")]}
+    members["features"][3]["missing_refers"] = False
+    return members
+
+
+def test_format_3_tells_what_is_usually_missing() -> None:
+    """Read and written, canonical; nothing is written where a missing value refers."""
+    manifest = parse_manifest(text(third()))
+    assert manifest.to_bytes() == parse_manifest(manifest.to_bytes()).to_bytes()
+    assert [one.missing_refers for one in manifest.features][3:5] == [False, True]
+    assert format_of(manifest.features, manifest.target) == 3
+    told = ["missing_refers" in one for one in json.loads(manifest.to_bytes())["features"]]
+    assert told == [at == 3 for at in range(len(told))]
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (change(*JOINT, "missing_refers", to=False), "features.4.missing_refers is false, but"),
+        (change(*HOME, "missing_refers", to=True), "fields or values that are unknown"),
+        (change(*HOME, "missing_refers", to=0), "features.3.missing_refers must be a valid bool"),
+        (change("networks", to=[]), "networks has 0 digests, not 1 to"),
+        (change("networks", to=["a"] * 33), "networks has 33 digests, not 1 to"),
+    ],
+)
+def test_a_fault_of_format_3_is_told(damage: Callable[[Json], None], sentence: str) -> None:
+    """What may not be missing has no such member, and the default is not written."""
+    members = third()
+    damage(members)
+    with pytest.raises(BundleError) as caught:
+        parse_manifest(text(members))
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [content, second])
+def test_older_formats_refer_what_is_missing(make: Callable[[], Json]) -> None:
+    """A feature that says otherwise is none of theirs."""
+    members = make()
+    at = next(i for i, one in enumerate(members["features"]) if one["nullable"])
+    members["features"][at]["missing_refers"] = False
+    with pytest.raises(BundleError, match="in which every missing value refers"):
+        parse_manifest(text(members))
 
 
 def test_format_1_may_use_reasons_that_came_later() -> None:

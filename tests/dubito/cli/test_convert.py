@@ -272,8 +272,8 @@ def steps() -> Any:
 
 
 def deep() -> Any:
-    inner = keras.Sequential([keras.Input((6,)), layers.GaussianNoise(0.1, name="hiss")])
-    return chain(inner)
+    drop = layers.SpatialDropout3D(0.1, name="within")
+    return chain(keras.Sequential([keras.Input((6,)), layers.Reshape((3, 2, 1, 1)), drop]))
 
 
 def always_on(trained: bool) -> Any:
@@ -304,6 +304,22 @@ def attending(layer: Any) -> Any:
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
 
 
+def returning_weights() -> Any:
+    inputs = keras.Input((6,))
+    sequence = steps()(inputs)
+    heads = layers.MultiHeadAttention(1, 2, dropout=0.2, name="heads")
+    found, _ = heads(sequence, sequence, return_attention_scores=True)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(layers.Flatten()(found)))
+
+
+def attending_twice() -> Any:
+    inputs = keras.Input((6,))
+    sequence = steps()(inputs)
+    heads = layers.MultiHeadAttention(1, 2, dropout=0.2, name="heads")
+    found = heads(heads(sequence, sequence), sequence, use_causal_mask=True)
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(layers.Flatten()(found)))
+
+
 COUNTERPART = "which has no Monte-Carlo counterpart"
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "Lambda": (
@@ -320,7 +336,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
                 [keras.Input((6,)), steps(), layers.GRU(4, dropout=0.2)], name="within"
             )
         ),
-        "the inner model within is Sequential and has a recurrent layer: put its layers into",
+        "the inner model within is Sequential and has a recurrent layer, attention or Time",
     ),
     "GRU with a state": (
         lambda: starting(layers.GRU(3, dropout=0.2, name="memory")),
@@ -340,9 +356,41 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "layer both does not join its directions: give it a merge_mode",
     ),
-    "attention": (
-        lambda: attending(layers.MultiHeadAttention(1, 2, dropout=0.2, name="heads")),
-        "layer heads is of class MultiHeadAttention, which the engine does not run",
+    "attention with a gate": (
+        lambda: attending(layers.MultiHeadAttention(1, 2, use_gate=True, name="heads")),
+        "layer heads is a MultiHeadAttention with use_gate, which the engine does not run",
+    ),
+    "attention of features": (
+        lambda: attending(layers.MultiHeadAttention(1, 2, attention_axes=2, name="heads")),
+        "layer heads is a MultiHeadAttention whose attention_axes or output_shape are not those",
+    ),
+    "attention that returns its weights": (
+        returning_weights,
+        "layer heads is called with return_attention_scores",
+    ),
+    "attention of two kinds": (
+        attending_twice,
+        "layer heads has calls with and without a causal mask",
+    ),
+    "steps of a convolution": (
+        lambda: chain(
+            layers.Reshape((3, 2, 1)),
+            layers.TimeDistributed(layers.Conv1D(2, 2), name="each"),
+        ),
+        "layer each is a TimeDistributed of a Conv1D: train it with layers that take the whole",
+    ),
+    "steps of a mask": (
+        lambda: chain(
+            steps(), layers.TimeDistributed(layers.Dropout(0.1, noise_shape=(1, 2)), name="each")
+        ),
+        "layer each is a TimeDistributed of a Dropout: train it",
+    ),
+    "steps of a normalisation": (
+        lambda: chain(
+            layers.Reshape((3, 2, 1)),
+            layers.TimeDistributed(layers.LayerNormalization(axis=1), name="each"),
+        ),
+        "layer each is a TimeDistributed of a LayerNormalization: train it",
     ),
     "custom layer": (
         lambda: chain(Odd(name="strange")),
@@ -352,11 +400,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: chain(layers.Dense(4, activation=odd, name="curved")),
         "layer curved has a setting, activation, that is not Keras' own",
     ),
-    "GaussianNoise": (
-        lambda: chain(layers.GaussianNoise(0.1, name="hiss")),
-        f"layer hiss is a GaussianNoise, {COUNTERPART}: train with GaussianDropout",
-    ),
-    "GaussianNoise inside": (deep, f"layer hiss is a GaussianNoise, {COUNTERPART}"),
+    "SpatialDropout3D inside": (deep, f"layer within is a SpatialDropout3D, {COUNTERPART}"),
     "SpatialDropout3D": (
         lambda: chain(
             layers.Reshape((3, 2, 1, 1)),

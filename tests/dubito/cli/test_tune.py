@@ -18,6 +18,7 @@ from dubito.loans.columns import LAYOUT
 from dubito.targets import NumberHead
 from dubito.training.data import read_table
 from tests import rents
+from tests.claims import sample
 from tests.service import DUBITO, ROOT, command, command_here, ended, environment, serving
 
 TRIALS = 3
@@ -108,7 +109,8 @@ def test_a_killed_search_goes_on_and_its_best_network_is_served(data: Path, tmp_
     assert "tuned" == found["model"]["name"]
 
 
-@pytest.mark.parametrize("head", rents.HEADS)
+@pytest.mark.claim("a number is searched", test=1, proof=1)
+@pytest.mark.parametrize("head", sample(rents.HEADS, ("quantiles",)))
 def test_a_described_number_is_searched(
     head: NumberHead, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

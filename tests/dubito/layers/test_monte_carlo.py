@@ -17,13 +17,16 @@ from dubito.layers.monte_carlo import (
     MCAlphaDropout,
     MCDropout,
     MCGaussianDropout,
+    MCGaussianNoise,
     MCSpatialDropout1D,
 )
 from dubito.numerics.rng import PassRange
 from dubito.training import monte_carlo
 
 MASKED = (MCDropout, MCAlphaDropout)
-KINDS = (*MASKED, MCGaussianDropout)
+NORMAL = (MCGaussianDropout, MCGaussianNoise)
+KINDS = (*MASKED, *NORMAL)
+OF_RATES = tuple(kind for kind in MONTE_CARLO_LAYERS if kind is not MCGaussianNoise)
 PLAIN = {ours: plain for plain, ours in monte_carlo.MONTE_CARLO_OF.items()}
 
 
@@ -78,7 +81,7 @@ def test_keras_calls_drop_whatever_training_says(kind: Any, training: bool | Non
     layer, values = kind(0.5, seed=1), np.ones((4, 64), np.float32)
     first, second = (np.asarray(layer(values, training=training)) for _ in range(2))
     assert (first != second).any()
-    assert len(np.unique(first)) == 2 or kind is MCGaussianDropout
+    assert len(np.unique(first)) == 2 or kind in NORMAL
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,6 +98,7 @@ SETTINGS: list[tuple[Any, dict[str, Any]]] = [
     (MCAlphaDropout, {"noise_shape": (None, 1, 6)}),
     (MCSpatialDropout1D, {}),
     (MCGaussianDropout, {}),
+    (MCGaussianNoise, {}),
 ]
 
 
@@ -106,7 +110,7 @@ def test_survives_serialisation(kind: Any, settings: dict[str, Any]) -> None:
     assert config["registered_name"] == f"dubito>{kind.__name__}"
     read = keras.saving.deserialize_keras_object(config, safe_mode=True)
     assert type(read) is kind
-    assert (read.rate, read.name) == (0.3, "drop")
+    assert (read.noise, read.name) == (kind.kind(0.3), "drop")
     assert read.get_config() == layer.get_config()
     assert read.get_config().items() >= settings.items()
 
@@ -150,11 +154,30 @@ def test_an_open_dimension_is_refused(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 1.0])
-@pytest.mark.parametrize("kind", MONTE_CARLO_LAYERS)
+@pytest.mark.parametrize("kind", OF_RATES)
 def test_a_rate_that_drops_nothing_or_everything_is_refused_by_name(kind: Any, rate: float) -> None:
     """Such a layer is refused, and named."""
     with pytest.raises(NetworkError, match=f"^layer drop: a Monte-Carlo rate of {rate} drops"):
         kind(rate, name="drop").unit_shape((None, 5, 6))
+
+
+@pytest.mark.parametrize("deviation", [0.0, 1.1, float("nan")])
+def test_a_deviation_that_is_none_is_refused_by_name(deviation: float) -> None:
+    """Keras itself refuses a negative one."""
+    layer = MCGaussianNoise(0.1, name="hiss")
+    layer.stddev = deviation
+    with pytest.raises(NetworkError, match=r"^layer hiss: a standard deviation of"):
+        layer.unit_shape((None, 5, 6))
+
+
+@pytest.mark.parametrize("deviation", [0.05, 0.9])
+def test_gaussian_noise_is_added(deviation: float) -> None:
+    """Values leave with normals of mean 0 beside them, as from Keras' own layer."""
+    noise, values = MCGaussianNoise(deviation).noise, np.full((2_000, 50), 3.0)
+    ours = noise.drop(values, noise.drawn([PassRange(3, 0, 2_000)], 0, (50,)))
+    theirs = np.asarray(PLAIN[MCGaussianNoise](deviation, seed=1)(values, training=True))
+    assert stats.kstest(ours.ravel(), "norm", (3, deviation)).pvalue > 1e-4
+    assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])

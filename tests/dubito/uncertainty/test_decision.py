@@ -22,8 +22,8 @@ POLICY = Policy(
         Promise(0.1, 0.4, 1.0, 0.05),
     ),
 )
-ODD = Notice("out_of_range", "age", 900.0, 18.0, 99.0)
-ABSENT = Notice("missing", "debt", None, 0.0, 5.0)
+ODD = Notice("out_of_range", "age", 900.0, 18.0, 99.0, refers=True)
+ABSENT = Notice("missing", "debt", None, 0.0, 5.0, refers=True)
 SURE = [0.9, 0.08, 0.02]
 
 

@@ -1,5 +1,6 @@
 """The guard: what is said about rows that are not like what training saw."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -76,31 +77,43 @@ def test_limits_have_a_margin(of: NumberFeature, expected: tuple[float, float]) 
         ([125, -10, 1800], []),
         (
             [np.nextafter(0, -1), 0, 500],
-            [Notice("out_of_range", "age", np.nextafter(0, -1), 20, 90)],
+            [Notice("out_of_range", "age", np.nextafter(0, -1), 20, 90, refers=True)],
         ),
         (
             [np.nextafter(125, 126), 0, 500],
-            [Notice("out_of_range", "age", np.nextafter(125, 126), 20, 90)],
+            [Notice("out_of_range", "age", np.nextafter(125, 126), 20, 90, refers=True)],
         ),
-        ([50, 0, 49.9], [Notice("out_of_range", "pay", 49.9, 100, 900)]),
-        ([50, 0, 500_000], [Notice("out_of_range", "pay", 500_000, 100, 900)]),
-        ([50, np.nan, 500], [Notice("missing", "debt", None, -5, 5)]),
+        ([50, 0, 49.9], [Notice("out_of_range", "pay", 49.9, 100, 900, refers=True)]),
+        ([50, 0, 500_000], [Notice("out_of_range", "pay", 500_000, 100, 900, refers=True)]),
+        ([50, np.nan, 500], [Notice("missing", "debt", None, -5, 5, refers=True)]),
         (
             [126, -11, 500],
             [
-                Notice("out_of_range", "age", 126, 20, 90),
-                Notice("out_of_range", "debt", -11, -5, 5),
+                Notice("out_of_range", "age", 126, 20, 90, refers=True),
+                Notice("out_of_range", "debt", -11, -5, 5, refers=True),
             ],
         ),
         (
             [np.nan, 11, 500],
-            [Notice("missing", "age", None, 20, 90), Notice("out_of_range", "debt", 11, -5, 5)],
+            [
+                Notice("missing", "age", None, 20, 90, refers=True),
+                Notice("out_of_range", "debt", 11, -5, 5, refers=True),
+            ],
         ),
     ],
 )
 def test_a_row_is_told_what_is_odd_about_it(row: list[float], expected: list[Notice]) -> None:
     """Values beyond the limits and missing ones, by feature, and what was seen."""
     assert RangeGuard(SIGNATURE).notices(np.array([row])) == [expected]
+
+
+def test_a_usual_gap_is_told_and_refers_nothing() -> None:
+    """Where the feature says so; another feature's gap in the same row does."""
+    usual = replace(feature("debt", -5, 5), missing_refers=False)
+    guard = RangeGuard(Signature((feature("age", 20, 90), usual), SIGNATURE.target))
+    found = guard.notices(np.array([[50, np.nan], [np.nan, np.nan], [50, -11]]))
+    assert Notice("missing", "debt", None, -5, 5, refers=False) == found[0][0] == found[1][1]
+    assert [(), ("missing",), ("out_of_range",)] == fixed_reasons(found, [(), (), ()])
 
 
 def test_each_row_has_its_own_notices() -> None:
@@ -180,7 +193,7 @@ def test_loans_raise_few_alarms_and_slips_of_the_pen_many() -> None:
     ("row", "expected"),
     [
         ([50, 0, 500], []),
-        ([91, 0, 500], [Notice("in_margin", "age", 91, 20, 90)]),
+        ([91, 0, 500], [Notice("in_margin", "age", 91, 20, 90, refers=False)]),
         ([125, -10, 1800], ["in_margin"] * 3),
         ([np.nextafter(125, 126), 6, np.nan], ["out_of_range", "in_margin", "missing"]),
     ],

@@ -352,6 +352,7 @@ def test_each_law_reaches_a_limit_within_the_path(law: Law) -> None:
     assert min(cases for _, cases in found) < CASE_LIMIT
 
 
+@pytest.mark.claim("what breaks promises is seen", test=0, proof=1)
 def test_without_the_bands_test_its_promise_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of both promises sees it where the band is not tested."""
     monkeypatch.setattr(selection, "CASE_LIMIT", 0.999)
@@ -359,6 +360,7 @@ def test_without_the_bands_test_its_promise_is_broken(monkeypatch: pytest.Monkey
     assert max(one.cases for one in found) > most_broken(40)
 
 
+@pytest.mark.claim("what breaks promises is seen", test=0, proof=1)
 def test_without_the_stop_at_the_first_failure_promises_are_broken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -299,16 +299,16 @@ class _Lowering:
 
     def _add_noise(self, step: Operation, call: Call) -> None:
         shape, units = step.shape, math.prod(call.shape)
-        if len(call.shape) != len(shape):
+        noise = call.noise
+        if len(call.shape) != len(shape) or type(noise) not in NOISES:
             raise _NoKernelError
         index = np.broadcast_to(np.arange(units, dtype=np.int32).reshape(call.shape), shape)
-        noise = call.noise
         made = self._emit(
             step,
             NOISES[type(noise)],
             call=call.ordinal,
             noises=units,
-            dropped=drop_levels(noise.rate),
+            dropped=drop_levels(noise.strength),
         )
         if units != math.prod(shape):
             made.index = self._kept(np.ascontiguousarray(index))
@@ -316,12 +316,12 @@ class _Lowering:
             self._of_units.add(call.ordinal)
         match noise:
             case Dropout():
-                made.scale = 1.0 / (1.0 - noise.rate)
+                made.scale = 1.0 / (1.0 - noise.strength)
             case AlphaDropout():
                 # Square roots have the same bits everywhere; powers do not.
-                spread = 1 + noise.rate * NEGATIVE_SATURATION * NEGATIVE_SATURATION
-                scale = 1 / math.sqrt((1 - noise.rate) * spread)
-                offset = -scale * NEGATIVE_SATURATION * noise.rate
+                spread = 1 + noise.strength * NEGATIVE_SATURATION * NEGATIVE_SATURATION
+                scale = 1 / math.sqrt((1 - noise.strength) * spread)
+                offset = -scale * NEGATIVE_SATURATION * noise.strength
                 made.scale, made.offset = scale, offset
                 made.saturated = scale * NEGATIVE_SATURATION + offset
             case GaussianDropout():

@@ -119,7 +119,7 @@ def test_gzip_in_parts_is_whole() -> None:
 
 def test_what_declares_or_unfolds_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the size that a zip declares, and by counting where it declares none or less."""
-    monkeypatch.setattr(content, "MOST_BYTES", MIB)
+    monkeypatch.setattr(content, "MOST_TABLE_BYTES", MIB)
     large = ROW + b"1.5,2,flat\n" * (2 * MIB // 10)
     sentence = "has more than 1 MiB unfolded: leave out columns or rows"
     assert refusal(gzip.compress(large)) == sentence

@@ -1,4 +1,7 @@
-"""Replaces Keras' recurrent layers by Dubito's, and makes their masks by Monte-Carlo dropout."""
+"""Replaces layers of Keras that hold dropout or other layers, so that no dropout is inside of one.
+
+Recurrent layers and attention become Dubito's, whose masks Monte-Carlo dropout makes.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 import keras
 
 from dubito.errors import NetworkError
+from dubito.layers.attention import MaskedAttention
 from dubito.layers.monte_carlo import MCDropout
 from dubito.layers.recurrent import MaskedGRU, MaskedLSTM, Ones
 
@@ -20,12 +24,21 @@ MERGES: dict[str, Any] = {
 """Keras' layer that joins both directions, by the name of the way."""
 KEPT = ("units", "activation", "recurrent_activation", "use_bias", "return_sequences")
 """Settings that both have under one name."""
+ATTENDED = ("query", "value", "key")
+"""Inputs of attention, in the order of its call."""
+REPLACED = {
+    *MASKED,
+    keras.layers.Bidirectional,
+    keras.layers.MultiHeadAttention,
+    keras.layers.TimeDistributed,
+}
+"""Classes of Keras that are replaced."""
 
 
-def is_recurrent(model: keras.Model) -> bool:
-    """Whether a network has a recurrent layer of Keras, at any depth."""
+def has_twins(model: keras.Model) -> bool:
+    """Whether a network has a layer that is replaced, at any depth."""
     layers = model._flatten_layers()  # noqa: SLF001 - Keras has no public way into nested models
-    return any(type(layer) in {*MASKED, keras.layers.Bidirectional} for layer in layers)
+    return any(type(layer) in REPLACED for layer in layers)
 
 
 class _Directions(keras.layers.Layer):
@@ -37,8 +50,8 @@ class _Directions(keras.layers.Layer):
         self.merge, self.calls = merge, 0
 
 
-class RecurrentTwins:
-    """Copies layers, recurrent ones as masked ones, and makes the masks where they are called."""
+class Twins:
+    """Copies layers, those with dropout inside as masked ones, and makes the masks of calls."""
 
     def __init__(self, twin: Callable[[Any], Any]) -> None:
         """Take the function that copies any other layer."""
@@ -46,18 +59,20 @@ class RecurrentTwins:
         self._pairs: list[tuple[Any, Any]] = []
         self._rates: dict[int, tuple[float, float]] = {}
         """Rates of the inputs' and the states' dropout, by the identity of the copy."""
+        self._attention: dict[int, float] = {}
+        """Rates of the dropout of attention's weights, by the identity of the copy."""
 
     def copied(self, model: keras.Model) -> keras.Model:
         """Copy a network with its weights.
 
         Raises:
-            NetworkError: a recurrent layer is inside an inner Sequential model.
+            NetworkError: a layer that is replaced is inside an inner Sequential model.
         """
-        for inner in model._flatten_layers(include_self=False):  # noqa: SLF001 - see `is_recurrent`
-            if isinstance(inner, keras.Sequential) and is_recurrent(inner):
+        for inner in model._flatten_layers(include_self=False):  # noqa: SLF001 - see `has_twins`
+            if isinstance(inner, keras.Sequential) and has_twins(inner):
                 raise NetworkError(
-                    f"the inner model {inner.name} is Sequential and has a recurrent layer: put "
-                    "its layers into the outer model"
+                    f"the inner model {inner.name} is Sequential and has a recurrent layer, "
+                    "attention or TimeDistributed: put its layers into the outer model"
                 )
         whole = keras.Model(model.inputs, model.outputs, name=model.name)
         copy = keras.models.clone_model(
@@ -74,9 +89,35 @@ class RecurrentTwins:
             backward = self._copy(layer.backward_layer)
             backward.restores_order = backward.return_sequences
             return _Directions(forward, backward, layer.merge_mode, layer.name)
-        kind = MASKED.get(type(layer))
-        twin = self._twin(layer) if kind is None else self._masked(layer, kind)
+        twin = self._single(layer)
         self._pairs.append((layer, twin))
+        return twin
+
+    def _single(self, layer: Any) -> Any:
+        """Copy a layer that becomes one other layer."""
+        if isinstance(layer, keras.layers.TimeDistributed):
+            # It works on every step alike, and so does the layer inside, see `keras_file`.
+            twin = self._twin(layer.layer)
+            twin.name = layer.name
+            return twin
+        if isinstance(layer, keras.layers.MultiHeadAttention):
+            return self._attending(layer)
+        kind = MASKED.get(type(layer))
+        return self._twin(layer) if kind is None else self._masked(layer, kind)
+
+    def _attending(self, layer: Any) -> Any:
+        """Make the masked layer of attention."""
+        twin = MaskedAttention(
+            heads=layer.num_heads,
+            key_units=layer.key_dim,
+            value_units=layer.value_dim,
+            output_units=layer.weights[-1].shape[-1],
+            use_bias=layer.use_bias,
+            masked=bool(layer.dropout),
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+        self._attention[id(twin)] = layer.dropout
         return twin
 
     def _masked(self, layer: Any, kind: Any) -> Any:
@@ -103,9 +144,12 @@ class RecurrentTwins:
             layer.calls += 1
             name = layer.name if layer.calls == 1 else f"{layer.name}_{layer.calls}"
             return MERGES[layer.merge](name=name)(both)
+        if isinstance(layer, MaskedAttention):
+            return self._attended(layer, *args, **kwargs)
         rates = self._rates.get(id(layer))
         if rates is None:
-            return layer(*args, **kwargs)
+            # Options that stand at None, such as TimeDistributed's mask, are not the twin's.
+            return layer(*args, **{name: one for name, one in kwargs.items() if one is not None})
         if len(args) != 1:
             raise NetworkError(f"layer {layer.name} is called with a state, which is not served")
         (sequence,) = args
@@ -119,9 +163,23 @@ class RecurrentTwins:
             given.append(_masks(layer, sequence, units, of_states, "states"))
         return layer(given if len(given) > 1 else sequence)
 
+    def _attended(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call attention, whose key is its value where none is given."""
+        given = dict(zip(ATTENDED, args, strict=False)) | kwargs
+        causal = bool(given.get("use_causal_mask"))
+        if layer.built and layer.causal != causal:
+            raise NetworkError(f"layer {layer.name} has calls with and without a causal mask")
+        layer.causal = causal
+        query, value = given["query"], given["value"]
+        inputs = [query, value, value if given.get("key") is None else given["key"]]
+        if layer.masked:
+            pairs = layer.heads * query.shape[1] * value.shape[1]
+            inputs.append(_masks(layer, query, pairs, self._attention[id(layer)], "weights"))
+        return layer(inputs)
+
 
 def _masks(layer: Any, sequence: Any, units: int, rate: float, name: str) -> Any:
-    """Make masks, one for a whole sequence; a layer's second call has masks of its own."""
+    """Make masks of a row for all its steps; a layer's second call has masks of its own."""
     calls = len(layer._inbound_nodes)  # noqa: SLF001 - Keras has no public way to a layer's calls
     called = f"{layer.name}_{name}" + (f"_{calls}" if calls else "")
     ones = Ones(units, name=f"{called}_ones", dtype=layer.dtype_policy)(sequence)
