@@ -1,7 +1,7 @@
 /** The Model tab: what the served bundle is, promises and expects. */
 
 /** @import { NumberDescription } from "../types/number.js" */
-/** @import { Promise as Line, Seen } from "../types/wire.js" */
+/** @import { AnyFeature, Promise as Line, Seen } from "../types/wire.js" */
 /** @import { PageModel } from "./answerview.js" */
 
 import { tile } from "./answer.js";
@@ -10,7 +10,7 @@ import { histogram } from "./histogram.js";
 import { LatestRequest, read } from "./http.js";
 import { rendered } from "./markdown.js";
 import { feature, inUnit } from "./numberanswer.js";
-import { choices, imputedText, isListed, mayLack, mostCommon } from "./values.js";
+import { choices, imputedText, isListed, isTensor, mostCommon } from "./values.js";
 import {
   fixed,
   has,

@@ -57,7 +57,7 @@ export function feature({ name, title, aliases, unit: measure, seen }) {
   const range = { minimum, maximum };
   return {
     ...{ name, title, aliases, unit: measure, seen, kind: "float" },
-    ...{ nullable: false, imputed: null, ...range },
+    ...{ nullable: false, imputed: null, missing_refers: true, ...range },
   };
 }
 

@@ -28,6 +28,7 @@ function feature(own) {
     unit: "currency",
     nullable: false,
     imputed: null,
+    missing_refers: true,
     minimum: 0,
     maximum: 1,
     seen,
