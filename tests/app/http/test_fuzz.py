@@ -196,7 +196,7 @@ LIMITS = {
 }
 
 
-@pytest.mark.claim("schemathesis", test=40, proof=2000)
+@pytest.mark.claim("schemathesis", test=20, proof=2000)
 def test_the_service_is_as_documented(record_property: Any, count: int, tmp_path: Path) -> None:
     """Schemathesis, all its checks: what the OpenAPI page says is what the service does."""
     record_property("figure", f"{documented(count, tmp_path):,} cases, no failure")
