@@ -36,11 +36,10 @@ serve: .venv/serve.stamp ## serve the newest bundle; ARGS and DUBITO_* variables
 
 develop: .venv/dev.stamp ## install what training, tests and checks need
 
-# A module's tests stay in one worker (loadscope): its networks and servers are built once. A third of
-# a test's time it waits, for a server, a browser or the disk: twice as many workers as there usually
-# are cores use that.
+# A module's tests stay in one worker (loadscope): its networks and servers are built once. A fifth of
+# a test's time it waits, for a server or the disk: one worker more than there are cores uses that.
 test: .venv/dev.stamp $(NODE) ## run the tests; ARGS go to pytest
-	$(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder -q $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -q $(ARGS)
 
 check: .venv/dev.stamp $(NODE) ## lint, format, types and the direction of imports
 	$(BIN)/ruff check .

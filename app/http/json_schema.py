@@ -42,8 +42,15 @@ class PublishedNames(GenerateJsonSchema):
         return COMPONENT_NAMES.get(normal, normal)
 
     def dataclass_schema(self, schema: DataclassSchema) -> JsonSchemaValue:
-        """Return the schema of a dataclass, with the component name as its title."""
+        """Return the schema of a dataclass, with the component name as its title.
+
+        Of an answer every member is required, as members that have defaults are sent too.
+        """
         own = super().dataclass_schema(schema)
+        if self.mode == "serialization":
+            own["required"] = list(own["properties"])
+            for described in own["properties"].values():
+                described.pop("default", None)
         return {**own, "title": COMPONENT_NAMES.get(own["title"], own["title"])}
 
 

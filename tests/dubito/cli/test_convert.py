@@ -297,9 +297,9 @@ def starting(layer: Any) -> Any:
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
 
 
-def attending(layer: Any) -> Any:
+def attending(layer: Any, shape: tuple[int, ...] = (3, 2)) -> Any:
     inputs = keras.Input((6,))
-    sequence = steps()(inputs)
+    sequence = layers.Dropout(0.1)(layers.Reshape(shape)(inputs))
     outputs = layers.Flatten()(layer(sequence, sequence))
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(outputs))
 
@@ -363,6 +363,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "attention of features": (
         lambda: attending(layers.MultiHeadAttention(1, 2, attention_axes=2, name="heads")),
         "layer heads is a MultiHeadAttention whose attention_axes or output_shape are not those",
+    ),
+    "attention of places": (
+        lambda: attending(layers.MultiHeadAttention(1, 2, name="heads"), (3, 2, 1)),
+        "layer heads attends to what is no sequence of steps",
     ),
     "attention that returns its weights": (
         returning_weights,
