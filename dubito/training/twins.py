@@ -171,8 +171,6 @@ class Twins:
             raise NetworkError(f"layer {layer.name} has calls with and without a causal mask")
         layer.causal = causal
         query, value = given["query"], given["value"]
-        if len(query.shape) != len("NTD") or len(value.shape) != len("NSE"):
-            raise NetworkError(f"layer {layer.name} attends to what is no sequence of steps")
         inputs = [query, value, value if given.get("key") is None else given["key"]]
         if layer.masked:
             pairs = layer.heads * query.shape[1] * value.shape[1]

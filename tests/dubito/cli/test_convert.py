@@ -366,7 +366,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "attention of places": (
         lambda: attending(layers.MultiHeadAttention(1, 2, name="heads"), (3, 2, 1)),
-        "layer heads attends to what is no sequence of steps",
+        "layer heads is a MultiHeadAttention whose attention_axes or output_shape are not those",
     ),
     "attention that returns its weights": (
         returning_weights,
