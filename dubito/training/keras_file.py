@@ -42,7 +42,10 @@ INSIDE = ("dropout", "recurrent_dropout")
 UNSERVED = ("stateful", "return_state", "zero_output_for_mask", "use_gate", "sliding_window")
 """Settings of recurrent layers and of attention with which they compute what is not served."""
 ATTENTION, STEPWISE = "MultiHeadAttention", "TimeDistributed"
-OF_STEPS = ("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Identity", *INERT)
+OF_STEPS = (
+    *("Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Identity"),
+    *("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
+)
 """Layers that work on every step alike, whether `TimeDistributed` calls them or not."""
 OF_LAST_AXIS = ("LayerNormalization", "BatchNormalization", "Softmax")
 """Layers that do so where their axis is the last."""

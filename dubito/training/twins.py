@@ -3,7 +3,7 @@
 Recurrent layers and attention become Dubito's, whose masks Monte-Carlo dropout makes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -57,10 +57,9 @@ class Twins:
         """Take the function that copies any other layer."""
         self._twin = twin
         self._pairs: list[tuple[Any, Any]] = []
-        self._rates: dict[int, tuple[float, float]] = {}
-        """Rates of the inputs' and the states' dropout, by the identity of the copy."""
-        self._attention: dict[int, float] = {}
-        """Rates of the dropout of attention's weights, by the identity of the copy."""
+        self._rates: dict[int, tuple[float, ...]] = {}
+        """Rates of the dropout inside, by the identity of the copy: of a recurrence's inputs and
+        states, of attention's weights."""
 
     def copied(self, model: keras.Model) -> keras.Model:
         """Copy a network with its weights.
@@ -117,7 +116,7 @@ class Twins:
             name=layer.name,
             dtype=layer.dtype_policy,
         )
-        self._attention[id(twin)] = layer.dropout
+        self._rates[id(twin)] = (layer.dropout,)
         return twin
 
     def _masked(self, layer: Any, kind: Any) -> Any:
@@ -144,12 +143,12 @@ class Twins:
             layer.calls += 1
             name = layer.name if layer.calls == 1 else f"{layer.name}_{layer.calls}"
             return MERGES[layer.merge](name=name)(both)
-        if isinstance(layer, MaskedAttention):
-            return self._attended(layer, *args, **kwargs)
         rates = self._rates.get(id(layer))
         if rates is None:
             # Options that stand at None, such as TimeDistributed's mask, are not the twin's.
             return layer(*args, **{name: one for name, one in kwargs.items() if one is not None})
+        if isinstance(layer, MaskedAttention):
+            return _attended(layer, rates[0], dict(zip(ATTENDED, args, strict=False)) | kwargs)
         if len(args) != 1:
             raise NetworkError(f"layer {layer.name} is called with a state, which is not served")
         (sequence,) = args
@@ -163,19 +162,19 @@ class Twins:
             given.append(_masks(layer, sequence, units, of_states, "states"))
         return layer(given if len(given) > 1 else sequence)
 
-    def _attended(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call attention, whose key is its value where none is given."""
-        given = dict(zip(ATTENDED, args, strict=False)) | kwargs
-        causal = bool(given.get("use_causal_mask"))
-        if layer.built and layer.causal != causal:
-            raise NetworkError(f"layer {layer.name} has calls with and without a causal mask")
-        layer.causal = causal
-        query, value = given["query"], given["value"]
-        inputs = [query, value, value if given.get("key") is None else given["key"]]
-        if layer.masked:
-            pairs = layer.heads * query.shape[1] * value.shape[1]
-            inputs.append(_masks(layer, query, pairs, self._attention[id(layer)], "weights"))
-        return layer(inputs)
+
+def _attended(layer: MaskedAttention, rate: float, given: Mapping[str, Any]) -> Any:
+    """Call attention with what Keras' layer is given; its key is its value where none is."""
+    causal = bool(given.get("use_causal_mask"))
+    if layer.built and layer.causal != causal:
+        raise NetworkError(f"layer {layer.name} has calls with and without a causal mask")
+    layer.causal = causal
+    query, value = given["query"], given["value"]
+    inputs = [query, value, value if given.get("key") is None else given["key"]]
+    if layer.masked:
+        pairs = layer.heads * query.shape[1] * value.shape[1]
+        inputs.append(_masks(layer, query, pairs, rate, "weights"))
+    return layer(inputs)
 
 
 def _masks(layer: Any, sequence: Any, units: int, rate: float, name: str) -> Any:

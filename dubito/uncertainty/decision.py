@@ -7,9 +7,10 @@ import numpy as np
 
 from dubito.types import Booleans, Decision, Floats, Indices, Notice, Policy, Promise, Summary
 
-FROM_NOTICES = ("out_of_range", "missing", "unknown_category")
-"""Kinds of notices that can refer a row."""
-BUILT_IN = (*FROM_NOTICES, "epistemic", "ambiguous", "unlikely", "wide", "few_passes")
+BUILT_IN = (
+    *("out_of_range", "missing", "unknown_category"),
+    *("epistemic", "ambiguous", "unlikely", "wide", "few_passes"),
+)
 """Reasons that no bundle's rule may use: a notice's kind, the passes disagree, a second class is
 too probable for the promise, the predicted one is less probable than the policy allows, the
 interval of a number is too wide for the promise, and there were fewer passes than the promise was

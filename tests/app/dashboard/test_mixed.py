@@ -79,7 +79,7 @@ def test_the_model_is_shown(opened: Opened) -> None:
         rows = page.locator("table.signature")
         expect(rows).to_contain_text("4 choices")
         expect(rows).to_contain_text("gas (")
-        expect(rows).to_contain_text("replaced by a value of its own")
+        expect(rows).to_contain_text("replaced by a value of its own; a person decides")
         expect(rows).to_contain_text("yes or no")
 
 

@@ -96,3 +96,16 @@ def test_the_example_is_filled_in(opened: Opened, row: dict[str, Any]) -> None:
             assert (entry == "") == (value is None)
         page.locator("form button.primary").click()
         expect(page.locator(".verdict")).to_be_visible()
+
+
+def test_the_model_tells_which_gaps_a_person_decides(opened: Opened, name: str) -> None:
+    """An unusual one; what many applications lack is replaced, and nothing more."""
+    features = inspect(find_version(ROOT / "models", name)).manifest.features
+    with opened("#model") as page:
+        for feature in features:
+            row = page.locator("table.signature tr", has=page.get_by_text(feature.name, exact=True))
+            said = row.locator("td").last.inner_text()
+            assert said.startswith("replaced by") is feature.nullable
+            assert said.endswith("a person decides") is (
+                feature.nullable and feature.missing_refers
+            )

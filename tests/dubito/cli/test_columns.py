@@ -136,6 +136,7 @@ def test_files_of_one_table_give_one_bundle(tables: dict[str, Path], described: 
         assert path.name in manifest["trained"].pop("command")
         assert path.name == manifest["trained"].pop("data")
         assert 3 == manifest["format"]
+        assert "usual, does not refer the row" in (out / "grades/1/MODEL_CARD.md").read_text()
         manifests.append(manifest)
     assert manifests[0] == manifests[1] == manifests[2]
 

@@ -383,6 +383,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "layer each is a TimeDistributed of a Conv1D: train it with layers that take the whole",
     ),
+    "steps of channels": (
+        lambda: chain(
+            layers.Reshape((3, 2, 1)),
+            layers.TimeDistributed(layers.SpatialDropout1D(0.1), name="each"),
+        ),
+        "layer each is a TimeDistributed of a SpatialDropout1D: train it",
+    ),
     "steps of a mask": (
         lambda: chain(
             steps(), layers.TimeDistributed(layers.Dropout(0.1, noise_shape=(1, 2)), name="each")
