@@ -105,14 +105,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report: Any = yield
     if report.when == "call" and (name := _claim(item)) is not None:
         doc = (getattr(item.obj, "__doc__", "") or "").strip().partition("\n\n")[0]  # type: ignore[attr-defined]
-        params = item.callspec.params  # type: ignore[attr-defined]
-        case = "-".join(
-            getattr(value, "__name__", str(value))
-            for key, value in params.items()
-            if key != "count"
-        )
-        report.claim = (name, " ".join(doc.split()), case, params.get("count", 1))
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        report.claim = (name, " ".join(doc.split()), _case(item, params), params.get("count", 1))
     return report
+
+
+def _case(item: Any, params: dict[str, Any]) -> str:
+    """What a claim's case is called: its values, or its id where a value has no short name."""
+    values = [value for key, value in params.items() if key != "count"]
+    if any(isinstance(value, dict) for value in values):
+        return str(item.callspec.id)
+    return "-".join(getattr(value, "__name__", str(value)) for value in values)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

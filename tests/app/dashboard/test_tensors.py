@@ -90,23 +90,24 @@ def test_numbers_between_commas_are_taken_too(
 
 
 WRONG = {
-    "[[1, 2]]": "Must be 8 × 8 × 1 numbers",
-    "no numbers": "Must be 8 × 8 × 1 numbers",
-    json.dumps([[[17.5]] * 8] * 8): "Must be 16 or less",
-    json.dumps([[[-1]] * 8] * 8): "Must be 0 or more",
+    "another shape": ("[[1, 2]]", "Must be 8 × 8 × 1 numbers"),
+    "no numbers": ("no numbers", "Must be 8 × 8 × 1 numbers"),
+    "too large": (json.dumps([[[17.5]] * 8] * 8), "Must be 16 or less"),
+    "too small": (json.dumps([[[-1]] * 8] * 8), "Must be 0 or more"),
 }
 
 
-@pytest.mark.parametrize("text", WRONG)
-def test_a_wrong_file_is_told_before_it_is_sent(opened: Opened, text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_wrong_file_is_told_before_it_is_sent(opened: Opened, fault: str, tmp_path: Path) -> None:
     """And so is that there is none."""
     with opened() as page:
         page.locator("form button.primary").click()
-        fault = page.locator("#feature-0-fault")
-        expect(fault).to_have_text("Required")
+        told = page.locator("#feature-0-fault")
+        expect(told).to_have_text("Required")
+        text, sentence = WRONG[fault]
         upload(page, tmp_path, text)
         page.locator("form button.primary").click()
-        expect(fault).to_contain_text(WRONG[text])
+        expect(told).to_contain_text(sentence)
 
 
 def test_the_example_and_the_case(opened: Opened, service: Service, image: Any) -> None:
