@@ -16,6 +16,9 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
+INSTANCES = "instances"
+"""Name of a request's list of rows, which is no name for a tensor."""
+
 NumberKind = Literal["integer", "float"]
 FeatureKind = Literal["integer", "float", "boolean", "category", "tensor"]
 

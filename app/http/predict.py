@@ -23,13 +23,14 @@ from app.usecases.predict import Predict, Turns
 from dubito.answer import AnyAnswer, AnyMonteCarloAnswer, AnyPlainAnswer, to_json
 from dubito.bundles.manifest import Manifest
 from dubito.errors import Ungradable
+from dubito.features import INSTANCES
 from dubito.inputs.options import (
     MonteCarloOptions,
     PlainOptions,
     monte_carlo_options,
     plain_options,
 )
-from dubito.inputs.rows import INSTANCES, RowReader, example
+from dubito.inputs.rows import RowReader, example
 from dubito.targets import ClassTarget
 from dubito.types import Signature
 

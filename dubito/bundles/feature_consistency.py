@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 
 from dubito.bundles.names import LONGEST_NAME, name_faults
 from dubito.features import (
+    INSTANCES,
     BooleanFeature,
     Category,
     CategoryFeature,
@@ -28,8 +29,6 @@ LARGEST = 1e300
 LEVEL = re.compile(r"0|1|0\.[0-9]{1,15}")
 """Form of a quantile's level, from 0 to 1 in plain digits."""
 MEDIAN = "0.5"
-INSTANCES = "instances"
-"""Name of a request's list of rows."""
 ROUNDING = 1e-9
 MOST_AXES, MOST_NUMBERS = 4, 65_536
 """Most axes and numbers of a tensor."""

@@ -139,6 +139,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
             inputs=described.inputs,
             logits=arguments.logits,
             dropouts=dict(arguments.dropouts),
+            file=described.file,
         )
     )
     if arguments.json:

@@ -10,7 +10,7 @@ from typing import Any
 from dubito.cli.reference import add_backend, add_location, backend_given, location_of
 from dubito.cli.train import stdout_for_result
 from dubito.cli.training_flags import positive
-from dubito.cli.written import add_columns, written_of
+from dubito.cli.written import add_columns
 from dubito.errors import UsageError
 from dubito.training.tables.kinds import FORMATS
 
@@ -22,13 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         help=f"labelled rows: {FORMATS}, also in a zip or gzip (default: the held-out part of "
-        "the data set of the bundle's domain)",
+        "the data set that --columns describes, or of the bundle's domain)",
     )
     parser.add_argument(
         "--target",
         metavar="COLUMN",
-        help="column of the classes, for bundles of no domain; of the number, if it has another "
-        "name than the bundle's",
+        help="column of the classes, for bundles of no domain without --columns; of the number, if "
+        "it has another name than the bundle's",
     )
     add_columns(parser, "--data")
     parser.add_argument("--passes", type=positive, help="passes a row (default: the bundle's)")
@@ -45,15 +45,15 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         raise UsageError(f"evaluate does not know {rest[0]}")
     location = location_of(arguments)
     from dubito.bundle import load
-    from dubito.training.evaluation.run import evaluate
+    from dubito.training.description import read_description
+    from dubito.training.evaluation.run import UNDESCRIBED, evaluate
     from dubito.training.report.page import render_page
 
     with stdout_for_result(arguments.json):
-        backend = backend_given(arguments)
+        columns, backend = arguments.columns, backend_given(arguments)
+        described = UNDESCRIBED if columns is None else read_description(columns)
         bundle = load(location.folder, pinned=location.digest, backend=backend)
-        evaluation = evaluate(
-            bundle, arguments.data, arguments.target, arguments.passes, written_of(arguments)
-        )
+        evaluation = evaluate(bundle, arguments.data, arguments.target, arguments.passes, described)
     identity = bundle.manifest.identity
     file = arguments.out or Path("build") / f"{identity.name}-{identity.version}.html"
     _write(file, render_page(identity, evaluation))

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Raw, json
 
 from dubito.errors import Fault, FieldCode, InvalidInput
-from dubito.features import Feature, FeatureValue
+from dubito.features import INSTANCES, Feature, FeatureValue
 from dubito.inputs.faults import MOST_FAULTS
 from dubito.types import Booleans, Floats, Signature
 
@@ -61,7 +61,7 @@ def _is_allowed(signature: Signature, rows: Floats) -> bool:
 
 def _of_mappings(signature: Signature, rows: Sequence[object]) -> Floats:
     # Imported here: arrays do not need the JSON reader, whose import takes noticeable time.
-    from dubito.inputs.rows import INSTANCES, RowReader
+    from dubito.inputs.rows import RowReader
 
     body = json.encode({INSTANCES: [_row(row) for row in rows]})
     # A reader of more rows names each of the members that are too many, up to as many again.

@@ -20,7 +20,14 @@ from pydantic import (
 from pydantic_core import from_json
 
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
-from dubito.features import CategoryFeature, Feature, FeatureValue, NumberFeature, TensorFeature
+from dubito.features import (
+    INSTANCES,
+    CategoryFeature,
+    Feature,
+    FeatureValue,
+    NumberFeature,
+    TensorFeature,
+)
 from dubito.inputs.faults import MOST_FAULTS, faults_of, plural
 from dubito.inputs.json_members import (
     Way,
@@ -35,7 +42,6 @@ from dubito.printable import shortened
 from dubito.types import Floats, Signature
 
 STRICT = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-INSTANCES = "instances"
 SHORT_BYTES = 4_096
 """Size below which a body is read in one turn of the event loop."""
 LISTED = re.compile(rb'"instances"\s*:')

@@ -18,6 +18,7 @@ from dubito.errors import DataError, NetworkError
 from dubito.features import Feature, norms
 from dubito.layers.archive import to_bytes
 from dubito.layout import Column, NumberColumn
+from dubito.notation import DETECTED, FileNotation
 from dubito.printable import printable
 from dubito.targets import ClassTarget, NumberTarget, Target
 from dubito.training.calibrate import calibrate, temperature_of
@@ -92,6 +93,8 @@ class Conversion:
     inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the features that an input of the network takes, by the input's name; other inputs
     take the feature of their name."""
+    file: FileNotation = DETECTED
+    """Encoding and separator of `data` and `calibrate`, as far as they are declared."""
 
 
 def convert(job: Conversion) -> tuple[Path, Manifest]:
@@ -110,7 +113,7 @@ def convert(job: Conversion) -> tuple[Path, Manifest]:
 
 
 def _convert_classes(job: Conversion, version: int) -> tuple[Path, Manifest]:
-    table = read_rows(job.data, job.features, job.classes, job.target)
+    table = read_rows(job.data, job.features, job.classes, job.target, job.file)
     target = ClassTarget(job.classes, is_ordered=job.is_ordered)
     model = _adopted(job, target)
     features = _features(job.features, table.features)
@@ -132,7 +135,7 @@ def _convert_classes(job: Conversion, version: int) -> tuple[Path, Manifest]:
 
 
 def _convert_number(job: Conversion, number: NumberColumn, version: int) -> tuple[Path, Manifest]:
-    table = read_number_rows(job.data, job.features, number)
+    table = read_number_rows(job.data, job.features, number, job.file)
     target = target_of(number, table.values)
     model = _adopted(job, target)
     signature = Signature(_features(job.features, table.features), target)
@@ -205,7 +208,7 @@ def _labelled(job: Conversion) -> tuple[Table, Table] | None:
     """
     if job.calibrate is None:
         return None
-    table = read_rows(job.calibrate, job.features, job.classes, job.target)
+    table = read_rows(job.calibrate, job.features, job.classes, job.target, job.file)
     watched, held = _thirds(len(table.labels))
     return table.where(watched), table.where(held)
 
@@ -214,7 +217,7 @@ def _valued(job: Conversion, number: NumberColumn) -> tuple[NumberRows, NumberRo
     """Read the same of a number."""
     if job.calibrate is None:
         return None
-    rows = read_number_rows(job.calibrate, job.features, number)
+    rows = read_number_rows(job.calibrate, job.features, number, job.file)
     watched, held = _thirds(len(rows.values))
     return rows.where(watched), rows.where(held)
 

@@ -20,42 +20,41 @@ from dubito.training.data import (
     read_table,
     rows_digest,
     sheet_features,
-    sheet_table,
     values_digest,
 )
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import read_sheet, sheet_of
-from dubito.training.tables.wanted import Wanted
 from dubito.training.tensors import read_number_tensors, read_tensors, tensor_column
 from dubito.types import Floats
 
 
 def read_rows(
-    path: Path,
+    path: Path | None,
     columns: tuple[Column, ...],
     classes: tuple[str, ...],
     target: str | None,
     declared: FileNotation = DETECTED,
+    dataset: Dataset | None = None,
 ) -> Table:
     """Read the columns of a file, and the classes if a target column is named.
 
-    Without a target the table's labels have shape `(0,)`.
+    Without a target the table's labels have shape `(0,)`. Without a file, the columns and the
+    target of a data set are read.
 
     Raises:
         DataError: the file cannot be read, or a column is missing or has an invalid value.
     """
     tensor = tensor_column(columns)
-    if tensor is not None:
+    if tensor is not None and path is not None:
         return read_tensors(path, tensor, classes, target)
-    layout, source = Layout(columns, (target or "",), classes), name_of(path)
+    layout = Layout(columns, (target or "",), classes, dataset=dataset, file=declared)
+    if path is None or target is not None:
+        return read_table(path, layout)
     wanted = [wanted_of(column) for column in columns]
-    if target is not None:
-        sheet = read_sheet(path, [*wanted, Wanted((target,), is_numeric=False)], declared)
-        return sheet_table(sheet, source, layout)
     rows = sheet_features(read_sheet(path, wanted, declared), columns)
     refuse_empty(rows, columns)
     labels = np.array([], np.intp)
-    return Table(rows, labels, source, rows_digest(rows, labels, layout))
+    return Table(rows, labels, name_of(path), rows_digest(rows, labels, layout))
 
 
 def read_layout(path: Path | None, layout: Layout) -> Rows:

@@ -9,9 +9,9 @@ from dubito.bundles.manifest import Manifest
 from dubito.domains import domain_of, domains
 from dubito.errors import DataError, UsageError
 from dubito.layout import NumberColumn
-from dubito.notation import UNDECLARED, TableNotation
 from dubito.targets import NumberTarget
 from dubito.training.data import NumberRows, Table, read_table
+from dubito.training.description import Description
 from dubito.training.evaluation.metrics import EvaluationMetrics, assess
 from dubito.training.evaluation.number_evaluation import (
     NumberEvaluationMetrics,
@@ -32,6 +32,7 @@ from dubito.training.split import split_of
 from dubito.types import Calibration, Floats, NumberCalibration
 
 AnyRows = TypeVar("AnyRows", Table, NumberRows)
+UNDESCRIBED = Description(features=())
 UNKNOWN = "some of which it may have been fitted or calibrated on"
 
 
@@ -49,19 +50,20 @@ def evaluate(
     path: Path | None,
     target: str | None,
     passes: int | None,
-    written: TableNotation = UNDECLARED,
+    described: Description = UNDESCRIBED,
 ) -> Evaluation:
-    """Evaluate a bundle on the rows of a file, or of the data set of its domain.
+    """Evaluate a bundle on the rows of a file, or of the data set of its domain or description.
 
     If the rows are those the bundle was trained on, only the held-out part is used.
 
     Args:
         bundle: the bundle.
-        path: file of labelled rows; None for the data set of the bundle's domain.
+        path: file of labelled rows; None for the data set of the description, or else of the
+            bundle's domain.
         target: name of the column of classes or of the number, for rows that no domain's layout
-            describes; a number's own name if None.
+            describes; that of the description, or a number's own name, if None.
         passes: stochastic passes per row; the bundle's default if None.
-        written: how the file writes its cells.
+        described: how the file writes its cells, and what its target is called.
 
     Raises:
         DataError: the rows cannot be read or do not fit the bundle.
@@ -72,8 +74,8 @@ def evaluate(
     if number % manifest.members:
         raise UsageError(f"--passes must be a multiple of the {manifest.members} networks")
     if isinstance(manifest.target, NumberTarget):
-        return _evaluate_number(bundle, manifest.target, path, target, number, written)
-    told, table = _labelled(manifest, path, target, written)
+        return _evaluate_number(bundle, manifest.target, path, target, number, described)
+    told, table = _labelled(manifest, path, target, described)
     evidence = evidence_of(bundle.engine, table, manifest.signature, manifest.rules, number)
     evidence = replace(
         evidence,
@@ -91,15 +93,19 @@ def _evaluate_number(
     path: Path | None,
     target: str | None,
     passes: int,
-    written: TableNotation,
+    described: Description,
 ) -> Evaluation:
     manifest, engine = bundle.manifest, bundle.engine
-    if path is None:
-        raise DataError(f"rows with the true {number.name} (--data) must be named")
+    written, dataset = described.notation, described.dataset
+    if path is None and dataset is None:
+        raise DataError(
+            f"rows with the true {number.name} (--data), or the description of a data set of them "
+            "(--columns), must be named"
+        )
     name, *aliases = (number.name, *number.aliases) if target is None else (target,)
     truth = NumberColumn(name=name, aliases=tuple(aliases), notation=written.of(name))
     columns = columns_of(manifest.features, written)
-    rows = read_number_rows(path, columns, truth, written.file)
+    rows = read_number_rows(path, columns, truth, written.file, dataset)
     told, rows = _unseen(manifest, rows)
     plain, answered = answers_of(engine, rows, manifest.signature, manifest.rules, passes)
     evidence = NumberEvidence(
@@ -124,21 +130,24 @@ def _shifts(bundle: Bundle, rows: Floats, passes: int) -> tuple[Shifted, ...]:
 
 
 def _labelled(
-    manifest: Manifest, path: Path | None, target: str | None, written: TableNotation
+    manifest: Manifest, path: Path | None, target: str | None, described: Description
 ) -> tuple[str, Table]:
     """Read the rows to evaluate on; returns a description of them, and the rows."""
+    if target is None and described.classes is not None:
+        target = described.classes.name
     domain = domain_of(manifest.signature)
     if domain is not None and target is None:
         table = read_table(path, domain.layout)
-    elif path is None or target is None:
+    elif target is None or (path is None and described.dataset is None):
         about = " or ".join(domain.name for domain in domains())
         raise DataError(
             f"this bundle is not about {about}: labelled rows (--data) and the column of their "
             "classes (--target) must be named"
         )
     else:
-        columns = columns_of(manifest.features, written)
-        table = read_rows(path, columns, manifest.classes, target, written.file)
+        columns = columns_of(manifest.features, described.notation)
+        written = described.file, described.dataset
+        table = read_rows(path, columns, manifest.classes, target, *written)
     return _unseen(manifest, table)
 
 

@@ -164,6 +164,8 @@ def test_a_bundle_reads_tables_as_they_are_written(
     assert "has a thousands separator" in capsys.readouterr().err
     assert 0 == main([*told, "--columns", str(described)])
     assert "that were held out" in capsys.readouterr().out
+    assert 0 == main([*told[:-2], "--columns", str(described)])
+    assert "that were held out" in capsys.readouterr().out
 
 
 @pytest.mark.claim("a number is trained for", test=1, proof=1)

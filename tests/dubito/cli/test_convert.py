@@ -223,6 +223,26 @@ def test_the_same_words_give_the_same_files(place: Path, folder: Path, tmp_path:
     }
 
 
+def test_rows_are_read_as_the_description_declares_their_file(
+    place: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Encoding and separator, as for a training; where they are declared wrong, it is told."""
+    text = (place / "shells.csv").read_text().replace("size", "크기").replace(",", ";")
+    (tmp_path / "shells.csv").write_bytes(text.encode("cp949"))
+    features = json.loads((place / "features.json").read_text())
+    files = ["--features", str(tmp_path / "features.json"), "--data", str(tmp_path / "shells.csv")]
+    more = [*files, "--classes", ",".join(CLASSES), "--target", "크기", "--out", str(tmp_path)]
+    for encoding, fault in (("utf-8", "is not utf-8 text, as its description"), ("cp949", "")):
+        file = {"file": {"encoding": encoding, "separator": ";"}}
+        (tmp_path / "features.json").write_text(json.dumps(features | file))
+        code = main(["convert", str(place / "shells.keras"), *more])
+        told = capsys.readouterr().err
+        assert (1 if fault else 0) == code, told
+        assert fault in told
+    metrics = bundle.load(folder).manifest.metrics
+    assert metrics == bundle.load(tmp_path / "shells" / "1").manifest.metrics
+
+
 def test_a_feature_that_may_be_missing(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

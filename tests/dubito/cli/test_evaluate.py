@@ -78,6 +78,24 @@ def test_a_bundle_without_calibration(
 
 
 @pytest.mark.parametrize(
+    ("bundle", "figure"), [("loan-rate/2", "rmse"), ("loan-application/2", "accuracy")]
+)
+def test_the_data_set_of_a_description(
+    bundle: str, figure: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was held out of it, with the target that it describes: the figures of the card."""
+    described = ROOT / "models" / bundle.partition("/")[0] / "columns.toml"
+    words = ["--columns", str(described), "--out", str(tmp_path / "p.html")]
+    code, told, _ = evaluated(capsys, bundle, *words)
+    assert 0 == code
+    assert told["rows"].endswith("that were held out")
+    written = json.loads((ROOT / "models" / bundle / "bundle.json").read_text(encoding="utf-8"))
+    assert written["metrics"]["mc"][figure] == pytest.approx(
+        told["figures"]["mc"][figure], rel=0.02
+    )
+
+
+@pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
         (["--data", "nowhere.csv"], 1, "nowhere.csv cannot be read"),
