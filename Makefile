@@ -3,7 +3,8 @@
 PYTHON ?= python3
 
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet
+# What is imported is compiled then: compiling all that is installed takes as long as installing it.
+PIP := $(BIN)/pip install --quiet --no-compile
 # A dot every few seconds while something is installed.
 WAIT = & pid=$$!; while kill -0 $$pid 2>/dev/null; do printf .; sleep 3; done; echo; wait $$pid
 # What checks the page's JavaScript, by the Node of .venv. Serving needs none of it.
