@@ -95,6 +95,7 @@ def create_app(
             app.router.routes[:0] = routes
             known = {one.path: one for one in routes if isinstance(one, LeanRoute)}
             app.short.update({path: known[path] for path in (PLAIN, MONTE_CARLO)})
+            app.short.update(service.short_ways())
             app.state.identity, app.state.ready = opened.manifest.identity, True
             async with service.running():
                 yield

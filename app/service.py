@@ -17,11 +17,15 @@ from app.http.access import Access
 from app.http.alarms import alarms
 from app.http.exposition import exposition
 from app.http.feedback import feedback_routes
+from app.http.inference import InferRoute, inference_routes, short_ways
 from app.http.information import describe, information
 from app.http.predict import grading
 from app.http.predictions import predictions
 from app.http.reviews import reviews
 from app.http.statistics import uncertainty
+from app.inference.inference import Inference
+from app.inference.model import Model, Models
+from app.inference.repository import Repository
 from app.model_cache import Shelf, served
 from app.monitoring.alarms import Sentry
 from app.monitoring.answer_counter import AnswerCounter
@@ -65,7 +69,8 @@ class Service:
         self._environment = opened.environment
         self._cards = opened.cards
         self._metrics = metrics
-        self._served = served(opened, settings, metrics.batch)
+        self._inferences = metrics.inferences(opened.manifest.identity)
+        self._served = served(opened, settings, self._count_batch)
         self._shelf = Shelf(self._served, opening, settings)
         self._counter = answer_counter(_watched(opened))
         present = Present(lambda: self._served.predictor.backlog, lambda: self._readiness.trouble)
@@ -75,11 +80,21 @@ class Service:
             else RecordedParts(settings, opened, memory, self._shelf, present)
         )
         self._readiness = Readiness(*self._troubles())
+        self._predict = self._predicts()
+        self._recorder = Recorder(memory)
+        self._inference = self._models()
+
+    def _count_batch(self, work: int, seconds: float) -> None:
+        self._metrics.batch(work, seconds)
+        self._inferences.batch()
 
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """Create all routes; event streams end as soon as `is_ready` returns False."""
+        settings = self._settings
+        repository = Repository(settings.models, self._inference)
         own = [
-            self._grading(),
+            grading(self._predict, self._recorder, self._readiness, self._manifest, settings),
+            inference_routes(self._inference, repository, self._readiness, settings),
             self._information(),
             exposition(self._metrics.page),
             dashboard_routes(),
@@ -110,17 +125,32 @@ class Service:
             writer = self._kept.memory.writer
             yield lambda: writer.trouble
 
-    def _grading(self) -> APIRouter:
-        manifest, settings = self._manifest, self._settings
-        memory = None if self._kept is None else self._kept.memory
-        predict = Predict(
+    def _predicts(self) -> Predict:
+        manifest = self._manifest
+        return Predict(
             self._served.predictor,
             self._served.answers,
             self._metrics.predictions(manifest.identity, manifest.target),
             len(manifest.target.outputs),
-            settings.max_work,
+            self._settings.max_work,
         )
-        return grading(predict, Recorder(memory), self._readiness, manifest, settings)
+
+    def _models(self) -> Models:
+        """Build what the Open Inference Protocol asks for, over the same use case."""
+        manifest, settings = self._manifest, self._settings
+        model = Model(
+            manifest,
+            Inference(manifest, self._predict, settings),
+            self._recorder,
+            self._readiness,
+            self._inferences,
+            settings,
+        )
+        return Models([model], self._metrics.statistics)
+
+    def short_ways(self) -> dict[str, InferRoute]:
+        """Return the routes of inferences by address, for the short way in front of FastAPI."""
+        return dict(short_ways(self._inference, self._settings))
 
     def _information(self) -> APIRouter:
         manifest = self._manifest

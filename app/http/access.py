@@ -14,7 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.http.problems import Refusal, answer_to
+from app.http.problems import Refusal, answer_to, fitted
 from app.problem_codes import ProblemCode
 from app.settings import Settings
 
@@ -109,7 +109,7 @@ class OriginGuard:
         if is_asked and is_of_page(dict(scope["headers"])):
             refusal = self._access.refusal_of(scope)
             if refusal is not None:
-                return answer_to(refusal)(scope, receive, send)
+                return fitted(scope["path"], answer_to(refusal))(scope, receive, send)
         return self._app(scope, receive, send)
 
 

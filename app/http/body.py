@@ -1,6 +1,7 @@
 """Reads request bodies up to a maximum size and within a time limit, whatever they declare."""
 
 import asyncio
+import zlib
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -43,7 +44,16 @@ async def read_body(
     headers = dict(request.scope["headers"])
     if not (optional and _is_empty(headers)):
         _check_media_type(headers)
-    declared = headers.get(LENGTH, b"0")
+    return (await collect_body(request, most_bytes, seconds)).removeprefix(BOM)
+
+
+async def collect_body(request: Request, most_bytes: int, seconds: float) -> bytes:
+    """Read the bytes of a body of any media type and coding.
+
+    Raises:
+        Refusal: as for `read_body`, but for 415.
+    """
+    declared = dict(request.scope["headers"]).get(LENGTH, b"0")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
     first = arrived(request.receive)
@@ -79,7 +89,7 @@ def _joined(messages: list[Message], most_bytes: int) -> bytes:
     body = b"".join([message.get("body", b"") for message in messages])
     if len(body) > most_bytes:
         raise _too_large(most_bytes)
-    return body.removeprefix(BOM)
+    return body
 
 
 def _is_empty(headers: Headers) -> bool:
@@ -104,6 +114,45 @@ def _check_media_type(headers: Headers) -> None:
 
 def _unsupported(code: ProblemCode, detail: str) -> Refusal:
     return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
+
+
+def inflated(body: bytes, coding: str, most_bytes: int) -> bytes:
+    """Decompress a body that is in one piece.
+
+    Args:
+        body: the body.
+        coding: its content coding: `gzip`, `deflate` (zlib's form, RFC 9110 §8.4.1.2), `identity`.
+        most_bytes: maximum size, decompressed as well.
+
+    Raises:
+        Refusal: 415 for another coding, 413 for a body that is too large, 400 for a broken one.
+    """
+    bits = INFLATED.get(coding.strip().lower())
+    if bits is None:
+        raise _unsupported(ProblemCode.COMPRESSED, "the body must be plain, gzip or deflate")
+    if bits == 0:
+        return body
+    inflate = zlib.decompressobj(bits)
+    try:
+        found = inflate.decompress(body, most_bytes + 1)
+    except zlib.error:
+        found = b""
+    if len(found) > most_bytes:
+        raise _too_large(most_bytes)
+    if not inflate.eof or inflate.unused_data:
+        detail = "the body is not what its content coding says"
+        raise Refusal(HTTPStatus.BAD_REQUEST, ProblemCode.COMPRESSED, detail)
+    return found
+
+
+INFLATED = {
+    "": 0,
+    "identity": 0,
+    "gzip": 16 + zlib.MAX_WBITS,
+    "x-gzip": 16 + zlib.MAX_WBITS,
+    "deflate": zlib.MAX_WBITS,
+}
+"""Window bits of zlib by content coding; 0 for none."""
 
 
 def _too_large(most_bytes: int) -> Refusal:

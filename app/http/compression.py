@@ -14,6 +14,7 @@ from starlette.middleware.gzip import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http.problems import INFERENCE
 from app.http.response import BYTES_AT_A_TIME
 
 LEAST_BYTES = 1_000
@@ -34,7 +35,12 @@ class Compression:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Forward a request; a plain function, so that other methods cost no extra coroutine."""
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if (
+            scope["type"] != "http"
+            or scope["method"] not in ("GET", "HEAD")
+            # Clients of the Open Inference Protocol ask for what they cannot read here.
+            or scope["path"].startswith(INFERENCE)
+        ):
             return self._app(scope, receive, send)
         is_taken = takes_gzip(Headers(scope=scope).get("accept-encoding", ""))
         if scope["method"] == "HEAD":

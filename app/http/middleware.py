@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.error_location import locate_error
-from app.http.problems import problem
+from app.http.problems import fitted, problem
 from app.monitoring.http_metrics import KNOWN_METHODS, OTHER
 from app.problem_codes import ProblemCode
 from dubito.identifier import new_id
@@ -68,7 +68,7 @@ class IdentifiedSend:
             _log(scope, BROKEN_OFF, self.identifier, time.perf_counter() - self._start)
             return
         failed = problem(HTTPStatus.INTERNAL_SERVER_ERROR, ProblemCode.INTERNAL_ERROR, OUR_FAULT)
-        await failed(scope, receive, self)
+        await fitted(scope["path"], failed)(scope, receive, self)
 
 
 class Conduct:

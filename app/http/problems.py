@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from starlette.exceptions import HTTPException
 
 from app.errors import Abandoned, Conflict, DeadlinePassed, FeaturesErased, NotFound, Unavailable
@@ -24,6 +24,10 @@ PROBLEM_TYPE = "application/problem+json"
 CLIENT_CLOSED = 499
 """Status for the log only, as the client has disconnected; the number is nginx's."""
 
+
+INFERENCE = "/v2"
+"""Address of the Open Inference Protocol."""
+KEPT_HEADERS = ("allow", "retry-after")
 
 OF_STATUS = {
     HTTPStatus.NOT_FOUND: ProblemCode.NO_SUCH_ADDRESS,
@@ -122,6 +126,23 @@ def problem(
     return Response(to_json(content), status, headers, PROBLEM_TYPE)
 
 
+def fitted(path: str, response: Response) -> Response:
+    """Give a problem the form that clients of the Open Inference Protocol read, for its addresses.
+
+    They read the member `error`, some only if the media type is exactly JSON's, and know 400 for
+    whatever is wrong with a request.
+    """
+    if not (path == INFERENCE or path.startswith(f"{INFERENCE}/")) or not response.body:
+        return response
+    told = from_json(bytes(response.body))
+    status = response.status_code
+    headers = {key: text for key, text in response.headers.items() if key in KEPT_HEADERS}
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        status = HTTPStatus.BAD_REQUEST
+    content = to_json({"error": told["detail"], **told, "status": int(status)})
+    return Response(content, status, headers, "application/json")
+
+
 def answer_to(refusal: Refusal) -> Response:
     """Create the response to a request refused at the HTTP level."""
     return problem(refusal.status, refusal.code, refusal.detail, limit=refusal.limit)
@@ -147,7 +168,7 @@ def install(app: FastAPI, refused: Refused = lambda _: None) -> None:
             if isinstance(error, GivenUp):
                 refused(error.reason)
             request.state.cause = refusal_cause(error)
-            return await handler(request, error)
+            return fitted(request.scope["path"], await handler(request, error))
 
         return tell
 

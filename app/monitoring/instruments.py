@@ -143,6 +143,37 @@ class Instruments:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self.inferences = Counter(
+            "dubito_inferences_total",
+            "Requests of the Open Inference Protocol, and the parts of those that succeeded.",
+            ("model", "version", "part"),
+            registry=registry,
+        )
+        self.inference_seconds = Counter(
+            "dubito_inference_seconds_total",
+            "Time of these requests, and of their parts; that in the queue is a part of computing.",
+            ("model", "version", "part"),
+            registry=registry,
+        )
+        self.inference_rows = Counter(
+            "dubito_inference_rows_total",
+            "Rows of these requests that were answered.",
+            ("model", "version"),
+            registry=registry,
+        )
+        self.inference_batches = Counter(
+            "dubito_inference_batches_total",
+            "Batches that a model computed, for requests of any kind.",
+            ("model", "version"),
+            registry=registry,
+        )
+        self.last_inference = Gauge(
+            "dubito_last_inference_timestamp_seconds",
+            "When a request of the Open Inference Protocol was last answered.",
+            ("model", "version"),
+            multiprocess_mode="max",
+            registry=registry,
+        )
         self.behind = Gauge(
             "dubito_records_behind",
             "Events that wait to be written.",

@@ -38,10 +38,10 @@ class MetricBuffer:
             is_shared: whether other processes show the instruments, so that nothing may wait.
         """
         self._is_shared = is_shared
-        self._counts: dict[Counter, int] = {}
+        self._counts: dict[Counter, float] = {}
         self._values: dict[BulkHistogram, list[float]] = {}
 
-    def count(self, counter: Counter, more: int = 1) -> None:
+    def count(self, counter: Counter, more: float = 1) -> None:
         """Add to a counter."""
         if self._is_shared:
             counter.inc(more)

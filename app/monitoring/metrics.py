@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from app.monitoring.http_metrics import Traffic
+from app.monitoring.inference_metrics import InferenceMetrics, ModelStatistics, statistics_of
 from app.monitoring.instruments import Instruments
 from app.monitoring.multiprocess_dir import folder
 from app.monitoring.prediction_metrics import PredictionMetrics
@@ -93,6 +94,15 @@ class Metrics:
         buffer = self._instruments.buffer
         buffer.observe(self._instruments.batch_work, work)
         buffer.observe(self._instruments.batch_seconds, seconds)
+
+    def inferences(self, identity: Identity) -> InferenceMetrics:
+        """Create the metrics of a model's requests of the Open Inference Protocol."""
+        return InferenceMetrics(self._instruments, identity.name, str(identity.version))
+
+    async def statistics(self) -> Mapping[tuple[str, str], ModelStatistics]:
+        """Return the statistics of these requests of all workers, by a model's name and version."""
+        self._refresh()
+        return await asyncio.to_thread(statistics_of, self._registry)
 
     @asynccontextmanager
     async def watching(self, sources: Sources) -> AsyncIterator[None]:

@@ -1,0 +1,235 @@
+"""`/v2`: the Open Inference Protocol over HTTP, for clients of Triton, KServe and MLServer."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from msgspec import Struct, json
+from starlette.types import Receive, Scope, Send
+
+from app.http.access import Access
+from app.http.body import JSON_TYPE, collect_body, inflated
+from app.http.connection import hung_up
+from app.http.problems import INFERENCE
+from app.http.response import InParts, WholeJson
+from app.http.route import LeanRoute
+from app.inference.inference import Wish
+from app.inference.metadata import server_metadata
+from app.inference.model import Body, Given, Model, Models
+from app.inference.repository import Repository
+from app.inference.request import read_request
+from app.inference.response import InferenceResponse, header_of, to_json
+from app.inference.statistics import to_statistics
+from app.monitoring.inference_metrics import ModelStatistics
+from app.serving.readiness import Readiness
+from app.settings import Settings
+from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
+from dubito.inputs.options import AnyOptions
+
+HEADER = b"inference-header-content-length"
+"""Header with the bytes of the JSON that binary data follows."""
+BINARY_TYPE = "application/octet-stream"
+MODEL = f"{INFERENCE}/models/{{name}}"
+VERSIONED = f"{MODEL}/versions/{{version}}"
+
+Options = Annotated[AnyOptions, Query()]
+Asked = Callable[[Model, Request], Awaitable[Response]]
+"""Function that answers a request about a model."""
+
+
+class InferRoute:
+    """The way to one model's inferences, for the short way of requests in front of FastAPI."""
+
+    def __init__(self, path: str, model: Model, settings: Settings) -> None:
+        """Set the template of the path, for the metrics, and the model."""
+        self.path = path
+        self._model = model
+        self._settings = settings
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a POST for this model."""
+        response = await answered(self._model, Request(scope, receive, send), self._settings)
+        await response(scope, receive, send)
+
+
+def short_ways(models: Models, settings: Settings) -> Iterator[tuple[str, InferRoute]]:
+    """Yield the addresses of inferences, as clients write them, with their routes."""
+    for model in models.served:
+        address = f"{INFERENCE}/models/{model.name}"
+        yield f"{address}/infer", InferRoute(f"{MODEL}/infer", model, settings)
+        versioned = InferRoute(f"{VERSIONED}/infer", model, settings)
+        yield f"{address}/versions/{model.version}/infer", versioned
+
+
+async def answered(model: Model, request: Request, settings: Settings) -> Response:
+    """Answer a request for an inference."""
+    since = asyncio.get_running_loop().time()
+    with model.metrics.watching() as watch:
+        model.readiness.check()
+        headers = dict(request.scope["headers"])
+        most = settings.max_body_bytes
+        body = await collect_body(request, most, settings.body_seconds)
+        coding = headers.get(b"content-encoding", b"").decode("latin-1")
+        body = inflated(body, coding, most)
+        asked = read_request(body, _header(headers.get(HEADER), len(body)))
+        digest = hashlib.sha256(request.scope["path"].encode() + b"\0" + body).digest()
+        given = Given(asked, digest, since, hung_up(request.receive))
+        kept = await model.infer(given, _encoded, watch)
+    return _response(kept)
+
+
+def _header(declared: bytes | None, size: int) -> int | None:
+    """Read the header with the bytes of the JSON."""
+    if declared is None:
+        return None
+    if not declared.isdigit() or len(declared) > 15 or int(declared) > size:
+        message = "must be the bytes of the JSON, at most those of the body"
+        where = (HEADER.decode(),)
+        raise InvalidInput([Fault(where, FieldCode.NOT_VALID, message, maximum=size)])
+    return int(declared)
+
+
+def _encoded(response: InferenceResponse, wish: Wish) -> Sequence[bytes]:
+    head, binary = to_json(response, wish.binary)
+    return [head, *binary]
+
+
+def _response(body: Body) -> Response:
+    """Send a body: JSON, or JSON and the binary data of outputs."""
+    first, *binary = body.parts
+    header = header_of(first) if body.is_repeated else len(first) if binary else None
+    if header is None:
+        return WholeJson(first)
+    return InParts(body.parts, BINARY_TYPE, {HEADER.decode(): str(header)})
+
+
+class _Index(Struct):
+    ready: bool = False
+
+
+def inference_routes(
+    models: Models,
+    repository: Repository,
+    readiness: Readiness,
+    settings: Settings,
+) -> APIRouter:
+    """Create the routes of the protocol; records' rules say who may ask for the repository."""
+    router = APIRouter(route_class=LeanRoute, include_in_schema=False)
+    _add_server(router, readiness, models)
+    _add_models(router, models, settings)
+    _add_repository(router, repository, Access(settings), settings)
+    return router
+
+
+def _add_server(router: APIRouter, readiness: Readiness, models: Models) -> None:
+    @router.get(INFERENCE)
+    @router.get(f"{INFERENCE}/")
+    async def metadata(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        return _told(server_metadata(request.app.version))
+
+    @router.get(f"{INFERENCE}/health/live")
+    async def live(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        return _told({"live": True})
+
+    @router.get(f"{INFERENCE}/health/ready")
+    async def ready(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        return _readiness(readiness.trouble)
+
+    @router.get(f"{INFERENCE}/models")
+    async def names(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        return _told({"models": [model.name for model in models.served]})
+
+
+def _add_models(router: APIRouter, models: Models, settings: Settings) -> None:
+    def add(method: str, ending: str, answer: Asked) -> None:
+        """Add a route of a model, with and without a version."""
+
+        async def found(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+            way = request.path_params
+            return await answer(models.find(way["name"], way.get("version", "")), request)
+
+        for path in (MODEL, VERSIONED):
+            router.add_api_route(f"{path}{ending}", found, methods=[method])
+
+    async def metadata(model: Model, _: Request) -> Response:
+        return _told(model.metadata)
+
+    async def ready(model: Model, _: Request) -> Response:
+        return _readiness(model.readiness.trouble, name=model.name)
+
+    async def config(model: Model, _: Request) -> Response:
+        return _told(model.config)
+
+    async def statistics(model: Model, _: Request) -> Response:
+        return _told(await _statistics(models, [model]))
+
+    async def infer(model: Model, request: Request) -> Response:
+        return await answered(model, request, settings)
+
+    @router.get(f"{INFERENCE}/models/stats")
+    async def every(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        return _told(await _statistics(models, models.served))
+
+    add("GET", "", metadata)
+    add("GET", "/ready", ready)
+    add("GET", "/config", config)
+    add("GET", "/stats", statistics)
+    add("POST", "/infer", infer)
+
+
+def _add_repository(
+    router: APIRouter, repository: Repository, access: Access, settings: Settings
+) -> None:
+    async def body_of(request: Request) -> bytes:
+        access.check_records(request)
+        return await collect_body(request, settings.max_body_bytes, settings.body_seconds)
+
+    @router.post(f"{INFERENCE}/repository/index")
+    async def index(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        body = await body_of(request)
+        asked = _decoded(body) if body else _Index()
+        return _told([entry._asdict() for entry in await repository.index(ready=asked.ready)])
+
+    @router.post(f"{INFERENCE}/repository/models/{{name}}/load")
+    async def load(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        await body_of(request)
+        await repository.load(request.path_params["name"])
+        return _told({})
+
+    @router.post(f"{INFERENCE}/repository/models/{{name}}/unload")
+    async def unload(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        await body_of(request)
+        await repository.unload(request.path_params["name"])
+        return _told({})
+
+
+async def _statistics(models: Models, asked: Sequence[Model]) -> dict[str, Any]:
+    found = await models.statistics()
+    nothing = ModelStatistics()
+    told = [
+        to_statistics(one.name, one.version, found.get((one.name, one.version), nothing))
+        for one in asked
+    ]
+    return {"model_stats": told}
+
+
+def _readiness(trouble: str | None, **more: str) -> Response:
+    """Tell whether something is ready; what clients read is the status, or the member."""
+    content: dict[str, Any] = {**more, "ready": trouble is None}
+    if trouble is None:
+        return _told(content)
+    return _told({**content, "error": trouble}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _decoded(body: bytes) -> _Index:
+    try:
+        return json.decode(body, type=_Index)
+    except ValueError:
+        raise NotJson from None
+
+
+def _told(content: Any, status: int = HTTPStatus.OK) -> Response:
+    return Response(json.encode(content), status, media_type=JSON_TYPE)

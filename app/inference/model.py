@@ -1,0 +1,119 @@
+"""A served model, as the Open Inference Protocol asks for it, whatever the transport."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.errors import NotFound
+from app.inference.inference import Inference, Wish
+from app.inference.metadata import model_config, model_metadata
+from app.inference.request import InferenceRequest
+from app.inference.response import InferenceResponse
+from app.monitoring.inference_metrics import InferenceMetrics, ModelStatistics, Watch
+from app.problem_codes import ProblemCode
+from app.serving.caller import Caller
+from app.serving.readiness import Readiness
+from app.settings import Settings
+from app.usecases.idempotency import Recorder, RequestName
+from dubito.bundles.manifest import Manifest
+
+Encode = Callable[[InferenceResponse, Wish], Sequence[bytes]]
+"""Function from a response, and what was asked for, to the parts of its body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A request as it arrived."""
+
+    request: InferenceRequest
+    digest: bytes
+    """SHA-256 of the whole request, with which an idempotency key is compared."""
+    since: float
+    """Time at which it arrived, seconds of the event loop's clock."""
+    gone: Callable[[], bool]
+    """Whether its client has disconnected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a response."""
+
+    parts: Sequence[bytes]
+    is_repeated: bool
+    """Whether an earlier answer to the same idempotency key is repeated, in one part."""
+
+
+class Model:
+    """A model: its metadata, and the answers to requests for inferences."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        inference: Inference,
+        recorder: Recorder,
+        readiness: Readiness,
+        metrics: InferenceMetrics,
+        settings: Settings,
+    ) -> None:
+        """Keep the parts that answer, and build what is told of the bundle."""
+        self.name, self.version = inference.name, inference.version
+        self.readiness = readiness
+        self.metrics = metrics
+        self.metadata = model_metadata(manifest, inference.outputs)
+        self.config = model_config(manifest, inference.outputs, settings.max_rows)
+        self._inference = inference
+        self._recorder = recorder
+
+    def is_ready(self) -> bool:
+        """Whether requests can be answered now."""
+        return self.readiness.trouble is None
+
+    async def infer(self, given: Given, encode: Encode, watch: Watch) -> Body:
+        """Answer a request, record the answer, and return the body of the response.
+
+        Raises:
+            InvalidInput: the request is not valid; the error names the member, input or parameter.
+            Conflict: its idempotency key is in use, or was used for another request.
+            Unavailable: the queue is full, the deadline cannot be met, or the service has trouble.
+            DeadlinePassed: the deadline passed after the request was accepted.
+            Abandoned: the client has disconnected.
+        """
+        wish = self._inference.wish(given.request)
+        caller = Caller(given.since + wish.options.deadline_ms / 1e3, given.gone)
+        name = RequestName(wish.reference, wish.key, b"" if wish.key is None else given.digest)
+        with self._recorder.of(name, caller.deadline) as record:
+            watch.lap()
+            if (earlier := await record.earlier()) is not None:
+                return Body([earlier], is_repeated=True)
+            response = await self._inference.answer(wish, caller, record)
+            watch.lap()
+            written = encode(response, wish)
+            kept = await record.keep(written)
+            watch.lap()
+            self.metrics.succeeded(watch, response.rows)
+            return Body(kept, is_repeated=kept is not written)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The served models, by name."""
+
+    served: Sequence[Model]
+    statistics: Callable[[], Awaitable[Mapping[tuple[str, str], ModelStatistics]]]
+    """Function that returns what models have done, by name and version."""
+    _by_name: dict[str, Model] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Sort them by name."""
+        self._by_name.update({model.name: model for model in self.served})
+
+    def find(self, name: str, version: str = "") -> Model:
+        """Return a model.
+
+        Raises:
+            NotFound: no model of this name, or another version of it, is served.
+        """
+        model = self._by_name.get(name)
+        if model is None or version not in ("", model.version):
+            sentence = "no model of this name and version is served"
+            raise NotFound(ProblemCode.NO_SUCH_MODEL, sentence)
+        return model

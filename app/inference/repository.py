@@ -1,0 +1,83 @@
+"""The folder of bundles, as the protocol's extension `model_repository` shows it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from app.errors import Conflict, NotFound
+from app.inference.model import Models
+from app.problem_codes import ProblemCode
+from dubito.bundles.repository import versions
+from dubito.errors import BundleError
+
+READY, UNAVAILABLE = "READY", "UNAVAILABLE"
+
+
+class Entry(NamedTuple):
+    """One version of a bundle."""
+
+    name: str
+    version: str
+    state: str
+    reason: str
+
+
+class Repository:
+    """The bundles that there are, and which of them are served."""
+
+    def __init__(self, folder: Path, models: Models) -> None:
+        """Set the folder, and the served models."""
+        self._folder = folder
+        self._models = models
+
+    async def index(self, *, ready: bool = False) -> list[Entry]:
+        """List the versions of all bundles, only those that are served if `ready`."""
+        found = await asyncio.to_thread(self._entries)
+        return [entry for entry in found if entry.state == READY or not ready]
+
+    async def load(self, name: str) -> None:
+        """See to it that a model is served.
+
+        Raises:
+            NotFound: there is no bundle of this name.
+            Conflict: it is not served by this service.
+        """
+        await self._check_served(name)
+
+    async def unload(self, name: str) -> None:
+        """Refuse to end a model: a service serves those that its settings name.
+
+        Raises:
+            NotFound: there is no bundle of this name.
+            Conflict: it is, or is not, served.
+        """
+        await self._check_served(name)
+        sentence = "a model that the service was started with is not unloaded"
+        raise Conflict(ProblemCode.NOT_UNLOADED, sentence)
+
+    async def _check_served(self, name: str) -> None:
+        entries = [entry for entry in await self.index() if entry.name == name]
+        if not entries:
+            raise NotFound(ProblemCode.NO_SUCH_MODEL, "there is no bundle of this name")
+        if not any(entry.state == READY for entry in entries):
+            sentence = "this bundle is not one that the service was started with (DUBITO_MODEL)"
+            raise Conflict(ProblemCode.NOT_LOADED, sentence)
+
+    def _entries(self) -> list[Entry]:
+        return list(self._listed())
+
+    def _listed(self) -> Iterator[Entry]:
+        served = {(model.name, model.version): model for model in self._models.served}
+        for name in self._names():
+            for version in versions(self._folder, name):
+                model = served.pop((name, str(version)), None)
+                trouble = "" if model is None else model.readiness.trouble or ""
+                is_ready = model is not None and not trouble
+                yield Entry(name, str(version), READY if is_ready else UNAVAILABLE, trouble)
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(path.name for path in self._folder.iterdir() if path.is_dir())
+        except OSError as error:
+            raise BundleError(f"the bundles cannot be read: {error.strerror}") from error
