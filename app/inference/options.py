@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from app.inference.request import BINARY_OUTPUT, Parameters
@@ -79,7 +80,7 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() else f"{value:.17f}".rstrip("0")
+        return np.format_float_positional(value, trim="-")
     fault = Fault(("parameters", name), FieldCode.NOT_VALID, "must be a text, a number or a truth")
     raise InvalidInput([fault])
 

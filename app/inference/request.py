@@ -164,7 +164,7 @@ def _binary_size(one: _Input) -> int | None:
         return None
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise _other_binary(one.name, "must be a whole number of bytes", FieldCode.NOT_WHOLE)
-    if one.data is not ABSENT_DATA:
+    if one.data is not ABSENT_DATA and bytes(one.data) != b"null":
         raise _other_binary(one.name, "is given beside data", FieldCode.GIVEN_TWICE)
     return size
 

@@ -18,9 +18,16 @@ DIGEST = "traffic"
 """Name stored in place of a bundle's digest."""
 WRITE_SECONDS = 5.0
 """Seconds between two writes of counts."""
-GRADING = frozenset({"/predict", "/predict/mc"})
+MODEL = "/v2/models/{name}"
+VERSION = f"{MODEL}/versions/{{version}}"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+GRADING = frozenset({"/predict", "/predict/mc", f"{MODEL}/infer", f"{VERSION}/infer", INFER})
 WATCHING = frozenset(
-    {"/health/live", "/health/ready", "/metrics", "/uncertainty", "/uncertainty/stream"}
+    {
+        *("/health/live", "/health/ready", "/metrics", "/uncertainty", "/uncertainty/stream"),
+        *("/v2/health/live", "/v2/health/ready", "/v2/models/stats"),
+        *(f"{way}/{name}" for way in (MODEL, VERSION) for name in ("ready", "stats")),
+    }
 )
 """Routes that monitor the service. They are not counted: otherwise a service that is merely
 monitored would write all the time, and its statistics would never be unchanged."""
