@@ -39,7 +39,7 @@ develop: .venv/dev.stamp ## install what training, tests and checks need
 
 # A module's tests stay in one worker (loadscope): its networks and servers are built once. A fifth of
 # a test's time it waits, for a server or the disk: one worker more than there are cores uses that.
-test: .venv/dev.stamp $(NODE) ## run the tests; ARGS go to pytest
+test: .venv/dev.stamp .venv/triton.stamp $(NODE) ## run the tests; ARGS go to pytest
 	$(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -q $(ARGS)
 
 check: .venv/dev.stamp $(NODE) ## lint, format, types and the direction of imports
@@ -51,7 +51,7 @@ check: .venv/dev.stamp $(NODE) ## lint, format, types and the direction of impor
 	node_modules/.bin/tsc
 
 # Child processes are followed by `patch = subprocess` in pyproject.toml, and so are pytest's workers.
-cover: .venv/dev.stamp ## run the tests with the coverage of lines and branches; below 95% fails
+cover: .venv/dev.stamp .venv/triton.stamp ## run the tests with the coverage of lines and branches; below 95% fails
 	rm -rf build/coverage && mkdir -p build/coverage
 	$(BIN)/coverage run -m pytest -n 2 --dist loadscope --no-loadscope-reorder -q $(ARGS)
 	$(BIN)/coverage combine --quiet
@@ -70,7 +70,7 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 		$(BIN)/python -m benchmarks.reproduction models/$${name##*/} $$name || exit 1; \
 	done
 
-proof: .venv/dev.stamp ## prove what the README claims; ONLY=name proves one claim
+proof: .venv/dev.stamp .venv/triton.stamp .venv/kserve.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
 
 docs: .venv/docs.stamp ## build the documentation site into build/docs; a warning is an error
@@ -102,6 +102,9 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 	$(COMPILE) $(ARGS) --output-file requirements/docs.txt --extra docs --constraints requirements/dev.txt
 	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --extra postgres --constraints requirements/dev.txt
 	$(LOCK) $(ARGS) --group compiler --output-file requirements/compiler.txt --constraints requirements/dev.txt
+	for client in triton kserve; do \
+		$(LOCK) $(ARGS) --group $$client --output-file requirements/$$client.txt || exit 1; \
+	done
 
 .venv/bin/pip:
 	$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Dubito needs Python 3.11 to 3.13: make PYTHON=…")'
@@ -125,6 +128,13 @@ KERNEL := $(wildcard dubito/engine/backends/native/*.[ch] dubito/loans/formulas/
 .venv/docs.stamp: requirements/docs.txt .venv/serve.stamp
 	@echo "Installing what the documentation site needs."
 	@$(PIP) --require-hashes -r requirements/docs.txt $(WAIT)
+	touch $@
+
+# Other people's clients, as they have them: not beside what they test.
+.venv/triton.stamp .venv/kserve.stamp: .venv/%.stamp: requirements/%.txt | .venv/bin/pip
+	@echo "Installing a client into .venv/$*."
+	$(PYTHON) -m venv .venv/$*
+	@.venv/$*/bin/pip install --quiet --no-compile --require-hashes -r requirements/$*.txt $(WAIT)
 	touch $@
 
 .venv/bench.stamp: requirements/bench.txt .venv/dev.stamp

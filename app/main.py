@@ -97,7 +97,7 @@ def create_app(
             app.short.update({path: known[path] for path in (PLAIN, MONTE_CARLO)})
             app.short.update(service.short_ways())
             app.state.identity, app.state.ready = opened.manifest.identity, True
-            async with service.running():
+            async with service.running(), service.serving_grpc(__version__):
                 yield
 
     metrics = Metrics()

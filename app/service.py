@@ -24,7 +24,7 @@ from app.http.predictions import predictions
 from app.http.reviews import reviews
 from app.http.statistics import uncertainty
 from app.inference.inference import Inference
-from app.inference.model import Model, Models
+from app.inference.model import ServedModel, ServedModels
 from app.inference.repository import Repository
 from app.model_cache import Shelf, served
 from app.monitoring.alarms import Sentry
@@ -83,6 +83,7 @@ class Service:
         self._predict = self._predicts()
         self._recorder = Recorder(memory)
         self._inference = self._models()
+        self._repository = Repository(settings.models, self._inference)
 
     def _count_batch(self, work: int, seconds: float) -> None:
         self._metrics.batch(work, seconds)
@@ -91,10 +92,9 @@ class Service:
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """Create all routes; event streams end as soon as `is_ready` returns False."""
         settings = self._settings
-        repository = Repository(settings.models, self._inference)
         own = [
             grading(self._predict, self._recorder, self._readiness, self._manifest, settings),
-            inference_routes(self._inference, repository, self._readiness, settings),
+            inference_routes(self._inference, self._repository, self._readiness, settings),
             self._information(),
             exposition(self._metrics.page),
             dashboard_routes(),
@@ -135,10 +135,10 @@ class Service:
             self._settings.max_work,
         )
 
-    def _models(self) -> Models:
+    def _models(self) -> ServedModels:
         """Build what the Open Inference Protocol asks for, over the same use case."""
         manifest, settings = self._manifest, self._settings
-        model = Model(
+        model = ServedModel(
             manifest,
             Inference(manifest, self._predict, settings),
             self._recorder,
@@ -146,7 +146,28 @@ class Service:
             self._inferences,
             settings,
         )
-        return Models([model], self._metrics.statistics)
+        return ServedModels([model], self._metrics.statistics)
+
+    @asynccontextmanager
+    async def serving_grpc(self, version: str) -> AsyncIterator[None]:
+        """Serve the Open Inference Protocol over gRPC within the block, if a port is set for it."""
+        if self._settings.grpc_port is None:
+            yield
+            return
+        # Imported here: its import takes a tenth of a second and starts threads.
+        from app.grpc.calls import Calls
+        from app.grpc.server import serving_grpc
+
+        calls = Calls(
+            self._inference,
+            self._repository,
+            self._readiness,
+            self._metrics.traffic,
+            self._settings,
+            version,
+        )
+        async with serving_grpc(calls, self._readiness, self._settings):
+            yield
 
     def short_ways(self) -> dict[str, InferRoute]:
         """Return the routes of inferences by address, for the short way in front of FastAPI."""

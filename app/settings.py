@@ -44,6 +44,13 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on, 0 for any free one")
+    grpc_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="TCP port of the Open Inference Protocol over gRPC, 0 for any free one; "
+        "default: none",
+    )
     workers: int = Field(
         1, ge=1, le=64, description="number of worker processes, each with the bundle"
     )
@@ -189,9 +196,11 @@ class Settings(BaseSettings):
         return _number(kind, text) if kind in (int, float) else text
 
     @model_validator(mode="after")
-    def _holds_the_largest_request(self) -> Self:
+    def _fit_together(self) -> Self:
         if self.max_queue < self.max_work:
             raise ValueError("DUBITO_MAX_QUEUE must be at least DUBITO_MAX_WORK")
+        if self.workers > 1 and self.grpc_port == 0:
+            raise ValueError("DUBITO_GRPC_PORT must not be 0 with several workers, which share it")
         return self
 
 

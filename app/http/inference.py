@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from msgspec import Struct, json
+from msgspec import DecodeError, Struct, json
 from starlette.types import Receive, Scope, Send
 
 from app.http.access import Access
@@ -18,12 +18,11 @@ from app.http.response import InParts, WholeJson
 from app.http.route import LeanRoute
 from app.inference.inference import Wish
 from app.inference.metadata import server_metadata
-from app.inference.model import Body, Given, Model, Models
+from app.inference.model import InferenceBody, ReceivedRequest, ServedModel, ServedModels
 from app.inference.repository import Repository
 from app.inference.request import read_request
-from app.inference.response import InferenceResponse, header_of, to_json
-from app.inference.statistics import to_statistics
-from app.monitoring.inference_metrics import ModelStatistics
+from app.inference.response import InferenceResponse, encode_response, header_of
+from app.inference.statistics import told_statistics
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
@@ -36,14 +35,14 @@ MODEL = f"{INFERENCE}/models/{{name}}"
 VERSIONED = f"{MODEL}/versions/{{version}}"
 
 Options = Annotated[AnyOptions, Query()]
-Asked = Callable[[Model, Request], Awaitable[Response]]
+Asked = Callable[[ServedModel, Request], Awaitable[Response]]
 """Function that answers a request about a model."""
 
 
 class InferRoute:
     """The way to one model's inferences, for the short way of requests in front of FastAPI."""
 
-    def __init__(self, path: str, model: Model, settings: Settings) -> None:
+    def __init__(self, path: str, model: ServedModel, settings: Settings) -> None:
         """Set the template of the path, for the metrics, and the model."""
         self.path = path
         self._model = model
@@ -51,11 +50,11 @@ class InferRoute:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a POST for this model."""
-        response = await answered(self._model, Request(scope, receive, send), self._settings)
+        response = await infer(self._model, Request(scope, receive, send), self._settings)
         await response(scope, receive, send)
 
 
-def short_ways(models: Models, settings: Settings) -> Iterator[tuple[str, InferRoute]]:
+def short_ways(models: ServedModels, settings: Settings) -> Iterator[tuple[str, InferRoute]]:
     """Yield the addresses of inferences, as clients write them, with their routes."""
     for model in models.served:
         address = f"{INFERENCE}/models/{model.name}"
@@ -64,7 +63,7 @@ def short_ways(models: Models, settings: Settings) -> Iterator[tuple[str, InferR
         yield f"{address}/versions/{model.version}/infer", versioned
 
 
-async def answered(model: Model, request: Request, settings: Settings) -> Response:
+async def infer(model: ServedModel, request: Request, settings: Settings) -> Response:
     """Answer a request for an inference."""
     since = asyncio.get_running_loop().time()
     with model.metrics.watching() as watch:
@@ -76,7 +75,7 @@ async def answered(model: Model, request: Request, settings: Settings) -> Respon
         body = inflated(body, coding, most)
         asked = read_request(body, _header(headers.get(HEADER), len(body)))
         digest = hashlib.sha256(request.scope["path"].encode() + b"\0" + body).digest()
-        given = Given(asked, digest, since, hung_up(request.receive))
+        given = ReceivedRequest(asked, digest, since, gone=hung_up(request.receive))
         kept = await model.infer(given, _encoded, watch)
     return _response(kept)
 
@@ -93,11 +92,11 @@ def _header(declared: bytes | None, size: int) -> int | None:
 
 
 def _encoded(response: InferenceResponse, wish: Wish) -> Sequence[bytes]:
-    head, binary = to_json(response, wish.binary)
+    head, binary = encode_response(response, wish.binary)
     return [head, *binary]
 
 
-def _response(body: Body) -> Response:
+def _response(body: InferenceBody) -> Response:
     """Send a body: JSON, or JSON and the binary data of outputs."""
     first, *binary = body.parts
     header = header_of(first) if body.is_repeated else len(first) if binary else None
@@ -111,7 +110,7 @@ class _Index(Struct):
 
 
 def inference_routes(
-    models: Models,
+    models: ServedModels,
     repository: Repository,
     readiness: Readiness,
     settings: Settings,
@@ -124,7 +123,7 @@ def inference_routes(
     return router
 
 
-def _add_server(router: APIRouter, readiness: Readiness, models: Models) -> None:
+def _add_server(router: APIRouter, readiness: Readiness, models: ServedModels) -> None:
     @router.get(INFERENCE)
     @router.get(f"{INFERENCE}/")
     async def metadata(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
@@ -143,7 +142,7 @@ def _add_server(router: APIRouter, readiness: Readiness, models: Models) -> None
         return _told({"models": [model.name for model in models.served]})
 
 
-def _add_models(router: APIRouter, models: Models, settings: Settings) -> None:
+def _add_models(router: APIRouter, models: ServedModels, settings: Settings) -> None:
     def add(method: str, ending: str, answer: Asked) -> None:
         """Add a route of a model, with and without a version."""
 
@@ -154,30 +153,30 @@ def _add_models(router: APIRouter, models: Models, settings: Settings) -> None:
         for path in (MODEL, VERSIONED):
             router.add_api_route(f"{path}{ending}", found, methods=[method])
 
-    async def metadata(model: Model, _: Request) -> Response:
+    async def metadata(model: ServedModel, _: Request) -> Response:
         return _told(model.metadata)
 
-    async def ready(model: Model, _: Request) -> Response:
+    async def ready(model: ServedModel, _: Request) -> Response:
         return _readiness(model.readiness.trouble, name=model.name)
 
-    async def config(model: Model, _: Request) -> Response:
+    async def config(model: ServedModel, _: Request) -> Response:
         return _told(model.config)
 
-    async def statistics(model: Model, _: Request) -> Response:
-        return _told(await _statistics(models, [model]))
+    async def statistics(model: ServedModel, _: Request) -> Response:
+        return _told(await told_statistics(models, [model]))
 
-    async def infer(model: Model, request: Request) -> Response:
-        return await answered(model, request, settings)
+    async def inferred(model: ServedModel, request: Request) -> Response:
+        return await infer(model, request, settings)
 
     @router.get(f"{INFERENCE}/models/stats")
     async def every(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
-        return _told(await _statistics(models, models.served))
+        return _told(await told_statistics(models, models.served))
 
     add("GET", "", metadata)
     add("GET", "/ready", ready)
     add("GET", "/config", config)
     add("GET", "/stats", statistics)
-    add("POST", "/infer", infer)
+    add("POST", "/infer", inferred)
 
 
 def _add_repository(
@@ -206,16 +205,6 @@ def _add_repository(
         return _told({})
 
 
-async def _statistics(models: Models, asked: Sequence[Model]) -> dict[str, Any]:
-    found = await models.statistics()
-    nothing = ModelStatistics()
-    told = [
-        to_statistics(one.name, one.version, found.get((one.name, one.version), nothing))
-        for one in asked
-    ]
-    return {"model_stats": told}
-
-
 def _readiness(trouble: str | None, **more: str) -> Response:
     """Tell whether something is ready; what clients read is the status, or the member."""
     content: dict[str, Any] = {**more, "ready": trouble is None}
@@ -227,7 +216,7 @@ def _readiness(trouble: str | None, **more: str) -> Response:
 def _decoded(body: bytes) -> _Index:
     try:
         return json.decode(body, type=_Index)
-    except ValueError:
+    except (DecodeError, UnicodeDecodeError):
         raise NotJson from None
 
 

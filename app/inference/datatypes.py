@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 Kind = Literal["float", "integer", "boolean", "text"]
-"""What elements are: floats may be NaN, and texts have a length each."""
+"""Kind of the elements: floats may be NaN, and texts have a length each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ FP32 = Datatype("FP32", "float", np.dtype("<f4"))
 FP64 = Datatype("FP64", "float", np.dtype("<f8"))
 INT64 = Datatype("INT64", "integer", np.dtype("<i8"))
 BF16 = Datatype("BF16", "float", np.dtype("<u2"))
-BYTES = Datatype("BYTES", "text", np.dtype("<u4"))
+BYTES_TYPE = Datatype("BYTES", "text", np.dtype("<u4"))
 DATATYPES: Mapping[str, Datatype] = {
     one.name: one
     for one in (
@@ -42,7 +42,7 @@ DATATYPES: Mapping[str, Datatype] = {
         FP32,
         FP64,
         BF16,
-        BYTES,
+        BYTES_TYPE,
     )
 }
 """The datatypes by name."""

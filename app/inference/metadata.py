@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import json
 
-from app.inference.datatypes import BOOL, BYTES, FP64, INT64, Datatype
+from app.inference.datatypes import BOOL, BYTES_TYPE, FP64, INT64, Datatype
 from app.inference.outputs import Output
 from dubito.bundles.manifest import Manifest
 from dubito.features import CategoryFeature, Feature, NumberFeature, TensorFeature
@@ -55,7 +55,7 @@ def model_config(manifest: Manifest, outputs: Sequence[Output], most_rows: int) 
         "input": [
             {
                 "name": feature.name,
-                "data_type": _type(datatype_of(feature)),
+                "data_type": _type(told_datatype(feature)),
                 "format": "FORMAT_NONE",
                 "dims": _dims(feature),
                 "is_shape_tensor": False,
@@ -80,10 +80,10 @@ def model_config(manifest: Manifest, outputs: Sequence[Output], most_rows: int) 
     }
 
 
-def datatype_of(feature: Feature) -> Datatype:
+def told_datatype(feature: Feature) -> Datatype:
     """Return the datatype in which a feature is told; only floats can be NaN, which is missing."""
     if isinstance(feature, CategoryFeature):
-        return BYTES
+        return BYTES_TYPE
     if isinstance(feature, TensorFeature) or feature.nullable:
         return FP64
     if isinstance(feature, NumberFeature):
@@ -94,7 +94,7 @@ def datatype_of(feature: Feature) -> Datatype:
 def _input(feature: Feature) -> Mapping[str, Any]:
     return {
         "name": feature.name,
-        "datatype": datatype_of(feature).name,
+        "datatype": told_datatype(feature).name,
         "shape": [-1, *_dims(feature)],
     }
 
@@ -104,7 +104,7 @@ def _dims(feature: Feature) -> tuple[int, ...]:
 
 
 def _type(datatype: Datatype) -> str:
-    return "TYPE_STRING" if datatype is BYTES else f"TYPE_{datatype.name}"
+    return "TYPE_STRING" if datatype is BYTES_TYPE else f"TYPE_{datatype.name}"
 
 
 def _properties(manifest: Manifest) -> Iterator[tuple[str, str]]:

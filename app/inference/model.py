@@ -1,5 +1,6 @@
 """A served model, as the Open Inference Protocol asks for it, whatever the transport."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ from app.inference.inference import Inference, Wish
 from app.inference.metadata import model_config, model_metadata
 from app.inference.request import InferenceRequest
 from app.inference.response import InferenceResponse
-from app.monitoring.inference_metrics import InferenceMetrics, ModelStatistics, Watch
+from app.monitoring.inference_metrics import InferenceMetrics, ModelStatistics, Stopwatch
 from app.problem_codes import ProblemCode
 from app.serving.caller import Caller
 from app.serving.readiness import Readiness
@@ -16,12 +17,12 @@ from app.settings import Settings
 from app.usecases.idempotency import Recorder, RequestName
 from dubito.bundles.manifest import Manifest
 
-Encode = Callable[[InferenceResponse, Wish], Sequence[bytes]]
+EncodeResponse = Callable[[InferenceResponse, Wish], Sequence[bytes]]
 """Function from a response, and what was asked for, to the parts of its body."""
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ReceivedRequest:
     """A request as it arrived."""
 
     request: InferenceRequest
@@ -29,12 +30,14 @@ class Given:
     """SHA-256 of the whole request, with which an idempotency key is compared."""
     since: float
     """Time at which it arrived, seconds of the event loop's clock."""
-    gone: Callable[[], bool]
+    until: float = math.inf
+    """Deadline that the transport has of its own, on the same clock."""
+    gone: Callable[[], bool] = lambda: False
     """Whether its client has disconnected."""
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class InferenceBody:
     """The body of a response."""
 
     parts: Sequence[bytes]
@@ -42,7 +45,7 @@ class Body:
     """Whether an earlier answer to the same idempotency key is repeated, in one part."""
 
 
-class Model:
+class ServedModel:
     """A model: its metadata, and the answers to requests for inferences."""
 
     def __init__(
@@ -67,7 +70,9 @@ class Model:
         """Whether requests can be answered now."""
         return self.readiness.trouble is None
 
-    async def infer(self, given: Given, encode: Encode, watch: Watch) -> Body:
+    async def infer(
+        self, given: ReceivedRequest, encode: EncodeResponse, watch: Stopwatch
+    ) -> InferenceBody:
         """Answer a request, record the answer, and return the body of the response.
 
         Raises:
@@ -78,35 +83,36 @@ class Model:
             Abandoned: the client has disconnected.
         """
         wish = self._inference.wish(given.request)
-        caller = Caller(given.since + wish.options.deadline_ms / 1e3, given.gone)
+        deadline = min(given.since + wish.options.deadline_ms / 1e3, given.until)
+        caller = Caller(deadline, given.gone)
         name = RequestName(wish.reference, wish.key, b"" if wish.key is None else given.digest)
         with self._recorder.of(name, caller.deadline) as record:
             watch.lap()
             if (earlier := await record.earlier()) is not None:
-                return Body([earlier], is_repeated=True)
+                return InferenceBody([earlier], is_repeated=True)
             response = await self._inference.answer(wish, caller, record)
             watch.lap()
             written = encode(response, wish)
             kept = await record.keep(written)
             watch.lap()
             self.metrics.succeeded(watch, response.rows)
-            return Body(kept, is_repeated=kept is not written)
+            return InferenceBody(kept, is_repeated=kept is not written)
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class ServedModels:
     """The served models, by name."""
 
-    served: Sequence[Model]
+    served: Sequence[ServedModel]
     statistics: Callable[[], Awaitable[Mapping[tuple[str, str], ModelStatistics]]]
     """Function that returns what models have done, by name and version."""
-    _by_name: dict[str, Model] = field(init=False, default_factory=dict)
+    _by_name: dict[str, ServedModel] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Sort them by name."""
         self._by_name.update({model.name: model for model in self.served})
 
-    def find(self, name: str, version: str = "") -> Model:
+    def find(self, name: str, version: str = "") -> ServedModel:
         """Return a model.
 
         Raises:

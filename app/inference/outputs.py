@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import json, structs
 
-from app.inference.datatypes import BOOL, BYTES, FP64, INT64, Datatype
+from app.inference.datatypes import BOOL, BYTES_TYPE, FP64, INT64, Datatype
 from dubito.answer import (
     AnyAnswer,
     AnyMonteCarloAnswer,
@@ -93,7 +93,7 @@ def _draws(output: Output, parts: Sequence[Sequence[Sequence[float]]]) -> Output
 
 def _of_classes(target: ClassTarget, members: int) -> Iterator[Output]:
     classes = len(target.classes)
-    yield Output("grade", BYTES, lambda answer: answer.result.predicted)
+    yield Output("grade", BYTES_TYPE, lambda answer: answer.result.predicted)
     yield Output("mean", FP64, lambda answer: answer.result.mean.values(), (classes,))
     yield Output("std", FP64, lambda answer: answer.result.std.values(), (classes,))
     yield _precision()
@@ -143,16 +143,16 @@ def _interval() -> Iterator[Output]:
 
 def _judged() -> Iterator[Output]:
     """Yield the outputs that only a calibrated bundle has."""
-    yield Output("decision", BYTES, lambda answer: answer.result.decision.action)
-    yield Output("reasons", BYTES, lambda answer: _json(answer.result.decision.reasons))
+    yield Output("decision", BYTES_TYPE, lambda answer: answer.result.decision.action)
+    yield Output("reasons", BYTES_TYPE, lambda answer: _json(answer.result.decision.reasons))
     yield Output("guaranteed", BOOL, lambda answer: answer.result.decision.guaranteed)
 
 
 def _of_any() -> Iterator[Output]:
-    yield Output(WARNINGS, BYTES, lambda answer: _json(answer.warnings))
+    yield Output(WARNINGS, BYTES_TYPE, lambda answer: _json(answer.warnings))
     yield Output("passes", INT64, lambda answer: answer.result.passes)
     yield Output("seed", INT64, lambda answer: answer.result.seed)
-    yield Output(RECORD, BYTES, lambda answer: answer.id)
+    yield Output(RECORD, BYTES_TYPE, lambda answer: answer.id)
 
 
 def _asked(target: Target) -> Iterator[Output]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.errors import Conflict, NotFound
-from app.inference.model import Models
+from app.inference.model import ServedModels
 from app.problem_codes import ProblemCode
 from dubito.bundles.repository import versions
 from dubito.errors import BundleError
@@ -14,7 +14,7 @@ from dubito.errors import BundleError
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
 
 
-class Entry(NamedTuple):
+class RepositoryEntry(NamedTuple):
     """One version of a bundle."""
 
     name: str
@@ -26,12 +26,12 @@ class Entry(NamedTuple):
 class Repository:
     """The bundles that there are, and which of them are served."""
 
-    def __init__(self, folder: Path, models: Models) -> None:
+    def __init__(self, folder: Path, models: ServedModels) -> None:
         """Set the folder, and the served models."""
         self._folder = folder
         self._models = models
 
-    async def index(self, *, ready: bool = False) -> list[Entry]:
+    async def index(self, *, ready: bool = False) -> list[RepositoryEntry]:
         """List the versions of all bundles, only those that are served if `ready`."""
         found = await asyncio.to_thread(self._entries)
         return [entry for entry in found if entry.state == READY or not ready]
@@ -64,17 +64,19 @@ class Repository:
             sentence = "this bundle is not one that the service was started with (DUBITO_MODEL)"
             raise Conflict(ProblemCode.NOT_LOADED, sentence)
 
-    def _entries(self) -> list[Entry]:
+    def _entries(self) -> list[RepositoryEntry]:
         return list(self._listed())
 
-    def _listed(self) -> Iterator[Entry]:
+    def _listed(self) -> Iterator[RepositoryEntry]:
         served = {(model.name, model.version): model for model in self._models.served}
         for name in self._names():
             for version in versions(self._folder, name):
                 model = served.pop((name, str(version)), None)
                 trouble = "" if model is None else model.readiness.trouble or ""
                 is_ready = model is not None and not trouble
-                yield Entry(name, str(version), READY if is_ready else UNAVAILABLE, trouble)
+                yield RepositoryEntry(
+                    name, str(version), READY if is_ready else UNAVAILABLE, trouble
+                )
 
     def _names(self) -> list[str]:
         try:

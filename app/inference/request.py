@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import DecodeError, Raw, Struct, ValidationError, json
 
-from app.inference.tensor import Tensor, datatype_of, of_binary, of_json
+from app.inference.tensor import InputTensor, known_datatype, of_binary, of_json
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
 
-MOST_NAMED = 256
+MOST_ITEMS = 256
 """Maximum inputs, outputs and parameters of a request, each."""
 LONGEST_ID = 200
 BINARY_SIZE = "binary_data_size"
@@ -71,7 +71,7 @@ class WantedOutput:
 class InferenceRequest:
     """A request for an inference, of whatever transport."""
 
-    inputs: Sequence[Tensor]
+    inputs: Sequence[InputTensor]
     id: str = ""
     """Client's name of the request, which its response repeats; empty for none."""
     parameters: Parameters = field(default_factory=dict)
@@ -97,7 +97,7 @@ def read_request(body: bytes, header: int | None = None) -> InferenceRequest:
         found = _decode(head)
     except ValidationError as error:
         raise InvalidInput([_fault(str(error))]) from None
-    except (DecodeError, RecursionError):
+    except (DecodeError, RecursionError, UnicodeDecodeError):
         raise NotJson from None
     _check(found)
     parameters = found.parameters or {}
@@ -121,21 +121,21 @@ def _check(found: _Request) -> None:
             [Fault(("inputs",), FieldCode.TOO_FEW_ITEMS, "must have at least 1 item", minimum=1)]
         )
     for name in ("inputs", "outputs", "parameters"):
-        if len(getattr(found, name) or ()) > MOST_NAMED:
-            message = f"must have at most {MOST_NAMED} items"
+        if len(getattr(found, name) or ()) > MOST_ITEMS:
+            message = f"must have at most {MOST_ITEMS} items"
             raise InvalidInput(
-                [Fault((name,), FieldCode.TOO_MANY_ITEMS, message, maximum=MOST_NAMED)]
+                [Fault((name,), FieldCode.TOO_MANY_ITEMS, message, maximum=MOST_ITEMS)]
             )
     if len(found.id or "") > LONGEST_ID:
         message = f"must have at most {LONGEST_ID} characters"
         raise InvalidInput([Fault(("id",), FieldCode.TEXT_TOO_LONG, message, maximum=LONGEST_ID)])
 
 
-def _tensors(inputs: Sequence[_Input], binary: bytes) -> list[Tensor]:
+def _tensors(inputs: Sequence[_Input], binary: bytes) -> list[InputTensor]:
     """Read the inputs; those with a size take their part of the binary data."""
     tensors, start = [], 0
     for one in inputs:
-        datatype, shape = datatype_of(one.name, one.datatype), tuple(one.shape)
+        datatype, shape = known_datatype(one.name, one.datatype), tuple(one.shape)
         size = _binary_size(one)
         if size is None:
             tensors.append(of_json(one.name, datatype, shape, bytes(one.data)))

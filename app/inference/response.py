@@ -31,7 +31,9 @@ class InferenceResponse:
         return self.outputs[0].shape[0]
 
 
-def to_json(response: InferenceResponse, binary: Sequence[bool]) -> tuple[bytes, list[bytes]]:
+def encode_response(
+    response: InferenceResponse, binary: Sequence[bool]
+) -> tuple[bytes, list[bytes]]:
     """Encode a response.
 
     Args:
@@ -49,7 +51,7 @@ def to_json(response: InferenceResponse, binary: Sequence[bool]) -> tuple[bytes,
             "shape": output.shape,
         }
         if is_binary:
-            data = to_bytes(output)
+            data = encode_binary(output)
             parts.append(data)
             about["parameters"] = {"binary_data_size": len(data)}
         else:
@@ -62,7 +64,7 @@ def to_json(response: InferenceResponse, binary: Sequence[bool]) -> tuple[bytes,
     return _encode(content), [part for part in parts if part]
 
 
-def to_bytes(output: OutputTensor) -> bytes:
+def encode_binary(output: OutputTensor) -> bytes:
     """Encode an output as binary data: little-endian elements, texts behind their lengths.
 
     A bound that no finite one is becomes an infinite one, and a pass that a row did not have NaN.

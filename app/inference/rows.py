@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.inference.tensor import Tensor, wrong
+from app.inference.tensor import InputTensor, wrong_input
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.features import CategoryFeature, Feature, TensorFeature
 from dubito.inputs.arrays import array_features
@@ -33,7 +33,7 @@ class TensorReader:
             name: feature for feature in signature.features for name in accepted(feature)
         }
 
-    def read(self, tensors: Sequence[Tensor]) -> Floats:
+    def read(self, tensors: Sequence[InputTensor]) -> Floats:
         """Convert tensors to rows `(N, F)`, NaN where a nullable value is missing.
 
         Raises:
@@ -49,20 +49,22 @@ class TensorReader:
         except InvalidInput as error:
             raise InvalidInput([_of_input(fault) for fault in error.faults]) from None
 
-    def _matrix(self, tensor: Tensor) -> Floats:
+    def _matrix(self, tensor: InputTensor) -> Floats:
         """Take the tensor of all features."""
         if tensor.datatype.kind != "float":
-            raise wrong(INPUT, FieldCode.NOT_ONE_OF, "must be of the datatype FP64 or FP32")
+            raise wrong_input(INPUT, FieldCode.NOT_ONE_OF, "must be of the datatype FP64 or FP32")
         rows = self._rows_of(tensor, (self._signature.width,))
         return np.array(tensor.elements, np.float64).reshape(rows, -1)
 
-    def _columns(self, tensors: Sequence[Tensor]) -> Floats:
+    def _columns(self, tensors: Sequence[InputTensor]) -> Floats:
         """Join the tensors of the features, in the order of the signature."""
         found = self._by_feature(tensors)
         counts = {name: self._count(name, tensor) for name, tensor in found.items()}
         rows = next(iter(counts.values()))
         if other := next((name for name, count in counts.items() if count != rows), None):
-            raise wrong(other, FieldCode.NOT_VALID, "must have as many rows as the other inputs")
+            raise wrong_input(
+                other, FieldCode.NOT_VALID, "must have as many rows as the other inputs"
+            )
         features = self._signature.features
         columns = [_column(feature, found[feature.name]) for feature in features]
         if self._signature.tensor is not None:
@@ -70,9 +72,9 @@ class TensorReader:
         # NumPy makes NaN of None.
         return np.array(columns, np.float64).T
 
-    def _by_feature(self, tensors: Iterable[Tensor]) -> Mapping[str, Tensor]:
+    def _by_feature(self, tensors: Iterable[InputTensor]) -> Mapping[str, InputTensor]:
         """Return the tensors by the names of their features, which all have one."""
-        found: dict[str, Tensor] = {}
+        found: dict[str, InputTensor] = {}
         faults = []
         for tensor in tensors:
             feature = self._features.get(tensor.name) or self._features.get(composed(tensor.name))
@@ -91,19 +93,19 @@ class TensorReader:
             raise InvalidInput(faults[:MOST_FAULTS])
         return found
 
-    def _count(self, name: str, tensor: Tensor) -> int:
+    def _count(self, name: str, tensor: InputTensor) -> int:
         feature = next(one for one in self._signature.features if one.name == name)
         return self._rows_of(tensor, feature.shape if isinstance(feature, TensorFeature) else ())
 
-    def _rows_of(self, tensor: Tensor, shape: tuple[int, ...]) -> int:
+    def _rows_of(self, tensor: InputTensor, shape: tuple[int, ...]) -> int:
         """Return the number of rows of a tensor whose rows have a shape."""
         rows, *rest = tensor.shape
         # A value a row may have an axis of its own.
         if tuple(rest) != shape and not (shape == () and rest == [1]):
             lengths = ", ".join(map(str, (-1, *shape)))
-            raise wrong(tensor.name, FieldCode.NOT_VALID, f"must be of the shape [{lengths}]")
+            raise wrong_input(tensor.name, FieldCode.NOT_VALID, f"must be of the shape [{lengths}]")
         if rows < 1:
-            raise wrong(tensor.name, FieldCode.TOO_FEW_ITEMS, "must have at least 1 row")
+            raise wrong_input(tensor.name, FieldCode.TOO_FEW_ITEMS, "must have at least 1 row")
         if rows > self._most_rows:
             most = self._most_rows
             message = f"has more than {most} rows (DUBITO_MAX_ROWS)"
@@ -111,7 +113,7 @@ class TensorReader:
         return rows
 
 
-def _column(feature: Feature, tensor: Tensor) -> Sequence[float | None] | Floats:
+def _column(feature: Feature, tensor: InputTensor) -> Sequence[float | None] | Floats:
     """Return the numbers that stand for a feature's values; None or NaN where one is missing."""
     if isinstance(feature, CategoryFeature):
         return list(_places(feature, tensor))
@@ -120,7 +122,7 @@ def _column(feature: Feature, tensor: Tensor) -> Sequence[float | None] | Floats
     return tensor.elements
 
 
-def _places(feature: CategoryFeature, tensor: Tensor) -> Iterator[float]:
+def _places(feature: CategoryFeature, tensor: InputTensor) -> Iterator[float]:
     """Yield the number of each text of a category feature."""
     if tensor.datatype.kind != "text":
         raise _other_datatype(tensor, "BYTES")
@@ -139,8 +141,8 @@ def _in_row(name: str, row: int, code: FieldCode, message: str = "is missing") -
     return Fault(("inputs", name, row), code, message)
 
 
-def _other_datatype(tensor: Tensor, names: str) -> InvalidInput:
-    return wrong(tensor.name, FieldCode.NOT_ONE_OF, f"must be of the datatype {names}")
+def _other_datatype(tensor: InputTensor, names: str) -> InvalidInput:
+    return wrong_input(tensor.name, FieldCode.NOT_ONE_OF, f"must be of the datatype {names}")
 
 
 def _fault(name: str, code: FieldCode, message: str, most: float | None = None) -> Fault:

@@ -1,14 +1,25 @@
 """Statistics of a model, in the form of the Open Inference Protocol's extension."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from app.monitoring.inference_metrics import Duration, ModelStatistics, Part
+from app.inference.model import ServedModel, ServedModels
+from app.monitoring.inference_metrics import Duration, InferencePart, ModelStatistics
 
 NONE = Duration()
 
 
-def to_statistics(name: str, version: str, found: ModelStatistics) -> dict[str, Any]:
-    """Return the member of `model_stats` that tells of a model."""
+async def told_statistics(models: ServedModels, asked: Sequence[ServedModel]) -> dict[str, Any]:
+    """Return what models have done since the service started, in all workers."""
+    found, nothing = await models.statistics(), ModelStatistics()
+    told = [
+        _of_model(one.name, one.version, found.get((one.name, one.version), nothing))
+        for one in asked
+    ]
+    return {"model_stats": told}
+
+
+def _of_model(name: str, version: str, found: ModelStatistics) -> dict[str, Any]:
     success = found.parts.get("success", NONE)
     return {
         "name": name,
@@ -33,7 +44,7 @@ def to_statistics(name: str, version: str, found: ModelStatistics) -> dict[str, 
     }
 
 
-def _of(found: ModelStatistics, part: Part) -> dict[str, int]:
+def _of(found: ModelStatistics, part: InferencePart) -> dict[str, int]:
     return _told(found.parts.get(part, NONE))
 
 

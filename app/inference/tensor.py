@@ -8,13 +8,13 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from msgspec import DecodeError, ValidationError, json
+from msgspec import DecodeError, json
 
-from app.inference.datatypes import BF16, BOOL, BYTES, DATATYPES, FP64, Datatype
+from app.inference.datatypes import BF16, BOOL, BYTES_TYPE, DATATYPES, FP64, Datatype
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.types import Floats
 
-PLAIN = (FP64, BYTES, BOOL)
+PLAIN = (FP64, BYTES_TYPE, BOOL)
 """Datatypes whose elements are taken from JSON as they are."""
 MOST_AXES = 8
 """Maximum axes of a tensor."""
@@ -36,7 +36,7 @@ WANTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class InputTensor:
     """An input of a request, its elements row-major."""
 
     name: str
@@ -46,7 +46,7 @@ class Tensor:
     """Texts, numbers or truths, None where one is missing; or float64 `(n,)`, NaN where one is."""
 
 
-def datatype_of(name: str, datatype: str) -> Datatype:
+def known_datatype(name: str, datatype: str) -> Datatype:
     """Return the datatype that an input names.
 
     Raises:
@@ -54,7 +54,7 @@ def datatype_of(name: str, datatype: str) -> Datatype:
     """
     found = DATATYPES.get(datatype)
     if found is None:
-        raise wrong(name, FieldCode.NOT_ONE_OF, f"must have one of the datatypes {_known()}")
+        raise wrong_input(name, FieldCode.NOT_ONE_OF, f"must have one of the datatypes {_known()}")
     return found
 
 
@@ -66,11 +66,11 @@ def size_of(name: str, shape: Sequence[int]) -> int:
     """
     if not 1 <= len(shape) <= MOST_AXES or min(shape) < 0:
         message = f"must have a shape of 1 to {MOST_AXES} lengths of at least 0"
-        raise wrong(name, FieldCode.NOT_VALID, message)
+        raise wrong_input(name, FieldCode.NOT_VALID, message)
     return math.prod(shape)
 
 
-def of_json(name: str, datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Tensor:
+def of_json(name: str, datatype: Datatype, shape: tuple[int, ...], data: bytes) -> InputTensor:
     """Read a tensor from JSON, a flat list or nested ones.
 
     Raises:
@@ -79,15 +79,17 @@ def of_json(name: str, datatype: Datatype, shape: tuple[int, ...], data: bytes) 
     size = size_of(name, shape)
     try:
         elements = _flat(data, datatype, shape)
-    except (DecodeError, ValidationError):
-        raise wrong(name, *WANTED[datatype.kind]) from None
+    except (DecodeError, UnicodeDecodeError):
+        raise wrong_input(name, *WANTED[datatype.kind]) from None
     if len(elements) != size:
         raise _other_size(name, size)
     plain = datatype in PLAIN
-    return Tensor(name, datatype, shape, elements if plain else _numbers(name, datatype, elements))
+    return InputTensor(
+        name, datatype, shape, elements if plain else _numbers(name, datatype, elements)
+    )
 
 
-def of_binary(name: str, datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Tensor:
+def of_binary(name: str, datatype: Datatype, shape: tuple[int, ...], data: bytes) -> InputTensor:
     """Read a tensor from binary data: little-endian elements, texts behind their lengths.
 
     An empty text is a missing one: no category is empty.
@@ -97,15 +99,15 @@ def of_binary(name: str, datatype: Datatype, shape: tuple[int, ...], data: bytes
     """
     size = size_of(name, shape)
     if datatype.kind == "text":
-        return Tensor(name, datatype, shape, _texts(name, data, size))
+        return InputTensor(name, datatype, shape, _texts(name, data, size))
     if len(data) != size * datatype.size:
         raise _other_size(name, size)
-    return Tensor(name, datatype, shape, _widened(name, datatype, data))
+    return InputTensor(name, datatype, shape, _widened(name, datatype, data))
 
 
 def of_numbers(
     name: str, datatype: Datatype, shape: tuple[int, ...], values: Sequence[Any]
-) -> Tensor:
+) -> InputTensor:
     """Take a tensor from numbers or truths that were read already.
 
     Raises:
@@ -114,12 +116,12 @@ def of_numbers(
     if len(values) != size_of(name, shape):
         raise _other_size(name, math.prod(shape))
     elements = values if datatype in PLAIN else _numbers(name, datatype, values)
-    return Tensor(name, datatype, shape, elements)
+    return InputTensor(name, datatype, shape, elements)
 
 
 def of_texts(
     name: str, datatype: Datatype, shape: tuple[int, ...], values: Sequence[bytes]
-) -> Tensor:
+) -> InputTensor:
     """Take a tensor from texts that were read already; an empty one is missing.
 
     Raises:
@@ -127,10 +129,10 @@ def of_texts(
     """
     if len(values) != size_of(name, shape):
         raise _other_size(name, math.prod(shape))
-    return Tensor(name, datatype, shape, [_text(name, value) for value in values])
+    return InputTensor(name, datatype, shape, [_text(name, value) for value in values])
 
 
-def wrong(name: str, code: FieldCode, message: str) -> InvalidInput:
+def wrong_input(name: str, code: FieldCode, message: str) -> InvalidInput:
     """Create the error about an input."""
     return InvalidInput([Fault(("inputs", name), code, message)])
 
@@ -199,7 +201,7 @@ def _widened(name: str, datatype: Datatype, data: bytes) -> Floats:
     if datatype is BF16:
         return _of_bf16(found)
     if datatype.kind == "boolean" and (found > 1).any():
-        raise wrong(name, FieldCode.NOT_TRUE_OR_FALSE, "must have bytes of 0 and 1")
+        raise wrong_input(name, FieldCode.NOT_TRUE_OR_FALSE, "must have bytes of 0 and 1")
     wide: Floats = found.astype(np.float64)
     return _whole(name, datatype, wide) if datatype.kind == "integer" else wide
 
@@ -223,12 +225,12 @@ def _text(name: str, value: bytes) -> str | None:
     try:
         return value.decode() or None
     except UnicodeDecodeError:
-        raise wrong(name, FieldCode.NOT_A_TEXT, "must be texts in UTF-8") from None
+        raise wrong_input(name, FieldCode.NOT_A_TEXT, "must be texts in UTF-8") from None
 
 
 def _other_size(name: str, size: int) -> InvalidInput:
     message = f"must have the {size:,} elements of its shape"
-    return wrong(name, FieldCode.NOT_VALID, message)
+    return wrong_input(name, FieldCode.NOT_VALID, message)
 
 
 def _known() -> str:

@@ -13,10 +13,16 @@ from prometheus_client import CollectorRegistry
 
 from app.monitoring.instruments import Instruments
 
-Part = Literal["success", "fail", "compute_input", "compute_infer", "compute_output"]
-PARTS: tuple[Part, ...] = ("success", "fail", "compute_input", "compute_infer", "compute_output")
-"""What is counted and timed: whole requests by their end, and the parts of those that succeed. The
-time in the queue is a part of `compute_infer`."""
+InferencePart = Literal["success", "fail", "compute_input", "compute_infer", "compute_output"]
+PARTS: tuple[InferencePart, ...] = (
+    "success",
+    "fail",
+    "compute_input",
+    "compute_infer",
+    "compute_output",
+)
+"""All that is counted and timed: whole requests by their end, and the parts of those that succeed.
+The time in the queue is a part of `compute_infer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +41,10 @@ class ModelStatistics:
     batches: int = 0
     last: float = 0.0
     """Time of the last request that succeeded, seconds since 1970; 0 if there was none."""
-    parts: Mapping[Part, Duration] = field(default_factory=dict)
+    parts: Mapping[InferencePart, Duration] = field(default_factory=dict)
 
 
-class Watch:
+class Stopwatch:
     """Times the parts of one request."""
 
     __slots__ = ("_start", "parts")
@@ -78,16 +84,16 @@ class InferenceMetrics:
         self._buffer.count(self._batches)
 
     @contextmanager
-    def watching(self) -> Iterator[Watch]:
+    def watching(self) -> Iterator[Stopwatch]:
         """Time a request: it failed if an error leaves the block."""
-        watch = Watch()
+        watch = Stopwatch()
         try:
             yield watch
         except BaseException:
             self._add("fail", watch.seconds)
             raise
 
-    def succeeded(self, watch: Watch, rows: int) -> None:
+    def succeeded(self, watch: Stopwatch, rows: int) -> None:
         """Count a request that was answered, with its rows."""
         for part, seconds in zip(PARTS[2:], watch.parts, strict=True):
             self._add(part, seconds)
@@ -95,12 +101,12 @@ class InferenceMetrics:
         self._buffer.count(self._rows, rows)
         self._last.set(time.time())
 
-    def _add(self, part: Part, seconds: float) -> None:
+    def _add(self, part: InferencePart, seconds: float) -> None:
         self._buffer.count(self._counts[part])
         self._buffer.count(self._seconds[part], seconds)
 
 
-def statistics_of(registry: CollectorRegistry) -> dict[tuple[str, str], ModelStatistics]:
+def read_statistics(registry: CollectorRegistry) -> dict[tuple[str, str], ModelStatistics]:
     """Read the statistics of all models from a registry, by name and version."""
     found: dict[tuple[str, str], dict[str, float]] = {}
     for family in registry.collect():

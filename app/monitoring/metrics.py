@@ -18,7 +18,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from app.monitoring.http_metrics import Traffic
-from app.monitoring.inference_metrics import InferenceMetrics, ModelStatistics, statistics_of
+from app.monitoring.inference_metrics import InferenceMetrics, ModelStatistics, read_statistics
 from app.monitoring.instruments import Instruments
 from app.monitoring.multiprocess_dir import folder
 from app.monitoring.prediction_metrics import PredictionMetrics
@@ -102,7 +102,7 @@ class Metrics:
     async def statistics(self) -> Mapping[tuple[str, str], ModelStatistics]:
         """Return the statistics of these requests of all workers, by a model's name and version."""
         self._refresh()
-        return await asyncio.to_thread(statistics_of, self._registry)
+        return await asyncio.to_thread(read_statistics, self._registry)
 
     @asynccontextmanager
     async def watching(self, sources: Sources) -> AsyncIterator[None]:

@@ -19,6 +19,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "model": ("other", "other"),
     "version": ("3", 3),
     "retention_days": ("30", 30),
+    "grpc_port": ("0", 0),
     "cors_origins": ("https://desk.example", "https://desk.example"),
     "digest": ("sha256:00", "sha256:00"),
     "max_passes": ("7", 7),

@@ -2,9 +2,8 @@
 
 import gzip
 import json
-import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from app.inference.datatypes import DATATYPES
 from app.main import create_app
 from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
-from dubito.features import BooleanFeature, CategoryFeature, Feature, NumberFeature, TensorFeature
 from dubito.inputs.rows import example
 from dubito.types import Signature
 from tests.app.http.conftest import Answer
 from tests.ensembles import ensemble_bundle
+from tests.inference import HEADER, Row, check, flat, outputs, rows_of, tensors
 from tests.mixed import mixed_bundle
 from tests.service import ROOT
 from tests.tensors import tensor_bundle
@@ -35,17 +34,15 @@ BUNDLES: dict[str, Callable[[], Path]] = {
     "tensor": lambda: tensor_bundle("classes"),
     "ensemble": lambda: ensemble_bundle("number"),
 }
-HEADER = "Inference-Header-Content-Length"
 MEASURES = ("predictive_entropy", "expected_entropy", "mutual_information", "variation_ratio")
-Row = dict[str, Any]
 
 
 @contextmanager
 def serving(folder: Path, **settings: Any) -> Iterator[TestClient]:
     """A bundle's service in this process."""
     asked: dict[str, Any] = {"records": "off", "max_rows": 50, **settings}
-    place = {"models": folder.parent.parent, "model": folder.parent.name}
-    app = create_app(Settings(**place, version=int(folder.name), **asked))
+    asked |= {"models": folder.parent.parent, "model": folder.parent.name}
+    app = create_app(Settings(version=int(folder.name), **asked))
     with TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)) as client:
         yield client
 
@@ -64,9 +61,7 @@ class Served:
         return self.client.post(f"{self.address}/infer", content=content, headers=headers)
 
     def rows(self, random: np.random.Generator, count: int) -> list[Row]:
-        return [
-            {one.name: _value(one, random) for one in self.signature.features} for _ in range(count)
-        ]
+        return rows_of(self.signature, random, count)
 
     def asked(self, rows: Sequence[Row], **options: Any) -> list[dict[str, Any]]:
         """The answers of `/predict/mc`."""
@@ -76,148 +71,11 @@ class Served:
         return found
 
 
-def _value(feature: Feature, random: np.random.Generator) -> Any:
-    """A value that training could have seen, or a gap, or an unknown category."""
-    if feature.nullable and random.random() < 0.2:
-        return None
-    if isinstance(feature, TensorFeature):
-        return random.uniform(feature.minimum, feature.maximum, feature.shape).round(2).tolist()
-    if isinstance(feature, CategoryFeature):
-        labels = [*feature.labels, *(["elsewhere"] if feature.takes_unknown else [])]
-        return labels[random.integers(len(labels))]
-    if isinstance(feature, BooleanFeature):
-        return bool(random.integers(2))
-    assert isinstance(feature, NumberFeature)
-    value = random.uniform(feature.seen.minimum, feature.seen.maximum)
-    return int(value) if feature.is_whole else round(value, 2)
-
-
 @pytest.fixture(scope="module", params=BUNDLES)
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     folder = BUNDLES[request.param]()
     with serving(folder) as client:
         yield Served(client, folder)
-
-
-def tensors(
-    signature: Signature, rows: Sequence[Row], random: np.random.Generator
-) -> tuple[list[dict[str, Any]], bytes]:
-    """Inputs of some form that clients send, and the binary data of those that have any.
-
-    Numbers of a form of fewer bits are what that form has: the rows are changed to them.
-    """
-    inputs, binary = [], b""
-    for feature in signature.features:
-        values = [row[feature.name] for row in rows]
-        datatype, is_narrow = _datatype(feature, values, random)
-        if is_narrow:
-            values = [one if one is None else float(np.float32(one)) for one in values]
-            for row, value in zip(rows, values, strict=True):
-                row[feature.name] = value
-        dims = list(feature.shape) if isinstance(feature, TensorFeature) else []
-        shape = [len(rows), *(dims or ([1] if random.integers(2) else []))]
-        about = {"name": feature.name, "shape": shape, "datatype": datatype}
-        data = _binary(datatype, values) if random.integers(2) else None
-        if data is None:
-            if isinstance(feature, BooleanFeature):
-                about["datatype"] = "BOOL"
-            nested = [[one] for one in values] if len(shape) == 2 and not dims else values
-            inputs.append({**about, "data": nested if random.integers(2) else _flat(values)})
-        else:
-            inputs.append({**about, "parameters": {"binary_data_size": len(data)}})
-            binary += data
-    return inputs, binary
-
-
-def _flat(values: Sequence[Any]) -> list[Any]:
-    return np.array(values).ravel().tolist() if isinstance(values[0], list) else list(values)
-
-
-def _datatype(
-    feature: Feature, values: Sequence[Any], random: np.random.Generator
-) -> tuple[str, bool]:
-    """A datatype for a feature's values, and whether it rounds them."""
-    has_gaps = any(value is None for value in values)
-    if isinstance(feature, CategoryFeature):
-        return "BYTES", False
-    if isinstance(feature, BooleanFeature):
-        return ("FP32" if has_gaps else "BOOL"), False
-    if isinstance(feature, NumberFeature) and feature.is_whole:
-        return ("FP64" if has_gaps else str(random.choice(["INT64", "FP64"]))), False
-    if isinstance(feature, NumberFeature) and not has_gaps and random.integers(3) == 0:
-        return "FP32", True
-    return "FP64", False
-
-
-def _binary(datatype: str, values: Sequence[Any]) -> bytes:
-    if datatype == "BYTES":
-        parts = [(one or "").encode() for one in values]
-        return b"".join(struct.pack("<I", len(part)) + part for part in parts)
-    return np.array(values, np.float64).astype(DATATYPES[datatype].dtype).tobytes()
-
-
-def outputs(answer: Answer) -> dict[str, Any]:
-    """The outputs of a response by name, as arrays of their shape."""
-    assert 200 == answer.status_code, answer.text
-    size = answer.headers.get(HEADER)
-    head = answer.content if size is None else answer.content[: int(size)]
-    rest, found = answer.content[len(head) :], {}
-    for one in json.loads(head)["outputs"]:
-        datatype, shape = one["datatype"], one["shape"]
-        if "parameters" in one:
-            length = one["parameters"]["binary_data_size"]
-            values, rest = _read(datatype, rest[:length]), rest[length:]
-        else:
-            values = one["data"]
-        found[one["name"]] = np.array(values, object).reshape(shape)
-    assert b"" == rest
-    return found
-
-
-def _read(datatype: str, data: bytes) -> list[Any]:
-    if datatype != "BYTES":
-        values: list[Any] = np.frombuffer(data, DATATYPES[datatype].dtype).tolist()
-        # An unbounded interval, which JSON has as null.
-        values = [None if value in (-np.inf, np.inf) else value for value in values]
-        return [bool(one) for one in values] if datatype == "BOOL" else values
-    texts = []
-    while data:
-        (length,) = struct.unpack("<I", data[:4])
-        texts.append(data[4 : 4 + length].decode())
-        data = data[4 + length :]
-    return texts
-
-
-def expected(answer: dict[str, Any], classes: Sequence[str]) -> dict[str, Any]:
-    """What the outputs of a row are, by the answer of `/predict/mc`."""
-    told = {name: answer[name] for name in ("passes", "seed")}
-    told["precision"] = answer["precision"]["half_width"]
-    told["warnings"] = answer["warnings"]
-    if classes:
-        told |= {name: list(answer[name].values()) for name in ("mean", "std")}
-        told |= {"grade": answer["grade"], **answer["uncertainty"]}
-        if (found := answer["prediction_set"]) is not None:
-            told["prediction_set"] = [name in found["grades"] for name in classes]
-    else:
-        names = ("mean", "std", "aleatoric_std", "total_std", "between_members_std")
-        told |= {name: answer[name] for name in names if name in answer}
-        if (interval := answer["interval"]) is not None:
-            told["interval"] = [interval["lower"], interval["upper"]]
-    if (decision := answer["decision"]) is not None:
-        told |= {"decision": decision["action"], "reasons": decision["reasons"]}
-        told["guaranteed"] = decision["guaranteed"]
-    return told
-
-
-def check(found: Mapping[str, Any], answers: Sequence[dict[str, Any]], served: Served) -> None:
-    """Outputs have the bits of the answers, row by row, and there are no others."""
-    wanted = [expected(answer, served.signature.classes) for answer in answers]
-    assert set(wanted[0]) | {"record"} == set(found)
-    for row, told in enumerate(wanted):
-        for name, value in told.items():
-            got = found[name][row]
-            plain = got.tolist() if isinstance(got, np.ndarray) else got
-            assert value == (json.loads(plain) if name in ("warnings", "reasons") else plain), name
 
 
 @pytest.mark.claim("inferences", test=20, proof=1_000)
@@ -240,7 +98,7 @@ def test_the_bits_are_those_of_the_other_route(served: Served, count: int) -> No
         text = json.dumps(head, ensure_ascii=False).encode()
         headers = {HEADER: str(len(text))} if binary or at % 2 else {}
         answer = served.infer(text + binary, **headers)
-        check(outputs(answer), served.asked(rows, seed=at, passes=passes), served)
+        check(outputs(answer), served.asked(rows, seed=at, passes=passes), served.signature.classes)
         size = int(answer.headers.get(HEADER, len(answer.content)))
         told = json.loads(answer.content[:size])
         assert f"case {at}" == told["id"]
@@ -251,7 +109,7 @@ def test_outputs_are_those_of_the_metadata(served: Served) -> None:
     metadata = served.client.get(served.address).json()
     rows = served.rows(np.random.default_rng(1), 3)
     inputs, _ = tensors(served.signature, rows, np.random.default_rng(0))
-    inputs = [{**one, "data": _flat([row[one["name"]] for row in rows])} for one in inputs]
+    inputs = [{**one, "data": flat([row[one["name"]] for row in rows])} for one in inputs]
     for one in inputs:
         one.pop("parameters", None)
     named = [{"name": one["name"]} for one in metadata["outputs"]]
@@ -271,8 +129,13 @@ def test_outputs_are_those_of_the_metadata(served: Served) -> None:
         assert [one["name"] for one in metadata[members]] == [one["name"] for one in config[mine]]
 
 
-LOAN = example(inspect(ROOT / "models" / "loan-grade" / "5").manifest.signature)
-MATRIX = {"name": "input", "shape": [1, 9], "datatype": "FP64", "data": list(LOAN.values())}
+LOAN: Row = example(inspect(ROOT / "models" / "loan-grade" / "5").manifest.signature)
+MATRIX: dict[str, Any] = {
+    "name": "input",
+    "shape": [1, 9],
+    "datatype": "FP64",
+    "data": list(LOAN.values()),
+}
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +151,7 @@ def test_one_tensor_has_all_features(loans: Served, datatype: str) -> None:
     dtype = DATATYPES[datatype].dtype
     row = {name: float(np.array(value, dtype)) for name, value in LOAN.items()}
     answer = loans.infer({"inputs": [{**MATRIX, "datatype": datatype}], "parameters": {"seed": 4}})
-    check(outputs(answer), loans.asked([row], seed=4), loans)
+    check(outputs(answer), loans.asked([row], seed=4), loans.signature.classes)
 
 
 def test_draws_and_the_deterministic_pass_are_given_where_they_are_named(loans: Served) -> None:
@@ -309,7 +172,7 @@ def test_draws_and_the_deterministic_pass_are_given_where_they_are_named(loans: 
 def test_a_row_of_fewer_passes_is_filled_up(loans: Served) -> None:
     """With `auto` a row may stop before others: null in JSON, NaN in binary data."""
     rows = [*LOAN.values(), *(value * 1.5 for value in LOAN.values())]
-    body = {
+    body: dict[str, Any] = {
         "inputs": [{**MATRIX, "shape": [2, 9], "data": [round(value) for value in rows]}],
         "outputs": [{"name": "draws"}, {"name": "passes"}],
         "parameters": {"passes": "auto", "tolerance": 0.03, "seed": 1, "max_passes": 1_000},
@@ -334,7 +197,7 @@ def test_a_compressed_body_is_read(loans: Served, coding: str) -> None:
     text = json.dumps({"inputs": [MATRIX], "parameters": {"seed": 4}}).encode()
     packed = (gzip.compress if coding == "gzip" else zlib.compress)(text)
     answer = loans.infer(packed, **{"Content-Encoding": coding, HEADER: str(len(text))})
-    check(outputs(answer), loans.asked([LOAN], seed=4), loans)
+    check(outputs(answer), loans.asked([LOAN], seed=4), loans.signature.classes)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +228,7 @@ def test_a_broken_or_huge_compressed_body_is_refused(
         ({"inputs": [{**MATRIX, "shape": [0, 9], "data": []}]}, "input"),
         ({"inputs": [{**MATRIX, "shape": [51, 9], "data": [1] * 459}]}, "input"),
         ({"inputs": [{**MATRIX, "datatype": "INT64"}]}, "input"),
-        ({"inputs": [{**MATRIX, "data": [-1, *MATRIX["data"][1:]]}]}, "loan_amount"),  # type: ignore[index]
+        ({"inputs": [{**MATRIX, "data": [-1, *MATRIX["data"][1:]]}]}, "loan_amount"),
         ({"inputs": [{**MATRIX, "name": "colour"}]}, "colour"),
         ({"inputs": [MATRIX, MATRIX]}, "input"),
         ({"outputs": [{"name": "colour"}]}, "colour"),
@@ -396,7 +259,7 @@ def test_a_wrong_header_is_refused(loans: Served, size: str) -> None:
 
 def test_values_are_not_said_again(loans: Served) -> None:
     """Neither a number nor a text of the request is in an error."""
-    body = {"inputs": [{**MATRIX, "data": [-91827364.5, *MATRIX["data"][1:]]}]}  # type: ignore[index]
+    body = {"inputs": [{**MATRIX, "data": [-91827364.5, *MATRIX["data"][1:]]}]}
     assert "91827364" not in loans.infer(body).text
     body = {"inputs": [{**MATRIX, "data": ["a secret"] * 9}]}
     assert "secret" not in loans.infer(body).text
@@ -442,7 +305,7 @@ def test_the_server_and_its_model_are_told(loans: Served) -> None:
 def test_what_was_done_is_counted(loans: Served) -> None:
     """Requests by their end, rows, and the time of each part; as perf_analyzer needs it."""
     before = loans.client.get(f"{loans.address}/stats").json()["model_stats"][0]
-    matrix = {**MATRIX, "shape": [2, 9], "data": [*MATRIX["data"], *MATRIX["data"]]}  # type: ignore[misc]
+    matrix = {**MATRIX, "shape": [2, 9], "data": [*MATRIX["data"], *MATRIX["data"]]}
     assert 200 == loans.infer({"inputs": [matrix]}).status_code
     assert 400 == loans.infer({"inputs": []}).status_code
     after = loans.client.get("/v2/models/stats").json()["model_stats"][0]

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
@@ -44,13 +45,12 @@ def test_whole_numbers_are_exact_or_refused(name: str, data: st.DataObject) -> N
     bounds = np.iinfo(WHOLE[name])
     value = data.draw(st.integers(bounds.min, bounds.max) | st.integers(-3, 300))
     is_exact = abs(value) <= EXACT
-    for is_in, read in (
-        (
-            True,
-            lambda: of_binary("x", DATATYPES[name], (1,), np.array([value], WHOLE[name]).tobytes()),
-        ),
+    typed = np.array([value if bounds.min <= value <= bounds.max else 0], WHOLE[name])
+    reads: list[tuple[bool, Callable[[], Any]]] = [
+        (True, lambda: of_binary("x", DATATYPES[name], (1,), typed.tobytes())),
         (False, lambda: of_json("x", DATATYPES[name], (1,), b"[%d]" % value)),
-    ):
+    ]
+    for is_in, read in reads:
         if is_in and not bounds.min <= value <= bounds.max:
             continue
         if is_exact and bounds.min <= value <= bounds.max:

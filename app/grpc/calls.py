@@ -1,0 +1,193 @@
+"""The calls of `inference.GRPCInferenceService`, over the same models as `/v2`."""
+
+import asyncio
+import hashlib
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from grpc.aio import ServicerContext
+
+from app.error_location import locate_error
+from app.grpc import inference_pb2 as pb
+from app.grpc.messages import encoded, filled, to_request
+from app.grpc.status import Hidden, status_of
+from app.inference.metadata import server_metadata
+from app.inference.model import ReceivedRequest, ServedModels
+from app.inference.repository import Repository
+from app.inference.statistics import told_statistics
+from app.monitoring.http_metrics import Traffic
+from app.serving.readiness import Readiness
+from app.settings import Settings
+
+SERVICE = "inference.GRPCInferenceService"
+LOCAL = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:")
+"""Beginnings of the addresses of peers on this machine."""
+STATUSES = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.FAILED_PRECONDITION: 409,
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+"""Status of HTTP that a code is counted and logged as, beside the other routes'."""
+
+Call = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
+
+log = logging.getLogger("dubito.access")
+
+
+class Calls:
+    """The service's calls."""
+
+    def __init__(
+        self,
+        models: ServedModels,
+        repository: Repository,
+        readiness: Readiness,
+        traffic: Traffic,
+        settings: Settings,
+        version: str,
+    ) -> None:
+        """Keep what answers them."""
+        self._models = models
+        self._repository = repository
+        self._readiness = readiness
+        self._traffic = traffic
+        self._is_exposed = settings.records_exposed
+        self._version = version
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return the calls, as a server takes them."""
+        methods: dict[str, grpc.RpcMethodHandler[bytes, Any]] = {
+            name: grpc.unary_unary_rpc_method_handler(
+                self._answering(name, call, getattr(pb, f"{name}Request")),
+                response_serializer=_serialized,
+            )
+            for name, call in self._calls()
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    def _calls(self) -> Iterator[tuple[str, Call]]:
+        yield "ServerLive", self._server_live
+        yield "ServerReady", self._server_ready
+        yield "ServerMetadata", self._server_metadata
+        yield "ModelReady", self._model_ready
+        yield "ModelMetadata", self._model_metadata
+        yield "ModelConfig", self._model_config
+        yield "ModelInfer", self._model_infer
+        yield "ModelStatistics", self._model_statistics
+        yield "RepositoryIndex", self._repository_index
+        yield "RepositoryModelLoad", self._repository_model_load
+        yield "RepositoryModelUnload", self._repository_model_unload
+
+    def _answering(self, name: str, call: Call, kind: type[Message]) -> Call:
+        """Return a call that reads its message, counts, and tells errors by their codes."""
+        route = f"/{SERVICE}/{name}"
+
+        async def answer(data: bytes, context: ServicerContext[Any, Any]) -> Any:
+            start = time.perf_counter()
+            try:
+                found = await call(kind.FromString(data), context)
+            except Exception as error:  # noqa: BLE001 - the client gets a code, the log the cause
+                status = status_of(error)
+                told = STATUSES.get(status.code, 500)
+                self._traffic(route, "POST", told, time.perf_counter() - start)
+                level = logging.ERROR if told == 500 else logging.INFO
+                cause = locate_error(error) if told == 500 else type(error).__name__
+                log.log(level, "gRPC %s %s %s", route, status.code.name, cause)
+                await context.abort(status.code, status.sentence, status.metadata)
+            self._traffic(route, "POST", 200, time.perf_counter() - start)
+            return found
+
+        return answer
+
+    async def _server_live(self, *_: Any) -> pb.ServerLiveResponse:
+        return pb.ServerLiveResponse(live=True)
+
+    async def _server_ready(self, *_: Any) -> pb.ServerReadyResponse:
+        return pb.ServerReadyResponse(ready=self._readiness.trouble is None)
+
+    async def _server_metadata(self, *_: Any) -> Any:
+        return filled(pb.ServerMetadataResponse(), server_metadata(self._version))
+
+    async def _model_ready(self, request: pb.ModelReadyRequest, _: object) -> Any:
+        model = self._models.find(request.name, request.version)
+        return pb.ModelReadyResponse(ready=model.is_ready())
+
+    async def _model_metadata(self, request: pb.ModelMetadataRequest, _: object) -> Any:
+        model = self._models.find(request.name, request.version)
+        return filled(pb.ModelMetadataResponse(), model.metadata)
+
+    async def _model_config(self, request: pb.ModelConfigRequest, _: object) -> Any:
+        model = self._models.find(request.name, request.version)
+        return filled(pb.ModelConfigResponse(), {"config": model.config})
+
+    async def _model_infer(
+        self, request: pb.ModelInferRequest, context: ServicerContext[Any, Any]
+    ) -> bytes:
+        now = asyncio.get_running_loop().time()
+        model = self._models.find(request.model_name, request.model_version)
+        with model.metrics.watching() as watch:
+            model.readiness.check()
+            # None without a deadline, whatever the stubs say.
+            remaining: Any = context.time_remaining()
+            received = ReceivedRequest(
+                to_request(request),
+                hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+                since=now,
+                until=math.inf if remaining is None else now + remaining,
+                gone=context.cancelled,
+            )
+            kept = await model.infer(received, encoded, watch)
+        return b"".join(kept.parts)
+
+    async def _model_statistics(self, request: pb.ModelStatisticsRequest, _: object) -> Any:
+        asked = (
+            [self._models.find(request.name, request.version)]
+            if request.name
+            else self._models.served
+        )
+        told = await told_statistics(self._models, asked)
+        return filled(pb.ModelStatisticsResponse(), told)
+
+    async def _repository_index(
+        self, request: pb.RepositoryIndexRequest, context: ServicerContext[Any, Any]
+    ) -> Any:
+        self._check(context)
+        entries = await self._repository.index(ready=request.ready)
+        found = [pb.RepositoryIndexResponse.ModelIndex(**one._asdict()) for one in entries]
+        return pb.RepositoryIndexResponse(models=found)
+
+    async def _repository_model_load(
+        self, request: pb.RepositoryModelLoadRequest, context: ServicerContext[Any, Any]
+    ) -> Any:
+        self._check(context)
+        name = request.model_name or request.repository_name
+        await self._repository.load(name)
+        return pb.RepositoryModelLoadResponse(model_name=name, is_loaded=True)
+
+    async def _repository_model_unload(
+        self, request: pb.RepositoryModelUnloadRequest, context: ServicerContext[Any, Any]
+    ) -> Any:
+        self._check(context)
+        name = request.model_name or request.repository_name
+        await self._repository.unload(name)
+        return pb.RepositoryModelUnloadResponse(model_name=name, is_unloaded=True)
+
+    def _check(self, context: ServicerContext[Any, Any]) -> None:
+        """Check that the caller may ask about the repository, as about records."""
+        if not self._is_exposed and not context.peer().startswith(LOCAL):
+            raise Hidden
+
+
+def _serialized(message: Any) -> bytes:
+    """Serialize a message, unless it is already."""
+    found: bytes = message if isinstance(message, bytes) else message.SerializeToString()
+    return found

@@ -1,0 +1,72 @@
+"""Errors as gRPC's codes: the only place where errors become a status."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+from grpc import StatusCode
+
+from app.errors import Abandoned, Conflict, DeadlinePassed, NotFound, Unavailable
+from app.problem_codes import ProblemCode
+from dubito.errors import DubitoError, InvalidInput
+
+CODE, RETRY = "dubito-code", "retry-after"
+"""Names of trailing metadata: the code of the problem, and seconds after which to try again."""
+OUR_FAULT = "the service failed; the fault is its own"
+STATUS: dict[type[Exception], StatusCode] = {
+    DecodeError: StatusCode.INVALID_ARGUMENT,
+    InvalidInput: StatusCode.INVALID_ARGUMENT,
+    NotFound: StatusCode.NOT_FOUND,
+    Conflict: StatusCode.FAILED_PRECONDITION,
+    Unavailable: StatusCode.UNAVAILABLE,
+    DeadlinePassed: StatusCode.DEADLINE_EXCEEDED,
+    Abandoned: StatusCode.CANCELLED,
+}
+
+
+class Hidden(DubitoError):
+    """A call that only callers on the service's own machine may make."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the repository is shown on loopback only, unless DUBITO_RECORDS_EXPOSED is 1"
+        )
+
+
+class Status(NamedTuple):
+    """How a call ended, if not well."""
+
+    code: StatusCode
+    sentence: str
+    metadata: tuple[tuple[str, str], ...]
+
+
+def status_of(error: Exception) -> Status:
+    """Return the status of an error; an unexpected one's text may hold values, and is not told."""
+    if isinstance(error, Hidden):
+        return Status(StatusCode.PERMISSION_DENIED, str(error), ((CODE, "records_hidden"),))
+    kind = next((kind for kind in type(error).__mro__ if kind in STATUS), None)
+    if kind is None:
+        failed = (CODE, ProblemCode.INTERNAL_ERROR.value)
+        return Status(StatusCode.INTERNAL, OUR_FAULT, (failed,))
+    return Status(STATUS[kind], _sentence(error), tuple(_metadata(error)))
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, DecodeError):
+        return "the message is not one of this call's"
+    if not isinstance(error, InvalidInput):
+        return str(error)
+    first, count = error.faults[0], len(error.faults)
+    more = f" and {count - 1} more" if count > 1 else ""
+    return f"{first.field} {first.message}{more}"
+
+
+def _metadata(error: Exception) -> Iterator[tuple[str, str]]:
+    code = getattr(error, "code", None)
+    if isinstance(error, InvalidInput | DecodeError):
+        code = ProblemCode.INVALID_INPUT
+    if isinstance(code, ProblemCode):
+        yield CODE, code.value
+    if isinstance(error, Unavailable):
+        yield RETRY, str(error.retry_after)
