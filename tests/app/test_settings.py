@@ -19,7 +19,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "model": ("other", "other"),
     "version": ("3", 3),
     "retention_days": ("30", 30),
-    "grpc_port": ("0", 0),
+    "grpc_port": ("8001", 8_001),
     "cors_origins": ("https://desk.example", "https://desk.example"),
     "digest": ("sha256:00", "sha256:00"),
     "max_passes": ("7", 7),

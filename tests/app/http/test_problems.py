@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from app.dashboard.asset import ASSETS
-from app.errors import (
+from app.errors import NotFound, (
     Conflict,
     DeadlinePassed,
     DeadlinePassedRecording,
@@ -290,6 +290,10 @@ WAYS: dict[ProblemCode, Way] = {
     ProblemCode.NO_SUCH_ALARM: lambda stage: stage.client.post(
         "/alarms/fire/beginning", json=WORDS
     ),
+    # As other routes would tell it; `test_inference.py` has the protocol's own form.
+    ProblemCode.NO_SUCH_MODEL: raising(NotFound(ProblemCode.NO_SUCH_MODEL, "there is none")),
+    ProblemCode.NOT_LOADED: raising(Conflict(ProblemCode.NOT_LOADED, "it is not loaded")),
+    ProblemCode.NOT_UNLOADED: raising(Conflict(ProblemCode.NOT_UNLOADED, "it stays")),
     ProblemCode.NOT_RAISED: lambda stage: stage.client.post(
         "/alarms/drift/acknowledgement", json=WORDS
     ),
