@@ -21,12 +21,13 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from app.dashboard.asset import ASSETS
-from app.errors import NotFound, (
+from app.errors import (
     Conflict,
     DeadlinePassed,
     DeadlinePassedRecording,
     DeadlineUnmeetable,
     EngineLost,
+    NotFound,
     NotReady,
     Overloaded,
     RecordingFailed,
