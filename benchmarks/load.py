@@ -3,13 +3,14 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 SCRIPT = """wrk.method = "POST"
-wrk.body = [==[{body}]==]
+wrk.body = io.open("{body}", "rb"):read("*a")
 wrk.headers["Content-Type"] = "application/json"
 """
 
@@ -26,15 +27,24 @@ class Load:
     """99% quantile of latency in seconds."""
 
 
-def load(url: str, body: str, connections: int, seconds: int) -> Load:
-    """Post a body repeatedly over a number of connections.
+def load(
+    url: str,
+    body: str | bytes,
+    connections: int,
+    seconds: int,
+    headers: Mapping[str, str] | None = None,
+) -> Load:
+    """Post a body repeatedly over a number of connections, with the headers that are given.
 
     Raises:
         RuntimeError: a response was an error.
     """
     with TemporaryDirectory() as folder:
-        script = Path(folder) / "post.lua"
-        script.write_text(SCRIPT.format(body=body), encoding="utf-8")
+        script, content = Path(folder) / "post.lua", Path(folder) / "body"
+        content.write_bytes(body if isinstance(body, bytes) else body.encode())
+        more = [f'wrk.headers["{name}"] = "{text}"' for name, text in (headers or {}).items()]
+        lines = [SCRIPT.format(body=content), *more]
+        script.write_text("\n".join(lines), encoding="utf-8")
         many = [f"-c{connections}", f"-d{seconds}s", "-t1", "--timeout", "30s"]
         done = subprocess.run(
             [shutil.which("wrk") or "wrk", *many, "--latency", "-s", str(script), url],

@@ -24,6 +24,7 @@ ORDER = (
     "against",
     "fronts",
     "peers",
+    "inference",
     "engine",
     "rate",
     "libraries",

@@ -1,11 +1,11 @@
 """The calls of `inference.GRPCInferenceService`, over the same models as `/v2`."""
 
 import asyncio
-import hashlib
 import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -140,7 +140,7 @@ class Calls:
             remaining: Any = context.time_remaining()
             received = ReceivedRequest(
                 to_request(request),
-                hashlib.sha256(request.SerializeToString(deterministic=True)).digest(),
+                partial(request.SerializeToString, deterministic=True),
                 since=now,
                 until=math.inf if remaining is None else now + remaining,
                 gone=context.cancelled,

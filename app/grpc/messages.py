@@ -65,12 +65,12 @@ def to_request(message: ModelInferRequest) -> InferenceRequest:
 def encoded(response: InferenceResponse, _: Wish) -> Sequence[bytes]:
     """Encode a response, its outputs as binary data: some clients read no other."""
     message = ModelInferResponse(
-        model_name=response.model,
-        model_version=response.version,
+        model_name=response.model_name,
+        model_version=response.model_version,
         id=response.id,
         outputs=[
             ModelInferResponse.InferOutputTensor(
-                name=one.name, datatype=one.datatype.name, shape=one.shape
+                name=one.name, datatype=one.datatype, shape=one.shape
             )
             for one in response.outputs
         ],

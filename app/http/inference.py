@@ -1,7 +1,6 @@
 """`/v2`: the Open Inference Protocol over HTTP, for clients of Triton, KServe and MLServer."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -74,8 +73,9 @@ async def infer(model: ServedModel, request: Request, settings: Settings) -> Res
         coding = headers.get(b"content-encoding", b"").decode("latin-1")
         body = inflated(body, coding, most)
         asked = read_request(body, _header(headers.get(HEADER), len(body)))
-        digest = hashlib.sha256(request.scope["path"].encode() + b"\0" + body).digest()
-        given = ReceivedRequest(asked, digest, since, gone=hung_up(request.receive))
+        path = request.scope["path"].encode()
+        gone = hung_up(request.receive)
+        given = ReceivedRequest(asked, lambda: b"%b\0%b" % (path, body), since, gone=gone)
         kept = await model.infer(given, _encoded, watch)
     return _response(kept)
 

@@ -10,7 +10,7 @@ Kind = Literal["float", "integer", "boolean", "text"]
 """Kind of the elements: floats may be NaN, and texts have a length each."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Datatype:
     """One datatype."""
 

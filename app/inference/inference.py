@@ -1,12 +1,15 @@
 """Inferences with one bundle: from the tensors of a request to those of its response."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
+
+from msgspec import Struct
 
 from app.inference.options import KEY, REFERENCE, options_of, text_of
 from app.inference.outputs import DRAWS, RECORD, WARNINGS, Output, outputs_of, tensor_of
-from app.inference.request import InferenceRequest
+from app.inference.request import InferenceRequest, Parameters
 from app.inference.response import InferenceResponse
 from app.inference.rows import TensorReader
 from app.serving.caller import Caller
@@ -21,27 +24,47 @@ from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 
 MOST_CHARACTERS = 200
 """Maximum characters of a reference, and of an idempotency key."""
+REMEMBERED, MOST_KNOWN = 1024, 12
+"""Number of requests' options that are remembered, and the most parameters of such a request."""
+SHORT = (int, float, bool)
+"""Types of the parameters that are remembered: texts may be long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+@dataclass(frozen=True)
+class Selection:
+    """The outputs that a request asks for."""
+
+    outputs: Sequence[Output]
+
+    @cached_property
+    def has_plain(self) -> bool:
+        """Whether one is taken from the deterministic answer."""
+        return any(one.of_plain for one in self.outputs)
+
+    @cached_property
+    def has_passes(self) -> bool:
+        """Whether one is taken from the passes; what both answers have, from those too."""
+        names = {RECORD, WARNINGS}
+        return not self.has_plain or any(
+            not one.of_plain and one.name not in names for one in self.outputs
+        )
+
+    @cached_property
+    def has_draws(self) -> bool:
+        """Whether every pass is asked for."""
+        return any(one.name == DRAWS for one in self.outputs)
+
+
+class Wish(Struct, frozen=True):
     """What a request asks for, validated except for its rows."""
 
     request: InferenceRequest
-    outputs: Sequence[Output]
+    selection: Selection
     binary: Sequence[bool]
     """Whether each of the outputs is to be binary data."""
     options: MonteCarloOptions
     reference: str | None
     key: str | None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the deterministic pass alone has all that is asked for."""
-        names = {RECORD, WARNINGS}
-        return any(one.of_plain for one in self.outputs) and all(
-            one.of_plain or one.name in names for one in self.outputs
-        )
 
 
 class Inference:
@@ -54,7 +77,9 @@ class Inference:
         self.version = str(manifest.identity.version)
         self.outputs = outputs_of(target, calibration, manifest.members)
         self._by_name = {output.name: output for output in self.outputs}
-        self._usual = [output for output in self.outputs if not output.is_asked]
+        self._usual = Selection([output for output in self.outputs if not output.is_asked])
+        self._known: dict[Hashable, MonteCarloOptions] = {}
+        """Options of the parameters of earlier requests."""
         self._predict = predict
         self._reader = TensorReader(manifest.signature, settings.max_rows)
         self._options = monte_carlo_options(
@@ -72,22 +97,38 @@ class Inference:
         Raises:
             InvalidInput: an output is unknown or given twice, or a parameter is not valid.
         """
-        outputs = self._named(request) if request.outputs else self._usual
-        binary = (
-            [one.is_binary for one in request.outputs]
-            if request.outputs
-            else [request.is_binary] * len(outputs)
-        )
-        draws = {DRAWS: "true"} if any(one.name == DRAWS for one in outputs) else {}
+        selection, count = self._usual, len(self._usual.outputs)
+        if request.outputs:
+            selection = Selection(self._named(request))
+            binary = [one.is_binary for one in request.outputs]
+        else:
+            binary = [request.is_binary] * count
         parameters = request.parameters
         return Wish(
             request,
-            outputs,
+            selection,
             binary,
-            options_of(self._options, parameters, **draws),
+            self._validated(parameters, has_draws=selection.has_draws),
             text_of(parameters, REFERENCE, MOST_CHARACTERS),
             text_of(parameters, KEY, MOST_CHARACTERS),
         )
+
+    def _validated(self, parameters: Parameters, *, has_draws: bool) -> MonteCarloOptions:
+        """Validate parameters; those of before are known, as most clients send the same again."""
+        known: Hashable = None
+        if len(parameters) <= MOST_KNOWN:
+            # 1, 1.0 and true are equal.
+            items = [(name, type(one), one) for name, one in parameters.items()]
+            known = (has_draws, *items) if all(isinstance(one[2], SHORT) for one in items) else None
+        if known is not None and (found := self._known.get(known)) is not None:
+            return found
+        draws = {"draws": "true"} if has_draws else {}
+        options: MonteCarloOptions = options_of(self._options, parameters, **draws)
+        if known is not None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[known] = options
+        return options
 
     async def answer(self, wish: Wish, caller: Caller, record: Record) -> InferenceResponse:
         """Compute what is asked for, and add it to the record of the request.
@@ -106,26 +147,26 @@ class Inference:
             raise InvalidInput([_of_parameters(fault) for fault in error.faults]) from None
 
     async def _answered(self, wish: Wish, caller: Caller, record: Record) -> InferenceResponse:
-        request, options = wish.request, wish.options
-        if not wish.is_plain:
+        request, options, selection = wish.request, wish.options, wish.selection
+        if selection.has_passes:
             self._predict.admit(max(1, request.inputs[0].shape[0]), options, caller)
         rows = self._reader.read(request.inputs)
         answers: Sequence[AnyAnswer] = ()
         plain: Sequence[AnyAnswer] = ()
-        if not wish.is_plain:
+        if selection.has_passes:
             computed = await self._predict.monte_carlo(rows, options, caller, record)
-            answers = list(chain.from_iterable(await computed.each(list)))
-        if any(output.of_plain for output in wish.outputs):
+            answers = _joined(await computed.each(list))
+        if selection.has_plain:
             checked = await self._predict.plain(rows, caller, record)
-            plain = list(chain.from_iterable(await checked.each(list)))
+            plain = _joined(await checked.each(list))
         return InferenceResponse(
             self.name,
             self.version,
-            request.id,
             [
-                tensor_of(output, plain if output.of_plain or wish.is_plain else answers)
-                for output in wish.outputs
+                tensor_of(one, plain if one.of_plain or not selection.has_passes else answers)
+                for one in selection.outputs
             ],
+            request.id,
         )
 
     def _named(self, request: InferenceRequest) -> list[Output]:
@@ -142,6 +183,10 @@ class Inference:
         if faults:
             raise InvalidInput(faults[:MOST_FAULTS])
         return [self._by_name[name] for name in names]
+
+
+def _joined(parts: Sequence[Sequence[AnyAnswer]]) -> Sequence[AnyAnswer]:
+    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
 
 
 def _of_parameters(fault: Fault) -> Fault:

@@ -1,8 +1,11 @@
 """A served model, as the Open Inference Protocol asks for it, whatever the transport."""
 
+import hashlib
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from app.errors import NotFound
 from app.inference.inference import Inference, Wish
@@ -21,13 +24,12 @@ EncodeResponse = Callable[[InferenceResponse, Wish], Sequence[bytes]]
 """Function from a response, and what was asked for, to the parts of its body."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedRequest:
+class ReceivedRequest(Struct, frozen=True):
     """A request as it arrived."""
 
     request: InferenceRequest
-    digest: bytes
-    """SHA-256 of the whole request, with which an idempotency key is compared."""
+    whole: Callable[[], bytes]
+    """Function that returns the bytes of all of it, with which an idempotency key is compared."""
     since: float
     """Time at which it arrived, seconds of the event loop's clock."""
     until: float = math.inf
@@ -36,8 +38,7 @@ class ReceivedRequest:
     """Whether its client has disconnected."""
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceBody:
+class InferenceBody(Struct, frozen=True):
     """The body of a response."""
 
     parts: Sequence[bytes]
@@ -85,7 +86,8 @@ class ServedModel:
         wish = self._inference.wish(given.request)
         deadline = min(given.since + wish.options.deadline_ms / 1e3, given.until)
         caller = Caller(deadline, given.gone)
-        name = RequestName(wish.reference, wish.key, b"" if wish.key is None else given.digest)
+        digest = b"" if wish.key is None else hashlib.sha256(given.whole()).digest()
+        name = RequestName(wish.reference, wish.key, digest)
         with self._recorder.of(name, caller.deadline) as record:
             watch.lap()
             if (earlier := await record.earlier()) is not None:

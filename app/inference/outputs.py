@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from msgspec import json, structs
+from msgspec import Struct, json, structs
 
 from app.inference.datatypes import BOOL, BYTES_TYPE, FP64, INT64, Datatype
 from dubito.answer import (
@@ -50,15 +50,14 @@ class Output:
         return -1, *self.dims
 
 
-@dataclass(frozen=True, slots=True)
-class OutputTensor:
-    """An output of a response, its elements row-major."""
+class OutputTensor(Struct, frozen=True):
+    """An output of a response, with the members that its JSON has."""
 
     name: str
-    datatype: Datatype
+    datatype: str
     shape: tuple[int, ...]
-    elements: Sequence[Any]
-    """Numbers, truths or texts; None for a bound that no finite one is."""
+    data: Sequence[Any]
+    """Elements, row-major: numbers, truths or texts; None for a bound that no finite one is."""
 
 
 def outputs_of(target: Target, calibration: AnyCalibration | None, members: int) -> list[Output]:
@@ -73,12 +72,17 @@ def outputs_of(target: Target, calibration: AnyCalibration | None, members: int)
 
 def tensor_of(output: Output, answers: Sequence[AnyAnswer]) -> OutputTensor:
     """Take an output from the answers to the rows of a request."""
+    datatype, dims = output.datatype.name, output.dims
+    if len(answers) == 1 and -1 not in dims:
+        # Most requests are of one row, and have a dozen outputs.
+        part = output.taken(answers[0])
+        return OutputTensor(output.name, datatype, (1, *dims), [*part] if dims else [part])
     parts = [output.taken(answer) for answer in answers]
     if output.name == DRAWS:
         return _draws(output, parts)
-    if output.dims:
+    if dims:
         parts = list(chain.from_iterable(parts))
-    return OutputTensor(output.name, output.datatype, (len(answers), *output.dims), parts)
+    return OutputTensor(output.name, datatype, (len(answers), *dims), parts)
 
 
 def _draws(output: Output, parts: Sequence[Sequence[Sequence[float]]]) -> OutputTensor:
@@ -88,7 +92,8 @@ def _draws(output: Output, parts: Sequence[Sequence[Sequence[float]]]) -> Output
     for passes in parts:
         elements += chain.from_iterable(passes)
         elements += [None] * (outputs * (most - len(passes)))
-    return OutputTensor(output.name, output.datatype, (len(parts), most, outputs), elements)
+    shape = (len(parts), most, outputs)
+    return OutputTensor(output.name, output.datatype.name, shape, elements)
 
 
 def _of_classes(target: ClassTarget, members: int) -> Iterator[Output]:
@@ -180,5 +185,5 @@ def _passes(answer: AnyMonteCarloAnswer) -> list[tuple[float, ...]]:
     return list(zip(*answer.draws.values(), strict=True))  # type: ignore[union-attr]
 
 
-def _json(value: object) -> str:
-    return json.encode(value).decode()
+def _json(items: Sequence[object]) -> str:
+    return json.encode(items).decode() if items else "[]"

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec import DecodeError, Raw, Struct, ValidationError, json
+from msgspec import DecodeError, Struct, ValidationError, json
 
-from app.inference.tensor import InputTensor, known_datatype, of_binary, of_json
+from app.inference.tensor import InputTensor, known_datatype, of_binary, of_json, single_of
 from dubito.errors import Fault, FieldCode, InvalidInput, NotJson
 
 MOST_ITEMS = 256
@@ -31,14 +30,11 @@ ABSENT = re.compile(r"missing required field `(\w+)`")
 Parameters = Mapping[str, Any]
 
 
-ABSENT_DATA = Raw()
-
-
 class _Input(Struct):
     name: str
     shape: list[int]
     datatype: str
-    data: Raw = ABSENT_DATA
+    data: Any = None
     parameters: dict[str, Any] | None = None
 
 
@@ -59,22 +55,20 @@ class _Request(Struct):
 _decode = json.Decoder(_Request).decode
 
 
-@dataclass(frozen=True, slots=True)
-class WantedOutput:
+class WantedOutput(Struct, frozen=True):
     """An output that a request names."""
 
     name: str
     is_binary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceRequest:
+class InferenceRequest(Struct, frozen=True):
     """A request for an inference, of whatever transport."""
 
     inputs: Sequence[InputTensor]
     id: str = ""
     """Client's name of the request, which its response repeats; empty for none."""
-    parameters: Parameters = field(default_factory=dict)
+    parameters: Parameters = {}
     outputs: Sequence[WantedOutput] = ()
     """Outputs that are wanted; the usual ones if none is named."""
     is_binary: bool = False
@@ -135,10 +129,15 @@ def _tensors(inputs: Sequence[_Input], binary: bytes) -> list[InputTensor]:
     """Read the inputs; those with a size take their part of the binary data."""
     tensors, start = [], 0
     for one in inputs:
+        if not one.parameters:
+            single = single_of(one.name, one.datatype, one.shape, one.data)
+            if single is not None:
+                tensors.append(single)
+                continue
         datatype, shape = known_datatype(one.name, one.datatype), tuple(one.shape)
         size = _binary_size(one)
         if size is None:
-            tensors.append(of_json(one.name, datatype, shape, bytes(one.data)))
+            tensors.append(of_json(one.name, datatype, shape, one.data))
             continue
         if start + size > len(binary):
             raise _other_binary(one.name, "is more than follows the JSON")
@@ -157,14 +156,14 @@ def _binary_size(one: _Input) -> int | None:
     """
     size = (one.parameters or {}).get(BINARY_SIZE)
     if size is None:
-        if one.data is ABSENT_DATA:
+        if one.data is None:
             raise InvalidInput(
                 [Fault(("inputs", one.name, "data"), FieldCode.MISSING, "is missing")]
             )
         return None
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise _other_binary(one.name, "must be a whole number of bytes", FieldCode.NOT_WHOLE)
-    if one.data is not ABSENT_DATA and bytes(one.data) != b"null":
+    if one.data is not None:
         raise _other_binary(one.name, "is given beside data", FieldCode.GIVEN_TWICE)
     return size
 

@@ -3,32 +3,40 @@
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from json import JSONDecoder
 from typing import Any
 
 import numpy as np
-from msgspec import json
+from msgspec import Struct, json, structs
 
+from app.inference.datatypes import DATATYPES
 from app.inference.outputs import INTERVAL, OutputTensor
 
 _encode = json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceResponse:
-    """A response, of whatever transport."""
+class InferenceResponse(Struct, frozen=True, omit_defaults=True):
+    """A response, of whatever transport, with the members that its JSON has."""
 
-    model: str
-    version: str
-    id: str
-    """Client's name of the request; empty for none."""
+    model_name: str
+    model_version: str
     outputs: Sequence[OutputTensor]
+    id: str = ""
+    """Client's name of the request; empty for none."""
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return self.outputs[0].shape[0]
+
+
+class _BinaryTensor(Struct, frozen=True):
+    """What the JSON has of an output whose elements are binary data behind it."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    parameters: dict[str, int]
 
 
 def encode_response(
@@ -43,25 +51,18 @@ def encode_response(
     Returns:
         The JSON, and the binary data that follows it, in order; none if all of it is empty.
     """
-    parts, told = [], []
+    if True not in binary:
+        return _encode(response), []
+    parts, outputs = [], list[Any]()
     for output, is_binary in zip(response.outputs, binary, strict=True):
-        about: dict[str, Any] = {
-            "name": output.name,
-            "datatype": output.datatype.name,
-            "shape": output.shape,
-        }
-        if is_binary:
-            data = encode_binary(output)
-            parts.append(data)
-            about["parameters"] = {"binary_data_size": len(data)}
-        else:
-            about["data"] = output.elements
-        told.append(about)
-    content: dict[str, Any] = {"model_name": response.model, "model_version": response.version}
-    if response.id:
-        content["id"] = response.id
-    content["outputs"] = told
-    return _encode(content), [part for part in parts if part]
+        if not is_binary:
+            outputs.append(output)
+            continue
+        data = encode_binary(output)
+        parts.append(data)
+        size = {"binary_data_size": len(data)}
+        outputs.append(_BinaryTensor(output.name, output.datatype, output.shape, size))
+    return _encode(structs.replace(response, outputs=outputs)), [part for part in parts if part]
 
 
 def encode_binary(output: OutputTensor) -> bytes:
@@ -69,14 +70,14 @@ def encode_binary(output: OutputTensor) -> bytes:
 
     A bound that no finite one is becomes an infinite one, and a pass that a row did not have NaN.
     """
-    if output.datatype.kind == "text":
-        return b"".join(map(_text, output.elements))
-    elements = output.elements
+    datatype, elements = DATATYPES[output.datatype], output.data
+    if datatype.kind == "text":
+        return b"".join(map(_text, elements))
     if output.name == INTERVAL:
         bounds = (-math.inf, math.inf)
         elements = [bounds[at % 2] if one is None else one for at, one in enumerate(elements)]
     # NumPy makes NaN of None.
-    return np.array(elements, output.datatype.dtype).tobytes()
+    return np.array(elements, datatype.dtype).tobytes()
 
 
 def header_of(content: bytes) -> int | None:

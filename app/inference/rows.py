@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from app.inference.tensor import InputTensor, wrong_input
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.features import CategoryFeature, Feature, TensorFeature
-from dubito.inputs.arrays import array_features
+from dubito.inputs.arrays import ArrayReader
 from dubito.inputs.faults import MOST_FAULTS
 from dubito.inputs.json_members import composed
 from dubito.inputs.rows import accepted
@@ -18,6 +19,8 @@ from dubito.types import Floats, Signature
 NUMBERS = ("float", "integer")
 TRUTHS = (*NUMBERS, "boolean")
 """Kinds of datatypes that features of numbers, and those of truths, take: only floats have NaN."""
+Values = Sequence[Any] | Floats
+"""Numbers; None or NaN where one is missing."""
 INPUT = "input"
 """Name of the tensor `(N, F)` of all features, in which a category is its place in the list."""
 
@@ -29,6 +32,7 @@ class TensorReader:
         """Set the features, and the maximum rows of a request."""
         self._signature = signature
         self._most_rows = most_rows
+        self._array = ArrayReader(signature)
         self._features = {
             name: feature for feature in signature.features for name in accepted(feature)
         }
@@ -41,36 +45,56 @@ class TensorReader:
                 datatype, or a value is not allowed; the error names the features.
         """
         if len(tensors) == 1 and tensors[0].name == INPUT and INPUT not in self._features:
-            rows = self._matrix(tensors[0])
-        else:
-            rows = self._columns(tensors)
+            return self._checked(*self._matrix(tensors[0]))
+        return self._checked(*self._columns(tensors))
+
+    def _checked(self, values: Values, rows: int) -> Floats:
+        """Check the values `(N, F)` of rows, or of one row `(F,)`."""
+        if rows == 1 and isinstance(values, list):
+            row = self._array.read_row(values)
+            if row is not None:
+                return row
+            values = self._named_floats(values)
         try:
-            return array_features(self._signature, rows)
+            return self._array.read(np.reshape(values, (rows, -1)))
         except InvalidInput as error:
             raise InvalidInput([_of_input(fault) for fault in error.faults]) from None
 
-    def _matrix(self, tensor: InputTensor) -> Floats:
-        """Take the tensor of all features."""
+    def _named_floats(self, values: Sequence[Any]) -> Floats:
+        """Convert a row's numbers; the error about one that float64 does not have names it."""
+        names = self._signature.names
+        if len(values) != len(names):
+            return _floats(values, INPUT)
+        return np.concatenate(
+            [_floats([one], name) for one, name in zip(values, names, strict=True)]
+        )
+
+    def _matrix(self, tensor: InputTensor) -> tuple[Values, int]:
+        """Take the tensor of all features; returns its values and the number of rows."""
         if tensor.datatype.kind != "float":
             raise wrong_input(INPUT, FieldCode.NOT_ONE_OF, "must be of the datatype FP64 or FP32")
-        rows = self._rows_of(tensor, (self._signature.width,))
-        return np.array(tensor.elements, np.float64).reshape(rows, -1)
+        rows, elements = self._rows_of(tensor, (self._signature.width,)), tensor.elements
+        return (elements if rows == 1 else _floats(elements, INPUT)), rows
 
-    def _columns(self, tensors: Sequence[InputTensor]) -> Floats:
+    def _columns(self, tensors: Sequence[InputTensor]) -> tuple[Values, int]:
         """Join the tensors of the features, in the order of the signature."""
-        found = self._by_feature(tensors)
-        counts = {name: self._count(name, tensor) for name, tensor in found.items()}
-        rows = next(iter(counts.values()))
-        if other := next((name for name, count in counts.items() if count != rows), None):
-            raise wrong_input(
-                other, FieldCode.NOT_VALID, "must have as many rows as the other inputs"
-            )
-        features = self._signature.features
-        columns = [_column(feature, found[feature.name]) for feature in features]
+        found, rows = self._by_feature(tensors), None
+        columns = []
+        for feature in self._signature.features:
+            tensor = found[feature.name]
+            dims = feature.shape if isinstance(feature, TensorFeature) else ()
+            count = self._rows_of(tensor, dims)
+            if rows not in (None, count):
+                message = "must have as many rows as the other inputs"
+                raise wrong_input(tensor.name, FieldCode.NOT_VALID, message)
+            rows = count
+            columns.append(_column(feature, tensor))
         if self._signature.tensor is not None:
-            return np.array(columns[0], np.float64).reshape(rows, -1)
-        # NumPy makes NaN of None.
-        return np.array(columns, np.float64).T
+            return _floats(columns[0], self._signature.tensor.name), rows or 0
+        if rows == 1:
+            return [column[0] for column in columns], 1
+        named = zip(columns, self._signature.names, strict=True)
+        return np.stack([_floats(column, name) for column, name in named], axis=1), rows or 0
 
     def _by_feature(self, tensors: Iterable[InputTensor]) -> Mapping[str, InputTensor]:
         """Return the tensors by the names of their features, which all have one."""
@@ -84,24 +108,20 @@ class TensorReader:
                 faults.append(_fault(tensor.name, FieldCode.GIVEN_TWICE, "is given more than once"))
             else:
                 found[feature.name] = tensor
-        faults += [
-            _fault(feature.name, FieldCode.MISSING, "is missing")
-            for feature in self._signature.features
-            if feature.name not in found
-        ]
-        if faults:
+        if faults or len(found) < len(self._signature.features):
+            faults += [
+                _fault(feature.name, FieldCode.MISSING, "is missing")
+                for feature in self._signature.features
+                if feature.name not in found
+            ]
             raise InvalidInput(faults[:MOST_FAULTS])
         return found
 
-    def _count(self, name: str, tensor: InputTensor) -> int:
-        feature = next(one for one in self._signature.features if one.name == name)
-        return self._rows_of(tensor, feature.shape if isinstance(feature, TensorFeature) else ())
-
     def _rows_of(self, tensor: InputTensor, shape: tuple[int, ...]) -> int:
         """Return the number of rows of a tensor whose rows have a shape."""
-        rows, *rest = tensor.shape
+        rows, rest = tensor.shape[0], tensor.shape[1:]
         # A value a row may have an axis of its own.
-        if tuple(rest) != shape and not (shape == () and rest == [1]):
+        if rest != shape and not (shape == () and rest == (1,)):
             lengths = ", ".join(map(str, (-1, *shape)))
             raise wrong_input(tensor.name, FieldCode.NOT_VALID, f"must be of the shape [{lengths}]")
         if rows < 1:
@@ -111,6 +131,14 @@ class TensorReader:
             message = f"has more than {most} rows (DUBITO_MAX_ROWS)"
             raise InvalidInput([_fault(tensor.name, FieldCode.TOO_MANY_ITEMS, message, most)])
         return rows
+
+
+def _floats(values: Sequence[Any] | Floats, name: str) -> Floats:
+    """Convert numbers to float64; a whole number of JSON may be beyond it."""
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:
+        raise wrong_input(name, FieldCode.NOT_FINITE, "must be a finite number") from None
 
 
 def _column(feature: Feature, tensor: InputTensor) -> Sequence[float | None] | Floats:

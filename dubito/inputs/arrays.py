@@ -29,34 +29,68 @@ def array_features(signature: Signature, rows: Given) -> Floats:
     if len(rows) and isinstance(rows[0], Mapping):
         return _of_mappings(signature, list(rows))
     try:
-        # Adding 0 turns -0.0 into 0.0.
-        array = np.asarray(rows, dtype=np.float64) + 0.0
+        array = np.asarray(rows, dtype=np.float64)
     except (TypeError, ValueError):
         array = np.empty(0)
-    if signature.tensor is not None and array.shape[1:] == signature.tensor.shape:
-        array = array.reshape(len(array), -1)
-    if array.ndim != 2 or array.shape[1] != signature.width or not len(array):
-        shape = (signature.width,) if signature.tensor is None else signature.tensor.shape
-        message = f"must be (N, {', '.join(map(str, shape))}) with at least one row"
-        raise InvalidInput([Fault(("rows",), FieldCode.NOT_A_LIST, message)])
-    if not _is_allowed(signature, array):
-        raise InvalidInput(list(_faults(signature, array))[:MOST_FAULTS])
-    return array
+    return ArrayReader(signature).read(array)
 
 
-def _is_allowed(signature: Signature, rows: Floats) -> bool:
-    """Check all values at once; only rows with a fault are worth a check of every feature."""
-    features = signature.scalars
-    if signature.tensor is not None:
-        return bool(((rows >= signature.tensor.minimum) & (rows <= signature.tensor.maximum)).all())
-    minima, maxima = ([getattr(one, name) for one in features] for name in ("minimum", "maximum"))
-    allowed = (rows >= minima) & (rows <= maxima)
-    if not allowed.all():
-        allowed |= np.isnan(rows) & [one.nullable for one in features]
-    whole = [column for column, one in enumerate(features) if one.is_whole]
-    counts = rows[:, whole]
-    is_whole = (np.floor(counts) == counts) | np.isnan(counts)
-    return bool(allowed.all()) and bool(is_whole.all())
+class ArrayReader:
+    """Reads arrays of rows of one bundle."""
+
+    def __init__(self, signature: Signature) -> None:
+        """Take the bounds of all features."""
+        self._signature = signature
+        features = signature.scalars
+        self._minima = np.array([one.minimum for one in features])
+        self._maxima = np.array([one.maximum for one in features])
+        self._nullable = np.array([one.nullable for one in features])
+        self._whole = [column for column, one in enumerate(features) if one.is_whole]
+        self._bounds = [(one.minimum, one.maximum, one.is_whole) for one in features]
+
+    def read_row(self, values: Sequence[float | None]) -> Floats | None:
+        """Return one row `(1, F)` if all its values are there and allowed, else None.
+
+        It takes a third of the time of `read`, which says what is wrong.
+        """
+        if len(values) != len(self._bounds):
+            return None
+        for value, (least, most, is_whole) in zip(values, self._bounds, strict=True):
+            if value is None or not least <= value <= most or (is_whole and value != int(value)):
+                return None
+        return np.array([values], np.float64) + 0.0
+
+    def read(self, array: Floats) -> Floats:
+        """Check rows `(N, F)`; of tensors also `(N, …)`, in their shape.
+
+        Raises:
+            InvalidInput: the shape is another, or a value is missing or not allowed.
+        """
+        signature = self._signature
+        # Adding 0 turns -0.0 into 0.0.
+        array = array + 0.0
+        if signature.tensor is not None and array.shape[1:] == signature.tensor.shape:
+            array = array.reshape(len(array), -1)
+        if array.ndim != 2 or array.shape[1] != signature.width or not len(array):
+            shape = (signature.width,) if signature.tensor is None else signature.tensor.shape
+            message = f"must be (N, {', '.join(map(str, shape))}) with at least one row"
+            raise InvalidInput([Fault(("rows",), FieldCode.NOT_A_LIST, message)])
+        if not self._is_allowed(array):
+            raise InvalidInput(list(_faults(signature, array))[:MOST_FAULTS])
+        return array
+
+    def _is_allowed(self, rows: Floats) -> bool:
+        """Check all values at once; only rows with a fault are worth a check of every feature."""
+        tensor = self._signature.tensor
+        if tensor is not None:
+            return bool(((rows >= tensor.minimum) & (rows <= tensor.maximum)).all())
+        allowed = (rows >= self._minima) & (rows <= self._maxima)
+        if not allowed.all():
+            allowed |= np.isnan(rows) & self._nullable
+            if not allowed.all():
+                return False
+        counts = rows[:, self._whole]
+        return bool(((np.floor(counts) == counts) | np.isnan(counts)).all())
 
 
 def _of_mappings(signature: Signature, rows: Sequence[object]) -> Floats:

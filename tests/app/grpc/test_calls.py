@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +16,6 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_tools import protoc
 
 from app.grpc import inference_pb2 as pb
 from app.inference.datatypes import DATATYPES
@@ -373,7 +374,8 @@ def test_the_modules_are_made_of_the_description(tmp_path: Path) -> None:
     """The messages are those of `inference.proto`, as this protoc makes them."""
     name = "app/grpc/inference.proto"
     made = f"--python_out={tmp_path}", f"--pyi_out={tmp_path}"
-    assert 0 == protoc.main(["protoc", f"-I{ROOT}", *made, name])
+    words = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT}", *made, name]
+    subprocess.run(words, check=True)
     for ending in ("_pb2.py", "_pb2.pyi"):
         path = name.replace(".proto", ending)
         assert (tmp_path / path).read_text() == (ROOT / path).read_text()

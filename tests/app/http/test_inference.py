@@ -130,12 +130,8 @@ def test_outputs_are_those_of_the_metadata(served: Served) -> None:
 
 
 LOAN: Row = example(inspect(ROOT / "models" / "loan-grade" / "5").manifest.signature)
-MATRIX: dict[str, Any] = {
-    "name": "input",
-    "shape": [1, 9],
-    "datatype": "FP64",
-    "data": list(LOAN.values()),
-}
+VALUES: list[Any] = list(LOAN.values())
+MATRIX: dict[str, Any] = {"name": "input", "shape": [1, 9], "datatype": "FP64", "data": VALUES}
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +226,9 @@ def test_a_broken_or_huge_compressed_body_is_refused(
         ({"inputs": [{**MATRIX, "datatype": "INT64"}]}, "input"),
         ({"inputs": [{**MATRIX, "data": [-1, *MATRIX["data"][1:]]}]}, "loan_amount"),
         ({"inputs": [{**MATRIX, "name": "colour"}]}, "colour"),
+        ({"inputs": [{**MATRIX, "data": [10**400, *VALUES[1:]]}]}, "loan_amount"),
+        ({"inputs": [{**MATRIX, "datatype": "FP32", "data": [10**400, *VALUES[1:]]}]}, "input"),
+        ({"inputs": [{**MATRIX, "data": [1e39, *VALUES[1:]]}]}, "loan_amount"),
         ({"inputs": [MATRIX, MATRIX]}, "input"),
         ({"outputs": [{"name": "colour"}]}, "colour"),
         ({"outputs": [{"name": "mean"}, {"name": "mean"}]}, "mean"),

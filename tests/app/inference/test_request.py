@@ -109,6 +109,29 @@ def test_sizes_of_binary_data_must_fit(sizes: list[Any], data: bytes, fault: str
         read_request(text, header)
 
 
+def test_data_and_binary_data_exclude_each_other() -> None:
+    """One of them would not be read, also where there is one number only."""
+    with pytest.raises(InvalidInput, match="is given beside data"):
+        read_request(
+            json.dumps({"inputs": [{**ONE, "parameters": {"binary_data_size": 8}}]}).encode()
+        )
+
+
+@pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT64", "INT8", "BOOL", "BYTES"])
+@pytest.mark.parametrize("value", [1, 1.5, 0.1, True, "a", None, 300, 2**60, [1]])
+def test_one_element_is_read_as_many_are(datatype: str, value: Any) -> None:
+    """The short way of a single one has the same elements, and the same faults."""
+    found = []
+    for count in (1, 2):
+        one = {"name": "x", "shape": [count], "datatype": datatype, "data": [value] * count}
+        try:
+            (tensor,) = read_request(json.dumps({"inputs": [one]}).encode()).inputs
+            found.append(str(list(tensor.elements)[:1]).replace("np.float64", ""))
+        except InvalidInput as error:
+            found.append(str(error).replace("the 2", "the 1"))
+    assert found[0] == found[1]
+
+
 def test_an_empty_tensor_of_kserves_client() -> None:
     """It sends a size of 0, null as data, and no header."""
     one = {**ONE, "shape": [0, 1], "data": None, "parameters": {"binary_data_size": 0}}

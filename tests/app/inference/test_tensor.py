@@ -32,7 +32,7 @@ def test_floats_are_widened_exactly(name: str, given_: list[float | None]) -> No
     with np.errstate(over="ignore"):
         typed = np.array(given_, np.float64).astype(FLOATS[name])
     shape = (len(given_),)
-    of_text = of_json("x", DATATYPES[name], shape, json.dumps(given_).encode())
+    of_text = of_json("x", DATATYPES[name], shape, given_)
     of_data = of_binary("x", DATATYPES[name], shape, typed.tobytes())
     wanted = typed.astype(np.float64)
     np.testing.assert_array_equal(wanted, floats(of_text.elements))
@@ -48,7 +48,7 @@ def test_whole_numbers_are_exact_or_refused(name: str, data: st.DataObject) -> N
     typed = np.array([value if bounds.min <= value <= bounds.max else 0], WHOLE[name])
     reads: list[tuple[bool, Callable[[], Any]]] = [
         (True, lambda: of_binary("x", DATATYPES[name], (1,), typed.tobytes())),
-        (False, lambda: of_json("x", DATATYPES[name], (1,), b"[%d]" % value)),
+        (False, lambda: of_json("x", DATATYPES[name], (1,), [value])),
     ]
     for is_in, read in reads:
         if is_in and not bounds.min <= value <= bounds.max:
@@ -67,19 +67,17 @@ def test_texts_of_both_forms(given_: list[str | None]) -> None:
     data = b"".join(struct.pack("<I", len(part)) + part for part in parts)
     shape = (len(given_),)
     assert given_ == list(of_binary("x", DATATYPES["BYTES"], shape, data).elements)
-    text = json.dumps(given_).encode()
-    assert given_ == list(of_json("x", DATATYPES["BYTES"], shape, text).elements)
+    assert given_ == list(of_json("x", DATATYPES["BYTES"], shape, given_).elements)
 
 
 def test_nested_lists_are_flat_ones() -> None:
     """Row-major, whatever the shape; lists of another length than their axis are refused."""
     whole = np.arange(12.0).reshape(2, 3, 2)
     for data in (whole, whole.ravel()):
-        text = json.dumps(data.tolist()).encode()
-        found = of_json("x", DATATYPES["FP64"], (2, 3, 2), text)
+        found = of_json("x", DATATYPES["FP64"], (2, 3, 2), data.tolist())
         np.testing.assert_array_equal(whole.ravel(), floats(found.elements))
     with pytest.raises(InvalidInput, match="list of numbers"):
-        of_json("x", DATATYPES["FP64"], (2, 2), b"[[1, 2, 3], [4]]")
+        of_json("x", DATATYPES["FP64"], (2, 2), [[1, 2, 3], [4]])
 
 
 @pytest.mark.parametrize(
@@ -87,7 +85,6 @@ def test_nested_lists_are_flat_ones() -> None:
     [
         ("FP64", (1,), "[true]", "must be a list of numbers"),
         ("FP64", (1,), '["1"]', "must be a list of numbers"),
-        ("FP64", (1,), "[1e999]", "must be a list of numbers"),
         ("FP64", (1,), "[[[1]]]", "must be a list of numbers"),
         ("FP64", (1,), "null", "must be a list of numbers"),
         ("INT64", (1,), "[1.5]", "must be a list of whole numbers"),
@@ -104,7 +101,7 @@ def test_wrong_json_is_refused(
 ) -> None:
     """With what must be there, and without what is."""
     with pytest.raises(InvalidInput, match=fault):
-        of_json("x", DATATYPES[datatype], shape, text.encode())
+        of_json("x", DATATYPES[datatype], shape, json.loads(text))
 
 
 @pytest.mark.parametrize(
