@@ -13,10 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from dubito.bundles.validation.inspection import inspect
+from tests.app.http.open_inference import description
 from tests.app.http.test_predict import numbers
 from tests.dubito.inputs.bodies import KOREAN, by_bytes, by_tokens
 from tests.mixed import FLAT, HEATING, mixed_bundle
-from tests.service import Service, environment, serving
+from tests.service import ROOT, Service, environment, serving
 from tests.tensors import images, tensor_bundle
 
 MOST_PROBLEM = 16 * 1024
@@ -188,6 +190,10 @@ include-name = "GET /uncertainty"
 positive_data_acceptance.expected-statuses = ["2xx", "3xx", "403", "422", "5xx"]
 """
 
+LENIENT = "negative_data_rejection,unsupported_method,missing_required_header"
+"""Checks that the protocol does not pass: a query and unknown members are not read, as clients of
+some servers send more than others know."""
+
 LIMITS = {
     # No schema can say what rows × passes (× classes, of draws) may come to: with these, the
     # largest product stays below DUBITO_MAX_WORK and below the limit of draws.
@@ -212,18 +218,37 @@ def test_a_service_of_words_is_as_documented(
     record_property("figure", f"{cases:,} cases, no failure")
 
 
-def documented(count: int, tmp_path: Path, *words: str) -> int:
-    """Run Schemathesis on a service that is started with some words; returns its cases."""
+@pytest.mark.claim("schemathesis", test=10, proof=2000)
+def test_the_open_inference_protocol_is_as_described(
+    record_property: Any, count: int, tmp_path: Path
+) -> None:
+    """Schemathesis on a description of the protocol, of the shipped bundle."""
+    manifest = inspect(ROOT / "models" / "loan-grade" / "5").manifest
+    document = tmp_path / "protocol.json"
+    document.write_text(json.dumps(description(manifest)))
+    cases = documented(count, tmp_path, "--records", "off", document=document)
+    record_property("figure", f"{cases:,} cases, no failure")
+
+
+def documented(count: int, tmp_path: Path, *words: str, document: Path | None = None) -> int:
+    """Run Schemathesis on a service that is started with some words; returns its cases.
+
+    The document is the service's own, or the one that is given.
+    """
     program = Path(sys.executable).parent / "schemathesis"
     with serving(*words, changes=LIMITS) as service:
         (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
+        own = [
+            f"{service.url}/openapi.json",
+            # It never ends; its own tests listen to it.
+            "--exclude-path=/uncertainty/stream",
+        ]
+        foreign = [str(document), f"--url={service.url}", f"--exclude-checks={LENIENT}"]
         arguments = [
             str(program),
             "run",
-            f"{service.url}/openapi.json",
+            *(own if document is None else foreign),
             "--checks=all",
-            # It never ends; its own tests listen to it.
-            "--exclude-path=/uncertainty/stream",
             *(["--exclude-checks", ",".join(EXCLUDED)] if EXCLUDED else []),
             "--phases=examples,coverage,fuzzing",
             f"--max-examples={max(1, count // 2)}",
