@@ -27,6 +27,8 @@ from app.settings import Settings
 SERVICE = "inference.GRPCInferenceService"
 LOCAL = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:")
 """Beginnings of the addresses of peers on this machine."""
+BY_PROXIES = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
+"""Names of metadata that proxies add; the caller behind a proxy may be anywhere."""
 STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.PERMISSION_DENIED: 403,
@@ -183,7 +185,9 @@ class Calls:
 
     def _check(self, context: ServicerContext[Any, Any]) -> None:
         """Check that the caller may ask about the repository, as about records."""
-        if not self._is_exposed and not context.peer().startswith(LOCAL):
+        names = {key for key, _ in context.invocation_metadata() or ()}
+        is_direct = context.peer().startswith(LOCAL) and BY_PROXIES.isdisjoint(names)
+        if not self._is_exposed and not is_direct:
             raise Hidden
 
 

@@ -29,7 +29,8 @@ class Hidden(DubitoError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the repository is shown on loopback only, unless DUBITO_RECORDS_EXPOSED is 1"
+            "the repository is shown on loopback only, and not through a proxy, unless "
+            "DUBITO_RECORDS_EXPOSED is 1"
         )
 
 

@@ -13,6 +13,7 @@ from app.http.access import Access
 from app.http.body import JSON_TYPE, collect_body, inflated
 from app.http.connection import hung_up
 from app.http.problems import INFERENCE
+from app.http.request_name import request_name
 from app.http.response import InParts, WholeJson
 from app.http.route import LeanRoute
 from app.inference.inference import Wish
@@ -74,8 +75,15 @@ async def infer(model: ServedModel, request: Request, settings: Settings) -> Res
         body = inflated(body, coding, most)
         asked = read_request(body, _header(headers.get(HEADER), len(body)))
         path = request.scope["path"].encode()
-        gone = hung_up(request.receive)
-        given = ReceivedRequest(asked, lambda: b"%b\0%b" % (path, body), since, gone=gone)
+        named = request_name(request, b"")
+        given = ReceivedRequest(
+            asked,
+            lambda: b"%b\0%b" % (path, body),
+            since,
+            reference=named.reference,
+            key=named.key,
+            gone=hung_up(request.receive),
+        )
         kept = await model.infer(given, _encoded, watch)
     return _response(kept)
 

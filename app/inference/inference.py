@@ -1,5 +1,6 @@
 """Inferences with one bundle: from the tensors of a request to those of its response."""
 
+import asyncio
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from app.inference.request import InferenceRequest, Parameters
 from app.inference.response import InferenceResponse
 from app.inference.rows import TensorReader
 from app.serving.caller import Caller
+from app.serving.predictor import ROWS_IN_TURN
 from app.settings import Settings
 from app.usecases.idempotency import Record
 from app.usecases.predict import Predict
@@ -159,15 +161,14 @@ class Inference:
         if selection.has_plain:
             checked = await self._predict.plain(rows, caller, record)
             plain = _joined(await checked.each(list))
-        return InferenceResponse(
-            self.name,
-            self.version,
-            [
-                tensor_of(one, plain if one.of_plain or not selection.has_passes else answers)
-                for one in selection.outputs
-            ],
-            request.id,
-        )
+        tensors = []
+        for one in selection.outputs:
+            if len(rows) > ROWS_IN_TURN:
+                # Other requests go between.
+                await asyncio.sleep(0)
+            of_plain = one.of_plain or not selection.has_passes
+            tensors.append(tensor_of(one, plain if of_plain else answers))
+        return InferenceResponse(self.name, self.version, tensors, request.id)
 
     def _named(self, request: InferenceRequest) -> list[Output]:
         """Return the outputs that a request names."""

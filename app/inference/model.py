@@ -34,6 +34,9 @@ class ReceivedRequest(Struct, frozen=True):
     """Time at which it arrived, seconds of the event loop's clock."""
     until: float = math.inf
     """Deadline that the transport has of its own, on the same clock."""
+    reference: str | None = None
+    """Name of the case that the transport has, unless a parameter names it; `key` likewise."""
+    key: str | None = None
     gone: Callable[[], bool] = lambda: False
     """Whether its client has disconnected."""
 
@@ -86,8 +89,9 @@ class ServedModel:
         wish = self._inference.wish(given.request)
         deadline = min(given.since + wish.options.deadline_ms / 1e3, given.until)
         caller = Caller(deadline, given.gone)
-        digest = b"" if wish.key is None else hashlib.sha256(given.whole()).digest()
-        name = RequestName(wish.reference, wish.key, digest)
+        key = wish.key or given.key
+        digest = b"" if key is None else hashlib.sha256(given.whole()).digest()
+        name = RequestName(wish.reference or given.reference, key, digest)
         with self._recorder.of(name, caller.deadline) as record:
             watch.lap()
             if (earlier := await record.earlier()) is not None:

@@ -308,11 +308,14 @@ def test_the_repository_is_listed(loans: Served) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             loans.call("RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name=name))
         assert code == _code(caught).name
+    unloaded = pb.RepositoryModelUnloadRequest(model_name="loan-grade")
     with pytest.raises(grpc.RpcError) as caught:
-        loans.call(
-            "RepositoryModelUnload", pb.RepositoryModelUnloadRequest(model_name="loan-grade")
-        )
+        loans.call("RepositoryModelUnload", unloaded)
     assert "FAILED_PRECONDITION" == _code(caught).name
+    far = (("x-forwarded-for", "10.0.0.1"),)
+    with pytest.raises(grpc.RpcError) as caught:
+        loans.call("RepositoryIndex", pb.RepositoryIndexRequest(), metadata=far)
+    assert "PERMISSION_DENIED" == _code(caught).name
 
 
 def test_health_and_reflection(loans: Served) -> None:

@@ -351,6 +351,9 @@ def test_an_idempotency_key_repeats_binary_answers(tmp_path: Path) -> None:
         assert list(record["answer"]["mean"].values()) == found["mean"][0].tolist()
         other = loans.infer({"inputs": [MATRIX], "parameters": {**parameters, "seed": 1}})
         assert (409, "key_reused") == (other.status_code, other.json()["code"])
+        named = {"Idempotency-Key": "twice", "Dubito-Reference": "case 9"}
+        once, more = (loans.infer({"inputs": [MATRIX]}, **named) for _ in range(2))
+        assert once.content == more.content
         both = [{"name": "deterministic"}, {"name": "mean"}]
         assert 200 == loans.infer({"inputs": [MATRIX], "outputs": both}).status_code
         listed = client.get("/predictions", params={"reference": "사건 7"})
