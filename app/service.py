@@ -92,6 +92,7 @@ class Service:
     def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
         """Create all routes; event streams end as soon as `is_ready` returns False."""
         settings = self._settings
+        self._readiness.is_serving = is_ready
         own = [
             grading(self._predict, self._recorder, self._readiness, self._manifest, settings),
             inference_routes(self._inference, self._repository, self._readiness, settings),
@@ -163,6 +164,7 @@ class Service:
             self._repository,
             self._readiness,
             self._metrics.traffic,
+            self._metrics.refused,
             self._settings,
             version,
         )

@@ -56,7 +56,7 @@ def tensors(
         dims = list(feature.shape) if isinstance(feature, TensorFeature) else []
         shape = [len(rows), *(dims or ([1] if random.integers(2) else []))]
         about = {"name": feature.name, "shape": shape, "datatype": datatype}
-        data = _binary(datatype, values) if random.integers(2) else None
+        data = encoded(datatype, values) if random.integers(2) else None
         if data is None:
             if isinstance(feature, BooleanFeature):
                 about["datatype"] = "BOOL"
@@ -88,7 +88,7 @@ def _datatype(
     return "FP64", False
 
 
-def _binary(datatype: str, values: Sequence[Any]) -> bytes:
+def encoded(datatype: str, values: Sequence[Any]) -> bytes:
     if datatype == "BYTES":
         parts = [(one or "").encode() for one in values]
         return b"".join(struct.pack("<I", len(part)) + part for part in parts)

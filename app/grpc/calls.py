@@ -4,31 +4,32 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc.aio import ServicerContext
 
 from app.error_location import locate_error
+from app.errors import Abandoned, DeadlinePassed, Unavailable
 from app.grpc import inference_pb2 as pb
 from app.grpc.messages import encoded, filled, to_request
-from app.grpc.status import Hidden, status_of
+from app.grpc.status import MessageTooSlow, RepositoryHidden, Status, status_of
 from app.inference.metadata import server_metadata
 from app.inference.model import ReceivedRequest, ServedModels
-from app.inference.repository import Repository
+from app.inference.repository import Repository, no_parameters
 from app.inference.statistics import told_statistics
 from app.monitoring.http_metrics import Traffic
+from app.proxy_headers import BY_PROXIES
 from app.serving.readiness import Readiness
 from app.settings import Settings
 
 SERVICE = "inference.GRPCInferenceService"
 LOCAL = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:")
 """Beginnings of the addresses of peers on this machine."""
-BY_PROXIES = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
-"""Names of metadata that proxies add; the caller behind a proxy may be anywhere."""
 STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.PERMISSION_DENIED: 403,
@@ -39,6 +40,9 @@ STATUSES = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
 """Status of HTTP that a code is counted and logged as, beside the other routes'."""
+
+UNABLE = {503, 504}
+GivenUp = Unavailable | DeadlinePassed | Abandoned
 
 Call = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
 
@@ -54,10 +58,16 @@ class Calls:
         repository: Repository,
         readiness: Readiness,
         traffic: Traffic,
+        refused: Callable[[str], None],
         settings: Settings,
         version: str,
     ) -> None:
-        """Keep what answers them."""
+        """Keep what answers them; `refused` gets the reason of each call that is given up."""
+        self._active = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._refused = refused
+        self._seconds = settings.body_seconds
         self._models = models
         self._repository = repository
         self._readiness = readiness
@@ -68,7 +78,8 @@ class Calls:
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the calls, as a server takes them."""
         methods: dict[str, grpc.RpcMethodHandler[bytes, Any]] = {
-            name: grpc.unary_unary_rpc_method_handler(
+            # Of one message, which has a time to arrive: as a stream, the call begins before it.
+            name: grpc.stream_unary_rpc_method_handler(
                 self._answering(name, call, getattr(pb, f"{name}Request")),
                 response_serializer=_serialized,
             )
@@ -93,35 +104,87 @@ class Calls:
         """Return a call that reads its message, counts, and tells errors by their codes."""
         route = f"/{SERVICE}/{name}"
 
-        async def answer(data: bytes, context: ServicerContext[Any, Any]) -> Any:
+        async def answer(stream: AsyncIterator[bytes], context: ServicerContext[Any, Any]) -> Any:
             start = time.perf_counter()
             try:
-                found = await call(kind.FromString(data), context)
+                data = await self._message(stream)
+                with self._working():
+                    found = await call(kind.FromString(data), context)
+            except asyncio.CancelledError:
+                self._tell(route, Status(grpc.StatusCode.CANCELLED, "", ()), None, start)
+                raise
             except Exception as error:  # noqa: BLE001 - the client gets a code, the log the cause
                 status = status_of(error)
-                told = STATUSES.get(status.code, 500)
-                self._traffic(route, "POST", told, time.perf_counter() - start)
-                level = logging.ERROR if told == 500 else logging.INFO
-                cause = locate_error(error) if told == 500 else type(error).__name__
-                log.log(level, "gRPC %s %s %s", route, status.code.name, cause)
+                self._tell(route, status, error, start)
                 await context.abort(status.code, status.sentence, status.metadata)
             self._traffic(route, "POST", 200, time.perf_counter() - start)
             return found
 
         return answer
 
+    async def _message(self, stream: AsyncIterator[bytes]) -> bytes:
+        """Read the only message of a call.
+
+        Raises:
+            MessageTooSlow: it was not complete in time.
+            DecodeError: there is none, or more than one.
+        """
+        found: list[bytes] = []
+        try:
+            async with asyncio.timeout(self._seconds):
+                async for data in stream:
+                    found.append(data)
+                    if len(found) > 1:
+                        break
+        except TimeoutError:
+            raise MessageTooSlow(self._seconds) from None
+        if len(found) != 1:
+            raise DecodeError
+        return found[0]
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Count a call as one that is being answered."""
+        self._active += 1
+        self._is_idle.clear()
+        try:
+            yield
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._is_idle.set()
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until no call is being answered, for so long at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_idle.wait()
+
+    def _tell(self, route: str, status: Status, error: Exception | None, start: float) -> None:
+        """Count and log a call that was not answered."""
+        if isinstance(error, GivenUp):
+            self._refused(error.reason)
+        number = STATUSES.get(status.code, 500)
+        self._traffic(route, "POST", number, time.perf_counter() - start)
+        cause = "" if error is None else type(error).__name__
+        if number == 500 and error is not None:
+            log.error("gRPC %s %s %s", route, status.code.name, locate_error(error))
+            return
+        level = logging.WARNING if number in UNABLE else logging.INFO
+        log.log(level, "gRPC %s %s %s", route, status.code.name, cause)
+
     async def _server_live(self, *_: Any) -> pb.ServerLiveResponse:
         return pb.ServerLiveResponse(live=True)
 
     async def _server_ready(self, *_: Any) -> pb.ServerReadyResponse:
-        return pb.ServerReadyResponse(ready=self._readiness.trouble is None)
+        return pb.ServerReadyResponse(ready=self._readiness.reason is None)
 
     async def _server_metadata(self, *_: Any) -> Any:
         return filled(pb.ServerMetadataResponse(), server_metadata(self._version))
 
     async def _model_ready(self, request: pb.ModelReadyRequest, _: object) -> Any:
         model = self._models.find(request.name, request.version)
-        return pb.ModelReadyResponse(ready=model.is_ready())
+        return pb.ModelReadyResponse(ready=model.readiness.reason is None)
 
     async def _model_metadata(self, request: pb.ModelMetadataRequest, _: object) -> Any:
         model = self._models.find(request.name, request.version)
@@ -136,12 +199,12 @@ class Calls:
     ) -> bytes:
         now = asyncio.get_running_loop().time()
         model = self._models.find(request.model_name, request.model_version)
+        model.readiness.check()
         with model.metrics.watching() as watch:
-            model.readiness.check()
             # None without a deadline, whatever the stubs say.
             remaining: Any = context.time_remaining()
             received = ReceivedRequest(
-                to_request(request),
+                to_request(request, model.expect),
                 partial(request.SerializeToString, deterministic=True),
                 since=now,
                 until=math.inf if remaining is None else now + remaining,
@@ -171,6 +234,8 @@ class Calls:
         self, request: pb.RepositoryModelLoadRequest, context: ServicerContext[Any, Any]
     ) -> Any:
         self._check(context)
+        if request.parameters:
+            raise no_parameters()
         name = request.model_name or request.repository_name
         await self._repository.load(name)
         return pb.RepositoryModelLoadResponse(model_name=name, is_loaded=True)
@@ -186,9 +251,9 @@ class Calls:
     def _check(self, context: ServicerContext[Any, Any]) -> None:
         """Check that the caller may ask about the repository, as about records."""
         names = {key for key, _ in context.invocation_metadata() or ()}
-        is_direct = context.peer().startswith(LOCAL) and BY_PROXIES.isdisjoint(names)
+        is_direct = context.peer().startswith(LOCAL) and names.isdisjoint(BY_PROXIES)
         if not self._is_exposed and not is_direct:
-            raise Hidden
+            raise RepositoryHidden
 
 
 def _serialized(message: Any) -> bytes:

@@ -13,8 +13,14 @@ from app.grpc.inference_pb2 import (
     ModelInferResponse,
 )
 from app.inference.datatypes import Datatype
-from app.inference.inference import Wish
-from app.inference.request import LONGEST_ID, MOST_ITEMS, InferenceRequest, WantedOutput
+from app.inference.inference import ValidatedRequest
+from app.inference.request import (
+    Expect,
+    InferenceRequest,
+    WantedOutput,
+    check_counts,
+    check_parameters,
+)
 from app.inference.response import InferenceResponse, encode_binary
 from app.inference.tensor import (
     InputTensor,
@@ -39,22 +45,19 @@ CONTENTS: Mapping[str, str] = {
 """Field with a tensor's elements, by datatype; others have binary data alone."""
 
 
-def to_request(message: ModelInferRequest) -> InferenceRequest:
-    """Read a request.
+def to_request(message: ModelInferRequest, expect: Expect) -> InferenceRequest:
+    """Read a request; `expect` refuses an input by its name and shape.
 
     Raises:
         InvalidInput: a tensor is not valid, or there are too many of something.
     """
-    for name in ("inputs", "outputs", "parameters"):
-        if len(getattr(message, name)) > MOST_ITEMS:
-            raise _too_many(name, FieldCode.TOO_MANY_ITEMS, f"must have at most {MOST_ITEMS} items")
-    if len(message.id) > LONGEST_ID:
-        told = f"must have at most {LONGEST_ID} characters"
-        raise _too_many("id", FieldCode.TEXT_TOO_LONG, told)
-    if not message.inputs:
-        raise _too_many("inputs", FieldCode.TOO_FEW_ITEMS, "must have at least 1 item")
+    inputs, outputs = len(message.inputs), len(message.outputs)
+    check_counts(inputs, outputs, len(message.parameters), message.id)
+    for where in ("inputs", "outputs"):
+        for one in getattr(message, where):
+            check_parameters(where, one.name, one.parameters)
     return InferenceRequest(
-        inputs=list(_tensors(message)),
+        inputs=list(_tensors(message, expect)),
         id=message.id,
         parameters={name: _value(one) for name, one in message.parameters.items()},
         outputs=[WantedOutput(one.name, is_binary=True) for one in message.outputs],
@@ -62,7 +65,7 @@ def to_request(message: ModelInferRequest) -> InferenceRequest:
     )
 
 
-def encoded(response: InferenceResponse, _: Wish) -> Sequence[bytes]:
+def encoded(response: InferenceResponse, _: ValidatedRequest) -> Sequence[bytes]:
     """Encode a response, its outputs as binary data: some clients read no other."""
     message = ModelInferResponse(
         model_name=response.model_name,
@@ -85,11 +88,12 @@ def filled(message: Message, content: Mapping[str, Any]) -> Any:
     return ParseDict(dict(content), message, ignore_unknown_fields=True)
 
 
-def _tensors(message: ModelInferRequest) -> Iterator[InputTensor]:
+def _tensors(message: ModelInferRequest, expect: Expect) -> Iterator[InputTensor]:
     """Read the inputs; those without contents take the next of the binary data."""
     binary = iter(message.raw_input_contents)
     for one in message.inputs:
         datatype, shape = known_datatype(one.name, one.datatype), tuple(one.shape)
+        expect(one.name, shape)
         if one.HasField("contents") and one.contents.ByteSize():
             yield _of_contents(one.name, datatype, shape, one.contents)
             continue
@@ -98,9 +102,8 @@ def _tensors(message: ModelInferRequest) -> Iterator[InputTensor]:
             raise wrong_input(one.name, FieldCode.MISSING, "has no data")
         yield of_binary(one.name, datatype, shape, data or b"")
     if next(binary, None) is not None:
-        message_ = "has more items than there are inputs without contents"
-        fault = Fault(("raw_input_contents",), FieldCode.TOO_MANY_ITEMS, message_)
-        raise InvalidInput([fault])
+        told = "has more items than there are inputs without contents"
+        raise InvalidInput([Fault(("raw_input_contents",), FieldCode.TOO_MANY_ITEMS, told)])
 
 
 def _of_contents(
@@ -120,7 +123,3 @@ def _of_contents(
 def _value(parameter: InferParameter) -> Any:
     chosen = parameter.WhichOneof("parameter_choice")
     return None if chosen is None else getattr(parameter, chosen)
-
-
-def _too_many(name: str, code: FieldCode, message: str) -> InvalidInput:
-    return InvalidInput([Fault((name,), code, message)])

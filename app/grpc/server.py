@@ -15,8 +15,8 @@ from app.grpc.calls import SERVICE, Calls
 from app.serving.readiness import Readiness
 from app.settings import Settings
 
-GRACE_SECONDS = 30.0
-"""Seconds in which calls may end as the service stops."""
+MOST_STREAMS = 256
+"""Maximum calls of one connection at a time."""
 LOOK_SECONDS = 1.0
 """Seconds between two looks at the readiness, for those who watch it."""
 
@@ -37,6 +37,7 @@ async def serving_grpc(
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             ("grpc.max_metadata_size", settings.max_header_bytes),
+            ("grpc.max_concurrent_streams", MOST_STREAMS),
             ("grpc.so_reuseport", int(settings.workers > 1)),
         ],
         maximum_concurrent_rpcs=settings.max_connections,
@@ -57,7 +58,11 @@ async def serving_grpc(
         yield
     finally:
         watching.cancel()
-        await server.stop(GRACE_SECONDS)
+        stopping = asyncio.create_task(server.stop(settings.drain_seconds))
+        # Who watches the health, or asks for the description, would hold up the end.
+        await calls.finish(settings.drain_seconds)
+        await server.stop(None)
+        await stopping
 
 
 class Health(health.aio.HealthServicer):
@@ -80,7 +85,7 @@ class Health(health.aio.HealthServicer):
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _update(self) -> None:
-        kind = "SERVING" if self._readiness.trouble is None else "NOT_SERVING"
+        kind = "SERVING" if self._readiness.reason is None else "NOT_SERVING"
         status = health_pb2.HealthCheckResponse.ServingStatus.Value(kind)
         for name in ("", SERVICE):
             await self.set(name, status)

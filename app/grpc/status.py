@@ -24,7 +24,7 @@ STATUS: dict[type[Exception], StatusCode] = {
 }
 
 
-class Hidden(DubitoError):
+class RepositoryHidden(DubitoError):
     """A call that only callers on the service's own machine may make."""
 
     def __init__(self) -> None:
@@ -32,6 +32,13 @@ class Hidden(DubitoError):
             "the repository is shown on loopback only, and not through a proxy, unless "
             "DUBITO_RECORDS_EXPOSED is 1"
         )
+
+
+class MessageTooSlow(DubitoError):
+    """A message that was not complete in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the message was not complete within {seconds:g} s")
 
 
 class Status(NamedTuple):
@@ -42,10 +49,18 @@ class Status(NamedTuple):
     metadata: tuple[tuple[str, str], ...]
 
 
+OWN = {
+    RepositoryHidden: (StatusCode.PERMISSION_DENIED, ProblemCode.RECORDS_HIDDEN),
+    MessageTooSlow: (StatusCode.DEADLINE_EXCEEDED, ProblemCode.BODY_TOO_SLOW),
+}
+"""Code and problem of the errors that only this transport has."""
+
+
 def status_of(error: Exception) -> Status:
     """Return the status of an error; an unexpected one's text may hold values, and is not told."""
-    if isinstance(error, Hidden):
-        return Status(StatusCode.PERMISSION_DENIED, str(error), ((CODE, "records_hidden"),))
+    if type(error) in OWN:
+        code, problem = OWN[type(error)]
+        return Status(code, str(error), ((CODE, problem.value),))
     kind = next((kind for kind in type(error).__mro__ if kind in STATUS), None)
     if kind is None:
         failed = (CODE, ProblemCode.INTERNAL_ERROR.value)

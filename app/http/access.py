@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.problems import Refusal, answer_to, fitted
 from app.problem_codes import ProblemCode
+from app.proxy_headers import BY_PROXIES
 from app.settings import Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -23,8 +24,6 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 ORIGIN, SITE = "origin", "sec-fetch-site"
 FROM_PAGES = frozenset({ORIGIN.encode(), SITE.encode()})
 """Names of headers that only browsers send, in lower case as ASGI has them."""
-BY_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
-"""Names of headers that proxies add; the caller behind a proxy may be anywhere."""
 PORTS = {"http": "80", "https": "443"}
 ANY = "*"
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from msgspec import DecodeError, Struct, json
@@ -16,10 +16,10 @@ from app.http.problems import INFERENCE
 from app.http.request_name import request_name
 from app.http.response import InParts, WholeJson
 from app.http.route import LeanRoute
-from app.inference.inference import Wish
+from app.inference.inference import ValidatedRequest
 from app.inference.metadata import server_metadata
 from app.inference.model import InferenceBody, ReceivedRequest, ServedModel, ServedModels
-from app.inference.repository import Repository
+from app.inference.repository import Repository, no_parameters
 from app.inference.request import read_request
 from app.inference.response import InferenceResponse, encode_response, header_of
 from app.inference.statistics import told_statistics
@@ -34,8 +34,9 @@ BINARY_TYPE = "application/octet-stream"
 MODEL = f"{INFERENCE}/models/{{name}}"
 VERSIONED = f"{MODEL}/versions/{{version}}"
 
+Content = TypeVar("Content")
 Options = Annotated[AnyOptions, Query()]
-Asked = Callable[[ServedModel, Request], Awaitable[Response]]
+ModelHandler = Callable[[ServedModel, Request], Awaitable[Response]]
 """Function that answers a request about a model."""
 
 
@@ -66,14 +67,15 @@ def short_ways(models: ServedModels, settings: Settings) -> Iterator[tuple[str, 
 async def infer(model: ServedModel, request: Request, settings: Settings) -> Response:
     """Answer a request for an inference."""
     since = asyncio.get_running_loop().time()
+    model.readiness.check()
+    most = settings.max_body_bytes
+    body = await collect_body(request, most, settings.body_seconds)
     with model.metrics.watching() as watch:
-        model.readiness.check()
         headers = dict(request.scope["headers"])
-        most = settings.max_body_bytes
-        body = await collect_body(request, most, settings.body_seconds)
         coding = headers.get(b"content-encoding", b"").decode("latin-1")
         body = inflated(body, coding, most)
-        asked = read_request(body, _header(headers.get(HEADER), len(body)))
+        size = _header(headers.get(HEADER), len(body))
+        asked = read_request(body, size, model.expect)
         path = request.scope["path"].encode()
         named = request_name(request, b"")
         given = ReceivedRequest(
@@ -99,8 +101,8 @@ def _header(declared: bytes | None, size: int) -> int | None:
     return int(declared)
 
 
-def _encoded(response: InferenceResponse, wish: Wish) -> Sequence[bytes]:
-    head, binary = encode_response(response, wish.binary)
+def _encoded(response: InferenceResponse, validated: ValidatedRequest) -> Sequence[bytes]:
+    head, binary = encode_response(response, validated.binary)
     return [head, *binary]
 
 
@@ -115,6 +117,10 @@ def _response(body: InferenceBody) -> Response:
 
 class _Index(Struct):
     ready: bool = False
+
+
+class _Load(Struct):
+    parameters: dict[str, Any] | None = None
 
 
 def inference_routes(
@@ -143,7 +149,7 @@ def _add_server(router: APIRouter, readiness: Readiness, models: ServedModels) -
 
     @router.get(f"{INFERENCE}/health/ready")
     async def ready(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
-        return _readiness(readiness.trouble)
+        return _readiness(readiness.reason)
 
     @router.get(f"{INFERENCE}/models")
     async def names(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
@@ -151,7 +157,7 @@ def _add_server(router: APIRouter, readiness: Readiness, models: ServedModels) -
 
 
 def _add_models(router: APIRouter, models: ServedModels, settings: Settings) -> None:
-    def add(method: str, ending: str, answer: Asked) -> None:
+    def add(method: str, ending: str, answer: ModelHandler) -> None:
         """Add a route of a model, with and without a version."""
 
         async def found(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
@@ -165,7 +171,7 @@ def _add_models(router: APIRouter, models: ServedModels, settings: Settings) -> 
         return _told(model.metadata)
 
     async def ready(model: ServedModel, _: Request) -> Response:
-        return _readiness(model.readiness.trouble, name=model.name)
+        return _readiness(model.readiness.reason, name=model.name)
 
     async def config(model: ServedModel, _: Request) -> Response:
         return _told(model.config)
@@ -197,12 +203,14 @@ def _add_repository(
     @router.post(f"{INFERENCE}/repository/index")
     async def index(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
         body = await body_of(request)
-        asked = _decoded(body) if body else _Index()
+        asked = _decoded(body, _Index) if body else _Index()
         return _told([entry._asdict() for entry in await repository.index(ready=asked.ready)])
 
     @router.post(f"{INFERENCE}/repository/models/{{name}}/load")
     async def load(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
-        await body_of(request)
+        body = await body_of(request)
+        if body and _decoded(body, _Load).parameters:
+            raise no_parameters()
         await repository.load(request.path_params["name"])
         return _told({})
 
@@ -221,9 +229,9 @@ def _readiness(trouble: str | None, **more: str) -> Response:
     return _told({**content, "error": trouble}, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def _decoded(body: bytes) -> _Index:
+def _decoded(body: bytes, kind: type[Content]) -> Content:
     try:
-        return json.decode(body, type=_Index)
+        return json.decode(body, type=kind)
     except (DecodeError, UnicodeDecodeError):
         raise NotJson from None
 

@@ -113,17 +113,21 @@ def problem(
     errors: Sequence[FieldProblem] = (),
 ) -> Response:
     """Create a problem+json response."""
-    phrase = HTTPStatus(status).phrase
     told: dict[str, Any] = {
-        "type": f"urn:dubito:problem:{phrase.lower().replace(' ', '-')}",
-        "title": phrase,
-        "status": status,
+        **_named(HTTPStatus(status)),
         "detail": detail,
         "code": code,
         "limit": limit,
     }
     content = InvalidProblem(**told, errors=list(errors)) if errors else Problem(**told)
     return Response(to_json(content), status, headers, PROBLEM_TYPE)
+
+
+def _named(status: HTTPStatus) -> dict[str, Any]:
+    """Return the members of a problem that follow from its status."""
+    phrase = status.phrase
+    kind = f"urn:dubito:problem:{phrase.lower().replace(' ', '-')}"
+    return {"type": kind, "title": phrase, "status": int(status)}
 
 
 def fitted(path: str, response: Response) -> Response:
@@ -135,12 +139,13 @@ def fitted(path: str, response: Response) -> Response:
     if not (path == INFERENCE or path.startswith(f"{INFERENCE}/")) or not response.body:
         return response
     told = from_json(bytes(response.body))
-    status = response.status_code
+    status = HTTPStatus(response.status_code) if response.status_code != CLIENT_CLOSED else None
     headers = {key: text for key, text in response.headers.items() if key in KEPT_HEADERS}
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         status = HTTPStatus.BAD_REQUEST
-    content = to_json({"error": told["detail"], **told, "status": int(status)})
-    return Response(content, status, headers, "application/json")
+        told |= _named(status)
+    content = to_json({"error": told["detail"], **told})
+    return Response(content, status or CLIENT_CLOSED, headers, "application/json")
 
 
 def answer_to(refusal: Refusal) -> Response:

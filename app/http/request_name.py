@@ -6,12 +6,11 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 
-from app.usecases.idempotency import RequestName
+from app.usecases.idempotency import MOST_CHARACTERS, RequestName
 from dubito.errors import Fault, FieldCode, InvalidInput
 
 REFERENCE, KEY = b"dubito-reference", b"idempotency-key"
 """Header names in lower case, as ASGI has them."""
-MOST_CHARACTERS = 200
 EXTENDED = b"utf-8''"
 """Prefix of a value in RFC 8187's form, compared without regard to case."""
 VALUE = re.compile(r"(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9!#$&+.^_`|~-])+", re.ASCII)

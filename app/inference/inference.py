@@ -16,7 +16,7 @@ from app.inference.rows import TensorReader
 from app.serving.caller import Caller
 from app.serving.predictor import ROWS_IN_TURN
 from app.settings import Settings
-from app.usecases.idempotency import Record
+from app.usecases.idempotency import MOST_CHARACTERS, Record
 from app.usecases.predict import Predict
 from dubito.answer import AnyAnswer
 from dubito.bundles.manifest import Manifest
@@ -24,8 +24,6 @@ from dubito.errors import Fault, FieldCode, InvalidInput, Ungradable
 from dubito.inputs.faults import MOST_FAULTS
 from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 
-MOST_CHARACTERS = 200
-"""Maximum characters of a reference, and of an idempotency key."""
 REMEMBERED, MOST_KNOWN = 1024, 12
 """Number of requests' options that are remembered, and the most parameters of such a request."""
 SHORT = (int, float, bool)
@@ -33,7 +31,7 @@ SHORT = (int, float, bool)
 
 
 @dataclass(frozen=True)
-class Selection:
+class OutputSelection:
     """The outputs that a request asks for."""
 
     outputs: Sequence[Output]
@@ -57,11 +55,11 @@ class Selection:
         return any(one.name == DRAWS for one in self.outputs)
 
 
-class Wish(Struct, frozen=True):
+class ValidatedRequest(Struct, frozen=True):
     """What a request asks for, validated except for its rows."""
 
     request: InferenceRequest
-    selection: Selection
+    selection: OutputSelection
     binary: Sequence[bool]
     """Whether each of the outputs is to be binary data."""
     options: MonteCarloOptions
@@ -79,11 +77,12 @@ class Inference:
         self.version = str(manifest.identity.version)
         self.outputs = outputs_of(target, calibration, manifest.members)
         self._by_name = {output.name: output for output in self.outputs}
-        self._usual = Selection([output for output in self.outputs if not output.is_asked])
+        self._usual = OutputSelection([output for output in self.outputs if not output.is_asked])
         self._known: dict[Hashable, MonteCarloOptions] = {}
         """Options of the parameters of earlier requests."""
         self._predict = predict
         self._reader = TensorReader(manifest.signature, settings.max_rows)
+        self.expect = self._reader.expect
         self._options = monte_carlo_options(
             target,
             manifest.passes,
@@ -93,7 +92,7 @@ class Inference:
             manifest.members,
         )
 
-    def wish(self, request: InferenceRequest) -> Wish:
+    def validate(self, request: InferenceRequest) -> ValidatedRequest:
         """Validate the outputs and parameters of a request.
 
         Raises:
@@ -101,12 +100,12 @@ class Inference:
         """
         selection, count = self._usual, len(self._usual.outputs)
         if request.outputs:
-            selection = Selection(self._named(request))
+            selection = OutputSelection(self._named(request))
             binary = [one.is_binary for one in request.outputs]
         else:
             binary = [request.is_binary] * count
         parameters = request.parameters
-        return Wish(
+        return ValidatedRequest(
             request,
             selection,
             binary,
@@ -124,7 +123,10 @@ class Inference:
             known = (has_draws, *items) if all(isinstance(one[2], SHORT) for one in items) else None
         if known is not None and (found := self._known.get(known)) is not None:
             return found
-        draws = {"draws": "true"} if has_draws else {}
+        if DRAWS in parameters:
+            message = "is no parameter: name the output of this name"
+            raise InvalidInput([Fault(("parameters", DRAWS), FieldCode.UNKNOWN, message)])
+        draws = {DRAWS: "true"} if has_draws else {}
         options: MonteCarloOptions = options_of(self._options, parameters, **draws)
         if known is not None:
             if len(self._known) >= REMEMBERED:
@@ -132,7 +134,9 @@ class Inference:
             self._known[known] = options
         return options
 
-    async def answer(self, wish: Wish, caller: Caller, record: Record) -> InferenceResponse:
+    async def answer(
+        self, validated: ValidatedRequest, caller: Caller, record: Record
+    ) -> InferenceResponse:
         """Compute what is asked for, and add it to the record of the request.
 
         Raises:
@@ -142,14 +146,16 @@ class Inference:
             Abandoned: the caller has disconnected.
         """
         try:
-            return await self._answered(wish, caller, record)
+            return await self._answered(validated, caller, record)
         except Ungradable as error:
             raise error.within("inputs") from None
         except InvalidInput as error:
             raise InvalidInput([_of_parameters(fault) for fault in error.faults]) from None
 
-    async def _answered(self, wish: Wish, caller: Caller, record: Record) -> InferenceResponse:
-        request, options, selection = wish.request, wish.options, wish.selection
+    async def _answered(
+        self, validated: ValidatedRequest, caller: Caller, record: Record
+    ) -> InferenceResponse:
+        request, options, selection = validated.request, validated.options, validated.selection
         if selection.has_passes:
             self._predict.admit(max(1, request.inputs[0].shape[0]), options, caller)
         rows = self._reader.read(request.inputs)

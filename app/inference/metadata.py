@@ -113,6 +113,12 @@ def _properties(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "digest", manifest.identity.digest
     yield "passes", str(manifest.passes)
     yield "units", _json(_units(manifest.signature))
+    if categories := {
+        one.name: one.labels
+        for one in manifest.signature.features
+        if isinstance(one, CategoryFeature)
+    }:
+        yield "categories", _json(categories)
     if isinstance(target, ClassTarget):
         yield "classes", _json(target.classes)
     if isinstance(target, NumberTarget):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from app.errors import NotFound
-from app.inference.inference import Inference, Wish
+from app.inference.inference import Inference, ValidatedRequest
 from app.inference.metadata import model_config, model_metadata
 from app.inference.request import InferenceRequest
 from app.inference.response import InferenceResponse
@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.usecases.idempotency import Recorder, RequestName
 from dubito.bundles.manifest import Manifest
 
-EncodeResponse = Callable[[InferenceResponse, Wish], Sequence[bytes]]
+EncodeResponse = Callable[[InferenceResponse, ValidatedRequest], Sequence[bytes]]
 """Function from a response, and what was asked for, to the parts of its body."""
 
 
@@ -67,12 +67,9 @@ class ServedModel:
         self.metrics = metrics
         self.metadata = model_metadata(manifest, inference.outputs)
         self.config = model_config(manifest, inference.outputs, settings.max_rows)
+        self.expect = inference.expect
         self._inference = inference
         self._recorder = recorder
-
-    def is_ready(self) -> bool:
-        """Whether requests can be answered now."""
-        return self.readiness.trouble is None
 
     async def infer(
         self, given: ReceivedRequest, encode: EncodeResponse, watch: Stopwatch
@@ -86,19 +83,20 @@ class ServedModel:
             DeadlinePassed: the deadline passed after the request was accepted.
             Abandoned: the client has disconnected.
         """
-        wish = self._inference.wish(given.request)
-        deadline = min(given.since + wish.options.deadline_ms / 1e3, given.until)
+        validated = self._inference.validate(given.request)
+        deadline = min(given.since + validated.options.deadline_ms / 1e3, given.until)
         caller = Caller(deadline, given.gone)
-        key = wish.key or given.key
+        key = validated.key or given.key
         digest = b"" if key is None else hashlib.sha256(given.whole()).digest()
-        name = RequestName(wish.reference or given.reference, key, digest)
+        name = RequestName(validated.reference or given.reference, key, digest)
         with self._recorder.of(name, caller.deadline) as record:
             watch.lap()
             if (earlier := await record.earlier()) is not None:
+                self.metrics.repeated(watch)
                 return InferenceBody([earlier], is_repeated=True)
-            response = await self._inference.answer(wish, caller, record)
+            response = await self._inference.answer(validated, caller, record)
             watch.lap()
-            written = encode(response, wish)
+            written = encode(response, validated)
             kept = await record.keep(written)
             watch.lap()
             self.metrics.succeeded(watch, response.rows)

@@ -10,9 +10,13 @@ from pydantic import BaseModel, ValidationError
 from app.inference.request import BINARY_OUTPUT, Parameters
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.inputs.faults import MOST_FAULTS, to_fault
+from dubito.inputs.options import MOST_DEADLINE
+from dubito.inputs.text_types import DIGITS
 
 REFERENCE, KEY = "reference", "idempotency_key"
 """Names that a client gives its case and its request, as the headers of the other routes do."""
+MOST_TIMEOUT = 1_000 * MOST_DEADLINE
+"""Longest time of a request, microseconds."""
 TIMEOUT, DEADLINE = "timeout", "deadline_ms"
 """The protocol's time for a request in microseconds, and its name elsewhere, in milliseconds."""
 OF_PROTOCOL = frozenset(
@@ -86,7 +90,9 @@ def _text(name: str, value: Any) -> str:
 
 
 def _milliseconds(timeout: Any) -> str:
-    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
-        message = "must be a whole number of microseconds"
-        raise InvalidInput([Fault(("parameters", TIMEOUT), FieldCode.NOT_WHOLE, message)])
-    return str(max(1, timeout // 1_000))
+    text = _text(TIMEOUT, timeout)
+    if isinstance(timeout, bool) or not DIGITS.fullmatch(text) or int(text) > MOST_TIMEOUT:
+        message = f"must be a whole number of microseconds, at most {MOST_TIMEOUT:,}"
+        fault = Fault(("parameters", TIMEOUT), FieldCode.NOT_WHOLE, message, maximum=MOST_TIMEOUT)
+        raise InvalidInput([fault])
+    return str(max(1, int(text) // 1_000))

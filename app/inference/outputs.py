@@ -26,7 +26,7 @@ INTERVAL = "interval"
 RECORD, WARNINGS = "record", "warnings"
 """Outputs that deterministic answers have too."""
 
-Taken = Callable[[Any], Any]
+Extract = Callable[[Any], Any]
 """Function from an answer to its element, or to a list of its elements."""
 
 
@@ -36,7 +36,7 @@ class Output:
 
     name: str
     datatype: Datatype
-    taken: Taken
+    taken: Extract
     dims: tuple[int, ...] = ()
     """Lengths of the axes of a row's part; −1 for the passes."""
     is_asked: bool = False
@@ -57,7 +57,7 @@ class OutputTensor(Struct, frozen=True):
     datatype: str
     shape: tuple[int, ...]
     data: Sequence[Any]
-    """Elements, row-major: numbers, truths or texts; None for a bound that no finite one is."""
+    """Elements, row-major: numbers, truths or texts; None for an infinite bound."""
 
 
 def outputs_of(target: Target, calibration: AnyCalibration | None, members: int) -> list[Output]:
@@ -107,7 +107,7 @@ def _of_classes(target: ClassTarget, members: int) -> Iterator[Output]:
             yield Output(name.name, FP64, _measure(name.name))
 
 
-def _measure(name: str) -> Taken:
+def _measure(name: str) -> Extract:
     return lambda answer: getattr(answer.result.uncertainty, name)
 
 

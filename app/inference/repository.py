@@ -9,7 +9,14 @@ from app.errors import Conflict, NotFound
 from app.inference.model import ServedModels
 from app.problem_codes import ProblemCode
 from dubito.bundles.repository import versions
-from dubito.errors import BundleError
+from dubito.errors import Fault, FieldCode, InvalidInput
+
+
+def no_parameters() -> InvalidInput:
+    """Create the error about a load that would change a bundle: published ones never change."""
+    message = "are not taken: a bundle is loaded as it was published"
+    return InvalidInput([Fault(("parameters",), FieldCode.UNKNOWN, message)])
+
 
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
 
@@ -69,17 +76,16 @@ class Repository:
 
     def _listed(self) -> Iterator[RepositoryEntry]:
         served = {(model.name, model.version): model for model in self._models.served}
-        for name in self._names():
-            for version in versions(self._folder, name):
-                model = served.pop((name, str(version)), None)
-                trouble = "" if model is None else model.readiness.trouble or ""
-                is_ready = model is not None and not trouble
-                yield RepositoryEntry(
-                    name, str(version), READY if is_ready else UNAVAILABLE, trouble
-                )
+        there = [(name, str(one)) for name in self._names() for one in versions(self._folder, name)]
+        for name, version in dict.fromkeys([*there, *served]):
+            model = served.get((name, version))
+            reason = "" if model is None else model.readiness.reason or ""
+            is_ready = model is not None and not reason
+            yield RepositoryEntry(name, version, READY if is_ready else UNAVAILABLE, reason)
 
     def _names(self) -> list[str]:
         try:
             return sorted(path.name for path in self._folder.iterdir() if path.is_dir())
-        except OSError as error:
-            raise BundleError(f"the bundles cannot be read: {error.strerror}") from error
+        except OSError:
+            # What is served is served, whether its folder can be read or not.
+            return []

@@ -1,7 +1,7 @@
 """Requests for an inference: read from JSON, which binary data may follow."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import DecodeError, Struct, ValidationError, json
@@ -28,6 +28,8 @@ EXPECTED = re.compile(r"Expected `(\w+)")
 ABSENT = re.compile(r"missing required field `(\w+)`")
 
 Parameters = Mapping[str, Any]
+Expect = Callable[[str, tuple[int, ...]], None]
+"""Function that refuses an input by its name and shape."""
 
 
 class _Input(Struct):
@@ -75,12 +77,15 @@ class InferenceRequest(Struct, frozen=True):
     """Whether outputs that are not named are to be binary data."""
 
 
-def read_request(body: bytes, header: int | None = None) -> InferenceRequest:
+def read_request(
+    body: bytes, header: int | None = None, expect: Expect = lambda *_: None
+) -> InferenceRequest:
     """Read a body.
 
     Args:
         body: JSON, or JSON and the binary data of inputs in their order.
         header: bytes of the JSON; None if there is no binary data.
+        expect: refuses an input by its name and shape, before its elements are read.
 
     Raises:
         NotJson: the body, or its first part, is not JSON.
@@ -93,39 +98,61 @@ def read_request(body: bytes, header: int | None = None) -> InferenceRequest:
         raise InvalidInput([_fault(str(error))]) from None
     except (DecodeError, RecursionError, UnicodeDecodeError):
         raise NotJson from None
-    _check(found)
     parameters = found.parameters or {}
+    check_counts(len(found.inputs), len(found.outputs or ()), len(parameters), found.id or "")
     is_binary = _flag(parameters, BINARY_OUTPUT, default=False)
     return InferenceRequest(
-        inputs=_tensors(found.inputs, body[len(head) :]),
+        inputs=_tensors(found.inputs, body[len(head) :], expect),
         id=found.id or "",
         parameters=parameters,
         outputs=[
-            WantedOutput(one.name, _flag(one.parameters or {}, BINARY, default=is_binary))
+            WantedOutput(one.name, _flag(_served(one), BINARY, default=is_binary))
             for one in found.outputs or ()
         ],
         is_binary=is_binary,
     )
 
 
-def _check(found: _Request) -> None:
-    """Check what is not a matter of types."""
-    if not found.inputs:
-        raise InvalidInput(
-            [Fault(("inputs",), FieldCode.TOO_FEW_ITEMS, "must have at least 1 item", minimum=1)]
-        )
-    for name in ("inputs", "outputs", "parameters"):
-        if len(getattr(found, name) or ()) > MOST_ITEMS:
+def check_counts(inputs: int, outputs: int, parameters: int, identifier: str) -> None:
+    """Check how many inputs, outputs and parameters a request has, and how long its name is.
+
+    Raises:
+        InvalidInput: there is no input, or too many of something.
+    """
+    if not inputs:
+        message = "must have at least 1 item"
+        raise InvalidInput([Fault(("inputs",), FieldCode.TOO_FEW_ITEMS, message, minimum=1)])
+    counts = {"inputs": inputs, "outputs": outputs, "parameters": parameters}
+    for name, count in counts.items():
+        if count > MOST_ITEMS:
             message = f"must have at most {MOST_ITEMS} items"
             raise InvalidInput(
                 [Fault((name,), FieldCode.TOO_MANY_ITEMS, message, maximum=MOST_ITEMS)]
             )
-    if len(found.id or "") > LONGEST_ID:
+    if len(identifier) > LONGEST_ID:
         message = f"must have at most {LONGEST_ID} characters"
         raise InvalidInput([Fault(("id",), FieldCode.TEXT_TOO_LONG, message, maximum=LONGEST_ID)])
 
 
-def _tensors(inputs: Sequence[_Input], binary: bytes) -> list[InputTensor]:
+def check_parameters(where: str, name: str, parameters: Iterable[str]) -> None:
+    """Refuse what would change the meaning of an input or output, and is not served.
+
+    Raises:
+        InvalidInput: shared memory or a classification is asked for.
+    """
+    for one in parameters:
+        if one == "classification" or one.startswith("shared_memory_"):
+            raise InvalidInput([Fault((where, name, one), FieldCode.UNKNOWN, "is not served")])
+
+
+def _served(one: _Input | _Output) -> Parameters:
+    """Return the parameters of an input or output, which are all served."""
+    parameters = one.parameters or {}
+    check_parameters("inputs" if isinstance(one, _Input) else "outputs", one.name, parameters)
+    return parameters
+
+
+def _tensors(inputs: Sequence[_Input], binary: bytes, expect: Expect) -> list[InputTensor]:
     """Read the inputs; those with a size take their part of the binary data."""
     tensors, start = [], 0
     for one in inputs:
@@ -135,6 +162,7 @@ def _tensors(inputs: Sequence[_Input], binary: bytes) -> list[InputTensor]:
                 tensors.append(single)
                 continue
         datatype, shape = known_datatype(one.name, one.datatype), tuple(one.shape)
+        expect(one.name, shape)
         size = _binary_size(one)
         if size is None:
             tensors.append(of_json(one.name, datatype, shape, one.data))
@@ -154,7 +182,7 @@ def _binary_size(one: _Input) -> int | None:
     Raises:
         InvalidInput: it is not a whole number, or the input has data in JSON too, or has none.
     """
-    size = (one.parameters or {}).get(BINARY_SIZE)
+    size = _served(one).get(BINARY_SIZE)
     if size is None:
         if one.data is None:
             raise InvalidInput(

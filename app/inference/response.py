@@ -68,7 +68,7 @@ def encode_response(
 def encode_binary(output: OutputTensor) -> bytes:
     """Encode an output as binary data: little-endian elements, texts behind their lengths.
 
-    A bound that no finite one is becomes an infinite one, and a pass that a row did not have NaN.
+    A missing bound becomes an infinite one, and a pass that a row did not have NaN.
     """
     datatype, elements = DATATYPES[output.datatype], output.data
     if datatype.kind == "text":

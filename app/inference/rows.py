@@ -48,6 +48,23 @@ class TensorReader:
             return self._checked(*self._matrix(tensors[0]))
         return self._checked(*self._columns(tensors))
 
+    def expect(self, name: str, shape: tuple[int, ...]) -> None:
+        """Refuse an input of no feature, or of too many rows, before its elements are read.
+
+        Raises:
+            InvalidInput: it is unknown, or has more rows than a request may have.
+        """
+        is_known = name in self._features or composed(name) in self._features
+        if not is_known and name != INPUT:
+            raise wrong_input(name, FieldCode.UNKNOWN, "is not known")
+        if shape and shape[0] > self._most_rows:
+            raise self._too_many_rows(name)
+
+    def _too_many_rows(self, name: str) -> InvalidInput:
+        most = self._most_rows
+        message = f"has more than {most} rows (DUBITO_MAX_ROWS)"
+        return InvalidInput([_fault(name, FieldCode.TOO_MANY_ITEMS, message, most)])
+
     def _checked(self, values: Values, rows: int) -> Floats:
         """Check the values `(N, F)` of rows, or of one row `(F,)`."""
         if rows == 1 and isinstance(values, list):
@@ -127,9 +144,7 @@ class TensorReader:
         if rows < 1:
             raise wrong_input(tensor.name, FieldCode.TOO_FEW_ITEMS, "must have at least 1 row")
         if rows > self._most_rows:
-            most = self._most_rows
-            message = f"has more than {most} rows (DUBITO_MAX_ROWS)"
-            raise InvalidInput([_fault(tensor.name, FieldCode.TOO_MANY_ITEMS, message, most)])
+            raise self._too_many_rows(tensor.name)
         return rows
 
 
@@ -154,7 +169,8 @@ def _places(feature: CategoryFeature, tensor: InputTensor) -> Iterator[float]:
     """Yield the number of each text of a category feature."""
     if tensor.datatype.kind != "text":
         raise _other_datatype(tensor, "BYTES")
-    for row, text in enumerate(tensor.elements):
+    for row, given in enumerate(tensor.elements):
+        text = None if given == "" and tensor.is_binary and feature.nullable else given
         try:
             yield feature.number_of(text)
         except ValueError:

@@ -35,7 +35,7 @@ def _of_model(name: str, version: str, found: ModelStatistics) -> dict[str, Any]
             "compute_input": _of(found, "compute_input"),
             "compute_infer": _of(found, "compute_infer"),
             "compute_output": _of(found, "compute_output"),
-            "cache_hit": _told(NONE),
+            "cache_hit": _of(found, "cache_hit"),
             "cache_miss": _told(NONE),
         },
         "batch_stats": [],

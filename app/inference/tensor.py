@@ -1,6 +1,7 @@
 """Tensors of requests: read from JSON, or from binary data, into numbers and texts."""
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from types import NoneType
@@ -13,10 +14,14 @@ from app.inference.datatypes import BF16, BOOL, BYTES_TYPE, DATATYPES, FP64, Dat
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.types import Floats
 
+LENGTH = struct.Struct("<I")
+"""Form of the length of a text in binary data."""
 PLAIN = (FP64, BYTES_TYPE, BOOL)
 """Datatypes whose elements are taken from JSON as they are."""
 SINGLE = ([1], [1, 1])
 """Shapes of one element, of a row."""
+LONGEST_AXIS = 2**31 - 1
+"""Maximum length of an axis."""
 MOST_AXES = 8
 """Maximum axes of a tensor."""
 EXACT = 2**53 - 1
@@ -50,6 +55,8 @@ class InputTensor(Struct, frozen=True):
     shape: tuple[int, ...]
     elements: Sequence[Any] | Floats
     """Texts, numbers or truths, None where one is missing; or float64 `(n,)`, NaN where one is."""
+    is_binary: bool = False
+    """Whether it has no null, so that an empty text is a missing one where one may be missing."""
 
 
 def known_datatype(name: str, datatype: str) -> Datatype:
@@ -70,8 +77,8 @@ def size_of(name: str, shape: Sequence[int]) -> int:
     Raises:
         InvalidInput: an axis has a negative length, or there are none or too many.
     """
-    if not 1 <= len(shape) <= MOST_AXES or min(shape) < 0:
-        message = f"must have a shape of 1 to {MOST_AXES} lengths of at least 0"
+    if not 1 <= len(shape) <= MOST_AXES or min(shape) < 0 or max(shape) > LONGEST_AXIS:
+        message = f"must have a shape of 1 to {MOST_AXES} lengths from 0 to {LONGEST_AXIS:,}"
         raise wrong_input(name, FieldCode.NOT_VALID, message)
     return math.prod(shape)
 
@@ -105,23 +112,21 @@ def of_json(name: str, datatype: Datatype, shape: tuple[int, ...], data: Any) ->
     if elements is None or not ELEMENTS[datatype.kind].issuperset(map(type, elements)):
         raise wrong_input(name, *WANTED[datatype.kind])
     if len(elements) != size:
-        raise _other_size(name, size)
+        raise _other_size(name)
     return InputTensor(name, datatype, shape, _typed(name, datatype, elements))
 
 
 def of_binary(name: str, datatype: Datatype, shape: tuple[int, ...], data: bytes) -> InputTensor:
     """Read a tensor from binary data: little-endian elements, texts behind their lengths.
 
-    An empty text is a missing one: no category is empty.
-
     Raises:
         InvalidInput: the data has more or fewer elements than the shape, or a text is no UTF-8.
     """
     size = size_of(name, shape)
     if datatype.kind == "text":
-        return InputTensor(name, datatype, shape, _texts(name, data, size))
+        return InputTensor(name, datatype, shape, _texts(name, data, size), is_binary=True)
     if len(data) != size * datatype.size:
-        raise _other_size(name, size)
+        raise _other_size(name)
     return InputTensor(name, datatype, shape, _widened(name, datatype, data))
 
 
@@ -134,21 +139,22 @@ def of_numbers(
         InvalidInput: there are more or fewer than the shape has, or one that float64 does not have.
     """
     if len(values) != size_of(name, shape):
-        raise _other_size(name, math.prod(shape))
+        raise _other_size(name)
     return InputTensor(name, datatype, shape, _typed(name, datatype, values))
 
 
 def of_texts(
     name: str, datatype: Datatype, shape: tuple[int, ...], values: Sequence[bytes]
 ) -> InputTensor:
-    """Take a tensor from texts that were read already; an empty one is missing.
+    """Take a tensor from texts that were read already.
 
     Raises:
         InvalidInput: there are more or fewer than the shape has, or one is no UTF-8.
     """
     if len(values) != size_of(name, shape):
-        raise _other_size(name, math.prod(shape))
-    return InputTensor(name, datatype, shape, [_text(name, value) for value in values])
+        raise _other_size(name)
+    texts = [_text(name, value) for value in values]
+    return InputTensor(name, datatype, shape, texts, is_binary=True)
 
 
 def wrong_input(name: str, code: FieldCode, message: str) -> InvalidInput:
@@ -158,10 +164,12 @@ def wrong_input(name: str, code: FieldCode, message: str) -> InvalidInput:
 
 def _flat(data: list[Any], shape: tuple[int, ...]) -> list[Any] | None:
     """Return the elements of lists, if each nested one is as long as its axis, else None."""
-    for length in shape[1:]:
+    for axis, length in enumerate(shape[1:]):
         if not data or type(data[0]) is not list:
             break
-        if any(type(part) is not list or len(part) != length for part in data):
+        if len(data) != math.prod(shape[: axis + 1]) or any(
+            type(part) is not list or len(part) != length for part in data
+        ):
             return None
         data = list(chain.from_iterable(data))
     return data
@@ -171,6 +179,8 @@ def _typed(name: str, datatype: Datatype, elements: Sequence[Any]) -> Sequence[A
     """Convert elements to what the datatype has of them."""
     if datatype in PLAIN:
         return elements
+    if datatype is BF16:
+        raise wrong_input(name, FieldCode.NOT_ONE_OF, "must be binary data, as BF16 is")
     if datatype.kind == "integer":
         _check_whole(name, datatype, [value for value in elements if value is not None])
         return elements
@@ -184,8 +194,6 @@ def _numbers(datatype: Datatype, elements: Sequence[Any]) -> Floats:
     """Convert numbers to float64, as an element of a datatype of fewer bits has them."""
     # NumPy makes NaN of None.
     found = np.array(elements, np.float64)
-    if datatype is BF16:
-        return _as_bf16(found)
     with np.errstate(over="ignore"):
         return found.astype(datatype.dtype).astype(np.float64)
 
@@ -201,24 +209,11 @@ def _check_whole(name: str, datatype: Datatype, values: Sequence[int]) -> None:
         )
 
 
-def _as_bf16(values: Floats) -> Floats:
-    """Round to BF16, the upper half of a float32: to nearest, a tie to even."""
-    with np.errstate(over="ignore"):
-        bits = values.astype("<f4").view("<u4").astype(np.uint64)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    kept = np.where(np.isnan(values), bits >> 16 | 0x40, rounded)
-    return _of_bf16(kept.astype("<u2"))
-
-
-def _of_bf16(halves: Any) -> Floats:
-    found: Floats = (halves.astype("<u4") << np.uint32(16)).view("<f4").astype(np.float64)
-    return found
-
-
 def _widened(name: str, datatype: Datatype, data: bytes) -> Floats:
     found = np.frombuffer(data, datatype.dtype)
     if datatype is BF16:
-        return _of_bf16(found)
+        # A BF16 is the upper half of a float32.
+        return (found.astype("<u4") << np.uint32(16)).view("<f4").astype(np.float64)
     if datatype.kind == "boolean" and (found > 1).any():
         raise wrong_input(name, FieldCode.NOT_TRUE_OR_FALSE, "must have bytes of 0 and 1")
     if datatype.kind == "integer" and len(found):
@@ -226,31 +221,32 @@ def _widened(name: str, datatype: Datatype, data: bytes) -> Floats:
     return found.astype(np.float64)
 
 
-def _texts(name: str, data: bytes, size: int) -> list[str | None]:
+def _texts(name: str, data: bytes, size: int) -> list[str]:
     """Split binary data into texts, each behind its length of four bytes, little-endian."""
-    found: list[str | None] = []
+    found: list[str] = []
     start = 0
-    while start < len(data) and len(found) < size:
-        end = start + 4 + int.from_bytes(data[start : start + 4], "little")
-        if start + 4 > len(data) or end > len(data):
-            break
-        found.append(_text(name, data[start + 4 : end]))
-        start = end
-    if len(found) != size or start != len(data):
-        raise _other_size(name, size)
+    for _ in range(size):
+        if start + 4 > len(data):
+            raise _other_size(name)
+        (length,) = LENGTH.unpack_from(data, start)
+        start += 4 + length
+        if start > len(data):
+            raise _other_size(name)
+        found.append(_text(name, data[start - length : start]))
+    if start != len(data):
+        raise _other_size(name)
     return found
 
 
-def _text(name: str, value: bytes) -> str | None:
+def _text(name: str, value: bytes) -> str:
     try:
-        return value.decode() or None
+        return value.decode()
     except UnicodeDecodeError:
         raise wrong_input(name, FieldCode.NOT_A_TEXT, "must be texts in UTF-8") from None
 
 
-def _other_size(name: str, size: int) -> InvalidInput:
-    message = f"must have the {size:,} elements of its shape"
-    return wrong_input(name, FieldCode.NOT_VALID, message)
+def _other_size(name: str) -> InvalidInput:
+    return wrong_input(name, FieldCode.NOT_VALID, "must have as many elements as its shape")
 
 
 def _known() -> str:

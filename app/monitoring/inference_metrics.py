@@ -7,22 +7,20 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry
 
 from app.monitoring.instruments import Instruments
 
-InferencePart = Literal["success", "fail", "compute_input", "compute_infer", "compute_output"]
-PARTS: tuple[InferencePart, ...] = (
-    "success",
-    "fail",
-    "compute_input",
-    "compute_infer",
-    "compute_output",
-)
+InferencePart = Literal[
+    "success", "fail", "cache_hit", "compute_input", "compute_infer", "compute_output"
+]
+PARTS: tuple[InferencePart, ...] = get_args(InferencePart)
 """All that is counted and timed: whole requests by their end, and the parts of those that succeed.
 The time in the queue is a part of `compute_infer`."""
+COMPUTING = PARTS[3:]
+"""The parts of a request that is computed, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +93,16 @@ class InferenceMetrics:
 
     def succeeded(self, watch: Stopwatch, rows: int) -> None:
         """Count a request that was answered, with its rows."""
-        for part, seconds in zip(PARTS[2:], watch.parts, strict=True):
+        for part, seconds in zip(COMPUTING, watch.parts, strict=True):
             self._add(part, seconds)
         self._add("success", watch.seconds)
         self._buffer.count(self._rows, rows)
         self._last.set(time.time())
+
+    def repeated(self, watch: Stopwatch) -> None:
+        """Count a request that was answered with an earlier answer to its idempotency key."""
+        self._add("success", watch.seconds)
+        self._add("cache_hit", watch.seconds)
 
     def _add(self, part: InferencePart, seconds: float) -> None:
         self._buffer.count(self._counts[part])

@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -27,6 +27,7 @@ from app.monitoring.statistics_gauges import Latest
 from dubito.targets import Target
 from dubito.types import Identity
 
+Read = TypeVar("Read")
 OPENMETRICS = "application/openmetrics-text"
 PAUSE = 1.0
 """Seconds between updates of the gauges that other workers show for this worker."""
@@ -102,7 +103,7 @@ class Metrics:
     async def statistics(self) -> Mapping[tuple[str, str], ModelStatistics]:
         """Return the statistics of these requests of all workers, by a model's name and version."""
         self._refresh()
-        return await asyncio.to_thread(read_statistics, self._registry)
+        return await asyncio.to_thread(_collected, read_statistics, self._registry)
 
     @asynccontextmanager
     async def watching(self, sources: Sources) -> AsyncIterator[None]:
@@ -124,7 +125,7 @@ class Metrics:
         is_open = OPENMETRICS in accept
         encode = openmetrics.generate_latest if is_open else generate_latest
         media_type = openmetrics.CONTENT_TYPE_LATEST if is_open else CONTENT_TYPE_PLAIN_0_0_4
-        return await asyncio.to_thread(_encoded, encode, self._registry), media_type
+        return await asyncio.to_thread(_collected, encode, self._registry), media_type
 
     async def _pulse(self) -> None:
         while True:
@@ -145,10 +146,10 @@ class Metrics:
             self._failures = failures
 
 
-def _encoded(encode: Callable[[CollectorRegistry], bytes], registry: CollectorRegistry) -> bytes:
+def _collected(read: Callable[[CollectorRegistry], Read], registry: CollectorRegistry) -> Read:
     try:
-        return encode(registry)
+        return read(registry)
     except struct.error:
         # A starting worker had created its file, but not written to it yet: the second attempt
         # succeeds.
-        return encode(registry)
+        return read(registry)

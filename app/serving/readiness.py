@@ -18,6 +18,13 @@ class Readiness:
     def __init__(self, *troubles: TroubleProbe) -> None:
         """Keep the functions that report trouble, in order of importance."""
         self._troubles = troubles
+        self.is_serving: Callable[[], bool] = lambda: True
+        """Whether the service is not stopping: requests that come nevertheless are answered."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why requests should go elsewhere now; None if they should come."""
+        return self.trouble if self.is_serving() else "the service is stopping"
 
     @property
     def trouble(self) -> str | None:

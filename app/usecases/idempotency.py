@@ -25,6 +25,9 @@ from app.serving.deadlines import Deadlines
 from dubito.answer import AnyMonteCarloAnswer, AnyPlainAnswer, MonteCarloNumber, PlainNumber
 from dubito.types import Floats
 
+MOST_CHARACTERS = 200
+"""Maximum characters of a reference, and of an idempotency key."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestName:

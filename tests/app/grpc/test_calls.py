@@ -1,9 +1,11 @@
 """gRPC: the same answers as `/v2`, in messages that other people's clients read."""
 
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -202,9 +204,9 @@ def matrix(**changes: Any) -> Any:
         ({"model_name": "colour"}, "NOT_FOUND", "no model of this name"),
         ({"model_version": "9"}, "NOT_FOUND", "no model of this name"),
         ({"inputs": []}, "INVALID_ARGUMENT", "inputs must have at least 1 item"),
-        ({"raw_input_contents": [b"1"]}, "INVALID_ARGUMENT", "input must have the 9 elements"),
-        ({"raw_input_contents": []}, "INVALID_ARGUMENT", "input must have the 9 elements"),
-        ({"raw_input_contents": [b"", b""]}, "INVALID_ARGUMENT", "input must have the 9"),
+        ({"raw_input_contents": [b"1"]}, "INVALID_ARGUMENT", "input must have as many elements"),
+        ({"raw_input_contents": []}, "INVALID_ARGUMENT", "input must have as many elements"),
+        ({"raw_input_contents": [b"", b""]}, "INVALID_ARGUMENT", "input must have as many"),
         (
             {"outputs": [pb.ModelInferRequest.InferRequestedOutputTensor(name="colour")]},
             "INVALID_ARGUMENT",
@@ -348,6 +350,45 @@ def test_calls_are_counted_and_logged_without_values(loans: Served) -> None:
     assert any(route in line and 'status="400"' in line for line in page.splitlines())
     until(lambda: "INVALID_ARGUMENT" in loans.service.written())
     assert "91827364" not in loans.service.written()
+
+
+def test_a_message_that_never_comes_is_given_up(tmp_path: Path) -> None:
+    """Within the time that a body has; calls that came meanwhile are answered."""
+    with served_by(BUNDLES["classes"](), tmp_path, "--body-seconds", "0.5") as served:
+        done = threading.Event()
+
+        def silent() -> Iterator[bytes]:
+            done.wait(20)
+            yield b""
+
+        calling: Any = served.channel.stream_unary(f"{METHOD}ModelInfer")
+        waiting = calling.future(silent(), timeout=20)
+        assert served.call("ServerLive", pb.ServerLiveRequest()).live
+        with pytest.raises(grpc.RpcError) as caught:
+            waiting.result()
+        assert (grpc.StatusCode.DEADLINE_EXCEEDED, True) == (
+            _code(caught),
+            "within 0.5 s" in str(caught.value),
+        )
+        done.set()
+
+
+def test_a_service_that_stops_says_so_and_waits_for_nobody_who_watches(tmp_path: Path) -> None:
+    """While it drains it is not ready, over both transports; a watcher does not hold it up."""
+    words = ("--drain-seconds", "3")
+    with served_by(BUNDLES["classes"](), tmp_path, *words) as served:
+        stub: Any = health_pb2_grpc.HealthStub(served.channel)
+        watching = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        assert health_pb2.HealthCheckResponse.SERVING == next(iter(watching)).status
+        start = time.perf_counter()
+        served.service.process.send_signal(signal.SIGTERM)
+        until(lambda: not served.call("ServerReady", pb.ServerReadyRequest()).ready)
+        with httpx.Client(base_url=served.service.url, trust_env=False) as client:
+            assert 503 == client.get("/v2/health/ready").status_code
+            assert 503 == client.get(f"/v2/models/{served.name}/ready").status_code
+        assert served.call("ModelInfer", matrix()).outputs
+        assert 0 == served.service.process.wait(30)
+        assert time.perf_counter() - start < 15
 
 
 def test_workers_share_the_port(tmp_path: Path) -> None:

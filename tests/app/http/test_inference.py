@@ -16,11 +16,12 @@ from app.inference.datatypes import DATATYPES
 from app.main import create_app
 from app.settings import Settings
 from dubito.bundles.validation.inspection import inspect
+from dubito.features import CategoryFeature
 from dubito.inputs.rows import example
 from dubito.types import Signature
 from tests.app.http.conftest import Answer
 from tests.ensembles import ensemble_bundle
-from tests.inference import HEADER, Row, check, flat, outputs, rows_of, tensors
+from tests.inference import HEADER, Row, check, encoded, flat, outputs, rows_of, tensors
 from tests.mixed import mixed_bundle
 from tests.service import ROOT
 from tests.tensors import tensor_bundle
@@ -233,6 +234,13 @@ def test_a_broken_or_huge_compressed_body_is_refused(
         ({"outputs": [{"name": "colour"}]}, "colour"),
         ({"outputs": [{"name": "mean"}, {"name": "mean"}]}, "mean"),
         ({"parameters": {"passes": 0}}, "passes"),
+        ({"parameters": {"draws": True}}, "draws"),
+        ({"outputs": [{"name": "mean", "parameters": {"classification": 2}}]}, "classification"),
+        (
+            {"inputs": [{**MATRIX, "parameters": {"shared_memory_region": "x"}}]},
+            "shared_memory_region",
+        ),
+        ({"inputs": [{**MATRIX, "shape": [10**1000] * 8}]}, "input"),
         ({"parameters": {"passes": 1000, "max_passes": 1, "colour": "red"}}, "colour"),
         ({"parameters": {"reference": "\n"}}, "reference"),
     ],
@@ -318,6 +326,33 @@ def test_what_was_done_is_counted(loans: Served) -> None:
     assert sum(now[part]["ns"] for part in parts) <= now["success"]["ns"]
 
 
+@pytest.mark.parametrize("is_binary", [False, True])
+def test_an_empty_text_is_an_unknown_category(*, is_binary: bool) -> None:
+    """Where a category may not be missing: in binary data, in JSON and in /predict/mc."""
+    folder = BUNDLES["gaps"]()
+    with serving(folder) as client:
+        served = Served(client, folder)
+        (row,) = served.rows(np.random.default_rng(3), 1)
+        row["loan_purpose"] = ""
+        inputs = []
+        binary = b""
+        for feature in served.signature.features:
+            kind = "BYTES" if isinstance(feature, CategoryFeature) else "FP64"
+            one: dict[str, Any] = {"name": feature.name, "shape": [1], "datatype": kind}
+            if is_binary:
+                data = encoded(kind, [row[feature.name]])
+                one["parameters"] = {"binary_data_size": len(data)}
+                binary += data
+            else:
+                one["data"] = [row[feature.name]]
+            inputs.append(one)
+        head = json.dumps({"inputs": inputs, "parameters": {"seed": 4}}).encode()
+        answer = served.infer(head + binary, **{HEADER: str(len(head))})
+        check(outputs(answer), served.asked([row], seed=4), served.signature.classes)
+        lists = json.loads(client.get(served.address).json()["properties"]["categories"])
+        assert "debt_consolidation" in lists["loan_purpose"]
+
+
 def test_the_repository_is_listed(loans: Served) -> None:
     """Versions that are served are ready; what is not cannot be loaded yet, nor is it unloaded."""
     client = loans.client
@@ -326,6 +361,8 @@ def test_the_repository_is_listed(loans: Served) -> None:
     assert [("loan-grade", "5")] == [(one["name"], one["version"]) for one in ready]
     assert {"UNAVAILABLE", "READY"} == {one["state"] for one in every}
     load = "/v2/repository/models/{}/{}"
+    changed = {"parameters": {"config": "{}"}}
+    assert 400 == client.post(load.format("loan-grade", "load"), json=changed).status_code
     assert 200 == client.post(load.format("loan-grade", "load"), json={}).status_code
     assert 409 == client.post(load.format("loan-rate", "load")).status_code
     assert 404 == client.post(load.format("colour", "load")).status_code
@@ -351,6 +388,9 @@ def test_an_idempotency_key_repeats_binary_answers(tmp_path: Path) -> None:
         assert list(record["answer"]["mean"].values()) == found["mean"][0].tolist()
         other = loans.infer({"inputs": [MATRIX], "parameters": {**parameters, "seed": 1}})
         assert (409, "key_reused") == (other.status_code, other.json()["code"])
+        statistics = client.get(f"{loans.address}/stats").json()["model_stats"][0]
+        assert 1 == statistics["inference_stats"]["cache_hit"]["count"]
+        assert 2 == statistics["inference_stats"]["success"]["count"]
         named = {"Idempotency-Key": "twice", "Dubito-Reference": "case 9"}
         once, more = (loans.infer({"inputs": [MATRIX]}, **named) for _ in range(2))
         assert once.content == more.content

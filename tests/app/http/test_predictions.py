@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from app.http.access import BY_PROXIES
 from app.main import create_app
+from app.proxy_headers import BY_PROXIES
 from app.records.address import url_of
 from app.settings import Settings
 from tests.calibrated import publish

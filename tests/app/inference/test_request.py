@@ -99,7 +99,7 @@ def test_what_is_no_json_is_told(text: bytes) -> None:
         ([True], b"", "must be a whole number of bytes"),
         (["8"], b"12345678", "must be a whole number of bytes"),
         ([2**70], b"12345678", "is more than follows|not valid"),
-        ([0], b"", "must have the 1 elements"),
+        ([0], b"", "as many elements"),
     ],
 )
 def test_sizes_of_binary_data_must_fit(sizes: list[Any], data: bytes, fault: str) -> None:
@@ -128,7 +128,7 @@ def test_one_element_is_read_as_many_are(datatype: str, value: Any) -> None:
             (tensor,) = read_request(json.dumps({"inputs": [one]}).encode()).inputs
             found.append(str(list(tensor.elements)[:1]).replace("np.float64", ""))
         except InvalidInput as error:
-            found.append(str(error).replace("the 2", "the 1"))
+            found.append(str(error))
     assert found[0] == found[1]
 
 
@@ -190,6 +190,7 @@ def test_parameters_of_the_protocol_are_no_options() -> None:
         ({"seed": -1}, "seed must be a whole number"),
         ({"tolerance": float("inf")}, "tolerance must be a text, a number or a truth"),
         ({"timeout": "soon"}, "timeout must be a whole number of microseconds"),
+        ({"timeout": 10**12}, "timeout must be a whole number of microseconds"),
     ],
 )
 def test_wrong_parameters_are_named(parameters: dict[str, Any], fault: str) -> None:
