@@ -26,8 +26,8 @@ from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
 
 REMEMBERED, MOST_KNOWN = 1024, 12
 """Number of requests' options that are remembered, and the most parameters of such a request."""
-SHORT = (int, float, bool)
-"""Types of the parameters that are remembered: texts may be long."""
+LARGEST_KNOWN = 2**64
+"""Largest whole number of a parameter that is remembered."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Inference:
         if len(parameters) <= MOST_KNOWN:
             # 1, 1.0 and true are equal.
             items = [(name, type(one), one) for name, one in parameters.items()]
-            known = (has_draws, *items) if all(isinstance(one[2], SHORT) for one in items) else None
+            known = (has_draws, *items) if all(map(_is_short, parameters.values())) else None
         if known is not None and (found := self._known.get(known)) is not None:
             return found
         if DRAWS in parameters:
@@ -190,6 +190,11 @@ class Inference:
         if faults:
             raise InvalidInput(faults[:MOST_FAULTS])
         return [self._by_name[name] for name in names]
+
+
+def _is_short(value: object) -> bool:
+    """Whether a parameter may be remembered: a text may be long, and a number have many digits."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= LARGEST_KNOWN)
 
 
 def _joined(parts: Sequence[Sequence[AnyAnswer]]) -> Sequence[AnyAnswer]:

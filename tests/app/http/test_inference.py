@@ -264,6 +264,13 @@ def test_a_wrong_header_is_refused(loans: Served, size: str) -> None:
     assert HEADER.lower() == answer.json()["errors"][0]["field"]
 
 
+def test_equal_parameters_of_other_types_are_other_options(loans: Served) -> None:
+    """1 is a number of passes and true is none, whichever comes first."""
+    for value, status in ((1, 200), (True, 400), (1.0, 200), (True, 400)):
+        body = {"inputs": [MATRIX], "parameters": {"passes": value, "priority": 10**4_000}}
+        assert status == loans.infer(body).status_code
+
+
 def test_values_are_not_said_again(loans: Served) -> None:
     """Neither a number nor a text of the request is in an error."""
     body = {"inputs": [{**MATRIX, "data": [-91827364.5, *MATRIX["data"][1:]]}]}
