@@ -139,13 +139,13 @@ def fitted(path: str, response: Response) -> Response:
     if not (path == INFERENCE or path.startswith(f"{INFERENCE}/")) or not response.body:
         return response
     told = from_json(bytes(response.body))
-    status = HTTPStatus(response.status_code) if response.status_code != CLIENT_CLOSED else None
+    status = HTTPStatus(response.status_code)
     headers = {key: text for key, text in response.headers.items() if key in KEPT_HEADERS}
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         status = HTTPStatus.BAD_REQUEST
         told |= _named(status)
     content = to_json({"error": told["detail"], **told})
-    return Response(content, status or CLIENT_CLOSED, headers, "application/json")
+    return Response(content, status, headers, "application/json")
 
 
 def answer_to(refusal: Refusal) -> Response:
