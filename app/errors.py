@@ -6,6 +6,8 @@ from app.problem_codes import ProblemCode
 from dubito.errors import DubitoError, UsageError
 
 Error = TypeVar("Error", bound=BaseException)
+OUR_FAULT = "the service failed; the fault is its own"
+"""Sentence about an unexpected error, whose own text may hold values."""
 
 
 def copy_of(error: Error) -> Error:

@@ -140,6 +140,12 @@ class InvalidInput(DubitoError):
         super().__init__(sentence or told)
         self.faults = tuple(faults)
 
+    @property
+    def summary(self) -> str:
+        """The first fault, and how many more there are."""
+        first, more = self.faults[0], len(self.faults) - 1
+        return f"{first.field} {first.message}" + (f" and {more} more" if more else "")
+
 
 class Ungradable(InvalidInput):
     """Rows without a prediction, because the network's arithmetic overflows on them."""

@@ -6,13 +6,12 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 from grpc import StatusCode
 
-from app.errors import Abandoned, Conflict, DeadlinePassed, NotFound, Unavailable
+from app.errors import OUR_FAULT, Abandoned, Conflict, DeadlinePassed, NotFound, Unavailable
 from app.problem_codes import ProblemCode
 from dubito.errors import DubitoError, InvalidInput
 
 CODE, RETRY = "dubito-code", "retry-after"
 """Names of trailing metadata: the code of the problem, and seconds after which to try again."""
-OUR_FAULT = "the service failed; the fault is its own"
 STATUS: dict[type[Exception], StatusCode] = {
     DecodeError: StatusCode.INVALID_ARGUMENT,
     InvalidInput: StatusCode.INVALID_ARGUMENT,
@@ -71,11 +70,7 @@ def status_of(error: Exception) -> Status:
 def _sentence(error: Exception) -> str:
     if isinstance(error, DecodeError):
         return "the message is not one of this call's"
-    if not isinstance(error, InvalidInput):
-        return str(error)
-    first, count = error.faults[0], len(error.faults)
-    more = f" and {count - 1} more" if count > 1 else ""
-    return f"{first.field} {first.message}{more}"
+    return error.summary if isinstance(error, InvalidInput) else str(error)
 
 
 def _metadata(error: Exception) -> Iterator[tuple[str, str]]:

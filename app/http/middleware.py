@@ -16,13 +16,13 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.error_location import locate_error
+from app.errors import OUR_FAULT
 from app.http.problems import fitted, problem
 from app.monitoring.http_metrics import KNOWN_METHODS, OTHER
 from app.problem_codes import ProblemCode
 from dubito.identifier import new_id
 
 HEADER = b"x-request-id"
-OUR_FAULT = "the service failed; the fault is its own"
 UNABLE = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 BROKEN_OFF = 500
 """Status that only the log shows: the response had already begun with another."""

@@ -153,15 +153,13 @@ def answer_to(refusal: Refusal) -> Response:
     return problem(refusal.status, refusal.code, refusal.detail, limit=refusal.limit)
 
 
-def invalid(faults: Sequence[Fault]) -> Response:
+def invalid(error: InvalidInput) -> Response:
     """Create a 422 response that names the invalid fields."""
-    first, count = faults[0], len(faults)
-    more = f" and {count - 1} more" if count > 1 else ""
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         ProblemCode.INVALID_INPUT,
-        f"{first.field} {first.message}{more}",
-        errors=[_field_problem(fault) for fault in faults[:MOST_FAULTS]],
+        error.summary,
+        errors=[_field_problem(fault) for fault in error.faults[:MOST_FAULTS]],
     )
 
 
@@ -209,9 +207,9 @@ def _field_problem(fault: Fault) -> FieldProblem:
 
 
 async def _invalid_query(_: Request, error: RequestValidationError) -> Response:
-    return invalid(
-        [to_fault(detail, tuple(detail["loc"][1:]), in_query=True) for detail in error.errors()]
-    )
+    details = error.errors()
+    faults = [to_fault(detail, tuple(detail["loc"][1:]), in_query=True) for detail in details]
+    return invalid(InvalidInput(faults))
 
 
 async def _not_json(_: Request, error: NotJson) -> Response:
@@ -219,7 +217,7 @@ async def _not_json(_: Request, error: NotJson) -> Response:
 
 
 async def _invalid_input(_: Request, error: InvalidInput) -> Response:
-    return invalid(error.faults)
+    return invalid(error)
 
 
 async def _unavailable(_: Request, error: Unavailable) -> Response:

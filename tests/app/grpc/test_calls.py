@@ -406,6 +406,10 @@ def test_workers_share_the_port(tmp_path: Path) -> None:
                     response_deserializer=pb.ModelInferResponse.FromString,
                 )
                 assert calling(matrix(), timeout=30).outputs
+        # Whichever worker is asked, it tells of both.
+        with httpx.Client(base_url=service.url, trust_env=False) as client:
+            (stats,) = client.get("/v2/models/stats").json()["model_stats"]
+        assert (8, 8) == (stats["inference_count"], stats["inference_stats"]["success"]["count"])
 
 
 def _free_port() -> int:
