@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
@@ -15,9 +15,8 @@ from app.http.compression import Compression
 from app.http.documentation import SERVERS, document
 from app.http.front import Front
 from app.http.middleware import Conduct
-from app.http.route import LeanRoute
+from app.model_source import ModelSource, model_sources, open_models
 from app.monitoring.metrics import Metrics
-from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.record_ports import Memory
 from app.service import Service
 from app.settings import Settings, read_settings
@@ -69,34 +68,34 @@ def create_app(
     settings: Settings,
     opening: Opening = open_in_thread,
     remembering: Remembering = remembering_here,
+    models: Sequence[ModelSource] | None = None,
 ) -> Front:
-    """Create the application for these settings; its lifespan opens the bundle and the records.
+    """Create the application for these settings; its lifespan opens the bundles and the records.
 
     A bundle that must not be served raises a `DubitoError` in the lifespan, before any port opens.
 
     Args:
         settings: the settings, already validated.
-        opening: opens the bundle and starts its engine.
+        opening: opens a bundle and starts its engine.
         remembering: opens the record store, or yields None when recording is off.
+        models: where the bundle of each model is; those of the settings if None.
     """
+    models = model_sources(settings) if models is None else models
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # The default handler prints objects, which may contain a borrower's values.
         asyncio.get_running_loop().set_exception_handler(log_loop_error)
         # In this order an engine in another process loads while the records are being opened.
-        async with remembering(settings) as kept, opening(settings) as opened:
-            service = Service(settings, opening, opened, kept, metrics)
-            routers = service.routers(lambda: bool(app.state.ready))
+        async with remembering(settings) as kept, open_models(models, opening) as opened:
+            service = Service(settings, opening, opened, kept, metrics, lambda: app.state.ready)
             # Routes are inserted rather than routers included, because FastAPI searches included
             # routers anew for each request; and they are inserted first, because routes are tried
             # in order.
-            routes = [route for router in routers for route in router.routes]
+            routes = service.routes()
             app.router.routes[:0] = routes
-            known = {one.path: one for one in routes if isinstance(one, LeanRoute)}
-            app.short.update({path: known[path] for path in (PLAIN, MONTE_CARLO)})
-            app.short.update(service.short_ways())
-            app.state.identity, app.state.ready = opened.manifest.identity, True
+            app.short.update(service.short_ways(routes))
+            app.state.identities, app.state.ready = service.identities, True
             async with service.running(), service.serving_grpc(__version__):
                 yield
 

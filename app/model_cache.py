@@ -1,8 +1,8 @@
-"""Cache of open bundles: the served one, and a few older ones that replays need."""
+"""Cache of open bundles: the served ones, and a few older ones that replays need."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -35,13 +35,24 @@ IDLE_SECONDS = 300.0
 
 
 def served(
-    opened: LoadedBundle, settings: Settings, seen: BatchObserver = lambda *_: None
+    opened: LoadedBundle,
+    settings: Settings,
+    seen: BatchObserver = lambda *_: None,
+    models: int = 1,
 ) -> Served:
-    """Build the predictor of an open bundle and its answer builder; `seen` is called per batch."""
+    """Build the predictor of an open bundle and its answer builder.
+
+    Args:
+        opened: the bundle.
+        settings: limits of the queue.
+        seen: called per batch.
+        models: number of bundles that share the queue; each may fill an equal part of it.
+    """
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration
     judge = judge_of(calibration, manifest.rules, signature)
-    queue = min(settings.max_queue, memory() // settings.workers // MEMORY_SHARE // WORK_BYTES)
+    room = memory() // settings.workers // MEMORY_SHARE // WORK_BYTES
+    queue = min(settings.max_queue, room) // models
     return Served(
         manifest.identity,
         signature,
@@ -99,7 +110,7 @@ class _Wish:
 
 
 class Shelf:
-    """Open bundles: the served one, and up to `MOST_OPEN` older ones or other backends of it.
+    """Open bundles: the served ones, and up to `MOST_OPEN` older ones or other backends of these.
 
     Requests for a bundle that is not open wait in one queue, and bundles are opened one after
     another. The least recently used bundle is closed to make room, after its last user has
@@ -108,12 +119,12 @@ class Shelf:
 
     def __init__(
         self,
-        current: Served | None,
+        current: Sequence[Served],
         opening: Opening,
         settings: Settings,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """Keep the served bundle, if any, and the function that opens older ones."""
+        """Keep the served bundles, if any, and the function that opens older ones."""
         self._current = current
         self._opening = opening
         self._settings = settings
@@ -144,9 +155,10 @@ class Shelf:
             DeadlinePassed: the caller's deadline passed while waiting.
         """
         wanted = backend if backend is not None and has_backend(backend) else None
-        if self._current is not None and _computes(self._current, model, wanted):
-            yield self._current
-            return
+        for current in self._current:
+            if _computes(current, model, wanted):
+                yield current
+                return
         book = await self._had(model, wanted or "auto", caller)
         try:
             yield book.served

@@ -118,6 +118,8 @@ class QueueItem:
     version: int
     reference: str | None
     """The caller's own name of the case; erased together with the case."""
+    model: str = ""
+    """Name of the bundle; empty in journals of version 0.4."""
     assignee: str | None = None
     """Person who reviews the prediction; erased together with the assignment."""
     decided: int | None = None
@@ -153,6 +155,8 @@ class Search:
     """Decision on the prediction; not used for the review queue, which contains referrals only."""
     reason: str | None = None
     """One of the reasons of the referral."""
+    model: str | None = None
+    """Name of the bundle that answered."""
     version: int | None = None
     """Version of the bundle that answered."""
     assignee: str | None = None
@@ -276,6 +280,11 @@ class Draft(Struct, frozen=True, tag="draft"):
     reply: Reply | None
 
     @property
+    def digest(self) -> str:
+        """Digest of the bundle that gave all these answers."""
+        return self.parts[0].answers[0].model.digest
+
+    @property
     def rows(self) -> int:
         """Number of rows in all parts."""
         return sum(len(part.answers) for part in self.parts)
@@ -292,7 +301,7 @@ class Unseen:
 
 
 Made = Callable[[Sequence[Draft]], Entry]
-"""A function that builds the entry of drafts, of which one at most has a reply."""
+"""A function that builds the entry of drafts of one bundle, of which one at most has a reply."""
 
 
 def alarm_id(alarm: str, digest: str) -> str:

@@ -5,7 +5,7 @@ A reader raises `RecordsUnavailable` if the database does not respond; a writer 
 """
 
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -49,8 +49,8 @@ class Writer(Protocol):
     def trouble(self) -> str | None:
         """Reason why nothing can be recorded now, a sentence; None while entries are accepted."""
 
-    def introduce(self, watched: WatchedBundle) -> None:
-        """Announce the bundle whose drafts follow; must precede the first draft."""
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
+        """Announce the bundles whose drafts follow; must precede the first draft."""
 
     def leave(self, entry: Entry | Draft) -> None:
         """Queue an entry that no caller awaits."""

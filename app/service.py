@@ -1,37 +1,33 @@
-"""Assembles the service around an open bundle: routes, background tasks, and the record store."""
+"""Assembles the service around its open bundles: routes, background tasks, and the record store."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict
 
 from fastapi import APIRouter
 from pydantic_core import to_json
+from starlette.routing import BaseRoute
 
 from app.bundle_loader import LoadedBundle, Opening
 from app.clock import Clock, describe_step
 from app.dashboard.page import dashboard_routes
 from app.error_location import locate_error
-from app.http.access import Access
-from app.http.alarms import alarms
 from app.http.exposition import exposition
 from app.http.feedback import feedback_routes
-from app.http.inference import InferRoute, inference_routes, short_ways
-from app.http.information import describe, information
-from app.http.predict import grading
+from app.http.front import GradingRoute
+from app.http.inference import inference_routes, short_ways
+from app.http.information import ListedModel, health, model_list
+from app.http.model_addresses import ModelAddresses, UnservedRoute
 from app.http.predictions import predictions
 from app.http.reviews import reviews
-from app.http.statistics import uncertainty
-from app.inference.inference import Inference
-from app.inference.model import ServedModel, ServedModels
+from app.http.route import LeanRoute
+from app.inference.model import ServedModels
 from app.inference.repository import Repository
-from app.model_cache import Shelf, served
-from app.monitoring.alarms import Sentry
-from app.monitoring.answer_counter import AnswerCounter
-from app.monitoring.counters import answer_counter
+from app.model_cache import Shelf
+from app.model_service import ModelService
 from app.monitoring.metrics import Metrics, Sources
-from app.monitoring.monitor import USUAL, Monitor, Present
+from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.monitoring.request_counts import WRITE_SECONDS, Exchanges
 from app.record_events import MICROSECONDS, Entry, Note
 from app.record_ports import Memory
@@ -39,11 +35,9 @@ from app.serving.readiness import Readiness, TroubleProbe
 from app.settings import Settings
 from app.usecases.case import Cases
 from app.usecases.feedback import Feedback
-from app.usecases.idempotency import Recorder
-from app.usecases.predict import Predict
 from app.usecases.replay import ENVIRONMENT, Replays
-from app.watched_bundle import WatchedBundle
 from dubito.errors import DubitoError
+from dubito.types import Environment, Identity
 
 DAY = 86_400
 LOOK_SECONDS = 10.0
@@ -53,101 +47,101 @@ log = logging.getLogger("dubito")
 
 
 class Service:
-    """The parts of the service that answer for the served bundle."""
+    """The models of a service, and what they share."""
 
     def __init__(
         self,
         settings: Settings,
         opening: Opening,
-        opened: LoadedBundle,
+        opened: Mapping[str, LoadedBundle | str],
         memory: Memory | None,
         metrics: Metrics,
+        is_serving: Callable[[], bool],
     ) -> None:
-        """Keep the open bundle, the function that opens others, and the record store, if any."""
+        """Assemble the models and what they share.
+
+        Args:
+            settings: the settings.
+            opening: opens other bundles, for replays.
+            opened: each model's open bundle, or why it has none, by name in the settings' order.
+            memory: the record store; None if nothing is recorded.
+            metrics: where requests and answers are counted.
+            is_serving: whether the service is not stopping.
+        """
         self._settings = settings
-        self._manifest = opened.manifest
-        self._environment = opened.environment
-        self._cards = opened.cards
         self._metrics = metrics
-        self._inferences = metrics.inferences(opened.manifest.identity)
-        self._served = served(opened, settings, self._count_batch)
-        self._shelf = Shelf(self._served, opening, settings)
-        self._counter = answer_counter(_watched(opened))
-        present = Present(lambda: self._served.predictor.backlog, lambda: self._readiness.trouble)
-        self._kept = (
-            None
-            if memory is None
-            else RecordedParts(settings, opened, memory, self._shelf, present)
-        )
-        self._readiness = Readiness(*self._troubles())
-        self._predict = self._predicts()
-        self._recorder = Recorder(memory)
-        self._inference = self._models()
+        self._names = list(opened)
+        bundles = [one for one in opened.values() if isinstance(one, LoadedBundle)]
+        self.models = {
+            one.manifest.identity.name: ModelService(
+                one, settings, metrics, memory, is_serving, len(bundles)
+            )
+            for one in bundles
+        }
+        unserved = {name: why for name, why in opened.items() if isinstance(why, str)}
+        served = [model.served for model in self.models.values()]
+        self._shelf = Shelf(served, opening, settings)
+        self._kept = None if memory is None else RecordedParts(settings, self, memory, self._shelf)
+        self._readiness = Readiness(*self._troubles(memory), is_serving=is_serving)
+        inferences = [model.inference for model in self.models.values()]
+        self._inference = ServedModels(inferences, metrics.statistics, unserved)
         self._repository = Repository(settings.models, self._inference)
 
-    def _count_batch(self, work: int, seconds: float) -> None:
-        self._metrics.batch(work, seconds)
-        self._inferences.batch()
+    @property
+    def identities(self) -> list[Identity]:
+        """The bundles that are served."""
+        return [model.manifest.identity for model in self.models.values()]
 
-    def routers(self, is_ready: Callable[[], bool]) -> list[APIRouter]:
-        """Create all routes; event streams end as soon as `is_ready` returns False."""
+    def routes(self) -> list[BaseRoute]:
+        """Create all routes: those of the first model are without a name, too."""
         settings = self._settings
-        self._readiness.is_serving = is_ready
-        own = [
-            grading(self._predict, self._recorder, self._readiness, self._manifest, settings),
+        shared = [
             inference_routes(self._inference, self._repository, self._readiness, settings),
-            self._information(),
+            health(self._readiness),
+            model_list(self._listed),
             exposition(self._metrics.page),
             dashboard_routes(),
         ]
-        return own if self._kept is None else [*own, *self._kept.routers(self._counter, is_ready)]
+        if self._kept is not None:
+            shared += self._kept.routers()
+        found: list[BaseRoute] = []
+        for name, model in self.models.items():
+            routes = _routes(model.routers())
+            found += routes if name == self._names[0] else []
+            found += ModelAddresses(name, routes).routes()
+        unserved = UnservedRoute(self.models, self._inference.unserved, self._names[0])
+        return [*found, *_routes(shared), unserved]
+
+    def short_ways(self, routes: Sequence[BaseRoute]) -> dict[str, GradingRoute]:
+        """Return the routes of grading by address, for the short way in front of FastAPI.
+
+        Args:
+            routes: what `routes` has returned.
+        """
+        found: dict[str, GradingRoute] = dict(short_ways(self._inference, self._settings))
+        for route in routes:
+            if isinstance(route, LeanRoute) and route.path.endswith((PLAIN, MONTE_CARLO)):
+                found[route.path] = route
+        return found
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the metrics and background tasks for the duration of the `async with` block."""
-        kept = self._kept
+        kept, models = self._kept, self.models
         sources = Sources(
-            lambda: self._served.predictor.backlog,
+            {name: _backlog(model) for name, model in models.items()},
             None if kept is None else kept.memory.writer,
-            None if kept is None else lambda: kept.monitor.latest,
+            {} if kept is None else {name: model.latest for name, model in models.items()},
         )
         async with AsyncExitStack() as stack:
-            stack.callback(self._served.predictor.close)
+            for model in models.values():
+                stack.callback(model.served.predictor.close)
             stack.push_async_callback(self._shelf.close)
             await stack.enter_async_context(self._metrics.watching(sources))
             if kept is not None:
                 self._metrics.traffic.record(kept.exchanges)
                 await stack.enter_async_context(kept.running())
             yield
-
-    def _troubles(self) -> Iterator[TroubleProbe]:
-        yield lambda: self._served.predictor.trouble
-        if self._kept is not None:
-            writer = self._kept.memory.writer
-            yield lambda: writer.trouble
-
-    def _predicts(self) -> Predict:
-        manifest = self._manifest
-        return Predict(
-            self._served.predictor,
-            self._served.answers,
-            self._metrics.predictions(manifest.identity, manifest.target),
-            len(manifest.target.outputs),
-            self._settings.max_work,
-        )
-
-    def _models(self) -> ServedModels:
-        """Build what the Open Inference Protocol asks for, over the same use case."""
-        manifest, settings = self._manifest, self._settings
-        model = ServedModel(
-            manifest,
-            Inference(manifest, self._predict, settings),
-            self._recorder,
-            self._readiness,
-            self._inferences,
-            settings,
-        )
-        return ServedModels([model], self._metrics.statistics)
 
     @asynccontextmanager
     async def serving_grpc(self, version: str) -> AsyncIterator[None]:
@@ -171,72 +165,72 @@ class Service:
         async with serving_grpc(calls, self._readiness, self._settings):
             yield
 
-    def short_ways(self) -> dict[str, InferRoute]:
-        """Return the routes of inferences by address, for the short way in front of FastAPI."""
-        return dict(short_ways(self._inference, self._settings))
+    def _troubles(self, memory: Memory | None) -> Iterator[TroubleProbe]:
+        for model in self.models.values():
+            yield _trouble(model)
+        if memory is not None:
+            writer = memory.writer
+            yield lambda: writer.trouble
 
-    def _information(self) -> APIRouter:
-        manifest = self._manifest
-        card = {
-            "metrics": manifest.metrics,
-            "metrics_on": "unknown" if manifest.trained.is_conversion else "held_out",
-            "trained": asdict(manifest.trained),
-        }
-        about = describe(
-            manifest.identity,
-            manifest.signature,
-            manifest.members,
-            manifest.passes,
-            manifest.calibration,
-            card,
-            self._environment,
-            self._settings,
-        )
-        return information(about, manifest.target, self._cards, self._readiness)
+    def _listed(self) -> Iterator[ListedModel]:
+        """Yield the models in the order of the settings."""
+        for name in self._names:
+            model = self.models.get(name)
+            if model is None:
+                yield ListedModel(name=name, version=None, digest=None, ready=False)
+                continue
+            identity, is_ready = model.manifest.identity, model.readiness.reason is None
+            yield ListedModel(
+                name=name, version=identity.version, digest=identity.digest, ready=is_ready
+            )
+
+
+def _routes(routers: Sequence[APIRouter]) -> list[BaseRoute]:
+    return [route for router in routers for route in router.routes]
+
+
+def _backlog(model: ModelService) -> Callable[[], int]:
+    return lambda: model.served.predictor.backlog
+
+
+def _trouble(model: ModelService) -> TroubleProbe:
+    return lambda: model.served.predictor.trouble
 
 
 class RecordedParts:
     """The parts of a service that exist only when answers are recorded."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        opened: LoadedBundle,
-        memory: Memory,
-        shelf: Shelf,
-        present: Present,
-    ) -> None:
-        """Keep the record store, the cached bundles for replays, and the state of the queue."""
+    def __init__(self, settings: Settings, service: Service, memory: Memory, shelf: Shelf) -> None:
+        """Keep the models, the record store, and the cached bundles for replays."""
         self.memory = memory
         self._settings = settings
-        self._signature = opened.manifest.signature
-        self._environment = opened.environment
-        memory.writer.introduce(_watched(opened))
+        self._models = service.models
+        memory.writer.introduce([model.watched for model in self._models.values()])
         self._clock = Clock()
         self._cases = Cases(memory.reader)
         self._replays = Replays(memory.reader, shelf)
-        self._sentry = Sentry(memory.reader, memory.writer, _watched(opened))
-        self.monitor = Monitor(memory.reader, self._sentry, _watched(opened), present)
         self.exchanges = Exchanges(memory.writer)
 
-    def routers(self, counter: AnswerCounter, is_ready: Callable[[], bool]) -> list[APIRouter]:
+    def routers(self) -> list[APIRouter]:
         """Create the routes that read or write records."""
-        signature, settings = self._signature, self._settings
-        feedback = Feedback(self.memory.writer, self._cases, counter)
+        settings, reader, writer = self._settings, self.memory.reader, self.memory.writer
+        counters = {name: model.counter for name, model in self._models.items()}
+        signatures = {name: model.manifest.signature for name, model in self._models.items()}
+        targets = [signature.target for signature in signatures.values()]
         return [
-            predictions(self._cases, self._replays, signature, settings),
-            feedback_routes(feedback, signature.target, settings),
-            reviews(self.memory.reader, signature.target, settings),
-            uncertainty(self.monitor, signature.target, Access(self._settings), is_ready),
-            alarms(self._sentry, self._settings),
+            predictions(self._cases, self._replays, signatures, settings),
+            feedback_routes(Feedback(writer, self._cases, counters), targets, settings),
+            reviews(reader, targets, settings),
         ]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the periodic tasks for the duration of the block: alarms, counts and retention."""
-        self._note_environment()
+        for model in self._models.values():
+            self._note_environment(model.environment)
+        looks = [self._look, *(model.look for model in self._models.values())]
         tasks = [
-            asyncio.create_task(_again(self._look, LOOK_SECONDS)),
+            *(asyncio.create_task(_again(look, LOOK_SECONDS)) for look in looks),
             asyncio.create_task(_again(self.exchanges.write, WRITE_SECONDS)),
         ]
         if self._settings.retention_days:
@@ -249,10 +243,10 @@ class RecordedParts:
             await asyncio.gather(*tasks, return_exceptions=True)
             self.exchanges.leave()
 
-    def _note_environment(self) -> None:
+    def _note_environment(self, environment: Environment) -> None:
         """Record the facts of this numerical environment, for replays to compare theirs with."""
-        facts = to_json(self._environment.facts)
-        note = Note(ENVIRONMENT + self._environment.fingerprint, 1, facts)
+        facts = to_json(environment.facts)
+        note = Note(ENVIRONMENT + environment.fingerprint, 1, facts)
         self.memory.writer.leave(Entry((), note=note))
 
     async def _look(self) -> None:
@@ -261,21 +255,9 @@ class RecordedParts:
             # The recorder notices the step when an entry arrives; the next real entry may be hours
             # away.
             self.memory.writer.leave(Entry(()))
-        await self._sentry.look()
-        await self.monitor.content(USUAL)
 
     async def _forget(self) -> None:
         await self.memory.forget(self._settings.retention_days * DAY * MICROSECONDS)
-
-
-def _watched(opened: LoadedBundle) -> WatchedBundle:
-    manifest = opened.manifest
-    return WatchedBundle(
-        manifest.identity,
-        manifest.signature,
-        manifest.calibration,
-        opened.environment.fingerprint,
-    )
 
 
 async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:

@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from app.errors import SettingsError
+from app.model_reference import parse_references
 from app.quota import cores
 
 PREFIX = "DUBITO_"
@@ -55,11 +56,21 @@ class Settings(BaseSettings):
         1, ge=1, le=64, description="number of worker processes, each with the bundle"
     )
     models: Path = Field(MODELS, description="folder that contains the bundles")
-    model: str = Field("loan-grade", description="name of the bundle to serve")
-    version: int | None = Field(
-        None, ge=1, le=MOST, description="version of the bundle to serve; default: the highest"
+    model: str = Field(
+        "loan-grade",
+        description="bundles to serve, separated by commas, each NAME, NAME/VERSION or "
+        "NAME/VERSION#sha256:…; addresses without a name are those of the first",
     )
-    digest: str | None = Field(None, description="only digest that may be served, sha256:…")
+    version: int | None = Field(
+        None, ge=1, le=MOST, description="version of a single bundle; default: the highest"
+    )
+    digest: str | None = Field(
+        None, description="only digest that a single bundle may have, sha256:…"
+    )
+    strict_start: bool = Field(
+        default=True,
+        description="false serves the other bundles if one of several cannot be served",
+    )
     backend: Literal["auto", "native", "numpy", "tensorflow"] = Field(
         "auto",
         description="what computes the network: native, numpy, tensorflow, or auto, the first of "
@@ -199,9 +210,38 @@ class Settings(BaseSettings):
     def _fit_together(self) -> Self:
         if self.max_queue < self.max_work:
             raise ValueError("DUBITO_MAX_QUEUE must be at least DUBITO_MAX_WORK")
+        self._check_model()
         if self.workers > 1 and self.grpc_port == 0:
             raise ValueError("DUBITO_GRPC_PORT must not be 0 with several workers, which share it")
         return self
+
+    def _check_model(self) -> None:
+        """Check that version and digest are given once for a bundle."""
+        try:
+            references = parse_references(self.model)
+        except ValueError as error:
+            raise ValueError(f"DUBITO_MODEL {error}") from None
+        for name, value in (("version", self.version), ("digest", self.digest)):
+            if value is None:
+                continue
+            if len(references) > 1 or getattr(references[0], name) is not None:
+                raise ValueError(
+                    f"{setting_variable(name)} is of a single bundle, which DUBITO_MODEL names "
+                    "without one"
+                )
+
+    def for_each_model(self) -> tuple["Settings", ...]:
+        """Return these settings for each model alone, in the order of `DUBITO_MODEL`."""
+        return tuple(
+            self.model_copy(
+                update={
+                    "model": one.name,
+                    "version": one.version or self.version,
+                    "digest": one.digest or self.digest,
+                }
+            )
+            for one in parse_references(self.model)
+        )
 
 
 class Row(NamedTuple):

@@ -39,7 +39,9 @@ def exposed() -> set[str]:
     async def read() -> bytes:
         metrics = Metrics()
         metrics.predictions(Identity("shells", 1, "sha256:5e11"), ClassTarget(("small", "large")))
-        async with metrics.watching(Sources(lambda: 0, figures=lambda: REPORT)):
+        async with metrics.watching(
+            Sources({"shells": lambda: 0}, figures={"shells": lambda: REPORT})
+        ):
             content, _ = await metrics.page("")
         return content
 

@@ -176,13 +176,13 @@ def test_upgrade_and_roll_back(restored: Path) -> None:
     assert "0001" == schema(database)
     upgraded = run(restored, "Upgrade")
     assert 0 == upgraded.returncode, upgraded.stderr
-    assert "0003" == schema(database)
+    assert "0004" == schema(database)
     assert f"{ROWS} events" in upgraded.stdout
 
     back = run(restored, "Roll back")
     assert 0 == back.returncode, back.stderr
     assert "0001" == schema(database)
-    assert "0003" == schema(restored / "newer" / "records.db")
+    assert "0004" == schema(restored / "newer" / "records.db")
     assert ROWS + 1 == len((restored / "since.csv").read_text().splitlines())
     older = tried(restored, "dubito records verify")
     assert 0 == older.returncode, older.stderr

@@ -82,7 +82,7 @@ async def _replayed(
     from app.usecases.case import Cases
     from app.usecases.replay import Replays
 
-    reader, shelf = _reader(engine), Shelf(None, open_in_thread, settings)
+    reader, shelf = _reader(engine), Shelf((), open_in_thread, settings)
     cases, replays = Cases(reader), Replays(reader, shelf)
     try:
         for identifier in identifiers or await reader.predictions():

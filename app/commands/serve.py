@@ -1,18 +1,21 @@
-"""`dubito serve`: serve a bundle over HTTP."""
+"""`dubito serve`: serve bundles over HTTP."""
 
 import argparse
 import gc
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from app.checked_bundle import CheckedBundle
 from app.commands.settings_flags import add_settings, settings_of
 from app.errors import SettingsError
+from app.model_source import ModelSource
 from app.monitoring.multiprocess_dir import keep_none
 from app.processes.logs import configure_logs, tell_start
-from app.processes.port import bound
+from app.processes.port import Started, bound
 from app.server.supervisor import supervise
 from app.settings import Settings, unknown_variables
 from dubito.bundles.program import read_programs
@@ -20,6 +23,7 @@ from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_bundle
 from dubito.engine.backends.choice import choose
+from dubito.errors import BundleError
 
 log = logging.getLogger("dubito")
 
@@ -51,16 +55,39 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return 0
 
 
-def _pinned(settings: Settings) -> tuple[Settings, str, CheckedBundle]:
-    """Pin the settings to the version and digest of the bundle that exists now, and its backend.
+class _Pinned(NamedTuple):
+    """The bundle of a model as it is now, and what is known of it."""
 
-    Several workers open the bundle themselves, a replaced one much later, when another bundle may
+    source: ModelSource
+    computed: str
+    """Clause about the backend for the log; empty if the bundle must not be served."""
+    checked: CheckedBundle
+
+
+def _pinned(settings: Settings) -> list[_Pinned]:
+    """Pin each model to the version and digest of the bundle that exists now, and its backend.
+
+    Several workers open the bundles themselves, a replaced one much later, when another bundle may
     have taken its place. Faults that the files alone show are found here, before records are
     opened.
 
-    Returns:
-        The settings, a clause about the backend for the log, and the bundle.
+    Raises:
+        BundleError: a bundle must not be served, or none of several may be.
     """
+    found, faults = list[_Pinned](), list[BundleError]()
+    models = settings.for_each_model()
+    for one in models:
+        try:
+            found.append(_pinned_model(one))
+        except BundleError as error:
+            faults.append(error)
+            if settings.strict_start or len(faults) == len(models):
+                raise
+            found.append(_Pinned(ModelSource(one, str(error)), "", CheckedBundle()))
+    return found
+
+
+def _pinned_model(settings: Settings) -> _Pinned:
     folder = find_version(settings.models, settings.model, settings.version)
     inspected = inspect(folder, pinned=settings.digest)
     manifest = inspected.manifest
@@ -71,8 +98,15 @@ def _pinned(settings: Settings) -> tuple[Settings, str, CheckedBundle]:
         "digest": manifest.identity.digest,
         "backend": chosen.backend,
     }
-    told = f"computed by {chosen.backend}{because}"
-    return settings.model_copy(update=only), told, CheckedBundle(inspected)
+    source = ModelSource(settings.model_copy(update=only))
+    return _Pinned(source, f"computed by {chosen.backend}{because}", CheckedBundle(inspected))
+
+
+def _teller(settings: Settings, opened: socket.socket, models: Sequence[_Pinned]) -> Started:
+    """Return the function that logs the start."""
+    return partial(
+        tell_start, settings, opened, {one.source.settings.model: one.computed for one in models}
+    )
 
 
 def _share_threads(settings: Settings) -> None:
@@ -83,9 +117,10 @@ def _share_threads(settings: Settings) -> None:
 
 def _supervise(settings: Settings) -> None:
     """Serve with workers in processes of their own."""
-    settings, told, _ = _pinned(settings)
+    models = _pinned(settings)
     with bound(settings.host, settings.port) as opened:
-        supervise(settings, opened, partial(tell_start, settings, opened, told))
+        sources = [one.source for one in models]
+        supervise(settings, sources, opened, _teller(settings, opened, models))
 
 
 def _serve(settings: Settings) -> None:
@@ -95,12 +130,14 @@ def _serve(settings: Settings) -> None:
 
     keep_none()
     with early_recorder(settings) as recorder:
-        settings, told, checked = _pinned(settings)
+        models = _pinned(settings)
+        sources = [one.source for one in models]
         with (
             bound(settings.host, settings.port) as opened,
-            start_children(settings, recorder) as children,
+            start_children(settings, sources, recorder) as children,
         ):
             from app.server.server import serve
 
-            started = partial(tell_start, settings, opened, told)
-            serve(settings, opened, children, started, checked)
+            started = _teller(settings, opened, models)
+            checked = {one.source.settings.model: one.checked for one in models}
+            serve(settings, sources, opened, children, started, checked)

@@ -25,5 +25,12 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         SettingsError: a setting has a value that cannot be used; the sentence names it.
     """
     given = {name: getattr(arguments, name, None) for name in Settings.model_fields}
-    named = settings_named_by(arguments.bundle)
+    named = _named_by(arguments.bundle)
     return read_settings(os.environ, {**given, **named})
+
+
+def _named_by(bundle: str | None) -> dict[str, str]:
+    """Return the settings that a reference implies, or those that a list of references does."""
+    if bundle is not None and not {",", "#"}.isdisjoint(bundle):
+        return {"model": bundle}
+    return settings_named_by(bundle)

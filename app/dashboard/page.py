@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.dashboard.asset import PAGE, Assets
 from app.http.route import LeanRoute
@@ -33,13 +34,23 @@ HEADERS = {
 }
 
 
+class PageOptions(BaseModel):
+    """The model that the page is about, which its own program reads."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str | None, Field(description="Name of the model; by default the first.")] = (
+        None
+    )
+
+
 def dashboard_routes() -> APIRouter:
     """Create the routes of the dashboard."""
     router = APIRouter(route_class=LeanRoute, include_in_schema=False)
     assets = Assets(HEADERS)
 
     @router.get("/")
-    async def index(request: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
+    async def index(request: Request, options: Annotated[PageOptions, Query()]) -> Response:  # noqa: ARG001 - the page reads it itself
         return await assets.get_response(PAGE, request.scope)
 
     @router.get("/assets/{name}")

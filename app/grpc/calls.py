@@ -183,8 +183,8 @@ class Calls:
         return filled(pb.ServerMetadataResponse(), server_metadata(self._version))
 
     async def _model_ready(self, request: pb.ModelReadyRequest, _: object) -> Any:
-        model = self._models.find(request.name, request.version)
-        return pb.ModelReadyResponse(ready=model.readiness.reason is None)
+        reason = self._models.reason(request.name, request.version)
+        return pb.ModelReadyResponse(ready=reason is None)
 
     async def _model_metadata(self, request: pb.ModelMetadataRequest, _: object) -> Any:
         model = self._models.find(request.name, request.version)

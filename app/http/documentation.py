@@ -4,6 +4,7 @@ The page needs no internet access, and all addresses in it are relative, so that
 path prefix.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import fastapi_offline
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from app.http.json_schema import gather, make_schemas
 
@@ -41,15 +43,20 @@ def document(app: FastAPI) -> None:
     written = app.openapi
 
     def openapi() -> dict[str, Any]:
-        make_schemas(app.routes)
-        found = written()
-        if "headers" not in found.get("components", {}):
-            gather(found)
-            _name_exchanges(found)
-        return found
+        return completed(app.routes, written)
 
     app.openapi = openapi  # type: ignore[method-assign]
     _add_page(app)
+
+
+def completed(routes: Sequence[BaseRoute], written: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Make the schemas of routes, and complete the document that FastAPI writes of them."""
+    make_schemas(routes)
+    found = written()
+    if "headers" not in found.get("components", {}):
+        gather(found)
+        _name_exchanges(found)
+    return found
 
 
 def _name_exchanges(found: dict[str, Any]) -> None:
@@ -63,16 +70,21 @@ def _name_exchanges(found: dict[str, Any]) -> None:
 
 def _add_page(app: FastAPI) -> None:
     """Add `/docs` with relative addresses, and the files that it needs."""
-    page = get_swagger_ui_html(
-        openapi_url=str(app.openapi_url).lstrip("/"),
-        title=app.title,
-        swagger_js_url=f"{FILES}/swagger-ui-bundle.js",
-        swagger_css_url=f"{FILES}/swagger-ui.css",
-        swagger_favicon_url=f"{FILES}/favicon.png",
-    )
+    page = documentation_page(app.title, str(app.openapi_url).lstrip("/"), FILES)
 
     async def docs(_: Request) -> Response:
         return page
 
     app.mount(f"/{FILES}", StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static"))
     app.router.add_route(ADDRESS, docs, include_in_schema=False)
+
+
+def documentation_page(title: str, document: str, files: str) -> Response:
+    """Create the page that shows a document; all addresses are relative to the page's."""
+    return get_swagger_ui_html(
+        openapi_url=document,
+        title=title,
+        swagger_js_url=f"{files}/swagger-ui-bundle.js",
+        swagger_css_url=f"{files}/swagger-ui.css",
+        swagger_favicon_url=f"{files}/favicon.png",
+    )

@@ -1,6 +1,8 @@
 """Routes that record feedback on a prediction: its true grade, a review, and who reviews it."""
 
-from typing import Annotated, Any, cast
+from collections.abc import Sequence
+from itertools import chain
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
@@ -20,8 +22,10 @@ from app.usecases.feedback import Correction, Feedback
 from dubito.bundles.feature_consistency import LARGEST
 from dubito.errors import Fault, FieldCode, InvalidInput
 from dubito.inputs.options import NoOptions
-from dubito.inputs.rows import STRICT
-from dubito.targets import NumberTarget, Target
+from dubito.inputs.rows import STRICT, parse_json
+from dubito.targets import ClassTarget, NumberTarget, Target
+
+Said = TypeVar("Said", bound=BaseModel)
 
 LONGEST_EVENT = 64
 """Maximum characters of an event's identifier."""
@@ -138,36 +142,40 @@ class Assigned(Struct, frozen=True):
     assignee: str | None
 
 
-def feedback_routes(feedback: Feedback, target: Target, settings: Settings) -> APIRouter:
-    """Create the routes, documented for a bundle's target."""
+def feedback_routes(feedback: Feedback, targets: Sequence[Target], settings: Settings) -> APIRouter:
+    """Create the routes, documented for the targets of the served bundles."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
     most, seconds = settings.max_body_bytes, settings.body_seconds
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
-    CameOut = outcome_request(target)  # noqa: N806 - a type
-    Reviewed = review_request(target)  # noqa: N806 - a type
-    is_number = isinstance(target, NumberTarget)
-    outcome_model, review_model = (NumberOutcome, NumberReview) if is_number else (Outcome, Review)
+    outcomes, judgements = outcome_requests(targets), review_requests(targets)
+    numbers = [isinstance(target, NumberTarget) for target in targets]
+    is_number = all(numbers)
+    outcome_models: list[type[BaseModel]] = [NumberOutcome] * any(numbers)
+    review_models: list[type[BaseModel]] = [NumberReview] * any(numbers)
+    if not is_number:
+        outcome_models.append(Outcome)
+        review_models.append(Review)
 
     @router.put(
         "/predictions/{id}/outcome",
         summary="Record the true number" if is_number else "Record the true grade",
-        **documented("recordOutcome", outcome_model, CameOut),
+        **documented("recordOutcome", outcome_models, *outcomes),
     )
     async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
-        said = read_json(CameOut, await read_body(request, most, seconds))
+        said = _fitting(outcomes, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
         return json_response(await feedback.come_out(prediction, said.truth, said.correction))
 
     @router.post(
         "/reviews/{id}",
         summary="Record a review",
-        **documented("reviewPrediction", review_model, Reviewed),
+        **documented("reviewPrediction", review_models, *judgements),
     )
     async def review(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
-        said = read_json(Reviewed, await read_body(request, most, seconds))
+        said = _fitting(judgements, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
         return json_response(
             await feedback.review(prediction, said.truth, said.note, said.reviewer, said.correction)
@@ -188,17 +196,44 @@ def feedback_routes(feedback: Feedback, target: Target, settings: Settings) -> A
     return router
 
 
-def outcome_request(target: Target) -> type[OutcomeBody] | type[NumberOutcomeRequest]:
-    """Create the request body for what is true of a prediction."""
-    if isinstance(target, NumberTarget):
-        return NumberOutcomeRequest
-    grade = (grade_of(target.classes), ...)
-    return create_model("OutcomeRequest", __base__=OutcomeBody, grade=grade)
+OutcomeRequests = Sequence[type[OutcomeBody] | type[NumberOutcomeRequest]]
+ReviewRequests = Sequence[type[ReviewBody] | type[NumberReviewRequest]]
 
 
-def review_request(target: Target) -> type[ReviewBody] | type[NumberReviewRequest]:
-    """Create the request body for a review of a prediction."""
-    if isinstance(target, NumberTarget):
-        return NumberReviewRequest
-    grade = (grade_of(target.classes), ...)
-    return create_model("ReviewRequest", __base__=ReviewBody, grade=grade)
+def outcome_requests(targets: Sequence[Target]) -> OutcomeRequests:
+    """Create the request bodies for what is true of a prediction: of a number, of classes."""
+    found: list[type[OutcomeBody] | type[NumberOutcomeRequest]] = []
+    if any(isinstance(target, NumberTarget) for target in targets):
+        found.append(NumberOutcomeRequest)
+    if grade := _grade(targets):
+        found.append(create_model("OutcomeRequest", __base__=OutcomeBody, grade=(grade, ...)))
+    return found
+
+
+def review_requests(targets: Sequence[Target]) -> ReviewRequests:
+    """Create the request bodies for a review of a prediction: of a number, of classes."""
+    found: list[type[ReviewBody] | type[NumberReviewRequest]] = []
+    if any(isinstance(target, NumberTarget) for target in targets):
+        found.append(NumberReviewRequest)
+    if grade := _grade(targets):
+        found.append(create_model("ReviewRequest", __base__=ReviewBody, grade=(grade, ...)))
+    return found
+
+
+def _grade(targets: Sequence[Target]) -> Any:
+    """Create the type of a class of any of the targets; None if all of them are numbers."""
+    lists = [one.classes for one in targets if isinstance(one, ClassTarget)]
+    if not lists:
+        return None
+    classes = tuple(dict.fromkeys(chain.from_iterable(lists)))
+    return grade_of(classes, "Grade" if all(one == classes for one in lists) else "AnyGrade")
+
+
+def _fitting(models: Sequence[type[Said]], body: bytes) -> Said:
+    """Read a body by the model that it is meant for: a number has a value, a class a grade."""
+    *of_number, of_classes = models
+    if not of_number:
+        return read_json(of_classes, body)
+    content = parse_json(body)
+    is_number = isinstance(content, dict) and "value" in content
+    return read_json(of_number[0] if is_number else of_classes, body)

@@ -161,17 +161,19 @@ def _add_models(router: APIRouter, models: ServedModels, settings: Settings) -> 
         """Add a route of a model, with and without a version."""
 
         async def found(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
-            way = request.path_params
-            return await answer(models.find(way["name"], way.get("version", "")), request)
+            return await answer(models.find(*_named(request)), request)
 
         for path in (MODEL, VERSIONED):
             router.add_api_route(f"{path}{ending}", found, methods=[method])
 
+    @router.get(f"{MODEL}/ready")
+    @router.get(f"{VERSIONED}/ready")
+    async def ready(request: Request, options: Options) -> Response:  # noqa: ARG001 - ignored
+        name, version = _named(request)
+        return _readiness(models.reason(name, version), name=name)
+
     async def metadata(model: ServedModel, _: Request) -> Response:
         return _told(model.metadata)
-
-    async def ready(model: ServedModel, _: Request) -> Response:
-        return _readiness(model.readiness.reason, name=model.name)
 
     async def config(model: ServedModel, _: Request) -> Response:
         return _told(model.config)
@@ -187,10 +189,15 @@ def _add_models(router: APIRouter, models: ServedModels, settings: Settings) -> 
         return _told(await told_statistics(models, models.served))
 
     add("GET", "", metadata)
-    add("GET", "/ready", ready)
     add("GET", "/config", config)
     add("GET", "/stats", statistics)
     add("POST", "/infer", inferred)
+
+
+def _named(request: Request) -> tuple[str, str]:
+    """Return the name and the version, empty for any, of the model in a request's address."""
+    way = request.path_params
+    return way["name"], way.get("version", "")
 
 
 def _add_repository(

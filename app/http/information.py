@@ -1,5 +1,6 @@
-"""`GET /model`, `/model/card`, `/health/live` and `/health/ready`."""
+"""`GET /model`, `/model/card`, `/models`, `/health/live` and `/health/ready`."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from app.http.problems import PROBLEM_TYPE as PROBLEM
 from app.http.problems import Problem, Refusal
 from app.http.route import LeanRoute
 from app.problem_codes import ProblemCode
-from app.serving.readiness import Readiness
+from app.serving.readiness import STOPPING, Readiness
 from app.settings import Settings
 from dubito.engine.backends.choice import backend_of
 from dubito.features import Feature, FeatureStats
@@ -225,10 +226,44 @@ class NumberModelDescription(_Description):
     calibration: NumberCalibrationDescription | None
 
 
-def information(
-    description: dict[str, Any], target: Target, cards: Cards, readiness: Readiness
-) -> APIRouter:
-    """Create the routes that describe the bundle and the state of the service."""
+class ListedModel(BaseModel):
+    """A model that the service was started with."""
+
+    model_config = CLOSED
+
+    name: str
+    version: int | None = Field(description="null: none could be loaded")
+    digest: str | None
+    ready: bool = Field(description="whether it can grade requests now")
+
+
+class ModelList(BaseModel):
+    """All models of the service; addresses without a name are those of the first."""
+
+    model_config = CLOSED
+
+    models: list[ListedModel]
+
+
+def model_list(listed: Callable[[], Iterable[ListedModel]]) -> APIRouter:
+    """Create the route that lists the models, which a function returns as they are now."""
+    router = APIRouter(tags=["information"], route_class=LeanRoute)
+
+    @router.get(
+        "/models",
+        summary="The models of the service, the first of which needs no name",
+        operation_id="listModels",
+        responses=answered(schema(ModelList), "The models.")
+        | refused({422: "A query parameter is wrong."}),
+    )
+    async def models(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
+        return Response(to_json(ModelList(models=list(listed()))), media_type=JSON_TYPE)
+
+    return router
+
+
+def information(description: dict[str, Any], target: Target, cards: Cards) -> APIRouter:
+    """Create the routes that describe a bundle."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
     _add(
         router,
@@ -239,6 +274,12 @@ def information(
         to_json(description),
     )
     _add_cards(router, cards)
+    return router
+
+
+def health(readiness: Readiness) -> APIRouter:
+    """Create the routes that tell the state of the service."""
+    router = APIRouter(tags=["information"], route_class=LeanRoute)
     alive, ready = Health(status="alive"), Health(status="ready")
     name, summary = "getLiveness", "Whether the process responds"
     _add(router, "/health/live", summary, name, Health, to_json(alive), AnyOptions)
@@ -277,9 +318,9 @@ def _add_ready(router: APIRouter, content: bytes, readiness: Readiness) -> None:
         operation_id="getReadiness",
         responses=answered(schema(Health), "The service can grade requests.") | {503: refused},
     )
-    async def ready(request: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - ignores all parameters
-        if not request.app.state.ready:
-            raise _unavailable(ProblemCode.STOPPING, "the service is stopping")
+    async def ready(_: Request, options: Annotated[AnyOptions, Query()]) -> Response:  # noqa: ARG001 - ignores all parameters
+        if not readiness.is_serving():
+            raise _unavailable(ProblemCode.STOPPING, STOPPING)
         if (trouble := readiness.trouble) is not None:
             raise _unavailable(ProblemCode.UNREADY, trouble)
         return Response(content, media_type=JSON_TYPE)

@@ -31,7 +31,9 @@ def _plain(value: Any) -> Any:
     return number
 
 
-class _Changes(BaseModel):
+class AnyChanges(BaseModel):
+    """Changed features of a what-if request, by their names."""
+
     model_config = STRICT | ConfigDict(title="Changes")
 
     features: dict[str, Annotated[Any, AfterValidator(_plain)]]
@@ -75,14 +77,14 @@ def read_changes(signature: Signature, body: bytes) -> dict[str, FeatureValue]:
     most = len(names) + 1
     if body.count(b":") <= most:
         if signature.tensor is None:
-            return read_json(_Changes, body).features
+            return read_json(AnyChanges, body).features
         return read_json(_TensorChanges, body).features
     # A body with too many members is refused before validation, which would cost time for each.
     content = parse_json(body)
     features = content.get("features") if isinstance(content, dict) else None
     if signature.has_texts and not has_more_members(content, most):
         # The other colons are in texts.
-        return read_json(_Changes, body).features
+        return read_json(AnyChanges, body).features
     faults = unknown_names(features, names, "features") if isinstance(features, dict) else []
     crowd = Fault((), FieldCode.TOO_MANY_MEMBERS, "has more members than there are features")
     raise InvalidInput(faults or [crowd])

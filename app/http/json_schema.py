@@ -96,9 +96,9 @@ def make_schemas(routes: Iterable[BaseRoute]) -> None:
             route.responses, route.openapi_extra = made(route.responses), made(route.openapi_extra)
 
 
-def grade_of(classes: tuple[str, ...]) -> Any:
+def grade_of(classes: tuple[str, ...], name: str = "Grade") -> Any:
     """Create the type of a grade, a component that has one name wherever it is used."""
-    return TypeAliasType("Grade", Literal[classes])
+    return TypeAliasType(name, Literal[classes])
 
 
 def gather(document: dict[str, Any]) -> None:

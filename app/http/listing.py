@@ -39,6 +39,7 @@ class ListOptions(BaseModel):
 
     reason: words("Only predictions referred for this reason.") = None  # type: ignore[valid-type]
     grade: words("Only predictions with this grade of the network.") = None  # type: ignore[valid-type]
+    model: words("Only predictions of the bundle with this name.") = None  # type: ignore[valid-type]
     version: Annotated[
         Number | None,
         Field(description="Only predictions of this version of the bundle."),

@@ -1,12 +1,12 @@
 """OpenAPI parts that routes share: parameters, responses, problems and headers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from app.http.body import JSON_TYPE
-from app.http.json_schema import schema
+from app.http.json_schema import Mode, any_of, schema
 from app.http.problems import PROBLEM_TYPE as PROBLEM
 from app.http.problems import InvalidProblem, Problem
 
@@ -84,9 +84,8 @@ def refused(texts: Mapping[int, str]) -> Responses:
 
 def documented(
     operation_id: str,
-    model: type[BaseModel],
-    body: type[BaseModel] | None = None,
-    *,
+    model: type[BaseModel] | Sequence[type[BaseModel]],
+    *bodies: type[BaseModel],
     names: Mapping[str, Any] | None = ID,
     refusals: Mapping[int, str] = REFUSALS,
 ) -> dict[str, Any]:
@@ -94,17 +93,24 @@ def documented(
 
     Args:
         operation_id: name of the operation in generated clients.
-        model: model of the response.
-        body: model of the request body, if the route has one.
+        model: model of the response, or several of which it fits one.
+        *bodies: models of the request body, of which it fits one; none if the route has no body.
         names: path parameter, if the path has one.
         refusals: status of each refusal to its description.
     """
     extra: dict[str, Any] = {} if names is None else {"parameters": [names]}
-    if body is not None:
-        content = {JSON_TYPE: {"schema": schema(body, "validation")}}
+    if bodies:
+        content = {JSON_TYPE: {"schema": _one_of(bodies, "validation")}}
         extra["requestBody"] = {"required": True, "content": content}
-    responses = answered(schema(model), "The requested result.") | refused(refusals)
+    models = model if isinstance(model, Sequence) else [model]
+    told = answered(_one_of(models, "serialization"), "The requested result.")
+    responses = told | refused(refusals)
     return {"responses": responses, "openapi_extra": extra, "operation_id": operation_id}
+
+
+def _one_of(models: Sequence[type[BaseModel]], mode: Mode) -> Any:
+    """Return the schema of a model, or of what fits one of several."""
+    return schema(models[0], mode) if len(models) == 1 else any_of(models, mode)
 
 
 def _refusal(status: int, text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`/predictions`: search recorded predictions, replay them, and compute them with changes."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,7 +10,7 @@ from app.http.access import Access
 from app.http.body import read_body
 from app.http.case_models import RecordedNumber, RecordedPrediction, Replay, WhatIf
 from app.http.connection import hung_up
-from app.http.json_body import read_changes
+from app.http.json_body import AnyChanges, read_changes
 from app.http.openapi import documented
 from app.http.response import json_response
 from app.http.route import LeanRoute
@@ -30,15 +31,24 @@ from dubito.types import Signature
 
 
 def predictions(
-    cases: Cases, replays: Replays, signature: Signature, settings: Settings
+    cases: Cases, replays: Replays, signatures: Mapping[str, Signature], settings: Settings
 ) -> APIRouter:
-    """Create the routes of recorded predictions, documented for the served bundle's signature."""
+    """Create the routes of recorded predictions, documented for the served bundles.
+
+    Args:
+        cases: reads recorded predictions.
+        replays: computes them again.
+        signatures: signature of each served bundle by its name, of which there is one at least.
+        settings: limits, and who may read records.
+    """
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
     Options = Annotated[NoOptions, Query()]  # noqa: N806 - a type
     most, seconds = settings.max_body_bytes, settings.body_seconds
 
-    is_number = isinstance(signature.target, NumberTarget)
+    first = next(iter(signatures.values()))
+    is_number = any(isinstance(one.target, NumberTarget) for one in signatures.values())
+    changed_features = changes(first) if len(signatures) == 1 else AnyChanges
     lists = NumberPredictionList if is_number else PredictionList
 
     def caller(request: Request) -> Caller:
@@ -81,14 +91,14 @@ def predictions(
     @router.post(
         "/predictions/{id}/what-if",
         summary="What if: compute the prediction with other features",
-        **documented("whatIf", WhatIf, changes(signature)),
+        **documented("whatIf", WhatIf, changed_features),
     )
     async def what_if(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
         body = await read_body(request, most, seconds)
         waiting = caller(request)
         case = await cases.named(request.path_params["id"])
-        changed = read_changes(signature, body)
+        changed = read_changes(signatures.get(case.body.model.name, first), body)
         return json_response(await replays.what_if(case, changed, waiting))
 
     return router

@@ -1,5 +1,6 @@
 """`GET /reviews`: the review queue."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -49,6 +50,7 @@ class ReviewOptions(ListOptions):
             reference=self.reference,
             grade=self.grade,
             reason=self.reason,
+            model=self.model,
             version=self.version,
             assignee=self.assignee,
             since=self.since,
@@ -125,12 +127,13 @@ class NumberReviewQueue(ReviewQueue):
     reviews: list[ReferredNumber | ReferredPrediction]  # type: ignore[assignment]
 
 
-def reviews(reader: Reader, target: Target, settings: Settings) -> APIRouter:
-    """Create the route of the review queue, documented for a bundle's target."""
+def reviews(reader: Reader, targets: Sequence[Target], settings: Settings) -> APIRouter:
+    """Create the route of the review queue, documented for the targets of the served bundles."""
     router = APIRouter(tags=["records"], route_class=LeanRoute)
     access = Access(settings)
 
-    model = NumberReviewQueue if isinstance(target, NumberTarget) else ReviewQueue
+    is_number = any(isinstance(target, NumberTarget) for target in targets)
+    model = NumberReviewQueue if is_number else ReviewQueue
 
     @router.get(
         "/reviews",

@@ -41,6 +41,10 @@ class LeanRoute(APIRoute):
         methods = self.methods or set()
         self._answered = frozenset(methods | ({"HEAD"} if "GET" in methods else set()))
 
+    def at(self, path: str) -> "LeanRoute":
+        """Return a route of the same handler at another path, which is not documented."""
+        return LeanRoute(path, self.endpoint, methods=self.methods, include_in_schema=False)
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request whose path is this route's."""
         method, query = scope["method"], scope["query_string"]

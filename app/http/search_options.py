@@ -35,6 +35,7 @@ class SearchOptions(ListOptions):
             grade=self.grade,
             action=self.action,
             reason=self.reason,
+            model=self.model,
             version=self.version,
             since=self.since,
             until=self.until,

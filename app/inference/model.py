@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from app.errors import NotFound
+from app.errors import NotFound, NotReady
 from app.inference.inference import Inference, ValidatedRequest
 from app.inference.metadata import model_config, model_metadata
 from app.inference.request import InferenceRequest
@@ -103,6 +103,11 @@ class ServedModel:
             return InferenceBody(kept, is_repeated=kept is not written)
 
 
+def not_loaded() -> NotReady:
+    """Create the error about a model whose bundle could not be loaded; the log says why."""
+    return NotReady("the bundle of this model could not be loaded; the log says why")
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModels:
     """The served models, by name."""
@@ -110,6 +115,8 @@ class ServedModels:
     served: Sequence[ServedModel]
     statistics: Callable[[], Awaitable[Mapping[tuple[str, str], ModelStatistics]]]
     """Function that returns what models have done, by name and version."""
+    unserved: Mapping[str, str] = field(default_factory=dict)
+    """Why a model that the service was started with is not served, by its name."""
     _by_name: dict[str, ServedModel] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,9 +128,23 @@ class ServedModels:
 
         Raises:
             NotFound: no model of this name, or another version of it, is served.
+            NotReady: its bundle could not be loaded.
         """
+        if name in self.unserved:
+            raise not_loaded()
         model = self._by_name.get(name)
         if model is None or version not in ("", model.version):
             sentence = "no model of this name and version is served"
             raise NotFound(ProblemCode.NO_SUCH_MODEL, sentence)
         return model
+
+    def reason(self, name: str, version: str = "") -> str | None:
+        """Return why a model cannot answer now; None if it can.
+
+        Raises:
+            NotFound: no model of this name, or another version of it, is served.
+        """
+        try:
+            return self.find(name, version).readiness.reason
+        except NotReady as error:
+            return str(error)

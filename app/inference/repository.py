@@ -77,10 +77,14 @@ class Repository:
     def _listed(self) -> Iterator[RepositoryEntry]:
         served = {(model.name, model.version): model for model in self._models.served}
         there = [(name, str(one)) for name in self._names() for one in versions(self._folder, name)]
-        for name, version in dict.fromkeys([*there, *served]):
+        names = {name for name, _ in there}
+        gone = [(name, "") for name in self._models.unserved if name not in names]
+        for name, version in dict.fromkeys([*there, *served, *gone]):
             model = served.get((name, version))
             reason = "" if model is None else model.readiness.reason or ""
             is_ready = model is not None and not reason
+            if model is None:
+                reason = self._models.unserved.get(name, "")
             yield RepositoryEntry(name, version, READY if is_ready else UNAVAILABLE, reason)
 
     def _names(self) -> list[str]:

@@ -33,6 +33,18 @@ _json = json.Encoder().encode
 
 
 class EventBuilder:
+    """Builds the entries of answers of the served bundles."""
+
+    def __init__(self, served: Sequence[WatchedBundle]) -> None:
+        """Set the bundles."""
+        self._builders = {one.identity.digest: _BundleEvents(one) for one in served}
+
+    def __call__(self, drafts: Sequence[Draft]) -> Entry:
+        """Build one entry of several requests to one bundle, of which one at most has a reply."""
+        return self._builders[drafts[0].digest](drafts)
+
+
+class _BundleEvents:
     """Builds the entries of answers of one bundle."""
 
     def __init__(self, watched: WatchedBundle) -> None:
@@ -159,6 +171,7 @@ def queue_item(
         digest=model.digest,
         version=model.version,
         reference=reference,
+        model=model.name,
     )
 
 

@@ -56,84 +56,87 @@ class Instruments:
         self.batch_seconds = BulkHistogram(
             "dubito_batch_duration_seconds",
             "Time a batch computed.",
+            ("model",),
             buckets=BATCH_SECONDS,
             registry=registry,
         )
         self.batch_work = BulkHistogram(
             "dubito_batch_work",
             "Work of a batch, in rows times passes.",
+            ("model",),
             buckets=BATCH_WORK,
             registry=registry,
         )
         self.queue = Gauge(
             "dubito_queue_work",
             "Work that waits, in rows times passes.",
+            ("model",),
             multiprocess_mode="livesum",
             registry=registry,
         )
         self.rows = Counter(
             "dubito_rows_total",
             "Rows graded.",
-            ("endpoint", "version", "grade"),
+            ("endpoint", "model", "version", "grade"),
             registry=registry,
         )
         self.passes = Counter(
             "dubito_passes_total",
             "Stochastic passes that graded rows rest on.",
-            ("version",),
+            ("model", "version"),
             registry=registry,
         )
         self.decisions = Counter(
             "dubito_decisions_total",
             "Decisions about graded rows.",
-            ("version", "action"),
+            ("model", "version", "action"),
             registry=registry,
         )
         self.reasons = Counter(
             "dubito_referral_reasons_total",
             "Reasons why a person should look; a row may have several.",
-            ("version", "reason"),
+            ("model", "version", "reason"),
             registry=registry,
         )
         self.entropy = BulkHistogram(
             "dubito_predictive_entropy_nats",
             "Predictive entropy of graded rows: total uncertainty.",
-            ("version",),
+            ("model", "version"),
             buckets=ENTROPY,
             registry=registry,
         )
         self.information = BulkHistogram(
             "dubito_mutual_information_nats",
             "Mutual information of graded rows: epistemic uncertainty.",
-            ("version",),
+            ("model", "version"),
             buckets=INFORMATION,
             registry=registry,
         )
         self.set_sizes = BulkHistogram(
             "dubito_prediction_set_size",
             "Grades in the prediction sets of graded rows.",
-            ("version",),
+            ("model", "version"),
             buckets=SET_SIZES,
             registry=registry,
         )
         self.spread = BulkHistogram(
             "dubito_number_std_ratio",
             "Deviation of predicted numbers over the passes, relative to that in training.",
-            ("version",),
+            ("model", "version"),
             buckets=SPREADS,
             registry=registry,
         )
         self.widths = BulkHistogram(
             "dubito_interval_width_ratio",
             "Width of the intervals of numbers, relative to their deviation in training.",
-            ("version",),
+            ("model", "version"),
             buckets=WIDTHS,
             registry=registry,
         )
         self.warnings = Counter(
             "dubito_warnings_total",
             "Warnings about graded rows.",
-            ("version", "kind"),
+            ("model", "version", "kind"),
             registry=registry,
         )
         self.model = Gauge(

@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from prometheus_client import (
@@ -53,11 +53,11 @@ class WriterState(Protocol):
 class Sources:
     """Functions and objects that are queried at every scrape."""
 
-    backlog: Callable[[], int]
-    """Queued work, rows × passes."""
+    backlogs: Mapping[str, Callable[[], int]]
+    """Queued work by model, rows × passes."""
     records: WriterState | None = None
-    figures: Callable[[], Report | None] | None = None
-    """Newest report of `/uncertainty`; called on the event loop."""
+    figures: Mapping[str, Callable[[], Report | None]] = field(default_factory=dict)
+    """Newest report of `/uncertainty` by model; called on the event loop."""
 
 
 class Metrics:
@@ -90,12 +90,6 @@ class Metrics:
         """Count a request that was refused."""
         self._instruments.refusals.labels(reason).inc()
 
-    def batch(self, work: int, seconds: float) -> None:
-        """Count a batch: its work in rows × passes, and its duration in seconds."""
-        buffer = self._instruments.buffer
-        buffer.observe(self._instruments.batch_work, work)
-        buffer.observe(self._instruments.batch_seconds, seconds)
-
     def inferences(self, identity: Identity) -> InferenceMetrics:
         """Create the metrics of a model's requests of the Open Inference Protocol."""
         return InferenceMetrics(self._instruments, identity.name, str(identity.version))
@@ -120,7 +114,7 @@ class Metrics:
     async def page(self, accept: str) -> tuple[bytes, str]:
         """Render the metrics; returns content and media type, OpenMetrics if `accept` allows it."""
         self._refresh()
-        if self._sources is not None and self._sources.figures is not None:
+        if self._sources is not None:
             self._latest.take(self._sources.figures)
         is_open = OPENMETRICS in accept
         encode = openmetrics.generate_latest if is_open else generate_latest
@@ -137,7 +131,8 @@ class Metrics:
         self._instruments.buffer.flush()
         if self._sources is None:
             return
-        self._instruments.queue.set(self._sources.backlog())
+        for model, backlog in self._sources.backlogs.items():
+            self._instruments.queue.labels(model).set(backlog())
         records = self._sources.records
         if records is not None:
             self._instruments.behind.set(records.behind)

@@ -50,21 +50,23 @@ class PredictionMetrics:
 
     def __init__(self, instruments: Instruments, identity: Identity, target: Target) -> None:
         """Initialise all series that are known beforehand, so that each starts at 0."""
-        version = str(identity.version)
-        instruments.model.labels(identity.name, version, identity.digest).set(1)
+        name, version = identity.name, str(identity.version)
+        instruments.model.labels(name, version, identity.digest).set(1)
         self._buffer = instruments.buffer
-        self._plain = LabelledSeries(instruments.rows, PLAIN, version)
-        self._monte_carlo = LabelledSeries(instruments.rows, MONTE_CARLO, version)
-        self._passes = instruments.passes.labels(version)
-        self._decisions = LabelledSeries(instruments.decisions, version)
-        self._reasons = LabelledSeries(instruments.reasons, version)
-        self._warnings = LabelledSeries(instruments.warnings, version)
+        self._batch_seconds = instruments.batch_seconds.labels(name)
+        self._batch_work = instruments.batch_work.labels(name)
+        self._plain = LabelledSeries(instruments.rows, PLAIN, name, version)
+        self._monte_carlo = LabelledSeries(instruments.rows, MONTE_CARLO, name, version)
+        self._passes = instruments.passes.labels(name, version)
+        self._decisions = LabelledSeries(instruments.decisions, name, version)
+        self._reasons = LabelledSeries(instruments.reasons, name, version)
+        self._warnings = LabelledSeries(instruments.warnings, name, version)
         self._version = version
-        self._entropy = LabelledSeries(instruments.entropy)
-        self._information = LabelledSeries(instruments.information)
-        self._set_sizes = LabelledSeries(instruments.set_sizes)
-        self._spread = LabelledSeries(instruments.spread)
-        self._widths = LabelledSeries(instruments.widths)
+        self._entropy = LabelledSeries(instruments.entropy, name)
+        self._information = LabelledSeries(instruments.information, name)
+        self._set_sizes = LabelledSeries(instruments.set_sizes, name)
+        self._spread = LabelledSeries(instruments.spread, name)
+        self._widths = LabelledSeries(instruments.widths, name)
         self._scale = target.std if isinstance(target, NumberTarget) else 1.0
         is_number = isinstance(target, NumberTarget)
         of_classes = (self._entropy, self._information, self._set_sizes)
@@ -79,6 +81,11 @@ class PredictionMetrics:
         ):
             for value in values:
                 children[value].inc(0)
+
+    def batch(self, work: int, seconds: float) -> None:
+        """Count a batch: its work in rows × passes, and its duration in seconds."""
+        self._buffer.observe(self._batch_work, work)
+        self._buffer.observe(self._batch_seconds, seconds)
 
     def plain(self, answers: Sequence[AnyPlainAnswer]) -> None:
         """Count deterministic answers."""

@@ -5,6 +5,7 @@ only counts not written yet. They are dated by when they are written: seconds la
 records are in trouble.
 """
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ WATCHING = frozenset(
 )
 """Routes that monitor the service. They are not counted: otherwise a service that is merely
 monitored would write all the time, and its statistics would never be unchanged."""
+OF_MODEL = re.compile(r"^/models/[^/]+(?=/)")
+"""Beginning of the addresses of one of several models, which are otherwise those of the first."""
 LATENCY = tuple(key(Family.LATENCY, at) for at in range(len(EDGES) + 1))
 """Keys of the bins of durations in minutes: from 0.6 ms to 10 min, the longest deadline."""
 
@@ -45,6 +48,7 @@ class Exchange:
 
 def exchange(route: str, status: int) -> Exchange:
     """Return the kind of a route and status; only predictions are timed, as refusals are fast."""
+    route = OF_MODEL.sub("", route)
     if route in WATCHING:
         return Exchange((), is_timed=False)
     if route not in GRADING:

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -62,18 +63,22 @@ def configure_logs(*, log_requests: bool = False) -> None:
 
 
 def tell_start(
-    settings: "Settings", opened: socket.socket, computed: str, identity: "Identity"
+    settings: "Settings",
+    opened: socket.socket,
+    computed: Mapping[str, str],
+    identities: "Sequence[Identity]",
 ) -> None:
-    """Log the served bundle, the addresses of page and API, and the location of the records.
+    """Log the served bundles, the addresses of page and API, and the location of the records.
 
     Args:
         settings: the settings.
         opened: the socket that listens.
-        computed: clause about the backend.
-        identity: the bundle.
+        computed: clause about the backend, by the name of the bundle.
+        identities: the bundles.
     """
-    name, version, digest = identity.name, identity.version, identity.digest
-    log.info("serving %s/%d, %s, %s", name, version, digest, computed)
+    for identity in identities:
+        name, version, digest = identity.name, identity.version, identity.digest
+        log.info("serving %s/%d, %s, %s", name, version, digest, computed[name])
     place = address(opened)
     log.info("%s/ - the page; %s/docs - the API; records: %s", place, place, _records(settings))
 

@@ -1,8 +1,13 @@
 """The listening socket: bound first, listening only once the service is ready."""
 
 import socket
+from collections.abc import Callable, Sequence
 
 from app.errors import StartError
+from dubito.types import Identity
+
+Started = Callable[[Sequence[Identity]], None]
+"""Function that is called with the served bundles once a service is ready."""
 
 BACKLOG = 2048
 """Most connections that may wait to be accepted."""

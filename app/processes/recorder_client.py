@@ -90,9 +90,9 @@ class RecorderClient:
         """Whether the recorder has ended, so that nothing can be written any more."""
         return self._is_over
 
-    def introduce(self, watched: WatchedBundle) -> None:
-        """Announce the bundle whose drafts follow; must precede the first draft."""
-        self._send(encode_introduction(watched))
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
+        """Announce the bundles whose drafts follow; must precede the first draft."""
+        self._send(encode_introduction(served))
 
     def look(self) -> Trouble | None:
         """Return the recorder's latest reason why it cannot write, or that it is silent."""

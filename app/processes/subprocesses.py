@@ -3,13 +3,14 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from signal import Signals
 from typing import Literal
 
 from app.errors import EngineLost, RecorderLost, StartError
+from app.model_source import ModelSource
 from app.processes.channel import EXIT_SECONDS, send
 from app.records.location import RecordsLocation
 from app.settings import Settings
@@ -27,8 +28,9 @@ class Child:
 class ChildProcesses:
     """The child processes of a service."""
 
-    engine: Child | None
-    """None with the native backend, which computes in the service's own process."""
+    engines: Mapping[str, Child]
+    """Engines by the name of their model; none for those that the native backend computes, in the
+    service's own process."""
     recorder: Child | None
     """None if recording is off."""
 
@@ -50,11 +52,14 @@ def early_recorder(settings: Settings) -> Iterator[Child | None]:
 
 
 @contextmanager
-def start_children(settings: Settings, recorder: Child | None) -> Iterator[ChildProcesses]:
+def start_children(
+    settings: Settings, sources: Sequence[ModelSource], recorder: Child | None
+) -> Iterator[ChildProcesses]:
     """Run the processes within a block; they load while the service imports its modules.
 
     Args:
         settings: the settings.
+        sources: the bundles of the models, each with its backend.
         recorder: what `early_recorder` yielded.
 
     Raises:
@@ -64,13 +69,15 @@ def start_children(settings: Settings, recorder: Child | None) -> Iterator[Child
     with ExitStack() as stack:
         if recorder is not None:
             _begin(recorder, records_location(settings))
-        is_near = settings.backend == "native"
-        engine = None if is_near else stack.enter_context(started_engine(settings))
+        engines = {
+            one.settings.model: stack.enter_context(started_engine(one.settings))
+            for one in sources
+            if one.fault is None and one.settings.backend != "native"
+        }
         try:
-            yield ChildProcesses(engine, recorder)
+            yield ChildProcesses(engines, recorder)
         except EngineLost as error:
-            assert engine is not None  # noqa: S101 - only an engine that exists can be lost
-            raise StartError(f"{error}: its process {end_of(engine)}") from None
+            raise StartError(f"{error}: its process {end_of(_lost(engines.values()))}") from None
         except RecorderLost as error:
             assert recorder is not None  # noqa: S101 - only a recorder that exists can be lost
             raise StartError(f"{error}: its process {end_of(recorder)}") from None
@@ -95,6 +102,13 @@ def records_location(settings: Settings) -> RecordsLocation:
 
         url_of(settings.records_url, settings.state)
     return RecordsLocation(settings.records_url, settings.records_key_file, settings.state)
+
+
+def _lost(engines: Collection[Child]) -> Child:
+    """Return the engine that has ended by itself: the others end well, with the service."""
+    for one in engines:
+        one.process.wait()
+    return max(engines, key=lambda one: one.process.returncode != 0)
 
 
 def end_of(child: Child) -> str:

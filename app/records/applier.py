@@ -52,7 +52,7 @@ class Applier:
         Args:
             book: writes the tables.
             journal: gives up frames that the tables have.
-            build: builds, for a bundle, the function that turns its drafts into entries.
+            build: builds, for the served bundles, the function that turns drafts into entries.
             tell: called in the thread with what became of groups.
         """
         self._book = book
@@ -79,7 +79,7 @@ class Applier:
         return not self._thread.is_alive()
 
     def introduce(self, message: bytes) -> None:
-        """Build entries for another bundle from now on; the tables have all frames so far."""
+        """Build entries for other bundles from now on; the tables have all frames so far."""
         self._tables.made = self._build(decode_introduction(message))
 
     def take(self, frame: Frame, *, is_urgent: bool) -> None:

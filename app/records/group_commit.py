@@ -17,8 +17,8 @@ from app.watched_bundle import WatchedBundle
 MOST_EVENTS = 4_096
 """Most events in a transaction, unless a single group has more."""
 
-Build = Callable[[WatchedBundle], Made]
-"""Builds, for a bundle, the function that turns its drafts into entries."""
+Build = Callable[[Sequence[WatchedBundle]], Made]
+"""Builds, for the served bundles, the function that turns drafts of one of them into entries."""
 
 
 class Book(Protocol):
@@ -58,17 +58,25 @@ class BuiltEntries(NamedTuple):
 
 
 def entries_of(made: Made | None, items: EntryGroup) -> BuiltEntries:
-    """Build the entries of drafts with the function of their bundle; keep the order of all.
+    """Build the entries of drafts; keep the order of all that could contradict each other.
 
-    Successive drafts without a reply, which nothing can contradict, become one entry: what is
-    counted is counted once for all of them.
+    Successive drafts without a reply, which nothing can contradict, become one entry for each
+    bundle: what is counted is counted once for all of them.
     """
     entries, places = list[Entry](), list[int]()
     for is_free, run in groupby(items, _is_free):
-        several = list(run)
-        for part in (several,) if is_free else ([one] for one in several):
-            places += [len(entries)] * len(part)
-            entries.append(_entry_of(made, part))
+        if not is_free:
+            for one in run:
+                places.append(len(entries))
+                entries.append(one if isinstance(one, Entry) else _built(made, [one]))
+            continue
+        bundles: dict[str, list[Draft]] = {}
+        drafts = [one for one in run if isinstance(one, Draft)]
+        for draft in drafts:
+            bundles.setdefault(draft.digest, []).append(draft)
+        at = {digest: len(entries) + place for place, digest in enumerate(bundles)}
+        places += [at[draft.digest] for draft in drafts]
+        entries += [_built(made, several) for several in bundles.values()]
     return BuiltEntries(entries, places)
 
 
@@ -76,12 +84,10 @@ def _is_free(one: Entry | Draft) -> bool:
     return isinstance(one, Draft) and one.reply is None
 
 
-def _entry_of(made: Made | None, items: EntryGroup) -> Entry:
-    """Return an entry, or build that of drafts."""
-    if isinstance(items[0], Entry):
-        return items[0]
+def _built(made: Made | None, drafts: Sequence[Draft]) -> Entry:
+    """Build the entry of drafts of one bundle."""
     assert made is not None  # noqa: S101 - a bundle is introduced before its drafts
-    return made([one for one in items if isinstance(one, Draft)])
+    return made(drafts)
 
 
 class CommitThread:
@@ -94,7 +100,7 @@ class CommitThread:
 
         Args:
             book: writes entries.
-            build: builds, for a bundle, the function that turns its drafts into entries.
+            build: builds, for the served bundles, the function that turns drafts into entries.
             look: returns the reason why nothing can be written; called in the thread.
         """
         self._book = book
@@ -112,9 +118,9 @@ class CommitThread:
         """Always False: the thread lives as long as the service."""
         return False
 
-    def introduce(self, watched: WatchedBundle) -> None:
-        """Announce the bundle whose drafts follow."""
-        self._made = self._build(watched)
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
+        """Announce the bundles whose drafts follow."""
+        self._made = self._build(served)
 
     def look(self) -> Trouble | None:
         """Return the latest reason why nothing can be written, or that the thread is stuck."""

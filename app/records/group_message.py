@@ -34,7 +34,7 @@ class Kind(IntEnum):
     """Kinds of messages to the recorder."""
 
     INTRODUCTION = 1
-    """The bundle whose drafts follow."""
+    """The bundles whose drafts follow."""
     QUIET = 2
     """A group whose sender waits until it is on the disk."""
     AWAITED = 3
@@ -123,7 +123,7 @@ class _Kind(Struct, frozen=True):
 
 _encoded = msgpack.Encoder().encode
 _items: msgpack.Decoder[list[Entry | Draft]] = msgpack.Decoder(list[Entry | Draft])
-_bundle = msgpack.Decoder(_Introduced)
+_bundles = msgpack.Decoder(_Introduced | list[_Introduced])
 _kind = msgpack.Decoder(_Kind)
 _number = msgpack.Decoder(NumberFeature)
 _outline = msgpack.Decoder(_Outline)
@@ -147,9 +147,12 @@ def encode_group(kind: Kind, number: int, items: Sequence[Entry | Draft]) -> byt
     return HEAD.pack(kind, number) + _encoded(items)
 
 
-def encode_introduction(watched: WatchedBundle) -> bytes:
-    """Return the message that introduces a bundle."""
-    return HEAD.pack(Kind.INTRODUCTION, 0) + _encoded(watched)
+def encode_introduction(served: Sequence[WatchedBundle]) -> bytes:
+    """Return the message that introduces the served bundles.
+
+    A single one is not in a list, so that Dubito 0.4, which served one, can read its journal.
+    """
+    return HEAD.pack(Kind.INTRODUCTION, 0) + _encoded(served[0] if len(served) == 1 else served)
 
 
 def encode_settle(number: int) -> bytes:
@@ -172,13 +175,17 @@ def decode_group(message: bytes) -> Group:
     return Group(*head_of(message), _items.decode(memoryview(message)[HEAD.size :]))
 
 
-def decode_introduction(message: bytes) -> WatchedBundle:
-    """Return the bundle that a message introduces.
+def decode_introduction(message: bytes) -> list[WatchedBundle]:
+    """Return the bundles that a message introduces.
 
     Raises:
         msgspec.DecodeError: the message was written by another version.
     """
-    found = _bundle.decode(memoryview(message)[HEAD.size :])
+    found = _bundles.decode(memoryview(message)[HEAD.size :])
+    return list(map(_watched, found if isinstance(found, list) else [found]))
+
+
+def _watched(found: _Introduced) -> WatchedBundle:
     features = (
         _features[_kind.decode(each).kind].decode(each) for each in found.signature.features
     )

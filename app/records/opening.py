@@ -56,7 +56,7 @@ def writing(
         url: URL of the database, as SQLAlchemy spells it.
         key: path of the key file.
         chain: identifier of the new chain.
-        build: builds, for a bundle, the function that turns its drafts into entries.
+        build: builds, for the served bundles, the function that turns drafts into entries.
         is_journaled: whether groups are put into a journal first, if the database has one.
         fresh: whether a missing database is created.
 

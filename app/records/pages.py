@@ -23,8 +23,8 @@ class Pages(Protocol):
     def is_over(self) -> bool:
         """Whether the writer has ended, so that nothing can be written any more."""
 
-    def introduce(self, watched: WatchedBundle) -> None:
-        """Announce the bundle whose drafts follow; must precede the first draft."""
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
+        """Announce the bundles whose drafts follow; must precede the first draft."""
 
     def look(self) -> Trouble | None:
         """Return the known reason why nothing can be written; called every `LOOK_SECONDS`."""

@@ -146,6 +146,7 @@ def _fitting(search: Search) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [referrals.c.waits.is_(search.state == "waiting")]
     for column, value in (
         (referrals.c.grade, search.grade),
+        (referrals.c.model, search.model),
         (referrals.c.version, search.version),
         (referrals.c.assignee, search.assignee),
     ):

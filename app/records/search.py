@@ -63,6 +63,7 @@ def _fits(body: Body, search: Search) -> bool:
     reasons = () if decision is None else decision.reasons
     return (
         search.grade in (None, predicted)
+        and search.model in (None, body.model.name)
         and search.version in (None, body.model.version)
         and search.action in (None, None if decision is None else decision.action)
         and (search.reason is None or search.reason in reasons)

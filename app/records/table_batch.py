@@ -133,7 +133,7 @@ def recover(book: Writes, file: Path, applied: int, keys: Sequence[bytes], build
         file: path of the journal, which need not exist.
         applied: sequence of the last frame that the tables have.
         keys: keys of the records, of which one has sealed the journal.
-        build: builds, for a bundle, the function that turns its drafts into entries.
+        build: builds, for the served bundles, the function that turns drafts into entries.
 
     Raises:
         RecordsError: the journal is damaged, or cannot be read or written.

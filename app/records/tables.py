@@ -91,6 +91,7 @@ referrals = Table(
     Column("reasons", Text, nullable=False),
     Column("digest", String(80), nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),
     Column("reference", String(MOST_REFERENCE)),
     Column("assignee", String(MOST_REFERENCE)),
     Column("decided", BigInteger),

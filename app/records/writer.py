@@ -6,6 +6,7 @@ recorder writes all groups that have arrived meanwhile in one transaction.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -83,9 +84,9 @@ class RecordsWriter:
         self._see(self._pages.look())
         self._next_look = asyncio.get_running_loop().call_later(LOOK_SECONDS, self.watch)
 
-    def introduce(self, watched: WatchedBundle) -> None:
-        """Announce the bundle whose drafts follow; must precede the first draft."""
-        self._pages.introduce(watched)
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
+        """Announce the bundles whose drafts follow; must precede the first draft."""
+        self._pages.introduce(served)
 
     def put(self, entry: Entry | Draft) -> "asyncio.Future[bool]":
         """Queue an entry; the future tells whether it was added, once the entry is on the disk.

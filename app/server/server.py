@@ -5,7 +5,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -18,8 +18,9 @@ from app.bundle_loader import LoadedBundle, open_in_thread
 from app.checked_bundle import CheckedBundle
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
+from app.model_source import ModelSource
 from app.processes.engine_client import open_engine as opened_by
-from app.processes.port import ANSWER_SECONDS, BACKLOG, handles, listen
+from app.processes.port import ANSWER_SECONDS, BACKLOG, Started, handles, listen
 from app.processes.subprocesses import Child, ChildProcesses, records_location, started_engine
 from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
@@ -27,7 +28,6 @@ from app.server.protocol import Connection
 from app.settings import Settings
 from dubito.cli.signals import ending
 from dubito.errors import DubitoError
-from dubito.types import Identity
 
 DEAF_SECONDS = 3
 """Seconds, during a shutdown, after which a connection whose client reads nothing is closed."""
@@ -36,24 +36,24 @@ SWITCH_SECONDS = 0.0001
 """Longest wait of the engine's thread for the interpreter's lock while the event loop has work: at
 Python's 5 ms, a small request beside a large answer took 100 ms."""
 
-Started = Callable[[Identity], None]
-
 
 def serve(
     settings: Settings,
+    sources: Sequence[ModelSource],
     opened: socket.socket,
     children: ChildProcesses,
     started: Started,
-    checked: CheckedBundle | None = None,
+    checked: Mapping[str, CheckedBundle] | None = None,
 ) -> None:
-    """Serve an engine's bundle on a bound socket; return after a signal to end.
+    """Serve bundles on a bound socket; return after a signal to end.
 
     Args:
         settings: the settings.
+        sources: the bundles of the models.
         opened: the bound socket.
-        children: the engine's process and the recorder's.
+        children: the engines' processes and the recorder's.
         started: called once the service is ready.
-        checked: the bundle, if it has been checked already.
+        checked: the bundles that have been checked already, by their names.
 
     Raises:
         StartError: the bundle must not be served (no client could connect yet), or another process
@@ -64,26 +64,30 @@ def serve(
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, opened, children, started, checked))
+        runner.run(_serve(settings, sources, opened, children, started, checked or {}))
 
 
 async def _serve(
     settings: Settings,
+    sources: Sequence[ModelSource],
     opened: socket.socket,
     children: ChildProcesses,
     started: Started,
-    checked: CheckedBundle | None,
+    checked: Mapping[str, CheckedBundle],
 ) -> None:
     lost: asyncio.Future[DubitoError] = asyncio.get_running_loop().create_future()
 
     @asynccontextmanager
     async def opening(asked: Settings) -> AsyncIterator[LoadedBundle]:
-        if asked == settings and children.engine is not None:
+        # What is opened for replays is another object, even of the same bundle.
+        is_served = any(asked is source.settings for source in sources)
+        engine = children.engines.get(asked.model) if is_served else None
+        if engine is not None:
             ended, silence = partial(_lose, lost, EngineLost()), settings.engine_seconds
-            async with opened_by(children.engine, ended, silence) as bundle:
+            async with opened_by(engine, ended, silence) as bundle:
                 yield bundle
             return
-        known = checked if asked == settings else None
+        known = checked.get(asked.model) if is_served else None
         is_near = asked.backend == "native"
         async with open_in_thread(asked, known) if is_near else _beside(asked) as bundle:
             yield bundle
@@ -98,7 +102,7 @@ async def _serve(
         ) as memory:
             yield memory
 
-    app = create_app(settings, opening, remembering)
+    app = create_app(settings, opening, remembering, sources)
     async with app.router.lifespan_context(app):
         # Objects made by imports live as long as the process, so the garbage collector can skip
         # them.
@@ -106,7 +110,7 @@ async def _serve(
         gc.freeze()
         gc.enable()
         listen(opened)
-        started(app.state.identity)
+        started(app.state.identities)
         connections = Connections(ConnectionLimits.of(settings), app.state.refused)
         server = Server(app, connections, settings.drain_seconds)
         watching = [

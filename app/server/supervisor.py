@@ -4,20 +4,20 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.connection import wait
 from typing import Any
 
 from app.errors import SettingsError, StartError
+from app.model_source import ModelSource
 from app.monitoring.multiprocess_dir import Shared, remove_worker
 from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
-from app.processes.port import ANSWER_SECONDS
+from app.processes.port import ANSWER_SECONDS, Started
 from app.server.worker import Worker, begin
 from app.settings import Settings
 from dubito.cli.signals import ending
-from dubito.types import Identity
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Shortest and longest pause before a crashed worker is replaced, seconds; each crash doubles the
@@ -29,14 +29,18 @@ log = logging.getLogger("dubito")
 
 
 def supervise(
-    settings: Settings, opened: socket.socket, started: Callable[[Identity], None]
+    settings: Settings,
+    sources: Sequence[ModelSource],
+    opened: socket.socket,
+    started: Started,
 ) -> None:
     """Serve with the configured number of workers until SIGINT, SIGTERM or SIGHUP.
 
     Args:
         settings: the settings.
+        sources: the bundles of the models.
         opened: the bound socket.
-        started: called with the bundle once the first worker serves.
+        started: called with the bundles once the first worker serves.
 
     Raises:
         StartError: no worker could start; the sentence is the worker's own.
@@ -44,7 +48,7 @@ def supervise(
     """
     _check_records(settings)
     with closing(Shared(settings.state)) as counts, _signals() as woken:
-        Supervisor(settings, opened, counts, started).run(woken)
+        Supervisor(settings, sources, opened, counts, started).run(woken)
 
 
 def _check_records(settings: Settings) -> None:
@@ -91,20 +95,23 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
+        sources: Sequence[ModelSource],
         opened: socket.socket,
         counts: Shared,
-        started: Callable[[Identity], None],
+        started: Started,
     ) -> None:
         """Take what the workers share, and what is called once the first of them serves.
 
         Args:
             settings: the settings.
+            sources: the bundles of the models.
             opened: the bound socket.
             counts: the metrics folder that all workers share.
-            started: called with the bundle once the first worker serves.
+            started: called with the bundles once the first worker serves.
         """
         self._started = started
         self._settings = settings
+        self._sources = sources
         self._opened = opened
         self._counts = counts
         self._workers: list[Worker] = []
@@ -134,7 +141,7 @@ class Supervisor:
             self._end()
 
     def _begun(self) -> Worker:
-        return begin(self._settings, self._opened)
+        return begin(self._settings, self._sources, self._opened)
 
     def _events(self, woken: socket.socket) -> list[Any]:
         now = time.monotonic()

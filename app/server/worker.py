@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from app.errors import StartError
+from app.model_source import ModelSource
 from app.monitoring.multiprocess_dir import folder
 from app.processes.engine_messages import CannotStart
 from app.processes.logs import configure_logs
@@ -23,22 +25,24 @@ SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process, and the pipe on which it sends `Identity` once it serves, or `CannotStart`."""
+    """A process, and the pipe on which it sends the bundles once it serves, or `CannotStart`."""
 
     process: SpawnProcess
     line: Connection
 
 
-def begin(settings: Settings, opened: socket.socket) -> Worker:
+def begin(settings: Settings, sources: Sequence[ModelSource], opened: socket.socket) -> Worker:
     """Start a worker on a bound socket."""
     line, other = SPAWN.Pipe()
-    process = SPAWN.Process(target=_work, args=(settings, opened, other))
+    process = SPAWN.Process(target=_work, args=(settings, sources, opened, other))
     process.start()
     other.close()
     return Worker(process, line)
 
 
-def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
+def _work(
+    settings: Settings, sources: Sequence[ModelSource], opened: socket.socket, line: Connection
+) -> None:
     """Serve until told to stop, or until the supervisor ends."""
     # Ctrl-C reaches every process of a terminal's session; only the supervisor passes it on.
     os.setsid()
@@ -52,11 +56,11 @@ def _work(settings: Settings, opened: socket.socket, line: Connection) -> None:
             raise StartError("the folder of the workers' counts is missing")
         with (
             early_recorder(settings) as recorder,
-            start_children(settings, recorder) as children,
+            start_children(settings, sources, recorder) as children,
         ):
             from app.server.server import serve
 
-            serve(settings, opened, children, line.send)
+            serve(settings, sources, opened, children, line.send)
     except DubitoError as error:
         line.send(CannotStart(str(error)))
 

@@ -9,22 +9,32 @@ TroubleProbe = Callable[[], str | None]
 None."""
 
 
+STOPPING = "the service is stopping"
+
+
 class Readiness:
     """Readiness of everything a grade needs: the engine, and the record store if recording is on.
 
     A full queue is no trouble: it drains, and requests that find it full get a 503 of their own.
     """
 
-    def __init__(self, *troubles: TroubleProbe) -> None:
-        """Keep the functions that report trouble, in order of importance."""
+    def __init__(
+        self, *troubles: TroubleProbe, is_serving: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Keep the functions that report trouble, in order of importance.
+
+        Args:
+            *troubles: the functions.
+            is_serving: whether the service is not stopping; requests that come nevertheless are
+                answered.
+        """
         self._troubles = troubles
-        self.is_serving: Callable[[], bool] = lambda: True
-        """Whether the service is not stopping: requests that come nevertheless are answered."""
+        self.is_serving = is_serving
 
     @property
     def reason(self) -> str | None:
         """Why requests should go elsewhere now; None if they should come."""
-        return self.trouble if self.is_serving() else "the service is stopping"
+        return self.trouble if self.is_serving() else STOPPING
 
     @property
     def trouble(self) -> str | None:

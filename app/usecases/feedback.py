@@ -4,6 +4,7 @@ An outcome or review is recorded once: repeating it is harmless, contradicting i
 unless it is a correction, which names the latest event and gives a reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from msgspec import UNSET, json
@@ -53,11 +54,19 @@ class Correction:
 class Feedback:
     """Records outcomes, reviews and assignments."""
 
-    def __init__(self, writer: Writer, cases: Cases, counter: AnswerCounter) -> None:
-        """Keep the writer of entries, the source of cases, and the counter of outcomes."""
+    def __init__(self, writer: Writer, cases: Cases, counters: Mapping[str, AnswerCounter]) -> None:
+        """Keep the writer of entries, the source of cases, and the counters of outcomes.
+
+        Args:
+            writer: writes entries.
+            cases: reads recorded predictions.
+            counters: counter of each served bundle by its name; the first counts outcomes of
+                predictions by bundles that have another name.
+        """
         self._writer = writer
         self._cases = cases
-        self._counter = counter
+        self._counters = counters
+        self._first = next(iter(counters.values()))
 
     async def come_out(
         self, prediction: str, truth: Truth, correction: Correction | None = None
@@ -71,9 +80,10 @@ class Feedback:
             Conflict: another outcome is recorded, or the correction does not name the latest one.
         """
         case = _answering(await self._cases.named(prediction), truth)
-        said = _Said("outcome", truth, FeedbackWords(), correction, self._counter.digest)
+        counter = self._counters.get(case.body.model.name, self._first)
+        said = _Said("outcome", truth, FeedbackWords(), correction, counter.digest)
         if (number := said.number(case)) is not None:
-            case = await self._say(said, case, number, tally=self._tally(case, truth))
+            case = await self._say(said, case, number, tally=_tally(counter, case, truth))
         if case.outcome is None or not said.agrees(case.outcome):
             raise _differs("outcome")
         return case.outcome
@@ -129,25 +139,6 @@ class Feedback:
                 ProblemCode.NOT_LAST, "another request has changed the assignee meanwhile"
             )
 
-    def _tally(self, case: Case, truth: Truth) -> Tally:
-        """Count an outcome; for a correction, minus the counts of the corrected outcome."""
-        tally = self._counter.came_out(case.body, truth)
-        if case.outcome is None:
-            return tally
-        before = self._counter.came_out(case.body, case.outcome.truth).counts
-        less = {name: -count for name, count in before.items()}
-        first = case.said("outcome")[0]
-        # Only the bundle that produced the prediction counts sets and bands, if it was served both
-        # when the first outcome was counted and now.
-        counted_by = statement_of(first).counted_by
-        of_bundle = case.body.model.digest == self._counter.digest == counted_by
-        counts = {
-            name: count
-            for name, count in summed((tally.counts, less)).items()
-            if count and (of_bundle or not name.startswith(self._counter.of_bundle))
-        }
-        return Tally(tally.digest, counts, first.time // MICROSECONDS)
-
     async def _say(
         self,
         said: "_Said",
@@ -168,6 +159,26 @@ class Feedback:
         )
         await self._writer.put(Entry((event,), tally=tally, queue=queue))
         return await self._cases.named(prediction)
+
+
+def _tally(counter: AnswerCounter, case: Case, truth: Truth) -> Tally:
+    """Count an outcome; for a correction, minus the counts of the corrected outcome."""
+    tally = counter.came_out(case.body, truth)
+    if case.outcome is None:
+        return tally
+    before = counter.came_out(case.body, case.outcome.truth).counts
+    less = {name: -count for name, count in before.items()}
+    first = case.said("outcome")[0]
+    # Only the bundle that produced the prediction counts sets and bands, if it was served both
+    # when the first outcome was counted and now.
+    counted_by = statement_of(first).counted_by
+    of_bundle = case.body.model.digest == counter.digest == counted_by
+    counts = {
+        name: count
+        for name, count in summed((tally.counts, less)).items()
+        if count and (of_bundle or not name.startswith(counter.of_bundle))
+    }
+    return Tally(tally.digest, counts, first.time // MICROSECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def run(folder: Folder, uses: Uses, idle_seconds: float = 60.0) -> None:
 
     async def whole() -> None:
         chosen = Settings()
-        shelf = Shelf(served(bundle(9), chosen), folder.opening, chosen, idle_seconds)
+        shelf = Shelf([served(bundle(9), chosen)], folder.opening, chosen, idle_seconds)
         await uses(shelf)
         await shelf.close()
 

@@ -316,7 +316,7 @@ def test_a_bundle_is_introduced_to_the_recorder(bundle: Any) -> None:
     """With its target and calibration, as journals keep it."""
     manifest = bundle.manifest
     watched = WatchedBundle(manifest.identity, manifest.signature, manifest.calibration, "sha256:0")
-    assert watched == decode_introduction(encode_introduction(watched))
+    assert [watched] == decode_introduction(encode_introduction([watched]))
 
 
 def test_a_list_names_numbers(client: httpx.Client) -> None:

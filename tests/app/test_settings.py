@@ -15,6 +15,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "host": ("127.0.0.2", "127.0.0.2"),
     "port": ("0", 0),
     "workers": ("2", 2),
+    "strict_start": ("0", False),
     "models": ("some/where", Path("some/where")),
     "model": ("other", "other"),
     "version": ("3", 3),
@@ -58,6 +59,7 @@ OTHER = {
     "records": "off",
     "backend": "tensorflow",
     "records_exposed": "0",
+    "strict_start": "1",
 }
 
 
@@ -113,9 +115,44 @@ BAD = {
     "log_requests": ["2", "all", ""],
     "host": ["", "  "],
     "models": [""],
-    "model": [""],
+    "model": ["", "a,", "a/0", "a/1/2", "a/x", "/1", "#sha256:00", "a#00", "a,b/1,a/2", "{a}"],
     "digest": [""],
 }
+
+
+LISTED = {
+    "a": [("a", None, None)],
+    "a/3": [("a", 3, None)],
+    "a#sha256:0a": [("a", None, "sha256:0a")],
+    " a/12#sha256:0a , 대출 ,b/1": [("a", 12, "sha256:0a"), ("대출", None, None), ("b", 1, None)],
+}
+
+
+@pytest.mark.parametrize("text", LISTED)
+def test_each_model_has_settings_of_its_own(text: str) -> None:
+    """Name, version and digest as they are listed, and everything else as of the service."""
+    whole = read(model=text, max_rows="7")
+    each = whole.for_each_model()
+    assert LISTED[text] == [(one.model, one.version, one.digest) for one in each]
+    for one in each:
+        own = {"model": text.strip(), "version": None, "digest": None}
+        assert whole == one.model_copy(update=own)
+
+
+def test_version_and_digest_are_of_a_single_bundle() -> None:
+    """Given for the one that is named without them."""
+    (one,) = read(model="a", version="3", digest="sha256:0a").for_each_model()
+    assert ("a", 3, "sha256:0a") == (one.model, one.version, one.digest)
+    (one,) = read(model="a#sha256:0a", version="3").for_each_model()
+    assert ("a", 3, "sha256:0a") == (one.model, one.version, one.digest)
+
+
+@pytest.mark.parametrize("text", ["a,b", "a/2#sha256:0b"])
+@pytest.mark.parametrize(("name", "value"), [("version", "3"), ("digest", "sha256:0a")])
+def test_version_and_digest_say_nothing_of_several(text: str, name: str, value: str) -> None:
+    """Nor of one that has its own."""
+    with pytest.raises(SettingsError, match=f"^{setting_variable(name)} is of a single bundle"):
+        read(model=text, **{name: value})
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name in BAD for text in BAD[name]])

@@ -5,6 +5,7 @@
 import { el } from "./elements.js";
 import { explained } from "./faults.js";
 import { asked, unrepeated } from "./http.js";
+import { ofModel } from "./models.js";
 import { settings } from "./settings.js";
 import { nameField, textField } from "./textfield.js";
 import { label, moment, number, t } from "./words.js";
@@ -149,7 +150,7 @@ function sayForm({ name }, act, done) {
     settings.set("reviewer", who.value());
     try {
       const body = { name: who.value(), note: note.input.value };
-      done(await asked(`alarms/${name}/${ACTS[act]}`, { method: "POST", body }));
+      done(await asked(ofModel(`alarms/${name}/${ACTS[act]}`), { method: "POST", body }));
     } catch (error) {
       fault.textContent = explained(error);
     }

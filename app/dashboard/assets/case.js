@@ -9,6 +9,7 @@ import { explained, withheld } from "./faults.js";
 import { histogram, isOdd, standing } from "./histogram.js";
 import { asked, unrepeated } from "./http.js";
 import { outcomeForm, reviewForm } from "./judgement.js";
+import { follow } from "./models.js";
 import { replayCard } from "./replay.js";
 import { settings } from "./settings.js";
 import { tensorPicture } from "./tensor.js";
@@ -33,7 +34,7 @@ import { labelled, moment, t } from "./words.js";
 export async function openCase(id, model, on, signal) {
   try {
     const found = await asked(`predictions/${encodeURIComponent(id)}`, { signal });
-    return shown(found, model, on);
+    return follow(found.model.name) ? el("p") : shown(found, model, on);
   } catch (error) {
     signal?.throwIfAborted();
     return el("p.notice", { role: "alert" }, withheld(error));

@@ -17,6 +17,8 @@ export default {
   "disclaimer.number": "A number and a decision say nothing about whether anything should be granted to anyone.",
   documentation: "API documentation",
   served: "{name} · version {version}",
+  models: "Model",
+  "models.unserved": "{name} · not loaded",
   "noun.loan": "loan|loans",
   "noun.case": "case|cases",
   "unit.currency": "currency",

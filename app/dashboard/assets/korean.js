@@ -17,6 +17,8 @@ export default {
   "disclaimer.number": "예측값과 판단은 무엇을 승인해야 하는지를 말하지 않습니다.",
   documentation: "API 문서",
   served: "{name} · 버전 {version}",
+  models: "모델",
+  "models.unserved": "{name} · 불러오지 못함",
   "noun.loan": "대출|대출",
   "noun.case": "건|건",
   "unit.currency": "통화 단위",

@@ -4,6 +4,7 @@
 /** @import { ListedPrediction, PredictionList, ReferredPrediction, ReviewQueue } from "../types/wire.js" */
 
 import { asked, LatestRequest } from "./http.js";
+import { chosenModel } from "./models.js";
 
 export const STATES = /** @type {const} */ (["waiting", "decided", "all"]);
 /** What a list may be narrowed by; an address may name them too. */
@@ -190,6 +191,8 @@ function query(state, filters) {
  */
 function address({ state, order, filters }, limit, after) {
   const named = new URLSearchParams({ limit: String(limit), ...filters });
+  const model = chosenModel();
+  if (model !== null) named.set("model", model);
   if (after !== null) named.set("after", after);
   if (state === "all") return `predictions?${named}`;
   named.delete("action");

@@ -9,6 +9,7 @@ import { card, el, table } from "./elements.js";
 import { histogram } from "./histogram.js";
 import { LatestRequest, read } from "./http.js";
 import { rendered } from "./markdown.js";
+import { ofModel } from "./models.js";
 import { feature, inUnit } from "./numberanswer.js";
 import { choices, imputedText, isListed, isTensor, mostCommon } from "./values.js";
 import {
@@ -60,7 +61,7 @@ class Description {
     if (this.#cards.has(language)) return;
     const signal = this.#requests.begin();
     try {
-      this.#cards.set(language, await read(`model/card?language=${language}`, { signal }));
+      this.#cards.set(language, await read(ofModel(`model/card?language=${language}`), { signal }));
       this.#drawCard(cardOf(this.#cards.get(language)));
     } catch {
       // It is asked for again when the view is shown again.

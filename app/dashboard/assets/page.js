@@ -1,6 +1,6 @@
 /** Entry point of the page: tabs, language and theme. */
 
-/** @import { ModelDescription } from "../types/wire.js" */
+/** @import { ModelDescription, ModelList } from "../types/wire.js" */
 
 import { Charts } from "./charts.js";
 import { chosenTheme, onThemeOfDevice, showTheme } from "./colours.js";
@@ -8,6 +8,7 @@ import { el } from "./elements.js";
 import { explained } from "./faults.js";
 import { asked } from "./http.js";
 import { modelView } from "./model.js";
+import { choose, modelChoice, ofModel } from "./models.js";
 import { reviewView } from "./review.js";
 import { settings } from "./settings.js";
 import { tryView } from "./try.js";
@@ -109,7 +110,8 @@ class Page {
     }
     if (this.#model === null) return;
     const { name, version } = this.#model;
-    part("served").textContent = t("served", { name, version });
+    const choice = modelChoice();
+    part("served").replaceChildren(choice || t("served", { name, version }));
     document.title = `${t(`tab.${NAMES[this.#at]}`)} · Dubito`;
   }
 }
@@ -162,9 +164,18 @@ function switches(name, chosen) {
   }
 }
 
-const page = new Page();
-asked("model").then(
+/** @returns {Promise<ModelDescription>} the model that the page is about */
+async function described() {
+  /** @type {ModelList} */
+  const { models } = await asked("models");
+  choose(models, location.search);
+  const model = await asked(ofModel("model"));
   // Without classes, a number is predicted.
-  (model) => page.begin(/** @type {ModelDescription} */ ({ classes: [], ...model })),
+  return /** @type {ModelDescription} */ ({ classes: [], ...model });
+}
+
+const page = new Page();
+described().then(
+  (model) => page.begin(model),
   (error) => part("failure").replaceChildren(el("p.notice", {}, explained(error))),
 );

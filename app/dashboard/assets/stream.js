@@ -3,6 +3,7 @@
 /** @import { UncertaintyFigures } from "../types/wire.js" */
 
 import { asked, LatestRequest, parsed, Repeated } from "./http.js";
+import { ofModel } from "./models.js";
 
 const POLL_MS = 4000;
 
@@ -35,7 +36,7 @@ export class Stream {
     const signal = this.#requests.begin();
     this.on.state("waiting");
     try {
-      this.on.figures(await asked(`uncertainty?${this.query}`, { signal }));
+      this.on.figures(await asked(ofModel(`uncertainty?${this.query}`), { signal }));
       if (this.isFixed) this.on.state("fixed");
       else this.#listen(signal);
     } catch (error) {
@@ -51,7 +52,7 @@ export class Stream {
 
   /** @param {AbortSignal} signal aborted once the stream is stopped */
   #listen(signal) {
-    const source = new EventSource(`uncertainty/stream?${this.query}`);
+    const source = new EventSource(ofModel(`uncertainty/stream?${this.query}`));
     this.#source = source;
     source.onopen = () => this.on.state("live");
     source.onmessage = (event) => this.on.figures(parsed(event.data));
@@ -59,7 +60,7 @@ export class Stream {
       if (signal.aborted) return;
       this.on.state("waiting");
       if (source.readyState !== EventSource.CLOSED) return;
-      this.#poll(new Repeated(`uncertainty?${this.query}`), signal);
+      this.#poll(new Repeated(ofModel(`uncertainty?${this.query}`)), signal);
     };
   }
 

@@ -11,6 +11,7 @@ import { entryFaults, isOnlyMissing, option, place, question, toldFaults } from 
 import { explained } from "./faults.js";
 import { form, showFaults, showValue } from "./form.js";
 import { asked, LatestRequest, problemOf } from "./http.js";
+import { ofModel } from "./models.js";
 import { entry, typical } from "./values.js";
 import { number, t } from "./words.js";
 
@@ -107,7 +108,7 @@ class Try {
     const { row, query } = question(this.model, this.#values);
     this.#busy(true);
     try {
-      this.#take(await asked(`predict/mc?${query}`, { method: "POST", body: row }), row);
+      this.#take(await asked(ofModel(`predict/mc?${query}`), { method: "POST", body: row }), row);
     } catch (error) {
       this.#refused(error);
     } finally {
@@ -249,7 +250,7 @@ class Try {
  */
 async function documented(signal) {
   /** @type {Documentation} */
-  const { paths } = await asked("openapi.json", { signal });
+  const { paths } = await asked(ofModel("openapi.json"), { signal });
   const { content } = paths["/predict/mc"].post.requestBody;
   return content["application/json"].examples.one.value;
 }

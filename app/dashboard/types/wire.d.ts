@@ -11,6 +11,17 @@ export interface Model {
   digest: string;
 }
 
+export interface ListedModel {
+  name: string;
+  version: number | null;
+  digest: string | null;
+  ready: boolean;
+}
+
+export interface ModelList {
+  models: ListedModel[];
+}
+
 export interface Seen {
   minimum: number;
   maximum: number;

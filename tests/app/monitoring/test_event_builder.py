@@ -41,7 +41,7 @@ TOLD = {
     "degrade": False,
     "judged": {"coverage": 0.9, "method": "lac", "class_conditional": False, "target": 0.05},
 }
-MODEL = Identity("toy", 1, "sha256:0")
+MODEL = WATCHED.identity
 REPLY = Reply("key", b"asked", "row-0", 0, b"answer")
 
 
@@ -95,13 +95,13 @@ def test_an_event_holds_all_that_an_auditor_needs(
     answered: list[MonteCarloAnswer], rows: Floats
 ) -> None:
     """Of every row, in order; the borrower's figures in the personal part alone."""
-    entry = EventBuilder(WATCHED)([drafted(answered, rows, 16, 32)])
+    entry = EventBuilder([WATCHED])([drafted(answered, rows, 16, 32)])
     assert REPLY == entry.reply
     assert [one.id for one in answered] == [one.prediction for one in entry.events]
     assert [0] * 16 + [16] * 16 + [32] * 8 == [one.time for one in entry.events]
     for event, answer, row in zip(entry.events, answered, rows.tolist(), strict=True):
         body, personal = json.loads(event.body), json.loads(event.personal or b"")
-        model = {"name": "toy", "version": 1, "digest": "sha256:0"}
+        model = {"name": "shells", "version": 3, "digest": "sha256:" + 32 * "5e"}
         assert (ENVIRONMENT, model, "/predict/mc", TOLD, FORMAT) == (
             body["environment"],
             body["model"],
@@ -127,7 +127,7 @@ def test_an_event_of_a_deterministic_answer_has_no_passes(
 ) -> None:
     """Nor how it was asked for; nothing is referred."""
     found = plain(answered)
-    entry = EventBuilder(WATCHED)([drafted_plain(found, rows)])
+    entry = EventBuilder([WATCHED])([drafted_plain(found, rows)])
     assert (None, ()) == (entry.reply, entry.queue)
     for event, answer in zip(entry.events, found, strict=True):
         body = json.loads(event.body)
@@ -142,7 +142,7 @@ def test_what_waits_for_a_person_is_what_was_referred(
     answered: list[MonteCarloAnswer], rows: Floats
 ) -> None:
     """With the doubt that it is listed by."""
-    entry = EventBuilder(WATCHED)([drafted(answered, rows)])
+    entry = EventBuilder([WATCHED])([drafted(answered, rows)])
     told = [(one, to_builtins(one)) for one in answered]
     referred = [one for one, content in told if content["decision"]["action"] == "refer"]
     assert referred
@@ -156,7 +156,7 @@ def test_counts_are_those_of_the_rows(
     answered: list[MonteCarloAnswer], rows: Floats, cuts: tuple[int, ...]
 ) -> None:
     """However they were cut: only the first row of a request has a seed of its own."""
-    entry = EventBuilder(WATCHED)([drafted(answered, rows, *cuts)])
+    entry = EventBuilder([WATCHED])([drafted(answered, rows, *cuts)])
     counter = ClassCounter(WATCHED)
     expected = [tally_of(counter, answered[:1], rows[:1], is_drawn=True)]
     expected.append(tally_of(counter, answered[1:], rows[1:], is_drawn=False))
@@ -170,13 +170,27 @@ def test_drafts_built_together_are_those_built_apart(
     rows = np.where(np.arange(rows.size).reshape(rows.shape) % 7 == 3, np.nan, rows)
     others = Draft(drafted(answered, rows).parts, "case 8", None)
     several = [drafted(answered, rows, 16), others, drafted_plain(plain(answered), rows)]
-    build = EventBuilder(WATCHED)
+    build = EventBuilder([WATCHED])
     whole, apart = build(several), [build([one]) for one in several]
     assert whole.events == tuple(event for one in apart for event in one.events)
     assert whole.queue == tuple(item for one in apart for item in one.queue)
     assert REPLY == whole.reply
     assert whole.tally is not None
     assert whole.tally == joined([one.tally for one in apart if one.tally is not None])
+
+
+def test_each_bundle_has_its_own_counts(answered: list[MonteCarloAnswer], rows: Floats) -> None:
+    """Among several that are served, drafts are counted for the one that answered."""
+    identity = Identity("other", 1, "sha256:" + 32 * "07")
+    other = replace(WATCHED, identity=identity)
+    moved = [structs.replace(one, model=identity) for one in answered]
+    build = EventBuilder([WATCHED, other])
+    here, there = build([drafted(answered, rows)]), build([drafted(moved, rows)])
+    assert here.tally is not None
+    assert there.tally == replace(here.tally, digest=identity.digest)
+    assert {item.model for item in here.queue} == {"shells"}
+    assert {item.model for item in there.queue} == {"other"}
+    assert [one.prediction for one in here.events] == [one.prediction for one in there.events]
 
 
 @pytest.mark.parametrize("is_calibrated", [True, False])
@@ -187,9 +201,9 @@ def test_another_process_makes_the_same(
     """The bundle and the draft are sent as messages, also where streams were looked at before."""
     watched = replace(WATCHED, calibration=WATCHED.calibration if is_calibrated else None)
     draft = drafted_plain(plain(answered), rows) if is_plain else drafted(answered, rows, 16)
-    build = EventBuilder(watched)
-    watched_there = decode_introduction(encode_introduction(watched))
-    assert watched == watched_there
+    build = EventBuilder([watched])
+    watched_there = decode_introduction(encode_introduction([watched]))
+    assert [watched] == watched_there
     group = decode_group(encode_group(Kind.QUIET, 1, [draft]))
     (drafted_there,) = group.items
     assert isinstance(drafted_there, Draft)
@@ -207,4 +221,4 @@ def test_rows_and_answers_that_do_not_match_are_refused(
     """Nobody's features become another's; the error tells nothing of them."""
     part = MonteCarloPart(1, rows[:3].tobytes(), answered[:2], ASKED, is_drawn=True)
     with pytest.raises(ValueError, match="another number of rows"):
-        EventBuilder(WATCHED)([Draft((part,), None, None)])
+        EventBuilder([WATCHED])([Draft((part,), None, None)])

@@ -52,7 +52,7 @@ def page(metrics: Metrics, sources: Sources | None = None, accept: str = "") -> 
     """The page as it is read while sources are watched."""
 
     async def read() -> str:
-        async with metrics.watching(sources or Sources(lambda: 0)):
+        async with metrics.watching(sources or Sources({"shells": lambda: 0})):
             content, _ = await metrics.page(accept)
         return content.decode()
 
@@ -90,11 +90,11 @@ def test_every_series_that_is_known_begins_at_0(
     """Before the first request: grades, decisions, warnings and reasons for refusing are there."""
     found = samples(page(metrics))
     for grade in CLASSES:
-        labels = (("endpoint", "/predict/mc"), ("grade", grade), ("version", "12"))
-        assert 0 == found["dubito_rows_total", labels]
+        labels = {"endpoint": "/predict/mc", "grade": grade, "model": "shells", "version": "12"}
+        assert 0 == found["dubito_rows_total", tuple(labels.items())]
     for reason in REFUSALS:
         assert 0 == found["dubito_refusals_total", (("reason", reason),)]
-    assert 0 == found["dubito_decisions_total", (("action", "refer"), ("version", "12"))]
+    assert 0 == total(found, "dubito_decisions_total", model="shells", version="12", action="refer")
     assert 1 == total(found, "dubito_model_info", name="shells", digest="sha256:5e11")
 
 
@@ -144,10 +144,10 @@ def test_a_method_that_nobody_knows_is_no_series_of_its_own(metrics: Metrics) ->
     assert 101 == total(found, "dubito_request_duration_seconds_count", route="/predict")
 
 
-def test_batches_are_counted(metrics: Metrics) -> None:
+def test_batches_are_counted(metrics: Metrics, predictions: PredictionMetrics) -> None:
     """Their work and their time."""
-    metrics.batch(100, 0.0012)
-    metrics.batch(6400, 0.004)
+    predictions.batch(100, 0.0012)
+    predictions.batch(6400, 0.004)
     found = samples(page(metrics))
     assert 6500 == total(found, "dubito_batch_work_sum")
     assert 0.0052 == pytest.approx(total(found, "dubito_batch_duration_seconds_sum"))
@@ -156,9 +156,9 @@ def test_batches_are_counted(metrics: Metrics) -> None:
 def test_what_waits_is_asked_when_the_page_is_read(metrics: Metrics) -> None:
     """The queue and the records as they are now; failures only ever become more."""
     writer = Writer(behind=17, failures=2)
-    first = samples(page(metrics, Sources(lambda: 4200, writer)))
+    first = samples(page(metrics, Sources({"shells": lambda: 4200}, writer)))
     writer.behind, writer.failures = 0, 3
-    second = samples(page(metrics, Sources(lambda: 0, writer)))
+    second = samples(page(metrics, Sources({"shells": lambda: 0}, writer)))
     names = ("dubito_queue_work", "dubito_records_behind", "dubito_records_failures_total")
     assert [4200, 17, 2] == [total(first, name) for name in names]
     assert [0, 0, 3] == [total(second, name) for name in names]
@@ -166,11 +166,16 @@ def test_what_waits_is_asked_when_the_page_is_read(metrics: Metrics) -> None:
 
 def test_coverage_drift_and_alarms_are_those_of_uncertainty(metrics: Metrics) -> None:
     """The latest figures; what is not known yet has no series."""
-    found = samples(page(metrics, Sources(lambda: 0, figures=lambda: REPORT)))
+    found = samples(
+        page(metrics, Sources({"shells": lambda: 0}, figures={"shells": lambda: REPORT}))
+    )
     assert 0.99 == total(found, "dubito_coverage_ratio", kind="promised")
     assert 0.97 == total(found, "dubito_coverage_ratio", kind="seen")
     assert 0.012 == total(found, "dubito_feature_drift_psi", feature="loan_amount")
-    assert ("dubito_feature_drift_psi", (("feature", "mutual_information"),)) not in found
+    assert (
+        "dubito_feature_drift_psi",
+        (("feature", "mutual_information"), ("model", "shells")),
+    ) not in found
     assert 131.5 == total(found, "dubito_alarm_evidence", alarm="drift")
     assert 1 == total(found, "dubito_alarm_raised", alarm="drift")
     assert 0 == total(found, "dubito_alarm_raised", alarm="validity")
@@ -185,8 +190,8 @@ def test_figures_that_cannot_be_had_spoil_nothing(
     metrics: Metrics, figures: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """All other metrics are shown, and the log says nothing but the kind of error."""
-    page(metrics, Sources(lambda: 0, figures=lambda: REPORT))
-    text = page(metrics, Sources(lambda: 0, figures=figures))
+    page(metrics, Sources({"shells": lambda: 0}, figures={"shells": lambda: REPORT}))
+    text = page(metrics, Sources({"shells": lambda: 0}, figures={"shells": figures}))
     assert 0 == total(samples(text), "dubito_queue_work")
     assert "dubito_alarm_raised" not in text
     assert "94827" not in caplog.text
@@ -206,7 +211,9 @@ def test_names_follow_the_conventions(
     """`promtool` finds no fault with the page, nor the OpenMetrics parser with the other form."""
     metrics.traffic("/predict", "POST", 200, 0.3)
     predictions.monte_carlo([uncertain("small", 0.5)])
-    text = page(metrics, Sources(lambda: 0, Writer(), lambda: REPORT), accept)
+    text = page(
+        metrics, Sources({"shells": lambda: 0}, Writer(), {"shells": lambda: REPORT}), accept
+    )
     if accept:
         assert text.endswith("# EOF\n")
         assert list(text_string_to_metric_families(text))  # type: ignore[no-untyped-call]

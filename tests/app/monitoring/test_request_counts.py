@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Writer:
         self.trouble: str | None = None
         self.refuses = self.fails = self.hangs = False
 
-    def introduce(self, watched: WatchedBundle) -> None:
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
         raise NotImplementedError
 
     def leave(self, entry: Entry | Draft) -> None:

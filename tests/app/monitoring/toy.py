@@ -233,7 +233,7 @@ class Records:
             if (of, span) == (digest, SPANS[0]) and start <= at < stop
         )
 
-    def introduce(self, watched: WatchedBundle) -> None:
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
         """Nobody drafts anything here."""
 
     def leave(self, entry: Entry | Draft) -> None:

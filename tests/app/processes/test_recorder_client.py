@@ -17,6 +17,7 @@ import pytest
 import uvloop
 
 from app.errors import RecordingFailed, RecordsError, StartError
+from app.model_source import model_sources
 from app.processes.channel import receive, send
 from app.processes.recorder_client import RecorderClient, open_recorder
 from app.processes.recorder_messages import RecordsOpened, ServiceCodec
@@ -47,7 +48,11 @@ Use = Callable[[RecorderClient], Coroutine[Any, Any, Any]]
 def started(**changed: Any) -> Iterator[ChildProcesses]:
     """The processes of a service whose settings have other values."""
     settings = SETTINGS.model_copy(update=changed)
-    with early_recorder(settings) as recorder, start_children(settings, recorder) as children:
+    sources = model_sources(settings)
+    with (
+        early_recorder(settings) as recorder,
+        start_children(settings, sources, recorder) as children,
+    ):
         yield children
 
 
@@ -89,7 +94,7 @@ def test_entries_of_drafts_are_made_there(tmp_path: Path) -> None:
     part = PlainPart(now(), rows.tobytes(), answers)
 
     async def use(client: RecorderClient) -> Any:
-        client.introduce(watched)
+        client.introduce([watched])
         return await client.submit([Draft((part,), "case 7", None), *entries(1)])
 
     assert [True] * 2 == using(use, tmp_path)
@@ -224,7 +229,7 @@ def test_a_recorder_that_ends_before_it_is_asked_is_told(tmp_path: Path) -> None
         recorder.process.kill()
         recorder.process.wait(SECONDS)
         said = "the recorder's process was ended by SIGKILL"
-        with pytest.raises(StartError, match=said), start_children(settings, recorder):
+        with pytest.raises(StartError, match=said), start_children(settings, (), recorder):
             pass
 
 
@@ -291,5 +296,5 @@ def test_without_records_there_is_no_recorder() -> None:
     """The engine is the only process beside the service."""
     with started(records="off") as children:
         assert children.recorder is None
-        assert children.engine is not None
-        children.engine.process.kill()
+        (engine,) = children.engines.values()
+        engine.process.kill()

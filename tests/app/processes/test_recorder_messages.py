@@ -104,10 +104,10 @@ def test_a_bundle_that_is_introduced_is_the_same(version: int) -> None:
     """With the same streams, whether somebody had looked at them or not; no other bytes for it."""
     found = inspect(find_version(ROOT / "models", "loan-grade", version)).manifest
     watched = WatchedBundle(found.identity, found.signature, found.calibration, "sha256:1")
-    before = encode_introduction(watched)
+    before = encode_introduction([watched])
     streams = watched.streams
-    assert before == encode_introduction(watched)
-    there = decode_introduction(RecorderCodec.decode(ServiceCodec.encode(before)))
+    assert before == encode_introduction([watched])
+    (there,) = decode_introduction(RecorderCodec.decode(ServiceCodec.encode(before)))
     assert watched == there
     assert streams == there.streams
     assert list(streams) == list(there.streams)

@@ -36,13 +36,15 @@ def event(number: int, reference: str | None = None) -> Event:
 
 def referral(prediction: str, time: int, doubt: float = 0.5, **changes: Any) -> QueueItem:
     """One that waits, as they are made of answers."""
-    shown = {"grade": "A", "reasons": ["ambiguous"], "model": {"digest": "sha256:0", "version": 1}}
+    model = {"name": "loan", "version": 1, "digest": "sha256:0"}
+    shown = {"grade": "A", "reasons": ["ambiguous"], "model": model}
     usual = {
         "body": json.dumps(shown).encode(),
         "grade": "A",
         "reasons": "\nambiguous\n",
         "digest": "sha256:0",
         "version": 1,
+        "model": "loan",
         "reference": None,
     }
     return QueueItem(prediction, time, doubt, **{**usual, **changes})

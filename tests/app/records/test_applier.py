@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
 from app.errors import RecordsError
 from app.monitoring.event_builder import EventBuilder
-from app.record_events import Draft, Entry, Erasure, Tally
+from app.record_events import Draft, Entry, Erasure, PlainPart, Tally
 from app.record_ports import Trouble
 from app.records import applier as module
 from app.records.applier import Applier
@@ -36,8 +37,9 @@ from app.records.rollups import read_rollups
 from app.records.table_batch import applied_by, recover
 from app.records.tables import events
 from app.watched_bundle import WatchedBundle
+from dubito.answer import Answer, PlainResult
 from tests.app.monitoring.toy import WATCHED
-from tests.app.records.conftest import CHAIN, KEY, ROWS, draft, entries, event
+from tests.app.records.conftest import CHAIN, KEY, ROWS, entries, event
 from tests.service import until
 
 NO_TIME = 1 << 63
@@ -80,7 +82,7 @@ class Scene:
         self.number = 0
 
     def introduce(self, watched: WatchedBundle) -> None:
-        message = encode_introduction(watched)
+        message = encode_introduction([watched])
         self.journal.introduce(message)
         self.applier.introduce(message)
 
@@ -126,13 +128,20 @@ def names(*numbers: int) -> list[str]:
     return [f"prediction-{number}" for number in numbers]
 
 
+def drafted() -> Draft:
+    """What the introduced bundle answered to one row."""
+    answer = Answer("drafted", PlainResult("small", {"small": 1.0}), (), WATCHED.identity)
+    row = np.ones(WATCHED.signature.width).tobytes()
+    return Draft((PlainPart(1, row, [answer]),), None, None)
+
+
 def test_all_is_in_the_tables_once_they_are_settled(scene: Scene) -> None:
     """In the order of the journal, drafts as entries; nobody is told of groups that are quiet."""
     for at in range(0, 60, 3):
         scene.put(Kind.QUIET, entries(2, at), entries(1, at + 2))
-    scene.put(Kind.QUIET, [draft(0)])
+    scene.put(Kind.QUIET, [drafted()])
     assert isinstance(scene.settle(), Settled)
-    assert names(*range(60)) == scene.recorded()
+    assert [*names(*range(60)), "drafted"] == scene.recorded()
     assert 1 == len(scene.said())
     with scene.engine.connect() as connection:
         assert 21 == applied_by(connection)
@@ -296,7 +305,7 @@ def test_a_journal_of_another_version_is_a_sentence(tmp_path: Path) -> None:
     """Its frames are whole, and cannot be read."""
     left = tmp_path / "left"
     journal = Journal(left, KEY, 0)
-    journal.introduce(encode_introduction(WATCHED))
+    journal.introduce(encode_introduction([WATCHED]))
     journal.append(frame_content([encode_group(Kind.QUIET, 1, ["strange"])]))  # type: ignore[list-item]
     journal.close()
     with pytest.raises(RecordsError, match="another version of Dubito"):

@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.count_keys import Family, key
-from app.record_events import Draft, Entry, Made, Reply, Tally
+from app.record_events import Draft, Entry, Made, PlainPart, Reply, Tally
 from app.record_ports import Trouble
 from app.records.cause import NotWritten
 from app.records.group_commit import CommitThread, entries_of
 from app.records.pages import SILENT_LOOKS
 from app.watched_bundle import WatchedBundle
+from dubito.answer import Answer, PlainResult
+from dubito.types import Identity
 from tests.app.monitoring.toy import WATCHED
 from tests.app.records.conftest import draft, entries
 
@@ -49,7 +51,7 @@ def book() -> Book:
     return Book()
 
 
-def unused(_: WatchedBundle) -> Made:
+def unused(_: Sequence[WatchedBundle]) -> Made:
     """Makes nothing: nobody introduces a bundle."""
     raise NotImplementedError
 
@@ -133,15 +135,15 @@ def test_entries_of_drafts_are_made_in_the_thread(book: Book) -> None:
     def wrong(_: Sequence[Draft]) -> Entry:
         raise ValueError("amount")
 
-    def build(watched: WatchedBundle) -> Made:
-        assert watched in (WATCHED, other)
-        return made if watched is WATCHED else wrong
+    def build(served: Sequence[WatchedBundle]) -> Made:
+        assert served in ([WATCHED], [other])
+        return made if served == [WATCHED] else wrong
 
     async def use() -> None:
         with closing(CommitThread(book, build)) as thread:
-            thread.introduce(WATCHED)
+            thread.introduce([WATCHED])
             assert [True, True] == await thread.submit([*entries(1), draft(1)])
-            thread.introduce(other)
+            thread.introduce([other])
             with pytest.raises(NotWritten, match="ValueError"):
                 await thread.submit([draft(1)])
 
@@ -149,6 +151,36 @@ def test_entries_of_drafts_are_made_in_the_thread(book: Book) -> None:
     assert set(threads) == book.threads
     assert [draft(1)] == made_of
     assert [[*entries(1), *entries(1, 5)]] == book.written
+
+
+def test_drafts_of_several_bundles_become_an_entry_for_each() -> None:
+    """What stands between them keeps its place; each draft has the outcome of its own entry."""
+    (own,) = entries(1)
+    answers = [
+        Answer(
+            "row",
+            PlainResult("A", {"A": 1.0}),
+            (),
+            Identity("shells", version, f"sha256:{version}"),
+        )
+        for version in (1, 2, 3)
+    ]
+    first, second, third = (Draft((PlainPart(1, b"", [one]),), None, None) for one in answers)
+
+    def made(several: Sequence[Draft]) -> Entry:
+        (digest,) = {draft.digest for draft in several}
+        return Entry((), tally=Tally(digest, {key(Family.ROWS): len(several)}))
+
+    built = entries_of(made, [first, second, first, own, second, first, third])
+    found = [
+        (one.tally.digest, one.tally.counts[key(Family.ROWS)])
+        for one in built.entries
+        if one.tally is not None
+    ]
+    apart = [("sha256:1", 2), ("sha256:2", 1), ("sha256:2", 1), ("sha256:1", 1), ("sha256:3", 1)]
+    assert apart == found
+    assert own is built.entries[2]
+    assert [1, 2, 1, 3, 4, 5, 6] == built.outcomes([1, 2, 3, 4, 5, 6])  # type: ignore[list-item]
 
 
 def test_closing_writes_what_waits(book: Book) -> None:

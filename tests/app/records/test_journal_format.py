@@ -1,8 +1,10 @@
 """A journal of format 1, which a killed service of Dubito 0.4.0 has left, is read for ever."""
 
 import json
+import sqlite3
 import tarfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from app.records.opening import writing
 from app.records.table_batch import applied_by
 from app.records.tables import events, replies
 from app.records.waiting import reading_all
-from tests.service import ROOT
+from tests.service import ROOT, command
 
 HOME = ROOT / "tests" / "fixtures" / "journal"
 CHAIN = "00000000-0000-7000-8000-000000000009"
@@ -36,6 +38,12 @@ def answers() -> Mapping[str, Any]:
     """What was answered, by its identifier, in order."""
     found: Mapping[str, Any] = json.loads((HOME / "answers.json").read_text(encoding="utf-8"))
     return found
+
+
+def upgrade(state: Path) -> None:
+    """Bring the tables to the newest schema, beside the journal, as the sentence says."""
+    done = command("records", "upgrade", "--state", str(state))
+    assert 0 == done.returncode, done.stderr
 
 
 def told(engine: Engine) -> dict[str, Any]:
@@ -68,9 +76,17 @@ def test_what_reaches_the_tables_meanwhile_is_read_once(
     state: Path, answers: Mapping[str, Any]
 ) -> None:
     """A service may go on beside a command that reads: no event is there twice, and none lacks."""
+    upgrade(state)
     url, key = url_of(None, state), state / "records.key"
     asked = select(events.c.prediction).where(events.c.kind == "prediction")
-    with reading_all(url, lambda: read_all(key), EventBuilder) as engine, engine.connect() as open_:
+    with (
+        # A database that nobody has open is read as one that nobody writes.
+        closing(sqlite3.connect(state / "records.db")) as other,
+        other,
+        closing(other.execute("SELECT * FROM events")),
+        reading_all(url, lambda: read_all(key), EventBuilder) as engine,
+        engine.connect() as open_,
+    ):
         assert sorted(answers) == sorted(open_.scalars(asked))
         open_.rollback()
         with writing(url, key, CHAIN, EventBuilder, is_journaled=True):
@@ -79,6 +95,7 @@ def test_what_reaches_the_tables_meanwhile_is_read_once(
 
 def test_a_start_adds_it_to_the_tables(state: Path, answers: Mapping[str, Any]) -> None:
     """With the response under its idempotency key; the journal is empty then."""
+    upgrade(state)
     url, key = url_of(None, state), state / "records.key"
     with writing(url, key, CHAIN, EventBuilder, is_journaled=True) as records:
         assert expected(answers) == told(records.engine)

@@ -36,6 +36,7 @@ def some(seed: int = 5) -> list[QueueItem]:
             reference=order.choice(REFERENCES),
             grade=order.choice("AB"),
             version=order.randrange(1, 3),
+            model=order.choice(["loan", "rate"]),
             reasons="".join(f"\n{one}\n" for one in ("missing", "miss%") if order.random() < 0.5),
         )
         for at in range(COUNT)
@@ -86,6 +87,7 @@ SOUGHT = st.builds(
     reason=st.none() | WORDS,
     grade=st.none() | st.sampled_from("ABC"),
     version=st.none() | st.integers(1, 3),
+    model=st.none() | st.sampled_from(["loan", "rate", "lo"]),
     reference=st.none() | st.sampled_from(["7", "loan", "LOAN 7", "%", "_", "출", "x"]),
     since=st.none() | st.integers(START, START + 9),
     until=st.none() | st.integers(START, START + 9),
@@ -98,6 +100,7 @@ def fits(one: QueueItem, sought: Search) -> bool:
         (sought.reason is None or sought.reason in one.reasons.split("\n"))
         and sought.grade in (None, one.grade)
         and sought.version in (None, one.version)
+        and sought.model in (None, one.model)
         and (sought.reference is None or sought.reference.lower() in (one.reference or "").lower())
         and (sought.since is None or one.time >= sought.since)
         and (sought.until is None or one.time < sought.until)
@@ -156,7 +159,10 @@ def plain(one: QueueItem) -> QueueItem:
         one.prediction,
         one.time,
         one.doubt,
-        **{name: getattr(one, name) for name in ("grade", "reasons", "version", "reference")},
+        **{
+            name: getattr(one, name)
+            for name in ("grade", "reasons", "version", "model", "reference")
+        },
     )
 
 

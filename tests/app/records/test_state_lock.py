@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +103,7 @@ def state(tmp_path: Path) -> State:
     return State(tmp_path / "state")
 
 
-def build(_: WatchedBundle) -> Made:
+def build(_: Sequence[WatchedBundle]) -> Made:
     """Makes the same entry of every draft."""
     return lambda _: entries(1)[0]
 
@@ -197,7 +197,7 @@ def test_relaxed_entries_that_are_lost_are_counted(
     """Their answers have left already."""
 
     async def use(store: Store) -> None:
-        store.writer.introduce(WATCHED)
+        store.writer.introduce([WATCHED])
         store.writer.leave(draft(3))
         shutil.rmtree(state.folder)
         await until(lambda: len(told(caplog)) == 2)

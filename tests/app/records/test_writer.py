@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,12 +31,12 @@ class Book:
         self.groups: list[EntryGroup] = []
         self.awaited: list[bool] = []
         self.futures: list[asyncio.Future[list[bool]]] = []
-        self.watched: WatchedBundle | None = None
+        self.served: Sequence[WatchedBundle] = ()
         self.trouble: Trouble | None = None
         self.is_over = False
 
-    def introduce(self, watched: WatchedBundle) -> None:
-        self.watched = watched
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
+        self.served = served
 
     def look(self) -> Trouble | None:
         return self.trouble
@@ -280,11 +280,11 @@ def test_who_writes_is_told_of_which_bundle_drafts_come(writer: RecordsWriter, b
     one = draft(2)
 
     async def use() -> None:
-        writer.introduce(WATCHED)
+        writer.introduce([WATCHED])
         writer.put(one)
         await asyncio.sleep(0)
 
     run(use())
-    assert book.watched is WATCHED
+    assert book.served == [WATCHED]
     ((handed,),) = book.groups
     assert handed is one

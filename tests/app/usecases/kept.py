@@ -1,7 +1,7 @@
 """What use cases need around them, without HTTP and without a database: a memory and a bundle."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -62,7 +62,7 @@ class Ledger:
     behind = failures = 0
     trouble: str | None = None
 
-    def introduce(self, watched: WatchedBundle) -> None:
+    def introduce(self, served: Sequence[WatchedBundle]) -> None:
         """Drafts are of one bundle here."""
 
     def leave(self, entry: Entry | Draft) -> None:
@@ -75,7 +75,7 @@ class Ledger:
             return future
         while self.before:
             self._write(self.before.pop())
-        made = EventBuilder(watched(self.version))([entry]) if isinstance(entry, Draft) else entry
+        made = EventBuilder([watched(self.version)])([entry]) if isinstance(entry, Draft) else entry
         future.set_result(self._write(made))
         return future
 

@@ -33,7 +33,7 @@ class Desk:
     def __init__(self, ledger: Ledger, identifiers: list[str]) -> None:
         self.ledger = ledger
         self.cases = Cases(ledger)
-        self.feedback = Feedback(ledger, self.cases, ClassCounter(watched()))
+        self.feedback = Feedback(ledger, self.cases, {"loan-grade": ClassCounter(watched())})
         self.identifiers = identifiers
 
     async def case(self, *, referred: bool) -> Case:
@@ -199,7 +199,7 @@ def test_somebody_else_may_be_first() -> None:
         agreeing, contrary, assigned = [
             name for name in desk.identifiers if (await desk.cases.named(name)).is_referred
         ][:3]
-        other = Feedback(theirs := Ledger(), Cases(theirs), ClassCounter(watched()))
+        other = Feedback(theirs := Ledger(), Cases(theirs), {"loan-grade": ClassCounter(watched())})
         theirs.events += desk.ledger.events
         await other.come_out(agreeing, "A")
         await other.come_out(contrary, "A")
