@@ -13,6 +13,7 @@ from app.quota import memory
 from app.serving.batcher import BatchObserver
 from app.serving.caller import PATIENT, Caller
 from app.serving.deadlines import Deadlines
+from app.serving.fair_queue import Turn
 from app.serving.predictor import Predictor
 from app.settings import Settings
 from app.usecases.bundles import Served
@@ -39,6 +40,7 @@ def served(
     settings: Settings,
     seen: BatchObserver = lambda *_: None,
     models: int = 1,
+    turn: Turn | None = None,
 ) -> Served:
     """Build the predictor of an open bundle and its answer builder.
 
@@ -47,6 +49,7 @@ def served(
         settings: limits of the queue.
         seen: called per batch.
         models: number of bundles that share the queue; each may fill an equal part of it.
+        turn: place among the models that compute in turn; None if there is no other.
     """
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration
@@ -66,6 +69,7 @@ def served(
             seen=seen,
             # Requests without a deadline of their own wait this long.
             longest=settings.deadline_ms / 1e3,
+            turn=turn,
         ),
         answer_builder(manifest.identity, signature.target, calibration),
     )

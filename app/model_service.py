@@ -20,6 +20,7 @@ from app.monitoring.metrics import Metrics
 from app.monitoring.monitor import USUAL, Monitor, Present
 from app.monitoring.report import Report
 from app.record_ports import Memory
+from app.serving.fair_queue import Turn
 from app.serving.readiness import Readiness
 from app.settings import Settings
 from app.usecases.idempotency import Recorder
@@ -38,6 +39,7 @@ class ModelService:
         memory: Memory | None,
         is_serving: Callable[[], bool],
         models: int = 1,
+        turn: Turn | None = None,
     ) -> None:
         """Assemble the parts.
 
@@ -48,6 +50,7 @@ class ModelService:
             memory: the record store; None if nothing is recorded.
             is_serving: whether the service is not stopping.
             models: number of models that share the queue.
+            turn: place among the models that compute in turn; None if there is no other.
         """
         self._settings = settings
         self._cards = opened.cards
@@ -67,7 +70,7 @@ class ModelService:
             predictions.batch(work, seconds)
             inferences.batch()
 
-        self.served = served(opened, settings, count_batch, models)
+        self.served = served(opened, settings, count_batch, models, turn)
         predictor = self.served.predictor
         troubles = [lambda: predictor.trouble]
         if memory is not None:

@@ -31,6 +31,7 @@ from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.monitoring.request_counts import WRITE_SECONDS, Exchanges
 from app.record_events import MICROSECONDS, Entry, Note
 from app.record_ports import Memory
+from app.serving.fair_queue import FairQueue
 from app.serving.readiness import Readiness, TroubleProbe
 from app.settings import Settings
 from app.usecases.case import Cases
@@ -72,9 +73,16 @@ class Service:
         self._metrics = metrics
         self._names = list(opened)
         bundles = [one for one in opened.values() if isinstance(one, LoadedBundle)]
+        queue = FairQueue()
         self.models = {
             one.manifest.identity.name: ModelService(
-                one, settings, metrics, memory, is_serving, len(bundles)
+                one,
+                settings,
+                metrics,
+                memory,
+                is_serving,
+                len(bundles),
+                queue.one() if bundles[1:] else None,
             )
             for one in bundles
         }

@@ -30,6 +30,7 @@ ORDER = (
     "libraries",
     "overload",
     "beside",
+    "neighbours",
     "soak",
     "records",
     "records-against",

@@ -98,8 +98,17 @@ def ours(
     version: int, *arguments: str, tree: Path | None = None, records: str = "off"
 ) -> Iterator[Running]:
     """Run `dubito serve` with a bundle, from this work tree or another."""
+    with serving_models(f"{NAME}/{version}", *arguments, tree=tree, records=records) as found:
+        yield found
+
+
+@contextmanager
+def serving_models(
+    models: str, *arguments: str, tree: Path | None = None, records: str = "off"
+) -> Iterator[Running]:
+    """Run `dubito serve` with some bundles, separated by commas."""
     port = free_port()
-    words = [*_command(tree), "serve", f"{NAME}/{version}", "--records", records]
+    words = [*_command(tree), "serve", models, "--records", records]
     # PYTHONPATH precedes the installed tree, for the service's child processes too.
     variables = {"PYTHONPATH": str(tree)} if tree else {}
     command = [*words, "--port", str(port), *arguments]

@@ -28,7 +28,7 @@ NoteText = Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
 NAME = "x-component"
 DEFINITIONS = "$defs"
 REFERENCE = "#/components/schemas/{model}"
-Mode = Literal["validation", "serialization"]
+SchemaMode = Literal["validation", "serialization"]
 COMPONENT_NAMES = {"FeatureStats": "Seen", "NumberFeature": "Feature"}
 """Component names that clients were generated from and that are not the names of our types."""
 
@@ -59,7 +59,7 @@ class DeferredSchema:
     """Schema of a model, made once the document is asked for: a start has no use of it."""
 
     model: type[BaseModel]
-    mode: Mode
+    mode: SchemaMode
 
     def made(self) -> dict[str, Any]:
         """Return the schema, with its component name."""
@@ -69,12 +69,12 @@ class DeferredSchema:
         return {NAME: self.model.__name__, **own}
 
 
-def schema(model: type[BaseModel], mode: Mode = "serialization") -> Any:
+def schema(model: type[BaseModel], mode: SchemaMode = "serialization") -> Any:
     """Return the schema of a model's output or, with mode `validation`, of its input."""
     return DeferredSchema(model, mode)
 
 
-def any_of(models: Sequence[type[BaseModel]], mode: Mode = "serialization") -> dict[str, Any]:
+def any_of(models: Sequence[type[BaseModel]], mode: SchemaMode = "serialization") -> dict[str, Any]:
     """Return the schema of any of several models; a reader may try them in order."""
     return {"anyOf": [schema(model, mode) for model in models]}
 

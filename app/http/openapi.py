@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.http.body import JSON_TYPE
-from app.http.json_schema import Mode, any_of, schema
+from app.http.json_schema import SchemaMode, any_of, schema
 from app.http.problems import PROBLEM_TYPE as PROBLEM
 from app.http.problems import InvalidProblem, Problem
 
@@ -108,7 +108,7 @@ def documented(
     return {"responses": responses, "openapi_extra": extra, "operation_id": operation_id}
 
 
-def _one_of(models: Sequence[type[BaseModel]], mode: Mode) -> Any:
+def _one_of(models: Sequence[type[BaseModel]], mode: SchemaMode) -> Any:
     """Return the schema of a model, or of what fits one of several."""
     return schema(models[0], mode) if len(models) == 1 else any_of(models, mode)
 

@@ -118,6 +118,11 @@ class EngineClient:
     def at_once(self, job: Job) -> None:
         """Compute nothing here."""
 
+    @property
+    def near(self) -> int:
+        """0: nothing is computed on the event loop."""
+        return 0
+
     def close(self) -> None:
         """Close the channel, which ends the process."""
         self.lost, self._ended = None, True

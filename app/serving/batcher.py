@@ -17,6 +17,7 @@ from app.errors import Abandoned, DeadlinePassed, DeadlineUnmeetable, Overloaded
 from app.serving.batch_sizing import Average, Pace, Portion
 from app.serving.caller import PATIENT, Caller
 from app.serving.deadlines import Deadlines
+from app.serving.fair_queue import Turn
 from app.serving.job_queue import Cut, Lane, Piece, Waiting, whole_job
 from app.serving.limits import BatchLimits
 
@@ -63,6 +64,8 @@ class Batcher(Generic[Job, Result]):
         at_once: Callable[[Job], Result | None] = lambda _: None,
         together: Callable[[Sequence[Job]], Sequence[Result] | None] = lambda _: None,
         refined: Callable[[Sequence[Job], Sequence[Result]], Sequence[Result]] = _as_computed,
+        turn: Turn | None = None,
+        near: int = 0,
     ) -> None:
         """Keep the function that starts a batch, and build empty queues.
 
@@ -74,7 +77,13 @@ class Batcher(Generic[Job, Result]):
             together: computes a batch on the event loop; None if it would take too long for that.
             seen: called after every batch.
             refined: turns the results of a batch into those that are delivered, on the event loop.
+            turn: place among the batchers that compute in turn; None if there is no other.
+            near: maximum work of a batch that `together` computes, for which no turn is needed.
         """
+        self._turn = turn
+        self._near = near
+        self._is_in_line = False
+        """Whether a batch starts once it is the batcher's turn."""
         self._run = run
         self._at_once = at_once
         self._together = together
@@ -171,6 +180,7 @@ class Batcher(Generic[Job, Result]):
         rate = self._rate(work).value
         if not rate or caller.deadline == math.inf:
             return math.inf
+        rate /= self._sharing
         now = asyncio.get_running_loop().time()
         under_way = self._computing - (time.perf_counter() - self._since) * rate
         ahead = max(0.0, under_way) if self._computing else 0.0
@@ -208,6 +218,11 @@ class Batcher(Generic[Job, Result]):
         return self._pace.large_rate if self._is_large(work) else self._pace.small_rate
 
     @property
+    def _sharing(self) -> int:
+        """Number of batchers that compute in turn now, this one included."""
+        return 1 if self._turn is None else 1 + self._turn.others
+
+    @property
     def _is_quiet(self) -> bool:
         """Whether no small jobs arrive that would wait for a slice."""
         return time.perf_counter() - self._small_came > QUIET_AFTER
@@ -225,8 +240,28 @@ class Batcher(Generic[Job, Result]):
             is_after_another: whether another batch is delivered once this has returned.
         """
         self._is_due = False
-        if self._computing:
+        if self._computing or self._is_in_line:
             return
+        if self._turn is None or self.backlog <= self._near:
+            self._start_now(is_after_another=is_after_another)
+        elif self.backlog:
+            self._is_in_line = True
+            self._turn.take(self._start_in_turn)
+
+    def _start_in_turn(self) -> None:
+        """Start a batch as it is the batcher's turn."""
+        self._is_in_line = False
+        self._start_now(is_after_another=True)
+        if not self._computing:
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        """Let the next batcher compute, which is this one again if it is its turn."""
+        if self._turn is not None:
+            self._is_in_line = self.backlog > self._near
+            self._turn.end(self._start_in_turn if self._is_in_line else None)
+
+    def _start_now(self, *, is_after_another: bool) -> None:
         batch = self._take()
         if not batch.pieces:
             return
@@ -298,6 +333,7 @@ class Batcher(Generic[Job, Result]):
         """Go on after a batch that was computed elsewhere."""
         seconds = self._measured(batch)
         self._computing = 0
+        self._end_turn()
         found = _error_of(done, len(batch.pieces)) or done.result()
         # The next batch starts first, so that the engine is busy while answers are sent.
         self._start(is_after_another=True)
@@ -345,7 +381,7 @@ class Batcher(Generic[Job, Result]):
         """Estimate the seconds until the queue is empty, at the measured rate."""
         work = self.backlog + self._computing
         rate = self._pace.small_rate.value or self._pace.large_rate.value
-        seconds = work / rate if rate else 1.0
+        seconds = work * self._sharing / rate if rate else 1.0
         return min(LONGEST_RETRY, max(1, math.ceil(seconds)))
 
 

@@ -25,6 +25,10 @@ class Compute(Protocol):
     def together(self, jobs: Sequence[Job]) -> list[Any] | None:
         """Compute a batch on the event loop; None if it would keep others waiting."""
 
+    @property
+    def near(self) -> int:
+        """Maximum work of a batch that is computed on the event loop, rows × passes."""
+
     def close(self) -> None:
         """Start no other batch; one that runs may finish."""
 
@@ -69,6 +73,11 @@ class Nearby:
         """Choose the maximum work by the programs whose passes the engine runs in turn."""
         light = min(program.light(NUMBERS, MULTIPLICATIONS) for program in programs)
         return cls(engine, beyond, light)
+
+    @property
+    def near(self) -> int:
+        """Maximum work of a batch that is computed on the event loop, rows × passes."""
+        return self._several
 
     def submit(self, jobs: Sequence[Job]) -> "asyncio.Future[list[Any]]":
         """Start a batch."""
@@ -118,6 +127,11 @@ class ComputeThread:
 
     def together(self, jobs: Sequence[Job]) -> None:
         """Compute nothing on the event loop."""
+
+    @property
+    def near(self) -> int:
+        """0: nothing is computed on the event loop."""
+        return 0
 
     @property
     def trouble(self) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 from app.serving.batcher import Batcher, BatchObserver, Handling
 from app.serving.caller import PATIENT, Caller
 from app.serving.compute import Compute
+from app.serving.fair_queue import Turn
 from app.serving.jobs import (
     Draws,
     Job,
@@ -67,6 +68,7 @@ class Predictor:
         judge: Judge | None = None,
         seen: BatchObserver = lambda *_: None,
         longest: float = math.inf,
+        turn: Turn | None = None,
     ) -> None:
         """Keep the executor, and set up the batcher.
 
@@ -78,6 +80,7 @@ class Predictor:
             judge: decides from the calibration; None without one.
             seen: called for every batch with its work and its seconds.
             longest: seconds after which a running batch counts as trouble.
+            turn: place among the models that compute in turn; None if there is no other.
         """
         self._compute = compute
         self._longest = longest
@@ -98,6 +101,8 @@ class Predictor:
             compute.at_once,
             compute.together,
             self._judged_batch,
+            turn,
+            compute.near,
         )
 
     @property

@@ -30,6 +30,7 @@ class Compute:
     """Computes nothing."""
 
     trouble: str | None = None
+    near = 0
 
     def submit(self, jobs: Any) -> "asyncio.Future[list[Any]]":
         raise NotImplementedError

@@ -14,6 +14,7 @@ import pytest
 from app.errors import Abandoned, DeadlinePassed, DeadlineUnmeetable, Overloaded
 from app.serving.batcher import LONGEST_RETRY, Batcher, Handling
 from app.serving.caller import Caller
+from app.serving.fair_queue import FairQueue, Turn
 from app.serving.limits import BatchLimits
 
 Squares = Batcher[int, int]
@@ -60,12 +61,13 @@ def batcher(
     queue: int = 1000,
     most_of_a_slice: float = math.inf,
     work: Callable[[int], int] = lambda job: 1,
+    turn: Turn | None = None,
 ) -> Squares:
     def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
         return asyncio.get_running_loop().run_in_executor(thread, worker, jobs)
 
     limits = BatchLimits(batch, queue, slice=most_of_a_slice)
-    return Squares(elsewhere, Handling(work, cut, joined), limits)
+    return Squares(elsewhere, Handling(work, cut, joined), limits, turn=turn)
 
 
 def cut(job: int, most: int) -> tuple[int, int | None]:
@@ -605,3 +607,64 @@ def test_a_large_job_that_nobody_waits_for_is_computed_no_further(
     assert isinstance(abandoned, Abandoned)
     assert 1 == one
     assert [[2], [1]] == worker.batches
+
+
+def test_one_that_is_flooded_delays_another_by_a_batch(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """Whoever comes to an idle batcher is next, however many wait for the other."""
+    queue = FairQueue()
+
+    async def use() -> None:
+        flooded = batcher(worker, thread, batch=1, turn=queue.one())
+        other = batcher(worker, thread, batch=1, turn=queue.one())
+        worker.let.clear()
+        many = [asyncio.create_task(flooded.submit(job)) for job in range(1, 51)]
+        await asyncio.to_thread(worker.begun.wait, PATIENCE)
+        single = asyncio.create_task(other.submit(100))
+        await asyncio.sleep(0.01)
+        worker.let.set()
+        assert 10_000 == await single
+        assert [100] in worker.batches[:4]
+        assert [job * job for job in range(1, 51)] == await asyncio.gather(*many)
+
+    run(use())
+
+
+def test_a_batch_that_fails_ends_the_turn(worker: Worker, thread: ThreadPoolExecutor) -> None:
+    """So does one whose callers have all gone."""
+    queue = FairQueue()
+
+    async def use() -> None:
+        unlucky = batcher(worker, thread, turn=queue.one())
+        other = batcher(worker, thread, turn=queue.one())
+        for at in range(5):
+            failing = asyncio.create_task(unlucky.submit(UNLUCKY))
+            gone = asyncio.create_task(unlucky.submit(3, Caller(gone=lambda: True)))
+            assert at * at == await other.submit(at)
+            with pytest.raises(ArithmeticError):
+                await failing
+            with pytest.raises(Abandoned):
+                await gone
+        assert 49 == await unlucky.submit(7)
+
+    run(use())
+
+
+def test_a_deadline_is_planned_with_the_share(worker: Worker, thread: ThreadPoolExecutor) -> None:
+    """While another computes as well, half as much is affordable by a deadline."""
+    queue = FairQueue()
+
+    async def use() -> None:
+        one = batcher(worker, thread, turn=queue.one())
+        other = queue.one()
+        for job in range(20):
+            await one.submit(job)
+        caller = Caller(asyncio.get_running_loop().time() + 1e6)
+        alone = one.affordable(1, caller)
+        other.take(lambda: None)
+        assert 0.5 == pytest.approx(one.affordable(1, caller) / alone, rel=1e-3)
+        other.end()
+        assert 1.0 == pytest.approx(one.affordable(1, caller) / alone, rel=1e-3)
+
+    run(use())

@@ -30,6 +30,8 @@ class Beyond:
         self.seen.append(jobs)
         return asyncio.ensure_future(asyncio.to_thread(results, Noisy(), jobs))
 
+    near = 0
+
     def together(self, jobs: Sequence[Job]) -> None:
         """Compute nothing."""
 
