@@ -1,15 +1,18 @@
-"""Opens the bundle that the settings name and starts its engine, for as long as it is served."""
+"""Opens the bundles that the settings name, and starts their engines, while they are served."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.checked_bundle import CheckedBundle
+from app.errors import StartError
+from app.model_source import ModelSource
 from app.serving.compute import Compute, ComputeThread, Nearby
 from app.serving.jobs import SHARED
 from app.settings import Settings
@@ -17,6 +20,7 @@ from dubito.bundles.manifest import Manifest
 from dubito.bundles.repository import find_version
 from dubito.engine.backends.choice import backend_of
 from dubito.engine.blocks import PASSES
+from dubito.errors import BundleError
 from dubito.types import Cards, Environment, Query, Threads
 from dubito.uncertainty.passes import balanced
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from dubito.bundle import Bundle
     from dubito.engine.engine import Engine
 
+
+log = logging.getLogger("dubito")
 
 AT_ONCE_SECONDS = 0.0004
 """Seconds that a computation on the event loop may take."""
@@ -66,6 +72,41 @@ async def open_in_thread(
     bundle = await asyncio.to_thread(_loaded, settings, checked or CheckedBundle())
     compute = await asyncio.to_thread(_compute, bundle.engine)
     yield LoadedBundle(bundle.manifest, bundle.environment, compute, bundle.cards)
+
+
+@asynccontextmanager
+async def open_models(
+    sources: Sequence[ModelSource], opening: Opening
+) -> AsyncIterator[dict[str, LoadedBundle | str]]:
+    """Open the bundles of all models for the duration of the block.
+
+    Yields:
+        Each model's bundle by name or, without a strict start, why it has none.
+
+    Raises:
+        BundleError: a bundle must not be served, or none of several can be.
+        StartError: the same, found by its engine.
+    """
+    found: dict[str, LoadedBundle | str] = {}
+    async with AsyncExitStack() as stack:
+        for source in sources:
+            name = source.settings.model
+            try:
+                found[name] = await _opened(stack, source, opening)
+            except (BundleError, StartError) as error:
+                if source.settings.strict_start or len(sources) == 1:
+                    raise
+                log.error("%s is not served: %s", name, error)  # noqa: TRY400 - the sentence says all
+                found[name] = str(error)
+        if all(isinstance(one, str) for one in found.values()):
+            raise StartError("no model can be served: the log says why")
+        yield found
+
+
+async def _opened(stack: AsyncExitStack, source: ModelSource, opening: Opening) -> LoadedBundle:
+    if source.fault is not None:
+        raise BundleError(source.fault)
+    return await stack.enter_async_context(opening(source.settings))
 
 
 def _loaded(settings: Settings, checked: CheckedBundle) -> "Bundle":

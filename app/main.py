@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.bundle_loader import Opening, open_in_thread
+from app.bundle_loader import Opening, open_in_thread, open_models
 from app.error_location import log_loop_error
 from app.http import problems
 from app.http.access import Access, OriginGuard, allow, origins_of
@@ -15,7 +15,7 @@ from app.http.compression import Compression
 from app.http.documentation import SERVERS, document
 from app.http.front import Front
 from app.http.middleware import Conduct
-from app.model_source import ModelSource, model_sources, open_models
+from app.model_source import ModelSource, model_sources
 from app.monitoring.metrics import Metrics
 from app.record_ports import Memory
 from app.service import Service

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         "default: none",
     )
     workers: int = Field(
-        1, ge=1, le=64, description="number of worker processes, each with the bundle"
+        1, ge=1, le=64, description="number of worker processes, each with the bundles"
     )
     models: Path = Field(MODELS, description="folder that contains the bundles")
     model: str = Field(
