@@ -22,6 +22,8 @@ from app.records.state_lock import LockedFiles
 
 RING_BYTES = 32 << 20
 """Size at which the file starts over at its beginning; a single frame may exceed it."""
+INTRODUCTION_BYTES = 1 << 19
+"""Room for introductions at the beginning of the file: a new one leaves the last as it is."""
 EXTENT_BYTES = 1 << 20
 """Bytes by which the file grows: a sync of a file that grows takes longer."""
 ROOM_SECONDS = 2.0
@@ -60,8 +62,10 @@ class Journal:
         self._last = self._acknowledged = last
         self._needed = deque[_Span]()
         self._base = self._at = self._dirty = self._size = 0
-        """Ends of the introduction, of the newest frame, of what was ever written, and of what the
-        file has room for without growing."""
+        """Ends of the room for introductions, of the newest frame, of what was ever written, and of
+        what the file has room for without growing."""
+        self._introduced = _Span(0, 0, 0)
+        """The newest introduction, and how many there have been."""
         self._is_used = False
         self._turn = threading.Condition()
         os.ftruncate(self._descriptor, 0)
@@ -70,16 +74,30 @@ class Journal:
         sync_folder(file.parent)
 
     def introduce(self, content: bytes) -> None:
-        """Put an introduction at the beginning; waits until the tables have all frames.
+        """Put an introduction beside the last one, by which all frames are read from now on.
+
+        One that has no room there is put in the place of the last, once the tables have all frames.
 
         Raises:
             NotWritten: the tables do not take the frames.
             OSError: the file cannot be written.
         """
         with self._turn:
-            self._wait_for(lambda: None if self._needed else 0)
-            frame = Frame(0, 0, now(), content)
-            self._base = self._at = self._write(frame, 0)
+            frame = Frame(0, self._introduced.sequence, now(), content)
+            start = self._room_beside(pages(frame))
+            if start is None:
+                start = self._wait_for(lambda: None if self._needed else 0)
+            end = self._write(frame, start)
+            self._introduced = _Span(frame.previous + 1, start, end)
+            if end > self._base:
+                self._base = self._at = max(end, INTRODUCTION_BYTES)
+
+    def _room_beside(self, size: int) -> int | None:
+        """Return where an introduction of a size leaves the last one; None if nowhere."""
+        last = self._introduced
+        if last.end + size <= self._base:
+            return last.end
+        return 0 if last.end and size <= last.start else None
 
     def append(self, content: bytes) -> Frame:
         """Write a frame and wait until it is on the disk.

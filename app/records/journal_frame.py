@@ -3,8 +3,9 @@
 Layout of a frame, little-endian: `MAGIC` (its last digit is the format's version), 8 bytes that
 identify the key, sequence, sequence of the frame before, time in microseconds since 1970 (8 bytes
 each), length of the content (4 bytes), HMAC-SHA-256 of all that and the content (32 bytes),
-content, and zeros up to the end of the page. Frame 0 stands at the beginning of the file and is the
-introduction, without which the others cannot be read.
+content, and zeros up to the end of the page. Frames of the sequence 0 stand at the beginning of the
+file and are introductions, counted where others name the frame before. By the last of them all
+other frames are read.
 """
 
 import hashlib
@@ -32,7 +33,7 @@ class Frame(NamedTuple):
 
     sequence: int
     previous: int
-    """Sequence of the frame that was acknowledged before."""
+    """Sequence of the frame that was acknowledged before; of an introduction, how many were."""
     time: int
     """Time of the write, microseconds since 1970."""
     content: bytes
@@ -80,7 +81,8 @@ def read_journal(file: Path, keys: Sequence[bytes]) -> Content:
         return Content(None, ())
     except OSError as error:
         raise RecordsError(f"{one_line(file)}: {error.strerror}") from error
-    introduction = next((frame.content for frame in frames if frame.sequence == 0), None)
+    introductions = [frame.content for frame in frames if frame.sequence == 0]
+    introduction = introductions[-1] if introductions else None
     return Content(introduction, [frame for frame in frames if frame.sequence])
 
 
