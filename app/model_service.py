@@ -36,7 +36,7 @@ class ModelService:
         opened: LoadedBundle,
         settings: Settings,
         metrics: Metrics,
-        memory: Memory | None,
+        recorder: Recorder,
         is_serving: Callable[[], bool],
         models: int = 1,
         turn: Turn | None = None,
@@ -47,7 +47,7 @@ class ModelService:
             opened: the open bundle.
             settings: the settings of the service.
             metrics: where requests and answers are counted.
-            memory: the record store; None if nothing is recorded.
+            recorder: records answers, for all models of the service.
             is_serving: whether the service is not stopping.
             models: number of models that share the queue.
             turn: place among the models that compute in turn; None if there is no other.
@@ -72,7 +72,7 @@ class ModelService:
 
         self.served = served(opened, settings, count_batch, models, turn)
         predictor = self.served.predictor
-        troubles = [lambda: predictor.trouble]
+        troubles, memory = [lambda: predictor.trouble], recorder.memory
         if memory is not None:
             writer = memory.writer
             troubles.append(lambda: writer.trouble)
@@ -84,7 +84,7 @@ class ModelService:
             len(manifest.target.outputs),
             settings.max_work,
         )
-        self._recorder = Recorder(memory)
+        self._recorder = recorder
         self.inference = ServedModel(
             manifest,
             Inference(manifest, self._predict, settings),

@@ -36,6 +36,7 @@ from app.serving.readiness import Readiness, TroubleProbe
 from app.settings import Settings
 from app.usecases.case import Cases
 from app.usecases.feedback import Feedback
+from app.usecases.idempotency import Recorder
 from app.usecases.replay import ENVIRONMENT, Replays
 from dubito.errors import DubitoError
 from dubito.types import Environment, Identity
@@ -73,13 +74,13 @@ class Service:
         self._metrics = metrics
         self._names = list(opened)
         bundles = [one for one in opened.values() if isinstance(one, LoadedBundle)]
-        queue = FairQueue()
+        queue, recorder = FairQueue(), Recorder(memory)
         self.models = {
             one.manifest.identity.name: ModelService(
                 one,
                 settings,
                 metrics,
-                memory,
+                recorder,
                 is_serving,
                 len(bundles),
                 queue.one() if bundles[1:] else None,

@@ -336,3 +336,17 @@ def test_several_workers_serve_them_all(models: Path, signatures: dict[str, Sign
         end = time.monotonic() + 30
         assert 0 == service.process.wait(end - time.monotonic())
         client.close()
+
+
+def test_a_key_names_one_request_of_the_service(
+    client: httpx.Client, signatures: dict[str, Signature]
+) -> None:
+    """Whichever model it was first used for."""
+    header = {"Idempotency-Key": "one for all"}
+    row = example(signatures[FIRST])
+    first = client.post(f"/models/{FIRST}/predict/mc", json=row, headers=header)
+    again = client.post(f"/models/{FIRST}/predict/mc", json=row, headers=header)
+    assert first.json() == again.json()
+    row = example(signatures[MIXED])
+    other = client.post(f"/models/{MIXED}/predict/mc", json=row, headers=header)
+    assert (409, "key_reused") == (other.status_code, other.json()["code"])
