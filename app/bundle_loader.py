@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -74,10 +74,18 @@ async def open_in_thread(
     yield LoadedBundle(bundle.manifest, bundle.environment, compute, bundle.cards)
 
 
+class OpenModel(NamedTuple):
+    """The open bundle of a model."""
+
+    bundle: LoadedBundle
+    stack: AsyncExitStack
+    """Closes the bundle."""
+
+
 @asynccontextmanager
 async def open_models(
     sources: Sequence[ModelSource], opening: Opening
-) -> AsyncIterator[dict[str, LoadedBundle | str]]:
+) -> AsyncIterator[dict[str, OpenModel | str]]:
     """Open the bundles of all models for the duration of the block.
 
     Yields:
@@ -87,12 +95,13 @@ async def open_models(
         BundleError: a bundle must not be served, or none of several can be.
         StartError: the same, found by its engine.
     """
-    found: dict[str, LoadedBundle | str] = {}
+    found: dict[str, OpenModel | str] = {}
     async with AsyncExitStack() as stack:
         for source in sources:
             name = source.settings.model
             try:
-                found[name] = await _opened(stack, source, opening)
+                own = await stack.enter_async_context(AsyncExitStack())
+                found[name] = OpenModel(await _opened(own, source, opening), own)
             except (BundleError, StartError) as error:
                 if source.settings.strict_start or len(sources) == 1:
                     raise

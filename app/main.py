@@ -89,12 +89,7 @@ def create_app(
         # In this order an engine in another process loads while the records are being opened.
         async with remembering(settings) as kept, open_models(models, opening) as opened:
             service = Service(settings, opening, opened, kept, metrics, lambda: app.state.ready)
-            # Routes are inserted rather than routers included, because FastAPI searches included
-            # routers anew for each request; and they are inserted first, because routes are tried
-            # in order.
-            routes = service.routes()
-            app.router.routes[:0] = routes
-            app.short.update(service.short_ways(routes))
+            service.publish(app.publish)
             app.state.identities, app.state.ready = service.identities, True
             async with service.running(), service.serving_grpc(__version__):
                 yield

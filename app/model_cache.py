@@ -161,7 +161,8 @@ class Shelf:
         wanted = backend if backend is not None and has_backend(backend) else None
         for current in self._current:
             if _computes(current, model, wanted):
-                yield current
+                with current.users:
+                    yield current
                 return
         book = await self._had(model, wanted or "auto", caller)
         try:

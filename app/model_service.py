@@ -63,7 +63,7 @@ class ModelService:
             opened.environment.fingerprint,
         )
         self.counter = answer_counter(self.watched)
-        predictions = metrics.predictions(manifest.identity, manifest.target)
+        self._predictions = predictions = metrics.predictions(manifest.identity, manifest.target)
         inferences = metrics.inferences(manifest.identity)
 
         def count_batch(work: int, seconds: float) -> None:
@@ -83,6 +83,7 @@ class ModelService:
             predictions,
             len(manifest.target.outputs),
             settings.max_work,
+            self.served.users,
         )
         self._recorder = recorder
         self.inference = ServedModel(
@@ -110,6 +111,10 @@ class ModelService:
         if self._watching is not None:
             found += self._watching.routers(settings)
         return found
+
+    def end(self) -> None:
+        """Say in the metrics that the bundle is not served any more."""
+        self._predictions.end()
 
     def latest(self) -> Report | None:
         """Return the newest report of the answers; None without one, or if none are recorded."""

@@ -70,6 +70,8 @@ class ProblemCode(StrEnum):
     """No alarm has this name."""
     NOT_LOADED = "not_loaded"
     """The bundle is not one that the service was started with."""
+    NOT_SERVABLE = "not_servable"
+    """The bundle that was to be loaded must not be served; the one before is."""
     NOT_UNLOADED = "not_unloaded"
     """The model is one that the service was started with, and serves to its end."""
     NOT_RAISED = "not_raised"

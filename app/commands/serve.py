@@ -7,22 +7,18 @@ import os
 import socket
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from app.checked_bundle import CheckedBundle
 from app.commands.settings_flags import add_settings, settings_of
 from app.errors import SettingsError
 from app.model_source import ModelSource
 from app.monitoring.multiprocess_dir import keep_none
+from app.pinned_model import PinnedModel, pin_model
 from app.processes.logs import configure_logs, tell_start
 from app.processes.port import Started, bound
 from app.server.supervisor import supervise
 from app.settings import Settings, unknown_variables
-from dubito.bundles.program import read_programs
-from dubito.bundles.repository import find_version
-from dubito.bundles.validation.inspection import inspect
 from dubito.cli.reference import add_bundle
-from dubito.engine.backends.choice import choose
 from dubito.errors import BundleError
 
 log = logging.getLogger("dubito")
@@ -55,16 +51,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     return 0
 
 
-class _Pinned(NamedTuple):
-    """The bundle of a model as it is now, and what is known of it."""
-
-    source: ModelSource
-    computed: str
-    """Clause about the backend for the log; empty if the bundle must not be served."""
-    checked: CheckedBundle
-
-
-def _pinned(settings: Settings) -> list[_Pinned]:
+def _pinned(settings: Settings) -> list[PinnedModel]:
     """Pin each model to the version and digest of the bundle that exists now, and its backend.
 
     Several workers open the bundles themselves, a replaced one much later, when another bundle may
@@ -74,35 +61,20 @@ def _pinned(settings: Settings) -> list[_Pinned]:
     Raises:
         BundleError: a bundle must not be served, or none of several may be.
     """
-    found, faults = list[_Pinned](), list[BundleError]()
+    found, faults = list[PinnedModel](), list[BundleError]()
     models = settings.for_each_model()
     for one in models:
         try:
-            found.append(_pinned_model(one))
+            found.append(pin_model(one))
         except BundleError as error:
             faults.append(error)
             if settings.strict_start or len(faults) == len(models):
                 raise
-            found.append(_Pinned(ModelSource(one, str(error)), "", CheckedBundle()))
+            found.append(PinnedModel(ModelSource(one, str(error)), "", CheckedBundle()))
     return found
 
 
-def _pinned_model(settings: Settings) -> _Pinned:
-    folder = find_version(settings.models, settings.model, settings.version)
-    inspected = inspect(folder, pinned=settings.digest)
-    manifest = inspected.manifest
-    chosen = choose(read_programs(inspected.checked), settings.backend)
-    because = "" if chosen.why is None else f" ({chosen.why})"
-    only = {
-        "version": manifest.version,
-        "digest": manifest.identity.digest,
-        "backend": chosen.backend,
-    }
-    source = ModelSource(settings.model_copy(update=only))
-    return _Pinned(source, f"computed by {chosen.backend}{because}", CheckedBundle(inspected))
-
-
-def _teller(settings: Settings, opened: socket.socket, models: Sequence[_Pinned]) -> Started:
+def _teller(settings: Settings, opened: socket.socket, models: Sequence[PinnedModel]) -> Started:
     """Return the function that logs the start."""
     return partial(
         tell_start, settings, opened, {one.source.settings.model: one.computed for one in models}

@@ -200,7 +200,7 @@ class Calls:
         now = asyncio.get_running_loop().time()
         model = self._models.find(request.model_name, request.model_version)
         model.readiness.check()
-        with model.metrics.watching() as watch:
+        with model.users, model.metrics.watching() as watch:
             # None without a deadline, whatever the stubs say.
             remaining: Any = context.time_remaining()
             received = ReceivedRequest(

@@ -5,10 +5,11 @@ to a grading route that no page sent needs none of them: it goes to the route at
 else takes the long way, on which the same route, handlers of errors and bodies give the same bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from app.http.access import is_of_page
@@ -28,9 +29,24 @@ class Front(FastAPI):
     def __init__(self, observe: ResponseObserver, **options: Any) -> None:
         """Create an application; `observe` is called for every response of the short way."""
         super().__init__(**options)
-        self.short: dict[str, GradingRoute] = {}
-        """Routes of POST that have a short way, by path; filled when they are built."""
+        self.short: Mapping[str, GradingRoute] = {}
+        """Routes of POST that have a short way, by path."""
         self._observe = observe
+        self._published = 0
+
+    def publish(self, routes: Sequence[BaseRoute], short: Mapping[str, GradingRoute]) -> None:
+        """Serve routes from now on, in place of those that were published before.
+
+        Routes are inserted rather than routers included, because FastAPI searches included routers
+        anew for each request; and they are inserted first, because routes are tried in order.
+
+        Args:
+            routes: the routes.
+            short: those of POST that have a short way, by path.
+        """
+        self.router.routes[: self._published] = routes
+        self._published, self.short = len(routes), short
+        self.openapi_schema = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request by the short way or the long one."""

@@ -55,9 +55,11 @@ class InferRoute:
         await response(scope, receive, send)
 
 
-def short_ways(models: ServedModels, settings: Settings) -> Iterator[tuple[str, InferRoute]]:
+def short_ways(
+    models: Sequence[ServedModel], settings: Settings
+) -> Iterator[tuple[str, InferRoute]]:
     """Yield the addresses of inferences, as clients write them, with their routes."""
-    for model in models.served:
+    for model in models:
         address = f"{INFERENCE}/models/{model.name}"
         yield f"{address}/infer", InferRoute(f"{MODEL}/infer", model, settings)
         versioned = InferRoute(f"{VERSIONED}/infer", model, settings)
@@ -68,6 +70,13 @@ async def infer(model: ServedModel, request: Request, settings: Settings) -> Res
     """Answer a request for an inference."""
     since = asyncio.get_running_loop().time()
     model.readiness.check()
+    with model.users:
+        return await _inferred(model, request, settings, since)
+
+
+async def _inferred(
+    model: ServedModel, request: Request, settings: Settings, since: float
+) -> Response:
     most = settings.max_body_bytes
     body = await collect_body(request, most, settings.body_seconds)
     with model.metrics.watching() as watch:

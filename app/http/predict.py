@@ -87,12 +87,13 @@ def grading(
     ) -> Response:
         readiness.check()
         caller = _caller(request, options)
-        body = await body_of(request)
-        with recorder.of(request_name(request, body), caller.deadline) as record:
-            if (earlier := await record.earlier()) is not None:
-                return Response(earlier, media_type=JSON_TYPE)
-            rows, many = await reader.read_in_turns(body)
-            return await _response(predict.plain(rows, caller, record), record, many)
+        with predict.users:
+            body = await body_of(request)
+            with recorder.of(request_name(request, body), caller.deadline) as record:
+                if (earlier := await record.earlier()) is not None:
+                    return Response(earlier, media_type=JSON_TYPE)
+                rows, many = await reader.read_in_turns(body)
+                return await _response(predict.plain(rows, caller, record), record, many)
 
     @router.post(
         "/predict/mc",
@@ -110,13 +111,16 @@ def grading(
         asked: MonteCarloOptions = options
         readiness.check()
         caller = _caller(request, asked)
-        body = await body_of(request)
-        with recorder.of(request_name(request, body), caller.deadline) as record:
-            if (earlier := await record.earlier()) is not None:
-                return Response(earlier, media_type=JSON_TYPE)
-            predict.admit(_rows_at_least(body), asked, caller)
-            rows, many = await reader.read_in_turns(body)
-            return await _response(predict.monte_carlo(rows, asked, caller, record), record, many)
+        with predict.users:
+            body = await body_of(request)
+            with recorder.of(request_name(request, body), caller.deadline) as record:
+                if (earlier := await record.earlier()) is not None:
+                    return Response(earlier, media_type=JSON_TYPE)
+                predict.admit(_rows_at_least(body), asked, caller)
+                rows, many = await reader.read_in_turns(body)
+                return await _response(
+                    predict.monte_carlo(rows, asked, caller, record), record, many
+                )
 
     return router
 

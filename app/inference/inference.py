@@ -81,6 +81,7 @@ class Inference:
         self._known: dict[Hashable, MonteCarloOptions] = {}
         """Options of the parameters of earlier requests."""
         self._predict = predict
+        self.users = predict.users
         self._reader = TensorReader(manifest.signature, settings.max_rows)
         self.expect = self._reader.expect
         self._options = monte_carlo_options(

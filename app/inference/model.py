@@ -68,6 +68,7 @@ class ServedModel:
         self.metadata = model_metadata(manifest, inference.outputs)
         self.config = model_config(manifest, inference.outputs, settings.max_rows)
         self.expect = inference.expect
+        self.users = inference.users
         self._inference = inference
         self._recorder = recorder
 
@@ -112,16 +113,17 @@ def not_loaded() -> NotReady:
 class ServedModels:
     """The served models, by name."""
 
-    served: Sequence[ServedModel]
+    by_name: Mapping[str, ServedModel]
+    """Model of each name, which is another once its bundle was replaced."""
     statistics: Callable[[], Awaitable[Mapping[tuple[str, str], ModelStatistics]]]
     """Function that returns what models have done, by name and version."""
     unserved: Mapping[str, str] = field(default_factory=dict)
     """Why a model that the service was started with is not served, by its name."""
-    _by_name: dict[str, ServedModel] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Sort them by name."""
-        self._by_name.update({model.name: model for model in self.served})
+    @property
+    def served(self) -> Sequence[ServedModel]:
+        """All models."""
+        return list(self.by_name.values())
 
     def find(self, name: str, version: str = "") -> ServedModel:
         """Return a model.
@@ -132,7 +134,7 @@ class ServedModels:
         """
         if name in self.unserved:
             raise not_loaded()
-        model = self._by_name.get(name)
+        model = self.by_name.get(name)
         if model is None or version not in ("", model.version):
             sentence = "no model of this name and version is served"
             raise NotFound(ProblemCode.NO_SUCH_MODEL, sentence)

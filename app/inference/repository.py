@@ -1,7 +1,7 @@
 """The folder of bundles, as the protocol's extension `model_repository` shows it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ def no_parameters() -> InvalidInput:
     return InvalidInput([Fault(("parameters",), FieldCode.UNKNOWN, message)])
 
 
+Loads = Callable[[str], Awaitable[None]]
+"""Function that loads the bundle of a model anew."""
 READY, UNAVAILABLE = "READY", "UNAVAILABLE"
 
 
@@ -33,10 +35,11 @@ class RepositoryEntry(NamedTuple):
 class Repository:
     """The bundles that there are, and which of them are served."""
 
-    def __init__(self, folder: Path, models: ServedModels) -> None:
-        """Set the folder, and the served models."""
+    def __init__(self, folder: Path, models: ServedModels, loads: Loads) -> None:
+        """Set the folder, the served models, and what loads one anew."""
         self._folder = folder
         self._models = models
+        self._loads = loads
 
     async def index(self, *, ready: bool = False) -> list[RepositoryEntry]:
         """List the versions of all bundles, only those that are served if `ready`."""
@@ -44,13 +47,15 @@ class Repository:
         return [entry for entry in found if entry.state == READY or not ready]
 
     async def load(self, name: str) -> None:
-        """See to it that a model is served.
+        """Serve a model's bundle as its files are now, in the version that the settings name.
 
         Raises:
             NotFound: there is no bundle of this name.
-            Conflict: it is not served by this service.
+            Conflict: it is none of this service's models, or its bundle must not be served.
         """
-        await self._check_served(name)
+        if name not in self._models.by_name and name not in self._models.unserved:
+            await self._check_served(name)
+        await self._loads(name)
 
     async def unload(self, name: str) -> None:
         """Refuse to end a model: a service serves those that its settings name.

@@ -51,7 +51,8 @@ class PredictionMetrics:
     def __init__(self, instruments: Instruments, identity: Identity, target: Target) -> None:
         """Initialise all series that are known beforehand, so that each starts at 0."""
         name, version = identity.name, str(identity.version)
-        instruments.model.labels(name, version, identity.digest).set(1)
+        self._model = instruments.model.labels(name, version, identity.digest)
+        self._model.set(1)
         self._buffer = instruments.buffer
         self._batch_seconds = instruments.batch_seconds.labels(name)
         self._batch_work = instruments.batch_work.labels(name)
@@ -81,6 +82,10 @@ class PredictionMetrics:
         ):
             for value in values:
                 children[value].inc(0)
+
+    def end(self) -> None:
+        """Say that the bundle is not served any more."""
+        self._model.set(0)
 
     def batch(self, work: int, seconds: float) -> None:
         """Count a batch: its work in rows × passes, and its duration in seconds."""

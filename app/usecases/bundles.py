@@ -1,11 +1,12 @@
 """What use cases need of open bundles: the served one, and older ones for replays."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.serving.caller import Caller
 from app.serving.predictor import Predictor
+from app.serving.users import Users
 from dubito.engine.backends.choice import backend_of
 from dubito.prediction import AnswerBuilder
 from dubito.types import Backend, Environment, Identity, Signature
@@ -20,6 +21,8 @@ class Served:
     environment: Environment
     predictor: Predictor
     answers: AnswerBuilder
+    users: Users = field(default_factory=Users)
+    """Requests that use the bundle: it is closed after the last of them."""
 
     @property
     def backend(self) -> Backend | None:

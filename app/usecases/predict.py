@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from app.monitoring.prediction_metrics import PredictionMetrics
 from app.recorded_prediction import Asked
 from app.serving.caller import Caller
 from app.serving.predictor import ROWS_IN_TURN, Predictor
+from app.serving.users import Users
 from app.usecases.idempotency import Record
 from dubito.answer import AnyMonteCarloAnswer, AnyPlainAnswer
 from dubito.errors import Fault, FieldCode, InvalidInput
@@ -54,6 +55,8 @@ class Predict:
     """Number of outputs of the bundle's network a pass."""
     max_work: int
     """Maximum rows × passes of a request."""
+    users: Users = field(default_factory=Users)
+    """Requests that are being answered."""
 
     def admit(self, rows: int, options: MonteCarloOptions, caller: Caller) -> None:
         """Reject, before parsing, a request that cannot be admitted.

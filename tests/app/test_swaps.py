@@ -1,0 +1,298 @@
+"""Bundles are replaced under load: nobody notices, and a broken one changes nothing."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from dubito import load
+from dubito.answer import to_json
+from dubito.inputs.rows import example
+from dubito.prediction import answer_builder
+from tests.app.records.clients import recorded
+from tests.hostile import HOSTILE
+from tests.service import ROOT, Service, serving, until
+
+NAME = "loan-grade"
+OLD, NEW = 4, 5
+LOAD = f"/v2/repository/models/{NAME}/load"
+SEEDS = 8
+ROW = example(load(ROOT / "models" / NAME / str(NEW)).signature)
+MOST_BROKEN = 12
+"""Hostile bundles of which `make test` tries the first."""
+
+
+class Published:
+    """A folder of bundles whose highest version comes and goes."""
+
+    def __init__(self, root: Path) -> None:
+        self.models, self._aside = root / "models", root / "aside"
+        self._aside.mkdir()
+        for version in (OLD, NEW):
+            folder = ROOT / "models" / NAME / str(version)
+            shutil.copytree(folder, self.models / NAME / str(version))
+
+    def show(self, version: int) -> None:
+        """Make a version the highest."""
+        here, there = self.models / NAME / str(NEW), self._aside / str(NEW)
+        if version == NEW and there.exists():
+            there.rename(here)
+        if version == OLD and here.exists():
+            here.rename(there)
+
+    @contextmanager
+    def broken(self, kind: str) -> Iterator[None]:
+        """Have a higher version that must not be served."""
+        folder = self.models / NAME / str(NEW)
+        shutil.copytree(ROOT / "models" / NAME / str(NEW), folder)
+        try:
+            HOSTILE[kind].damage(folder)
+            yield
+        finally:
+            shutil.rmtree(folder)
+
+
+class Clients:
+    """Threads that ask the same few questions for the length of a block."""
+
+    def __init__(self, service: Service, count: int = 4) -> None:
+        self._url = service.url
+        self._over = threading.Event()
+        self.statuses: Counter[int] = Counter()
+        self.answers: dict[tuple[int, int], set[str]] = {}
+        """What was answered, by version and seed."""
+        self.ids: list[str] = []
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self) -> None:
+        with httpx.Client(base_url=self._url, trust_env=False, timeout=30) as client:
+            at = 0
+            while not self._over.is_set():
+                at = (at + 1) % SEEDS
+                try:
+                    answer = client.post("/predict/mc", params={"seed": at}, json=ROW)
+                except httpx.TransportError:
+                    # The service was killed.
+                    return
+                self.statuses[answer.status_code] += 1
+                if answer.status_code == 200:
+                    self._note(at, answer.json())
+
+    def _note(self, seed: int, answer: dict[str, Any]) -> None:
+        self.ids.append(answer.pop("id"))
+        key = (answer["model"]["version"], seed)
+        self.answers.setdefault(key, set()).add(json.dumps(answer, sort_keys=True))
+
+    def __enter__(self) -> "Clients":
+        until(lambda: self.statuses.total() > 20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def expected(version: int, seed: int) -> str:
+    """What a program answers that loads the version alone."""
+    bundle = load(ROOT / "models" / NAME / str(version))
+    manifest = bundle.manifest
+    answers = answer_builder(manifest.identity, manifest.target, manifest.calibration)
+    (answer,) = answers.monte_carlo(bundle.predict_mc([ROW], seed=seed), range(1))
+    told = json.loads(to_json(answer))
+    del told["id"]
+    return json.dumps(told, sort_keys=True)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Published:
+    return Published(tmp_path)
+
+
+@contextmanager
+def served(published: Published, *arguments: str) -> Iterator[tuple[Service, httpx.Client]]:
+    words = ("--models", str(published.models), "--model", NAME, *arguments)
+    with (
+        serving(*words) as service,
+        httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client,
+    ):
+        yield service, client
+
+
+def version(client: httpx.Client) -> int:
+    return int(client.get("/model").json()["version"])
+
+
+def threads(service: Service) -> int:
+    return len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
+
+
+@pytest.mark.claim("swaps", test=6, proof=200)
+def test_nobody_notices_a_swap(published: Published, tmp_path: Path, count: int) -> None:
+    """Every answer is of one version or the other, with its bits, and is recorded."""
+    state = tmp_path / "state"
+    with served(published, "--state", str(state)) as (service, client):
+        with Clients(service) as clients:
+            before = threads(service)
+            for at in range(count):
+                wanted = (OLD, NEW)[at % 2]
+                published.show(wanted)
+                answer = client.post(LOAD)
+                assert (200, b"{}") == (answer.status_code, answer.content), answer.text
+                assert wanted == version(client)
+                asked = clients.statuses.total()
+                until(lambda asked=asked: clients.statuses.total() > asked + 10)  # type: ignore[misc]
+        assert {200} == clients.statuses.keys()
+        until(lambda: threads(service) <= before + 2)
+        # A record of the version that is gone is replayed with it, once it is published again.
+        published.show(NEW)
+        for prediction in (clients.ids[0], clients.ids[-1]):
+            again = client.post(f"/predictions/{prediction}/replay").json()
+            assert again["identical"], again
+    assert {OLD, NEW} == {key[0] for key in clients.answers}
+    for (of, seed), found in clients.answers.items():
+        assert {expected(of, seed)} == found
+    kept = recorded(state)
+    assert () == kept.faults
+    assert set(clients.ids) <= kept.predictions.keys()
+
+
+def test_what_was_answered_around_a_swap_outlives_a_kill(
+    published: Published, tmp_path: Path
+) -> None:
+    """The journal knows both bundles: the next start adds the answers of both."""
+    state = tmp_path / "state"
+    published.show(OLD)
+    with served(published, "--state", str(state)) as (service, client):
+        with Clients(service) as clients:
+            for wanted in (NEW, OLD, NEW):
+                published.show(wanted)
+                assert 200 == client.post(LOAD).status_code
+            os.kill(service.process.pid, signal.SIGKILL)
+        service.process.wait()
+    assert {OLD, NEW} == {key[0] for key in clients.answers}
+    with served(published, "--state", str(state)) as (_, client):
+        for prediction in clients.ids[-20:]:
+            assert 200 == client.get(f"/predictions/{prediction}").status_code
+    kept = recorded(state)
+    assert () == kept.faults
+    assert set(clients.ids) <= kept.predictions.keys()
+
+
+@pytest.mark.claim("broken candidates", test=MOST_BROKEN, proof=200)
+def test_a_broken_bundle_changes_nothing(published: Published, count: int) -> None:
+    """Of each hostile kind: it is not served, clients notice nothing, and the sentence says why."""
+    kinds = sorted(HOSTILE)
+    published.show(OLD)
+    with served(published, "--records", "off") as (service, client), Clients(service, 2) as clients:
+        for at in range(count):
+            kind = kinds[at % len(kinds)]
+            with published.broken(kind):
+                refused = client.post(LOAD)
+            assert 409 == refused.status_code, (kind, refused.text)
+            told = refused.json()
+            assert "not_servable" == told["code"]
+            assert HOSTILE[kind].sentence in told["error"], kind
+            assert OLD == version(client)
+        assert "Traceback" not in service.written()
+    assert {200} == clients.statuses.keys()
+    assert {OLD} == {key[0] for key in clients.answers}
+
+
+def test_what_is_served_is_not_loaded_again(published: Published) -> None:
+    """And a load has no parameters that could change a bundle."""
+    with served(published, "--records", "off") as (service, client):
+        before = service.written()
+        assert 200 == client.post(LOAD).status_code
+        assert before == service.written()
+        refused = client.post(LOAD, json={"parameters": {"config": "{}"}})
+        assert 400 == refused.status_code
+
+
+def test_a_model_without_a_bundle_gets_one(published: Published) -> None:
+    """One that could not be served at the start is, once its bundle is in order."""
+    other = "loan-rate"
+    shutil.copytree(ROOT / "models" / other, published.models / other)
+    for network in (published.models / other).glob("*/model.keras"):
+        network.rename(network.with_suffix(".aside"))
+    words = ("--models", str(published.models), "--model", f"{other},{NAME}")
+    with (
+        serving(*words, changes={"DUBITO_STRICT_START": "0"}) as service,
+        httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client,
+    ):
+        assert 503 == client.get("/model").status_code
+        load_other = f"/v2/repository/models/{other}/load"
+        assert 409 == client.post(load_other).status_code
+        for network in (published.models / other).glob("*/model.aside"):
+            network.rename(network.with_suffix(".keras"))
+        assert 200 == client.post(load_other).status_code
+        assert other == client.get("/model").json()["name"]
+        assert [True, True] == [one["ready"] for one in client.get("/models").json()["models"]]
+        row = example(load(published.models / other / "2").signature)
+        answer = client.post("/predict/mc", json=row)
+        assert (200, other) == (answer.status_code, answer.json()["model"]["name"])
+        ready = client.get(f"/v2/models/{other}/ready")
+        assert 200 == ready.status_code
+        assert NAME == client.get(f"/models/{NAME}").json()["name"]
+
+
+def test_documents_follow_a_swap(published: Published) -> None:
+    """The description and the OpenAPI document are of the bundle that is served now."""
+    published.show(OLD)
+    with served(published, "--records", "off") as (_, client):
+        before = client.get("/openapi.json").json()
+        published.show(NEW)
+        assert 200 == client.post(LOAD).status_code
+        assert NEW == version(client)
+        assert before["paths"].keys() == client.get("/openapi.json").json()["paths"].keys()
+        series = client.get("/metrics").text
+        assert f'name="{NAME}",version="{NEW}"}} 1.0' in series
+        assert f'name="{NAME}",version="{OLD}"}} 0.0' in series
+        stats = client.get(f"/v2/models/{NAME}/versions/{NEW}/stats").json()["model_stats"]
+        assert str(NEW) == stats[0]["version"]
+        assert 404 == client.get(f"/v2/models/{NAME}/versions/{OLD}").status_code
+
+
+def test_several_workers_replace_nothing(published: Published) -> None:
+    """Each would serve another bundle: they are started anew."""
+    with served(published, "--records", "off", "--workers", "2") as (_, client):
+        refused = client.post(LOAD)
+        assert (409, "not_servable") == (refused.status_code, refused.json()["code"])
+
+
+def test_a_swap_waits_for_the_answers_of_the_old_one(published: Published) -> None:
+    """A long request is answered by the bundle that it was asked of."""
+    published.show(OLD)
+    with served(published) as (service, client):
+        found: list[httpx.Response] = []
+
+        def ask() -> None:
+            with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as other:
+                body = {"instances": [ROW] * 100}
+                query = {"passes": 10_000, "seed": 1}
+                found.append(other.post("/predict/mc", params=query, json=body))
+
+        long = threading.Thread(target=ask)
+        long.start()
+        time.sleep(0.3)
+        published.show(NEW)
+        assert 200 == client.post(LOAD).status_code
+        assert NEW == version(client)
+        long.join(60)
+        (answer,) = found
+        assert 200 == answer.status_code, answer.text
+        versions = {one["model"]["version"] for one in answer.json()["predictions"]}
+        assert {OLD} == versions
