@@ -103,7 +103,9 @@ async def open_models(
                 own = await stack.enter_async_context(AsyncExitStack())
                 found[name] = OpenModel(await _opened(own, source, opening), own)
             except (BundleError, StartError) as error:
-                if source.settings.strict_start or len(sources) == 1:
+                # All workers must have the same models: what one alone finds ends it.
+                is_own = source.settings.workers > 1 and source.fault is None
+                if source.settings.strict_start or len(sources) == 1 or is_own:
                     raise
                 log.error("%s is not served: %s", name, error)  # noqa: TRY400 - the sentence says all
                 found[name] = str(error)

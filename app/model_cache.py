@@ -48,14 +48,15 @@ def served(
         opened: the bundle.
         settings: limits of the queue.
         seen: called per batch.
-        models: number of bundles that share the queue; each may fill an equal part of it.
+        models: number of bundles that share the queue; each may fill an equal part of it, and
+            may always have as much as one request.
         turn: place among the models that compute in turn; None if there is no other.
     """
     manifest = opened.manifest
     signature, calibration = manifest.signature, manifest.calibration
     judge = judge_of(calibration, manifest.rules, signature)
     room = memory() // settings.workers // MEMORY_SHARE // WORK_BYTES
-    queue = min(settings.max_queue, room) // models
+    queue = max(settings.max_work, min(settings.max_queue, room) // models)
     return Served(
         manifest.identity,
         signature,

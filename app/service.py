@@ -100,7 +100,8 @@ class Service:
         self._inferences = {name: model.inference for name, model in self.models.items()}
         self._inference = ServedModels(self._inferences, metrics.statistics, self._unserved)
         self._swaps = Swaps(settings, opening, self._take_over)
-        self._repository = Repository(settings.models, self._inference, self._load)
+        pinned = {one.model: one.version for one in settings.for_each_model()}
+        self._repository = Repository(settings.models, self._inference, self._load, pinned)
         self._ending = set[asyncio.Task[None]]()
         """Tasks that close bundles that are not served any more."""
 
@@ -124,7 +125,7 @@ class Service:
             self._recorder,
             self._is_serving,
             several,
-            self._queue.one() if several > 1 else None,
+            self._queue.add() if several > 1 else None,
         )
 
     def _routes(

@@ -15,8 +15,8 @@ from pydantic_settings import (
 )
 
 from app.errors import SettingsError
-from app.model_reference import parse_references
 from app.quota import cores
+from dubito.bundles.model_reference import parse_references
 
 PREFIX = "DUBITO_"
 MODELS = Path("models")
@@ -226,8 +226,8 @@ class Settings(BaseSettings):
                 continue
             if len(references) > 1 or getattr(references[0], name) is not None:
                 raise ValueError(
-                    f"{setting_variable(name)} is of a single bundle, which DUBITO_MODEL names "
-                    "without one"
+                    f"{setting_variable(name)} cannot be set if DUBITO_MODEL lists several bundles "
+                    f"or has a {name} itself"
                 )
 
     def for_each_model(self) -> tuple["Settings", ...]:

@@ -69,6 +69,8 @@ def _pinned(settings: Settings) -> list[PinnedModel]:
         except BundleError as error:
             faults.append(error)
             if settings.strict_start or len(faults) == len(models):
+                for fault in faults[:-1]:
+                    log.error("%s", fault)  # noqa: TRY400 - the sentence says all
                 raise
             found.append(PinnedModel(ModelSource(one, str(error)), "", CheckedBundle()))
     return found

@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from app.settings import Settings, default_of, read_settings, setting_variable
 from dubito.cli.reference import settings_named_by
@@ -31,6 +32,6 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 def _named_by(bundle: str | None) -> dict[str, str]:
     """Return the settings that a reference implies, or those that a list of references does."""
-    if bundle is not None and not {",", "#"}.isdisjoint(bundle):
+    if bundle is not None and not {",", "#"}.isdisjoint(bundle) and not Path(bundle).exists():
         return {"model": bundle}
     return settings_named_by(bundle)

@@ -164,7 +164,7 @@ def feedback_routes(feedback: Feedback, targets: Sequence[Target], settings: Set
     )
     async def outcome(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
-        said = _fitting(outcomes, await read_body(request, most, seconds))
+        said = _read_fitting(outcomes, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
         return json_response(await feedback.come_out(prediction, said.truth, said.correction))
 
@@ -175,7 +175,7 @@ def feedback_routes(feedback: Feedback, targets: Sequence[Target], settings: Set
     )
     async def review(request: Request, options: Options) -> Response:  # noqa: ARG001 - allows no parameters
         access.check_records(request)
-        said = _fitting(judgements, await read_body(request, most, seconds))
+        said = _read_fitting(judgements, await read_body(request, most, seconds))
         prediction = request.path_params["id"]
         return json_response(
             await feedback.review(prediction, said.truth, said.note, said.reviewer, said.correction)
@@ -229,7 +229,7 @@ def _grade(targets: Sequence[Target]) -> Any:
     return grade_of(classes, "Grade" if all(one == classes for one in lists) else "AnyGrade")
 
 
-def _fitting(models: Sequence[type[Said]], body: bytes) -> Said:
+def _read_fitting(models: Sequence[type[Said]], body: bytes) -> Said:
     """Read a body by the model that it is meant for: a number has a value, a class a grade."""
     *of_number, of_classes = models
     if not of_number:

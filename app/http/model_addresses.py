@@ -88,7 +88,7 @@ class UnservedRoute(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match requests whose address names another model, or means the first one without name."""
-        is_mine = scope["type"] == "http" and self._is_mine(scope["path"])
+        is_mine = scope["type"] == "http" and self._is_mine(_path(scope))
         return (Match.FULL, {"route": self}) if is_mine else (Match.NONE, {})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - nothing is read or sent
@@ -98,7 +98,7 @@ class UnservedRoute(BaseRoute):
             NotReady: the bundle of the model could not be loaded.
             NotFound: no model has this name.
         """
-        name = _name_in(scope["path"])
+        name = _name_in(_path(scope))
         if name is not None and name not in self._unserved:
             sentence = "no model of this name and version is served"
             raise NotFound(ProblemCode.NO_SUCH_MODEL, sentence)
@@ -113,7 +113,13 @@ class UnservedRoute(BaseRoute):
         )
 
 
+def _path(scope: Scope) -> str:
+    """Return the path of a request below the address under which the service is reached."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 def _name_in(path: str) -> str | None:
     """Return the name in an address of one model; None in any other address."""
-    _, has_name, rest = path.partition(f"{MODELS}/")
-    return rest.partition("/")[0] if has_name and path.startswith(MODELS) else None
+    beginning = f"{MODELS}/"
+    return path[len(beginning) :].partition("/")[0] if path.startswith(beginning) else None

@@ -113,7 +113,9 @@ class ReviewQueue(BaseModel):
 
     model_config = CLOSED
 
-    waiting: int = Field(description="number of predictions that wait, whatever the filters")
+    waiting: int = Field(
+        description="number of predictions that wait, whatever the filters but `model`"
+    )
     found: int | None = Field(
         description="number of predictions that match the filters; null on later pages"
     )
@@ -206,7 +208,7 @@ async def _listed(reader: Reader, options: ReviewOptions) -> QueuePage:
     found = await reader.queue(options.search, options.limit + 1, options.place)
     shown = found[: options.limit]
     return QueuePage(
-        waiting=await reader.queued(Search("waiting")),
+        waiting=await reader.queued(Search("waiting", model=options.model)),
         found=await reader.queued(options.search) if options.after is None else None,
         reviews=tuple(_line(referral) for _, referral in shown),
         next=encode_cursor(shown[-1][0]) if len(found) > options.limit else None,

@@ -1,7 +1,7 @@
 """The folder of bundles, as the protocol's extension `model_repository` shows it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,11 +35,25 @@ class RepositoryEntry(NamedTuple):
 class Repository:
     """The bundles that there are, and which of them are served."""
 
-    def __init__(self, folder: Path, models: ServedModels, loads: Loads) -> None:
-        """Set the folder, the served models, and what loads one anew."""
+    def __init__(
+        self,
+        folder: Path,
+        models: ServedModels,
+        loads: Loads,
+        pinned: Mapping[str, int | None],
+    ) -> None:
+        """Set the folder and the served models.
+
+        Args:
+            folder: the folder.
+            models: the models that are served.
+            loads: loads a model anew.
+            pinned: version that the settings name for each model; None for the highest.
+        """
         self._folder = folder
         self._models = models
         self._loads = loads
+        self._pinned = pinned
 
     async def index(self, *, ready: bool = False) -> list[RepositoryEntry]:
         """List the versions of all bundles, only those that are served if `ready`."""
@@ -82,14 +96,17 @@ class Repository:
     def _listed(self) -> Iterator[RepositoryEntry]:
         served = {(model.name, model.version): model for model in self._models.served}
         there = [(name, str(one)) for name in self._names() for one in versions(self._folder, name)]
-        names = {name for name, _ in there}
-        gone = [(name, "") for name in self._models.unserved if name not in names]
-        for name, version in dict.fromkeys([*there, *served, *gone]):
+        tried = {name: str(self._pinned[name] or "") for name in self._models.unserved}
+        for name, version in there:
+            if name in tried and self._pinned[name] is None:
+                # Versions are listed in ascending order, and the highest was tried.
+                tried[name] = version
+        for name, version in dict.fromkeys([*there, *served, *tried.items()]):
             model = served.get((name, version))
             reason = "" if model is None else model.readiness.reason or ""
             is_ready = model is not None and not reason
-            if model is None:
-                reason = self._models.unserved.get(name, "")
+            if tried.get(name) == version:
+                reason = self._models.unserved[name]
             yield RepositoryEntry(name, version, READY if is_ready else UNAVAILABLE, reason)
 
     def _names(self) -> list[str]:

@@ -38,6 +38,8 @@ class AnswerCounter(ABC):
 
     of_bundle: ClassVar[tuple[str, ...]]
     """Prefixes of the counts that only the bundle that made the prediction can compute."""
+    has_classes: ClassVar[bool]
+    """Whether outcomes are classes, rather than numbers."""
 
     def __init__(self, watched: WatchedBundle) -> None:
         """Set the bundle, whose signature and calibration supply reference bins and policy."""

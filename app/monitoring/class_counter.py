@@ -39,6 +39,7 @@ class ClassCounter(AnswerCounter):
     """Counts the answers of one bundle of classes."""
 
     of_bundle: ClassVar = (f"{Family.RAW}.", f"{Family.BAND}.")
+    has_classes: ClassVar = True
 
     def __init__(self, watched: WatchedBundle) -> None:
         """Set the bundle, whose signature and calibration supply reference bins and policy."""

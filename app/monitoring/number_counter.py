@@ -46,6 +46,7 @@ class NumberCounter(AnswerCounter):
     """Counts the answers of one bundle of a number."""
 
     of_bundle: ClassVar = (f"{Family.RAW}.", f"{Family.BAND}.", f"{Family.AUTOMATED}.")
+    has_classes: ClassVar = False
 
     def __init__(self, watched: WatchedBundle) -> None:
         """Set the bundle, whose signature and calibration supply reference bins and policy."""

@@ -106,9 +106,8 @@ def records_location(settings: Settings) -> RecordsLocation:
 
 def _lost(engines: Collection[Child]) -> Child:
     """Return the engine that has ended by itself: the others end well, with the service."""
-    for one in engines:
-        one.process.wait()
-    return max(engines, key=lambda one: one.process.returncode != 0)
+    codes = [(one, one.process.poll()) for one in engines]
+    return max(codes, key=lambda one: (one[1] is not None, bool(one[1])))[0]
 
 
 def end_of(child: Child) -> str:

@@ -148,11 +148,8 @@ def encode_group(kind: Kind, number: int, items: Sequence[Entry | Draft]) -> byt
 
 
 def encode_introduction(served: Sequence[WatchedBundle]) -> bytes:
-    """Return the message that introduces the served bundles.
-
-    A single one is not in a list, so that Dubito 0.4, which served one, can read its journal.
-    """
-    return HEAD.pack(Kind.INTRODUCTION, 0) + _encoded(served[0] if len(served) == 1 else served)
+    """Return the message that introduces the served bundles."""
+    return HEAD.pack(Kind.INTRODUCTION, 0) + _encoded(served)
 
 
 def encode_settle(number: int) -> bytes:
@@ -176,7 +173,7 @@ def decode_group(message: bytes) -> Group:
 
 
 def decode_introduction(message: bytes) -> list[WatchedBundle]:
-    """Return the bundles that a message introduces.
+    """Return the bundles that a message introduces; early journals have one that is in no list.
 
     Raises:
         msgspec.DecodeError: the message was written by another version.

@@ -1,5 +1,6 @@
 """The review queue in the database: predictions referred to a person, and their reviews."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -53,8 +54,16 @@ def _decide(connection: Connection, item: QueueItem) -> None:
     known = connection.execute(update(referrals).where(mine).values(**said, decided=first))
     if not known.rowcount:
         # The prediction was not referred; its review adds it to the list.
-        listed = replace(item, reference=_reference(connection, item))
+        listed = replace(
+            item, reference=_reference(connection, item), model=item.model or _model(item)
+        )
         connection.execute(insert(referrals).values(row_of(referrals, listed)))
+
+
+def _model(item: QueueItem) -> str:
+    """Return the name of the bundle, which journals of version 0.4 have in the body alone."""
+    name: str = json.loads(item.body)["model"]["name"]
+    return name
 
 
 def _reference(connection: Connection, item: QueueItem) -> str | None:

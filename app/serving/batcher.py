@@ -165,7 +165,7 @@ class Batcher(Generic[Job, Result]):
             if self.backlog and self.backlog + work > self._limits.queue:
                 raise Overloaded(self._retry_after())
         if work > self.affordable(work, caller):
-            if not self._computing:
+            if not (self._computing or self._is_in_line):
                 self._rate(work).grow()
             raise DeadlineUnmeetable(self._retry_after())
 
@@ -180,14 +180,13 @@ class Batcher(Generic[Job, Result]):
         rate = self._rate(work).value
         if not rate or caller.deadline == math.inf:
             return math.inf
-        rate /= self._sharing
         now = asyncio.get_running_loop().time()
         under_way = self._computing - (time.perf_counter() - self._since) * rate
         ahead = max(0.0, under_way) if self._computing else 0.0
         ahead += self.backlog if is_large else self._small.work
         beside = self._large.work and not is_large
         share = 1 + self._pace.slice.work / (self._pace.batch.work / 2) if beside else 1
-        return MARGIN * (caller.deadline - now) * rate / share - ahead
+        return MARGIN * (caller.deadline - now) * rate / self._sharing / share - ahead
 
     @property
     def backlog(self) -> int:
@@ -253,7 +252,8 @@ class Batcher(Generic[Job, Result]):
         self._is_in_line = False
         self._start_now(is_after_another=True)
         if not self._computing:
-            self._end_turn()
+            # Requests are served between batches that were computed on the event loop.
+            asyncio.get_running_loop().call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
         """Let the next batcher compute, which is this one again if it is its turn."""
@@ -269,9 +269,14 @@ class Batcher(Generic[Job, Result]):
         jobs = [piece.job for piece in batch.pieces]
         found = self._found_here(jobs)
         if found is None:
-            self._computing = batch.large + batch.small
-            self._run(jobs).add_done_callback(partial(self._finish, batch))
-            return
+            try:
+                running = self._run(jobs)
+            except Exception as error:  # noqa: BLE001 - every caller of the batch gets the error
+                found = error
+            else:
+                self._computing = batch.large + batch.small
+                running.add_done_callback(partial(self._finish, batch))
+                return
         seconds = self._measured(batch)
         if is_after_another:
             # Both may have parts of one job, whose results are joined in the order of delivery.

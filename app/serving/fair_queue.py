@@ -2,7 +2,7 @@
 
 Start-time fair queueing (Goyal, Vin and Cheng, 1996, section 2): a batch gets a start tag, what its
 model has used so far, in seconds. The least tag computes next; the largest that has begun is the
-virtual time. Unlike there, a model that was idle has saved up to `SAVED` seconds: one that uses
+virtual time. Unlike there, a model that was idle has saved up to `SAVED_SECONDS`: one that uses
 less than its share waits for the batch in progress alone, though its requests come at random.
 """
 
@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-SAVED = 0.5
+SAVED_SECONDS = 0.5
 """Most seconds of computing that a model saves up, and the longest time others then wait for it."""
-LONGEST = 1.0
-"""Seconds of a batch after which others compute beside it: it may never end."""
+LONGEST_SECONDS = 1.0
+"""Seconds of a batch after which others compute beside it, soon after: it may never end."""
 
 
 class Turn:
@@ -32,7 +32,7 @@ class Turn:
     @property
     def others(self) -> int:
         """Number of other models that compute or wait for it."""
-        return self._queue.busy(self)
+        return self._queue.others(self)
 
     def take(self, start: Callable[[], None]) -> None:
         """Call a function, now or once it is this model's turn, which starts a batch."""
@@ -62,22 +62,22 @@ class FairQueue:
     _look: asyncio.TimerHandle | None = None
     """The next look at how long the batch takes that others wait for."""
 
-    def one(self) -> Turn:
-        """Return a place for one more model."""
+    def add(self) -> Turn:
+        """Add a model; returns its place."""
         return Turn(self)
 
-    def busy(self, apart: Turn) -> int:
+    def others(self, apart: Turn) -> int:
         """Count the models that compute or wait, without one."""
         return sum(one is not apart for one in (self._holder, *self._waiting) if one is not None)
 
     def ask(self, turn: Turn) -> None:
         """Queue a batch, which begins at once if nobody computes."""
-        turn.tag = max(turn.tag, self._clock - SAVED)
+        turn.tag = max(turn.tag, self._clock - SAVED_SECONDS)
         self._waiting.append(turn)
         if self._holder is None:
             self._next()
         elif self._look is None:
-            self._look = asyncio.get_running_loop().call_later(LONGEST, self._pass)
+            self._look = asyncio.get_running_loop().call_later(LONGEST_SECONDS, self._pass)
 
     def end(self, turn: Turn, more: Callable[[], None] | None) -> None:
         """Charge a model for its batch, and begin the next one, which may be its own."""
@@ -91,6 +91,7 @@ class FairQueue:
             self._next()
 
     def _next(self) -> None:
+        """Begin the next batch, whoever held the turn before."""
         if not self._waiting:
             return
         turn = min(self._waiting, key=lambda one: one.tag)
@@ -104,10 +105,10 @@ class FairQueue:
         self._look = None
         if self._holder is None or not self._waiting:
             return
-        if self.now() - self._holder.since >= LONGEST:
+        if self.now() - self._holder.since >= LONGEST_SECONDS:
             self._next()
         if self._waiting:
-            self._look = asyncio.get_running_loop().call_later(LONGEST, self._pass)
+            self._look = asyncio.get_running_loop().call_later(LONGEST_SECONDS, self._pass)
 
 
 def _nothing() -> None:

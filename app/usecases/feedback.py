@@ -60,13 +60,11 @@ class Feedback:
         Args:
             writer: writes entries.
             cases: reads recorded predictions.
-            counters: counter of each served bundle by its name; the first counts outcomes of
-                predictions by bundles that have another name.
+            counters: counter of each served bundle by its name.
         """
         self._writer = writer
         self._cases = cases
         self._counters = counters
-        self._first = next(iter(counters.values()))
 
     async def come_out(
         self, prediction: str, truth: Truth, correction: Correction | None = None
@@ -80,13 +78,26 @@ class Feedback:
             Conflict: another outcome is recorded, or the correction does not name the latest one.
         """
         case = _answering(await self._cases.named(prediction), truth)
-        counter = self._counters.get(case.body.model.name, self._first)
-        said = _Said("outcome", truth, FeedbackWords(), correction, counter.digest)
+        counter = self._counter(case)
+        digest = None if counter is None else counter.digest
+        said = _Said("outcome", truth, FeedbackWords(), correction, digest)
         if (number := said.number(case)) is not None:
-            case = await self._say(said, case, number, tally=_tally(counter, case, truth))
+            tally = None if counter is None else _tally(counter, case, truth)
+            case = await self._say(said, case, number, tally=tally)
         if case.outcome is None or not said.agrees(case.outcome):
             raise _differs("outcome")
         return case.outcome
+
+    def _counter(self, case: Case) -> AnswerCounter | None:
+        """Return the counter of outcomes of a case's bundle; None if nobody counts them.
+
+        A class is counted for a bundle of another name too, if any served one has classes; a number
+        is measured by the scale of its own bundle.
+        """
+        own = self._counters.get(case.body.model.name)
+        if own is not None or case.classes is None:
+            return own
+        return next((one for one in self._counters.values() if one.has_classes), None)
 
     async def review(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from dubito.bundles.manifest import MANIFEST_FILE
+from dubito.bundles.model_reference import ModelReference, parse_references
 from dubito.bundles.repository import find_version, is_version, versions
 from dubito.errors import BundleError, UsageError
 from dubito.types import Backend
@@ -68,12 +69,24 @@ def location_of(
         name: _text(name, {**flags, **named}.get(name), environment, default)
         for name, default in DEFAULTS.items()
     }
-    return Location(
-        Path(texts["models"] or ""),
-        texts["model"] or "",
-        None if texts["version"] is None else whole_number("version", texts["version"], 1),
-        texts["digest"],
+    one = (
+        ModelReference(named["model"], None, None) if "model" in named else _listed(texts["model"])
     )
+    version = None if texts["version"] is None else whole_number("version", texts["version"], 1)
+    return Location(
+        Path(texts["models"] or ""), one.name, one.version or version, one.digest or texts["digest"]
+    )
+
+
+def _listed(text: str | None) -> ModelReference:
+    """Return the only bundle that the variable of a service lists."""
+    try:
+        found = parse_references(text or "")
+    except ValueError as error:
+        raise UsageError(f"{flag_variable('model')} {error}") from None
+    if len(found) > 1:
+        raise UsageError(f"{flag_variable('model')} lists several bundles: name the one you mean")
+    return found[0]
 
 
 def flag_variable(name: str) -> str:

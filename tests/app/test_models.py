@@ -9,18 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.grpc import inference_pb2 as pb
 from app.monitoring.monitor import KEPT_SECONDS
 from dubito import load
 from dubito.answer import to_json
 from dubito.inputs.rows import example
 from dubito.prediction import answer_builder
 from dubito.types import Signature
-from tests.inference import rows_of
+from tests.inference import rows_of, tensors
 from tests.mixed import mixed_bundle
 from tests.rents import number_bundle
 from tests.service import ROOT, Service, command, serving, until
@@ -56,7 +58,7 @@ def signatures(models: Path) -> dict[str, Signature]:
 
 @pytest.fixture(scope="module")
 def service(models: Path) -> Iterator[Service]:
-    """A service of the three, with gRPC."""
+    """A service of the three."""
     listed = f"{FIRST}/5,{MIXED}, {NUMBER}"
     with serving("--models", str(models), "--model", listed) as service:
         yield service
@@ -254,12 +256,75 @@ def test_a_class_of_another_model_is_no_outcome(
 def test_the_inference_protocol_knows_them_all(
     client: httpx.Client, signatures: dict[str, Signature]
 ) -> None:
-    """Each is ready, and counts its own requests."""
+    """Each is ready, and has statistics."""
     for name in NAMES:
         assert {"name": name, "ready": True} == client.get(f"/v2/models/{name}/ready").json()
         assert name == client.get(f"/v2/models/{name}").json()["name"]
     told = client.get("/v2/models/stats").json()["model_stats"]
     assert list(NAMES) == [one["name"] for one in told]
+
+
+def test_each_infers_and_counts_its_own(
+    client: httpx.Client, signatures: dict[str, Signature]
+) -> None:
+    """A request for an inference by a model's name is answered by it, and is in its statistics."""
+    for name in NAMES:
+        stats = f"/v2/models/{name}/stats"
+        before = client.get(stats).json()["model_stats"][0]["inference_count"]
+        row = example(signatures[name])
+        inputs, _ = tensors(signatures[name], [row], np.random.default_rng(0))
+        body = {
+            "inputs": [
+                {"name": one, "shape": [1], "datatype": datatype(value), "data": [value]}
+                for one, value in row.items()
+            ]
+        }
+        assert len(inputs) == len(body["inputs"])
+        answer = client.post(f"/v2/models/{name}/infer", json=body)
+        assert 200 == answer.status_code, answer.text
+        assert name == answer.json()["model_name"]
+        after = client.get(stats).json()["model_stats"][0]["inference_count"]
+        assert before + 1 == after
+
+
+def datatype(value: Any) -> str:
+    kinds = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
+    return kinds[type(value)]
+
+
+def test_grpc_knows_them_all_too(models: Path) -> None:
+    """One that could not be loaded is not ready, and unavailable to whoever asks it."""
+    changes = {"DUBITO_STRICT_START": "0", "DUBITO_GRPC_PORT": "0", "DUBITO_RECORDS": "off"}
+    listed = f"{MIXED},{BROKEN}"
+    with serving("--models", str(models), "--model", listed, changes=changes) as service:
+        until(lambda: "gRPC: " in service.written())
+        address = service.written().partition("gRPC: ")[2].split()[0]
+        with grpc.insecure_channel(address) as channel:
+
+            def call(name: str, request: Any) -> Any:
+                calling = channel.unary_unary(
+                    f"/inference.GRPCInferenceService/{name}",
+                    request_serializer=type(request).SerializeToString,
+                    response_deserializer=getattr(pb, f"{name}Response").FromString,
+                )
+                return calling(request, timeout=30)
+
+            ready = [call("ModelReady", pb.ModelReadyRequest(name=one)) for one in (MIXED, BROKEN)]
+            assert [True, False] == [one.ready for one in ready]
+            assert MIXED == call("ModelMetadata", pb.ModelMetadataRequest(name=MIXED)).name
+            with pytest.raises(grpc.RpcError) as refused:
+                call("ModelInfer", pb.ModelInferRequest(model_name=BROKEN))
+            assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_alarms_of_every_model_are_records(client: httpx.Client, name: str) -> None:
+    """Nobody acknowledges one from another site or through a proxy."""
+    said = {"name": "Kim", "note": "new data"}
+    for header in ({"Origin": "https://elsewhere.example"}, {"X-Forwarded-For": "192.0.2.1"}):
+        for act in ("acknowledgement", "beginning"):
+            path = f"/models/{name}/alarms/drift/{act}"
+            assert 403 == client.post(path, json=said, headers=header).status_code
 
 
 def test_a_broken_bundle_stops_the_start(models: Path, tmp_path: Path) -> None:

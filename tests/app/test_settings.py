@@ -151,7 +151,9 @@ def test_version_and_digest_are_of_a_single_bundle() -> None:
 @pytest.mark.parametrize(("name", "value"), [("version", "3"), ("digest", "sha256:0a")])
 def test_version_and_digest_say_nothing_of_several(text: str, name: str, value: str) -> None:
     """Nor of one that has its own."""
-    with pytest.raises(SettingsError, match=f"^{setting_variable(name)} is of a single bundle"):
+    with pytest.raises(
+        SettingsError, match=f"^{setting_variable(name)} cannot be set if DUBITO_MODEL"
+    ):
         read(model=text, **{name: value})
 
 

@@ -57,6 +57,8 @@ class Page {
     this.#showWords();
     addEventListener("hashchange", () => this.#follow());
     document.addEventListener("visibilitychange", () => this.#pause());
+    // A page that a browser kept has the choice that was made on it, and is left.
+    addEventListener("pageshow", () => this.#showWords());
     this.#follow();
   }
 
@@ -112,7 +114,8 @@ class Page {
     const { name, version } = this.#model;
     const choice = modelChoice();
     part("served").replaceChildren(choice || t("served", { name, version }));
-    document.title = `${t(`tab.${NAMES[this.#at]}`)} · Dubito`;
+    const about = choice ? `${name} · ` : "";
+    document.title = `${t(`tab.${NAMES[this.#at]}`)} · ${about}Dubito`;
   }
 }
 

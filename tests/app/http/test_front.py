@@ -62,7 +62,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[TestClient]]
             client = TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 5))
             clients.append(stack.enter_context(client))
             if not is_short:
-                app.short.clear()
+                app.short = {}
         yield clients
 
 

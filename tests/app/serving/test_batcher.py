@@ -616,8 +616,8 @@ def test_one_that_is_flooded_delays_another_by_a_batch(
     queue = FairQueue()
 
     async def use() -> None:
-        flooded = batcher(worker, thread, batch=1, turn=queue.one())
-        other = batcher(worker, thread, batch=1, turn=queue.one())
+        flooded = batcher(worker, thread, batch=1, turn=queue.add())
+        other = batcher(worker, thread, batch=1, turn=queue.add())
         worker.let.clear()
         many = [asyncio.create_task(flooded.submit(job)) for job in range(1, 51)]
         await asyncio.to_thread(worker.begun.wait, PATIENCE)
@@ -636,8 +636,8 @@ def test_a_batch_that_fails_ends_the_turn(worker: Worker, thread: ThreadPoolExec
     queue = FairQueue()
 
     async def use() -> None:
-        unlucky = batcher(worker, thread, turn=queue.one())
-        other = batcher(worker, thread, turn=queue.one())
+        unlucky = batcher(worker, thread, turn=queue.add())
+        other = batcher(worker, thread, turn=queue.add())
         for at in range(5):
             failing = asyncio.create_task(unlucky.submit(UNLUCKY))
             gone = asyncio.create_task(unlucky.submit(3, Caller(gone=lambda: True)))
@@ -651,13 +651,95 @@ def test_a_batch_that_fails_ends_the_turn(worker: Worker, thread: ThreadPoolExec
     run(use())
 
 
+def test_batches_of_the_event_loop_leave_it_to_others_in_between(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """However many slices of a large job are computed there, none is lost, and the loop goes on."""
+    queue, most, whole = FairQueue(), 700, 300_000
+
+    def together(jobs: Sequence[int]) -> Sequence[int] | None:
+        return list(jobs) if sum(jobs) <= 800 else None
+
+    def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
+        return asyncio.get_running_loop().run_in_executor(thread, list, jobs)
+
+    async def use() -> None:
+        limits = BatchLimits(most, 10 * whole, slice=most)
+        large = Squares(
+            elsewhere,
+            Handling(lambda job: job, cut, joined),
+            limits,
+            together=together,
+            turn=queue.add(),
+            near=800,
+        )
+        other = batcher(worker, thread, turn=queue.add())
+        waiting = asyncio.create_task(large.submit(whole))
+        rounds = 0
+        while not waiting.done():
+            assert rounds * rounds == await other.submit(rounds)
+            await asyncio.sleep(0)
+            rounds += 1
+        assert whole == await waiting
+        assert rounds > 20
+
+    run(use())
+
+
+def test_an_executor_that_takes_nothing_fails_the_batch(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """Its callers get the error, and another batcher computes."""
+    queue = FairQueue()
+
+    def ended(_: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
+        raise RuntimeError("closed")
+
+    async def use() -> None:
+        limits = BatchLimits(100, 1_000)
+        broken = Squares(ended, Handling(lambda _: 1, cut, joined), limits, turn=queue.add())
+        other = batcher(worker, thread, turn=queue.add())
+        for at in range(5):
+            failing = asyncio.create_task(broken.submit(1))
+            assert at * at == await other.submit(at)
+            with pytest.raises(RuntimeError, match="closed"):
+                await failing
+
+    run(use())
+
+
+def test_who_waits_for_a_turn_is_no_faster_for_refusing(
+    worker: Worker, thread: ThreadPoolExecutor
+) -> None:
+    """A rate is doubted only if nothing waits: then no measurement would correct it."""
+    queue = FairQueue()
+
+    async def use() -> None:
+        one, other = batcher(worker, thread, turn=queue.add()), queue.add()
+        for job in range(20):
+            await one.submit(job)
+        other.take(lambda: None)
+        waiting = asyncio.create_task(one.submit(3))
+        await asyncio.sleep(0.01)
+        loop = asyncio.get_running_loop()
+        rate = one.affordable(1, Caller(loop.time() + 1e6))
+        for _ in range(30):
+            with pytest.raises(DeadlineUnmeetable):
+                one.admit(500, Caller(loop.time() + 1e-9))
+        assert rate == pytest.approx(one.affordable(1, Caller(loop.time() + 1e6)), rel=1e-3)
+        other.end()
+        assert 9 == await waiting
+
+    run(use())
+
+
 def test_a_deadline_is_planned_with_the_share(worker: Worker, thread: ThreadPoolExecutor) -> None:
     """While another computes as well, half as much is affordable by a deadline."""
     queue = FairQueue()
 
     async def use() -> None:
-        one = batcher(worker, thread, turn=queue.one())
-        other = queue.one()
+        one = batcher(worker, thread, turn=queue.add())
+        other = queue.add()
         for job in range(20):
             await one.submit(job)
         caller = Caller(asyncio.get_running_loop().time() + 1e6)

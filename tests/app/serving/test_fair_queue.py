@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.serving import fair_queue as module
-from app.serving.fair_queue import SAVED, FairQueue, Turn
+from app.serving.fair_queue import SAVED_SECONDS, FairQueue, Turn
 
 PATIENCE = 20
 
@@ -73,7 +73,7 @@ def test_those_that_always_have_work_use_as_much(seconds: list[float]) -> None:
     queue = FairQueue(clock := Clock())
 
     async def use() -> None:
-        models = [Model(queue.one(), one) for one in seconds]
+        models = [Model(queue.add(), one) for one in seconds]
         compute(clock, models, 5.0)
         used = [model.used for model in models]
         assert max(used) - min(used) <= 2 * max(seconds) + 1e-9
@@ -87,13 +87,13 @@ def test_idling_saves_up_little(idle: float, seconds: float) -> None:
     queue = FairQueue(clock := Clock())
 
     async def use() -> None:
-        busy, late = Model(queue.one(), 0.01), Model(queue.one(), seconds)
+        busy, late = Model(queue.add(), 0.01), Model(queue.add(), seconds)
         compute(clock, [busy], idle)
         begun, before = clock.now, busy.used
         order = compute(clock, [busy, late], begun + 5.0)
         assert late in order[:2]
         ahead = late.used - (busy.used - before)
-        assert -0.02 <= ahead <= SAVED + 2 * max(0.01, seconds)
+        assert -0.02 <= ahead <= SAVED_SECONDS + 2 * max(0.01, seconds)
 
     run(use())
 
@@ -103,7 +103,7 @@ def test_one_that_uses_less_than_its_share_never_waits_for_more_than_a_batch() -
     queue = FairQueue(clock := Clock())
 
     async def use() -> None:
-        flooded, other = queue.one(), queue.one()
+        flooded, other = queue.add(), queue.add()
         started: list[str] = []
         for at in range(100):
             flooded.take(partial(started.append, "flooded"))
@@ -128,7 +128,7 @@ def test_who_computes_alone_begins_at_once() -> None:
 
     async def use() -> None:
         queue, started = FairQueue(), list[int]()
-        first, second = queue.one(), queue.one()
+        first, second = queue.add(), queue.add()
         assert 0 == first.others
         first.take(lambda: started.append(1))
         assert (0, 1) == (first.others, second.others)
@@ -144,11 +144,11 @@ def test_who_computes_alone_begins_at_once() -> None:
 
 def test_a_batch_that_never_ends_holds_up_its_model_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while the others compute beside it; when it ends, it is one of them again."""
-    monkeypatch.setattr(module, "LONGEST", 0.05)
+    monkeypatch.setattr(module, "LONGEST_SECONDS", 0.05)
 
     async def use() -> None:
         queue, started = FairQueue(), list[str]()
-        stuck, other, third = queue.one(), queue.one(), queue.one()
+        stuck, other, third = queue.add(), queue.add(), queue.add()
         stuck.take(lambda: started.append("stuck"))
         other.take(lambda: started.append("other"))
         third.take(lambda: started.append("third"))

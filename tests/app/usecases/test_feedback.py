@@ -1,6 +1,6 @@
 """Feedback as values: said once, repeated without harm, corrected by who names what was said."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,19 +9,24 @@ from msgspec import json
 
 from app.count_keys import CountKey, summed
 from app.errors import Conflict, NotFound
+from app.monitoring.answer_counter import AnswerCounter
 from app.monitoring.class_counter import ClassCounter
+from app.monitoring.number_counter import NumberCounter
 from app.problem_codes import ProblemCode
 from app.record_events import Draft, MonteCarloPart, QueueItem, now
 from app.recorded_prediction import Asked
 from app.usecases.bundles import Served
 from app.usecases.case import Case, Cases
 from app.usecases.feedback import Correction, Feedback
+from app.watched_bundle import WatchedBundle
 from dubito.answer import MonteCarloResult
+from dubito.bundles.validation.inspection import inspect
 from dubito.errors import FieldCode, InvalidInput
 from dubito.prediction import ClassAnswers
 from dubito.types import Floats, Query
 from tests.app.usecases.kept import Ledger, run, watched
 from tests.networks import rows as loans
+from tests.service import ROOT
 
 NOBODY = "01a20b81-4528-7cce-8a01-28db29073c3c"
 ROWS: Floats = np.floor(loans(12, 4))
@@ -219,6 +224,33 @@ def test_somebody_else_may_be_first() -> None:
     ledger = at_a_desk(use)
     assert 2 == sum(event.kind == "outcome" for event in ledger.events)
     assert 1 == sum(event.kind == "assignment" for event in ledger.events)
+
+
+def test_outcomes_are_counted_for_the_bundle_that_answered() -> None:
+    """Of several that are served the one of its name; of another name one of classes, if any."""
+    flat = replace(watched(), identity=replace(watched().identity, name="flat", digest="sha256:f"))
+    rate = inspect(ROOT / "models" / "loan-rate" / "2").manifest
+    rates = WatchedBundle(rate.identity, rate.signature, rate.calibration, "sha256:e")
+    number, classes = NumberCounter(rates), ClassCounter(flat)
+    own = ClassCounter(watched())
+    served: dict[str, tuple[Mapping[str, AnswerCounter], str | None]] = {
+        "own": ({"flat": classes, "loan-grade": own}, own.digest),
+        "other": ({"rate": number, "flat": classes}, classes.digest),
+        "none": ({"rate": number}, None),
+    }
+
+    async def use(desk: Desk) -> None:
+        for name, (counters, digest) in served.items():
+            theirs = Ledger()
+            theirs.events += desk.ledger.events
+            feedback = Feedback(theirs, Cases(theirs), counters)
+            assert "A" == (await feedback.come_out(desk.identifiers[0], "A")).label
+            (entry,) = theirs.entries
+            assert (entry.tally is None) == (name == "none")
+            counted_by = json.decode(entry.events[0].body).get("counted_by")
+            assert digest == counted_by
+
+    at_a_desk(use)
 
 
 def test_what_cannot_be_said_is_refused() -> None:

@@ -37,6 +37,23 @@ def test_a_folder_of_versions_is_the_highest(
     assert "loan-grade, version 2" == shown(str(out / "loan-grade"), capsys)
 
 
+def test_the_variable_of_a_service_names_one_bundle(
+    out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its version and digest; of several it does not say which is meant."""
+    monkeypatch.setenv("DUBITO_MODELS", str(out))
+    monkeypatch.setenv("DUBITO_MODEL", "loan-grade/1")
+    assert 0 == main(["inspect"])
+    assert "loan-grade, version 1" == capsys.readouterr().out.splitlines()[0]
+    monkeypatch.setenv("DUBITO_MODEL", "loan-grade/1#sha256:00")
+    assert 1 == main(["inspect"])
+    assert "digest" in capsys.readouterr().err
+    monkeypatch.setenv("DUBITO_MODEL", "loan-grade,loan-rate")
+    assert 2 == main(["inspect"])
+    assert "DUBITO_MODEL lists several bundles" in capsys.readouterr().err
+    assert "loan-grade, version 2" == shown("loan-grade", capsys)
+
+
 def test_a_folder_of_versions_from_within(
     out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

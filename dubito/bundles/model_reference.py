@@ -1,4 +1,4 @@
-"""References to the models of a service, as `DUBITO_MODEL` lists them."""
+"""References to bundles, as `DUBITO_MODEL` lists them for a service."""
 
 from typing import NamedTuple
 
