@@ -60,6 +60,7 @@ export default {
   "fault.no_such_address": "No such resource. The service may be of another version than this page: please reload.",
   "fault.no_such_model": "The service serves no model of this name and version.",
   "fault.not_loaded": "The service was not started with this model.",
+  "fault.not_servable": "The new version of the model must not be served. The one before is served.",
   "fault.not_unloaded": "The service was started with this model and serves it to its end.",
   "fault.no_such_prediction": "No such case is recorded.",
   "fault.method_not_allowed": "This resource does not allow the request's method. The service may be of another version than this page: please reload.",

@@ -60,6 +60,7 @@ export default {
   "fault.no_such_address": "요청한 자원이 없습니다. 이 페이지와 서비스의 버전이 다를 수 있으니 새로 고쳐 주세요.",
   "fault.no_such_model": "이 이름과 버전의 모델은 제공되지 않습니다.",
   "fault.not_loaded": "서비스를 시작할 때 지정하지 않은 모델입니다.",
+  "fault.not_servable": "새 버전의 모델을 제공할 수 없습니다. 이전 버전을 계속 제공합니다.",
   "fault.not_unloaded": "서비스를 시작할 때 지정한 모델이므로 서비스가 끝날 때까지 제공됩니다.",
   "fault.no_such_prediction": "그런 기록이 없습니다.",
   "fault.method_not_allowed": "이 자원에서 허용하지 않는 방식의 요청입니다. 이 페이지와 서비스의 버전이 다를 수 있으니 새로 고쳐 주세요.",

@@ -294,6 +294,7 @@ WAYS: dict[ProblemCode, Way] = {
     # As other routes would tell it; `test_inference.py` has the protocol's own form.
     ProblemCode.NO_SUCH_MODEL: raising(NotFound(ProblemCode.NO_SUCH_MODEL, "there is none")),
     ProblemCode.NOT_LOADED: raising(Conflict(ProblemCode.NOT_LOADED, "it is not loaded")),
+    ProblemCode.NOT_SERVABLE: raising(Conflict(ProblemCode.NOT_SERVABLE, "it is broken")),
     ProblemCode.NOT_UNLOADED: raising(Conflict(ProblemCode.NOT_UNLOADED, "it stays")),
     ProblemCode.NOT_RAISED: lambda stage: stage.client.post(
         "/alarms/drift/acknowledgement", json=WORDS
