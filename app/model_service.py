@@ -77,6 +77,8 @@ class ModelService:
             writer = memory.writer
             troubles.append(lambda: writer.trouble)
         self.readiness = Readiness(*troubles, is_serving=is_serving)
+        self.is_current = True
+        """Whether the bundle is served, and was not replaced."""
         self._predict = Predict(
             predictor,
             self.served.answers,
@@ -113,7 +115,8 @@ class ModelService:
         return found
 
     def end(self) -> None:
-        """Say in the metrics that the bundle is not served any more."""
+        """Say that the bundle is not served any more; event streams about it end."""
+        self.is_current = False
         self._predictions.end()
 
     def latest(self) -> Report | None:
@@ -158,9 +161,13 @@ class Watching:
 
     def routers(self, settings: Settings) -> list[APIRouter]:
         """Create the routes of the statistics and alarms."""
-        target, is_serving = self._model.manifest.target, self._model.readiness.is_serving
+        model = self._model
+
+        def is_told() -> bool:
+            return model.is_current and model.readiness.is_serving()
+
         return [
-            uncertainty(self.monitor, target, Access(settings), is_serving),
+            uncertainty(self.monitor, model.manifest.target, Access(settings), is_told),
             alarms(self._sentry, settings),
         ]
 

@@ -43,6 +43,7 @@ from app.usecases.case import Cases
 from app.usecases.feedback import Feedback
 from app.usecases.idempotency import Recorder
 from app.usecases.replay import ENVIRONMENT, Replays
+from app.watched_bundle import WatchedBundle
 from dubito.errors import DubitoError
 from dubito.types import Environment, Identity
 
@@ -220,7 +221,7 @@ class Service:
             await stack.aclose()
         if self._kept is not None:
             with suppress(RecordsUnavailable):
-                await self._kept.forget(model.watched.identity.digest)
+                await self._kept.forget(model.watched)
 
     def _backlog(self, name: str) -> int:
         return self.models[name].served.predictor.backlog if name in self.models else 0
@@ -301,12 +302,14 @@ class RecordedParts:
         self.memory.writer.introduce(list(self._introduced.values()))
         self._note_environment(model.environment)
 
-    async def forget(self, digest: str) -> None:
+    async def forget(self, watched: WatchedBundle) -> None:
         """Leave a bundle out of the next introduction, if the tables have all that it answered."""
         await asyncio.sleep(HANDED_SECONDS)
         # A read waits until the tables have what was recorded before it.
         await self.memory.reader.newest()
-        if digest not in {one.watched.identity.digest for one in self._models.values()}:
+        digest = watched.identity.digest
+        # Another object is there if the same bundle was served again.
+        if self._introduced.get(digest) is watched:
             del self._introduced[digest]
 
     def routers(self, models: Mapping[str, ModelService]) -> list[APIRouter]:

@@ -53,6 +53,10 @@ class Swaps:
             except (BundleError, StartError) as error:
                 log.warning("%s is not replaced: %s", name, error)
                 raise Conflict(ProblemCode.NOT_SERVABLE, str(error)) from error
-            await self._take_over(opened, stack)
+            try:
+                await self._take_over(opened, stack)
+            except BaseException:
+                await stack.aclose()
+                raise
             identity = opened.manifest.identity
             log.info("serving %s/%d, %s, %s", name, identity.version, found.digest, pinned.computed)

@@ -83,7 +83,7 @@ class Batcher(Generic[Job, Result]):
         self._turn = turn
         self._near = near
         self._is_in_line = False
-        """Whether a batch starts once it is the batcher's turn."""
+        """Whether a batch starts once it is the batcher's turn, or it is and none has started."""
         self._run = run
         self._at_once = at_once
         self._together = together
@@ -249,11 +249,18 @@ class Batcher(Generic[Job, Result]):
 
     def _start_in_turn(self) -> None:
         """Start a batch as it is the batcher's turn."""
-        self._is_in_line = False
         self._start_now(is_after_another=True)
-        if not self._computing:
+        if self._computing:
+            self._is_in_line = False
+        else:
             # Requests are served between batches that were computed on the event loop.
-            asyncio.get_running_loop().call_soon(self._end_turn)
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """End the turn after a batch that was computed on the event loop."""
+        self._end_turn()
+        if self.backlog:
+            self._start_soon()
 
     def _end_turn(self) -> None:
         """Let the next batcher compute, which is this one again if it is its turn."""

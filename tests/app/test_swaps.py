@@ -266,6 +266,21 @@ def test_documents_follow_a_swap(published: Published) -> None:
         assert 404 == client.get(f"/v2/models/{NAME}/versions/{OLD}").status_code
 
 
+def test_streams_of_figures_follow_a_swap(published: Published) -> None:
+    """One about the bundle before ends, so that its listener asks anew."""
+    published.show(OLD)
+    with served(published) as (_, client):
+        with client.stream("GET", "/uncertainty/stream") as stream:
+            lines = stream.iter_lines()
+            first = next(line for line in lines if line.startswith("data: "))
+            assert OLD == json.loads(first[6:])["model"]["version"]
+            published.show(NEW)
+            with httpx.Client(base_url=client.base_url, trust_env=False, timeout=60) as other:
+                assert 200 == other.post(LOAD).status_code
+            assert not [line for line in lines if f'"version":{NEW}' in line]
+        assert NEW == client.get("/uncertainty").json()["model"]["version"]
+
+
 def test_several_workers_replace_nothing(published: Published) -> None:
     """Each would serve another bundle: they are started anew."""
     with served(published, "--records", "off", "--workers", "2") as (_, client):

@@ -1,6 +1,7 @@
 """The batcher: what waits is gathered while one batch computes, and nothing is crossed."""
 
 import asyncio
+import itertools
 import math
 import threading
 import time
@@ -655,13 +656,26 @@ def test_batches_of_the_event_loop_leave_it_to_others_in_between(
     worker: Worker, thread: ThreadPoolExecutor
 ) -> None:
     """However many slices of a large job are computed there, none is lost, and the loop goes on."""
-    queue, most, whole = FairQueue(), 700, 300_000
+    queue, most, whole, count = FairQueue(), 700, 300_000, itertools.count(1)
 
     def together(jobs: Sequence[int]) -> Sequence[int] | None:
-        return list(jobs) if sum(jobs) <= 800 else None
+        # Now and then one is computed elsewhere.
+        return list(jobs) if sum(jobs) <= 800 and next(count) % 7 else None
+
+    running = 0
 
     def elsewhere(jobs: Sequence[int]) -> "asyncio.Future[Sequence[int]]":
-        return asyncio.get_running_loop().run_in_executor(thread, list, jobs)
+        nonlocal running
+        running += 1
+        assert 1 == running
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Sequence[int]] = loop.run_in_executor(thread, list, jobs)
+        future.add_done_callback(ended)
+        return future
+
+    def ended(_: object) -> None:
+        nonlocal running
+        running -= 1
 
     async def use() -> None:
         limits = BatchLimits(most, 10 * whole, slice=most)
