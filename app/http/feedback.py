@@ -26,6 +26,8 @@ from dubito.inputs.rows import STRICT, parse_json
 from dubito.targets import ClassTarget, NumberTarget, Target
 
 Said = TypeVar("Said", bound=BaseModel)
+OfNumber = TypeVar("OfNumber", bound=BaseModel)
+OfClasses = TypeVar("OfClasses", bound=BaseModel)
 
 LONGEST_EVENT = 64
 """Maximum characters of an event's identifier."""
@@ -202,21 +204,23 @@ ReviewRequests = Sequence[type[ReviewBody] | type[NumberReviewRequest]]
 
 def outcome_requests(targets: Sequence[Target]) -> OutcomeRequests:
     """Create the request bodies for what is true of a prediction: of a number, of classes."""
-    found: list[type[OutcomeBody] | type[NumberOutcomeRequest]] = []
-    if any(isinstance(target, NumberTarget) for target in targets):
-        found.append(NumberOutcomeRequest)
-    if grade := _grade(targets):
-        found.append(create_model("OutcomeRequest", __base__=OutcomeBody, grade=(grade, ...)))
-    return found
+    return _requests(targets, NumberOutcomeRequest, OutcomeBody, "OutcomeRequest")
 
 
 def review_requests(targets: Sequence[Target]) -> ReviewRequests:
     """Create the request bodies for a review of a prediction: of a number, of classes."""
-    found: list[type[ReviewBody] | type[NumberReviewRequest]] = []
+    return _requests(targets, NumberReviewRequest, ReviewBody, "ReviewRequest")
+
+
+def _requests(
+    targets: Sequence[Target], number: type[OfNumber], classes: type[OfClasses], name: str
+) -> list[type[OfNumber] | type[OfClasses]]:
+    """Create the bodies that the targets need, that of a number first."""
+    found: list[type[OfNumber] | type[OfClasses]] = []
     if any(isinstance(target, NumberTarget) for target in targets):
-        found.append(NumberReviewRequest)
+        found.append(number)
     if grade := _grade(targets):
-        found.append(create_model("ReviewRequest", __base__=ReviewBody, grade=(grade, ...)))
+        found.append(create_model(name, __base__=classes, grade=(grade, ...)))
     return found
 
 
