@@ -20,6 +20,7 @@ from app.monitoring.metrics import Metrics
 from app.record_ports import Memory
 from app.service import Service
 from app.settings import Settings, read_settings
+from app.swaps import Joining, load_alone
 from dubito import __version__
 from dubito.identifier import new_id
 
@@ -69,6 +70,8 @@ def create_app(
     opening: Opening = open_in_thread,
     remembering: Remembering = remembering_here,
     models: Sequence[ModelSource] | None = None,
+    lending: Opening | None = None,
+    joining: Joining = load_alone,
 ) -> Front:
     """Create the application for these settings; its lifespan opens the bundles and the records.
 
@@ -76,9 +79,11 @@ def create_app(
 
     Args:
         settings: the settings, already validated.
-        opening: opens a bundle and starts its engine.
+        opening: opens a bundle that will be served, and starts its engine.
         remembering: opens the record store, or yields None when recording is off.
         models: where the bundle of each model is; those of the settings if None.
+        lending: opens a bundle for replays; `opening` if None.
+        joining: returns what loads a model anew.
     """
     models = model_sources(settings) if models is None else models
 
@@ -88,9 +93,19 @@ def create_app(
         asyncio.get_running_loop().set_exception_handler(log_loop_error)
         # In this order an engine in another process loads while the records are being opened.
         async with remembering(settings) as kept, open_models(models, opening) as opened:
-            service = Service(settings, opening, opened, kept, metrics, lambda: app.state.ready)
+            service = Service(
+                settings,
+                opening,
+                lending or opening,
+                joining,
+                opened,
+                kept,
+                metrics,
+                lambda: app.state.ready,
+            )
             service.publish(app.publish)
             app.state.identities, app.state.ready = service.identities, True
+            app.state.reload = service.reload
             async with service.running(), service.serving_grpc(__version__):
                 yield
 

@@ -1,28 +1,21 @@
 """Assembles the service around its open bundles: routes, background tasks, and the record store."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 from fastapi import APIRouter
-from pydantic_core import to_json
 from starlette.routing import BaseRoute
 
 from app.bundle_loader import LoadedBundle, Opening, OpenModel
-from app.clock import Clock, describe_step
 from app.dashboard.page import dashboard_routes
-from app.error_location import locate_error
 from app.errors import Conflict, RecordsUnavailable
 from app.http.exposition import exposition
-from app.http.feedback import feedback_routes
 from app.http.front import GradingRoute
 from app.http.inference import inference_routes, short_ways
-from app.http.information import ListedModel, health, model_list
+from app.http.information import ListedModel, ModelList, health, model_list
 from app.http.model_addresses import ModelAddresses, UnservedRoute
-from app.http.predictions import predictions
-from app.http.reviews import reviews
 from app.http.route import LeanRoute
 from app.inference.model import ServedModels
 from app.inference.repository import Repository
@@ -31,33 +24,17 @@ from app.model_service import ModelService
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.monitoring.report import Report
-from app.monitoring.request_counts import WRITE_SECONDS, Exchanges
-from app.problem_codes import ProblemCode
-from app.record_events import MICROSECONDS, Entry, Note
+from app.periodic_task import repeat
+from app.published_routes import Publish, PublishedRoutes
 from app.record_ports import Memory
+from app.recorded_parts import RecordedParts
 from app.serving.fair_queue import FairQueue
 from app.serving.readiness import Readiness, TroubleProbe
 from app.settings import Settings
-from app.swaps import Swaps
-from app.usecases.case import Cases
-from app.usecases.feedback import Feedback
+from app.swaps import Candidate, Joining, Swaps
 from app.usecases.idempotency import Recorder
-from app.usecases.replay import ENVIRONMENT, Replays
-from app.watched_bundle import WatchedBundle
-from dubito.errors import DubitoError
-from dubito.types import Environment, Identity
-
-DAY = 86_400
-HANDED_SECONDS = 1.0
-"""Seconds after which the recorder has what was answered, though nobody waited for it."""
-LOOK_SECONDS = 10.0
-"""Interval between two evaluations of the alarms, seconds."""
-
-log = logging.getLogger("dubito")
-
-
-Publish = Callable[[Sequence[BaseRoute], Mapping[str, GradingRoute]], None]
-"""Function that serves routes from now on; the second are those with a short way, by path."""
+from app.watched_folder import WATCH_SECONDS, WatchedFolder
+from dubito.types import Identity
 
 
 class Service:
@@ -67,6 +44,8 @@ class Service:
         self,
         settings: Settings,
         opening: Opening,
+        lending: Opening,
+        joining: Joining,
         opened: Mapping[str, OpenModel | str],
         memory: Memory | None,
         metrics: Metrics,
@@ -76,7 +55,9 @@ class Service:
 
         Args:
             settings: the settings.
-            opening: opens other bundles.
+            opening: opens bundles that will be served.
+            lending: opens bundles for replays.
+            joining: returns what loads a model anew.
             opened: each model's open bundle, or why it has none, by name in the settings' order.
             memory: the record store; None if nothing is recorded.
             metrics: where requests and answers are counted.
@@ -95,14 +76,19 @@ class Service:
         self._stacks = {name: one.stack for name, one in bundles.items()}
         self._unserved = {name: why for name, why in opened.items() if isinstance(why, str)}
         self._served = [model.served for model in self.models.values()]
-        self._shelf = Shelf(self._served, opening, settings)
-        self._kept = None if memory is None else RecordedParts(settings, self, memory, self._shelf)
+        self._shelf = Shelf(self._served, lending, settings)
+        self._kept = (
+            None
+            if memory is None
+            else RecordedParts(settings, self.names, self.models, memory, self._shelf)
+        )
         self._readiness = Readiness(*self._troubles(memory), is_serving=is_serving)
         self._inferences = {name: model.inference for name, model in self.models.items()}
         self._inference = ServedModels(self._inferences, metrics.statistics, self._unserved)
-        self._swaps = Swaps(settings, opening, self._take_over)
+        self._swaps = Swaps(opening, self._candidate, self._digest, self._take_over)
+        self._loads = joining(settings, self._swaps)
         pinned = {one.model: one.version for one in settings.for_each_model()}
-        self._repository = Repository(settings.models, self._inference, self._load, pinned)
+        self._repository = Repository(settings.models, self._inference, self._loads, pinned)
         self._ending = set[asyncio.Task[None]]()
         """Tasks that close bundles that are not served any more."""
 
@@ -129,9 +115,12 @@ class Service:
             self._queue.add() if several > 1 else None,
         )
 
-    def _routes(
-        self, models: Mapping[str, ModelService]
-    ) -> tuple[list[BaseRoute], dict[str, GradingRoute]]:
+    def _candidate(self, bundle: LoadedBundle) -> tuple[ModelService, PublishedRoutes]:
+        """Assemble what will answer for a bundle, and the routes of all models with it."""
+        model = self._assembled(bundle)
+        return model, self._routes({**self.models, model.name: model})
+
+    def _routes(self, models: Mapping[str, ModelService]) -> PublishedRoutes:
         """Create all routes of models: those of the first are without a name, too."""
         settings = self._settings
         shared = [
@@ -154,22 +143,28 @@ class Service:
         for route in found:
             if isinstance(route, LeanRoute) and route.path.endswith((PLAIN, MONTE_CARLO)):
                 short[route.path] = route
-        return [*found, *_all(shared), unserved], short
+        return PublishedRoutes([*found, *_all(shared), unserved], short)
 
-    async def _load(self, name: str) -> None:
-        if self._settings.workers > 1:
-            sentence = "a service of several workers replaces no bundle: start it anew"
-            raise Conflict(ProblemCode.NOT_SERVABLE, sentence)
-        model = self.models.get(name)
-        await self._swaps.load(name, None if model is None else model.manifest.identity)
+    def _digest(self, name: str) -> str | None:
+        return self.models[name].manifest.identity.digest if name in self.models else None
 
-    async def _take_over(self, bundle: LoadedBundle, stack: AsyncExitStack) -> None:
-        """Serve a bundle from now on; the one before it answers what it was asked.
+    async def reload(self) -> None:
+        """Load every model anew; those whose bundle must not be served stay as they are."""
+        await self._load_each(self.names)
 
-        What takes long is done in a thread, so that requests are answered meanwhile.
-        """
-        model = await asyncio.to_thread(self._assembled, bundle)
-        routes = await asyncio.to_thread(self._routes, {**self.models, model.name: model})
+    async def _load_each(self, names: Iterable[str]) -> None:
+        for name in names:
+            # Who loads has logged why it could not.
+            with suppress(Conflict):
+                await self._loads(name)
+
+    async def _follow(self, watched: WatchedFolder) -> None:
+        """Load the models whose bundle is another one now."""
+        await self._load_each(await asyncio.to_thread(lambda: list(watched.changed())))
+
+    def _take_over(self, candidate: Candidate) -> None:
+        """Serve a bundle from now on; the one before it answers what it was asked."""
+        model, routes, stack = candidate
         before, closing = self.models.get(model.name), self._stacks.get(model.name)
         if self._kept is not None:
             self._kept.introduce(model)
@@ -199,6 +194,12 @@ class Service:
             if kept is not None:
                 self._metrics.traffic.record(kept.exchanges)
                 await stack.enter_async_context(kept.running())
+            # With several workers their supervisor looks.
+            if self._settings.watch and self._settings.workers == 1:
+                watched = WatchedFolder(self._settings)
+                follow = repeat(partial(self._follow, watched), WATCH_SECONDS)
+                watching = asyncio.create_task(follow)
+                stack.callback(watching.cancel)
             yield
 
     async def _close(self) -> None:
@@ -257,8 +258,11 @@ class Service:
             writer = memory.writer
             yield lambda: writer.trouble
 
-    def _listed(self) -> Iterator[ListedModel]:
-        """Yield the models in the order of the settings."""
+    def _listed(self) -> ModelList:
+        """List the models in the order of the settings."""
+        return ModelList(models=list(self._each_listed()), generation=self._swaps.generation)
+
+    def _each_listed(self) -> Iterator[ListedModel]:
         for name in self.names:
             model = self.models.get(name)
             if model is None:
@@ -276,104 +280,3 @@ def _all(routers: Sequence[APIRouter]) -> list[BaseRoute]:
 
 def _trouble(model: ModelService) -> str | None:
     return model.served.predictor.trouble
-
-
-class RecordedParts:
-    """The parts of a service that exist only when answers are recorded."""
-
-    def __init__(self, settings: Settings, service: Service, memory: Memory, shelf: Shelf) -> None:
-        """Keep the models, the record store, and the cached bundles for replays."""
-        self.memory = memory
-        self._settings = settings
-        self._names = service.names
-        self._models = service.models
-        self._introduced = {
-            model.watched.identity.digest: model.watched for model in self._models.values()
-        }
-        memory.writer.introduce(list(self._introduced.values()))
-        self._clock = Clock()
-        self._cases = Cases(memory.reader)
-        self._replays = Replays(memory.reader, shelf)
-        self.exchanges = Exchanges(memory.writer)
-
-    def introduce(self, model: ModelService) -> None:
-        """Announce a bundle whose answers will be recorded, beside those that were before."""
-        self._introduced[model.watched.identity.digest] = model.watched
-        self.memory.writer.introduce(list(self._introduced.values()))
-        self._note_environment(model.environment)
-
-    async def forget(self, watched: WatchedBundle) -> None:
-        """Leave a bundle out of the next introduction, if the tables have all that it answered."""
-        await asyncio.sleep(HANDED_SECONDS)
-        # A read waits until the tables have what was recorded before it.
-        await self.memory.reader.newest()
-        digest = watched.identity.digest
-        # Another object is there if the same bundle was served again.
-        if self._introduced.get(digest) is watched:
-            del self._introduced[digest]
-
-    def routers(self, models: Mapping[str, ModelService]) -> list[APIRouter]:
-        """Create the routes that read or write records, for these models."""
-        settings, reader, writer = self._settings, self.memory.reader, self.memory.writer
-        counters = {name: model.counter for name, model in models.items()}
-        signatures = {name: model.manifest.signature for name, model in models.items()}
-        targets = [signature.target for signature in signatures.values()]
-        return [
-            predictions(self._cases, self._replays, signatures, settings),
-            feedback_routes(Feedback(writer, self._cases, counters), targets, settings),
-            reviews(reader, targets, settings),
-        ]
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run the periodic tasks for the duration of the block: alarms, counts and retention."""
-        for model in self._models.values():
-            self._note_environment(model.environment)
-        looks: list[Callable[[], Awaitable[None]]] = [self._look]
-        looks += [partial(self._look_at, name) for name in self._names]
-        tasks = [
-            *(asyncio.create_task(_again(look, LOOK_SECONDS)) for look in looks),
-            asyncio.create_task(_again(self.exchanges.write, WRITE_SECONDS)),
-        ]
-        if self._settings.retention_days:
-            tasks.append(asyncio.create_task(_again(self._forget, DAY)))
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self.exchanges.leave()
-
-    def _note_environment(self, environment: Environment) -> None:
-        """Record the facts of this numerical environment, for replays to compare theirs with."""
-        facts = to_json(environment.facts)
-        note = Note(ENVIRONMENT + environment.fingerprint, 1, facts)
-        self.memory.writer.leave(Entry((), note=note))
-
-    async def _look_at(self, name: str) -> None:
-        """Evaluate the alarms of the bundle that is served for a model, if there is one."""
-        if name in self._models:
-            await self._models[name].look()
-
-    async def _look(self) -> None:
-        if step := self._clock.step():
-            log.warning("%s", describe_step(step))
-            # The recorder notices the step when an entry arrives; the next real entry may be hours
-            # away.
-            self.memory.writer.leave(Entry(()))
-
-    async def _forget(self) -> None:
-        await self.memory.forget(self._settings.retention_days * DAY * MICROSECONDS)
-
-
-async def _again(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """Repeat `work` every `seconds` seconds; a failure is logged and the next run may succeed."""
-    while True:
-        try:
-            await work()
-        except DubitoError as error:
-            log.warning("%s", error)
-        except Exception as error:  # noqa: BLE001 - alarms must not end in silence
-            log.error("a periodic task failed (alarms, counts or erasure): %s", locate_error(error))  # noqa: TRY400
-        await asyncio.sleep(seconds)

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         default=True,
         description="false serves the other bundles if one of several cannot be served",
     )
+    watch: bool = Field(
+        default=False,
+        description="true looks at the folder of bundles every 2 s, and serves what was published",
+    )
     backend: Literal["auto", "native", "numpy", "tensorflow"] = Field(
         "auto",
         description="what computes the network: native, numpy, tensorflow, or auto, the first of "

@@ -2,61 +2,115 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 from app.bundle_loader import LoadedBundle, Opening
 from app.errors import Conflict, StartError
+from app.inference.repository import Loads
+from app.model_service import ModelService
 from app.pinned_model import pin_model
 from app.problem_codes import ProblemCode
+from app.processes.logs import tell_swap
+from app.published_routes import PublishedRoutes
 from app.settings import Settings
 from dubito.errors import BundleError
-from dubito.types import Identity
-
-TakeOver = Callable[[LoadedBundle, AsyncExitStack], Awaitable[None]]
-"""Function that serves an open bundle from now on, and closes it once it is not served any more."""
 
 log = logging.getLogger("dubito")
 
 
+class Candidate(NamedTuple):
+    """A bundle that is open, checked and warm, and all parts that will answer for it."""
+
+    model: ModelService
+    routes: PublishedRoutes
+    stack: AsyncExitStack
+    """Closes the bundle."""
+
+
+Assemble = Callable[[LoadedBundle], tuple[ModelService, PublishedRoutes]]
+"""Function that makes what answers for a bundle, in the place of the one that is served."""
+
+
 class Swaps:
-    """Loads bundles beside those that are served; one at a time."""
+    """Opens bundles beside those that are served, one at a time, and lets them take over."""
 
-    def __init__(self, settings: Settings, opening: Opening, take_over: TakeOver) -> None:
-        """Set the settings, which name the models, and what opens and serves a bundle."""
-        self._sources = {one.model: one for one in settings.for_each_model()}
-        self._opening = opening
-        self._take_over = take_over
-        self._turn = asyncio.Lock()
-
-    async def load(self, name: str, served: Identity | None) -> None:
-        """Serve the bundle that the settings name for a model, as its files are now.
-
-        The one that is served stays until the other one is checked, loaded and warm; a broken one
-        changes nothing.
+    def __init__(
+        self,
+        opening: Opening,
+        assemble: Assemble,
+        served: Callable[[str], str | None],
+        take_over: Callable[[Candidate], None],
+    ) -> None:
+        """Set what a swap consists of.
 
         Args:
-            name: one of the models of the settings.
-            served: the bundle that is served; None if there is none.
+            opening: opens a bundle.
+            assemble: makes what answers for it.
+            served: returns the digest of the bundle that is served for a model, None if none is.
+            take_over: serves a candidate from now on.
+        """
+        self._opening = opening
+        self._assemble = assemble
+        self._take_over = take_over
+        self.served = served
+        self.generation = 0
+        """Number of swaps since the service was started, the same in all its workers."""
+
+    async def prepare(self, settings: Settings) -> Candidate:
+        """Check, load and warm a bundle beside the one that is served.
+
+        What takes long is done in a thread or another process: requests are answered meanwhile.
+
+        Args:
+            settings: the settings, which name the bundle and its digest.
 
         Raises:
-            Conflict: the bundle must not be served; the sentence says why.
+            BundleError: the bundle must not be served.
+            StartError: the same, found by its engine.
         """
-        async with self._turn:
+        async with AsyncExitStack() as stack:
+            bundle = await stack.enter_async_context(self._opening(settings))
+            model, routes = await asyncio.to_thread(self._assemble, bundle)
+            return Candidate(model, routes, stack.pop_all())
+
+    def take_over(self, candidate: Candidate, generation: int) -> None:
+        """Serve a candidate from now on; the bundle before it answers what it was asked."""
+        self._take_over(candidate)
+        self.generation = generation
+
+    async def discard(self, candidate: Candidate) -> None:
+        """Close a candidate that is not to be served."""
+        candidate.model.served.predictor.close()
+        await candidate.stack.aclose()
+
+
+Joining = Callable[[Settings, Swaps], Loads]
+"""Function that returns what loads the models of a service, from its settings and its swaps."""
+
+
+def load_alone(settings: Settings, swaps: Swaps) -> Loads:
+    """Return what loads the models of a service that has no other worker.
+
+    The function that is returned raises `Conflict` if a bundle must not be served, which changes
+    nothing; the sentence says why.
+    """
+    sources = {one.model: one for one in settings.for_each_model()}
+    turn = asyncio.Lock()
+
+    async def load(name: str) -> None:
+        async with turn:
             try:
-                pinned = await asyncio.to_thread(pin_model, self._sources[name])
+                pinned = await asyncio.to_thread(pin_model, sources[name])
                 found = pinned.source.settings
-                if served is not None and found.digest == served.digest:
+                if found.digest == swaps.served(name):
                     return
-                stack = AsyncExitStack()
-                opened = await stack.enter_async_context(self._opening(found))
+                candidate = await swaps.prepare(found)
             except (BundleError, StartError) as error:
                 log.warning("%s is not replaced: %s", name, error)
                 raise Conflict(ProblemCode.NOT_SERVABLE, str(error)) from error
-            try:
-                await self._take_over(opened, stack)
-            except BaseException:
-                await stack.aclose()
-                raise
-            identity = opened.manifest.identity
-            log.info("serving %s/%d, %s, %s", name, identity.version, found.digest, pinned.computed)
+            swaps.take_over(candidate, swaps.generation + 1)
+            tell_swap(swaps.generation, found, pinned.computed)
+
+    return load

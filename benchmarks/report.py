@@ -31,6 +31,7 @@ ORDER = (
     "overload",
     "beside",
     "neighbours",
+    "swaps",
     "soak",
     "records",
     "records-against",

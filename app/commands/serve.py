@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Serve until SIGINT, SIGTERM or SIGHUP; accepted requests are answered first."""
+    """Serve until SIGINT or SIGTERM; accepted requests are answered first."""
     if rest:
         raise SettingsError(f"serve does not know {rest[0]}")
     settings = settings_of(arguments)

@@ -1,6 +1,6 @@
 """`GET /model`, `/model/card`, `/models`, `/health/live` and `/health/ready`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -243,9 +243,10 @@ class ModelList(BaseModel):
     model_config = CLOSED
 
     models: list[ListedModel]
+    generation: int = Field(description="number of bundles replaced since the service was started")
 
 
-def model_list(listed: Callable[[], Iterable[ListedModel]]) -> APIRouter:
+def model_list(listed: Callable[[], ModelList]) -> APIRouter:
     """Create the route that lists the models, which a function returns as they are now."""
     router = APIRouter(tags=["information"], route_class=LeanRoute)
 
@@ -257,7 +258,7 @@ def model_list(listed: Callable[[], Iterable[ListedModel]]) -> APIRouter:
         | refused({422: "A query parameter is wrong."}),
     )
     async def models(_: Request, options: Annotated[NoOptions, Query()]) -> Response:  # noqa: ARG001 - allows no parameters
-        return Response(to_json(ModelList(models=list(listed()))), media_type=JSON_TYPE)
+        return Response(to_json(listed()), media_type=JSON_TYPE)
 
     return router
 

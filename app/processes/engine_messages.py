@@ -12,12 +12,23 @@ from typing import Any
 import numpy as np
 
 from app.serving.jobs import Job, JobEngine, Statistics, results
+from app.settings import Settings
 from dubito.bundles.manifest import Manifest
 from dubito.engine.program import Program
 from dubito.types import MEASURES, Cards, Environment, Floats, Query, Summary, measures
 
 BEAT_SECONDS = 0.5
 """Seconds between two beats of an engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStart:
+    """First message to an engine."""
+
+    settings: Settings
+    """Settings that name the bundle."""
+    is_patient: bool
+    """Whether it leaves the processors to others while it imports TensorFlow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ from app.processes.engine_messages import (
     Batch,
     Beat,
     CannotStart,
+    EngineStart,
     Ready,
     Results,
     worked_off,
 )
 from app.processes.logs import configure_logs
 from app.serving.jobs import SHARED
-from app.settings import Settings
 from dubito.errors import DubitoError
 from dubito.types import Threads
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dubito.engine")
 
+NICENESS = 10
+"""Priority of an import that is in no hurry: a tenth of another's share of a busy processor."""
 WATCHED_SECONDS = 0.0003
 """Time of polling for the next batch after each batch, seconds."""
 
@@ -80,13 +82,16 @@ def main(line: socket.socket) -> None:
     pulse = Pulse(line)
     # What imports make stays; searching it for garbage would take a quarter of their time.
     gc.disable()
+    start: EngineStart = receive(line)
+    if start.is_patient and start.settings.backend != "numpy":
+        _import_patiently()
     # Importing takes a while, during which the end of the service must be noticed.
     from dubito.bundle import load
     from dubito.bundles.golden import warm
     from dubito.bundles.repository import find_version
 
     try:
-        settings: Settings = receive(line)
+        settings = start.settings
         configure_logs()
         folder = find_version(settings.models, settings.model, settings.version)
         bundle = load(
@@ -110,6 +115,23 @@ def main(line: socket.socket) -> None:
     while True:
         _watch(poll)
         pulse.send(_answer(receive(line), bundle.engine))
+
+
+def _import_patiently() -> None:
+    """Import TensorFlow in a thread that leaves the processors to everything else.
+
+    A thread's low priority is inherited by those that it starts, and cannot be raised again. So
+    NumPy, whose threads compute later, is imported before; TensorFlow starts its own later.
+    """
+    import numpy  # noqa: F401, ICN001
+
+    def imported() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        import dubito.engine.backends.tensorflow  # noqa: F401
+
+    thread = threading.Thread(target=imported, name="dubito-import")
+    thread.start()
+    thread.join()
 
 
 def _watch(poll: select.poll) -> None:

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from signal import Signals
 from typing import Literal
 
 from app.errors import EngineLost, RecorderLost, StartError
 from app.model_source import ModelSource
 from app.processes.channel import EXIT_SECONDS, send
+from app.processes.engine_messages import EngineStart
 from app.records.location import RecordsLocation
 from app.settings import Settings
 
@@ -33,6 +34,8 @@ class ChildProcesses:
     service's own process."""
     recorder: Child | None
     """None if recording is off."""
+    later: list[Child] = field(default_factory=list)
+    """Engines of bundles that took the place of others."""
 
 
 @contextmanager
@@ -74,10 +77,12 @@ def start_children(
             for one in sources
             if one.fault is None and one.settings.backend != "native"
         }
+        children = ChildProcesses(engines, recorder)
         try:
-            yield ChildProcesses(engines, recorder)
+            yield children
         except EngineLost as error:
-            raise StartError(f"{error}: its process {end_of(_lost(engines.values()))}") from None
+            lost = _lost([*engines.values(), *children.later])
+            raise StartError(f"{error}: its process {end_of(lost)}") from None
         except RecorderLost as error:
             assert recorder is not None  # noqa: S101 - only a recorder that exists can be lost
             raise StartError(f"{error}: its process {end_of(recorder)}") from None
@@ -117,10 +122,15 @@ def end_of(child: Child) -> str:
 
 
 @contextmanager
-def started_engine(settings: Settings) -> Iterator[Child]:
-    """Run an engine within a block, which loads the bundle of the settings."""
+def started_engine(settings: Settings, *, is_patient: bool = False) -> Iterator[Child]:
+    """Run an engine within a block, which loads the bundle of the settings.
+
+    Args:
+        settings: the settings.
+        is_patient: whether it leaves the processors to others while it imports TensorFlow.
+    """
     with child("engine") as engine:
-        send(engine.line, settings)
+        send(engine.line, EngineStart(settings, is_patient))
         yield engine
 
 

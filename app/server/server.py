@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -25,8 +25,10 @@ from app.processes.subprocesses import Child, ChildProcesses, records_location, 
 from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
+from app.server.terminal import CLOSED_SECONDS, Terminal
 from app.settings import Settings
-from dubito.cli.signals import ending
+from app.swaps import Joining, load_alone
+from dubito.cli.signals import ending, reloading
 from dubito.errors import DubitoError
 
 DEAF_SECONDS = 3
@@ -44,6 +46,7 @@ def serve(
     children: ChildProcesses,
     started: Started,
     checked: Mapping[str, CheckedBundle] | None = None,
+    joining: Joining = load_alone,
 ) -> None:
     """Serve bundles on a bound socket; return after a signal to end.
 
@@ -54,6 +57,7 @@ def serve(
         children: the engines' processes and the recorder's.
         started: called once the service is ready.
         checked: the bundles that have been checked already, by their names.
+        joining: returns what loads a model anew.
 
     Raises:
         StartError: the bundle must not be served (no client could connect yet), or another process
@@ -64,7 +68,7 @@ def serve(
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_configured(None).get_loop_factory()) as runner:
-        runner.run(_serve(settings, sources, opened, children, started, checked or {}))
+        runner.run(_serve(settings, sources, opened, children, started, checked or {}, joining))
 
 
 async def _serve(
@@ -74,23 +78,39 @@ async def _serve(
     children: ChildProcesses,
     started: Started,
     checked: Mapping[str, CheckedBundle],
+    joining: Joining,
 ) -> None:
     lost: asyncio.Future[DubitoError] = asyncio.get_running_loop().create_future()
 
+    ended = partial(_lose, lost, EngineLost())
+
     @asynccontextmanager
     async def opening(asked: Settings) -> AsyncIterator[LoadedBundle]:
-        # What is opened for replays is another object, even of the same bundle.
-        is_served = any(asked is source.settings for source in sources)
-        engine = children.engines.get(asked.model) if is_served else None
-        if engine is not None:
-            ended, silence = partial(_lose, lost, EngineLost()), settings.engine_seconds
-            async with opened_by(engine, ended, silence) as bundle:
-                yield bundle
-            return
-        known = checked.get(asked.model) if is_served else None
-        is_near = asked.backend == "native"
-        async with open_in_thread(asked, known) if is_near else _beside(asked) as bundle:
-            yield bundle
+        # What takes over later is another object, even of the same name.
+        is_first = any(asked is source.settings for source in sources)
+        async with AsyncExitStack() as stack:
+            if asked.backend == "native":
+                known = checked.get(asked.model) if is_first else None
+                yield await stack.enter_async_context(open_in_thread(asked, known))
+                return
+            engine = children.engines.get(asked.model) if is_first else None
+            if engine is None:
+                engine = await stack.enter_async_context(_engine_beside(asked))
+                children.later.append(engine)
+                stack.callback(children.later.remove, engine)
+            seconds = settings.engine_seconds
+            yield await stack.enter_async_context(opened_by(engine, ended, seconds))
+
+    @asynccontextmanager
+    async def lending(asked: Settings) -> AsyncIterator[LoadedBundle]:
+        async with AsyncExitStack() as stack:
+            if asked.backend == "native":
+                yield await stack.enter_async_context(open_in_thread(asked))
+                return
+            engine = await stack.enter_async_context(_engine_beside(asked))
+            # If it ends, the service goes on.
+            opened = opened_by(engine, lambda: None, settings.engine_seconds)
+            yield await stack.enter_async_context(opened)
 
     @asynccontextmanager
     async def remembering(asked: Settings) -> AsyncIterator[Memory | None]:
@@ -102,7 +122,7 @@ async def _serve(
         ) as memory:
             yield memory
 
-    app = create_app(settings, opening, remembering, sources)
+    app = create_app(settings, opening, remembering, sources, lending, joining)
     async with app.router.lifespan_context(app):
         # Objects made by imports live as long as the process, so the garbage collector can skip
         # them.
@@ -146,12 +166,10 @@ async def _remembered(
 
 
 @asynccontextmanager
-async def _beside(settings: Settings) -> AsyncIterator[LoadedBundle]:
-    """Open another bundle, for replays; if its engine ends, the service goes on."""
+async def _engine_beside(settings: Settings) -> AsyncIterator[Child]:
+    """Start an engine for another bundle, which leaves the processors to the served ones."""
     with ExitStack() as stack:
-        engine = stack.enter_context(started_engine(settings))
-        async with opened_by(engine, lambda: None, settings.engine_seconds) as bundle:
-            yield bundle
+        yield stack.enter_context(started_engine(settings, is_patient=True))
         # `close` waits for the engine's process to end, which takes a moment.
         await asyncio.to_thread(stack.close)
 
@@ -178,6 +196,8 @@ class Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
         self._loop = asyncio.get_running_loop()
         self._haste = asyncio.Event()
+        self._terminal = Terminal()
+        self._reloads = set[asyncio.Task[None]]()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -187,7 +207,22 @@ class Server(uvicorn.Server):
         """
         for number in ending():
             signal.signal(number, self.handle_exit)
+        for number in reloading():
+            signal.signal(number, self._hang_up)
         yield
+
+    def _hang_up(self, sig: int, frame: FrameType | None) -> None:
+        """Load all models anew, or shut down if it means that the terminal was closed."""
+
+        def act() -> None:
+            if self._terminal.is_gone():
+                self.handle_exit(sig, frame)
+                return
+            task = self._loop.create_task(self._state.reload())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+        self._loop.call_soon_threadsafe(self._loop.call_later, CLOSED_SECONDS, act)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start the shutdown; after Ctrl-C it does not wait for load balancers to notice."""

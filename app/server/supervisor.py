@@ -15,15 +15,21 @@ from app.monitoring.multiprocess_dir import Shared, remove_worker
 from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
 from app.processes.port import ANSWER_SECONDS, Started
+from app.processes.worker_messages import Serving
+from app.server.rollout import Rollout
+from app.server.terminal import CLOSED_SECONDS, Terminal
 from app.server.worker import Worker, begin
 from app.settings import Settings
-from dubito.cli.signals import ending
+from app.watched_folder import WATCH_SECONDS, WatchedFolder
+from dubito.cli.signals import ending, reloading
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Shortest and longest pause before a crashed worker is replaced, seconds; each crash doubles the
 pause, a successful start resets it."""
 LOOK_SECONDS = 5.0
 """Seconds between two checks whether the workers' metrics folder still exists."""
+SIGNALS = 64
+"""Signals that are read at a time."""
 
 log = logging.getLogger("dubito")
 
@@ -34,7 +40,7 @@ def supervise(
     opened: socket.socket,
     started: Started,
 ) -> None:
-    """Serve with the configured number of workers until SIGINT, SIGTERM or SIGHUP.
+    """Serve with the configured number of workers until SIGINT or SIGTERM.
 
     Args:
         settings: the settings.
@@ -73,10 +79,10 @@ def _check_records(settings: Settings) -> None:
 
 @contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """Yield a socket that becomes readable when a signal arrives that ends a service."""
+    """Yield a socket from which the numbers of signals can be read, a byte each."""
     woken, waking = socket.socketpair()
     waking.settimeout(0)
-    numbers = ending()
+    numbers = [*ending(), *reloading()]
     handlers = [signal.signal(number, lambda *_: None) for number in numbers]
     before = signal.set_wakeup_fd(waking.fileno())
     try:
@@ -111,7 +117,10 @@ class Supervisor:
         """
         self._started = started
         self._settings = settings
-        self._sources = sources
+        self._rollout = Rollout(settings, sources)
+        self._watched = WatchedFolder(settings) if settings.watch else None
+        self._look_due = 0.0
+        self._terminal = Terminal()
         self._opened = opened
         self._counts = counts
         self._workers: list[Worker] = []
@@ -124,28 +133,55 @@ class Supervisor:
         self._serving = False
 
     def run(self, woken: socket.socket) -> None:
-        """Run the workers until `woken` is readable.
+        """Run the workers until a signal ends the service.
+
+        Args:
+            woken: socket on which the numbers of signals arrive.
 
         Raises:
             StartError: no worker could start.
         """
         self._workers = [self._begun() for _ in range(self._settings.workers)]
         try:
-            while woken not in (events := self._events(woken)):
+            while not (woken in (events := self._events(woken)) and self._is_ending(woken)):
                 for worker in list(self._workers):
                     if worker.line in events:
                         self._hear(worker)
                 self._restore()
                 self._replace()
+                self._follow()
+                if len(self._up) == self._settings.workers:
+                    self._rollout.proceed(self._up)
         finally:
             self._end()
 
     def _begun(self) -> Worker:
-        return begin(self._settings, self._sources, self._opened)
+        rollout = self._rollout
+        return begin(self._settings, rollout.sources, self._opened, rollout.generation)
+
+    def _is_ending(self, woken: socket.socket) -> bool:
+        """Read the signals; whether one ends the service. SIGHUP loads all models anew."""
+        numbers = set(woken.recv(SIGNALS))
+        if numbers.isdisjoint(reloading()):
+            return True
+        time.sleep(CLOSED_SECONDS)
+        if self._terminal.is_gone():
+            return True
+        self._rollout.want()
+        return not numbers.isdisjoint(ending())
+
+    def _follow(self) -> None:
+        """Load the models whose bundle is another one now, if the folder is watched."""
+        now = time.monotonic()
+        if self._watched is not None and now >= self._look_due:
+            self._look_due = now + WATCH_SECONDS
+            if names := list(self._watched.changed()):
+                self._rollout.want(*names)
 
     def _events(self, woken: socket.socket) -> list[Any]:
         now = time.monotonic()
-        due = min([*self._due, now + LOOK_SECONDS])
+        seconds = LOOK_SECONDS if self._watched is None else WATCH_SECONDS
+        due = min([*self._due, now + seconds])
         return wait([woken, *(worker.line for worker in self._workers)], max(0.0, due - now))
 
     def _hear(self, worker: Worker) -> None:
@@ -158,9 +194,12 @@ class Supervisor:
         if isinstance(said, CannotStart):
             self._ended(worker, said.sentence)
             return
+        if not isinstance(said, Serving):
+            self._rollout.hear(worker, said)
+            return
         self._pause = FIRST_PAUSE
         if not self._serving:
-            self._started(said)
+            self._started(said.identities)
         self._serving = True
         self._up.append(worker)
         log.info("worker %d serves", worker.process.pid)
@@ -170,6 +209,7 @@ class Supervisor:
         for several in (self._workers, self._up, self._blind):
             if worker in several:
                 several.remove(worker)
+        self._rollout.lose(worker)
         worker.line.close()
         worker.process.join()
         remove_worker(worker.process.pid)

@@ -16,6 +16,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "port": ("0", 0),
     "workers": ("2", 2),
     "strict_start": ("0", False),
+    "watch": ("1", True),
     "models": ("some/where", Path("some/where")),
     "model": ("other", "other"),
     "version": ("3", 3),
@@ -60,6 +61,7 @@ OTHER = {
     "backend": "tensorflow",
     "records_exposed": "0",
     "strict_start": "1",
+    "watch": "0",
 }
 
 

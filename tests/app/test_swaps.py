@@ -2,26 +2,42 @@
 
 import json
 import os
+import pty
+import re
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from app.watched_folder import WATCH_SECONDS
 from dubito import load
 from dubito.answer import to_json
 from dubito.inputs.rows import example
 from dubito.prediction import answer_builder
+from tests import postgres
 from tests.app.records.clients import recorded
 from tests.hostile import HOSTILE
-from tests.service import ROOT, Service, serving, until
+from tests.service import (
+    DUBITO,
+    ROOT,
+    STOP_SECONDS,
+    Service,
+    ended,
+    environment,
+    is_alive,
+    serving,
+    until,
+)
 
 NAME = "loan-grade"
 OLD, NEW = 4, 5
@@ -123,10 +139,12 @@ def published(tmp_path: Path) -> Published:
 
 
 @contextmanager
-def served(published: Published, *arguments: str) -> Iterator[tuple[Service, httpx.Client]]:
-    words = ("--models", str(published.models), "--model", NAME, *arguments)
+def served(
+    published: Published, *arguments: str, changes: Mapping[str, str] | None = None
+) -> Iterator[tuple[Service, httpx.Client]]:
+    words = ("--models", str(published.models), *arguments)
     with (
-        serving(*words) as service,
+        serving(*words, changes=changes) as service,
         httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client,
     ):
         yield service, client
@@ -136,36 +154,62 @@ def version(client: httpx.Client) -> int:
     return int(client.get("/model").json()["version"])
 
 
-def threads(service: Service) -> int:
-    return len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
+def everywhere(service: Service) -> tuple[int, int]:
+    """The version and the generation that all workers tell: each connection gets one of them."""
+    told = [httpx.get(f"{service.url}/models", trust_env=False).json() for _ in range(12)]
+    (found,) = {(one["models"][0]["version"], one["generation"]) for one in told}
+    return found
+
+
+def processes(service: Service, workers: int) -> list[int]:
+    """Processes that serve."""
+    if workers == 1:
+        return [service.process.pid]
+    started = re.findall(r"worker (\d+) serves", service.written())
+    return [pid for pid in map(int, started) if is_alive(pid)]
+
+
+def threads(pids: list[int]) -> int:
+    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
 
 
 @pytest.mark.claim("swaps", test=6, proof=200)
-def test_nobody_notices_a_swap(published: Published, tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nobody_notices_a_swap(
+    published: Published, tmp_path: Path, count: int, workers: int
+) -> None:
     """Every answer is of one version or the other, with its bits, and is recorded."""
-    state = tmp_path / "state"
-    with served(published, "--state", str(state)) as (service, client):
+    state, url = tmp_path / "state", None
+    words = ["--state", str(state), "--workers", str(workers)]
+    with ExitStack() as stack:
+        if workers > 1:
+            url = stack.enter_context(stack.enter_context(postgres.serving()).database())
+            words += ["--records-url", url]
+        service, client = stack.enter_context(served(published, *words))
+        until(lambda: len(processes(service, workers)) == workers)
+        pids = processes(service, workers)
         with Clients(service) as clients:
-            before = threads(service)
+            before = threads(pids)
             for at in range(count):
                 wanted = (OLD, NEW)[at % 2]
                 published.show(wanted)
                 answer = client.post(LOAD)
                 assert (200, b"{}") == (answer.status_code, answer.content), answer.text
-                assert wanted == version(client)
+                assert (wanted, at + 1) == everywhere(service)
                 asked = clients.statuses.total()
                 until(lambda asked=asked: clients.statuses.total() > asked + 10)  # type: ignore[misc]
         assert {200} == clients.statuses.keys()
-        until(lambda: threads(service) <= before + 2)
+        until(lambda: threads(pids) <= before + 2 * workers)
         # A record of the version that is gone is replayed with it, once it is published again.
         published.show(NEW)
         for prediction in (clients.ids[0], clients.ids[-1]):
             again = client.post(f"/predictions/{prediction}/replay").json()
             assert again["identical"], again
+        assert 0 == service.stop()
+        kept = recorded(state, url)
     assert {OLD, NEW} == {key[0] for key in clients.answers}
     for (of, seed), found in clients.answers.items():
         assert {expected(of, seed)} == found
-    kept = recorded(state)
     assert () == kept.faults
     assert set(clients.ids) <= kept.predictions.keys()
 
@@ -193,11 +237,13 @@ def test_what_was_answered_around_a_swap_outlives_a_kill(
 
 
 @pytest.mark.claim("broken candidates", test=MOST_BROKEN, proof=200)
-def test_a_broken_bundle_changes_nothing(published: Published, count: int) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_broken_bundle_changes_nothing(published: Published, count: int, workers: int) -> None:
     """Of each hostile kind: it is not served, clients notice nothing, and the sentence says why."""
     kinds = sorted(HOSTILE)
     published.show(OLD)
-    with served(published, "--records", "off") as (service, client), Clients(service, 2) as clients:
+    words = ("--records", "off", "--workers", str(workers))
+    with served(published, *words) as (service, client), Clients(service, 2) as clients:
         for at in range(count):
             kind = kinds[at % len(kinds)]
             with published.broken(kind):
@@ -206,10 +252,96 @@ def test_a_broken_bundle_changes_nothing(published: Published, count: int) -> No
             told = refused.json()
             assert "not_servable" == told["code"]
             assert HOSTILE[kind].sentence in told["error"], kind
-            assert OLD == version(client)
+            assert (OLD, 0) == everywhere(service)
         assert "Traceback" not in service.written()
     assert {200} == clients.statuses.keys()
     assert {OLD} == {key[0] for key in clients.answers}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_hangup_loads_all_models(published: Published, workers: int) -> None:
+    """SIGHUP ends nothing: the bundles are loaded as their files are now."""
+    published.show(OLD)
+    with served(published, "--records", "off", "--workers", str(workers)) as (service, _):
+        until(lambda: len(processes(service, workers)) == workers)
+        published.show(NEW)
+        os.kill(service.process.pid, signal.SIGHUP)
+        until(lambda: "generation 1: serving loan-grade/5" in service.written())
+        assert (NEW, 1) == everywhere(service)
+        os.kill(service.process.pid, signal.SIGHUP)
+        published.show(OLD)
+        os.kill(service.process.pid, signal.SIGHUP)
+        until(lambda: "generation 2: serving loan-grade/4" in service.written())
+        assert 0 == service.stop()
+
+
+def test_a_closed_terminal_ends_the_service(published: Published) -> None:
+    """SIGHUP of the terminal that it was started from ends it as SIGTERM does."""
+    terminal, other = pty.openpty()
+    words = ["setsid", "--ctty", str(DUBITO), "serve", "--port", "0", "--records", "off"]
+    process = subprocess.Popen(
+        [*words, "--models", str(published.models)],
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        env=environment(),
+    )
+    try:
+        os.close(other)
+        told = b""
+        while b"the page" not in told:
+            told += os.read(terminal, 1 << 12)
+        os.close(terminal)
+        assert 0 == process.wait(STOP_SECONDS)
+    finally:
+        ended(process)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_watched_folder_is_served_as_it_is(published: Published, workers: int) -> None:
+    """What is published takes over by itself; what must not be served is told once."""
+    published.show(OLD)
+    words = ("--records", "off", "--workers", str(workers))
+    with served(published, *words, changes={"DUBITO_WATCH": "1"}) as (service, _):
+        until(lambda: len(processes(service, workers)) == workers)
+        with published.broken("a flipped byte"):
+            until(lambda: "loan-grade is not replaced" in service.written())
+            time.sleep(3 * WATCH_SECONDS)
+        assert 1 == service.written().count("is not replaced")
+        assert (OLD, 0) == everywhere(service)
+        published.show(NEW)
+        until(lambda: "generation 1: serving loan-grade/5" in service.written())
+        assert (NEW, 1) == everywhere(service)
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.1, 0.2, 0.4])
+def test_a_worker_that_ends_during_a_swap(published: Published, seconds: float) -> None:
+    """Whenever it is killed: afterwards all serve one version, of one generation."""
+    published.show(OLD)
+    with (
+        served(published, "--records", "off", "--workers", "2") as (service, _),
+        ThreadPoolExecutor(1) as threads,
+    ):
+        until(lambda: len(processes(service, 2)) == 2)
+        published.show(NEW)
+        load = threads.submit(httpx.post, service.url + LOAD, trust_env=False, timeout=60)
+        time.sleep(seconds)
+        os.kill(processes(service, 2)[0], signal.SIGKILL)
+        try:
+            status = load.result().status_code
+        except httpx.TransportError:
+            # It was asked of the worker that was killed.
+            status = None
+        until(lambda: service.written().count(" serves") == 3)
+        found = everywhere(service)
+        if status == 409:
+            assert "a worker ended while it loaded the bundle" in service.written()
+            assert (OLD, 0) == found
+        assert status != 200 or found == (NEW, 1)
+        httpx.post(service.url + LOAD, trust_env=False, timeout=60).raise_for_status()
+        assert (NEW, 1) == everywhere(service)
+        assert 0 == service.stop()
+        assert "Traceback" not in service.written()
 
 
 def test_what_is_served_is_not_loaded_again(published: Published) -> None:
@@ -279,13 +411,6 @@ def test_streams_of_figures_follow_a_swap(published: Published) -> None:
                 assert 200 == other.post(LOAD).status_code
             assert not [line for line in lines if f'"version":{NEW}' in line]
         assert NEW == client.get("/uncertainty").json()["model"]["version"]
-
-
-def test_several_workers_replace_nothing(published: Published) -> None:
-    """Each would serve another bundle: they are started anew."""
-    with served(published, "--records", "off", "--workers", "2") as (_, client):
-        refused = client.post(LOAD)
-        assert (409, "not_servable") == (refused.status_code, refused.json()["code"])
 
 
 def test_a_swap_waits_for_the_answers_of_the_old_one(published: Published) -> None:

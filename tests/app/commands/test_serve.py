@@ -216,7 +216,7 @@ def test_a_port_in_use_is_one_sentence() -> None:
     assert "in use" in line
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_service(number: signal.Signals) -> None:
     """Any of them ends it with exit code 0 and without a traceback."""
     with serving("loan-grade/1") as service:

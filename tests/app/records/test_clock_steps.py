@@ -19,12 +19,12 @@ from app.monitoring.event_builder import EventBuilder
 from app.monitoring.monitor import USUAL, Monitor
 from app.monitoring.time_windows import ANEW_SECONDS, Window
 from app.record_events import MICROSECONDS, Entry
+from app.recorded_parts import LOOK_SECONDS
 from app.records.group_commit import CommitThread
 from app.records.ledger import Ledger
 from app.records.queries import Source
 from app.records.reader import RecordsReader
 from app.records.writer import RecordsWriter
-from app.service import LOOK_SECONDS
 from tests.app.monitoring.toy import CALM, WATCHED, Clock, answers, columns, tally_of
 from tests.app.records.clients import Clients, recorded
 from tests.app.records.conftest import CHAIN, KEY, event

@@ -1,0 +1,74 @@
+"""Messages between a supervisor and its workers, over a pipe.
+
+A bundle is replaced in two steps, so that either all workers serve it or none does: each prepares
+it and says so, and then all let it take over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.settings import Settings
+from dubito.types import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A worker serves."""
+
+    identities: Sequence[Identity]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadAsked:
+    """A worker was asked to load a model anew."""
+
+    ticket: int
+    """Number that the answer has, too."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDone:
+    """Answer to `LoadAsked`."""
+
+    ticket: int
+    fault: str | None
+    """Why the bundle must not be served, a sentence; None if all workers serve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Workers are to open a bundle beside the one that they serve."""
+
+    generation: int
+    settings: Settings
+    """Name, version, digest and backend of the bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A worker has opened the bundle, or cannot serve it."""
+
+    generation: int
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """All workers have opened the bundle, which takes over."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class TookOver:
+    """The bundle answers all requests of a worker from now on."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """A worker could not serve the bundle, which the others close."""
+
+    generation: int

@@ -1,0 +1,118 @@
+"""A worker's line to its supervisor, which has all workers replace a bundle together."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from app.errors import Conflict, StartError
+from app.problem_codes import ProblemCode
+from app.processes.worker_messages import (
+    Discard,
+    LoadAsked,
+    LoadDone,
+    Prepare,
+    Prepared,
+    Serving,
+    TakeOver,
+    TookOver,
+)
+from app.settings import Settings
+from dubito.errors import BundleError
+from dubito.types import Identity
+
+if TYPE_CHECKING:
+    from app.inference.repository import Loads
+    from app.swaps import Candidate, Swaps
+
+
+class Fleet:
+    """The workers of a service, as one of them sees them. Used on the event loop."""
+
+    def __init__(self, line: Connection, generation: int) -> None:
+        """Set the line to the supervisor, and the number of swaps before this worker."""
+        self._line = line
+        self._generation = generation
+        self._tickets = itertools.count()
+        self._asked: dict[int, asyncio.Future[str | None]] = {}
+        self._preparing: asyncio.Task[Candidate] | None = None
+        self._tasks = set[asyncio.Task[None]]()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._swaps: Swaps | None = None
+
+    def tell_start(self, identities: Sequence[Identity]) -> None:
+        """Say that this worker serves."""
+        self._line.send(Serving(identities))
+
+    def join(self, _: Settings, swaps: "Swaps") -> "Loads":
+        """Take part in swaps from now on; return what asks the supervisor for one."""
+        self._loop, self._swaps = asyncio.get_running_loop(), swaps
+        swaps.generation = self._generation
+        return self._load
+
+    def hear(self, message: Any) -> None:
+        """Process a message of the supervisor; called in another thread than the event loop's."""
+        # The supervisor sends nothing before this worker has said that it serves.
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._heard, message)
+
+    async def _load(self, name: str) -> None:
+        """Have all workers serve the bundle of a model as its files are now.
+
+        Raises:
+            Conflict: the bundle must not be served, and is served by none.
+        """
+        ticket, done = next(self._tickets), asyncio.get_running_loop().create_future()
+        self._asked[ticket] = done
+        try:
+            self._line.send(LoadAsked(ticket, name))
+            fault = await done
+        finally:
+            del self._asked[ticket]
+        if fault is not None:
+            raise Conflict(ProblemCode.NOT_SERVABLE, fault)
+
+    def _heard(self, message: Any) -> None:
+        if isinstance(message, LoadDone):
+            if (done := self._asked.get(message.ticket)) is not None and not done.done():
+                done.set_result(message.fault)
+        elif self._swaps is not None:
+            self._swap(self._swaps, message)
+
+    def _swap(self, swaps: "Swaps", message: Any) -> None:
+        """Do a step of a swap."""
+        if isinstance(message, Prepare):
+            self._preparing = asyncio.create_task(swaps.prepare(message.settings))
+            self._start(self._tell_prepared(message.generation, self._preparing))
+        elif self._preparing is not None and isinstance(message, TakeOver):
+            swaps.take_over(self._preparing.result(), message.generation)
+            self._preparing = None
+            self._line.send(TookOver(message.generation))
+        elif self._preparing is not None and isinstance(message, Discard):
+            self._start(_discard_once(swaps, self._preparing))
+            self._preparing = None
+
+    async def _tell_prepared(self, generation: int, preparing: "asyncio.Task[Candidate]") -> None:
+        fault = None
+        try:
+            await asyncio.shield(preparing)
+        except (BundleError, StartError) as error:
+            fault = str(error)
+        except Exception as error:  # noqa: BLE001 - the others must not wait for this worker
+            fault = f"a worker could not load the bundle ({type(error).__name__})"
+        self._line.send(Prepared(generation, fault))
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _discard_once(swaps: "Swaps", preparing: "asyncio.Task[Candidate]") -> None:
+    """Close a candidate as soon as it is open, if it can be opened."""
+    try:
+        candidate = await preparing
+    except Exception:  # noqa: BLE001 - the supervisor was told
+        return
+    await swaps.discard(candidate)

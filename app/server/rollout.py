@@ -1,0 +1,161 @@
+"""Replaces a bundle in all workers: the supervisor's side."""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.model_source import ModelSource
+from app.pinned_model import PinnedModel, pin_model
+from app.processes.logs import tell_swap
+from app.processes.worker_messages import (
+    Discard,
+    LoadAsked,
+    LoadDone,
+    Prepare,
+    Prepared,
+    TakeOver,
+    TookOver,
+)
+from app.server.worker import Worker
+from app.settings import Settings
+from dubito.errors import BundleError
+
+log = logging.getLogger("dubito")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A model that is to be loaded anew, and who waits for it."""
+
+    name: str
+    asker: Worker | None = None
+    ticket: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Swap:
+    """A bundle that is about to take over."""
+
+    wish: _Wish
+    generation: int
+    pinned: PinnedModel
+    workers: list[Worker]
+    due: list[Worker] = field(default_factory=list)
+    """Workers whose message is awaited."""
+    is_prepared: bool = False
+    """Whether all workers can serve the bundle, so that no fault can end the swap any more."""
+
+
+class Rollout:
+    """Has all workers replace a bundle, one bundle after another.
+
+    A swap begins only while every worker serves, and one that starts later opens `sources`. So all
+    workers have the same bundles, but for the moment in which they take over.
+    """
+
+    def __init__(self, settings: Settings, sources: Sequence[ModelSource]) -> None:
+        """Set the settings, which name the models, and the bundles that workers start with."""
+        self._wanted = {one.model: one for one in settings.for_each_model()}
+        self.sources = list(sources)
+        """The bundles that a new worker opens."""
+        self.generation = 0
+        """Number of bundles that all workers have replaced."""
+        self._wishes = deque[_Wish]()
+        self._swap: _Swap | None = None
+
+    def want(self, *names: str) -> None:
+        """Load models anew, by default all, once all workers serve."""
+        self._wishes.extend(_Wish(name) for name in names or self._wanted)
+
+    def hear(self, worker: Worker, message: Any) -> None:
+        """Process a worker's message about a swap."""
+        swap = self._swap
+        if isinstance(message, LoadAsked):
+            self._wishes.append(_Wish(message.name, worker, message.ticket))
+        elif swap is None or worker not in swap.due:
+            return
+        elif isinstance(message, Prepared) and message.fault is not None:
+            self._give_up(swap, message.fault)
+        elif isinstance(message, Prepared | TookOver) and message.generation == swap.generation:
+            swap.due.remove(worker)
+            self._go_on(swap)
+
+    def lose(self, worker: Worker) -> None:
+        """Take note that a worker has ended."""
+        swap = self._swap
+        if swap is None or worker not in swap.workers:
+            return
+        swap.workers.remove(worker)
+        if not swap.is_prepared:
+            self._give_up(swap, "a worker ended while it loaded the bundle")
+        elif worker in swap.due:
+            # The worker that replaces it opens the new bundle.
+            swap.due.remove(worker)
+            self._go_on(swap)
+
+    def proceed(self, workers: Sequence[Worker]) -> None:
+        """Begin the next swap if there is one, with all workers, every one of which serves."""
+        while self._swap is None and self._wishes:
+            wish = self._wishes.popleft()
+            try:
+                pinned = pin_model(self._wanted[wish.name])
+            except BundleError as error:
+                _refuse(wish, str(error))
+                continue
+            if pinned.source.settings.digest == self._source(wish.name).settings.digest:
+                _answer(wish, None)
+                continue
+            # What has been checked is handed to nobody: each worker checks what it opens.
+            pinned.checked.take()
+            self._swap = swap = _Swap(wish, self.generation + 1, pinned, list(workers))
+            self._send(swap, Prepare(swap.generation, pinned.source.settings))
+
+    def _source(self, name: str) -> ModelSource:
+        return next(one for one in self.sources if one.settings.model == name)
+
+    def _send(self, swap: _Swap, message: Any) -> None:
+        """Send a message to all workers, each of which answers it."""
+        swap.due = list(swap.workers)
+        for worker in swap.workers:
+            _tell(worker, message)
+
+    def _go_on(self, swap: _Swap) -> None:
+        """Begin the next step of a swap once no worker is awaited."""
+        if swap.due:
+            return
+        settings = swap.pinned.source.settings
+        if not swap.is_prepared:
+            swap.is_prepared, self.generation = True, swap.generation
+            at = self.sources.index(self._source(swap.wish.name))
+            self.sources[at] = swap.pinned.source
+            self._send(swap, TakeOver(swap.generation))
+        if not swap.due:
+            self._swap = None
+            _answer(swap.wish, None)
+            tell_swap(swap.generation, settings, swap.pinned.computed)
+
+    def _give_up(self, swap: _Swap, fault: str) -> None:
+        """End a swap that one worker cannot make; all others go on with what they serve."""
+        self._swap = None
+        for worker in swap.workers:
+            _tell(worker, Discard(swap.generation))
+        _refuse(swap.wish, fault)
+
+
+def _refuse(wish: _Wish, fault: str) -> None:
+    log.warning("%s is not replaced: %s", wish.name, fault)
+    _answer(wish, fault)
+
+
+def _answer(wish: _Wish, fault: str | None) -> None:
+    if wish.asker is not None:
+        _tell(wish.asker, LoadDone(wish.ticket, fault))
+
+
+def _tell(worker: Worker, message: Any) -> None:
+    # A worker that has just ended is noticed by the end of its line.
+    with suppress(OSError):
+        worker.line.send(message)
