@@ -12,7 +12,7 @@ import numpy as np
 
 from app.checked_bundle import CheckedBundle
 from app.errors import StartError
-from app.model_source import ModelSource
+from app.model_source import ModelSource, of_role
 from app.serving.compute import Compute, ComputeThread, Nearby
 from app.serving.jobs import SHARED
 from app.settings import Settings
@@ -97,7 +97,8 @@ async def open_models(
     """
     found: dict[str, OpenModel | str] = {}
     async with AsyncExitStack() as stack:
-        for source in sources:
+        served = of_role(sources, "served")
+        for source in served:
             name = source.settings.model
             try:
                 own = await stack.enter_async_context(AsyncExitStack())
@@ -105,12 +106,46 @@ async def open_models(
             except (BundleError, StartError) as error:
                 # All workers must have the same models: what one alone finds ends it.
                 is_own = source.settings.workers > 1 and source.fault is None
-                if source.settings.strict_start or len(sources) == 1 or is_own:
+                if source.settings.strict_start or len(served) == 1 or is_own:
                     raise
                 log.error("%s is not served: %s", name, error)  # noqa: TRY400 - the sentence says all
                 found[name] = str(error)
         if all(isinstance(one, str) for one in found.values()):
             raise StartError("no model can be served: the log says why")
+        yield found
+
+
+class OpenCandidate(NamedTuple):
+    """The open bundle of a canary or a shadow."""
+
+    source: ModelSource
+    bundle: LoadedBundle
+    stack: AsyncExitStack
+    """Closes the bundle."""
+
+
+@asynccontextmanager
+async def open_candidates(
+    sources: Sequence[ModelSource], opening: Opening
+) -> AsyncIterator[list[OpenCandidate]]:
+    """Open the bundles of all candidates for the duration of the block.
+
+    Without a strict start, those that cannot be opened are left out.
+
+    Raises:
+        BundleError: a bundle must not be served.
+        StartError: the same, found by its engine.
+    """
+    found: list[OpenCandidate] = []
+    async with AsyncExitStack() as stack:
+        for source in of_role(sources, "canary", "shadow"):
+            own = await stack.enter_async_context(AsyncExitStack())
+            try:
+                found.append(OpenCandidate(source, await _opened(own, source, opening), own))
+            except (BundleError, StartError) as error:
+                if source.settings.strict_start:
+                    raise
+                log.error("no %s of %s: %s", source.role, source.settings.model, error)  # noqa: TRY400 - the sentence says all
         yield found
 
 

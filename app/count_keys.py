@@ -58,6 +58,12 @@ class Family(StrEnum):
     RAW = "raw"
     """Rows whose raw prediction set is watched, and how many of these sets missed the true
     class."""
+    DISAGREEMENT = "disagreement"
+    """Rows on which a shadow disagrees with the answer, by what it disagrees in."""
+    DIFFERENCE = "difference"
+    """Rows by bin of the largest difference to the shadow's answer."""
+    SKIPPED = "skipped"
+    """Rows that were not compared with the shadow's answer."""
     LATENCY = "latency"
     """Prediction requests by bin of their duration in minutes."""
     STATUS = "status"

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.bundle_loader import Opening, open_in_thread, open_models
+from app.bundle_loader import Opening, open_candidates, open_in_thread, open_models
 from app.error_location import log_loop_error
 from app.http import problems
 from app.http.access import Access, OriginGuard, allow, origins_of
@@ -20,7 +20,7 @@ from app.monitoring.metrics import Metrics
 from app.record_ports import Memory
 from app.service import Service
 from app.settings import Settings, read_settings
-from app.swaps import Joining, load_alone
+from app.swaps import Joining, join_alone
 from dubito import __version__
 from dubito.identifier import new_id
 
@@ -65,13 +65,28 @@ async def remembering_here(settings: Settings) -> AsyncIterator[Memory | None]:
         yield Memory(kept.writer, kept.reader, kept.forget, waits)
 
 
+def _secret(settings: Settings) -> bytes:
+    """Return the secret that chooses a canary's requests: the first key of the records.
+
+    It is the same in all services that share records, and stays when the key is renewed.
+
+    Raises:
+        RecordsError: the key cannot be read or made.
+    """
+    from app.records import key
+
+    file = key.path_of(settings.records_key_file, settings.state)
+    key.read_or_make(file)
+    return key.read_all(file)[-1]
+
+
 def create_app(
     settings: Settings,
     opening: Opening = open_in_thread,
     remembering: Remembering = remembering_here,
     models: Sequence[ModelSource] | None = None,
     lending: Opening | None = None,
-    joining: Joining = load_alone,
+    joining: Joining = join_alone,
 ) -> Front:
     """Create the application for these settings; its lifespan opens the bundles and the records.
 
@@ -83,7 +98,7 @@ def create_app(
         remembering: opens the record store, or yields None when recording is off.
         models: where the bundle of each model is; those of the settings if None.
         lending: opens a bundle for replays; `opening` if None.
-        joining: returns what loads a model anew.
+        joining: returns what changes the models that are served.
     """
     models = model_sources(settings) if models is None else models
 
@@ -92,13 +107,19 @@ def create_app(
         # The default handler prints objects, which may contain a borrower's values.
         asyncio.get_running_loop().set_exception_handler(log_loop_error)
         # In this order an engine in another process loads while the records are being opened.
-        async with remembering(settings) as kept, open_models(models, opening) as opened:
+        async with (
+            remembering(settings) as kept,
+            open_models(models, opening) as opened,
+            open_candidates(models, lending or opening) as candidates,
+        ):
             service = Service(
                 settings,
                 opening,
                 lending or opening,
                 joining,
                 opened,
+                candidates,
+                _secret(settings) if candidates else b"",
                 kept,
                 metrics,
                 lambda: app.state.ready,

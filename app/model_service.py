@@ -22,6 +22,7 @@ from app.monitoring.report import Report
 from app.record_ports import Memory
 from app.serving.fair_queue import Turn
 from app.serving.readiness import Readiness
+from app.serving.shadow import Follower
 from app.settings import Settings
 from app.usecases.idempotency import Recorder
 from app.usecases.predict import Predict
@@ -40,6 +41,7 @@ class ModelService:
         is_serving: Callable[[], bool],
         models: int = 1,
         turn: Turn | None = None,
+        follower: Follower | None = None,
     ) -> None:
         """Assemble the parts.
 
@@ -51,6 +53,7 @@ class ModelService:
             is_serving: whether the service is not stopping.
             models: number of models that share the queue.
             turn: place among the models that compute in turn; None if there is no other.
+            follower: compares the answers with those of a shadow; None without one.
         """
         self._settings = settings
         self._cards = opened.cards
@@ -86,6 +89,7 @@ class ModelService:
             len(manifest.target.outputs),
             settings.max_work,
             self.served.users,
+            follower,
         )
         self._recorder = recorder
         self.inference = ServedModel(

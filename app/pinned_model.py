@@ -1,10 +1,10 @@
 """The bundle of a model as its files are now: which version, content and backend it has."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from app.checked_bundle import CheckedBundle
 from app.model_source import ModelSource
-from app.settings import Settings
 from dubito.bundles.program import read_programs
 from dubito.bundles.repository import find_version
 from dubito.bundles.validation.inspection import inspect
@@ -20,12 +20,13 @@ class PinnedModel(NamedTuple):
     checked: CheckedBundle
 
 
-def pin_model(settings: Settings) -> PinnedModel:
+def pin_model(source: ModelSource) -> PinnedModel:
     """Pin a model to the version and digest of the bundle that exists now, and its backend.
 
     Raises:
         BundleError: its files alone show that it must not be served.
     """
+    settings = source.settings
     folder = find_version(settings.models, settings.model, settings.version)
     inspected = inspect(folder, pinned=settings.digest)
     manifest = inspected.manifest
@@ -36,5 +37,5 @@ def pin_model(settings: Settings) -> PinnedModel:
         "digest": manifest.identity.digest,
         "backend": chosen.backend,
     }
-    source = ModelSource(settings.model_copy(update=only))
-    return PinnedModel(source, f"computed by {chosen.backend}{because}", CheckedBundle(inspected))
+    pinned = replace(source, settings=settings.model_copy(update=only))
+    return PinnedModel(pinned, f"computed by {chosen.backend}{because}", CheckedBundle(inspected))

@@ -39,7 +39,7 @@ FeedbackKind = Literal[ClassFeedback, "assignment"]
 """Kinds of events that a person or a system adds to a prediction; its history lists them."""
 AlarmStatement = Literal["acknowledgement", "beginning"]
 """Kinds of statements that a person may make about an alarm."""
-EventKind = Literal["prediction", FeedbackKind, "erasure", "key", AlarmStatement]
+EventKind = Literal["prediction", FeedbackKind, "disagreement", "erasure", "key", AlarmStatement]
 Order = Literal["oldest", "newest", "doubtful", "reference"]
 """Orders of the review queue and of search results."""
 ReviewState = Literal["waiting", "decided"]

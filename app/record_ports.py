@@ -68,6 +68,9 @@ class Reader(Protocol):
     async def history(self, prediction: str) -> list[Event]:
         """Return all events of a prediction, oldest first."""
 
+    async def disagreements(self, most: int) -> list[Event]:
+        """Return the newest events of disagreeing shadows, newest first."""
+
     async def note(self, name: str) -> Note | None:
         """Return a note that the service has stored for itself."""
 

@@ -43,6 +43,7 @@ class RecordedParts:
         settings: Settings,
         names: Sequence[str],
         models: Mapping[str, ModelService],
+        everyone: Sequence[ModelService],
         memory: Memory,
         shelf: Shelf,
     ) -> None:
@@ -52,6 +53,7 @@ class RecordedParts:
             settings: the settings.
             names: names of all models.
             models: those that are served, by name.
+            everyone: those and their canaries.
             memory: the record store.
             shelf: bundles for replays.
         """
@@ -59,10 +61,9 @@ class RecordedParts:
         self._settings = settings
         self._names = names
         self._models = models
-        self._introduced = {
-            model.watched.identity.digest: model.watched for model in self._models.values()
-        }
+        self._introduced = {model.watched.identity.digest: model.watched for model in everyone}
         memory.writer.introduce(list(self._introduced.values()))
+        self._environments = [model.environment for model in everyone]
         self._clock = Clock()
         self._cases = Cases(memory.reader)
         self._replays = Replays(memory.reader, shelf)
@@ -99,8 +100,8 @@ class RecordedParts:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the periodic tasks for the duration of the block: alarms, counts and retention."""
-        for model in self._models.values():
-            self._note_environment(model.environment)
+        for environment in self._environments:
+            self._note_environment(environment)
         looks: list[Callable[[], Awaitable[None]]] = [self._look]
         looks += [partial(self._look_at, name) for name in self._names]
         tasks = [

@@ -1,22 +1,34 @@
 """Assembles the service around its open bundles: routes, background tasks, and the record store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
-from app.bundle_loader import LoadedBundle, Opening, OpenModel
+from app.bundle_loader import LoadedBundle, OpenCandidate, Opening, OpenModel
+from app.candidates import RunningCanary, RunningShadow, misfit, run_canary
 from app.dashboard.page import dashboard_routes
-from app.errors import Conflict, RecordsUnavailable
+from app.errors import Conflict, RecordsUnavailable, StartError
+from app.http.canary import CandidateDescription, canary_routes
 from app.http.exposition import exposition
 from app.http.front import GradingRoute
 from app.http.inference import inference_routes, short_ways
 from app.http.information import ListedModel, ModelList, health, model_list
 from app.http.model_addresses import ModelAddresses, UnservedRoute
 from app.http.route import LeanRoute
+from app.http.shadow import shadow_routes
 from app.inference.model import ServedModels
 from app.inference.repository import Repository
 from app.model_cache import Shelf
@@ -24,17 +36,22 @@ from app.model_service import ModelService
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.monitoring.report import Report
+from app.monitoring.request_counts import WRITE_SECONDS
+from app.monitoring.shadow_report import ShadowReport
 from app.periodic_task import repeat
 from app.published_routes import Publish, PublishedRoutes
 from app.record_ports import Memory
 from app.recorded_parts import RecordedParts
 from app.serving.fair_queue import FairQueue
 from app.serving.readiness import Readiness, TroubleProbe
+from app.serving.shadow import Follower
 from app.settings import Settings
 from app.swaps import Candidate, Joining, Swaps
 from app.usecases.idempotency import Recorder
 from app.watched_folder import WATCH_SECONDS, WatchedFolder
 from dubito.types import Identity
+
+log = logging.getLogger("dubito")
 
 
 class Service:
@@ -47,6 +64,8 @@ class Service:
         lending: Opening,
         joining: Joining,
         opened: Mapping[str, OpenModel | str],
+        candidates: Sequence[OpenCandidate],
+        secret: bytes,
         memory: Memory | None,
         metrics: Metrics,
         is_serving: Callable[[], bool],
@@ -57,38 +76,66 @@ class Service:
             settings: the settings.
             opening: opens bundles that will be served.
             lending: opens bundles for replays.
-            joining: returns what loads a model anew.
+            joining: returns what changes the models that are served.
             opened: each model's open bundle, or why it has none, by name in the settings' order.
+            candidates: open bundles of other versions.
+            secret: secret that chooses the requests of canaries, 32 bytes.
             memory: the record store; None if nothing is recorded.
             metrics: where requests and answers are counted.
             is_serving: whether the service is not stopping.
+
+        Raises:
+            StartError: a candidate cannot take the requests of its model.
         """
         self._settings = settings
         self._metrics = metrics
         self._is_serving = is_serving
         self.names = list(opened)
         """Names of all models, in the order of the settings."""
+        self._memory = memory
+        self._swaps = Swaps(
+            opening, self._candidate, self._digest, self._take_over, self._end_canary
+        )
+        self._changes = joining(settings, self._swaps)
+        fitting = list(self._fitting(candidates, opened))
+        canaries = [one for one in fitting if one.source.role == "canary"]
+        self._sharing = len(self.names) + len(canaries)
+        self._shadows = {
+            one.source.settings.model: self._shadow(one)
+            for one in fitting
+            if one.source.role == "shadow"
+        }
         self._queue, self._recorder = FairQueue(), Recorder(memory)
         self._publish: Publish = lambda *_: None
         bundles = {name: one for name, one in opened.items() if isinstance(one, OpenModel)}
-        self.models = {name: self._assembled(one.bundle) for name, one in bundles.items()}
+        self.models = {
+            name: self._assembled(one.bundle, self._follower(one.bundle))
+            for name, one in bundles.items()
+        }
         """The served models, by name."""
         self._stacks = {name: one.stack for name, one in bundles.items()}
         self._unserved = {name: why for name, why in opened.items() if isinstance(why, str)}
-        self._served = [model.served for model in self.models.values()]
+        self._canaries = {
+            one.source.settings.model: run_canary(one, self._assembled(one.bundle), secret)
+            for one in canaries
+        }
+        self._served = [one.served for one in self._everyone()]
         self._shelf = Shelf(self._served, lending, settings)
         self._kept = (
             None
             if memory is None
-            else RecordedParts(settings, self.names, self.models, memory, self._shelf)
+            else RecordedParts(
+                settings, self.names, self.models, self._everyone(), memory, self._shelf
+            )
         )
         self._readiness = Readiness(*self._troubles(memory), is_serving=is_serving)
         self._inferences = {name: model.inference for name, model in self.models.items()}
-        self._inference = ServedModels(self._inferences, metrics.statistics, self._unserved)
-        self._swaps = Swaps(opening, self._candidate, self._digest, self._take_over)
-        self._loads = joining(settings, self._swaps)
+        self._others = {name: one.other for name, one in self._canaries.items()}
+        self._inference = ServedModels(
+            self._inferences, metrics.statistics, self._unserved, self._others
+        )
         pinned = {one.model: one.version for one in settings.for_each_model()}
-        self._repository = Repository(settings.models, self._inference, self._loads, pinned)
+        self._repository = Repository(settings.models, self._inference, self._changes.load, pinned)
         self._ending = set[asyncio.Task[None]]()
         """Tasks that close bundles that are not served any more."""
 
@@ -102,9 +149,9 @@ class Service:
         self._publish = publish
         publish(*self._routes(self.models))
 
-    def _assembled(self, bundle: LoadedBundle) -> ModelService:
+    def _assembled(self, bundle: LoadedBundle, follower: Follower | None = None) -> ModelService:
         """Assemble the parts that answer for a bundle."""
-        several = len(self.names)
+        several = self._sharing
         return ModelService(
             bundle,
             self._settings,
@@ -113,11 +160,46 @@ class Service:
             self._is_serving,
             several,
             self._queue.add() if several > 1 else None,
+            follower,
         )
+
+    def _shadow(self, candidate: OpenCandidate) -> RunningShadow:
+        metrics = self._metrics.shadow(candidate.bundle.manifest.identity)
+        return RunningShadow(candidate, self._settings, metrics, self._memory)
+
+    def _follower(self, bundle: LoadedBundle) -> Follower | None:
+        """Compare the answers of a bundle with those of its model's shadow, if that can be."""
+        manifest = bundle.manifest
+        shadow = self._shadows.get(manifest.name)
+        if shadow is None or misfit(shadow.manifest, manifest) is not None:
+            return None
+        return shadow.beside(manifest.identity)
+
+    def _everyone(self) -> list[ModelService]:
+        """Return all that answers."""
+        return [*self.models.values(), *(one.model for one in self._canaries.values())]
+
+    def _fitting(
+        self, candidates: Iterable[OpenCandidate], opened: Mapping[str, OpenModel | str]
+    ) -> Iterator[OpenCandidate]:
+        """Yield the candidates that can take the requests of their models."""
+        for one in candidates:
+            role, name = one.source.role, one.source.settings.model
+            found = opened.get(name)
+            manifest = found.bundle.manifest if isinstance(found, OpenModel) else None
+            why = misfit(one.bundle.manifest, manifest)
+            if why is None:
+                version, share = one.bundle.manifest.version, one.source.share
+                log.info("%s of %s: version %d, share %g", role, name, version, share)
+                yield one
+            elif self._settings.strict_start and not self._swaps.generation:
+                raise StartError(f"no {role} of {name}: {why}")
+            else:
+                log.error("no %s of %s: %s", role, name, why)
 
     def _candidate(self, bundle: LoadedBundle) -> tuple[ModelService, PublishedRoutes]:
         """Assemble what will answer for a bundle, and the routes of all models with it."""
-        model = self._assembled(bundle)
+        model = self._assembled(bundle, self._follower(bundle))
         return model, self._routes({**self.models, model.name: model})
 
     def _routes(self, models: Mapping[str, ModelService]) -> PublishedRoutes:
@@ -134,16 +216,57 @@ class Service:
             shared += self._kept.routers(models)
         found: list[BaseRoute] = []
         for name, model in models.items():
-            routes = _all(model.routers())
+            routes = _all([*model.routers(), *self._candidate_routes(name)])
+            if name in self._canaries:
+                self._canaries[name].split(routes, settings)
             found += routes if name == self.names[0] else []
             found += ModelAddresses(name, routes).routes()
         unserved = UnservedRoute(self.models, self._unserved, self.names[0])
         inferences = [model.inference for model in models.values()]
-        short: dict[str, GradingRoute] = dict(short_ways(inferences, settings))
+        short: dict[str, GradingRoute] = dict(
+            short_ways(inferences, settings, self._inference.chosen)
+        )
         for route in found:
             if isinstance(route, LeanRoute) and route.path.endswith((PLAIN, MONTE_CARLO)):
                 short[route.path] = route
         return PublishedRoutes([*found, *_all(shared), unserved], short)
+
+    def _candidate_routes(self, name: str) -> Iterator[APIRouter]:
+        """Create the routes of a model's canary and of its shadow."""
+        end = partial(self._changes.end_canary, name)
+        yield canary_routes(partial(self._described, self._canaries, name), end, self._settings)
+        if self._memory is not None:
+            yield shadow_routes(partial(self._report, name), self._settings)
+
+    def _described(
+        self, candidates: Mapping[str, RunningCanary | RunningShadow], name: str
+    ) -> CandidateDescription | None:
+        return candidates[name].describe() if name in candidates else None
+
+    def _report(self, name: str) -> Awaitable[ShadowReport] | None:
+        """Read what is known of a model's shadow; None if it has none."""
+        shadow, model = self._shadows.get(name), self.models.get(name)
+        if shadow is None or model is None or misfit(shadow.manifest, model.manifest) is not None:
+            return None
+        return shadow.report(model.manifest.identity)
+
+    def _end_canary(self, name: str) -> None:
+        """End the canary of a model, if it has one: requests that it has begun are answered."""
+        running = self._canaries.pop(name, None)
+        if running is None:
+            return
+        running.choice.end()
+        del self._others[name]
+        log.info("canary of %s: version %d has ended", name, running.model.manifest.version)
+        self._retire(running.model, running.stack)
+
+    def _retire(self, model: ModelService, stack: AsyncExitStack) -> None:
+        """Close a bundle that is not served any more, after its last request."""
+        self._served[:] = [one.served for one in self._everyone()]
+        model.end()
+        task = asyncio.create_task(self._closed(model, stack))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def _digest(self, name: str) -> str | None:
         return self.models[name].manifest.identity.digest if name in self.models else None
@@ -156,7 +279,7 @@ class Service:
         for name in names:
             # Who loads has logged why it could not.
             with suppress(Conflict):
-                await self._loads(name)
+                await self._changes.load(name)
 
     async def _follow(self, watched: WatchedFolder) -> None:
         """Load the models whose bundle is another one now."""
@@ -171,13 +294,13 @@ class Service:
         self.models[model.name], self._stacks[model.name] = model, stack
         self._inferences[model.name] = model.inference
         self._unserved.pop(model.name, None)
-        self._served[:] = [one.served for one in self.models.values()]
+        self._served[:] = [one.served for one in self._everyone()]
         self._publish(*routes)
         if before is not None and closing is not None:
-            before.end()
-            task = asyncio.create_task(self._closed(before, closing))
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
+            self._retire(before, closing)
+        canary = self._canaries.get(model.name)
+        if canary is not None and misfit(canary.model.manifest, model.manifest) is not None:
+            self._end_canary(model.name)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -194,6 +317,10 @@ class Service:
             if kept is not None:
                 self._metrics.traffic.record(kept.exchanges)
                 await stack.enter_async_context(kept.running())
+            for shadow in self._shadows.values():
+                stack.callback(shadow.leave)
+                for work in (shadow.run(), repeat(shadow.write, WRITE_SECONDS)):
+                    stack.callback(asyncio.create_task(work).cancel)
             # With several workers their supervisor looks.
             if self._settings.watch and self._settings.workers == 1:
                 watched = WatchedFolder(self._settings)
@@ -208,8 +335,9 @@ class Service:
         for task in list(self._ending):
             task.cancel()
         await asyncio.gather(*self._ending, return_exceptions=True)
-        for model in self.models.values():
+        for model in self._everyone():
             model.served.predictor.close()
+        # The bundles of candidates are closed by who has opened them.
         for stack in self._stacks.values():
             await stack.aclose()
 
@@ -225,7 +353,8 @@ class Service:
                 await self._kept.forget(model.watched)
 
     def _backlog(self, name: str) -> int:
-        return self.models[name].served.predictor.backlog if name in self.models else 0
+        several = [one for one in self._everyone() if one.name == name]
+        return sum(one.served.predictor.backlog for one in several)
 
     def _latest(self, name: str) -> Report | None:
         return self.models[name].latest() if name in self.models else None
@@ -270,7 +399,12 @@ class Service:
                 continue
             identity, is_ready = model.manifest.identity, model.readiness.reason is None
             yield ListedModel(
-                name=name, version=identity.version, digest=identity.digest, ready=is_ready
+                name=name,
+                version=identity.version,
+                digest=identity.digest,
+                ready=is_ready,
+                canary=self._described(self._canaries, name),
+                shadow=self._described(self._shadows, name),
             )
 
 

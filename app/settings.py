@@ -16,7 +16,7 @@ from pydantic_settings import (
 
 from app.errors import SettingsError
 from app.quota import cores
-from dubito.bundles.model_reference import parse_references
+from dubito.bundles.model_reference import SharedReference, parse_references, parse_shares
 
 PREFIX = "DUBITO_"
 MODELS = Path("models")
@@ -24,6 +24,10 @@ STATE = Path("var")
 
 MOST = 10**12
 """Largest value of every setting that has no narrower limit."""
+
+CandidateRole = Literal["canary", "shadow"]
+CANDIDATES: Mapping[CandidateRole, float | None] = {"canary": None, "shadow": 1.0}
+"""Share of a candidate for which none is set, by role; None if one must be."""
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Seconds = Annotated[float, Field(ge=0.01, le=MOST)]
@@ -70,6 +74,16 @@ class Settings(BaseSettings):
     strict_start: bool = Field(
         default=True,
         description="false serves the other bundles if one of several cannot be served",
+    )
+    canary: str | None = Field(
+        None,
+        description="versions that answer a share of the requests, NAME/VERSION@SHARE, separated "
+        "by commas",
+    )
+    shadow: str | None = Field(
+        None,
+        description="versions that compute what was answered, to be compared, NAME/VERSION or "
+        "NAME/VERSION@SHARE, separated by commas",
     )
     watch: bool = Field(
         default=False,
@@ -215,6 +229,8 @@ class Settings(BaseSettings):
         if self.max_queue < self.max_work:
             raise ValueError("DUBITO_MAX_QUEUE must be at least DUBITO_MAX_WORK")
         self._check_model()
+        for role in CANDIDATES:
+            self._check_candidates(role)
         if self.workers > 1 and self.grpc_port == 0:
             raise ValueError("DUBITO_GRPC_PORT must not be 0 with several workers, which share it")
         return self
@@ -233,6 +249,27 @@ class Settings(BaseSettings):
                     f"{setting_variable(name)} cannot be set if DUBITO_MODEL lists several bundles "
                     f"or has a {name} itself"
                 )
+
+    def _check_candidates(self, role: CandidateRole) -> None:
+        """Check that candidates are versions of models."""
+        variable = setting_variable(role)
+        try:
+            found = self._candidates(role)
+        except ValueError as error:
+            raise ValueError(f"{variable} {error}") from None
+        models = {one.name for one in parse_references(self.model)}
+        if not models.issuperset(one.reference.name for one in found):
+            raise ValueError(f"{variable} must list versions of bundles that DUBITO_MODEL lists")
+
+    def _candidates(self, role: CandidateRole) -> tuple[SharedReference, ...]:
+        text: str | None = getattr(self, role)
+        return () if text is None else parse_shares(text, CANDIDATES[role])
+
+    def for_each_candidate(self, role: CandidateRole) -> Iterator[tuple["Settings", float]]:
+        """Yield these settings for each candidate of a role alone, and its share."""
+        for one, share in self._candidates(role):
+            only = {"model": one.name, "version": one.version, "digest": one.digest}
+            yield self.model_copy(update=only), share
 
     def for_each_model(self) -> tuple["Settings", ...]:
         """Return these settings for each model alone, in the order of `DUBITO_MODEL`."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from app.bundle_loader import LoadedBundle, Opening
 from app.errors import Conflict, StartError
 from app.inference.repository import Loads
 from app.model_service import ModelService
+from app.model_source import model_sources, of_role
 from app.pinned_model import pin_model
 from app.problem_codes import ProblemCode
 from app.processes.logs import tell_swap
@@ -42,6 +43,7 @@ class Swaps:
         assemble: Assemble,
         served: Callable[[str], str | None],
         take_over: Callable[[Candidate], None],
+        end_canary: Callable[[str], None],
     ) -> None:
         """Set what a swap consists of.
 
@@ -50,10 +52,12 @@ class Swaps:
             assemble: makes what answers for it.
             served: returns the digest of the bundle that is served for a model, None if none is.
             take_over: serves a candidate from now on.
+            end_canary: ends the canary of a model, if it has one.
         """
         self._opening = opening
         self._assemble = assemble
         self._take_over = take_over
+        self.end_canary = end_canary
         self.served = served
         self.generation = 0
         """Number of swaps since the service was started, the same in all its workers."""
@@ -86,17 +90,23 @@ class Swaps:
         await candidate.stack.aclose()
 
 
-Joining = Callable[[Settings, Swaps], Loads]
-"""Function that returns what loads the models of a service, from its settings and its swaps."""
+class Changes(NamedTuple):
+    """Changes of what a service serves, in all its workers."""
+
+    load: Loads
+    """Serves a model's bundle as its files are now; raises `Conflict` if it must not be served,
+    which changes nothing."""
+    end_canary: Callable[[str], Awaitable[None]]
+    """Ends the canary of a model."""
 
 
-def load_alone(settings: Settings, swaps: Swaps) -> Loads:
-    """Return what loads the models of a service that has no other worker.
+Joining = Callable[[Settings, Swaps], Changes]
+"""Function that returns what changes a service, from its settings and the swaps of a worker."""
 
-    The function that is returned raises `Conflict` if a bundle must not be served, which changes
-    nothing; the sentence says why.
-    """
-    sources = {one.model: one for one in settings.for_each_model()}
+
+def join_alone(settings: Settings, swaps: Swaps) -> Changes:
+    """Return what changes a service that has no other worker."""
+    sources = {one.settings.model: one for one in of_role(model_sources(settings), "served")}
     turn = asyncio.Lock()
 
     async def load(name: str) -> None:
@@ -113,4 +123,7 @@ def load_alone(settings: Settings, swaps: Swaps) -> Loads:
             swaps.take_over(candidate, swaps.generation + 1)
             tell_swap(swaps.generation, found, pinned.computed)
 
-    return load
+    async def end_canary(name: str) -> None:
+        swaps.end_canary(name)
+
+    return Changes(load, end_canary)

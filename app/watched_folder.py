@@ -14,7 +14,7 @@ WATCH_SECONDS = 2.0
 """Seconds between two looks."""
 
 Look = tuple[str, ...]
-"""What the folder of a bundle looks like: the names, sizes and times of its files."""
+"""Version of a bundle, and the names, sizes and times of its files."""
 
 
 class WatchedFolder:

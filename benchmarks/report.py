@@ -32,6 +32,7 @@ ORDER = (
     "beside",
     "neighbours",
     "swaps",
+    "shadow",
     "soak",
     "records",
     "records-against",

@@ -152,10 +152,10 @@ def _report(seen: dict[str, Seen]) -> Report:
         title="Swaps under load",
         how=f"Versions {OLD} and {NEW} of `{NAME}` replace each other while {CONNECTIONS} "
         f"connections ask for one loan as fast as they are answered. Windows of {WINDOW} s without "
-        f"swaps and with them, in turn; {AT_A_TIME} swaps a window, one of those that TensorFlow computes. A "
-        "ratio is the p99 of a window with swaps, of the median window without; any failed request "
-        "would have ended the benchmark. Memory is that after all swaps, of that after the first "
-        f"{WARM}.",
+        f"swaps and with them, in turn; {AT_A_TIME} swaps a window, one of those that TensorFlow "
+        "computes. A ratio is the p99 of a window with swaps, of the median window without; any "
+        "failed request would have ended the benchmark. Memory is that after all swaps, of that "
+        f"after the first {WARM}.",
         head=("service", "swaps", "a swap", "p99 without", "ratio of p99", "worst", "memory"),
         rows=(
             *(_row(label, one) for label, one in seen.items()),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dubito.features import (
+    BooleanFeature,
     CategoryFeature,
     Feature,
     FeatureValue,
@@ -78,6 +79,21 @@ class Signature:
         """Count of the numbers of a row, `F` unless the only feature is a tensor."""
         return len(self.features) if self.tensor is None else self.tensor.width
 
+    def difference(self, other: "Signature") -> str | None:
+        """Return what a request for this bundle would not mean to another one, as a clause.
+
+        The range of a number, and what was seen in training, may differ: they refuse or warn, but
+        give a value no other meaning. None if there is no such difference.
+        """
+        if self.names != other.names:
+            return "it has other features, or another order of them"
+        for one, another in zip(self.features, other.features, strict=True):
+            if _meaning(one) != _meaning(another):
+                return f"its feature {one.name} has another kind, unit or list of values"
+        if _target_meaning(self.target) != _target_meaning(other.target):
+            return "it predicts something else"
+        return None
+
     def watched(self, rows: Floats) -> Floats:
         """Return the number of each feature `(N, F)` by which it is watched: a tensor's norm."""
         return rows if self.tensor is None else norms(rows)[:, None]
@@ -100,6 +116,22 @@ class Signature:
             return {self.tensor.name: self.tensor.value_of(np.array(list(row)))}
         pairs = zip(self.scalars, row, strict=True)
         return {feature.name: feature.value_of(number) for feature, number in pairs}
+
+
+def _meaning(feature: Feature) -> tuple[object, ...]:
+    """Return what gives a feature's numbers their meaning."""
+    labels = feature.labels if isinstance(feature, CategoryFeature) else ()
+    takes_unknown = isinstance(feature, CategoryFeature) and feature.takes_unknown
+    unit = "" if isinstance(feature, BooleanFeature | CategoryFeature) else feature.unit
+    shape = feature.shape if isinstance(feature, TensorFeature) else ()
+    return feature.kind, unit, feature.nullable, labels, takes_unknown, shape
+
+
+def _target_meaning(target: Target) -> tuple[object, ...]:
+    """Return what gives an answer its meaning."""
+    if isinstance(target, ClassTarget):
+        return target.classes
+    return target.name, target.unit
 
 
 @dataclass(frozen=True, slots=True)

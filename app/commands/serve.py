@@ -6,12 +6,13 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from app.checked_bundle import CheckedBundle
 from app.commands.settings_flags import add_settings, settings_of
 from app.errors import SettingsError
-from app.model_source import ModelSource
+from app.model_source import model_sources, of_role
 from app.monitoring.multiprocess_dir import keep_none
 from app.pinned_model import PinnedModel, pin_model
 from app.processes.logs import configure_logs, tell_start
@@ -62,24 +63,26 @@ def _pinned(settings: Settings) -> list[PinnedModel]:
         BundleError: a bundle must not be served, or none of several may be.
     """
     found, faults = list[PinnedModel](), list[BundleError]()
-    models = settings.for_each_model()
-    for one in models:
+    sources = model_sources(settings)
+    models = len(of_role(sources, "served"))
+    for one in sources:
         try:
             found.append(pin_model(one))
         except BundleError as error:
             faults.append(error)
-            if settings.strict_start or len(faults) == len(models):
+            if settings.strict_start or (one.role == "served" and len(faults) == models):
                 for fault in faults[:-1]:
                     log.error("%s", fault)  # noqa: TRY400 - the sentence says all
                 raise
-            found.append(PinnedModel(ModelSource(one, str(error)), "", CheckedBundle()))
+            found.append(PinnedModel(replace(one, fault=str(error)), "", CheckedBundle()))
     return found
 
 
 def _teller(settings: Settings, opened: socket.socket, models: Sequence[PinnedModel]) -> Started:
     """Return the function that logs the start."""
+    served = [one for one in models if one.source.role == "served"]
     return partial(
-        tell_start, settings, opened, {one.source.settings.model: one.computed for one in models}
+        tell_start, settings, opened, {one.source.settings.model: one.computed for one in served}
     )
 
 
@@ -113,5 +116,9 @@ def _serve(settings: Settings) -> None:
             from app.server.server import serve
 
             started = _teller(settings, opened, models)
-            checked = {one.source.settings.model: one.checked for one in models}
+            checked = {
+                one.source.settings.model: one.checked
+                for one in models
+                if one.source.role == "served"
+            }
             serve(settings, sources, opened, children, started, checked)

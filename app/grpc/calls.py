@@ -210,7 +210,9 @@ class Calls:
                 until=math.inf if remaining is None else now + remaining,
                 gone=context.cancelled,
             )
-            kept = await model.infer(received, encoded, watch)
+            chosen = model if request.model_version else self._models.chosen(model, received)
+            with chosen.users:
+                kept = await chosen.infer(received, encoded, watch)
         return b"".join(kept.parts)
 
     async def _model_statistics(self, request: pb.ModelStatisticsRequest, _: object) -> Any:

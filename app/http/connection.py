@@ -23,11 +23,29 @@ def arrived(receive: Receive) -> Message | None:
     return None
 
 
+class ReplayedBody:
+    """What a request receives whose whole body was read before its route was chosen."""
+
+    def __init__(self, behind: Receive, body: bytes) -> None:
+        """Set what comes after the body, and the body."""
+        self.behind = behind
+        self._body: bytes | None = body
+
+    async def __call__(self) -> Message:
+        """Return the body, and then what the connection has."""
+        body, self._body = self._body, None
+        if body is None:
+            return await self.behind()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
 def hung_up(receive: Receive) -> Callable[[], bool]:
     """Create a function that reports whether the client has disconnected, after the body was read.
 
     It must be called in the event loop's thread.
     """
+    if isinstance(receive, ReplayedBody):
+        return hung_up(receive.behind)
     cycle = getattr(receive, "__self__", None)
     if isinstance(cycle, RequestResponseCycle):
         # The server's own object knows it at once.

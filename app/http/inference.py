@@ -36,6 +36,8 @@ VERSIONED = f"{MODEL}/versions/{{version}}"
 
 Content = TypeVar("Content")
 Options = Annotated[AnyOptions, Query()]
+Choose = Callable[[ServedModel, ReceivedRequest], ServedModel]
+"""Function that returns the version of a model that answers a request."""
 ModelHandler = Callable[[ServedModel, Request], Awaitable[Response]]
 """Function that answers a request about a model."""
 
@@ -43,39 +45,55 @@ ModelHandler = Callable[[ServedModel, Request], Awaitable[Response]]
 class InferRoute:
     """The way to one model's inferences, for the short way of requests in front of FastAPI."""
 
-    def __init__(self, path: str, model: ServedModel, settings: Settings) -> None:
+    def __init__(
+        self, path: str, model: ServedModel, settings: Settings, choose: Choose | None
+    ) -> None:
         """Set the template of the path, for the metrics, and the model."""
         self.path = path
         self._model = model
         self._settings = settings
+        self._choose = choose
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a POST for this model."""
-        response = await infer(self._model, Request(scope, receive, send), self._settings)
+        request = Request(scope, receive, send)
+        response = await infer(self._model, request, self._settings, self._choose)
         await response(scope, receive, send)
 
 
 def short_ways(
-    models: Sequence[ServedModel], settings: Settings
+    models: Sequence[ServedModel], settings: Settings, choose: Choose
 ) -> Iterator[tuple[str, InferRoute]]:
-    """Yield the addresses of inferences, as clients write them, with their routes."""
+    """Yield the addresses of inferences, as clients write them, with their routes.
+
+    Args:
+        models: the served models.
+        settings: limits of a body.
+        choose: chooses the version that answers a request which names none.
+    """
     for model in models:
         address = f"{INFERENCE}/models/{model.name}"
-        yield f"{address}/infer", InferRoute(f"{MODEL}/infer", model, settings)
-        versioned = InferRoute(f"{VERSIONED}/infer", model, settings)
+        yield f"{address}/infer", InferRoute(f"{MODEL}/infer", model, settings, choose)
+        versioned = InferRoute(f"{VERSIONED}/infer", model, settings, None)
         yield f"{address}/versions/{model.version}/infer", versioned
 
 
-async def infer(model: ServedModel, request: Request, settings: Settings) -> Response:
-    """Answer a request for an inference."""
+async def infer(
+    model: ServedModel, request: Request, settings: Settings, choose: Choose | None
+) -> Response:
+    """Answer a request for an inference; `choose` chooses the version unless it names one."""
     since = asyncio.get_running_loop().time()
     model.readiness.check()
     with model.users:
-        return await _inferred(model, request, settings, since)
+        return await _inferred(model, request, settings, since, choose)
 
 
 async def _inferred(
-    model: ServedModel, request: Request, settings: Settings, since: float
+    model: ServedModel,
+    request: Request,
+    settings: Settings,
+    since: float,
+    choose: Choose | None,
 ) -> Response:
     most = settings.max_body_bytes
     body = await collect_body(request, most, settings.body_seconds)
@@ -95,7 +113,9 @@ async def _inferred(
             key=named.key,
             gone=hung_up(request.receive),
         )
-        kept = await model.infer(given, _encoded, watch)
+        chosen = model if choose is None else choose(model, given)
+        with chosen.users:
+            kept = await chosen.infer(given, _encoded, watch)
     return _response(kept)
 
 
@@ -191,7 +211,8 @@ def _add_models(router: APIRouter, models: ServedModels, settings: Settings) -> 
         return _told(await told_statistics(models, [model]))
 
     async def inferred(model: ServedModel, request: Request) -> Response:
-        return await infer(model, request, settings)
+        is_free = not _named(request)[1]
+        return await infer(model, request, settings, models.chosen if is_free else None)
 
     @router.get(f"{INFERENCE}/models/stats")
     async def every(_: Request, options: Options) -> Response:  # noqa: ARG001 - ignored

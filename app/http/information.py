@@ -10,6 +10,7 @@ from pydantic import BaseModel, Discriminator, Field
 from pydantic_core import to_json
 
 from app.http.body import JSON_TYPE
+from app.http.canary import CandidateDescription
 from app.http.json_schema import CLOSED, schema
 from app.http.openapi import answered, refused
 from app.http.problems import PROBLEM_TYPE as PROBLEM
@@ -235,6 +236,12 @@ class ListedModel(BaseModel):
     version: int | None = Field(description="null: none could be loaded")
     digest: str | None
     ready: bool = Field(description="whether it can grade requests now")
+    canary: CandidateDescription | None = Field(
+        default=None, description="other version that answers a share of the requests"
+    )
+    shadow: CandidateDescription | None = Field(
+        default=None, description="other version whose answers are compared with those given"
+    )
 
 
 class ModelList(BaseModel):

@@ -24,7 +24,7 @@ from dubito.inputs.options import NoOptions
 MODELS = "/models"
 DESCRIPTION = "/model"
 """Address of a model's description, which is also that of the model itself."""
-WITHOUT_NAME = (DESCRIPTION, "/predict", "/uncertainty", "/alarms")
+WITHOUT_NAME = (DESCRIPTION, "/predict", "/uncertainty", "/alarms", "/canary", "/shadow")
 """Beginnings of the addresses that are the first model's."""
 
 

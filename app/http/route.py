@@ -5,7 +5,7 @@ than all the rest of a small request. This route only validates the query with t
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, get_args
@@ -27,6 +27,10 @@ REMEMBERED, LONGEST_REMEMBERED = 1024, 256
 Most clients send the same query again and again; long ones are parsed each time."""
 
 
+Split = Callable[[Scope, Receive], Awaitable[tuple["LeanRoute | None", Receive]]]
+"""Function that returns another route that is to serve a request, if any, and what it receives."""
+
+
 class LeanRoute(APIRoute):
     """Route of a handler `(request, options)` that returns a response; options: a query model."""
 
@@ -40,13 +44,22 @@ class LeanRoute(APIRoute):
         # Only GET is documented: generated clients have no use for HEAD.
         methods = self.methods or set()
         self._answered = frozenset(methods | ({"HEAD"} if "GET" in methods else set()))
+        self.split: Split | None = None
+        """Chooses requests that another route serves."""
 
     def at(self, path: str) -> "LeanRoute":
         """Return a route of the same handler at another path, which is not documented."""
-        return LeanRoute(path, self.endpoint, methods=self.methods, include_in_schema=False)
+        found = LeanRoute(path, self.endpoint, methods=self.methods, include_in_schema=False)
+        found.split = self.split
+        return found
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request whose path is this route's."""
+        if self.split is not None:
+            other, receive = await self.split(scope, receive)
+            if other is not None:
+                await other.handle(scope, receive, send)
+                return
         method, query = scope["method"], scope["query_string"]
         if method not in self._answered:
             allowed = ", ".join(sorted(self._answered))

@@ -4,12 +4,14 @@ import hashlib
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from app.errors import NotFound, NotReady
 from app.inference.inference import Inference, ValidatedRequest
 from app.inference.metadata import model_config, model_metadata
+from app.inference.options import REFERENCE
 from app.inference.request import InferenceRequest
 from app.inference.response import InferenceResponse
 from app.monitoring.inference_metrics import InferenceMetrics, ModelStatistics, Stopwatch
@@ -17,6 +19,7 @@ from app.problem_codes import ProblemCode
 from app.serving.caller import Caller
 from app.serving.readiness import Readiness
 from app.settings import Settings
+from app.usecases.canary import Canary
 from app.usecases.idempotency import Recorder, RequestName
 from dubito.bundles.manifest import Manifest
 
@@ -84,6 +87,7 @@ class ServedModel:
             DeadlinePassed: the deadline passed after the request was accepted.
             Abandoned: the client has disconnected.
         """
+        watch.metrics = self.metrics
         validated = self._inference.validate(given.request)
         deadline = min(given.since + validated.options.deadline_ms / 1e3, given.until)
         caller = Caller(deadline, given.gone)
@@ -104,6 +108,13 @@ class ServedModel:
             return InferenceBody(kept, is_repeated=kept is not written)
 
 
+class OtherVersion(NamedTuple):
+    """A version that answers a share of the requests to a model."""
+
+    canary: Canary
+    model: ServedModel
+
+
 def not_loaded() -> NotReady:
     """Create the error about a model whose bundle could not be loaded; the log says why."""
     return NotReady("the bundle of this model could not be loaded; the log says why")
@@ -119,11 +130,24 @@ class ServedModels:
     """Function that returns what models have done, by name and version."""
     unserved: Mapping[str, str] = field(default_factory=dict)
     """Why a model that the service was started with is not served, by its name."""
+    canaries: Mapping[str, OtherVersion] = field(default_factory=dict)
+    """Other version of a model, by its name."""
 
     @property
     def served(self) -> Sequence[ServedModel]:
-        """All models."""
-        return list(self.by_name.values())
+        """All models, in all versions."""
+        others = [one.model for name, one in self.canaries.items() if name in self.by_name]
+        return [*self.by_name.values(), *others]
+
+    def chosen(self, model: ServedModel, given: ReceivedRequest) -> ServedModel:
+        """Return the version that answers a request which names none."""
+        other = self.canaries.get(model.name)
+        if other is None or other.canary.is_over:
+            return model
+        reference = given.request.parameters.get(REFERENCE, given.reference)
+        named = reference if isinstance(reference, str) else None
+        takes = other.canary.takes(named, b"" if named is not None else given.whole())
+        return other.model if takes else model
 
     def find(self, name: str, version: str = "") -> ServedModel:
         """Return a model.
@@ -134,7 +158,9 @@ class ServedModels:
         """
         if name in self.unserved:
             raise not_loaded()
-        model = self.by_name.get(name)
+        model, other = self.by_name.get(name), self.canaries.get(name)
+        if model is not None and other is not None and version == other.model.version:
+            return other.model
         if model is None or version not in ("", model.version):
             sentence = "no model of this name and version is served"
             raise NotFound(ProblemCode.NO_SUCH_MODEL, sentence)

@@ -45,11 +45,12 @@ class ModelStatistics:
 class Stopwatch:
     """Times the parts of one request."""
 
-    __slots__ = ("_start", "parts")
+    __slots__ = ("_start", "metrics", "parts")
 
-    def __init__(self) -> None:
-        """Start."""
+    def __init__(self, metrics: "InferenceMetrics") -> None:
+        """Start for a model, unless it turns out that another one answers."""
         self._start = time.perf_counter()
+        self.metrics = metrics
         self.parts: list[float] = []
 
     def lap(self) -> None:
@@ -84,12 +85,16 @@ class InferenceMetrics:
     @contextmanager
     def watching(self) -> Iterator[Stopwatch]:
         """Time a request: it failed if an error leaves the block."""
-        watch = Stopwatch()
+        watch = Stopwatch(self)
         try:
             yield watch
         except BaseException:
-            self._add("fail", watch.seconds)
+            watch.metrics.failed(watch)
             raise
+
+    def failed(self, watch: Stopwatch) -> None:
+        """Count a request that was not answered."""
+        self._add("fail", watch.seconds)
 
     def succeeded(self, watch: Stopwatch, rows: int) -> None:
         """Count a request that was answered, with its rows."""

@@ -25,6 +25,8 @@ SPREADS = (0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5
 """Bucket bounds of a number's deviation, relative to that of its values in training."""
 WIDTHS = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 10, 30)
 """Bucket bounds of the width of a number's interval, relative as the deviation."""
+DIFFERENCES = (0.0001, 0.001, 0.003, 0.01, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
+"""Bucket bounds of differences to a shadow's answers."""
 
 
 class Instruments:
@@ -131,6 +133,32 @@ class Instruments:
             "Width of the intervals of numbers, relative to their deviation in training.",
             ("model", "version"),
             buckets=WIDTHS,
+            registry=registry,
+        )
+        self.shadow_rows = Counter(
+            "dubito_shadow_rows_total",
+            "Rows whose answers were compared with those of a shadow.",
+            ("model", "version"),
+            registry=registry,
+        )
+        self.shadow_skipped = Counter(
+            "dubito_shadow_skipped_total",
+            "Rows whose answers were not compared, for want of time or of a like answer.",
+            ("model", "version"),
+            registry=registry,
+        )
+        self.disagreements = Counter(
+            "dubito_shadow_disagreements_total",
+            "Rows on which a shadow disagrees, by what it disagrees in.",
+            ("model", "version", "kind"),
+            registry=registry,
+        )
+        self.differences = BulkHistogram(
+            "dubito_shadow_difference",
+            "Largest difference of a probability to the shadow's; of numbers relative to their "
+            "deviation in training.",
+            ("model", "version"),
+            buckets=DIFFERENCES,
             registry=registry,
         )
         self.warnings = Counter(

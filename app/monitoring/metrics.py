@@ -23,6 +23,7 @@ from app.monitoring.instruments import Instruments
 from app.monitoring.multiprocess_dir import folder
 from app.monitoring.prediction_metrics import PredictionMetrics
 from app.monitoring.report import Report
+from app.monitoring.shadow_metrics import ShadowMetrics
 from app.monitoring.statistics_gauges import Latest
 from dubito.targets import Target
 from dubito.types import Identity
@@ -85,6 +86,10 @@ class Metrics:
     def predictions(self, identity: Identity, target: Target) -> PredictionMetrics:
         """Create the metrics of a bundle's answers."""
         return PredictionMetrics(self._instruments, identity, target)
+
+    def shadow(self, identity: Identity) -> ShadowMetrics:
+        """Create the metrics of a shadow."""
+        return ShadowMetrics(self._instruments, identity.name, str(identity.version))
 
     def refused(self, reason: str) -> None:
         """Count a request that was refused."""

@@ -10,7 +10,7 @@ from signal import Signals
 from typing import Literal
 
 from app.errors import EngineLost, RecorderLost, StartError
-from app.model_source import ModelSource
+from app.model_source import ModelSource, of_role
 from app.processes.channel import EXIT_SECONDS, send
 from app.processes.engine_messages import EngineStart
 from app.records.location import RecordsLocation
@@ -74,7 +74,7 @@ def start_children(
             _begin(recorder, records_location(settings))
         engines = {
             one.settings.model: stack.enter_context(started_engine(one.settings))
-            for one in sources
+            for one in of_role(sources, "served")
             if one.fault is None and one.settings.backend != "native"
         }
         children = ChildProcesses(engines, recorder)

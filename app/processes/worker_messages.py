@@ -28,12 +28,35 @@ class LoadAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadDone:
-    """Answer to `LoadAsked`."""
+class EndAsked:
+    """A worker was asked to end a model's canary."""
 
     ticket: int
-    fault: str | None
-    """Why the bundle must not be served, a sentence; None if all workers serve it."""
+    """Number that the answer has, too."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Answer to `LoadAsked` and `EndAsked`."""
+
+    ticket: int
+    fault: str | None = None
+    """Why the bundle must not be served, a sentence; None if all workers have done it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndCanary:
+    """Workers are to end a model's canary."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryEnded:
+    """A worker has ended it."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +69,7 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class BundlePrepared:
     """A worker has opened the bundle, or cannot serve it."""
 
     generation: int

@@ -25,7 +25,7 @@ from app.records.failures import database_cause
 from app.records.review_queue import count_matches, queue_page
 from app.records.rollups import read_rollups, unseen
 from app.records.search import search_page
-from app.records.tables import events, marks, replies
+from app.records.tables import IS_DISAGREEMENT, events, marks, replies
 
 Found = TypeVar("Found")
 
@@ -50,6 +50,11 @@ class Queries:
         is_later = events.c.kind != "prediction"
         ordered = mine.order_by(is_later, events.c.time, events.c.sequence)
         return [_event(row) for row in self._connection.execute(ordered)]
+
+    def disagreements(self, most: int) -> list[Event]:
+        """Return the newest events of disagreeing shadows, newest first."""
+        mine = select(events).where(IS_DISAGREEMENT).order_by(events.c.time.desc()).limit(most)
+        return [_event(row) for row in self._connection.execute(mine)]
 
     def predictions(self) -> list[str]:
         """List all prediction identifiers in their order, which is the order of time."""

@@ -74,6 +74,14 @@ class RecordsReader:
         """
         return await self.ask(lambda queries: queries.history(prediction))
 
+    async def disagreements(self, most: int) -> list[Event]:
+        """Return the newest events of disagreeing shadows, newest first.
+
+        Raises:
+            RecordsUnavailable: the database does not respond.
+        """
+        return await self.ask(lambda queries: queries.disagreements(most))
+
     async def predictions(self) -> list[str]:
         """List all prediction identifiers in their order, which is the order of time.
 

@@ -6,7 +6,7 @@ from app.errors import RecordsError
 from app.records.address import database_class
 
 MIGRATIONS = "app.records:migrations"
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Numbers of all migrations, in order."""
 HEAD = REVISIONS[-1]
 """Schema version that this code writes; older versions can still be read."""

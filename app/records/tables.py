@@ -15,12 +15,16 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 IDENTIFIER = 36
 """Length of a UUID in characters."""
 MOST_REFERENCE = 200
 """Longest reference of a caller, and longest idempotency key, in characters."""
+
+IS_DISAGREEMENT = text("kind = 'disagreement'")
+"""Condition of the index of disagreements; its text is that of queries, so that they use it."""
 
 metadata = MetaData()
 
@@ -54,6 +58,12 @@ events = Table(
     Index("events_by_prediction", "prediction"),
     Index("events_by_time", "time"),
     Index("events_by_reference", "reference"),
+    Index(
+        "events_of_disagreements",
+        "time",
+        sqlite_where=IS_DISAGREEMENT,
+        postgresql_where=IS_DISAGREEMENT,
+    ),
 )
 """Events; rows are never changed, except that `personal`, `salt` and `reference` may be erased."""
 

@@ -3,17 +3,22 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from app.errors import Conflict, StartError
 from app.problem_codes import ProblemCode
 from app.processes.worker_messages import (
+    BundlePrepared,
+    CanaryEnded,
     Discard,
+    Done,
+    EndAsked,
+    EndCanary,
     LoadAsked,
-    LoadDone,
     Prepare,
-    Prepared,
     Serving,
     TakeOver,
     TookOver,
@@ -23,8 +28,7 @@ from dubito.errors import BundleError
 from dubito.types import Identity
 
 if TYPE_CHECKING:
-    from app.inference.repository import Loads
-    from app.swaps import Candidate, Swaps
+    from app.swaps import Candidate, Changes, Swaps
 
 
 class Fleet:
@@ -40,22 +44,28 @@ class Fleet:
         self._tasks = set[asyncio.Task[None]]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._swaps: Swaps | None = None
+        self._messages = SimpleQueue[Any]()
+        """Messages that were not processed yet: a starting worker may get some, too."""
 
     def tell_start(self, identities: Sequence[Identity]) -> None:
         """Say that this worker serves."""
         self._line.send(Serving(identities))
 
-    def join(self, _: Settings, swaps: "Swaps") -> "Loads":
-        """Take part in swaps from now on; return what asks the supervisor for one."""
-        self._loop, self._swaps = asyncio.get_running_loop(), swaps
+    def join(self, _: Settings, swaps: "Swaps") -> "Changes":
+        """Take part in changes from now on; return what asks the supervisor for one."""
+        # Imported late: the supervisor, which knows this class, serves nothing.
+        from app.swaps import Changes
+
         swaps.generation = self._generation
-        return self._load
+        self._swaps, self._loop = swaps, asyncio.get_running_loop()
+        self._loop.call_soon(self._process)
+        return Changes(self._load, self._end_canary)
 
     def hear(self, message: Any) -> None:
         """Process a message of the supervisor; called in another thread than the event loop's."""
-        # The supervisor sends nothing before this worker has said that it serves.
+        self._messages.put(message)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._heard, message)
+            self._loop.call_soon_threadsafe(self._process)
 
     async def _load(self, name: str) -> None:
         """Have all workers serve the bundle of a model as its files are now.
@@ -63,26 +73,42 @@ class Fleet:
         Raises:
             Conflict: the bundle must not be served, and is served by none.
         """
-        ticket, done = next(self._tickets), asyncio.get_running_loop().create_future()
-        self._asked[ticket] = done
-        try:
-            self._line.send(LoadAsked(ticket, name))
-            fault = await done
-        finally:
-            del self._asked[ticket]
+        fault = await self._done(LoadAsked(next(self._tickets), name))
         if fault is not None:
             raise Conflict(ProblemCode.NOT_SERVABLE, fault)
 
+    async def _end_canary(self, name: str) -> None:
+        """Have all workers end the canary of a model."""
+        await self._done(EndAsked(next(self._tickets), name))
+
+    async def _done(self, asked: LoadAsked | EndAsked) -> str | None:
+        """Ask the supervisor for a change; return why it was not made."""
+        done: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._asked[asked.ticket] = done
+        try:
+            self._line.send(asked)
+            return await done
+        finally:
+            del self._asked[asked.ticket]
+
+    def _process(self) -> None:
+        with suppress(Empty):
+            while True:
+                self._heard(self._messages.get_nowait())
+
     def _heard(self, message: Any) -> None:
-        if isinstance(message, LoadDone):
+        if isinstance(message, Done):
             if (done := self._asked.get(message.ticket)) is not None and not done.done():
                 done.set_result(message.fault)
         elif self._swaps is not None:
             self._swap(self._swaps, message)
 
     def _swap(self, swaps: "Swaps", message: Any) -> None:
-        """Do a step of a swap."""
-        if isinstance(message, Prepare):
+        """Do a step of a swap, or end a canary."""
+        if isinstance(message, EndCanary):
+            swaps.end_canary(message.name)
+            self._line.send(CanaryEnded(message.name))
+        elif isinstance(message, Prepare):
             self._preparing = asyncio.create_task(swaps.prepare(message.settings))
             self._start(self._tell_prepared(message.generation, self._preparing))
         elif self._preparing is not None and isinstance(message, TakeOver):
@@ -101,7 +127,7 @@ class Fleet:
             fault = str(error)
         except Exception as error:  # noqa: BLE001 - the others must not wait for this worker
             fault = f"a worker could not load the bundle ({type(error).__name__})"
-        self._line.send(Prepared(generation, fault))
+        self._line.send(BundlePrepared(generation, fault))
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)

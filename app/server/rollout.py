@@ -7,15 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.model_source import ModelSource
+from app.model_source import ModelSource, model_sources, of_role
 from app.pinned_model import PinnedModel, pin_model
 from app.processes.logs import tell_swap
 from app.processes.worker_messages import (
+    BundlePrepared,
+    CanaryEnded,
     Discard,
+    Done,
+    EndAsked,
+    EndCanary,
     LoadAsked,
-    LoadDone,
     Prepare,
-    Prepared,
     TakeOver,
     TookOver,
 )
@@ -49,6 +52,15 @@ class _Swap:
     """Whether all workers can serve the bundle, so that no fault can end the swap any more."""
 
 
+@dataclass(slots=True, eq=False)
+class _Ending:
+    """The end of a canary."""
+
+    wish: _Wish
+    due: list[Worker]
+    """Workers that have not ended it."""
+
+
 class Rollout:
     """Has all workers replace a bundle, one bundle after another.
 
@@ -58,13 +70,15 @@ class Rollout:
 
     def __init__(self, settings: Settings, sources: Sequence[ModelSource]) -> None:
         """Set the settings, which name the models, and the bundles that workers start with."""
-        self._wanted = {one.model: one for one in settings.for_each_model()}
+        models = of_role(model_sources(settings), "served")
+        self._wanted = {one.settings.model: one for one in models}
         self.sources = list(sources)
         """The bundles that a new worker opens."""
         self.generation = 0
         """Number of bundles that all workers have replaced."""
         self._wishes = deque[_Wish]()
         self._swap: _Swap | None = None
+        self._endings: list[_Ending] = []
 
     def want(self, *names: str) -> None:
         """Load models anew, by default all, once all workers serve."""
@@ -75,16 +89,40 @@ class Rollout:
         swap = self._swap
         if isinstance(message, LoadAsked):
             self._wishes.append(_Wish(message.name, worker, message.ticket))
+        elif isinstance(message, CanaryEnded):
+            self._end(worker, message.name)
         elif swap is None or worker not in swap.due:
             return
-        elif isinstance(message, Prepared) and message.fault is not None:
+        elif isinstance(message, BundlePrepared) and message.fault is not None:
             self._give_up(swap, message.fault)
-        elif isinstance(message, Prepared | TookOver) and message.generation == swap.generation:
+        elif (
+            isinstance(message, BundlePrepared | TookOver) and message.generation == swap.generation
+        ):
             swap.due.remove(worker)
             self._go_on(swap)
 
+    def end_canary(self, asked: EndAsked, asker: Worker, everyone: Sequence[Worker]) -> None:
+        """Have all workers end a canary, also those that are starting."""
+        self.sources = [
+            one for one in self.sources if (one.role, one.settings.model) != ("canary", asked.name)
+        ]
+        for worker in everyone:
+            _tell(worker, EndCanary(asked.name))
+        wish = _Wish(asked.name, asker, asked.ticket)
+        self._endings.append(_Ending(wish, list(everyone)))
+
+    def _end(self, worker: Worker, name: str | None) -> None:
+        """Take note that a worker has ended the canary of a model, or of all as it is gone."""
+        for ending in list(self._endings):
+            if worker in ending.due and name in (None, ending.wish.name):
+                ending.due.remove(worker)
+                if not ending.due:
+                    self._endings.remove(ending)
+                    _answer(ending.wish, None)
+
     def lose(self, worker: Worker) -> None:
         """Take note that a worker has ended."""
+        self._end(worker, None)
         swap = self._swap
         if swap is None or worker not in swap.workers:
             return
@@ -114,7 +152,8 @@ class Rollout:
             self._send(swap, Prepare(swap.generation, pinned.source.settings))
 
     def _source(self, name: str) -> ModelSource:
-        return next(one for one in self.sources if one.settings.model == name)
+        served = of_role(self.sources, "served")
+        return next(one for one in served if one.settings.model == name)
 
     def _send(self, swap: _Swap, message: Any) -> None:
         """Send a message to all workers, each of which answers it."""
@@ -131,6 +170,8 @@ class Rollout:
             swap.is_prepared, self.generation = True, swap.generation
             at = self.sources.index(self._source(swap.wish.name))
             self.sources[at] = swap.pinned.source
+            # A canary that takes over has ended.
+            self.sources = [one for one in self.sources if not _is_canary(one, settings)]
             self._send(swap, TakeOver(swap.generation))
         if not swap.due:
             self._swap = None
@@ -145,6 +186,11 @@ class Rollout:
         _refuse(swap.wish, fault)
 
 
+def _is_canary(source: ModelSource, settings: Settings) -> bool:
+    """Whether a source is the canary of a bundle that is served."""
+    return source.role == "canary" and source.settings.digest == settings.digest
+
+
 def _refuse(wish: _Wish, fault: str) -> None:
     log.warning("%s is not replaced: %s", wish.name, fault)
     _answer(wish, fault)
@@ -152,7 +198,7 @@ def _refuse(wish: _Wish, fault: str) -> None:
 
 def _answer(wish: _Wish, fault: str | None) -> None:
     if wish.asker is not None:
-        _tell(wish.asker, LoadDone(wish.ticket, fault))
+        _tell(wish.asker, Done(wish.ticket, fault))
 
 
 def _tell(worker: Worker, message: Any) -> None:

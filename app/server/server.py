@@ -27,7 +27,7 @@ from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
 from app.server.terminal import CLOSED_SECONDS, Terminal
 from app.settings import Settings
-from app.swaps import Joining, load_alone
+from app.swaps import Joining, join_alone
 from dubito.cli.signals import ending, reloading
 from dubito.errors import DubitoError
 
@@ -46,7 +46,7 @@ def serve(
     children: ChildProcesses,
     started: Started,
     checked: Mapping[str, CheckedBundle] | None = None,
-    joining: Joining = load_alone,
+    joining: Joining = join_alone,
 ) -> None:
     """Serve bundles on a bound socket; return after a signal to end.
 

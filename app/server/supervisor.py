@@ -15,7 +15,7 @@ from app.monitoring.multiprocess_dir import Shared, remove_worker
 from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
 from app.processes.port import ANSWER_SECONDS, Started
-from app.processes.worker_messages import Serving
+from app.processes.worker_messages import EndAsked, Serving
 from app.server.rollout import Rollout
 from app.server.terminal import CLOSED_SECONDS, Terminal
 from app.server.worker import Worker, begin
@@ -193,6 +193,9 @@ class Supervisor:
             return
         if isinstance(said, CannotStart):
             self._ended(worker, said.sentence)
+            return
+        if isinstance(said, EndAsked):
+            self._rollout.end_canary(said, worker, self._workers)
             return
         if not isinstance(said, Serving):
             self._rollout.hear(worker, said)

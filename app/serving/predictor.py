@@ -187,6 +187,29 @@ class Predictor:
         judged = JudgedRows(estimate, notices, judgement, self._target)
         return MonteCarloPrediction(query, judged, 0, tolerance, draws, wanted)
 
+    async def judged(
+        self, queries: Sequence[Query], options: PolicyOptions | None
+    ) -> JudgedRows | None:
+        """Compute and judge queries of the same number of passes, for a predictor without callers.
+
+        They wait in no queue, so nothing else may be computed meanwhile.
+
+        Args:
+            queries: the queries.
+            options: requested set or interval and decision; the usual ones if None.
+
+        Returns:
+            The rows of all queries in order; None if a row has no finite result.
+        """
+        summary = Summary.joined(
+            await self._compute.submit([Statistics(query) for query in queries])
+        )
+        if not math.isfinite(summary.mean.sum()):
+            return None
+        rows = np.concatenate([query.features for query in queries])
+        passes = queries[0].passes
+        return await asyncio.to_thread(self._judged_rows, rows, summary, passes, options)
+
     def _is_small(self, query: Query) -> bool:
         """Whether the rows of a query are judged with its batch."""
         return len(query.features) <= ROWS_IN_TURN and query.passes <= UNCUT_PASSES

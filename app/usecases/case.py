@@ -238,7 +238,7 @@ class Case:
             history=tuple(
                 _said(event, is_number=self.classes is None)
                 for event in self.events
-                if event.kind != "prediction"
+                if event.kind in get_args(FeedbackKind)
             ),
         )
 

@@ -1,7 +1,7 @@
 """Records answers before they are sent, and each Idempotency-Key at most once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -83,6 +83,7 @@ class Record:
         self._deadline = deadline
         self._name = name
         self._parts: list[AnyPart] = []
+        self._after: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
         """Begin to answer the request."""
@@ -129,6 +130,10 @@ class Record:
         if self._recorder.memory is not None:
             self._parts.append(_monte_carlo_part(answers, rows, asked, is_drawn=is_drawn))
 
+    def then(self, act: Callable[[], None]) -> None:
+        """Have something done once the answers may be sent."""
+        self._after.append(act)
+
     async def keep(self, body: Sequence[bytes]) -> Sequence[bytes]:
         """Record what was added; returns the parts of the body that may now be sent.
 
@@ -137,6 +142,14 @@ class Record:
             DeadlinePassedRecording: the deadline passed before the write was confirmed.
             Conflict: the key was used for another request meanwhile.
         """
+        kept = await self._kept(body)
+        if kept is body:
+            for act in self._after:
+                act()
+        return kept
+
+    async def _kept(self, body: Sequence[bytes]) -> Sequence[bytes]:
+        """Record what was added; returns the body, or the one that has its key already."""
         memory, key = self._recorder.memory, self._name.key
         if memory is None:
             return body

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from app.monitoring.prediction_metrics import PredictionMetrics
 from app.recorded_prediction import Asked
 from app.serving.caller import Caller
 from app.serving.predictor import ROWS_IN_TURN, Predictor
+from app.serving.shadow import Follower
 from app.serving.users import Users
 from app.usecases.idempotency import Record
 from dubito.answer import AnyMonteCarloAnswer, AnyPlainAnswer
@@ -57,6 +59,8 @@ class Predict:
     """Maximum rows × passes of a request."""
     users: Users = field(default_factory=Users)
     """Requests that are being answered."""
+    shadow: Follower | None = None
+    """Compares answers with those of another version; None without one."""
 
     def admit(self, rows: int, options: MonteCarloOptions, caller: Caller) -> None:
         """Reject, before parsing, a request that cannot be admitted.
@@ -116,6 +120,9 @@ class Predict:
             options=options.policy,
             degrade=options.degrade,
         )
+        ids: list[str] = []
+        if self.shadow is not None:
+            record.then(partial(self.shadow.offer, prediction, ids, options.policy))
         asked = Asked(options.passes, options.reached, options.degrade, options.policy)
         is_drawn = options.seed is None and options.reached is None
 
@@ -123,6 +130,8 @@ class Predict:
             answers = self.answers.monte_carlo(prediction, part)
             own = rows[part.start : part.stop]
             record.add_monte_carlo(answers, own, asked, is_drawn=is_drawn and part.start == 0)
+            if self.shadow is not None:
+                ids.extend(answer.id for answer in answers)
             self.metrics.monte_carlo(answers)
             return answers
 

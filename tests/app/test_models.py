@@ -83,7 +83,7 @@ def test_the_models_are_listed(client: httpx.Client) -> None:
     for one in listed:
         about = client.get(f"/models/{one['name']}").json()
         identity = {name: about[name] for name in ("name", "version", "digest")}
-        assert one == identity | {"ready": True}
+        assert one == identity | {"ready": True, "canary": None, "shadow": None}
         assert about == client.get(f"/models/{one['name']}/model").json()
     assert list(NAMES) == client.get("/v2/models").json()["models"]
 
@@ -133,7 +133,9 @@ def test_each_model_has_its_documents(client: httpx.Client) -> None:
         assert [{"url": ".", "description": "the address of this document"}] == document["servers"]
         for path, operations in document["paths"].items():
             if "get" in operations and not path.endswith("/stream"):
-                assert 200 == client.get(f"/models/{name}{path}").status_code
+                # There is none.
+                status = 404 if path in ("/canary", "/shadow") else 200
+                assert status == client.get(f"/models/{name}{path}").status_code
         content = document["paths"]["/predict/mc"]["post"]["requestBody"]["content"]
         row = content["application/json"]["examples"]["one"]["value"]
         assert asked(client, f"/models/{name}/predict/mc", row)["model"]["name"] == name
@@ -350,6 +352,7 @@ def test_without_a_strict_start_the_others_are_served(
         assert f"{BROKEN} is not served: " in service.written()
         listed = {one["name"]: one for one in client.get("/models").json()["models"]}
         nothing = {"name": BROKEN, "version": None, "digest": None, "ready": False}
+        nothing |= {"canary": None, "shadow": None}
         assert (list(names), nothing) == (list(listed), listed[BROKEN])
         assert 200 == client.get("/health/ready").status_code
         row = {"loan_amount": 1}

@@ -18,7 +18,9 @@ GOOD: dict[str, tuple[str, Any]] = {
     "strict_start": ("0", False),
     "watch": ("1", True),
     "models": ("some/where", Path("some/where")),
-    "model": ("other", "other"),
+    "model": ("loan-grade", "loan-grade"),
+    "canary": ("loan-grade/4@0.1", "loan-grade/4@0.1"),
+    "shadow": ("loan-grade/4", "loan-grade/4"),
     "version": ("3", 3),
     "retention_days": ("30", 30),
     "grpc_port": ("8001", 8_001),
@@ -62,6 +64,8 @@ OTHER = {
     "records_exposed": "0",
     "strict_start": "1",
     "watch": "0",
+    "canary": "loan-grade/3@1",
+    "shadow": "loan-grade/3",
 }
 
 

@@ -13,6 +13,13 @@ export function chosenModel() {
   return chosen.name;
 }
 
+/** Whether another version computes what the model answers. */
+export function hasShadow() {
+  const { name, known } = chosen;
+  const model = known.find((one) => name === null || one.name === name);
+  return model !== undefined && model.shadow !== null;
+}
+
 /**
  * Where the service has something of the model: without its name where there is only one.
  * @param {string} path

@@ -1,12 +1,14 @@
 /** The Monitoring tab: recent statistics, updated as they change. */
 
 /** @import { ModelDescription, UncertaintyFigures } from "../types/wire.js" */
+/** @import { PageModel } from "./answerview.js" */
 /** @import { Charts } from "./charts.js" */
 
 import { Board } from "./board.js";
 import { el } from "./elements.js";
 import { withheld } from "./faults.js";
 import { problemOf } from "./http.js";
+import { ShadowCard } from "./shadow.js";
 import { Stream } from "./stream.js";
 import { Well } from "./well.js";
 import { clock, t } from "./words.js";
@@ -50,6 +52,7 @@ class Watch {
     this.live = el("p.live");
     this.refusal = el("div", { role: "alert" });
     this.board = new Board(charts, model);
+    this.shadow = new ShadowCard(/** @type {PageModel} */ (model).target !== undefined);
     this.redraw();
   }
 
@@ -57,12 +60,14 @@ class Watch {
     if (this.#isShown) return;
     this.#isShown = true;
     this.well.start();
+    this.shadow.start();
     this.#follow();
   }
 
   hide() {
     this.#isShown = false;
     this.well.stop();
+    this.shadow.stop();
     this.#stream?.stop();
   }
 
@@ -79,9 +84,11 @@ class Watch {
       this.#rangeForm(),
       this.well.whole,
       this.refusal,
+      this.shadow.whole,
       this.board.whole,
     );
     this.well.show();
+    if (this.#isShown) this.shadow.start();
     this.#fill();
   }
 

@@ -16,6 +16,51 @@ export interface ListedModel {
   version: number | null;
   digest: string | null;
   ready: boolean;
+  shadow: CandidateDescription | null;
+}
+
+export interface CandidateDescription {
+  version: number;
+}
+
+export interface ShadowIdentity {
+  version: number;
+}
+
+export interface DisagreeingShare {
+  rows: number;
+  share: number | null;
+  lower: number | null;
+  upper: number | null;
+}
+
+export interface ShadowAnswer {
+  predicted: string | number;
+  action: string | null;
+}
+
+export interface Disagreeing {
+  prediction: string;
+  time: string;
+  kinds: string[];
+  difference: number;
+  answer: ShadowAnswer;
+  other: ShadowAnswer;
+}
+
+export interface RowDifferences {
+  edges: number[];
+  rows: number[];
+}
+
+export interface ShadowDescription {
+  served: ShadowIdentity;
+  shadow: ShadowIdentity;
+  rows: number;
+  skipped: number;
+  disagreements: Record<string, DisagreeingShare>;
+  differences: RowDifferences;
+  newest: Disagreeing[];
 }
 
 export interface ModelList {

@@ -293,6 +293,8 @@ WAYS: dict[ProblemCode, Way] = {
     ),
     # As other routes would tell it; `test_inference.py` has the protocol's own form.
     ProblemCode.NO_SUCH_MODEL: raising(NotFound(ProblemCode.NO_SUCH_MODEL, "there is none")),
+    ProblemCode.NO_CANARY: lambda stage: stage.client.delete("/canary"),
+    ProblemCode.NO_SHADOW: lambda stage: stage.client.get("/shadow"),
     ProblemCode.NOT_LOADED: raising(Conflict(ProblemCode.NOT_LOADED, "it is not loaded")),
     ProblemCode.NOT_SERVABLE: raising(Conflict(ProblemCode.NOT_SERVABLE, "it is broken")),
     ProblemCode.NOT_UNLOADED: raising(Conflict(ProblemCode.NOT_UNLOADED, "it stays")),

@@ -288,6 +288,9 @@ class Records:
             raise RecordsUnavailable
         assert DIGEST == digest
 
+    async def disagreements(self, most: int) -> list[Event]:
+        raise NotImplementedError
+
     async def note(self, name: str) -> Note | None:
         return self.marks.get(name)
 

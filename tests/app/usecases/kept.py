@@ -103,6 +103,10 @@ class Ledger:
     async def history(self, prediction: str) -> list[Event]:
         return [event for event in self.events if event.prediction == prediction]
 
+    async def disagreements(self, most: int) -> list[Event]:
+        found = [event for event in self.events if event.kind == "disagreement"]
+        return found[: -most - 1 : -1]
+
     async def note(self, name: str) -> Note | None:
         return self.notes.get(name)
 
