@@ -7,8 +7,8 @@ from msgspec import Struct, json
 from dubito.types import Identity
 
 DisagreementKind = Literal["class", "decision", "set"]
-"""Part in which two answers differ: the class, automated or referred, the set of classes (of a number:
-intervals that do not overlap)."""
+"""Part in which two answers differ: the class, the decision, or the set of classes; of a number the
+set stands for intervals that do not overlap."""
 
 
 class Side(Struct, frozen=True):
