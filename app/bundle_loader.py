@@ -27,6 +27,7 @@ from dubito.uncertainty.passes import balanced
 if TYPE_CHECKING:
     from dubito.bundle import Bundle
     from dubito.engine.engine import Engine
+    from dubito.engine.program import Program
 
 
 log = logging.getLogger("dubito")
@@ -167,6 +168,35 @@ def _loaded(settings: Settings, checked: CheckedBundle) -> "Bundle":
         threads=Threads(settings.threads, SHARED),
         backend=settings.backend,
     )
+
+
+async def built(
+    manifest: Manifest,
+    environment: Environment,
+    programs: Sequence["Program"],
+    cards: Cards,
+    settings: Settings,
+) -> LoadedBundle:
+    """Build what computes a checked bundle in this process, and make it warm.
+
+    Args:
+        manifest: manifest of the bundle.
+        environment: numerical environment in which it was checked, this machine's.
+        programs: its networks.
+        cards: its model cards.
+        settings: threads and backend.
+    """
+
+    def made() -> Compute:
+        from dubito.bundles.golden import warm
+        from dubito.engine.backends.choice import engine_for
+
+        threads = Threads(settings.threads, SHARED)
+        engine = engine_for(programs, settings.backend, threads)
+        warm(engine, manifest.golden)
+        return _compute(engine)
+
+    return LoadedBundle(manifest, environment, await asyncio.to_thread(made), cards)
 
 
 def _compute(engine: "Engine") -> Compute:

@@ -136,6 +136,17 @@ class Service:
         )
         pinned = {one.model: one.version for one in settings.for_each_model()}
         self._repository = Repository(settings.models, self._inference, self._changes.load, pinned)
+        self._routes_of: dict[ModelService, list[BaseRoute]] = {}
+        """Routes of each model that is served, or about to be."""
+        self._shared_routes = _all(
+            [
+                inference_routes(self._inference, self._repository, self._readiness, settings),
+                health(self._readiness),
+                model_list(self._listed),
+                exposition(metrics.page),
+                dashboard_routes(),
+            ]
+        )
         self._ending = set[asyncio.Task[None]]()
         """Tasks that close bundles that are not served any more."""
 
@@ -203,24 +214,18 @@ class Service:
         return model, self._routes({**self.models, model.name: model})
 
     def _routes(self, models: Mapping[str, ModelService]) -> PublishedRoutes:
-        """Create all routes of models: those of the first are without a name, too."""
+        """Create the routes of models that are not there yet; put all of them together."""
         settings = self._settings
-        shared = [
-            inference_routes(self._inference, self._repository, self._readiness, settings),
-            health(self._readiness),
-            model_list(self._listed),
-            exposition(self._metrics.page),
-            dashboard_routes(),
-        ]
+        shared = self._shared_routes
         if self._kept is not None:
-            shared += self._kept.routers(models)
+            shared = [*shared, *_all(self._kept.routers(models))]
         found: list[BaseRoute] = []
-        for name, model in models.items():
-            routes = _all([*model.routers(), *self._candidate_routes(name)])
-            if name in self._canaries:
-                self._canaries[name].split(routes, settings)
-            found += routes if name == self.names[0] else []
-            found += ModelAddresses(name, routes).routes()
+        self._routes_of = {
+            model: self._routes_of.get(model) or self._model_routes(model)
+            for model in models.values()
+        }
+        for routes in self._routes_of.values():
+            found += routes
         unserved = UnservedRoute(self.models, self._unserved, self.names[0])
         inferences = [model.inference for model in models.values()]
         short: dict[str, GradingRoute] = dict(
@@ -229,7 +234,15 @@ class Service:
         for route in found:
             if isinstance(route, LeanRoute) and route.path.endswith((PLAIN, MONTE_CARLO)):
                 short[route.path] = route
-        return PublishedRoutes([*found, *_all(shared), unserved], short)
+        return PublishedRoutes([*found, *shared, unserved], short)
+
+    def _model_routes(self, model: ModelService) -> list[BaseRoute]:
+        """Create the routes of a model: those of the first are without a name, too."""
+        routes = _all([*model.routers(), *self._candidate_routes(model.name)])
+        if model.name in self._canaries:
+            self._canaries[model.name].split(routes, self._settings)
+        own = routes if model.name == self.names[0] else []
+        return [*own, *ModelAddresses(model.name, routes).routes()]
 
     def _candidate_routes(self, name: str) -> Iterator[APIRouter]:
         """Create the routes of a model's canary and of its shadow."""

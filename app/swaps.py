@@ -10,8 +10,6 @@ from app.bundle_loader import LoadedBundle, Opening
 from app.errors import Conflict, StartError
 from app.inference.repository import Loads
 from app.model_service import ModelService
-from app.model_source import model_sources, of_role
-from app.pinned_model import pin_model
 from app.problem_codes import ProblemCode
 from app.processes.logs import tell_swap
 from app.published_routes import PublishedRoutes
@@ -58,17 +56,20 @@ class Swaps:
         self._assemble = assemble
         self._take_over = take_over
         self.end_canary = end_canary
-        self.served = served
+        self._served = served
         self.generation = 0
         """Number of swaps since the service was started, the same in all its workers."""
 
-    async def prepare(self, settings: Settings) -> Candidate:
+    async def prepare(self, settings: Settings) -> Candidate | None:
         """Check, load and warm a bundle beside the one that is served.
 
         What takes long is done in a thread or another process: requests are answered meanwhile.
 
         Args:
-            settings: the settings, which name the bundle and its digest.
+            settings: the settings, which name the bundle.
+
+        Returns:
+            The candidate; None if the bundle is the one that is served.
 
         Raises:
             BundleError: the bundle must not be served.
@@ -76,6 +77,10 @@ class Swaps:
         """
         async with AsyncExitStack() as stack:
             bundle = await stack.enter_async_context(self._opening(settings))
+            identity = bundle.manifest.identity
+            if identity.digest == self._served(identity.name):
+                bundle.compute.close()
+                return None
             model, routes = await asyncio.to_thread(self._assemble, bundle)
             return Candidate(model, routes, stack.pop_all())
 
@@ -106,22 +111,19 @@ Joining = Callable[[Settings, Swaps], Changes]
 
 def join_alone(settings: Settings, swaps: Swaps) -> Changes:
     """Return what changes a service that has no other worker."""
-    sources = {one.settings.model: one for one in of_role(model_sources(settings), "served")}
+    sources = {one.model: one for one in settings.for_each_model()}
     turn = asyncio.Lock()
 
     async def load(name: str) -> None:
         async with turn:
             try:
-                pinned = await asyncio.to_thread(pin_model, sources[name])
-                found = pinned.source.settings
-                if found.digest == swaps.served(name):
-                    return
-                candidate = await swaps.prepare(found)
+                candidate = await swaps.prepare(sources[name])
             except (BundleError, StartError) as error:
                 log.warning("%s is not replaced: %s", name, error)
                 raise Conflict(ProblemCode.NOT_SERVABLE, str(error)) from error
-            swaps.take_over(candidate, swaps.generation + 1)
-            tell_swap(swaps.generation, found, pinned.computed)
+            if candidate is not None:
+                swaps.take_over(candidate, swaps.generation + 1)
+                tell_swap(swaps.generation, candidate.model.manifest.identity)
 
     async def end_canary(name: str) -> None:
         swaps.end_canary(name)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
+from fastapi.dependencies import models as dependencies
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
@@ -45,6 +46,7 @@ class Front(FastAPI):
             short: those of POST that have a short way, by path.
         """
         self.router.routes[: self._published] = routes
+        _forget_endpoints()
         self._published, self.short = len(routes), short
         self.openapi_schema = None
 
@@ -79,6 +81,13 @@ class Front(FastAPI):
                 raise
             response = await handler(Request(scope, receive, sending), error)
             await response(scope, receive, sending)
+
+
+def _forget_endpoints() -> None:
+    """Let routes that are not served any more go: FastAPI remembers thousands of endpoints."""
+    for one in vars(dependencies).values():
+        if hasattr(one, "cache_clear"):
+            one.cache_clear()
 
 
 def _handler_of(error: Exception, handlers: Mapping[Any, Any]) -> Any:

@@ -43,6 +43,16 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """Message of the process that checks a bundle."""
+
+    settings: Settings
+    """Settings that name the bundle, its version, digest and backend."""
+    parts: tuple[Manifest, Environment, tuple[Program, ...], Cards] | None
+    """Contents of the bundle, if the service's own process is to compute it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """Periodic message of an engine's process, sent while it computes as well: it is alive."""
 

@@ -83,10 +83,10 @@ def tell_start(
     log.info("%s/ - the page; %s/docs - the API; records: %s", place, place, _records(settings))
 
 
-def tell_swap(generation: int, settings: "Settings", computed: str) -> None:
-    """Log which bundle is served from now on, and the clause that says what computes it."""
-    name, version, digest = settings.model, settings.version, settings.digest
-    log.info("generation %d: serving %s/%s, %s, %s", generation, name, version, digest, computed)
+def tell_swap(generation: int, identity: "Identity") -> None:
+    """Log which bundle is served from now on."""
+    name, version, digest = identity.name, identity.version, identity.digest
+    log.info("generation %d: serving %s/%d, %s", generation, name, version, digest)
 
 
 def _records(settings: "Settings") -> str:

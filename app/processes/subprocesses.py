@@ -135,7 +135,7 @@ def started_engine(settings: Settings, *, is_patient: bool = False) -> Iterator[
 
 
 @contextmanager
-def child(module: Literal["engine", "recorder"]) -> Iterator[Child]:
+def child(module: Literal["check", "engine", "recorder"]) -> Iterator[Child]:
     """Run one child process within a block; it waits for its first message."""
     line, other = socket.socketpair()
     with other:

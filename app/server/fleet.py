@@ -40,7 +40,7 @@ class Fleet:
         self._generation = generation
         self._tickets = itertools.count()
         self._asked: dict[int, asyncio.Future[str | None]] = {}
-        self._preparing: asyncio.Task[Candidate] | None = None
+        self._preparing: asyncio.Task[Candidate | None] | None = None
         self._tasks = set[asyncio.Task[None]]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._swaps: Swaps | None = None
@@ -112,14 +112,19 @@ class Fleet:
             self._preparing = asyncio.create_task(swaps.prepare(message.settings))
             self._start(self._tell_prepared(message.generation, self._preparing))
         elif self._preparing is not None and isinstance(message, TakeOver):
-            swaps.take_over(self._preparing.result(), message.generation)
-            self._preparing = None
+            candidate, self._preparing = self._preparing.result(), None
+            # None: this worker was started with the bundle.
+            if candidate is not None:
+                swaps.take_over(candidate, message.generation)
+            swaps.generation = message.generation
             self._line.send(TookOver(message.generation))
         elif self._preparing is not None and isinstance(message, Discard):
             self._start(_discard_once(swaps, self._preparing))
             self._preparing = None
 
-    async def _tell_prepared(self, generation: int, preparing: "asyncio.Task[Candidate]") -> None:
+    async def _tell_prepared(
+        self, generation: int, preparing: "asyncio.Task[Candidate | None]"
+    ) -> None:
         fault = None
         try:
             await asyncio.shield(preparing)
@@ -135,10 +140,11 @@ class Fleet:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _discard_once(swaps: "Swaps", preparing: "asyncio.Task[Candidate]") -> None:
+async def _discard_once(swaps: "Swaps", preparing: "asyncio.Task[Candidate | None]") -> None:
     """Close a candidate as soon as it is open, if it can be opened."""
     try:
         candidate = await preparing
     except Exception:  # noqa: BLE001 - the supervisor was told
         return
-    await swaps.discard(candidate)
+    if candidate is not None:
+        await swaps.discard(candidate)

@@ -25,6 +25,7 @@ from app.processes.worker_messages import (
 from app.server.worker import Worker
 from app.settings import Settings
 from dubito.errors import BundleError
+from dubito.types import Identity
 
 log = logging.getLogger("dubito")
 
@@ -176,7 +177,8 @@ class Rollout:
         if not swap.due:
             self._swap = None
             _answer(swap.wish, None)
-            tell_swap(swap.generation, settings, swap.pinned.computed)
+            digest = settings.digest or ""
+            tell_swap(swap.generation, Identity(settings.model, settings.version or 0, digest))
 
     def _give_up(self, swap: _Swap, fault: str) -> None:
         """End a swap that one worker cannot make; all others go on with what they serve."""

@@ -14,11 +14,12 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from app.bundle_loader import LoadedBundle, open_in_thread
+from app.bundle_loader import LoadedBundle, built, open_in_thread
 from app.checked_bundle import CheckedBundle
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.model_source import ModelSource
+from app.processes.check_client import check_bundle
 from app.processes.engine_client import open_engine as opened_by
 from app.processes.port import ANSWER_SECONDS, BACKLOG, Started, handles, listen
 from app.processes.subprocesses import Child, ChildProcesses, records_location, started_engine
@@ -86,19 +87,25 @@ async def _serve(
 
     @asynccontextmanager
     async def opening(asked: Settings) -> AsyncIterator[LoadedBundle]:
-        # What takes over later is another object, even of the same name.
-        is_first = any(asked is source.settings for source in sources)
+        seconds = settings.engine_seconds
         async with AsyncExitStack() as stack:
-            if asked.backend == "native":
-                known = checked.get(asked.model) if is_first else None
-                yield await stack.enter_async_context(open_in_thread(asked, known))
+            # What takes over later is another object, even of the same name.
+            if any(asked is source.settings for source in sources):
+                engine = children.engines.get(asked.model)
+                opened = (
+                    open_in_thread(asked, checked.get(asked.model))
+                    if engine is None
+                    else opened_by(engine, ended, seconds)
+                )
+                yield await stack.enter_async_context(opened)
                 return
-            engine = children.engines.get(asked.model) if is_first else None
-            if engine is None:
-                engine = await stack.enter_async_context(_engine_beside(asked))
-                children.later.append(engine)
-                stack.callback(children.later.remove, engine)
-            seconds = settings.engine_seconds
+            found = await check_bundle(asked)
+            if found.parts is not None:
+                yield await built(*found.parts, found.settings)
+                return
+            engine = await stack.enter_async_context(_engine_beside(found.settings))
+            children.later.append(engine)
+            stack.callback(children.later.remove, engine)
             yield await stack.enter_async_context(opened_by(engine, ended, seconds))
 
     @asynccontextmanager

@@ -1,0 +1,69 @@
+"""The process that checks a bundle which is to take over, and leaves the processors to others.
+
+Checking takes as long as a thousand answers. In the service's own process it would compete with the
+event loop for the interpreter, and for the processors at the same priority. This process checks the
+files and the golden rows, hands over what was read, and ends. `python -m
+app.processes.check_process N` uses the socket with file descriptor N.
+"""
+
+import gc
+import os
+import signal
+import socket
+import sys
+
+from app.model_source import ModelSource
+from app.pinned_model import pin_model
+from app.processes.channel import receive, send
+from app.processes.engine_messages import CannotStart, Checked
+from app.processes.logs import configure_logs
+from app.serving.jobs import SHARED
+from app.settings import Settings
+from dubito.errors import DubitoError
+from dubito.types import Threads
+
+NICENESS = 19
+"""Least priority: what no other process wants of a processor."""
+
+
+def main(line: socket.socket) -> None:
+    """Check the bundle that the settings name which the other end of a socket sends."""
+    os.nice(NICENESS)
+    gc.disable()
+    settings: Settings = receive(line)
+    configure_logs()
+    try:
+        send(line, _checked(settings))
+    except DubitoError as error:
+        send(line, CannotStart(str(error)))
+
+
+def _checked(settings: Settings) -> Checked:
+    """Check a bundle; what TensorFlow computes is checked by its engine, which has TensorFlow.
+
+    Raises:
+        BundleError: it must not be served.
+    """
+    pinned = pin_model(ModelSource(settings))
+    found = pinned.source.settings
+    inspected = pinned.checked.take()
+    if found.backend != "native" or inspected is None:
+        return Checked(found, None)
+    # Imported late: a bundle whose files are broken does not need it.
+    from dubito.bundle import load_inspected
+    from dubito.bundles.repository import find_version
+
+    folder = find_version(found.models, found.model, found.version)
+    threads = Threads(found.threads, SHARED)
+    bundle = load_inspected(inspected, folder, threads=threads, backend="native")
+    programs = tuple(bundle.engine.programs)
+    return Checked(found, (bundle.manifest, bundle.environment, programs, bundle.cards))
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        main(socket.socket(fileno=int(sys.argv[1])))
+    except (EOFError, OSError):
+        sys.exit()
