@@ -157,8 +157,8 @@ def _report(seen: dict[str, Seen]) -> Report:
         f"connections ask for one loan as fast as they are answered. Windows of {WINDOW} s without "
         f"swaps, and then {CALM} with them, in turn; {AT_A_TIME} swaps a window, one of those that "
         "TensorFlow computes. A ratio is the p99 of a window with swaps, of the median window "
-        "without; any failed request would have ended the benchmark. Memory is that after all swaps, of that "
-        f"after the first {WARM}.",
+        "without; any failed request would have ended the benchmark. Memory is that after all "
+        f"swaps, of that after the first {WARM}.",
         head=("service", "swaps", "a swap", "p99 without", "ratio of p99", "worst", "memory"),
         rows=(
             *(_row(label, one) for label, one in seen.items()),
