@@ -118,10 +118,15 @@ class ModelService:
             found += self._watching.routers(settings)
         return found
 
-    def end(self) -> None:
-        """Say that the bundle is not served any more; event streams about it end."""
+    def end(self, *, is_gone: bool) -> None:
+        """Say that this does not answer any more; event streams about it end.
+
+        Args:
+            is_gone: whether nothing else answers with the same bundle.
+        """
         self.is_current = False
-        self._predictions.end()
+        if is_gone:
+            self._predictions.end()
 
     def latest(self) -> Report | None:
         """Return the newest report of the answers; None without one, or if none are recorded."""

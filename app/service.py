@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
     Callable,
     Iterable,
     Iterator,
@@ -18,17 +17,16 @@ from fastapi import APIRouter
 from starlette.routing import BaseRoute
 
 from app.bundle_loader import LoadedBundle, OpenCandidate, Opening, OpenModel
-from app.candidates import RunningCanary, RunningShadow, misfit, run_canary
+from app.candidates import Candidates, fitting_candidates
 from app.dashboard.page import dashboard_routes
-from app.errors import Conflict, RecordsUnavailable, StartError
-from app.http.canary import CandidateDescription, canary_routes
+from app.error_location import locate_error
+from app.errors import Conflict, RecordsUnavailable
 from app.http.exposition import exposition
 from app.http.front import GradingRoute
 from app.http.inference import inference_routes, short_ways
 from app.http.information import ListedModel, ModelList, health, model_list
 from app.http.model_addresses import ModelAddresses, UnservedRoute
 from app.http.route import LeanRoute
-from app.http.shadow import shadow_routes
 from app.inference.model import ServedModels
 from app.inference.repository import Repository
 from app.model_cache import Shelf
@@ -36,8 +34,6 @@ from app.model_service import ModelService
 from app.monitoring.metrics import Metrics, Sources
 from app.monitoring.prediction_metrics import MONTE_CARLO, PLAIN
 from app.monitoring.report import Report
-from app.monitoring.request_counts import WRITE_SECONDS
-from app.monitoring.shadow_report import ShadowReport
 from app.periodic_task import repeat
 from app.published_routes import Publish, PublishedRoutes
 from app.record_ports import Memory
@@ -49,6 +45,7 @@ from app.settings import Settings
 from app.swaps import Candidate, Joining, Swaps
 from app.usecases.idempotency import Recorder
 from app.watched_folder import WATCH_SECONDS, WatchedFolder
+from dubito.bundles.manifest import Manifest
 from dubito.types import Identity
 
 log = logging.getLogger("dubito")
@@ -92,19 +89,14 @@ class Service:
         self._is_serving = is_serving
         self.names = list(opened)
         """Names of all models, in the order of the settings."""
-        self._memory = memory
         self._swaps = Swaps(
-            opening, self._candidate, self._digest, self._take_over, self._end_canary
+            opening, self._candidate, self._digest, self._take_over, self._leave, self._end_canary
         )
         self._changes = joining(settings, self._swaps)
-        fitting = list(self._fitting(candidates, opened))
-        canaries = [one for one in fitting if one.source.role == "canary"]
-        self._sharing = len(self.names) + len(canaries)
-        self._shadows = {
-            one.source.settings.model: self._shadow(one)
-            for one in fitting
-            if one.source.role == "shadow"
-        }
+        # A worker that starts after a swap has what was agreed on, whatever fits to it.
+        is_strict = settings.strict_start and not self._swaps.generation
+        found = list(fitting_candidates(candidates, opened, is_strict=is_strict))
+        self._candidates = Candidates(found, settings, metrics, memory, self._manifest)
         self._queue, self._recorder = FairQueue(), Recorder(memory)
         self._publish: Publish = lambda *_: None
         bundles = {name: one for name, one in opened.items() if isinstance(one, OpenModel)}
@@ -115,10 +107,7 @@ class Service:
         """The served models, by name."""
         self._stacks = {name: one.stack for name, one in bundles.items()}
         self._unserved = {name: why for name, why in opened.items() if isinstance(why, str)}
-        self._canaries = {
-            one.source.settings.model: run_canary(one, self._assembled(one.bundle), secret)
-            for one in canaries
-        }
+        self._candidates.add_canaries(self._assembled, secret)
         self._served = [one.served for one in self._everyone()]
         self._shelf = Shelf(self._served, lending, settings)
         self._kept = (
@@ -130,9 +119,8 @@ class Service:
         )
         self._readiness = Readiness(*self._troubles(memory), is_serving=is_serving)
         self._inferences = {name: model.inference for name, model in self.models.items()}
-        self._others = {name: one.other for name, one in self._canaries.items()}
         self._inference = ServedModels(
-            self._inferences, metrics.statistics, self._unserved, self._others
+            self._inferences, metrics.statistics, self._unserved, self._candidates.others
         )
         pinned = {one.model: one.version for one in settings.for_each_model()}
         self._repository = Repository(settings.models, self._inference, self._changes.load, pinned)
@@ -162,7 +150,7 @@ class Service:
 
     def _assembled(self, bundle: LoadedBundle, follower: Follower | None = None) -> ModelService:
         """Assemble the parts that answer for a bundle."""
-        several = self._sharing
+        several = len(self.names) + self._candidates.count
         return ModelService(
             bundle,
             self._settings,
@@ -174,39 +162,12 @@ class Service:
             follower,
         )
 
-    def _shadow(self, candidate: OpenCandidate) -> RunningShadow:
-        metrics = self._metrics.shadow(candidate.bundle.manifest.identity)
-        return RunningShadow(candidate, self._settings, metrics, self._memory)
-
     def _follower(self, bundle: LoadedBundle) -> Follower | None:
-        """Compare the answers of a bundle with those of its model's shadow, if that can be."""
-        manifest = bundle.manifest
-        shadow = self._shadows.get(manifest.name)
-        if shadow is None or misfit(shadow.manifest, manifest) is not None:
-            return None
-        return shadow.beside(manifest.identity)
+        return self._candidates.follower(bundle.manifest)
 
     def _everyone(self) -> list[ModelService]:
         """Return all that answers."""
-        return [*self.models.values(), *(one.model for one in self._canaries.values())]
-
-    def _fitting(
-        self, candidates: Iterable[OpenCandidate], opened: Mapping[str, OpenModel | str]
-    ) -> Iterator[OpenCandidate]:
-        """Yield the candidates that can take the requests of their models."""
-        for one in candidates:
-            role, name = one.source.role, one.source.settings.model
-            found = opened.get(name)
-            manifest = found.bundle.manifest if isinstance(found, OpenModel) else None
-            why = misfit(one.bundle.manifest, manifest)
-            if why is None:
-                version, share = one.bundle.manifest.version, one.source.share
-                log.info("%s of %s: version %d, share %g", role, name, version, share)
-                yield one
-            elif self._settings.strict_start and not self._swaps.generation:
-                raise StartError(f"no {role} of {name}: {why}")
-            else:
-                log.error("no %s of %s: %s", role, name, why)
+        return [*self.models.values(), *self._candidates.answering]
 
     def _candidate(self, bundle: LoadedBundle) -> tuple[ModelService, PublishedRoutes]:
         """Assemble what will answer for a bundle, and the routes of all models with it."""
@@ -238,51 +199,39 @@ class Service:
 
     def _model_routes(self, model: ModelService) -> list[BaseRoute]:
         """Create the routes of a model: those of the first are without a name, too."""
-        routes = _all([*model.routers(), *self._candidate_routes(model.name)])
-        if model.name in self._canaries:
-            self._canaries[model.name].split(routes, self._settings)
+        beside = self._candidates.routes(model.name, self._changes.end_canary)
+        routes = _all([*model.routers(), *beside])
+        self._candidates.split(model, routes)
         own = routes if model.name == self.names[0] else []
         return [*own, *ModelAddresses(model.name, routes).routes()]
 
-    def _candidate_routes(self, name: str) -> Iterator[APIRouter]:
-        """Create the routes of a model's canary and of its shadow."""
-        end = partial(self._changes.end_canary, name)
-        yield canary_routes(partial(self._described, self._canaries, name), end, self._settings)
-        if self._memory is not None:
-            yield shadow_routes(partial(self._report, name), self._settings)
-
-    def _described(
-        self, candidates: Mapping[str, RunningCanary | RunningShadow], name: str
-    ) -> CandidateDescription | None:
-        return candidates[name].describe() if name in candidates else None
-
-    def _report(self, name: str) -> Awaitable[ShadowReport] | None:
-        """Read what is known of a model's shadow; None if it has none."""
-        shadow, model = self._shadows.get(name), self.models.get(name)
-        if shadow is None or model is None or misfit(shadow.manifest, model.manifest) is not None:
-            return None
-        return shadow.report(model.manifest.identity)
-
     def _end_canary(self, name: str) -> None:
         """End the canary of a model, if it has one: requests that it has begun are answered."""
-        running = self._canaries.pop(name, None)
-        if running is None:
-            return
-        running.choice.end()
-        del self._others[name]
-        log.info("canary of %s: version %d has ended", name, running.model.manifest.version)
-        self._retire(running.model, running.stack)
+        running = self._candidates.end_canary(name)
+        if running is not None:
+            self._retire(running.model, running.stack)
 
     def _retire(self, model: ModelService, stack: AsyncExitStack) -> None:
         """Close a bundle that is not served any more, after its last request."""
         self._served[:] = [one.served for one in self._everyone()]
-        model.end()
+        self._leave(model)
         task = asyncio.create_task(self._closed(model, stack))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
+    def _leave(self, model: ModelService) -> None:
+        """Say that a model does not answer any more; another one may answer with its bundle."""
+        digest = model.manifest.identity.digest
+        others = {one.manifest.identity.digest for one in self._everyone() if one is not model}
+        model.end(is_gone=digest not in others)
+        self._routes_of.pop(model, None)
+
     def _digest(self, name: str) -> str | None:
-        return self.models[name].manifest.identity.digest if name in self.models else None
+        manifest = self._manifest(name)
+        return None if manifest is None else manifest.identity.digest
+
+    def _manifest(self, name: str) -> Manifest | None:
+        return self.models[name].manifest if name in self.models else None
 
     async def reload(self) -> None:
         """Load every model anew; those whose bundle must not be served stay as they are."""
@@ -290,16 +239,24 @@ class Service:
 
     async def _load_each(self, names: Iterable[str]) -> None:
         for name in names:
-            # Who loads has logged why it could not.
-            with suppress(Conflict):
+            try:
                 await self._changes.load(name)
+            except Conflict:
+                # Who loads has logged why it could not.
+                continue
+            except Exception as error:  # noqa: BLE001 - the other models are loaded
+                log.error("%s cannot be loaded: %s", name, locate_error(error))  # noqa: TRY400
 
     async def _follow(self, watched: WatchedFolder) -> None:
         """Load the models whose bundle is another one now."""
         await self._load_each(await asyncio.to_thread(lambda: list(watched.changed())))
 
-    def _take_over(self, candidate: Candidate) -> None:
-        """Serve a bundle from now on; the one before it answers what it was asked."""
+    def _take_over(self, candidate: Candidate) -> bool:
+        """Serve a bundle from now on; the one before it answers what it was asked.
+
+        Returns:
+            Whether the model's canary has ended, as it does not fit to the bundle.
+        """
         model, routes, stack = candidate
         before, closing = self.models.get(model.name), self._stacks.get(model.name)
         if self._kept is not None:
@@ -311,9 +268,10 @@ class Service:
         self._publish(*routes)
         if before is not None and closing is not None:
             self._retire(before, closing)
-        canary = self._canaries.get(model.name)
-        if canary is not None and misfit(canary.model.manifest, model.manifest) is not None:
+        is_misfit = self._candidates.is_misfit(model.name)
+        if is_misfit:
             self._end_canary(model.name)
+        return is_misfit
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -330,13 +288,10 @@ class Service:
             if kept is not None:
                 self._metrics.traffic.record(kept.exchanges)
                 await stack.enter_async_context(kept.running())
-            for shadow in self._shadows.values():
-                stack.callback(shadow.leave)
-                for work in (shadow.run(), repeat(shadow.write, WRITE_SECONDS)):
-                    stack.callback(asyncio.create_task(work).cancel)
+            await stack.enter_async_context(self._candidates.running())
             # With several workers their supervisor looks.
             if self._settings.watch and self._settings.workers == 1:
-                watched = WatchedFolder(self._settings)
+                watched = WatchedFolder(self._settings, self._versions())
                 follow = repeat(partial(self._follow, watched), WATCH_SECONDS)
                 watching = asyncio.create_task(follow)
                 stack.callback(watching.cancel)
@@ -364,6 +319,9 @@ class Service:
         if self._kept is not None:
             with suppress(RecordsUnavailable):
                 await self._kept.forget(model.watched)
+
+    def _versions(self) -> dict[str, int]:
+        return {name: model.manifest.version for name, model in self.models.items()}
 
     def _backlog(self, name: str) -> int:
         several = [one for one in self._everyone() if one.name == name]
@@ -411,13 +369,14 @@ class Service:
                 yield ListedModel(name=name, version=None, digest=None, ready=False)
                 continue
             identity, is_ready = model.manifest.identity, model.readiness.reason is None
+            canary, shadow = self._candidates.described(name)
             yield ListedModel(
                 name=name,
                 version=identity.version,
                 digest=identity.digest,
                 ready=is_ready,
-                canary=self._described(self._canaries, name),
-                shadow=self._described(self._shadows, name),
+                canary=canary,
+                shadow=shadow,
             )
 
 

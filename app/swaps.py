@@ -40,7 +40,8 @@ class Swaps:
         opening: Opening,
         assemble: Assemble,
         served: Callable[[str], str | None],
-        take_over: Callable[[Candidate], None],
+        take_over: Callable[[Candidate], bool],
+        leave: Callable[[ModelService], None],
         end_canary: Callable[[str], None],
     ) -> None:
         """Set what a swap consists of.
@@ -49,12 +50,15 @@ class Swaps:
             opening: opens a bundle.
             assemble: makes what answers for it.
             served: returns the digest of the bundle that is served for a model, None if none is.
-            take_over: serves a candidate from now on.
+            take_over: serves a candidate from now on; returns whether its model's canary has
+                ended, as it does not fit.
+            leave: takes note that a model does not answer.
             end_canary: ends the canary of a model, if it has one.
         """
         self._opening = opening
         self._assemble = assemble
         self._take_over = take_over
+        self._leave = leave
         self.end_canary = end_canary
         self._served = served
         self.generation = 0
@@ -84,13 +88,18 @@ class Swaps:
             model, routes = await asyncio.to_thread(self._assemble, bundle)
             return Candidate(model, routes, stack.pop_all())
 
-    def take_over(self, candidate: Candidate, generation: int) -> None:
-        """Serve a candidate from now on; the bundle before it answers what it was asked."""
-        self._take_over(candidate)
+    def take_over(self, candidate: Candidate, generation: int) -> bool:
+        """Serve a candidate from now on; the bundle before it answers what it was asked.
+
+        Returns:
+            Whether the model's canary has ended, as it does not fit to the bundle.
+        """
         self.generation = generation
+        return self._take_over(candidate)
 
     async def discard(self, candidate: Candidate) -> None:
         """Close a candidate that is not to be served."""
+        self._leave(candidate.model)
         candidate.model.served.predictor.close()
         await candidate.stack.aclose()
 

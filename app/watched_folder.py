@@ -4,7 +4,7 @@ It is looked at rather than watched by the kernel, which says nothing of what an
 into a folder of the network.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from app.settings import Settings
 from dubito.bundles.repository import find_version
@@ -20,11 +20,19 @@ Look = tuple[str, ...]
 class WatchedFolder:
     """The bundles that the settings name, as they were when they were last loaded."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Set the settings; whatever is there at the first two looks is told once."""
+    def __init__(self, settings: Settings, served: Mapping[str, int]) -> None:
+        """Look for the first time.
+
+        Args:
+            settings: the settings.
+            served: versions that are served, by name.
+        """
         self._models = settings.for_each_model()
-        self._told: dict[str, Look] = {}
-        self._last: dict[str, Look] = {}
+        looks = {one.model: _look(one) for one in self._models}
+        self._last = {name: look for name, look in looks.items() if look is not None}
+        self._told = {
+            name: look for name, look in self._last.items() if look[0] == str(served.get(name))
+        }
 
     def changed(self) -> Iterator[str]:
         """Yield the models whose bundle is another one, and has been still since the last look.

@@ -24,7 +24,7 @@ SWAPS = 200
 CONNECTIONS = 8
 WINDOW = 10
 """Seconds of a window."""
-AT_A_TIME = 4
+AT_A_TIME = 5
 """Swaps in a window."""
 CALM = 2
 """Windows with swaps for each without."""
@@ -48,7 +48,7 @@ class Case:
 CASES = (
     Case("one worker, durable", (), "durable"),
     Case("two workers, no records", ("--workers", "2"), "off"),
-    Case("one worker, computed by TensorFlow", ("--backend", "tensorflow"), "durable", 0.1, 1),
+    Case("one worker, computed by TensorFlow", ("--backend", "tensorflow"), "durable", 0.05, 1),
 )
 
 

@@ -18,6 +18,7 @@ from app.http.openapi import answered, refused
 from app.http.request_name import request_name
 from app.http.route import LeanRoute
 from app.problem_codes import ProblemCode
+from app.serving.users import Users
 from app.settings import Settings
 from app.usecases.canary import Canary
 from dubito.inputs.options import NoOptions
@@ -42,10 +43,18 @@ class CandidateDescription(BaseModel):
 class CanarySplit:
     """Gives requests to the route of the version that answers them."""
 
-    def __init__(self, canary: Canary, other: LeanRoute, settings: Settings) -> None:
-        """Set the canary, and the route of its version."""
+    def __init__(self, canary: Canary, other: LeanRoute, users: Users, settings: Settings) -> None:
+        """Set what is chosen from.
+
+        Args:
+            canary: chooses.
+            other: route of the canary's version.
+            users: users of the served version, which is not closed while a choice is made.
+            settings: limits of a body.
+        """
         self._canary = canary
-        self._other = other
+        self._other: LeanRoute | None = other
+        self._users = users
         self._most = settings.max_body_bytes
         self._seconds = settings.body_seconds
 
@@ -56,12 +65,16 @@ class CanarySplit:
             Refusal: the body is too large, too slow or broken off.
             InvalidInput: a header that names the case is not printable.
         """
-        if self._canary.is_over or scope["method"] != "POST":
+        if self._canary.is_over:
+            # Its bundle is not kept for the sake of its route.
+            self._other = None
+        if self._other is None or scope["method"] != "POST":
             return None, receive
         request, body = Request(scope, receive), b""
         reference = request_name(request, b"").reference
         if reference is None:
-            body = await collect_body(request, self._most, self._seconds)
+            with self._users:
+                body = await collect_body(request, self._most, self._seconds)
             receive = ReplayedBody(receive, body)
         return self._other if self._canary.takes(reference, body) else None, receive
 

@@ -25,7 +25,8 @@ async def check_bundle(settings: Settings) -> Checked:
         if not said.done():
             said.set_result(message)
 
-    with ExitStack() as stack:
+    stack, channel = ExitStack(), None
+    try:
         checker = stack.enter_context(child("check"))
         # Whoever asks may have gone: nobody waits for the end of a check then.
         stack.callback(checker.process.kill)
@@ -35,7 +36,11 @@ async def check_bundle(settings: Settings) -> Checked:
         if found is None:
             end = await asyncio.to_thread(end_of, checker)
             raise StartError(f"the process that checks the bundle {end}")
-        channel.close()
+    finally:
+        if channel is not None:
+            channel.close()
+        # The end of a process of the least priority takes a moment.
+        await asyncio.shield(asyncio.to_thread(stack.close))
     if isinstance(found, CannotStart):
         raise BundleError(found.sentence)
     checked: Checked = found

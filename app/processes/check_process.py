@@ -14,7 +14,7 @@ import sys
 
 from app.model_source import ModelSource
 from app.pinned_model import pin_model
-from app.processes.channel import receive, send
+from app.processes.channel import PICKLED, receive, send
 from app.processes.engine_messages import CannotStart, Checked
 from app.processes.logs import configure_logs
 from app.serving.jobs import SHARED
@@ -57,7 +57,8 @@ def _checked(settings: Settings) -> Checked:
     threads = Threads(found.threads, SHARED)
     bundle = load_inspected(inspected, folder, threads=threads, backend="native")
     programs = tuple(bundle.engine.programs)
-    return Checked(found, (bundle.manifest, bundle.environment, programs, bundle.cards))
+    parts = (bundle.manifest, bundle.environment, programs, bundle.cards)
+    return Checked(found, PICKLED.encode(parts))
 
 
 if __name__ == "__main__":

@@ -48,8 +48,9 @@ class Checked:
 
     settings: Settings
     """Settings that name the bundle, its version, digest and backend."""
-    parts: tuple[Manifest, Environment, tuple[Program, ...], Cards] | None
-    """Contents of the bundle, if the service's own process is to compute it."""
+    parts: bytes | None
+    """Pickled contents of the bundle, if the service's own process is to compute it: manifest,
+    environment, programs and cards. Large ones would keep the event loop that receives them."""
 
 
 @dataclass(frozen=True, slots=True)

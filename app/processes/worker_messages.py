@@ -63,7 +63,8 @@ class CanaryEnded:
 class Prepare:
     """Workers are to open a bundle beside the one that they serve."""
 
-    generation: int
+    attempt: int
+    """Number of the swap, which no other has, whether it succeeds or not."""
     settings: Settings
     """Name, version, digest and backend of the bundle."""
 
@@ -72,7 +73,7 @@ class Prepare:
 class BundlePrepared:
     """A worker has opened the bundle, or cannot serve it."""
 
-    generation: int
+    attempt: int
     fault: str | None
 
 
@@ -80,18 +81,22 @@ class BundlePrepared:
 class TakeOver:
     """All workers have opened the bundle, which takes over."""
 
+    attempt: int
     generation: int
+    """Number of bundles that have been replaced then."""
 
 
 @dataclass(frozen=True, slots=True)
 class TookOver:
     """The bundle answers all requests of a worker from now on."""
 
-    generation: int
+    attempt: int
+    has_ended_canary: bool
+    """Whether the model's canary has ended, as it does not fit to the bundle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discard:
     """A worker could not serve the bundle, which the others close."""
 
-    generation: int
+    attempt: int

@@ -40,7 +40,8 @@ class Fleet:
         self._generation = generation
         self._tickets = itertools.count()
         self._asked: dict[int, asyncio.Future[str | None]] = {}
-        self._preparing: asyncio.Task[Candidate | None] | None = None
+        self._preparing: dict[int, asyncio.Task[Candidate | None]] = {}
+        """Bundles that are being opened, by the number of the swap."""
         self._tasks = set[asyncio.Task[None]]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._swaps: Swaps | None = None
@@ -109,21 +110,20 @@ class Fleet:
             swaps.end_canary(message.name)
             self._line.send(CanaryEnded(message.name))
         elif isinstance(message, Prepare):
-            self._preparing = asyncio.create_task(swaps.prepare(message.settings))
-            self._start(self._tell_prepared(message.generation, self._preparing))
-        elif self._preparing is not None and isinstance(message, TakeOver):
-            candidate, self._preparing = self._preparing.result(), None
+            task = asyncio.create_task(swaps.prepare(message.settings))
+            self._preparing[message.attempt] = task
+            self._start(self._tell_prepared(message.attempt, task))
+        elif isinstance(message, TakeOver):
+            candidate = self._preparing.pop(message.attempt).result()
             # None: this worker was started with the bundle.
-            if candidate is not None:
-                swaps.take_over(candidate, message.generation)
+            has_ended = candidate is not None and swaps.take_over(candidate, message.generation)
             swaps.generation = message.generation
-            self._line.send(TookOver(message.generation))
-        elif self._preparing is not None and isinstance(message, Discard):
-            self._start(_discard_once(swaps, self._preparing))
-            self._preparing = None
+            self._line.send(TookOver(message.attempt, has_ended))
+        elif isinstance(message, Discard):
+            self._start(_discard_once(swaps, self._preparing.pop(message.attempt)))
 
     async def _tell_prepared(
-        self, generation: int, preparing: "asyncio.Task[Candidate | None]"
+        self, attempt: int, preparing: "asyncio.Task[Candidate | None]"
     ) -> None:
         fault = None
         try:
@@ -132,7 +132,7 @@ class Fleet:
             fault = str(error)
         except Exception as error:  # noqa: BLE001 - the others must not wait for this worker
             fault = f"a worker could not load the bundle ({type(error).__name__})"
-        self._line.send(BundlePrepared(generation, fault))
+        self._line.send(BundlePrepared(attempt, fault))
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)

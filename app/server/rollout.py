@@ -4,7 +4,8 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from app.model_source import ModelSource, model_sources, of_role
@@ -37,6 +38,8 @@ class _Wish:
     name: str
     asker: Worker | None = None
     ticket: int = 0
+    is_last: bool = False
+    """Whether it is not tried again if a worker ends meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +47,7 @@ class _Swap:
     """A bundle that is about to take over."""
 
     wish: _Wish
-    generation: int
+    attempt: int
     pinned: PinnedModel
     workers: list[Worker]
     due: list[Worker] = field(default_factory=list)
@@ -80,6 +83,7 @@ class Rollout:
         self._wishes = deque[_Wish]()
         self._swap: _Swap | None = None
         self._endings: list[_Ending] = []
+        self._attempts = count(1)
 
     def want(self, *names: str) -> None:
         """Load models anew, by default all, once all workers serve."""
@@ -94,23 +98,40 @@ class Rollout:
             self._end(worker, message.name)
         elif swap is None or worker not in swap.due:
             return
-        elif isinstance(message, BundlePrepared) and message.fault is not None:
-            self._give_up(swap, message.fault)
-        elif (
-            isinstance(message, BundlePrepared | TookOver) and message.generation == swap.generation
-        ):
+        elif isinstance(message, BundlePrepared | TookOver) and message.attempt == swap.attempt:
+            if isinstance(message, BundlePrepared) and message.fault is not None:
+                self._give_up(swap, message.fault)
+                return
+            if isinstance(message, TookOver) and message.has_ended_canary:
+                self._forget_canary(swap.wish.name)
             swap.due.remove(worker)
             self._go_on(swap)
 
     def end_canary(self, asked: EndAsked, asker: Worker, everyone: Sequence[Worker]) -> None:
         """Have all workers end a canary, also those that are starting."""
-        self.sources = [
-            one for one in self.sources if (one.role, one.settings.model) != ("canary", asked.name)
-        ]
+        self._forget_canary(asked.name)
         for worker in everyone:
             _tell(worker, EndCanary(asked.name))
         wish = _Wish(asked.name, asker, asked.ticket)
         self._endings.append(_Ending(wish, list(everyone)))
+
+    def _forget_canary(self, name: str) -> None:
+        """Have workers that start later open no canary of a model."""
+        canary = ("canary", name)
+        self.sources = [one for one in self.sources if (one.role, one.settings.model) != canary]
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether a worker that starts now would open what is about to be replaced."""
+        return self._swap is not None and not self._swap.is_prepared
+
+    def end(self) -> None:
+        """Answer all who wait: the service ends."""
+        fault = "the service is stopping"
+        if self._swap is not None:
+            self._wishes.append(self._swap.wish)
+        for wish in [*self._wishes, *(ending.wish for ending in self._endings)]:
+            _answer(wish, fault)
 
     def _end(self, worker: Worker, name: str | None) -> None:
         """Take note that a worker has ended the canary of a model, or of all as it is gone."""
@@ -128,7 +149,11 @@ class Rollout:
         if swap is None or worker not in swap.workers:
             return
         swap.workers.remove(worker)
-        if not swap.is_prepared:
+        if not swap.is_prepared and swap.wish.asker is None and not swap.wish.is_last:
+            # Nobody would ask again, and the bundle may be innocent.
+            self._wishes.appendleft(replace(swap.wish, is_last=True))
+            self._discard(swap)
+        elif not swap.is_prepared:
             self._give_up(swap, "a worker ended while it loaded the bundle")
         elif worker in swap.due:
             # The worker that replaces it opens the new bundle.
@@ -144,13 +169,16 @@ class Rollout:
             except BundleError as error:
                 _refuse(wish, str(error))
                 continue
+            except Exception as error:  # noqa: BLE001 - the workers serve what they have
+                _refuse(wish, f"its files cannot be checked ({type(error).__name__})")
+                continue
             if pinned.source.settings.digest == self._source(wish.name).settings.digest:
                 _answer(wish, None)
                 continue
             # What has been checked is handed to nobody: each worker checks what it opens.
             pinned.checked.take()
-            self._swap = swap = _Swap(wish, self.generation + 1, pinned, list(workers))
-            self._send(swap, Prepare(swap.generation, pinned.source.settings))
+            self._swap = swap = _Swap(wish, next(self._attempts), pinned, list(workers))
+            self._send(swap, Prepare(swap.attempt, pinned.source.settings))
 
     def _source(self, name: str) -> ModelSource:
         served = of_role(self.sources, "served")
@@ -168,29 +196,26 @@ class Rollout:
             return
         settings = swap.pinned.source.settings
         if not swap.is_prepared:
-            swap.is_prepared, self.generation = True, swap.generation
+            swap.is_prepared = True
+            self.generation += 1
             at = self.sources.index(self._source(swap.wish.name))
             self.sources[at] = swap.pinned.source
-            # A canary that takes over has ended.
-            self.sources = [one for one in self.sources if not _is_canary(one, settings)]
-            self._send(swap, TakeOver(swap.generation))
+            self._send(swap, TakeOver(swap.attempt, self.generation))
         if not swap.due:
             self._swap = None
             _answer(swap.wish, None)
             digest = settings.digest or ""
-            tell_swap(swap.generation, Identity(settings.model, settings.version or 0, digest))
+            tell_swap(self.generation, Identity(settings.model, settings.version or 0, digest))
 
     def _give_up(self, swap: _Swap, fault: str) -> None:
         """End a swap that one worker cannot make; all others go on with what they serve."""
-        self._swap = None
-        for worker in swap.workers:
-            _tell(worker, Discard(swap.generation))
+        self._discard(swap)
         _refuse(swap.wish, fault)
 
-
-def _is_canary(source: ModelSource, settings: Settings) -> bool:
-    """Whether a source is the canary of a bundle that is served."""
-    return source.role == "canary" and source.settings.digest == settings.digest
+    def _discard(self, swap: _Swap) -> None:
+        self._swap = None
+        for worker in swap.workers:
+            _tell(worker, Discard(swap.attempt))
 
 
 def _refuse(wish: _Wish, fault: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from app.checked_bundle import CheckedBundle
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.model_source import ModelSource
+from app.processes.channel import PICKLED
 from app.processes.check_client import check_bundle
 from app.processes.engine_client import open_engine as opened_by
 from app.processes.port import ANSWER_SECONDS, BACKLOG, Started, handles, listen
@@ -26,11 +28,12 @@ from app.processes.subprocesses import Child, ChildProcesses, records_location, 
 from app.record_ports import Memory
 from app.server.connections import ConnectionLimits, Connections
 from app.server.protocol import Connection
-from app.server.terminal import CLOSED_SECONDS, Terminal
 from app.settings import Settings
 from app.swaps import Joining, join_alone
-from dubito.cli.signals import ending, reloading
+from dubito.cli.signals import CLOSED_SECONDS, Terminal, ending, reloading
 from dubito.errors import DubitoError
+
+log = logging.getLogger("dubito")
 
 DEAF_SECONDS = 3
 """Seconds, during a shutdown, after which a connection whose client reads nothing is closed."""
@@ -101,11 +104,15 @@ async def _serve(
                 return
             found = await check_bundle(asked)
             if found.parts is not None:
-                yield await built(*found.parts, found.settings)
+                manifest, environment, programs, cards = await asyncio.to_thread(
+                    PICKLED.decode, found.parts
+                )
+                yield await built(manifest, environment, programs, cards, found.settings)
                 return
             engine = await stack.enter_async_context(_engine_beside(found.settings))
+            # Those that have been replaced have ended well.
+            children.later[:] = [one for one in children.later if one.process.poll() is None]
             children.later.append(engine)
-            stack.callback(children.later.remove, engine)
             yield await stack.enter_async_context(opened_by(engine, ended, seconds))
 
     @asynccontextmanager
@@ -116,7 +123,8 @@ async def _serve(
                 return
             engine = await stack.enter_async_context(_engine_beside(asked))
             # If it ends, the service goes on.
-            opened = opened_by(engine, lambda: None, settings.engine_seconds)
+            ended = partial(_tell_end, asked)
+            opened = opened_by(engine, ended, settings.engine_seconds)
             yield await stack.enter_async_context(opened)
 
     @asynccontextmanager
@@ -149,6 +157,11 @@ async def _serve(
             task.cancel()
     if lost.done() and not (server.is_told and isinstance(lost.result(), EngineLost)):
         raise lost.result()
+
+
+def _tell_end(settings: Settings) -> None:
+    name, version = settings.model, settings.version
+    log.error("the engine of %s/%s, which is not the served one, has ended", name, version)
 
 
 def _lose(lost: "asyncio.Future[DubitoError]", why: DubitoError) -> None:

@@ -10,18 +10,17 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from app.errors import SettingsError, StartError
-from app.model_source import ModelSource
+from app.model_source import ModelSource, of_role
 from app.monitoring.multiprocess_dir import Shared, remove_worker
 from app.processes.channel import EXIT_SECONDS
 from app.processes.engine_messages import CannotStart
 from app.processes.port import ANSWER_SECONDS, Started
 from app.processes.worker_messages import EndAsked, Serving
 from app.server.rollout import Rollout
-from app.server.terminal import CLOSED_SECONDS, Terminal
 from app.server.worker import Worker, begin
 from app.settings import Settings
 from app.watched_folder import WATCH_SECONDS, WatchedFolder
-from dubito.cli.signals import ending, reloading
+from dubito.cli.signals import CLOSED_SECONDS, Terminal, ending, reloading
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Shortest and longest pause before a crashed worker is replaced, seconds; each crash doubles the
@@ -118,7 +117,12 @@ class Supervisor:
         self._started = started
         self._settings = settings
         self._rollout = Rollout(settings, sources)
-        self._watched = WatchedFolder(settings) if settings.watch else None
+        versions = {
+            one.settings.model: one.settings.version or 0
+            for one in of_role(sources, "served")
+            if one.fault is None
+        }
+        self._watched = WatchedFolder(settings, versions) if settings.watch else None
         self._look_due = 0.0
         self._terminal = Terminal()
         self._opened = opened
@@ -148,10 +152,12 @@ class Supervisor:
                     if worker.line in events:
                         self._hear(worker)
                 self._restore()
-                self._replace()
                 self._follow()
-                if len(self._up) == self._settings.workers:
+                # One that cannot start must not keep the others from what would cure it.
+                if self._up and len(self._up) == len(self._workers):
                     self._rollout.proceed(self._up)
+                if not self._rollout.is_preparing:
+                    self._replace()
         finally:
             self._end()
 
@@ -181,7 +187,8 @@ class Supervisor:
     def _events(self, woken: socket.socket) -> list[Any]:
         now = time.monotonic()
         seconds = LOOK_SECONDS if self._watched is None else WATCH_SECONDS
-        due = min([*self._due, now + seconds])
+        waiting = [] if self._rollout.is_preparing else self._due
+        due = min([*waiting, now + seconds])
         return wait([woken, *(worker.line for worker in self._workers)], max(0.0, due - now))
 
     def _hear(self, worker: Worker) -> None:
@@ -247,6 +254,7 @@ class Supervisor:
 
     def _end(self) -> None:
         """Stop all workers; kill those that exceed the time of an orderly end."""
+        self._rollout.end()
         for worker in self._workers:
             worker.process.terminate()
         end = time.monotonic() + self._settings.drain_seconds + ANSWER_SECONDS + EXIT_SECONDS

@@ -9,7 +9,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -29,6 +29,10 @@ MOST_ROWS = 256
 """Most rows that are compared at once."""
 MOST_WAITING = 16_384
 """Most rows that may wait; further ones are not compared."""
+MOST_NUMBERS = 1 << 23
+"""Most numbers of the rows that may wait, 64 MiB: a tensor has many."""
+COMPUTE_SECONDS = 60.0
+"""Seconds after which a candidate that computes a batch is stuck."""
 
 
 class Compared(NamedTuple):
@@ -78,7 +82,19 @@ class _Piece:
 
     @property
     def key(self) -> Hashable:
+        """What pieces have in common that are computed and judged together."""
         return id(self.follower), self.options, self.passes
+
+    @property
+    def numbers(self) -> int:
+        width: int = self.prediction.query.features.shape[1]
+        return len(self.ids) * width
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether the answers had as many passes as their bundle's calibration."""
+        judgement = self.prediction.judged.judgement
+        return judgement is not None and judgement.enough[self.place[1].start]
 
     @property
     def query(self) -> Query:
@@ -115,8 +131,9 @@ class Shadow:
         self.share = share
         """Part of the requests that are compared."""
         self._is_over = False
-        self._waiting = deque[_Piece]()
-        self._rows = 0
+        self._waiting: dict[Hashable, deque[_Piece]] = {}
+        """Pieces that are computed and judged together, by their key; the first are next."""
+        self._rows = self._numbers = 0
         self._awake = asyncio.Event()
 
     def offer(
@@ -129,16 +146,33 @@ class Shadow:
         """Compare the answers of a request soon, see `Follower.offer`."""
         if self._is_over or (self.share < 1 and random.random() >= self.share):  # noqa: S311 - a sample
             return
-        if self._rows + len(ids) > MOST_WAITING:
-            follower.skip(len(ids))
-            return
+        if prediction.draws is not None:
+            # They are many, and not compared.
+            prediction = replace(prediction, draws=None)
         for piece in _pieces(follower, prediction, ids, options):
-            if piece.passes % self._members or not self._knows(options):
+            if self._is_full(piece) or not self._can_compute(piece):
                 follower.skip(len(piece.ids))
                 continue
-            self._waiting.append(piece)
+            self._waiting.setdefault(piece.key, deque()).append(piece)
             self._rows += len(piece.ids)
+            self._numbers += piece.numbers
         self._awake.set()
+
+    def _is_full(self, piece: _Piece) -> bool:
+        rows, numbers = self._rows + len(piece.ids), self._numbers + piece.numbers
+        return rows > MOST_WAITING or numbers > MOST_NUMBERS
+
+    def _can_compute(self, piece: _Piece) -> bool:
+        """Whether the candidate can be asked for the same.
+
+        A candidate whose calibration needs more passes would refer every row, and that difference
+        would not be the network's.
+        """
+        if piece.passes % self._members or not self._knows(piece.options):
+            return False
+        calibration = self._calibration
+        is_short = calibration is not None and piece.passes < calibration.passes
+        return not (is_short and piece.has_enough)
 
     async def run(self) -> None:
         """Compare what was offered, until cancelled; after a failure nothing is compared."""
@@ -154,6 +188,7 @@ class Shadow:
             await asyncio.sleep(PAUSE)
             self._awake.clear()
             while self._waiting:
+                # One key after another, so that none waits for ever.
                 start = time.perf_counter()
                 await self._compare(self._taken())
                 await asyncio.sleep(REST * (time.perf_counter() - start))
@@ -167,18 +202,18 @@ class Shadow:
         return options.method in calibration.scores and options.target in targets
 
     def _taken(self) -> list[_Piece]:
-        """Take pieces with the options and passes of the first, the other ones wait."""
-        first = self._waiting[0]
-        most = min(MOST_ROWS, max(1, BATCH_WORK // first.passes))
-        taken, left, rows = list[_Piece](), deque[_Piece](), 0
-        while self._waiting and rows < most:
-            piece = self._waiting.popleft()
-            if piece.key == first.key:
-                taken.append(piece)
-                rows += len(piece.ids)
-            else:
-                left.append(piece)
-        self._waiting.extendleft(reversed(left))
+        """Take pieces of one key; the rest of them are behind those of all others."""
+        key = next(iter(self._waiting))
+        alike = self._waiting.pop(key)
+        most = min(MOST_ROWS, max(1, BATCH_WORK // alike[0].passes))
+        taken, rows = list[_Piece](), 0
+        while alike and rows < most:
+            piece = alike.popleft()
+            taken.append(piece)
+            rows += len(piece.ids)
+            self._numbers -= piece.numbers
+        if alike:
+            self._waiting[key] = alike
         self._rows -= rows
         return taken
 
@@ -188,7 +223,8 @@ class Shadow:
             pieces[0].options,
             pieces[0].follower,
         )
-        judged = await self._candidate.judged(queries, options)
+        async with asyncio.timeout(COMPUTE_SECONDS):
+            judged = await self._candidate.judged(queries, options)
         ids = [one for piece in pieces for one in piece.ids]
         if judged is None:
             follower.skip(len(ids))

@@ -24,4 +24,5 @@ class Users:
 
     async def gone(self) -> None:
         """Wait until there is none."""
-        await self._is_free.wait()
+        while self._count:
+            await self._is_free.wait()

@@ -39,6 +39,11 @@ class Disagreements:
         self._writer = writer
         self._counts: dict[CountKey, int] = {}
 
+    @property
+    def is_written(self) -> bool:
+        """Whether no count waits to be written."""
+        return not self._counts
+
     def note(self, compared: Compared) -> None:
         """Note rows that were compared."""
         comparison = compared.comparison

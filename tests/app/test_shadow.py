@@ -189,10 +189,12 @@ def test_it_follows_a_swap(tmp_path: Path) -> None:
         client.post("/predict/mc", json=USUAL)
         gone = client.get("/shadow")
         assert (404, "no_shadow") == (gone.status_code, gone.json()["code"])
-        published.show(NEW)
-        assert 200 == client.post(LOAD).status_code
-        client.post("/predict/mc", json=USUAL)
-        until(lambda: client.get("/shadow").json()["rows"] == 2)
+        for more in range(2, 6):
+            for shown in (NEW, OLD, NEW):
+                published.show(shown)
+                assert 200 == client.post(LOAD).status_code
+            client.post("/predict/mc", json=USUAL)
+            until(lambda more=more: client.get("/shadow").json()["rows"] == more)  # type: ignore[misc]
         assert 0 == service.stop()
         assert "Traceback" not in service.written()
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.server.supervisor import _signals
-from tests.service import begin, children, ended, is_alive, until
+from tests.service import address, begin, children, ended, is_alive, until
 
-NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+NUMBERS = [signal.SIGTERM, signal.SIGINT]
 
 
 def is_handled(pid: int, number: signal.Signals) -> bool:
@@ -42,6 +42,17 @@ def test_a_start_ends_at_once(tmp_path: Path, number: signal.Signals, seconds: f
         ended(process)
     assert "" == (tmp_path / "log").read_text()
     until(lambda: not any(map(is_alive, started)))
+
+
+def test_a_hangup_does_not_end_a_start(tmp_path: Path) -> None:
+    """Who asks to load again what is being loaded gets what is loaded."""
+    process = begin(tmp_path / "log", "loan-grade/1")
+    try:
+        until(lambda: is_handled(process.pid, signal.SIGHUP))
+        os.kill(process.pid, signal.SIGHUP)
+        assert address(process, tmp_path / "log")
+    finally:
+        ended(process)
 
 
 def test_it_outlives_its_terminal_where_it_is_to(tmp_path: Path) -> None:
