@@ -7,7 +7,6 @@ app.processes.check_process N` uses the socket with file descriptor N.
 """
 
 import gc
-import os
 import signal
 import socket
 import sys
@@ -17,6 +16,7 @@ from app.pinned_model import pin_model
 from app.processes.channel import PICKLED, receive, send
 from app.processes.engine_messages import CannotStart, Checked
 from app.processes.logs import configure_logs
+from app.processes.patience import be_patient
 from app.serving.jobs import SHARED
 from app.settings import Settings
 from dubito.errors import DubitoError
@@ -28,7 +28,7 @@ NICENESS = 19
 
 def main(line: socket.socket) -> None:
     """Check the bundle that the settings name which the other end of a socket sends."""
-    os.nice(NICENESS)
+    be_patient(NICENESS)
     gc.disable()
     settings: Settings = receive(line)
     configure_logs()

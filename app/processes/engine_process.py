@@ -31,6 +31,7 @@ from app.processes.engine_messages import (
     worked_off,
 )
 from app.processes.logs import configure_logs
+from app.processes.patience import patient_session
 from app.serving.jobs import SHARED
 from dubito.errors import DubitoError
 from dubito.types import Threads
@@ -130,8 +131,9 @@ def _import_patiently() -> None:
         import dubito.engine.backends.tensorflow  # noqa: F401
 
     thread = threading.Thread(target=imported, name="dubito-import")
-    thread.start()
-    thread.join()
+    with patient_session(NICENESS):
+        thread.start()
+        thread.join()
 
 
 def _watch(poll: select.poll) -> None:
