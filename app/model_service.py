@@ -1,6 +1,6 @@
 """The parts of the service that answer for one model: predictor, routes, metrics and alarms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from fastapi import APIRouter
@@ -107,16 +107,13 @@ class ModelService:
         """Name of the bundle."""
         return self.manifest.identity.name
 
-    def routers(self) -> list[APIRouter]:
+    def routers(self) -> Iterator[APIRouter]:
         """Create the routes of the model, with the addresses of a service that has only this."""
         manifest, settings = self.manifest, self._settings
-        found = [
-            grading(self._predict, self._recorder, self.readiness, manifest, settings),
-            self._information(),
-        ]
+        yield grading(self._predict, self._recorder, self.readiness, manifest, settings)
+        yield self._information()
         if self._watching is not None:
-            found += self._watching.routers(settings)
-        return found
+            yield from self._watching.routers(settings)
 
     def end(self, *, is_gone: bool) -> None:
         """Say that this does not answer any more; event streams about it end.
@@ -168,17 +165,15 @@ class Watching:
         self._sentry = Sentry(memory.reader, memory.writer, model.watched)
         self.monitor = Monitor(memory.reader, self._sentry, model.watched, present)
 
-    def routers(self, settings: Settings) -> list[APIRouter]:
+    def routers(self, settings: Settings) -> Iterator[APIRouter]:
         """Create the routes of the statistics and alarms."""
         model = self._model
 
         def is_told() -> bool:
             return model.is_current and model.readiness.is_serving()
 
-        return [
-            uncertainty(self.monitor, model.manifest.target, Access(settings), is_told),
-            alarms(self._sentry, settings),
-        ]
+        yield uncertainty(self.monitor, model.manifest.target, Access(settings), is_told)
+        yield alarms(self._sentry, settings)
 
     async def look(self) -> None:
         """Evaluate the alarms and the usual report."""

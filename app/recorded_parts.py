@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -85,17 +85,15 @@ class RecordedParts:
         if self._introduced.get(digest) is watched:
             del self._introduced[digest]
 
-    def routers(self, models: Mapping[str, ModelService]) -> list[APIRouter]:
+    def routers(self, models: Mapping[str, ModelService]) -> Iterator[APIRouter]:
         """Create the routes that read or write records, for these models."""
         settings, reader, writer = self._settings, self.memory.reader, self.memory.writer
         counters = {name: model.counter for name, model in models.items()}
         signatures = {name: model.manifest.signature for name, model in models.items()}
         targets = [signature.target for signature in signatures.values()]
-        return [
-            predictions(self._cases, self._replays, signatures, settings),
-            feedback_routes(Feedback(writer, self._cases, counters), targets, settings),
-            reviews(reader, targets, settings),
-        ]
+        yield predictions(self._cases, self._replays, signatures, settings)
+        yield feedback_routes(Feedback(writer, self._cases, counters), targets, settings)
+        yield reviews(reader, targets, settings)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -12,6 +13,7 @@ from collections.abc import (
 )
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from itertools import chain
 
 from fastapi import APIRouter
 from starlette.routing import BaseRoute
@@ -47,6 +49,11 @@ from app.usecases.idempotency import Recorder
 from app.watched_folder import WATCH_SECONDS, WatchedFolder
 from dubito.bundles.manifest import Manifest
 from dubito.types import Identity
+
+REST_SECONDS = 0.01
+"""Pause between parts of the work that makes what answers for a bundle while others are served."""
+ROUTES_IN_TURN = 4
+"""Routes that are made between two pauses."""
 
 log = logging.getLogger("dubito")
 
@@ -172,17 +179,32 @@ class Service:
     def _candidate(self, bundle: LoadedBundle) -> tuple[ModelService, PublishedRoutes]:
         """Assemble what will answer for a bundle, and the routes of all models with it."""
         model = self._assembled(bundle, self._follower(bundle))
-        return model, self._routes({**self.models, model.name: model})
 
-    def _routes(self, models: Mapping[str, ModelService]) -> PublishedRoutes:
-        """Create the routes of models that are not there yet; put all of them together."""
+        def rest() -> None:
+            # In a thread, beside requests that are being answered.
+            time.sleep(REST_SECONDS)
+
+        rest()
+        return model, self._routes({**self.models, model.name: model}, rest)
+
+    def _routes(
+        self, models: Mapping[str, ModelService], rest: Callable[[], None] = lambda: None
+    ) -> PublishedRoutes:
+        """Create the routes of models that are not there yet; put all of them together.
+
+        Args:
+            models: the models.
+            rest: called now and then, so that other threads and processes have their turn.
+        """
         settings = self._settings
-        shared = self._shared_routes
+        shared = list(self._shared_routes)
         if self._kept is not None:
-            shared = [*shared, *_all(self._kept.routers(models))]
+            for router in self._kept.routers(models):
+                shared += router.routes
+                rest()
         found: list[BaseRoute] = []
         self._routes_of = {
-            model: self._routes_of.get(model) or self._model_routes(model)
+            model: self._routes_of.get(model) or self._model_routes(model, rest)
             for model in models.values()
         }
         for routes in self._routes_of.values():
@@ -197,13 +219,20 @@ class Service:
                 short[route.path] = route
         return PublishedRoutes([*found, *shared, unserved], short)
 
-    def _model_routes(self, model: ModelService) -> list[BaseRoute]:
+    def _model_routes(self, model: ModelService, rest: Callable[[], None]) -> list[BaseRoute]:
         """Create the routes of a model: those of the first are without a name, too."""
         beside = self._candidates.routes(model.name, self._changes.end_canary)
-        routes = _all([*model.routers(), *beside])
+        routes: list[BaseRoute] = []
+        for router in chain(model.routers(), beside):
+            routes += router.routes
+            rest()
         self._candidates.split(model, routes)
-        own = routes if model.name == self.names[0] else []
-        return [*own, *ModelAddresses(model.name, routes).routes()]
+        found = list(routes) if model.name == self.names[0] else []
+        for at, route in enumerate(ModelAddresses(model.name, routes).routes()):
+            found.append(route)
+            if at % ROUTES_IN_TURN == 0:
+                rest()
+        return found
 
     def _end_canary(self, name: str) -> None:
         """End the canary of a model, if it has one: requests that it has begun are answered."""

@@ -4,7 +4,7 @@ A model has its own OpenAPI document and page, whose addresses are relative to `
 first model's are also served without this beginning.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -37,15 +37,14 @@ class ModelAddresses:
         self._own = [route for route in routes if isinstance(route, LeanRoute)]
         self._document: bytes | None = None
 
-    def routes(self) -> list[BaseRoute]:
+    def routes(self) -> Iterator[BaseRoute]:
         """Create the same routes under the model's name, and its documentation."""
         address = f"{MODELS}/{self._name}"
-        found: list[BaseRoute] = []
         for route in self._own:
-            found.append(route.at(address + route.path))
+            yield route.at(address + route.path)
             if route.path == DESCRIPTION:
-                found.append(route.at(address))
-        return [*found, *self._documentation(address).routes]
+                yield route.at(address)
+        yield from self._documentation(address).routes
 
     def _documentation(self, address: str) -> APIRouter:
         router = APIRouter(route_class=LeanRoute, include_in_schema=False)

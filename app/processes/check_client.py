@@ -39,8 +39,8 @@ async def check_bundle(settings: Settings) -> Checked:
     finally:
         if channel is not None:
             channel.close()
-        # The end of a process of the least priority takes a moment.
-        await asyncio.shield(asyncio.to_thread(stack.close))
+        # The end of a process of the least priority takes a while, which nobody waits for.
+        asyncio.get_running_loop().run_in_executor(None, stack.close)
     if isinstance(found, CannotStart):
         raise BundleError(found.sentence)
     checked: Checked = found
