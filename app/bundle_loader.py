@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import pickle
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -170,33 +171,27 @@ def _loaded(settings: Settings, checked: CheckedBundle) -> "Bundle":
     )
 
 
-async def built(
-    manifest: Manifest,
-    environment: Environment,
-    programs: Sequence["Program"],
-    cards: Cards,
-    settings: Settings,
-) -> LoadedBundle:
-    """Build what computes a checked bundle in this process, and make it warm.
+@asynccontextmanager
+async def open_checked(contents: bytes, settings: Settings) -> AsyncIterator[LoadedBundle]:
+    """Open a bundle that another process of the service has checked; its engine runs in this one.
 
     Args:
-        manifest: manifest of the bundle.
-        environment: numerical environment in which it was checked, this machine's.
-        programs: its networks.
-        cards: its model cards.
+        contents: pickled manifest, environment, programs and cards.
         settings: threads and backend.
     """
+    yield await asyncio.to_thread(_built, contents, settings)
 
-    def made() -> Compute:
-        from dubito.bundles.golden import warm
-        from dubito.engine.backends.choice import engine_for
 
-        threads = Threads(settings.threads, SHARED)
-        engine = engine_for(programs, settings.backend, threads)
-        warm(engine, manifest.golden)
-        return _compute(engine)
+def _built(contents: bytes, settings: Settings) -> LoadedBundle:
+    """Build what computes a checked bundle, and make it warm."""
+    from dubito.bundles.golden import warm
+    from dubito.engine.backends.choice import engine_for
 
-    return LoadedBundle(manifest, environment, await asyncio.to_thread(made), cards)
+    parts: tuple[Manifest, Environment, tuple[Program, ...], Cards] = pickle.loads(contents)  # noqa: S301 - by a process of this service
+    manifest, environment, programs, cards = parts
+    engine = engine_for(programs, settings.backend, Threads(settings.threads, SHARED))
+    warm(engine, manifest.golden)
+    return LoadedBundle(manifest, environment, _compute(engine), cards)
 
 
 def _compute(engine: "Engine") -> Compute:

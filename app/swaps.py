@@ -64,13 +64,14 @@ class Swaps:
         self.generation = 0
         """Number of swaps since the service was started, the same in all its workers."""
 
-    async def prepare(self, settings: Settings) -> Candidate | None:
+    async def prepare(self, settings: Settings, opening: Opening | None = None) -> Candidate | None:
         """Check, load and warm a bundle beside the one that is served.
 
         What takes long is done in a thread or another process: requests are answered meanwhile.
 
         Args:
             settings: the settings, which name the bundle.
+            opening: opens it, if not as usual.
 
         Returns:
             The candidate; None if the bundle is the one that is served.
@@ -80,7 +81,7 @@ class Swaps:
             StartError: the same, found by its engine.
         """
         async with AsyncExitStack() as stack:
-            bundle = await stack.enter_async_context(self._opening(settings))
+            bundle = await stack.enter_async_context((opening or self._opening)(settings))
             identity = bundle.manifest.identity
             if identity.digest == self._served(identity.name):
                 bundle.compute.close()

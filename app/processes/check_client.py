@@ -39,7 +39,7 @@ async def check_bundle(settings: Settings) -> Checked:
     finally:
         if channel is not None:
             channel.close()
-        # The end of a process of the least priority takes a while, which nobody waits for.
+        # The end of a process of low priority takes a while, which nobody waits for.
         asyncio.get_running_loop().run_in_executor(None, stack.close)
     if isinstance(found, CannotStart):
         raise BundleError(found.sentence)

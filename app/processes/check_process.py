@@ -22,8 +22,9 @@ from app.settings import Settings
 from dubito.errors import DubitoError
 from dubito.types import Threads
 
-NICENESS = 19
-"""Least priority: what no other process wants of a processor."""
+NICENESS = 10
+"""Priority of a check: a tenth of the share that others have of a busy processor. At the least
+priority, 19, a bundle would not take over for a minute while requests keep all processors busy."""
 
 
 def main(line: socket.socket) -> None:

@@ -48,7 +48,7 @@ class Checked:
 
     settings: Settings
     """Settings that name the bundle, its version, digest and backend."""
-    parts: bytes | None
+    contents: bytes | None
     """Pickled contents of the bundle, if the service's own process is to compute it: manifest,
     environment, programs and cards. Large ones would keep the event loop that receives them."""
 

@@ -67,6 +67,8 @@ class Prepare:
     """Number of the swap, which no other has, whether it succeeds or not."""
     settings: Settings
     """Name, version, digest and backend of the bundle."""
+    contents: bytes | None
+    """Contents of the bundle, which has been checked, see `Checked.contents`."""
 
 
 @dataclass(frozen=True, slots=True)

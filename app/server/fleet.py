@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -110,7 +111,12 @@ class Fleet:
             swaps.end_canary(message.name)
             self._line.send(CanaryEnded(message.name))
         elif isinstance(message, Prepare):
-            task = asyncio.create_task(swaps.prepare(message.settings))
+            # Imported late: the supervisor, which knows this class, opens nothing.
+            from app.bundle_loader import open_checked
+
+            contents = message.contents
+            opening = None if contents is None else partial(open_checked, contents)
+            task = asyncio.create_task(swaps.prepare(message.settings, opening))
             self._preparing[message.attempt] = task
             self._start(self._tell_prepared(message.attempt, task))
         elif isinstance(message, TakeOver):

@@ -1,16 +1,20 @@
 """Replaces a bundle in all workers: the supervisor's side."""
 
 import logging
+import socket
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
+from multiprocessing.connection import wait
 from typing import Any
 
-from app.model_source import ModelSource, model_sources, of_role
-from app.pinned_model import PinnedModel, pin_model
+from app.model_source import ModelSource, of_role
+from app.processes.channel import receive, send
+from app.processes.engine_messages import CannotStart, Checked
 from app.processes.logs import tell_swap
+from app.processes.subprocesses import Child, child
 from app.processes.worker_messages import (
     BundlePrepared,
     CanaryEnded,
@@ -25,7 +29,6 @@ from app.processes.worker_messages import (
 )
 from app.server.worker import Worker
 from app.settings import Settings
-from dubito.errors import BundleError
 from dubito.types import Identity
 
 log = logging.getLogger("dubito")
@@ -48,12 +51,32 @@ class _Swap:
 
     wish: _Wish
     attempt: int
-    pinned: PinnedModel
+    settings: Settings
+    """Name, version, digest and backend of the bundle."""
     workers: list[Worker]
     due: list[Worker] = field(default_factory=list)
     """Workers whose message is awaited."""
     is_prepared: bool = False
     """Whether all workers can serve the bundle, so that no fault can end the swap any more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Check:
+    """A bundle that a process checks, before workers open it."""
+
+    wish: _Wish
+    checker: Child
+    stack: ExitStack
+    """Ends the process."""
+
+    def heard(self) -> Checked | CannotStart:
+        """Return what the process has found, and end it."""
+        try:
+            found: Checked | CannotStart = receive(self.checker.line)
+        except (EOFError, OSError):
+            found = CannotStart("the process that checks the bundle has ended")
+        self.stack.close()
+        return found
 
 
 @dataclass(slots=True, eq=False)
@@ -74,13 +97,13 @@ class Rollout:
 
     def __init__(self, settings: Settings, sources: Sequence[ModelSource]) -> None:
         """Set the settings, which name the models, and the bundles that workers start with."""
-        models = of_role(model_sources(settings), "served")
-        self._wanted = {one.settings.model: one for one in models}
+        self._wanted = {one.model: one for one in settings.for_each_model()}
         self.sources = list(sources)
         """The bundles that a new worker opens."""
         self.generation = 0
         """Number of bundles that all workers have replaced."""
         self._wishes = deque[_Wish]()
+        self._check: _Check | None = None
         self._swap: _Swap | None = None
         self._endings: list[_Ending] = []
         self._attempts = count(1)
@@ -128,6 +151,10 @@ class Rollout:
     def end(self) -> None:
         """Answer all who wait: the service ends."""
         fault = "the service is stopping"
+        if self._check is not None:
+            self._wishes.append(self._check.wish)
+            self._check.checker.process.kill()
+            self._check.stack.close()
         if self._swap is not None:
             self._wishes.append(self._swap.wish)
         for wish in [*self._wishes, *(ending.wish for ending in self._endings)]:
@@ -160,25 +187,34 @@ class Rollout:
             swap.due.remove(worker)
             self._go_on(swap)
 
+    @property
+    def lines(self) -> list[socket.socket]:
+        """Sockets on which something about a swap will arrive."""
+        return [] if self._check is None else [self._check.checker.line]
+
     def proceed(self, workers: Sequence[Worker]) -> None:
         """Begin the next swap if there is one, with all workers, every one of which serves."""
-        while self._swap is None and self._wishes:
-            wish = self._wishes.popleft()
-            try:
-                pinned = pin_model(self._wanted[wish.name])
-            except BundleError as error:
-                _refuse(wish, str(error))
-                continue
-            except Exception as error:  # noqa: BLE001 - the workers serve what they have
-                _refuse(wish, f"its files cannot be checked ({type(error).__name__})")
-                continue
-            if pinned.source.settings.digest == self._source(wish.name).settings.digest:
+        while self._swap is None:
+            if self._check is None and self._wishes:
+                self._check = self._begun(self._wishes.popleft())
+            if self._check is None or not wait([self._check.checker.line], 0):
+                return
+            (found, wish), self._check = (self._check.heard(), self._check.wish), None
+            if isinstance(found, CannotStart):
+                _refuse(wish, found.sentence)
+            elif found.settings.digest == self._source(wish.name).settings.digest:
                 _answer(wish, None)
-                continue
-            # What has been checked is handed to nobody: each worker checks what it opens.
-            pinned.checked.take()
-            self._swap = swap = _Swap(wish, next(self._attempts), pinned, list(workers))
-            self._send(swap, Prepare(swap.attempt, pinned.source.settings))
+            else:
+                self._swap = swap = _Swap(wish, next(self._attempts), found.settings, list(workers))
+                self._send(swap, Prepare(swap.attempt, found.settings, found.contents))
+
+    def _begun(self, wish: _Wish) -> _Check:
+        """Have a process check the bundle that the settings name."""
+        stack = ExitStack()
+        checker = stack.enter_context(child("check"))
+        with suppress(OSError):
+            send(checker.line, self._wanted[wish.name])
+        return _Check(wish, checker, stack)
 
     def _source(self, name: str) -> ModelSource:
         served = of_role(self.sources, "served")
@@ -194,12 +230,12 @@ class Rollout:
         """Begin the next step of a swap once no worker is awaited."""
         if swap.due:
             return
-        settings = swap.pinned.source.settings
+        settings = swap.settings
         if not swap.is_prepared:
             swap.is_prepared = True
             self.generation += 1
             at = self.sources.index(self._source(swap.wish.name))
-            self.sources[at] = swap.pinned.source
+            self.sources[at] = ModelSource(settings)
             self._send(swap, TakeOver(swap.attempt, self.generation))
         if not swap.due:
             self._swap = None

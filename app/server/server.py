@@ -15,12 +15,11 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from app.bundle_loader import LoadedBundle, built, open_in_thread
+from app.bundle_loader import LoadedBundle, open_checked, open_in_thread
 from app.checked_bundle import CheckedBundle
 from app.errors import EngineLost, RecorderLost
 from app.main import create_app
 from app.model_source import ModelSource
-from app.processes.channel import PICKLED
 from app.processes.check_client import check_bundle
 from app.processes.engine_client import open_engine as opened_by
 from app.processes.port import ANSWER_SECONDS, BACKLOG, Started, handles, listen
@@ -103,11 +102,9 @@ async def _serve(
                 yield await stack.enter_async_context(opened)
                 return
             found = await check_bundle(asked)
-            if found.parts is not None:
-                manifest, environment, programs, cards = await asyncio.to_thread(
-                    PICKLED.decode, found.parts
-                )
-                yield await built(manifest, environment, programs, cards, found.settings)
+            if found.contents is not None:
+                near = open_checked(found.contents, found.settings)
+                yield await stack.enter_async_context(near)
                 return
             engine = await stack.enter_async_context(_engine_beside(found.settings))
             # Those that have been replaced have ended well.

@@ -189,7 +189,9 @@ class Supervisor:
         seconds = LOOK_SECONDS if self._watched is None else WATCH_SECONDS
         waiting = [] if self._rollout.is_preparing else self._due
         due = min([*waiting, now + seconds])
-        return wait([woken, *(worker.line for worker in self._workers)], max(0.0, due - now))
+        lines: list[Any] = [woken, *self._rollout.lines]
+        lines += [worker.line for worker in self._workers]
+        return wait(lines, max(0.0, due - now))
 
     def _hear(self, worker: Worker) -> None:
         """Process a worker's message, or notice that the worker has ended."""
