@@ -204,8 +204,8 @@ class Service:
                 rest()
         found: list[BaseRoute] = []
         self._routes_of = {
-            model: self._routes_of.get(model) or self._model_routes(model, rest)
-            for model in models.values()
+            model: self._routes_of.get(model) or self._model_routes(name, model, rest)
+            for name, model in models.items()
         }
         for routes in self._routes_of.values():
             found += routes
@@ -219,16 +219,18 @@ class Service:
                 short[route.path] = route
         return PublishedRoutes([*found, *shared, unserved], short)
 
-    def _model_routes(self, model: ModelService, rest: Callable[[], None]) -> list[BaseRoute]:
+    def _model_routes(
+        self, name: str, model: ModelService, rest: Callable[[], None]
+    ) -> list[BaseRoute]:
         """Create the routes of a model: those of the first are without a name, too."""
-        beside = self._candidates.routes(model.name, self._changes.end_canary)
+        beside = self._candidates.routes(name, self._changes.end_canary)
         routes: list[BaseRoute] = []
         for router in chain(model.routers(), beside):
             routes += router.routes
             rest()
         self._candidates.split(model, routes)
-        found = list(routes) if model.name == self.names[0] else []
-        for at, route in enumerate(ModelAddresses(model.name, routes).routes()):
+        found = list(routes) if name == self.names[0] else []
+        for at, route in enumerate(ModelAddresses(name, routes).routes()):
             found.append(route)
             if at % ROUTES_IN_TURN == 0:
                 rest()
@@ -395,7 +397,8 @@ class Service:
         for name in self.names:
             model = self.models.get(name)
             if model is None:
-                yield ListedModel(name=name, version=None, digest=None, ready=False)
+                nothing: dict[str, None] = dict.fromkeys(("version", "digest", "canary", "shadow"))
+                yield ListedModel(name=name, ready=False, **nothing)
                 continue
             identity, is_ready = model.manifest.identity, model.readiness.reason is None
             canary, shadow = self._candidates.described(name)

@@ -1,6 +1,6 @@
 """Measures what clients notice while bundles are replaced.
 
-`make bench ONLY=swaps`. About half an hour; ARGS=20 makes so many swaps in each case.
+`make bench ONLY=swaps`. About an hour; ARGS=20 makes so many swaps in each case.
 """
 
 import shutil
@@ -24,7 +24,7 @@ SWAPS = 200
 CONNECTIONS = 8
 WINDOW = 10
 """Seconds of a window."""
-AT_A_TIME = 5
+AT_A_TIME = 2
 """Swaps in a window."""
 CALM = 2
 """Windows with swaps for each without."""

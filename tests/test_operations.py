@@ -133,6 +133,7 @@ def age(database: Path) -> None:
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         for table in SINCE_0002:
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("DROP INDEX events_of_disagreements")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
 
 
@@ -176,13 +177,13 @@ def test_upgrade_and_roll_back(restored: Path) -> None:
     assert "0001" == schema(database)
     upgraded = run(restored, "Upgrade")
     assert 0 == upgraded.returncode, upgraded.stderr
-    assert "0004" == schema(database)
+    assert "0005" == schema(database)
     assert f"{ROWS} events" in upgraded.stdout
 
     back = run(restored, "Roll back")
     assert 0 == back.returncode, back.stderr
     assert "0001" == schema(database)
-    assert "0004" == schema(restored / "newer" / "records.db")
+    assert "0005" == schema(restored / "newer" / "records.db")
     assert ROWS + 1 == len((restored / "since.csv").read_text().splitlines())
     older = tried(restored, "dubito records verify")
     assert 0 == older.returncode, older.stderr

@@ -123,4 +123,7 @@ def canary_routes(
         await end()
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
+    for route in router.routes:
+        if isinstance(route, LeanRoute):
+            route.allowed = frozenset({"DELETE", "GET", "HEAD"})
     return router

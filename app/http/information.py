@@ -237,10 +237,10 @@ class ListedModel(BaseModel):
     digest: str | None
     ready: bool = Field(description="whether it can grade requests now")
     canary: CandidateDescription | None = Field(
-        default=None, description="other version that answers a share of the requests"
+        description="other version that answers a share of the requests"
     )
     shadow: CandidateDescription | None = Field(
-        default=None, description="other version whose answers are compared with those given"
+        description="other version whose answers are compared with those given"
     )
 
 

@@ -44,13 +44,15 @@ class LeanRoute(APIRoute):
         # Only GET is documented: generated clients have no use for HEAD.
         methods = self.methods or set()
         self._answered = frozenset(methods | ({"HEAD"} if "GET" in methods else set()))
+        self.allowed = self._answered
+        """Methods that the path takes, also by other routes."""
         self.split: Split | None = None
         """Chooses requests that another route serves."""
 
     def at(self, path: str) -> "LeanRoute":
         """Return a route of the same handler at another path, which is not documented."""
         found = LeanRoute(path, self.endpoint, methods=self.methods, include_in_schema=False)
-        found.split = self.split
+        found.split, found.allowed = self.split, self.allowed
         return found
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +64,7 @@ class LeanRoute(APIRoute):
                 return
         method, query = scope["method"], scope["query_string"]
         if method not in self._answered:
-            allowed = ", ".join(sorted(self._answered))
+            allowed = ", ".join(sorted(self.allowed))
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": allowed})
         read = self._remembered if len(query) <= LONGEST_REMEMBERED else self._read
         response = await self.endpoint(Request(scope, receive, send), read(query))

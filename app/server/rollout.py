@@ -75,8 +75,14 @@ class _Check:
             found: Checked | CannotStart = receive(self.checker.line)
         except (EOFError, OSError):
             found = CannotStart("the process that checks the bundle has ended")
-        self.stack.close()
+        self.end()
         return found
+
+    def end(self) -> None:
+        """End the process."""
+        # It has said all, and by itself a process of low priority ends late.
+        self.checker.process.kill()
+        self.stack.close()
 
 
 @dataclass(slots=True, eq=False)
@@ -153,8 +159,7 @@ class Rollout:
         fault = "the service is stopping"
         if self._check is not None:
             self._wishes.append(self._check.wish)
-            self._check.checker.process.kill()
-            self._check.stack.close()
+            self._check.end()
         if self._swap is not None:
             self._wishes.append(self._swap.wish)
         for wish in [*self._wishes, *(ending.wish for ending in self._endings)]:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from app import service
+from app import recorded_parts
 from app.http.statistics_models import Alarm, UncertaintyFigures
 from app.main import create_app
 from app.monitoring import monitor
@@ -39,7 +39,7 @@ PROXIED = {"X-Forwarded-For": "10.0.0.9"}
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are read whenever somebody asks, and alarms are looked at often."""
     monkeypatch.setattr(monitor, "KEPT_SECONDS", -1.0)
-    monkeypatch.setattr(service, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(recorded_parts, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture

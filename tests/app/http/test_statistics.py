@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, event
 from starlette.testclient import TestClient
 
-from app import service
+from app import recorded_parts
 from app.http import statistics as route
 from app.http.statistics_models import UncertaintyFigures
 from app.main import create_app
@@ -360,7 +360,7 @@ def test_alarms_that_cannot_be_looked_at_are_told(
         garbage = {"name": name, "position": 60, "content": b'{"drift": 94827.5163}'}
         connection.execute(marks.insert().values(garbage))
     engine.dispose()
-    monkeypatch.setattr(service, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(recorded_parts, "LOOK_SECONDS", 0.05)
     with TestClient(
         create_app(settings), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)
     ) as client:
@@ -553,7 +553,7 @@ def test_a_stream_tells_what_changes(
     settings: Settings, loan: Loan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First what is, then the same as a poll says whenever that changes, and nothing twice."""
-    monkeypatch.setattr(service, "WRITE_SECONDS", 3_600)
+    monkeypatch.setattr(recorded_parts, "WRITE_SECONDS", 3_600)
 
     async def listen() -> None:
         async with running(settings) as (app, client):
