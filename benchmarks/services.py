@@ -74,9 +74,13 @@ def resident(pid: int) -> int:
 
     It is the proportional set size (PSS), so that memory they share counts once.
     """
-    parts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    try:
+        parts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except (FileNotFoundError, ProcessLookupError):
+        # It has ended meanwhile.
+        return 0
     line = next(line for line in parts.splitlines() if line.startswith("Pss:"))
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     return int(line.split()[1]) * 1024 + sum(map(resident, map(int, children)))
 
 
