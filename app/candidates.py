@@ -38,7 +38,7 @@ log = logging.getLogger("dubito")
 
 SAME = "it is the bundle that is served"
 """Reason why a bundle has nothing to be compared with; a candidate that took over has it."""
-ServedIdentity = Callable[[str], Manifest | None]
+ServedManifest = Callable[[str], Manifest | None]
 """Function that returns the manifest of the bundle that is served for a model."""
 
 
@@ -51,7 +51,7 @@ class Candidates:
         settings: Settings,
         metrics: Metrics,
         memory: Memory | None,
-        served: ServedIdentity,
+        served: ServedManifest,
     ) -> None:
         """Run the shadows; canaries follow, see `add_canaries`.
 

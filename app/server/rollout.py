@@ -97,7 +97,7 @@ class _Ending:
 class Rollout:
     """Has all workers replace a bundle, one bundle after another.
 
-    A swap begins only while every worker serves, and one that starts later opens `sources`. So all
+    A swap begins only while none is starting, and one that starts later opens `sources`. So all
     workers have the same bundles, but for the moment in which they take over.
     """
 
@@ -115,7 +115,7 @@ class Rollout:
         self._attempts = count(1)
 
     def want(self, *names: str) -> None:
-        """Load models anew, by default all, once all workers serve."""
+        """Load models anew, by default all, once no worker is starting."""
         self._wishes.extend(_Wish(name) for name in names or self._wanted)
 
     def hear(self, worker: Worker, message: Any) -> None:
