@@ -44,7 +44,7 @@ from app.serving.fair_queue import FairQueue
 from app.serving.readiness import Readiness, TroubleProbe
 from app.serving.shadow import Follower
 from app.settings import Settings
-from app.swaps import Candidate, Joining, Swaps
+from app.swaps import Candidate, Joining, Swaps, release_free_memory
 from app.usecases.idempotency import Recorder
 from app.watched_folder import WATCH_SECONDS, WatchedFolder
 from dubito.bundles.manifest import Manifest
@@ -347,6 +347,7 @@ class Service:
         finally:
             model.served.predictor.close()
             await stack.aclose()
+            await asyncio.to_thread(release_free_memory)
         if self._kept is not None:
             with suppress(RecordsUnavailable):
                 await self._kept.forget(model.watched)

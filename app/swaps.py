@@ -1,9 +1,10 @@
 """Replaces the bundle of a model while it is served."""
 
 import asyncio
+import ctypes
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import NamedTuple
 
 from app.bundle_loader import LoadedBundle, Opening
@@ -117,6 +118,16 @@ class Changes(NamedTuple):
 
 Joining = Callable[[Settings, Swaps], Changes]
 """Function that returns what changes a service, from its settings and the swaps of a worker."""
+
+
+def release_free_memory() -> None:
+    """Return to the system what glibc keeps of memory that was freed; other libraries keep less.
+
+    Each thread has an arena of its own, where what remains in use is scattered between what was
+    freed: without this a service grows with each bundle that it replaces.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def join_alone(settings: Settings, swaps: Swaps) -> Changes:

@@ -92,7 +92,7 @@ class Bundle:
         features = array_features(self.signature, rows)
         outputs = self.engine.predict(features)
         check_finite(outputs)
-        return PlainPrediction(outputs, self._guard.notices(features), self.signature.target)
+        return PlainPrediction(outputs, self.guard.notices(features), self.signature.target)
 
     def predict_mc(
         self,
@@ -150,18 +150,18 @@ class Bundle:
             check_whole("seed", seed, 0, MAX_SEED)
         reached = None
         if is_auto:
-            reached = self._precision.usual if tolerance is None else tolerance
-        check_tolerance(self._precision.usual if tolerance is None else tolerance)
+            reached = self.precision.usual if tolerance is None else tolerance
+        check_tolerance(self.precision.usual if tolerance is None else tolerance)
         chosen = random_bits(SEED_BITS) if seed is None else seed
         options = self._options(coverage, method, class_conditional, target)
         query = Query(features, most, chosen)
         estimate, draws = self._estimated(query, reached, keep_draws)
         check_finite(estimate.summary.mean)
-        notices = self._guard.notices(features)
+        notices = self.guard.notices(features)
         judgement = (
             None
-            if self._judge is None or options is None
-            else self._judge.judge(features, estimate, notices, options)
+            if self.judge is None or options is None
+            else self.judge.judge(features, estimate, notices, options)
         )
         judged = JudgedRows(estimate, notices, judgement, self.signature.target)
         return MonteCarloPrediction(query, judged, 0, reached, draws, most)
@@ -172,12 +172,12 @@ class Bundle:
         if tolerance is None:
             if not keep_draws:
                 (summary,) = self.engine.summarise([query])
-                return RowStatistics.of(summary, query.passes, self._precision), None
+                return RowStatistics.of(summary, query.passes, self.precision), None
             draws = self.engine.draws(query)
             reduced = self.engine.reduced(draws)
-            return RowStatistics.of(reduced, query.passes, self._precision), draws
-        least = 1 if self._judge is None else self._judge.passes
-        steps = adaptive(query, tolerance, self._precision, least)
+            return RowStatistics.of(reduced, query.passes, self.precision), draws
+        least = 1 if self.judge is None else self.judge.passes
+        steps = adaptive(query, tolerance, self.precision, least)
         part = next(steps)
         while True:
             (summary,) = self.engine.summarise([part])
@@ -224,17 +224,20 @@ class Bundle:
         return options
 
     @cached_property
-    def _judge(self) -> Judge | None:
+    def judge(self) -> Judge | None:
+        """What computes sets or intervals, and decisions; None without a calibration."""
         manifest = self.manifest
         return judge_of(manifest.calibration, manifest.rules, manifest.signature)
 
     @cached_property
-    def _precision(self) -> MeanPrecision:
+    def precision(self) -> MeanPrecision:
+        """How far a mean over the passes may be from its limit."""
         return MeanPrecision.of(self.signature.target, self.manifest.members)
 
     @cached_property
-    def _guard(self) -> RangeGuard:
-        tells_margin = self._judge is not None and self._judge.is_of_cases
+    def guard(self) -> RangeGuard:
+        """What compares rows with the values that training saw."""
+        tells_margin = self.judge is not None and self.judge.is_of_cases
         return RangeGuard(self.signature, tells_margin=tells_margin)
 
 

@@ -350,10 +350,7 @@ class AnswerBuilder(ABC):
         self, prediction: MonteCarloPrediction, place: int, passes: int
     ) -> tuple[AnswerWarning, ...]:
         """Build the warnings of the row at a place among those judged."""
-        calibration = self._calibration
-        warnings: list[AnswerWarning] = list(map(value_warning, prediction.judged.notices[place]))
-        if calibration is not None and passes < calibration.passes:
-            warnings.append(FewPasses(passes, calibration.passes))
+        warnings = warnings_of(prediction.judged.notices[place], passes, self._calibration)
         if prediction.query.passes < prediction.wanted:
             warnings.append(Degraded(passes, prediction.wanted))
         return tuple(warnings)
@@ -383,7 +380,7 @@ class ClassAnswers(AnswerBuilder):
         start, judgement = prediction.start, prediction.judged.judgement
         places = range(start + rows.start, start + rows.stop)
         table, first = prediction.judged.classes_of(places)
-        notes = () if judgement is None else tuple(_notes(judgement, self._outputs))
+        notes = () if judgement is None else tuple(set_notes(judgement, self._outputs))
         return [
             Answer(
                 new_id(),
@@ -503,6 +500,16 @@ def _interval(judgement: Judgement, table: NumberTable, place: int, at: int) -> 
     )
 
 
+def warnings_of(
+    notices: Sequence[Notice], passes: int, calibration: AnyCalibration | None
+) -> list[AnswerWarning]:
+    """Build the warnings of a row, from its notices and the number of its passes."""
+    warnings: list[AnswerWarning] = list(map(value_warning, notices))
+    if calibration is not None and passes < calibration.passes:
+        warnings.append(FewPasses(passes, calibration.passes))
+    return warnings
+
+
 def value_warning(notice: Notice) -> AnswerWarning:
     """Convert a notice to the warning of its kind."""
     feature, least, most = notice.feature, notice.seen_minimum, notice.seen_maximum
@@ -541,7 +548,7 @@ def decision_answer(judgement: Judgement, row: int) -> DecisionAnswer:
     return DecisionAnswer(*told) if limit is None else DecisionAnswer(*told, limit)
 
 
-def _notes(judgement: Judgement, classes: Sequence[str]) -> Iterator[str]:
+def set_notes(judgement: Judgement, classes: Sequence[str]) -> Iterator[str]:
     """Yield the caveats about sets, which are the same for every row of a request."""
     found = judgement.sets
     if found.below_accuracy:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, structs
-from pydantic import ValidationError
 
 from dubito.answer import AnyMonteCarloAnswer, to_builtins
-from dubito.bundles.manifest import Manifest
 from dubito.bundles.validation.inspection import inspect
+from dubito.cli.answer_flags import add_answer_flags, answer_options
 from dubito.cli.reference import (
     add_backend,
     add_location,
@@ -27,9 +26,8 @@ from dubito.cli.terminal import printable_json
 from dubito.cli.written import add_columns, written_of
 from dubito.errors import DataError, InvalidInput, NotJson, Ungradable, UsageError
 from dubito.features import CategoryFeature, Feature
-from dubito.inputs.faults import message_of
 from dubito.inputs.json_members import composed
-from dubito.inputs.options import MonteCarloOptions, monte_carlo_options
+from dubito.inputs.options import MonteCarloOptions
 from dubito.inputs.rows import RowReader
 from dubito.notation import TableNotation
 from dubito.prediction import answer_builder
@@ -37,25 +35,10 @@ from dubito.targets import NumberTarget
 from dubito.text import utf8
 from dubito.training.tables.kinds import FORMATS
 from dubito.types import Floats, Signature
-from dubito.uncertainty.intervals import SCORES
-from dubito.uncertainty.scores import METHODS
 
 if TYPE_CHECKING:
     from dubito.bundle import Bundle
 
-OPTIONS = {
-    "passes": "stochastic passes, or auto: as many as the tolerance needs (default: the bundle's)",
-    "tolerance": "with --passes auto: the half-width to reach (default 0.01; of a number 5%% of "
-    "the deviation of its values)",
-    "seed": "reproduces a prediction (default: drawn at random)",
-    "coverage": "share of many rows whose prediction sets contain the right grade, or whose "
-    "intervals contain the right number",
-    "method": f"how prediction sets are scored: {', '.join(METHODS)}; intervals: "
-    f"{', '.join(SCORES)}",
-    "class-conditional": "true: the coverage holds among the many rows of each grade",
-    "target": "largest share of wrong answers promised among many automated rows",
-}
-"""Help texts of the flags that mirror the query parameters of `POST /predict/mc`."""
 NULL = "null"
 """Text of a flag for a missing value, if the feature may be missing."""
 LIMITS = {
@@ -74,8 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'JSON, a row or {{"instances": [row, …]}}, or a table as {FORMATS}; - for stdin',
     )
     add_columns(parser, "--file")
-    for name, text in OPTIONS.items():
-        parser.add_argument(f"--{name}", metavar="VALUE", help=text)
+    add_answer_flags(parser)
     parser.add_argument("--json", action="store_true", help="answer as the service does")
     add_backend(parser)
     parser.epilog = "Features are flags: --loan-amount 12000; `dubito inspect` lists them."
@@ -91,7 +73,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     most = {name: _limit(arguments, name) for name in LIMITS}
     folder = location.folder
     manifest = inspect(folder, pinned=location.digest).manifest
-    options = _options(arguments, manifest, most["max_passes"])
+    options = answer_options(arguments, manifest, most["max_passes"])
     rows, many = _rows(arguments, rest, manifest.signature, most["max_rows"])
 
     from dubito.bundle import load
@@ -117,30 +99,6 @@ def _limit(arguments: argparse.Namespace, name: str) -> int:
     text = getattr(arguments, name)
     text = os.environ.get(flag_variable(name)) if text is None else text
     return LIMITS[name][0] if text is None else whole_number(name, text, 1)
-
-
-def _options(
-    arguments: argparse.Namespace, manifest: Manifest, most_passes: int
-) -> MonteCarloOptions:
-    """Validate the flags as the service validates its query parameters.
-
-    Raises:
-        UsageError: a value is invalid; names the flag.
-    """
-    names = (name.replace("-", "_") for name in OPTIONS)
-    given = {name: text for name in names if (text := getattr(arguments, name)) is not None}
-    model = monte_carlo_options(
-        manifest.target,
-        manifest.passes,
-        most_passes,
-        manifest.calibration,
-        members=manifest.members,
-    )
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise UsageError(f"--{_flag(str(first['loc'][0]))} {message_of(first)}") from None
 
 
 def _answers(

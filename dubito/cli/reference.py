@@ -48,6 +48,11 @@ class Location:
 def add_location(parser: argparse.ArgumentParser) -> None:
     """Add the argument that names a bundle, and the flags of its folder and its digest."""
     add_bundle(parser)
+    add_places(parser)
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of a bundle's folder and its digest."""
     for name, meaning in MEANINGS.items():
         default = "" if DEFAULTS[name] is None else f"default {DEFAULTS[name]}, "
         text = f"{meaning} ({default}{flag_variable(name)})"

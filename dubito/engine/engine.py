@@ -87,8 +87,16 @@ class Engine(Protocol):
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
         """Compute statistics over the passes for the rows of every query, in order."""
 
+    def summarise_rows(self, rows: Floats, seeds: Sequence[int], passes: int) -> Summary:
+        """Compute statistics over the passes for rows `(N, F)` that have a seed each."""
+
     def reduced(self, draws: Floats) -> Summary:
         """Compute the statistics of draws `(T, N, C)`, with the bits that `summarise` gives."""
+
+
+def queries_of(rows: Floats, seeds: Sequence[int], passes: int) -> list[Query]:
+    """Return a query for each of the rows `(N, F)`, which have a seed each."""
+    return [Query(rows[at : at + 1], passes, seed) for at, seed in enumerate(seeds)]
 
 
 class BlockEngine:
@@ -138,6 +146,10 @@ class BlockEngine:
                     found[at].append(whole.where(slice(start, stop)))
                     start = stop
         return [Summary.joined(summaries) for summaries in found.values()]
+
+    def summarise_rows(self, rows: Floats, seeds: Sequence[int], passes: int) -> Summary:
+        """Compute statistics over the passes for rows `(N, F)` that have a seed each."""
+        return Summary.joined(self.summarise(queries_of(rows, seeds, passes)))
 
     def reduced(self, draws: Floats) -> Summary:
         """Compute the statistics of draws `(T, N, C)`, with the bits that `summarise` gives."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dubito.engine.engine import Engine
+from dubito.engine.engine import Engine, queries_of
 from dubito.types import SEED_BITS, Floats, Query, Summary
 from dubito.uncertainty.decomposition import OVERFLOWING, over_passes
 
@@ -68,6 +68,14 @@ class Ensemble:
             Summary.joined([self.reduced(self.draws(part)) for part in self._parts(query)])
             for query in queries
         ]
+
+    def summarise_rows(self, rows: Floats, seeds: Sequence[int], passes: int) -> Summary:
+        """Compute statistics over the passes for rows `(N, F)` that have a seed each.
+
+        Raises:
+            ValueError: the passes are not a multiple of the members.
+        """
+        return Summary.joined(self.summarise(queries_of(rows, seeds, passes)))
 
     @OVERFLOWING
     def reduced(self, draws: Floats) -> Summary:

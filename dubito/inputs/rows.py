@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ from dubito.features import (
     NumberFeature,
     TensorFeature,
 )
-from dubito.inputs.faults import MOST_FAULTS, faults_of, plural
+from dubito.inputs.faults import MOST_FAULTS, faults_of, plural, to_fault
 from dubito.inputs.json_members import (
     Way,
     composed,
@@ -92,6 +92,24 @@ class RowReader:
             return _array(self._validated_composed(body, many, self._faults(error))), many
         self._refuse_duplicates(body, len(rows), many)
         return _array(rows), many
+
+    def read_objects(self, objects: Sequence[Mapping[str, Any]]) -> tuple[Floats, dict[int, str]]:
+        """Read rows that are parsed already, and go on after those that are not valid.
+
+        Returns:
+            Rows `(N, F)`, and none if some are not valid; and the first fault of each of those, by
+            its place.
+        """
+        try:
+            return _array(self._part.validate_python(objects)), {}
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+        faults = dict[int, str]()
+        for detail in details:
+            place, *where = detail["loc"]
+            fault = to_fault(detail, tuple(where), in_query=False)
+            faults.setdefault(int(place), f"{fault.field} {fault.message}")
+        return np.empty((0, self._signature.width)), faults
 
     async def read_in_turns(self, body: bytes) -> tuple[Floats, bool]:
         """Read a body like `read`, and let other tasks run between the parts of a long list."""

@@ -48,9 +48,27 @@ def column_numbers(cells: Sequence[object], column: Column, first: int = 1) -> F
     Raises:
         DataError: a value is not allowed; names the column and the first such row.
     """
-    rows = enumerate(cells, start=first)
-    number_of = CELLS[column.kind](column)
-    values = np.array([_cell_number(number_of, *cell, column) for cell in rows], dtype=np.float64)
+    values, faults = checked_numbers(cells, column)
+    if faults:
+        place = min(faults)
+        raise DataError(f"{wanted_of(column)} {faults[place]} in row {first + place}") from None
+    return values
+
+
+def checked_numbers(cells: Sequence[object], column: Column) -> tuple[Floats, dict[int, str]]:
+    """Convert cells `(N,)` as `column_numbers` does, and go on after those that are not allowed.
+
+    Returns:
+        Float64 `(N,)`, NaN where a cell is missing or not allowed; and what is wrong with each cell
+        that is not allowed, as the end of a sentence, by its place.
+    """
+    number_of, faults = CELLS[column.kind](column), dict[int, str]()
+    values = np.full(len(cells), math.nan)
+    for place, cell in enumerate(cells):
+        try:
+            values[place] = number_of(cell)
+        except (TypeError, ValueError, OverflowError):
+            faults[place] = _fault(column)
     missing = np.isnan(values)
     is_whole = column.kind == "integer"
     is_listed = column.kind not in NUMBER_RULES
@@ -61,9 +79,10 @@ def column_numbers(cells: Sequence[object], column: Column, first: int = 1) -> F
         (f"is not between {column.minimum:g} and {column.maximum:g}", outside),
         ("is not a whole number", (np.floor(values) < values) & is_whole),
     ):
-        if at.any():
-            raise DataError(f"{wanted_of(column)} {fault} in row {first + int(np.argmax(at))}")
-    return values
+        for place in np.flatnonzero(at).tolist():
+            faults.setdefault(place, fault)
+    values[list(faults)] = math.nan
+    return values, faults
 
 
 def refuse_empty(features: Floats, columns: Sequence[Column]) -> None:
@@ -125,16 +144,6 @@ class ClassReader:
         if not text:
             return "has no value"
         return f"is not one of the classes ({shortened(self._layout.classes)})"
-
-
-def _cell_number(
-    number_of: Callable[[object], float], row: int, cell: object, column: Column
-) -> float:
-    try:
-        return number_of(cell)
-    except (TypeError, ValueError, OverflowError):
-        # Not chained, because the cause's message would reveal the cell's content.
-        raise DataError(f"{wanted_of(column)} {_fault(column)} in row {row}") from None
 
 
 def _fault(column: Column) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,14 +59,45 @@ def adaptive(
             many. Rows that stopped earlier would be the certain ones, so that a promise about all
             rows would have to hold among the uncertain ones alone.
     """
-    open_rows = np.arange(len(query.features))
+    steps = adaptive_rows(len(query.features), query.passes, tolerance, precision, least)
+    wanted = next(steps)
+    while True:
+        part = replace(query, features=query.features[wanted.rows], passes=wanted.passes)
+        try:
+            wanted = steps.send((yield part))
+        except StopIteration as end:
+            estimate: RowStatistics = end.value
+            return estimate
+
+
+class WantedRows(NamedTuple):
+    """Rows that need more passes."""
+
+    rows: Indices
+    """`(n,)` places of the rows."""
+    passes: int
+    """Number of passes that are needed of them, from the first."""
+
+
+def adaptive_rows(
+    count: int, most: int, tolerance: float, precision: MeanPrecision, least: int = 1
+) -> Generator[WantedRows, Summary, RowStatistics]:
+    """Give every row the passes that `adaptive` gives it, whatever the rows' seeds.
+
+    Args:
+        count: number of rows.
+        most: most passes a row may take.
+        tolerance: half-width to reach.
+        precision: of the target's means.
+        least: see `adaptive`.
+    """
+    open_rows = np.arange(count)
     rows: list[Indices] = []
     estimates: list[RowStatistics] = []
-    for passes in _stops(query.passes, tolerance, precision, least):
-        part = replace(query, features=query.features[open_rows], passes=passes)
-        estimate = RowStatistics.of((yield part), passes, precision)
+    for passes in _stops(most, tolerance, precision, least):
+        estimate = RowStatistics.of((yield WantedRows(open_rows, passes)), passes, precision)
         # `not >` instead of `<=`: NaN, from passes that overflow, stays NaN with more passes.
-        enough = ~(estimate.half_widths > tolerance) | (passes == query.passes)
+        enough = ~(estimate.half_widths > tolerance) | (passes == most)
         rows.append(open_rows[enough])
         estimates.append(estimate.where(enough))
         open_rows = open_rows[~enough]

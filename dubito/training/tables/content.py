@@ -122,7 +122,9 @@ def _from_zip(data: bytes, file: str) -> TableBytes:
         raise DataError(f"{file} holds more than {MOST_MEMBERS:,} files")
     try:
         with ZipFile(io.BytesIO(data)) as archive:
-            member = _member(archive, file)
+            member = table_member(archive, file)
+            if member.file_size > MOST_TABLE_BYTES:
+                raise too_large(file)
             with archive.open(member) as stream:
                 return TableBytes(
                     bounded(stream, file), file, f"{_printable(_base(member.filename))} in a zip"
@@ -131,8 +133,12 @@ def _from_zip(data: bytes, file: str) -> TableBytes:
         raise DataError(f"{file} is not a whole zip") from error
 
 
-def _member(archive: ZipFile, file: str) -> ZipInfo:
-    """Find the file of a zip to read, and check its declared size, compression and encryption."""
+def table_member(archive: ZipFile, file: str) -> ZipInfo:
+    """Find the file of a zip to read, and check its compression and encryption.
+
+    Raises:
+        DataError: there is not one table, or it cannot be read.
+    """
     refuse_document(archive.namelist(), file)
     files = [member for member in archive.infolist() if _is_data(member.filename)]
     found = [member for member in files if _base(member.filename).lower() == MEMBER] or [
@@ -146,8 +152,6 @@ def _member(archive: ZipFile, file: str) -> ZipInfo:
     # Of other methods, zipfile does not bound the bytes decompressed per read.
     if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise DataError(f"{file} is a zip that is neither stored nor deflated: {UNPACK}")
-    if member.file_size > MOST_TABLE_BYTES:
-        raise too_large(file)
     return member
 
 

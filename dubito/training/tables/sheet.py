@@ -10,7 +10,7 @@ from dubito.errors import DataError
 from dubito.notation import DETECTED, FileNotation
 from dubito.training.tables.content import TableBytes, name_of, read_content, unfold
 from dubito.training.tables.decimals import NAMES, Marks, with_point
-from dubito.training.tables.dialect import SEPARATORS, Reading, data_records, read_dialect
+from dubito.training.tables.dialect import SEPARATORS, Reading, data_records, is_empty, read_dialect
 from dubito.training.tables.kinds import PARQUET, SAVE, refuse_foreign_bytes
 from dubito.training.tables.text import Text, read_text
 from dubito.training.tables.wanted import Wanted, places
@@ -93,10 +93,58 @@ def _parquet(content: TableBytes, wanted: Sequence[Wanted]) -> Sheet:
     return Sheet(parquet.rows, lambda: parquet.blocks(BLOCK), told, tuple(parquet.header))
 
 
-def _csv(content: TableBytes, wanted: Sequence[Wanted], declared: FileNotation) -> Sheet:
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """How a CSV writes a table."""
+
+    encoding: str
+    """Python's name of the encoding."""
+    separator: str
+    at: tuple[int, ...]
+    """Positions of the wanted columns in the header."""
+    header: tuple[str, ...]
+    """Names of all columns."""
+    lead: int
+    """Number of records before the first row: the header, and what precedes it."""
+    mark: str
+    """Decimal mark of its numbers."""
+    told: str
+    """Description for people."""
+
+
+def csv_form(content: TableBytes, wanted: Sequence[Wanted], declared: FileNotation) -> CsvForm:
+    """Find how the first rows of a CSV are written.
+
+    Args:
+        content: whole records, of which the first are all that precede the rows.
+        wanted: the columns.
+        declared: encoding and separator, where they are declared.
+
+    Raises:
+        DataError: the bytes are not a CSV, have no rows, or lack a column.
+    """
+    text, reading, at = _structure(content, wanted, declared)
+    if not reading.rows:
+        raise DataError(f"{content.file} has no rows")
+    mark = _decimal_mark(text, reading.separator, at, wanted)
+    records = enumerate(text.records(reading.separator), start=1 + (text.stated is not None))
+    lead = next(number for number, cells in records if not is_empty(cells))
+    told = ", ".join(_parts_told(text, reading, mark))
+    header = tuple(reading.header)
+    return CsvForm(text.encoding, reading.separator, tuple(at), header, lead, mark, told)
+
+
+def _structure(
+    content: TableBytes, wanted: Sequence[Wanted], declared: FileNotation
+) -> tuple[Text, Reading, list[int]]:
+    """Return a CSV's text, its structure, and the positions of the wanted columns."""
     text = read_text(content, declared)
     reading = read_dialect(text, wanted)
-    at = _places(text, reading, wanted)
+    return text, reading, _places(text, reading, wanted)
+
+
+def _csv(content: TableBytes, wanted: Sequence[Wanted], declared: FileNotation) -> Sheet:
+    text, reading, at = _structure(content, wanted, declared)
     check_cells(reading.rows, wanted, content.file)
     mark = _decimal_mark(text, reading.separator, at, wanted)
 
@@ -140,16 +188,20 @@ def _decimal_mark(text: Text, separator: str, at: Sequence[int], wanted: Sequenc
 
 
 def _told(text: Text, reading: Reading, mark: str) -> str:
-    parts = [
+    parts = _parts_told(text, reading, mark)
+    if reading.empty:
+        rows = "row" if reading.empty == 1 else "rows"
+        parts.append(f"{reading.empty} empty {rows} after row {reading.last_before} skipped")
+    return ", ".join([*parts, _size(reading.rows, len(reading.header))])
+
+
+def _parts_told(text: Text, reading: Reading, mark: str) -> list[str]:
+    return [
         f"CSV, {text.content.packing}" if text.content.packing else "CSV",
         text.told,
         f"columns separated by {SEPARATORS[reading.separator]}",
         NAMES[mark],
     ]
-    if reading.empty:
-        rows = "row" if reading.empty == 1 else "rows"
-        parts.append(f"{reading.empty} empty {rows} after row {reading.last_before} skipped")
-    return ", ".join([*parts, _size(reading.rows, len(reading.header))])
 
 
 def _size(rows: int, columns: int) -> str:

@@ -52,19 +52,20 @@ class NativeEngine:
 
     def draws(self, query: Query) -> Floats:
         """Compute probabilities `(T, N, C)` of every pass."""
-        parts = [drawn for drawn, _ in self._computed([query])]
+        parts = [drawn for drawn, _ in self._computed(*_together([query]))]
         whole = np.concatenate(parts).transpose(2, 0, 1)
         return np.ascontiguousarray(whole, dtype=np.float64)
 
     def summarise(self, queries: Sequence[Query]) -> list[Summary]:
         """Compute statistics over the passes for the rows of every query, in order."""
         if len(queries) == 1:
-            return [Summary.of_columns(_joined(self._computed(queries)))]
+            return [Summary.of_columns(_joined(self._computed(*_together(queries))))]
         order = sorted(range(len(queries)), key=lambda at: (queries[at].passes, queries[at].first))
         found: dict[int, Summary] = {}
         for _, same in groupby(order, key=lambda at: (queries[at].passes, queries[at].first)):
             alike = list(same)
-            whole = Summary.of_columns(_joined(self._computed([queries[at] for at in alike])))
+            together = _together([queries[at] for at in alike])
+            whole = Summary.of_columns(_joined(self._computed(*together)))
             start = 0
             for at in alike:
                 stop = start + len(queries[at].features)
@@ -72,17 +73,18 @@ class NativeEngine:
                 start = stop
         return [found[at] for at in range(len(queries))]
 
+    def summarise_rows(self, rows: Floats, seeds: Sequence[int], passes: int) -> Summary:
+        """Compute statistics over the passes for rows `(N, F)` that have a seed each."""
+        return Summary.of_columns(_joined(self._computed(rows, seeds, 0, passes)))
+
     def reduced(self, draws: Floats) -> Summary:
         """Compute the statistics of draws `(T, N, C)`, with the bits that `summarise` gives."""
         return Summary.of_columns(self._library.statistics(draws.transpose(1, 2, 0)))
 
-    def _computed(self, queries: Sequence[Query]) -> list[tuple[Array, Floats]]:
-        """Compute draws and statistics of queries of the same passes, in parts of their rows."""
-        first, passes = queries[0].first, queries[0].passes
-        several = [query.features for query in queries]
-        rows = np.concatenate(several) if len(several) > 1 else several[0]
-        seeds = [query.seed for query in queries for _ in query.features]
-
+    def _computed(
+        self, rows: Floats, seeds: Sequence[int], first: int, passes: int
+    ) -> list[tuple[Array, Floats]]:
+        """Compute draws and statistics of rows that have a seed each, in parts of their rows."""
         count = self._count(len(rows), passes)
         if count == 1:
             inputs = self._lowered.inputs(self._library, rows)
@@ -117,6 +119,14 @@ def _multiplications(program: Program) -> tuple[int, int]:
     whole = sum(one.multiplications for one in program.operations)
     each = sum(one.multiplications for one in program.operations if one.random)
     return whole - each, each
+
+
+def _together(queries: Sequence[Query]) -> tuple[Floats, list[int], int, int]:
+    """Return the rows of queries of the same passes, their seeds, the first pass and the number."""
+    several = [query.features for query in queries]
+    rows = np.concatenate(several) if len(several) > 1 else several[0]
+    seeds = [query.seed for query in queries for _ in query.features]
+    return rows, seeds, queries[0].first, queries[0].passes
 
 
 def _joined(parts: Sequence[tuple[Array, Floats]]) -> Floats:

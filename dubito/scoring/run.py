@@ -1,0 +1,127 @@
+"""Scores a table: from a file to a folder of answers, on all processors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from msgspec import json
+
+from dubito.bundles.manifest import Manifest
+from dubito.inputs.options import MonteCarloOptions
+from dubito.scoring.chunk import CHUNK_ROWS
+from dubito.scoring.counts import added
+from dubito.scoring.folder import JobFolder
+from dubito.scoring.job import BundleOpening, ScoringJob
+from dubito.scoring.part import AnswerFormat
+from dubito.scoring.pool import Scorers, Work, scorers
+from dubito.scoring.progress import Progress
+from dubito.scoring.summary import TableSummary, summarise_counts, summary_text
+from dubito.scoring.table import StreamedTable, TableColumns, open_table
+from dubito.training.tables.content import name_of
+from dubito.training.tables.sheet import say
+from dubito.types import Backend
+
+LEFT_OUT = {"seed", "draws", "deadline_ms", "degrade"}
+"""Options of a request that a table has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableScoring:
+    """What is scored, with what, and where the answers go."""
+
+    table: Path
+    columns: TableColumns
+    bundle: Path
+    """Folder of the bundle."""
+    manifest: Manifest
+    options: MonteCarloOptions
+    backend: Backend
+    out: Path
+    answers: AnswerFormat
+    processes: int
+
+
+def score_table(scoring: TableScoring) -> TableSummary:
+    """Score all rows of a table, those that are left of it if a run before ended early.
+
+    Raises:
+        DataError: the table cannot be read, or has changed since; or a process ended.
+        UsageError: the folder holds something else.
+        BundleError: the bundle must not be used.
+    """
+    manifest = scoring.manifest
+    table = open_table(scoring.table, manifest.signature, scoring.columns)
+    say(f"{name_of(scoring.table)}: {table.told}")
+    folder = JobFolder(scoring.out, scoring.answers)
+    names = type(scoring.options).model_fields.keys() - LEFT_OUT
+    options = {name: getattr(scoring.options, name) for name in sorted(names)}
+    digest = manifest.identity.digest
+    opening = BundleOpening(scoring.bundle, digest, scoring.backend, options)
+    work = Work(opening, table, folder, scoring.answers)
+    with scorers(work, scoring.processes) as pool:
+        fingerprint = pool.fingerprint()
+        with folder.held(_job(scoring, table, options, fingerprint)):
+            if not folder.is_finished:
+                chunks = _scored(table, folder, pool)
+                _finish(scoring, table, folder, options, fingerprint, chunks)
+            return json.decode(folder.summary(), type=TableSummary)
+
+
+def _job(
+    scoring: TableScoring, table: StreamedTable, options: dict[str, Any], fingerprint: str
+) -> ScoringJob:
+    identity, truth = scoring.manifest.identity, table.selection.truth
+    return ScoringJob(
+        table=name_of(scoring.table),
+        bytes=scoring.table.stat().st_size,
+        told=table.told,
+        key=scoring.columns.key,
+        truth=() if truth is None else truth.names,
+        model=identity.name,
+        version=identity.version,
+        digest=identity.digest,
+        fingerprint=fingerprint,
+        options=options,
+        answers=scoring.answers,
+        rows=CHUNK_ROWS,
+        arrow=pa.__version__,
+    )
+
+
+def _scored(table: StreamedTable, folder: JobFolder, pool: Scorers) -> int:
+    """Score the chunks that are left; return the number of all."""
+    progress, chunks, share = Progress(), 0, 0.0
+
+    def tell(read: float) -> None:
+        nonlocal share
+        share = read
+
+    for chunk in table.chunks(tell):
+        chunks += 1
+        progress.read(chunk.first + chunk.rows - 1, share)
+        if folder.is_done(chunk):
+            progress.skipped(chunk.rows)
+            continue
+        for counts in pool.score(chunk):
+            progress.scored(counts.rows + counts.empty)
+    for counts in pool.rest():
+        progress.scored(counts.rows + counts.empty)
+    progress.end()
+    return chunks
+
+
+def _finish(
+    scoring: TableScoring,
+    table: StreamedTable,
+    folder: JobFolder,
+    options: dict[str, Any],
+    fingerprint: str,
+    chunks: int,
+) -> None:
+    found = [done.counts for at in range(chunks) if (done := folder.done(at)) is not None]
+    truth = table.selection.truth
+    column = None if truth is None else truth.name
+    name = name_of(scoring.table)
+    summary = summarise_counts(name, scoring.manifest, fingerprint, options, column, added(found))
+    folder.finish(chunks, summary_text(summary))
