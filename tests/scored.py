@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from dubito.bundle import Bundle
 from dubito.features import FeatureValue
+from dubito.types import Floats
 
 
 def rows_like(bundle: Bundle, count: int, seed: int = 0) -> list[dict[str, FeatureValue]]:
@@ -116,3 +117,7 @@ def flat(answer: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         elif value is not None or before:
             found[f"{before}{name}"] = value
     return found
+
+
+def features_of(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> Floats:
+    return np.concatenate([bundle.signature.row_of(row.values()) for row in rows])

@@ -145,7 +145,7 @@ def streamed(service: Service) -> str:
         return "".join(answer.readline().decode() for _ in range(2))
 
 
-@pytest.mark.claim("planted figures", test=50, proof=50)
+@pytest.mark.claim("planted figures", test=20, proof=50)
 def test_figures_are_said_nowhere(count: int, record_property: Callable[[str, Any], None]) -> None:
     """In bodies good and bad, headers, queries, addresses, notes; every logger at DEBUG."""
     figures = [figure for figure, _ in planted(count)]

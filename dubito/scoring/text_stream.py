@@ -56,18 +56,19 @@ class TextStream:
             DataError: the file cannot be read, or is neither a text nor one in a zip or gzip.
         """
         self.name = name_of(path)
-        self._stack = ExitStack()
-        try:
-            file = self._stack.enter_context(path.open("rb"))
-        except OSError as error:
-            raise DataError(f"{self.name} cannot be read: {error.strerror}") from error
-        self._file: Sized = file
-        self.size = path.stat().st_size
-        """Bytes of the file, compressed as it is."""
-        self._stream = self._unfolded(file)
-        self._decoder = self._wide(encoding)
-        self.is_recoded = self._decoder is not None
-        """Whether the pieces are in UTF-8, not in the encoding of the file."""
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(path.open("rb"))
+            except OSError as error:
+                raise DataError(f"{self.name} cannot be read: {error.strerror}") from error
+            self._file: Sized = file
+            self.size = path.stat().st_size
+            """Bytes of the file, compressed as it is."""
+            self._stream = Peeked(self._unfolded(file, stack), self.name)
+            self._decoder = self._wide(self._stream.start, encoding)
+            self.is_recoded = self._decoder is not None
+            """Whether the pieces are in UTF-8, not in the encoding of the file."""
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
         """Keep the file open for the block."""
@@ -102,33 +103,31 @@ class TextStream:
             raise DataError(f"{self.name} is damaged, or is not what it begins as") from error
         return b""
 
-    def _unfolded(self, file: BinaryIO) -> Stream:
+    def _unfolded(self, file: BinaryIO, stack: ExitStack) -> Stream:
         """Remove the compression, and put back what shows it."""
         start = file.read(PIECE)
         file.seek(0)
         refuse_foreign_bytes(start, self.name)
         if start.startswith(ZIP):
-            return self._member(file)
+            return self._member(file, stack)
         if start.startswith(GZIP):
-            return self._stack.enter_context(gzip.GzipFile(fileobj=file))
+            return stack.enter_context(gzip.GzipFile(fileobj=file))
         return file
 
-    def _member(self, file: BinaryIO) -> Stream:
+    def _member(self, file: BinaryIO, stack: ExitStack) -> Stream:
         try:
-            archive = self._stack.enter_context(ZipFile(file))
+            archive = stack.enter_context(ZipFile(file))
             member = table_member(archive, self.name)
-            return self._stack.enter_context(archive.open(member))
+            return stack.enter_context(archive.open(member))
         except (*_FAULTS, OSError) as error:
             raise DataError(f"{self.name} is not a whole zip") from error
 
-    def _wide(self, declared: str | None) -> codecs.IncrementalDecoder | None:
+    def _wide(self, start: bytes, declared: str | None) -> codecs.IncrementalDecoder | None:
         """Return what decodes an encoding whose line ends are not one byte; None of others."""
-        peeked = Peeked(self._stream)
-        self._stream = peeked
-        refuse_foreign_bytes(peeked.start, self.name)
-        if peeked.start.startswith((*ZIP, GZIP, PARQUET)):
+        refuse_foreign_bytes(start, self.name)
+        if start.startswith((*ZIP, GZIP, PARQUET)):
             raise DataError(f"{self.name} holds another archive or Parquet: {UNPACK}")
-        marked = next((name for mark, name in WIDE if peeked.start.startswith(mark)), None)
+        marked = next((name for mark, name in WIDE if start.startswith(mark)), None)
         wide = marked or (declared if (declared or "").startswith(("utf-16", "utf-32")) else None)
         return None if wide is None else codecs.getincrementaldecoder(wide)()
 
@@ -136,13 +135,17 @@ class TextStream:
 class Peeked:
     """A stream whose first bytes are known before they are read."""
 
-    def __init__(self, stream: Stream) -> None:
-        """Read the first bytes."""
+    def __init__(self, stream: Stream, file: str) -> None:
+        """Read the first bytes.
+
+        Raises:
+            DataError: `file` is damaged.
+        """
         self._stream = stream
         try:
             self.start = stream.read(PIECE)
         except (*_FAULTS, OSError) as error:
-            raise DataError("the file is damaged: its beginning cannot be read") from error
+            raise DataError(f"{file} is damaged: its beginning cannot be read") from error
         self._rest = io.BytesIO(self.start)
 
     def read(self, size: int, /) -> bytes:

@@ -78,7 +78,7 @@ def drawn(foreign: Foreign, rows: list[dict[str, Any]], passes: int) -> Floats:
     return np.swapaxes(found.reshape(len(rows), passes, -1), 0, 1)
 
 
-@pytest.mark.claim("converted networks", test=1_000, proof=1_000)
+@pytest.mark.claim("converted networks", test=300, proof=1_000)
 def test_what_is_served_is_keras_dropout_switched_on(
     foreign: Foreign, bundle: Path, count: int, record_property: Callable[[str, object], None]
 ) -> None:

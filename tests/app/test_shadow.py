@@ -137,7 +137,7 @@ def test_it_tells_each_disagreement(workers: int) -> None:
             assert share["rows"] == metrics["dubito_shadow_disagreements_total", kind]
 
 
-@pytest.mark.claim("shadow", test=200, proof=5_000)
+@pytest.mark.claim("shadow", test=100, proof=5_000)
 def test_answers_are_the_same_but_for_their_id(count: int) -> None:
     """To the last bit, for given seeds, whether all of them are compared or none."""
     with (
@@ -189,7 +189,7 @@ def test_it_follows_a_swap(tmp_path: Path) -> None:
         client.post("/predict/mc", json=USUAL)
         gone = client.get("/shadow")
         assert (404, "no_shadow") == (gone.status_code, gone.json()["code"])
-        for more in range(2, 6):
+        for more in range(2, 4):
             for shown in (NEW, OLD, NEW):
                 published.show(shown)
                 assert 200 == client.post(LOAD).status_code

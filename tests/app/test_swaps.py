@@ -44,7 +44,7 @@ OLD, NEW = 4, 5
 LOAD = f"/v2/repository/models/{NAME}/load"
 SEEDS = 8
 ROW = example(load(ROOT / "models" / NAME / str(NEW)).signature)
-MOST_BROKEN = 12
+MOST_BROKEN = 4
 """Hostile bundles of which `make test` tries the first."""
 
 
@@ -173,7 +173,7 @@ def threads(pids: list[int]) -> int:
     return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
 
 
-@pytest.mark.claim("swaps", test=6, proof=200)
+@pytest.mark.claim("swaps", test=3, proof=200)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nobody_notices_a_swap(
     published: Published, tmp_path: Path, count: int, workers: int
@@ -306,7 +306,7 @@ def test_a_watched_folder_is_served_as_it_is(published: Published, workers: int)
         until(lambda: len(processes(service, workers)) == workers)
         with published.broken("a flipped byte"):
             until(lambda: "loan-grade is not replaced" in service.written())
-            time.sleep(3 * WATCH_SECONDS)
+            time.sleep(2 * WATCH_SECONDS)
         assert 1 == service.written().count("is not replaced")
         assert (OLD, 0) == everywhere(service)
         published.show(NEW)
@@ -314,7 +314,7 @@ def test_a_watched_folder_is_served_as_it_is(published: Published, workers: int)
         assert (NEW, 1) == everywhere(service)
 
 
-@pytest.mark.parametrize("seconds", [0.03, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize("seconds", [0.05, 0.3])
 def test_a_worker_that_ends_during_a_swap(published: Published, seconds: float) -> None:
     """Whenever it is killed: afterwards all serve one version, of one generation."""
     published.show(OLD)

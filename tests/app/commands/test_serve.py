@@ -106,7 +106,7 @@ def refusal(done: subprocess.CompletedProcess[str], name: str) -> None:
     assert "Traceback" not in line
 
 
-@pytest.mark.claim("hostile starts", test=8, proof=len(HOSTILE))
+@pytest.mark.claim("hostile starts", test=4, proof=len(HOSTILE))
 def test_a_hostile_bundle_is_never_served(tmp_path: Path, record_property: Any, count: int) -> None:
     """`dubito serve` with a hostile bundle: exit code 1, one sentence, the port never open.
 

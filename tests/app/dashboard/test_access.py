@@ -36,7 +36,7 @@ def faults(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.claim("no grave fault for assistive technology", test=2, proof=len(LOOKS))
+@pytest.mark.claim("no grave fault for assistive technology", test=1, proof=len(LOOKS))
 def test_no_view_has_a_grave_fault(opened: Opened, count: int) -> None:
     """No view has a fault that is serious or critical, empty or filled, in any look."""
     for look in LOOKS[:count]:

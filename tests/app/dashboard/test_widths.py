@@ -53,7 +53,7 @@ def fits(page: Page) -> None:
     assert [] == page.evaluate(UNREACHED)
 
 
-@pytest.mark.claim("nothing is wider than the window", test=3, proof=len(LOOKS))
+@pytest.mark.claim("nothing is wider than the window", test=1, proof=len(LOOKS))
 def test_nothing_is_wider_than_the_window(opened: Opened, figures: Any, count: int) -> None:
     """On every tab: the form with faults, an answer, figures, a raised alarm, a case, the model."""
     for width, language in LOOKS[:count]:

@@ -167,7 +167,7 @@ def faked(tmp_path: Path) -> Faked:
     )
 
 
-@pytest.mark.claim("clock steps of a service", test=2, proof=4)
+@pytest.mark.claim("clock steps of a service", test=1, proof=4)
 def test_a_service_under_load_counts_every_row(
     tmp_path: Path,
     faked: Faked,

@@ -123,7 +123,7 @@ def test_of_corrections_to_all_workers_at_once_one_is_recorded(
         assert 6 == len(whole["history"])
 
 
-@pytest.mark.claim("erasure under load", test=3, proof=50)
+@pytest.mark.claim("erasure under load", test=2, proof=50)
 def test_what_is_erased_while_it_goes_on_being_answered(
     server: Server, tmp_path: Path, count: int, record_property: Callable[[str, object], None]
 ) -> None:

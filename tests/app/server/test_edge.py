@@ -258,7 +258,7 @@ def polled(service: Service, waits: list[float]) -> Iterator[None]:
     waits += map(float, told.split())
 
 
-@pytest.mark.claim("the edge", test=2_000, proof=100_000)
+@pytest.mark.claim("the edge", test=800, proof=100_000)
 def test_each_complete_request_has_one_answer(
     service: Service, record_property: Any, count: int
 ) -> None:

@@ -352,7 +352,7 @@ def test_a_good_manifest_is_served_as_it_reads(good: Callable[[str], Good], name
     assert check(one, one.content, 0) > 50
 
 
-@pytest.mark.claim("hostile manifests", test=15, proof=200)
+@pytest.mark.claim("hostile manifests", test=8, proof=200)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_changed_manifest_is_refused_or_served_as_it_reads(
     good: Callable[[str], Good], record_property: Any, name: str, count: int

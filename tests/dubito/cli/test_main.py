@@ -15,7 +15,7 @@ from app.settings import Settings
 from dubito.cli.main import GROUP, command_modules, main
 from tests.service import ROOT, command, environment
 
-OWN = ("columns", "train", "tune", "convert", "evaluate", "predict", "inspect")
+OWN = ("columns", "train", "tune", "convert", "evaluate", "predict", "score", "inspect")
 OF_SERVICE = ("records", "replay", "serve")
 COMMANDS = (*OWN, *OF_SERVICE)
 WRONG = [

@@ -322,7 +322,7 @@ def most_broken(count: int) -> float:
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.claim("both promises are kept", test=20, proof=2_000)
+@pytest.mark.claim("both promises are kept", test=10, proof=2_000)
 def test_both_promises_are_kept(
     law: str, rows: int, count: int, record_property: Callable[..., None]
 ) -> None:
