@@ -84,7 +84,7 @@ links: .venv/docs.stamp ## try the external links of the documentation site
 pictures: .venv/dev.stamp ## take the pictures of the page anew, into docs/page
 	$(BIN)/pytest -q tests/app/dashboard/pictures.py
 
-bench: .venv/bench.stamp ## measure: ONLY=quick, engine, rate, serving, peers, inference, fronts, libraries, overload, beside, neighbours, swaps, shadow, soak, records, startup, quality, applications, ensembles, regression, study or oracles; serving and records beside another commit with ARGS='--against COMMIT'
+bench: .venv/bench.stamp ## measure: ONLY=quick, engine, rate, serving, peers, inference, fronts, libraries, overload, beside, neighbours, swaps, shadow, score, soak, records, startup, quality, applications, ensembles, regression, study or oracles; serving and records beside another commit with ARGS='--against COMMIT'
 	$(BIN)/python -m benchmarks.$(or $(ONLY),engine) $(ARGS)
 
 # By a compiler that knows the oldest glibc of manylinux2014, whatever this system's is.

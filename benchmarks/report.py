@@ -33,6 +33,7 @@ ORDER = (
     "neighbours",
     "swaps",
     "shadow",
+    "score",
     "soak",
     "records",
     "records-against",
