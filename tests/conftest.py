@@ -26,6 +26,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 ROOT = Path(__file__).parent.parent
 LONG = (
+    "app/test_swaps.py",
+    "app/test_shadow.py",
+    "app/test_canary.py",
     "app/records/test_crash.py",
     "app/records/test_workers.py",
     "test_promises.py",

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -347,14 +347,33 @@ def test_a_worker_that_ends_during_a_swap(published: Published, seconds: float) 
         assert "Traceback" not in service.written()
 
 
-def test_what_is_served_is_not_loaded_again(published: Published) -> None:
+class Calm(NamedTuple):
+    """A service of one worker, for tests after each of which another may go on with it."""
+
+    published: Published
+    service: Service
+    client: httpx.Client
+
+    def swap(self, wanted: int) -> None:
+        self.published.show(wanted)
+        assert 200 == self.client.post(LOAD).status_code
+        assert wanted == version(self.client)
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calm]:
+    published = Published(tmp_path_factory.mktemp("calm"))
+    with served(published) as (service, client):
+        yield Calm(published, service, client)
+
+
+def test_what_is_served_is_not_loaded_again(calm: Calm) -> None:
     """And a load has no parameters that could change a bundle."""
-    with served(published, "--records", "off") as (service, client):
-        before = service.written()
-        assert 200 == client.post(LOAD).status_code
-        assert before == service.written()
-        refused = client.post(LOAD, json={"parameters": {"config": "{}"}})
-        assert 400 == refused.status_code
+    before = calm.service.written()
+    assert 200 == calm.client.post(LOAD).status_code
+    assert before == calm.service.written()
+    refused = calm.client.post(LOAD, json={"parameters": {"config": "{}"}})
+    assert 400 == refused.status_code
 
 
 def test_a_model_without_a_bundle_gets_one(published: Published) -> None:
@@ -384,58 +403,51 @@ def test_a_model_without_a_bundle_gets_one(published: Published) -> None:
         assert NAME == client.get(f"/models/{NAME}").json()["name"]
 
 
-def test_documents_follow_a_swap(published: Published) -> None:
+def test_documents_follow_a_swap(calm: Calm) -> None:
     """The description and the OpenAPI document are of the bundle that is served now."""
-    published.show(OLD)
-    with served(published, "--records", "off") as (_, client):
-        before = client.get("/openapi.json").json()
-        published.show(NEW)
-        assert 200 == client.post(LOAD).status_code
-        assert NEW == version(client)
-        assert before["paths"].keys() == client.get("/openapi.json").json()["paths"].keys()
-        series = client.get("/metrics").text
-        assert f'name="{NAME}",version="{NEW}"}} 1.0' in series
-        assert f'name="{NAME}",version="{OLD}"}} 0.0' in series
-        stats = client.get(f"/v2/models/{NAME}/versions/{NEW}/stats").json()["model_stats"]
-        assert str(NEW) == stats[0]["version"]
-        assert 404 == client.get(f"/v2/models/{NAME}/versions/{OLD}").status_code
+    client = calm.client
+    calm.swap(OLD)
+    before = client.get("/openapi.json").json()
+    calm.swap(NEW)
+    assert before["paths"].keys() == client.get("/openapi.json").json()["paths"].keys()
+    series = client.get("/metrics").text
+    assert f'name="{NAME}",version="{NEW}"}} 1.0' in series
+    assert f'name="{NAME}",version="{OLD}"}} 0.0' in series
+    stats = client.get(f"/v2/models/{NAME}/versions/{NEW}/stats").json()["model_stats"]
+    assert str(NEW) == stats[0]["version"]
+    assert 404 == client.get(f"/v2/models/{NAME}/versions/{OLD}").status_code
 
 
-def test_streams_of_figures_follow_a_swap(published: Published) -> None:
+def test_streams_of_figures_follow_a_swap(calm: Calm) -> None:
     """One about the bundle before ends, so that its listener asks anew."""
-    published.show(OLD)
-    with served(published) as (_, client):
-        with client.stream("GET", "/uncertainty/stream") as stream:
+    calm.swap(OLD)
+    with httpx.Client(base_url=calm.service.url, trust_env=False, timeout=60) as listener:
+        with listener.stream("GET", "/uncertainty/stream") as stream:
             lines = stream.iter_lines()
             first = next(line for line in lines if line.startswith("data: "))
             assert OLD == json.loads(first[6:])["model"]["version"]
-            published.show(NEW)
-            with httpx.Client(base_url=client.base_url, trust_env=False, timeout=60) as other:
-                assert 200 == other.post(LOAD).status_code
+            calm.swap(NEW)
             assert not [line for line in lines if f'"version":{NEW}' in line]
-        assert NEW == client.get("/uncertainty").json()["model"]["version"]
+        assert NEW == listener.get("/uncertainty").json()["model"]["version"]
 
 
-def test_a_swap_waits_for_the_answers_of_the_old_one(published: Published) -> None:
+def test_a_swap_waits_for_the_answers_of_the_old_one(calm: Calm) -> None:
     """A long request is answered by the bundle that it was asked of."""
-    published.show(OLD)
-    with served(published) as (service, client):
-        found: list[httpx.Response] = []
+    calm.swap(OLD)
+    found: list[httpx.Response] = []
 
-        def ask() -> None:
-            with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as other:
-                body = {"instances": [ROW] * 100}
-                query = {"passes": 10_000, "seed": 1}
-                found.append(other.post("/predict/mc", params=query, json=body))
+    def ask() -> None:
+        with httpx.Client(base_url=calm.service.url, trust_env=False, timeout=60) as other:
+            body = {"instances": [ROW] * 100}
+            query = {"passes": 10_000, "seed": 1}
+            found.append(other.post("/predict/mc", params=query, json=body))
 
-        long = threading.Thread(target=ask)
-        long.start()
-        time.sleep(0.3)
-        published.show(NEW)
-        assert 200 == client.post(LOAD).status_code
-        assert NEW == version(client)
-        long.join(60)
-        (answer,) = found
-        assert 200 == answer.status_code, answer.text
-        versions = {one["model"]["version"] for one in answer.json()["predictions"]}
-        assert {OLD} == versions
+    long = threading.Thread(target=ask)
+    long.start()
+    time.sleep(0.3)
+    calm.swap(NEW)
+    long.join(60)
+    (answer,) = found
+    assert 200 == answer.status_code, answer.text
+    versions = {one["model"]["version"] for one in answer.json()["predictions"]}
+    assert {OLD} == versions
