@@ -68,37 +68,30 @@ def of_rejected(rows: TableRows) -> TableCounts:
 
 
 def added(several: Iterable[TableCounts]) -> TableCounts:
-    """Add counts up, in any order of the rows but in one of the parts."""
-    parts = list(several)
-    found = TableCounts()
-    for name in ("rows", "empty", "scored", "passes"):
-        setattr(found, name, sum(getattr(part, name) for part in parts))
-    for name in ("rejected", "classes", "sizes", "decisions", "reasons"):
-        setattr(found, name, _merged(getattr(part, name) for part in parts))
-    for name in ("warnings", "streams"):
-        every = dict.fromkeys(key for part in parts for key in getattr(part, name))
-        merged = {key: _merged(getattr(part, name).get(key, {}) for part in parts) for key in every}
-        setattr(found, name, merged)
-    truths = [part.truth for part in parts if part.truth is not None]
-    if truths:
-        found.truth = _truths(truths)
+    """Add counts up, one after the other."""
+    found, errors = TableCounts(), list[tuple[float, float]]()
+    for one in several:
+        for name in ("rows", "empty", "scored", "passes"):
+            setattr(found, name, getattr(found, name) + getattr(one, name))
+        for name in ("rejected", "classes", "sizes", "decisions", "reasons"):
+            _add(getattr(found, name), getattr(one, name))
+        for name in ("warnings", "streams"):
+            for key, counts in getattr(one, name).items():
+                _add(getattr(found, name).setdefault(key, {}), counts)
+        if one.truth is not None:
+            found.truth = found.truth or TruthCounts()
+            for name in ("rows", "right", "covered", "automated", "automated_wrong"):
+                setattr(found.truth, name, getattr(found.truth, name) + getattr(one.truth, name))
+            errors.append((one.truth.absolute_error, one.truth.squared_error))
+    if found.truth is not None:
+        found.truth.absolute_error = fsum(absolute for absolute, _ in errors)
+        found.truth.squared_error = fsum(squared for _, squared in errors)
     return found
 
 
-def _truths(several: Sequence[TruthCounts]) -> TruthCounts:
-    whole = ("rows", "right", "covered", "automated", "automated_wrong")
-    sums = ("absolute_error", "squared_error")
-    return TruthCounts(
-        *(sum(getattr(one, name) for one in several) for name in whole),
-        *(fsum(getattr(one, name) for one in several) for name in sums),
-    )
-
-
-def _merged(several: Iterable[dict[Key, int]]) -> dict[Key, int]:
-    total = Counter[Key]()
-    for one in several:
-        total.update(one)
-    return dict(sorted(total.items()))
+def _add(total: dict[Key, int], counts: dict[Key, int]) -> None:
+    for key, count in counts.items():
+        total[key] = total.get(key, 0) + count
 
 
 class RowCounter:

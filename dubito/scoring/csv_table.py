@@ -9,7 +9,7 @@ from pathlib import Path
 from dubito.errors import DataError
 from dubito.notation import FileNotation
 from dubito.scoring.chunk import CHUNK_ROWS, Chunk
-from dubito.scoring.rows import Keyed, Reasons, TableRows, TruthReader, key_of, read_features
+from dubito.scoring.rows import Keyed, Reasons, TableRows, TruthReader, read_features
 from dubito.scoring.selection import TableSelection
 from dubito.scoring.text_stream import Records, TextStream
 from dubito.targets import Target
@@ -21,6 +21,7 @@ from dubito.types import Signature
 
 SAMPLED = 10_000
 """Rows from which the form is read; later rows that are written in another way are rejected."""
+UNCUT = "has quotes inside values that are not quoted, or ends of lines of several kinds"
 WRONG_WIDTH = "has another number of columns than the header"
 UNDECIDED = "?"
 """Text in place of a number that is not written as those of the first rows: it is no number."""
@@ -43,10 +44,12 @@ class CsvTable:
             DataError: the file cannot be read, is not a CSV, or lacks a column.
         """
         with TextStream(path, declared.encoding) as stream:
-            records = Records(stream, stream.name, has_quotes=True)
-            sample = TableBytes(records.next(SAMPLED)[0], stream.name)
+            content, count = Records(stream, stream.name, has_quotes=True).next(SAMPLED)
+            sample = TableBytes(content, stream.name, stream.packing)
             told = FileNotation("utf-8", declared.separator) if stream.is_recoded else declared
         form = csv_form(sample, selection.wanted, told)
+        if form.records != count:
+            raise DataError(f"{stream.name} {UNCUT}")
         return cls(path, declared, form, selection)
 
     @property
@@ -111,7 +114,7 @@ class CsvReader:
         first = chunk.first
         rows = Keyed(
             [first + at for at in whole],
-            None if key is None else list(map(key_of, key)),
+            key,
             found,
             None if truth is None or self._truth is None else self._truth.read(truth),
             reasons,
@@ -135,7 +138,7 @@ class CsvReader:
         except csv.Error as error:
             raise DataError(f"{where} are not CSV: {error}") from None
         if len(records) != chunk.rows:
-            raise DataError(f"{where} have a quote inside a value that is not quoted")
+            raise DataError(f"{where}: the file {UNCUT}")
         return records
 
     def _cells(self, records: Sequence[list[str]], rows: Sequence[int], column: int) -> list[str]:

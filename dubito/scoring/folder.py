@@ -2,8 +2,9 @@
 
 import fcntl
 import hashlib
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,7 +63,8 @@ class JobFolder:
                 self._begin(job)
                 yield
         except OSError as error:
-            raise UsageError(f"--out: {self.path}: {error.strerror}") from error
+            where = error.filename or self.path
+            raise UsageError(f"--out: {where}: {error.strerror or error}") from error
 
     def part(self, index: int) -> Path:
         """Return the file of the answers about a chunk."""
@@ -75,7 +77,7 @@ class JobFolder:
             DataError: the table has changed since.
         """
         found = self.done(chunk.index)
-        if found is None:
+        if found is None or (found.counts.scored and not self.part(chunk.index).exists()):
             return False
         if found.content != digest_of(chunk):
             raise DataError("the table has changed since a part of it was scored: name a new --out")
@@ -103,21 +105,35 @@ class JobFolder:
         """Return the summary of a job that is finished."""
         return (self.path / SUMMARY).read_bytes()
 
-    def finish(self, chunks: int, summary: bytes) -> None:
-        """Write the rows that cannot be scored, and the summary; drop what is needed no more."""
-        with (self.path / f".{REJECTED}").open("wb") as file:
-            for index in range(chunks):
-                done = self.done(index)
-                for one in [] if done is None else done.rejected:
+    def each_done(self, chunks: int) -> Iterator[DonePart]:
+        """Yield what is known of all chunks, in order."""
+        for index in range(chunks):
+            found = self.done(index)
+            if found is None:
+                raise DataError(f"a file of {self._done} is missing: start again, to go on")
+            yield found
+
+    def write_rejected(self, chunks: int) -> None:
+        """Write the rows that cannot be scored."""
+        beside = self.path / f".{REJECTED}"
+        with beside.open("wb") as file:
+            for done in self.each_done(chunks):
+                for one in done.rejected:
                     file.write(json.encode(one) + b"\n")
-        (self.path / f".{REJECTED}").replace(self.path / REJECTED)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path / REJECTED)
+
+    def finish(self, summary: bytes) -> None:
+        """Write the summary; drop what is needed no more."""
         write_whole(self.path / SUMMARY, summary)
         shutil.rmtree(self._done)
 
     def _is_ours(self) -> bool:
         """Return whether the folder is empty, or is that of a job."""
-        return (self.path / JOB).exists() or not any(
-            one.name != LOCK for one in self.path.iterdir()
+        # A run that was killed early leaves hidden files alone.
+        return (self.path / JOB).exists() or all(
+            one.name.startswith(".") for one in self.path.iterdir()
         )
 
     def _lock(self, descriptor: int) -> None:
@@ -143,8 +159,21 @@ class JobFolder:
         else:
             write_whole(file, json.format(json.encode(job)) + b"\n")
         self._answers.mkdir(exist_ok=True)
-        if not self.is_finished:
+        for left in self._answers.glob(".part-*"):
+            # A process that was killed wrote it.
+            left.unlink(missing_ok=True)
+        if self.is_finished:
+            shutil.rmtree(self._done, ignore_errors=True)
+        else:
             self._done.mkdir(exist_ok=True)
+
+
+def table_digest(contents: Iterable[str]) -> str:
+    """Return the SHA-256 of a table: of the digests of its chunks."""
+    digest = hashlib.sha256()
+    for one in contents:
+        digest.update(bytes.fromhex(one))
+    return f"sha256:{digest.hexdigest()}"
 
 
 def digest_of(chunk: Chunk) -> str:

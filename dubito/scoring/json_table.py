@@ -1,7 +1,8 @@
 """Reads JSON objects, one a line, in chunks of lines."""
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,14 +11,14 @@ import numpy as np
 from pydantic_core import from_json
 
 from dubito.errors import DataError
-from dubito.inputs.json_members import composed, duplicate
+from dubito.inputs.json_members import composed
 from dubito.inputs.rows import RowReader, accepted
 from dubito.notation import FileNotation
 from dubito.scoring.chunk import CHUNK_ROWS, Chunk
-from dubito.scoring.rows import Keyed, Reasons, TableRows, TruthReader, key_of
+from dubito.scoring.rows import Keyed, Reasons, TableRows, TruthReader
 from dubito.scoring.selection import TableSelection
 from dubito.scoring.text_stream import Records, TextStream
-from dubito.types import Signature
+from dubito.types import Floats, Signature
 
 JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 """Beginning of a text of JSON objects."""
@@ -44,7 +45,7 @@ class JsonTable:
         Raises:
             DataError: the file is damaged, or a line is too long.
         """
-        with TextStream(self.path, self.declared.encoding) as stream:
+        with TextStream(self.path, self.declared.encoding, is_utf8=True) as stream:
             records = Records(stream, stream.name, has_quotes=False)
             first = 1
             for index in range(1 << 62):
@@ -67,30 +68,56 @@ class JsonReader:
         """Take what is read of an object, and the bundle's features."""
         self._selection = selection
         self._objects = ObjectReader(signature)
-        truth = selection.truth
+        truth, key = selection.truth, selection.key
         self._truth = None if truth is None else TruthReader(signature.target, truth)
+        others = (*(() if truth is None else truth.names), *(() if key is None else (key,)))
+        self._known = self._objects.names | set(map(composed, others))
 
     def read(self, chunk: Chunk) -> TableRows:
         """Read rows."""
         lines = chunk.content.removeprefix(MARK).split(b"\n")[: chunk.rows]
         places = [at for at, line in enumerate(lines) if line.strip()]
-        found = [_object(lines[at]) for at in places]
-        selection = self._selection
+        found = [self._members(lines[at]) for at in places]
         objects = [one if isinstance(one, dict) else {} for one in found]
         features, reasons = self._objects.read(objects)
         reasons |= {at: one for at, one in enumerate(found) if isinstance(one, str)}
-        key, truth = selection.key, selection.truth
+        key, truth = self._selection.key, self._selection.truth
         known = None
         if truth is not None and self._truth is not None:
             known = self._truth.read([_first(one, truth.names) for one in objects])
         return Keyed(
             [chunk.first + at for at in places],
-            None if key is None else [key_of(one.get(key)) for one in objects],
+            None if key is None else [one.get(composed(key)) for one in objects],
             features,
             known,
             reasons,
             len(lines) - len(places),
         ).rows()
+
+    def _members(self, line: bytes) -> dict[str, Any] | str:
+        """Return what is read of a line, by composed names; or what is wrong with the line."""
+        try:
+            found = from_json(line)
+        except ValueError:
+            return NO_OBJECT
+        if not isinstance(found, dict):
+            return NO_OBJECT
+        pairs: Iterable[tuple[str, Any]] = found.items()
+        # As many colons as members means no duplicates: every member has one.
+        if line.count(b":") != len(found):
+            pairs = json.loads(line, object_pairs_hook=_Pairs)
+        members = dict[str, Any]()
+        for name, value in pairs:
+            full = composed(name)
+            if full in members:
+                return f"{full} is given more than once"
+            if full in self._known:
+                members[full] = value
+        return members
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of an object, duplicates included."""
 
 
 class ObjectReader:
@@ -99,14 +126,17 @@ class ObjectReader:
     def __init__(self, signature: Signature) -> None:
         """Take the bundle's features."""
         self._reader = RowReader(signature, CHUNK_ROWS)
-        self._names = {name for feature in signature.features for name in accepted(feature)}
+        self.names = {name for feature in signature.features for name in accepted(feature)}
         self._width = signature.width
 
-    def read(self, objects: "list[dict[str, Any]]") -> "tuple[np.ndarray[Any, Any], Reasons]":
-        """Convert objects to numbers `(N, F)`; also returns why some cannot be scored, by place."""
+    def read(self, objects: Sequence[Mapping[str, Any]]) -> tuple[Floats, Reasons]:
+        """Convert objects of composed names to numbers `(N, F)`.
+
+        Returns:
+            The numbers, and why some rows cannot be scored, by place.
+        """
         known = [
-            {name: value for name, value in one.items() if composed(name) in self._names}
-            for one in objects
+            {name: value for name, value in one.items() if name in self.names} for one in objects
         ]
         reasons = Reasons()
         found = np.full((len(objects), self._width), np.nan)
@@ -121,22 +151,9 @@ class ObjectReader:
         return found, reasons
 
 
-def _object(line: bytes) -> dict[str, Any] | str:
-    """Parse a line; returns what is wrong with it if it is not a JSON object."""
-    try:
-        found = from_json(line)
-    except ValueError:
-        return NO_OBJECT
-    if not isinstance(found, dict):
-        return NO_OBJECT
-    # As many colons as members means no duplicates: every member has one.
-    if line.count(b":") != len(found) and (twice := duplicate(line)) is not None:
-        return f"{twice[-1]} is given more than once"
-    return found
-
-
 def _first(one: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((one[name] for name in names if name in one), None)
+    known = map(composed, names)
+    return next((one[name] for name in known if name in one), None)
 
 
 def refuse_list(start: bytes, file: str) -> None:

@@ -11,12 +11,16 @@ from pyarrow.parquet import ParquetFile
 from dubito.errors import DataError
 from dubito.scoring.chunk import CHUNK_ROWS, Chunk
 from dubito.scoring.json_table import ObjectReader
-from dubito.scoring.rows import Keyed, TableRows, TruthReader, key_of, read_features
+from dubito.scoring.rows import Keyed, TableRows, TruthReader, read_features
 from dubito.scoring.selection import TableSelection
+from dubito.scoring.text_stream import MOST_PIECE
 from dubito.training.tables.content import name_of
 from dubito.training.tables.wanted import places
 from dubito.types import Signature
 
+BUFFER = 1 << 20
+"""Bytes of a column that are read at a time."""
+NUMBER_BYTES = 8
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, ValueError)
 
 
@@ -30,6 +34,8 @@ class ParquetTable:
     header: tuple[str, ...]
     """Names of all columns."""
     rows: int
+    at_once: int
+    """Rows of a chunk."""
     selection: TableSelection
 
     @classmethod
@@ -42,13 +48,22 @@ class ParquetTable:
         name = name_of(path)
         try:
             with ParquetFile(path) as file:
-                header, rows = list(file.schema_arrow.names), file.metadata.num_rows
+                schema, rows = file.schema_arrow, file.metadata.num_rows
+                header = list(schema.names)
         except _FAULTS as error:
             raise _damaged(path) from error
         at = places(header, selection.wanted, name)
         if rows < 1:
             raise DataError(f"{name} has no rows")
-        return cls(path, tuple(header[place] for place in at), tuple(header), rows, selection)
+        is_tensor = any(column.kind == "tensor" for column in selection.features)
+        for number, place in enumerate(at):
+            if not (is_tensor and number == 0) and not _is_single(schema.field(place).type):
+                wanted = selection.wanted[number]
+                raise DataError(f"{wanted} of {name} does not hold single numbers or texts")
+        width = max(column.width for column in selection.features)
+        at_once = max(1, min(CHUNK_ROWS, MOST_PIECE // (NUMBER_BYTES * width)))
+        columns = tuple(header[place] for place in at)
+        return cls(path, columns, tuple(header), rows, at_once, selection)
 
     @property
     def told(self) -> str:
@@ -63,9 +78,10 @@ class ParquetTable:
         """
         first = 1
         try:
-            with ParquetFile(self.path) as file:
+            # Without a buffer the columns of a whole group of rows would be in memory.
+            with ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
                 names = list(dict.fromkeys(self.columns))
-                batches = file.iter_batches(CHUNK_ROWS, columns=names, use_threads=False)
+                batches = file.iter_batches(self.at_once, columns=names, use_threads=False)
                 for index, batch in enumerate(batches):
                     tell((first - 1 + batch.num_rows) / self.rows)
                     yield Chunk(index, first, batch.num_rows, _packed(batch))
@@ -100,7 +116,7 @@ class ParquetReader:
         """
         with pa.ipc.open_stream(chunk.content) as stream:
             batch = stream.read_next_batch()
-        block = [batch.column(name).to_pylist() for name in self._columns]
+        block = [_cells(batch.column(name), name, chunk) for name in self._columns]
         features, key, truth = self._selection.parts(block)
         if self._objects is None or self._tensor is None:
             found, reasons = read_features(self._selection.features, features, chunk.rows)
@@ -109,7 +125,7 @@ class ParquetReader:
             found, reasons = self._objects.read([{name: value} for value in features[0]])
         return Keyed(
             range(chunk.first, chunk.first + chunk.rows),
-            None if key is None else list(map(key_of, key)),
+            key,
             found,
             None if truth is None or self._truth is None else self._truth.read(truth),
             reasons,
@@ -117,12 +133,44 @@ class ParquetReader:
 
 
 def _packed(batch: Any) -> bytes:
-    """Write a batch as an Arrow stream."""
+    """Write a batch as an Arrow stream; a dictionary would be in each of them."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_batch(batch)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def _is_single(kind: Any) -> bool:
+    """Return whether the values of a column are single numbers, truths or texts."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_decimal,
+        pa.types.is_boolean,
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_null,
+    )
+    return any(test(kind) for test in tests)
+
+
+def _cells(column: Any, name: str, chunk: Chunk) -> list[object]:
+    """Convert a column to Python's values."""
+    try:
+        cells: list[object] = column.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError):
+        # Not chained: the cause's message would reveal a value.
+        last = chunk.first + chunk.rows - 1
+        told = f"{name} cannot be read in rows {chunk.first:,} to {last:,}"
+        raise DataError(told) from None
+    return cells
 
 
 def _damaged(path: Path) -> DataError:

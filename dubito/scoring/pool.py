@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -93,13 +93,13 @@ class Pool:
 
     def fingerprint(self) -> str:
         """Return the numerical environment of a process."""
-        return _answered(self._executor.submit(_fingerprint))
+        return _answered(lambda: self._executor.submit(_fingerprint).result())
 
     def score(self, chunk: Chunk) -> Iterator[TableCounts]:
         """Hand out a chunk as soon as there is room; yield the counts of those done meanwhile."""
         while len(self._pending) >= self._most:
             yield from self._finished()
-        self._pending.add(self._executor.submit(_score, chunk))
+        self._pending.add(_answered(lambda: self._executor.submit(_score, chunk)))
 
     def rest(self) -> Iterator[TableCounts]:
         """Yield the counts of all chunks that were handed out."""
@@ -109,7 +109,7 @@ class Pool:
     def _finished(self) -> Iterator[TableCounts]:
         done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
         for one in done:
-            yield _answered(one)
+            yield _answered(one.result)
 
 
 @contextmanager
@@ -125,9 +125,10 @@ def scorers(work: Work, processes: int) -> Iterator[Scorers]:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _answered(future: "Future[Answered]") -> Answered:
+def _answered(ask: Callable[[], Answered]) -> Answered:
+    """Return what processes answer."""
     try:
-        return future.result()
+        return ask()
     except BrokenProcessPool as error:
         raise DataError("a process that scores ended: start again, to go on") from error
 

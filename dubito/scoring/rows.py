@@ -1,20 +1,20 @@
 """Rows of a table as numbers, their seeds, and why others cannot be scored."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from dubito.errors import DataError
 from dubito.inputs.json_members import composed
 from dubito.layout import Column
 from dubito.targets import ClassTarget, Target
 from dubito.training.columns import NUMERALS, cell_text, checked_numbers
 from dubito.types import SEED_BITS, Booleans, Floats
 
-NO_KEY = "has no key"
+NO_KEY, WRONG_KEY = "has no key", "has a key that is neither a text nor a whole number"
 READ_BYTES = 7
 """Leading bytes of a digest that hold all bits of a seed."""
 
@@ -71,7 +71,8 @@ class Keyed(NamedTuple):
     """Rows of a chunk before those are left out that cannot be scored."""
 
     positions: Sequence[int]
-    keys: Sequence[str | None] | None
+    keys: Sequence[object] | None
+    """Cells of the column of keys."""
     features: Floats
     truth: Floats | None
     reasons: Mapping[int, str]
@@ -80,13 +81,13 @@ class Keyed(NamedTuple):
 
     def rows(self) -> TableRows:
         """Leave out the rows that cannot be scored."""
-        reasons = dict(self.reasons)
-        for at, key in enumerate(self.keys or ()):
+        reasons, found = dict(self.reasons), [key_of(cell) for cell in self.keys or ()]
+        for at, key in enumerate(found):
             if not key:
-                reasons.setdefault(at, NO_KEY)
+                reasons.setdefault(at, NO_KEY if key is None else WRONG_KEY)
         kept = [at for at in range(len(self.positions)) if at not in reasons]
-        keys = None if self.keys is None else [self.keys[at] or "" for at in kept]
-        named = {} if self.keys is None else {at: self.keys[at] for at in reasons}
+        keys = None if self.keys is None else [found[at] or "" for at in kept]
+        named = {} if self.keys is None else {at: found[at] for at in reasons}
         return TableRows(
             [self.positions[at] for at in kept],
             keys,
@@ -125,16 +126,15 @@ def row_seed(key: str) -> int:
 
 
 def key_of(cell: object) -> str | None:
-    """Return a key as text; None if there is none.
-
-    Raises:
-        DataError: keys are neither texts nor whole numbers.
-    """
-    if cell is None:
+    """Return a key as text; None if there is none, empty if it is no key."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
+    if isinstance(cell, float) and cell.is_integer():
+        # A column of whole numbers with gaps is stored as one of floats.
+        cell = int(cell)
     if isinstance(cell, bool) or not isinstance(cell, str | int):
-        raise DataError("keys must be texts or whole numbers")
-    return str(cell).strip()
+        return ""
+    return str(cell).strip() or None
 
 
 class TruthReader:

@@ -8,15 +8,16 @@ import pyarrow as pa
 from msgspec import json
 
 from dubito.bundles.manifest import Manifest
+from dubito.errors import DataError
 from dubito.inputs.options import MonteCarloOptions
 from dubito.scoring.chunk import CHUNK_ROWS
 from dubito.scoring.counts import added
-from dubito.scoring.folder import JobFolder
+from dubito.scoring.folder import JobFolder, digest_of, table_digest
 from dubito.scoring.job import BundleOpening, ScoringJob
 from dubito.scoring.part import AnswerFormat
 from dubito.scoring.pool import Scorers, Work, scorers
 from dubito.scoring.progress import Progress
-from dubito.scoring.summary import TableSummary, summarise_counts, summary_text
+from dubito.scoring.summary import Origin, TableSummary, summarise_counts, summary_text
 from dubito.scoring.table import StreamedTable, TableColumns, open_table
 from dubito.training.tables.content import name_of
 from dubito.training.tables.sheet import say
@@ -62,10 +63,10 @@ def score_table(scoring: TableScoring) -> TableSummary:
     with scorers(work, scoring.processes) as pool:
         fingerprint = pool.fingerprint()
         with folder.held(_job(scoring, table, options, fingerprint)):
-            if not folder.is_finished:
-                chunks = _scored(table, folder, pool)
-                _finish(scoring, table, folder, options, fingerprint, chunks)
-            return json.decode(folder.summary(), type=TableSummary)
+            if folder.is_finished:
+                return _told_again(table, folder)
+            chunks = _scored(table, folder, pool)
+            return _finished(scoring, table, folder, options, fingerprint, chunks)
 
 
 def _job(
@@ -111,17 +112,40 @@ def _scored(table: StreamedTable, folder: JobFolder, pool: Scorers) -> int:
     return chunks
 
 
-def _finish(
+def _told_again(table: StreamedTable, folder: JobFolder) -> TableSummary:
+    """Return the summary of a table that was scored, if it is still the same.
+
+    Raises:
+        DataError: it is not.
+    """
+    summary = json.decode(folder.summary(), type=TableSummary)
+    digest = table_digest(digest_of(chunk) for chunk in table.chunks(lambda _: None))
+    if digest != summary.table_digest:
+        raise DataError("the table has changed since it was scored: name a new --out")
+    return summary
+
+
+def _finished(
     scoring: TableScoring,
     table: StreamedTable,
     folder: JobFolder,
     options: dict[str, Any],
     fingerprint: str,
     chunks: int,
-) -> None:
-    found = [done.counts for at in range(chunks) if (done := folder.done(at)) is not None]
+) -> TableSummary:
+    """Write what is known of the whole table."""
     truth = table.selection.truth
-    column = None if truth is None else truth.name
-    name = name_of(scoring.table)
-    summary = summarise_counts(name, scoring.manifest, fingerprint, options, column, added(found))
-    folder.finish(chunks, summary_text(summary))
+    summary = summarise_counts(
+        Origin(
+            table=name_of(scoring.table),
+            digest=table_digest(done.content for done in folder.each_done(chunks)),
+            environment=fingerprint,
+            options=options,
+            truth=None if truth is None else truth.name,
+        ),
+        scoring.manifest,
+        added(done.counts for done in folder.each_done(chunks)),
+    )
+    folder.write_rejected(chunks)
+    folder.finish(summary_text(summary))
+    return summary

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field, json, structs
 
@@ -69,6 +69,8 @@ class TableSummary(Struct, frozen=True, omit_defaults=True):
     """What a table's answers are like in the large."""
 
     table: str
+    table_digest: str
+    """SHA-256 of the SHA-256 of its chunks."""
     model: str
     version: int
     digest: str
@@ -93,35 +95,35 @@ class TableSummary(Struct, frozen=True, omit_defaults=True):
     truth: TruthSummary | None = None
 
 
-def summarise_counts(
-    table: str,
-    manifest: Manifest,
-    environment: str,
-    options: dict[str, Any],
-    truth: str | None,
-    counts: TableCounts,
-) -> TableSummary:
-    """Build the summary of what was counted.
+class Origin(NamedTuple):
+    """What answers come from, apart from the bundle."""
 
-    Args:
-        table: name of the table.
-        manifest: the bundle's.
-        environment: fingerprint of the numerical environment.
-        options: what was asked of each answer.
-        truth: name of the column of the truth; None without one.
-        counts: what was counted.
-    """
+    table: str
+    """Name of the table."""
+    digest: str
+    """Digest of the table."""
+    environment: str
+    """Fingerprint of the numerical environment."""
+    options: dict[str, Any]
+    """Options of each answer."""
+    truth: str | None
+    """Name of the column of the truth; None without one."""
+
+
+def summarise_counts(origin: Origin, manifest: Manifest, counts: TableCounts) -> TableSummary:
+    """Build the summary of what was counted with a bundle."""
     identity, is_judged = manifest.identity, manifest.calibration is not None
     is_number = isinstance(manifest.target, NumberTarget)
     scored = counts.scored
     sizes = sum(size * rows for size, rows in counts.sizes.items())
     return TableSummary(
-        table=table,
+        table=origin.table,
+        table_digest=origin.digest,
         model=identity.name,
         version=identity.version,
         digest=identity.digest,
-        environment=environment,
-        options=options,
+        environment=origin.environment,
+        options=origin.options,
         rows=counts.rows,
         empty=counts.empty,
         scored=scored,
@@ -135,7 +137,7 @@ def summarise_counts(
         referred_for=counts.reasons if is_judged else None,
         warnings=counts.warnings,
         drift=list(_drifts(manifest, counts)),
-        truth=_truth(truth, counts.truth, is_number=is_number, is_judged=is_judged),
+        truth=_truth(origin.truth, counts.truth, is_number=is_number, is_judged=is_judged),
     )
 
 

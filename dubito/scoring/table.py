@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dubito.bundles.feature_consistency import LARGEST
 from dubito.domains import domain_of
 from dubito.errors import DataError
 from dubito.inputs.json_members import composed
@@ -17,12 +16,14 @@ from dubito.scoring.json_table import JSON_OBJECT, JsonTable, refuse_list
 from dubito.scoring.parquet_table import ParquetTable
 from dubito.scoring.rows import TableRows
 from dubito.scoring.selection import TableSelection
-from dubito.scoring.text_stream import Records, TextStream
+from dubito.scoring.text_stream import TextStream, opened
 from dubito.targets import NumberTarget
 from dubito.training.rows import columns_of
-from dubito.training.tables.content import name_of
 from dubito.training.tables.kinds import PARQUET
 from dubito.types import Signature
+
+MOST_TRUTH = 1e100
+"""Largest true number; what is beyond is not known, as its square would not be a number."""
 
 
 class ChunkReader(Protocol):
@@ -89,20 +90,23 @@ def open_table(path: Path, signature: Signature, columns: TableColumns) -> Strea
     is_there = header is None or any(composed(name) in header for name in truth.names)
     if columns.truth is None and not is_there:
         return found
-    return _opened(path, TableSelection(features, columns.key, truth), columns.written)
+    try:
+        return _opened(path, TableSelection(features, columns.key, truth), columns.written)
+    except DataError:
+        if columns.truth is not None:
+            raise
+        # Nobody has asked for the truth.
+        return found
 
 
 def _opened(path: Path, selection: TableSelection, written: TableNotation) -> StreamedTable:
     declared = written.file
-    try:
-        with path.open("rb") as file:
-            is_parquet = file.read(len(PARQUET)) == PARQUET
-    except OSError as error:
-        raise DataError(f"{name_of(path)} cannot be read: {error.strerror}") from error
+    with opened(path) as file:
+        is_parquet = file.read(len(PARQUET)) == PARQUET
     if is_parquet:
         return ParquetTable.of(path, selection)
     with TextStream(path, declared.encoding) as stream:
-        start, _ = Records(stream, stream.name, has_quotes=False).next(1)
+        start = stream.read()
     refuse_list(start, stream.name)
     if JSON_OBJECT.match(start):
         return JsonTable(path, declared, selection)
@@ -122,8 +126,8 @@ def _truth(signature: Signature, columns: TableColumns) -> Column | None:
             aliases=tuple(others),
             nullable=True,
             notation=notation,
-            minimum=-LARGEST,
-            maximum=LARGEST,
+            minimum=-MOST_TRUTH,
+            maximum=MOST_TRUTH,
         )
     domain = domain_of(signature)
     if name is not None:

@@ -4,7 +4,7 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from bisect import bisect_right
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
@@ -15,13 +15,17 @@ import numpy as np
 from dubito.bundles.files import MIB
 from dubito.errors import DataError
 from dubito.training.tables.content import Stream, name_of, table_member
-from dubito.training.tables.kinds import GZIP, PARQUET, UNPACK, ZIP, refuse_foreign_bytes
+from dubito.training.tables.kinds import ENDINGS, GZIP, PARQUET, UNPACK, ZIP, refuse_foreign_bytes
 
 PIECE = MIB
 """Bytes that are read at a time."""
 MOST_RECORD = 4 * MIB
 """Most bytes of a record: longer ones are not rows of a table."""
+MOST_PIECE = 16 * MIB
+"""Bytes of a piece above which it has no further record."""
 LINE_END, QUOTE = 0x0A, 0x22
+TEXTS = (*ENDINGS, ".ndjson", ".jsonl", ".json")
+"""Suffixes of tables in a zip."""
 
 WIDE = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -35,6 +39,20 @@ whose mark is a prefix of its own."""
 _FAULTS = (BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeError, zlib.error)
 
 
+def opened(path: Path) -> BinaryIO:
+    """Open a file.
+
+    Raises:
+        DataError: it cannot be read, or is not a regular file, which alone can be read again.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{name_of(path)} is not a regular file")
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{name_of(path)} cannot be read: {error.strerror}") from error
+
+
 class Sized(Protocol):
     """What tells how much of a file was read."""
 
@@ -45,27 +63,27 @@ class Sized(Protocol):
 class TextStream:
     """A text file that is read once, from its beginning, without its compression."""
 
-    def __init__(self, path: Path, encoding: str | None) -> None:
+    def __init__(self, path: Path, encoding: str | None, *, is_utf8: bool = False) -> None:
         """Open a file, plain or in a zip or gzip.
 
         Args:
             path: the file.
             encoding: encoding that a description declares; None if it declares none.
+            is_utf8: whether pieces are in UTF-8 in any case.
 
         Raises:
             DataError: the file cannot be read, or is neither a text nor one in a zip or gzip.
         """
         self.name = name_of(path)
         with ExitStack() as stack:
-            try:
-                file = stack.enter_context(path.open("rb"))
-            except OSError as error:
-                raise DataError(f"{self.name} cannot be read: {error.strerror}") from error
+            file = stack.enter_context(opened(path))
             self._file: Sized = file
+            self.packing = ""
+            """Compression, and the name of the file in a zip, for people; empty without one."""
             self.size = path.stat().st_size
             """Bytes of the file, compressed as it is."""
             self._stream = Peeked(self._unfolded(file, stack), self.name)
-            self._decoder = self._wide(self._stream.start, encoding)
+            self._decoder = self._decoding(self._stream.start, encoding, is_utf8=is_utf8)
             self.is_recoded = self._decoder is not None
             """Whether the pieces are in UTF-8, not in the encoding of the file."""
             self._stack = stack.pop_all()
@@ -111,24 +129,29 @@ class TextStream:
         if start.startswith(ZIP):
             return self._member(file, stack)
         if start.startswith(GZIP):
+            self.packing = "gzip"
             return stack.enter_context(gzip.GzipFile(fileobj=file))
         return file
 
     def _member(self, file: BinaryIO, stack: ExitStack) -> Stream:
         try:
             archive = stack.enter_context(ZipFile(file))
-            member = table_member(archive, self.name)
+            member = table_member(archive, self.name, TEXTS)
+            self.packing = f"{name_of(Path(member.filename))} in a zip"
             return stack.enter_context(archive.open(member))
         except (*_FAULTS, OSError) as error:
             raise DataError(f"{self.name} is not a whole zip") from error
 
-    def _wide(self, start: bytes, declared: str | None) -> codecs.IncrementalDecoder | None:
+    def _decoding(
+        self, start: bytes, declared: str | None, *, is_utf8: bool
+    ) -> codecs.IncrementalDecoder | None:
         """Return what decodes an encoding whose line ends are not one byte; None of others."""
         refuse_foreign_bytes(start, self.name)
         if start.startswith((*ZIP, GZIP, PARQUET)):
             raise DataError(f"{self.name} holds another archive or Parquet: {UNPACK}")
         marked = next((name for mark, name in WIDE if start.startswith(mark)), None)
-        wide = marked or (declared if (declared or "").startswith(("utf-16", "utf-32")) else None)
+        is_wide = is_utf8 or (declared or "").startswith(("utf-16", "utf-32"))
+        wide = marked or (declared if is_wide else None)
         return None if wide is None else codecs.getincrementaldecoder(wide)()
 
 
@@ -178,12 +201,15 @@ class Records:
     def next(self, most: int) -> tuple[bytes, int]:
         """Return the next records, at most `most`, and their number; nothing at the end.
 
+        There are fewer if they would have more than `MOST_PIECE` bytes together.
+
         Raises:
             DataError: a record is too long.
         """
-        while len(self._ends) < most and not self._is_over:
+        while not self._is_over and not self._is_enough(most):
             self._read()
-        count = min(most, len(self._ends))
+        within = bisect_right(self._ends, MOST_PIECE)
+        count = min(most, len(self._ends), max(1, within))
         if not count:
             return b"", 0
         end = self._ends[count - 1]
@@ -191,6 +217,9 @@ class Records:
         self._pieces, self._length = [whole[end:]], len(whole) - end
         self._ends = [each - end for each in self._ends[count:]]
         return whole[:end], count
+
+    def _is_enough(self, most: int) -> bool:
+        return len(self._ends) >= most or bool(self._ends and self._ends[-1] > MOST_PIECE)
 
     def _read(self) -> None:
         piece = self._stream.read(PIECE)
@@ -211,9 +240,3 @@ class Records:
         self._length += len(piece)
         if self._length - (self._ends[-1] if self._ends else 0) > MOST_RECORD:
             raise DataError(f"{self._file} has a row of more than {MOST_RECORD:,} bytes")
-
-
-def pieces(records: Records, most: int) -> Iterator[tuple[bytes, int]]:
-    """Yield all records, at most `most` in a piece, and their number."""
-    while (found := records.next(most))[1]:
-        yield found

@@ -122,7 +122,7 @@ def _from_zip(data: bytes, file: str) -> TableBytes:
         raise DataError(f"{file} holds more than {MOST_MEMBERS:,} files")
     try:
         with ZipFile(io.BytesIO(data)) as archive:
-            member = table_member(archive, file)
+            member = table_member(archive, file, ENDINGS, MEMBER)
             if member.file_size > MOST_TABLE_BYTES:
                 raise too_large(file)
             with archive.open(member) as stream:
@@ -133,19 +133,28 @@ def _from_zip(data: bytes, file: str) -> TableBytes:
         raise DataError(f"{file} is not a whole zip") from error
 
 
-def table_member(archive: ZipFile, file: str) -> ZipInfo:
+def table_member(
+    archive: ZipFile, file: str, endings: tuple[str, ...], preferred: str = ""
+) -> ZipInfo:
     """Find the file of a zip to read, and check its compression and encryption.
+
+    Args:
+        archive: the zip.
+        file: its name, for messages.
+        endings: suffixes of tables.
+        preferred: name of the file that is read if there are several; none if empty.
 
     Raises:
         DataError: there is not one table, or it cannot be read.
     """
     refuse_document(archive.namelist(), file)
     files = [member for member in archive.infolist() if _is_data(member.filename)]
-    found = [member for member in files if _base(member.filename).lower() == MEMBER] or [
-        member for member in files if _base(member.filename).lower().endswith(ENDINGS)
+    found = [member for member in files if _base(member.filename).lower() == preferred] or [
+        member for member in files if _base(member.filename).lower().endswith(endings)
     ]
     if len(found) != 1:
-        raise DataError(f"{file} must hold one {MEMBER} or one table, not {len(found)}")
+        either = f"one {preferred} or " if preferred else ""
+        raise DataError(f"{file} must hold {either}one table, not {len(found)}")
     (member,) = found
     if member.flag_bits & ENCRYPTED:
         raise DataError(f"{file} needs a password: {UNPACK}")

@@ -19,6 +19,8 @@ class Reading:
     separator: str
     header: list[str] = field(default_factory=list)
     rows: int = 0
+    ragged: int = 0
+    """Number of rows that have another number of columns than the header."""
     empty: int = 0
     """Number of rows without any value, which are skipped."""
     last_before: int = 0
@@ -41,19 +43,26 @@ def is_empty(cells: Sequence[str]) -> bool:
     return not any(cell and not cell.isspace() for cell in cells)
 
 
-def read_dialect(text: Text, wanted: Sequence[Wanted]) -> Reading:
+def read_dialect(text: Text, wanted: Sequence[Wanted], *, is_ragged_fine: bool = False) -> Reading:
     """Find the only separator under which the text is a table with the wanted columns.
+
+    Args:
+        text: the text.
+        wanted: the columns.
+        is_ragged_fine: whether some rows may have another number of columns than the header.
 
     Raises:
         DataError: there is no such separator, or more than one.
     """
     if text.declared is not None:
-        return _sound(_read(text, text.declared))
+        return _sound(_read(text, text.declared, is_ragged_fine=is_ragged_fine))
     if text.stated is not None:
         if text.stated not in SEPARATORS:
             raise DataError(f"{text.content.file} states a separator that is not supported")
-        return _sound(_read(text, text.stated))
-    readings = [_read(text, separator) for separator in _candidates(text)]
+        return _sound(_read(text, text.stated, is_ragged_fine=is_ragged_fine))
+    readings = [
+        _read(text, separator, is_ragged_fine=is_ragged_fine) for separator in _candidates(text)
+    ]
     whole = [
         reading
         for reading in readings
@@ -93,7 +102,7 @@ def _header(text: Text, separator: str) -> list[str]:
         return ["", ""]
 
 
-def _read(text: Text, separator: str) -> Reading:
+def _read(text: Text, separator: str, *, is_ragged_fine: bool) -> Reading:
     """Scan the whole text without storing its records."""
     reading, file = Reading(separator), text.content.file
     try:
@@ -104,7 +113,10 @@ def _read(text: Text, separator: str) -> Reading:
                 reading.header = cells
             else:
                 reading.rows += 1
-                _check_width(reading, cells, file)
+                reading.ragged += len(cells) != len(reading.header)
+                # More than half of them: this is not what separates the columns.
+                if not is_ragged_fine or 2 * reading.ragged > reading.rows + 1:
+                    _check_width(reading, cells, file)
     except DataError as fault:
         reading.fault = fault
     if not reading.header and reading.fault is None:

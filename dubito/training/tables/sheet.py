@@ -106,6 +106,8 @@ class CsvForm:
     """Names of all columns."""
     lead: int
     """Number of records before the first row: the header, and what precedes it."""
+    records: int
+    """Number of records that were looked at, the header and empty ones included."""
     mark: str
     """Decimal mark of its numbers."""
     told: str
@@ -123,23 +125,36 @@ def csv_form(content: TableBytes, wanted: Sequence[Wanted], declared: FileNotati
     Raises:
         DataError: the bytes are not a CSV, have no rows, or lack a column.
     """
-    text, reading, at = _structure(content, wanted, declared)
+    text, reading, at = _structure(content, wanted, declared, is_ragged_fine=True)
     if not reading.rows:
         raise DataError(f"{content.file} has no rows")
     mark = _decimal_mark(text, reading.separator, at, wanted)
-    records = enumerate(text.records(reading.separator), start=1 + (text.stated is not None))
-    lead = next(number for number, cells in records if not is_empty(cells))
+    stated = text.stated is not None
+    empty = [is_empty(cells) for cells in text.records(reading.separator)]
+    lead = empty.index(False) + 1 + stated
     told = ", ".join(_parts_told(text, reading, mark))
-    header = tuple(reading.header)
-    return CsvForm(text.encoding, reading.separator, tuple(at), header, lead, mark, told)
+    return CsvForm(
+        encoding=text.encoding,
+        separator=reading.separator,
+        at=tuple(at),
+        header=tuple(reading.header),
+        lead=lead,
+        records=len(empty) + stated,
+        mark=mark,
+        told=told,
+    )
 
 
 def _structure(
-    content: TableBytes, wanted: Sequence[Wanted], declared: FileNotation
+    content: TableBytes,
+    wanted: Sequence[Wanted],
+    declared: FileNotation,
+    *,
+    is_ragged_fine: bool = False,
 ) -> tuple[Text, Reading, list[int]]:
     """Return a CSV's text, its structure, and the positions of the wanted columns."""
     text = read_text(content, declared)
-    reading = read_dialect(text, wanted)
+    reading = read_dialect(text, wanted, is_ragged_fine=is_ragged_fine)
     return text, reading, _places(text, reading, wanted)
 
 
@@ -169,8 +184,10 @@ def _places(text: Text, reading: Reading, wanted: Sequence[Wanted]) -> list[int]
 
 
 def _blocks(text: Text, separator: str, at: Sequence[int]) -> Iterator[list[list[str]]]:
-    """Yield the columns at positions `at` of the header, `BLOCK` rows at a time."""
-    rows = islice(data_records(text, separator), 1, None)
+    """Yield the columns at positions `at` of the header, `BLOCK` rows of its width at a time."""
+    records = data_records(text, separator)
+    width = len(next(records))
+    rows = (cells for cells in records if len(cells) == width)
     while block := list(islice(rows, BLOCK)):
         yield [[cells[place] for cells in block] for place in at]
 

@@ -14,7 +14,7 @@ import pytest
 from dubito.bundle import load
 from dubito.cli.main import main
 from tests.scored import digest_of, rows_like, write_csv
-from tests.service import DUBITO, ROOT, environment, until
+from tests.service import DUBITO, ROOT, children, environment, until
 
 FOLDER = ROOT / "models" / "loan-grade" / "1"
 """The study's network, of which a table is done soon."""
@@ -100,6 +100,39 @@ def test_a_run_that_is_over_is_told_again(
     assert before == capsys.readouterr().out
     lock = out / ".lock"
     assert files == {one: one.stat().st_mtime_ns for one in out.rglob("*")} | {lock: files[lock]}
+
+
+def test_a_table_that_changes_afterwards_is_told(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its answers are of the table as it was."""
+    assert 0 == run(small, tmp_path / "out")
+    small.write_bytes(small.read_bytes().replace(b"K-7,", b"K-8,", 1))
+    assert 1 == run(small, tmp_path / "out")
+    assert "the table has changed since it was scored" in capsys.readouterr().err
+
+
+def test_a_process_that_ends_ends_the_run(
+    table: Path, whole: tuple[str, float], tmp_path: Path
+) -> None:
+    """With a sentence; the next run goes on."""
+    out, log = tmp_path / "out", tmp_path / "log"
+    words_of_it = words(table, out, "--passes", "10", "--processes", "2")
+    with (
+        log.open("wb") as told,
+        subprocess.Popen([str(DUBITO), *words_of_it], env=environment(), stderr=told) as process,
+    ):
+        until(lambda: any((out / ".done").glob("00000000.json")))
+        for child in children(process.pid):
+            # Beside them there is Python's tracker of what they share.
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                os.kill(child, signal.SIGKILL)
+        assert 1 == process.wait()
+    last = log.read_text(encoding="utf-8").splitlines()[-1]
+    assert "dubito: a process that scores ended: start again, to go on" == last
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+    assert 0 == main(words_of_it)
+    assert whole[0] == digest_of(out)
 
 
 @pytest.mark.parametrize(

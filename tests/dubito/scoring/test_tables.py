@@ -1,17 +1,23 @@
 """Tables as they are: of any form, with rows that cannot be scored, and with the truth."""
 
+import csv
 import gzip
+import io
 import json
+import unicodedata
 import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from dubito.bundle import Bundle, load
 from dubito.cli.main import main
+from dubito.scoring.text_stream import Records
 from dubito.uncertainty.bins import bins_of
 from dubito.uncertainty.drift import drift
 from tests.scored import (
@@ -113,12 +119,13 @@ def test_a_row_of_another_width_is_told(
     monkeypatch.setattr("dubito.scoring.csv_table.SAMPLED", ROWS)
     table = write_csv(tmp_path / "table.csv", rows_like(bundle, 2 * ROWS))
     lines = table.read_text(encoding="utf-8").splitlines()
+    lines[3] = "1,2"
     lines[ROWS + 1] += ",7"
     lines[ROWS + 2] = "," * lines[0].count(",")
     table.write_text("\n".join(lines), encoding="utf-8")
     assert 0 == score(table, tmp_path / "out", "--passes", "1")
     reason = "has another number of columns than the header"
-    assert {ROWS + 1: {"reason": reason}} == rejected(tmp_path / "out")
+    assert {row: {"reason": reason} for row in (3, ROWS + 1)} == rejected(tmp_path / "out")
     assert (2 * ROWS - 1, 1) == tuple(summary(tmp_path / "out")[name] for name in ("rows", "empty"))
 
 
@@ -208,3 +215,110 @@ def test_the_summary_is_of_the_answers(
         found = drift(bins[name], Counter(bins[name].indices(features[:, at]).tolist()))
         (one,) = [each for each in told["drift"] if each["name"] == name]
         assert (found.psi, found.missing) == (one["psi"], one["missing"])
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\r\n"])
+def test_lines_that_end_otherwise_are_refused(
+    bundle: Bundle, tmp_path: Path, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows would be lost without a word."""
+    table = write_csv(tmp_path / "table.csv", rows_like(bundle, 5), lineterminator=end)
+    assert 1 == score(table, tmp_path / "out")
+    assert "ends of lines of several kinds" in capsys.readouterr().err
+
+
+def test_a_quote_in_a_header_is_refused(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not quoted itself, so that rows cannot be told apart."""
+    rows = [{**row, 'size 5"': 1} for row in rows_like(bundle, 5)]
+    table = write_csv(tmp_path / "table.csv", rows)
+    table.write_text(table.read_text().replace('"size 5"""', 'size 5"'), encoding="utf-8")
+    assert 1 == score(table, tmp_path / "out")
+    assert "quotes inside values that are not quoted" in capsys.readouterr().err
+
+
+def test_names_and_lines_may_be_written_otherwise(bundle: Bundle, tmp_path: Path) -> None:
+    """Decomposed names, an empty first line, other members given twice, a zip of lines."""
+    alias = bundle.signature.features[0].aliases[0]
+    rows = rows_like(bundle, 3)
+    lines = [""]
+    for at, row in enumerate(rows):
+        amount = row.pop("loan_amount")
+        told = {**row, alias: amount, "열쇠": f"K-{at}"}
+        text = unicodedata.normalize("NFD", json.dumps(told, ensure_ascii=False))
+        lines.append('{"note": 4711, "note": {"4711.5": 1, "4711.5": 2}, ' + text[1:])
+    table = tmp_path / "table.zip"
+    with zipfile.ZipFile(table, "w") as archive:
+        archive.writestr("loans.ndjson", "\n".join(lines))
+    assert 0 == score(table, tmp_path / "out", "--key", "열쇠")
+    assert {} == rejected(tmp_path / "out")
+    assert ["K-0", "K-1", "K-2"] == [one["key"] for one in read_answers(tmp_path / "out")]
+
+
+@pytest.mark.parametrize("form", ["ndjson", "parquet"])
+def test_a_key_is_a_text_or_a_whole_number(bundle: Bundle, tmp_path: Path, form: str) -> None:
+    """Also where a column of whole numbers with gaps is stored as floats."""
+    keys = [1.0, 2.5, None, 7.0]
+    rows = [{"case": key, **row} for key, row in zip(keys, rows_like(bundle, 4), strict=True)]
+    write = {"ndjson": write_lines, "parquet": write_parquet}[form]
+    assert 0 == score(write(tmp_path / "table", rows), tmp_path / "out", "--key", "case")
+    assert ["1", "7"] == [one["key"] for one in read_answers(tmp_path / "out")]
+    wrong = "has a key that is neither a text nor a whole number"
+    told = {2: {"reason": wrong}, 3: {"reason": "has no key"}}
+    assert told == rejected(tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.date32(), pa.list_(pa.int64())])
+def test_columns_of_other_kinds_are_refused(
+    bundle: Bundle, tmp_path: Path, kind: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is read of them, whatever they hold."""
+    rows = [{**row, "loan_amount": None} for row in rows_like(bundle, 3)]
+    table = pa.Table.from_pylist(rows)
+    at = table.schema.get_field_index("loan_amount")
+    table = table.set_column(at, "loan_amount", pa.nulls(3, kind))
+    parquet.write_table(table, tmp_path / "table")
+    assert 1 == score(tmp_path / "table", tmp_path / "out")
+    assert "does not hold single numbers or texts" in capsys.readouterr().err
+
+
+def test_a_table_without_any_answer(bundle: Bundle, tmp_path: Path) -> None:
+    """Its summary says so."""
+    rows = [{**row, "loan_amount": None} for row in rows_like(bundle, 3)]
+    assert 0 == score(write_csv(tmp_path / "table.csv", rows), tmp_path / "out")
+    assert [] == read_answers(tmp_path / "out")
+    assert (3, 0, 3) == tuple(
+        summary(tmp_path / "out")[name] for name in ("rows", "scored", "rejected")
+    )
+
+
+def test_records_are_cut_where_they_end() -> None:
+    """Wherever pieces of the text end, and however many records are asked for."""
+    random = np.random.default_rng(0)
+    cells = ["a", "1", '"x\ny"', '"""q"""', "", '"\r\n"']
+    for _ in range(200):
+        count = int(random.integers(1, 12))
+        text = "".join(
+            ",".join(random.choice(cells, 3)) + str(random.choice(["\n", "\r\n"]))
+            for _ in range(count)
+        ).encode()
+        whole = list(csv.reader(io.StringIO(text.decode(), newline="")))
+        size, most = int(random.integers(1, 9)), int(random.integers(1, 5))
+        records = Records(Pieces(text, size), "a table", has_quotes=True)
+        found, counts = b"", list[int]()
+        while (piece := records.next(most))[1]:
+            found, counts = found + piece[0], [*counts, piece[1]]
+        assert text == found
+        assert len(whole) == sum(counts)
+        assert all(each == most for each in counts[:-1])
+
+
+class Pieces:
+    """A stream that gives a few bytes at a time."""
+
+    def __init__(self, content: bytes, size: int) -> None:
+        self._stream, self._size = io.BytesIO(content), size
+
+    def read(self, _: int, /) -> bytes:
+        return self._stream.read(self._size)
