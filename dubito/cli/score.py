@@ -51,6 +51,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes", type=positive, help="processes that score (default: one for each processor)"
     )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="score on a Ray cluster, whose nodes have the table, the bundle and DIR at the same "
+        "paths (without an address: one of this machine alone)",
+    )
     add_answer_flags(parser, takes_seed=False)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     add_backend(parser)
@@ -78,15 +86,16 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
         if truth is None and described.classes is not None:
             truth = described.classes.name
     scoring = TableScoring(
-        table=arguments.table,
+        table=arguments.table.absolute(),
         columns=TableColumns(arguments.key, truth, written),
-        bundle=folder,
+        bundle=folder.absolute(),
         manifest=manifest,
         options=answer_options(arguments, manifest, MOST_SCORED_PASSES),
         backend=backend_given(arguments),
-        out=arguments.out,
+        out=arguments.out.absolute(),
         answers=arguments.format,
         processes=arguments.processes or len(os.sched_getaffinity(0)),
+        cluster=arguments.ray,
     )
     summary = score_table(scoring)
     print(

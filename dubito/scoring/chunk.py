@@ -7,13 +7,23 @@ CHUNK_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some consecutive rows of a table, as they are in the file."""
+class ChunkPlace:
+    """Where a chunk is in a table."""
 
     index: int
     """Place among the chunks of the table, from 0."""
     first: int
     """Position of its first row in the table, from 1."""
     rows: int
+    start: int
+    """Number of the file's bytes before it; of Parquet, of rows."""
+    size: int
+    """Number of its bytes; of Parquet, of rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk(ChunkPlace):
+    """Some consecutive rows of a table, as they are in the file."""
+
     content: bytes
     """Records of a text, or an Arrow stream of a Parquet file's columns."""

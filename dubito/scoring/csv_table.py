@@ -2,16 +2,16 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubito.errors import DataError
 from dubito.notation import FileNotation
-from dubito.scoring.chunk import CHUNK_ROWS, Chunk
+from dubito.scoring.chunk import Chunk
 from dubito.scoring.rows import Keyed, Reasons, TableRows, TruthReader, read_features
 from dubito.scoring.selection import TableSelection
-from dubito.scoring.text_stream import Records, TextStream
+from dubito.scoring.text_stream import Records, TextChunks, TextStream
 from dubito.targets import Target
 from dubito.training.tables.content import TableBytes
 from dubito.training.tables.decimals import COMMA, POINT
@@ -62,23 +62,10 @@ class CsvTable:
         """The form, for people."""
         return self.form.told
 
-    def chunks(self, tell: Callable[[float], None]) -> Iterator[Chunk]:
-        """Yield all rows, and tell which share of the file was read.
-
-        Raises:
-            DataError: the file is damaged, or a record is too long.
-        """
-        with TextStream(self.path, self.declared.encoding) as stream:
-            records = Records(stream, stream.name, has_quotes=True)
-            records.next(self.form.lead)
-            first = 1
-            for index in range(1 << 62):
-                content, count = records.next(CHUNK_ROWS)
-                if not count:
-                    return
-                tell(stream.position / stream.size)
-                yield Chunk(index, first, count, content)
-                first += count
+    @property
+    def chunks(self) -> TextChunks:
+        """The chunks of all rows."""
+        return TextChunks(self.path, self.declared.encoding, self.form.lead, has_quotes=True)
 
     def reader(self, signature: Signature) -> "CsvReader":
         """Return what reads a chunk's rows."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from dubito.notation import FileNotation
 from dubito.scoring.chunk import CHUNK_ROWS, Chunk
 from dubito.scoring.rows import Keyed, Reasons, TableRows, TruthReader
 from dubito.scoring.selection import TableSelection
-from dubito.scoring.text_stream import Records, TextStream
+from dubito.scoring.text_stream import TextChunks
 from dubito.types import Floats, Signature
 
 JSON_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
@@ -39,22 +39,10 @@ class JsonTable:
     told: ClassVar[str] = "JSON, an object a line"
     """The form, for people."""
 
-    def chunks(self, tell: Callable[[float], None]) -> Iterator[Chunk]:
-        """Yield all rows, and tell which share of the file was read.
-
-        Raises:
-            DataError: the file is damaged, or a line is too long.
-        """
-        with TextStream(self.path, self.declared.encoding, is_utf8=True) as stream:
-            records = Records(stream, stream.name, has_quotes=False)
-            first = 1
-            for index in range(1 << 62):
-                content, count = records.next(CHUNK_ROWS)
-                if not count:
-                    return
-                tell(stream.position / stream.size)
-                yield Chunk(index, first, count, content)
-                first += count
+    @property
+    def chunks(self) -> TextChunks:
+        """The chunks of all rows."""
+        return TextChunks(self.path, self.declared.encoding, lead=0, is_utf8=True)
 
     def reader(self, signature: Signature) -> "JsonReader":
         """Return what reads a chunk's rows."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from dubito.errors import DataError
-from dubito.scoring.chunk import CHUNK_ROWS, Chunk
+from dubito.scoring.chunk import CHUNK_ROWS, Chunk, ChunkPlace
 from dubito.scoring.json_table import ObjectReader
 from dubito.scoring.rows import Keyed, TableRows, TruthReader, read_features
 from dubito.scoring.selection import TableSelection
@@ -70,8 +70,13 @@ class ParquetTable:
         """The form, for people."""
         return f"Parquet, {self.rows:,} rows × {len(self.header):,} columns"
 
-    def chunks(self, tell: Callable[[float], None]) -> Iterator[Chunk]:
-        """Yield all rows, and tell which share of them was read.
+    @property
+    def chunks(self) -> "ParquetTable":
+        """The chunks of all rows: this table yields them."""
+        return self
+
+    def each(self, tell: Callable[[float], None]) -> Iterator[Chunk]:
+        """Yield all chunks, and tell which share of the rows was read.
 
         Raises:
             DataError: the file is damaged.
@@ -83,11 +88,29 @@ class ParquetTable:
                 names = list(dict.fromkeys(self.columns))
                 batches = file.iter_batches(self.at_once, columns=names, use_threads=False)
                 for index, batch in enumerate(batches):
-                    tell((first - 1 + batch.num_rows) / self.rows)
-                    yield Chunk(index, first, batch.num_rows, _packed(batch))
-                    first += batch.num_rows
+                    rows = batch.num_rows
+                    tell((first - 1 + rows) / self.rows)
+                    yield Chunk(index, first, rows, first - 1, rows, _packed(batch))
+                    first += rows
         except _FAULTS as error:
             raise _damaged(self.path) from error
+
+    def at(self, place: ChunkPlace) -> Chunk:
+        """Read a chunk again, from the groups of rows that it is in.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        try:
+            with ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
+                groups, before = _groups(file.metadata, place)
+                names = list(dict.fromkeys(self.columns))
+                table = file.read_row_groups(groups, columns=names, use_threads=False)
+        except _FAULTS as error:
+            raise _damaged(self.path) from error
+        (batch,) = table.slice(place.start - before, place.size).combine_chunks().to_batches()
+        content = _packed(batch)
+        return Chunk(place.index, place.first, place.rows, place.start, place.size, content)
 
     def reader(self, signature: Signature) -> "ParquetReader":
         """Return what reads a chunk's rows."""
@@ -130,6 +153,19 @@ class ParquetReader:
             None if truth is None or self._truth is None else self._truth.read(truth),
             reasons,
         ).rows()
+
+
+def _groups(metadata: Any, place: ChunkPlace) -> tuple[list[int], int]:
+    """Return the groups of rows that a chunk is in, and the number of rows before them."""
+    found, before, first = list[int](), 0, 0
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if first + rows <= place.start:
+            before += rows
+        elif first < place.start + place.size:
+            found.append(group)
+        first += rows
+    return found, before
 
 
 def _packed(batch: Any) -> bytes:

@@ -62,7 +62,7 @@ class Alone:
 
     def __init__(self, work: Work) -> None:
         """Open the bundle."""
-        self._scorer = _opened(work)
+        self._scorer = opened_scorer(work)
         self._chunks = _chunk_scorer(work, self._scorer)
 
     def fingerprint(self) -> str:
@@ -142,7 +142,7 @@ class _Process:
     @cache
     def scorer() -> Scorer:
         """Open the bundle, once."""
-        return _opened(_Process.work)
+        return opened_scorer(_Process.work)
 
     @staticmethod
     @cache
@@ -165,7 +165,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _opened(work: Work) -> Scorer:
+def opened_scorer(work: Work) -> Scorer:
+    """Open the bundle."""
     return Scorer(*work.opening.opened())
 
 

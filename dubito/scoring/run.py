@@ -1,5 +1,6 @@
 """Scores a table: from a file to a folder of answers, on all processors."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class TableScoring:
     out: Path
     answers: AnswerFormat
     processes: int
+    cluster: str | None = None
+    """Address of a Ray cluster, empty for one that is made here; None without one."""
 
 
 def score_table(scoring: TableScoring) -> TableSummary:
@@ -60,13 +63,23 @@ def score_table(scoring: TableScoring) -> TableSummary:
     digest = manifest.identity.digest
     opening = BundleOpening(scoring.bundle, digest, scoring.backend, options)
     work = Work(opening, table, folder, scoring.answers)
-    with scorers(work, scoring.processes) as pool:
+    with _running(work, scoring) as pool:
         fingerprint = pool.fingerprint()
         with folder.held(_job(scoring, table, options, fingerprint)):
             if folder.is_finished:
                 return _told_again(table, folder)
             chunks = _scored(table, folder, pool)
             return _finished(scoring, table, folder, options, fingerprint, chunks)
+
+
+def _running(work: Work, scoring: TableScoring) -> AbstractContextManager[Scorers]:
+    """Return what runs processes for the duration of a block, here or on a cluster."""
+    if scoring.cluster is None:
+        return scorers(work, scoring.processes)
+    # Imported here: it is an extra of its own, whose import takes seconds.
+    from dubito.scoring.cluster import cluster
+
+    return cluster(work, scoring.cluster)
 
 
 def _job(
@@ -98,7 +111,7 @@ def _scored(table: StreamedTable, folder: JobFolder, pool: Scorers) -> int:
         nonlocal share
         share = read
 
-    for chunk in table.chunks(tell):
+    for chunk in table.chunks.each(tell):
         chunks += 1
         progress.read(chunk.first + chunk.rows - 1, share)
         if folder.is_done(chunk):
@@ -119,7 +132,7 @@ def _told_again(table: StreamedTable, folder: JobFolder) -> TableSummary:
         DataError: it is not.
     """
     summary = json.decode(folder.summary(), type=TableSummary)
-    digest = table_digest(digest_of(chunk) for chunk in table.chunks(lambda _: None))
+    digest = table_digest(digest_of(chunk) for chunk in table.chunks.each(lambda _: None))
     if digest != summary.table_digest:
         raise DataError("the table has changed since it was scored: name a new --out")
     return summary

@@ -10,7 +10,7 @@ from dubito.errors import DataError
 from dubito.inputs.json_members import composed
 from dubito.layout import Column
 from dubito.notation import UNDECLARED, TableNotation
-from dubito.scoring.chunk import Chunk
+from dubito.scoring.chunk import Chunk, ChunkPlace
 from dubito.scoring.csv_table import CsvTable
 from dubito.scoring.json_table import JSON_OBJECT, JsonTable, refuse_list
 from dubito.scoring.parquet_table import ParquetTable
@@ -37,6 +37,24 @@ class ChunkReader(Protocol):
         """
 
 
+class Chunks(Protocol):
+    """The chunks of a table, the same in each run."""
+
+    def each(self, tell: Callable[[float], None]) -> Iterator[Chunk]:
+        """Yield all chunks, and tell which share of the file was read.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+
+    def at(self, place: ChunkPlace) -> Chunk:
+        """Read a chunk again, wherever the file is.
+
+        Raises:
+            DataError: the file is damaged, or can be read from its beginning alone.
+        """
+
+
 class StreamedTable(Protocol):
     """A table of any size."""
 
@@ -52,12 +70,9 @@ class StreamedTable(Protocol):
     def told(self) -> str:
         """Its form, for people."""
 
-    def chunks(self, tell: Callable[[float], None]) -> Iterator[Chunk]:
-        """Yield all rows, the same in each run, and tell which share of the file was read.
-
-        Raises:
-            DataError: the file is damaged.
-        """
+    @property
+    def chunks(self) -> "Chunks":
+        """The chunks of all rows."""
 
     def reader(self, signature: Signature) -> ChunkReader:
         """Return what reads the rows."""

@@ -5,7 +5,10 @@ import gzip
 import io
 import zlib
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 from zipfile import BadZipFile, ZipFile
@@ -14,6 +17,7 @@ import numpy as np
 
 from dubito.bundles.files import MIB
 from dubito.errors import DataError
+from dubito.scoring.chunk import CHUNK_ROWS, Chunk, ChunkPlace
 from dubito.training.tables.content import Stream, name_of, table_member
 from dubito.training.tables.kinds import ENDINGS, GZIP, PARQUET, UNPACK, ZIP, refuse_foreign_bytes
 
@@ -240,3 +244,54 @@ class Records:
         self._length += len(piece)
         if self._length - (self._ends[-1] if self._ends else 0) > MOST_RECORD:
             raise DataError(f"{self._file} has a row of more than {MOST_RECORD:,} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class TextChunks:
+    """The chunks of a text of records."""
+
+    path: Path
+    encoding: str | None
+    """Encoding that a description declares; None if it declares none."""
+    lead: int
+    """Number of records before the first row."""
+    has_quotes: bool = False
+    """Whether a line's end between quotes does not end a record."""
+    is_utf8: bool = False
+    """Whether the records are in UTF-8 in any case."""
+
+    def each(self, tell: Callable[[float], None]) -> Iterator[Chunk]:
+        """Yield all chunks, and tell which share of the file was read.
+
+        Raises:
+            DataError: the file is damaged, or a record is too long.
+        """
+        with self._stream() as stream:
+            records = Records(stream, stream.name, has_quotes=self.has_quotes)
+            lead, _ = records.next(self.lead)
+            first, start = 1, len(lead)
+            for index in count():
+                content, rows = records.next(CHUNK_ROWS)
+                if not rows:
+                    return
+                tell(stream.position / stream.size)
+                size = len(content)
+                yield Chunk(index, first, rows, start, size, content)
+                first, start = first + rows, start + size
+
+    def at(self, place: ChunkPlace) -> Chunk:
+        """Read a chunk again.
+
+        Raises:
+            DataError: the file is packed, or in an encoding whose line ends are not one byte.
+        """
+        with self._stream() as stream:
+            if stream.packing or stream.is_recoded:
+                raise DataError(f"{stream.name} cannot be read in several places: {UNPACK}")
+        with opened(self.path) as file:
+            file.seek(place.start)
+            content = file.read(place.size)
+        return Chunk(place.index, place.first, place.rows, place.start, place.size, content)
+
+    def _stream(self) -> TextStream:
+        return TextStream(self.path, self.encoding, is_utf8=self.is_utf8)
