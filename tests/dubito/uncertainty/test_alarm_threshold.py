@@ -170,7 +170,7 @@ def described(column: Floats) -> NumberFeature:
     )
 
 
-@pytest.mark.claim("alarms hold", test=60, proof=1_000)
+@pytest.mark.claim("alarms hold", test=30, proof=1_000)
 def test_drift_is_seldom_alarmed_at_without_any(count: int, record_property: Record) -> None:
     """Streams of 2,000 rows of the reference's own, known law: at most 1% + 3 SE alarm of drift."""
     alarms = 0
@@ -186,7 +186,7 @@ def test_drift_is_seldom_alarmed_at_without_any(count: int, record_property: Rec
     assert alarms / count <= limit(count)
 
 
-@pytest.mark.claim("alarms hold", test=60, proof=1_000)
+@pytest.mark.claim("alarms hold", test=30, proof=1_000)
 def test_validity_is_seldom_alarmed_at_while_it_holds(count: int, record_property: Record) -> None:
     """Streams of 2,000 outcomes that just keep all promises: at most 1% + 3 SE alarm."""
     alarms = 0
