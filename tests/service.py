@@ -4,6 +4,7 @@ import io
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -53,6 +54,13 @@ class Service:
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
         return self.process.wait(STOP_SECONDS)
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from dubito.training.data import read_table
 from dubito.training.split import split_rows
 from tests import test_operations
 from tests.pages import DOCS, LANGUAGES, ROOT, Block, blocks, pages
+from tests.service import free_port
 
 README = "README.md"
 TUTORIAL = "docs/tutorial.md"
@@ -156,12 +156,6 @@ def test_glossary_is_short() -> None:
     """At most 25 words."""
     text = (DOCS / "explanation" / "glossary.md").read_text(encoding="utf-8")
     assert 0 < len(re.findall(r"^: ", text, re.MULTILINE)) <= 25
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        number: int = listening.getsockname()[1]
-        return number
 
 
 def _newcomer(place: Path) -> Path:
