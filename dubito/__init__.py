@@ -22,6 +22,10 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 if TYPE_CHECKING:
     from dubito.bundle import Bundle, load
+    from dubito.client.answers import frame_of
+    from dubito.client.asynchronous import AsyncClient
+    from dubito.client.client import Client
+    from dubito.client.problem import RequestRefused, RequestUnanswered
     from dubito.errors import (
         BundleError,
         DataError,
@@ -58,6 +62,11 @@ if TYPE_CHECKING:
 _MODULES = {
     "Bundle": "dubito.bundle",
     "load": "dubito.bundle",
+    "Client": "dubito.client.client",
+    "AsyncClient": "dubito.client.asynchronous",
+    "frame_of": "dubito.client.answers",
+    "RequestRefused": "dubito.client.problem",
+    "RequestUnanswered": "dubito.client.problem",
     "PlainPrediction": "dubito.prediction",
     "MonteCarloPrediction": "dubito.prediction",
     "ClassTarget": "dubito.targets",
@@ -94,10 +103,12 @@ _MODULES = {
 """Public names, each with the module that defines it."""
 
 __all__ = [
+    "AsyncClient",
     "Bundle",
     "BundleError",
     "Calibration",
     "ClassTarget",
+    "Client",
     "Conversion",
     "DataError",
     "Decision",
@@ -119,6 +130,8 @@ __all__ = [
     "NumberTarget",
     "PlainPrediction",
     "PredictionSets",
+    "RequestRefused",
+    "RequestUnanswered",
     "Summary",
     "Ungradable",
     "UsageError",
@@ -126,6 +139,7 @@ __all__ = [
     "convert",
     "decide",
     "evaluate",
+    "frame_of",
     "load",
     "prediction_sets",
     "summarise",

@@ -1,0 +1,1 @@
+"""Clients of a service: typed answers, retries, deadlines and data frames."""
