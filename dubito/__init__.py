@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Ungradable,
         UsageError,
     )
+    from dubito.estimators import DubitoClassifier, DubitoRegressor
     from dubito.layers import (
         Impute,
         MCAlphaDropout,
@@ -92,6 +93,8 @@ _MODULES = {
     "MCGaussianDropout": "dubito.layers",
     "MCGaussianNoise": "dubito.layers",
     "MCSpatialDropout1D": "dubito.layers",
+    "DubitoClassifier": "dubito.estimators",
+    "DubitoRegressor": "dubito.estimators",
     "BundleError": "dubito.errors",
     "DataError": "dubito.errors",
     "DubitoError": "dubito.errors",
@@ -112,7 +115,9 @@ __all__ = [
     "Conversion",
     "DataError",
     "Decision",
+    "DubitoClassifier",
     "DubitoError",
+    "DubitoRegressor",
     "Evaluation",
     "Impute",
     "IntervalTables",
