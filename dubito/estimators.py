@@ -5,7 +5,6 @@ where other tools want an estimator.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,6 +20,8 @@ from dubito.prediction import MonteCarloPrediction
 from dubito.targets import class_target, number_target
 from dubito.types import Backend, Booleans, Floats
 
+LOADED = "_loaded"
+"""Attribute of the bundle that is loaded, which is no parameter."""
 Given = Any
 """Rows: `(N, F)`, or a data frame with a column for each feature, in any order, under its name or
 an alias; or one mapping a row."""
@@ -59,14 +60,19 @@ class BundleEstimator(BaseEstimator):
         self.target = target
         self.backend = backend
 
-    @cached_property
+    @property
     def bundle_(self) -> Bundle:
         """The bundle, loaded at its first use.
 
         Raises:
             BundleError: it must not be used.
         """
-        return load(self.bundle, backend=self.backend)
+        named = str(self.bundle), self.backend
+        kept = self.__dict__.get(LOADED)
+        if kept is None or kept[0] != named:
+            kept = self.__dict__[LOADED] = (named, load(self.bundle, backend=self.backend))
+        bundle: Bundle = kept[1]
+        return bundle
 
     @property
     def n_features_in_(self) -> int:
@@ -92,7 +98,7 @@ class BundleEstimator(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Return the parameters: the bundle is loaded anew where they are sent."""
         state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "bundle_"}
+        return {name: value for name, value in state.items() if name != LOADED}
 
     def fit(self, X: Given, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's own names
         """Check rows, and learn nothing.
@@ -126,7 +132,7 @@ class BundleEstimator(BaseEstimator):
             rows: list[Mapping[str, FeatureValue]] = list(given)
             return rows
         return validate_data(
-            self, given, reset=False, dtype=np.float64, ensure_all_finite="allow-nan"
+            self, given, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", allow_nd=True
         )
 
     def _known_names(self) -> set[str]:

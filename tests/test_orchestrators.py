@@ -174,11 +174,11 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 
 
 def test_ray_is_told_of_an_application() -> None:
-    """The file names the application beside it, and its deployment."""
+    """The file names the application of the package, and its deployment."""
     found = read(DEPLOY / "ray" / "serve.yaml")
     (application,) = found["applications"]
     module, _, name = application["import_path"].partition(":")
-    source = (DEPLOY / "ray" / f"{module}.py").read_text(encoding="utf-8")
+    source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
     assert f"\n{name} = " in source
     for deployment in application["deployments"]:
         assert f"\nclass {deployment['name']}:" in source

@@ -46,7 +46,6 @@ def serving(state: Path, records: str) -> Iterator[Served]:
         "DUBITO_STATE": str(state),
         "DUBITO_RECORDS_URL": records,
     }
-    variables["PYTHONPATH"] += f"{os.pathsep}{ROOT / 'deploy' / 'ray'}"
     program = ROOT / "tests" / "clients" / "ray_serve.py"
     told = {
         name: variables[name] for name in variables if name.startswith(("DUBITO", "PYTHONPATH"))

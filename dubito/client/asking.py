@@ -1,7 +1,9 @@
 """What both clients share: where questions go, and which there are."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from dubito.client.exchange import RETRIES, Patience, Question
 from dubito.client.question import ClientRow, questions
@@ -30,32 +32,39 @@ class Asking:
             url: address of the service.
             model: name of the model; the first of the service if None.
             retries: attempts after the first, where a service is not ready, is full, or is not
-                there. Requests have idempotency keys: none is computed or recorded twice.
-            timeout: seconds of one attempt.
+                there. Requests have idempotency keys: none is recorded twice.
+            timeout: seconds for which an attempt waits for a connection, and for each part of an
+                answer.
             headers: sent with each request.
         """
         self.url = url.rstrip("/")
         self.model = model
         self._retries, self._timeout = retries, timeout
         self._headers = {**AGENT, **(headers or {})}
-        self._place = "" if model is None else f"/models/{model}"
+        self._place = "" if model is None else f"/models/{quote(model, safe='')}"
 
-    def _patience(self, deadline: float | None) -> Patience:
-        return Patience(self._retries, self._timeout, deadline)
+    def _patience(self, end: float | None) -> Patience:
+        left = None if end is None else end - time.monotonic()
+        return Patience(self._retries, self._timeout, left)
 
     def _plain(
-        self, rows: "Sequence[ClientRow] | DataFrame", reference: str | None, deadline: float | None
+        self, rows: "Sequence[ClientRow] | DataFrame", reference: str | None, end: float | None
     ) -> Iterator[Question]:
-        return questions(f"{self._place}/predict", rows, {}, reference, deadline)
+        return questions(f"{self._place}/predict", rows, {}, reference, end)
 
     def _monte_carlo(
         self,
         rows: "Sequence[ClientRow] | DataFrame",
         options: Mapping[str, Any],
         reference: str | None,
-        deadline: float | None,
+        end: float | None,
     ) -> Iterator[Question]:
-        return questions(f"{self._place}/predict/mc", rows, options, reference, deadline)
+        return questions(f"{self._place}/predict/mc", rows, options, reference, end)
 
     def _about(self) -> Question:
         return Question("GET", self._place or "/model")
+
+
+def passing_time(deadline: float | None) -> float | None:
+    """Return when a deadline passes, as `time.monotonic` tells it; None without one."""
+    return None if deadline is None else time.monotonic() + deadline

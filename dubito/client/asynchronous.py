@@ -1,7 +1,6 @@
 """The asynchronous client of a service."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -9,9 +8,10 @@ import httpx
 from msgspec import json
 
 from dubito.answer import AnyMonteCarloAnswer, AnyPlainAnswer
-from dubito.client.asking import Asking
+from dubito.client.asking import Asking, passing_time
 from dubito.client.exchange import RETRIES, Attempt, Lost, Patience, Question, ServiceReply
 from dubito.client.question import ClientRow, predictions_of
+from dubito.errors import UsageError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -61,8 +61,8 @@ class AsyncClient(Asking):
             RequestRefused: the service refused the rows; names each wrong field.
             RequestUnanswered: there was no answer, or none in time.
         """
-        asked = self._plain(rows, reference, deadline)
-        found: Any = await self._answers(asked, deadline)
+        end = passing_time(deadline)
+        found: Any = await self._answers(self._plain(rows, reference, end), end)
         answers: list[AnyPlainAnswer] = found
         return answers
 
@@ -115,8 +115,9 @@ class AsyncClient(Asking):
             "class_conditional": class_conditional,
             "target": target,
         }
-        asked = self._monte_carlo(rows, options, reference, deadline)
-        found: Any = await self._answers(asked, deadline)
+        end = passing_time(deadline)
+        asked = self._monte_carlo(rows, options, reference, end)
+        found: Any = await self._answers(asked, end)
         answers: list[AnyMonteCarloAnswer] = found
         return answers
 
@@ -126,13 +127,10 @@ class AsyncClient(Asking):
         found: dict[str, Any] = json.decode(reply.content)
         return found
 
-    async def _answers(self, asked: Iterator[Question], deadline: float | None) -> list[Any]:
-        end = None if deadline is None else time.monotonic() + deadline
+    async def _answers(self, asked: Iterator[Question], end: float | None) -> list[Any]:
         found: list[Any] = []
         for question in asked:
-            left = None if end is None else end - time.monotonic()
-            patience = self._patience(left)
-            found += predictions_of(await self._reply(question, patience))
+            found += predictions_of(await self._reply(question, self._patience(end)))
         return found
 
     async def _reply(self, question: Question, patience: Patience) -> ServiceReply:
@@ -160,6 +158,8 @@ class AsyncClient(Asking):
                 content=question.content,
                 timeout=step.timeout,
             )
-        except httpx.TransportError as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise UsageError(f"{self.url} cannot be asked: {error}") from error
+        except httpx.RequestError as error:
             return Lost(str(error) or type(error).__name__)
         return ServiceReply(answer.status_code, answer.headers, answer.content)

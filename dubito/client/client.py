@@ -8,9 +8,10 @@ import httpx
 from msgspec import json
 
 from dubito.answer import AnyMonteCarloAnswer, AnyPlainAnswer
-from dubito.client.asking import Asking
+from dubito.client.asking import Asking, passing_time
 from dubito.client.exchange import RETRIES, Attempt, Lost, Patience, Question, ServiceReply
 from dubito.client.question import ClientRow, predictions_of
+from dubito.errors import UsageError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,8 +59,8 @@ class Client(Asking):
             RequestRefused: the service refused the rows; names each wrong field.
             RequestUnanswered: there was no answer, or none in time.
         """
-        asked = self._plain(rows, reference, deadline)
-        found: Any = self._answers(asked, deadline)
+        end = passing_time(deadline)
+        found: Any = self._answers(self._plain(rows, reference, end), end)
         answers: list[AnyPlainAnswer] = found
         return answers
 
@@ -112,8 +113,9 @@ class Client(Asking):
             "class_conditional": class_conditional,
             "target": target,
         }
-        asked = self._monte_carlo(rows, options, reference, deadline)
-        found: Any = self._answers(asked, deadline)
+        end = passing_time(deadline)
+        asked = self._monte_carlo(rows, options, reference, end)
+        found: Any = self._answers(asked, end)
         answers: list[AnyMonteCarloAnswer] = found
         return answers
 
@@ -123,13 +125,10 @@ class Client(Asking):
         found: dict[str, Any] = json.decode(reply.content)
         return found
 
-    def _answers(self, asked: Iterator[Question], deadline: float | None) -> list[Any]:
-        end = None if deadline is None else time.monotonic() + deadline
+    def _answers(self, asked: Iterator[Question], end: float | None) -> list[Any]:
         found: list[Any] = []
         for question in asked:
-            left = None if end is None else end - time.monotonic()
-            patience = self._patience(left)
-            found += predictions_of(self._reply(question, patience))
+            found += predictions_of(self._reply(question, self._patience(end)))
         return found
 
     def _reply(self, question: Question, patience: Patience) -> ServiceReply:
@@ -157,6 +156,8 @@ class Client(Asking):
                 content=question.content,
                 timeout=step.timeout,
             )
-        except httpx.TransportError as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise UsageError(f"{self.url} cannot be asked: {error}") from error
+        except httpx.RequestError as error:
             return Lost(str(error) or type(error).__name__)
         return ServiceReply(answer.status_code, answer.headers, answer.content)

@@ -12,7 +12,9 @@ from dubito.system_random import random_bits
 
 TRY_AGAIN = frozenset({429, 502, 503})
 """Statuses after which the same request may be answered: limits, a service that is not ready."""
-HTTP_FAULT = 400
+GOOD = range(200, 300)
+BUSY_KEY = "key_in_use"
+"""Code of a refusal because an earlier attempt is still being answered."""
 RETRIES = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds of a pause where the service names none: doubled each time, up to the longest."""
@@ -35,7 +37,7 @@ class Attempt:
     """Ask the question."""
 
     timeout: float | None
-    """Seconds after which there is no answer; None without a limit."""
+    """Seconds of each wait; None without a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Patience:
     retries: int = RETRIES
     """Attempts after the first."""
     timeout: float | None = 30.0
-    """Seconds of one attempt."""
+    """Seconds for which an attempt waits for a connection, and for each part of an answer."""
     deadline: float | None = None
     """Seconds of all attempts and pauses; None without a limit."""
 
@@ -92,7 +94,7 @@ class Patience:
             if left is not None and left <= 0:
                 raise RequestUnanswered("the deadline passed")
             found = yield Attempt(_least(self.timeout, left))
-            if isinstance(found, ServiceReply) and found.status < HTTP_FAULT:
+            if isinstance(found, ServiceReply) and found.status in GOOD:
                 return found
             error = _error(found)
             pause = None if attempt >= self.retries else _pause(error, attempt)
@@ -119,6 +121,6 @@ def _pause(error: RequestRefused | RequestUnanswered, attempt: int) -> float | N
     usual *= 0.5 + random_bits(BITS) / 2 ** (BITS + 1)
     if isinstance(error, RequestUnanswered):
         return usual
-    if error.status not in TRY_AGAIN:
+    if error.status not in TRY_AGAIN and error.code != BUSY_KEY:
         return None
     return usual if error.retry_after is None else max(usual, error.retry_after)

@@ -37,6 +37,7 @@ class RequestRefused(DubitoError):
     def __init__(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         """Read the problem of an answer; one that is none has its status alone."""
         problem = _read(content)
+        self._given = status, dict(headers), content
         self.status = status
         self.code = problem.code
         """Stable code of the problem; empty if what answered is no Dubito."""
@@ -48,6 +49,10 @@ class RequestRefused(DubitoError):
         """Identifier under which the service's log has the request."""
         fields = "; ".join(f"{one.field} {one.detail}" for one in problem.errors)
         super().__init__(fields or problem.detail or problem.title or f"status {status}")
+
+    def __reduce__(self) -> tuple[type["RequestRefused"], tuple[int, dict[str, str], bytes]]:
+        """Return what it is made of, for processes that are sent it."""
+        return RequestRefused, self._given
 
 
 class RequestUnanswered(DubitoError):

@@ -17,7 +17,7 @@ from msgspec import json
 from ray.data import ActorPoolStrategy, DataContext, from_items
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from dubito.errors import DataError, UsageError
+from dubito.errors import DataError, DubitoError, UsageError
 from dubito.scoring.chunk import Chunk, ChunkPlace
 from dubito.scoring.counts import TableCounts
 from dubito.scoring.pool import Alone, Work, opened_scorer
@@ -69,7 +69,9 @@ class RayScorers:
         try:
             for row in found.iter_rows():
                 yield json.decode(row["counts"], type=TableCounts)
-        except ray.exceptions.RayTaskError as error:
+        except DataError:
+            raise
+        except (ray.exceptions.RayError, OSError) as error:
             raise _cause(error) from error
 
 
@@ -105,9 +107,10 @@ def cluster(work: Work, address: str) -> Iterator[RayScorers]:
     """
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError) as error:
         raise UsageError(f"--ray: there is no cluster at {address}") from error
     DataContext.get_current().enable_progress_bars = False
+    DataContext.get_current().raise_original_map_exception = True
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield RayScorers(work)
@@ -128,7 +131,10 @@ def common_fingerprint(work: Work) -> str:
         ).remote(work)
         for node in nodes
     ]
-    found: list[tuple[str, dict[str, str]]] = ray.get(asked)
+    try:
+        found: list[tuple[str, dict[str, str]]] = ray.get(asked)
+    except ray.exceptions.RayError as error:
+        raise _cause(error) from error
     names = [node["NodeManagerAddress"] for node in nodes]
     (first, known), *_ = found
     for name, (fingerprint, facts) in zip(names, found, strict=True):
@@ -151,8 +157,9 @@ def _environment(work: Work) -> tuple[str, dict[str, str]]:
     return environment.fingerprint, environment.facts
 
 
-def _cause(error: "ray.exceptions.RayTaskError") -> DataError:
+def _cause(error: Exception) -> DubitoError:
     """Return the sentence of what a node could not do."""
-    cause = error.cause
-    told = str(cause) if isinstance(cause, DataError) else f"a node failed ({type(cause).__name__})"
-    return DataError(told)
+    cause = getattr(error, "cause", None) or error
+    if isinstance(cause, DubitoError):
+        return cause
+    return DataError(f"a node failed ({type(cause).__name__}): start again, to go on")

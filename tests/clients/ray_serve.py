@@ -7,13 +7,11 @@ import json
 import logging
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import ray
 from ray import serve
 
 PORT, REPLICAS, VARIABLES = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
-sys.path.insert(0, str(Path(__file__).parents[2] / "deploy" / "ray"))
 
 
 def main() -> None:
@@ -25,7 +23,7 @@ def main() -> None:
         runtime_env={"env_vars": VARIABLES},
     )
     serve.start(http_options={"host": "127.0.0.1", "port": PORT})
-    application = import_module("application")
+    application = import_module("app.ray_application")
     served = application.Dubito.options(autoscaling_config=None, num_replicas=REPLICAS)
     serve.run(served.bind(), name="dubito", route_prefix="/")
     print("serving", flush=True)

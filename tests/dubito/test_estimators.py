@@ -82,6 +82,15 @@ def test_options_are_parameters(classifier: Any) -> None:
     assert np.array_equal(classifier.predict_proba(rows), again.predict_proba(rows))
 
 
+def test_another_bundle_is_another_model(classifier: Any) -> None:
+    """Whatever was loaded before."""
+    first = classifier.bundle_.identity
+    assert (
+        first != classifier.set_params(bundle=ROOT / "models" / "loan-grade" / "4").bundle_.identity
+    )
+    assert "numpy" in classifier.set_params(backend="numpy").bundle_.engine.path
+
+
 def test_what_is_not_there_is_said(classifier: Any, regressor: Any) -> None:
     """A bundle of another kind, one without calibration, rows of another width."""
     rows = rows_like(dubito.load(CLASSES), 2)

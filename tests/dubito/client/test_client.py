@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -236,3 +237,96 @@ def test_nobody_answers() -> None:
         pytest.raises(dubito.RequestUnanswered),
     ):
         client.predict_mc([{"a": 1}])
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            {"a": np.int64(7), "b": np.bool_(True), "c": np.float32(0.5)},
+            {"a": 7, "b": True, "c": 0.5},
+        ),
+        ({"a": float("nan"), "b": None, "c": pd.NA}, {"a": None, "b": None, "c": None}),
+        ({"a": np.array([[1.0, 2.0]]), "b": "x"}, {"a": [[1.0, 2.0]], "b": "x"}),
+    ],
+)
+def test_values_are_written_as_json_has_them(row: Any, told: Any) -> None:
+    """NumPy's and pandas' own kinds among them; what is no number is missing."""
+    assert {"instances": [told]} == json.loads(sent([row])[0].content)
+
+
+@pytest.mark.parametrize("value", [float("inf"), object(), {1, 2}])
+def test_what_json_does_not_have_is_refused(value: Any) -> None:
+    """Infinity, too: it would read as missing."""
+    with pytest.raises(dubito.UsageError):
+        sent([{"a": value}])
+    for rows in ({"a": 1}, [1.0, 2.0], iter([{"a": 1}])):
+        with pytest.raises(dubito.UsageError, match="must be a list of mappings, or a data frame"):
+            sent(rows)
+
+
+def sent(rows: Any, **options: Any) -> list[httpx.Request]:
+    """What a client sends."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"predictions": []})
+
+    with dubito.Client("http://service", transport=httpx.MockTransport(answer)) as client:
+        client.predict_mc(rows, **options)
+    return seen
+
+
+def test_requests_are_as_large_as_a_service_takes() -> None:
+    """In rows, in rows × passes, and in bytes; a deadline is one that it takes."""
+    rows = [{"a": at} for at in range(1_001)]
+    assert [500, 500, 1] == [len(json.loads(one.content)["instances"]) for one in sent(rows)]
+    assert 11 == len(sent(rows, passes="auto"))
+    assert 3 == len(sent(rows, passes="auto", max_passes=2_000))
+    assert 2 == len(sent([{"a": "x" * 500_000}] * 2))
+    (one,) = sent(rows[:1], deadline=3_600, reference="사건 7")
+    assert "600000" == one.url.params["deadline_ms"]
+    assert "utf-8''%EC%82%AC%EA%B1%B4%207" == one.headers["Dubito-Reference"]
+
+
+def test_an_address_that_cannot_be_asked() -> None:
+    """It is told at once; so is what answers but is no service of Dubito."""
+    with dubito.Client("service:8000") as client, pytest.raises(dubito.UsageError):
+        client.predict([{"a": 1}])
+    for status, content in ((200, b"<html>"), (200, b"{}"), (301, b"")):
+        transport = httpx.MockTransport(lambda _, s=status, c=content: httpx.Response(s, content=c))
+        with (
+            dubito.Client("http://service", transport=transport) as client,
+            pytest.raises(dubito.DubitoError),
+        ):
+            client.predict([{"a": 1}])
+
+
+def test_a_refusal_can_be_sent_to_another_process() -> None:
+    content = b'{"code": "queue_full", "detail": "it is full"}'
+    error = dubito.RequestRefused(503, httpx.Headers({"Retry-After": "3"}), content)
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    assert (503, "queue_full", 3, "it is full") == (
+        again.status,
+        again.code,
+        again.retry_after,
+        str(again),
+    )
+
+
+def test_an_attempt_that_is_still_answered_is_waited_for() -> None:
+    """Its key is in use; a key of another request is a mistake."""
+    for code, count in (("key_in_use", 3), ("key_reused", 1)):
+        reply = ServiceReply(409, {}, json.dumps({"code": code}).encode())
+        assert count == attempts(Patience(retries=2), reply)
+
+
+def attempts(patience: Patience, reply: ServiceReply) -> int:
+    """How often a question is asked that is always answered so."""
+    found = 0
+    going = steps(patience, [reply] * 9, lambda: 0.0)
+    with pytest.raises(dubito.RequestRefused):
+        for step in going:
+            found += isinstance(step, Attempt)
+    return found

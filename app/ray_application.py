@@ -1,19 +1,21 @@
 """Dubito as an application of Ray Serve, configured by the `DUBITO_*` variables of its replicas.
 
-`serve run application:application` in this folder, or a config file such as `serve.yaml` beside it.
+`serve run app.ray_application:application`, or a file such as `deploy/ray/serve.yaml`.
 """
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from httpx import ASGITransport, AsyncClient
 from ray import serve
 
 from app.main import create_app
+from app.records.key import path_of
 from app.settings import read_settings
 
-READY = "http://127.0.0.1/health/ready"
+LIVE = "http://127.0.0.1/health/live"
 HTTP_OK = 200
 
 
@@ -32,24 +34,28 @@ class Dubito:
 
     def __serve_build_asgi_app__(self) -> Any:
         """Create the service of this replica; Ray Serve runs its start and its end."""
-        self._app = create_app(read_settings(_variables(), {}))
+        # Only the records outlive a replica, and they are in PostgreSQL.
+        self._state = TemporaryDirectory(prefix="dubito-")
+        self._app = create_app(read_settings(_variables(self._state.name), {}))
         return self._app
 
     async def check_health(self) -> None:
-        """Raise an error if the service cannot answer, whereupon Ray Serve replaces the replica."""
+        """Raise an error if the service does not answer, whereupon Ray Serve replaces the replica.
+
+        A database that is away is not cured by that: requests are refused with 503 meanwhile.
+        """
         async with AsyncClient(transport=ASGITransport(self._app)) as client:
-            answer = await client.get(READY)
+            answer = await client.get(LIVE)
         if answer.status_code != HTTP_OK:
-            raise RuntimeError(f"not ready: {answer.status_code}")
+            raise RuntimeError(f"no sign of life: {answer.status_code}")
 
 
-def _variables() -> dict[str, str]:
-    """Return the variables, with a folder for the state of each replica of a machine."""
+def _variables(state: str) -> dict[str, str]:
+    """Return the variables, with a folder for the state of this replica alone."""
     given = dict(os.environ)
-    state = Path(given.get("DUBITO_STATE", "var"))
-    given.setdefault("DUBITO_RECORDS_KEY_FILE", str(state / "records.key"))
-    given["DUBITO_STATE"] = str(state / serve.get_replica_context().replica_id.unique_id)
-    return given
+    key = path_of(None, Path(given.get("DUBITO_STATE", "var")))
+    given.setdefault("DUBITO_RECORDS_KEY_FILE", str(key))
+    return {**given, "DUBITO_STATE": state}
 
 
-application = Dubito.bind()
+application = Dubito.bind()  # type: ignore[attr-defined]
