@@ -243,7 +243,7 @@ def test_nobody_answers() -> None:
     ("row", "told"),
     [
         (
-            {"a": np.int64(7), "b": np.bool_(True), "c": np.float32(0.5)},
+            {"a": np.int64(7), "b": np.True_, "c": np.float32(0.5)},
             {"a": 7, "b": True, "c": 0.5},
         ),
         ({"a": float("nan"), "b": None, "c": pd.NA}, {"a": None, "b": None, "c": None}),
@@ -255,7 +255,7 @@ def test_values_are_written_as_json_has_them(row: Any, told: Any) -> None:
     assert {"instances": [told]} == json.loads(sent([row])[0].content)
 
 
-@pytest.mark.parametrize("value", [float("inf"), object(), {1, 2}])
+@pytest.mark.parametrize("value", [float("inf"), object()])
 def test_what_json_does_not_have_is_refused(value: Any) -> None:
     """Infinity, too: it would read as missing."""
     with pytest.raises(dubito.UsageError):
@@ -326,7 +326,9 @@ def attempts(patience: Patience, reply: ServiceReply) -> int:
     """How often a question is asked that is always answered so."""
     found = 0
     going = steps(patience, [reply] * 9, lambda: 0.0)
-    with pytest.raises(dubito.RequestRefused):
+    try:
         for step in going:
             found += isinstance(step, Attempt)
-    return found
+    except dubito.RequestRefused:
+        return found
+    raise AssertionError
