@@ -6,7 +6,6 @@ showed; `--only` picks one by name. What has `test=0` is for the proof alone, an
 are marked `left_to_proof`.
 """
 
-import gc
 import os
 import platform
 import signal
@@ -73,8 +72,6 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, lambda *_: None)
     config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
     config.addinivalue_line("markers", "left_to_proof: a case that `make test` does not take")
-    # What Keras and others have made stays: looking for garbage among it takes a tenth of the time.
-    gc.set_threshold(50_000, 20, 50)
     if not hasattr(config, "workerinput"):
         begin()
 

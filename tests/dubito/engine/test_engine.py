@@ -205,7 +205,7 @@ def test_both_executions_agree(name: str) -> None:
     assert np.abs(deterministic[0] - deterministic[1]).max() < TOLERANCE
 
 
-@pytest.mark.claim("distribution", test=2_000, proof=200_000)
+@pytest.mark.claim("distribution", test=5_000, proof=200_000)
 @pytest.mark.parametrize("name", list(TRAINED))
 def test_is_distributed_as_keras_own_dropout(
     name: str, count: int, record_property: Record
