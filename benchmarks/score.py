@@ -59,7 +59,11 @@ def main() -> None:
         features = _loans(count)
         _write(large, features)
         _write(small, features[:FEW])
-        publish(_report({network: _measured(network, small, large, count) for network in NETWORKS}))
+        publish(
+            _report(
+                {network: _measured(network, small, large, count) for network in NETWORKS}, count
+            )
+        )
 
 
 def _loans(count: int) -> Floats:
@@ -155,7 +159,7 @@ def _computed(version: int) -> float:
     return time.perf_counter() - start
 
 
-def _report(measured: dict[str, Seen]) -> Report:
+def _report(measured: dict[str, Seen], count: int) -> Report:
     ratios = {
         network: [run.rate / engine for run, engine in zip(seen.scored, seen.engine, strict=True)]
         for network, seen in measured.items()
@@ -180,7 +184,7 @@ def _report(measured: dict[str, Seen]) -> Report:
     return Report(
         name="score",
         title="Whole tables",
-        how=f"`dubito score` of a CSV of {ROWS:,} real loans, resampled with jitter, to Parquet, "
+        how=f"`dubito score` of a CSV of {count:,} real loans, resampled with jitter, to Parquet, "
         "100 passes and a seed for each row, start included; in turn with the engine alone, a "
         f"process for each processor, and with a table of {FEW:,} rows. Memory is the largest of "
         f"all processes together (PSS), and the ratio is of the two tables. {ROUNDS} rounds.",
