@@ -1,8 +1,10 @@
 """Configuration of the documentation site: `make docs` builds it into `build/docs`."""
 
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -55,9 +57,10 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(numpy|np|keras|tensorflow|msgspec|pathlib|collections|contextlib|enum|types)\b.*",
     ),
+    (r"py:.*", r"(httpx|sklearn|DataFrame|Index)\b.*"),
     # Full names stand in signatures, of objects that autodoc has imported: these are of modules
     # that have no page of their own.
-    (r"py:.*", r"(dubito|app)\.[\w.]+"),
+    (r"py:.*", r"(dubito|app)\.[\w.]+|ClientRow"),
 ]
 
 linkcheck_timeout = 10
@@ -70,3 +73,13 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_show_copyright = False
+
+
+def skip_member(_app: Any, _what: str, name: str, _of: Any, skip: bool, _options: Any) -> bool:
+    """Leave out the methods that scikit-learn adds, whose texts refer to its own pages."""
+    return skip or re.fullmatch(r"set_\w+_request|get_metadata_routing", name) is not None
+
+
+def setup(app: Any) -> None:
+    """Connect what is in this file to Sphinx."""
+    app.connect("autodoc-skip-member", skip_member)
