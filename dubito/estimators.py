@@ -16,6 +16,7 @@ from dubito.bundle import Bundle, load
 from dubito.client.question import records_of
 from dubito.errors import UsageError
 from dubito.features import FeatureValue
+from dubito.inputs.rows import accepted
 from dubito.prediction import MonteCarloPrediction
 from dubito.targets import class_target, number_target
 from dubito.types import Backend, Booleans, Floats
@@ -123,7 +124,8 @@ class BundleEstimator(BaseEstimator):
     def _rows(self, given: Given) -> Any:
         """Return rows as `Bundle.predict_mc` takes them."""
         if hasattr(given, "to_dict") and hasattr(given, "columns"):
-            known = self._known_names()
+            features = self.bundle_.signature.features
+            known = {name for feature in features for name in accepted(feature)}
             return [
                 {name: value for name, value in row.items() if name in known}
                 for row in records_of(given)
@@ -134,10 +136,6 @@ class BundleEstimator(BaseEstimator):
         return validate_data(
             self, given, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", allow_nd=True
         )
-
-    def _known_names(self) -> set[str]:
-        features = self.bundle_.signature.features
-        return {name for one in features for name in (one.name, *one.aliases)}
 
     def _predicted(self, given: Given) -> MonteCarloPrediction:
         return self.bundle_.predict_mc(

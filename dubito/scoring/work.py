@@ -1,5 +1,7 @@
 """What a process does with a chunk: reads it, predicts its rows, and writes their answers."""
 
+from itertools import compress
+
 from dubito.errors import Ungradable
 from dubito.scoring.chunk import Chunk
 from dubito.scoring.counts import RowCounter, TableCounts, of_rejected
@@ -42,11 +44,13 @@ class ChunkScorer:
         """Write the answers about the rows that have one; the others are rejected."""
         if not rows.positions:
             return rows, of_rejected(rows)
-        estimate, overflows = self._scorer.estimate(rows.features, rows.seeds)
+        seeds = rows.seeds
+        estimate, overflows = self._scorer.estimate(rows.features, seeds)
         rows = rows.without(overflows, Ungradable.sentence)
         if not rows.positions:
             return rows, of_rejected(rows)
         judged = self._scorer.judge(rows.features, estimate.where(~overflows))
         part = self._folder.part(index)
-        write_part(part, self._form, self._scorer, rows, rows.seeds, judged)
+        kept = list(compress(seeds, (~overflows).tolist()))
+        write_part(part, self._form, self._scorer, rows, kept, judged)
         return rows, self._counter.count(rows, judged)
