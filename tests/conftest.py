@@ -121,6 +121,14 @@ def _case(item: Any, params: dict[str, Any]) -> str:
     return "-".join(getattr(value, "__name__", str(value)) for value in values)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name what failed at once: a run that is ended early has no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        crash: Any = getattr(report.longrepr, "reprcrash", None)
+        reason = str(crash.message).partition("\n")[0] if crash else ""
+        print(f"\nFAILED {report.nodeid} ({report.when}): {reason}", flush=True)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if not config.getoption("--proof"):
         return
