@@ -70,7 +70,7 @@ train: .venv/dev.stamp ## train the shipped bundles anew into build/models, and 
 		$(BIN)/python -m benchmarks.reproduction models/$${name##*/} $$name || exit 1; \
 	done
 
-proof: .venv/dev.stamp .venv/triton.stamp .venv/kserve.stamp .venv/ray.stamp ## prove what the README claims; ONLY=name proves one claim
+proof: .venv/dev.stamp .venv/triton.stamp .venv/kserve.stamp .venv/mlserver.stamp .venv/ray.stamp ## prove what the README claims; ONLY=name proves one claim
 	$(BIN)/pytest -n 2 --dist loadscope -q --proof $(if $(ONLY),--only "$(ONLY)")
 
 docs: .venv/docs.stamp ## build the documentation site into build/docs; a warning is an error
@@ -102,7 +102,7 @@ lock: .venv/dev.stamp ## renew requirements/ from pyproject.toml; ARGS=--upgrade
 	$(COMPILE) $(ARGS) --output-file requirements/docs.txt --extra docs --constraints requirements/dev.txt
 	$(COMPILE) $(ARGS) --output-file requirements/bench.txt --extra bench --extra postgres --constraints requirements/dev.txt
 	$(LOCK) $(ARGS) --group compiler --output-file requirements/compiler.txt --constraints requirements/dev.txt
-	for client in triton kserve ray; do \
+	for client in triton kserve mlserver ray; do \
 		$(LOCK) $(ARGS) --group $$client --output-file requirements/$$client.txt || exit 1; \
 	done
 
@@ -131,7 +131,7 @@ KERNEL := $(wildcard dubito/engine/backends/native/*.[ch] dubito/loans/formulas/
 	touch $@
 
 # Other people's programs, as they have them: not beside what they test.
-.venv/triton.stamp .venv/kserve.stamp .venv/ray.stamp: .venv/%.stamp: requirements/%.txt | .venv/bin/pip
+.venv/triton.stamp .venv/kserve.stamp .venv/mlserver.stamp .venv/ray.stamp: .venv/%.stamp: requirements/%.txt | .venv/bin/pip
 	@echo "Installing $* into .venv/$*."
 	$(PYTHON) -m venv .venv/$*
 	@.venv/$*/bin/pip install --quiet --no-compile --require-hashes -r requirements/$*.txt $(WAIT)

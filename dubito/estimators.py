@@ -6,9 +6,10 @@ where other tools want an estimator.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import validate_data
 
@@ -21,9 +22,12 @@ from dubito.prediction import MonteCarloPrediction
 from dubito.targets import class_target, number_target
 from dubito.types import Backend, Booleans, Floats
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 LOADED = "_loaded"
 """Attribute of the bundle that is loaded, which is no parameter."""
-Given = Any
+Given: TypeAlias = "NDArray[np.generic] | Sequence[object] | DataFrame"
 """Rows: `(N, F)`, or a data frame with a column for each feature, in any order, under its name or
 an alias; or one mapping a row."""
 
@@ -101,7 +105,7 @@ class BundleEstimator(BaseEstimator):
         state: dict[str, Any] = super().__getstate__()
         return {name: value for name, value in state.items() if name != LOADED}
 
-    def fit(self, X: Given, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's own names
+    def fit(self, X: Given, y: object = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's own names
         """Check rows, and learn nothing.
 
         Raises:
@@ -121,7 +125,7 @@ class BundleEstimator(BaseEstimator):
             raise UsageError("decisions need a bundle with a calibration")
         return [one.action == "automate" for one in judgement.decisions]
 
-    def _rows(self, given: Given) -> Any:
+    def _rows(self, given: Any) -> Any:
         """Return rows as `Bundle.predict_mc` takes them."""
         if hasattr(given, "to_dict") and hasattr(given, "columns"):
             features = self.bundle_.signature.features
@@ -152,7 +156,7 @@ class DubitoClassifier(ClassifierMixin, BundleEstimator):
     """A bundle of classes as a classifier."""
 
     @property
-    def classes_(self) -> "np.ndarray[Any, Any]":
+    def classes_(self) -> NDArray[np.str_]:
         """`(C,)` class names, in the bundle's order, which is that of all columns.
 
         Raises:
@@ -160,9 +164,9 @@ class DubitoClassifier(ClassifierMixin, BundleEstimator):
         """
         return np.array(class_target(self.bundle_.signature.target).classes)
 
-    def predict(self, X: Given) -> "np.ndarray[Any, Any]":  # noqa: N803 - scikit-learn's own name
+    def predict(self, X: Given) -> NDArray[np.str_]:  # noqa: N803 - scikit-learn's own name
         """Return `(N,)` class names: the argmax of the mean over the passes."""
-        found: np.ndarray[Any, Any] = self.classes_[self._predicted(X).predicted]
+        found: NDArray[np.str_] = self.classes_[self._predicted(X).predicted]
         return found
 
     def predict_proba(self, X: Given) -> Floats:  # noqa: N803

@@ -22,7 +22,17 @@ from dubito.printable import printable
 
 OWN = {
     name: f"dubito.cli.{name}"
-    for name in ("columns", "train", "tune", "convert", "evaluate", "predict", "score", "inspect")
+    for name in (
+        "columns",
+        "train",
+        "tune",
+        "convert",
+        "evaluate",
+        "predict",
+        "score",
+        "inspect",
+        "conformance",
+    )
 }
 """Modules of the library's commands, by name; only the module of the command that runs is
 imported."""

@@ -44,7 +44,7 @@ def _result_type(content: Mapping[str, Any]) -> Any:
     return MonteCarloResult if "grade" in content else MonteCarloNumber
 
 
-def frame_of(answers: Sequence[AnyAnswer], index: "Index[Any] | None" = None) -> "DataFrame":
+def frame_of(answers: Sequence[AnyAnswer], index: "Index | None" = None) -> "DataFrame":
     """Build a data frame of answers; `mean.A` is the mean of class A, as `dubito score` has it."""
     # Imported here: who asks for no data frame needs no pandas.
     from pandas import DataFrame

@@ -121,10 +121,10 @@ class AsyncClient(Asking):
         answers: list[AnyMonteCarloAnswer] = found
         return answers
 
-    async def describe(self) -> dict[str, Any]:
+    async def describe(self) -> Mapping[str, object]:
         """Ask what the model is: its features, target, figures and environment."""
         reply = await self._reply(self._about(), self._patience(None))
-        found: dict[str, Any] = json.decode(reply.content)
+        found: Mapping[str, object] = json.decode(reply.content)
         return found
 
     async def _answers(self, asked: Iterator[Question], end: float | None) -> list[Any]:

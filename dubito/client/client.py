@@ -119,10 +119,10 @@ class Client(Asking):
         answers: list[AnyMonteCarloAnswer] = found
         return answers
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> Mapping[str, object]:
         """Ask what the model is: its features, target, figures and environment."""
         reply = self._reply(self._about(), self._patience(None))
-        found: dict[str, Any] = json.decode(reply.content)
+        found: Mapping[str, object] = json.decode(reply.content)
         return found
 
     def _answers(self, asked: Iterator[Question], end: float | None) -> list[Any]:

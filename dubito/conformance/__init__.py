@@ -1,0 +1,5 @@
+"""Checks any server of the Open Inference Protocol, version 2, from outside, over HTTP.
+
+Each check asks what a client could ask and compares the answer with the protocol's text or with
+what widely used clients need. None changes what the server serves.
+"""

@@ -1,0 +1,41 @@
+"""What a check is, and what it finds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dubito.conformance.examined import ExaminedServer
+from dubito.conformance.finding import Basis, CheckOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class ConformanceCheck:
+    """One check."""
+
+    name: str
+    """Words of its function, joined by hyphens."""
+    basis: Basis
+    expectation: str
+    """Sentence that says what a server does."""
+    run: Callable[[ExaminedServer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ConformanceFinding:
+    """What a check found."""
+
+    check: ConformanceCheck
+    outcome: CheckOutcome
+    detail: str
+    """The difference, or the reason why it was not checked; empty if the server meets it."""
+
+
+def expects(
+    basis: Basis,
+) -> Callable[[Callable[[ExaminedServer], None]], ConformanceCheck]:
+    """Make a check of a function, whose docstring's first line is what the server does."""
+
+    def make(function: Callable[[ExaminedServer], None]) -> ConformanceCheck:
+        sentence = (function.__doc__ or "").partition("\n")[0]
+        return ConformanceCheck(function.__name__.replace("_", "-"), basis, sentence, function)
+
+    return make
