@@ -243,7 +243,7 @@ def check(container: Container, earlier: list[str]) -> None:
     assert "Traceback" not in container.log.read_text()
 
 
-@pytest.mark.claim("any user of group 0", test=2, proof=20)
+@pytest.mark.claim("any user of group 0", test=1, proof=20)
 def test_serves_as_any_user_of_group_0(
     image: Image, volume: Path, tmp_path: Path, record_property: Any, count: int
 ) -> None:

@@ -52,7 +52,7 @@ def version(client: httpx.Client, way: str, row: dict[str, Any], reference: str 
     return int(told["model_version"] if way.startswith("/v2") else told["model"]["version"])
 
 
-@pytest.mark.claim("canary", test=150, proof=10_000)
+@pytest.mark.claim("canary", test=100, proof=10_000)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_case_is_always_answered_by_one_version(workers: int, count: int) -> None:
     """Whichever way it is asked for and whichever worker answers; as many as the share says."""

@@ -138,7 +138,7 @@ def outputs(answer: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.claim("inferences over gRPC", test=20, proof=1_000)
+@pytest.mark.claim("inferences over gRPC", test=10, proof=1_000)
 def test_the_bits_are_those_of_the_other_route(served: Served, count: int) -> None:
     """Binary data and contents, parameters of any type: what /predict/mc answers."""
     random = np.random.default_rng(22)

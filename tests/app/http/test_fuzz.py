@@ -73,7 +73,7 @@ def checked(answer: httpx.Response, body: bytes) -> int:
     return answer.status_code
 
 
-@pytest.mark.claim("mutations", test=120, proof=10_000)
+@pytest.mark.claim("mutations", test=60, proof=10_000)
 @pytest.mark.parametrize("route", ["/predict", "/predict/mc"])
 def test_mutated_bodies_are_survived(
     service: Service,
@@ -136,7 +136,7 @@ def test_mutated_tensors_are_survived(tensors: Service, record_property: Any, co
     record_property("figure", f"{shown}; no 5xx")
 
 
-@pytest.mark.claim("mutations", test=120, proof=10_000)
+@pytest.mark.claim("mutations", test=60, proof=10_000)
 def test_mutated_words_are_survived(words: Service, record_property: Any, count: int) -> None:
     """Rows of words, mutated: 200, 400 or 422, which repeats no text of a feature."""
     rows = [FLAT | {"heating": heating} for heating in (*HEATING, "전기", "wood: beech", None)]
@@ -202,7 +202,7 @@ LIMITS = {
 }
 
 
-@pytest.mark.claim("schemathesis", test=8, proof=2000)
+@pytest.mark.claim("schemathesis", test=5, proof=2000)
 def test_the_service_is_as_documented(record_property: Any, count: int, tmp_path: Path) -> None:
     """Schemathesis, all its checks: what the OpenAPI page says is what the service does."""
     record_property("figure", f"{documented(count, tmp_path):,} cases, no failure")

@@ -79,7 +79,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
         yield Served(client, folder)
 
 
-@pytest.mark.claim("inferences", test=20, proof=1_000)
+@pytest.mark.claim("inferences", test=10, proof=1_000)
 def test_the_bits_are_those_of_the_other_route(served: Served, count: int) -> None:
     """JSON and binary data, widened or not, one row or many: what /predict/mc answers."""
     random = np.random.default_rng(21)

@@ -61,7 +61,7 @@ def moments(count: int, seconds: float) -> Iterator[float]:
     yield from ((at + random.random()) / count * seconds for at in range(count))
 
 
-@pytest.mark.claim("tables that are killed", test=2, proof=20)
+@pytest.mark.claim("tables that are killed", test=1, proof=20)
 def test_a_run_that_is_killed_goes_on(
     table: Path, whole: tuple[str, float], tmp_path: Path, count: int
 ) -> None:
