@@ -5,6 +5,7 @@ environment, arguments and output of a process of its own, and is a child of the
 What tests the start itself, and what changes more than Dubito's settings, starts the command.
 """
 
+import atexit
 import ctypes
 import gc
 import json
@@ -69,12 +70,18 @@ def _server() -> socket.socket:
         # Imported here: the other side of this module imports nothing of the tests.
         from tests.service import SERVING, environment
 
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, __file__, str(its.fileno())],
             env=environment({"PYTHONPATH": SERVING}),
             pass_fds=[its.fileno()],
             stdin=subprocess.DEVNULL,
         )
+
+    def end() -> None:
+        mine.close()
+        process.wait()
+
+    atexit.register(end)
     return mine
 
 
