@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
 from typing import Any
 
 from dubito.conformance.web import WebAnswer
@@ -159,7 +160,7 @@ def no_empty_id(asked: Asked, forward: Forward) -> WebAnswer:
 def ends_after_refusals(asked: Asked, forward: Forward) -> WebAnswer:
     """A refusal of a body that is no JSON is the last answer but one."""
     if asked.state.pop("ended", False):
-        return answered(503, {"error": "ended"})
+        return answered(500, {"error": "ended"})
     asked.state["ended"] = asked.is_infer and asked.body == b"{"
     return forward(asked)
 
@@ -264,6 +265,66 @@ def compresses(asked: Asked, forward: Forward) -> WebAnswer:
     return WebAnswer(answer.status, headers, gzip.compress(answer.body))
 
 
+def compresses_errors(asked: Asked, forward: Forward) -> WebAnswer:
+    answer = forward(asked)
+    if answer.status < 400 or "gzip" not in (asked.header("Accept-Encoding") or ""):
+        return answer
+    headers = {**answer.headers, "content-encoding": "gzip"}
+    return WebAnswer(answer.status, headers, gzip.compress(answer.body))
+
+
+def any_size(asked: Asked, forward: Forward) -> WebAnswer:
+    """A size that is more than the body has is that of the body."""
+    size = asked.header(HEADER)
+    if size is None or not size.isdigit() or int(size) <= len(asked.body):
+        return forward(asked)
+    return forward(replace(asked, headers=without(HEADER)(asked.headers)))
+
+
+def strange(seed: int) -> Fault:
+    """One member of each JSON is something else, a part of the time."""
+    random = Random(seed)  # noqa: S311 - no secret
+
+    def fault(asked: Asked, forward: Forward) -> WebAnswer:
+        answer = forward(asked)
+        if answer.media_type != JSON or random.random() < 0.3:
+            return answer
+        value = changed_somewhere(json.loads(answer.body), random)
+        return replace(answer, body=json.dumps(value).encode())
+
+    return fault
+
+
+def changed_somewhere(value: Any, random: Random) -> Any:
+    """A value of JSON of which a part is another."""
+    if isinstance(value, dict) and value and random.random() < 0.8:
+        key = random.choice(sorted(value))
+        return {**value, key: changed_somewhere(value[key], random)}
+    if isinstance(value, list) and value and random.random() < 0.8:
+        place = random.randrange(len(value))
+        changed = changed_somewhere(value[place], random)
+        return [*value[:place], changed, *value[place + 1 :]]
+    nested: list[Any] = []
+    for _ in range(200):
+        nested = [nested]
+    choices = [
+        7,
+        [],
+        {},
+        None,
+        10**400,
+        -1,
+        "\ud800",
+        [[]],
+        {"name": []},
+        True,
+        1.5,
+        nested,
+        1 << 62,
+    ]
+    return random.choice(choices)
+
+
 def ignores_ready(asked: Asked, forward: Forward) -> WebAnswer:
     is_index = asked.path == "/v2/repository/index"
     return forward(replace(asked, body=b"") if is_index else asked)
@@ -271,7 +332,7 @@ def ignores_ready(asked: Asked, forward: Forward) -> WebAnswer:
 
 def stands_still(told: Any) -> Any:
     for one in told["model_stats"]:
-        one["inference_stats"]["fail"]["count"] = 0
+        one["inference_stats"]["success"]["count"] = 0
     return told
 
 
@@ -466,7 +527,13 @@ PLANTED: dict[str, tuple[str, Fault]] = {
         errors(lambda one: replace(one, headers={"content-type": f"{JSON}; charset=utf-8"})),
     ),
     "detail for error": ("broken-body", errors(with_detail)),
-    "its own failure": ("broken-body", errors(as_failure)),
+    "its own failure": ("callers-fault", errors(as_failure)),
+    "no media type but JSON's": (
+        "any-media-type",
+        refused(lambda one: one.is_infer and "form" in (one.header("Content-Type") or ""), 415),
+    ),
+    "any size": ("wrong-header", any_size),
+    "compressed errors": ("plain-metadata", compresses_errors),
     "no end of lists": ("deep-body", breaks_down),
     "needs no inputs": ("no-inputs", no_inputs_needed),
     "a missing input": ("missing-input", asked_as(fills_missing)),
@@ -479,7 +546,7 @@ PLANTED: dict[str, tuple[str, Fault]] = {
     "too many elements": ("too-many-elements", on_inputs(cuts_off)),
     "a length below zero": ("wrong-shape", on_inputs(guesses_shape)),
     "a huge shape": ("huge-shape", on_inputs(takes_memory)),
-    "ends after a refusal": ("alive-after-refusals", ends_after_refusals),
+    "ends after a refusal": ("alive-after-errors", ends_after_refusals),
     "no binary inputs": (
         "binary-inputs",
         refused(lambda one: len(one.body) > int(one.header(HEADER) or 1 << 30)),
@@ -491,7 +558,7 @@ PLANTED: dict[str, tuple[str, Fault]] = {
         "header-of-json",
         refused(lambda one: one.header(HEADER) == str(len(one.body))),
     ),
-    "header in large letters": ("header-in-small-letters", knows_no_small_letters),
+    "header in large letters": ("header-in-lower-case", knows_no_small_letters),
     "bytes are missing": ("truncated-data", pads),
     "bytes are left": ("trailing-data", cuts),
     "bytes for a number": ("data-of-another-size", reads_some_bytes),
@@ -516,7 +583,7 @@ PLANTED: dict[str, tuple[str, Fault]] = {
             ),
         ),
     ),
-    "failures are not counted": ("counted-requests", edited(f"{MODEL}/stats", stands_still)),
+    "answers are not counted": ("counted-requests", edited(f"{MODEL}/stats", stands_still)),
     "no statistics of all": ("statistics-of-all", instead("/v2/models/stats", NO)),
     "ids are mixed": ("ids-of-requests-at-once", mixes_ids),
     "inputs are mixed": ("inputs-of-requests-at-once", mixes_inputs),

@@ -10,8 +10,9 @@ from typing import Any
 from dubito.cli.training_flags import positive
 from dubito.conformance.check import ConformanceFinding
 from dubito.conformance.conformance import examine
-from dubito.conformance.examined import ExaminedServer, given_inputs, served_model
 from dubito.conformance.finding import CheckOutcome
+from dubito.conformance.inference_checks import inference
+from dubito.conformance.target import TargetServer, given_request, served_model
 from dubito.conformance.web import web_address
 from dubito.errors import UsageError
 from dubito.printable import printable
@@ -53,17 +54,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
-    """Print what each check finds; the exit code is 1 if the server differs anywhere."""
+    """Print what each check finds.
+
+    The exit code is 1 if the server differs anywhere, or no inference could be checked.
+    """
     if rest:
         raise UsageError(f"conformance does not know {rest[0]}")
     address = web_address(arguments.url, arguments.timeout)
-    request = None if arguments.request is None else _request(arguments.request)
+    given, parameters = None, _parameters(arguments.parameter)
+    if arguments.request is not None:
+        given, own = given_request(_request(arguments.request))
+        parameters = {**own, **parameters}
     address.ask("/v2")
-    server = ExaminedServer(
+    server = TargetServer(
         address,
         arguments.model or served_model(address),
-        _parameters(arguments.parameter),
-        None if request is None else given_inputs(request),
+        parameters,
+        given,
     )
     if arguments.json:
         findings = list(examine(server))
@@ -71,7 +78,14 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     else:
         findings = list(_printed(examine(server)))
         print(_counted(findings))
-    return int(any(one.outcome is CheckOutcome.DIFFERS for one in findings))
+    return int(any(map(_is_wrong, findings)))
+
+
+def _is_wrong(finding: ConformanceFinding) -> bool:
+    """Whether a finding makes the whole no success."""
+    if finding.check is inference:
+        return finding.outcome is not CheckOutcome.MET
+    return finding.outcome is CheckOutcome.DIFFERS
 
 
 def _printed(findings: Iterable[ConformanceFinding]) -> Iterator[ConformanceFinding]:

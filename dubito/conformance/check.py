@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dubito.conformance.examined import ExaminedServer
 from dubito.conformance.finding import Basis, CheckOutcome
+from dubito.conformance.target import TargetServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class ConformanceCheck:
     basis: Basis
     expectation: str
     """Sentence that says what a server does."""
-    run: Callable[[ExaminedServer], None]
+    run: Callable[[TargetServer], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class ConformanceFinding:
 
 def expects(
     basis: Basis,
-) -> Callable[[Callable[[ExaminedServer], None]], ConformanceCheck]:
+) -> Callable[[Callable[[TargetServer], None]], ConformanceCheck]:
     """Make a check of a function, whose docstring's first line is what the server does."""
 
-    def make(function: Callable[[ExaminedServer], None]) -> ConformanceCheck:
+    def make(function: Callable[[TargetServer], None]) -> ConformanceCheck:
         sentence = (function.__doc__ or "").partition("\n")[0]
         return ConformanceCheck(function.__name__.replace("_", "-"), basis, sentence, function)
 

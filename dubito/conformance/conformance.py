@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from dubito.conformance.binary_checks import BINARY_CHECKS
 from dubito.conformance.check import ConformanceCheck, ConformanceFinding
-from dubito.conformance.examined import ExaminedServer
 from dubito.conformance.extension_checks import EXTENSION_CHECKS
 from dubito.conformance.finding import CheckOutcome, Differs, NotChecked
 from dubito.conformance.inference_checks import INFERENCE_CHECKS
@@ -12,6 +11,7 @@ from dubito.conformance.load_checks import LOAD_CHECKS
 from dubito.conformance.model_checks import MODEL_CHECKS
 from dubito.conformance.refusal_checks import REFUSAL_CHECKS
 from dubito.conformance.server_checks import SERVER_CHECKS
+from dubito.conformance.target import TargetServer
 from dubito.conformance.web import NoAnswer
 
 CONFORMANCE_CHECKS: tuple[ConformanceCheck, ...] = (
@@ -26,13 +26,13 @@ CONFORMANCE_CHECKS: tuple[ConformanceCheck, ...] = (
 """All checks, in the order of the report."""
 
 
-def examine(server: ExaminedServer) -> Iterator[ConformanceFinding]:
+def examine(server: TargetServer) -> Iterator[ConformanceFinding]:
     """Yield what each check finds, one after the other."""
     for check in CONFORMANCE_CHECKS:
-        yield found_by(check, server)
+        yield run_check(check, server)
 
 
-def found_by(check: ConformanceCheck, server: ExaminedServer) -> ConformanceFinding:
+def run_check(check: ConformanceCheck, server: TargetServer) -> ConformanceFinding:
     """Return what one check finds; a request without an answer is a difference."""
     try:
         check.run(server)

@@ -1,4 +1,4 @@
-"""What a check is held to, and how it ends."""
+"""What a check holds a server to, and how it ends."""
 
 from enum import StrEnum
 
@@ -12,10 +12,12 @@ class Basis(StrEnum):
     """An extension that the server names in its metadata, as Triton documents it."""
     CLIENTS = "clients"
     """Behaviour on which tritonclient, the client of KServe or perf_analyzer rely."""
+    CARE = "care"
+    """Behaviour of a careful server, which no text asks for."""
 
 
 class CheckOutcome(StrEnum):
-    """CheckOutcome of a check."""
+    """How a check ends."""
 
     MET = "met"
     DIFFERS = "differs"

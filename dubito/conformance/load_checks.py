@@ -3,41 +3,39 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from dubito.conformance.check import expects
-from dubito.conformance.examined import ExaminedServer, encoded_body
-from dubito.conformance.finding import Basis, NotChecked, require
-from dubito.conformance.inferred import InferAnswer, differing, read_infer
+from dubito.conformance.finding import Basis, require
+from dubito.conformance.infer_answer import InferAnswer, first_difference
+from dubito.conformance.target import TargetServer
 
 THREADS, REQUESTS = 16, 96
 """Clients at once, and their requests in all."""
 
 
 @expects(Basis.PROTOCOL)
-def ids_of_requests_at_once(server: ExaminedServer) -> None:
+def ids_of_requests_at_once(server: TargetServer) -> None:
     """Each of many requests at once has its own id in its answer."""
-    server.answer()
+    inputs = server.inputs
 
-    def ask(at: int) -> InferAnswer:
-        return read_infer(server.infer(encoded_body(server.body(id=f"request {at}"))))
+    def ask(number: int) -> InferAnswer:
+        return server.answer(inputs, id=f"request {number}")
 
     with ThreadPoolExecutor(THREADS) as pool:
-        for at, answer in enumerate(pool.map(ask, range(REQUESTS))):
-            require(answer.id == f"request {at}", "an answer has the id of another request")
+        for number, answer in enumerate(pool.map(ask, range(REQUESTS))):
+            is_own = answer.id == f"request {number}"
+            require(is_own, "an answer has the id of another request")
 
 
 @expects(Basis.PROTOCOL)
-def inputs_of_requests_at_once(server: ExaminedServer) -> None:
+def inputs_of_requests_at_once(server: TargetServer) -> None:
     """Each of many requests at once is answered as if it were alone."""
-    if len(server.others) == 1:
-        raise NotChecked("only one request is known that the model answers")
-    names = list(server.repeated)
-    alone = [server.answer(inputs).outputs for inputs in server.others]
+    alone, names = server.alone, server.repeated.keys()
 
-    def ask(at: int) -> InferAnswer:
-        return server.answer(server.others[at % len(alone)])
+    def ask(number: int) -> InferAnswer:
+        return server.answer(alone[number % len(alone)][0])
 
     with ThreadPoolExecutor(THREADS) as pool:
-        for at, answer in enumerate(pool.map(ask, range(REQUESTS))):
-            name = differing(answer.outputs, alone[at % len(alone)], names)
+        for number, answer in enumerate(pool.map(ask, range(REQUESTS))):
+            name = first_difference(answer.outputs, alone[number % len(alone)][1], names)
             require(name is None, f"{name} is another than of the request alone")
 
 

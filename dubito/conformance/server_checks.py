@@ -1,58 +1,61 @@
 """Checks of a server: its health and metadata, and paths that it does not have."""
 
 from dubito.conformance.check import expects
-from dubito.conformance.described import NOT_FOUND, OK, good_json, refusal
-from dubito.conformance.examined import ExaminedServer
 from dubito.conformance.finding import Basis, require
+from dubito.conformance.metadata import (
+    NOT_FOUND,
+    OK,
+    are_texts,
+    json_answer,
+    object_answer,
+    read_error,
+)
+from dubito.conformance.target import TargetServer
 
 
 @expects(Basis.PROTOCOL)
-def server_live(server: ExaminedServer) -> None:
+def server_live(server: TargetServer) -> None:
     """GET /v2/health/live is 200 while the server lives."""
     status = server.address.ask("/v2/health/live").status
     require(status == OK, f"the status is {status}")
 
 
 @expects(Basis.PROTOCOL)
-def server_ready(server: ExaminedServer) -> None:
+def server_ready(server: TargetServer) -> None:
     """GET /v2/health/ready is 200 while models can be asked."""
     status = server.address.ask("/v2/health/ready").status
     require(status == OK, f"the status is {status}")
 
 
 @expects(Basis.CLIENTS)
-def health_in_json(server: ExaminedServer) -> None:
+def health_in_json(server: TargetServer) -> None:
     """Health is told in JSON as well, which the client of KServe reads: live, ready."""
     for name in ("live", "ready"):
-        told = good_json(server.address.ask(f"/v2/health/{name}"))
-        require(isinstance(told, dict) and told.get(name) is True, f"{name} is not true")
+        health = object_answer(server.address.ask(f"/v2/health/{name}"))
+        require(health.get(name) is True, f"{name} is not true")
 
 
 @expects(Basis.PROTOCOL)
-def server_description(server: ExaminedServer) -> None:
+def server_description(server: TargetServer) -> None:
     """GET /v2 has the server's name, version and extensions."""
-    told = good_json(server.address.ask("/v2"))
-    require(isinstance(told, dict), "the metadata is no object")
+    metadata = object_answer(server.address.ask("/v2"))
     for name in ("name", "version"):
-        require(isinstance(told.get(name), str) and told[name] != "", f"{name} is no text")
-    names = told.get("extensions")
-    is_list = isinstance(names, list) and all(isinstance(one, str) for one in names)
-    require(is_list, "extensions is no list of texts")
+        is_text = isinstance(metadata.get(name), str) and metadata[name] != ""
+        require(is_text, f"{name} is no text")
+    require(are_texts(metadata.get("extensions")), "extensions is no list of texts")
 
 
-@expects(Basis.CLIENTS)
-def trailing_slash(server: ExaminedServer) -> None:
-    """GET /v2/ is answered as GET /v2, for both are in published descriptions."""
-    plain = good_json(server.address.ask("/v2"))
-    require(good_json(server.address.ask("/v2/")) == plain, "the answer is another")
+@expects(Basis.CARE)
+def trailing_slash(server: TargetServer) -> None:
+    """GET /v2/ is answered as GET /v2: both are in published descriptions."""
+    plain = json_answer(server.address.ask("/v2"))
+    require(json_answer(server.address.ask("/v2/")) == plain, "the answer is another")
 
 
-@expects(Basis.PROTOCOL)
-def no_such_path(server: ExaminedServer) -> None:
-    """A path that does not exist is refused with 404 and a sentence."""
-    answer = server.address.ask("/v2/no-such-path")
-    refusal(answer)
-    require(answer.status == NOT_FOUND, f"the status is {answer.status}")
+@expects(Basis.CARE)
+def no_such_path(server: TargetServer) -> None:
+    """A path that does not exist is an error of status 404 with a sentence."""
+    read_error(server.address.ask("/v2/no-such-path"), NOT_FOUND)
 
 
 SERVER_CHECKS = (

@@ -1,17 +1,19 @@
 """Requests as a check needs them, byte by byte, and the answers whatever they are."""
 
 import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dubito.errors import DubitoError, UsageError
 
-SCHEMES = ("http", "https")
-MOST_BYTES = 64 << 20
+PORTS = {"http": 80, "https": 443}
+MOST_BYTES = 16 << 20
 """Longest body of an answer that is read."""
+PIECE = 1 << 16
 INFER_HEADER = "Inference-Header-Content-Length"
 """Header with the number of bytes of JSON before binary data."""
 
@@ -46,32 +48,30 @@ class WebAddress:
 
     scheme: str
     host: str
-    port: int | None
+    port: int
     prefix: str
     """Path in front of `/v2`, without a slash at its end."""
     seconds: float
-    """Longest wait for a part of an answer."""
+    """Longest wait for an answer."""
 
     def ask(
         self,
         path: str,
         body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
-        method: str | None = None,
     ) -> WebAnswer:
-        """Ask on a connection of its own.
+        """Ask on a connection of its own: POST with a body, GET without one.
 
         Args:
             path: path behind the prefix.
             body: bytes; an iterable of bytes is sent in chunks.
             headers: all headers besides `Host`, `Accept-Encoding` and the length.
-            method: GET without a body and POST with one, if not given.
 
         Raises:
             NoAnswer: there is none, or it is no HTTP.
         """
         with self.connected() as connection:
-            return connection.ask(path, body, headers, method)
+            return connection.ask(path, body, headers)
 
     @contextmanager
     def connected(self) -> Iterator["WebConnection"]:
@@ -84,9 +84,9 @@ class WebAddress:
         with closing(kind(self.host, self.port, timeout=self.seconds)) as connection:
             try:
                 connection.connect()
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
                 raise NoAnswer(f"{self.host} cannot be reached: {_reason(error)}") from error
-            yield WebConnection(connection, self.prefix)
+            yield WebConnection(connection, self.prefix, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +95,25 @@ class WebConnection:
 
     connection: HTTPConnection
     prefix: str
+    seconds: float
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the last answer said that the connection ends with it."""
+        return self.connection.sock is None
 
     def ask(
         self,
         path: str,
         body: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
-        method: str | None = None,
     ) -> WebAnswer:
         """Ask as `WebAddress.ask` does, on this connection."""
-        verb = method or ("GET" if body is None else "POST")
+        method, end = "GET" if body is None else "POST", time.monotonic() + self.seconds
         try:
-            self.connection.request(verb, self.prefix + path, body, dict(headers or {}))
+            self.connection.request(method, self.prefix + path, body, dict(headers or {}))
             response = self.connection.getresponse()
-            read = _read(response)
+            read = _read(response, end)
         except TimeoutError as error:
             raise NoAnswer("there was no answer in time") from error
         except (OSError, HTTPException) as error:
@@ -123,22 +128,32 @@ def web_address(url: str, seconds: float) -> WebAddress:
     Raises:
         UsageError: it is no address of HTTP or HTTPS.
     """
-    parts = urlsplit(url if "//" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
         port = parts.port
     except ValueError as error:
-        raise UsageError("URL has a port that is no number from 0 to 65535") from error
-    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise UsageError("URL has a host or a port that cannot be one") from error
+    is_more = parts.query or parts.fragment or parts.username is not None
+    if parts.scheme not in PORTS or not parts.hostname or is_more:
         raise UsageError("URL must be an address such as http://127.0.0.1:8000")
-    prefix = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
-    return WebAddress(parts.scheme, parts.hostname, port, prefix, seconds)
+    prefix = quote(parts.path.rstrip("/").removesuffix("/v2").rstrip("/"), safe="/%")
+    at = PORTS[parts.scheme] if port is None else port
+    return WebAddress(parts.scheme, parts.hostname, at, prefix, seconds)
 
 
-def _read(response: HTTPResponse) -> bytes:
-    body = response.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
-        raise NoAnswer(f"the answer has more than {MOST_BYTES:,} bytes")
-    return body
+def _read(response: HTTPResponse, end: float) -> bytes:
+    body = bytearray()
+    while piece := response.read1(PIECE):
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise NoAnswer(f"the answer has more than {MOST_BYTES:,} bytes")
+        if time.monotonic() > end:
+            raise TimeoutError
+    if response.length:
+        raise NoAnswer("the answer ended before its length")
+    # All of it is read, which `read1` does not notice.
+    response.close()
+    return bytes(body)
 
 
 def _reason(error: Exception) -> str:

@@ -73,7 +73,7 @@ def graded(url: str) -> None:
     table = read_table(None, LAYOUT)
     held_out = table.where(split_rows(table.labels, 0).test)
     names = [column.name for column in LAYOUT.features]
-    chance, end, at = random.Random(7), time.monotonic() + SECONDS, 0  # noqa: S311 - no secret
+    chance, end, at = random.Random(7), time.monotonic() + SECONDS, 0
     with httpx.Client(base_url=url, trust_env=False) as client:
         while time.monotonic() < end and at < len(held_out.labels):
             features = held_out.features[at].tolist()

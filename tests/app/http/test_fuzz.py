@@ -56,7 +56,7 @@ def seeds(loan: dict[str, Any]) -> list[bytes]:
 
 
 def mutated(bodies: list[bytes], count: int, seed: int) -> Iterator[bytes]:
-    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    chance = random.Random(seed)
     for _ in range(count):
         body, change = chance.choice(bodies), chance.choice((by_bytes, by_tokens, by_tokens))
         yield change(body, chance)
@@ -160,7 +160,7 @@ def test_mutated_words_are_survived(words: Service, record_property: Any, count:
 
 def test_mutated_requests_are_survived(service: Service, loan: dict[str, Any]) -> None:
     """Heads mutated by bytes get an answer or a closed connection; the service goes on."""
-    chance = random.Random(1)  # noqa: S311 - not for secrets
+    chance = random.Random(1)
     body = json.dumps(loan).encode()
     head = (
         b"POST /predict/mc?passes=10&seed=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "

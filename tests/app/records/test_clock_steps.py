@@ -65,7 +65,7 @@ class House:
         self._engine, self._clock, self._writer = engine, clock, writer
         self._chains = (f"{CHAIN[:-4]}{number:04d}" for number in range(2, 10_000))
         self._ledgers = [Ledger(engine, KEY, next(self._chains)) for _ in range(2)]
-        self._order = random.Random(7)  # noqa: S311 - no secret
+        self._order = random.Random(7)
         self.rows = 0
         self.watch()
 

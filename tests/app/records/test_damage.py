@@ -106,7 +106,7 @@ def test_a_damaged_database_is_a_sentence_or_a_verdict(
     whole, sentences = (good / "records.db").read_bytes(), 0
     for seed in range(count):
         content = bytearray(whole)
-        damage(content, random.Random(seed))  # noqa: S311 - no secret
+        damage(content, random.Random(seed))
         for command in COMMANDS:
             state = tmp_path / f"{seed}-{command.__name__}"
             shutil.copytree(good, state)

@@ -78,7 +78,7 @@ def test_a_key_that_is_free_again_is_answered_once(server: Server) -> None:
             ledger.write([replying(at, f"{at}", REPLY_SECONDS + 1) for at in range(50)])
 
         def answer(chain: int) -> list[bool]:
-            order = random.Random(chain)  # noqa: S311 - no secret
+            order = random.Random(chain)
             with closing(Ledger(engine, KEY, CHAIN[:-1] + str(chain))) as ledger:
                 names = order.sample(range(50), 50)
                 groups = [names[at : at + 5] for at in range(0, 50, 5)]
@@ -296,7 +296,7 @@ def test_who_names_the_same_things_at_once_does_not_hinder_others(server: Server
     with server.database(MODEL) as url, open_database(url) as engine:
 
         def race(chain: int) -> list[list[bool]]:
-            order = random.Random(chain)  # noqa: S311 - no secret
+            order = random.Random(chain)
             with closing(Ledger(engine, KEY, CHAIN[:-1] + str(chain))) as ledger:
                 found = []
                 for turn in range(40):

@@ -27,7 +27,7 @@ def identifier(at: int) -> str:
 
 def some(seed: int = 5) -> list[QueueItem]:
     """Many that wait, of which some came at one moment, and some are as doubtful as others."""
-    order = random.Random(seed)  # noqa: S311 - no secret
+    order = random.Random(seed)
     return [
         referral(
             identifier(at),

@@ -212,7 +212,7 @@ async def run(
 
     async def play(at: int, name: str, form: Form, seed: int) -> list[str]:
         async with free:
-            maker = Maker(Random(seed), f"127.0.0.1:{service.port}")  # noqa: S311 - no secret
+            maker = Maker(Random(seed), f"127.0.0.1:{service.port}")
             exchange = form(maker)
             found = await Client(service.port, exchange).faults()
         if at % BETWEEN == BETWEEN - 1:
@@ -263,7 +263,7 @@ def test_each_complete_request_has_one_answer(
     service: Service, record_property: Any, count: int
 ) -> None:
     """Whatever comes: one answer to a complete request, at most one and a close to another."""
-    random = Random(count)  # noqa: S311 - no secret
+    random = Random(count)
     waits: list[float] = []
 
     with polled(service, waits):

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from dubito.bundles.validation.inspection import inspect
-from dubito.conformance.conformance import CONFORMANCE_CHECKS, found_by
-from dubito.conformance.examined import ExaminedServer, served_model
+from dubito.conformance.conformance import CONFORMANCE_CHECKS, examine, run_check
 from dubito.conformance.finding import CheckOutcome
+from dubito.conformance.target import TargetServer, served_model
 from dubito.conformance.web import web_address
 from dubito.features import BooleanFeature, CategoryFeature
 from dubito.types import Signature
 from tests.claims import sample
-from tests.faults import PLANTED, faulty
+from tests.faults import PLANTED, faulty, strange
 from tests.inference import rows_of
 from tests.mixed import mixed_bundle
 from tests.service import ROOT, Service, command_here, free_port, serving
@@ -59,9 +59,9 @@ def inputs_of(signature: Signature) -> list[dict[str, Any]]:
     ]
 
 
-def examined(url: str) -> ExaminedServer:
+def examined(url: str) -> TargetServer:
     address = web_address(url, SECONDS)
-    return ExaminedServer(address, served_model(address), SEED)
+    return TargetServer(address, served_model(address), SEED)
 
 
 def found(url: str, *words: str) -> tuple[int, list[dict[str, Any]]]:
@@ -107,7 +107,7 @@ def test_each_fault_is_found(service: Service, name: str) -> None:
     """By the check that is for it, of a service that is otherwise as it should be."""
     check, fault = PLANTED[name]
     with faulty(service.port, fault) as url:
-        finding = found_by(CHECKS[check], examined(url))
+        finding = run_check(CHECKS[check], examined(url))
     assert CheckOutcome.DIFFERS is finding.outcome
     assert finding.detail
 
@@ -115,6 +115,15 @@ def test_each_fault_is_found(service: Service, name: str) -> None:
 def test_every_check_finds_a_fault() -> None:
     """None is there that could not fail."""
     assert set(CHECKS) == {check for check, _ in PLANTED.values()}
+
+
+@pytest.mark.claim("strange answers", test=6, proof=300)
+def test_strange_answers_are_findings(service: Service, count: int) -> None:
+    """Whatever JSON a server answers, each check ends with a finding."""
+    for seed in range(count):
+        with faulty(service.port, strange(seed)) as url:
+            server = TargetServer(web_address(url, SECONDS), "loan-grade", SEED)
+            assert len(CHECKS) == len(list(examine(server)))
 
 
 @pytest.mark.parametrize("name", ["NaN in JSON", "ids are mixed"])
@@ -156,10 +165,16 @@ def test_a_request_may_be_given(service: Service, tmp_path: Path) -> None:
     ("words", "code", "sentence"),
     [
         (["ftp://127.0.0.1"], 2, "URL must be an address such as http://127.0.0.1:8000"),
-        (["http://127.0.0.1:99999"], 2, "URL has a port"),
+        (["http://127.0.0.1:99999"], 2, "URL has a host or a port that cannot be one"),
+        (["http://["], 2, "URL has a host or a port that cannot be one"),
+        (["http://user@127.0.0.1"], 2, "URL must be an address such as http://127.0.0.1:8000"),
+        (["http://a..b"], 1, "a..b cannot be reached"),
+        (["http://[::1]:PORT"], 1, "::1 cannot be reached"),
         (["127.0.0.1:PORT"], 1, "127.0.0.1 cannot be reached"),
         (["URL", "--request", "broken"], 2, "broken is no JSON"),
-        (["URL", "--request", "empty"], 2, "needs inputs with name, shape, datatype and data"),
+        (["URL", "--request", "empty"], 2, "the request needs a list of inputs"),
+        (["URL", "--request", "short"], 2, "inputs[0].data of the request has not the elements"),
+        (["URL", "--request", "foreign"], 2, "inputs[0] of the request has a wrong datatype"),
         (["URL", "--parameter", "seed"], 2, "--parameter must be NAME=VALUE"),
         (["URL", "--colour=red"], 2, "conformance does not know --colour=red"),
     ],
@@ -169,9 +184,12 @@ def test_wrong_use_is_one_sentence(
 ) -> None:
     """And its exit code."""
     (tmp_path / "broken").write_text("{")
-    (tmp_path / "empty").write_text('{"inputs": [7]}')
-    places = {"URL": service.url, "broken": str(tmp_path / "broken")}
-    places["empty"] = str(tmp_path / "empty")
+    short = {"name": "x", "shape": [2], "datatype": "FP64", "data": [1]}
+    (tmp_path / "empty").write_text('{"inputs": []}')
+    (tmp_path / "short").write_text(json.dumps({"inputs": [short]}))
+    (tmp_path / "foreign").write_text(json.dumps({"inputs": [{**short, "datatype": "FLOAT"}]}))
+    names = ("broken", "empty", "short", "foreign")
+    places = {"URL": service.url} | {name: str(tmp_path / name) for name in names}
     asked = [places.get(word, word.replace("PORT", str(free_port()))) for word in words]
     done = command_here("conformance", *asked)
     assert code == done.returncode

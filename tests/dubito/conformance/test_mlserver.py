@@ -17,6 +17,7 @@ DIFFERENCES = frozenset(
     {
         "any-media-type",
         "broken-body",
+        "callers-fault",
         "compressed-body",
         "deep-body",
         "element-of-another-kind",

@@ -77,7 +77,7 @@ def outcome(reading: Any) -> Any:
 @pytest.mark.claim("long lists", test=400, proof=20_000)
 def test_reading_in_turns_is_reading(reader: RowReader, record_property: Any, count: int) -> None:
     """Part by part a long list, mutated, says what it says in one go: rows, or the same faults."""
-    chance = random.Random(7)  # noqa: S311 - not for secrets
+    chance = random.Random(7)
     bodies = [long(65), long(200), long(130, 1)]
     read = 0
     for _ in range(count):

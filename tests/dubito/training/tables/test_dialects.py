@@ -69,7 +69,7 @@ def dialect(draw: random.Random) -> Dialect:
 @pytest.mark.claim("dialects", test=200, proof=5_000)
 def test_a_table_is_read_the_same_or_refused_by_name(count: int) -> None:
     """A table in a drawn dialect gives its numbers to the last bit, or a refusal that is due."""
-    draw = random.Random(16)  # noqa: S311 - reproducible, and no secret
+    draw = random.Random(16)
     refused = 0
     for _ in range(count):
         rows, written = table(draw), dialect(draw)
