@@ -128,28 +128,15 @@ def first(member: str, **changes: Any) -> Callable[[Any], Any]:
     return lambda told: {**told, member: [{**told[member][0], **changes}, *told[member][1:]]}
 
 
-def _elsewhere(asked: Asked, forward: Forward, wrong: str, right: str) -> WebAnswer:
-    return forward(replace(asked, path=asked.path.replace(wrong, right)))
+def elsewhere(wrong: str, right: str, *, infers: bool) -> Fault:
+    """What is not there is taken for what is: for inferences, or for all else."""
 
+    def fault(asked: Asked, forward: Forward) -> WebAnswer:
+        if asked.path.endswith("/infer") != infers:
+            return forward(asked)
+        return forward(replace(asked, path=asked.path.replace(wrong, right)))
 
-def any_model(asked: Asked, forward: Forward) -> WebAnswer:
-    is_infer = asked.path.endswith("/infer")
-    return forward(asked) if is_infer else _elsewhere(asked, forward, "no-such-model", "loan-grade")
-
-
-def any_model_infers(asked: Asked, forward: Forward) -> WebAnswer:
-    is_infer = asked.path.endswith("/infer")
-    return _elsewhere(asked, forward, "no-such-model", "loan-grade") if is_infer else forward(asked)
-
-
-def any_version(asked: Asked, forward: Forward) -> WebAnswer:
-    is_infer = asked.path.endswith("/infer")
-    return forward(asked) if is_infer else _elsewhere(asked, forward, "987654321", "5")
-
-
-def any_version_infers(asked: Asked, forward: Forward) -> WebAnswer:
-    is_infer = asked.path.endswith("/infer")
-    return _elsewhere(asked, forward, "987654321", "5") if is_infer else forward(asked)
+    return fault
 
 
 def no_empty_id(asked: Asked, forward: Forward) -> WebAnswer:
@@ -208,24 +195,25 @@ def knows_no_small_letters(asked: Asked, forward: Forward) -> WebAnswer:
     return forward(replace(asked, headers=without(HEADER.lower())(asked.headers)))
 
 
+def wanted_size(asked: Asked) -> int | None:
+    """The bytes that a body with binary data should have, as its JSON says; None if it has none."""
+    size = asked.header(HEADER)
+    if not asked.is_infer or size is None or not size.isdigit() or int(size) > len(asked.body):
+        return None
+    inputs = json.loads(asked.body[: int(size)]).get("inputs", [])
+    return int(size) + sum(one.get("parameters", {}).get("binary_data_size", 0) for one in inputs)
+
+
 def pads(asked: Asked, forward: Forward) -> WebAnswer:
     """Bytes that are missing are zeros."""
-    if (size := asked.header(HEADER)) is None or not asked.is_infer:
-        return forward(asked)
-    head = json.loads(asked.body[: int(size)]) if size.isdigit() else {}
-    inputs = head.get("inputs", [])
-    wanted = int(size) + sum(one.get("parameters", {}).get("binary_data_size", 0) for one in inputs)
-    return forward(replace(asked, body=asked.body.ljust(wanted, b"\0")))
+    size = wanted_size(asked)
+    return forward(asked if size is None else replace(asked, body=asked.body.ljust(size, b"\0")))
 
 
 def cuts(asked: Asked, forward: Forward) -> WebAnswer:
     """Bytes that are too many are dropped."""
-    if (size := asked.header(HEADER)) is None or not size.isdigit() or not asked.is_infer:
-        return forward(asked)
-    head = json.loads(asked.body[: int(size)]) if int(size) <= len(asked.body) else {}
-    inputs = head.get("inputs", [])
-    wanted = int(size) + sum(one.get("parameters", {}).get("binary_data_size", 0) for one in inputs)
-    return forward(replace(asked, body=asked.body[:wanted]))
+    size = wanted_size(asked)
+    return forward(asked if size is None else replace(asked, body=asked.body[:size]))
 
 
 def reads_some_bytes(asked: Asked, forward: Forward) -> WebAnswer:
@@ -283,7 +271,7 @@ def any_size(asked: Asked, forward: Forward) -> WebAnswer:
 
 def strange(seed: int) -> Fault:
     """One member of each JSON is something else, a part of the time."""
-    random = Random(seed)  # noqa: S311 - no secret
+    random = Random(seed)
 
     def fault(asked: Asked, forward: Forward) -> WebAnswer:
         answer = forward(asked)
@@ -469,10 +457,13 @@ PLANTED: dict[str, tuple[str, Fault]] = {
     "no versions": ("version-metadata", instead(f"{MODEL}/versions/5", NO)),
     "model not ready": ("model-ready", instead(f"{MODEL}/ready", answered(503, {"error": "no"}))),
     "version not ready": ("version-ready", instead(f"{MODEL}/versions/5/ready", NO)),
-    "any model is there": ("no-such-model", any_model),
-    "any model infers": ("infer-no-such-model", any_model_infers),
-    "any version is there": ("no-such-version", any_version),
-    "any version infers": ("infer-no-such-version", any_version_infers),
+    "any model is there": ("no-such-model", elsewhere("no-such-model", "loan-grade", infers=False)),
+    "any model infers": (
+        "infer-no-such-model",
+        elsewhere("no-such-model", "loan-grade", infers=True),
+    ),
+    "any version is there": ("no-such-version", elsewhere("987654321", "5", infers=False)),
+    "any version infers": ("infer-no-such-version", elsewhere("987654321", "5", infers=True)),
     "TYPE_BYTES": (
         "model-configuration",
         edited(f"{MODEL}/config", first("output", data_type="TYPE_BYTES")),

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, rest: Sequence[str]) -> int:
     )
     if arguments.json:
         findings = list(examine(server))
-        print(json.dumps([_told(one) for one in findings], indent=1))
+        print(json.dumps([_record(finding) for finding in findings], indent=1))
     else:
         findings = list(_printed(examine(server)))
         print(_counted(findings))
@@ -90,30 +90,28 @@ def _is_wrong(finding: ConformanceFinding) -> bool:
 
 def _printed(findings: Iterable[ConformanceFinding]) -> Iterator[ConformanceFinding]:
     """Print findings as they come, and pass them on."""
-    for one in findings:
-        print(f"{MARKS[one.outcome]:{WIDTH}}  {one.check.name}: {one.check.expectation}")
-        if one.detail:
-            why = (
-                f"{one.check.basis}: {one.detail}"
-                if one.outcome is CheckOutcome.DIFFERS
-                else one.detail
-            )
-            print(f"{'':{WIDTH}}    {printable(why)}", flush=True)
-        yield one
+    for finding in findings:
+        check, mark = finding.check, MARKS[finding.outcome]
+        print(f"{mark:{WIDTH}}  {check.name}: {check.expectation}", flush=True)
+        if finding.detail:
+            basis = f"{check.basis}: " if finding.outcome is CheckOutcome.DIFFERS else ""
+            print(f"{'':{WIDTH}}    {basis}{printable(finding.detail)}", flush=True)
+        yield finding
 
 
 def _counted(findings: Sequence[ConformanceFinding]) -> str:
-    counts = Counter(one.outcome for one in findings)
-    return ", ".join(f"{counts[one]} {one}" for one in CheckOutcome)
+    counts = Counter(finding.outcome for finding in findings)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in CheckOutcome)
 
 
-def _told(one: ConformanceFinding) -> Mapping[str, str]:
+def _record(finding: ConformanceFinding) -> Mapping[str, str]:
+    """Return a finding for JSON."""
     return {
-        "check": one.check.name,
-        "basis": one.check.basis,
-        "expectation": one.check.expectation,
-        "outcome": one.outcome,
-        "detail": one.detail,
+        "check": finding.check.name,
+        "basis": finding.check.basis,
+        "expectation": finding.check.expectation,
+        "outcome": finding.outcome,
+        "detail": finding.detail,
     }
 
 
