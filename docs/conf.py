@@ -57,7 +57,7 @@ nitpick_ignore_regex = [
         r"py:.*",
         r"(numpy|np|keras|tensorflow|msgspec|pathlib|collections|contextlib|enum|types)\b.*",
     ),
-    (r"py:.*", r"(httpx|sklearn|DataFrame|Index)\b.*"),
+    (r"py:.*", r"(httpx|sklearn|DataFrame|Index|NDArray)\b.*"),
     # Full names stand in signatures, of objects that autodoc has imported: these are of modules
     # that have no page of their own.
     (r"py:.*", r"(dubito|app)\.[\w.]+|ClientRow"),
