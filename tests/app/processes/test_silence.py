@@ -21,7 +21,7 @@ from dubito.inputs.rows import example
 from tests.service import ROOT, Service, child, environment, is_alive, serving, until
 
 SILENCE = 1.0
-LATE = 0.35
+LATE = 0.7
 """Seconds an answer may come after its deadline on a busy machine; its own bound is a tenth."""
 LOAN = example(inspect(find_version(ROOT / "models", "loan-grade", 1)).manifest.signature)
 
@@ -63,7 +63,7 @@ def test_an_engine_that_stands_still_is_noticed(service: Service) -> None:
         late, seconds = ask(service, 100, deadline_ms=500)
         assert (504, True) == (late.status_code, 0.5 <= seconds < 0.5 + LATE)
         until(lambda: ready(service).status_code == 503)
-        assert SILENCE < time.monotonic() - start < SILENCE + 1.5
+        assert SILENCE < time.monotonic() - start < SILENCE + 3
         assert "no sign of life for more than 1 s" in ready(service).json()["detail"]
 
         refused, seconds = ask(service, 100)

@@ -107,7 +107,7 @@ def test_few_may_wait(desk: Desk) -> None:
         start = time.monotonic()
         with pytest.raises(RecordsUnavailable):
             await desk.read(let.wait)
-        assert time.monotonic() - start < SECONDS / 2
+        assert time.monotonic() - start < SECONDS
         let.set()
         assert [True] * MOST_WAITING == await asyncio.gather(*tasks)
 

@@ -38,7 +38,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     try:
         yield tmp_path
     finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+        # What still ends there may hold it for a moment.
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 @contextmanager
