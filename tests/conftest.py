@@ -9,9 +9,11 @@ are marked `left_to_proof`.
 import os
 import platform
 import signal
+import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, lambda *_: None)
     config.addinivalue_line("markers", "claim(name, *, test, proof): a check with a count")
     config.addinivalue_line("markers", "left_to_proof: a case that `make test` does not take")
+    # Each client would read the certificates of all authorities, 40 ms, and none asks over TLS.
+    ssl.create_default_context = cache(ssl.create_default_context)  # type: ignore[assignment]
     if not hasattr(config, "workerinput"):
         begin()
 
