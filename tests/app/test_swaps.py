@@ -47,6 +47,8 @@ ROW = example(load(ROOT / "models" / NAME / str(NEW)).signature)
 WITH_SOFTMAX = 2
 OF_SOFTMAX = {"a linear output", "one class more"}
 """Faults of an output layer that the newest version does not have."""
+POOL = min(32, (os.cpu_count() or 1) + 4)
+"""Threads of asyncio's own pool, which has them all only after a while."""
 MOST_BROKEN = 3
 """Hostile bundles of which `make test` tries the first."""
 
@@ -205,7 +207,7 @@ def test_nobody_notices_a_swap(
                 asked = clients.statuses.total()
                 until(lambda asked=asked: clients.statuses.total() > asked + 10)  # type: ignore[misc]
         assert {200} == clients.statuses.keys()
-        until(lambda: threads(pids) <= before + 2 * workers)
+        until(lambda: threads(pids) <= before + POOL * workers)
         # A record of the version that is gone is replayed with it, once it is published again.
         published.show(NEW)
         for prediction in (clients.ids[0], clients.ids[-1]):
