@@ -109,7 +109,7 @@ def _not_counted(before: dict[str, Any], after: dict[str, Any]) -> str | None:
     """Return the first count that does not grow."""
     if after["inference_count"] <= before["inference_count"]:
         return "inference_count"
-    then, now = (told["inference_stats"]["success"]["count"] for told in (before, after))
+    then, now = (model["inference_stats"]["success"]["count"] for model in (before, after))
     return "the count of success" if now <= then else None
 
 

@@ -10,8 +10,10 @@ from dubito.conformance.web import WebAnswer
 
 JSON_MEDIA = "application/json"
 OK, NOT_FOUND = 200, 404
-ERRORS, OVERLOADED = range(400, 600), (429, 503)
-"""Statuses of a refusal or failure, and those of a server that has no room."""
+ERRORS, CALLERS = range(400, 600), range(400, 500)
+"""Statuses of errors, and those of the errors that are the caller's fault."""
+OVERLOADED = (429, 503)
+"""Statuses of a server that has no room."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from dubito.conformance.check import expects
 from dubito.conformance.finding import Basis, Differs, NotChecked, require
 from dubito.conformance.infer_answer import read_infer
-from dubito.conformance.metadata import JSON_MEDIA, OK, read_error
+from dubito.conformance.metadata import CALLERS, JSON_MEDIA, OK, read_error
 from dubito.conformance.target import TargetServer, encoded_body
 from dubito.conformance.tensors import BOOLEAN, BYTES
 
@@ -14,8 +14,6 @@ BROKEN: tuple[bytes, ...] = (b"", b"{", b"[]", b"7", b"\xff\xfe", b"{}", b'{"inp
 NO_SHAPES: tuple[object, ...] = ([-1], [1.5], ["1"], 1, None)
 DEEP = 100_000
 """Lists within each other, more than any parser goes down."""
-CALLERS = range(400, 500)
-"""Statuses of what is the caller's fault."""
 
 
 @expects(Basis.CLIENTS)
