@@ -12,6 +12,7 @@ import math
 import time
 from asyncio import to_thread
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -78,9 +79,7 @@ class Sentry:
             RecordsUnavailable: the database does not respond.
             RecordingFailed: the database did not accept the new state.
         """
-        note = await self._reader.note(self._name)
-        if note is not None and note.position > self._state.position:
-            self._state = self._read(note)
+        note = await self._stored()
         state, start = self._state, self._start()
         unseen = await self._unseen(state, start)
         if start and not unseen.last.keys() <= state.seen.keys():
@@ -130,10 +129,25 @@ class Sentry:
         Raises:
             RecordsUnavailable: the database does not respond.
         """
-        state = self._state
+        state = await self._known()
         return alarm_reports(
             state, await spoken(self._reader, state, self._watched.identity.digest)
         )
+
+    async def _known(self) -> AlarmState:
+        """Return the latest known state; before the first check, the one that a restart left."""
+        if self._state is self._fresh:
+            # Every check tells of one that cannot be read.
+            with suppress(AttributeError, KeyError, TypeError, ValueError):
+                await self._stored()
+        return self._state
+
+    async def _stored(self) -> Note | None:
+        """Read the stored state, and adopt it if it is later."""
+        note = await self._reader.note(self._name)
+        if note is not None and note.position > self._state.position:
+            self._state = self._read(note)
+        return note
 
     async def _say(
         self, kind: AlarmStatement, alarm: AlarmName, words: AlarmWords, step: AlarmStep

@@ -14,7 +14,8 @@ import pytest
 from dubito.bundle import Bundle, load
 from dubito.bundles.manifest_parser import parse_manifest
 from dubito.errors import BundleError, InvalidInput
-from tests.service import Service, command_here, serving
+from dubito.uncertainty.drift import LEAST_ROWS
+from tests.service import Service, command_here, serving, until
 from tests.tensors import KINDS, SHAPE, Kind, images, tensor_bundle
 
 ROWS = 6
@@ -171,10 +172,15 @@ def test_records_keep_and_replay_the_tensor(client: httpx.Client) -> None:
 
 def test_the_norm_is_watched_for_drift(client: httpx.Client) -> None:
     """One stream of the tensor's name, beside that of the epistemic uncertainty."""
-    ask(client, {"instances": rows(40)}, passes=60).raise_for_status()
-    drift = client.get("/uncertainty", params={"window": "1h"}).raise_for_status().json()["drift"]
-    (stream,) = [one for one in drift["features"] if one["feature"] == "image"]
-    assert stream["psi"] is not None
+    ask(client, {"instances": rows(LEAST_ROWS)}, passes=60).raise_for_status()
+
+    def psi() -> Any:
+        told = client.get("/uncertainty", params={"window": "1h"}).raise_for_status().json()
+        (stream,) = [one for one in told["drift"]["features"] if one["feature"] == "image"]
+        return stream["psi"]
+
+    # Figures are cached for a second.
+    until(lambda: psi() is not None)
 
 
 def test_the_documents_have_the_shape(kind: Kind, client: httpx.Client) -> None:

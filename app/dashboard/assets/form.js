@@ -30,8 +30,10 @@ const UNFOLDED = "details";
  * @param {Node[]} buttons
  */
 export function form(model, values, submitted, buttons) {
+  /** @type {Set<Promise<void>>} */
+  const readings = new Set();
   const fields = [...terms(model)].map(([id, taken], at) =>
-    field(values, id, taken, texts(id, model.features[at], model)),
+    field(values, id, taken, texts(id, model.features[at], model), readings),
   );
   const options = fields.splice(model.features.length);
   const folded = el(
@@ -51,8 +53,9 @@ export function form(model, values, submitted, buttons) {
     {
       novalidate: true,
       autocomplete: "off",
-      onsubmit: (/** @type {Event} */ event) => {
+      onsubmit: async (/** @type {Event} */ event) => {
         event.preventDefault();
+        await Promise.all(readings);
         submitted();
       },
     },
@@ -109,8 +112,9 @@ function seenOf(feature) {
  * @param {string} id
  * @param {Term} term
  * @param {Texts} texts
+ * @param {Set<Promise<void>>} readings
  */
-function field(values, id, term, texts) {
+function field(values, id, term, texts, readings) {
   const { feature } = term;
   const isChoice = feature !== undefined && isListed(feature);
   const isFile = feature !== undefined && isTensor(feature);
@@ -119,11 +123,16 @@ function field(values, id, term, texts) {
     "aria-required": term.isRequired ? "true" : null,
     "aria-describedby": `${id}-hint ${id}-fault`,
   };
+  /**
+   * @param {string} text
+   * @param {HTMLElement} made
+   */
+  const take = (text, made) => {
+    values.set(id, text);
+    clear(made);
+  };
   const input = isFile
-    ? tensorField(id, feature, attributes, values.get(id) ?? "", (text, made) => {
-        values.set(id, text);
-        clear(made);
-      })
+    ? tensorField(id, feature, attributes, values.get(id) ?? "", take, readings)
     : isChoice
       ? choice(id, feature, attributes, values.get(id) ?? "", (text) => values.set(id, text))
       : typed(values, id, term, attributes);

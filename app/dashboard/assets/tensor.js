@@ -147,9 +147,10 @@ export function tensorPicture({ shape }, value) {
  * @param {import("../types/elements.js").Attributes} attributes
  * @param {string} text the entry that stands there at first
  * @param {(entry: string, input: HTMLElement) => void} taken
+ * @param {Set<Promise<void>>} readings gets every file that is being read, as long as it is
  * @returns {Node[]}
  */
-export function tensorField(id, feature, attributes, text, taken) {
+export function tensorField(id, feature, attributes, text, taken, readings) {
   const shown = el("div.tensor", { role: "status" });
   /** @param {string} entry */
   const show = (entry) => {
@@ -166,12 +167,16 @@ export function tensorField(id, feature, attributes, text, taken) {
     id,
     type: "file",
     accept: ".json,.csv,.txt",
-    onchange: async () => {
-      const entry = (await input.files?.[0]?.text()) ?? "";
-      taken(entry, input);
-      show(entry);
+    onchange: () => {
+      const reading = read().finally(() => readings.delete(reading));
+      readings.add(reading);
     },
   });
+  const read = async () => {
+    const entry = (await input.files?.[0]?.text().catch(() => "")) ?? "";
+    taken(entry, input);
+    show(entry);
+  };
   show(text);
   return [input, shown];
 }

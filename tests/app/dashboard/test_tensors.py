@@ -110,6 +110,24 @@ def test_a_wrong_file_is_told_before_it_is_sent(opened: Opened, fault: str, tmp_
         expect(told).to_contain_text(sentence)
 
 
+def test_a_file_that_is_still_read_is_waited_for(
+    opened: Opened, image: Any, tmp_path: Path
+) -> None:
+    """Who asks before it is read gets its answer."""
+    slowly = """() => {
+        const read = Blob.prototype.text;
+        Blob.prototype.text = async function () {
+            await new Promise((done) => setTimeout(done, 500));
+            return read.call(this);
+        };
+    }"""
+    with opened() as page:
+        page.evaluate(slowly)
+        upload(page, tmp_path, json.dumps(image))
+        answered(page)
+        expect(page.locator("#feature-0-fault")).to_have_text("")
+
+
 def test_the_example_and_the_case(opened: Opened, service: Service, image: Any) -> None:
     """The example fills the field; a case shows the tensor and offers no change of an element."""
     with httpx.Client(base_url=service.url, trust_env=False) as client:
