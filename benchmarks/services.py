@@ -74,14 +74,17 @@ def resident(pid: int) -> int:
 
     It is the proportional set size (PSS), so that memory they share counts once.
     """
+    return sum(map(_proportional, _tree(pid)))
+
+
+def _proportional(pid: int) -> int:
     try:
         parts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except (FileNotFoundError, ProcessLookupError):
         # It has ended meanwhile.
         return 0
     line = next(line for line in parts.splitlines() if line.startswith("Pss:"))
-    return int(line.split()[1]) * 1024 + sum(map(resident, map(int, children)))
+    return int(line.split()[1]) * 1024
 
 
 def row(version: int) -> str:

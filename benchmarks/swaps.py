@@ -29,7 +29,9 @@ AT_A_TIME = 2
 CALM = 2
 """Windows with swaps for each without."""
 WARM = 10
-"""Swaps before the memory is measured."""
+"""Swaps under the same load before anything is measured."""
+LEVEL = 5
+"""Windows whose median is a level of memory."""
 ASKED, GROWTH = 1.5, 0.05
 
 
@@ -64,13 +66,20 @@ class Seen:
     rates: list[tuple[float, float]] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
     """Seconds of each swap."""
-    memory: tuple[int, int] = (0, 0)
+    memory: list[int] = field(default_factory=list)
+    """Of all its processes after each window with swaps, bytes."""
 
     @property
     def ratios(self) -> list[float]:
         """p99 of each window with swaps, of the median window without."""
         median = statistics.median(self.without)
         return [one / median for one in self.beside]
+
+    @property
+    def growth(self) -> float:
+        """Growth of memory from the first windows to the last."""
+        first, last = self.memory[:LEVEL], self.memory[-LEVEL:]
+        return statistics.median(last) / statistics.median(first) - 1
 
 
 class Published:
@@ -100,25 +109,34 @@ def main() -> None:
 def _measured(case: Case, swaps: int) -> Seen:
     seen = Seen(swaps)
     with _serving(case) as (service, published):
-        _swap(service, published, WARM)
-        before = service.resident()
+        for _ in range(WARM // case.at_a_time):
+            _disturbed(seen, case, service, published)
+        seen = Seen(swaps)
         for at in range(max(1, swaps // case.at_a_time)):
             if at % CALM == 0:
                 calm = _window(service)
                 seen.without.append(calm[1])
-            with ThreadPoolExecutor(1) as threads:
-                window = threads.submit(_window, service)
-                seen.took += _swap(service, published, case.at_a_time, WINDOW)
-                busy = window.result()
-            seen.beside.append(busy[1])
+            busy = _disturbed(seen, case, service, published)
             seen.rates.append((calm[0], busy[0]))
             print(
                 f"{case.label} {at + 1}: {calm[1] * 1e3:.1f} ms, {busy[1] * 1e3:.1f} ms; "
                 f"{calm[0]:,.0f}, {busy[0]:,.0f} requests/s",
                 flush=True,
             )
-        seen.memory = (before, service.resident())
     return seen
+
+
+def _disturbed(
+    seen: Seen, case: Case, service: Running, published: Published
+) -> tuple[float, float]:
+    """Measure a window with swaps; return its rate and its p99."""
+    with ThreadPoolExecutor(1) as threads:
+        window = threads.submit(_window, service)
+        seen.took += _swap(service, published, case.at_a_time, WINDOW)
+        busy = window.result()
+    seen.beside.append(busy[1])
+    seen.memory.append(service.resident())
+    return busy
 
 
 @contextmanager
@@ -157,8 +175,9 @@ def _report(seen: dict[str, Seen]) -> Report:
         f"connections ask for one loan as fast as they are answered. Windows of {WINDOW} s without "
         f"swaps, and then {CALM} with them, in turn; {AT_A_TIME} swaps a window, one of those that "
         "TensorFlow computes. A ratio is the p99 of a window with swaps, of the median window "
-        "without; any failed request would have ended the benchmark. Memory is that after all "
-        f"swaps, of that after the first {WARM}.",
+        "without; any failed request would have ended the benchmark. Before all that, "
+        f"{WARM} swaps under the same load. Memory is the median of the last {LEVEL} windows, of "
+        f"the first {LEVEL}.",
         head=("service", "swaps", "a swap", "p99 without", "ratio of p99", "worst", "memory"),
         rows=(
             *(_row(label, one) for label, one in seen.items()),
@@ -180,7 +199,6 @@ def _report(seen: dict[str, Seen]) -> Report:
 
 
 def _row(label: str, one: Seen) -> tuple[str, ...]:
-    before, after = one.memory
     return (
         label,
         str(one.swaps),
@@ -188,7 +206,7 @@ def _row(label: str, one: Seen) -> tuple[str, ...]:
         f"{statistics.median(one.without) * 1e3:.1f} ms",
         f"{statistics.median(one.ratios):.2f}",
         f"{max(one.ratios):.2f}",
-        f"{after / before - 1:+.1%}",
+        f"{one.growth:+.1%}",
     )
 
 
