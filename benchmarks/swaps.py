@@ -30,6 +30,8 @@ CALM = 2
 """Windows with swaps for each without."""
 WARM = 10
 """Swaps under the same load before anything is measured."""
+CONNECTED = 1
+"""Seconds of a window before its first swap: what connects during one may all get one worker."""
 LEVEL = 5
 """Windows whose median is a level of memory."""
 ASKED, GROWTH = 1.5, 0.05
@@ -132,7 +134,8 @@ def _disturbed(
     """Measure a window with swaps; return its rate and its p99."""
     with ThreadPoolExecutor(1) as threads:
         window = threads.submit(_window, service)
-        seen.took += _swap(service, published, case.at_a_time, WINDOW)
+        time.sleep(CONNECTED)
+        seen.took += _swap(service, published, case.at_a_time, WINDOW - CONNECTED)
         busy = window.result()
     seen.beside.append(busy[1])
     seen.memory.append(service.resident())

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from app.processes.engine_messages import Checked
     from app.settings import Settings
 
-NICENESS = 5
-"""Priority of a check: a tenth of the share that others have of a busy processor. At the least
-priority, 19, a bundle would not take over for a minute while requests keep all processors busy."""
+NICENESS = 8
+"""Priority of a check: a sixth of the share that others have of a busy processor. At 5 clients
+notice it, and at the least priority, 19, a bundle would not take over for a minute while requests
+keep all processors busy."""
 
 
 def main(line: socket.socket) -> None:
