@@ -9,8 +9,9 @@ import json
 import statistics
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +61,8 @@ class Peer:
     route: str
     body: Callable[[list[float]], Any]
     """Function that builds the request's body for one row."""
+    can_pause: bool = True
+    """Whether it may be stopped for a while; Triton takes its own function for lost then."""
 
 
 PEERS = {
@@ -94,6 +97,24 @@ PEERS = {
                 {"name": "rows", "shape": [1, len(values)], "datatype": "FP64", "data": values}
             ]
         },
+    ),
+    "pytriton": Peer(
+        "Triton, by PyTriton",
+        lambda programs, port: [
+            "env",
+            f"LD_LIBRARY_PATH={sysconfig.get_config_var('LIBDIR')}",
+            f"{programs}/python",
+            "service.py",
+            *map(str, (port, free_port(), free_port())),
+        ],
+        "/v2/models/study/ready",
+        "/v2/models/study/infer",
+        lambda values: {
+            "inputs": [
+                {"name": "rows", "shape": [1, len(values)], "datatype": "FP32", "data": values}
+            ]
+        },
+        can_pause=False,
     ),
     "mlflow": Peer(
         "MLflow",
@@ -225,7 +246,7 @@ def _measured(name: str, mine: dict[str, Running], theirs: Running, version: int
     for connections in CONNECTIONS:
         load(url, other, connections, WARM_SECONDS)
         for _ in range(ROUNDS):
-            with theirs.paused():
+            with theirs.paused() if peer.can_pause else nullcontext():
                 own = {
                     mode: load(service.url + ROUTE, body, connections, SECONDS)
                     for mode, service in mine.items()
@@ -269,7 +290,7 @@ def _report(found: Measured) -> Report:
         "where they can, and are set up as their documentation advises "
         "([configurations](../benchmarks/servers)); everyone has one worker. wrk, "
         f"{ROUNDS} rounds of {SECONDS} s, ours and theirs in turn, the peer paused while "
-        "ours is measured; after ≥ stands what is asked.",
+        "ours is measured, but for Triton, which would end; after ≥ stands what is asked.",
         head=(
             "peer",
             "our records",
