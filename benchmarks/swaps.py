@@ -177,7 +177,8 @@ def _report(seen: dict[str, Seen]) -> Report:
         how=f"Versions {OLD} and {NEW} of `{NAME}` replace each other while {CONNECTIONS} "
         f"connections ask for one loan as fast as they are answered. Windows of {WINDOW} s without "
         f"swaps, and then {CALM} with them, in turn; {AT_A_TIME} swaps a window, one of those that "
-        "TensorFlow computes; the first a second after the clients have connected. A ratio is the p99 of a window with swaps, of the median window "
+        "TensorFlow computes; the first a second after the clients have connected. "
+        "A ratio is the p99 of a window with swaps, of the median window "
         "without; any failed request would have ended the benchmark. Before all that, "
         f"{WARM} swaps under the same load. Memory is the median of the last {LEVEL} windows, of "
         f"the first {LEVEL}.",
